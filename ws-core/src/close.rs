@@ -1,0 +1,403 @@
+//! How a connection ends: the status code, the Close a handler sends, and the reason it learns.
+//!
+//! [`CloseCode`] is the number on the wire (RFC 6455 section 7.4), [`Close`] is what a handler
+//! returns to end a connection, and [`CloseReason`] tells it afterwards how the connection ended.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The longest text of a Close frame in bytes: a control payload of 125 bytes less the two bytes
+/// of the code (RFC 6455 section 5.5).
+pub const MAX_CLOSE_TEXT: usize = 123;
+
+/// A status code of a Close frame (RFC 6455 section 7.4 and the IANA registry).
+///
+/// [`CloseCode::new`] accepts only what may be sent. [`NO_STATUS`](Self::NO_STATUS) and
+/// [`ABNORMAL`](Self::ABNORMAL) exist as constants because an ended connection is reported with
+/// them, although they never travel in a frame.
+///
+/// ```
+/// use ws_core::close::CloseCode;
+///
+/// assert_eq!(CloseCode::new(1000), Some(CloseCode::NORMAL));
+/// assert_eq!(CloseCode::new(1005), None);
+/// assert_eq!(CloseCode::NORMAL.to_string(), "1000 (normal closure)");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: the endpoint goes away, such as a server that stops.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the peer broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a kind of data that the endpoint does not take.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: the Close frame held no code. Never sent.
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: the connection ended without a Close frame. Never sent.
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1007: the content did not fit its type, such as text that is not UTF-8.
+    pub const INVALID_PAYLOAD: Self = Self(1007);
+    /// 1008: the message broke a policy of the endpoint.
+    pub const POLICY: Self = Self(1008);
+    /// 1009: the message is larger than the endpoint takes.
+    pub const TOO_BIG: Self = Self(1009);
+    /// 1010: the client needs an extension that the server did not agree to.
+    pub const EXTENSION_REQUIRED: Self = Self(1010);
+    /// 1011: the server met an unexpected condition.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the service restarts; a client may reconnect after a random delay.
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: the service is overloaded; a client should come back later or elsewhere.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: the server, acting as a gateway, got an invalid answer from upstream.
+    pub const BAD_GATEWAY: Self = Self(1014);
+    /// 4401: the peer is not, or no longer, authenticated (private use, after HTTP 401).
+    pub const UNAUTHORIZED: Self = Self(4401);
+
+    /// The code, when it may be sent in a Close frame: 1000-1003, 1007-1014 and 3000-4999.
+    #[must_use]
+    pub const fn new(code: u16) -> Option<Self> {
+        let code = Self(code);
+        if code.is_sendable() { Some(code) } else { None }
+    }
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Whether the code may be sent in a Close frame; false for 1005 and 1006 only.
+    #[must_use]
+    pub const fn is_sendable(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    const fn meaning(self) -> &'static str {
+        match self.0 {
+            1000 => "normal closure",
+            1001 => "going away",
+            1002 => "protocol error",
+            1003 => "unsupported data",
+            1005 => "no status",
+            1006 => "abnormal closure",
+            1007 => "invalid payload",
+            1008 => "policy violation",
+            1009 => "message too big",
+            1010 => "extension required",
+            1011 => "internal error",
+            1012 => "service restart",
+            1013 => "try again later",
+            1014 => "bad gateway",
+            4401 => "unauthorized",
+            3000..=3999 => "registered",
+            _ => "private use",
+        }
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.0, self.meaning())
+    }
+}
+
+/// A number that is no status code of a Close frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0} may not be sent as a close code")]
+pub struct InvalidCloseCode(pub u16);
+
+impl TryFrom<u16> for CloseCode {
+    type Error = InvalidCloseCode;
+
+    fn try_from(code: u16) -> Result<Self, Self::Error> {
+        Self::new(code).ok_or(InvalidCloseCode(code))
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.get()
+    }
+}
+
+/// What ends a connection: a code and a text of at most [`MAX_CLOSE_TEXT`] bytes.
+///
+/// ```
+/// use ws_core::close::{Close, CloseCode};
+///
+/// let close = Close::policy("one room at a time");
+/// assert_eq!(close.code(), CloseCode::POLICY);
+/// assert_eq!(close.text(), "one room at a time");
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Close {
+    code: CloseCode,
+    text: Cow<'static, str>,
+}
+
+impl Close {
+    /// 1000 without a text.
+    pub const NORMAL: Self = Self::bare(CloseCode::NORMAL);
+    /// 1001 without a text.
+    pub const GOING_AWAY: Self = Self::bare(CloseCode::GOING_AWAY);
+    /// 1002 without a text.
+    pub const PROTOCOL_ERROR: Self = Self::bare(CloseCode::PROTOCOL_ERROR);
+    /// 1003 without a text.
+    pub const UNSUPPORTED_DATA: Self = Self::bare(CloseCode::UNSUPPORTED_DATA);
+    /// 1007 without a text.
+    pub const INVALID_PAYLOAD: Self = Self::bare(CloseCode::INVALID_PAYLOAD);
+    /// 1008 without a text.
+    pub const POLICY: Self = Self::bare(CloseCode::POLICY);
+    /// 1009 without a text.
+    pub const TOO_BIG: Self = Self::bare(CloseCode::TOO_BIG);
+    /// 1011 without a text.
+    pub const INTERNAL_ERROR: Self = Self::bare(CloseCode::INTERNAL_ERROR);
+    /// 1012 without a text.
+    pub const SERVICE_RESTART: Self = Self::bare(CloseCode::SERVICE_RESTART);
+    /// 1013 without a text.
+    pub const TRY_AGAIN_LATER: Self = Self::bare(CloseCode::TRY_AGAIN_LATER);
+    /// 4401 without a text.
+    pub const UNAUTHORIZED: Self = Self::bare(CloseCode::UNAUTHORIZED);
+
+    const fn bare(code: CloseCode) -> Self {
+        Self {
+            code,
+            text: Cow::Borrowed(""),
+        }
+    }
+
+    /// A Close with this code and text.
+    ///
+    /// A text over [`MAX_CLOSE_TEXT`] bytes is cut at the last character boundary within them. A
+    /// code that may not be sent (1005, 1006) goes out as a Close frame without a body, which is
+    /// what the peer then reports as 1005.
+    #[must_use]
+    pub fn new(code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
+        let mut text = text.into();
+        let end = text.floor_char_boundary(MAX_CLOSE_TEXT);
+        match &mut text {
+            Cow::Borrowed(text) => *text = &text[..end],
+            Cow::Owned(text) => text.truncate(end),
+        }
+        Self { code, text }
+    }
+
+    /// 1000 with a text.
+    #[must_use]
+    pub fn normal(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(CloseCode::NORMAL, text)
+    }
+
+    /// 1008 with a text.
+    #[must_use]
+    pub fn policy(text: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(CloseCode::POLICY, text)
+    }
+
+    /// 1011 without a text: what went wrong inside is no business of the peer.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self::INTERNAL_ERROR
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn code(&self) -> CloseCode {
+        self.code
+    }
+
+    /// The text, at most [`MAX_CLOSE_TEXT`] bytes; often empty.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<CloseCode> for Close {
+    fn from(code: CloseCode) -> Self {
+        Self::bare(code)
+    }
+}
+
+/// Which event ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The client sent a Close frame first.
+    ClientClosed,
+    /// The server closed first: a handler returned a [`Close`], or the application asked for it.
+    ServerClosed,
+    /// The transport ended or was reset without a Close frame.
+    Lost,
+    /// The client did not answer a Ping in time.
+    PingTimeout,
+    /// Nothing came for longer than allowed, on a route without pings.
+    IdleTimeout,
+    /// The client stopped reading: bytes for it made no progress for too long.
+    Stalled,
+    /// More messages were queued for the client than its queue holds.
+    Overflow,
+    /// The server shuts down.
+    Shutdown,
+    /// A hook returned an error.
+    HookError,
+    /// A hook panicked.
+    HookPanic,
+    /// A hook ran longer than allowed.
+    HookTimeout,
+    /// The client broke the protocol.
+    ProtocolError,
+    /// The client sent text that is not UTF-8, or a message that the handler does not take.
+    InvalidPayload,
+    /// The client sent more than its rate allows.
+    RateLimit,
+    /// The connection reached the end of its allowed life, such as that of its credentials.
+    Expired,
+    /// The opening handshake was answered, but the connection could not be taken over.
+    UpgradeFailed,
+}
+
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClientClosed => "client closed",
+            Self::ServerClosed => "server closed",
+            Self::Lost => "connection lost",
+            Self::PingTimeout => "ping timeout",
+            Self::IdleTimeout => "idle timeout",
+            Self::Stalled => "client stalled",
+            Self::Overflow => "send queue overflow",
+            Self::Shutdown => "server shutdown",
+            Self::HookError => "handler error",
+            Self::HookPanic => "handler panic",
+            Self::HookTimeout => "handler timeout",
+            Self::ProtocolError => "protocol error",
+            Self::InvalidPayload => "invalid payload",
+            Self::RateLimit => "rate limit exceeded",
+            Self::Expired => "connection expired",
+            Self::UpgradeFailed => "upgrade failed",
+        })
+    }
+}
+
+/// How a connection ended: what caused it, and the code and text that were sent or received.
+///
+/// ```
+/// use ws_core::close::{CloseCause, CloseCode, CloseReason};
+///
+/// let reason = CloseReason::new(CloseCause::ClientClosed, CloseCode::NORMAL, "");
+/// assert_eq!(reason.to_string(), "client closed: 1000 (normal closure)");
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct CloseReason {
+    /// What ended the connection.
+    pub cause: CloseCause,
+    /// The code of the first Close frame; 1005 when it held none, 1006 when there was none.
+    pub code: CloseCode,
+    /// The text of that frame, often empty.
+    pub text: Cow<'static, str>,
+}
+
+impl CloseReason {
+    /// A reason of these parts; no allocation of its own.
+    #[must_use]
+    pub fn new(cause: CloseCause, code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            cause,
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// The reason of a Close that the server sends.
+    pub(crate) fn of(cause: CloseCause, close: &Close) -> Self {
+        Self {
+            cause,
+            code: close.code,
+            text: close.text.clone(),
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.cause, self.code)?;
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        // Quoted and escaped: the text may come from the peer and must not forge log lines.
+        write!(f, " {:?}", self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_registered_application_and_private_codes_are_accepted() {
+        let sendable = |code| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+        for code in (0..=5000).chain([u16::MAX]) {
+            assert_eq!(CloseCode::new(code).is_some(), sendable(code), "{code}");
+            let expected = if sendable(code) {
+                Ok(code)
+            } else {
+                Err(InvalidCloseCode(code))
+            };
+            assert_eq!(CloseCode::try_from(code).map(u16::from), expected);
+        }
+        assert!(!CloseCode::NO_STATUS.is_sendable());
+        assert!(!CloseCode::ABNORMAL.is_sendable());
+    }
+
+    #[test]
+    fn codes_are_shown_with_their_meaning() {
+        assert_eq!(CloseCode::ABNORMAL.to_string(), "1006 (abnormal closure)");
+        assert_eq!(CloseCode::UNAUTHORIZED.to_string(), "4401 (unauthorized)");
+        let show = |code| CloseCode::new(code).expect("sendable").to_string();
+        assert_eq!(show(3000), "3000 (registered)");
+        assert_eq!(show(4999), "4999 (private use)");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_boundary() {
+        assert_eq!(Close::normal("x".repeat(123)).text().len(), 123);
+        assert_eq!(Close::normal("x".repeat(124)).text().len(), 123);
+        // 41 three-byte characters fill 123 bytes; with one byte before, only 40 of them fit.
+        assert_eq!(Close::policy("\u{20ac}".repeat(50)).text().len(), 123);
+        let odd = Close::policy(format!("x{}", "\u{20ac}".repeat(50)));
+        assert_eq!(odd.text(), format!("x{}", "\u{20ac}".repeat(40)));
+    }
+
+    #[test]
+    fn a_close_holds_its_code_and_text() {
+        assert_eq!(Close::internal(), Close::from(CloseCode::INTERNAL_ERROR));
+        assert_eq!(Close::TRY_AGAIN_LATER.code().get(), 1013);
+        assert_eq!(Close::normal("bye").text(), "bye");
+    }
+
+    #[test]
+    fn a_reason_is_shown_with_cause_code_and_escaped_text() {
+        let reason = CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "");
+        assert_eq!(
+            reason.to_string(),
+            "connection lost: 1006 (abnormal closure)"
+        );
+        let reason = CloseReason::new(CloseCause::ServerClosed, CloseCode::POLICY, "a\nb");
+        assert_eq!(
+            reason.to_string(),
+            r#"server closed: 1008 (policy violation) "a\nb""#
+        );
+    }
+
+    #[test]
+    fn a_reason_is_small() {
+        assert!(size_of::<CloseReason>() <= 32);
+    }
+}

@@ -1,0 +1,284 @@
+//! The life of one connection: its own small task.
+//!
+//! [`connect`] runs `init` while the handshake waits. What comes of it, an [`Opened`]
+//! connection, is then given its transport, and a [`Driver`] reads, calls hooks, writes
+//! and watches the clock until the end, and then calls `terminate`.
+//!
+//! The driver is compiled once per handler. What differs between routes, the extraction
+//! of arguments, it reaches through three function pointers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::extract::Context;
+use crate::handler::{HookFuture, Hooks};
+use crate::hub::Slot;
+use crate::outbox::Transport;
+use crate::protocol::{Decoder, Role};
+use crate::reply::Reply;
+use crate::socket::Shared;
+
+mod ahead;
+mod clock;
+mod finish;
+mod hooks;
+mod open;
+mod read;
+mod worker;
+
+pub use open::{Connect, Opened, Opens, connect};
+
+use ahead::Ahead;
+use clock::Clock;
+use finish::Finishing;
+use worker::Worker;
+
+/// How often a driver reads before it lets other connections run.
+const READS_PER_TURN: usize = 8;
+
+/// Drives one connection from its upgrade to the end of `terminate`.
+struct Driver<H: 'static> {
+    hooks: &'static Hooks<H>,
+    /// The handler; it is elsewhere while an async hook runs.
+    handler: Option<H>,
+    context: Context<H>,
+    transport: Option<Box<dyn Transport>>,
+    decoder: Decoder,
+    running: Option<Running<H>>,
+    /// A reply that waits for room in the outbox; nothing is read meanwhile.
+    held: Option<Box<Reply>>,
+    /// What was read while a hook ran.
+    ahead: Option<Box<Ahead>>,
+    clock: Clock,
+    ends: Ends,
+    /// A notification is next where a message waits too.
+    mail_next: bool,
+    finishing: Option<Box<Finishing>>,
+    /// The connection's place among those that the server allows.
+    slot: Option<Slot>,
+}
+
+/// An async hook under way.
+struct Running<H> {
+    future: HookFuture<H>,
+    since: Instant,
+}
+
+/// What has ended already.
+#[derive(Default)]
+struct Ends {
+    /// The client's Close, with what to answer.
+    client_closed: Option<Box<(Close, CloseReason)>>,
+    /// Our Close is in the outbox; data is discarded.
+    closing: bool,
+    /// The client broke the protocol: nothing it sends can be read any more.
+    deaf: bool,
+    /// The client has ended its side of the stream.
+    eof: bool,
+    /// The transport failed.
+    lost: bool,
+    /// Our side of the stream was ended.
+    shut: bool,
+    /// Time is up: nothing is waited for any more.
+    forced: bool,
+}
+
+/// Nothing in a driver is pinned in place: futures are boxed.
+impl<H: 'static> Unpin for Driver<H> {}
+
+impl<H: Send + 'static> Future for Driver<H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.finishing.is_none() {
+            let mut worker = Worker::take();
+            let live = this.poll_live(cx, &mut worker);
+            worker.give_back();
+            match live {
+                Poll::Ready(reason) => this.begin_finish(reason),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        this.poll_finish(cx)
+    }
+}
+
+impl<H: Send + 'static> Driver<H> {
+    fn new(
+        handler: H,
+        hooks: &'static Hooks<H>,
+        context: Context<H>,
+        transport: Option<Box<dyn Transport>>,
+        early: &Bytes,
+        slot: Option<Slot>,
+    ) -> Self {
+        let max_message = context.endpoint.limits().max_message;
+        Self {
+            hooks,
+            handler: Some(handler),
+            context,
+            transport,
+            decoder: Decoder::new(Role::Server, max_message),
+            running: None,
+            held: None,
+            ahead: Ahead::of_early_bytes(early),
+            clock: Clock::new(),
+            ends: Ends::default(),
+            mail_next: false,
+            finishing: None,
+            slot,
+        }
+    }
+
+    fn shared(&self) -> &Shared {
+        self.context.socket.shared()
+    }
+
+    /// Lives until the connection is over; then says why.
+    fn poll_live(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> Poll<CloseReason> {
+        if self.transport.is_none() {
+            let text = "the handshake was answered, but the connection could not be taken over";
+            return Poll::Ready(CloseReason::new(
+                CloseCause::UpgradeFailed,
+                CloseCode::ABNORMAL,
+                text,
+            ));
+        }
+        self.clock.now = Instant::now();
+        if let Some(orders) = self.shared().new_orders() {
+            self.clock.obey(orders);
+        }
+        let status = self.shared().outbox().cork(cx.waker());
+        self.ends.closing |= status.ending;
+        self.poll_hook(cx, worker);
+        loop {
+            let more = self.turn(cx, worker);
+            self.flush(cx, worker, true);
+            let status = self.shared().outbox().status();
+            self.ends.closing |= status.ending;
+            if let Some(reason) = self.over(status.empty, cx) {
+                return Poll::Ready(reason);
+            }
+            if more {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if !self.goes_on(status.empty, cx, worker) && !self.poll_clock(cx, status, worker) {
+                return Poll::Pending;
+            }
+            let status = self.shared().outbox().cork(cx.waker());
+            self.ends.closing |= status.ending;
+        }
+    }
+
+    /// Works on what is there and reads more, until nothing more comes. Returns whether
+    /// more may come, but it is the others' turn.
+    fn turn(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
+        for _ in 0..READS_PER_TURN {
+            if self.work(cx, worker) {
+                return true;
+            }
+            if !self.may_read() || self.poll_read(cx, worker).is_pending() {
+                self.answer_close();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a flush has made something possible that was not before.
+    fn goes_on(&mut self, empty: bool, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
+        let pong = empty && self.ahead.as_ref().is_some_and(|ahead| ahead.has_pong());
+        pong || (self.held.is_some() && self.release_held(cx, worker))
+    }
+
+    /// Writes what this burst produced. Afterwards the outbox may be written to directly.
+    fn flush(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker, uncork: bool) {
+        let Some(transport) = &mut self.transport else {
+            return;
+        };
+        let outbox = self.context.socket.shared().outbox();
+        let now = self.clock.now;
+        if let Err(error) = outbox.flush(cx, &mut worker.cork, &mut **transport, now, uncork)
+            && !self.ends.lost
+        {
+            tracing::debug!(parent: &self.context.span, %error, "the connection is lost");
+            self.lose();
+        }
+    }
+
+    /// The transport has failed: nobody can send any more.
+    fn lose(&mut self) {
+        self.ends.lost = true;
+        self.shared().outbox().shut(lost());
+    }
+
+    /// The client's Close is answered when everything before it is done (RFC 6455,
+    /// section 5.5.1).
+    fn answer_close(&mut self) {
+        if self.ends.closing || self.is_busy() {
+            return;
+        }
+        if let Some(closed) = &self.ends.client_closed {
+            let (answer, reason) = &**closed;
+            self.shared().outbox().close(answer, reason.clone());
+            self.ends.closing = true;
+        }
+    }
+
+    /// Whether a hook runs, or waits for its turn or for room.
+    fn is_busy(&self) -> bool {
+        self.running.is_some() || self.held.is_some() || self.has_ahead()
+    }
+
+    fn has_ahead(&self) -> bool {
+        self.ahead.as_ref().is_some_and(|ahead| ahead.has_work())
+    }
+
+    /// Why the connection is over, if it is.
+    fn over(&mut self, empty: bool, cx: &mut TaskContext<'_>) -> Option<CloseReason> {
+        if self.ends.forced {
+            return Some(lost());
+        }
+        if self.running.is_some() {
+            return None;
+        }
+        if self.ends.lost || (self.ends.eof && !self.ends.closing) {
+            let done = self.held.is_none() && !(self.has_ahead() && self.handler.is_some());
+            return (done && (empty || self.ends.lost)).then(lost);
+        }
+        if !self.ends.closing || !empty {
+            return None;
+        }
+        // Our Close is written. The side that closes the stream first is the server
+        // (RFC 6455, section 7.1.1).
+        if !self.ends.shut && (self.ends.client_closed.is_some() || self.ends.deaf) {
+            self.ends.shut = true;
+            if let Some(transport) = &mut self.transport {
+                // An error shows at the next read.
+                let _ = transport.poll_shutdown(cx);
+            }
+        }
+        (self.ends.client_closed.is_some() || self.ends.eof).then(lost)
+    }
+}
+
+impl<H: 'static> Drop for Driver<H> {
+    /// Also where the task is dropped before its time, nothing stays behind.
+    fn drop(&mut self) {
+        self.context.socket.shared().end(lost());
+        self.context.endpoint.hub().forget(self.context.socket.id());
+        self.context.socket.shared().finish();
+    }
+}
+
+/// The reason of an end that nobody declared (RFC 6455, section 7.1.5).
+fn lost() -> CloseReason {
+    CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "")
+}

@@ -1,0 +1,235 @@
+//! Everything of a connection that happens because time has passed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Context as TaskContext;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Driver, Worker};
+use crate::close::{Close, CloseCause, CloseCode};
+use crate::limits::Rate;
+use crate::outbox::Status;
+use crate::protocol::OpCode;
+use crate::protocol::encoder::encode;
+use crate::socket::Orders;
+
+/// The times of one connection. One timer serves them all; it is not moved when something
+/// is received, but looks again when it fires.
+pub(super) struct Clock {
+    /// The time of this poll.
+    pub(super) now: Instant,
+    received: Instant,
+    pinged: Option<Instant>,
+    /// Whether we read; while we do not, nothing can be received.
+    reading: bool,
+    expiry: Option<Instant>,
+    shutdown: Option<(Instant, Instant)>,
+    /// The Close frame is out, or will never be: the end is not waited for any longer.
+    close_by: Option<Instant>,
+    /// When the client has used up what its rate allows so far.
+    used_until: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The time that the timer is set to, until it has fired.
+    armed: Option<Instant>,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            received: now,
+            pinged: None,
+            reading: true,
+            expiry: None,
+            shutdown: None,
+            close_by: None,
+            used_until: None,
+            sleep: None,
+            armed: None,
+        }
+    }
+
+    pub(super) fn obey(&mut self, orders: Orders) {
+        self.expiry = orders.expiry;
+        self.shutdown = orders.shutdown;
+    }
+
+    /// Something came from the client.
+    pub(super) fn received(&mut self) {
+        self.received = self.now;
+        self.pinged = None;
+    }
+
+    /// When a shutdown allows `terminate` no more time.
+    pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
+        self.shutdown.map(|(_, end)| end)
+    }
+
+    /// Counts one message of the client. Returns whether the rate allows it.
+    pub(super) fn allows(&mut self, rate: Option<Rate>) -> bool {
+        let Some(Rate { messages, per }) = rate else {
+            return true;
+        };
+        let cost = per / messages.get();
+        let used = self
+            .used_until
+            .map_or(self.now, |until| until.max(self.now))
+            + cost;
+        let allowed = used <= self.now + per;
+        if allowed {
+            self.used_until = Some(used);
+        }
+        allowed
+    }
+
+    /// Sets the timer, unless it fires early enough already.
+    fn arm(&mut self, next: Instant, cx: &mut TaskContext<'_>) -> bool {
+        if self
+            .armed
+            .is_some_and(|armed| armed > self.now && armed <= next)
+        {
+            return false;
+        }
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(next)));
+        sleep.as_mut().reset(next);
+        self.armed = Some(next);
+        // The timer keeps the task's waker: it need not be polled again until it fires.
+        let fired = sleep.as_mut().poll(cx).is_ready();
+        if fired {
+            self.armed = None;
+            self.now = Instant::now();
+        }
+        fired
+    }
+}
+
+/// What is due, the most urgent first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Cut,
+    CloseBy,
+    Hook,
+    Stall,
+    Expiry,
+    Timer,
+    Idle,
+    Ping,
+}
+
+impl<H: Send + 'static> Driver<H> {
+    /// Does what is due, or sets the timer. Returns whether anything was done.
+    pub(super) fn poll_clock(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        status: Status,
+        worker: &mut Worker,
+    ) -> bool {
+        self.watch(status);
+        loop {
+            let Some((due, at)) = self.next_due(status) else {
+                return false;
+            };
+            if at <= self.clock.now {
+                self.do_due(due, cx, worker);
+                return true;
+            }
+            if !self.clock.arm(at, cx) {
+                return false;
+            }
+        }
+    }
+
+    /// Lets clocks stand still, or begin to run.
+    fn watch(&mut self, status: Status) {
+        let reading = self.may_read();
+        if reading && !self.clock.reading {
+            self.clock.received();
+        }
+        self.clock.reading = reading;
+        if self.ends.closing && status.empty && self.clock.close_by.is_none() {
+            self.clock.close_by = Some(self.clock.now + self.shared().limits().close_timeout);
+        }
+    }
+
+    /// What is due next, and when.
+    fn next_due(&self, status: Status) -> Option<(Due, Instant)> {
+        let clock = &self.clock;
+        let limits = self.context.endpoint.limits();
+        let watched = clock.reading && !self.ends.closing;
+        let quiet = |after| if watched { after } else { None };
+        let stall = status.blocked.filter(|_| clock.close_by.is_none());
+        let pinged = clock.pinged.unwrap_or(clock.received);
+        let timer = if self.ends.closing {
+            None
+        } else {
+            self.shared().mail().next_due()
+        };
+        let all = [
+            (Due::Cut, clock.shutdown.map(|(cut, _)| cut)),
+            (Due::CloseBy, clock.close_by),
+            (
+                Due::Hook,
+                self.running
+                    .as_ref()
+                    .map(|hook| hook.since + limits.hook_timeout),
+            ),
+            (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
+            (Due::Expiry, clock.expiry),
+            (Due::Timer, timer),
+            (
+                Due::Idle,
+                quiet(limits.idle).map(|idle| clock.received + idle),
+            ),
+            (Due::Ping, quiet(limits.ping).map(|ping| pinged + ping)),
+        ];
+        let all = all
+            .into_iter()
+            .filter_map(|(due, at)| at.map(|at| (due, at)));
+        // The first of equal times, which is the most urgent.
+        all.reduce(|first, next| if next.1 < first.1 { next } else { first })
+    }
+
+    fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        let now = self.clock.now;
+        match due {
+            Due::Cut | Due::CloseBy => {
+                self.cut_hook(cx, worker);
+                self.ends.forced = true;
+            }
+            Due::Hook => self.cut_hook(cx, worker),
+            Due::Stall => {
+                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "nothing could be written");
+                self.shared().fail(&close, CloseCause::Stalled);
+                self.ends.closing = true;
+                self.clock.close_by = Some(now + self.shared().limits().close_timeout);
+            }
+            Due::Expiry => {
+                self.clock.expiry = None;
+                let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
+                self.close(&close, CloseCause::Expired);
+            }
+            Due::Timer => self.shared().mail().fire(now),
+            Due::Idle => {
+                let cause = match self.context.endpoint.limits().ping {
+                    Some(_) => CloseCause::PingTimeout,
+                    None => CloseCause::IdleTimeout,
+                };
+                self.close(
+                    &Close::new(CloseCode::GOING_AWAY, "nothing was received"),
+                    cause,
+                );
+            }
+            Due::Ping => {
+                self.clock.pinged = Some(now);
+                // Where anything waits to be written, a Ping would wait behind it.
+                if !self.shared().outbox().has_waiting() {
+                    self.shared().outbox().control(encode(OpCode::Ping, b""));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The end of a connection: everything that hangs on it, and `terminate`.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Driver;
+use crate::close::CloseReason;
+use crate::handler::{Ending, Finish, log_panic};
+
+/// `terminate`, under way.
+pub(super) struct Finishing {
+    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl<H: Send + 'static> Driver<H> {
+    /// Ends everything but the handler, and calls `terminate`. Where nobody has said why
+    /// the connection ends, `reason` is why.
+    pub(super) fn begin_finish(&mut self, reason: CloseReason) {
+        // The stream is closed before the handler hears of it.
+        self.transport = None;
+        self.held = None;
+        self.ahead = None;
+        self.slot = None;
+        let reason = self.shared().end(reason);
+        tracing::debug!(parent: &self.context.span, %reason, "closed");
+        let limit = Instant::now() + self.shared().limits().terminate_timeout;
+        let limit = self
+            .clock
+            .end_of_shutdown()
+            .map_or(limit, |end| end.min(limit));
+        let finish = match self.handler.take() {
+            Some(handler) => {
+                let ending = Ending::new(handler, self.context.clone(), reason);
+                (self.hooks.terminate)(ending)
+            }
+            None => Finish::Done,
+        };
+        let future = match finish {
+            Finish::Pending(future) => Some(future),
+            Finish::Done => None,
+        };
+        let deadline = Box::pin(sleep_until(limit));
+        self.finishing = Some(Box::new(Finishing { future, deadline }));
+    }
+
+    /// Waits for `terminate`, as long as it may take.
+    pub(super) fn poll_finish(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Some(finishing) = &mut self.finishing else {
+            return Poll::Ready(());
+        };
+        let Some(future) = &mut finishing.future else {
+            return Poll::Ready(());
+        };
+        let _entered = self.context.span.enter();
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Ready(())) => return Poll::Ready(()),
+            Ok(Poll::Pending) => {}
+            Err(panic) => {
+                log_panic(&*panic);
+                return Poll::Ready(());
+            }
+        }
+        if finishing.deadline.as_mut().poll(cx).is_ready() {
+            tracing::error!(hook = "terminate", "a hook ran out of time");
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,232 @@
+//! Calling hooks, one at a time, and sending what they return.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context as TaskContext, Poll};
+
+use super::{Driver, Running, Worker};
+use crate::close::{Close, CloseCause};
+use crate::handler::{Call, Fault, Outcome, Step, log_panic};
+use crate::message::Message;
+use crate::outbox::Frame;
+use crate::protocol::encoder::put_frame;
+use crate::protocol::{Incoming, OpCode};
+use crate::reply::{End, Reply};
+
+/// Messages and notifications that one connection handles before it is the others' turn.
+const CALLS_PER_TURN: usize = 256;
+
+/// Payloads up to this size are copied into the cork buffer, in bytes.
+const CORK_PAYLOAD: usize = 16 * 1024;
+
+/// The cork buffer is written when it holds so much, in bytes.
+const CORK: usize = 64 * 1024;
+
+impl<H: Send + 'static> Driver<H> {
+    /// Whether a hook may be called now.
+    pub(super) fn can_call(&self) -> bool {
+        self.handler.is_some() && self.held.is_none() && !self.ends.closing
+    }
+
+    /// Handles what waits: messages that were read ahead and notifications, in turns.
+    /// Returns whether there is more, but it is the others' turn.
+    pub(super) fn work(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
+        self.pay_pong();
+        for _ in 0..CALLS_PER_TURN {
+            self.release_held(cx, worker);
+            if !self.can_call() {
+                return false;
+            }
+            let mail = self.has_mail();
+            let message = self.has_ahead();
+            if mail && (self.mail_next || !message) {
+                self.mail_next = false;
+                self.call_info(cx, worker);
+            } else if message {
+                self.mail_next = true;
+                self.work_ahead(cx, worker);
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a notification waits that is still to be delivered: behind the client's
+    /// Close there is nothing more to say.
+    fn has_mail(&self) -> bool {
+        self.ends.client_closed.is_none() && self.shared().mail().has_mail()
+    }
+
+    fn work_ahead(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        let Some(ahead) = &mut self.ahead else { return };
+        if let Some(incoming) = ahead.next_message() {
+            self.call_message(incoming, cx, worker);
+        } else {
+            let mut rest = ahead.take_rest();
+            self.feed(&mut rest, cx, worker);
+        }
+        self.ahead.take_if(|ahead| ahead.is_empty());
+    }
+
+    /// A message that has just been decoded: handled at once where nothing stands before it.
+    pub(super) fn message(
+        &mut self,
+        incoming: Incoming<'_>,
+        cx: &mut TaskContext<'_>,
+        worker: &mut Worker,
+    ) {
+        let waits = self
+            .ahead
+            .as_ref()
+            .is_some_and(|ahead| ahead.has_messages());
+        if waits || !self.can_call() {
+            self.ahead.get_or_insert_default().push(incoming);
+            return;
+        }
+        self.call_message(incoming, cx, worker);
+        // Messages and notifications take turns, in a burst too.
+        if self.has_mail() && self.can_call() {
+            self.call_info(cx, worker);
+        }
+    }
+
+    fn call_message(
+        &mut self,
+        incoming: Incoming<'_>,
+        cx: &mut TaskContext<'_>,
+        worker: &mut Worker,
+    ) {
+        let step = (self.hooks.message)(Call::new(&mut self.handler, &self.context), incoming);
+        self.step(step, cx, worker);
+    }
+
+    fn call_info(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        if let Some(step) = (self.hooks.info)(Call::new(&mut self.handler, &self.context)) {
+            self.step(step, cx, worker);
+        }
+    }
+
+    fn step(&mut self, step: Step<H>, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        match step {
+            Step::Done(outcome) => self.outcome(outcome, cx, worker),
+            Step::Pending(future) => {
+                self.running = Some(Running {
+                    future,
+                    since: self.clock.now,
+                });
+                self.poll_hook(cx, worker);
+            }
+        }
+    }
+
+    /// Polls the async hook that is under way.
+    pub(super) fn poll_hook(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        // The hook's own panics are caught within; what may panic here is dropping it.
+        match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready((handler, outcome))) => {
+                self.running = None;
+                self.handler = Some(handler);
+                self.outcome(outcome, cx, worker);
+            }
+            Err(panic) => {
+                let fault = log_panic(&*panic);
+                self.running = None;
+                self.outcome(Err(fault), cx, worker);
+            }
+        }
+    }
+
+    /// Ends the hook that is under way; the handler comes back from it.
+    pub(super) fn cut_hook(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        self.shared().cut_hook(true);
+        self.poll_hook(cx, worker);
+        self.shared().cut_hook(false);
+    }
+
+    fn outcome(&mut self, outcome: Outcome, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        match outcome {
+            Ok(reply) => {
+                self.deliver(reply, cx, worker);
+            }
+            Err(Fault::Panic) => self.close(&Close::internal(), CloseCause::HookPanic),
+            Err(Fault::TimedOut) => {
+                tracing::error!(parent: &self.context.span, "a hook ran out of time");
+                self.close(&Close::internal(), CloseCause::HookTimeout);
+            }
+        }
+        // The hook itself may have closed.
+        if !self.ends.closing && self.shared().outbox().has_waiting() {
+            self.ends.closing = self.shared().outbox().status().ending;
+        }
+    }
+
+    /// Sends a reply as far as there is room; the rest is held. Returns whether anything
+    /// was sent or done.
+    fn deliver(&mut self, mut reply: Reply, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
+        let mut done = false;
+        while let Some(message) = reply.messages.next() {
+            if let Err(message) = self.send(message, cx, worker) {
+                reply.messages.put_back(message);
+                self.held = Some(Box::new(reply));
+                return done;
+            }
+            done = true;
+        }
+        match reply.end {
+            End::Open => {}
+            End::Close(close) => self.close(&close, CloseCause::ServerClosed),
+            End::Error(close) => self.close(&close, CloseCause::HookError),
+            End::Undecodable(close) => self.close(&close, CloseCause::InvalidPayload),
+        }
+        true
+    }
+
+    /// Goes on with a reply that waited for room. Returns whether anything was sent.
+    pub(super) fn release_held(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
+        match self.held.take() {
+            Some(reply) => self.deliver(*reply, cx, worker),
+            None => false,
+        }
+    }
+
+    /// Sends one message of a reply; gives it back where there is no room.
+    fn send(
+        &mut self,
+        message: Message,
+        cx: &mut TaskContext<'_>,
+        worker: &mut Worker,
+    ) -> Result<(), Message> {
+        if self.ends.closing || self.ends.lost {
+            return Ok(());
+        }
+        let limit = CORK.min(self.shared().limits().outbox);
+        if worker.cork.len() >= limit {
+            self.flush(cx, worker, false);
+        }
+        let outbox = self.shared().outbox();
+        if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
+            let opcode = if message.is_text() {
+                OpCode::Text
+            } else {
+                OpCode::Binary
+            };
+            put_frame(&mut worker.cork, opcode, message.as_bytes());
+            return Ok(());
+        }
+        if !outbox.has_room(message.len(), worker.cork.len()) {
+            return Err(message);
+        }
+        outbox.reply(Frame::owned(message));
+        Ok(())
+    }
+
+    /// Closes in order, from within.
+    pub(super) fn close(&mut self, close: &Close, cause: CloseCause) {
+        self.shared().close(close, cause);
+        self.ends.closing = true;
+    }
+}

@@ -1,0 +1,163 @@
+//! From an accepted handshake to a running connection.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tracing::Instrument;
+
+use super::{Driver, lost};
+use crate::error::Refusal;
+use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
+use crate::handler::{Handler, Hooks, log_panic};
+use crate::hub::Slot;
+use crate::outbox::Transport;
+use crate::socket::{Sender, Socket};
+
+/// A connection whose `init` has succeeded, and which waits for its transport.
+///
+/// Where it is dropped without one, the upgrade has failed, and `terminate` is called.
+pub trait Opened: Send {
+    /// Gives the connection its transport and lets it live in a task of its own. `early` is
+    /// what the client sent behind its request.
+    fn start(self: Box<Self>, transport: Box<dyn Transport>, early: Bytes);
+
+    /// A handle to the connection.
+    fn sender(&self) -> Sender;
+}
+
+/// The future of a connection's `init`.
+pub type Opens = Pin<Box<dyn Future<Output = Result<Box<dyn Opened>, Refusal>> + Send>>;
+
+/// Runs `init` of the handler of one route.
+pub type Connect = fn(Arc<Endpoint>, Handshake, Visitor) -> Opens;
+
+/// Runs `init` of `H` on the route with the marker `R`.
+///
+/// Its time-out is answered with 503, a panic with 500. Where the future is dropped, or
+/// `init` refuses, everything that hung on the connection is undone.
+pub fn connect<H: Handler<R>, R: 'static>(
+    endpoint: Arc<Endpoint>,
+    mut handshake: Handshake,
+    visitor: Visitor,
+) -> Opens {
+    Box::pin(async move {
+        let slot = handshake.take_slot();
+        let mut unopened = Unopened::<H>::register(&endpoint, &handshake, visitor);
+        let Some(context) = unopened.context.clone() else {
+            return Err(Refusal::SERVICE_UNAVAILABLE);
+        };
+        let handler = init::<H, R>(Opening {
+            handshake,
+            context: context.clone(),
+        })
+        .await?;
+        unopened.context = None;
+        let hooks = const { &Hooks::<H>::of::<R>() };
+        let sender = context.socket.sender();
+        let parts = Some((handler, context, slot));
+        Ok(Box::new(Ready {
+            parts,
+            hooks,
+            sender,
+        }) as Box<dyn Opened>)
+    })
+}
+
+async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
+    let span = opening.context.span.clone();
+    let limit = opening.context.endpoint.limits().init_timeout;
+    let init = AssertUnwindSafe(H::init(&opening))
+        .catch_unwind()
+        .instrument(span.clone());
+    match tokio::time::timeout(limit, init).await {
+        Ok(Ok(made)) => made,
+        Ok(Err(panic)) => {
+            let _entered = span.enter();
+            log_panic(&*panic);
+            Err(Refusal::INTERNAL_SERVER_ERROR)
+        }
+        Err(_) => {
+            tracing::error!(parent: &span, hook = "init", "a hook ran out of time");
+            Err(Refusal::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+/// A connection whose `init` has not succeeded yet; dropping it undoes it.
+struct Unopened<H> {
+    context: Option<Context<H>>,
+}
+
+impl<H> Unopened<H> {
+    fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake, visitor: Visitor) -> Self {
+        let peer = handshake.peer_addr();
+        let shared = endpoint.hub().register(peer, endpoint.common().clone());
+        let socket = Socket::new(shared);
+        let span = tracing::info_span!(
+            "websocket",
+            id = %socket.id(),
+            route = endpoint.pattern(),
+            peer = peer.map(tracing::field::display),
+        );
+        let known = visitor.session.is_some() || visitor.page.is_some();
+        let visitor = known.then(|| Arc::new(visitor));
+        Self {
+            context: Some(Context {
+                socket,
+                endpoint: endpoint.clone(),
+                visitor,
+                span,
+            }),
+        }
+    }
+}
+
+impl<H> Drop for Unopened<H> {
+    fn drop(&mut self) {
+        if let Some(context) = self.context.take() {
+            context.socket.shared().end(lost());
+            context.endpoint.hub().forget(context.socket.id());
+        }
+    }
+}
+
+/// A connection between `init` and the upgrade.
+struct Ready<H: Send + 'static> {
+    parts: Option<(H, Context<H>, Option<Slot>)>,
+    hooks: &'static Hooks<H>,
+    sender: Sender,
+}
+
+impl<H: Send + 'static> Ready<H> {
+    fn run(&mut self, transport: Option<Box<dyn Transport>>, early: &Bytes) {
+        let Some((handler, context, slot)) = self.parts.take() else {
+            return;
+        };
+        let tracker = context.endpoint.hub().tracker().clone();
+        let driver = Driver::new(handler, self.hooks, context, transport, early, slot);
+        tracker.spawn(driver);
+    }
+}
+
+impl<H: Send + 'static> Opened for Ready<H> {
+    fn start(mut self: Box<Self>, transport: Box<dyn Transport>, early: Bytes) {
+        if let Some((_, context, _)) = &self.parts {
+            context.socket.shared().outbox().connect(transport.direct());
+        }
+        self.run(Some(transport), &early);
+    }
+
+    fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+}
+
+impl<H: Send + 'static> Drop for Ready<H> {
+    fn drop(&mut self) {
+        self.run(None, &Bytes::new());
+    }
+}

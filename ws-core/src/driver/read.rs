@@ -1,0 +1,155 @@
+//! From the transport to whole messages.
+
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+
+use super::{Driver, Worker};
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::protocol::encoder::{encode_pong, put_frame};
+use crate::protocol::{Event, OpCode, ProtocolError, TextData};
+
+impl<H: Send + 'static> Driver<H> {
+    /// Whether bytes from the client are taken now.
+    pub(super) fn may_read(&self) -> bool {
+        let ends = &self.ends;
+        if ends.eof || ends.lost || ends.client_closed.is_some() {
+            return false;
+        }
+        // What comes after our Close is discarded.
+        if ends.closing {
+            return true;
+        }
+        let rest = self.ahead.as_ref().is_some_and(|ahead| ahead.has_rest());
+        self.held.is_none() && !rest && self.takes_more()
+    }
+
+    /// Whether one more message could be handled, or read ahead.
+    fn takes_more(&self) -> bool {
+        self.ends.closing || self.can_call() || {
+            let ahead = self.ahead.as_ref().map_or(0, |ahead| ahead.len());
+            ahead + self.decoder.buffered() < self.shared().limits().read_ahead
+        }
+    }
+
+    /// Reads once, and handles what came.
+    pub(super) fn poll_read(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> Poll<()> {
+        let Some(transport) = &mut self.transport else {
+            return Poll::Pending;
+        };
+        // The rest of a large message is read straight into its place.
+        let target = if self.ends.deaf {
+            None
+        } else {
+            self.decoder.read_target()
+        };
+        let (read, direct) = match target {
+            Some(mut target) => (ready!(transport.poll_read_buf(cx, &mut target)), true),
+            None => (ready!(transport.poll_read(cx, &mut worker.scratch)), false),
+        };
+        match read {
+            Ok(0) => self.ends.eof = true,
+            Ok(_) if direct => {
+                self.clock.received();
+                match self.decoder.target_filled() {
+                    Ok(Some(event)) => self.event(event, cx, worker),
+                    Ok(None) => {}
+                    Err(error) => self.fail(error),
+                }
+            }
+            Ok(read) => {
+                self.clock.received();
+                let mut scratch = std::mem::take(&mut worker.scratch);
+                self.feed(&mut scratch[..read], cx, worker);
+                worker.scratch = scratch;
+            }
+            Err(error) => {
+                tracing::debug!(parent: &self.context.span, %error, "the connection is lost");
+                self.lose();
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Handles everything that can be decoded; keeps what has to wait for its turn.
+    pub(super) fn feed(
+        &mut self,
+        mut input: &mut [u8],
+        cx: &mut TaskContext<'_>,
+        worker: &mut Worker,
+    ) {
+        while !input.is_empty() && !self.ends.deaf && self.ends.client_closed.is_none() {
+            if !self.takes_more() {
+                self.ahead.get_or_insert_default().keep(input);
+                return;
+            }
+            match self.decoder.decode(&mut input) {
+                Ok(Some(event)) => self.event(event, cx, worker),
+                Ok(None) => return,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        match event {
+            Event::Close(body) => self.client_close(body),
+            _ if self.ends.closing => {}
+            Event::Message(incoming) => {
+                if self.clock.allows(self.context.endpoint.limits().rate) {
+                    self.message(incoming, cx, worker);
+                } else {
+                    let close = Close::new(CloseCode::POLICY, "too many messages");
+                    self.close(&close, CloseCause::RateLimit);
+                }
+            }
+            Event::Ping(payload) if self.shared().outbox().has_waiting() => {
+                self.ahead
+                    .get_or_insert_default()
+                    .owe_pong(payload.into_bytes());
+            }
+            Event::Ping(payload) => {
+                put_frame(&mut worker.cork, OpCode::Pong, payload.as_slice());
+            }
+            Event::Pong(_) => {}
+        }
+    }
+
+    /// The client's Close has arrived (RFC 6455, section 5.5.1).
+    fn client_close(&mut self, body: Option<(CloseCode, TextData<'_>)>) {
+        let (code, text) = match body {
+            Some((code, text)) => (code, text.into_string()),
+            None => (CloseCode::NO_STATUS, String::new()),
+        };
+        let reason = CloseReason::new(CloseCause::ClientClosed, code, text);
+        self.ends.client_closed = Some(Box::new((Close::from(code), reason)));
+        self.shared().client_closed();
+    }
+
+    /// The client broke the protocol (RFC 6455, section 7.1.7).
+    fn fail(&mut self, error: ProtocolError) {
+        self.ends.deaf = true;
+        if self.ends.closing {
+            return;
+        }
+        tracing::debug!(parent: &self.context.span, %error, "the client broke the protocol");
+        let code = error.close_code();
+        let cause = match code {
+            CloseCode::INVALID_PAYLOAD => CloseCause::InvalidPayload,
+            _ => CloseCause::ProtocolError,
+        };
+        self.ahead = None;
+        self.close(&Close::new(code, error.to_string()), cause);
+    }
+
+    /// Answers the newest Ping that had to wait for room.
+    pub(super) fn pay_pong(&mut self) {
+        let Some(ahead) = &mut self.ahead else { return };
+        let outbox = self.context.socket.shared().outbox();
+        if ahead.has_pong() && !outbox.has_waiting() {
+            let payload: Bytes = ahead.take_pong().unwrap_or_default();
+            outbox.control(encode_pong(&payload));
+            self.ahead.take_if(|ahead| ahead.is_empty());
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Buffers of a worker thread, lent to whichever connection it drives.
+//!
+//! An idle connection has no buffers of its own.
+
+use std::cell::Cell;
+
+/// Size of the buffer that sockets are read into, in bytes.
+const SCRATCH: usize = 64 * 1024;
+
+/// The buffers of one thread.
+pub(super) struct Worker {
+    pub(super) scratch: Vec<u8>,
+    /// Frames of the present burst, written together at its end.
+    pub(super) cork: Vec<u8>,
+}
+
+thread_local! {
+    static IDLE: Cell<Option<Worker>> = const { Cell::new(None) };
+}
+
+impl Worker {
+    /// Takes the thread's buffers. A hook that drives another connection on this thread
+    /// finds none, and gets new ones.
+    pub(super) fn take() -> Self {
+        IDLE.take().unwrap_or_else(|| Self {
+            scratch: vec![0; SCRATCH],
+            cork: Vec::new(),
+        })
+    }
+
+    /// Leaves the buffers to the next connection.
+    pub(super) fn give_back(self) {
+        IDLE.set(Some(self));
+    }
+}

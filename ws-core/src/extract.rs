@@ -1,0 +1,47 @@
+//! Arguments of hooks, found by their type.
+//!
+//! Every route of a table has a marker type `R`, made by `dispatch!`. What the table
+//! knows of the route is said by traits of the marker: [`Provides<T>`] for the state,
+//! [`HasSession`] and [`HasPage`] for sessions, [`FromParams<R>`] for the parameters of
+//! the path. So an argument that a route cannot give does not compile.
+
+mod connection;
+mod handshake;
+mod params;
+mod state;
+
+pub use connection::{Context, Endpoint, FromConnection, Visitor};
+pub use handshake::{FromHandshake, Handshake, Opening, Query};
+pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
+pub use state::{AnyState, FromRef, NoState, Provides, State};
+
+/// Says that connections of the route `Self` have a session.
+///
+/// `dispatch!` implements it for every route but those with `require_session: false`.
+#[diagnostic::on_unimplemented(
+    message = "this route has no session: it says `require_session: false`",
+    label = "the handler of this route takes `Session` or `Page`",
+    note = "take `Option<Session>` in the handler, or remove `require_session: false` from the route"
+)]
+pub trait HasSession {}
+
+/// Says that connections of the route `Self` come from a page that the server rendered.
+///
+/// `dispatch!` implements it for routes that require a session and do not say
+/// `require_page: false`.
+#[diagnostic::on_unimplemented(
+    message = "this route has no page: it says `require_session: false` or `require_page: false`",
+    label = "the handler of this route takes `Page`",
+    note = "take `Option<Page>` in the handler, or remove the option from the route"
+)]
+pub trait HasPage {}
+
+/// The marker of no route in particular: it has everything.
+///
+/// `#[ws_handler]` checks each argument against it, so that a type that no route could
+/// ever give is reported at the handler, before any table uses it.
+#[derive(Debug)]
+pub enum AnyRoute {}
+
+impl HasSession for AnyRoute {}
+impl HasPage for AnyRoute {}

@@ -1,0 +1,210 @@
+//! What a connection gives to every hook.
+
+use std::sync::Arc;
+
+use super::{AnyState, HasPage, HasSession, Provides, State};
+use crate::hub::Hub;
+use crate::limits::Limits;
+use crate::mailbox::Accepts;
+use crate::page::Page;
+use crate::session::Session;
+use crate::socket::{Common, Socket};
+
+/// One route of a running server, shared by its connections.
+#[derive(Debug)]
+pub struct Endpoint {
+    name: &'static str,
+    pattern: &'static str,
+    hub: Hub,
+    state: AnyState,
+    common: Arc<Common>,
+}
+
+impl Endpoint {
+    /// The route of this name and pattern, with the state of its table and its limits.
+    pub fn new(
+        name: &'static str,
+        pattern: &'static str,
+        hub: Hub,
+        state: AnyState,
+        limits: Limits,
+    ) -> Self {
+        let common = Arc::new(Common {
+            limits,
+            topics: hub.topics().clone(),
+        });
+        Self {
+            name,
+            pattern,
+            hub,
+            state,
+            common,
+        }
+    }
+
+    /// The name of the route in its table.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The pattern of the route.
+    pub const fn pattern(&self) -> &'static str {
+        self.pattern
+    }
+
+    /// The hub of the server.
+    pub const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// The limits of the route, resolved.
+    pub fn limits(&self) -> &Limits {
+        &self.common.limits
+    }
+
+    pub(crate) fn common(&self) -> &Arc<Common> {
+        &self.common
+    }
+}
+
+/// What a connection has for its hooks.
+#[derive(Debug)]
+pub struct Context<H> {
+    pub(crate) socket: Socket<H>,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) visitor: Option<Arc<Visitor>>,
+    pub(crate) span: tracing::Span,
+}
+
+/// Who is at the other end, where the route asked.
+#[derive(Clone, Debug, Default)]
+pub struct Visitor {
+    /// The session, if there is one.
+    pub session: Option<Session>,
+    /// The page, if there is one.
+    pub page: Option<Page>,
+}
+
+impl<H> Clone for Context<H> {
+    fn clone(&self) -> Self {
+        Self {
+            socket: self.socket.clone(),
+            endpoint: self.endpoint.clone(),
+            visitor: self.visitor.clone(),
+            span: self.span.clone(),
+        }
+    }
+}
+
+impl<H> Context<H> {
+    /// The handle of the connection.
+    pub fn socket(&self) -> &Socket<H> {
+        &self.socket
+    }
+
+    /// The hub of the server.
+    pub fn hub(&self) -> &Hub {
+        &self.endpoint.hub
+    }
+
+    /// The state of the route's table.
+    pub fn state(&self) -> &AnyState {
+        &self.endpoint.state
+    }
+
+    /// Takes the next notification, the one that `info` is to be called with.
+    pub fn next_notification<T: Send + 'static>(&self) -> Option<T>
+    where
+        H: Accepts<T>,
+    {
+        self.socket.shared().mail().next()
+    }
+
+    /// The session, if the connection has one.
+    pub fn session(&self) -> Option<&Session> {
+        self.visitor
+            .as_deref()
+            .and_then(|visitor| visitor.session.as_ref())
+    }
+
+    /// The page, if the connection has one.
+    pub fn page(&self) -> Option<&Page> {
+        self.visitor
+            .as_deref()
+            .and_then(|visitor| visitor.page.as_ref())
+    }
+}
+
+/// An argument that every hook may take, on the routes `R` that can give it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of this hook",
+    label = "not an argument that this hook can take",
+    note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
+            `Option<Session>` and `Option<Page>`",
+    note = "`Path<T>`, `Query<T>`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
+            an idle connection keeps no headers; keep what you need in a field"
+)]
+pub trait FromConnection<'a, H, R>: Sized {
+    /// Takes the argument from the connection.
+    fn from_connection(context: &'a Context<H>) -> Self;
+}
+
+impl<'a, H, R> FromConnection<'a, H, R> for &'a Socket<H> {
+    fn from_connection(context: &'a Context<H>) -> Self {
+        &context.socket
+    }
+}
+
+impl<H, R> FromConnection<'_, H, R> for Socket<H> {
+    fn from_connection(context: &Context<H>) -> Self {
+        context.socket.clone()
+    }
+}
+
+impl<'a, H, R> FromConnection<'a, H, R> for &'a Hub {
+    fn from_connection(context: &'a Context<H>) -> Self {
+        context.hub()
+    }
+}
+
+impl<H, R> FromConnection<'_, H, R> for Hub {
+    fn from_connection(context: &Context<H>) -> Self {
+        context.hub().clone()
+    }
+}
+
+impl<H, R: Provides<T>, T> FromConnection<'_, H, R> for State<T> {
+    fn from_connection(context: &Context<H>) -> Self {
+        Self(R::provide(context.state()))
+    }
+}
+
+impl<H, R: HasSession> FromConnection<'_, H, R> for Session {
+    fn from_connection(context: &Context<H>) -> Self {
+        context
+            .session()
+            .cloned()
+            .expect("admission let nobody in without a session")
+    }
+}
+
+impl<H, R: HasPage> FromConnection<'_, H, R> for Page {
+    fn from_connection(context: &Context<H>) -> Self {
+        context
+            .page()
+            .cloned()
+            .expect("admission let nobody in without a page")
+    }
+}
+
+impl<H, R> FromConnection<'_, H, R> for Option<Session> {
+    fn from_connection(context: &Context<H>) -> Self {
+        context.session().cloned()
+    }
+}
+
+impl<H, R> FromConnection<'_, H, R> for Option<Page> {
+    fn from_connection(context: &Context<H>) -> Self {
+        context.page().cloned()
+    }
+}

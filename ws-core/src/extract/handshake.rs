@@ -1,0 +1,231 @@
+//! What the request gives to `init`, and to `init` alone.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Uri};
+use serde::de::DeserializeOwned;
+
+use super::{
+    Context, FromConnection, FromParams, HasPage, HasSession, Params, Path, Provides, State,
+};
+use crate::error::Refusal;
+use crate::hub::{Hub, Slot};
+use crate::page::Page;
+use crate::session::Session;
+use crate::socket::Socket;
+
+/// The request that asks for the connection (RFC 6455, section 4.1).
+#[derive(Debug, Default)]
+pub struct Handshake {
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<SocketAddr>,
+    protocol: Option<String>,
+    params: Params,
+    slot: Option<Slot>,
+}
+
+impl Handshake {
+    /// The handshake of a request with this target and these headers.
+    pub fn new(uri: Uri, headers: HeaderMap) -> Self {
+        Self {
+            uri,
+            headers,
+            ..Self::default()
+        }
+    }
+
+    /// Sets the address of the client.
+    pub fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    /// Sets the subprotocol that was chosen.
+    pub fn with_protocol(mut self, protocol: Option<String>) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Sets the parameters of the path.
+    pub fn with_params(mut self, params: Params) -> Self {
+        self.params = params;
+        self
+    }
+
+    /// Sets the place that the connection takes; it is given back at its end.
+    pub fn with_slot(mut self, slot: Option<Slot>) -> Self {
+        self.slot = slot;
+        self
+    }
+
+    pub(crate) fn take_slot(&mut self) -> Option<Slot> {
+        self.slot.take()
+    }
+
+    /// The target of the request.
+    pub const fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The path of the request, not decoded.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// The query of the request, not decoded.
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+
+    /// The headers of the request.
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The value of a header, where it is visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The address of the client, where the connection has one.
+    pub const fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The subprotocol that was chosen: the first of the route's `protocols` that the
+    /// client offered (RFC 6455, section 4.2.2).
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The parameters of the path, by name.
+    pub const fn params(&self) -> &Params {
+        &self.params
+    }
+}
+
+/// What there is while `init` runs: the handshake, and the connection that may become.
+#[derive(Debug)]
+pub struct Opening<H> {
+    pub(crate) handshake: Handshake,
+    pub(crate) context: Context<H>,
+}
+
+impl<H> Opening<H> {
+    /// The request.
+    pub const fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// What the connection has for every hook.
+    pub const fn context(&self) -> &Context<H> {
+        &self.context
+    }
+}
+
+/// An argument of `init`; implement it for what you want to find in a request.
+///
+/// ```
+/// use ws_core::error::Refusal;
+/// use ws_core::extract::{FromHandshake, Opening};
+///
+/// /// The language that the browser prefers.
+/// struct Language(String);
+///
+/// impl<'a, H, R> FromHandshake<'a, H, R> for Language {
+///     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+///         let header = opening.handshake().header("accept-language");
+///         Ok(Self(header.unwrap_or("en").to_owned()))
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of `init`",
+    label = "not an argument that `init` can take",
+    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
+            `Query<T>`, `&Handshake`, and your own types that implement `FromHandshake`"
+)]
+pub trait FromHandshake<'a, H, R>: Sized {
+    /// Takes the argument from the request.
+    ///
+    /// # Errors
+    ///
+    /// The response that the client gets instead of a connection.
+    fn from_handshake(
+        opening: &'a Opening<H>,
+    ) -> impl Future<Output = Result<Self, Refusal>> + Send;
+}
+
+/// What every hook may take, `init` may take too.
+macro_rules! as_from_connection {
+    ($( [$($generics:tt)*] $type:ty; )*) => {
+        $(impl<'a, H, R, $($generics)*> FromHandshake<'a, H, R> for $type {
+            async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+                Ok(<Self as FromConnection<'a, H, R>>::from_connection(&opening.context))
+            }
+        })*
+    };
+}
+
+as_from_connection! {
+    [] &'a Socket<H>;
+    [] Socket<H>;
+    [] &'a Hub;
+    [] Hub;
+    [] Option<Session>;
+    [] Option<Page>;
+}
+
+impl<'a, H, R: Provides<T>, T: Send> FromHandshake<'a, H, R> for State<T> {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Ok(<Self as FromConnection<'a, H, R>>::from_connection(
+            &opening.context,
+        ))
+    }
+}
+
+impl<'a, H, R: HasSession> FromHandshake<'a, H, R> for Session {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Ok(<Self as FromConnection<'a, H, R>>::from_connection(
+            &opening.context,
+        ))
+    }
+}
+
+impl<'a, H, R: HasPage> FromHandshake<'a, H, R> for Page {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Ok(<Self as FromConnection<'a, H, R>>::from_connection(
+            &opening.context,
+        ))
+    }
+}
+
+impl<'a, H, R> FromHandshake<'a, H, R> for &'a Handshake {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Ok(&opening.handshake)
+    }
+}
+
+impl<'a, H, R, T: FromParams<R> + Send> FromHandshake<'a, H, R> for Path<T> {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        T::from_params(&opening.handshake.params).map(Self)
+    }
+}
+
+/// The query of the request, read as a `T`; in `init` only. A query that is no `T` is 400.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Query<T>(pub T);
+
+impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        match serde_urlencoded::from_str(opening.handshake.query().unwrap_or("")) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => {
+                tracing::debug!(%error, "the query does not decode");
+                Err(Refusal::BAD_REQUEST.body("the query is not what this route takes"))
+            }
+        }
+    }
+}

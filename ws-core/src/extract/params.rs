@@ -1,0 +1,120 @@
+//! `Path<T>`: the parameters of a route.
+
+use std::ops::Deref;
+use std::str::FromStr;
+
+use crate::error::Refusal;
+
+/// The parameters of the route's path, in `init` only.
+///
+/// `T` is the parameter's type where the route has one, a tuple where it has several,
+/// or a struct with `#[derive(PathParams)]` whose fields have the parameters' names.
+///
+/// ```
+/// use ws_core::extract::Path;
+///
+/// // A route "/rooms/{id: u64}/chat".
+/// fn init(Path(id): Path<u64>) -> u64 {
+///     id
+/// }
+/// # assert_eq!(init(Path(7)), 7);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Path<T>(pub T);
+
+impl<T> Deref for Path<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The values of a route's parameters, percent-decoded, in the order of the pattern.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Params {
+    values: Vec<(&'static str, String)>,
+}
+
+impl Params {
+    /// These values under these names.
+    pub fn new(values: Vec<(&'static str, String)>) -> Self {
+        Self { values }
+    }
+
+    /// The value of this name, as it stands in the path, percent-decoded.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// Names and values in the order of the pattern.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values.iter().map(|(name, value)| (*name, &**value))
+    }
+
+    /// The value at this place of the pattern, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// 404 where there is no such value, or it is no `T`: then the path is not one of
+    /// the route's.
+    pub fn parse<T: FromStr>(&self, place: usize) -> Result<T, Refusal> {
+        let value = self
+            .values
+            .get(place)
+            .and_then(|(_, value)| value.parse().ok());
+        value.ok_or(Refusal::NOT_FOUND)
+    }
+
+    /// The value of this name, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_named<T: FromStr>(&self, name: &str) -> Result<T, Refusal> {
+        self.named(name)
+            .and_then(|value| value.parse().ok())
+            .ok_or(Refusal::NOT_FOUND)
+    }
+}
+
+/// Says that the parameters of the route `R` give a `Self`.
+///
+/// `dispatch!` implements it for the type of a single parameter and for the tuple of
+/// several; `#[derive(PathParams)]` implements it for structs.
+#[diagnostic::on_unimplemented(
+    message = "the parameters of this route do not give a `{Self}`",
+    label = "the handler of this route takes `Path<{Self}>`",
+    note = "one parameter `{{id: u64}}` gives `Path<u64>`, several give a tuple in the order of the \
+            path, and a struct with `#[derive(PathParams)]` takes them by name"
+)]
+pub trait FromParams<R>: Sized {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    ///
+    /// A refusal where a value is not of its type.
+    fn from_params(params: &Params) -> Result<Self, Refusal>;
+}
+
+/// Says that the route `Self` has a parameter named `Name` of type `T`.
+///
+/// The name is a list of its characters, `NameChar<'i', NameChar<'d', NameEnd>>`, so
+/// that the compiler can compare it.
+#[diagnostic::on_unimplemented(
+    message = "this route has no parameter for a field of the struct: wanted a `{T}`",
+    label = "a field of the struct in `Path<…>` has no parameter of its name and type",
+    note = "name the fields as the parameters of the path, with the same types; `{{name}}` is a `String`"
+)]
+pub trait HasParam<Name, T> {}
+
+/// One character of a parameter's name, and the rest of it.
+#[derive(Debug)]
+pub struct NameChar<const C: char, Rest>(std::marker::PhantomData<Rest>);
+
+/// The end of a parameter's name.
+#[derive(Debug)]
+pub enum NameEnd {}

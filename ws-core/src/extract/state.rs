@@ -1,0 +1,122 @@
+//! `State<T>`: what the application shares with its handlers.
+
+use std::any::Any;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use super::AnyRoute;
+
+/// A part of the application's state, cloned for the hook.
+///
+/// `T` is the state that the table names with `state: App;`, or anything that
+/// [`FromRef`] can make of it. It dereferences to `T`.
+///
+/// ```
+/// use ws_core::extract::State;
+///
+/// #[derive(Clone)]
+/// struct Db;
+/// impl Db {
+///     fn name(&self) -> &'static str { "db" }
+/// }
+///
+/// fn init(db: State<Db>) -> &'static str {
+///     db.name()
+/// }
+/// # assert_eq!(init(State(Db)), "db");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct State<T>(pub T);
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for State<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// Makes a part of the state of the whole; `#[derive(FromRef)]` writes it for each field.
+#[diagnostic::on_unimplemented(
+    message = "the state `{S}` cannot provide a `{Self}`",
+    label = "not a part of the table's state",
+    note = "derive `FromRef` for `{S}`, or implement `FromRef<{S}>` for `{Self}`"
+)]
+pub trait FromRef<S> {
+    /// The part, usually a cheap clone.
+    fn from_ref(whole: &S) -> Self;
+}
+
+impl<T: Clone> FromRef<T> for T {
+    fn from_ref(whole: &T) -> Self {
+        whole.clone()
+    }
+}
+
+/// The state of a table that names none.
+#[derive(PartialEq, Eq, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "it has nothing and stays so")]
+pub struct NoState;
+
+impl<S> FromRef<S> for NoState {
+    fn from_ref(_: &S) -> Self {
+        Self
+    }
+}
+
+/// Says that the route `Self` can give a `State<T>`.
+///
+/// `dispatch!` implements it for every `T: FromRef<App>` where the table says `state: App`.
+#[diagnostic::on_unimplemented(
+    message = "the table of this route cannot provide `State<{T}>`",
+    label = "the handler of this route takes `State<{T}>`",
+    note = "say `state: App;` in the table, where `{T}: FromRef<App>`: derive `FromRef` for `App`, \
+            with a field of type `{T}`"
+)]
+pub trait Provides<T> {
+    /// The part of the table's state.
+    fn provide(state: &AnyState) -> T;
+}
+
+/// Never called: no connection belongs to [`AnyRoute`].
+impl<T> Provides<T> for AnyRoute {
+    fn provide(_: &AnyState) -> T {
+        unreachable!("no connection has the marker of no route")
+    }
+}
+
+/// The state of a table, its type forgotten. What reads it knows the type from the table.
+#[derive(Clone)]
+pub struct AnyState(Arc<dyn Any + Send + Sync>);
+
+impl AnyState {
+    /// Forgets the type of a state.
+    pub fn new<S: Send + Sync + 'static>(state: S) -> Self {
+        Self(Arc::new(state))
+    }
+
+    /// The state.
+    ///
+    /// # Panics
+    ///
+    /// Where the state is no `S`. Expansions of `dispatch!` ask for the type that the
+    /// table was given, so it does not come to that.
+    pub fn get<S: 'static>(&self) -> &S {
+        self.0
+            .downcast_ref()
+            .expect("a table reads the state that it was given")
+    }
+}
+
+impl fmt::Debug for AnyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyState")
+    }
+}

@@ -1,0 +1,306 @@
+//! The trait that `#[ws_handler]` implements, and how its hooks are run.
+//!
+//! A hook that is a plain `fn` runs in place. The future of an `async fn` is boxed for
+//! the call and owns the handler meanwhile, so that a connection that waits for
+//! nothing holds nothing but the handler's own value.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use crate::close::{Close, CloseReason};
+use crate::decode::DecodeError;
+use crate::error::Refusal;
+use crate::extract::{Context, Opening};
+use crate::protocol::Incoming;
+use crate::reply::{End, Reply};
+
+/// A handler of WebSocket connections on the route with the marker `R`.
+///
+/// Write an impl block with `init` and any of `message`, `info` and `terminate`, and
+/// annotate it with `#[ws_handler]`: that implements this trait for every route that
+/// can give the arguments of the hooks.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler for this route",
+    label = "not a handler",
+    note = "annotate an impl block of `{Self}` that has `fn init` with `#[ws_handler]`"
+)]
+pub trait Handler<R>: Sized + Send + 'static {
+    /// Makes the handler of a connection, before the handshake is answered.
+    fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
+
+    /// One whole message from the client. Without the hook, data is refused with 1003
+    /// (RFC 6455, section 7.4.1).
+    fn message(call: Call<'_, Self>, incoming: Incoming<'_>) -> Step<Self> {
+        let _ = incoming;
+        call.no_data_taken()
+    }
+
+    /// The next notification of the mailbox; `None` where nothing waits.
+    fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
+        let _ = call;
+        None
+    }
+
+    /// The end of the connection.
+    fn terminate(ending: Ending<Self>) -> Finish {
+        ending.now(|handler, _, _| drop(handler))
+    }
+}
+
+/// What `init` may return: `Self`, or `Result<Self, E>` with `E: Into<Refusal>`.
+#[diagnostic::on_unimplemented(
+    message = "`init` must return `Self` or `Result<Self, E>` with `E: Into<Refusal>`, not `{Self}`",
+    label = "not what `init` returns",
+    note = "for an error of your own, write `impl From<MyError> for Refusal`, or call `.or_refuse()?` \
+            to make a logged 500 of any error"
+)]
+pub trait IntoInit<H> {
+    /// The handler, or the refusal.
+    ///
+    /// # Errors
+    ///
+    /// The response that the client gets instead of a connection.
+    fn into_init(self) -> Result<H, Refusal>;
+}
+
+impl<H> IntoInit<H> for H {
+    fn into_init(self) -> Result<H, Refusal> {
+        Ok(self)
+    }
+}
+
+impl<H, E: Into<Refusal>> IntoInit<H> for Result<H, E> {
+    fn into_init(self) -> Result<H, Refusal> {
+        self.map_err(Into::into)
+    }
+}
+
+/// How a hook ended: with a reply, or without one.
+pub type Outcome = Result<Reply, Fault>;
+
+/// Why a hook gave no reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It panicked.
+    Panic,
+    /// It ran longer than `hook_timeout`, or than a shutdown could wait.
+    TimedOut,
+}
+
+/// The future of an async hook; it owns the handler and gives it back.
+pub type HookFuture<H> = Pin<Box<dyn Future<Output = (H, Outcome)> + Send>>;
+
+/// A hook that was called.
+pub enum Step<H> {
+    /// It has ended.
+    Done(Outcome),
+    /// It goes on; the future owns the handler.
+    Pending(HookFuture<H>),
+}
+
+impl<H> Step<H> {
+    /// A hook that goes on.
+    pub fn pending(future: impl Future<Output = (H, Outcome)> + Send + 'static) -> Self {
+        Self::Pending(Box::pin(future))
+    }
+}
+
+/// One call of a hook: the handler, and what it may look at.
+pub struct Call<'a, H> {
+    /// The handler; it is there unless an async hook is under way.
+    slot: &'a mut Option<H>,
+    context: &'a Context<H>,
+}
+
+impl<'a, H> Call<'a, H> {
+    pub(crate) fn new(slot: &'a mut Option<H>, context: &'a Context<H>) -> Self {
+        Self { slot, context }
+    }
+
+    /// What the connection has for the hook.
+    pub fn context(&self) -> &'a Context<H> {
+        self.context
+    }
+
+    /// Runs a plain hook in place. A panic of it ends only this connection.
+    pub fn now(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {
+        let Some(handler) = self.slot.as_mut() else {
+            return Step::Done(Ok(Reply::NONE));
+        };
+        let context = self.context;
+        let _entered = context.span.enter();
+        let outcome = catch_unwind(AssertUnwindSafe(|| hook(handler, context)));
+        Step::Done(outcome.map_err(|panic| log_panic(&*panic)))
+    }
+
+    /// Takes the handler out for the future of an async hook.
+    ///
+    /// # Panics
+    ///
+    /// Where an async hook is under way: the connection calls no hook then.
+    pub fn take(self) -> Taken<H> {
+        let handler = self
+            .slot
+            .take()
+            .expect("hooks of one connection never overlap");
+        Taken {
+            handler,
+            context: self.context.clone(),
+        }
+    }
+
+    /// The payload is not what the hook takes: the connection is closed with the code of
+    /// the error.
+    pub fn undecodable(self, error: DecodeError) -> Step<H> {
+        let _entered = self.context.span.enter();
+        tracing::debug!(%error, "a message is not what the handler takes");
+        Step::Done(Ok(Reply::undecodable(error.into())))
+    }
+
+    fn no_data_taken(self) -> Step<H> {
+        let close = Close::new(
+            crate::close::CloseCode::UNSUPPORTED_DATA,
+            "no data is taken here",
+        );
+        Step::Done(Ok(Reply::undecodable(close)))
+    }
+}
+
+/// The handler, owned by the future of an async hook.
+pub struct Taken<H> {
+    handler: H,
+    context: Context<H>,
+}
+
+impl<H> Taken<H> {
+    /// The handler, and what the connection has for the hook.
+    pub fn parts(&mut self) -> (&mut H, &Context<H>) {
+        (&mut self.handler, &self.context)
+    }
+
+    /// Gives the handler back.
+    pub fn finish(self, outcome: Outcome) -> (H, Outcome) {
+        (self.handler, outcome)
+    }
+}
+
+/// Runs the future of a hook so that neither a panic nor a time-out takes the handler
+/// with it.
+pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) -> Result<T, Fault> {
+    let mut hook = pin!(hook);
+    poll_fn(|cx| {
+        if context.socket.hooks_are_cut() {
+            return Poll::Ready(Err(Fault::TimedOut));
+        }
+        let _entered = context.span.enter();
+        match catch_unwind(AssertUnwindSafe(|| hook.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(log_panic(&*panic))),
+        }
+    })
+    .await
+}
+
+/// The last call: the handler by value, and why the connection ended.
+pub struct Ending<H> {
+    handler: H,
+    context: Context<H>,
+    reason: CloseReason,
+}
+
+impl<H> Ending<H> {
+    pub(crate) fn new(handler: H, context: Context<H>, reason: CloseReason) -> Self {
+        Self {
+            handler,
+            context,
+            reason,
+        }
+    }
+
+    /// Runs a plain `terminate` in place.
+    pub fn now(self, hook: impl FnOnce(H, CloseReason, &Context<H>)) -> Finish {
+        let Self {
+            handler,
+            context,
+            reason,
+        } = self;
+        let _entered = context.span.enter();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, reason, &context))) {
+            log_panic(&*panic);
+        }
+        Finish::Done
+    }
+
+    /// The parts, for the future of an async `terminate`.
+    pub fn parts(self) -> (H, CloseReason, Context<H>) {
+        (self.handler, self.reason, self.context)
+    }
+}
+
+/// `terminate`, called.
+pub enum Finish {
+    /// It has ended.
+    Done,
+    /// It goes on.
+    Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+impl Finish {
+    /// A `terminate` that goes on.
+    pub fn pending(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self::Pending(Box::pin(future))
+    }
+}
+
+/// The hooks of a handler on one route. They are all that is compiled once per route;
+/// the life of the connection is compiled once per handler.
+pub struct Hooks<H> {
+    pub(crate) message: fn(Call<'_, H>, Incoming<'_>) -> Step<H>,
+    pub(crate) info: fn(Call<'_, H>) -> Option<Step<H>>,
+    pub(crate) terminate: fn(Ending<H>) -> Finish,
+}
+
+impl<H> Hooks<H> {
+    /// The hooks of `H` on the route with the marker `R`.
+    pub const fn of<R>() -> Self
+    where
+        H: Handler<R>,
+    {
+        Self {
+            message: H::message,
+            info: H::info,
+            terminate: H::terminate,
+        }
+    }
+}
+
+impl<H> Clone for Hooks<H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H> Copy for Hooks<H> {}
+
+/// Logs a panic; its message is the application's own text.
+pub(crate) fn log_panic(panic: &(dyn Any + Send)) -> Fault {
+    let text = panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no text)");
+    tracing::error!(panic = text, "a hook panicked");
+    Fault::Panic
+}
+
+impl Reply {
+    fn undecodable(close: Close) -> Self {
+        Self {
+            end: End::Undecodable(close),
+            ..Self::NONE
+        }
+    }
+}

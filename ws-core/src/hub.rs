@@ -1,0 +1,234 @@
+//! What the connections of one server share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use crate::id::ConnectionId;
+use crate::limits::{Limits, ServerLimits};
+use crate::socket::{Common, Shared, Socket};
+use crate::topic::{Except, Topic, TopicValue, Topics};
+
+mod slots;
+
+pub use slots::{Full, Slot};
+
+/// What the connections of one server share: topics, and the way to all of them.
+///
+/// A hub belongs to one server and nothing is global, so that two servers in one process
+/// know nothing of each other. Cloning is cheap. A hook takes `&Hub`; from outside of the
+/// connections it is `ws.hub()`.
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    topics: Arc<Topics>,
+    limits: ServerLimits,
+    last_id: AtomicU64,
+    connections: Mutex<HashMap<ConnectionId, Weak<Shared>>>,
+    tracker: TaskTracker,
+    /// Times of a shutdown: when everything but `terminate` is cut, and its end.
+    shutdown: Mutex<Option<(Instant, Instant)>>,
+    shutting_down: AtomicBool,
+    slots: Arc<slots::Slots>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("connections", &self.connection_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self::new(ServerLimits::DEFAULT)
+    }
+}
+
+impl Hub {
+    /// A hub without connections.
+    pub fn new(limits: ServerLimits) -> Self {
+        let inner = Inner {
+            topics: Arc::new(Topics::new(limits.publish_inline)),
+            limits,
+            last_id: AtomicU64::new(0),
+            connections: Mutex::default(),
+            tracker: TaskTracker::new(),
+            shutdown: Mutex::default(),
+            shutting_down: AtomicBool::new(false),
+            slots: Arc::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Publishes a value to everybody who is subscribed to the topic, or listens to it.
+    ///
+    /// The value is encoded once. Every subscriber gets what is published to one topic in
+    /// the same order. Returns how many took it; a value that cannot be encoded reaches
+    /// nobody and is logged at `error`.
+    ///
+    /// ```
+    /// use ws_core::hub::Hub;
+    /// use ws_core::topic::Topic;
+    ///
+    /// let hub = Hub::default();
+    /// let news: Topic<String> = Topic::new("news");
+    /// assert_eq!(hub.publish(&news, &"nobody hears this".to_owned()), 0);
+    /// ```
+    pub fn publish<T: TopicValue>(&self, topic: &Topic<T>, value: &T) -> usize {
+        self.publish_as(topic, value, Except::default())
+    }
+
+    /// As [`publish`](Self::publish), but not to this connection: the one that said it.
+    pub fn publish_except<T: TopicValue, H>(
+        &self,
+        topic: &Topic<T>,
+        value: &T,
+        except: &Socket<H>,
+    ) -> usize {
+        let connection = Some(except.id());
+        self.publish_as(
+            topic,
+            value,
+            Except {
+                connection,
+                volatile: false,
+            },
+        )
+    }
+
+    /// As [`publish`](Self::publish), but not to clients for whom anything waits: for values
+    /// that the next one replaces, such as positions.
+    pub fn publish_volatile<T: TopicValue>(&self, topic: &Topic<T>, value: &T) -> usize {
+        self.publish_as(
+            topic,
+            value,
+            Except {
+                connection: None,
+                volatile: true,
+            },
+        )
+    }
+
+    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, except: Except) -> usize {
+        self.inner
+            .topics
+            .publish(topic, value, except)
+            .unwrap_or_else(|error| {
+                tracing::error!(topic = topic.name(), %error, "a value could not be encoded");
+                0
+            })
+    }
+
+    /// How many clients and handlers are subscribed to the topic.
+    pub fn subscriber_count<T: TopicValue>(&self, topic: &Topic<T>) -> usize {
+        self.inner.topics.count(topic)
+    }
+
+    /// How many connections there are, those included whose `init` still runs.
+    pub fn connection_count(&self) -> usize {
+        self.connections().len()
+    }
+
+    /// Whether [`shutdown`](Self::shutdown) was called: nobody is let in any more.
+    pub fn is_shutting_down(&self) -> bool {
+        self.inner.shutting_down.load(Ordering::Acquire)
+    }
+
+    /// Closes every connection with 1001 and waits until each has run its `terminate`.
+    ///
+    /// Clients are given until the deadline to answer, and hooks to end; the last part of
+    /// that time is kept for `terminate`. Nobody is let in from now on. A further call
+    /// waits along, with the deadline of the first.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let now = Instant::now();
+        let kept = (deadline / 4).min(Limits::DEFAULT.terminate_timeout);
+        let times = {
+            let mut shutdown = self
+                .inner
+                .shutdown
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *shutdown.get_or_insert((now + (deadline - kept), now + deadline))
+        };
+        self.inner.shutting_down.store(true, Ordering::Release);
+        let connections: Vec<_> = self
+            .connections()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for connection in connections {
+            connection.shut_down(times.0, times.1);
+        }
+        self.inner.tracker.close();
+        // Every connection ends by itself in time; what a hook that blocks its thread
+        // holds up is not waited for.
+        let grace = Duration::from_millis(100);
+        if tokio::time::timeout_at(times.1 + grace, self.inner.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("a hook that does not yield held up the shutdown");
+        }
+    }
+
+    /// Takes a place for one more connection of this address.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`]: there is none, of this address or at all.
+    pub fn admit(&self, address: Option<IpAddr>) -> Result<Slot, Full> {
+        slots::Slots::take(&self.inner.slots, address, &self.inner.limits)
+    }
+
+    fn connections(&self) -> MutexGuard<'_, HashMap<ConnectionId, Weak<Shared>>> {
+        self.inner
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The topics of this hub.
+    pub(crate) fn topics(&self) -> &Arc<Topics> {
+        &self.inner.topics
+    }
+
+    /// The tracker of the connections' tasks.
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.inner.tracker
+    }
+
+    /// Makes a connection known, with an id that no other had.
+    pub(crate) fn register(&self, peer: Option<SocketAddr>, common: Arc<Common>) -> Arc<Shared> {
+        let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        let shared = Arc::new(Shared::new(id, peer, common));
+        self.connections().insert(id, Arc::downgrade(&shared));
+        // One that came while the server began to shut down may have been overlooked.
+        let times = *self
+            .inner
+            .shutdown
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some((cut, end)) = times {
+            shared.shut_down(cut, end);
+        }
+        shared
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn forget(&self, id: ConnectionId) {
+        self.connections().remove(&id);
+    }
+}

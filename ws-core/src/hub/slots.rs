@@ -1,0 +1,149 @@
+//! How many connections there may be: in all, and of one address.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::limits::ServerLimits;
+
+/// The places that are taken.
+#[derive(Default)]
+pub(super) struct Slots {
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// There is no place for one more connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Full {
+    /// The server has as many connections as `connections` allows: 503.
+    #[error("the server has as many connections as it may")]
+    Server,
+    /// The address has as many connections as `per_address` allows: 429.
+    #[error("this address has as many connections as it may")]
+    Address,
+}
+
+/// The place of one connection; dropping it gives the place back.
+pub struct Slot {
+    slots: Arc<Slots>,
+    address: Option<IpAddr>,
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Slot")
+    }
+}
+
+impl Slots {
+    pub(super) fn take(
+        slots: &Arc<Self>,
+        address: Option<IpAddr>,
+        limits: &ServerLimits,
+    ) -> Result<Slot, Full> {
+        // Without a limit per address there is no need to remember addresses.
+        let address = address
+            .filter(|_| limits.per_address.is_some())
+            .map(network);
+        let mut taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if limits.connections.is_some_and(|limit| taken.all >= limit) {
+            return Err(Full::Server);
+        }
+        if let Some(address) = address {
+            let count = taken.by_address.get(&address).copied().unwrap_or(0);
+            if limits.per_address.is_some_and(|limit| count >= limit) {
+                return Err(Full::Address);
+            }
+            taken.by_address.insert(address, count + 1);
+        }
+        taken.all += 1;
+        drop(taken);
+        Ok(Slot {
+            slots: slots.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut taken = self
+            .slots
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        taken.all -= 1;
+        if let Some(address) = self.address
+            && let Some(count) = taken.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                taken.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the /64 that an IPv6 subscriber has.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let high = u128::from(address) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(high))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(per_address: usize, connections: usize) -> ServerLimits {
+        ServerLimits {
+            per_address: Some(per_address),
+            connections: Some(connections),
+            ..ServerLimits::DEFAULT
+        }
+    }
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_share_their_places() {
+        let slots = Arc::new(Slots::default());
+        let limits = limits(1, 10);
+        let first = Slots::take(&slots, address("2001:db8::1"), &limits).unwrap();
+        let same = Slots::take(&slots, address("2001:db8::2"), &limits);
+        assert_eq!(same.unwrap_err(), Full::Address);
+        let _other = Slots::take(&slots, address("2001:db8:0:1::1"), &limits).unwrap();
+        drop(first);
+        let _again = Slots::take(&slots, address("2001:db8::2"), &limits).unwrap();
+    }
+
+    #[test]
+    fn a_mapped_ipv4_address_is_the_ipv4_address() {
+        let slots = Arc::new(Slots::default());
+        let limits = limits(1, 10);
+        let _first = Slots::take(&slots, address("192.0.2.1"), &limits).unwrap();
+        let mapped = Slots::take(&slots, address("::ffff:192.0.2.1"), &limits);
+        assert_eq!(mapped.unwrap_err(), Full::Address);
+    }
+
+    #[test]
+    fn the_server_is_full_before_the_address_is_looked_at() {
+        let slots = Arc::new(Slots::default());
+        let limits = limits(1, 1);
+        let _only = Slots::take(&slots, address("192.0.2.1"), &limits).unwrap();
+        let second = Slots::take(&slots, address("192.0.2.1"), &limits);
+        assert_eq!(second.unwrap_err(), Full::Server);
+    }
+}

@@ -1,0 +1,30 @@
+//! The engine of `ws-server`, without sockets and without HTTP.
+//!
+//! Name the facade `ws-server` in your `Cargo.toml`; this crate is what it is built on:
+//! RFC 6455 without IO ([`protocol`]), the life of a connection ([`driver`]), handles to it
+//! ([`socket`]), what connections share ([`hub`], [`topic`]), the arguments and return
+//! values of hooks ([`extract`], [`decode`], [`reply`]), and routes ([`route`]).
+//!
+//! The modules form levels; a module uses only modules of lower levels.
+
+pub mod close;
+pub mod decode;
+pub mod driver;
+pub mod error;
+pub mod extract;
+pub mod handler;
+pub mod hub;
+pub mod id;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod outbox;
+pub mod page;
+pub mod protocol;
+pub mod reply;
+pub mod session;
+pub mod socket;
+#[cfg(feature = "test-kit")]
+pub mod testkit;
+mod timer;
+pub mod topic;

@@ -1,0 +1,282 @@
+//! Every limit of a connection and of a server, with its default, in one place.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How many units make a kibibyte and a mebibyte.
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Messages allowed per unit of time: `20/s` in a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rate {
+    /// How many messages are allowed in each `per`; also the size of a burst.
+    pub messages: NonZeroU32,
+    /// The length of the interval.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many messages in each interval `per`.
+    ///
+    /// # Panics
+    ///
+    /// Where `messages` or `per` is zero. In a constant that is an error of compilation.
+    pub const fn new(messages: u32, per: Duration) -> Self {
+        assert!(!per.is_zero(), "a rate needs an interval above zero");
+        match NonZeroU32::new(messages) {
+            Some(messages) => Self { messages, per },
+            None => panic!("a rate needs at least one message"),
+        }
+    }
+}
+
+/// What becomes of `Socket::send` when the outbox is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnFull {
+    /// The connection is closed with 1013: a client that cannot follow is let go.
+    #[default]
+    Close,
+    /// The message is given back in `SendError::Full`; the connection goes on.
+    Refuse,
+}
+
+/// Declares the limits once: the resolved values, what may override them, the defaults.
+macro_rules! limits {
+    ($( $(#[$doc:meta])* $name:ident: $type:ty = $default:expr; )*) => {
+        /// The limits of one route, resolved: route option, else server, else default.
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        pub struct Limits { $( $(#[$doc])* pub $name: $type, )* }
+
+        impl Limits {
+            /// The defaults of the library.
+            pub const DEFAULT: Self = Self { $( $name: $default, )* };
+
+            /// These limits, with what `over` sets put in their place.
+            pub fn overridden(self, over: &LimitOptions) -> Self {
+                Self { $( $name: over.$name.unwrap_or(self.$name), )* }
+            }
+        }
+
+        /// Limits that may be set or left open: a route's options, or a server's.
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        pub struct LimitOptions { $( $(#[$doc])* pub $name: Option<$type>, )* }
+
+        impl LimitOptions {
+            /// Nothing is set.
+            pub const NONE: Self = Self { $( $name: None, )* };
+
+            /// What `self` sets, else what `outer` sets.
+            pub const fn or(self, outer: Self) -> Self {
+                Self { $( $name: match self.$name { Some(_) => self.$name, None => outer.$name }, )* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// Size of one message in bytes, all fragments together; past it 1009.
+    max_message: usize = 64 * KIB;
+    /// Bytes that may wait in the outbox of one connection.
+    outbox: usize = MIB;
+    /// Frames that may wait in the outbox of one connection.
+    outbox_frames: usize = 1024;
+    /// What `Socket::send` does when the outbox is full.
+    on_full: OnFull = OnFull::Close;
+    /// Notifications that may wait for one handler.
+    mailbox: usize = 256;
+    /// Timers that may be set at the same time on one connection.
+    timers: usize = 256;
+    /// Futures that `Socket::spawn` may have under way on one connection.
+    tasks: usize = 64;
+    /// Bytes of messages read ahead while a hook waits.
+    read_ahead: usize = 64 * KIB;
+    /// Messages from the client; past it 1008.
+    rate: Option<Rate> = None;
+    /// A ping is sent after so long without anything received.
+    ping: Option<Duration> = Some(Duration::from_secs(25));
+    /// The connection is closed after so long without anything received.
+    idle: Option<Duration> = Some(Duration::from_secs(60));
+    /// The connection is cut when so long nothing that waits could be written.
+    stall: Duration = Duration::from_secs(30);
+    /// How long `init` may take before 503.
+    init_timeout: Duration = Duration::from_secs(10);
+    /// How long an async hook may run before 1011.
+    hook_timeout: Duration = Duration::from_secs(30);
+    /// How long the client's answer to our Close is awaited.
+    close_timeout: Duration = Duration::from_secs(5);
+    /// How long `terminate` may take.
+    terminate_timeout: Duration = Duration::from_secs(5);
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// A limit whose value could not work.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LimitError {
+    /// The limit must be above zero.
+    #[error("`{name}` is zero; it must be above zero")]
+    Zero {
+        /// Name of the option.
+        name: &'static str,
+    },
+    /// A ping that comes after the idle limit could never keep a connection alive.
+    #[error("`ping` ({ping:?}) is not below `idle` ({idle:?})")]
+    PingNotBelowIdle {
+        /// Value of `ping`.
+        ping: Duration,
+        /// Value of `idle`.
+        idle: Duration,
+    },
+}
+
+impl Limits {
+    /// Checks that the values can work, alone and together.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] with the name and the value of the first limit that cannot.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let sizes = [
+            ("max_message", self.max_message),
+            ("outbox", self.outbox),
+            ("outbox_frames", self.outbox_frames),
+            ("mailbox", self.mailbox),
+            ("read_ahead", self.read_ahead),
+        ];
+        let times = [
+            ("ping", self.ping.unwrap_or(Duration::MAX)),
+            ("idle", self.idle.unwrap_or(Duration::MAX)),
+            ("stall", self.stall),
+            ("init_timeout", self.init_timeout),
+            ("hook_timeout", self.hook_timeout),
+            ("close_timeout", self.close_timeout),
+            ("terminate_timeout", self.terminate_timeout),
+        ];
+        let zero_size = sizes
+            .iter()
+            .find(|(_, size)| *size == 0)
+            .map(|(name, _)| *name);
+        let zero_time = times
+            .iter()
+            .find(|(_, time)| time.is_zero())
+            .map(|(name, _)| *name);
+        if let Some(name) = zero_size.or(zero_time) {
+            return Err(LimitError::Zero { name });
+        }
+        match (self.ping, self.idle) {
+            (Some(ping), Some(idle)) if ping >= idle => {
+                Err(LimitError::PingNotBelowIdle { ping, idle })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Limits of a whole server, before and around its connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerLimits {
+    /// Size of a request's head in bytes; past it 431.
+    pub head: usize,
+    /// How long a request's head may take to arrive.
+    pub head_timeout: Duration,
+    /// WebSocket connections from one address (IPv6: one /64); past it 429.
+    pub per_address: Option<usize>,
+    /// WebSocket connections in all; past it 503.
+    pub connections: Option<usize>,
+    /// Subscribers that one publish writes to by itself; a task does the rest.
+    pub publish_inline: usize,
+}
+
+impl ServerLimits {
+    /// The defaults of the library.
+    pub const DEFAULT: Self = Self {
+        head: 16 * KIB,
+        head_timeout: Duration::from_secs(10),
+        per_address: Some(256),
+        connections: None,
+        publish_inline: 1024,
+    };
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_documented_table() {
+        let limits = Limits::DEFAULT;
+        assert_eq!(limits.max_message, 65_536);
+        assert_eq!((limits.outbox, limits.outbox_frames), (1_048_576, 1_024));
+        assert_eq!(
+            (limits.mailbox, limits.timers, limits.tasks),
+            (256, 256, 64)
+        );
+        assert_eq!(limits.read_ahead, 65_536);
+        assert_eq!(limits.rate, None);
+        assert_eq!(limits.on_full, OnFull::Close);
+        assert_eq!(limits.ping, Some(Duration::from_secs(25)));
+        assert_eq!(limits.idle, Some(Duration::from_secs(60)));
+        assert_eq!(limits.stall, Duration::from_secs(30));
+        assert_eq!(limits.init_timeout, Duration::from_secs(10));
+        assert_eq!(limits.hook_timeout, Duration::from_secs(30));
+        assert_eq!(limits.close_timeout, Duration::from_secs(5));
+        assert_eq!(limits.terminate_timeout, Duration::from_secs(5));
+        let server = ServerLimits::DEFAULT;
+        assert_eq!(
+            (server.head, server.head_timeout),
+            (16_384, Duration::from_secs(10))
+        );
+        assert_eq!((server.per_address, server.connections), (Some(256), None));
+    }
+
+    #[test]
+    fn a_route_overrides_the_server_and_the_server_the_default() {
+        let route = LimitOptions {
+            mailbox: Some(1),
+            ..LimitOptions::NONE
+        };
+        let server = LimitOptions {
+            mailbox: Some(2),
+            timers: Some(3),
+            ..LimitOptions::NONE
+        };
+        let limits = Limits::DEFAULT.overridden(&route.or(server));
+        assert_eq!((limits.mailbox, limits.timers, limits.tasks), (1, 3, 64));
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_named() {
+        let zero = Limits {
+            mailbox: 0,
+            ..Limits::DEFAULT
+        };
+        assert_eq!(zero.check(), Err(LimitError::Zero { name: "mailbox" }));
+        let ping = Duration::from_secs(60);
+        let late = Limits {
+            ping: Some(ping),
+            ..Limits::DEFAULT
+        };
+        assert_eq!(
+            late.check(),
+            Err(LimitError::PingNotBelowIdle { ping, idle: ping })
+        );
+        assert_eq!(Limits::DEFAULT.check(), Ok(()));
+    }
+}

@@ -1,0 +1,85 @@
+//! Complete wire frames, ready to be written to any number of clients.
+
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+use crate::message::Message;
+use crate::protocol::OpCode;
+use crate::protocol::encoder::{encode, header};
+
+/// Payloads up to this size are copied behind their header; larger ones are shared.
+const COPY: usize = 4 * 1024;
+
+/// One message as a wire frame. Clones share the bytes.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The header, with a small payload behind it.
+    head: Bytes,
+    /// A large payload; empty where the payload stands in `head`.
+    payload: Bytes,
+}
+
+impl Frame {
+    /// Encodes a message.
+    pub fn of(message: &Message) -> Self {
+        Self::owned(message.clone())
+    }
+
+    /// Encodes a message; a large payload is used as it is.
+    pub fn owned(message: Message) -> Self {
+        let opcode = if message.is_text() {
+            OpCode::Text
+        } else {
+            OpCode::Binary
+        };
+        if message.len() <= COPY {
+            return Self::whole(encode(opcode, message.as_bytes()));
+        }
+        let (head, len) = header(opcode, message.len());
+        Self {
+            head: Bytes::copy_from_slice(&head[..len]),
+            payload: message.into_bytes(),
+        }
+    }
+
+    /// A frame that is already encoded.
+    pub fn whole(frame: Bytes) -> Self {
+        Self {
+            head: frame,
+            payload: Bytes::new(),
+        }
+    }
+
+    /// The size on the wire in bytes.
+    pub fn len(&self) -> usize {
+        self.head.len() + self.payload.len()
+    }
+
+    /// Whether there is nothing to write; a frame has at least its header.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn slices(&self) -> [IoSlice<'_>; 2] {
+        [IoSlice::new(&self.head), IoSlice::new(&self.payload)]
+    }
+
+    pub(super) fn into_chunks(self) -> [Bytes; 2] {
+        [self.head, self.payload]
+    }
+}
+
+/// What becomes of a topic's frame for a subscriber whose outbox is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Policy {
+    /// The connection is closed with 1013: it must not miss a frame.
+    #[default]
+    Close,
+    /// The oldest frames of this topic that wait make room.
+    DropOldest,
+    /// The new frame is left out.
+    DropNewest,
+    /// Only the newest frame of this topic waits.
+    Latest,
+}

@@ -1,0 +1,55 @@
+//! The WebSocket protocol of RFC 6455 as pure functions and state, without any I/O.
+//!
+//! Bytes come in as slices and go out as buffers; sockets, timers and tasks live elsewhere.
+//!
+//! | Module | RFC 6455 | What it does |
+//! | --- | --- | --- |
+//! | [`accept`] | 4.2.2 | the key and answer of the opening handshake |
+//! | [`frame`] | 5.2 | opcodes and the frame header |
+//! | [`mask`] | 5.3 | masking and unmasking of payloads |
+//! | [`utf8`] | 8.1 | validation of text that arrives in pieces |
+//! | [`decoder`] | 5.4-5.6 | bytes to messages and control events |
+//! | [`event`] | 5.5, 5.6 | what the decoder hands out |
+//! | [`encoder`] | 5.2, 5.5 | messages and control frames to bytes |
+//! | [`error`] | 7.4 | how a peer broke the rules, and the close code for it |
+//!
+//! Compression (RFC 7692) belongs between frame and message: a later `deflate` module inflates
+//! the payload of a message whose first frame has RSV1 set, before its text is validated.
+//! [`frame::Header`] already reports RSV1; the decoder refuses it as long as no extension is
+//! agreed.
+//!
+//! ```
+//! use ws_core::protocol::{Decoder, Event, Incoming, Role, encoder};
+//!
+//! let mut wire = encoder::encode_text("hello").to_vec();
+//! let mut input = &mut wire[..];
+//! let mut decoder = Decoder::new(Role::Client, 1024);
+//! let Some(Event::Message(Incoming::Text(text))) = decoder.decode(&mut input)? else {
+//!     panic!("a whole text frame is a message");
+//! };
+//! assert_eq!(text.as_str(), "hello");
+//! # Ok::<(), ws_core::protocol::ProtocolError>(())
+//! ```
+
+pub mod accept;
+pub mod decoder;
+pub mod encoder;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod mask;
+mod unfinished;
+pub mod utf8;
+
+#[cfg(test)]
+mod decoder_tests;
+#[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
+mod split_tests;
+
+pub use accept::{accept_key, is_valid_key};
+pub use decoder::{Decoder, Role};
+pub use error::ProtocolError;
+pub use event::{BinaryData, ControlPayload, Event, Incoming, TextData};
+pub use frame::OpCode;

@@ -1,0 +1,349 @@
+//! Bytes to messages and control events (RFC 6455 sections 5.4 to 5.6).
+
+#![expect(
+    clippy::mut_mut,
+    reason = "bytes are taken off the front of an input and outlive the call, as payloads are lent"
+)]
+
+use bytes::buf::Limit;
+
+use super::error::ProtocolError;
+use super::event::{BinaryData, Event, Incoming, TextData};
+use super::frame::{Header, OpCode, ShortMessage};
+use super::unfinished::Unfinished;
+use super::{mask, utf8};
+
+/// Which end of the connection decodes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Role {
+    /// Decodes what a client sends: every frame must be masked (RFC 6455 section 5.1).
+    Server,
+    /// Decodes what a server sends: no frame may be masked.
+    Client,
+}
+
+/// Turns the bytes of one connection into events.
+///
+/// A frame that lies whole in the input is lent from there: unmasked in place, nothing copied and
+/// nothing allocated. Everything unfinished is kept in one allocation that exists only as long as
+/// it is needed, so that an idle decoder takes [`size_of::<Decoder>()`](size_of), at most 40
+/// bytes.
+///
+/// Memory follows what arrived and not what was declared: a message buffer never has more than
+/// the larger of 1 MiB and twice the bytes received, and no more than declared unless further
+/// fragments are to come.
+///
+/// After an error, and after [`Event::Close`], the bytes that follow have no meaning. The decoder
+/// does not guard against being fed further; the caller stops.
+///
+/// ```
+/// use ws_core::protocol::{Decoder, Event, Role};
+///
+/// let mut decoder = Decoder::new(Role::Server, 64 * 1024);
+/// let mut read = *b"\x89\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let mut input = &mut read[..];
+/// while let Some(event) = decoder.decode(&mut input)? {
+///     let Event::Ping(payload) = event else { panic!("a Ping was sent") };
+///     assert_eq!(payload.as_slice(), b"Hello");
+/// }
+/// # Ok::<(), ws_core::protocol::ProtocolError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    role: Role,
+    max_message: usize,
+    unfinished: Option<Box<Unfinished>>,
+}
+
+impl Decoder {
+    /// A decoder for messages of at most `max_message` bytes, all fragments together.
+    #[must_use]
+    pub const fn new(role: Role, max_message: usize) -> Self {
+        Self {
+            role,
+            max_message,
+            unfinished: None,
+        }
+    }
+
+    /// Takes the next event off the front of `input`, which is unmasked in place.
+    ///
+    /// `None` means that `input` is empty now and more bytes are needed for an event. Call again
+    /// until then: one input may hold many events.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProtocolError`] as soon as the bytes so far show it: a header is judged when it is
+    /// whole, before its payload arrives; text fails at the first byte that cannot be UTF-8, also
+    /// inside an unfinished frame.
+    #[inline]
+    pub fn decode<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some((is_text, payload)) = self.take_short_message(input) {
+            if !is_text {
+                let data = BinaryData::Borrowed(payload);
+                return Ok(Some(Event::Message(Incoming::Binary(data))));
+            }
+            return match utf8::whole(payload) {
+                Ok(text) => Ok(Some(Event::Message(Incoming::Text(TextData::Borrowed(
+                    text,
+                ))))),
+                Err(_) => Err(ProtocolError::InvalidUtf8),
+            };
+        }
+        self.decode_any(input)
+    }
+
+    /// The payload, in plain, of a short message from a client that lies whole in `input`, and
+    /// whether it is text. `None`, with nothing taken, leaves `input` to `decode_any`.
+    #[inline]
+    fn take_short_message<'b>(&self, input: &mut &'b mut [u8]) -> Option<(bool, &'b [u8])> {
+        if self.unfinished.is_some() || self.role != Role::Server {
+            return None;
+        }
+        let frame = ShortMessage::parse(input)?;
+        if frame.len > self.max_message || input.len() < frame.size + frame.len {
+            return None;
+        }
+        take_front(input, frame.size);
+        let payload = take_front(input, frame.len);
+        mask::apply(payload, frame.mask, 0);
+        Some((frame.text, payload))
+    }
+
+    /// The next event of any input.
+    #[inline(never)]
+    fn decode_any<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        loop {
+            let event = if self.unfinished.as_ref().is_some_and(|u| u.in_frame()) {
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                self.feed(input)?
+            } else {
+                let Some(header) = self.next_header(input)? else {
+                    return Ok(None);
+                };
+                self.begin(&header, input)?
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Bytes held of what is unfinished: a message, a control frame, a header. 0 when idle.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |u| u.buffered())
+    }
+
+    /// The buffer of a large binary frame under way, to read from the socket straight into it.
+    ///
+    /// It is there while the frame still misses 16 KiB or more, and never takes more bytes than
+    /// the frame misses; it may take fewer, as the buffer grows with what arrives. Whatever was
+    /// put into it, call [`target_filled`](Self::target_filled) before anything else. Use it as a
+    /// `BufMut` only: the vector inside holds the message so far.
+    ///
+    /// ```
+    /// use bytes::BufMut;
+    /// use ws_core::protocol::{Decoder, Event, Incoming, Role};
+    ///
+    /// let mut decoder = Decoder::new(Role::Client, 1 << 20);
+    /// let mut read = *b"\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00";
+    /// assert_eq!(decoder.decode(&mut &mut read[..])?, None);
+    /// decoder.read_target().expect("a large binary frame").put_slice(&[7; 65_536]);
+    /// let Some(Event::Message(Incoming::Binary(data))) = decoder.target_filled()? else {
+    ///     panic!("the frame is whole");
+    /// };
+    /// assert_eq!(data.as_slice(), [7; 65_536]);
+    /// # Ok::<(), ws_core::protocol::ProtocolError>(())
+    /// ```
+    #[must_use]
+    pub fn read_target(&mut self) -> Option<Limit<&mut Vec<u8>>> {
+        self.unfinished.as_mut()?.target()
+    }
+
+    /// Takes what was put into the [`read_target`](Self::read_target): unmasks exactly the new
+    /// bytes and gives the message if they complete it.
+    ///
+    /// # Errors
+    ///
+    /// None at present, as binary payloads have no content to be wrong; the same set as
+    /// [`decode`](Self::decode).
+    pub fn target_filled(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(unfinished) = &mut self.unfinished else {
+            return Ok(None);
+        };
+        unfinished.unmask_fresh();
+        let event = unfinished.end_frame();
+        self.release();
+        event
+    }
+
+    /// The next whole header, with its bytes taken off `input`; otherwise `input` is kept.
+    #[inline]
+    fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        if self.unfinished.as_ref().is_some_and(|u| u.has_head()) {
+            return self.complete_header(input);
+        }
+        match Header::parse(input)? {
+            Some((header, size)) => {
+                take_front(input, size);
+                Ok(Some(header))
+            }
+            None if input.is_empty() => Ok(None),
+            None => self.complete_header(input),
+        }
+    }
+
+    /// Joins a header that is split over reads.
+    #[cold]
+    fn complete_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        let unfinished = self.unfinished.get_or_insert_default();
+        while !input.is_empty() {
+            if let [byte] = *take_front(input, 1)
+                && let Some(header) = unfinished.push_head(byte)?
+            {
+                self.release();
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Starts a frame: lends it when it is an event by itself and whole in `input`, and keeps
+    /// what there is of it otherwise.
+    #[inline]
+    fn begin<'b>(
+        &mut self,
+        header: &Header,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let len = self.admit(header)?;
+        let alone = header.fin && header.opcode != OpCode::Continuation;
+        if alone && len <= input.len() {
+            let payload = take_front(input, len);
+            if let Some(mask) = header.mask {
+                mask::apply(payload, mask, 0);
+            }
+            return Event::whole(header.opcode, payload).map(Some);
+        }
+        self.unfinished.get_or_insert_default().open(header, len);
+        self.feed(input)
+    }
+
+    /// Whether the frame may come now, judged by its header; gives its payload length.
+    #[inline]
+    fn admit(&self, header: &Header) -> Result<usize, ProtocolError> {
+        match (self.role, header.mask) {
+            (Role::Server, None) => return Err(ProtocolError::UnmaskedFrame),
+            (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
+        if header.rsv1 {
+            return Err(ProtocolError::ReservedBits);
+        }
+        let held = self.unfinished.as_ref().and_then(|u| u.message_len());
+        let held = match (header.opcode, held) {
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+            (OpCode::Text | OpCode::Binary, Some(_)) => {
+                return Err(ProtocolError::ExpectedContinuation);
+            }
+            (OpCode::Continuation, Some(held)) => held,
+            (OpCode::Text | OpCode::Binary, None) => 0,
+            // Control frames are limited by their header and add to no message.
+            (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => {
+                return Ok(usize::try_from(header.len).unwrap_or(usize::MAX));
+            }
+        };
+        match usize::try_from(header.len) {
+            Ok(len) if len <= self.max_message.saturating_sub(held) => Ok(len),
+            _ => Err(ProtocolError::TooBig {
+                limit: self.max_message,
+                size: header.len.saturating_add(held as u64),
+            }),
+        }
+    }
+
+    /// Moves payload of the frame under way from `input` into the decoder.
+    #[inline(never)]
+    fn feed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(unfinished) = &mut self.unfinished else {
+            return Ok(None);
+        };
+        let len = unfinished.missing().min(input.len());
+        unfinished.append(take_front(input, len))?;
+        let event = unfinished.end_frame();
+        self.release();
+        event
+    }
+
+    /// Gives the allocation back when nothing is unfinished.
+    fn release(&mut self) {
+        self.unfinished.take_if(|u| u.is_idle());
+    }
+}
+
+/// Takes `len` bytes, which there are, off the front of `input`.
+#[inline]
+fn take_front<'b>(input: &mut &'b mut [u8], len: usize) -> &'b mut [u8] {
+    let (front, rest) = std::mem::take(input).split_at_mut(len);
+    *input = rest;
+    front
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BufMut as _;
+
+    use super::*;
+    use crate::protocol::encoder::encode_masked;
+
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    #[test]
+    fn an_idle_decoder_is_small() {
+        assert!(size_of::<Decoder>() <= 40);
+    }
+
+    #[test]
+    fn the_allocation_lives_as_long_as_something_is_unfinished() {
+        let mut decoder = Decoder::new(Role::Server, 1 << 20);
+        let mut wire = encode_masked(OpCode::Text, false, b"one", MASK);
+        let first = wire.len();
+        wire.extend(encode_masked(OpCode::Ping, true, b"?", MASK));
+        let ping = wire.len();
+        wire.extend(encode_masked(OpCode::Continuation, true, b"two", MASK));
+        let end = wire.len();
+        for (at, byte) in wire.iter().enumerate() {
+            let mut read = [*byte];
+            let event = decoder.decode(&mut &mut read[..]).expect("valid");
+            let done = at + 1;
+            assert_eq!(event.is_some(), done == ping || done == end);
+            assert_eq!(decoder.unfinished.is_some(), done != end, "{done} bytes");
+            if done == first {
+                assert_eq!(decoder.buffered(), 3);
+            }
+        }
+        assert_eq!(decoder.buffered(), 0);
+        let mut whole = encode_masked(OpCode::Text, true, b"one", MASK);
+        assert!(matches!(decoder.decode(&mut &mut whole[..]), Ok(Some(_))));
+        assert!(decoder.unfinished.is_none(), "a whole frame keeps nothing");
+    }
+
+    #[test]
+    fn a_filled_target_that_completes_the_message_frees_the_allocation() {
+        let mut decoder = Decoder::new(Role::Server, 1 << 20);
+        let wire = encode_masked(OpCode::Binary, true, &vec![5; 40_000], MASK);
+        assert_eq!(decoder.decode(&mut &mut wire.clone()[..20]), Ok(None));
+        decoder.read_target().expect("large").put_slice(&wire[20..]);
+        assert!(matches!(decoder.target_filled(), Ok(Some(_))));
+        assert!(decoder.unfinished.is_none());
+    }
+}

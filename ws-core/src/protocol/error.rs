@@ -1,0 +1,79 @@
+//! How a peer can break the protocol, and the close code that answers it.
+
+use crate::close::CloseCode;
+
+/// A breach of RFC 6455 by the peer, or a message over the size limit.
+///
+/// The connection cannot go on after any of them: the bytes that follow have no meaning. Send
+/// [`close_code`](Self::close_code) and drop the connection (RFC 6455 section 7.1.7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// RSV1, RSV2 or RSV3 is set and no extension gives it a meaning (section 5.2).
+    #[error("a reserved bit is set")]
+    ReservedBits,
+    /// The opcode is 3-7 or 11-15 (section 5.2).
+    #[error("opcode {0} is reserved")]
+    ReservedOpcode(u8),
+    /// A client sent a frame without a mask (section 5.1).
+    #[error("a client frame is not masked")]
+    UnmaskedFrame,
+    /// A server sent a frame with a mask (section 5.1).
+    #[error("a server frame is masked")]
+    MaskedFrame,
+    /// The length is not in its shortest form (section 5.2).
+    #[error("a length is not in its shortest form")]
+    NonMinimalLength,
+    /// The top bit of a 64-bit length is set (section 5.2).
+    #[error("the top bit of a length is set")]
+    LengthOverflow,
+    /// A control frame declares more than 125 bytes (section 5.5).
+    #[error("a control frame is longer than 125 bytes")]
+    ControlTooLong,
+    /// A control frame without FIN (section 5.5).
+    #[error("a control frame is fragmented")]
+    FragmentedControl,
+    /// A continuation frame while no message is unfinished (section 5.4).
+    #[error("a continuation frame continues nothing")]
+    UnexpectedContinuation,
+    /// A new message inside an unfinished one (section 5.4).
+    #[error("a message starts inside another")]
+    ExpectedContinuation,
+    /// Text, or the text of a Close frame, is not UTF-8 (section 8.1).
+    #[error("text is not UTF-8")]
+    InvalidUtf8,
+    /// The message is over the limit, judged by the header before its payload arrives.
+    #[error("a message of at least {size} bytes is over the limit of {limit}")]
+    TooBig {
+        /// The limit in bytes.
+        limit: usize,
+        /// The bytes of the message as far as declared, at least.
+        size: u64,
+    },
+    /// A Close frame with a body of one byte, which is no code (section 5.5.1).
+    #[error("a Close frame has a body of one byte")]
+    CloseLength,
+    /// A Close frame with a code that may not be sent (section 7.4).
+    #[error("{0} may not be sent as a close code")]
+    CloseCode(u16),
+}
+
+impl ProtocolError {
+    /// The code to close with: 1007 for text that is not UTF-8, 1009 over the size limit, and
+    /// 1002 for everything else (section 7.4.1).
+    ///
+    /// ```
+    /// use ws_core::{close::CloseCode, protocol::ProtocolError};
+    ///
+    /// assert_eq!(ProtocolError::InvalidUtf8.close_code(), CloseCode::INVALID_PAYLOAD);
+    /// assert_eq!(ProtocolError::UnmaskedFrame.close_code(), CloseCode::PROTOCOL_ERROR);
+    /// ```
+    #[must_use]
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::TooBig { .. } => CloseCode::TOO_BIG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}

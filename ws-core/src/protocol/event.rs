@@ -1,0 +1,225 @@
+//! What the decoder hands out: messages and control frames.
+//!
+//! A payload that lay whole in the read buffer is lent from there; one that arrived in pieces is
+//! owned. Equality compares contents, not who owns them.
+
+use bytes::{Bytes, BytesMut};
+
+use super::error::ProtocolError;
+use super::frame::OpCode;
+use super::utf8;
+use crate::close::CloseCode;
+
+/// What came in: a whole message, or a control frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event<'b> {
+    /// A whole message, its fragments joined.
+    Message(Incoming<'b>),
+    /// A Ping, to be answered with a Pong of the same payload (RFC 6455 section 5.5.2).
+    Ping(ControlPayload<'b>),
+    /// A Pong (RFC 6455 section 5.5.3).
+    Pong(ControlPayload<'b>),
+    /// A Close frame with its code and text, `None` when its body is empty (RFC 6455 section
+    /// 5.5.1). The text has 123 bytes at most.
+    Close(Option<(CloseCode, TextData<'b>)>),
+}
+
+impl<'b> Event<'b> {
+    /// The event of a single frame with its payload in plain.
+    #[inline]
+    pub(super) fn whole(opcode: OpCode, payload: &'b [u8]) -> Result<Self, ProtocolError> {
+        match opcode {
+            OpCode::Text => {
+                let text = utf8::whole(payload)?;
+                Ok(Self::Message(Incoming::Text(TextData::Borrowed(text))))
+            }
+            // A continuation is joined to its message and never gets here.
+            OpCode::Binary | OpCode::Continuation => {
+                let data = BinaryData::Borrowed(payload);
+                Ok(Self::Message(Incoming::Binary(data)))
+            }
+            OpCode::Close | OpCode::Ping | OpCode::Pong => {
+                Self::control(opcode, BinaryData::Borrowed(payload))
+            }
+        }
+    }
+
+    /// The event of a control frame.
+    pub(super) fn control(opcode: OpCode, payload: BinaryData<'b>) -> Result<Self, ProtocolError> {
+        match opcode {
+            OpCode::Ping => Ok(Self::Ping(ControlPayload(payload))),
+            OpCode::Pong => Ok(Self::Pong(ControlPayload(payload))),
+            _ => Ok(Self::Close(match payload {
+                BinaryData::Borrowed(body) => {
+                    close_body(body)?.map(|(code, text)| (code, TextData::Borrowed(text)))
+                }
+                BinaryData::Owned(body) => {
+                    close_body(&body)?.map(|(code, text)| (code, TextData::Owned(text.to_owned())))
+                }
+            })),
+        }
+    }
+}
+
+/// The code and text of a Close frame (RFC 6455 section 5.5.1).
+fn close_body(body: &[u8]) -> Result<Option<(CloseCode, &str)>, ProtocolError> {
+    match body {
+        [] => Ok(None),
+        [_] => Err(ProtocolError::CloseLength),
+        [high, low, text @ ..] => {
+            let code = u16::from_be_bytes([*high, *low]);
+            let code = CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
+            Ok(Some((code, utf8::whole(text)?)))
+        }
+    }
+}
+
+/// A whole message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Incoming<'b> {
+    /// A text message, which is valid UTF-8.
+    Text(TextData<'b>),
+    /// A binary message.
+    Binary(BinaryData<'b>),
+}
+
+/// Text, lent from the read buffer or owned.
+#[derive(Clone, Eq, Debug)]
+pub enum TextData<'b> {
+    /// Lies in the read buffer.
+    Borrowed(&'b str),
+    /// Was collected from several reads or fragments.
+    Owned(String),
+}
+
+impl TextData<'_> {
+    /// The text.
+    #[inline]
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Owned(text) => text,
+        }
+    }
+
+    /// The text to keep; copies only what is borrowed.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        match self {
+            Self::Borrowed(text) => text.to_owned(),
+            Self::Owned(text) => text,
+        }
+    }
+}
+
+impl PartialEq for TextData<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+/// Bytes, lent from the read buffer or owned.
+#[derive(Clone, Eq, Debug)]
+pub enum BinaryData<'b> {
+    /// Lie in the read buffer.
+    Borrowed(&'b [u8]),
+    /// Were collected from several reads or fragments.
+    Owned(BytesMut),
+}
+
+impl BinaryData<'_> {
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    /// The bytes to keep; copies only what is borrowed.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Owned(bytes) => bytes.freeze(),
+        }
+    }
+
+    /// Takes over a buffer without a copy: `Bytes` owns the vector whole, and gives it back as
+    /// the unique owner.
+    pub(super) fn from_vec(bytes: Vec<u8>) -> Self {
+        Self::Owned(BytesMut::from(Bytes::from(bytes)))
+    }
+}
+
+impl PartialEq for BinaryData<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+/// The payload of a Ping or Pong, 125 bytes at most (RFC 6455 section 5.5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ControlPayload<'b>(pub(super) BinaryData<'b>);
+
+impl ControlPayload<'_> {
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    /// The bytes to keep; copies only what is borrowed.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0.into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_compares_contents_and_not_ownership() {
+        assert_eq!(TextData::Borrowed("a"), TextData::Owned("a".into()));
+        assert_ne!(TextData::Borrowed("a"), TextData::Owned("b".into()));
+        assert_eq!(
+            BinaryData::Borrowed(b"a"),
+            BinaryData::from_vec(b"a".to_vec())
+        );
+        assert_ne!(
+            BinaryData::Borrowed(b"a"),
+            BinaryData::from_vec(b"b".to_vec())
+        );
+    }
+
+    #[test]
+    fn what_is_owned_is_taken_over_without_a_copy() {
+        for spare in [0, 100] {
+            let mut bytes = Vec::with_capacity(5 + spare);
+            bytes.extend(b"hello");
+            let address = bytes.as_ptr();
+            let kept = BinaryData::from_vec(bytes).into_bytes();
+            assert_eq!(kept.as_ptr(), address);
+            assert_eq!(kept, "hello");
+        }
+        let text = String::from("hello");
+        let address = text.as_ptr();
+        let kept = TextData::Owned(text).into_string();
+        assert_eq!((kept.as_ptr(), kept.as_str()), (address, "hello"));
+    }
+
+    #[test]
+    fn what_is_borrowed_is_copied_to_be_kept() {
+        let buffer = *b"hello";
+        assert_eq!(BinaryData::Borrowed(&buffer).into_bytes(), "hello");
+        assert_eq!(TextData::Borrowed("hello").into_string(), "hello");
+        let payload = ControlPayload(BinaryData::Borrowed(&buffer));
+        assert_eq!(payload.as_slice(), b"hello");
+        assert_eq!(payload.into_bytes(), "hello");
+    }
+}

@@ -1,0 +1,318 @@
+//! The frame header (RFC 6455 section 5.2).
+
+use super::error::ProtocolError;
+
+/// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
+pub const MAX_CONTROL_PAYLOAD: usize = 125;
+
+/// The longest header in bytes: two, a 64-bit length and a mask.
+pub const MAX_HEADER_LEN: usize = 14;
+
+pub(super) const FIN: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
+/// Length field values that announce a 16-bit and a 64-bit length.
+pub(super) const LEN_16: u8 = 126;
+pub(super) const LEN_64: u8 = 127;
+const RSV1: u8 = 0x40;
+const RSV2_RSV3: u8 = 0x30;
+
+/// What a frame carries.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum OpCode {
+    /// More of the unfinished message.
+    Continuation = 0,
+    /// UTF-8 text, or the start of it.
+    Text = 1,
+    /// Bytes, or the start of them.
+    Binary = 2,
+    /// The end of the connection.
+    Close = 8,
+    /// A question that a Pong answers.
+    Ping = 9,
+    /// The answer to a Ping, or a heartbeat.
+    Pong = 10,
+}
+
+impl OpCode {
+    /// Whether frames of this kind control the connection (Close, Ping, Pong) and may come
+    /// between the fragments of a message.
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
+
+    const fn from_low_bits(byte: u8) -> Result<Self, ProtocolError> {
+        match byte & 0x0f {
+            0 => Ok(Self::Continuation),
+            1 => Ok(Self::Text),
+            2 => Ok(Self::Binary),
+            8 => Ok(Self::Close),
+            9 => Ok(Self::Ping),
+            10 => Ok(Self::Pong),
+            reserved => Err(ProtocolError::ReservedOpcode(reserved)),
+        }
+    }
+}
+
+/// A parsed frame header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Whether this frame is the last of its message.
+    pub fin: bool,
+    /// RSV1, which only an agreed extension may set (RFC 7692 marks a compressed message so).
+    pub rsv1: bool,
+    /// What the frame carries.
+    pub opcode: OpCode,
+    /// The mask of the payload; `None` for a frame that is not masked.
+    pub mask: Option<[u8; 4]>,
+    /// The payload length in bytes as declared, below 2^63.
+    pub len: u64,
+}
+
+impl Header {
+    /// Parses the header at the front of `input` and gives its own length in bytes, 2 to
+    /// [`MAX_HEADER_LEN`]. `None` when `input` ends inside the header.
+    ///
+    /// Whether a mask is required and RSV1 allowed depends on the connection; the
+    /// [`Decoder`](super::Decoder) decides that.
+    ///
+    /// # Errors
+    ///
+    /// RSV2 or RSV3 set, a reserved opcode, a control frame that is fragmented or longer than
+    /// [`MAX_CONTROL_PAYLOAD`], a length not in its shortest form or with its top bit set.
+    ///
+    /// ```
+    /// use ws_core::protocol::frame::{Header, OpCode};
+    ///
+    /// let (header, size) = Header::parse(&[0x81, 0x05, b'H'])?.expect("a whole header");
+    /// assert_eq!((header.opcode, header.len, size), (OpCode::Text, 5, 2));
+    /// # Ok::<(), ws_core::protocol::ProtocolError>(())
+    /// ```
+    #[inline]
+    pub fn parse(input: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let &[first, second, ref rest @ ..] = input else {
+            return Ok(None);
+        };
+        if first & RSV2_RSV3 != 0 {
+            return Err(ProtocolError::ReservedBits);
+        }
+        let opcode = OpCode::from_low_bits(first)?;
+        let fin = first & FIN != 0;
+        let short = second & !MASKED;
+        if opcode.is_control() {
+            check_control(fin, short)?;
+        }
+        let (len, rest) = match short {
+            LEN_16 => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
+                None => return Ok(None),
+            },
+            LEN_64 => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
+                None => return Ok(None),
+            },
+            short => (u64::from(short), rest),
+        };
+        check_length(short, len)?;
+        let (mask, rest) = if second & MASKED == 0 {
+            (None, rest)
+        } else {
+            match rest.split_first_chunk() {
+                Some((mask, rest)) => (Some(*mask), rest),
+                None => return Ok(None),
+            }
+        };
+        let header = Self {
+            fin,
+            rsv1: first & RSV1 != 0,
+            opcode,
+            mask,
+            len,
+        };
+        Ok(Some((header, input.len() - rest.len())))
+    }
+}
+
+/// The most common frame: a masked message of its own below 64 KiB.
+///
+/// A way around [`Header::parse`] that the compiler keeps in registers. It judges nothing: what
+/// is not plainly such a frame is `None` and takes the way through there.
+#[derive(Clone, Copy)]
+pub(super) struct ShortMessage {
+    /// Text, or binary.
+    pub(super) text: bool,
+    /// The bytes of the header.
+    pub(super) size: usize,
+    /// The bytes of the payload.
+    pub(super) len: usize,
+    pub(super) mask: [u8; 4],
+}
+
+impl ShortMessage {
+    #[inline]
+    pub(super) fn parse(input: &[u8]) -> Option<Self> {
+        const TEXT: u8 = FIN | OpCode::Text as u8;
+        const BINARY: u8 = FIN | OpCode::Binary as u8;
+        let (&[first @ (TEXT | BINARY), second], rest) = input.split_first_chunk()? else {
+            return None;
+        };
+        // Without the mask bit this is above every length.
+        let (size, len, rest) = match second ^ MASKED {
+            LEN_16 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                match u16::from_be_bytes(*len) {
+                    len if len < u16::from(LEN_16) => return None,
+                    len => (8, len, rest),
+                }
+            }
+            short if short < LEN_16 => (6, u16::from(short), rest),
+            _ => return None,
+        };
+        Some(Self {
+            text: first == TEXT,
+            size,
+            len: usize::from(len),
+            mask: *rest.first_chunk()?,
+        })
+    }
+}
+
+/// Section 5.5: a control frame is whole, and its length fits the short field.
+fn check_control(fin: bool, short: u8) -> Result<(), ProtocolError> {
+    if !fin {
+        Err(ProtocolError::FragmentedControl)
+    } else if short >= LEN_16 {
+        Err(ProtocolError::ControlTooLong)
+    } else {
+        Ok(())
+    }
+}
+
+/// Section 5.2: the shortest form of a length only, and 63 bits of it at most.
+#[inline]
+fn check_length(short: u8, len: u64) -> Result<(), ProtocolError> {
+    let least = match short {
+        LEN_16 => u64::from(LEN_16),
+        LEN_64 => 0x1_0000,
+        _ => return Ok(()),
+    };
+    if len < least {
+        Err(ProtocolError::NonMinimalLength)
+    } else if len >> 63 != 0 {
+        Err(ProtocolError::LengthOverflow)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::encoder;
+    use proptest::prelude::*;
+
+    fn refused(input: &[u8]) -> ProtocolError {
+        Header::parse(input).expect_err("a header against the rules")
+    }
+
+    #[test]
+    fn each_opcode_is_known_and_the_others_are_refused() {
+        for low in 0..16_u8 {
+            let parsed = Header::parse(&[FIN | low, 0]);
+            match low {
+                0..=2 | 8..=10 => {
+                    let (header, _) = parsed.expect("known").expect("whole");
+                    assert_eq!(header.opcode as u8, low);
+                    assert_eq!(header.opcode.is_control(), low >= 8);
+                }
+                _ => assert_eq!(parsed, Err(ProtocolError::ReservedOpcode(low))),
+            }
+        }
+    }
+
+    #[test]
+    fn rsv1_is_reported_and_the_other_reserved_bits_are_refused() {
+        let (header, _) = Header::parse(&[0xc1, 0]).expect("valid").expect("whole");
+        assert!(header.rsv1);
+        assert_eq!(refused(&[0xa1, 0]), ProtocolError::ReservedBits);
+        assert_eq!(refused(&[0x91, 0]), ProtocolError::ReservedBits);
+    }
+
+    #[test]
+    fn control_frames_are_whole_and_short() {
+        assert_eq!(refused(&[0x09, 0]), ProtocolError::FragmentedControl);
+        assert_eq!(refused(&[0x89, 126]), ProtocolError::ControlTooLong);
+        assert_eq!(refused(&[0x88, 127]), ProtocolError::ControlTooLong);
+        let (header, _) = Header::parse(&[0x8a, 125]).expect("valid").expect("whole");
+        assert_eq!(header.len, 125);
+    }
+
+    #[test]
+    fn only_the_shortest_form_of_a_length_is_taken() {
+        assert_eq!(
+            refused(&[0x82, 126, 0, 125]),
+            ProtocolError::NonMinimalLength
+        );
+        let long = |len: u64| {
+            let mut input = vec![0x82, 127];
+            input.extend(len.to_be_bytes());
+            input
+        };
+        assert_eq!(refused(&long(0xffff)), ProtocolError::NonMinimalLength);
+        assert_eq!(refused(&long(1 << 63)), ProtocolError::LengthOverflow);
+        assert_eq!(refused(&long(u64::MAX)), ProtocolError::LengthOverflow);
+        let (header, size) = Header::parse(&long((1 << 63) - 1)).unwrap().unwrap();
+        assert_eq!((header.len, size), ((1 << 63) - 1, 10));
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_takes_exactly_the_short_masked_messages(
+            first in prop_oneof![Just(0x81), Just(0x82), any::<u8>()],
+            second in prop_oneof![Just(0xfd), Just(0xfe), Just(0xff), any::<u8>()],
+            len in prop_oneof![0..300_u16, any::<u16>()],
+            rest: [u8; 10],
+            end in 0_usize..=14,
+        ) {
+            let input = [&[first, second][..], &len.to_be_bytes(), &rest].concat();
+            let short = ShortMessage::parse(&input[..end])
+                .map(|it| (it.text, it.size, it.len as u64, it.mask));
+            let whole = Header::parse(&input[..end]).ok().flatten();
+            let expected = whole.and_then(|(header, size)| {
+                let text = header.opcode == OpCode::Text;
+                let message = text || header.opcode == OpCode::Binary;
+                let plain = message && header.fin && !header.rsv1 && header.len < 65_536;
+                let mask = header.mask.filter(|_| plain)?;
+                Some((text, size, header.len, mask))
+            });
+            prop_assert_eq!(short, expected);
+        }
+
+        #[test]
+        fn a_header_is_found_exactly_when_it_is_whole(
+            len in prop_oneof![
+                0_usize..200, Just(65_535), Just(65_536), 60_000_usize..1 << 32
+            ],
+            mask: Option<[u8; 4]>,
+        ) {
+            let (bytes, size) = encoder::header(OpCode::Binary, len);
+            let mut input = bytes[..size].to_vec();
+            if let Some(mask) = mask {
+                input[1] |= MASKED;
+                input.extend(mask);
+            }
+            for end in 0..input.len() {
+                prop_assert_eq!(Header::parse(&input[..end]), Ok(None));
+            }
+            let header = Header {
+                fin: true,
+                rsv1: false,
+                opcode: OpCode::Binary,
+                mask,
+                len: len as u64,
+            };
+            prop_assert_eq!(Header::parse(&input), Ok(Some((header, input.len()))));
+        }
+    }
+}

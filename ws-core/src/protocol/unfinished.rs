@@ -1,0 +1,288 @@
+//! What the decoder keeps between reads: a header cut off, a frame under way, a message whose
+//! last fragment has not come.
+
+use bytes::BufMut as _;
+use bytes::buf::Limit;
+
+use super::error::ProtocolError;
+use super::event::{BinaryData, Event, Incoming, TextData};
+use super::frame::{Header, MAX_HEADER_LEN, OpCode};
+use super::mask;
+use super::utf8::{InvalidUtf8, Validator};
+
+/// How far a buffer may be ahead of what arrived, in bytes: a declared length costs the peer
+/// nothing, so it is believed up to here and beyond only as bytes follow it.
+pub(super) const MAX_AHEAD: usize = 1 << 20;
+
+/// The missing rest of a frame from which on reading straight into its buffer pays, in bytes.
+pub(super) const MIN_TARGET: usize = 16 << 10;
+
+/// The state behind a [`Decoder`](super::Decoder) that is not idle.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    head: Head,
+    frame: Option<Frame>,
+    /// The payload of a control frame under way, which leaves `message` untouched.
+    control: Vec<u8>,
+    message: Option<Body>,
+}
+
+/// The bytes of a header that is cut off.
+#[derive(Debug, Default)]
+struct Head {
+    bytes: [u8; MAX_HEADER_LEN],
+    len: usize,
+}
+
+/// A frame whose header is known and whose payload is under way.
+#[derive(Debug)]
+struct Frame {
+    opcode: OpCode,
+    fin: bool,
+    mask: Option<[u8; 4]>,
+    /// Payload bytes declared.
+    len: usize,
+    /// Payload bytes taken and unmasked.
+    taken: usize,
+}
+
+impl Frame {
+    fn unmask(&mut self, bytes: &mut [u8]) {
+        if let Some(mask) = self.mask {
+            mask::apply(bytes, mask, self.taken);
+        }
+        self.taken += bytes.len();
+    }
+}
+
+/// The message so far.
+#[derive(Debug)]
+enum Body {
+    Text { text: String, utf8: Validator },
+    Binary { bytes: Vec<u8>, plain: usize },
+}
+
+impl Body {
+    fn new(opcode: OpCode) -> Self {
+        if opcode == OpCode::Text {
+            Self::Text {
+                text: String::new(),
+                utf8: Validator::default(),
+            }
+        } else {
+            Self::Binary {
+                bytes: Vec::new(),
+                plain: 0,
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text { text, utf8 } => text.len() + utf8.pending_len(),
+            Self::Binary { bytes, .. } => bytes.len(),
+        }
+    }
+
+    fn finish(self) -> Result<Incoming<'static>, InvalidUtf8> {
+        match self {
+            Self::Text { text, utf8 } if utf8.is_complete() => {
+                Ok(Incoming::Text(TextData::Owned(text)))
+            }
+            Self::Text { .. } => Err(InvalidUtf8),
+            Self::Binary { bytes, .. } => Ok(Incoming::Binary(BinaryData::from_vec(bytes))),
+        }
+    }
+}
+
+impl Unfinished {
+    /// Nothing is left to keep.
+    pub(super) fn is_idle(&self) -> bool {
+        self.head.len == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    pub(super) fn in_frame(&self) -> bool {
+        self.frame.is_some()
+    }
+
+    pub(super) fn has_head(&self) -> bool {
+        self.head.len > 0
+    }
+
+    /// Payload bytes of the unfinished message; `None` when no message is unfinished.
+    pub(super) fn message_len(&self) -> Option<usize> {
+        self.message.as_ref().map(Body::len)
+    }
+
+    pub(super) fn buffered(&self) -> usize {
+        self.head.len + self.control.len() + self.message_len().unwrap_or(0)
+    }
+
+    /// Keeps one more byte of a header and gives the header when that completes it.
+    pub(super) fn push_head(&mut self, byte: u8) -> Result<Option<Header>, ProtocolError> {
+        // In bounds: no header is longer than the array, and a whole one empties it.
+        self.head.bytes[self.head.len] = byte;
+        self.head.len += 1;
+        let header = Header::parse(&self.head.bytes[..self.head.len])?.map(|(header, _)| header);
+        if header.is_some() {
+            self.head.len = 0;
+        }
+        Ok(header)
+    }
+
+    /// Starts a frame of `len` bytes that has been admitted.
+    pub(super) fn open(&mut self, header: &Header, len: usize) {
+        if !header.opcode.is_control() && self.message.is_none() {
+            self.message = Some(Body::new(header.opcode));
+        }
+        self.frame = Some(Frame {
+            opcode: header.opcode,
+            fin: header.fin,
+            mask: header.mask,
+            len,
+            taken: 0,
+        });
+    }
+
+    /// Payload bytes that the frame under way still needs.
+    pub(super) fn missing(&self) -> usize {
+        let Some(frame) = &self.frame else { return 0 };
+        let fresh = match &self.message {
+            Some(Body::Binary { bytes, plain }) => bytes.len() - plain,
+            _ => 0,
+        };
+        frame.len - frame.taken - fresh
+    }
+
+    /// Takes payload bytes of the frame under way, [`missing`](Self::missing) at most.
+    pub(super) fn append(&mut self, input: &mut [u8]) -> Result<(), InvalidUtf8> {
+        let missing = self.missing();
+        let Some(frame) = &mut self.frame else {
+            return Ok(());
+        };
+        if frame.opcode.is_control() {
+            frame.unmask(input);
+            self.control.reserve_exact(missing);
+            self.control.extend_from_slice(input);
+            return Ok(());
+        }
+        let have = self.message.as_ref().map_or(0, Body::len);
+        let goal = capacity(have, missing, input.len(), frame.fin);
+        match &mut self.message {
+            Some(Body::Text { text, utf8 }) => {
+                frame.unmask(input);
+                if text.capacity() < have + input.len() {
+                    text.reserve_exact(goal - text.len());
+                }
+                utf8.feed(input, |valid| text.push_str(valid))
+            }
+            Some(Body::Binary { bytes, .. }) => {
+                if bytes.capacity() < have + input.len() {
+                    bytes.reserve_exact(goal - have);
+                }
+                bytes.extend_from_slice(input);
+                self.unmask_fresh();
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The buffer of a large binary frame under way, limited to what the frame misses.
+    pub(super) fn target(&mut self) -> Option<Limit<&mut Vec<u8>>> {
+        let missing = self.missing();
+        let (Some(frame), Some(Body::Binary { bytes, .. })) = (&self.frame, &mut self.message)
+        else {
+            return None;
+        };
+        if missing < MIN_TARGET || frame.opcode.is_control() {
+            return None;
+        }
+        if bytes.capacity() - bytes.len() < MIN_TARGET {
+            let have = bytes.len();
+            let goal = capacity(have, missing, 0, frame.fin);
+            bytes.reserve_exact(goal - have);
+        }
+        // Never more than there is room for, so that filling it cannot grow the buffer.
+        let room = missing.min(bytes.capacity() - bytes.len());
+        Some(bytes.limit(room))
+    }
+
+    /// Unmasks what was put into the buffer since the last time.
+    pub(super) fn unmask_fresh(&mut self) {
+        if let (Some(frame), Some(Body::Binary { bytes, plain })) =
+            (&mut self.frame, &mut self.message)
+            && !frame.opcode.is_control()
+        {
+            frame.unmask(&mut bytes[*plain..]);
+            *plain = bytes.len();
+        }
+    }
+
+    /// Ends the frame under way when it is whole, and gives what it completes.
+    pub(super) fn end_frame(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+        if self.missing() > 0 {
+            return Ok(None);
+        }
+        let Some(frame) = self.frame.take() else {
+            return Ok(None);
+        };
+        if frame.opcode.is_control() {
+            let payload = BinaryData::from_vec(std::mem::take(&mut self.control));
+            return Event::control(frame.opcode, payload).map(Some);
+        }
+        let whole = self.message.take_if(|_| frame.fin);
+        let message = whole.map(Body::finish).transpose()?;
+        Ok(message.map(Event::Message))
+    }
+}
+
+/// The capacity to grow a message buffer to that holds `have` bytes, gets `incoming` now and
+/// `missing` (these included) by the end of its frame.
+///
+/// A message in one frame up to [`MAX_AHEAD`] is allocated once, exactly. A larger one doubles as
+/// its bytes arrive, up to its exact length. When more frames follow, the buffer at least doubles,
+/// as its end is unknown and many small fragments must not copy it each time.
+fn capacity(have: usize, missing: usize, incoming: usize, last: bool) -> usize {
+    let arrived = have + incoming;
+    let goal = (have + missing).min(arrived.saturating_mul(2).max(MAX_AHEAD));
+    if last {
+        goal
+    } else {
+        goal.max(have.saturating_mul(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_up_to_the_head_start_is_allocated_once_and_exactly() {
+        for len in [1, 125, 70_000, MAX_AHEAD] {
+            assert_eq!(capacity(0, len, 1, true), len);
+            assert_eq!(capacity(0, len, 1, false), len);
+        }
+    }
+
+    #[test]
+    fn a_huge_frame_is_believed_as_far_as_bytes_follow() {
+        let huge = 1 << 40;
+        assert_eq!(capacity(0, huge, 1, true), MAX_AHEAD);
+        assert_eq!(
+            capacity(MAX_AHEAD, huge, 1000, true),
+            2 * (MAX_AHEAD + 1000)
+        );
+        assert_eq!(
+            capacity(MAX_AHEAD, 1000, 10, true),
+            MAX_AHEAD + 1000,
+            "the end is exact"
+        );
+    }
+
+    #[test]
+    fn many_small_fragments_double_the_buffer() {
+        assert_eq!(capacity(4000, 1, 1, false), 8000);
+        assert_eq!(capacity(4000, 1, 1, true), 4001);
+    }
+}

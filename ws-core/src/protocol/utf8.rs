@@ -1,0 +1,252 @@
+//! Validation of UTF-8 that arrives in pieces (RFC 6455 section 8.1).
+//!
+//! Every byte is validated once: what is valid is handed out as `&str` at once, and only a code
+//! point cut off at the end of a piece, three bytes at most, waits for the next piece. A byte
+//! that can never become valid fails with the piece that holds it, without waiting for the rest
+//! of its sequence.
+
+use std::str;
+
+/// The bytes cannot be UTF-8, whatever follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("text is not UTF-8")]
+pub struct InvalidUtf8;
+
+impl From<InvalidUtf8> for super::ProtocolError {
+    fn from(_: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
+/// A text whole in one slice.
+///
+/// # Errors
+///
+/// [`InvalidUtf8`] when the bytes are not UTF-8 from end to end.
+#[inline]
+pub fn whole(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
+}
+
+/// The validator of one text; four bytes of state.
+///
+/// ```
+/// use ws_core::protocol::utf8::Validator;
+///
+/// let mut validator = Validator::default();
+/// let mut text = String::new();
+/// validator.feed(b"caf\xc3", |piece| text.push_str(piece))?;
+/// assert_eq!((text.as_str(), validator.is_complete()), ("caf", false));
+/// validator.feed(b"\xa9!", |piece| text.push_str(piece))?;
+/// assert_eq!((text.as_str(), validator.is_complete()), ("caf\u{e9}!", true));
+/// assert!(validator.feed(b"\xf4\x90", |_| ()).is_err());
+/// # Ok::<(), ws_core::protocol::utf8::InvalidUtf8>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Validator {
+    /// The start of a code point, legal so far.
+    pending: [u8; 3],
+    pending_len: u8,
+}
+
+impl Validator {
+    /// Validates the next piece of the text and hands `sink` what became valid, in order.
+    ///
+    /// The concatenation of all pieces handed out, of all calls, is the text so far without a
+    /// code point that is cut off at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidUtf8`] when `input` holds a byte that cannot be valid where it stands. Parts of
+    /// `input` may have been handed out before; the validator is of no use afterwards.
+    pub fn feed(&mut self, input: &[u8], mut sink: impl FnMut(&str)) -> Result<(), InvalidUtf8> {
+        let input = if self.pending_len == 0 {
+            input
+        } else {
+            self.complete(input, &mut sink)?
+        };
+        let (bulk, tail) = input.split_at(input.len() - cut_off_len(input));
+        if !bulk.is_empty() {
+            sink(whole(bulk)?);
+        }
+        if !tail.is_empty() && !may_become_valid(tail) {
+            return Err(InvalidUtf8);
+        }
+        for (slot, byte) in self.pending.iter_mut().zip(tail) {
+            *slot = *byte;
+            self.pending_len += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether the text may end here, that is, not inside a code point.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.pending_len == 0
+    }
+
+    /// The bytes held back of an unfinished code point, 0 to 3.
+    #[must_use]
+    pub fn pending_len(&self) -> usize {
+        usize::from(self.pending_len)
+    }
+
+    /// Takes from `input` what the pending code point still needs, and gives back the rest.
+    fn complete<'i>(
+        &mut self,
+        mut input: &'i [u8],
+        sink: &mut impl FnMut(&str),
+    ) -> Result<&'i [u8], InvalidUtf8> {
+        let mut sequence = [0; 4];
+        let mut len = self.pending_len();
+        sequence[..len].copy_from_slice(&self.pending[..len]);
+        while let Some((&byte, rest)) = input.split_first() {
+            input = rest;
+            // In bounds: a legal start of three bytes is complete with the fourth.
+            sequence[len] = byte;
+            len += 1;
+            match str::from_utf8(&sequence[..len]) {
+                Ok(character) => {
+                    self.pending_len = 0;
+                    sink(character);
+                    return Ok(input);
+                }
+                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
+                Err(_) => {
+                    self.pending[len - 1] = byte;
+                    self.pending_len += 1;
+                }
+            }
+        }
+        Ok(input)
+    }
+}
+
+/// Whether an unfinished sequence is the start of some code point.
+fn may_become_valid(sequence: &[u8]) -> bool {
+    str::from_utf8(sequence).is_err_and(|error| error.error_len().is_none())
+}
+
+/// The length of a sequence that the end of `input` cuts off, 0 to 3 bytes, judged by its first
+/// byte alone.
+#[inline]
+fn cut_off_len(input: &[u8]) -> usize {
+    for (before, byte) in input.iter().rev().take(3).enumerate() {
+        let width = match byte {
+            0x80..=0xbf => continue,
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf7 => 4,
+            _ => 1,
+        };
+        let have = before + 1;
+        return if have < width { have } else { 0 };
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// Feeds the pieces and gives the text, or the number of the piece that failed.
+    fn feed_all<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<(String, bool), usize> {
+        let mut validator = Validator::default();
+        let mut text = String::new();
+        for (number, piece) in pieces.into_iter().enumerate() {
+            validator
+                .feed(piece, |valid| text.push_str(valid))
+                .map_err(|_| number)?;
+        }
+        Ok((text, validator.is_complete()))
+    }
+
+    /// The index of the first byte after which no continuation can be valid.
+    fn first_hopeless_byte(bytes: &[u8]) -> Option<usize> {
+        (0..bytes.len()).find(|&end| {
+            str::from_utf8(&bytes[..=end]).is_err_and(|error| error.error_len().is_some())
+        })
+    }
+
+    #[test]
+    fn a_hopeless_byte_fails_before_its_sequence_is_whole() {
+        for (bytes, at) in [
+            (&b"\xf4\x90"[..], 1),
+            (b"\xe0\x80", 1),
+            (b"\xed\xa0", 1),
+            (b"\xf0\x80", 1),
+            (b"\xc0", 0),
+            (b"\xc1", 0),
+            (b"\xf5", 0),
+            (b"\xff", 0),
+            (b"\x80", 0),
+            (b"ok\xe2\x82A", 4),
+            (b"\xf0\x9f\x92\x41", 3),
+        ] {
+            assert_eq!(feed_all(bytes.chunks(1)), Err(at), "{bytes:x?}");
+            assert_eq!(feed_all([&bytes[..=at]]), Err(0), "{bytes:x?}");
+            let before = feed_all([&bytes[..at]]);
+            assert!(before.is_ok(), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn a_cut_off_code_point_is_held_back_and_not_complete() {
+        let text = "\u{1f4a9}".as_bytes();
+        for end in 1..4 {
+            assert_eq!(feed_all([&text[..end]]), Ok((String::new(), false)));
+        }
+        assert_eq!(feed_all(text.chunks(1)), Ok(("\u{1f4a9}".into(), true)));
+    }
+
+    #[test]
+    fn every_code_point_passes_byte_by_byte() {
+        for character in ['\0', '\x7f', '\u{80}', '\u{7ff}', '\u{800}', '\u{d7ff}']
+            .into_iter()
+            .chain(['\u{e000}', '\u{ffff}', '\u{10000}', '\u{10ffff}'])
+        {
+            let text = character.to_string();
+            let fed = feed_all(text.as_bytes().chunks(1));
+            assert_eq!(fed, Ok((text.clone(), true)));
+        }
+    }
+
+    /// Bytes that are mostly made of whole, cut and broken sequences.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let part = prop_oneof![
+            8 => any::<char>().prop_map(|c| c.to_string().into_bytes()),
+            4 => "[a-z]{0,80}".prop_map(String::into_bytes),
+            1 => vec(any::<u8>(), 1..4),
+        ];
+        vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_agrees_with_the_standard_library(
+            bytes in bytes(),
+            cuts in vec(any::<proptest::sample::Index>(), 0..8),
+        ) {
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            cuts.extend([0, bytes.len()]);
+            cuts.sort_unstable();
+            let fed = feed_all(cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]));
+            if let Some(at) = first_hopeless_byte(&bytes) {
+                let piece = cuts.windows(2).position(|cut| cut[0] <= at && at < cut[1]);
+                prop_assert_eq!(fed.err(), piece);
+            } else {
+                let whole = str::from_utf8(&bytes);
+                let valid = whole.map_or_else(|error| error.valid_up_to(), str::len);
+                let text = String::from_utf8(bytes[..valid].to_vec()).unwrap();
+                prop_assert_eq!(fed, Ok((text, whole.is_ok())));
+            }
+        }
+
+        #[test]
+        fn byte_by_byte_fails_at_the_first_hopeless_byte(bytes in bytes()) {
+            prop_assert_eq!(feed_all(bytes.chunks(1)).err(), first_hopeless_byte(&bytes));
+        }
+    }
+}

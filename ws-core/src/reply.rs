@@ -1,0 +1,255 @@
+//! What hooks return: messages for the client, a close, or nothing.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+
+use crate::close::Close;
+use crate::decode::Json;
+use crate::message::Message;
+
+/// Messages for the client in order, then perhaps a close.
+///
+/// A `Reply` is what every return type of a hook becomes; it waits for room in the
+/// outbox message by message, and nothing is read from the client meanwhile.
+#[derive(Debug, Default)]
+pub struct Reply {
+    pub(crate) messages: Messages,
+    pub(crate) end: End,
+}
+
+/// The messages of a reply; one is the common case and needs no allocation.
+#[derive(Debug, Default)]
+pub(crate) enum Messages {
+    #[default]
+    None,
+    One(Message),
+    Many(VecDeque<Message>),
+}
+
+/// What follows the messages of a reply.
+#[derive(Debug, Default)]
+pub(crate) enum End {
+    #[default]
+    Open,
+    /// The handler closes.
+    Close(Close),
+    /// The handler failed: an `Err` was returned, or a value could not be encoded.
+    Error(Close),
+    /// The client's message is not what the handler takes.
+    Undecodable(Close),
+}
+
+impl Messages {
+    /// Takes the first message.
+    pub(crate) fn next(&mut self) -> Option<Message> {
+        match self {
+            Self::None => None,
+            Self::One(_) => match std::mem::take(self) {
+                Self::One(message) => Some(message),
+                _ => None,
+            },
+            Self::Many(messages) => messages.pop_front(),
+        }
+    }
+
+    /// Puts a message back in front.
+    pub(crate) fn put_back(&mut self, message: Message) {
+        match self {
+            Self::None => *self = Self::One(message),
+            Self::One(_) => {
+                let second = self.next();
+                *self = Self::Many([message].into_iter().chain(second).collect());
+            }
+            Self::Many(messages) => messages.push_front(message),
+        }
+    }
+
+    fn append(&mut self, mut later: Self) {
+        let mut all = VecDeque::new();
+        while let Some(message) = self.next() {
+            all.push_back(message);
+        }
+        while let Some(message) = later.next() {
+            all.push_back(message);
+        }
+        *self = Self::Many(all);
+    }
+}
+
+impl Reply {
+    /// Nothing to say.
+    pub const NONE: Self = Self {
+        messages: Messages::None,
+        end: End::Open,
+    };
+
+    /// A value could not be encoded: a fault of the server, closed with 1011.
+    fn encode_failed(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a reply could not be encoded");
+        Self {
+            messages: Messages::None,
+            end: End::Error(Close::internal()),
+        }
+    }
+
+    fn then(mut self, next: Self) -> Self {
+        // What ends the connection ends the reply: later messages could not be sent.
+        if !matches!(self.end, End::Open) {
+            return self;
+        }
+        match (&self.messages, &next.messages) {
+            (_, Messages::None) => {}
+            (Messages::None, _) => self.messages = next.messages,
+            _ => self.messages.append(next.messages),
+        }
+        self.end = next.end;
+        self
+    }
+}
+
+/// What a hook may return.
+///
+/// | type | means |
+/// |---|---|
+/// | `()` | nothing |
+/// | `String`, `&'static str`, `Cow<'static, str>`, [`ByteString`] | one text message |
+/// | [`Bytes`] | one binary message |
+/// | [`Json<T>`](Json) | one text message of JSON |
+/// | [`Message`] | one message of either kind |
+/// | `Option<R>` | `R`, or nothing |
+/// | `Vec<R>` | many messages, in order |
+/// | [`Close`] | the end, after what waits in the outbox |
+/// | `(R, Close)` | `R`, then the end |
+/// | `Result<R, E>` with `E: Into<Close>` | `R`, or the end with the error's close |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent as the reply of a hook",
+    label = "not a reply",
+    note = "a hook returns `()`, `String`, `&'static str`, `Bytes`, `Message`, `Json<T>`, `Close`, \
+            or `Option`, `Vec`, `Result<_, impl Into<Close>>` or `(_, Close)` of these",
+    note = "to send a value of your own, derive `serde::Serialize` for it and return `Json(value)`"
+)]
+pub trait IntoReply {
+    /// Turns the value into messages and an end.
+    fn into_reply(self) -> Reply;
+}
+
+impl IntoReply for Reply {
+    fn into_reply(self) -> Reply {
+        self
+    }
+}
+
+impl IntoReply for () {
+    fn into_reply(self) -> Reply {
+        Reply::NONE
+    }
+}
+
+impl IntoReply for Message {
+    fn into_reply(self) -> Reply {
+        Reply {
+            messages: Messages::One(self),
+            end: End::Open,
+        }
+    }
+}
+
+/// Replies of one message.
+macro_rules! one_message {
+    ($($type:ty => $make:expr;)*) => {
+        $(impl IntoReply for $type {
+            fn into_reply(self) -> Reply {
+                let make: fn($type) -> Message = $make;
+                make(self).into_reply()
+            }
+        })*
+    };
+}
+
+one_message! {
+    String => Message::text;
+    &'static str => Message::from;
+    Cow<'static, str> => |text| match text {
+        Cow::Borrowed(text) => Message::from(text),
+        Cow::Owned(text) => Message::from(text),
+    };
+    ByteString => Message::Text;
+    Bytes => Message::Binary;
+}
+
+impl<T: Serialize> IntoReply for Json<T> {
+    fn into_reply(self) -> Reply {
+        match serde_json::to_string(&self.0) {
+            Ok(text) => text.into_reply(),
+            Err(error) => Reply::encode_failed(&error),
+        }
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl<T: Serialize> IntoReply for crate::decode::MsgPack<T> {
+    fn into_reply(self) -> Reply {
+        match rmp_serde::to_vec_named(&self.0) {
+            Ok(bytes) => Bytes::from(bytes).into_reply(),
+            Err(error) => Reply::encode_failed(&error),
+        }
+    }
+}
+
+impl<R: IntoReply> IntoReply for Option<R> {
+    fn into_reply(self) -> Reply {
+        self.map_or(Reply::NONE, IntoReply::into_reply)
+    }
+}
+
+impl<R: IntoReply> IntoReply for Vec<R> {
+    fn into_reply(self) -> Reply {
+        let mut messages = VecDeque::with_capacity(self.len());
+        let mut end = End::Open;
+        for reply in self {
+            let mut reply = reply.into_reply();
+            while let Some(message) = reply.messages.next() {
+                messages.push_back(message);
+            }
+            end = reply.end;
+            if !matches!(end, End::Open) {
+                break;
+            }
+        }
+        Reply {
+            messages: Messages::Many(messages),
+            end,
+        }
+    }
+}
+
+impl IntoReply for Close {
+    fn into_reply(self) -> Reply {
+        Reply {
+            messages: Messages::None,
+            end: End::Close(self),
+        }
+    }
+}
+
+impl<R: IntoReply> IntoReply for (R, Close) {
+    fn into_reply(self) -> Reply {
+        self.0.into_reply().then(self.1.into_reply())
+    }
+}
+
+impl<R: IntoReply, E: Into<Close>> IntoReply for Result<R, E> {
+    fn into_reply(self) -> Reply {
+        match self {
+            Ok(reply) => reply.into_reply(),
+            Err(error) => Reply {
+                messages: Messages::None,
+                end: End::Error(error.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! Handles to one connection, usable from any task.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::error::SendError;
+use crate::id::ConnectionId;
+use crate::limits::{Limits, OnFull};
+use crate::mailbox::MailSlot;
+use crate::message::Message;
+use crate::outbox::{Frame, Outbox, Refused};
+use crate::topic::{Recipient, Subscription, Topics};
+
+mod notify;
+mod outgoing;
+mod subscribe;
+mod tasks;
+
+pub use notify::Timer;
+pub use outgoing::{IntoMessage, Sender};
+
+/// A handle to one connection whose handler is an `H`.
+///
+/// Cloning is cheap, and every clone may be used from any task. A handle does not keep
+/// the connection open: once that is gone, `send` and `notify` say so.
+pub struct Socket<H> {
+    shared: Arc<Shared>,
+    handler: PhantomData<fn() -> H>,
+}
+
+/// What all handles of one connection share.
+pub(crate) struct Shared {
+    id: ConnectionId,
+    peer: Option<SocketAddr>,
+    outbox: Outbox,
+    mail: MailSlot,
+    common: Arc<Common>,
+    /// The running hook is to be cut off at its next poll.
+    cut: AtomicBool,
+    /// `control` has something that the connection's task has not seen.
+    changed: AtomicBool,
+    control: Mutex<Control>,
+    /// Told when the client has closed, and at the end.
+    closed: Notify,
+}
+
+/// What all connections of one route share.
+pub(crate) struct Common {
+    pub(crate) limits: Limits,
+    pub(crate) topics: Arc<Topics>,
+}
+
+#[derive(Default)]
+struct Control {
+    subscriptions: Vec<Subscription>,
+    tasks: Option<Box<JoinSet<()>>>,
+    expiry: Option<Instant>,
+    /// A shutdown cuts everything but `terminate` at the first time, that at the second.
+    shutdown: Option<(Instant, Instant)>,
+    client_closed: bool,
+    gone: bool,
+    /// `terminate` has ended too.
+    finished: bool,
+}
+
+/// What other tasks want of the connection's task.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Orders {
+    pub(crate) expiry: Option<Instant>,
+    pub(crate) shutdown: Option<(Instant, Instant)>,
+}
+
+impl fmt::Debug for Common {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Common")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H> Clone for Socket<H> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            handler: PhantomData,
+        }
+    }
+}
+
+impl<H> fmt::Debug for Socket<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<H> Socket<H> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            handler: PhantomData,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Names this connection in its hub.
+    pub fn id(&self) -> ConnectionId {
+        self.shared.id
+    }
+
+    /// The address of the client, where the connection has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.shared.peer
+    }
+
+    /// Whether `send` still takes messages: nobody has closed, and the client is there
+    /// as far as we know.
+    pub fn is_open(&self) -> bool {
+        self.shared.outbox.is_open()
+    }
+
+    /// Bytes of frames that wait to be written to the client.
+    pub fn buffered(&self) -> usize {
+        self.shared.outbox.buffered()
+    }
+
+    /// Frames of topics that were dropped because this client could not follow, as the
+    /// policies of its subscriptions allow.
+    pub fn dropped(&self) -> u64 {
+        self.shared.outbox.dropped()
+    }
+
+    /// Closes the connection (RFC 6455, section 7.1.2): what waits is written, then the
+    /// Close frame, and the client's answer is awaited for `close_timeout`. Nothing can be
+    /// sent afterwards. Where the connection is closing already, nothing changes.
+    pub fn close(&self, close: impl Into<Close>) {
+        let close = close.into();
+        self.shared.close(&close, CloseCause::ServerClosed);
+    }
+
+    /// Resolves when the client's Close has arrived, or the connection has ended without.
+    ///
+    /// A hook that waits for something slow can stop when nobody is there any more:
+    ///
+    /// ```
+    /// # use ws_core::socket::Socket;
+    /// # async fn slow() -> u32 { 7 }
+    /// async fn search<H>(socket: &Socket<H>) -> Option<u32> {
+    ///     tokio::select! {
+    ///         found = slow() => Some(found),
+    ///         () = socket.closed() => None,
+    ///     }
+    /// }
+    /// ```
+    pub async fn closed(&self) {
+        self.shared.closed().await;
+    }
+
+    /// Closes the connection with 4401 at this time, however busy it is. A later call
+    /// replaces an earlier one.
+    pub fn expire_at(&self, at: Instant) {
+        self.shared.order(|control| control.expiry = Some(at));
+    }
+
+    /// A handle for the client direction alone, the handler's type forgotten.
+    pub fn sender(&self) -> Sender {
+        Sender::new(self.shared.clone())
+    }
+
+    /// Whether the running hook is to be cut off.
+    pub(crate) fn hooks_are_cut(&self) -> bool {
+        self.shared.cut.load(Ordering::Acquire)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(id: ConnectionId, peer: Option<SocketAddr>, common: Arc<Common>) -> Self {
+        Self {
+            id,
+            peer,
+            outbox: Outbox::new(common.limits.outbox, common.limits.outbox_frames),
+            mail: MailSlot::default(),
+            common,
+            cut: AtomicBool::new(false),
+            changed: AtomicBool::new(false),
+            control: Mutex::default(),
+            closed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(crate) fn mail(&self) -> &MailSlot {
+        &self.mail
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.common.limits
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what the connection's task is to do, and wakes it.
+    fn order(&self, change: impl FnOnce(&mut Control)) {
+        change(&mut self.lock());
+        self.changed.store(true, Ordering::Release);
+        self.outbox.wake();
+    }
+
+    /// What has changed since the last look.
+    pub(crate) fn new_orders(&self) -> Option<Orders> {
+        self.changed.swap(false, Ordering::AcqRel).then(|| {
+            let control = self.lock();
+            Orders {
+                expiry: control.expiry,
+                shutdown: control.shutdown,
+            }
+        })
+    }
+
+    /// Lets the running hook go on, or cuts it off at its next poll.
+    pub(crate) fn cut_hook(&self, cut: bool) {
+        self.cut.store(cut, Ordering::Release);
+    }
+
+    /// Closes in order: what waits is written first.
+    pub(crate) fn close(&self, close: &Close, cause: CloseCause) -> bool {
+        self.outbox.close(close, CloseReason::of(cause, close))
+    }
+
+    /// Closes at once: what waits is discarded, up to the end of a half written frame.
+    pub(crate) fn fail(&self, close: &Close, cause: CloseCause) -> bool {
+        self.outbox
+            .discard_and_close(close, CloseReason::of(cause, close))
+    }
+
+    /// The server shuts down: everything but `terminate` ends at `cut`, that at `end`.
+    pub(crate) fn shut_down(&self, cut: Instant, end: Instant) {
+        let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
+        self.order(|control| control.shutdown = Some((cut, end)));
+        self.close(&close, CloseCause::Shutdown);
+    }
+
+    /// The client's Close has arrived.
+    pub(crate) fn client_closed(&self) {
+        self.lock().client_closed = true;
+        self.closed.notify_waiters();
+    }
+
+    /// `terminate` has ended, and the connection's task with it.
+    pub(crate) fn finish(&self) {
+        self.lock().finished = true;
+        self.closed.notify_waiters();
+    }
+
+    async fn closed(&self) {
+        self.until(|control| control.client_closed || control.gone)
+            .await;
+    }
+
+    /// Resolves after `terminate`; says why the connection ended.
+    #[cfg(feature = "test-kit")]
+    async fn finished(&self) -> CloseReason {
+        self.until(|control| control.finished).await;
+        self.outbox
+            .ending()
+            .expect("a connection that has ended has a reason")
+    }
+
+    async fn until(&self, reached: impl Fn(&Control) -> bool) {
+        loop {
+            let told = self.closed.notified();
+            tokio::pin!(told);
+            // Registered before the look, so that nothing is missed in between.
+            told.as_mut().enable();
+            if reached(&self.lock()) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Ends everything that hangs on the connection. Where nobody said why it ended,
+    /// `reason` is why. Returns why.
+    pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
+        let reason = self.outbox.shut(reason);
+        self.outbox.release();
+        self.mail.close();
+        let mut control = self.lock();
+        control.gone = true;
+        let subscriptions = std::mem::take(&mut control.subscriptions);
+        let tasks = control.tasks.take();
+        drop(control);
+        drop(tasks);
+        for subscription in subscriptions {
+            self.common.topics.unsubscribe(subscription);
+        }
+        self.closed.notify_waiters();
+        reason
+    }
+
+    /// Sends a message, or closes where the route says so.
+    fn send(&self, message: Message) -> Result<(), SendError<Message>> {
+        // Encoding shares a large payload and copies a small one: the message is still
+        // there to be given back.
+        match self.outbox.push(Frame::of(&message)) {
+            Ok(()) => Ok(()),
+            Err(Refused::Closed) => Err(SendError::Closed(message)),
+            Err(Refused::Full) => match self.limits().on_full {
+                OnFull::Refuse => Err(SendError::Full(message)),
+                OnFull::Close => {
+                    self.overflow();
+                    Err(SendError::Closed(message))
+                }
+            },
+        }
+    }
+
+    /// Sends a message as soon as there is room.
+    async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
+        let frame = Frame::of(&message);
+        loop {
+            let room = self.outbox.room().notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match self.outbox.push(frame.clone()) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Closed) => return Err(SendError::Closed(message)),
+                Err(Refused::Full) => room.await,
+            }
+        }
+    }
+}
+
+impl Recipient for Shared {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn overflow(&self) {
+        let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
+        if self.fail(&close, CloseCause::Overflow) {
+            tracing::debug!(id = %self.id, "closed: the client does not read fast enough");
+        }
+    }
+}

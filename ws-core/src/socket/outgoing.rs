@@ -1,0 +1,206 @@
+//! Towards the client: `send`, and the handle that can do nothing else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+
+use super::{Shared, Socket};
+use crate::close::{Close, CloseCause};
+use crate::decode::Json;
+use crate::error::SendError;
+use crate::id::ConnectionId;
+use crate::message::Message;
+
+/// What `send` takes: one message, or what becomes one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to a client",
+    label = "not a message",
+    note = "send `String`, `&'static str`, `Bytes`, `Message`, or `Json(value)` for a value that is \
+            `serde::Serialize`"
+)]
+pub trait IntoMessage {
+    /// The message.
+    ///
+    /// # Errors
+    ///
+    /// The encoder's error, in words.
+    fn into_message(self) -> Result<Message, String>;
+}
+
+impl IntoMessage for Message {
+    fn into_message(self) -> Result<Message, String> {
+        Ok(self)
+    }
+}
+
+/// Values that are messages without more ado.
+macro_rules! always {
+    ($($type:ty),*) => {
+        $(impl IntoMessage for $type {
+            fn into_message(self) -> Result<Message, String> {
+                Ok(Message::from(self))
+            }
+        })*
+    };
+}
+
+always!(String, &'static str, ByteString, Bytes);
+
+impl IntoMessage for Cow<'static, str> {
+    fn into_message(self) -> Result<Message, String> {
+        Ok(match self {
+            Cow::Borrowed(text) => Message::from(text),
+            Cow::Owned(text) => Message::from(text),
+        })
+    }
+}
+
+impl<T: Serialize> IntoMessage for Json<T> {
+    fn into_message(self) -> Result<Message, String> {
+        serde_json::to_string(&self.0)
+            .map(Message::text)
+            .map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl<T: Serialize> IntoMessage for crate::decode::MsgPack<T> {
+    fn into_message(self) -> Result<Message, String> {
+        rmp_serde::to_vec_named(&self.0)
+            .map(Message::binary)
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl<H> Socket<H> {
+    /// Sends one message to the client, without waiting.
+    ///
+    /// It is written at once where nothing else waits and the client reads; else it waits
+    /// in the outbox. Messages of one task arrive in the order in which it sent them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] where the connection is closing or gone. Where the outbox is
+    /// full: [`SendError::Full`] on a route with `on_full: refuse`; on others the
+    /// connection is closed with 1013, and the error is [`SendError::Closed`]. The message
+    /// is given back. [`SendError::Encode`] where the value cannot be encoded.
+    pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+        self.shared
+            .send(message.into_message().map_err(SendError::Encode)?)
+    }
+
+    /// Sends one message to the client, waiting for room in the outbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), but never [`SendError::Full`].
+    pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+        let message = message.into_message().map_err(SendError::Encode)?;
+        self.shared.send_async(message).await
+    }
+}
+
+/// A handle for sending to one client, whatever its handler.
+///
+/// ```
+/// use ws_core::socket::Sender;
+///
+/// fn greet(everybody: &[Sender]) {
+///     for sender in everybody {
+///         // One that is gone is no reason to stop.
+///         let _ = sender.send("hello");
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("id", &self.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Sends one message; see [`Socket::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send`].
+    pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+        self.shared
+            .send(message.into_message().map_err(SendError::Encode)?)
+    }
+
+    /// Sends one message, waiting for room; see [`Socket::send_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::send_async`].
+    pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+        let message = message.into_message().map_err(SendError::Encode)?;
+        self.shared.send_async(message).await
+    }
+
+    /// Closes the connection; see [`Socket::close`].
+    pub fn close(&self, close: impl Into<Close>) {
+        self.shared.close(&close.into(), CloseCause::ServerClosed);
+    }
+
+    /// Resolves when the client has closed or is gone; see [`Socket::closed`].
+    pub async fn closed(&self) {
+        self.shared.closed().await;
+    }
+
+    /// Names the connection in its hub.
+    pub fn id(&self) -> ConnectionId {
+        self.shared.id
+    }
+
+    /// The address of the client, where the connection has one.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.shared.peer
+    }
+
+    /// Whether `send` still takes messages.
+    pub fn is_open(&self) -> bool {
+        self.shared.outbox.is_open()
+    }
+
+    /// Bytes of frames that wait to be written to the client.
+    pub fn buffered(&self) -> usize {
+        self.shared.outbox.buffered()
+    }
+}
+
+#[cfg(feature = "test-kit")]
+impl Sender {
+    /// The handle with the handler's type, which the test knows.
+    pub(crate) fn socket<H>(&self) -> Socket<H> {
+        Socket::new(self.shared.clone())
+    }
+
+    /// Resolves after `terminate`; says why the connection ended.
+    pub(crate) async fn finished(&self) -> crate::close::CloseReason {
+        self.shared.finished().await
+    }
+}
+
+impl<H> From<&Socket<H>> for Sender {
+    fn from(socket: &Socket<H>) -> Self {
+        socket.sender()
+    }
+}

@@ -1,0 +1,112 @@
+//! Topics of one connection.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::{Shared, Socket};
+use crate::error::NotifyError;
+use crate::mailbox::Accepts;
+use crate::outbox::Policy;
+use crate::topic::{Recipient, Subscriber, Subscription, Topic, TopicValue};
+
+impl<H> Socket<H> {
+    /// Sends everything that is published to the topic to the client, until
+    /// [`unsubscribe`](Self::unsubscribe) or the end of the connection. A client that does
+    /// not read fast enough is closed with 1013; see
+    /// [`subscribe_with`](Self::subscribe_with) for other policies.
+    ///
+    /// Subscribing a second time changes the policy and nothing else. After the end of the
+    /// connection it has no effect.
+    pub fn subscribe<T: TopicValue>(&self, topic: &Topic<T>) {
+        self.subscribe_with(topic, Policy::Close);
+    }
+
+    /// As [`subscribe`](Self::subscribe), with a policy for the time when the outbox is
+    /// full. A drop touches only frames of this topic, and is counted in
+    /// [`dropped`](Self::dropped).
+    pub fn subscribe_with<T: TopicValue>(&self, topic: &Topic<T>, policy: Policy) {
+        let recipient: Arc<dyn Recipient> = self.shared.clone();
+        self.shared
+            .join(topic, false, Subscriber::Client { recipient, policy });
+    }
+
+    /// Sends nothing more of the topic to the client. What was published before may still
+    /// wait in the outbox. Returns whether there was a subscription.
+    pub fn unsubscribe<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
+        self.shared.leave(topic, false)
+    }
+
+    /// Delivers everything that is published to the topic to the handler: as the mailbox
+    /// type, which is `From<T>`, in `info`. A handler that does not follow, so that its
+    /// mailbox is full, is closed with 1013.
+    pub fn listen<T, M>(&self, topic: &Topic<T>)
+    where
+        T: TopicValue + Clone + DeserializeOwned,
+        M: From<T> + Send + 'static,
+        H: Accepts<M>,
+    {
+        let handler = Arc::downgrade(&self.shared);
+        let deliver = move |value: &dyn Any| {
+            let (Some(handler), Some(value)) = (handler.upgrade(), value.downcast_ref::<T>())
+            else {
+                return;
+            };
+            if let Err(NotifyError::Full(_)) = handler.notify(M::from(value.clone())) {
+                handler.overflow();
+            }
+        };
+        let listener = Subscriber::Listener {
+            id: self.id(),
+            deliver: Box::new(deliver),
+        };
+        self.shared.join(topic, true, listener);
+    }
+
+    /// Delivers nothing more of the topic to the handler. Returns whether it listened.
+    pub fn unlisten<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
+        self.shared.leave(topic, true)
+    }
+}
+
+impl Shared {
+    fn join<T: TopicValue>(&self, topic: &Topic<T>, listens: bool, subscriber: Subscriber) {
+        // Two subscriptions of one connection to one topic would double every frame.
+        self.leave(topic, listens);
+        if self.lock().gone {
+            return;
+        }
+        let subscription = self.common.topics.subscribe(topic, subscriber);
+        let mut control = self.lock();
+        if control.gone {
+            drop(control);
+            self.common.topics.unsubscribe(subscription);
+        } else {
+            control.subscriptions.push(subscription);
+        }
+    }
+
+    fn leave<T: TopicValue>(&self, topic: &Topic<T>, listens: bool) -> bool {
+        match self.take_subscription(topic, listens) {
+            Some(subscription) => {
+                self.common.topics.unsubscribe(subscription);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn take_subscription<T: 'static>(
+        &self,
+        topic: &Topic<T>,
+        listens: bool,
+    ) -> Option<Subscription> {
+        let mut control = self.lock();
+        let place = control
+            .subscriptions
+            .iter()
+            .position(|known| known.is_to(topic, listens))?;
+        Some(control.subscriptions.swap_remove(place))
+    }
+}

@@ -1,0 +1,81 @@
+//! Work beside the hooks: `Socket::spawn`.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::task::JoinSet;
+
+use super::{Shared, Socket};
+use crate::close::{Close, CloseCause};
+use crate::error::SpawnError;
+use crate::handler::log_panic;
+use crate::reply::{End, IntoReply, Reply};
+
+impl<H> Socket<H> {
+    /// Runs a future beside the hooks. Its output is a reply, as a hook's would be: it
+    /// waits for room in the outbox. At the end of the connection the future is dropped;
+    /// a panic in it closes the connection with 1011.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::Full`] where the route's `tasks` limit is reached,
+    /// [`SpawnError::Closed`] where the connection is gone.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
+    where
+        F: Future + Send + 'static,
+        F::Output: IntoReply,
+    {
+        let shared = self.shared.clone();
+        let mut control = self.shared.lock();
+        if control.gone {
+            return Err(SpawnError::Closed);
+        }
+        let tasks = control.tasks.get_or_insert_with(Box::default);
+        reap(tasks);
+        if tasks.len() >= self.shared.limits().tasks {
+            return Err(SpawnError::Full);
+        }
+        tasks.spawn(async move {
+            let output = AssertUnwindSafe(async { future.await.into_reply() });
+            match output.catch_unwind().await {
+                Ok(reply) => shared.deliver(reply).await,
+                Err(panic) => {
+                    log_panic(&*panic);
+                    shared.close(&Close::internal(), CloseCause::HookPanic);
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Forgets the tasks that have ended.
+fn reap(tasks: &mut JoinSet<()>) {
+    while tasks.try_join_next().is_some() {}
+}
+
+impl Shared {
+    /// Sends the reply of a task.
+    async fn deliver(self: Arc<Self>, mut reply: Reply) {
+        while let Some(message) = reply.messages.next() {
+            if self.send_async(message).await.is_err() {
+                return;
+            }
+        }
+        match reply.end {
+            End::Open => {}
+            End::Close(close) | End::Undecodable(close) => {
+                self.close(&close, CloseCause::ServerClosed);
+            }
+            End::Error(close) => {
+                self.close(&close, CloseCause::HookError);
+            }
+        }
+    }
+}

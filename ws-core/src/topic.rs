@@ -1,0 +1,314 @@
+//! Topics: typed sets of sockets, each publish encoded once.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use serde::Serialize;
+
+use crate::id::ConnectionId;
+use crate::message::Message;
+use crate::outbox::{Delivery, Frame, Outbox, Policy};
+
+mod flush;
+
+/// The name of a set of sockets, and the type of what is published to them.
+///
+/// A topic is only a name: it exists in a [`Hub`](crate::hub::Hub) as long as somebody is
+/// subscribed there. Topics of one name and different types are different topics.
+///
+/// A `T: Serialize` is published as a text message of JSON; a [`Message`] as it is.
+///
+/// ```
+/// use ws_core::topic::Topic;
+///
+/// fn room(id: u64) -> Topic<String> {
+///     Topic::new(format!("room:{id}"))
+/// }
+/// assert_eq!(room(7).name(), "room:7");
+/// ```
+pub struct Topic<T> {
+    name: Arc<str>,
+    values: PhantomData<fn(T)>,
+}
+
+impl<T> Topic<T> {
+    /// The topic of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            values: PhantomData,
+        }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<T> Clone for Topic<T> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            values: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Topic<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Topic").field(&self.name).finish()
+    }
+}
+
+/// What can be published to a topic: every `T: Serialize` as JSON, or a [`Message`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published to a topic",
+    label = "neither `Serialize` nor a `Message`",
+    note = "derive `serde::Serialize` for it, or use a `Topic<Message>`"
+)]
+pub trait TopicValue: 'static {
+    /// The message that every subscriber gets.
+    ///
+    /// # Errors
+    ///
+    /// The encoder's error.
+    fn to_message(&self) -> Result<Message, serde_json::Error>;
+}
+
+impl<T: Serialize + 'static> TopicValue for T {
+    fn to_message(&self) -> Result<Message, serde_json::Error> {
+        serde_json::to_string(self).map(Message::text)
+    }
+}
+
+impl TopicValue for Message {
+    fn to_message(&self) -> Result<Message, serde_json::Error> {
+        Ok(self.clone())
+    }
+}
+
+/// One who is told what a topic publishes.
+pub(crate) trait Recipient: Send + Sync {
+    fn id(&self) -> ConnectionId;
+    fn outbox(&self) -> &Outbox;
+    /// The subscription does not allow to miss a frame, and there was no room for one.
+    fn overflow(&self);
+}
+
+/// A subscriber: a client, or a handler that listens.
+pub(crate) enum Subscriber {
+    Client {
+        recipient: Arc<dyn Recipient>,
+        policy: Policy,
+    },
+    Listener {
+        id: ConnectionId,
+        deliver: Box<dyn Fn(&dyn Any) + Send + Sync>,
+    },
+}
+
+/// The topics of one hub.
+pub(crate) struct Topics {
+    channels: RwLock<HashMap<Key, Arc<Channel>>>,
+    last_id: AtomicU64,
+    inline: usize,
+}
+
+type Key = (TypeId, Arc<str>);
+
+/// The subscribers of one topic.
+pub(crate) struct Channel {
+    /// Marks the frames of this topic in outboxes; never 0.
+    id: u64,
+    key: Key,
+    subscribers: Mutex<Subscribers>,
+}
+
+#[derive(Default)]
+struct Subscribers {
+    slots: Vec<Option<Subscriber>>,
+    free: Vec<usize>,
+    /// The last subscriber has left, and the channel is no longer in the map.
+    dead: bool,
+}
+
+/// A place among the subscribers of a topic.
+pub(crate) struct Subscription {
+    channel: Arc<Channel>,
+    slot: usize,
+    listens: bool,
+}
+
+impl Subscription {
+    /// Whether this is a subscription to the topic, of the client or of the handler.
+    pub(crate) fn is_to<T: 'static>(&self, topic: &Topic<T>, listens: bool) -> bool {
+        let (kind, name) = &self.channel.key;
+        self.listens == listens && *kind == TypeId::of::<T>() && *name == topic.name
+    }
+}
+
+/// Which subscribers a publish passes over.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Except {
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) volatile: bool,
+}
+
+impl Channel {
+    fn lock(&self) -> MutexGuard<'_, Subscribers> {
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Topics {
+    /// No topics yet; one publish writes to at most `inline` sockets by itself.
+    pub(crate) fn new(inline: usize) -> Self {
+        Self {
+            channels: RwLock::default(),
+            last_id: AtomicU64::new(0),
+            inline,
+        }
+    }
+
+    fn find<T: 'static>(&self, topic: &Topic<T>) -> Option<Arc<Channel>> {
+        let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
+        channels
+            .get(&(TypeId::of::<T>(), topic.name.clone()))
+            .cloned()
+    }
+
+    fn find_or_make<T: 'static>(&self, topic: &Topic<T>) -> Arc<Channel> {
+        if let Some(channel) = self.find(topic) {
+            return channel;
+        }
+        let key = (TypeId::of::<T>(), topic.name.clone());
+        let mut channels = self
+            .channels
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let make = || {
+            let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+            Arc::new(Channel {
+                id,
+                key: key.clone(),
+                subscribers: Mutex::default(),
+            })
+        };
+        channels.entry(key.clone()).or_insert_with(make).clone()
+    }
+
+    /// Adds a subscriber.
+    pub(crate) fn subscribe<T: 'static>(
+        &self,
+        topic: &Topic<T>,
+        subscriber: Subscriber,
+    ) -> Subscription {
+        let listens = matches!(subscriber, Subscriber::Listener { .. });
+        loop {
+            let channel = self.find_or_make(topic);
+            let mut subscribers = channel.lock();
+            if subscribers.dead {
+                // Its last subscriber is leaving; the next look-up makes a new one.
+                drop(subscribers);
+                std::thread::yield_now();
+                continue;
+            }
+            let slot = subscribers.free.pop().unwrap_or(subscribers.slots.len());
+            if slot == subscribers.slots.len() {
+                subscribers.slots.push(Some(subscriber));
+            } else {
+                subscribers.slots[slot] = Some(subscriber);
+            }
+            drop(subscribers);
+            return Subscription {
+                channel,
+                slot,
+                listens,
+            };
+        }
+    }
+
+    /// Removes a subscriber; a topic without any is forgotten.
+    pub(crate) fn unsubscribe(&self, subscription: Subscription) {
+        let Subscription { channel, slot, .. } = subscription;
+        let mut subscribers = channel.lock();
+        let left = subscribers.slots[slot].take();
+        subscribers.free.push(slot);
+        let dead = subscribers.free.len() == subscribers.slots.len();
+        subscribers.dead = dead;
+        drop(subscribers);
+        drop(left);
+        if dead {
+            let mut channels = self
+                .channels
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            channels.remove(&channel.key);
+        }
+    }
+
+    /// How many are subscribed.
+    pub(crate) fn count<T: 'static>(&self, topic: &Topic<T>) -> usize {
+        self.find(topic).map_or(0, |channel| {
+            let subscribers = channel.lock();
+            subscribers.slots.len() - subscribers.free.len()
+        })
+    }
+
+    /// Encodes a value once and hands it to every subscriber, in one order for all of
+    /// them. Returns how many took it.
+    pub(crate) fn publish<T: TopicValue>(
+        &self,
+        topic: &Topic<T>,
+        value: &T,
+        except: Except,
+    ) -> Result<usize, serde_json::Error> {
+        let Some(channel) = self.find(topic) else {
+            return Ok(0);
+        };
+        let frame = Frame::owned(value.to_message()?);
+        let mut later = Vec::new();
+        let subscribers = channel.lock();
+        let mut reached = 0;
+        for subscriber in subscribers.slots.iter().flatten() {
+            reached += usize::from(match subscriber {
+                Subscriber::Client { recipient, policy } => {
+                    if except.connection == Some(recipient.id()) {
+                        continue;
+                    }
+                    let write = reached < self.inline;
+                    let outbox = recipient.outbox();
+                    match outbox.push_topic(&frame, channel.id, *policy, write, except.volatile) {
+                        Delivery::Taken => true,
+                        Delivery::Deferred => {
+                            later.push(recipient.clone());
+                            true
+                        }
+                        Delivery::Skipped | Delivery::Closed => false,
+                        Delivery::Overflow => {
+                            recipient.overflow();
+                            false
+                        }
+                    }
+                }
+                Subscriber::Listener { id, deliver } => {
+                    if except.connection == Some(*id) {
+                        continue;
+                    }
+                    deliver(value);
+                    true
+                }
+            });
+        }
+        drop(subscribers);
+        flush::later(later);
+        Ok(reached)
+    }
+}
