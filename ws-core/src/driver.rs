@@ -18,7 +18,7 @@ use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::extract::Context;
 use crate::handler::{HookFuture, Hooks};
 use crate::hub::Slot;
-use crate::outbox::Transport;
+use crate::outbox::{Status, Transport};
 use crate::protocol::{Decoder, Role};
 use crate::reply::Reply;
 use crate::socket::Shared;
@@ -69,8 +69,12 @@ struct Running<H> {
     since: Instant,
 }
 
-/// What has ended already.
+/// What has ended already. The ends are independent: any of them may come first.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are not states of one machine"
+)]
 struct Ends {
     /// The client's Close, with what to answer.
     client_closed: Option<Box<(Close, CloseReason)>>,
@@ -154,27 +158,39 @@ impl<H: Send + 'static> Driver<H> {
         if let Some(orders) = self.shared().new_orders() {
             self.clock.obey(orders);
         }
-        let status = self.shared().outbox().cork(cx.waker());
-        self.ends.closing |= status.ending;
+        self.cork(cx);
         self.poll_hook(cx, worker);
         loop {
             let more = self.turn(cx, worker);
             self.flush(cx, worker, true);
             let status = self.shared().outbox().status();
-            self.ends.closing |= status.ending;
+            self.note(status);
             if let Some(reason) = self.over(status.empty, cx) {
                 return Poll::Ready(reason);
             }
+            // The clock is looked at however busy the connection is.
+            let due = self.poll_clock(cx, status, worker);
             if more {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !self.goes_on(status.empty, cx, worker) && !self.poll_clock(cx, status, worker) {
+            if !due && !self.goes_on(status.empty, cx, worker) {
                 return Poll::Pending;
             }
-            let status = self.shared().outbox().cork(cx.waker());
-            self.ends.closing |= status.ending;
+            self.cork(cx);
         }
+    }
+
+    /// Begins a burst.
+    fn cork(&mut self, cx: &TaskContext<'_>) {
+        let status = self.shared().outbox().cork(cx.waker());
+        self.note(status);
+    }
+
+    /// Others may have closed the connection.
+    fn note(&mut self, status: Status) {
+        // After a loss the outbox takes nothing, but what was received is still handled.
+        self.ends.closing |= status.ending && !self.ends.lost;
     }
 
     /// Works on what is there and reads more, until nothing more comes. Returns whether
@@ -243,14 +259,15 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Why the connection is over, if it is.
     fn over(&mut self, empty: bool, cx: &mut TaskContext<'_>) -> Option<CloseReason> {
-        if self.ends.forced {
-            return Some(lost());
-        }
         if self.running.is_some() {
             return None;
         }
+        if self.ends.forced {
+            return Some(lost());
+        }
         if self.ends.lost || (self.ends.eof && !self.ends.closing) {
-            let done = self.held.is_none() && !(self.has_ahead() && self.handler.is_some());
+            let work = self.held.is_some() || (self.has_ahead() && self.handler.is_some());
+            let done = self.ends.closing || !work;
             return (done && (empty || self.ends.lost)).then(lost);
         }
         if !self.ends.closing || !empty {

@@ -34,8 +34,8 @@ pub trait Handler<R>: Sized + Send + 'static {
     /// One whole message from the client. Without the hook, data is refused with 1003
     /// (RFC 6455, section 7.4.1).
     fn message(call: Call<'_, Self>, incoming: Incoming<'_>) -> Step<Self> {
-        let _ = incoming;
-        call.no_data_taken()
+        let _ = (call, incoming);
+        Call::no_data_taken()
     }
 
     /// The next notification of the mailbox; `None` where nothing waits.
@@ -160,7 +160,7 @@ impl<'a, H> Call<'a, H> {
         Step::Done(Ok(Reply::undecodable(error.into())))
     }
 
-    fn no_data_taken(self) -> Step<H> {
+    fn no_data_taken() -> Step<H> {
         let close = Close::new(
             crate::close::CloseCode::UNSUPPORTED_DATA,
             "no data is taken here",
@@ -189,6 +189,10 @@ impl<H> Taken<H> {
 
 /// Runs the future of a hook so that neither a panic nor a time-out takes the handler
 /// with it.
+///
+/// # Errors
+///
+/// [`Fault`]: the hook panicked, or was cut off.
 pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) -> Result<T, Fault> {
     let mut hook = pin!(hook);
     poll_fn(|cx| {

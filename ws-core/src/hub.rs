@@ -161,7 +161,7 @@ impl Hub {
                 .shutdown
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            *shutdown.get_or_insert((now + (deadline - kept), now + deadline))
+            *shutdown.get_or_insert((now + deadline.saturating_sub(kept), now + deadline))
         };
         self.inner.shutting_down.store(true, Ordering::Release);
         let connections: Vec<_> = self

@@ -96,7 +96,7 @@ limits! {
     /// A ping is sent after so long without anything received.
     ping: Option<Duration> = Some(Duration::from_secs(25));
     /// The connection is closed after so long without anything received.
-    idle: Option<Duration> = Some(Duration::from_secs(60));
+    idle: Option<Duration> = Some(Duration::from_mins(1));
     /// The connection is cut when so long nothing that waits could be written.
     stall: Duration = Duration::from_secs(30);
     /// How long `init` may take before 503.
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(limits.rate, None);
         assert_eq!(limits.on_full, OnFull::Close);
         assert_eq!(limits.ping, Some(Duration::from_secs(25)));
-        assert_eq!(limits.idle, Some(Duration::from_secs(60)));
+        assert_eq!(limits.idle, Some(Duration::from_mins(1)));
         assert_eq!(limits.stall, Duration::from_secs(30));
         assert_eq!(limits.init_timeout, Duration::from_secs(10));
         assert_eq!(limits.hook_timeout, Duration::from_secs(30));
@@ -268,7 +268,7 @@ mod tests {
             ..Limits::DEFAULT
         };
         assert_eq!(zero.check(), Err(LimitError::Zero { name: "mailbox" }));
-        let ping = Duration::from_secs(60);
+        let ping = Duration::from_mins(1);
         let late = Limits {
             ping: Some(ping),
             ..Limits::DEFAULT

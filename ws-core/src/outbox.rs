@@ -226,7 +226,7 @@ impl Outbox {
             return Delivery::Skipped;
         }
         // What takes the place of an older frame needs no further room.
-        let replaces = policy == Policy::Latest && state.drop_topic(topic, usize::MAX);
+        let replaces = policy == Policy::Latest && state.drop_topic(topic, usize::MAX, self);
         if !replaces && !state.fits(frame.len(), self) {
             match policy {
                 Policy::Close => return Delivery::Overflow,
@@ -446,7 +446,7 @@ impl State {
     fn status(&self) -> Status {
         Status {
             empty: self.queue.is_empty(),
-            blocked: self.blocked,
+            blocked: self.blocked.filter(|_| !self.queue.is_empty()),
             ending: self.phase != Phase::Open,
         }
     }
@@ -543,6 +543,9 @@ impl State {
                 }
             }
         }
+        if self.queue.is_empty() && done == cork.len() {
+            self.blocked = None;
+        }
         if done < cork.len() {
             self.keep_cork(&cork[done..], done > 0, outbox);
         }
@@ -625,12 +628,12 @@ impl State {
 
     /// Drops the oldest frames of a topic until a new one fits.
     fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
-        while !self.fits(len, outbox) && self.drop_topic(topic, 1) {}
+        while !self.fits(len, outbox) && self.drop_topic(topic, 1, outbox) {}
     }
 
     /// Drops up to `count` of the oldest frames of a topic, but never one whose
     /// beginning is written. Returns whether any was dropped.
-    fn drop_topic(&mut self, topic: u64, count: usize) -> bool {
+    fn drop_topic(&mut self, topic: u64, count: usize, outbox: &Outbox) -> bool {
         let mut dropped = 0;
         let mut beyond_started = !self.started;
         let mut dropping = false;
@@ -650,6 +653,9 @@ impl State {
             !dropping
         });
         self.dropped += dropped as u64;
+        outbox
+            .waiting
+            .store(!self.queue.is_empty(), Ordering::Relaxed);
         dropped > 0
     }
 }

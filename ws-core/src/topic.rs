@@ -100,6 +100,9 @@ pub(crate) trait Recipient: Send + Sync {
     fn overflow(&self);
 }
 
+/// Hands a value of the topic's type to a handler.
+type Deliver = dyn Fn(&dyn Any) + Send + Sync;
+
 /// A subscriber: a client, or a handler that listens.
 pub(crate) enum Subscriber {
     Client {
@@ -108,7 +111,7 @@ pub(crate) enum Subscriber {
     },
     Listener {
         id: ConnectionId,
-        deliver: Box<dyn Fn(&dyn Any) + Send + Sync>,
+        deliver: Box<Deliver>,
     },
 }
 

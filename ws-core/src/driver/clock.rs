@@ -170,7 +170,7 @@ impl<H: Send + 'static> Driver<H> {
         };
         let all = [
             (Due::Cut, clock.shutdown.map(|(cut, _)| cut)),
-            (Due::CloseBy, clock.close_by),
+            (Due::CloseBy, clock.close_by.filter(|_| !self.ends.forced)),
             (
                 Due::Hook,
                 self.running
@@ -196,10 +196,12 @@ impl<H: Send + 'static> Driver<H> {
     fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         let now = self.clock.now;
         match due {
-            Due::Cut | Due::CloseBy => {
+            Due::Cut => {
                 self.cut_hook(cx, worker);
                 self.ends.forced = true;
             }
+            // A hook that still runs has its own time.
+            Due::CloseBy => self.ends.forced = true,
             Due::Hook => self.cut_hook(cx, worker),
             Due::Stall => {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "nothing could be written");

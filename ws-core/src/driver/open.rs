@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 use super::{Driver, lost};
@@ -58,11 +59,13 @@ pub fn connect<H: Handler<R>, R: 'static>(
         unopened.context = None;
         let hooks = const { &Hooks::<H>::of::<R>() };
         let sender = context.socket.sender();
+        let token = context.endpoint.hub().tracker().token();
         let parts = Some((handler, context, slot));
         Ok(Box::new(Ready {
             parts,
             hooks,
             sender,
+            _tracked: token,
         }) as Box<dyn Opened>)
     })
 }
@@ -90,6 +93,8 @@ async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
 /// A connection whose `init` has not succeeded yet; dropping it undoes it.
 struct Unopened<H> {
     context: Option<Context<H>>,
+    /// A shutdown waits for it.
+    _tracked: TaskTrackerToken,
 }
 
 impl<H> Unopened<H> {
@@ -112,6 +117,7 @@ impl<H> Unopened<H> {
                 visitor,
                 span,
             }),
+            _tracked: endpoint.hub().tracker().token(),
         }
     }
 }
@@ -130,6 +136,8 @@ struct Ready<H: Send + 'static> {
     parts: Option<(H, Context<H>, Option<Slot>)>,
     hooks: &'static Hooks<H>,
     sender: Sender,
+    /// A shutdown waits for it.
+    _tracked: TaskTrackerToken,
 }
 
 impl<H: Send + 'static> Ready<H> {

@@ -113,28 +113,28 @@ mod tests {
         }
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn take(slots: &Arc<Slots>, address: &str, limits: &ServerLimits) -> Result<Slot, Full> {
+        Slots::take(slots, Some(address.parse().unwrap()), limits)
     }
 
     #[test]
     fn addresses_of_one_ipv6_network_share_their_places() {
         let slots = Arc::new(Slots::default());
         let limits = limits(1, 10);
-        let first = Slots::take(&slots, address("2001:db8::1"), &limits).unwrap();
-        let same = Slots::take(&slots, address("2001:db8::2"), &limits);
+        let first = take(&slots, "2001:db8::1", &limits).unwrap();
+        let same = take(&slots, "2001:db8::2", &limits);
         assert_eq!(same.unwrap_err(), Full::Address);
-        let _other = Slots::take(&slots, address("2001:db8:0:1::1"), &limits).unwrap();
+        let _other = take(&slots, "2001:db8:0:1::1", &limits).unwrap();
         drop(first);
-        let _again = Slots::take(&slots, address("2001:db8::2"), &limits).unwrap();
+        let _again = take(&slots, "2001:db8::2", &limits).unwrap();
     }
 
     #[test]
     fn a_mapped_ipv4_address_is_the_ipv4_address() {
         let slots = Arc::new(Slots::default());
         let limits = limits(1, 10);
-        let _first = Slots::take(&slots, address("192.0.2.1"), &limits).unwrap();
-        let mapped = Slots::take(&slots, address("::ffff:192.0.2.1"), &limits);
+        let _first = take(&slots, "192.0.2.1", &limits).unwrap();
+        let mapped = take(&slots, "::ffff:192.0.2.1", &limits);
         assert_eq!(mapped.unwrap_err(), Full::Address);
     }
 
@@ -142,8 +142,8 @@ mod tests {
     fn the_server_is_full_before_the_address_is_looked_at() {
         let slots = Arc::new(Slots::default());
         let limits = limits(1, 1);
-        let _only = Slots::take(&slots, address("192.0.2.1"), &limits).unwrap();
-        let second = Slots::take(&slots, address("192.0.2.1"), &limits);
+        let _only = take(&slots, "192.0.2.1", &limits).unwrap();
+        let second = take(&slots, "192.0.2.1", &limits);
         assert_eq!(second.unwrap_err(), Full::Server);
     }
 }

@@ -140,7 +140,7 @@ impl Shared {
 fn later(after: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(after)
-        .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365 * 30))
+        .unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }
 
 /// A timer that was set with `notify_after` or `notify_every`.

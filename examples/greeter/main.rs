@@ -1,0 +1,53 @@
+//! The handler of the documentation: greets after a second, echoes, greets again.
+//!
+//! `/` is a page that connects and shows what arrives, `/socket/without-session` the
+//! handler for everybody, `/socket/custom` the same handler for visitors with a session.
+
+use std::time::Duration;
+
+use examples::{Options, announce};
+use warp::Filter;
+use ws_server::prelude::*;
+
+/// Greets, echoes, greets again.
+struct Greeter;
+
+#[ws_handler]
+impl Greeter {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.notify_after(Duration::from_secs(1), "Hello!");
+        Greeter
+    }
+
+    fn message(&mut self, text: String) -> String {
+        format!("You said: {text}")
+    }
+
+    fn info(&mut self, greeting: &'static str, socket: &Socket<Self>) -> &'static str {
+        socket.notify_after(Duration::from_secs(5), "Hello again!");
+        greeting
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        tracing::info!(%reason, "gone");
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    customws: "/socket/custom"          => Greeter;
+    public:   "/socket/without-session" => Greeter { require_session: false };
+}
+
+#[ws_server::main]
+async fn main() -> examples::Result<()> {
+    tracing_subscriber::fmt().init();
+    let options = Options::from_command_line()?;
+    let page = warp::path::end().and(warp::get()).map(|| warp::reply::html(include_str!("page.html")));
+
+    let ws = Server::new(Routes::table()).build()?;
+    let listener = options.bind().await?;
+    announce(&listener, "/")?;
+    Ok(ws.serve_listener(ws.filter().or(page), listener).await?)
+}
