@@ -44,7 +44,9 @@ dispatch! {
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
     let options = Options::from_command_line()?;
-    let page = warp::path::end().and(warp::get()).map(|| warp::reply::html(include_str!("page.html")));
+    let page = warp::path::end()
+        .and(warp::get())
+        .map(|| warp::reply::html(include_str!("page.html")));
 
     let ws = Server::new(Routes::table()).build()?;
     let listener = options.bind().await?;

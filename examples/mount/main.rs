@@ -38,7 +38,10 @@ impl Rooms {
     }
 
     fn all(&self) -> BTreeMap<u64, usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -90,20 +93,31 @@ impl Chat {
         socket: &Socket<Self>,
         hub: &Hub,
     ) -> Result<Self, Refusal> {
-        let name = visitor.name.unwrap_or_else(|| format!("guest {}", socket.id()));
+        let name = visitor
+            .name
+            .unwrap_or_else(|| format!("guest {}", socket.id()));
         if name.is_empty() || name.chars().count() > 40 {
             return Err(Refusal::BAD_REQUEST.body("a name has 1 to 40 characters"));
         }
         socket.subscribe(&topic(room));
         let people = rooms.enter(room);
-        hub.publish(&topic(room), &Event::Entered { name: name.clone(), people });
+        hub.publish(
+            &topic(room),
+            &Event::Entered {
+                name: name.clone(),
+                people,
+            },
+        );
         Ok(Chat { room, name })
     }
 
     fn message(&mut self, Json(command): Json<Command>, hub: &Hub) -> Result<(), Close> {
         match command {
             Command::Say { text } => {
-                let said = Event::Said { name: self.name.clone(), text };
+                let said = Event::Said {
+                    name: self.name.clone(),
+                    text,
+                };
                 hub.publish(&topic(self.room), &said);
                 Ok(())
             }
@@ -113,7 +127,13 @@ impl Chat {
 
     fn terminate(self, State(rooms): State<Rooms>, hub: &Hub) {
         let people = rooms.leave(self.room);
-        hub.publish(&topic(self.room), &Event::Left { name: self.name, people });
+        hub.publish(
+            &topic(self.room),
+            &Event::Left {
+                name: self.name,
+                people,
+            },
+        );
     }
 }
 
@@ -137,7 +157,9 @@ async fn main() -> examples::Result<()> {
     let app = App::default();
     let ws = Server::new(Routes::table()).state(app.clone()).build()?;
 
-    let page = warp::path::end().and(warp::get()).map(|| warp::reply::html(include_str!("page.html")));
+    let page = warp::path::end()
+        .and(warp::get())
+        .map(|| warp::reply::html(include_str!("page.html")));
     let list = warp::path!("api" / "rooms")
         .and(warp::get())
         .map(move || warp::reply::json(&app.rooms.all()));
@@ -147,7 +169,10 @@ async fn main() -> examples::Result<()> {
         .and(warp::body::content_length_limit(4 * 1024))
         .and(warp::body::json())
         .map(move |room, Announcement { text }| {
-            let said = Event::Said { name: "the server".to_owned(), text };
+            let said = Event::Said {
+                name: "the server".to_owned(),
+                text,
+            };
             match hub.publish(&topic(room), &said) {
                 0 => StatusCode::NOT_FOUND,
                 _ => StatusCode::ACCEPTED,
@@ -156,5 +181,7 @@ async fn main() -> examples::Result<()> {
 
     let listener = options.bind().await?;
     announce(&listener, "/")?;
-    Ok(ws.serve_listener(ws.filter().or(page).or(list).or(say), listener).await?)
+    Ok(ws
+        .serve_listener(ws.filter().or(page).or(list).or(say), listener)
+        .await?)
 }

@@ -22,7 +22,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:3030".to_owned(), workers: None, guarded: false }
+        Self {
+            listen: "127.0.0.1:3030".to_owned(),
+            workers: None,
+            guarded: false,
+        }
     }
 }
 
@@ -90,11 +94,21 @@ mod tests {
     fn options_are_read() {
         let options = parse("--listen [::1]:80 --workers 2 --guarded").unwrap();
         let listen = "[::1]:80".to_owned();
-        assert_eq!(options, Options { listen, workers: Some(2), guarded: true });
+        assert_eq!(
+            options,
+            Options {
+                listen,
+                workers: Some(2),
+                guarded: true
+            }
+        );
     }
 
     #[test]
     fn an_unknown_option_is_named() {
-        assert_eq!(parse("--port 80").unwrap_err().to_string(), "invalid option '--port'");
+        assert_eq!(
+            parse("--port 80").unwrap_err().to_string(),
+            "invalid option '--port'"
+        );
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! The modules form levels; a module uses only modules of lower levels.
 
+pub mod admit;
 pub mod close;
 pub mod decode;
 pub mod driver;
@@ -22,6 +23,7 @@ pub mod outbox;
 pub mod page;
 pub mod protocol;
 pub mod reply;
+pub mod route;
 pub mod session;
 pub mod socket;
 #[cfg(feature = "test-kit")]

@@ -138,6 +138,16 @@ pub enum LimitError {
         /// Value of `idle`.
         idle: Duration,
     },
+    /// The limit leaves no room for what it bounds.
+    #[error("`{name}` is {value}; it must be at least {least}")]
+    TooSmall {
+        /// Name of the option.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// The smallest value that works.
+        least: usize,
+    },
 }
 
 impl Limits {
@@ -196,7 +206,15 @@ pub struct ServerLimits {
     pub connections: Option<usize>,
     /// Subscribers that one publish writes to by itself; a task does the rest.
     pub publish_inline: usize,
+    /// HTTP connections at the same time that are not, or not yet, WebSocket connections;
+    /// past it new ones wait to be accepted.
+    pub http_connections: usize,
+    /// How long a graceful shutdown may take in all, from the first signal on.
+    pub shutdown: Duration,
 }
+
+/// No request of a browser fits a smaller head.
+const LEAST_HEAD: usize = KIB;
 
 impl ServerLimits {
     /// The defaults of the library.
@@ -206,7 +224,34 @@ impl ServerLimits {
         per_address: Some(256),
         connections: None,
         publish_inline: 1024,
+        http_connections: 16 * KIB,
+        shutdown: Duration::from_secs(10),
     };
+
+    /// Checks that the values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] with the name of the first limit that cannot.
+    pub fn check(&self) -> Result<(), LimitError> {
+        if self.head < LEAST_HEAD {
+            return Err(LimitError::TooSmall {
+                name: "head",
+                value: self.head,
+                least: LEAST_HEAD,
+            });
+        }
+        let zeros = [
+            ("head_timeout", self.head_timeout.is_zero()),
+            ("per_address", self.per_address == Some(0)),
+            ("connections", self.connections == Some(0)),
+            ("http_connections", self.http_connections == 0),
+        ];
+        match zeros.iter().find(|(_, zero)| *zero) {
+            Some((name, _)) => Err(LimitError::Zero { name }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Default for ServerLimits {
@@ -244,6 +289,35 @@ mod tests {
             (16_384, Duration::from_secs(10))
         );
         assert_eq!((server.per_address, server.connections), (Some(256), None));
+        assert_eq!(
+            (server.http_connections, server.shutdown),
+            (16_384, Duration::from_secs(10))
+        );
+    }
+
+    #[test]
+    fn limits_of_a_server_that_cannot_work_are_named() {
+        let head = ServerLimits {
+            head: 100,
+            ..ServerLimits::DEFAULT
+        };
+        let too_small = LimitError::TooSmall {
+            name: "head",
+            value: 100,
+            least: 1024,
+        };
+        assert_eq!(head.check(), Err(too_small));
+        let nobody = ServerLimits {
+            connections: Some(0),
+            ..ServerLimits::DEFAULT
+        };
+        assert_eq!(
+            nobody.check(),
+            Err(LimitError::Zero {
+                name: "connections"
+            })
+        );
+        assert_eq!(ServerLimits::DEFAULT.check(), Ok(()));
     }
 
     #[test]

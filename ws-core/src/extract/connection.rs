@@ -57,6 +57,11 @@ impl Endpoint {
         &self.hub
     }
 
+    /// The state of the route's table.
+    pub const fn state(&self) -> &AnyState {
+        &self.state
+    }
+
     /// The limits of the route, resolved.
     pub fn limits(&self) -> &Limits {
         &self.common.limits

@@ -55,8 +55,8 @@ impl Handshake {
     }
 
     /// Sets the place that the connection takes; it is given back at its end.
-    pub fn with_slot(mut self, slot: Option<Slot>) -> Self {
-        self.slot = slot;
+    pub fn with_slot(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
         self
     }
 

@@ -1,0 +1,13 @@
+use ws_server::prelude::*;
+
+struct Room;
+
+dispatch! {
+    pub struct Routes;
+
+    room: "/room" => Room;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

@@ -1,0 +1,21 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    room: "/room" => Echo
+    other: "/other" => Echo
+}
+
+fn main() {
+    let _ = (Routes::table(), Routes::room(), Routes::other());
+}

@@ -1,0 +1,21 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    room: "/rooms/{id: u64}" => Echo;
+    seat: "/rooms/{seat: i32}" => Echo;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

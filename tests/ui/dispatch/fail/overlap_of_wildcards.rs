@@ -1,0 +1,21 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    files: "/files/{*path}" => Echo;
+    other: "/files/{*rest}" => Echo;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

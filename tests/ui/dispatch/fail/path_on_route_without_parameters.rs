@@ -1,0 +1,20 @@
+use ws_server::prelude::*;
+
+struct Room;
+
+#[ws_handler]
+impl Room {
+    fn init(Path(_): Path<u64>) -> Self {
+        Room
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    room: "/room" => Room;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

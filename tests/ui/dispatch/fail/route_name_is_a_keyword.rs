@@ -1,0 +1,21 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    type: "/a" => Echo;
+    self: "/b" => Echo;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

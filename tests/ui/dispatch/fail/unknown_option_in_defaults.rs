@@ -1,0 +1,22 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    defaults { idel: 20s }
+
+    room: "/room" => Echo;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

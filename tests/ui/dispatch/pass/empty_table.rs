@@ -1,0 +1,12 @@
+//! A table without routes.
+
+use ws_server::prelude::*;
+
+dispatch! {
+    /// Nothing yet.
+    pub struct Routes;
+}
+
+fn main() {
+    let _: Table<NoState> = Routes::table();
+}

@@ -1,0 +1,52 @@
+//! Names that the expansion or Rust might want for itself.
+
+use ws_server::prelude::*;
+
+mod room {
+    use ws_server::prelude::*;
+
+    pub struct Room;
+
+    #[ws_handler]
+    impl Room {
+        fn init() -> Self {
+            Room
+        }
+    }
+}
+
+#[allow(dead_code, non_camel_case_types)]
+struct Option;
+#[allow(dead_code)]
+struct String;
+#[allow(dead_code)]
+struct Result;
+#[derive(Clone)]
+struct T;
+
+dispatch! {
+    struct Routes;
+    state: T;
+
+    room: "/room/{type}/{self_: u8}/{r#match}" => room::Room;
+    r#type: "/type/{path}/{params: u8}/{url}" => room::Room;
+    state: "/state/{u8: u8}" => room::Room;
+    defaults: "/defaults/{table}" => room::Room;
+    u64: "/u64/{u64: u64}" => room::Room;
+    new: "/new" => room::Room;
+    core: "/core" => room::Room;
+}
+
+dispatch! {
+    struct More;
+
+    room: "/more" => room::Room;
+}
+
+fn main() {
+    let _ = (Routes::table(), More::table());
+    assert_eq!(Routes::room("a", 1, "b").to_string(), "/room/a/1/b");
+    assert_eq!(Routes::r#type("a", 1, "b").to_string(), "/type/a/1/b");
+    assert_eq!(Routes::state(1).to_string(), "/state/1");
+    assert_eq!(Routes::u64(1).to_string(), "/u64/1");
+}

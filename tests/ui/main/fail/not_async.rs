@@ -1,0 +1,4 @@
+//! `main` does not wait for anything.
+
+#[ws_server::main]
+fn main() {}

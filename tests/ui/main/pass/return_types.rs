@@ -1,0 +1,43 @@
+//! `main` returns nothing, a result, or some other way to end; `?` works in it.
+#![deny(warnings)]
+#![no_implicit_prelude]
+
+mod result {
+    use std::error::Error;
+
+    /// Attributes and visibility stay.
+    #[ws_server::main]
+    #[allow(non_snake_case)]
+    pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+        let SEVEN: u8 = std::future::ready("7").await.parse()?;
+        assert_eq!(SEVEN, 7);
+        Ok(())
+    }
+}
+
+mod some_trait {
+    use std::process::{ExitCode, Termination};
+
+    #[ws_server::main(workers = 1)]
+    pub async fn main() -> impl Termination {
+        ExitCode::SUCCESS
+    }
+}
+
+mod value {
+    #[ws_server::main(crate = ::ws_server, workers = 2)]
+    pub async fn answer() -> u8 {
+        std::future::ready(42).await
+    }
+}
+
+#[::ws_server::main]
+async fn main() {
+    ::std::thread::spawn(|| {
+        ::std::assert!(result::main().is_ok());
+        let _ = some_trait::main();
+        ::std::assert_eq!(value::answer(), 42);
+    })
+    .join()
+    .unwrap();
+}

@@ -1,0 +1,8 @@
+use ws_server::prelude::*;
+
+#[derive(PathParams)]
+enum Place {
+    Here,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use ws_server::prelude::*;
+
+#[derive(PathParams)]
+struct Place<'a> {
+    name: &'a str,
+}
+
+fn main() {}

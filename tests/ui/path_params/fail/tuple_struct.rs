@@ -1,0 +1,6 @@
+use ws_server::prelude::*;
+
+#[derive(PathParams)]
+struct Place(u64, String);
+
+fn main() {}

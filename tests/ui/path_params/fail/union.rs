@@ -1,0 +1,8 @@
+use ws_server::prelude::*;
+
+#[derive(PathParams)]
+union Place {
+    id: u64,
+}
+
+fn main() {}

@@ -1,0 +1,32 @@
+//! The attribute has arguments that it does not know.
+
+use ws_server::prelude::*;
+
+struct Room;
+
+#[ws_handler(mailbox = u8)]
+impl Room {
+    fn init() -> Self {
+        Room
+    }
+}
+
+struct Lobby;
+
+#[ws_handler(crate = "ws_server")]
+impl Lobby {
+    fn init() -> Self {
+        Lobby
+    }
+}
+
+struct Hall;
+
+#[ws_handler(crate)]
+impl Hall {
+    fn init() -> Self {
+        Hall
+    }
+}
+
+fn main() {}

@@ -1,0 +1,380 @@
+//! Each status of each step, and that an earlier step wins over a later one.
+
+use std::cell::Cell;
+
+use super::*;
+use crate::page::Page;
+use crate::session::Session;
+
+mod origin;
+mod upgrade;
+
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+const OPEN: Door = Door {
+    name: "open",
+    require_session: false,
+    require_page: false,
+    origins: None,
+    protocols: &["v2.chat", "v1.chat"],
+};
+
+/// The headers of a handshake that is right in everything, changed as a test says.
+fn changed(changes: &[(&'static str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let right = [
+        ("host", "example.com"),
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", KEY),
+    ];
+    for (name, value) in right {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in changes {
+        // "-name" takes a header out, "+name" adds a line, "name" puts another in its place.
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        if let Some(name) = name.strip_prefix('-') {
+            headers.remove(name);
+        } else if let Some(name) = name.strip_prefix('+') {
+            headers.append(name, value);
+        } else {
+            headers.insert(*name, value);
+        }
+    }
+    headers
+}
+
+/// All six steps for one request; what is refused, or what is let in.
+struct Case {
+    method: Method,
+    version: Option<Version>,
+    uri: &'static str,
+    can_upgrade: bool,
+    door: Door,
+    policy: Policy,
+    visitor: Result<Visitor, SessionLookupError>,
+    closing: bool,
+    full: Option<Full>,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Self {
+            method: Method::GET,
+            version: Some(Version::HTTP_11),
+            uri: "/chat?token=secret",
+            can_upgrade: true,
+            door: OPEN,
+            policy: Policy::default(),
+            visitor: Ok(Visitor::default()),
+            closing: false,
+            full: None,
+        }
+    }
+}
+
+impl Case {
+    fn admit(self, changes: &[(&'static str, &str)]) -> Result<Entry<()>, Refusal> {
+        let (uri, headers) = (self.uri.parse().unwrap(), changed(changes));
+        let request = Request {
+            method: &self.method,
+            version: self.version,
+            uri: &uri,
+            headers: &headers,
+            peer: None,
+            can_upgrade: self.can_upgrade,
+        };
+        let known = knock(self.door, &request, &self.policy)?.identify(self.visitor)?;
+        known.enter(self.closing, || self.full.map_or(Ok(()), Err))
+    }
+
+    fn status(self, changes: &[(&'static str, &str)]) -> u16 {
+        self.admit(changes)
+            .map_or_else(|refusal| refusal.status().as_u16(), |_| 101)
+    }
+}
+
+fn status(changes: &[(&'static str, &str)]) -> u16 {
+    Case::default().status(changes)
+}
+
+#[test]
+fn step_4_wants_what_the_route_requires() {
+    let session = Some(Session::new("s"));
+    let page = Some(Page::new("p"));
+    let door = |require_page| Door {
+        require_session: true,
+        require_page,
+        ..OPEN
+    };
+    let case = |require_page, session: &Option<Session>, page: &Option<Page>| {
+        let visitor = Ok(Visitor {
+            session: session.clone(),
+            page: page.clone(),
+        });
+        Case {
+            door: door(require_page),
+            visitor,
+            ..Case::default()
+        }
+        .status(&[])
+    };
+    assert_eq!(case(true, &None, &None), 403);
+    assert_eq!(case(true, &None, &page), 403);
+    assert_eq!(case(true, &session, &None), 403);
+    assert_eq!(case(true, &session, &page), 101);
+    assert_eq!(case(false, &session, &None), 101);
+    assert_eq!(case(false, &None, &None), 403);
+    let down = || Case {
+        visitor: Err(SessionLookupError),
+        ..Case::default()
+    };
+    assert_eq!(
+        Case {
+            door: door(false),
+            ..down()
+        }
+        .status(&[]),
+        503
+    );
+}
+
+#[test]
+fn nothing_is_looked_up_for_a_route_that_requires_no_session() {
+    let (uri, headers) = (Uri::from_static("/"), changed(&[]));
+    let request = Request {
+        method: &Method::GET,
+        version: None,
+        uri: &uri,
+        headers: &headers,
+        peer: None,
+        can_upgrade: true,
+    };
+    let wanted = |require_session, require_page| {
+        let door = Door {
+            require_session,
+            require_page,
+            ..OPEN
+        };
+        knock(door, &request, &Policy::default()).unwrap().wanted()
+    };
+    assert_eq!(wanted(false, true), None);
+    assert_eq!(wanted(true, false), Some(Wanted::Session));
+    assert_eq!(wanted(true, true), Some(Wanted::Page));
+}
+
+#[test]
+fn step_5_says_when_to_come_back() {
+    let full = Case {
+        full: Some(Full::Server),
+        ..Case::default()
+    }
+    .admit(&[])
+    .unwrap_err();
+    let response = full.into_response();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            &response.headers()["retry-after"]
+        ),
+        (503, &RETRY_AFTER)
+    );
+    let closing = Case {
+        closing: true,
+        ..Case::default()
+    }
+    .admit(&[])
+    .unwrap_err();
+    let response = closing.into_response();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            &response.headers()["retry-after"]
+        ),
+        (503, &RETRY_AFTER)
+    );
+    assert_eq!(
+        Case {
+            full: Some(Full::Address),
+            ..Case::default()
+        }
+        .status(&[]),
+        429
+    );
+}
+
+#[test]
+fn step_6_takes_the_route_s_first_that_the_client_offers() {
+    let chosen = |offers: &[(&'static str, &str)]| {
+        let entry = Case::default().admit(offers).unwrap();
+        let response = entry.accept.response(entry.protocol);
+        let header = response.headers().get("sec-websocket-protocol");
+        header.map(|value| value.to_str().unwrap().to_owned())
+    };
+    let header = "sec-websocket-protocol";
+    assert_eq!(
+        chosen(&[(header, "v1.chat, v2.chat")]).as_deref(),
+        Some("v2.chat")
+    );
+    assert_eq!(
+        chosen(&[(header, "other"), ("+sec-websocket-protocol", "v1.chat")]).as_deref(),
+        Some("v1.chat")
+    );
+    assert_eq!(chosen(&[(header, "V2.CHAT, mqtt")]), None);
+    assert_eq!(
+        chosen(&[(header, ",v2.chat,,")]).as_deref(),
+        Some("v2.chat")
+    );
+    for wrong in [
+        "",
+        ",",
+        "v2 chat",
+        "v2.chat;q=1",
+        "\"v2.chat\"",
+        "v2.ch\u{e4}t",
+        "a, b c",
+    ] {
+        assert_eq!(status(&[(header, wrong)]), 400, "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_earlier_step_wins_over_every_later_one() {
+    // Wrong in everything at once; each line repairs one step more.
+    let wrong = || Case {
+        method: Method::POST,
+        door: Door {
+            require_session: true,
+            ..OPEN
+        },
+        closing: true,
+        full: Some(Full::Address),
+        ..Case::default()
+    };
+    let headers: &[(&'static str, &str)] = &[
+        ("connection", "close"),
+        ("sec-websocket-version", "7"),
+        ("sec-websocket-key", "x"),
+        ("-host", ""),
+        ("origin", "null"),
+        ("sec-websocket-protocol", "a b"),
+    ];
+    assert_eq!(wrong().status(headers), 405);
+    let get = || Case {
+        method: Method::GET,
+        ..wrong()
+    };
+    assert_eq!(
+        get().admit(headers).unwrap_err().text(),
+        "the header `Connection` must name `Upgrade`"
+    );
+    assert_eq!(get().status(&headers[1..]), 426);
+    assert_eq!(
+        get().admit(&headers[2..]).unwrap_err().text(),
+        "`Sec-WebSocket-Key` must be the base64 of 16 bytes"
+    );
+    assert_eq!(
+        get().admit(&headers[3..]).unwrap_err().text(),
+        "the header `Host` is missing"
+    );
+    assert_eq!(
+        get().admit(&headers[4..]).unwrap_err().text(),
+        "connections from this origin are not accepted"
+    );
+    let last = &headers[5..];
+    assert_eq!(
+        get().admit(last).unwrap_err().text(),
+        "this endpoint needs a session of this site"
+    );
+    let known = || Case {
+        door: OPEN,
+        ..get()
+    };
+    assert_eq!(known().status(last), 503);
+    assert_eq!(
+        Case {
+            closing: false,
+            ..known()
+        }
+        .status(last),
+        429
+    );
+    assert_eq!(
+        Case {
+            closing: false,
+            full: None,
+            ..known()
+        }
+        .status(last),
+        400
+    );
+}
+
+#[test]
+fn a_plain_get_runs_steps_3_to_5_before_its_426() {
+    let plain = |more: &[(&'static str, &'static str)]| {
+        [&[("-upgrade", ""), ("sec-websocket-protocol", "a b")], more].concat()
+    };
+    assert_eq!(status(&plain(&[("origin", "null")])), 403);
+    let door = Door {
+        require_session: true,
+        ..OPEN
+    };
+    assert_eq!(
+        Case {
+            door,
+            ..Case::default()
+        }
+        .status(&plain(&[])),
+        403
+    );
+    assert_eq!(
+        Case {
+            full: Some(Full::Address),
+            ..Case::default()
+        }
+        .status(&plain(&[])),
+        429
+    );
+    assert_eq!(
+        Case {
+            closing: true,
+            ..Case::default()
+        }
+        .status(&plain(&[])),
+        503
+    );
+    assert_eq!(status(&plain(&[])), 426);
+}
+
+#[test]
+fn a_place_is_given_back_where_a_later_step_refuses() {
+    struct Place<'a>(&'a Cell<i32>);
+    impl Drop for Place<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+    let taken = Cell::new(0);
+    let headers = changed(&[("sec-websocket-protocol", "a b")]);
+    let uri = Uri::from_static("/");
+    let request = Request {
+        method: &Method::GET,
+        version: None,
+        uri: &uri,
+        headers: &headers,
+        peer: None,
+        can_upgrade: true,
+    };
+    let known = knock(OPEN, &request, &Policy::default())
+        .unwrap()
+        .identify(Ok(Visitor::default()));
+    let entry = known.unwrap().enter(false, || {
+        taken.set(taken.get() + 1);
+        Ok(Place(&taken))
+    });
+    assert_eq!(entry.map(|_| ()).unwrap_err().status(), 400);
+    assert_eq!(taken.get(), 0);
+}

@@ -1,0 +1,114 @@
+//! Steps 1 and 2.
+
+use super::*;
+
+#[test]
+fn a_right_handshake_is_answered_as_the_rfc_shows() {
+    let entry = Case::default().admit(&[]).unwrap();
+    let response = entry.accept.response(entry.protocol);
+    assert_eq!(response.status(), 101);
+    assert_eq!(response.headers()["connection"], "Upgrade");
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert_eq!(
+        response.headers()["sec-websocket-accept"],
+        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    );
+    assert!(!response.headers().contains_key("sec-websocket-protocol"));
+}
+
+#[test]
+fn step_1_passes_on_what_has_no_route_and_refuses_a_broken_path() {
+    assert!(route(Lookup::Missing).is_none());
+    let refusal = route(Lookup::Malformed).map(|found| found.map(|_| ()).unwrap_err());
+    assert_eq!(refusal.map(|refusal| refusal.status().as_u16()), Some(400));
+}
+
+#[test]
+fn step_2_has_a_status_for_every_wrong_form() {
+    let table: &[(&[(&'static str, &str)], u16)] = &[
+        (&[("upgrade", "WebSocket"), ("connection", "uPGRADE")], 101),
+        (&[("connection", "keep-alive, Upgrade")], 101),
+        (
+            &[("connection", "keep-alive"), ("+connection", "upgrade")],
+            101,
+        ),
+        (&[("upgrade", "h2c,, websocket")], 101),
+        (&[("-upgrade", "")], 426),
+        (&[("upgrade", "h2c")], 426),
+        (&[("upgrade", "websockets")], 426),
+        (&[("-connection", "")], 400),
+        (&[("connection", "keep-alive")], 400),
+        (&[("connection", "not-upgrade")], 400),
+        (&[("connection", "")], 400),
+        (&[("-sec-websocket-version", "")], 426),
+        (&[("sec-websocket-version", "8")], 426),
+        (&[("sec-websocket-version", "13, 8")], 426),
+        (&[("sec-websocket-version", "013")], 426),
+        (&[("sec-websocket-version", "\u{e9}")], 426),
+        (&[("+sec-websocket-version", "13")], 400),
+        (&[("-sec-websocket-key", "")], 400),
+        (&[("sec-websocket-key", "")], 400),
+        (&[("sec-websocket-key", "c2hvcnQ=")], 400),
+        (&[("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ")], 400),
+        (&[("sec-websocket-key", "!!!!!!!!!!!!!!!!!!!!!!==")], 400),
+        (&[("sec-websocket-key", "\u{1f980}")], 400),
+        (&[("+sec-websocket-key", KEY)], 400),
+    ];
+    for (changes, expected) in table {
+        assert_eq!(status(changes), *expected, "{changes:?}");
+    }
+}
+
+#[test]
+fn other_methods_are_told_which_one_works() {
+    for method in ["POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "get", "BREW"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let refusal = Case {
+            method,
+            ..Case::default()
+        }
+        .admit(&[])
+        .unwrap_err();
+        let response = refusal.into_response();
+        assert_eq!(response.status(), 405);
+        assert_eq!(response.headers()["allow"], "GET");
+    }
+}
+
+#[test]
+fn a_plain_get_is_told_what_is_here() {
+    let response = Case::default()
+        .admit(&[("-upgrade", "")])
+        .unwrap_err()
+        .into_response();
+    assert_eq!(response.status(), 426);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert!(
+        response.body().starts_with("This is a WebSocket endpoint"),
+        "{}",
+        response.body()
+    );
+}
+
+#[test]
+fn http_that_cannot_be_upgraded_is_told_so() {
+    let old = Case {
+        version: Some(Version::HTTP_10),
+        ..Case::default()
+    };
+    assert_eq!(old.status(&[]), 426);
+    let http2 = Case {
+        version: Some(Version::HTTP_2),
+        ..Case::default()
+    };
+    assert_eq!(http2.status(&[]), 426);
+    let fixed = Case {
+        version: None,
+        can_upgrade: false,
+        ..Case::default()
+    };
+    let refusal = fixed.admit(&[]).unwrap_err();
+    assert_eq!(refusal.status(), 426);
+    assert!(refusal.text().contains("HTTP/1.1"), "{}", refusal.text());
+}

@@ -1,0 +1,121 @@
+//! Step 2: is the request an opening handshake? (RFC 6455, section 4.2.1)
+
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+
+use super::{Accept, Request, elements, only};
+use crate::error::Refusal;
+use crate::protocol::{accept_key, is_valid_key};
+
+/// What a readable request wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Wish {
+    /// A connection; the answer to its key.
+    Connect(Accept),
+    /// To see what is here: a GET that asks for no upgrade, or could not have it.
+    Look(Cannot),
+}
+
+/// Why a GET will not become a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cannot {
+    /// It did not ask.
+    NotAsked,
+    /// It asked over a connection that cannot change its protocol.
+    Http,
+}
+
+impl Wish {
+    /// The answer to the key.
+    ///
+    /// # Errors
+    ///
+    /// 426 for who only looks.
+    pub(super) fn accept(self) -> Result<Accept, Refusal> {
+        match self {
+            Self::Connect(accept) => Ok(accept),
+            Self::Look(Cannot::NotAsked) => Err(upgrade_required(
+                "This is a WebSocket endpoint: connect with a WebSocket client (RFC 6455).",
+            )),
+            Self::Look(Cannot::Http) => Err(upgrade_required(
+                "This is a WebSocket endpoint: it needs HTTP/1.1 from end to end, with the \
+                 headers `Connection: Upgrade` and `Upgrade: websocket`.",
+            )),
+        }
+    }
+}
+
+/// Reads the wish of a request, in the order method, upgrade, version, key.
+///
+/// # Errors
+///
+/// 405, 426 or 400, each with a body that says what is wrong.
+pub(super) fn wish(request: &Request<'_>) -> Result<Wish, Refusal> {
+    if *request.method != Method::GET {
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
+            .header(header::ALLOW, HeaderValue::from_static("GET"))
+            .body("a WebSocket endpoint takes GET alone"));
+    }
+    let headers = request.headers;
+    if !names(headers, &header::UPGRADE, "websocket") {
+        return Ok(Wish::Look(Cannot::NotAsked));
+    }
+    // HTTP/1.0 knows no upgrade, and HTTP/2 has another way (RFC 9113, section 8.2.2).
+    if !request.can_upgrade
+        || request
+            .version
+            .is_some_and(|known| known != Version::HTTP_11)
+    {
+        return Ok(Wish::Look(Cannot::Http));
+    }
+    if !names(headers, &header::CONNECTION, "upgrade") {
+        return Err(Refusal::BAD_REQUEST.body("the header `Connection` must name `Upgrade`"));
+    }
+    version(headers)?;
+    key(headers).map(Wish::Connect)
+}
+
+/// Section 4.2.1, item 6; the answer to another version is section 4.4's.
+fn version(headers: &HeaderMap) -> Result<(), Refusal> {
+    match only(headers, &header::SEC_WEBSOCKET_VERSION) {
+        Err(_) => Err(Refusal::BAD_REQUEST.body("`Sec-WebSocket-Version` stands more than once")),
+        Ok(Some(version)) if version.as_bytes().trim_ascii() == b"13" => Ok(()),
+        Ok(_) => Err(upgrade_required(
+            "the header `Sec-WebSocket-Version` must be 13",
+        )),
+    }
+}
+
+/// Section 4.2.1, item 5.
+fn key(headers: &HeaderMap) -> Result<Accept, Refusal> {
+    let wrong = |body| Err(Refusal::BAD_REQUEST.body(body));
+    let key = match only(headers, &header::SEC_WEBSOCKET_KEY) {
+        Err(_) => return wrong("`Sec-WebSocket-Key` stands more than once"),
+        Ok(None) => return wrong("the header `Sec-WebSocket-Key` is missing"),
+        Ok(Some(key)) => key.as_bytes().trim_ascii(),
+    };
+    if !is_valid_key(key) {
+        return wrong("`Sec-WebSocket-Key` must be the base64 of 16 bytes");
+    }
+    match HeaderValue::try_from(accept_key(key)) {
+        Ok(accept) => Ok(Accept(accept)),
+        Err(_) => wrong("`Sec-WebSocket-Key` cannot be answered"),
+    }
+}
+
+/// 426, with the headers that RFC 9110, section 15.5.22, and RFC 6455, section 4.4, ask for.
+fn upgrade_required(body: &'static str) -> Refusal {
+    Refusal::new(StatusCode::UPGRADE_REQUIRED)
+        .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+        .header(header::UPGRADE, HeaderValue::from_static("websocket"))
+        .header(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        )
+        .body(body)
+}
+
+/// Does the list of this header have this element, whatever the case of its letters?
+fn names(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
+    elements(headers, name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
+}

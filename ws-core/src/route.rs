@@ -1,0 +1,29 @@
+//! Routing tables: what `dispatch!` generates, and the router that a server makes of it.
+//!
+//! A table is constant data and one generated function that matches a path, see
+//! [`Matcher`]. [`Table::into_router`] resolves the options of every route, gives each
+//! nested table its part of the state, and finds routes of different tables that
+//! contradict each other.
+//!
+//! A path is split at `/`; empty segments (leading, doubled and trailing slashes) do not
+//! count. Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
+
+mod param;
+mod path;
+mod router;
+mod spec;
+mod table;
+mod url;
+
+pub use param::ParamType;
+pub use path::Segments;
+pub use router::{Lookup, Route, Router, RouterError};
+pub use spec::{Marker, Origins, RouteOptions, RouteSpec, Segment};
+pub use table::{Entry, Matcher, Table};
+pub use url::RouteUrl;
+
+/// Segments that a pattern may have, the prefixes of outer tables included.
+pub const MAX_SEGMENTS: usize = 32;
+
+#[cfg(test)]
+mod tests;

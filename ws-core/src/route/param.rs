@@ -1,0 +1,61 @@
+//! Types of parameters, as the functions that read and write them.
+
+use std::fmt::{self, Display};
+use std::str::FromStr;
+
+use crate::error::Refusal;
+use crate::extract::Params;
+
+/// The type `T` of parameters `{id: T}` of a table.
+///
+/// An expansion has one constant of it for each type, and uses that wherever it matches,
+/// reads or writes such a parameter: so a type that cannot be one is reported once.
+pub struct ParamType<T> {
+    reads: fn(&str) -> bool,
+    read: fn(&Params, usize) -> Result<T, Refusal>,
+    write: fn(&T) -> String,
+}
+
+impl<T: FromStr + Display> ParamType<T> {
+    /// Any type that can be read from a segment and written into a URL.
+    pub const fn new() -> Self {
+        Self {
+            reads: |text| text.parse::<T>().is_ok(),
+            read: Params::parse,
+            write: T::to_string,
+        }
+    }
+}
+
+impl<T: FromStr + Display> Default for ParamType<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> ParamType<T> {
+    /// Whether this text, decoded, is a `T`.
+    pub fn reads(&self, text: &str) -> bool {
+        (self.reads)(text)
+    }
+
+    /// The parameter at this place of the pattern.
+    ///
+    /// # Errors
+    ///
+    /// As [`Params::parse`].
+    pub fn read(&self, params: &Params, place: usize) -> Result<T, Refusal> {
+        (self.read)(params, place)
+    }
+
+    /// The text of a value, for a URL.
+    pub fn write(&self, value: &T) -> String {
+        (self.write)(value)
+    }
+}
+
+impl<T> fmt::Debug for ParamType<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ParamType<{}>", std::any::type_name::<T>())
+    }
+}

@@ -1,0 +1,168 @@
+//! What a table says of a route, as constant data.
+
+use super::MAX_SEGMENTS;
+use crate::limits::LimitOptions;
+
+/// One line of a table.
+///
+/// ```
+/// use ws_core::route::{RouteOptions, RouteSpec};
+///
+/// const ROOM: RouteSpec = RouteSpec {
+///     name: "room",
+///     pattern: "/rooms/{id: u64}/chat",
+///     params: &["id"],
+///     options: RouteOptions::NONE,
+/// };
+/// assert_eq!(ROOM.options.require_session, None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RouteSpec {
+    /// The name of the route.
+    pub name: &'static str,
+    /// The pattern as it is written in the table, without the prefix of an outer table.
+    pub pattern: &'static str,
+    /// The names of the parameters in the order of the pattern.
+    pub params: &'static [&'static str],
+    /// The options of the route, those of `defaults { … }` included.
+    pub options: RouteOptions,
+}
+
+/// The options of a route; what is `None` is left to the server.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RouteOptions {
+    /// Whether a connection needs a live session; without a word it does.
+    pub require_session: Option<bool>,
+    /// Whether it also needs the id of a page; without a word it does where it needs a session.
+    pub require_page: Option<bool>,
+    /// The origins (RFC 6454) that may connect.
+    pub origins: Option<Origins>,
+    /// The subprotocols (RFC 6455, section 1.9) in the order of preference.
+    pub protocols: Option<&'static [&'static str]>,
+    /// The limits.
+    pub limits: LimitOptions,
+}
+
+impl RouteOptions {
+    /// Nothing is set.
+    pub const NONE: Self = Self {
+        require_session: None,
+        require_page: None,
+        origins: None,
+        protocols: None,
+        limits: LimitOptions::NONE,
+    };
+}
+
+impl Default for RouteOptions {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// Which origins may connect (RFC 6455, section 10.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origins {
+    /// The origin of the server itself.
+    Same,
+    /// Every origin: for public data, or where the client proves itself otherwise.
+    Any,
+    /// The origin of the server, and these, such as `https://app.example`.
+    List(&'static [&'static str]),
+}
+
+/// One segment of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Segment {
+    /// `rooms`: this text.
+    Literal(&'static str),
+    /// `{id: u64}`: what this type reads.
+    Typed(&'static str),
+    /// `{name}`: any one segment.
+    Text,
+    /// `{*rest}`: all that is left, be it nothing. It comes last.
+    Rest,
+}
+
+impl Segment {
+    /// How specific the segment is: a literal before a typed parameter before a `String`
+    /// before a wildcard.
+    const fn weight(self) -> u64 {
+        match self {
+            Self::Literal(_) => 3,
+            Self::Typed(_) => 2,
+            Self::Text => 1,
+            Self::Rest => 0,
+        }
+    }
+}
+
+/// What the marker type of a route knows of it; `dispatch!` implements it.
+pub trait Marker {
+    /// The line of the table.
+    const SPEC: &'static RouteSpec;
+    /// The pattern of the route, parsed.
+    const SHAPE: &'static [Segment];
+}
+
+/// How specific a pattern is: two bits a segment, the first segment highest.
+///
+/// Of all routes that match a path the one of the highest rank is taken. A pattern that
+/// ends where another has a wildcard is the more specific one, so what lies behind the
+/// end counts as a literal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Rank(u64);
+
+impl Rank {
+    /// The rank of a pattern under a prefix of so many literals.
+    ///
+    /// Segments past [`MAX_SEGMENTS`] are not counted; no router has such patterns.
+    pub(super) fn of(prefix: usize, shape: &[Segment]) -> Self {
+        let literals = std::iter::repeat_n(Segment::Literal("").weight(), prefix);
+        let own = shape.iter().map(|segment| segment.weight());
+        let after = match shape.last() {
+            Some(Segment::Rest) => Segment::Rest,
+            _ => Segment::Literal(""),
+        };
+        let all = literals.chain(own).chain(std::iter::repeat(after.weight()));
+        Self(
+            all.take(MAX_SEGMENTS)
+                .fold(0, |rank, weight| (rank << 2) | weight),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Segment::{Literal, Rest, Text, Typed};
+    use super::*;
+
+    fn rank(shape: &[Segment]) -> Rank {
+        Rank::of(0, shape)
+    }
+
+    #[test]
+    fn a_literal_ranks_before_a_type_before_a_string_before_a_wildcard() {
+        let shapes = [Literal("a"), Typed("u64"), Text, Rest].map(|segment| rank(&[segment]));
+        assert!(shapes.is_sorted_by(|more, less| more > less), "{shapes:?}");
+    }
+
+    #[test]
+    fn the_first_segment_that_differs_decides() {
+        assert!(rank(&[Literal("a"), Rest]) > rank(&[Text, Literal("b")]));
+        assert!(rank(&[Literal("a"), Literal("b")]) > rank(&[Literal("a"), Text]));
+    }
+
+    #[test]
+    fn the_end_of_a_pattern_ranks_before_an_empty_wildcard() {
+        assert!(rank(&[Literal("a")]) > rank(&[Literal("a"), Rest]));
+        assert!(rank(&[]) > rank(&[Rest]));
+    }
+
+    #[test]
+    fn a_prefix_counts_as_its_literals() {
+        assert_eq!(Rank::of(1, &[Text]), rank(&[Literal("admin"), Text]));
+        let longest = [Text; MAX_SEGMENTS];
+        assert_eq!(rank(&longest), Rank(0x5555_5555_5555_5555));
+    }
+}

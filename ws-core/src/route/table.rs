@@ -1,0 +1,232 @@
+//! Tables as `dispatch!` makes them, and their way to a router.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::router::{Mount, Route, Router, RouterError};
+use super::spec::Rank;
+use super::{MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
+use crate::driver::Connect;
+use crate::extract::{AnyState, Endpoint, FromRef};
+use crate::hub::Hub;
+use crate::limits::{LimitOptions, Limits};
+
+/// Finds the most specific route of one table that matches; gives the number of its entry.
+pub type Matcher = fn(Segments<'_>) -> Option<usize>;
+
+/// A route of a table with what runs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    number: usize,
+    spec: &'static RouteSpec,
+    shape: &'static [Segment],
+    connect: Connect,
+}
+
+impl Entry {
+    /// The route with the marker `R`, known to the matcher by this number.
+    pub const fn new<R: Marker>(number: usize, connect: Connect) -> Self {
+        Self {
+            number,
+            spec: R::SPEC,
+            shape: R::SHAPE,
+            connect,
+        }
+    }
+}
+
+/// A routing table over the state `S`: what `Routes::table()` returns.
+///
+/// A server is made of it; nothing is matched before it knows state, hub and limits.
+#[must_use = "a table does nothing before a server has it"]
+pub struct Table<S> {
+    matcher: Matcher,
+    entries: &'static [Entry],
+    nested: Vec<Nested<S>>,
+}
+
+/// A table below a prefix of another; the type of its state is forgotten.
+struct Nested<S> {
+    prefix: &'static [&'static str],
+    assemble: Box<dyn FnOnce(&S, Prefix, &mut Assembly<'_>) -> Result<(), RouterError> + Send>,
+}
+
+/// The literals in front of a table's own patterns.
+type Prefix = Vec<&'static str>;
+
+impl<S> Table<S> {
+    /// A table of these entries, found by this matcher.
+    pub const fn new(matcher: Matcher, entries: &'static [Entry]) -> Self {
+        Self {
+            matcher,
+            entries,
+            nested: Vec::new(),
+        }
+    }
+
+    /// Adds another table below a prefix of literals; its state is a part of this one's.
+    pub fn nest<I>(mut self, prefix: &'static [&'static str], inner: Table<I>) -> Self
+    where
+        I: FromRef<S> + Send + Sync + 'static,
+    {
+        let assemble = move |outer: &S, prefix: Prefix, assembly: &mut Assembly<'_>| {
+            inner.assemble(I::from_ref(outer), prefix, assembly)
+        };
+        self.nested.push(Nested {
+            prefix,
+            assemble: Box::new(assemble),
+        });
+        self
+    }
+}
+
+impl<S: Send + Sync + 'static> Table<S> {
+    /// Resolves the table for a server: what a route leaves open is the server's, and what
+    /// the server leaves open is the library's default.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError`] where limits of a route contradict each other, a pattern and its
+    /// prefixes have more than [`MAX_SEGMENTS`] segments, or routes of different tables
+    /// match the same paths.
+    pub fn into_router(
+        self,
+        state: S,
+        hub: &Hub,
+        server: &LimitOptions,
+    ) -> Result<Router, RouterError> {
+        let mut assembly = Assembly {
+            hub,
+            server,
+            mounts: Vec::new(),
+            shapes: Vec::new(),
+        };
+        self.assemble(state, Prefix::new(), &mut assembly)?;
+        assembly.check_shapes()?;
+        Ok(Router::new(assembly.mounts))
+    }
+
+    fn assemble(
+        self,
+        state: S,
+        prefix: Prefix,
+        assembly: &mut Assembly<'_>,
+    ) -> Result<(), RouterError> {
+        for nested in self.nested {
+            let below = [&prefix[..], nested.prefix].concat();
+            (nested.assemble)(&state, below, assembly)?;
+        }
+        let state = AnyState::new(state);
+        let mut mount = Mount {
+            prefix,
+            matcher: self.matcher,
+            routes: Vec::new(),
+        };
+        for entry in self.entries {
+            let route = assembly.route(entry, &mount.prefix, state.clone())?;
+            if mount.routes.len() <= entry.number {
+                mount.routes.resize(entry.number + 1, None);
+            }
+            mount.routes[entry.number] = Some(Arc::new(route));
+        }
+        assembly.mounts.push(mount);
+        Ok(())
+    }
+}
+
+impl<S> fmt::Debug for Table<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.entries.iter().map(|entry| entry.spec.name);
+        let nested = self.nested.iter().map(|nested| nested.prefix);
+        f.debug_struct("Table")
+            .field("routes", &names.collect::<Vec<_>>())
+            .field("nested", &nested.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// A router while it is put together.
+struct Assembly<'s> {
+    hub: &'s Hub,
+    server: &'s LimitOptions,
+    mounts: Vec<Mount>,
+    shapes: Vec<(Vec<Segment>, String)>,
+}
+
+impl Assembly<'_> {
+    fn route(
+        &mut self,
+        entry: &Entry,
+        prefix: &[&'static str],
+        state: AnyState,
+    ) -> Result<Route, RouterError> {
+        let spec = entry.spec;
+        let path = full_pattern(prefix, spec.pattern);
+        let segments = prefix.len() + entry.shape.len();
+        if segments > MAX_SEGMENTS {
+            return Err(RouterError::TooManySegments { path, segments });
+        }
+        let limits = Limits::DEFAULT.overridden(&spec.options.limits.or(*self.server));
+        if let Err(source) = limits.check() {
+            return Err(RouterError::Limit {
+                name: spec.name,
+                path,
+                source,
+            });
+        }
+        let literals = prefix.iter().map(|literal| Segment::Literal(literal));
+        let shape = literals.chain(entry.shape.iter().copied()).collect();
+        self.shapes.push((shape, path.clone()));
+        let endpoint = Endpoint::new(spec.name, spec.pattern, self.hub.clone(), state, limits);
+        Ok(Route {
+            spec,
+            endpoint: Arc::new(endpoint),
+            connect: entry.connect,
+            path,
+            shape: entry.shape,
+            rank: Rank::of(prefix.len(), entry.shape),
+        })
+    }
+
+    /// Two patterns that differ in nothing but names and types of parameters: no rank
+    /// could say which of them is meant. Within one table the compiler has refused them.
+    fn check_shapes(&mut self) -> Result<(), RouterError> {
+        self.shapes
+            .sort_by_cached_key(|(shape, _)| shape_key(shape));
+        let same = self
+            .shapes
+            .windows(2)
+            .find(|pair| shape_key(&pair[0].0) == shape_key(&pair[1].0));
+        match same {
+            Some([(_, first), (_, second)]) => Err(RouterError::Conflict {
+                first: first.clone(),
+                second: second.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What two patterns of the same shape have in common.
+fn shape_key(shape: &[Segment]) -> Vec<(u8, &'static str)> {
+    let key = |segment: &Segment| match segment {
+        Segment::Literal(text) => (3, *text),
+        Segment::Typed(_) => (2, ""),
+        Segment::Text => (1, ""),
+        Segment::Rest => (0, ""),
+    };
+    shape.iter().map(key).collect()
+}
+
+/// The pattern with the prefixes of the outer tables in front.
+fn full_pattern(prefix: &[&str], pattern: &str) -> String {
+    let mut path = String::new();
+    for literal in prefix {
+        path.push('/');
+        path.push_str(literal);
+    }
+    if path.is_empty() || pattern != "/" {
+        path.push_str(pattern);
+    }
+    path
+}

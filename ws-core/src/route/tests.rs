@@ -1,0 +1,391 @@
+//! A table written by hand as `dispatch!` writes it, matched, nested and printed as URLs.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::Segment::{Literal, Rest, Text, Typed};
+use super::*;
+use crate::error::Refusal;
+use crate::extract::{FromRef, NoState, Params};
+use crate::hub::Hub;
+use crate::limits::{LimitError, LimitOptions};
+
+/// Declares the marker of a route.
+macro_rules! marker {
+    ($name:ident, $pattern:literal, $params:expr, $shape:expr, $options:expr) => {
+        enum $name {}
+        impl Marker for $name {
+            const SPEC: &'static RouteSpec = &RouteSpec {
+                name: stringify!($name),
+                pattern: $pattern,
+                params: $params,
+                options: $options,
+            };
+            const SHAPE: &'static [Segment] = $shape;
+        }
+    };
+}
+
+const QUICK: RouteOptions = RouteOptions {
+    require_session: Some(false),
+    protocols: Some(&["v2.chat"]),
+    origins: Some(Origins::Any),
+    limits: LimitOptions {
+        mailbox: Some(3),
+        ..LimitOptions::NONE
+    },
+    ..RouteOptions::NONE
+};
+
+marker!(Lobby, "/rooms", &[], &[Literal("rooms")], QUICK);
+marker!(
+    Room,
+    "/rooms/{id: u64}",
+    &["id"],
+    &[Literal("rooms"), Typed("u64")],
+    RouteOptions::NONE
+);
+marker!(
+    Named,
+    "/rooms/{name}",
+    &["name"],
+    &[Literal("rooms"), Text],
+    RouteOptions::NONE
+);
+marker!(
+    Files,
+    "/files/{*rest}",
+    &["rest"],
+    &[Literal("files"), Rest],
+    RouteOptions {
+        require_page: Some(false),
+        ..RouteOptions::NONE
+    }
+);
+
+fn connect(
+    _: std::sync::Arc<crate::extract::Endpoint>,
+    _: crate::extract::Handshake,
+    _: crate::extract::Visitor,
+) -> crate::driver::Opens {
+    Box::pin(async { Err(Refusal::NOT_FOUND) })
+}
+
+fn matcher(path: Segments<'_>) -> Option<usize> {
+    match path.text(0) {
+        Some("rooms") => {
+            if path.is::<u64>(1) && path.end_at(2) {
+                return Some(1);
+            }
+            if path.has(1) && path.end_at(2) {
+                return Some(2);
+            }
+            if path.end_at(1) {
+                return Some(0);
+            }
+        }
+        Some("files") => return Some(4),
+        _ => {}
+    }
+    None
+}
+
+/// The number 3 is left out, as a route that is configured away leaves it.
+fn table<S>() -> Table<S> {
+    const ENTRIES: &[Entry] = &[
+        Entry::new::<Lobby>(0, connect),
+        Entry::new::<Room>(1, connect),
+        Entry::new::<Named>(2, connect),
+        Entry::new::<Files>(4, connect),
+    ];
+    Table::new(matcher, ENTRIES)
+}
+
+fn router_of<S: Send + Sync + 'static>(table: Table<S>, state: S) -> Result<Router, RouterError> {
+    table.into_router(state, &Hub::default(), &LimitOptions::NONE)
+}
+
+fn router() -> Router {
+    router_of(table(), NoState).unwrap()
+}
+
+/// The route's name and its parameters as a list, or what else the look-up gave.
+fn found(router: &Router, path: &str) -> String {
+    match router.find(path) {
+        Lookup::Missing => "missing".to_owned(),
+        Lookup::Malformed => "malformed".to_owned(),
+        Lookup::Found(route, params) => {
+            let values = params
+                .iter()
+                .map(|(name, value)| format!(" {name}={value}"));
+            format!("{}{}", route.path, values.collect::<String>())
+        }
+    }
+}
+
+#[test]
+fn a_path_leads_to_the_most_specific_route() {
+    let router = router();
+    assert_eq!(found(&router, "/rooms"), "/rooms");
+    assert_eq!(found(&router, "//rooms//7/"), "/rooms/{id: u64} id=7");
+    assert_eq!(
+        found(&router, "/rooms/caf%C3%A9"),
+        "/rooms/{name} name=café"
+    );
+    assert_eq!(found(&router, "/files"), "/files/{*rest} rest=");
+    assert_eq!(
+        found(&router, "/files/a%20b//c"),
+        "/files/{*rest} rest=a b/c"
+    );
+    assert_eq!(found(&router, "/rooms/7/8"), "missing");
+    assert_eq!(found(&router, "/"), "missing");
+}
+
+#[test]
+fn an_invalid_escape_is_malformed_only_where_a_route_matches() {
+    let router = router();
+    assert_eq!(found(&router, "/rooms/%ff"), "malformed");
+    assert_eq!(found(&router, "/files/a/%zz"), "malformed");
+    assert_eq!(found(&router, "/%zz/a"), "missing");
+    assert_eq!(found(&router, "/rooms/a/%zz"), "missing");
+}
+
+#[test]
+fn options_of_a_route_win_and_the_rest_is_left_open() {
+    let server = LimitOptions {
+        mailbox: Some(9),
+        timers: Some(5),
+        ..LimitOptions::NONE
+    };
+    let router = table()
+        .into_router(NoState, &Hub::default(), &server)
+        .unwrap();
+    let route = |name| {
+        router
+            .routes()
+            .find(|route| route.spec.name == name)
+            .unwrap()
+    };
+    let lobby = route("Lobby");
+    assert_eq!(
+        (lobby.endpoint.limits().mailbox, lobby.endpoint.limits().timers),
+        (3, 5)
+    );
+    assert_eq!(
+        (lobby.require_session(), lobby.require_page()),
+        (false, false)
+    );
+    assert_eq!(
+        (lobby.origins(), lobby.protocols()),
+        (Some(Origins::Any), &["v2.chat"][..])
+    );
+    let files = route("Files");
+    assert_eq!(
+        (files.require_session(), files.require_page()),
+        (true, false)
+    );
+    let room = route("Room");
+    assert_eq!((room.require_session(), room.require_page()), (true, true));
+    assert_eq!((room.endpoint.limits().mailbox, room.origins()), (9, None));
+    assert_eq!(room.protocols(), [""; 0]);
+}
+
+#[test]
+fn limits_that_cannot_work_are_an_error_that_names_the_route() {
+    let idle = Duration::from_secs(10);
+    let server = LimitOptions {
+        idle: Some(Some(idle)),
+        ..LimitOptions::NONE
+    };
+    let error = table()
+        .into_router(NoState, &Hub::default(), &server)
+        .unwrap_err();
+    let ping = Duration::from_secs(25);
+    let source = LimitError::PingNotBelowIdle { ping, idle };
+    assert_eq!(
+        error,
+        RouterError::Limit {
+            name: "Lobby",
+            path: "/rooms".to_owned(),
+            source
+        }
+    );
+    assert_eq!(
+        error.to_string(),
+        "route `Lobby` (/rooms): `ping` (25s) is not below `idle` (10s)"
+    );
+}
+
+struct Outer;
+struct Inner(&'static str);
+
+impl FromRef<Outer> for Inner {
+    fn from_ref(_: &Outer) -> Self {
+        Self("inner")
+    }
+}
+
+fn nothing<S>() -> Table<S> {
+    Table::new(|_| None, &[])
+}
+
+#[test]
+fn a_nested_table_has_its_prefix_and_its_part_of_the_state() {
+    let router = router_of(table::<Outer>().nest(&["admin"], table::<Inner>()), Outer).unwrap();
+    assert_eq!(
+        found(&router, "/admin/rooms/7"),
+        "/admin/rooms/{id: u64} id=7"
+    );
+    assert_eq!(found(&router, "/rooms/7"), "/rooms/{id: u64} id=7");
+    let Lookup::Found(route, _) = router.find("/admin/rooms") else {
+        panic!("a route")
+    };
+    assert_eq!(route.endpoint.state().get::<Inner>().0, "inner");
+    assert_eq!(
+        (route.spec.pattern, &*route.path),
+        ("/rooms", "/admin/rooms")
+    );
+}
+
+marker!(
+    Everything,
+    "/{*rest}",
+    &["rest"],
+    &[Rest],
+    RouteOptions::NONE
+);
+marker!(
+    AdminRooms,
+    "/admin/rooms",
+    &[],
+    &[Literal("admin"), Literal("rooms")],
+    RouteOptions::NONE
+);
+
+#[test]
+fn of_several_tables_the_most_specific_match_wins() {
+    const ENTRIES: &[Entry] = &[Entry::new::<Everything>(0, connect)];
+    let everything = Table::<NoState>::new(|_| Some(0), ENTRIES);
+    let router = router_of(everything.nest(&["admin"], table::<NoState>()), NoState).unwrap();
+    assert_eq!(found(&router, "/admin/rooms"), "/admin/rooms");
+    assert_eq!(
+        found(&router, "/admin/nothing"),
+        "/{*rest} rest=admin/nothing"
+    );
+}
+
+#[test]
+fn routes_of_two_tables_with_the_same_shape_are_a_conflict() {
+    const ENTRIES: &[Entry] = &[Entry::new::<AdminRooms>(0, connect)];
+    let outer = Table::<NoState>::new(|_| Some(0), ENTRIES);
+    let error = router_of(outer.nest(&["admin"], table::<NoState>()), NoState).unwrap_err();
+    let path = || "/admin/rooms".to_owned();
+    assert_eq!(
+        error,
+        RouterError::Conflict {
+            first: path(),
+            second: path()
+        }
+    );
+}
+
+marker!(
+    Long,
+    "/…",
+    &[],
+    &[Literal("x"); MAX_SEGMENTS],
+    RouteOptions::NONE
+);
+
+#[test]
+fn a_prefix_that_makes_a_pattern_too_long_is_an_error() {
+    const ENTRIES: &[Entry] = &[Entry::new::<Long>(0, connect)];
+    let long = || Table::<NoState>::new(|_| Some(0), ENTRIES);
+    assert!(router_of(long(), NoState).is_ok());
+    let error = router_of(nothing::<NoState>().nest(&["a"], long()), NoState).unwrap_err();
+    assert_eq!(
+        error,
+        RouterError::TooManySegments {
+            path: "/a/…".to_owned(),
+            segments: MAX_SEGMENTS + 1
+        }
+    );
+}
+
+#[test]
+fn a_url_is_encoded_and_takes_a_query() {
+    let url = RouteUrl::of::<Named>(&[&"a/b?c d%é"]);
+    assert_eq!(url.as_str(), "/rooms/a%2Fb%3Fc%20d%25%C3%A9");
+    let url = url.query("a b", "c&d").query("n", 7);
+    assert_eq!(
+        String::from(url),
+        "/rooms/a%2Fb%3Fc%20d%25%C3%A9?a%20b=c%26d&n=7"
+    );
+    assert_eq!(
+        RouteUrl::of::<Files>(&[&"/a b//c/"]).to_string(),
+        "/files/a%20b/c"
+    );
+    assert_eq!(RouteUrl::of::<Files>(&[&""]).to_string(), "/files");
+    assert_eq!(RouteUrl::of::<Named>(&[&".."]).to_string(), "/rooms/%2E%2E");
+    assert_eq!(RouteUrl::of::<Everything>(&[&""]).to_string(), "/");
+}
+
+#[test]
+fn a_url_of_a_nested_table_has_the_prefix_in_front() {
+    assert_eq!(
+        RouteUrl::of::<Lobby>(&[]).below(&["a", "b"]).as_str(),
+        "/a/b/rooms"
+    );
+    let root = || RouteUrl::of::<Everything>(&[&""]);
+    assert_eq!(root().below(&["a"]).as_str(), "/a");
+    assert_eq!(root().below(&[]).as_str(), "/");
+    assert_eq!(root().query("x", 1).below(&["a"]).as_str(), "/a?x=1");
+}
+
+fn params(router: &Router, url: &RouteUrl) -> (&'static str, Params) {
+    match router.find(url.as_str()) {
+        Lookup::Found(route, params) => (route.spec.name, params),
+        other => panic!("{url} leads to {other:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_string_comes_back_from_its_url(name in "(?s).+") {
+        let (route, params) = params(&router(), &RouteUrl::of::<Named>(&[&name]));
+        prop_assert_eq!(params.named("name").or(params.named("id")), Some(&*name));
+        let expected = if name.parse::<u64>().is_ok() { "Room" } else { "Named" };
+        prop_assert_eq!(route, expected);
+    }
+
+    #[test]
+    fn a_number_comes_back_from_its_url(id: u64) {
+        let (route, params) = params(&router(), &RouteUrl::of::<Room>(&[&id]));
+        prop_assert_eq!((route, params.parse_named::<u64>("id")), ("Room", Ok(id)));
+    }
+
+    #[test]
+    fn a_rest_comes_back_from_its_url(parts in prop::collection::vec("[^/]+", 0..50)) {
+        let rest = parts.join("/");
+        let (route, params) = params(&router(), &RouteUrl::of::<Files>(&[&rest]));
+        prop_assert_eq!((route, params.named("rest")), ("Files", Some(&*rest)));
+    }
+
+    #[test]
+    fn no_path_makes_matching_panic(path in "(?s).*", escapes in "(/|%|[0-9a-fA-F]|rooms|files){0,80}") {
+        let router = router();
+        let _ = router.find(&path);
+        let _ = router.find(&escapes);
+        let _ = router.find(&format!("/rooms/{escapes}"));
+        let _ = router.find(&format!("/files/{path}"));
+    }
+
+    #[test]
+    fn a_query_survives_any_text(name in "(?s).*", value in "(?s).*") {
+        let url = RouteUrl::of::<Lobby>(&[]).query(&name, &value);
+        let query = url.as_str().strip_prefix("/rooms?").unwrap();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap();
+        prop_assert_eq!(pairs, vec![(name, value)]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Typed URLs: the way back from a route to a path.
+
+use std::fmt::{self, Display};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Marker, Segment};
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// As [`ESCAPED`], the dot too.
+const DOTS_ESCAPED: &AsciiSet = &ESCAPED.add(b'.');
+
+/// The path of a route with its parameters filled in, made by the functions of a table.
+///
+/// Values are percent-encoded. Two things no URL can say: an empty value of a parameter
+/// (the segment would not count), and `.` or `..` as a whole segment, which browsers
+/// resolve even where they are encoded.
+///
+/// ```
+/// use ws_core::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+///
+/// // `dispatch!` writes this for `user: "/users/{name}" => …`.
+/// enum User {}
+/// impl Marker for User {
+///     const SPEC: &'static RouteSpec = &RouteSpec {
+///         name: "user",
+///         pattern: "/users/{name}",
+///         params: &["name"],
+///         options: RouteOptions::NONE,
+///     };
+///     const SHAPE: &'static [Segment] = &[Segment::Literal("users"), Segment::Text];
+/// }
+///
+/// let url = RouteUrl::of::<User>(&[&"Ada L."]).query("since", 7);
+/// assert_eq!(url.to_string(), "/users/Ada%20L.?since=7");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[must_use = "a URL does nothing by itself"]
+pub struct RouteUrl {
+    text: String,
+    has_query: bool,
+}
+
+impl RouteUrl {
+    /// The URL of the route with the marker `R`, with these values in the order of the
+    /// pattern. A value that is missing is left empty.
+    pub fn of<R: Marker>(values: &[&dyn Display]) -> Self {
+        let mut text = String::new();
+        let mut values = values.iter();
+        for segment in R::SHAPE {
+            match segment {
+                Segment::Literal(literal) => push_segment(&mut text, literal),
+                Segment::Typed(_) | Segment::Text => {
+                    let value = values.next().map(ToString::to_string).unwrap_or_default();
+                    push_segment(&mut text, &encode(&value));
+                }
+                Segment::Rest => {
+                    let value = values.next().map(ToString::to_string).unwrap_or_default();
+                    for part in value.split('/').filter(|part| !part.is_empty()) {
+                        push_segment(&mut text, &encode(part));
+                    }
+                }
+            }
+        }
+        Self {
+            text: or_root(text),
+            has_query: false,
+        }
+    }
+
+    /// This URL below the prefix of an outer table.
+    pub fn below(self, prefix: &[&str]) -> Self {
+        let mut text = String::new();
+        for literal in prefix {
+            push_segment(&mut text, literal);
+        }
+        let own = match self.text.strip_prefix('/') {
+            Some(own) if own.is_empty() || own.starts_with('?') => own,
+            _ => &self.text,
+        };
+        if text.is_empty() {
+            return self;
+        }
+        text.push_str(own);
+        Self { text, ..self }
+    }
+
+    /// Adds a pair to the query; both are percent-encoded.
+    ///
+    /// ```
+    /// # use ws_core::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+    /// # enum Root {}
+    /// # impl Marker for Root {
+    /// #     const SPEC: &'static RouteSpec = &RouteSpec {
+    /// #         name: "root", pattern: "/", params: &[], options: RouteOptions::NONE,
+    /// #     };
+    /// #     const SHAPE: &'static [Segment] = &[];
+    /// # }
+    /// # let url = RouteUrl::of::<Root>(&[]);
+    /// assert_eq!(url.query("q", "a&b").query("page", 2).to_string(), "/?q=a%26b&page=2");
+    /// ```
+    pub fn query(mut self, name: &str, value: impl Display) -> Self {
+        self.text.push(if self.has_query { '&' } else { '?' });
+        self.has_query = true;
+        let value = value.to_string();
+        self.text.extend(utf8_percent_encode(name, ESCAPED));
+        self.text.push('=');
+        self.text.extend(utf8_percent_encode(&value, ESCAPED));
+        self
+    }
+
+    /// The URL: an absolute path, and the query if there is one.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+fn push_segment(text: &mut String, segment: &str) {
+    text.push('/');
+    text.push_str(segment);
+}
+
+/// A pattern without segments is the root.
+fn or_root(text: String) -> String {
+    if text.is_empty() {
+        "/".to_owned()
+    } else {
+        text
+    }
+}
+
+/// Encodes a segment. Dot segments would be resolved by the client (RFC 3986, section
+/// 5.2.4), so that their dots are encoded as well.
+fn encode(value: &str) -> String {
+    let set = if matches!(value, "." | "..") {
+        DOTS_ESCAPED
+    } else {
+        ESCAPED
+    };
+    utf8_percent_encode(value, set).to_string()
+}
+
+impl Display for RouteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl AsRef<str> for RouteUrl {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl From<RouteUrl> for String {
+    fn from(url: RouteUrl) -> Self {
+        url.text
+    }
+}

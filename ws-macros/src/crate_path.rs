@@ -1,0 +1,121 @@
+//! Where an expansion finds the crate: `::ws_server`, or what `crate = …` says.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Ident, LitInt, LitStr, Path, Token};
+
+use crate::errors::Errors;
+
+/// The path of the crate that the expansions name.
+#[derive(Default)]
+pub struct CratePath(Option<Path>);
+
+/// One `name = value` in the parentheses of an attribute.
+pub enum Argument {
+    /// `crate = ::path`
+    Crate(Path),
+    /// `workers = 4`
+    Workers(LitInt),
+}
+
+impl CratePath {
+    /// The path that an attribute gives.
+    pub fn new(path: Path) -> Self {
+        Self(Some(path))
+    }
+
+    /// Reads the arguments of an attribute that takes `crate = ::path` alone.
+    pub fn parse_arguments(arguments: TokenStream, attribute: &str, errors: &Errors) -> Self {
+        let mut path = Self::default();
+        for argument in parse_arguments(arguments, attribute, &["crate"], errors) {
+            if let Argument::Crate(given) = argument {
+                path = Self::new(given);
+            }
+        }
+        path
+    }
+
+    /// The doc-hidden module that has everything an expansion needs.
+    pub fn hidden(&self) -> TokenStream {
+        quote!(#self::__macro)
+    }
+}
+
+impl ToTokens for CratePath {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match &self.0 {
+            Some(path) => path.to_tokens(tokens),
+            None => tokens.extend(quote!(::ws_server)),
+        }
+    }
+}
+
+/// Reads `name = value, …`, of which `known` may stand there; reports all else.
+pub fn parse_arguments(
+    arguments: TokenStream,
+    attribute: &str,
+    known: &[&str],
+    errors: &Errors,
+) -> Vec<Argument> {
+    let parser = |input: ParseStream<'_>| {
+        let mut found = Vec::new();
+        let mut seen = Vec::new();
+        while !input.is_empty() {
+            let name = input.call(Ident::parse_any)?;
+            if seen.contains(&name) {
+                errors.push(&name, format_args!("`{name}` is here twice"));
+            }
+            found.push(parse_argument(input, &name, attribute, known)?);
+            seen.push(name);
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(found)
+    };
+    errors.take(parser.parse2(arguments)).unwrap_or_default()
+}
+
+/// Reads what follows the name of an argument.
+fn parse_argument(
+    input: ParseStream<'_>,
+    name: &Ident,
+    attribute: &str,
+    known: &[&str],
+) -> syn::Result<Argument> {
+    let text = name.to_string();
+    let usage = |name: &str| match name {
+        "workers" => "`workers = 4`",
+        _ => "`crate = ::path::to::ws_server`",
+    };
+    if !known.contains(&&*text) {
+        let takes: Vec<_> = known.iter().map(|name| usage(name)).collect();
+        let takes = takes.join(" and ");
+        let message = format!("`#[{attribute}]` has no argument `{text}`; it takes {takes}");
+        return Err(syn::Error::new(name.span(), message));
+    }
+    let wrong = |span: Span| syn::Error::new(span, format!("write {}", usage(&text)));
+    if !input.peek(Token![=]) {
+        return Err(wrong(name.span()));
+    }
+    input.parse::<Token![=]>()?;
+    if input.peek(LitStr) {
+        return Err(wrong(input.span()));
+    }
+    if text == "workers" {
+        let workers: LitInt = input.parse().map_err(|error| wrong(error.span()))?;
+        return match workers.base10_parse::<usize>() {
+            Ok(0) | Err(_) => Err(syn::Error::new(
+                workers.span(),
+                "`workers` is a number of threads, at least 1",
+            )),
+            Ok(_) => Ok(Argument::Workers(workers)),
+        };
+    }
+    let path = input
+        .call(Path::parse_mod_style)
+        .map_err(|error| wrong(error.span()))?;
+    Ok(Argument::Crate(path))
+}

@@ -1,0 +1,376 @@
+//! A checked table, written. Nothing here can fail.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Type};
+
+use super::check::{Nested, Route, Table};
+use super::options::{Meaning, Options, Origins};
+use super::pattern::Segment;
+use super::trie::Node;
+use crate::path_params::name_type;
+
+/// The table's type and all that belongs to it.
+///
+/// What nobody names stands in an anonymous constant, so that a table may stand wherever
+/// an item may and two tables never meet.
+pub fn table(table: &Table) -> TokenStream {
+    let item = item(table);
+    let core = core(table);
+    let markers = table.routes.iter().map(|route| {
+        let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
+        quote!(#(#cfg)* pub(super) enum #name {})
+    });
+    let routes = table
+        .routes
+        .iter()
+        .enumerate()
+        .map(|(number, route)| self::route(route, number, table.state.as_ref(), &core));
+    let matcher = matcher(table, &core);
+    let functions = functions(table, &core);
+    quote! {
+        #item
+        #[allow(
+            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction,
+            dead_code, missing_debug_implementations, non_camel_case_types,
+            non_local_definitions, non_upper_case_globals, private_bounds, private_interfaces,
+            single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
+        )]
+        const _: () = {
+            mod __routes { #(#markers)* }
+            #(#routes)*
+            #matcher
+            #functions
+        };
+    }
+}
+
+/// `pub struct Routes;`
+pub fn item(table: &Table) -> TokenStream {
+    let item = &table.item;
+    let (attrs, vis, name) = (&item.attrs, &item.vis, &item.name);
+    quote!(#(#attrs)* #[allow(dead_code)] #vis struct #name;)
+}
+
+/// The module of the library that has what expansions name.
+pub fn core(table: &Table) -> TokenStream {
+    match &table.library {
+        Some(library) => quote!(#library::__macro),
+        None => quote!(::ws_server::__macro),
+    }
+}
+
+/// Those attributes of a line that have one of these names.
+pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+    let wanted = |attr: &&Attribute| names.iter().any(|name| attr.path().is_ident(name));
+    attrs.iter().filter(wanted).collect()
+}
+
+const LINTS: [&str; 5] = ["cfg", "allow", "expect", "warn", "deny"];
+
+/// What the marker of a route knows, and the entry of the table.
+fn route(route: &Route, number: usize, state: Option<&Type>, core: &TokenStream) -> TokenStream {
+    let cfg = attributes(&route.attrs, &["cfg"]);
+    let cfg = quote!(#(#cfg)*);
+    let name = &route.name;
+    let marker = quote!(__routes::#name);
+    let spec = spec(route, &marker, core);
+    let session = route.options.flag("require_session").unwrap_or(true);
+    let page = route.options.flag("require_page").unwrap_or(session) && session;
+    let session = session.then(|| quote!(#cfg impl #core::extract::HasSession for #marker {}));
+    let page = page.then(|| quote!(#cfg impl #core::extract::HasPage for #marker {}));
+    let state = state.map(|state| {
+        quote! {
+            #cfg
+            impl<__T: #core::extract::FromRef<#state>> #core::extract::Provides<__T> for #marker {
+                fn provide(state: &#core::extract::AnyState) -> __T {
+                    <__T as #core::extract::FromRef<#state>>::from_ref(state.get::<#state>())
+                }
+            }
+        }
+    });
+    let params = params(route, &marker, &cfg, core);
+    let entry = entry(route, number, &marker, core);
+    quote!(#spec #session #page #state #params #entry)
+}
+
+fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream {
+    let cfg = attributes(&route.attrs, &["cfg"]);
+    let name = route.name.unraw().to_string();
+    let path = route.path.value();
+    let params = route.pattern.segments.iter().filter_map(Segment::param);
+    let params = params.map(|param| param.unraw().to_string());
+    let options = options(&route.options, core);
+    let segments = route.pattern.segments.iter().map(|segment| match segment {
+        Segment::Literal(text) => quote!(#core::route::Segment::Literal(#text)),
+        Segment::Typed { written, .. } => quote!(#core::route::Segment::Typed(#written)),
+        Segment::Text { .. } => quote!(#core::route::Segment::Text),
+        Segment::Rest { .. } => quote!(#core::route::Segment::Rest),
+    });
+    quote! {
+        #(#cfg)*
+        impl #core::route::Marker for #marker {
+            const SPEC: &'static #core::route::RouteSpec = &#core::route::RouteSpec {
+                name: #name,
+                pattern: #path,
+                params: &[#(#params),*],
+                options: #options,
+            };
+            const SHAPE: &'static [#core::route::Segment] = &[#(#segments),*];
+        }
+    }
+}
+
+/// The type of a parameter, as the handler gets it.
+pub fn param_type(segment: &Segment) -> TokenStream {
+    match segment {
+        Segment::Typed { ty, .. } => ty.to_token_stream(),
+        _ => quote!(::std::string::String),
+    }
+}
+
+/// The parameters of a route by place, `Path<u64>` and `Path<(u64, String)>`, and by name.
+fn params(
+    route: &Route,
+    marker: &TokenStream,
+    cfg: &TokenStream,
+    core: &TokenStream,
+) -> TokenStream {
+    let types: Vec<_> = route.pattern.params().map(param_type).collect();
+    let reads = types
+        .iter()
+        .enumerate()
+        .map(|(place, ty)| quote_spanned!(ty.span()=> params.parse::<#ty>(#place)?));
+    let by_place = match &types[..] {
+        [] => None,
+        [ty] => Some((quote!(#ty), quote!(#(#reads)*))),
+        _ => Some((quote!((#(#types),*)), quote!((#(#reads),*)))),
+    };
+    let by_place = by_place.map(|(ty, value)| {
+        quote! {
+            #cfg
+            impl #core::extract::FromParams<#marker> for #ty {
+                fn from_params(
+                    params: &#core::extract::Params,
+                ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                    ::core::result::Result::Ok(#value)
+                }
+            }
+        }
+    });
+    let by_name = route.pattern.params().zip(&types).map(|(segment, ty)| {
+        let name = segment.param().map(|name| name_type(name, core));
+        quote!(#cfg impl #core::extract::HasParam<#name, #ty> for #marker {})
+    });
+    quote!(#by_place #(#by_name)*)
+}
+
+/// The entry of a route. What the handler lacks for this route is reported here, on the
+/// handler's type.
+fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream) -> TokenStream {
+    let attrs = attributes(&route.attrs, &LINTS);
+    let (entry, handler) = (entry_name(route), &route.handler);
+    let connect = quote_spanned!(handler.span()=> #core::driver::connect::<#handler, #marker>);
+    quote! {
+        #(#attrs)*
+        const #entry: #core::route::Entry = #core::route::Entry::new::<#marker>(#number, #connect);
+    }
+}
+
+fn entry_name(route: &Route) -> Ident {
+    format_ident!("__{}", route.name.unraw(), span = Span::call_site())
+}
+
+fn matcher(table: &Table, core: &TokenStream) -> TokenStream {
+    let mut root = Node::default();
+    for (number, route) in table.routes.iter().enumerate() {
+        let cfg = attributes(&route.attrs, &["cfg"]);
+        let predicates = cfg.iter().filter_map(|attr| match &attr.meta {
+            syn::Meta::List(list) => Some(list.tokens.clone()),
+            _ => None,
+        });
+        root.add(&route.pattern, number, &predicates.collect::<Vec<_>>());
+    }
+    let statements = root.statements(0);
+    let path = if table.routes.is_empty() {
+        quote!(_)
+    } else {
+        quote!(path)
+    };
+    quote! {
+        fn __find(#path: #core::route::Segments<'_>) -> ::core::option::Option<usize> {
+            #statements
+            ::core::option::Option::None
+        }
+    }
+}
+
+/// `table()` and a function for the URL of each line.
+fn functions(table: &Table, core: &TokenStream) -> TokenStream {
+    let (item, vis) = (&table.item.name, &table.item.vis);
+    let state = state_type(table, core);
+    let entries = table.routes.iter().map(|route| {
+        let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
+        quote!(#(#cfg)* #entry)
+    });
+    let nests = table.nested.iter().map(|nested| {
+        let cfg = attributes(&nested.attrs, &LINTS);
+        let (prefix, inner) = (&nested.prefix, &nested.table);
+        let inner = quote_spanned!(inner.span()=> <#inner>::table());
+        quote!(#(#cfg)* let table = table.nest(&[#(#prefix),*], #inner);)
+    });
+    let urls = table.routes.iter().map(|route| url(route, vis, core));
+    let nested_urls = table
+        .nested
+        .iter()
+        .map(|nested| nested_url(nested, vis, core));
+    quote! {
+        impl #item {
+            /// The routing table, for a server or another table.
+            #vis fn table() -> #core::route::Table<#state> {
+                const ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
+                let table = #core::route::Table::new(__find, ENTRIES);
+                #(#nests)*
+                table
+            }
+            #(#urls)*
+            #(#nested_urls)*
+        }
+    }
+}
+
+/// The state that the table names, or that of a table that names none.
+pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
+    match &table.state {
+        Some(state) => state.to_token_stream(),
+        None => quote!(#core::extract::NoState),
+    }
+}
+
+/// The attributes of a function for a URL: the user's, and a line of documentation.
+pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
+    let own = attributes(
+        attrs,
+        &[
+            "doc",
+            "cfg",
+            "allow",
+            "expect",
+            "warn",
+            "deny",
+            "deprecated",
+        ],
+    );
+    let has_docs = attrs.iter().any(|attr| attr.path().is_ident("doc"));
+    let gap = has_docs.then(|| quote!(#[doc = ""]));
+    quote!(#(#own)* #gap #[doc = #summary])
+}
+
+/// `fn room(id: u64) -> RouteUrl`
+fn url(route: &Route, vis: &syn::Visibility, core: &TokenStream) -> TokenStream {
+    let name = &route.name;
+    let attrs = url_attributes(&route.attrs, &url_summary(route));
+    let arguments = route.pattern.params().map(argument);
+    let values = route.pattern.params().map(|segment| {
+        let name = segment.param();
+        let span = name.map_or_else(Span::call_site, Ident::span);
+        match segment {
+            Segment::Typed { .. } => quote_spanned!(span=> &#name),
+            _ => quote!(&::core::convert::AsRef::<str>::as_ref(&#name)),
+        }
+    });
+    quote! {
+        #attrs
+        #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl {
+            #core::route::RouteUrl::of::<__routes::#name>(&[#(#values),*])
+        }
+    }
+}
+
+/// The documentation of a route's function.
+pub fn url_summary(route: &Route) -> String {
+    format!("The URL of `{}`.", route.path.value())
+}
+
+/// `id: u64`, or `name: impl AsRef<str>`
+pub fn argument(segment: &Segment) -> TokenStream {
+    let name = segment.param();
+    match segment {
+        Segment::Typed { ty, .. } => quote!(#name: #ty),
+        _ => quote!(#name: impl ::core::convert::AsRef<str>),
+    }
+}
+
+/// `fn admin(url: RouteUrl) -> RouteUrl`
+fn nested_url(nested: &Nested, vis: &syn::Visibility, core: &TokenStream) -> TokenStream {
+    let (name, prefix) = (&nested.name, &nested.prefix);
+    let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
+    quote! {
+        #attrs
+        #vis fn #name(url: #core::route::RouteUrl) -> #core::route::RouteUrl {
+            url.below(&[#(#prefix),*])
+        }
+    }
+}
+
+/// The documentation of a nested table's function.
+pub fn nested_summary(nested: &Nested) -> String {
+    format!(
+        "A URL of the table below `{}`, seen from outside.",
+        nested.path.value()
+    )
+}
+
+/// `RouteOptions { … }`; what the table leaves open is not written.
+fn options(options: &Options, core: &TokenStream) -> TokenStream {
+    const OF_ROUTE: [&str; 4] = ["require_session", "require_page", "origins", "protocols"];
+    let (own, limits): (Vec<_>, Vec<_>) = options
+        .choices
+        .iter()
+        .partition(|(name, _)| OF_ROUTE.contains(name));
+    let field = |(name, choice): &(&&'static str, &super::options::Choice)| {
+        let name = Ident::new(name, Span::call_site());
+        let value = meaning(&choice.meaning, core);
+        quote!(#name: ::core::option::Option::Some(#value),)
+    };
+    let own = own.iter().map(field);
+    let limits: Vec<_> = limits.iter().map(field).collect();
+    let limits = (!limits.is_empty()).then(|| {
+        quote! {
+            limits: #core::limits::LimitOptions {
+                #(#limits)*
+                ..#core::limits::LimitOptions::NONE
+            },
+        }
+    });
+    quote!(#core::route::RouteOptions { #(#own)* #limits ..#core::route::RouteOptions::NONE })
+}
+
+fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
+    let duration = |time: &std::time::Duration| {
+        let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+        quote!(::core::time::Duration::new(#seconds, #nanos))
+    };
+    match meaning {
+        Meaning::Flag(flag) => flag.to_token_stream(),
+        Meaning::Number(number) => proc_macro2::Literal::u64_unsuffixed(*number).to_token_stream(),
+        Meaning::Time(time) => duration(time),
+        Meaning::TimeOrOff(None) | Meaning::Rate(None) => quote!(::core::option::Option::None),
+        Meaning::TimeOrOff(Some(time)) => {
+            let time = duration(time);
+            quote!(::core::option::Option::Some(#time))
+        }
+        Meaning::Rate(Some((messages, per))) => {
+            let per = duration(per);
+            quote!(::core::option::Option::Some(#core::limits::Rate::new(#messages, #per)))
+        }
+        Meaning::OnFull { refuse: true } => quote!(#core::limits::OnFull::Refuse),
+        Meaning::OnFull { refuse: false } => quote!(#core::limits::OnFull::Close),
+        Meaning::Origins(Origins::Same) => quote!(#core::route::Origins::Same),
+        Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
+        Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
+        Meaning::Protocols(list) => quote!(&[#(#list),*]),
+    }
+}

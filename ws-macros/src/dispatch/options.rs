@@ -1,0 +1,390 @@
+//! The options of a route: which there are, and what their values mean.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::{Ident, LitStr};
+
+use super::ast::Setting;
+use super::value::{Number, Value, ValueKind, unit_of_time};
+use crate::errors::Errors;
+
+/// What an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Size,
+    /// A count above zero.
+    Count,
+    /// A count that may be zero.
+    CountOrNone,
+    Time,
+    TimeOrOff,
+    Rate,
+    OnFull,
+    Flag,
+    Origins,
+    Protocols,
+}
+
+/// Every option there is; those after the first four are fields of `LimitOptions`.
+const OPTIONS: &[(&str, Kind)] = &[
+    ("require_session", Kind::Flag),
+    ("require_page", Kind::Flag),
+    ("origins", Kind::Origins),
+    ("protocols", Kind::Protocols),
+    ("max_message", Kind::Size),
+    ("outbox", Kind::Size),
+    ("outbox_frames", Kind::Count),
+    ("on_full", Kind::OnFull),
+    ("mailbox", Kind::Count),
+    ("timers", Kind::CountOrNone),
+    ("tasks", Kind::CountOrNone),
+    ("read_ahead", Kind::Size),
+    ("rate", Kind::Rate),
+    ("ping", Kind::TimeOrOff),
+    ("idle", Kind::TimeOrOff),
+    ("stall", Kind::Time),
+    ("init_timeout", Kind::Time),
+    ("hook_timeout", Kind::Time),
+    ("close_timeout", Kind::Time),
+    ("terminate_timeout", Kind::Time),
+];
+
+/// Sizes and counts end here, so that they fit a `usize` of every target.
+const MOST: u64 = u32::MAX as u64;
+
+/// Times end here: longer ones are slips, and sums of times must not overflow.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What an option's value means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Meaning {
+    Flag(bool),
+    Number(u64),
+    Time(Duration),
+    TimeOrOff(Option<Duration>),
+    Rate(Option<(u32, Duration)>),
+    OnFull { refuse: bool },
+    Origins(Origins),
+    Protocols(Vec<String>),
+}
+
+/// Which origins may connect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origins {
+    Same,
+    Any,
+    List(Vec<String>),
+}
+
+/// One option of a route.
+#[derive(Clone)]
+pub struct Choice {
+    pub meaning: Meaning,
+    /// The value as written, to point at; `None` where `defaults` says it.
+    pub written: Option<TokenStream>,
+}
+
+/// The options of a route, or those of `defaults`.
+#[derive(Clone, Default)]
+pub struct Options {
+    pub choices: BTreeMap<&'static str, Choice>,
+}
+
+impl Options {
+    /// Reads options; what is wrong with them is reported and left out.
+    pub fn resolve(settings: &[Setting], errors: &Errors) -> Self {
+        let mut options = Self::default();
+        let mut seen: Vec<&Ident> = Vec::new();
+        for setting in settings {
+            let name = &setting.name;
+            if seen.contains(&name) {
+                errors.push(
+                    name,
+                    format!("the option `{name}` is there twice: remove one"),
+                );
+                continue;
+            }
+            seen.push(name);
+            let Some((known, kind)) = OPTIONS.iter().find(|(known, _)| name == known) else {
+                errors.push(name, unknown_option(&name.to_string()));
+                continue;
+            };
+            match kind.read(known, &setting.value, errors) {
+                Ok(meaning) => {
+                    let written = Some(setting.value.tokens.clone());
+                    options.choices.insert(known, Choice { meaning, written });
+                }
+                Err(message) => errors.push(&setting.value.tokens, message),
+            }
+        }
+        options
+    }
+
+    /// These options, and of `defaults` those that they leave open.
+    pub fn or(mut self, defaults: &Self) -> Self {
+        for (name, choice) in &defaults.choices {
+            let inherited = || Choice {
+                meaning: choice.meaning.clone(),
+                written: None,
+            };
+            self.choices.entry(name).or_insert_with(inherited);
+        }
+        self
+    }
+
+    /// A ping that comes after the idle limit keeps no connection alive.
+    ///
+    /// Only what the table says is compared: what it leaves open the server may set, which
+    /// compares again.
+    pub fn check_ping_below_idle(&self, errors: &Errors) {
+        let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
+            return;
+        };
+        let (Meaning::TimeOrOff(Some(after)), Meaning::TimeOrOff(Some(limit))) =
+            (&ping.meaning, &idle.meaning)
+        else {
+            return;
+        };
+        let place = ping.written.as_ref().or(idle.written.as_ref());
+        if let (true, Some(place)) = (after >= limit, place) {
+            errors.push(
+                place,
+                format!(
+                    "`ping` ({after:?}) must be below `idle` ({limit:?}), or the connection is \
+                         closed before its first ping"
+                ),
+            );
+        }
+    }
+
+    /// A page belongs to a session, so that there is none without one.
+    pub fn check_page_has_session(&self, errors: &Errors) {
+        let (Some(page), Some(session)) = (
+            self.choices.get("require_page"),
+            self.choices.get("require_session"),
+        ) else {
+            return;
+        };
+        let place = page.written.as_ref().or(session.written.as_ref());
+        let contradict =
+            page.meaning == Meaning::Flag(true) && session.meaning == Meaning::Flag(false);
+        if let (true, Some(place)) = (contradict, place) {
+            errors.push(
+                place,
+                "`require_page: true` needs a session: a page belongs to one; remove it or \
+                 `require_session: false`",
+            );
+        }
+    }
+
+    /// What a flag says, if it is there.
+    pub fn flag(&self, name: &str) -> Option<bool> {
+        match self.choices.get(name)?.meaning {
+            Meaning::Flag(flag) => Some(flag),
+            _ => None,
+        }
+    }
+}
+
+/// The known name that is most like this one, if any is.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let best = known
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.8).then_some(best)
+}
+
+fn unknown_option(name: &str) -> String {
+    let names = || OPTIONS.iter().map(|(known, _)| *known);
+    if let Some(known) = nearest(name, names()) {
+        return format!("unknown option `{name}`; did you mean `{known}`?");
+    }
+    let list = names().collect::<Vec<_>>().join("`, `");
+    format!("unknown option `{name}`; the options are `{list}`")
+}
+
+impl Kind {
+    /// The sentence that says what the option takes.
+    fn takes(self, name: &str) -> String {
+        let takes = match self {
+            Self::Size => "a size such as `16 KiB`, `1 MiB` or `100 B`",
+            Self::Count | Self::CountOrNone => "a count such as `64`, without a unit",
+            Self::Time => "a time such as `25s`, `500ms`, `2m` or `1h`",
+            Self::TimeOrOff => "a time such as `25s`, `500ms`, `2m` or `1h`, or `off`",
+            Self::Rate => "a number of messages in a time such as `20/s` or `100/m`, or `off`",
+            Self::OnFull => "`close` or `refuse`",
+            Self::Flag => "`true` or `false`",
+            Self::Origins => "`same`, `any`, or a list such as `[\"https://app.example\"]`",
+            Self::Protocols => "a list of names such as `[\"v2.chat\", \"v1.chat\"]`",
+        };
+        format!("`{name}` is {takes}")
+    }
+
+    fn read(self, name: &str, value: &Value, errors: &Errors) -> Result<Meaning, String> {
+        let word = |word: &str| matches!(&value.kind, ValueKind::Word(written) if written == word);
+        match (self, &value.kind) {
+            (Self::Flag, ValueKind::Flag(flag)) => Ok(Meaning::Flag(*flag)),
+            (Self::Size, ValueKind::Number(number)) => self.size(name, number),
+            (Self::Count | Self::CountOrNone, ValueKind::Number(number)) => {
+                self.count(name, number)
+            }
+            (Self::Time, ValueKind::Number(number)) => self.time(name, number).map(Meaning::Time),
+            (Self::TimeOrOff, ValueKind::Number(number)) => self
+                .time(name, number)
+                .map(|time| Meaning::TimeOrOff(Some(time))),
+            (Self::TimeOrOff, _) if word("off") => Ok(Meaning::TimeOrOff(None)),
+            (Self::Rate, ValueKind::PerUnit(number, unit)) => self.rate(name, number, unit),
+            (Self::Rate, _) if word("off") => Ok(Meaning::Rate(None)),
+            (Self::OnFull, _) if word("close") => Ok(Meaning::OnFull { refuse: false }),
+            (Self::OnFull, _) if word("refuse") => Ok(Meaning::OnFull { refuse: true }),
+            (Self::Origins, _) if word("same") => Ok(Meaning::Origins(Origins::Same)),
+            (Self::Origins, _) if word("any") => Ok(Meaning::Origins(Origins::Any)),
+            (Self::Origins, ValueKind::List(list)) => {
+                origins(list, errors).map(|list| Meaning::Origins(Origins::List(list)))
+            }
+            (Self::Protocols, ValueKind::List(list)) => {
+                protocols(list, errors).map(Meaning::Protocols)
+            }
+            _ => Err(self.takes(name)),
+        }
+    }
+
+    fn size(self, name: &str, number: &Number) -> Result<Meaning, String> {
+        let unit: u64 = match &*number.unit {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            other => {
+                let binary = match &*other.to_ascii_lowercase() {
+                    "k" | "kb" | "kib" => "KiB",
+                    "m" | "mb" | "mib" => "MiB",
+                    "g" | "gb" | "gib" => "GiB",
+                    _ => {
+                        return Err(format!(
+                            "`{other}` is no unit of size: {}",
+                            self.takes(name)
+                        ));
+                    }
+                };
+                return Err(format!("`{other}` is no unit of size; write `{binary}`"));
+            }
+        };
+        let Some(count) = number.integer() else {
+            return Err(self.takes(name));
+        };
+        match count.checked_mul(unit) {
+            Some(0) => Err(format!("`{name}` must be above zero")),
+            Some(size) if size <= MOST => Ok(Meaning::Number(size)),
+            _ => Err(format!("`{name}` is below 4 GiB")),
+        }
+    }
+
+    fn count(self, name: &str, number: &Number) -> Result<Meaning, String> {
+        if !number.unit.is_empty() || number.fraction.is_some() {
+            return Err(self.takes(name));
+        }
+        match number.integer() {
+            Some(0) if self == Self::Count => Err(format!("`{name}` must be above zero")),
+            Some(count) if count <= MOST => Ok(Meaning::Number(count)),
+            _ => Err(format!("`{name}` is at most {MOST}")),
+        }
+    }
+
+    fn time(self, name: &str, number: &Number) -> Result<Duration, String> {
+        if unit_of_time(&number.unit).is_none() {
+            return Err(match &*number.unit {
+                "" => format!("a time needs a unit: {}", self.takes(name)),
+                other => format!("`{other}` is no unit of time: {}", self.takes(name)),
+            });
+        }
+        match number.duration() {
+            Some(time) if time.is_zero() && self == Self::TimeOrOff => Err(format!(
+                "`{name}` must be above zero; `{name}: off` turns it off"
+            )),
+            Some(time) if time.is_zero() => Err(format!("`{name}` must be above zero")),
+            Some(time) if time <= LONGEST => Ok(time),
+            _ => Err(format!("`{name}` is at most one year, to the nanosecond")),
+        }
+    }
+
+    fn rate(self, name: &str, number: &Number, unit: &str) -> Result<Meaning, String> {
+        let Some(per) = unit_of_time(unit) else {
+            return Err(format!("`{unit}` is no unit of time: {}", self.takes(name)));
+        };
+        if !number.unit.is_empty() || number.fraction.is_some() {
+            return Err(self.takes(name));
+        }
+        match number.integer().map(u32::try_from) {
+            Some(Ok(0)) => Err(format!(
+                "`{name}` must be above zero; `{name}: off` sets no limit"
+            )),
+            Some(Ok(messages)) => Ok(Meaning::Rate(Some((messages, per)))),
+            _ => Err(format!("`{name}` is at most {MOST} messages")),
+        }
+    }
+}
+
+/// An origin is a scheme and an authority, and nothing behind it (RFC 6454, section 6.2).
+fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
+    for origin in list {
+        let text = origin.value();
+        let authority = text.split_once("://").map(|(_, authority)| authority);
+        let is_origin = authority.is_some_and(|authority| {
+            !authority.is_empty()
+                && authority
+                    .chars()
+                    .all(|c| c.is_ascii_graphic() && !"/?#@\\\"".contains(c))
+        });
+        if !is_origin {
+            errors.push(
+                origin,
+                format!(
+                    "`{text}` is no origin: write scheme and host, and the port where it is \
+                         not the scheme's own, as in \"https://app.example:8443\""
+                ),
+            );
+        }
+    }
+    distinct(list, "origin", errors)
+}
+
+/// A subprotocol is a token (RFC 6455, section 4.1; RFC 7230, section 3.2.6).
+fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
+    for protocol in list {
+        let text = protocol.value();
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if text.is_empty() || !text.chars().all(is_token) {
+            errors.push(
+                protocol,
+                format!(
+                    "`{text}` is no name for a subprotocol: use letters, digits and any of \
+                         !#$%&'*+-.^_`|~"
+                ),
+            );
+        }
+    }
+    distinct(list, "subprotocol", errors)
+}
+
+/// A list says something, and nothing twice.
+fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>, String> {
+    let texts: Vec<String> = list.iter().map(LitStr::value).collect();
+    if texts.is_empty() {
+        return Err(format!(
+            "the list is empty: name a {what}, or remove the option"
+        ));
+    }
+    for (at, text) in texts.iter().enumerate() {
+        if texts[..at].contains(text) {
+            errors.push(
+                &list[at],
+                format!("the {what} `{text}` is there twice: remove one"),
+            );
+        }
+    }
+    Ok(texts)
+}

@@ -1,0 +1,367 @@
+//! The path of a route, parsed, and the rules of its syntax.
+//!
+//! A string literal has one span on stable Rust, so that every message quotes the part
+//! that is wrong. What can be read in spite of a mistake is read: the functions that the
+//! table's stubs offer then have the right arguments.
+
+use proc_macro2::Span;
+use syn::{Ident, LitStr, Type};
+
+use crate::errors::Errors;
+
+/// Segments that a pattern may have: the router ranks no more.
+pub const MAX_SEGMENTS: usize = 32;
+
+/// A path of a table.
+pub struct Pattern {
+    pub segments: Vec<Segment>,
+}
+
+/// One segment of a path.
+pub enum Segment {
+    /// `rooms`
+    Literal(String),
+    /// `{id: u64}`; `written` is the type as it was written, without spaces.
+    Typed {
+        name: Ident,
+        ty: Box<Type>,
+        written: String,
+    },
+    /// `{name}`
+    Text { name: Ident },
+    /// `{*rest}`
+    Rest { name: Ident },
+}
+
+impl Segment {
+    /// The name of the parameter, if the segment is one.
+    pub fn param(&self) -> Option<&Ident> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Typed { name, .. } | Self::Text { name } | Self::Rest { name } => Some(name),
+        }
+    }
+}
+
+impl Pattern {
+    /// Reads a path and reports what is wrong with it.
+    pub fn parse(path: &LitStr, errors: &Errors) -> Self {
+        let text = path.value();
+        let report = |message: String| errors.push(path, message);
+        check_slashes(&text, &report);
+        let mut segments = Vec::new();
+        for part in split(&text, &report) {
+            if let Some(segment) = segment(part, path.span(), &report) {
+                segments.push(segment);
+            }
+        }
+        let pattern = Self { segments };
+        pattern.check_names(&report);
+        pattern.check_rest(&report);
+        pattern.check_length(&report);
+        pattern
+    }
+
+    /// The parameters in the order of the path.
+    pub fn params(&self) -> impl Iterator<Item = &Segment> {
+        self.segments
+            .iter()
+            .filter(|segment| segment.param().is_some())
+    }
+
+    /// A parameter's name is the name of a value, so that it must not come twice.
+    fn check_names(&self, report: &impl Fn(String)) {
+        let names: Vec<_> = self.segments.iter().filter_map(Segment::param).collect();
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                report(format!(
+                    "two parameters are named `{name}`: give each its own name"
+                ));
+            }
+        }
+    }
+
+    /// A wildcard takes all that is left, so that nothing could come behind it.
+    fn check_rest(&self, report: &impl Fn(String)) {
+        let all_but_last = self.segments.iter().rev().skip(1);
+        for segment in all_but_last {
+            if let Segment::Rest { name } = segment {
+                report(format!(
+                    "`{{*{name}}}` must come last: it takes all that is left; `{{{name}}}` takes one segment"
+                ));
+            }
+        }
+    }
+
+    /// The rank of a match has room for so many segments.
+    fn check_length(&self, report: &impl Fn(String)) {
+        let length = self.segments.len();
+        if length > MAX_SEGMENTS {
+            report(format!(
+                "the path has {length} segments; {MAX_SEGMENTS} are the most"
+            ));
+        }
+    }
+}
+
+/// A path begins with a slash; doubled and trailing slashes would mean nothing.
+fn check_slashes(text: &str, report: &impl Fn(String)) {
+    if text == "/" {
+        return;
+    }
+    let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty()).collect();
+    let clean = format!("/{}", parts.join("/"));
+    if !text.starts_with('/') {
+        report(format!("a path begins with `/`: write \"{clean}\""));
+    } else if text.contains("//") {
+        report(format!(
+            "the path has an empty segment, which no URL can name: write \"{clean}\""
+        ));
+    } else if text.ends_with('/') {
+        report(format!(
+            "slashes at the end do not count: write \"{clean}\""
+        ));
+    }
+}
+
+/// Splits at the slashes outside of braces; empty segments are reported elsewhere.
+fn split<'t>(text: &'t str, report: &impl Fn(String)) -> Vec<&'t str> {
+    let mut parts = Vec::new();
+    let (mut start, mut open) = (0, None);
+    for (at, character) in text.char_indices() {
+        match character {
+            '{' => open = open.or(Some(at)),
+            '}' => open = None,
+            '/' if open.is_none() => {
+                parts.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    if let Some(open) = open {
+        let unclosed = text[open..].split('/').next().unwrap_or_default();
+        report(format!(
+            "the brace of `{unclosed}` is not closed: write `{unclosed}}}`"
+        ));
+    } else {
+        parts.push(&text[start..]);
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> {
+    let inner = part
+        .strip_prefix('{')
+        .and_then(|part| part.strip_suffix('}'));
+    match inner {
+        Some(inner) if !inner.contains(['{', '}']) => parameter(part, inner, span, report),
+        _ if part.contains('{') => {
+            report(format!(
+                "`{part}` mixes text and a parameter: a parameter is a whole segment, as in \
+                 \"/rooms/{{id}}\""
+            ));
+            None
+        }
+        _ => {
+            check_literal(part, report);
+            Some(Segment::Literal(part.to_owned()))
+        }
+    }
+}
+
+/// A literal is written as it stands in a URL, and must not need an escape there
+/// (RFC 3986, section 3.3). What other routers write for parameters is recognised.
+fn check_literal(text: &str, report: &impl Fn(String)) {
+    if matches!(text, "." | "..") {
+        report(format!(
+            "a `{text}` segment is resolved by clients and never arrives: leave it out"
+        ));
+    } else if let Some(name) = text.strip_prefix(':') {
+        report(format!(
+            "`{text}` would be taken as it stands: a parameter is written `{{{name}}}`"
+        ));
+    } else if let Some(name) = text.strip_prefix('*') {
+        let name = if name.is_empty() { "rest" } else { name };
+        report(format!(
+            "`{text}` would be taken as it stands: a wildcard is written `{{*{name}}}`"
+        ));
+    } else if text.contains('}') {
+        report(format!("`{text}` has a `}}` without a `{{`"));
+    } else if let Some(bad) = text.chars().find(|&character| !stands_in_a_path(character)) {
+        report(format!(
+            "`{}` in `{text}` would have to be escaped in a URL: use letters, digits and any of \
+             `-._~!$&'()+,;=:@`, or a parameter",
+            bad.escape_debug()
+        ));
+    }
+}
+
+fn stands_in_a_path(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(character)
+}
+
+/// `id`, `id: u64` or `*rest`, what stands between the braces.
+fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> {
+    let (name, written) = match inner.split_once(':') {
+        Some((name, ty)) => (name.trim(), Some(ty.trim())),
+        None => (inner.trim(), None),
+    };
+    let (name, is_rest) = match name.strip_prefix('*') {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let Some(ident) = parameter_name(name, span) else {
+        report(format!(
+            "`{name}` in `{part}` is no name for a parameter: write a name such as `{{id}}` or \
+             `{{id: u64}}`"
+        ));
+        return None;
+    };
+    match written {
+        Some(_) if is_rest => {
+            report(format!(
+                "a wildcard is always text: write `{{*{name}}}` instead of `{part}`"
+            ));
+            Some(Segment::Rest { name: ident })
+        }
+        None if is_rest => Some(Segment::Rest { name: ident }),
+        None | Some("String") => Some(Segment::Text { name: ident }),
+        Some(written) => typed(part, ident, written, span, report),
+    }
+}
+
+/// A parameter's type owns what it read, so that it is the path of a type.
+fn typed(
+    part: &str,
+    name: Ident,
+    written: &str,
+    span: Span,
+    report: &impl Fn(String),
+) -> Option<Segment> {
+    match LitStr::new(written, span).parse::<Type>() {
+        Ok(ty @ Type::Path(_)) => {
+            let written = written.split_whitespace().collect();
+            Some(Segment::Typed {
+                name,
+                ty: Box::new(ty),
+                written,
+            })
+        }
+        _ => {
+            report(format!(
+                "`{written}` in `{part}` is no type for a parameter: write an owned type that \
+                 implements `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
+            ));
+            None
+        }
+    }
+}
+
+/// A name is an identifier; a keyword becomes a raw one.
+fn parameter_name(name: &str, span: Span) -> Option<Ident> {
+    let reserved = matches!(name, "" | "_" | "self" | "Self" | "super" | "crate");
+    let name = name.strip_prefix("r#").unwrap_or(name);
+    let is_name = name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if reserved || !is_name {
+        return None;
+    }
+    let mut ident = syn::parse_str::<Ident>(name)
+        .or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")))
+        .ok()?;
+    ident.set_span(span);
+    Some(ident)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The segments of a path, one letter each, or the messages about it.
+    fn read(path: &str) -> Result<String, String> {
+        let errors = Errors::new();
+        let pattern = Pattern::parse(&LitStr::new(path, Span::call_site()), &errors);
+        let shape = pattern.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => format!("/{text}"),
+            Segment::Typed { name, written, .. } => format!("/{name}={written}"),
+            Segment::Text { name } => format!("/{name}"),
+            Segment::Rest { name } => format!("/*{name}"),
+        });
+        let shape = shape.collect();
+        errors
+            .finish()
+            .map(|()| shape)
+            .map_err(|tokens| tokens.to_string())
+    }
+
+    #[test]
+    fn literals_and_parameters_are_told_apart() {
+        assert_eq!(read("/").as_deref(), Ok(""));
+        assert_eq!(
+            read("/rooms/{id: u64}/chat").as_deref(),
+            Ok("/rooms/id=u64/chat")
+        );
+        assert_eq!(read("/{name}/{*rest}").as_deref(), Ok("/name/*rest"));
+        assert_eq!(read("/{name: String}").as_deref(), Ok("/name"));
+        assert_eq!(
+            read("/{id : std::net::IpAddr}").as_deref(),
+            Ok("/id=std::net::IpAddr")
+        );
+        assert_eq!(
+            read("/{type: u8}/{r#match}").as_deref(),
+            Ok("/r#type=u8/r#match")
+        );
+        assert_eq!(read("/v1.0/a-b_c~/@me").as_deref(), Ok("/v1.0/a-b_c~/@me"));
+    }
+
+    #[test]
+    fn every_mistake_of_a_path_is_quoted() {
+        let wrong = [
+            ("rooms", "begins with `/`"),
+            ("", "begins with `/`"),
+            ("/a//b", "empty segment"),
+            ("/a/", "do not count"),
+            ("/{id", "`{id` is not closed"),
+            ("/{id/x", "`{id` is not closed"),
+            ("/{1d}", "`1d` in `{1d}` is no name"),
+            ("/{}", "`` in `{}` is no name"),
+            ("/{self}", "`self` in `{self}` is no name"),
+            ("/{a}/{a}", "two parameters are named `a`"),
+            ("/a{b}", "`a{b}` mixes"),
+            ("/{a}{b}", "`{a}{b}` mixes"),
+            ("/{*a}/b", "`{*a}` must come last"),
+            ("/{*a: u64}", "a wildcard is always text"),
+            ("/a b", "` ` in `a b`"),
+            ("/a?b", "`?` in `a?b`"),
+            ("/caf\u{e9}", "`\u{e9}` in `caf\u{e9}`"),
+            ("/a%20b", "`%` in `a%20b`"),
+            ("/../b", "`..` segment"),
+            ("/:id", "written `{id}`"),
+            ("/*", "written `{*rest}`"),
+            ("/a}", "`a}` has a `}`"),
+            ("/{id: &str}", "`&str` in `{id: &str}` is no type"),
+            ("/{id:}", "is no type"),
+        ];
+        for (path, part) in wrong {
+            let messages = read(path).expect_err(path);
+            assert!(messages.contains(part), "{path}: {messages}");
+            assert_eq!(
+                messages.matches("compile_error").count(),
+                1,
+                "{path}: {messages}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_has_at_most_32_segments() {
+        assert!(read(&"/x".repeat(32)).is_ok());
+        assert!(
+            read(&"/x".repeat(33))
+                .unwrap_err()
+                .contains("33 segments; 32 are the most")
+        );
+    }
+}

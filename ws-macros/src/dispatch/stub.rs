@@ -1,0 +1,68 @@
+//! What is written after a mistake: the table's type with functions of the right
+//! signatures, so that no use of the table is reported as well.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::check::Table;
+use super::expand::{
+    attributes, core, item, nested_summary, state_type, url_attributes, url_summary,
+};
+use super::pattern::Segment;
+
+/// The table's type, its `table()`, and the functions of all lines that could be read.
+pub fn table(table: &Table) -> TokenStream {
+    let (item, core) = (item(table), core(table));
+    let (name, vis) = (&table.item.name, &table.item.vis);
+    let state = state_type(table, &core);
+    let handlers = table.routes.iter().map(|route| {
+        let (cfg, handler) = (attributes(&route.attrs, &["cfg"]), &route.handler);
+        quote!(#(#cfg)* let _: ::core::marker::PhantomData<#handler>;)
+    });
+    let routes = table
+        .routes
+        .iter()
+        .filter(|route| route.has_usable_name)
+        .map(|route| {
+            let attrs = url_attributes(&route.attrs, &url_summary(route));
+            let name = &route.name;
+            let arguments = route.pattern.params().enumerate().map(|(place, segment)| {
+                let name = format_ident!("_value{place}");
+                match segment {
+                    Segment::Typed { ty, .. } => quote!(#name: #ty),
+                    _ => quote!(#name: impl ::core::convert::AsRef<str>),
+                }
+            });
+            quote! {
+                #attrs
+                #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl { ::core::unreachable!() }
+            }
+        });
+    let nested = table
+        .nested
+        .iter()
+        .filter(|nested| nested.has_usable_name)
+        .map(|nested| {
+            let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
+            let name = &nested.name;
+            quote! {
+                #attrs
+                #vis fn #name(_: #core::route::RouteUrl) -> #core::route::RouteUrl {
+                    ::core::unreachable!()
+                }
+            }
+        });
+    quote! {
+        #item
+        #[allow(dead_code, private_bounds, private_interfaces, non_local_definitions)]
+        impl #name {
+            /// The routing table.
+            #vis fn table() -> #core::route::Table<#state> {
+                #(#handlers)*
+                ::core::unreachable!()
+            }
+            #(#routes)*
+            #(#nested)*
+        }
+    }
+}

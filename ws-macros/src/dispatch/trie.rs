@@ -1,0 +1,139 @@
+//! The matcher of a table: nested matches over the segments of its patterns.
+//!
+//! At each segment the literals are tried first, then the typed parameters, text, the end
+//! of the path, and the wildcard; what fails further down falls back to the next of them.
+//! So the first match is the most specific one.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::Type;
+
+use super::pattern::{Pattern, Segment};
+
+/// The conditions under which something is there: the `#[cfg]` predicates of each route
+/// that leads there, all of which must hold for that route.
+type Conditions = Vec<Vec<TokenStream>>;
+
+/// A place in the patterns of a table.
+#[derive(Default)]
+pub struct Node {
+    conditions: Conditions,
+    literals: Vec<(String, Node)>,
+    typed: Vec<Typed>,
+    text: Option<Box<Node>>,
+    ends: Vec<Leaf>,
+    wildcards: Vec<Leaf>,
+}
+
+struct Typed {
+    written: String,
+    ty: Type,
+    node: Node,
+}
+
+/// Where a route ends: its number, and the condition for it.
+struct Leaf {
+    number: usize,
+    condition: TokenStream,
+}
+
+impl Node {
+    /// Adds a route under the predicates of its `#[cfg]` attributes.
+    pub fn add(&mut self, pattern: &Pattern, number: usize, predicates: &[TokenStream]) {
+        let mut node = self;
+        node.conditions.push(predicates.to_vec());
+        let leaf = || Leaf {
+            number,
+            condition: condition(&vec![predicates.to_vec()]),
+        };
+        for segment in &pattern.segments {
+            node = match segment {
+                Segment::Literal(text) => node.literal(text),
+                Segment::Typed { ty, written, .. } => node.typed(ty, written),
+                Segment::Text { .. } => &mut **node.text.get_or_insert_default(),
+                Segment::Rest { .. } => {
+                    node.wildcards.push(leaf());
+                    return;
+                }
+            };
+            node.conditions.push(predicates.to_vec());
+        }
+        node.ends.push(leaf());
+    }
+
+    fn literal(&mut self, text: &str) -> &mut Self {
+        let at = self
+            .literals
+            .iter()
+            .position(|(known, _)| known == text)
+            .unwrap_or_else(|| {
+                self.literals.push((text.to_owned(), Self::default()));
+                self.literals.len() - 1
+            });
+        &mut self.literals[at].1
+    }
+
+    fn typed(&mut self, ty: &Type, written: &str) -> &mut Self {
+        let at = self
+            .typed
+            .iter()
+            .position(|typed| typed.written == written)
+            .unwrap_or_else(|| {
+                let written = written.to_owned();
+                self.typed.push(Typed {
+                    written,
+                    ty: ty.clone(),
+                    node: Self::default(),
+                });
+                self.typed.len() - 1
+            });
+        &mut self.typed[at].node
+    }
+
+    /// Statements that return the number of the route that matches from this segment on,
+    /// if one does. They name the segments `path`.
+    pub fn statements(&self, at: usize) -> TokenStream {
+        let literals = self.literals.iter().map(|(text, node)| {
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
+            quote!(#condition ::core::option::Option::Some(#text) => { #inner })
+        });
+        let literals = (!self.literals.is_empty())
+            .then(|| quote!(match path.text(#at) { #(#literals)* _ => {} }));
+        let typed = self.typed.iter().map(|Typed { ty, node, .. }| {
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
+            let span = syn::spanned::Spanned::span(ty);
+            let reads = quote_spanned!(span=> path.is::<#ty>(#at));
+            quote!(#condition { if #reads { #inner } })
+        });
+        let text = self.text.iter().map(|node| {
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
+            quote!(#condition { if path.has(#at) { #inner } })
+        });
+        let ends = self.ends.iter().map(|Leaf { number, condition }| {
+            quote!(#condition { if path.end_at(#at) { return ::core::option::Option::Some(#number); } })
+        });
+        let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
+            quote!(#condition { return ::core::option::Option::Some(#number); })
+        });
+        quote!(#literals #(#typed)* #(#text)* #(#ends)* #(#wildcards)*)
+    }
+}
+
+/// The `#[cfg]` attribute of something that several routes lead to; nothing where one of
+/// them is there always.
+fn condition(conditions: &Conditions) -> TokenStream {
+    if conditions.iter().any(Vec::is_empty) {
+        return TokenStream::new();
+    }
+    let mut any: Vec<TokenStream> = Vec::new();
+    let mut seen = Vec::new();
+    for predicates in conditions {
+        let all = quote!(all(#(#predicates),*));
+        let text = all.to_string();
+        if !seen.contains(&text) {
+            seen.push(text);
+            any.push(all);
+        }
+    }
+    quote!(#[cfg(any(#(#any),*))])
+}

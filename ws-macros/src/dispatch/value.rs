@@ -1,0 +1,250 @@
+//! Values of options: numbers with units, words, lists.
+//!
+//! Units are suffixes or words behind the number: `25s`, `16KiB`, `16 KiB`, `20/s`. No
+//! unit begins with `e`: the compiler's lexer would take it for an exponent.
+
+use std::time::Duration;
+
+use proc_macro2::{Literal, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::{Ident, LitBool, LitStr, Result, Token, bracketed, token};
+
+/// A value with the tokens it was written with.
+pub struct Value {
+    pub tokens: TokenStream,
+    pub kind: ValueKind,
+}
+
+/// What was written.
+pub enum ValueKind {
+    /// `true`, `false`
+    Flag(bool),
+    /// `off`, `close`, `any`
+    Word(String),
+    /// `["a", "b"]`
+    List(Vec<LitStr>),
+    /// `64`, `16 KiB`, `0.5s`
+    Number(Number),
+    /// `20/s`
+    PerUnit(Number, String),
+    /// Anything else.
+    Other,
+}
+
+/// A decimal number and its unit, which is empty where there is none.
+#[derive(Debug, PartialEq, Clone)]
+pub struct Number {
+    pub whole: String,
+    /// The digits behind the point.
+    pub fraction: Option<String>,
+    pub unit: String,
+}
+
+impl Value {
+    /// Reads one value; a value of no known form is kept for the message about it.
+    pub fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let mut tokens = TokenStream::new();
+        let kind = if input.peek(LitBool) {
+            let flag: LitBool = input.parse()?;
+            flag.to_tokens(&mut tokens);
+            ValueKind::Flag(flag.value)
+        } else if input.peek(LitStr) {
+            input.parse::<LitStr>()?.to_tokens(&mut tokens);
+            ValueKind::Other
+        } else if input.peek(syn::Lit) {
+            let literal: Literal = input.parse()?;
+            literal.to_tokens(&mut tokens);
+            number(&literal, input, &mut tokens)?
+        } else if input.peek(token::Bracket) {
+            list(input, &mut tokens)?
+        } else if input.peek(Ident::peek_any) {
+            let word = input.call(Ident::parse_any)?;
+            word.to_tokens(&mut tokens);
+            ValueKind::Word(word.to_string())
+        } else {
+            ValueKind::Other
+        };
+        if matches!(kind, ValueKind::Other) {
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?.to_tokens(&mut tokens);
+            }
+        }
+        Ok(Self { tokens, kind })
+    }
+}
+
+/// What follows a number: a unit, or `/` and a unit.
+fn number(
+    literal: &Literal,
+    input: ParseStream<'_>,
+    tokens: &mut TokenStream,
+) -> Result<ValueKind> {
+    let mut number = match Number::read(&literal.to_string()) {
+        Ok(number) => number,
+        Err(message) => return Err(syn::Error::new(literal.span(), message)),
+    };
+    if number.unit.is_empty() && input.peek(Ident::peek_any) {
+        let unit = input.call(Ident::parse_any)?;
+        unit.to_tokens(tokens);
+        number.unit = unit.to_string();
+    }
+    if !input.peek(Token![/]) {
+        return Ok(ValueKind::Number(number));
+    }
+    input.parse::<Token![/]>()?.to_tokens(tokens);
+    if !input.peek(Ident::peek_any) {
+        return Ok(ValueKind::Other);
+    }
+    let unit = input.call(Ident::parse_any)?;
+    unit.to_tokens(tokens);
+    Ok(ValueKind::PerUnit(number, unit.to_string()))
+}
+
+fn list(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
+    input.fork().parse::<TokenTree>()?.to_tokens(tokens);
+    let content;
+    bracketed!(content in input);
+    let texts = Punctuated::<TokenTree, Token![,]>::parse_terminated(&content)?;
+    let texts = texts
+        .into_iter()
+        .map(|text| syn::parse2::<LitStr>(text.into_token_stream()));
+    match texts.collect::<Result<Vec<_>>>() {
+        Ok(texts) => Ok(ValueKind::List(texts)),
+        Err(error) => Err(syn::Error::new(
+            error.span(),
+            "expected a list of strings: `[\"…\", \"…\"]`",
+        )),
+    }
+}
+
+impl Number {
+    /// Reads a literal as the compiler's lexer gives it.
+    fn read(literal: &str) -> std::result::Result<Self, String> {
+        let digits = |text: &str| -> String { text.chars().filter(|&c| c != '_').collect() };
+        let end = literal
+            .find(|c: char| !c.is_ascii_digit() && c != '_')
+            .unwrap_or(literal.len());
+        let (whole, behind) = literal.split_at(end);
+        if whole.is_empty() {
+            return Err(format!("`{literal}` is no number"));
+        }
+        if whole == "0" && behind.starts_with(['x', 'o', 'b']) {
+            return Err(format!("write `{literal}` as a decimal number"));
+        }
+        let (fraction, unit) = match behind.strip_prefix('.') {
+            None => (None, behind),
+            Some(behind) => {
+                let end = behind
+                    .find(|c: char| !c.is_ascii_digit() && c != '_')
+                    .unwrap_or(behind.len());
+                let (fraction, unit) = behind.split_at(end);
+                (Some(digits(fraction)), unit)
+            }
+        };
+        if unit.starts_with(['e', 'E']) {
+            return Err(format!("write `{literal}` without an exponent"));
+        }
+        Ok(Self {
+            whole: digits(whole),
+            fraction,
+            unit: unit.trim_start_matches('_').to_owned(),
+        })
+    }
+
+    /// The number as a whole number of its unit.
+    pub fn integer(&self) -> Option<u64> {
+        if self.fraction.is_some() {
+            None
+        } else {
+            self.whole.parse().ok()
+        }
+    }
+
+    /// The number as a time: its unit is `ms`, `s`, `m` or `h`.
+    pub fn duration(&self) -> Option<Duration> {
+        let unit = unit_of_time(&self.unit)?;
+        let whole = u32::try_from(self.whole.parse::<u64>().ok()?).ok()?;
+        let fraction = match &self.fraction {
+            Some(digits) if digits.len() > 9 => return None,
+            Some(digits) => {
+                let scale = 10_u32.pow(9 - u32::try_from(digits.len()).ok()?);
+                let billionths = digits.parse::<u32>().unwrap_or(0) * scale;
+                let nanos = unit.as_nanos() * u128::from(billionths) / 1_000_000_000;
+                Duration::from_nanos(u64::try_from(nanos).ok()?)
+            }
+            None => Duration::ZERO,
+        };
+        unit.checked_mul(whole)?.checked_add(fraction)
+    }
+}
+
+/// The length of a unit of time.
+pub fn unit_of_time(unit: &str) -> Option<Duration> {
+    Some(match unit {
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(3600),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(literal: &str) -> (String, String) {
+        let number = Number::read(literal).unwrap();
+        let fraction = number
+            .fraction
+            .map(|digits| format!(".{digits}"))
+            .unwrap_or_default();
+        (format!("{}{fraction}", number.whole), number.unit)
+    }
+
+    #[test]
+    fn a_number_is_split_from_its_unit() {
+        assert_eq!(read("25s"), ("25".to_owned(), "s".to_owned()));
+        assert_eq!(read("16KiB"), ("16".to_owned(), "KiB".to_owned()));
+        assert_eq!(read("0.5s"), ("0.5".to_owned(), "s".to_owned()));
+        assert_eq!(read("1_024"), ("1024".to_owned(), String::new()));
+        assert_eq!(read("0"), ("0".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn hexadecimal_and_exponents_are_refused() {
+        assert_eq!(
+            Number::read("0x10").unwrap_err(),
+            "write `0x10` as a decimal number"
+        );
+        assert_eq!(
+            Number::read("0b1").unwrap_err(),
+            "write `0b1` as a decimal number"
+        );
+        assert_eq!(
+            Number::read("1e5").unwrap_err(),
+            "write `1e5` without an exponent"
+        );
+        assert_eq!(
+            Number::read("2.5E3s").unwrap_err(),
+            "write `2.5E3s` without an exponent"
+        );
+        assert_eq!(Number::read("'c'").unwrap_err(), "`'c'` is no number");
+    }
+
+    #[test]
+    fn times_are_exact() {
+        let time = |literal| Number::read(literal).unwrap().duration();
+        assert_eq!(time("500ms"), Some(Duration::from_millis(500)));
+        assert_eq!(time("0.5s"), Some(Duration::from_millis(500)));
+        assert_eq!(time("1.25m"), Some(Duration::from_secs(75)));
+        assert_eq!(time("1h"), Some(Duration::from_secs(3600)));
+        assert_eq!(time("0.000000001s"), Some(Duration::from_nanos(1)));
+        assert_eq!(time("5"), None);
+        assert_eq!(time("5KiB"), None);
+        assert_eq!(time("99999999999s"), None);
+    }
+}

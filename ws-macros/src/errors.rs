@@ -1,0 +1,115 @@
+//! All mistakes of one macro call, collected, so that the user sees them in one run.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::thread;
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+
+/// The mistakes found so far.
+///
+/// Rules report into it through a shared reference and go on. It must be asked with
+/// [`finish`](Self::finish) in the end; dropped without that, it panics, because a
+/// mistake would be swallowed.
+#[derive(Debug)]
+pub struct Errors {
+    /// `None` once `finish` was called.
+    found: RefCell<Option<Vec<syn::Error>>>,
+}
+
+impl Errors {
+    /// No mistakes yet.
+    pub fn new() -> Self {
+        Self {
+            found: RefCell::new(Some(Vec::new())),
+        }
+    }
+
+    /// Adds a mistake that stands at these tokens.
+    pub fn push(&self, tokens: impl ToTokens, message: impl Display) {
+        self.push_syn(syn::Error::new_spanned(tokens, message));
+    }
+
+    /// Adds a mistake that stands at this span.
+    pub fn push_at(&self, span: Span, message: impl Display) {
+        self.push_syn(syn::Error::new(span, message));
+    }
+
+    /// Adds what a parser reported.
+    pub fn push_syn(&self, error: syn::Error) {
+        if let Some(found) = self.found.borrow_mut().as_mut() {
+            found.push(error);
+        }
+    }
+
+    /// Takes the value; a parser's error is kept and gives `None`.
+    pub fn take<T>(&self, parsed: syn::Result<T>) -> Option<T> {
+        parsed.map_err(|error| self.push_syn(error)).ok()
+    }
+
+    /// Ends the collection.
+    ///
+    /// # Errors
+    ///
+    /// One `compile_error!` for each mistake, each at its place.
+    pub fn finish(self) -> Result<(), TokenStream> {
+        let found = self.found.borrow_mut().take().unwrap_or_default();
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(found.iter().map(syn::Error::to_compile_error).collect())
+    }
+}
+
+impl Drop for Errors {
+    fn drop(&mut self) {
+        let asked = self.found.borrow().is_none();
+        assert!(
+            asked || thread::panicking(),
+            "the errors of a macro call were not asked for"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_mistake_there_is_nothing_to_report() {
+        assert_eq!(
+            Errors::new().finish().map_err(|tokens| tokens.to_string()),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_reported_in_the_order_it_was_found() {
+        let errors = Errors::new();
+        errors.push(quote::quote!(a), "first");
+        errors.push_at(Span::call_site(), "second");
+        assert_eq!(errors.take(syn::parse_str::<syn::Ident>("7")), None);
+        let reported = errors.finish().unwrap_err().to_string();
+        let places: Vec<_> = ["first", "second", "expected identifier"]
+            .map(|text| reported.find(text))
+            .to_vec();
+        assert!(places.iter().all(Option::is_some), "{reported}");
+        assert!(places.is_sorted(), "{reported}");
+        assert_eq!(reported.matches("compile_error").count(), 3);
+    }
+
+    #[test]
+    fn what_a_parser_accepts_is_handed_on() {
+        let errors = Errors::new();
+        let name = errors.take(syn::parse_str::<syn::Ident>("room"));
+        assert_eq!(name.map(|name| name.to_string()).as_deref(), Some("room"));
+        assert!(errors.finish().is_ok());
+    }
+
+    #[test]
+    #[should_panic(expected = "the errors of a macro call were not asked for")]
+    fn dropping_them_unasked_panics() {
+        Errors::new().push_at(Span::call_site(), "swallowed");
+    }
+}

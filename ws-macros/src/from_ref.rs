@@ -1,0 +1,172 @@
+//! `#[derive(FromRef)]`: each field of a state is a part that `State<T>` can ask for.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Data, DeriveInput, Field, Fields, Index, Member, Type};
+
+use crate::crate_path::CratePath;
+use crate::errors::Errors;
+use crate::handler::unwrapped;
+
+/// A field that is to be a part.
+struct Part<'a> {
+    member: Member,
+    ty: &'a Type,
+}
+
+/// Expands the derive.
+pub fn expand(input: &DeriveInput) -> TokenStream {
+    let errors = Errors::new();
+    let path = crate_path(input, &errors);
+    let parts = parts(input, &errors);
+    types_are_different(&parts, &errors);
+    types_are_concrete(input, &parts, &errors);
+    if let Err(reported) = errors.finish() {
+        return reported;
+    }
+    parts
+        .iter()
+        .map(|part| implementation(input, part, &path))
+        .collect()
+}
+
+fn implementation(input: &DeriveInput, part: &Part<'_>, path: &CratePath) -> TokenStream {
+    let Part { member, ty } = part;
+    let whole = &input.ident;
+    let hidden = path.hidden();
+    let (parameters, arguments, bounds) = input.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #parameters #hidden::extract::FromRef<#whole #arguments> for #ty #bounds {
+            fn from_ref(whole: &#whole #arguments) -> Self {
+                <#ty as ::core::clone::Clone>::clone(&whole.#member)
+            }
+        }
+    }
+}
+
+/// The fields without `#[from_ref(skip)]`.
+fn parts<'a>(input: &'a DeriveInput, errors: &Errors) -> Vec<Part<'a>> {
+    let fields = match &input.data {
+        Data::Struct(data) => &data.fields,
+        Data::Enum(data) => {
+            errors.push(data.enum_token, NO_STRUCT);
+            return Vec::new();
+        }
+        Data::Union(data) => {
+            errors.push(data.union_token, NO_STRUCT);
+            return Vec::new();
+        }
+    };
+    if let Fields::Unit = fields {
+        errors.push(
+            &input.ident,
+            "this state has no fields, so it has no parts to derive",
+        );
+    }
+    let kept = fields
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| !is_skipped(field, errors));
+    kept.map(|(place, field)| {
+        let member = field
+            .ident
+            .clone()
+            .map_or_else(|| Index::from(place).into(), Member::Named);
+        Part {
+            member,
+            ty: &field.ty,
+        }
+    })
+    .collect()
+}
+
+const NO_STRUCT: &str =
+    "`FromRef` is derived for a struct, whose fields are the parts of the state";
+
+/// Reads `#[from_ref(skip)]`.
+fn is_skipped(field: &Field, errors: &Errors) -> bool {
+    let mut skipped = false;
+    for attribute in field
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("from_ref"))
+    {
+        let read = attribute.parse_nested_meta(|meta| {
+            skipped |= meta.path.is_ident("skip");
+            if meta.path.is_ident("skip") {
+                return Ok(());
+            }
+            Err(meta.error("a field takes `#[from_ref(skip)]`"))
+        });
+        errors.take(read);
+    }
+    skipped
+}
+
+/// Reads `#[from_ref(crate = ::path)]`.
+fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
+    let mut path = CratePath::default();
+    for attribute in input
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("from_ref"))
+    {
+        if let Some(list) = errors.take(attribute.meta.require_list()) {
+            path = CratePath::parse_arguments(list.tokens.clone(), "from_ref", errors);
+        }
+    }
+    path
+}
+
+/// A type is asked for by its name, so two fields of one type are no two parts.
+fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
+    let text = |ty: &Type| quote!(#ty).to_string();
+    for (place, part) in parts.iter().enumerate() {
+        let same = parts[..place]
+            .iter()
+            .find(|earlier| text(earlier.ty) == text(part.ty));
+        if let Some(earlier) = same {
+            let (first, second) = (name(&earlier.member), name(&part.member));
+            errors.push(
+                part.ty,
+                format_args!(
+                    "{first} and {second} have one type, and `State<{}>` could be either: \
+                     wrap one in a type of its own, or leave one out with `#[from_ref(skip)]`",
+                    text(part.ty).replace(' ', "")
+                ),
+            );
+        }
+    }
+}
+
+/// The compiler takes no implementation for a type that may be any.
+fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) {
+    for part in parts {
+        let Type::Path(path) = unwrapped(part.ty) else {
+            continue;
+        };
+        let is_parameter = input
+            .generics
+            .type_params()
+            .any(|parameter| path.path.is_ident(&parameter.ident));
+        if is_parameter {
+            errors.push(
+                part.ty,
+                format_args!(
+                    "{} may be of any type, so it cannot be a part of its own: wrap it, as in \
+                     `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
+                    name(&part.member),
+                    quote!(#path)
+                ),
+            );
+        }
+    }
+}
+
+fn name(member: &Member) -> String {
+    match member {
+        Member::Named(name) => format!("field `{name}`"),
+        Member::Unnamed(index) => format!("field `{}`", index.index),
+    }
+}

@@ -1,0 +1,88 @@
+//! `#[ws_handler]`: from an impl block with hooks to an implementation of `Handler`.
+//!
+//! `ast` reads the block into hooks and their arguments, `check` reports every mistake,
+//! `expand` writes the implementation. The user's block is emitted as it is, mistakes or
+//! not, so that editors go on completing in it.
+
+mod ast;
+mod check;
+mod expand;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Item, ItemImpl};
+
+use crate::crate_path::CratePath;
+use crate::errors::Errors;
+pub use ast::unwrapped;
+
+use ast::Block;
+
+/// Expands `#[ws_handler(arguments)] item`.
+pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let errors = Errors::new();
+    let path = CratePath::parse_arguments(arguments, "ws_handler", &errors);
+    let Some(item) = impl_block(item, &errors) else {
+        let reported = errors.finish().err();
+        return quote!(#item #reported);
+    };
+    let mut block = Block::parse(item);
+    check::check(&block, &errors);
+    match errors.finish() {
+        Ok(()) => {
+            let user = &block.item;
+            let expanded = expand::implementation(&block, &path);
+            quote!(#user #expanded)
+        }
+        Err(reported) => {
+            block.remove_repeated_hooks();
+            let user = &block.item;
+            let stub = expand::stub(&block, &path);
+            quote!(#user #reported #stub)
+        }
+    }
+}
+
+/// The impl block, or a report of what stands in its place.
+fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
+    let what = match errors.take(syn::parse2::<Item>(item.clone()))? {
+        Item::Impl(block) => return Some(block),
+        Item::Struct(_) => "a struct",
+        Item::Enum(_) => "an enum",
+        Item::Union(_) => "a union",
+        Item::Fn(_) => "a function",
+        Item::Trait(_) => "a trait",
+        Item::Mod(_) => "a module",
+        _ => "something else",
+    };
+    errors.push(
+        first_line(item),
+        format_args!(
+            "`#[ws_handler]` belongs on an impl block, not on {what}: \
+             `#[ws_handler] impl Room {{ fn init() -> Self {{ … }} }}`"
+        ),
+    );
+    None
+}
+
+/// The head of an item: what stands before its braces, parentheses or semicolon.
+fn first_line(item: &TokenStream) -> TokenStream {
+    let attributes_end = item
+        .clone()
+        .into_iter()
+        .enumerate()
+        .filter_map(|(place, token)| {
+            matches!(token, proc_macro2::TokenTree::Punct(ref punct) if punct.as_char() == '#')
+                .then_some(place + 2)
+        });
+    let head = item
+        .clone()
+        .into_iter()
+        .skip(attributes_end.last().unwrap_or(0));
+    head.take_while(|token| {
+        !matches!(token, proc_macro2::TokenTree::Group(_))
+            && !matches!(token, proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ';')
+    })
+    .flat_map(ToTokens::into_token_stream)
+    .collect()
+}

@@ -1,0 +1,249 @@
+//! Rules on which hooks a block has.
+
+use quote::quote;
+use syn::visit::Visit;
+use syn::{Ident, ImplItemFn, ReturnType, Signature, Type, Visibility};
+
+use crate::errors::Errors;
+use crate::handler::ast::{Block, Kind, name_of, parameters_of, predicate};
+
+/// As many different conditions as the hooks of one block may have: the implementation
+/// is written once for each combination.
+const MAX_CONDITIONS: usize = 4;
+
+/// A handler's hooks are methods of its own, not of a trait.
+pub fn block_is_inherent(block: &Block, errors: &Errors) {
+    if let Some((path, _)) = &block.item.trait_ {
+        let ty = &block.item.self_ty;
+        errors.push(
+            path,
+            format_args!(
+                "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a trait: \
+                 write `impl {}`",
+                quote!(#ty)
+            ),
+        );
+    }
+}
+
+/// Without `init` there is no handler.
+pub fn init_is_there(block: &Block, errors: &Errors) {
+    let missing = block.hooks_of(Kind::Init).next().is_none();
+    // An `init` under another name is reported where it stands.
+    let misspelt = misspelt_hooks(block)
+        .iter()
+        .any(|(_, kind)| *kind == Kind::Init);
+    if missing && !misspelt && block.item.trait_.is_none() {
+        errors.push(
+            &block.item.self_ty,
+            "this handler has no `init`, which makes it when a client connects: add \
+             `fn init() -> Self { … }`; it may take arguments such as `socket: &Socket<Self>`, \
+             `state: State<T>` and `Path(id): Path<T>`",
+        );
+    }
+}
+
+/// A method that looks like a hook but is named a little differently would never be called.
+pub fn hooks_are_spelt_right(block: &Block, errors: &Errors) {
+    for (name, kind) in misspelt_hooks(block) {
+        errors.push(
+            name,
+            format_args!(
+                "`{name}` is not the name of a hook, so no connection calls it: name it `{kind}`; \
+                 if it is a helper, choose a name less like the hook's"
+            ),
+        );
+    }
+}
+
+/// A hook may be written again only where `#[cfg]`s choose among the alternatives.
+pub fn hooks_are_there_once(block: &Block, errors: &Errors) {
+    for (place, hook) in block.hooks.iter().enumerate() {
+        let repeated = block.hooks[..place].iter().any(|earlier| {
+            let either_is_always_there = earlier.cfgs.is_empty() || hook.cfgs.is_empty();
+            earlier.kind == hook.kind
+                && (either_is_always_there || earlier.condition() == hook.condition())
+        });
+        if repeated {
+            errors.push(
+                &hook.signature.ident,
+                format_args!(
+                    "`{}` is here twice, and a handler has each hook once; for alternatives, \
+                     write a different `#[cfg(…)]` on each of them",
+                    hook.kind
+                ),
+            );
+        }
+    }
+}
+
+/// The implementation is written once for each combination of conditions.
+pub fn conditions_are_few(block: &Block, errors: &Errors) {
+    let mut seen: Vec<String> = Vec::new();
+    for cfg in block.hooks.iter().flat_map(|hook| &hook.cfgs) {
+        let condition = predicate(cfg).to_string();
+        if !seen.contains(&condition) {
+            seen.push(condition);
+            if seen.len() == MAX_CONDITIONS + 1 {
+                errors.push(
+                    cfg,
+                    format_args!(
+                        "the hooks of one block may have {MAX_CONDITIONS} different `#[cfg(…)]`s; \
+                         put the conditions on whole impl blocks, or into the bodies"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// The methods that must have been meant as hooks.
+fn misspelt_hooks(block: &Block) -> Vec<(&Ident, Kind)> {
+    let absent = |kind: &Kind| block.hooks_of(*kind).next().is_none();
+    let absent: Vec<_> = Kind::ALL.into_iter().filter(absent).collect();
+    let mut found: Vec<(&Ident, Kind)> = Vec::new();
+    for method in block.others().filter(|method| looks_private(method, block)) {
+        let meant = absent.iter().copied().find(|kind| {
+            sounds_like(&method.sig.ident, *kind) && looks_like(&method.sig, *kind, block)
+        });
+        // Two candidates for one hook: the second may be a helper of the first.
+        if let Some(kind) = meant.filter(|kind| found.iter().all(|(_, taken)| taken != kind)) {
+            found.push((&method.sig.ident, kind));
+        }
+    }
+    found
+}
+
+/// Whether a method is neither visible elsewhere nor called within the block.
+fn looks_private(method: &ImplItemFn, block: &Block) -> bool {
+    if !matches!(method.vis, Visibility::Inherited) {
+        return false;
+    }
+    let mut mentions = Mentions {
+        name: &method.sig.ident,
+        found: false,
+    };
+    mentions.visit_item_impl(&block.item);
+    !mentions.found
+}
+
+/// Looks for a name in the bodies of methods.
+struct Mentions<'a> {
+    name: &'a Ident,
+    found: bool,
+}
+
+impl Visit<'_> for Mentions<'_> {
+    fn visit_expr_method_call(&mut self, call: &syn::ExprMethodCall) {
+        self.found |= call.method == *self.name;
+        syn::visit::visit_expr_method_call(self, call);
+    }
+
+    fn visit_expr_path(&mut self, path: &syn::ExprPath) {
+        self.found |= path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == *self.name);
+    }
+
+    /// What a macro is given may be a call; its tokens are not parsed.
+    fn visit_macro(&mut self, called: &syn::Macro) {
+        let name = self.name.to_string();
+        let tokens = called.tokens.to_string();
+        self.found |= tokens
+            .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+            .any(|word| word == name);
+    }
+}
+
+/// Whether a name is near enough to that of a hook.
+fn sounds_like(name: &Ident, kind: Kind) -> bool {
+    let name = name.to_string().to_lowercase();
+    let core = ["on_", "handle_", "ws_", "websocket_", "do_"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))
+        .unwrap_or(&name);
+    let prefixed = core.len() != name.len();
+    let synonyms: &[&str] = match kind {
+        Kind::Init => &[
+            "initialise",
+            "initialize",
+            "initialised",
+            "initialized",
+            "initial",
+        ],
+        Kind::Message => &["messages", "msg"],
+        Kind::Info => &["infos", "notification", "notify"],
+        Kind::Terminate => &["terminated", "termination", "terminating"],
+    };
+    let events: &[&str] = match kind {
+        Kind::Init => &["open", "connect"],
+        Kind::Message => &["text", "binary"],
+        Kind::Info => &[],
+        Kind::Terminate => &["close", "closed", "disconnect"],
+    };
+    // Of four letters, two in error make another word.
+    let tolerance = if kind.name().len() > 4 { 2 } else { 1 };
+    core == kind.name()
+        || synonyms.contains(&core)
+        || (prefixed && events.contains(&core))
+        || strsim::damerau_levenshtein(core, kind.name()) <= tolerance
+}
+
+/// Whether a method could be the hook by what it takes and returns.
+fn looks_like(signature: &Signature, kind: Kind, block: &Block) -> bool {
+    let has_self = signature.receiver().is_some();
+    let mut types = signature.inputs.iter().filter_map(|input| match input {
+        syn::FnArg::Typed(argument) => Some(&*argument.ty),
+        syn::FnArg::Receiver(_) => None,
+    });
+    match kind {
+        Kind::Init => !has_self && returns_the_handler(signature, block),
+        Kind::Message => has_self && types.next().is_some_and(is_payload),
+        Kind::Info => has_self && types.next().is_some() && types.all(is_for_every_hook),
+        Kind::Terminate => {
+            has_self
+                && matches!(signature.output, ReturnType::Default)
+                && types.all(|ty| name_of(ty) == "CloseReason" || is_for_every_hook(ty))
+        }
+    }
+}
+
+fn returns_the_handler(signature: &Signature, block: &Block) -> bool {
+    let ReturnType::Type(_, output) = &signature.output else {
+        return false;
+    };
+    let own = name_of(&block.item.self_ty);
+    let inner = parameters_of(output)
+        .first()
+        .map(|ty| name_of(ty))
+        .unwrap_or_default();
+    [name_of(output), inner]
+        .iter()
+        .any(|name| name == "Self" || *name == own)
+}
+
+/// Whether a type is one of the payloads that the crate defines.
+pub fn is_payload(ty: &Type) -> bool {
+    let named = |ty: &Type| {
+        let name = name_of(ty);
+        [
+            "String",
+            "str",
+            "Bytes",
+            "ByteString",
+            "Message",
+            "Json",
+            "MsgPack",
+        ]
+        .contains(&&*name)
+    };
+    named(ty) || (name_of(ty) == "Result" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
+}
+
+/// Whether a type is an extractor that every hook may take.
+pub fn is_for_every_hook(ty: &Type) -> bool {
+    let named = |ty: &Type| ["Socket", "Hub", "State", "Session", "Page"].contains(&&*name_of(ty));
+    named(ty) || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
+}

@@ -1,0 +1,115 @@
+//! The macros of `ws-server`. Use them through that crate, which documents them where it
+//! re-exports them and has what their expansions name.
+//!
+//! Each macro is a pipeline: tokens are read into a typed tree, rules report every mistake
+//! into one collection of errors, and what is right is expanded.
+
+#![forbid(unsafe_code)]
+
+mod crate_path;
+mod dispatch;
+mod errors;
+mod from_ref;
+mod handler;
+mod main_attr;
+mod path_params;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Makes a WebSocket handler of an impl block.
+///
+/// The block has a method `init` and any of `message`, `info` and `terminate`. Each may be
+/// a `fn` or an `async fn`; the block may have other methods and items beside them.
+///
+/// | hook | when | takes | returns |
+/// |---|---|---|---|
+/// | `init` | a client connects, before it is answered | what is found in the request | `Self`, or `Result<Self, E>` with `E: Into<Refusal>` |
+/// | `message` | a whole message came | `&mut self`, the message | a reply |
+/// | `info` | a notification came | `&mut self`, the notification | a reply |
+/// | `terminate` | once, when the connection has ended | `self` or `&mut self`, `CloseReason` if wanted | nothing |
+///
+/// After these, every hook may take further arguments in any order, found by their types:
+/// `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`; `init` also takes `Path<T>`,
+/// `Query<T>`, `&Handshake` and any type that implements `FromHandshake`.
+///
+/// ```ignore
+/// struct Echo;
+///
+/// #[ws_handler]
+/// impl Echo {
+///     fn init() -> Self {
+///         Echo
+///     }
+///
+///     fn message(&mut self, text: String) -> String {
+///         text
+///     }
+/// }
+/// ```
+///
+/// Where the library is known under another name, say which:
+/// `#[ws_handler(crate = ::my_framework::ws)]`.
+#[proc_macro_attribute]
+pub fn ws_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler::expand(arguments.into(), &item.into()).into()
+}
+
+/// Runs an `async fn main` on a runtime that is set up for many connections.
+///
+/// It is what `#[tokio::main]` is, with settings under which busy connections do not
+/// starve one another. `#[ws_server::main(workers = 1)]` runs everything on one thread;
+/// without it there is a thread for each processor.
+///
+/// ```ignore
+/// #[ws_server::main]
+/// async fn main() -> Result<(), ws_server::Error> {
+///     Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    main_attr::expand(arguments.into(), &item.into()).into()
+}
+
+/// Declares a routing table.
+#[proc_macro]
+pub fn dispatch(input: TokenStream) -> TokenStream {
+    dispatch::expand(input.into()).into()
+}
+
+/// Makes each field of a struct a part of the state that `State<T>` can ask for.
+///
+/// A part is cloned whenever a hook takes it, so keep shared things behind an `Arc`. A
+/// field with `#[from_ref(skip)]` is no part. `State<App>` for the whole needs no derive.
+///
+/// ```ignore
+/// #[derive(Clone, FromRef)]
+/// struct App {
+///     db: Arc<Db>,
+///     config: Arc<Config>,
+///     #[from_ref(skip)]
+///     started: Instant,
+/// }
+/// ```
+#[proc_macro_derive(FromRef, attributes(from_ref))]
+pub fn from_ref(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    from_ref::expand(&input).into()
+}
+
+/// Reads the parameters of a route into a struct, each into the field of its name.
+///
+/// ```ignore
+/// // A route "/rooms/{room: u64}/users/{user}".
+/// #[derive(PathParams)]
+/// struct Place {
+///     room: u64,
+///     user: String,
+/// }
+/// ```
+#[proc_macro_derive(PathParams)]
+pub fn path_params(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    path_params::expand(input).into()
+}

@@ -1,0 +1,107 @@
+//! `#[ws_server::main]`: an `async fn main` on the runtime of the library.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Generics, ItemFn};
+
+use crate::crate_path::{Argument, CratePath, parse_arguments};
+use crate::errors::Errors;
+
+/// Expands `#[ws_server::main(arguments)] item`.
+pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let errors = Errors::new();
+    let mut path = CratePath::default();
+    let mut workers = None;
+    for argument in parse_arguments(arguments, "ws_server::main", &["crate", "workers"], &errors) {
+        match argument {
+            Argument::Crate(given) => path = CratePath::new(given),
+            Argument::Workers(given) => workers = Some(given),
+        }
+    }
+    let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
+        errors.push(
+            item,
+            "`#[ws_server::main]` belongs on a function: `async fn main() { … }`",
+        );
+        let reported = errors.finish().err();
+        return quote!(#item #reported);
+    };
+    check(&function, &errors);
+    let reported = errors.finish().err();
+    let hidden = path.hidden();
+    let name = &function.sig.ident;
+    let call = match (&reported, workers) {
+        (Some(_), _) => quote!(::core::unreachable!()),
+        (None, None) => quote!(#hidden::runtime::block_on(#name())),
+        (None, Some(workers)) => {
+            quote!(#hidden::runtime::block_on_with_workers(#workers, #name()))
+        }
+    };
+    assemble(function, &call, reported.as_ref())
+}
+
+/// The user's function within a plain one of the same name, which calls it.
+///
+/// The inner function keeps the signature, so that the compiler reports a wrong body as
+/// in any `async fn`.
+fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>) -> TokenStream {
+    let ItemFn {
+        attrs,
+        vis,
+        mut sig,
+        block,
+        ..
+    } = function;
+    let mut outer = sig.clone();
+    outer.asyncness = None;
+    outer.inputs.clear();
+    outer.generics = Generics::default();
+    // What was refused is not to be reported again by the compiler.
+    let unused: Option<Attribute> = reported
+        .is_some()
+        .then(|| syn::parse_quote!(#[allow(dead_code)]));
+    if reported.is_some() {
+        sig.asyncness.get_or_insert_default();
+    }
+    let place = proc_macro2::Span::call_site().located_at(block.span());
+    let body = quote_spanned!(place=> { #unused #sig #block #call });
+    quote! {
+        #reported
+        #(#attrs)*
+        #vis #outer #body
+    }
+}
+
+/// `main` is asynchronous and takes nothing.
+fn check(function: &ItemFn, errors: &Errors) {
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        errors.push(
+            signature.fn_token,
+            format_args!(
+                "`#[ws_server::main]` runs an asynchronous function: write `async fn {}`",
+                signature.ident
+            ),
+        );
+    }
+    if !signature.inputs.is_empty() {
+        errors.push(
+            &signature.inputs,
+            format_args!(
+                "nothing calls `{}` with arguments: remove them, and read the command line with \
+                 `std::env::args`",
+                signature.ident
+            ),
+        );
+    }
+    if !signature.generics.params.is_empty() {
+        errors.push(
+            &signature.generics,
+            format_args!(
+                "nothing chooses a type for `{}`: remove the parameters",
+                signature.ident
+            ),
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! `#[derive(PathParams)]`: the parameters of a route as the fields of a struct.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token};
+
+use crate::errors::Errors;
+
+/// Implements `FromParams` for every route that has the struct's fields as parameters.
+pub fn expand(input: DeriveInput) -> TokenStream {
+    let errors = Errors::new();
+    let library = library(&input.attrs, &errors);
+    check_no_lifetimes(&input, &errors);
+    let fields = named_fields(&input, &errors);
+    match errors.finish() {
+        Ok(()) => implementation(&input, &fields, &library),
+        Err(errors) => errors,
+    }
+}
+
+/// `#[path_params(crate = ::path)]` says where the library is.
+fn library(attrs: &[Attribute], errors: &Errors) -> TokenStream {
+    let mut library = quote!(::ws_server);
+    for attr in attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("path_params"))
+    {
+        let parsed = attr.parse_args_with(|input: syn::parse::ParseStream<'_>| {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            input.parse::<Path>()
+        });
+        match (parsed, &attr.meta) {
+            (Ok(path), Meta::List(_)) => library = path.into_token_stream(),
+            _ => errors.push(
+                attr,
+                "write `#[path_params(crate = ::path::to::ws_server)]`",
+            ),
+        }
+    }
+    library
+}
+
+/// The path is gone when a hook runs: what it gave is owned.
+fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
+    for lifetime in input.generics.lifetimes() {
+        errors.push(
+            lifetime,
+            format!(
+                "parameters of a path are owned: remove `{}` and use `String`",
+                lifetime.lifetime
+            ),
+        );
+    }
+}
+
+/// Parameters have names, so that only named fields can take them.
+fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
+    let name = &input.ident;
+    let wanted = "`PathParams` is for a struct whose fields have the names of parameters";
+    match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) if !fields.named.is_empty() => {
+                return fields.named.iter().collect();
+            }
+            Fields::Named(_) | Fields::Unit => {
+                errors.push(name, format!("{wanted}; `{name}` has no fields"));
+            }
+            Fields::Unnamed(fields) => errors.push(
+                fields,
+                format!(
+                    "{wanted}: write `struct {name} {{ id: u64 }}`; a tuple needs no derive, \
+                         as in `Path<(u64, String)>`"
+                ),
+            ),
+        },
+        Data::Enum(data) => {
+            errors.push(
+                data.enum_token,
+                format!(
+                    "{wanted}; for a parameter that is one of several \
+                         words implement `FromStr` and write `{{kind: {name}}}` in the path"
+                ),
+            );
+        }
+        Data::Union(data) => errors.push(data.union_token, wanted),
+    }
+    Vec::new()
+}
+
+fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream) -> TokenStream {
+    let core = quote!(#library::__macro);
+    let name = &input.ident;
+    let mut generics = input.generics.clone();
+    let is_generic = generics.type_params().next().is_some();
+    let types = fields.iter().map(|field| &field.ty);
+    let bounds = fields.iter().zip(types).filter_map(|(field, ty)| {
+        let param = name_type(field.ident.as_ref()?, &core);
+        let reads = is_generic.then(|| quote!(#ty: ::core::str::FromStr,));
+        Some(quote!(#reads __R: #core::extract::HasParam<#param, #ty>,))
+    });
+    let bounds: TokenStream = bounds.collect();
+    let values = fields.iter().filter_map(|field| {
+        let (ident, ty) = (field.ident.as_ref()?, &field.ty);
+        let param = ident.unraw().to_string();
+        let read = quote_spanned!(ty.span()=> params.parse_named::<#ty>(#param)?);
+        Some(quote!(#ident: #read,))
+    });
+    let values: TokenStream = values.collect();
+    let where_clause = generics.make_where_clause();
+    let own = &where_clause.predicates;
+    let own = own
+        .iter()
+        .map(|predicate| quote!(#predicate,))
+        .collect::<TokenStream>();
+    let (_, arguments, _) = input.generics.split_for_impl();
+    let parameters = &input.generics.params;
+    let parameters = parameters
+        .iter()
+        .map(|parameter| without_default(parameter.clone()));
+    quote! {
+        #[automatically_derived]
+        impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
+        where
+            #own
+            #bounds
+        {
+            fn from_params(
+                params: &#core::extract::Params,
+            ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                ::core::result::Result::Ok(Self { #values })
+            }
+        }
+    }
+}
+
+/// An impl's generics have no defaults.
+fn without_default(mut parameter: syn::GenericParam) -> syn::GenericParam {
+    match &mut parameter {
+        syn::GenericParam::Type(ty) => ty.default = None,
+        syn::GenericParam::Const(value) => value.default = None,
+        syn::GenericParam::Lifetime(_) => {}
+    }
+    parameter
+}
+
+/// The name of a parameter as a type: `NameChar<'i', NameChar<'d', NameEnd>>`.
+pub fn name_type(name: &Ident, core: &TokenStream) -> TokenStream {
+    let name = name.unraw().to_string();
+    let end = quote!(#core::extract::NameEnd);
+    name.chars().rev().fold(
+        end,
+        |rest, letter| quote!(#core::extract::NameChar<#letter, #rest>),
+    )
+}

@@ -1,0 +1,205 @@
+//! From an upgraded HTTP connection to the byte stream that a connection's driver uses.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::buf::Limit;
+use bytes::Bytes;
+use hyper::upgrade::{Parts, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade as auto;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use ws_core::outbox::{DirectWrite, Transport};
+
+#[cfg(test)]
+mod tests;
+
+/// The byte stream of an upgraded connection, and what of it was read too early.
+///
+/// A TCP stream is taken out of whatever hyper wrapped it in, so that other tasks can
+/// write to it directly. hyper's read buffer keeps 8 KiB alive even where nothing is left
+/// in it: what it holds is copied and the buffer dropped.
+pub(crate) fn open(upgraded: Upgraded) -> (Box<dyn Transport>, Bytes) {
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(Parts { io, read_buf, .. }) => return tcp(io, &read_buf),
+        Err(upgraded) => upgraded,
+    };
+    match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(auto::Parts { io, read_buf, .. }) => tcp(io, &read_buf),
+        Err(upgraded) => (
+            Box::new(IoTransport::new(TokioIo::new(upgraded))),
+            Bytes::new(),
+        ),
+    }
+}
+
+fn tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Box<dyn Transport>, Bytes) {
+    let stream = io.into_inner();
+    // Each write is a whole burst already; there is nothing for the system to wait for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY is not set");
+    }
+    let (read, write) = stream.into_split();
+    let write = Arc::new(TcpWrite(write));
+    (Box::new(Tcp { read, write }), Bytes::copy_from_slice(early))
+}
+
+/// The writing side of a TCP stream, which the connection's own task and publishers share.
+#[derive(Debug)]
+struct TcpWrite(OwnedWriteHalf);
+
+impl DirectWrite for TcpWrite {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        // One slice is the common case, and cheaper for the system as such.
+        match slices {
+            [one] => self.0.try_write(one),
+            [one, rest] if rest.is_empty() => self.0.try_write(one),
+            many => self.0.try_write_vectored(many),
+        }
+        .and_then(some_written)
+    }
+}
+
+/// The connection's own side of a TCP stream.
+///
+/// The reading side is tokio's own half: after a read that did not fill the buffer it
+/// knows, without asking the system, that there is nothing more.
+#[derive(Debug)]
+struct Tcp {
+    read: OwnedReadHalf,
+    write: Arc<TcpWrite>,
+}
+
+impl Transport for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.read).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.read), cx, buf)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.write.try_write_vectored(slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.write.0.as_ref().poll_write_ready(cx))?;
+                }
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Half a close: what the client still sends can be read. tokio's own shutdown wants
+    /// the stream for itself, and publishers hold it too.
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream = SockRef::from(self.write.0.as_ref());
+        let done = match stream.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        };
+        Poll::Ready(done)
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        Some(self.write.clone())
+    }
+}
+
+/// Any other byte stream: TLS, Unix sockets, pipes in memory.
+///
+/// Such a stream may keep what it was given until it is flushed, so a write is followed
+/// by a flush; one that has to wait goes on whenever the driver polls anything.
+#[derive(Debug)]
+struct IoTransport<T> {
+    io: T,
+    /// Something was written and not flushed yet.
+    unflushed: bool,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> IoTransport<T> {
+    const fn new(io: T) -> Self {
+        Self {
+            io,
+            unflushed: false,
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes on flushing as far as that goes now.
+    fn flush_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.poll_flush(cx) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for IoTransport<T> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.flush_on(cx)?;
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        self.flush_on(cx)?;
+        tokio_util::io::poll_read_buf(Pin::new(&mut self.io), cx, buf)
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
+        self.unflushed = true;
+        self.flush_on(cx)?;
+        Poll::Ready(some_written(written))
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        None
+    }
+}
+
+/// A stream that takes nothing will never take anything.
+fn some_written(written: usize) -> io::Result<usize> {
+    match written {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
+    }
+}

@@ -1,0 +1,47 @@
+//! What can go wrong before a server serves.
+
+use std::io;
+
+use ws_core::limits::LimitError;
+use ws_core::route::RouterError;
+
+/// A server that cannot be built, or cannot listen.
+///
+/// A wrong configuration is found by [`Server::build`](crate::Server::build), and the
+/// error names the value. Nothing that a client does ends in one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A route's limits cannot work, or its table cannot be served.
+    #[error(transparent)]
+    Routes(#[from] RouterError),
+    /// A limit of the server cannot work.
+    #[error("the server's limits cannot work: {0}")]
+    Limits(#[from] LimitError),
+    /// The text is no address of a site.
+    #[error(
+        "`public_url` is {value:?}; it must be the address of the site without a path, as in \
+         `https://example.com`"
+    )]
+    PublicUrl {
+        /// What was given.
+        value: String,
+    },
+    /// The text is no origin.
+    #[error("`origins` has {value:?}; an origin is written as in `https://example.com`")]
+    Origin {
+        /// What was given.
+        value: String,
+    },
+    /// The address cannot be listened on: it is taken, not this machine's, or not allowed.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// What was given.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system does not let the process wait for its signals.
+    #[error("cannot wait for the signals that end the server: {0}")]
+    Signal(#[source] io::Error),
+}

@@ -1,0 +1,138 @@
+//! The routes of a server as one warp filter.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::Uri;
+use hyper::upgrade::OnUpgrade;
+use warp::filters::BoxedFilter;
+use warp::path::{FullPath, Tail};
+use warp::{Filter, Rejection};
+use ws_core::admit;
+
+use crate::handshake::{self, Arrival};
+use crate::server::Shared;
+
+/// The filter of [`Ws::filter`](crate::Ws::filter).
+///
+/// Every answer is a reply. The only rejection is warp's own "not found", for a path that
+/// no route has, so that other filters behind `or` see the request.
+pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
+
+/// The address of the client, as an extension of a request.
+///
+/// The server's own accept loop sets it. Under another loop that drives
+/// [`Ws::filter`](crate::Ws::filter) through `warp::service`, set it there: without it the
+/// filter sees only what warp knows, which is nothing outside `warp::serve`, and limits
+/// per address count nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
+pub struct PeerAddr(pub SocketAddr);
+
+/// The target of the request, as an extension: warp shows filters only parts of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Target(pub(crate) Uri);
+
+/// Builds the filter: the route first, and the rest of the request only for what has one.
+pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
+    let router = shared.clone();
+    let serving = shared.clone();
+    path()
+        .and_then(move |place: Place| std::future::ready(find(&router, place.as_ref())))
+        .untuple_one()
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query())
+        .and(warp::ext::optional::<Target>())
+        .and(peer())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .then(
+            move |found,
+                  path: String,
+                  method,
+                  headers,
+                  query,
+                  target: Option<Target>,
+                  peer,
+                  on_upgrade| {
+                let uri = target.map_or_else(|| uri(path, query), |Target(uri)| uri);
+                let arrival = Arrival {
+                    method,
+                    uri,
+                    headers,
+                    peer,
+                    on_upgrade,
+                };
+                let shared = serving.clone();
+                async move { handshake::answer(&shared, found, arrival).await }
+            },
+        )
+        .boxed()
+}
+
+/// The path of a request, and what of it is left under the place where the filter stands.
+type Place = Option<(FullPath, Tail)>;
+
+/// `None` where nothing of the path is left. `path::end` comes first because warp's other
+/// path filters panic on a target that has no path at all (`CONNECT`, `GET host:80`);
+/// for such a target as for `/` nothing is left.
+fn path() -> impl Filter<Extract = (Place,), Error = Infallible> + Clone {
+    let nothing_left = warp::path::end().map(|| None);
+    let something_left = warp::path::full()
+        .and(warp::path::tail())
+        .map(|full, tail| Some((full, tail)));
+    nothing_left.or(something_left).unify()
+}
+
+/// The route, or why there is none; and the whole path.
+type Found = (handshake::Found, String);
+
+fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Rejection> {
+    let (whole, rest) = match place {
+        None => ("/", "/"),
+        Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),
+    };
+    // The asterisk of `OPTIONS *` is no path.
+    if !rest.starts_with('/') {
+        return Err(warp::reject::not_found());
+    }
+    match admit::route(shared.router().find(rest)) {
+        None => Err(warp::reject::not_found()),
+        Some(Ok((route, params))) => Ok((Ok((route.clone(), params)), whole.to_owned())),
+        Some(Err(refusal)) => Ok((Err(refusal), whole.to_owned())),
+    }
+}
+
+/// What is left of a path, with the slash that warp counts to the part before.
+fn with_slash<'p>(whole: &'p str, tail: &'p str) -> &'p str {
+    let start = (whole.len() - tail.len()).saturating_sub(1);
+    whole.get(start..).unwrap_or(tail)
+}
+
+/// The query of the request, or none.
+fn query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> + Copy {
+    warp::query::raw()
+        .map(Some)
+        .or_else(|_| std::future::ready(Ok((None,))))
+}
+
+/// The client's address: ours, else warp's. An IPv4 address that a listener of IPv6 sees
+/// in IPv6's clothes is IPv4: all such addresses would be one neighbourhood.
+fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
+    warp::ext::optional::<PeerAddr>()
+        .and(warp::addr::remote())
+        .map(|ours: Option<PeerAddr>, warps: Option<SocketAddr>| {
+            let address = ours.map(|PeerAddr(address)| address).or(warps)?;
+            Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+        })
+}
+
+/// The target of the request as far as warp shows it. It was one already, so it parses.
+fn uri(path: String, query: Option<String>) -> Uri {
+    let target = match query {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    target.parse().unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! From a request to the connection it asks for, or to the answer it gets instead.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use hyper::upgrade::OnUpgrade;
+use warp::Reply;
+use ws_core::admit::{self, Door, Entry};
+use ws_core::driver::Opened;
+use ws_core::error::Refusal;
+use ws_core::extract::{Handshake, Params, Visitor};
+use ws_core::hub::Slot;
+use ws_core::route::Route;
+
+use crate::connection;
+use crate::server::Shared;
+
+/// Where a request goes: the route and its parameters, or the answer to a broken path.
+pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
+
+/// The rest of a request whose path belongs to a route.
+pub(crate) struct Arrival {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Option<SocketAddr>,
+    /// What hyper turns the HTTP connection into, where it can.
+    pub(crate) on_upgrade: Option<OnUpgrade>,
+}
+
+/// The answer to a request: 101 and a connection, or why not.
+///
+/// Where the client leaves while `init` runs, hyper drops this future, and `init` with it.
+pub(crate) async fn answer(
+    shared: &Shared,
+    found: Found,
+    arrival: Arrival,
+) -> warp::reply::Response {
+    let peer = arrival.peer;
+    let name = found
+        .as_ref()
+        .map_or("(none)", |(route, _)| route.spec.name);
+    match connect(shared, found, arrival).await {
+        Ok(response) => response.map(|()| "").into_response(),
+        Err(refusal) => {
+            tracing::debug!(
+                route = name,
+                ?peer,
+                status = refusal.status().as_u16(),
+                "refused"
+            );
+            refusal.into_response().into_response()
+        }
+    }
+}
+
+async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Response<()>, Refusal> {
+    let (route, params) = found?;
+    let Entry {
+        visitor,
+        protocol,
+        slot,
+        accept,
+    } = admit(shared, &route, &arrival).await?;
+    let Some(on_upgrade) = arrival.on_upgrade else {
+        // Admission lets nobody in who cannot be upgraded.
+        return Err(Refusal::BAD_REQUEST);
+    };
+    let handshake = Handshake::new(arrival.uri, arrival.headers)
+        .with_peer(arrival.peer)
+        .with_protocol(protocol.map(str::to_owned))
+        .with_params(params)
+        .with_slot(slot);
+    let opened = (route.connect)(route.endpoint.clone(), handshake, visitor).await?;
+    tokio::spawn(upgrade(on_upgrade, opened));
+    Ok(accept.response(protocol))
+}
+
+/// Steps 2 to 6 of admission; what waits and what counts is done here.
+async fn admit(shared: &Shared, route: &Route, arrival: &Arrival) -> Result<Entry<Slot>, Refusal> {
+    let request = admit::Request {
+        method: &arrival.method,
+        // hyper offers no upgrade to HTTP/1.0, and warp does not show the version.
+        version: None,
+        uri: &arrival.uri,
+        headers: &arrival.headers,
+        peer: arrival.peer,
+        can_upgrade: arrival.on_upgrade.is_some(),
+    };
+    let knock = admit::knock(Door::from(route), &request, shared.policy())?;
+    let visitor = match knock.wanted() {
+        Some(wanted) => shared.sessions().visitor(&request, wanted).await,
+        None => Ok(Visitor::default()),
+    };
+    let hub = shared.hub();
+    let peer = arrival.peer.map(|address| address.ip());
+    knock
+        .identify(visitor)?
+        .enter(hub.is_shutting_down(), || hub.admit(peer))
+}
+
+/// Waits until hyper has written the 101, then lets the connection run in a task of its
+/// own: this one still holds what belongs to HTTP.
+async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>) {
+    match on_upgrade.await {
+        Ok(upgraded) => {
+            let (transport, early): (_, Bytes) = connection::open(upgraded);
+            opened.start(transport, early);
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the client left before the connection was open");
+            drop(opened);
+        }
+    }
+}

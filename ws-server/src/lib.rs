@@ -1,0 +1,111 @@
+//! WebSocket handlers, declared rather than wired, and served by warp.
+//!
+//! An impl block with `init`, `message`, `info` and `terminate` becomes a handler; one
+//! [`dispatch!`] block becomes the table of routes, checked by the compiler; a [`Server`]
+//! serves it by itself or beside the rest of a warp application.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use ws_server::prelude::*;
+//!
+//! /// Greets, echoes, and greets again.
+//! struct Greeter;
+//!
+//! #[ws_handler]
+//! impl Greeter {
+//!     fn init(socket: &Socket<Self>) -> Self {
+//!         socket.notify_after(Duration::from_secs(1), "Hello!");
+//!         Greeter
+//!     }
+//!
+//!     fn message(&mut self, text: String) -> String {
+//!         format!("You said: {text}")
+//!     }
+//!
+//!     fn info(&mut self, greeting: &'static str, socket: &Socket<Self>) -> &'static str {
+//!         socket.notify_after(Duration::from_secs(5), "Hello again!");
+//!         greeting
+//!     }
+//! }
+//!
+//! dispatch! {
+//!     pub struct Routes;
+//!
+//!     custom: "/socket/custom"          => Greeter;
+//!     public: "/socket/without-session" => Greeter { require_session: false };
+//! }
+//!
+//! #[ws_server::main]
+//! async fn main() -> Result<(), ws_server::Error> {
+//!     Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
+//! }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`macro@ws_handler`]: the hooks, what they take and what they return;
+//! - [`dispatch!`]: the syntax of tables, and every option of a route;
+//! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
+//! - [`limits`]: every limit with its default; everything that grows has one;
+//! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod failure;
+mod filter;
+mod handshake;
+pub mod runtime;
+mod server;
+
+pub use failure::Error;
+pub use filter::{PeerAddr, WsFilter};
+pub use server::{Given, Server, StateFor, Stateless, Ws};
+
+pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
+pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
+pub use ws_core::hub::Hub;
+pub use ws_core::message::Message;
+pub use ws_core::page::Page;
+pub use ws_core::session::Session;
+pub use ws_core::outbox::Policy;
+pub use ws_core::socket::{Sender, Socket, Timer};
+#[cfg(feature = "test-kit")]
+pub use ws_core::testkit;
+pub use ws_core::topic::Topic;
+pub use ws_core::{close, decode, error, extract, handler, limits, reply, route, socket, topic};
+pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
+
+/// What a module with handlers usually needs.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// ```
+pub mod prelude {
+    pub use bytes::Bytes;
+    pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
+    #[cfg(feature = "msgpack")]
+    pub use ws_core::decode::MsgPack;
+    pub use ws_core::decode::{DecodeError, Json};
+    pub use ws_core::error::{OrFault, Refusal};
+    pub use ws_core::extract::{FromHandshake, FromRef, Handshake, Opening, Path, Query, State};
+    pub use ws_core::hub::Hub;
+    pub use ws_core::message::Message;
+    pub use ws_core::page::Page;
+    pub use ws_core::route::Table;
+    pub use ws_core::session::Session;
+    pub use ws_core::outbox::Policy;
+    pub use ws_core::socket::{Sender, Socket};
+    pub use ws_core::topic::Topic;
+    pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};
+
+    pub use crate::server::{Server, Ws};
+}
+
+/// What the expansions of the macros name. Not for use by hand: it changes with them.
+#[doc(hidden)]
+pub mod __macro {
+    pub use ws_core::*;
+
+    pub use crate::runtime;
+}

@@ -1,0 +1,306 @@
+//! The server: its configuration, and what is built of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use ws_core::admit::{AllowedOrigins, NoSessions, Origin, Policy, SessionLookup};
+use ws_core::extract::NoState;
+use ws_core::hub::Hub;
+use ws_core::limits::{LimitOptions, ServerLimits};
+use ws_core::route::{Router, Table};
+
+use crate::failure::Error;
+
+mod accept;
+mod http;
+mod signals;
+mod ws;
+
+pub use ws::Ws;
+
+/// The configuration of a server; [`build`](Self::build) makes a [`Ws`] of it.
+///
+/// ```no_run
+/// # use ws_server::prelude::*;
+/// # use std::time::Duration;
+/// # async fn run<S: Send + Sync + 'static>(table: Table<S>, app: S) -> Result<(), ws_server::Error> {
+/// let ws = Server::new(table)
+///     .state(app)
+///     .public_url("https://example.com")
+///     .max_connections(50_000)
+///     .build()?;
+/// ws.run("127.0.0.1:3030").await
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a configuration does nothing until it is built"]
+pub struct Server<S, G = Stateless> {
+    table: Table<S>,
+    given: G,
+    settings: Settings,
+}
+
+/// What a configuration says, apart from the table and its state.
+#[derive(Debug, Default)]
+struct Settings {
+    limits: LimitOptions,
+    server_limits: ServerLimits,
+    /// As given; looked at by `build`, so that setters return no `Result`.
+    origins: Origins,
+    public_url: Option<String>,
+}
+
+#[derive(Debug, Default)]
+enum Origins {
+    #[default]
+    Same,
+    Any,
+    Listed(Vec<String>),
+}
+
+/// No state was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Stateless;
+
+/// The state that was given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Given<S>(S);
+
+/// Says that what was given to a server is the state that its table names.
+///
+/// A table without `state: …;` needs none.
+#[diagnostic::on_unimplemented(
+    message = "the table names a state of type `{S}`, and the server was given none",
+    label = "no `.state(…)` before this",
+    note = "write `Server::new(Routes::table()).state(app).build()?`"
+)]
+pub trait StateFor<S> {
+    /// The state.
+    fn into_state(self) -> S;
+}
+
+impl StateFor<NoState> for Stateless {
+    fn into_state(self) -> NoState {
+        NoState
+    }
+}
+
+impl<S> StateFor<S> for Given<S> {
+    fn into_state(self) -> S {
+        self.0
+    }
+}
+
+impl<S> Server<S> {
+    /// A server for this table, with the defaults of the library.
+    pub fn new(table: Table<S>) -> Self {
+        Self {
+            table,
+            given: Stateless,
+            settings: Settings::default(),
+        }
+    }
+
+    /// Gives the state that the table names with `state: App;`.
+    pub fn state(self, state: S) -> Server<S, Given<S>> {
+        Server {
+            table: self.table,
+            given: Given(state),
+            settings: self.settings,
+        }
+    }
+}
+
+impl<S, G> Server<S, G> {
+    /// Sets what routes leave open of the limits of their connections; a route's own
+    /// option wins.
+    pub const fn limits(mut self, limits: LimitOptions) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Sets all limits of the server itself at once.
+    pub const fn server_limits(mut self, limits: ServerLimits) -> Self {
+        self.settings.server_limits = limits;
+        self
+    }
+
+    /// Sets how many WebSocket connections there may be; past it the answer is 503.
+    /// By default there is no such limit.
+    pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.settings.server_limits.connections = connections.into();
+        self
+    }
+
+    /// Sets how many WebSocket connections one address may have (an IPv6 address counts
+    /// as its /64); past it the answer is 429. `None` lifts the limit; the default is 256.
+    pub fn per_address(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.settings.server_limits.per_address = connections.into();
+        self
+    }
+
+    /// Sets how many HTTP connections that are no WebSocket connections there may be at
+    /// one time; further ones wait to be accepted. The default is 16,384.
+    pub const fn http_connections(mut self, connections: usize) -> Self {
+        self.settings.server_limits.http_connections = connections;
+        self
+    }
+
+    /// Sets the size of a request's head in bytes, at least 1,024; past it the answer is
+    /// 431. The default is 16 KiB.
+    pub const fn head(mut self, bytes: usize) -> Self {
+        self.settings.server_limits.head = bytes;
+        self
+    }
+
+    /// Sets how long a request's head may take to arrive, and how long an HTTP connection
+    /// may wait for its next request; then it is closed. The default is 10 s.
+    pub const fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.server_limits.head_timeout = timeout;
+        self
+    }
+
+    /// Sets how many subscribers one publish writes to by itself; a task does the rest.
+    /// The default is 1,024.
+    pub const fn publish_inline(mut self, subscribers: usize) -> Self {
+        self.settings.server_limits.publish_inline = subscribers;
+        self
+    }
+
+    /// Sets how long the shutdown may take that a signal starts. The default is 10 s.
+    pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.server_limits.shutdown = timeout;
+        self
+    }
+
+    /// Sets the origins whose pages may connect besides the server's own, on routes that
+    /// say nothing of origins: `["https://example.com"]`.
+    pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
+        self.settings.origins = Origins::Listed(origins.into_iter().map(O::into).collect());
+        self
+    }
+
+    /// Lets pages of every origin connect, on routes that say nothing of origins.
+    ///
+    /// A page anywhere on the web can then act with the cookies of its visitors: only for
+    /// routes that do not trust cookies.
+    pub fn any_origin(mut self) -> Self {
+        self.settings.origins = Origins::Any;
+        self
+    }
+
+    /// Sets the address under which browsers see this server, without a path:
+    /// `https://example.com`. Needed behind a proxy that changes `Host` or ends TLS.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.settings.public_url = Some(url.into());
+        self
+    }
+
+    /// Builds the server. Nothing listens yet.
+    ///
+    /// Where the table names a state, it does not compile without one:
+    ///
+    /// ```compile_fail,E0277
+    /// # use ws_server::prelude::*;
+    /// # struct App;
+    /// # fn build(table: Table<App>) {
+    /// let ws = Server::new(table).build();
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that names the value that cannot work: a limit, an origin, the
+    /// public URL, or what the table's routes say.
+    pub fn build(self) -> Result<Ws, Error>
+    where
+        G: StateFor<S>,
+        S: Send + Sync + 'static,
+    {
+        let limits = self.settings.server_limits;
+        limits.check()?;
+        let policy = self.settings.policy()?;
+        let hub = Hub::new(limits);
+        let router =
+            self.table
+                .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
+        let sessions = Box::new(NoSessions);
+        Ok(Ws::new(Shared {
+            router,
+            hub,
+            policy,
+            sessions,
+            limits,
+        }))
+    }
+}
+
+impl Settings {
+    /// The texts of the configuration, read.
+    fn policy(&self) -> Result<Policy, Error> {
+        let origin = |value: &String| {
+            value.parse::<Origin>().map_err(|_| Error::Origin {
+                value: value.clone(),
+            })
+        };
+        let origins = match &self.origins {
+            Origins::Same => AllowedOrigins::Same,
+            Origins::Any => AllowedOrigins::Any,
+            Origins::Listed(listed) => {
+                AllowedOrigins::Listed(listed.iter().map(origin).collect::<Result<_, _>>()?)
+            }
+        };
+        let public_url = self.public_url.as_deref().map(public_url).transpose()?;
+        Ok(Policy {
+            origins,
+            public_url,
+        })
+    }
+}
+
+/// The origin of a public URL; the slash that ends it is of no account.
+fn public_url(value: &str) -> Result<Origin, Error> {
+    let origin = value.strip_suffix('/').unwrap_or(value).parse::<Origin>();
+    match origin {
+        Ok(origin) if matches!(origin.scheme(), "http" | "https") => Ok(origin),
+        _ => Err(Error::PublicUrl {
+            value: value.to_owned(),
+        }),
+    }
+}
+
+/// What the filter, the accept loop and every clone of a [`Ws`] share.
+pub(crate) struct Shared {
+    router: Router,
+    hub: Hub,
+    policy: Policy,
+    sessions: Box<dyn SessionLookup>,
+    limits: ServerLimits,
+}
+
+impl Shared {
+    pub(crate) const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(crate) const fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn sessions(&self) -> &dyn SessionLookup {
+        &*self.sessions
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

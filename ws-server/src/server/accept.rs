@@ -1,0 +1,204 @@
+//! Accepts connections, and ends them all.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::Shared;
+use super::http::{self, Application, ForPeer};
+
+/// Time that the HTTP side gets beyond the hub's, which ends last.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// Serves until `stop`, then shuts down within the server's time.
+pub(super) async fn serve(
+    shared: &Shared,
+    application: impl Application,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send,
+) {
+    let http = Arc::new(Http {
+        builder: http::builder(&shared.limits),
+        room: Arc::new(Semaphore::new(
+            shared.limits.http_connections.min(Semaphore::MAX_PERMITS),
+        )),
+        connections: TaskTracker::new(),
+        draining: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    });
+    // Whatever drops this future ends the HTTP connections too.
+    let _cut = http.cut.clone().drop_guard();
+    // A task of its own runs on a worker; the caller's may be the main thread.
+    let accepting =
+        AbortOnDropHandle::new(tokio::spawn(http.clone().accept(listener, application)));
+    stop.await;
+    accepting.abort();
+    // The listener is closed when its task is gone.
+    let _ = accepting.await;
+    http.connections.close();
+    http.draining.cancel();
+    let deadline = shared.limits.shutdown;
+    let drained = tokio::time::timeout(deadline + SLACK, http.connections.wait());
+    let ((), drained) = tokio::join!(shared.hub.shutdown(deadline), drained);
+    if drained.is_err() {
+        tracing::warn!(left = http.connections.len(), "HTTP connections are cut");
+        http.cut.cancel();
+        http.connections.wait().await;
+    }
+}
+
+/// What all HTTP connections of a server share.
+struct Http {
+    builder: http1::Builder,
+    /// Places for connections that are not, or not yet, WebSocket connections.
+    room: Arc<Semaphore>,
+    connections: TaskTracker,
+    /// No further requests.
+    draining: CancellationToken,
+    /// The end, whatever is under way.
+    cut: CancellationToken,
+}
+
+impl Http {
+    async fn accept(self: Arc<Self>, listener: TcpListener, application: impl Application) {
+        let mut backoff = Backoff::default();
+        while let Ok(place) = self.room.clone().acquire_owned().await {
+            let (stream, peer) = accepted(&listener, &mut backoff).await;
+            let (http, application) = (self.clone(), application.clone());
+            self.connections.spawn(async move {
+                let connection = http.connection(stream, peer, application);
+                http.cut.run_until_cancelled(connection).await;
+                // The place is free again when HTTP is over, be it by an upgrade.
+                drop(place);
+            });
+        }
+    }
+
+    /// Speaks HTTP on one connection until it closes or becomes something else.
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, application: impl Application) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "TCP_NODELAY is not set");
+        }
+        let service = ForPeer { application, peer };
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection.with_upgrades());
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = self.draining.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, %error, "the HTTP connection failed");
+        }
+    }
+}
+
+/// The next connection. Errors do not end a server: those of one connection that was lost
+/// before it was accepted are passed over, and where the system lacks something (files,
+/// memory), it is given time.
+async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                backoff.reset();
+                return accepted;
+            }
+            Err(error) if is_of_one_connection(&error) => {
+                tracing::debug!(%error, "a connection was lost before it was accepted");
+            }
+            Err(error) => {
+                if backoff.is_first() {
+                    tracing::error!(%error, "cannot accept connections; trying again");
+                }
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+/// Errors that `accept` passes on from the network (accept(2)), and that say nothing of the next
+/// connection.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::TimedOut
+            | Kind::Interrupted
+    )
+}
+
+/// The waits between attempts to accept: from 5 ms, doubled up to 1 s.
+#[derive(Debug, Default)]
+struct Backoff {
+    /// The last wait; zero before the first.
+    last: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(5);
+    const LONGEST: Duration = Duration::from_secs(1);
+
+    /// Is this the first failure after a success?
+    const fn is_first(&self) -> bool {
+        self.last.is_zero()
+    }
+
+    fn next(&mut self) -> Duration {
+        self.last = (self.last * 2).clamp(Self::FIRST, Self::LONGEST);
+        self.last
+    }
+
+    const fn reset(&mut self) {
+        self.last = Duration::ZERO;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_second_and_start_anew_after_a_success() {
+        let mut backoff = Backoff::default();
+        assert!(backoff.is_first());
+        let waits: Vec<u128> = (0..10).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        assert!(!backoff.is_first());
+        backoff.reset();
+        assert_eq!(backoff.next().as_millis(), 5);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn only_errors_of_one_connection_are_passed_over_at_once() {
+        // ECONNABORTED, ECONNRESET and EINTR; then EMFILE, ENFILE, ENOBUFS and ENOMEM (Linux).
+        for code in [103, 104, 4] {
+            assert!(
+                is_of_one_connection(&io::Error::from_raw_os_error(code)),
+                "{code}"
+            );
+        }
+        for code in [24, 23, 105, 12] {
+            assert!(
+                !is_of_one_connection(&io::Error::from_raw_os_error(code)),
+                "{code}"
+            );
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A built server: runs by itself, or lends its filter to a warp application.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, ToSocketAddrs};
+use warp::{Filter, Rejection, Reply};
+use ws_core::hub::Hub;
+
+use super::signals::Signals;
+use super::{Shared, accept, http};
+use crate::failure::Error;
+use crate::filter::{self, WsFilter};
+
+/// A server that is ready to serve. Clones are the same server.
+///
+/// By itself:
+///
+/// ```no_run
+/// # async fn run(ws: ws_server::Ws) -> Result<(), ws_server::Error> {
+/// ws.run("127.0.0.1:3030").await
+/// # }
+/// ```
+///
+/// Beside the rest of a warp application:
+///
+/// ```no_run
+/// # async fn run(ws: ws_server::Ws) -> Result<(), ws_server::Error> {
+/// use warp::Filter;
+///
+/// let api = warp::path("status").map(|| "fine");
+/// ws.serve(ws.filter().or(api), "127.0.0.1:3030").await
+/// # }
+/// ```
+///
+/// Under warp's own server, whose graceful end does not know of WebSocket connections:
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # async fn run(ws: ws_server::Ws, stop: impl Future<Output = ()> + Send + 'static) {
+/// warp::serve(ws.filter()).bind(([127, 0, 0, 1], 3030)).await.graceful(stop).run().await;
+/// ws.shutdown(Duration::from_secs(10)).await;
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Ws {
+    shared: Arc<Shared>,
+}
+
+impl Ws {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The routes as one warp filter; see [`WsFilter`].
+    ///
+    /// It matches what is left of the path, so `warp::path("api").and(ws.filter())` puts
+    /// the whole table under `/api`. Under plain `warp::serve` the limits on a request's
+    /// head, on HTTP connections and the peer address are warp's.
+    pub fn filter(&self) -> WsFilter {
+        filter::build(&self.shared)
+    }
+
+    /// What the connections of this server share.
+    pub fn hub(&self) -> Hub {
+        self.shared.hub.clone()
+    }
+
+    /// Closes every WebSocket connection and waits until its `terminate` has run, at most
+    /// for so long. New handshakes get 503 from now on.
+    pub fn shutdown(&self, deadline: Duration) -> impl Future<Output = ()> + Send + use<> {
+        let hub = self.hub();
+        async move { hub.shutdown(deadline).await }
+    }
+
+    /// Listens on this address and serves the routes alone, with 404 for everything else,
+    /// until Ctrl-C or SIGTERM.
+    ///
+    /// The first signal ends the server in good order, within
+    /// [`shutdown_timeout`](super::Server::shutdown_timeout): nothing new is accepted,
+    /// requests under way are answered, WebSocket connections closed. The second ends it
+    /// at once. The process keeps ignoring these signals afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Bind`] where the address cannot be listened on, and [`Error::Signal`].
+    pub fn run<A>(&self, address: A) -> impl Future<Output = Result<(), Error>> + Send + use<A>
+    where
+        A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
+    {
+        self.serve(self.filter(), address)
+    }
+
+    /// As [`run`](Self::run), on a listener that is bound already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signal`].
+    pub fn run_listener(
+        &self,
+        listener: TcpListener,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        self.serve_listener(self.filter(), listener)
+    }
+
+    /// Listens on this address and serves this filter, which is usually
+    /// [`filter`](Self::filter) and more, until Ctrl-C or SIGTERM as [`run`](Self::run) does.
+    ///
+    /// Replies and rejections become what warp makes of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn serve<F, R, A>(
+        &self,
+        filter: F,
+        address: A,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R, A>
+    where
+        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
+        R: Reply + 'static,
+        A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
+    {
+        let ws = self.clone();
+        let filter = replying(filter);
+        async move {
+            let listener = TcpListener::bind(&address).await;
+            let listener = listener.map_err(|source| Error::Bind {
+                address: address.to_string(),
+                source,
+            })?;
+            ws.serve_listener(filter, listener).await
+        }
+    }
+
+    /// As [`serve`](Self::serve), on a listener that is bound already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signal`].
+    pub fn serve_listener<F, R>(
+        &self,
+        filter: F,
+        listener: TcpListener,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<F, R>
+    where
+        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
+        R: Reply + 'static,
+    {
+        let ws = self.clone();
+        let filter = replying(filter);
+        async move {
+            let mut signals = Signals::listen()?;
+            let first = Arc::new(tokio::sync::Notify::new());
+            let stop = first.clone();
+            let serving = ws.serve_until(filter, listener, async move { stop.notified().await });
+            tokio::pin!(serving);
+            tokio::select! {
+                () = &mut serving => return Ok(()),
+                () = signals.next() => first.notify_one(),
+            }
+            tracing::info!("shutting down; a second signal ends the server at once");
+            tokio::select! {
+                () = serving => {}
+                () = signals.next() => tracing::warn!("ended at once by a second signal"),
+            }
+            Ok(())
+        }
+    }
+
+    /// Serves this filter on this listener until `stop` is ready, and then until the
+    /// shutdown that it starts is over.
+    pub fn serve_until<F, R, T>(
+        &self,
+        filter: F,
+        listener: TcpListener,
+        stop: T,
+    ) -> impl Future<Output = ()> + Send + use<F, R, T>
+    where
+        F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
+        R: Reply + 'static,
+        T: Future<Output = ()> + Send,
+    {
+        let service = http::service(replying(filter));
+        let shared = self.shared.clone();
+        async move { accept::serve(&shared, service, listener, stop).await }
+    }
+}
+
+/// One type for every application, so that the server is compiled once.
+fn replying<F, R>(filter: F) -> WsFilter
+where
+    F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
+    R: Reply + 'static,
+{
+    filter.map(|reply: R| reply.into_response()).boxed()
+}
