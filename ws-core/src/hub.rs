@@ -154,14 +154,12 @@ impl Hub {
     /// waits along, with the deadline of the first.
     pub async fn shutdown(&self, deadline: Duration) {
         let now = Instant::now();
+        let end = later(now, deadline);
         let kept = (deadline / 4).min(Limits::DEFAULT.terminate_timeout);
+        let cut = later(now, deadline.saturating_sub(kept));
         let times = {
-            let mut shutdown = self
-                .inner
-                .shutdown
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *shutdown.get_or_insert((now + deadline.saturating_sub(kept), now + deadline))
+            let mut shutdown = self.lock_shutdown();
+            *shutdown.get_or_insert((cut, end))
         };
         self.inner.shutting_down.store(true, Ordering::Release);
         let connections: Vec<_> = self
@@ -193,6 +191,11 @@ impl Hub {
         slots::Slots::take(&self.inner.slots, address, &self.inner.limits)
     }
 
+    fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
+        let shutdown = self.inner.shutdown.lock();
+        shutdown.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn connections(&self) -> MutexGuard<'_, HashMap<ConnectionId, Weak<Shared>>> {
         self.inner
             .connections
@@ -216,11 +219,7 @@ impl Hub {
         let shared = Arc::new(Shared::new(id, peer, common));
         self.connections().insert(id, Arc::downgrade(&shared));
         // One that came while the server began to shut down may have been overlooked.
-        let times = *self
-            .inner
-            .shutdown
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let times = *self.lock_shutdown();
         if let Some((cut, end)) = times {
             shared.shut_down(cut, end);
         }
@@ -231,4 +230,10 @@ impl Hub {
     pub(crate) fn forget(&self, id: ConnectionId) {
         self.connections().remove(&id);
     }
+}
+
+/// This much later; what no clock can count is thirty years away.
+pub(crate) fn later(now: Instant, after: Duration) -> Instant {
+    let far = Duration::from_hours(24 * 365 * 30);
+    now.checked_add(after.min(far)).unwrap_or(now)
 }

@@ -254,6 +254,7 @@ impl Shared {
     pub(crate) fn shut_down(&self, cut: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
         self.order(|control| control.shutdown = Some((cut, end)));
+        self.closed.notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
 
@@ -281,6 +282,15 @@ impl Shared {
         self.outbox
             .ending()
             .expect("a connection that has ended has a reason")
+    }
+
+    /// Resolves when a shutdown cuts everything but `terminate`.
+    pub(crate) async fn cut_by_shutdown(&self) {
+        self.until(|control| control.shutdown.is_some()).await;
+        let times = self.lock().shutdown;
+        if let Some((cut, _)) = times {
+            tokio::time::sleep_until(cut).await;
+        }
     }
 
     async fn until(&self, reached: impl Fn(&Control) -> bool) {

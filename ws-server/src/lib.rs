@@ -66,9 +66,9 @@ pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
 pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
 pub use ws_core::hub::Hub;
 pub use ws_core::message::Message;
+pub use ws_core::outbox::Policy;
 pub use ws_core::page::Page;
 pub use ws_core::session::Session;
-pub use ws_core::outbox::Policy;
 pub use ws_core::socket::{Sender, Socket, Timer};
 #[cfg(feature = "test-kit")]
 pub use ws_core::testkit;
@@ -91,10 +91,10 @@ pub mod prelude {
     pub use ws_core::extract::{FromHandshake, FromRef, Handshake, Opening, Path, Query, State};
     pub use ws_core::hub::Hub;
     pub use ws_core::message::Message;
+    pub use ws_core::outbox::Policy;
     pub use ws_core::page::Page;
     pub use ws_core::route::Table;
     pub use ws_core::session::Session;
-    pub use ws_core::outbox::Policy;
     pub use ws_core::socket::{Sender, Socket};
     pub use ws_core::topic::Topic;
     pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use futures::future::{Either, select};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
@@ -59,14 +60,18 @@ pub fn connect<H: Handler<R>, R: 'static>(
         unopened.context = None;
         let hooks = const { &Hooks::<H>::of::<R>() };
         let sender = context.socket.sender();
-        let token = context.endpoint.hub().tracker().token();
-        let parts = Some((handler, context, slot));
-        Ok(Box::new(Ready {
-            parts,
+        let hub = context.endpoint.hub().clone();
+        let ready = Ready {
+            parts: Some((handler, context, slot)),
             hooks,
             sender,
-            _tracked: token,
-        }) as Box<dyn Opened>)
+            _tracked: hub.tracker().token(),
+        };
+        // Dropping the connection calls its `terminate`.
+        if hub.is_shutting_down() {
+            return Err(Refusal::SERVICE_UNAVAILABLE);
+        }
+        Ok(Box::new(ready) as Box<dyn Opened>)
     })
 }
 
@@ -76,13 +81,19 @@ async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
     let init = AssertUnwindSafe(H::init(&opening))
         .catch_unwind()
         .instrument(span.clone());
+    let cut = opening.context.socket.shared().cut_by_shutdown();
+    let init = select(pin!(init), pin!(cut)).map(|first| match first {
+        Either::Left((made, _)) => Some(made),
+        Either::Right(_) => None,
+    });
     match tokio::time::timeout(limit, init).await {
-        Ok(Ok(made)) => made,
-        Ok(Err(panic)) => {
+        Ok(Some(Ok(made))) => made,
+        Ok(Some(Err(panic))) => {
             let _entered = span.enter();
             log_panic(&*panic);
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
+        Ok(None) => Err(Refusal::SERVICE_UNAVAILABLE),
         Err(_) => {
             tracing::error!(parent: &span, hook = "init", "a hook ran out of time");
             Err(Refusal::SERVICE_UNAVAILABLE)

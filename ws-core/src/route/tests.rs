@@ -169,7 +169,10 @@ fn options_of_a_route_win_and_the_rest_is_left_open() {
     };
     let lobby = route("Lobby");
     assert_eq!(
-        (lobby.endpoint.limits().mailbox, lobby.endpoint.limits().timers),
+        (
+            lobby.endpoint.limits().mailbox,
+            lobby.endpoint.limits().timers
+        ),
         (3, 5)
     );
     assert_eq!(

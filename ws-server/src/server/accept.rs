@@ -10,13 +10,14 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::Shared;
 use super::http::{self, Application, ForPeer};
 
-/// Time that the HTTP side gets beyond the hub's, which ends last.
+/// Time for the answers to handshakes that the hub cuts at its deadline.
 const SLACK: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`, then shuts down within the server's time.
@@ -46,14 +47,17 @@ pub(super) async fn serve(
     let _ = accepting.await;
     http.connections.close();
     http.draining.cancel();
-    let deadline = shared.limits.shutdown;
-    let drained = tokio::time::timeout(deadline + SLACK, http.connections.wait());
-    let ((), drained) = tokio::join!(shared.hub.shutdown(deadline), drained);
+    let deadline = Instant::now() + shared.limits.shutdown;
+    let drained = tokio::time::timeout_at(deadline + SLACK, http.connections.wait());
+    let ((), drained) = tokio::join!(shared.hub.shutdown(shared.limits.shutdown), drained);
     if drained.is_err() {
         tracing::warn!(left = http.connections.len(), "HTTP connections are cut");
         http.cut.cancel();
         http.connections.wait().await;
     }
+    // A handshake that was under way may have become a connection after the hub was empty.
+    let left = deadline.saturating_duration_since(Instant::now());
+    shared.hub.shutdown(left).await;
 }
 
 /// What all HTTP connections of a server share.

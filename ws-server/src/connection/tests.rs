@@ -1,0 +1,156 @@
+//! Each kind of byte stream does what a driver relies on.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+
+use bytes::BufMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// Keeps what is written until it is flushed, as TLS may; flushes as it is told.
+struct Keeping {
+    inner: DuplexStream,
+    kept: Vec<u8>,
+    /// Whether the next flushes get through; afterwards all do.
+    flushes: VecDeque<bool>,
+}
+
+impl AsyncRead for Keeping {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Keeping {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.kept.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.flushes.pop_front() == Some(false) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let kept = std::mem::take(&mut self.kept);
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &kept))?;
+        assert_eq!(written, kept.len());
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+fn keeping(flushes: &[bool]) -> (IoTransport<Keeping>, DuplexStream) {
+    let (inner, peer) = duplex(64);
+    let flushes = flushes.iter().copied().collect();
+    (
+        IoTransport::new(Keeping {
+            inner,
+            kept: Vec::new(),
+            flushes,
+        }),
+        peer,
+    )
+}
+
+async fn write(transport: &mut impl Transport, text: &str) -> io::Result<usize> {
+    let slices = [IoSlice::new(text.as_bytes())];
+    poll_fn(|cx| transport.poll_write_vectored(cx, &slices)).await
+}
+
+#[tokio::test]
+async fn what_is_written_is_flushed_at_once() {
+    let (mut transport, mut peer) = keeping(&[]);
+    assert_eq!(write(&mut transport, "hello").await.unwrap(), 5);
+    let mut seen = [0; 5];
+    peer.read_exact(&mut seen).await.unwrap();
+    assert_eq!(&seen, b"hello");
+}
+
+#[tokio::test]
+async fn a_flush_that_waits_goes_on_while_the_driver_reads() {
+    let (mut transport, mut peer) = keeping(&[false, false, true]);
+    assert_eq!(write(&mut transport, "hello").await.unwrap(), 5);
+    let reading = tokio::spawn(async move {
+        let mut buf = [0; 8];
+        let read = poll_fn(|cx| transport.poll_read(cx, &mut buf))
+            .await
+            .unwrap();
+        buf[..read].to_vec()
+    });
+    let mut seen = [0; 5];
+    peer.read_exact(&mut seen).await.unwrap();
+    assert_eq!(&seen, b"hello");
+    peer.write_all(b"back").await.unwrap();
+    assert_eq!(reading.await.unwrap(), b"back");
+}
+
+#[tokio::test]
+async fn the_end_waits_for_the_last_flush() {
+    let (mut transport, mut peer) = keeping(&[false, true]);
+    write(&mut transport, "last").await.unwrap();
+    poll_fn(|cx| transport.poll_shutdown(cx)).await.unwrap();
+    let mut seen = String::new();
+    drop(transport);
+    peer.read_to_string(&mut seen).await.unwrap();
+    assert_eq!(seen, "last");
+}
+
+async fn tcp_pair() -> (Box<dyn Transport>, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    (tcp(TokioIo::new(server), b"").0, client)
+}
+
+#[tokio::test]
+async fn tcp_is_read_into_a_limited_buffer_and_half_closed() {
+    let (mut transport, mut client) = tcp_pair().await;
+    client.write_all(b"0123456789").await.unwrap();
+    let mut buf = BytesMut::new();
+    let mut limit = (&mut buf).limit(4);
+    let read = poll_fn(|cx| transport.poll_read_buf(cx, &mut limit))
+        .await
+        .unwrap();
+    assert_eq!((read, &buf[..]), (4, &b"0123"[..]));
+    poll_fn(|cx| transport.poll_shutdown(cx)).await.unwrap();
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    let mut rest = [0; 6];
+    let read = poll_fn(|cx| transport.poll_read(cx, &mut rest))
+        .await
+        .unwrap();
+    assert_eq!(&rest[..read], b"456789");
+}
+
+#[tokio::test]
+async fn others_write_to_a_tcp_stream_until_it_is_full() {
+    let (mut transport, mut client) = tcp_pair().await;
+    let direct = transport.direct().expect("a TCP stream can be shared");
+    let block = vec![7; 64 * 1024];
+    let mut sent = 0;
+    let full = loop {
+        match direct.try_write_vectored(&[IoSlice::new(&block)]) {
+            Ok(written) => sent += written,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+    poll_fn(|cx| transport.poll_shutdown(cx)).await.unwrap();
+    let mut seen = Vec::new();
+    assert_eq!(client.read_to_end(&mut seen).await.unwrap(), sent);
+}
