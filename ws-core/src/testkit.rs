@@ -33,20 +33,24 @@
 //! assert_eq!(client.terminated().await.code, CloseCode::NORMAL);
 //! # });
 //! ```
+//!
+//! [`TestKit::table`] does the same for a table: the path finds the route, and every check of
+//! a real handshake is made.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use crate::driver::{Connect, Opened, connect};
+use crate::admit::{self, AllowedOrigins, Door, Entry, Policy, Request};
+use crate::driver::{Opened, connect};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
 use crate::handler::Handler;
 use crate::hub::Hub;
-use crate::limits::Limits;
-use crate::outbox::Transport;
+use crate::limits::{LimitOptions, Limits, ServerLimits};
 use crate::page::Page;
+use crate::route::{Router, RouterError, Table};
 use crate::session::Session;
 
 mod client;
@@ -56,16 +60,55 @@ pub use client::{Received, TestClient};
 
 use pipe::Pipe;
 
+/// The key of every handshake: the sample of RFC 6455, section 1.3.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
 /// A server without a network.
 #[derive(Clone, Debug, Default)]
 pub struct TestKit {
     hub: Hub,
+    router: Option<Arc<Router>>,
+    policy: Policy,
 }
 
 impl TestKit {
-    /// A server without connections.
+    /// A server without a table: see [`handler`](Self::handler).
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A server of a table, with the limits of the library.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError`], as `build` of a real server.
+    pub fn table<S: Send + Sync + 'static>(table: Table<S>, state: S) -> Result<Self, RouterError> {
+        Self::table_with(table, state, ServerLimits::DEFAULT)
+    }
+
+    /// A server of a table, with limits of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RouterError`], as `build` of a real server.
+    pub fn table_with<S: Send + Sync + 'static>(
+        table: Table<S>,
+        state: S,
+        limits: ServerLimits,
+    ) -> Result<Self, RouterError> {
+        let hub = Hub::new(limits);
+        let router = table.into_router(state, &hub, &LimitOptions::NONE)?;
+        Ok(Self {
+            hub,
+            router: Some(Arc::new(router)),
+            policy: Policy::default(),
+        })
+    }
+
+    /// Lets every origin in on routes that say nothing of origins.
+    pub fn any_origin(mut self) -> Self {
+        self.policy.origins = AllowedOrigins::Any;
+        self
     }
 
     /// The hub of all connections of this kit.
@@ -76,26 +119,42 @@ impl TestKit {
     /// A client of one handler, without a table around it. The handler may take no
     /// arguments that only a table knows: no `State<T>`, no `Path<T>`.
     pub fn handler<H: Handler<AnyRoute>>(&self) -> Knock {
-        Knock {
-            connect: connect::<H, AnyRoute>,
-            hub: self.hub.clone(),
-            limits: Limits::DEFAULT,
-            uri: Uri::from_static("/test"),
-            headers: HeaderMap::new(),
-            peer: None,
-            visitor: Visitor::default(),
-            room: pipe::ROOM,
-            direct: true,
-            early: Vec::new(),
-        }
+        Knock::new(self.clone(), Goal::Handler(handler::<H>), "/test")
     }
+
+    /// A client of the route that this path leads to.
+    ///
+    /// # Panics
+    ///
+    /// Where the kit has no table, or the path is none.
+    pub fn open(&self, path: &str) -> Knock {
+        let router = self.router.clone().expect("a kit that was made of a table");
+        Knock::new(self.clone(), Goal::Table(router), path)
+    }
+}
+
+/// Where a client wants to go.
+#[derive(Clone, Debug)]
+enum Goal {
+    Handler(fn(Hub, Limits, Handshake, Visitor) -> crate::driver::Opens),
+    Table(Arc<Router>),
+}
+
+fn handler<H: Handler<AnyRoute>>(
+    hub: Hub,
+    limits: Limits,
+    handshake: Handshake,
+    visitor: Visitor,
+) -> crate::driver::Opens {
+    let endpoint = Endpoint::new("test", "/test", hub, AnyState::new(NoState), limits);
+    connect::<H, AnyRoute>(Arc::new(endpoint), handshake, visitor)
 }
 
 /// A client that is about to connect.
 #[derive(Debug)]
 pub struct Knock {
-    connect: Connect,
-    hub: Hub,
+    kit: TestKit,
+    goal: Goal,
     limits: Limits,
     uri: Uri,
     headers: HeaderMap,
@@ -107,7 +166,36 @@ pub struct Knock {
 }
 
 impl Knock {
-    /// Sets the limits of the connection; [`Limits::DEFAULT`] else.
+    fn new(kit: TestKit, goal: Goal, path: &str) -> Self {
+        let headers = [
+            ("host", "localhost"),
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", KEY),
+        ];
+        let headers = headers.map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        Self {
+            kit,
+            goal,
+            limits: Limits::DEFAULT,
+            uri: path.parse().expect("a request target"),
+            headers: HeaderMap::from_iter(headers),
+            peer: None,
+            visitor: Visitor::default(),
+            room: pipe::ROOM,
+            direct: true,
+            early: Vec::new(),
+        }
+    }
+
+    /// Sets the limits of the connection to a single handler; [`Limits::DEFAULT`] else.
+    /// A table has its own.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -123,7 +211,7 @@ impl Knock {
         self
     }
 
-    /// Adds a header to the request.
+    /// Adds a header to the request. It is a complete handshake already, to `localhost`.
     ///
     /// # Panics
     ///
@@ -132,6 +220,12 @@ impl Knock {
         let name: HeaderName = name.parse().expect("a header name");
         let value: HeaderValue = value.parse().expect("a header value");
         self.headers.append(name, value);
+        self
+    }
+
+    /// Takes a header from the request.
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.remove(name);
         self
     }
 
@@ -175,37 +269,57 @@ impl Knock {
     ///
     /// # Errors
     ///
-    /// The refusal of `init`.
+    /// The refusal of admission or of `init`; 404 where no route has the path.
     pub async fn connect(self) -> Result<TestClient, Refusal> {
         let (pipe, early) = (Pipe::new(self.room, self.direct), self.early.clone());
-        let limits = self.limits;
-        let opened = self.open().await?;
+        let opened = self.admitted().await?;
         let sender = opened.sender();
-        opened.start(Box::new(pipe.server()) as Box<dyn Transport>, early.into());
-        Ok(TestClient::new(
-            pipe,
-            sender,
-            limits.max_message.max(limits.outbox),
-        ))
+        opened.start(Box::new(pipe.server()), early.into());
+        Ok(TestClient::new(pipe, sender))
     }
 
-    /// Runs `init`; then the upgrade fails. Returns a way to learn what became of it.
+    /// Runs `init`; then the upgrade fails. The client that is returned can say what became
+    /// of the connection.
     ///
     /// # Errors
     ///
-    /// The refusal of `init`.
+    /// As [`connect`](Self::connect).
     pub async fn fail_upgrade(self) -> Result<TestClient, Refusal> {
-        let (pipe, limits) = (Pipe::new(self.room, self.direct), self.limits);
-        let opened = self.open().await?;
+        let pipe = Pipe::new(self.room, self.direct);
+        let opened = self.admitted().await?;
         let sender = opened.sender();
         drop(opened);
-        Ok(TestClient::new(pipe, sender, limits.max_message))
+        Ok(TestClient::new(pipe, sender))
     }
 
-    async fn open(self) -> Result<Box<dyn Opened>, Refusal> {
-        let state = AnyState::new(NoState);
-        let endpoint = Endpoint::new("test", "/test", self.hub, state, self.limits);
-        let handshake = Handshake::new(self.uri, self.headers).with_peer(self.peer);
-        (self.connect)(Arc::new(endpoint), handshake, self.visitor).await
+    async fn admitted(self) -> Result<Box<dyn Opened>, Refusal> {
+        let TestKit { hub, policy, .. } = &self.kit;
+        let router = match self.goal {
+            Goal::Handler(open) => {
+                let handshake = Handshake::new(self.uri, self.headers).with_peer(self.peer);
+                return open(hub.clone(), self.limits, handshake, self.visitor).await;
+            }
+            Goal::Table(router) => router,
+        };
+        let found = admit::route(router.find(self.uri.path())).ok_or(Refusal::NOT_FOUND)?;
+        let (route, params) = found?;
+        let request = Request {
+            method: &Method::GET,
+            version: Some(Version::HTTP_11),
+            uri: &self.uri,
+            headers: &self.headers,
+            peer: self.peer,
+            can_upgrade: true,
+        };
+        let knock = admit::knock(Door::from(&**route), &request, policy)?;
+        let ip = self.peer.map(|peer| peer.ip());
+        let known = knock.identify(Ok(self.visitor))?;
+        let entry: Entry<_> = known.enter(hub.is_shutting_down(), || hub.admit(ip))?;
+        let handshake = Handshake::new(self.uri, self.headers)
+            .with_peer(self.peer)
+            .with_protocol(entry.protocol.map(str::to_owned))
+            .with_params(params)
+            .with_slot(entry.slot);
+        (route.connect)(route.endpoint.clone(), handshake, entry.visitor).await
     }
 }

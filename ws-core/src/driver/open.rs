@@ -82,11 +82,12 @@ async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
         .catch_unwind()
         .instrument(span.clone());
     let cut = opening.context.socket.shared().cut_by_shutdown();
-    let init = select(pin!(init), pin!(cut)).map(|first| match first {
+    let (mut init, mut cut) = (pin!(init), pin!(cut));
+    let first = select(init.as_mut(), cut.as_mut()).map(|first| match first {
         Either::Left((made, _)) => Some(made),
         Either::Right(_) => None,
     });
-    match tokio::time::timeout(limit, init).await {
+    match tokio::time::timeout(limit, first).await {
         Ok(Some(Ok(made))) => made,
         Ok(Some(Err(panic))) => {
             let _entered = span.enter();

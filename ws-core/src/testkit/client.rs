@@ -15,6 +15,9 @@ use crate::socket::{Sender, Socket};
 /// The mask of every frame that the client sends. Any mask will do in a test.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// The largest message that a test's client takes, in bytes.
+const MOST: usize = 64 * 1024 * 1024;
+
 /// What a client received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
@@ -42,8 +45,8 @@ pub struct TestClient {
 }
 
 impl TestClient {
-    pub(super) fn new(pipe: Pipe, sender: Sender, max_message: usize) -> Self {
-        let decoder = Decoder::new(Role::Client, max_message.max(64 * 1024 * 1024));
+    pub(super) fn new(pipe: Pipe, sender: Sender) -> Self {
+        let decoder = Decoder::new(Role::Client, MOST);
         Self {
             pipe,
             sender,
