@@ -7,6 +7,7 @@ use syn::{Data, DeriveInput, Field, Fields, Index, Member, Type};
 use crate::crate_path::CratePath;
 use crate::errors::Errors;
 use crate::handler::unwrapped;
+use crate::source::written;
 
 /// A field that is to be a part.
 struct Part<'a> {
@@ -121,19 +122,18 @@ fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
 
 /// A type is asked for by its name, so two fields of one type are no two parts.
 fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
-    let text = |ty: &Type| quote!(#ty).to_string();
     for (place, part) in parts.iter().enumerate() {
         let same = parts[..place]
             .iter()
-            .find(|earlier| text(earlier.ty) == text(part.ty));
+            .find(|earlier| written(earlier.ty) == written(part.ty));
         if let Some(earlier) = same {
             let (first, second) = (name(&earlier.member), name(&part.member));
             errors.push(
                 part.ty,
                 format_args!(
-                    "{first} and {second} have one type, and `State<{}>` could be either: \
-                     wrap one in a type of its own, or leave one out with `#[from_ref(skip)]`",
-                    text(part.ty).replace(' ', "")
+                    "the fields {first} and {second} have one type, and `State<{}>` could be \
+                     either: wrap one in a type of its own, or leave one out with `#[from_ref(skip)]`",
+                    written(part.ty)
                 ),
             );
         }
@@ -154,8 +154,8 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
             errors.push(
                 part.ty,
                 format_args!(
-                    "{} may be of any type, so it cannot be a part of its own: wrap it, as in \
-                     `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
+                    "the field {} may be of any type, so it cannot be a part of its own: wrap it, \
+                     as in `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
                     name(&part.member),
                     quote!(#path)
                 ),
@@ -166,7 +166,7 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
 
 fn name(member: &Member) -> String {
     match member {
-        Member::Named(name) => format!("field `{name}`"),
-        Member::Unnamed(index) => format!("field `{}`", index.index),
+        Member::Named(name) => format!("`{name}`"),
+        Member::Unnamed(index) => format!("`{}`", index.index),
     }
 }

@@ -9,14 +9,15 @@ mod check;
 mod expand;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{Item, ItemImpl};
 
 use crate::crate_path::CratePath;
 use crate::errors::Errors;
-pub use ast::unwrapped;
-
+use crate::source::head_of;
 use ast::Block;
+
+pub use ast::unwrapped;
 
 /// Expands `#[ws_handler(arguments)] item`.
 pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -56,33 +57,11 @@ fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
         _ => "something else",
     };
     errors.push(
-        first_line(item),
+        head_of(item),
         format_args!(
             "`#[ws_handler]` belongs on an impl block, not on {what}: \
              `#[ws_handler] impl Room {{ fn init() -> Self {{ … }} }}`"
         ),
     );
     None
-}
-
-/// The head of an item: what stands before its braces, parentheses or semicolon.
-fn first_line(item: &TokenStream) -> TokenStream {
-    let attributes_end = item
-        .clone()
-        .into_iter()
-        .enumerate()
-        .filter_map(|(place, token)| {
-            matches!(token, proc_macro2::TokenTree::Punct(ref punct) if punct.as_char() == '#')
-                .then_some(place + 2)
-        });
-    let head = item
-        .clone()
-        .into_iter()
-        .skip(attributes_end.last().unwrap_or(0));
-    head.take_while(|token| {
-        !matches!(token, proc_macro2::TokenTree::Group(_))
-            && !matches!(token, proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ';')
-    })
-    .flat_map(ToTokens::into_token_stream)
-    .collect()
 }

@@ -13,6 +13,7 @@ mod from_ref;
 mod handler;
 mod main_attr;
 mod path_params;
+mod source;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -72,7 +73,18 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
     main_attr::expand(arguments.into(), &item.into()).into()
 }
 
-/// Declares a routing table.
+/// Declares a routing table: which handler is behind which path, and with which options.
+///
+/// ```ignore
+/// dispatch! {
+///     pub struct Routes;
+///     state: App;
+///
+///     greeter: "/socket/greeter"      => Greeter { require_session: false };
+///     room:    "/rooms/{id: u64}/chat" => chat::Room { max_message: 16 KiB };
+///     admin:   "/admin"               => use crate::admin::Routes;
+/// }
+/// ```
 #[proc_macro]
 pub fn dispatch(input: TokenStream) -> TokenStream {
     dispatch::expand(input.into()).into()
@@ -108,7 +120,7 @@ pub fn from_ref(input: TokenStream) -> TokenStream {
 ///     user: String,
 /// }
 /// ```
-#[proc_macro_derive(PathParams)]
+#[proc_macro_derive(PathParams, attributes(path_params))]
 pub fn path_params(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     path_params::expand(input).into()

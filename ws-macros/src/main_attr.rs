@@ -7,6 +7,7 @@ use syn::{Attribute, Generics, ItemFn};
 
 use crate::crate_path::{Argument, CratePath, parse_arguments};
 use crate::errors::Errors;
+use crate::source::head_of;
 
 /// Expands `#[ws_server::main(arguments)] item`.
 pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -21,7 +22,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     }
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
         errors.push(
-            item,
+            head_of(item),
             "`#[ws_server::main]` belongs on a function: `async fn main() { … }`",
         );
         let reported = errors.finish().err();

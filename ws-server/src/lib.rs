@@ -76,6 +76,11 @@ pub use ws_core::topic::Topic;
 pub use ws_core::{close, decode, error, extract, handler, limits, reply, route, socket, topic};
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
+/// The examples of the project's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 /// What a module with handlers usually needs.
 ///
 /// ```

@@ -8,12 +8,13 @@
 mod hooks;
 mod variants;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ImplGenerics, Type, TypeGenerics};
 
 use super::ast::{Block, Hook, Kind, cfgs, name_of};
 use crate::crate_path::CratePath;
+use crate::source::written;
 use variants::{Variant, combinations};
 
 /// The parameter of the implementation that stands for the marker of a route.
@@ -109,11 +110,7 @@ impl<'b> Expansion<'b> {
     /// `check` sees an `init` that not every combination of conditions has.
     fn no_init(&self) -> TokenStream {
         let conditions = &self.conditions;
-        let text = conditions
-            .to_string()
-            .replace(" (", "(")
-            .replace(" [", "[")
-            .replace("# ", "#");
+        let text = written(conditions);
         let message = format!("under `{text}` this handler has no `init`: write one for that case");
         quote_spanned! {span_of(&self.block.item.self_ty)=>
             #conditions
@@ -170,7 +167,12 @@ impl<'b> Expansion<'b> {
         let path = path.clone();
         hook.extractors().map(move |argument| {
             let ty = hook.with_lifetimes(&argument.ty, "'__call");
-            quote!(for<'__call> #ty: #path::extract::#extractor<'__call, Self, #route>)
+            // Where a route does not meet the bound, the compiler shows the argument.
+            let bound = at(
+                &quote!(#path::extract::#extractor<'__call, Self, #route>),
+                located(span_of(&argument.ty)),
+            );
+            quote!(for<'__call> #ty: #bound)
         })
     }
 
@@ -287,6 +289,20 @@ fn extractor_trait(kind: Kind) -> TokenStream {
 /// there, while names are the macro's and lints know that it wrote them.
 fn located(place: Span) -> Span {
     Span::mixed_site().located_at(place)
+}
+
+/// All of these tokens at one place. An error is shown there only if the whole of what it
+/// is about stands there.
+fn at(tokens: &TokenStream, place: Span) -> TokenStream {
+    let moved = tokens.clone().into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let inner = at(&group.stream(), place);
+            token = TokenTree::Group(Group::new(group.delimiter(), inner));
+        }
+        token.set_span(place);
+        token
+    });
+    moved.collect()
 }
 
 /// Where a type begins.

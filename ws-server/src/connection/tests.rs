@@ -122,7 +122,7 @@ async fn tcp_pair() -> (Box<dyn Transport>, TcpStream) {
 async fn tcp_is_read_into_a_limited_buffer_and_half_closed() {
     let (mut transport, mut client) = tcp_pair().await;
     client.write_all(b"0123456789").await.unwrap();
-    let mut buf = BytesMut::new();
+    let mut buf = Vec::new();
     let mut limit = (&mut buf).limit(4);
     let read = poll_fn(|cx| transport.poll_read_buf(cx, &mut limit))
         .await

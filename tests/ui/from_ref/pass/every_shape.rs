@@ -58,9 +58,15 @@ fn main() {
     assert_eq!(<fn(u8) -> u8>::from_ref(&app)(1), 2);
 
     let tuple = Tuple(1, 2, vec![3]);
-    assert_eq!((u16::from_ref(&tuple), Vec::from_ref(&tuple), tuple.1), (1, vec![3], 2));
+    assert_eq!(
+        (u16::from_ref(&tuple), Vec::from_ref(&tuple), tuple.1),
+        (1, vec![3], 2)
+    );
 
-    let generic = Generic { shared: Arc::new("x"), array: [7; 2] };
+    let generic = Generic {
+        shared: Arc::new("x"),
+        array: [7; 2],
+    };
     assert_eq!(*<Arc<&str>>::from_ref(&generic), "x");
     assert_eq!(<[u8; 2]>::from_ref(&generic), [7, 7]);
 

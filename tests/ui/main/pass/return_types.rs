@@ -1,6 +1,5 @@
 //! `main` returns nothing, a result, or some other way to end; `?` works in it.
 #![deny(warnings)]
-#![no_implicit_prelude]
 
 mod result {
     use std::error::Error;
@@ -31,12 +30,22 @@ mod value {
     }
 }
 
-#[::ws_server::main]
+mod no_prelude {
+    #![no_implicit_prelude]
+
+    #[::ws_server::main]
+    pub async fn answer() -> u8 {
+        ::std::future::ready(42).await
+    }
+}
+
+#[ws_server::main]
 async fn main() {
-    ::std::thread::spawn(|| {
-        ::std::assert!(result::main().is_ok());
+    // No runtime starts within another on one thread.
+    std::thread::spawn(|| {
+        assert!(result::main().is_ok());
         let _ = some_trait::main();
-        ::std::assert_eq!(value::answer(), 42);
+        assert_eq!(value::answer(), no_prelude::answer());
     })
     .join()
     .unwrap();

@@ -1,6 +1,7 @@
 //! Lifetimes that are elided, anonymous, declared by the hook, or `'static`.
 #![deny(warnings)]
 
+use ws_server::extract::{Context, FromConnection};
 use ws_server::prelude::*;
 
 /// An extractor that borrows from the connection.
@@ -10,7 +11,7 @@ struct Both<'a, H> {
 }
 
 impl<'a, H, R> FromConnection<'a, H, R> for Both<'a, H> {
-    fn from_connection(context: &'a ws_server::extract::Context<H>) -> Self {
+    fn from_connection(context: &'a Context<H>) -> Self {
         Both {
             socket: context.socket(),
             hub: context.hub(),

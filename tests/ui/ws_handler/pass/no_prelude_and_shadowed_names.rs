@@ -45,7 +45,7 @@ impl Echo {
     async fn message(
         &mut self,
         text: ::std::string::String,
-        _hub: &::ws_server::hub::Hub,
+        _hub: &::ws_server::prelude::Hub,
     ) -> ::std::option::Option<::std::string::String> {
         ::std::option::Option::Some(::std::mem::replace(&mut self.last, text))
     }

@@ -1,11 +1,11 @@
 //! Rules on which hooks a block has.
 
-use quote::quote;
 use syn::visit::Visit;
 use syn::{Ident, ImplItemFn, ReturnType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
 use crate::handler::ast::{Block, Kind, name_of, parameters_of, predicate};
+use crate::source::written;
 
 /// As many different conditions as the hooks of one block may have: the implementation
 /// is written once for each combination.
@@ -20,7 +20,7 @@ pub fn block_is_inherent(block: &Block, errors: &Errors) {
             format_args!(
                 "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a trait: \
                  write `impl {}`",
-                quote!(#ty)
+                written(ty)
             ),
         );
     }
@@ -246,4 +246,74 @@ pub fn is_payload(ty: &Type) -> bool {
 pub fn is_for_every_hook(ty: &Type) -> bool {
     let named = |ty: &Type| ["Socket", "Hub", "State", "Session", "Page"].contains(&&*name_of(ty));
     named(ty) || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that are reported in an impl block, and what they should be.
+    fn reported(block: &str) -> Vec<(String, Kind)> {
+        let item = syn::parse_str(block).expect("an impl block");
+        let block = Block::parse(item);
+        misspelt_hooks(&block)
+            .into_iter()
+            .map(|(name, kind)| (name.to_string(), kind))
+            .collect()
+    }
+
+    #[test]
+    fn a_hook_is_recognised_under_names_near_its_own() {
+        for (method, kind) in [
+            ("fn inti() -> Self {}", Kind::Init),
+            ("fn initialize() -> Result<Room, Refusal> {}", Kind::Init),
+            ("fn mesage(&mut self, text: String) {}", Kind::Message),
+            (
+                "fn on_message(&mut self, Json(x): Json<u8>, hub: &Hub) {}",
+                Kind::Message,
+            ),
+            ("fn handle_text(&mut self, text: String) {}", Kind::Message),
+            ("fn on_info(&mut self, event: Event) {}", Kind::Info),
+            (
+                "fn terminated(self, reason: CloseReason) {}",
+                Kind::Terminate,
+            ),
+            ("fn on_disconnect(&mut self, hub: &Hub) {}", Kind::Terminate),
+        ] {
+            let name = method.split(['(', ' ']).nth(1).expect("a name").to_owned();
+            assert_eq!(
+                reported(&format!("impl Room {{ {method} }}")),
+                [(name, kind)],
+                "{method}"
+            );
+        }
+    }
+
+    #[test]
+    fn helpers_are_left_alone() {
+        for methods in [
+            // The hook is there.
+            "fn message(&mut self, text: String) {} fn handle_message(&mut self, text: String) {}",
+            // It is called, as a method, by its path, or in a macro.
+            "fn info(&mut self, x: u8) { self.on_message(y) } fn on_message(&mut self, x: String) {}",
+            "fn info(&mut self, x: u8) { Self::on_close(self) } fn on_close(&self) {}",
+            "fn info(&mut self, x: u8) { log!(self.mesage(x)) } fn mesage(&self, x: String) {}",
+            // Others may call it.
+            "pub fn on_message(&mut self, text: String) {}",
+            // It takes or returns something else.
+            "fn initial() -> u8 {}",
+            "fn messages(&self) -> usize {}",
+            "fn on_message(&mut self, number: u64) {}",
+            "fn terminated(&self) -> bool {}",
+            "fn close(&mut self) {}",
+            "fn infer(&mut self, value: u8) {}",
+            "fn open() -> Self {}",
+        ] {
+            assert_eq!(
+                reported(&format!("impl Room {{ {methods} }}")),
+                [],
+                "{methods}"
+            );
+        }
+    }
 }

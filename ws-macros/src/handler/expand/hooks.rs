@@ -1,10 +1,10 @@
 //! The methods of the implementation: what stands between the connection and a hook.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::{Expansion, located, span_of};
+use super::{Expansion, at, located, span_of};
 use crate::handler::ast::{Argument, Hook, Kind, Passing, Role, unwrapped};
 
 impl Expansion<'_> {
@@ -181,7 +181,11 @@ impl Expansion<'_> {
                 #pending
             }
         } else {
-            quote!(#ending.now(|#bound, #reason, #context| Self::terminate(#passed, #(#arguments),*)))
+            quote! {
+                #ending.now(|#bound, #reason, #context| {
+                    Self::terminate(#passed, #(#arguments),*)
+                })
+            }
         };
         quote! {
             fn terminate(#ending: #path::handler::Ending<Self>) -> #path::handler::Finish {
@@ -251,28 +255,7 @@ impl Names {
 /// compiler then blames for a future that is not `Send`.
 fn pending(hook: &Hook, of: &TokenStream) -> TokenStream {
     let Names { future, .. } = Names::new();
-    let place = located(hook.span());
-    quote!(#of::pending(#future))
-        .into_iter()
-        .map(|token| at(token, place))
-        .collect()
-}
-
-/// A token, and what is in it, at another place.
-fn at(token: TokenTree, place: Span) -> TokenTree {
-    let mut token = match token {
-        TokenTree::Group(group) => {
-            let inner = group
-                .stream()
-                .into_iter()
-                .map(|token| at(token, place))
-                .collect();
-            TokenTree::Group(Group::new(group.delimiter(), inner))
-        }
-        token => token,
-    };
-    token.set_span(place);
-    token
+    at(&quote!(#of::pending(#future)), located(hook.span()))
 }
 
 /// The value of a hook, turned into what the connection takes: `<Output as Trait>::method(call)`.

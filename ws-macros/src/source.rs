@@ -1,0 +1,85 @@
+//! What the user wrote, as messages quote and point at it.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+
+/// Tokens as one would write them: printed, they have a space on each side.
+pub fn written(tokens: impl ToTokens) -> String {
+    let mut text = tokens.into_token_stream().to_string();
+    for (printed, written) in [
+        (" < ", "<"),
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (" :: ", "::"),
+    ] {
+        text = text.replace(printed, written);
+    }
+    for (printed, written) in [
+        ("& ", "&"),
+        (":: ", "::"),
+        (" (", "("),
+        (" [", "["),
+        ("# ", "#"),
+    ] {
+        text = text.replace(printed, written);
+    }
+    text
+}
+
+/// The head of an item: what stands before its braces, parentheses or semicolon, without
+/// the attributes.
+pub fn head_of(item: &TokenStream) -> TokenStream {
+    let is_sign = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
+    let mut tokens = item.clone().into_iter().peekable();
+    while tokens.next_if(|token| is_sign(token, '#')).is_some() {
+        // The brackets of the attribute.
+        tokens.next();
+    }
+    tokens
+        .take_while(|token| !matches!(token, TokenTree::Group(_)) && !is_sign(token, ';'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    #[test]
+    fn types_are_written_without_the_spaces_of_the_printer() {
+        assert_eq!(written(quote!(Arc<Vec<String>>)), "Arc<Vec<String>>");
+        assert_eq!(written(quote!(&'static str)), "&'static str");
+        assert_eq!(written(quote!(std::sync::Arc<u8>)), "std::sync::Arc<u8>");
+        assert_eq!(written(quote!(Map<u8, Vec<u8>>)), "Map<u8, Vec<u8>>");
+    }
+
+    #[test]
+    fn conditions_are_written_without_the_spaces_of_the_printer() {
+        let condition = quote!(#[cfg(all(not(feature = "a"), unix))]);
+        assert_eq!(
+            written(condition),
+            "#[cfg(all(not(feature = \"a\"), unix))]"
+        );
+    }
+
+    #[test]
+    fn the_head_of_an_item_has_neither_attributes_nor_body() {
+        let item = quote!(
+            #[derive(Clone)]
+            #[doc = "x"]
+            pub struct Room {
+                name: String,
+            }
+        );
+        assert_eq!(head_of(&item).to_string(), "pub struct Room");
+        assert_eq!(
+            head_of(&quote!(
+                struct Room;
+            ))
+            .to_string(),
+            "struct Room"
+        );
+    }
+}
