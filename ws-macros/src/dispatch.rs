@@ -10,6 +10,7 @@ mod check;
 mod expand;
 mod options;
 mod overlap;
+mod param_types;
 mod pattern;
 mod stub;
 mod trie;

@@ -31,6 +31,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     check::check(&block, &errors);
     match errors.finish() {
         Ok(()) => {
+            block.allow_what_signatures_demand();
             let user = &block.item;
             let expanded = expand::implementation(&block, &path);
             quote!(#user #expanded)

@@ -123,5 +123,5 @@ pub fn from_ref(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(PathParams, attributes(path_params))]
 pub fn path_params(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    path_params::expand(input).into()
+    path_params::expand(&input).into()
 }

@@ -9,14 +9,17 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token}
 use crate::errors::Errors;
 
 /// Implements `FromParams` for every route that has the struct's fields as parameters.
-pub fn expand(input: DeriveInput) -> TokenStream {
+pub fn expand(input: &DeriveInput) -> TokenStream {
     let errors = Errors::new();
     let library = library(&input.attrs, &errors);
-    check_no_lifetimes(&input, &errors);
-    let fields = named_fields(&input, &errors);
+    check_no_lifetimes(input, &errors);
+    let fields = named_fields(input, &errors);
     match errors.finish() {
-        Ok(()) => implementation(&input, &fields, &library),
-        Err(errors) => errors,
+        Ok(()) => implementation(input, &fields, &library),
+        Err(mut errors) => {
+            errors.extend(stub(input, &library));
+            errors
+        }
     }
 }
 
@@ -116,10 +119,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
         .map(|predicate| quote!(#predicate,))
         .collect::<TokenStream>();
     let (_, arguments, _) = input.generics.split_for_impl();
-    let parameters = &input.generics.params;
-    let parameters = parameters
-        .iter()
-        .map(|parameter| without_default(parameter.clone()));
+    let parameters = parameters(input);
     quote! {
         #[automatically_derived]
         impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
@@ -136,7 +136,36 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     }
 }
 
-/// An impl's generics have no defaults.
+/// After a mistake: an impl for every route, so that no use of the type is reported too.
+fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
+    let core = quote!(#library::__macro);
+    let name = &input.ident;
+    let (_, arguments, where_clause) = input.generics.split_for_impl();
+    let parameters = parameters(input);
+    quote! {
+        impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
+        #where_clause
+        {
+            fn from_params(
+                _: &#core::extract::Params,
+            ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                ::core::unreachable!()
+            }
+        }
+    }
+}
+
+/// The generics of the type; an impl's generics have no defaults.
+fn parameters(input: &DeriveInput) -> Vec<syn::GenericParam> {
+    input
+        .generics
+        .params
+        .iter()
+        .cloned()
+        .map(without_default)
+        .collect()
+}
+
 fn without_default(mut parameter: syn::GenericParam) -> syn::GenericParam {
     match &mut parameter {
         syn::GenericParam::Type(ty) => ty.default = None,

@@ -16,24 +16,18 @@ pub struct ParamType<T> {
     write: fn(&T) -> String,
 }
 
-impl<T: FromStr + Display> ParamType<T> {
+impl<T> ParamType<T> {
     /// Any type that can be read from a segment and written into a URL.
-    pub const fn new() -> Self {
+    pub const fn new() -> Self
+    where
+        T: FromStr + Display,
+    {
         Self {
             reads: |text| text.parse::<T>().is_ok(),
             read: Params::parse,
             write: T::to_string,
         }
     }
-}
-
-impl<T: FromStr + Display> Default for ParamType<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<T> ParamType<T> {
     /// Whether this text, decoded, is a `T`.
     pub fn reads(&self, text: &str) -> bool {
         (self.reads)(text)
@@ -51,6 +45,12 @@ impl<T> ParamType<T> {
     /// The text of a value, for a URL.
     pub fn write(&self, value: &T) -> String {
         (self.write)(value)
+    }
+}
+
+impl<T: FromStr + Display> Default for ParamType<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -98,7 +98,7 @@ impl Segment {
 }
 
 /// What the marker type of a route knows of it; `dispatch!` implements it.
-pub trait Marker {
+pub trait Marker: 'static {
     /// The line of the table.
     const SPEC: &'static RouteSpec;
     /// The pattern of the route, parsed.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
-use crate::driver::Connect;
+use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef};
+use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 
@@ -24,13 +25,16 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The route with the marker `R`, known to the matcher by this number.
-    pub const fn new<R: Marker>(number: usize, connect: Connect) -> Self {
+    /// The route with the marker `R`, run by the handler `H` and known to the matcher by
+    /// this number.
+    ///
+    /// A handler that the route cannot serve is reported at this call.
+    pub const fn new<H: Handler<R>, R: Marker>(number: usize) -> Self {
         Self {
             number,
             spec: R::SPEC,
             shape: R::SHAPE,
-            connect,
+            connect: connect::<H, R>,
         }
     }
 }
@@ -48,8 +52,11 @@ pub struct Table<S> {
 /// A table below a prefix of another; the type of its state is forgotten.
 struct Nested<S> {
     prefix: &'static [&'static str],
-    assemble: Box<dyn FnOnce(&S, Prefix, &mut Assembly<'_>) -> Result<(), RouterError> + Send>,
+    assemble: Assemble<S>,
 }
+
+/// Adds the routes of a nested table, given the outer state.
+type Assemble<S> = Box<dyn FnOnce(&S, Prefix, &mut Assembly<'_>) -> Result<(), RouterError> + Send>;
 
 /// The literals in front of a table's own patterns.
 type Prefix = Vec<&'static str>;
@@ -141,7 +148,7 @@ impl<S> fmt::Debug for Table<S> {
         f.debug_struct("Table")
             .field("routes", &names.collect::<Vec<_>>())
             .field("nested", &nested.collect::<Vec<_>>())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

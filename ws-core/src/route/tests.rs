@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::Segment::{Literal, Rest, Text, Typed};
 use super::*;
 use crate::error::Refusal;
-use crate::extract::{FromRef, NoState, Params};
+use crate::extract::{FromRef, NoState, Opening, Params};
+use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitError, LimitOptions};
 
@@ -64,18 +65,19 @@ marker!(
     }
 );
 
-fn connect(
-    _: std::sync::Arc<crate::extract::Endpoint>,
-    _: crate::extract::Handshake,
-    _: crate::extract::Visitor,
-) -> crate::driver::Opens {
-    Box::pin(async { Err(Refusal::NOT_FOUND) })
+/// A handler for every route.
+struct Any;
+
+impl<R> Handler<R> for Any {
+    async fn init(_: &Opening<Self>) -> Result<Self, Refusal> {
+        Err(Refusal::NOT_FOUND)
+    }
 }
 
 fn matcher(path: Segments<'_>) -> Option<usize> {
     match path.text(0) {
         Some("rooms") => {
-            if path.is::<u64>(1) && path.end_at(2) {
+            if path.is(1, &ParamType::<u64>::new()) && path.end_at(2) {
                 return Some(1);
             }
             if path.has(1) && path.end_at(2) {
@@ -94,10 +96,10 @@ fn matcher(path: Segments<'_>) -> Option<usize> {
 /// The number 3 is left out, as a route that is configured away leaves it.
 fn table<S>() -> Table<S> {
     const ENTRIES: &[Entry] = &[
-        Entry::new::<Lobby>(0, connect),
-        Entry::new::<Room>(1, connect),
-        Entry::new::<Named>(2, connect),
-        Entry::new::<Files>(4, connect),
+        Entry::new::<Any, Lobby>(0),
+        Entry::new::<Any, Room>(1),
+        Entry::new::<Any, Named>(2),
+        Entry::new::<Any, Files>(4),
     ];
     Table::new(matcher, ENTRIES)
 }
@@ -268,7 +270,7 @@ marker!(
 
 #[test]
 fn of_several_tables_the_most_specific_match_wins() {
-    const ENTRIES: &[Entry] = &[Entry::new::<Everything>(0, connect)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, Everything>(0)];
     let everything = Table::<NoState>::new(|_| Some(0), ENTRIES);
     let router = router_of(everything.nest(&["admin"], table::<NoState>()), NoState).unwrap();
     assert_eq!(found(&router, "/admin/rooms"), "/admin/rooms");
@@ -280,7 +282,7 @@ fn of_several_tables_the_most_specific_match_wins() {
 
 #[test]
 fn routes_of_two_tables_with_the_same_shape_are_a_conflict() {
-    const ENTRIES: &[Entry] = &[Entry::new::<AdminRooms>(0, connect)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, AdminRooms>(0)];
     let outer = Table::<NoState>::new(|_| Some(0), ENTRIES);
     let error = router_of(outer.nest(&["admin"], table::<NoState>()), NoState).unwrap_err();
     let path = || "/admin/rooms".to_owned();
@@ -303,7 +305,7 @@ marker!(
 
 #[test]
 fn a_prefix_that_makes_a_pattern_too_long_is_an_error() {
-    const ENTRIES: &[Entry] = &[Entry::new::<Long>(0, connect)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, Long>(0)];
     let long = || Table::<NoState>::new(|_| Some(0), ENTRIES);
     assert!(router_of(long(), NoState).is_ok());
     let error = router_of(nothing::<NoState>().nest(&["a"], long()), NoState).unwrap_err();

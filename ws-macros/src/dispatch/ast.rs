@@ -24,6 +24,7 @@ pub struct Block {
 pub struct TableItem {
     pub attrs: Vec<Attribute>,
     pub vis: Visibility,
+    pub keyword: Token![struct],
     pub name: Ident,
 }
 
@@ -125,7 +126,7 @@ const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\
 /// `pub struct Routes;`, without fields and generics.
 fn table_item(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> Result<TableItem> {
     let vis = input.parse()?;
-    input.parse::<Token![struct]>()?;
+    let keyword = input.parse()?;
     let name: Ident = input.parse()?;
     if input.peek(Token![;]) {
         input.parse::<Token![;]>()?;
@@ -144,7 +145,12 @@ fn table_item(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) ->
         }
         input.parse::<Option<Token![;]>>()?;
     }
-    Ok(TableItem { attrs, vis, name })
+    Ok(TableItem {
+        attrs,
+        vis,
+        keyword,
+        name,
+    })
 }
 
 /// `"/path" => Handler { options };`, what follows the name and the colon.

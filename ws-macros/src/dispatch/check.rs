@@ -145,20 +145,12 @@ fn check_options(options: &Options, errors: &Errors) {
 /// What stands at a route is for the function of its URL: documentation, conditions and
 /// lints; anything else would be lost.
 fn check_attributes(line: &Line, errors: &Errors) {
-    const KEPT: [&str; 7] = [
-        "doc",
-        "cfg",
-        "allow",
-        "expect",
-        "warn",
-        "deny",
-        "deprecated",
-    ];
+    const KEPT: [&str; 6] = ["doc", "cfg", "allow", "warn", "deny", "deprecated"];
     for attr in &line.attrs {
         if !KEPT.iter().any(|kept| attr.path().is_ident(kept)) {
             errors.push(
                 attr,
-                "a route takes documentation, `#[cfg]`, `#[deprecated]` and lint attributes only",
+                "a route takes documentation, `#[cfg]`, `#[deprecated]`, `#[allow]`, `#[warn]` and `#[deny]` only",
             );
         }
     }
@@ -261,7 +253,8 @@ fn check_overlaps(routes: &[Route], errors: &Errors) {
             .iter()
             .zip(&conditions)
             .find_map(|(earlier, condition)| {
-                if both_conditional(condition, &conditions[at]) {
+                let flawed = earlier.pattern.is_flawed || later.pattern.is_flawed;
+                if flawed || both_conditional(condition, &conditions[at]) {
                     return None;
                 }
                 Some((earlier, ambiguous_path(&earlier.pattern, &later.pattern)?))

@@ -4,10 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Type};
+use syn::{Attribute, Type, Visibility};
 
+mod options;
+
+use self::options::options;
 use super::check::{Nested, Route, Table};
-use super::options::{Meaning, Options, Origins};
+use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
 use super::trie::Node;
 use crate::path_params::name_type;
@@ -19,17 +22,19 @@ use crate::path_params::name_type;
 pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let core = core(table);
+    let types = ParamTypes::of(&table.routes);
     let markers = table.routes.iter().map(|route| {
         let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
-        quote!(#(#cfg)* pub(super) enum #name {})
+        quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
     });
     let routes = table
         .routes
         .iter()
         .enumerate()
-        .map(|(number, route)| self::route(route, number, table.state.as_ref(), &core));
-    let matcher = matcher(table, &core);
-    let functions = functions(table, &core);
+        .map(|(number, route)| self::route(route, number, table.state.as_ref(), &types, &core));
+    let constants = types.constants(&core);
+    let matcher = matcher(table, &types, &core);
+    let functions = functions(table, &types, &core);
     quote! {
         #item
         #[allow(
@@ -40,6 +45,7 @@ pub fn table(table: &Table) -> TokenStream {
         )]
         const _: () = {
             mod __routes { #(#markers)* }
+            #constants
             #(#routes)*
             #matcher
             #functions
@@ -50,16 +56,17 @@ pub fn table(table: &Table) -> TokenStream {
 /// `pub struct Routes;`
 pub fn item(table: &Table) -> TokenStream {
     let item = &table.item;
-    let (attrs, vis, name) = (&item.attrs, &item.vis, &item.name);
-    quote!(#(#attrs)* #[allow(dead_code)] #vis struct #name;)
+    let (attrs, vis, keyword, name) = (&item.attrs, &item.vis, &item.keyword, &item.name);
+    quote_spanned!(name.span()=> #(#attrs)* #[allow(dead_code)] #vis #keyword #name;)
 }
 
 /// The module of the library that has what expansions name.
 pub fn core(table: &Table) -> TokenStream {
-    match &table.library {
-        Some(library) => quote!(#library::__macro),
-        None => quote!(::ws_server::__macro),
-    }
+    let default = || quote!(::ws_server::__macro);
+    table
+        .library
+        .as_ref()
+        .map_or_else(default, |library| quote!(#library::__macro))
 }
 
 /// Those attributes of a line that have one of these names.
@@ -68,10 +75,17 @@ pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribu
     attrs.iter().filter(wanted).collect()
 }
 
-const LINTS: [&str; 5] = ["cfg", "allow", "expect", "warn", "deny"];
+/// What holds for everything that is made of a line.
+const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// What the marker of a route knows, and the entry of the table.
-fn route(route: &Route, number: usize, state: Option<&Type>, core: &TokenStream) -> TokenStream {
+fn route(
+    route: &Route,
+    number: usize,
+    state: Option<&Type>,
+    types: &ParamTypes<'_>,
+    core: &TokenStream,
+) -> TokenStream {
     let cfg = attributes(&route.attrs, &["cfg"]);
     let cfg = quote!(#(#cfg)*);
     let name = &route.name;
@@ -91,7 +105,7 @@ fn route(route: &Route, number: usize, state: Option<&Type>, core: &TokenStream)
             }
         }
     });
-    let params = params(route, &marker, &cfg, core);
+    let params = params(route, &marker, types, core);
     let entry = entry(route, number, &marker, core);
     quote!(#spec #session #page #state #params #entry)
 }
@@ -125,9 +139,10 @@ fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream 
 
 /// The type of a parameter, as the handler gets it.
 pub fn param_type(segment: &Segment) -> TokenStream {
-    match segment {
-        Segment::Typed { ty, .. } => ty.to_token_stream(),
-        _ => quote!(::std::string::String),
+    if let Segment::Typed { ty, .. } = segment {
+        ty.to_token_stream()
+    } else {
+        quote!(::std::string::String)
     }
 }
 
@@ -135,21 +150,29 @@ pub fn param_type(segment: &Segment) -> TokenStream {
 fn params(
     route: &Route,
     marker: &TokenStream,
-    cfg: &TokenStream,
+    types: &ParamTypes<'_>,
     core: &TokenStream,
 ) -> TokenStream {
-    let types: Vec<_> = route.pattern.params().map(param_type).collect();
-    let reads = types
-        .iter()
-        .enumerate()
-        .map(|(place, ty)| quote_spanned!(ty.span()=> params.parse::<#ty>(#place)?));
-    let by_place = match &types[..] {
+    let cfg = attributes(&route.attrs, &["cfg"]);
+    let cfg = quote!(#(#cfg)*);
+    let own_types: Vec<_> = route.pattern.params().map(param_type).collect();
+    let reads = route.pattern.params().enumerate().map(|(place, segment)| {
+        if let Segment::Typed { written, .. } = segment {
+            let ty = types.name(written);
+            quote!(#ty.read(params, #place)?)
+        } else {
+            quote!(params.parse::<::std::string::String>(#place)?)
+        }
+    });
+    let by_place = match &own_types[..] {
         [] => None,
         [ty] => Some((quote!(#ty), quote!(#(#reads)*))),
-        _ => Some((quote!((#(#types),*)), quote!((#(#reads),*)))),
+        _ => Some((quote!((#(#own_types),*)), quote!((#(#reads),*)))),
     };
+    // Located at the path, and yet an expansion's: the compiler suggests no edits there.
+    let span = Span::call_site().located_at(route.path.span());
     let by_place = by_place.map(|(ty, value)| {
-        quote! {
+        quote_spanned! {span=>
             #cfg
             impl #core::extract::FromParams<#marker> for #ty {
                 fn from_params(
@@ -160,9 +183,9 @@ fn params(
             }
         }
     });
-    let by_name = route.pattern.params().zip(&types).map(|(segment, ty)| {
+    let by_name = route.pattern.params().zip(&own_types).map(|(segment, ty)| {
         let name = segment.param().map(|name| name_type(name, core));
-        quote!(#cfg impl #core::extract::HasParam<#name, #ty> for #marker {})
+        quote_spanned!(span=> #cfg impl #core::extract::HasParam<#name, #ty> for #marker {})
     });
     quote!(#by_place #(#by_name)*)
 }
@@ -172,28 +195,23 @@ fn params(
 fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream) -> TokenStream {
     let attrs = attributes(&route.attrs, &LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
-    let connect = quote_spanned!(handler.span()=> #core::driver::connect::<#handler, #marker>);
+    let new = quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>);
     quote! {
         #(#attrs)*
-        const #entry: #core::route::Entry = #core::route::Entry::new::<#marker>(#number, #connect);
+        const #entry: #core::route::Entry = #new(#number);
     }
 }
 
 fn entry_name(route: &Route) -> Ident {
-    format_ident!("__{}", route.name.unraw(), span = Span::call_site())
+    format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
 }
 
-fn matcher(table: &Table, core: &TokenStream) -> TokenStream {
+fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let mut root = Node::default();
     for (number, route) in table.routes.iter().enumerate() {
-        let cfg = attributes(&route.attrs, &["cfg"]);
-        let predicates = cfg.iter().filter_map(|attr| match &attr.meta {
-            syn::Meta::List(list) => Some(list.tokens.clone()),
-            _ => None,
-        });
-        root.add(&route.pattern, number, &predicates.collect::<Vec<_>>());
+        root.add(&route.pattern, number, &predicates(&route.attrs));
     }
-    let statements = root.statements(0);
+    let statements = root.statements(0, types);
     let path = if table.routes.is_empty() {
         quote!(_)
     } else {
@@ -208,7 +226,7 @@ fn matcher(table: &Table, core: &TokenStream) -> TokenStream {
 }
 
 /// `table()` and a function for the URL of each line.
-fn functions(table: &Table, core: &TokenStream) -> TokenStream {
+fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let (item, vis) = (&table.item.name, &table.item.vis);
     let state = state_type(table, core);
     let entries = table.routes.iter().map(|route| {
@@ -221,7 +239,10 @@ fn functions(table: &Table, core: &TokenStream) -> TokenStream {
         let inner = quote_spanned!(inner.span()=> <#inner>::table());
         quote!(#(#cfg)* let table = table.nest(&[#(#prefix),*], #inner);)
     });
-    let urls = table.routes.iter().map(|route| url(route, vis, core));
+    let urls = table
+        .routes
+        .iter()
+        .map(|route| url(route, vis, types, core));
     let nested_urls = table
         .nested
         .iter()
@@ -231,7 +252,7 @@ fn functions(table: &Table, core: &TokenStream) -> TokenStream {
             /// The routing table, for a server or another table.
             #vis fn table() -> #core::route::Table<#state> {
                 const ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
-                let table = #core::route::Table::new(__find, ENTRIES);
+                let table = #core::route::Table::<#state>::new(__find, ENTRIES);
                 #(#nests)*
                 table
             }
@@ -243,25 +264,18 @@ fn functions(table: &Table, core: &TokenStream) -> TokenStream {
 
 /// The state that the table names, or that of a table that names none.
 pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
-    match &table.state {
-        Some(state) => state.to_token_stream(),
-        None => quote!(#core::extract::NoState),
-    }
+    let default = || quote!(#core::extract::NoState);
+    table
+        .state
+        .as_ref()
+        .map_or_else(default, ToTokens::to_token_stream)
 }
 
 /// The attributes of a function for a URL: the user's, and a line of documentation.
 pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
     let own = attributes(
         attrs,
-        &[
-            "doc",
-            "cfg",
-            "allow",
-            "expect",
-            "warn",
-            "deny",
-            "deprecated",
-        ],
+        &["doc", "cfg", "allow", "warn", "deny", "deprecated"],
     );
     let has_docs = attrs.iter().any(|attr| attr.path().is_ident("doc"));
     let gap = has_docs.then(|| quote!(#[doc = ""]));
@@ -269,16 +283,18 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
 }
 
 /// `fn room(id: u64) -> RouteUrl`
-fn url(route: &Route, vis: &syn::Visibility, core: &TokenStream) -> TokenStream {
+fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let name = &route.name;
     let attrs = url_attributes(&route.attrs, &url_summary(route));
-    let arguments = route.pattern.params().map(argument);
+    let arguments = route.pattern.params();
+    let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
     let values = route.pattern.params().map(|segment| {
         let name = segment.param();
-        let span = name.map_or_else(Span::call_site, Ident::span);
-        match segment {
-            Segment::Typed { .. } => quote_spanned!(span=> &#name),
-            _ => quote!(&::core::convert::AsRef::<str>::as_ref(&#name)),
+        if let Segment::Typed { written, .. } = segment {
+            let ty = types.name(written);
+            quote!(&#ty.write(&#name))
+        } else {
+            quote!(&::core::convert::AsRef::<str>::as_ref(&#name))
         }
     });
     quote! {
@@ -295,16 +311,16 @@ pub fn url_summary(route: &Route) -> String {
 }
 
 /// `id: u64`, or `name: impl AsRef<str>`
-pub fn argument(segment: &Segment) -> TokenStream {
-    let name = segment.param();
-    match segment {
-        Segment::Typed { ty, .. } => quote!(#name: #ty),
-        _ => quote!(#name: impl ::core::convert::AsRef<str>),
+pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
+    if let Segment::Typed { ty, .. } = segment {
+        quote!(#name: #ty)
+    } else {
+        quote!(#name: impl ::core::convert::AsRef<str>)
     }
 }
 
 /// `fn admin(url: RouteUrl) -> RouteUrl`
-fn nested_url(nested: &Nested, vis: &syn::Visibility, core: &TokenStream) -> TokenStream {
+fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStream {
     let (name, prefix) = (&nested.name, &nested.prefix);
     let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
     quote! {
@@ -321,56 +337,4 @@ pub fn nested_summary(nested: &Nested) -> String {
         "A URL of the table below `{}`, seen from outside.",
         nested.path.value()
     )
-}
-
-/// `RouteOptions { … }`; what the table leaves open is not written.
-fn options(options: &Options, core: &TokenStream) -> TokenStream {
-    const OF_ROUTE: [&str; 4] = ["require_session", "require_page", "origins", "protocols"];
-    let (own, limits): (Vec<_>, Vec<_>) = options
-        .choices
-        .iter()
-        .partition(|(name, _)| OF_ROUTE.contains(name));
-    let field = |(name, choice): &(&&'static str, &super::options::Choice)| {
-        let name = Ident::new(name, Span::call_site());
-        let value = meaning(&choice.meaning, core);
-        quote!(#name: ::core::option::Option::Some(#value),)
-    };
-    let own = own.iter().map(field);
-    let limits: Vec<_> = limits.iter().map(field).collect();
-    let limits = (!limits.is_empty()).then(|| {
-        quote! {
-            limits: #core::limits::LimitOptions {
-                #(#limits)*
-                ..#core::limits::LimitOptions::NONE
-            },
-        }
-    });
-    quote!(#core::route::RouteOptions { #(#own)* #limits ..#core::route::RouteOptions::NONE })
-}
-
-fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
-    let duration = |time: &std::time::Duration| {
-        let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
-        quote!(::core::time::Duration::new(#seconds, #nanos))
-    };
-    match meaning {
-        Meaning::Flag(flag) => flag.to_token_stream(),
-        Meaning::Number(number) => proc_macro2::Literal::u64_unsuffixed(*number).to_token_stream(),
-        Meaning::Time(time) => duration(time),
-        Meaning::TimeOrOff(None) | Meaning::Rate(None) => quote!(::core::option::Option::None),
-        Meaning::TimeOrOff(Some(time)) => {
-            let time = duration(time);
-            quote!(::core::option::Option::Some(#time))
-        }
-        Meaning::Rate(Some((messages, per))) => {
-            let per = duration(per);
-            quote!(::core::option::Option::Some(#core::limits::Rate::new(#messages, #per)))
-        }
-        Meaning::OnFull { refuse: true } => quote!(#core::limits::OnFull::Refuse),
-        Meaning::OnFull { refuse: false } => quote!(#core::limits::OnFull::Close),
-        Meaning::Origins(Origins::Same) => quote!(#core::route::Origins::Same),
-        Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
-        Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
-        Meaning::Protocols(list) => quote!(&[#(#list),*]),
-    }
 }

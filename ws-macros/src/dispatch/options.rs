@@ -1,11 +1,14 @@
 //! The options of a route: which there are, and what their values mean.
 
+mod lists;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use syn::{Ident, LitStr};
+use syn::Ident;
 
+use self::lists::{origins, protocols};
 use super::ast::Setting;
 use super::value::{Number, Value, ValueKind, unit_of_time};
 use crate::errors::Errors;
@@ -55,7 +58,7 @@ const OPTIONS: &[(&str, Kind)] = &[
 const MOST: u64 = u32::MAX as u64;
 
 /// Times end here: longer ones are slips, and sums of times must not overflow.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// What an option's value means.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,8 +276,13 @@ impl Kind {
                 return Err(format!("`{other}` is no unit of size; write `{binary}`"));
             }
         };
+        if number.fraction.is_some() {
+            return Err(format!(
+                "`{name}` is a whole number: write it in a smaller unit"
+            ));
+        }
         let Some(count) = number.integer() else {
-            return Err(self.takes(name));
+            return Err(format!("`{name}` is below 4 GiB"));
         };
         match count.checked_mul(unit) {
             Some(0) => Err(format!("`{name}` must be above zero")),
@@ -326,65 +334,4 @@ impl Kind {
             _ => Err(format!("`{name}` is at most {MOST} messages")),
         }
     }
-}
-
-/// An origin is a scheme and an authority, and nothing behind it (RFC 6454, section 6.2).
-fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
-    for origin in list {
-        let text = origin.value();
-        let authority = text.split_once("://").map(|(_, authority)| authority);
-        let is_origin = authority.is_some_and(|authority| {
-            !authority.is_empty()
-                && authority
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && !"/?#@\\\"".contains(c))
-        });
-        if !is_origin {
-            errors.push(
-                origin,
-                format!(
-                    "`{text}` is no origin: write scheme and host, and the port where it is \
-                         not the scheme's own, as in \"https://app.example:8443\""
-                ),
-            );
-        }
-    }
-    distinct(list, "origin", errors)
-}
-
-/// A subprotocol is a token (RFC 6455, section 4.1; RFC 7230, section 3.2.6).
-fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
-    for protocol in list {
-        let text = protocol.value();
-        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if text.is_empty() || !text.chars().all(is_token) {
-            errors.push(
-                protocol,
-                format!(
-                    "`{text}` is no name for a subprotocol: use letters, digits and any of \
-                         !#$%&'*+-.^_`|~"
-                ),
-            );
-        }
-    }
-    distinct(list, "subprotocol", errors)
-}
-
-/// A list says something, and nothing twice.
-fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>, String> {
-    let texts: Vec<String> = list.iter().map(LitStr::value).collect();
-    if texts.is_empty() {
-        return Err(format!(
-            "the list is empty: name a {what}, or remove the option"
-        ));
-    }
-    for (at, text) in texts.iter().enumerate() {
-        if texts[..at].contains(text) {
-            errors.push(
-                &list[at],
-                format!("the {what} `{text}` is there twice: remove one"),
-            );
-        }
-    }
-    Ok(texts)
 }

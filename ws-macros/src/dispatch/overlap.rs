@@ -5,8 +5,9 @@ use super::pattern::{Pattern, Segment};
 /// A path that both patterns match, if neither of them is the more specific one.
 ///
 /// Two patterns are compared segment by segment: a literal is more specific than a typed
-/// parameter, that than text, that than a wildcard. Different types in one place overlap
-/// without one being more specific, because nothing says which of them reads more.
+/// parameter, that than text, that than a wildcard. Of different types in one place neither
+/// is more specific, because nothing says which of them reads more; so at no segment does
+/// the matcher have to choose between two types for one path.
 pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
     let mut path = String::new();
     let mut more_specific = (false, false);
@@ -35,8 +36,9 @@ pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
         };
         path.push('/');
         path.push_str(&common(one, other)?);
-        more_specific.0 |= weight(one) > weight(other);
-        more_specific.1 |= weight(one) < weight(other);
+        let incomparable = differ_in_type(one, other);
+        more_specific.0 |= incomparable || weight(one) > weight(other);
+        more_specific.1 |= incomparable || weight(one) < weight(other);
     }
     let decided = more_specific.0 != more_specific.1;
     let path = if path.is_empty() {
@@ -45,6 +47,16 @@ pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
         path
     };
     (!decided).then_some(path)
+}
+
+/// Types are compared as they are written.
+fn differ_in_type(one: &Segment, other: &Segment) -> bool {
+    match (one, other) {
+        (Segment::Typed { written: one, .. }, Segment::Typed { written: other, .. }) => {
+            one != other
+        }
+        _ => false,
+    }
 }
 
 fn weight(segment: &Segment) -> u8 {
@@ -102,15 +114,13 @@ fn may_read(ty: &str, text: &str) -> bool {
         "u8" => text.parse::<u8>().is_ok(),
         "u16" => text.parse::<u16>().is_ok(),
         "u32" => text.parse::<u32>().is_ok(),
-        "u64" => text.parse::<u64>().is_ok(),
+        "u64" | "usize" => text.parse::<u64>().is_ok(),
         "u128" => text.parse::<u128>().is_ok(),
         "i8" => text.parse::<i8>().is_ok(),
         "i16" => text.parse::<i16>().is_ok(),
         "i32" => text.parse::<i32>().is_ok(),
-        "i64" => text.parse::<i64>().is_ok(),
+        "i64" | "isize" => text.parse::<i64>().is_ok(),
         "i128" => text.parse::<i128>().is_ok(),
-        "usize" => text.parse::<u64>().is_ok(),
-        "isize" => text.parse::<i64>().is_ok(),
         "f32" | "f64" => text.parse::<f64>().is_ok(),
         "bool" => text.parse::<bool>().is_ok(),
         "char" => text.parse::<char>().is_ok(),
@@ -165,6 +175,8 @@ mod tests {
             both_match("/{a: u64}", "/{b: bool}").as_deref(),
             Some("/{a}")
         );
+        let nested = both_match("/{a: i64}/{b}", "/{c: u64}/x");
+        assert_eq!(nested.as_deref(), Some("/7/x"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! that is wrong. What can be read in spite of a mistake is read: the functions that the
 //! table's stubs offer then have the right arguments.
 
+use std::cell::Cell;
+
 use proc_macro2::Span;
 use syn::{Ident, LitStr, Type};
 
@@ -15,6 +17,8 @@ pub const MAX_SEGMENTS: usize = 32;
 /// A path of a table.
 pub struct Pattern {
     pub segments: Vec<Segment>,
+    /// Whether a mistake was reported: then the segments are a guess.
+    pub is_flawed: bool,
 }
 
 /// One segment of a path.
@@ -47,7 +51,11 @@ impl Pattern {
     /// Reads a path and reports what is wrong with it.
     pub fn parse(path: &LitStr, errors: &Errors) -> Self {
         let text = path.value();
-        let report = |message: String| errors.push(path, message);
+        let is_flawed = Cell::new(false);
+        let report = |message: String| {
+            is_flawed.set(true);
+            errors.push(path, message);
+        };
         check_slashes(&text, &report);
         let mut segments = Vec::new();
         for part in split(&text, &report) {
@@ -55,10 +63,14 @@ impl Pattern {
                 segments.push(segment);
             }
         }
-        let pattern = Self { segments };
+        let mut pattern = Self {
+            segments,
+            is_flawed: false,
+        };
         pattern.check_names(&report);
         pattern.check_rest(&report);
         pattern.check_length(&report);
+        pattern.is_flawed = is_flawed.get();
         pattern
     }
 
@@ -240,29 +252,25 @@ fn typed(
     span: Span,
     report: &impl Fn(String),
 ) -> Option<Segment> {
-    match LitStr::new(written, span).parse::<Type>() {
-        Ok(ty @ Type::Path(_)) => {
-            let written = written.split_whitespace().collect();
-            Some(Segment::Typed {
-                name,
-                ty: Box::new(ty),
-                written,
-            })
-        }
-        _ => {
-            report(format!(
-                "`{written}` in `{part}` is no type for a parameter: write an owned type that \
-                 implements `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
-            ));
-            None
-        }
+    if let Ok(ty @ Type::Path(_)) = LitStr::new(written, span).parse::<Type>() {
+        let written = written.split_whitespace().collect();
+        return Some(Segment::Typed {
+            name,
+            ty: Box::new(ty),
+            written,
+        });
     }
+    report(format!(
+        "`{written}` in `{part}` is no type for a parameter: write an owned type that implements \
+         `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
+    ));
+    None
 }
 
 /// A name is an identifier; a keyword becomes a raw one.
 fn parameter_name(name: &str, span: Span) -> Option<Ident> {
-    let reserved = matches!(name, "" | "_" | "self" | "Self" | "super" | "crate");
     let name = name.strip_prefix("r#").unwrap_or(name);
+    let reserved = matches!(name, "" | "_" | "self" | "Self" | "super" | "crate");
     let is_name = name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if reserved || !is_name {

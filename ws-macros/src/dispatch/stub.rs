@@ -6,9 +6,8 @@ use quote::{format_ident, quote};
 
 use super::check::Table;
 use super::expand::{
-    attributes, core, item, nested_summary, state_type, url_attributes, url_summary,
+    argument, attributes, core, item, nested_summary, state_type, url_attributes, url_summary,
 };
-use super::pattern::Segment;
 
 /// The table's type, its `table()`, and the functions of all lines that could be read.
 pub fn table(table: &Table) -> TokenStream {
@@ -28,10 +27,7 @@ pub fn table(table: &Table) -> TokenStream {
             let name = &route.name;
             let arguments = route.pattern.params().enumerate().map(|(place, segment)| {
                 let name = format_ident!("_value{place}");
-                match segment {
-                    Segment::Typed { ty, .. } => quote!(#name: #ty),
-                    _ => quote!(#name: impl ::core::convert::AsRef<str>),
-                }
+                argument(&name, segment)
             });
             quote! {
                 #attrs

@@ -5,14 +5,10 @@
 //! So the first match is the most specific one.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::Type;
+use quote::quote;
 
+use super::param_types::{Conditions, ParamTypes, condition};
 use super::pattern::{Pattern, Segment};
-
-/// The conditions under which something is there: the `#[cfg]` predicates of each route
-/// that leads there, all of which must hold for that route.
-type Conditions = Vec<Vec<TokenStream>>;
 
 /// A place in the patterns of a table.
 #[derive(Default)]
@@ -27,7 +23,6 @@ pub struct Node {
 
 struct Typed {
     written: String,
-    ty: Type,
     node: Node,
 }
 
@@ -44,12 +39,12 @@ impl Node {
         node.conditions.push(predicates.to_vec());
         let leaf = || Leaf {
             number,
-            condition: condition(&vec![predicates.to_vec()]),
+            condition: condition(&[predicates.to_vec()]),
         };
         for segment in &pattern.segments {
             node = match segment {
                 Segment::Literal(text) => node.literal(text),
-                Segment::Typed { ty, written, .. } => node.typed(ty, written),
+                Segment::Typed { written, .. } => node.typed(written),
                 Segment::Text { .. } => &mut **node.text.get_or_insert_default(),
                 Segment::Rest { .. } => {
                     node.wildcards.push(leaf());
@@ -73,16 +68,14 @@ impl Node {
         &mut self.literals[at].1
     }
 
-    fn typed(&mut self, ty: &Type, written: &str) -> &mut Self {
+    fn typed(&mut self, written: &str) -> &mut Self {
         let at = self
             .typed
             .iter()
             .position(|typed| typed.written == written)
             .unwrap_or_else(|| {
-                let written = written.to_owned();
                 self.typed.push(Typed {
-                    written,
-                    ty: ty.clone(),
+                    written: written.to_owned(),
                     node: Self::default(),
                 });
                 self.typed.len() - 1
@@ -92,21 +85,20 @@ impl Node {
 
     /// Statements that return the number of the route that matches from this segment on,
     /// if one does. They name the segments `path`.
-    pub fn statements(&self, at: usize) -> TokenStream {
-        let literals = self.literals.iter().map(|(text, node)| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
+    pub fn statements(&self, at: usize, types: &ParamTypes<'_>) -> TokenStream {
+        let arms = self.literals.iter().map(|(text, node)| {
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
             quote!(#condition ::core::option::Option::Some(#text) => { #inner })
         });
-        let literals = (!self.literals.is_empty())
-            .then(|| quote!(match path.text(#at) { #(#literals)* _ => {} }));
-        let typed = self.typed.iter().map(|Typed { ty, node, .. }| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
-            let span = syn::spanned::Spanned::span(ty);
-            let reads = quote_spanned!(span=> path.is::<#ty>(#at));
-            quote!(#condition { if #reads { #inner } })
+        let literals =
+            (!self.literals.is_empty()).then(|| quote!(match path.text(#at) { #(#arms)* _ => {} }));
+        let with_type = self.typed.iter().map(|Typed { written, node }| {
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
+            let ty = types.name(written);
+            quote!(#condition { if path.is(#at, &#ty) { #inner } })
         });
         let text = self.text.iter().map(|node| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1));
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
             quote!(#condition { if path.has(#at) { #inner } })
         });
         let ends = self.ends.iter().map(|Leaf { number, condition }| {
@@ -115,25 +107,6 @@ impl Node {
         let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
             quote!(#condition { return ::core::option::Option::Some(#number); })
         });
-        quote!(#literals #(#typed)* #(#text)* #(#ends)* #(#wildcards)*)
+        quote!(#literals #(#with_type)* #(#text)* #(#ends)* #(#wildcards)*)
     }
-}
-
-/// The `#[cfg]` attribute of something that several routes lead to; nothing where one of
-/// them is there always.
-fn condition(conditions: &Conditions) -> TokenStream {
-    if conditions.iter().any(Vec::is_empty) {
-        return TokenStream::new();
-    }
-    let mut any: Vec<TokenStream> = Vec::new();
-    let mut seen = Vec::new();
-    for predicates in conditions {
-        let all = quote!(all(#(#predicates),*));
-        let text = all.to_string();
-        if !seen.contains(&text) {
-            seen.push(text);
-            any.push(all);
-        }
-    }
-    quote!(#[cfg(any(#(#any),*))])
 }

@@ -54,7 +54,7 @@ impl Value {
         } else if input.peek(LitStr) {
             input.parse::<LitStr>()?.to_tokens(&mut tokens);
             ValueKind::Other
-        } else if input.peek(syn::Lit) {
+        } else if input.peek(syn::Lit) && !input.peek(Token![-]) {
             let literal: Literal = input.parse()?;
             literal.to_tokens(&mut tokens);
             number(&literal, input, &mut tokens)?
@@ -86,7 +86,9 @@ fn number(
         Ok(number) => number,
         Err(message) => return Err(syn::Error::new(literal.span(), message)),
     };
-    if number.unit.is_empty() && input.peek(Ident::peek_any) {
+    // A word with a colon is the next option, with no comma before it.
+    let has_unit = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
+    if number.unit.is_empty() && has_unit {
         let unit = input.call(Ident::parse_any)?;
         unit.to_tokens(tokens);
         number.unit = unit.to_string();
@@ -186,8 +188,8 @@ pub fn unit_of_time(unit: &str) -> Option<Duration> {
     Some(match unit {
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
-        "m" => Duration::from_secs(60),
-        "h" => Duration::from_secs(3600),
+        "m" => Duration::from_mins(1),
+        "h" => Duration::from_hours(1),
         _ => return None,
     })
 }
@@ -241,7 +243,7 @@ mod tests {
         assert_eq!(time("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(time("0.5s"), Some(Duration::from_millis(500)));
         assert_eq!(time("1.25m"), Some(Duration::from_secs(75)));
-        assert_eq!(time("1h"), Some(Duration::from_secs(3600)));
+        assert_eq!(time("1h"), Some(Duration::from_hours(1)));
         assert_eq!(time("0.000000001s"), Some(Duration::from_nanos(1)));
         assert_eq!(time("5"), None);
         assert_eq!(time("5KiB"), None);

@@ -69,6 +69,25 @@ pub enum Role {
 }
 
 impl Block {
+    /// The shape of a hook is ours, so lints about it are not the user's concern: a hook may
+    /// leave `self` unread, take its payload by value and await nothing.
+    pub fn allow_what_signatures_demand(&mut self) {
+        for item in &mut self.item.items {
+            if let ImplItem::Fn(function) = item
+                && Kind::of(&function.sig).is_some()
+            {
+                function.attrs.push(syn::parse_quote!(
+                    #[allow(
+                        clippy::unused_self,
+                        clippy::needless_pass_by_value,
+                        clippy::unnecessary_wraps,
+                        clippy::unused_async
+                    )]
+                ));
+            }
+        }
+    }
+
     /// Reads a block; what is wrong with it is for `check` to say.
     pub fn parse(item: ItemImpl) -> Self {
         let hooks = functions(&item).filter_map(Hook::parse).collect();

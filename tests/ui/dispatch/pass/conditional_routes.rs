@@ -1,5 +1,8 @@
 //! Routes under `#[cfg]`: what is off is not there, alternatives share name and path.
 
+use ws_server::extract::NoState;
+use ws_server::limits::LimitOptions;
+use ws_server::route::Lookup;
 use ws_server::prelude::*;
 
 struct Echo;
@@ -31,6 +34,9 @@ fn main() {
     let router = Routes::table().into_router(NoState, &Hub::default(), &LimitOptions::NONE);
     let router = router.unwrap();
     assert_eq!(router.routes().count(), 2);
-    assert!(matches!(router.find(Routes::either(7).as_str()), Lookup::Found(..)));
+    assert!(matches!(
+        router.find(Routes::either(7).as_str()),
+        Lookup::Found(..)
+    ));
     assert!(matches!(router.find("/off/7/x"), Lookup::Found(..)));
 }

@@ -1,5 +1,6 @@
 //! A table without routes.
 
+use ws_server::extract::NoState;
 use ws_server::prelude::*;
 
 dispatch! {

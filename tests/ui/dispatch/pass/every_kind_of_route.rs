@@ -49,6 +49,9 @@ dispatch! {
 fn main() {
     let _: Table<App> = Routes::table();
     assert_eq!(Routes::room(42).to_string(), "/rooms/42");
-    assert_eq!(Routes::seat(42, "window 7").to_string(), "/rooms/42/window%207");
+    assert_eq!(
+        Routes::seat(42, "window 7").to_string(),
+        "/rooms/42/window%207"
+    );
     assert_eq!(format!("{Routes:?}"), "Routes");
 }

@@ -35,6 +35,8 @@ dispatch! {
     u64: "/u64/{u64: u64}" => room::Room;
     new: "/new" => room::Room;
     core: "/core" => room::Room;
+    find: "/find" => room::Room;
+    routes: "/routes/{core}/{find}" => room::Room;
 }
 
 dispatch! {

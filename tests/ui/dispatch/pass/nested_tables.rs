@@ -1,5 +1,7 @@
 //! A table in a table in a table, each with its part of the state.
 
+use ws_server::limits::LimitOptions;
+use ws_server::route::Lookup;
 use ws_server::prelude::*;
 
 #[derive(Clone)]
@@ -45,6 +47,7 @@ mod users {
 
     mod misc {
         use ws_server::prelude::*;
+    use ws_server::route::RouteUrl;
 
         struct Echo;
 
@@ -69,8 +72,12 @@ mod users {
 
 fn main() {
     let hub = Hub::default();
-    let app = App { users: users::Users };
-    let router = Routes::table().into_router(app, &hub, &LimitOptions::NONE).unwrap();
+    let app = App {
+        users: users::Users,
+    };
+    let router = Routes::table()
+        .into_router(app, &hub, &LimitOptions::NONE)
+        .unwrap();
     let url = Routes::users(users::Routes::feed("ada"));
     assert_eq!(url.to_string(), "/api/users/ada/feed");
     assert!(matches!(router.find(url.as_str()), Lookup::Found(..)));

@@ -1,5 +1,8 @@
 //! Patterns that match the same paths, one of them always the more specific.
 
+use ws_server::extract::NoState;
+use ws_server::limits::LimitOptions;
+use ws_server::route::Lookup;
 use ws_server::prelude::*;
 
 struct Echo;
@@ -31,7 +34,16 @@ fn main() {
         Lookup::Found(route, _) => route.spec.name,
         _ => "none",
     };
-    let paths = ["/rooms/new", "/rooms/7", "/rooms/x", "/rooms", "/x", "/", "/7/a", "/-7/b"];
+    let paths = [
+        "/rooms/new",
+        "/rooms/7",
+        "/rooms/x",
+        "/rooms",
+        "/x",
+        "/",
+        "/7/a",
+        "/-7/b",
+    ];
     let expected = ["new", "id", "name", "rest", "all", "root", "one", "two"];
     assert_eq!(paths.map(name), expected);
 }

@@ -1,7 +1,19 @@
 //! A public table over private types, under every warning that a library may deny.
 
-#![deny(warnings, missing_docs, unreachable_pub, rust_2018_idioms, unused, clippy::pedantic)]
-#![deny(single_use_lifetimes, missing_copy_implementations, trivial_casts, unused_qualifications)]
+#![deny(
+    warnings,
+    missing_docs,
+    unreachable_pub,
+    rust_2018_idioms,
+    unused,
+    clippy::pedantic
+)]
+#![deny(
+    single_use_lifetimes,
+    missing_copy_implementations,
+    trivial_casts,
+    unused_qualifications
+)]
 
 use ws_server::prelude::*;
 
@@ -41,7 +53,7 @@ dispatch! {
 
     /// With a line of documentation.
     documented: "/documented/{id: Id}" => Echo;
-    plain: "/plain/{id: Id}/{*rest}" => Echo;
+    plain: "/plain/{id: Id}" => Echo;
 }
 
 fn main() {

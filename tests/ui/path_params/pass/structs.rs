@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use ws_server::extract::{FromParams, HasParam, Params};
 use ws_server::prelude::*;
 
 #[derive(PathParams)]
@@ -43,7 +44,9 @@ dispatch! {
 }
 
 fn read<T: FromParams<R>, R>(_: fn() -> R, values: &[(&'static str, &str)]) -> Result<T, Refusal> {
-    let values = values.iter().map(|(name, value)| (*name, String::from_str(value).unwrap()));
+    let values = values
+        .iter()
+        .map(|(name, value)| (*name, String::from_str(value).unwrap()));
     T::from_params(&Params::new(values.collect()))
 }
 

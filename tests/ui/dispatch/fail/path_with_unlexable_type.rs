@@ -1,0 +1,20 @@
+use ws_server::prelude::*;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+}
+
+dispatch! {
+    pub struct Routes;
+
+    room: "/rooms/{name: '}" => Echo;
+}
+
+fn main() {
+    let _ = Routes::table();
+}

@@ -1,0 +1,58 @@
+//! The options of a route, written as constant data.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote};
+
+use crate::dispatch::options::{Choice, Meaning, Options, Origins};
+
+/// `RouteOptions { … }`; what the table leaves open is not written.
+pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
+    const OF_ROUTE: [&str; 4] = ["require_session", "require_page", "origins", "protocols"];
+    let (own, limits): (Vec<_>, Vec<_>) = options
+        .choices
+        .iter()
+        .partition(|(name, _)| OF_ROUTE.contains(name));
+    let field = |(name, choice): &(&&'static str, &Choice)| {
+        let name = Ident::new(name, Span::call_site());
+        let value = meaning(&choice.meaning, core);
+        quote!(#name: ::core::option::Option::Some(#value),)
+    };
+    let own = own.iter().map(field);
+    let limits: Vec<_> = limits.iter().map(field).collect();
+    let limits = (!limits.is_empty()).then(|| {
+        quote! {
+            limits: #core::limits::LimitOptions {
+                #(#limits)*
+                ..#core::limits::LimitOptions::NONE
+            },
+        }
+    });
+    quote!(#core::route::RouteOptions { #(#own)* #limits ..#core::route::RouteOptions::NONE })
+}
+
+fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
+    let duration = |time: &std::time::Duration| {
+        let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
+        quote!(::core::time::Duration::new(#seconds, #nanos))
+    };
+    match meaning {
+        Meaning::Flag(flag) => flag.to_token_stream(),
+        Meaning::Number(number) => Literal::u64_unsuffixed(*number).to_token_stream(),
+        Meaning::Time(time) => duration(time),
+        Meaning::TimeOrOff(None) | Meaning::Rate(None) => quote!(::core::option::Option::None),
+        Meaning::TimeOrOff(Some(time)) => {
+            let time = duration(time);
+            quote!(::core::option::Option::Some(#time))
+        }
+        Meaning::Rate(Some((messages, per))) => {
+            let per = duration(per);
+            quote!(::core::option::Option::Some(#core::limits::Rate::new(#messages, #per)))
+        }
+        Meaning::OnFull { refuse: true } => quote!(#core::limits::OnFull::Refuse),
+        Meaning::OnFull { refuse: false } => quote!(#core::limits::OnFull::Close),
+        Meaning::Origins(Origins::Same) => quote!(#core::route::Origins::Same),
+        Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
+        Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
+        Meaning::Protocols(list) => quote!(&[#(#list),*]),
+    }
+}

@@ -1,0 +1,117 @@
+//! The types of a table's parameters, each a constant of the expansion.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Meta, Type};
+
+use super::check::Route;
+use super::pattern::Segment;
+
+/// The conditions under which something is there: the `#[cfg]` predicates of each route
+/// that leads there, all of which must hold for that route.
+pub type Conditions = Vec<Vec<TokenStream>>;
+
+/// The types as they are written, each once.
+pub struct ParamTypes<'t> {
+    types: Vec<ParamType<'t>>,
+}
+
+struct ParamType<'t> {
+    written: &'t str,
+    ty: &'t Type,
+    conditions: Conditions,
+}
+
+impl<'t> ParamTypes<'t> {
+    /// The types of the parameters of these routes.
+    pub fn of(routes: &'t [Route]) -> Self {
+        let mut types: Vec<ParamType<'t>> = Vec::new();
+        for route in routes {
+            for segment in &route.pattern.segments {
+                let Segment::Typed { written, ty, .. } = segment else {
+                    continue;
+                };
+                let at = types.iter().position(|known| known.written == written);
+                let at = at.unwrap_or_else(|| {
+                    types.push(ParamType {
+                        written,
+                        ty,
+                        conditions: Conditions::new(),
+                    });
+                    types.len() - 1
+                });
+                types[at].conditions.push(predicates(&route.attrs));
+            }
+        }
+        Self { types }
+    }
+
+    /// The name of the constant of a type.
+    pub fn name(&self, written: &str) -> Ident {
+        let at = self.types.iter().position(|known| known.written == written);
+        format_ident!(
+            "__PARAM_{}",
+            at.unwrap_or_default(),
+            span = Span::call_site()
+        )
+    }
+
+    /// The constants. A type that is no type for a parameter is reported here.
+    pub fn constants(&self, core: &TokenStream) -> TokenStream {
+        let constants = self.types.iter().map(
+            |ParamType {
+                 written,
+                 ty,
+                 conditions,
+             }| {
+                let (name, condition) = (self.name(written), condition(conditions));
+                let core_here = located(core, ty.span());
+                let new = quote_spanned!(ty.span()=> #core_here::route::ParamType::<#ty>::new());
+                quote!(#condition const #name: #core::route::ParamType<#ty> = #new;)
+            },
+        );
+        constants.collect()
+    }
+}
+
+/// The same path at another place: a message about a call points at all of its tokens.
+fn located(path: &TokenStream, span: Span) -> TokenStream {
+    let tokens = path.clone().into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    tokens.collect()
+}
+
+/// What stands in the `#[cfg]` attributes of a line.
+pub fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
+    let metas = attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("cfg"))
+        .map(|attr| &attr.meta);
+    let predicates = metas.filter_map(|meta| match meta {
+        Meta::List(list) => Some(list.tokens.clone()),
+        Meta::Path(_) | Meta::NameValue(_) => None,
+    });
+    predicates.collect()
+}
+
+/// The `#[cfg]` attribute of something that several routes lead to; nothing where one of
+/// them is there always.
+pub fn condition(conditions: &[Vec<TokenStream>]) -> TokenStream {
+    if conditions.iter().any(Vec::is_empty) {
+        return TokenStream::new();
+    }
+    let mut any: Vec<TokenStream> = Vec::new();
+    let mut seen = Vec::new();
+    for predicates in conditions {
+        let all = quote!(all(#(#predicates),*));
+        let text = all.to_string();
+        if !seen.contains(&text) {
+            seen.push(text);
+            any.push(all);
+        }
+    }
+    quote!(#[cfg(any(#(#any),*))])
+}
