@@ -77,14 +77,61 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```ignore
 /// dispatch! {
+///     /// Documentation of the table.
 ///     pub struct Routes;
-///     state: App;
+///     state: App;                                       // what `State<T>` is taken from
+///     defaults { require_session: false, ping: 20s }    // options of every route
 ///
-///     greeter: "/socket/greeter"      => Greeter { require_session: false };
-///     room:    "/rooms/{id: u64}/chat" => chat::Room { max_message: 16 KiB };
-///     admin:   "/admin"               => use crate::admin::Routes;
+///     news:  "/news"                => News;
+///     user:  "/users/{name}"        => User;            // `Path<String>`
+///     room:  "/rooms/{id: u64}"     => Room { max_message: 16 KiB };
+///     files: "/files/{*rest}"       => Files;           // zero or more segments
+///     admin: "/admin"               => use crate::admin::Routes;
 /// }
 /// ```
+///
+/// `Routes::table()` is what `Server::new` takes. Every route has a function of its name that
+/// makes a URL: `Routes::room(42)` prints `/rooms/42`; `Routes::admin(url)` puts a URL of the
+/// nested table under the prefix.
+///
+/// # Paths
+///
+/// Doubled and trailing slashes do not count; segments are percent-decoded before they are
+/// compared (RFC 3986, section 2.1). `{name: Type}` matches where `Type` reads the segment with
+/// `FromStr`. The most specific route wins, segment by segment: literal, typed parameter,
+/// `String`, rest. Two routes that match the same path, where neither is more specific, are an
+/// error that shows such a path.
+///
+/// # Options
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `require_session` | `true`, `false` | `true` |
+/// | `require_page` | `true`, `false` | as `require_session` |
+/// | `origins` | `same`, `any`, `["https://a.example", …]` | `same`, or what the server says |
+/// | `protocols` | `["v2.chat", "v1.chat"]`, the most wanted first | none |
+/// | `max_message` | size; past it 1009 | `64 KiB` |
+/// | `outbox`, `outbox_frames` | size, number: what may wait for the client | `1 MiB`, `1024` |
+/// | `on_full` | `close` (1013), `refuse` (an error of `send`) | `close` |
+/// | `mailbox`, `timers`, `tasks` | number | `256`, `256`, `64` |
+/// | `read_ahead` | size: what is read while a hook waits | `64 KiB` |
+/// | `rate` | `20/s`, `100/m`, `off`; past it 1008 | `off` |
+/// | `ping` | time, `off`: after so long without anything received | `25s` |
+/// | `idle` | time, `off`: nothing received, closed | `60s` |
+/// | `stall` | time: nothing could be written, closed | `30s` |
+/// | `init_timeout` | time; past it 503 | `10s` |
+/// | `hook_timeout` | time; past it 1011 | `30s` |
+/// | `close_timeout`, `terminate_timeout` | time | `5s` |
+///
+/// Sizes are `100 B`, `16 KiB`, `1 MiB` (a plain number is bytes), times `500ms`, `0.5s`, `25s`,
+/// `2m`, `1h`.
+///
+/// # State
+///
+/// With `state: App;` handlers may take `State<T>` for `App` and for everything that is
+/// `FromRef<App>`. A nested table has a state of its own, which must be `FromRef` of the outer's.
+///
+/// Where the library is known under another name, say which with `crate: ::my_framework::ws;`.
 #[proc_macro]
 pub fn dispatch(input: TokenStream) -> TokenStream {
     dispatch::expand(input.into()).into()
