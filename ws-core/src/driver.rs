@@ -233,6 +233,7 @@ impl<H: Send + 'static> Driver<H> {
     fn lose(&mut self) {
         self.ends.lost = true;
         self.shared().outbox().shut(lost());
+        self.shared().client_gone();
     }
 
     /// The client's Close is answered when everything before it is done (RFC 6455,

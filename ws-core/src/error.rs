@@ -1,5 +1,6 @@
 //! Refusals of a handshake, and the way from any error to one.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -225,6 +226,16 @@ pub enum TopicError {
     /// The value could not be encoded; nothing was sent to anybody.
     #[error("the value could not be encoded: {0}")]
     Encode(String),
+}
+
+/// Logs a panic of the application's code; its message is the application's own text.
+pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
+    let text = panic
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no text)");
+    tracing::error!(panic = text, "a hook panicked");
 }
 
 #[cfg(test)]

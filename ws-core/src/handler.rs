@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use crate::close::{Close, CloseReason};
 use crate::decode::DecodeError;
-use crate::error::Refusal;
+use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Opening};
 use crate::protocol::Incoming;
 use crate::reply::{End, Reply};
@@ -90,6 +90,14 @@ pub enum Fault {
     TimedOut,
 }
 
+impl Fault {
+    /// Logs the panic that a hook ended with.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        log_panic(panic);
+        Self::Panic
+    }
+}
+
 /// The future of an async hook; it owns the handler and gives it back.
 pub type HookFuture<H> = Pin<Box<dyn Future<Output = (H, Outcome)> + Send>>;
 
@@ -133,7 +141,7 @@ impl<'a, H> Call<'a, H> {
         let context = self.context;
         let _entered = context.span.enter();
         let outcome = catch_unwind(AssertUnwindSafe(|| hook(handler, context)));
-        Step::Done(outcome.map_err(|panic| log_panic(&*panic)))
+        Step::Done(outcome.map_err(|panic| Fault::of_panic(&*panic)))
     }
 
     /// Takes the handler out for the future of an async hook.
@@ -202,7 +210,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
         let _entered = context.span.enter();
         match catch_unwind(AssertUnwindSafe(|| hook.as_mut().poll(cx))) {
             Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(log_panic(&*panic))),
+            Err(panic) => Poll::Ready(Err(Fault::of_panic(&*panic))),
         }
     })
     .await
@@ -288,17 +296,6 @@ impl<H> Clone for Hooks<H> {
 }
 
 impl<H> Copy for Hooks<H> {}
-
-/// Logs a panic; its message is the application's own text.
-pub(crate) fn log_panic(panic: &(dyn Any + Send)) -> Fault {
-    let text = panic
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(no text)");
-    tracing::error!(panic = text, "a hook panicked");
-    Fault::Panic
-}
 
 impl Reply {
     fn undecodable(close: Close) -> Self {

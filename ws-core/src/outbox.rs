@@ -21,11 +21,10 @@ use crate::close::{Close, CloseReason};
 use crate::protocol::encoder::encode_close;
 
 mod frame;
+mod state;
 
 pub use frame::{Frame, Policy};
-
-/// How many chunks one vectored write takes at most.
-const SLICES: usize = 64;
+use state::State;
 
 /// The stream of bytes beneath a connection. No method ever blocks.
 pub trait Transport: Send + 'static {
@@ -105,9 +104,10 @@ pub enum Delivery {
 }
 
 /// How far the connection still takes frames.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Phase {
     /// Frames are taken.
+    #[default]
     Open,
     /// The Close frame is queued; nothing may follow it (RFC 6455, section 5.5.1).
     Closing,
@@ -126,52 +126,11 @@ pub struct Outbox {
     max_frames: usize,
 }
 
-struct State {
-    queue: VecDeque<Chunk>,
-    /// Bytes and frames in the queue.
-    bytes: usize,
-    frames: usize,
-    /// The first chunk is a part of a frame whose beginning is already written.
-    started: bool,
-    corked: bool,
-    phase: Phase,
-    broken: bool,
-    direct: Option<Arc<dyn DirectWrite>>,
-    waker: Option<Waker>,
-    /// Since when the socket has taken nothing of what waits.
-    blocked: Option<Instant>,
-    /// Why the connection ends, said by whoever ended it first.
-    ending: Option<CloseReason>,
-    dropped: u64,
-}
-
-struct Chunk {
-    bytes: Bytes,
-    /// The topic that the frame belongs to; 0 for none.
-    topic: u64,
-    /// The frame ends with this chunk.
-    last: bool,
-}
-
 impl Outbox {
     /// An outbox for so many bytes and frames. One frame of any size fits an empty one.
     pub fn new(max_bytes: usize, max_frames: usize) -> Self {
-        let state = State {
-            queue: VecDeque::new(),
-            bytes: 0,
-            frames: 0,
-            started: false,
-            corked: false,
-            phase: Phase::Open,
-            broken: false,
-            direct: None,
-            waker: None,
-            blocked: None,
-            ending: None,
-            dropped: 0,
-        };
         Self {
-            state: Mutex::new(state),
+            state: Mutex::default(),
             waiting: AtomicBool::new(false),
             room: Notify::new(),
             max_bytes,
@@ -440,224 +399,6 @@ pub(crate) struct Status {
     pub(crate) empty: bool,
     pub(crate) blocked: Option<Instant>,
     pub(crate) ending: bool,
-}
-
-impl State {
-    fn status(&self) -> Status {
-        Status {
-            empty: self.queue.is_empty(),
-            blocked: self.blocked.filter(|_| !self.queue.is_empty()),
-            ending: self.phase != Phase::Open,
-        }
-    }
-
-    fn fits(&self, len: usize, outbox: &Outbox) -> bool {
-        self.queue.is_empty() || self.has_room(len, outbox)
-    }
-
-    fn has_room(&self, len: usize, outbox: &Outbox) -> bool {
-        self.bytes.saturating_add(len) <= outbox.max_bytes && self.frames < outbox.max_frames
-    }
-
-    /// Queues a frame and, with `write`, lets it go straight to an idle socket. Returns
-    /// the task to wake.
-    fn put(&mut self, frame: Frame, topic: u64, write: bool, outbox: &Outbox) -> Option<Waker> {
-        let write = write && !self.corked && self.queue.is_empty();
-        if write && let Some(direct) = &self.direct {
-            match direct.try_write_vectored(&frame.slices()) {
-                Ok(written) if written == frame.len() => return None,
-                Ok(written) => self.queue_rest(frame, topic, written, outbox),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.queue_rest(frame, topic, 0, outbox);
-                }
-                Err(_) => self.broken = true,
-            }
-            return self.waker.clone();
-        }
-        self.queue_rest(frame, topic, 0, outbox);
-        if write { self.waker.clone() } else { None }
-    }
-
-    fn queue_rest(&mut self, frame: Frame, topic: u64, written: usize, outbox: &Outbox) {
-        self.bytes += frame.len() - written;
-        self.frames += 1;
-        self.started |= written > 0;
-        let [head, payload] = frame.into_chunks();
-        let mut skip = written;
-        for (mut bytes, last) in [(head, payload.is_empty()), (payload, true)] {
-            let skipped = skip.min(bytes.len());
-            bytes.advance(skipped);
-            skip -= skipped;
-            if !bytes.is_empty() {
-                self.queue.push_back(Chunk { bytes, topic, last });
-            }
-        }
-        outbox.waiting.store(true, Ordering::Relaxed);
-    }
-
-    fn write_direct(&mut self, outbox: &Outbox) {
-        let Some(direct) = self.direct.clone() else {
-            return;
-        };
-        while !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.fill(&[], &mut slices);
-            match direct.try_write_vectored(&slices[..count]) {
-                Ok(written) => self.advance(written, outbox),
-                Err(error) => {
-                    self.broken |= error.kind() != io::ErrorKind::WouldBlock;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn flush(
-        &mut self,
-        cx: &mut Context<'_>,
-        cork: &mut Vec<u8>,
-        transport: &mut dyn Transport,
-        now: Instant,
-        outbox: &Outbox,
-    ) -> io::Result<()> {
-        if self.broken {
-            cork.clear();
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let mut done = 0;
-        while done < cork.len() || !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.fill(&cork[done..], &mut slices);
-            match transport.poll_write_vectored(cx, &slices[..count]) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(written)) => {
-                    let corked = written.min(cork.len() - done);
-                    done += corked;
-                    self.advance(written - corked, outbox);
-                    self.blocked = None;
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
-                    self.blocked.get_or_insert(now);
-                    break;
-                }
-            }
-        }
-        if self.queue.is_empty() && done == cork.len() {
-            self.blocked = None;
-        }
-        if done < cork.len() {
-            self.keep_cork(&cork[done..], done > 0, outbox);
-        }
-        cork.clear();
-        Ok(())
-    }
-
-    /// What is left of the cork buffer waits in front of the queue.
-    fn keep_cork(&mut self, rest: &[u8], started: bool, outbox: &Outbox) {
-        self.bytes += rest.len();
-        self.frames += 1;
-        self.started |= started;
-        let bytes = Bytes::copy_from_slice(rest);
-        self.queue.push_front(Chunk {
-            bytes,
-            topic: 0,
-            last: true,
-        });
-        outbox.waiting.store(true, Ordering::Relaxed);
-    }
-
-    /// Fills `slices` with `first` and the front of the queue; returns how many there are.
-    fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
-        let queued = self.queue.iter().map(|chunk| &*chunk.bytes);
-        let all = Some(first)
-            .filter(|first| !first.is_empty())
-            .into_iter()
-            .chain(queued);
-        let mut count = 0;
-        for (slot, bytes) in slices.iter_mut().zip(all) {
-            *slot = IoSlice::new(bytes);
-            count += 1;
-        }
-        count
-    }
-
-    /// Takes what was written off the queue.
-    fn advance(&mut self, mut written: usize, outbox: &Outbox) {
-        self.bytes -= written;
-        while written > 0 {
-            let Some(front) = self.queue.front_mut() else {
-                break;
-            };
-            if written < front.bytes.len() {
-                front.bytes.advance(written);
-                self.started = true;
-                return;
-            }
-            written -= front.bytes.len();
-            self.started = !front.last;
-            self.frames -= usize::from(front.last);
-            self.queue.pop_front();
-        }
-        if self.queue.is_empty() {
-            // An idle connection keeps no buffer.
-            self.queue = VecDeque::new();
-            outbox.waiting.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Drops all frames but the rest of the one that is half written.
-    fn discard(&mut self, outbox: &Outbox) {
-        let queue = mem::take(&mut self.queue);
-        (self.bytes, self.frames) = (0, 0);
-        if self.started {
-            for chunk in queue {
-                self.bytes += chunk.bytes.len();
-                let last = chunk.last;
-                self.queue.push_back(chunk);
-                if last {
-                    self.frames = 1;
-                    break;
-                }
-            }
-        }
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
-    }
-
-    /// Drops the oldest frames of a topic until a new one fits.
-    fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
-        while !self.fits(len, outbox) && self.drop_topic(topic, 1, outbox) {}
-    }
-
-    /// Drops up to `count` of the oldest frames of a topic, but never one whose
-    /// beginning is written. Returns whether any was dropped.
-    fn drop_topic(&mut self, topic: u64, count: usize, outbox: &Outbox) -> bool {
-        let mut dropped = 0;
-        let mut beyond_started = !self.started;
-        let mut dropping = false;
-        let mut inside = false;
-        let (bytes, frames) = (&mut self.bytes, &mut self.frames);
-        self.queue.retain(|chunk| {
-            if !inside {
-                dropping = beyond_started && chunk.topic == topic && dropped < count;
-                dropped += usize::from(dropping);
-            }
-            inside = !chunk.last;
-            beyond_started |= chunk.last;
-            if dropping {
-                *bytes -= chunk.bytes.len();
-                *frames -= usize::from(chunk.last);
-            }
-            !dropping
-        });
-        self.dropped += dropped as u64;
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
-        dropped > 0
-    }
 }
 
 fn wake(waker: Option<Waker>) {

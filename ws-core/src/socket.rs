@@ -65,7 +65,7 @@ struct Control {
     expiry: Option<Instant>,
     /// A shutdown cuts everything but `terminate` at the first time, that at the second.
     shutdown: Option<(Instant, Instant)>,
-    client_closed: bool,
+    client_gone: bool,
     gone: bool,
     /// `terminate` has ended too.
     finished: bool,
@@ -258,9 +258,9 @@ impl Shared {
         self.close(&close, CloseCause::Shutdown);
     }
 
-    /// The client's Close has arrived.
-    pub(crate) fn client_closed(&self) {
-        self.lock().client_closed = true;
+    /// The client's Close has arrived, or the end of its stream.
+    pub(crate) fn client_gone(&self) {
+        self.lock().client_gone = true;
         self.closed.notify_waiters();
     }
 
@@ -271,7 +271,7 @@ impl Shared {
     }
 
     async fn closed(&self) {
-        self.until(|control| control.client_closed || control.gone)
+        self.until(|control| control.client_gone || control.gone)
             .await;
     }
 

@@ -12,7 +12,7 @@ use warp::{Filter, Rejection};
 use ws_core::admit;
 
 use crate::handshake::{self, Arrival};
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
 ///
@@ -97,7 +97,7 @@ fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Reje
     if !rest.starts_with('/') {
         return Err(warp::reject::not_found());
     }
-    match admit::route(shared.router().find(rest)) {
+    match admit::route(shared.router.find(rest)) {
         None => Err(warp::reject::not_found()),
         Some(Ok((route, params))) => Ok((Ok((route.clone(), params)), whole.to_owned())),
         Some(Err(refusal)) => Ok((Err(refusal), whole.to_owned())),

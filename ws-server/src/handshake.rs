@@ -15,7 +15,7 @@ use ws_core::hub::Slot;
 use ws_core::route::Route;
 
 use crate::connection;
-use crate::server::Shared;
+use crate::shared::Shared;
 
 /// Where a request goes: the route and its parameters, or the answer to a broken path.
 pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
@@ -89,12 +89,12 @@ async fn admit(shared: &Shared, route: &Route, arrival: &Arrival) -> Result<Entr
         peer: arrival.peer,
         can_upgrade: arrival.on_upgrade.is_some(),
     };
-    let knock = admit::knock(Door::from(route), &request, shared.policy())?;
+    let knock = admit::knock(Door::from(route), &request, &shared.policy)?;
     let visitor = match knock.wanted() {
-        Some(wanted) => shared.sessions().visitor(&request, wanted).await,
+        Some(wanted) => shared.sessions.visitor(&request, wanted).await,
         None => Ok(Visitor::default()),
     };
-    let hub = shared.hub();
+    let hub = &shared.hub;
     let peer = arrival.peer.map(|address| address.ip());
     knock
         .identify(visitor)?

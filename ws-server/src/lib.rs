@@ -57,6 +57,7 @@ mod filter;
 mod handshake;
 pub mod runtime;
 mod server;
+mod shared;
 
 pub use failure::Error;
 pub use filter::{PeerAddr, WsFilter};

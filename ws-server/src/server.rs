@@ -1,15 +1,15 @@
 //! The server: its configuration, and what is built of it.
 
-use std::fmt;
 use std::time::Duration;
 
-use ws_core::admit::{AllowedOrigins, NoSessions, Origin, Policy, SessionLookup};
+use ws_core::admit::{AllowedOrigins, NoSessions, Origin, Policy};
 use ws_core::extract::NoState;
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
-use ws_core::route::{Router, Table};
+use ws_core::route::Table;
 
 use crate::failure::Error;
+use crate::shared::Shared;
 
 mod accept;
 mod http;
@@ -272,40 +272,5 @@ fn public_url(value: &str) -> Result<Origin, Error> {
         _ => Err(Error::PublicUrl {
             value: value.to_owned(),
         }),
-    }
-}
-
-/// What the filter, the accept loop and every clone of a [`Ws`] share.
-pub(crate) struct Shared {
-    router: Router,
-    hub: Hub,
-    policy: Policy,
-    sessions: Box<dyn SessionLookup>,
-    limits: ServerLimits,
-}
-
-impl Shared {
-    pub(crate) const fn router(&self) -> &Router {
-        &self.router
-    }
-
-    pub(crate) const fn hub(&self) -> &Hub {
-        &self.hub
-    }
-
-    pub(crate) const fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    pub(crate) fn sessions(&self) -> &dyn SessionLookup {
-        &*self.sessions
-    }
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
     }
 }

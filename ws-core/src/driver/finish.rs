@@ -9,7 +9,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Driver;
 use crate::close::CloseReason;
-use crate::handler::{Ending, Finish, log_panic};
+use crate::error::log_panic;
+use crate::handler::{Ending, Finish};
 
 /// `terminate`, under way.
 pub(super) struct Finishing {

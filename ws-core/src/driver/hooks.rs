@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::{Driver, Running, Worker};
 use crate::close::{Close, CloseCause};
-use crate::handler::{Call, Fault, Outcome, Step, log_panic};
+use crate::handler::{Call, Fault, Outcome, Step};
 use crate::message::Message;
 use crate::outbox::Frame;
 use crate::protocol::encoder::put_frame;
@@ -133,7 +133,7 @@ impl<H: Send + 'static> Driver<H> {
                 self.outcome(outcome, cx, worker);
             }
             Err(panic) => {
-                let fault = log_panic(&*panic);
+                let fault = Fault::of_panic(&*panic);
                 self.running = None;
                 self.outcome(Err(fault), cx, worker);
             }
@@ -203,10 +203,7 @@ impl<H: Send + 'static> Driver<H> {
         if self.ends.closing || self.ends.lost {
             return Ok(());
         }
-        let limit = CORK.min(self.shared().limits().outbox);
-        if worker.cork.len() >= limit {
-            self.flush(cx, worker, false);
-        }
+        self.bound_cork(cx, worker);
         let outbox = self.shared().outbox();
         if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
             let opcode = if message.is_text() {
@@ -222,6 +219,13 @@ impl<H: Send + 'static> Driver<H> {
         }
         outbox.reply(Frame::owned(message));
         Ok(())
+    }
+
+    /// Writes the cork buffer where it is full: what the socket does not take then waits.
+    pub(super) fn bound_cork(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        if worker.cork.len() >= CORK.min(self.shared().limits().outbox) {
+            self.flush(cx, worker, false);
+        }
     }
 
     /// Closes in order, from within.

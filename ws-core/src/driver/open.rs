@@ -12,9 +12,9 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 use super::{Driver, lost};
-use crate::error::Refusal;
+use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
-use crate::handler::{Handler, Hooks, log_panic};
+use crate::handler::{Handler, Hooks};
 use crate::hub::Slot;
 use crate::outbox::Transport;
 use crate::socket::{Sender, Socket};

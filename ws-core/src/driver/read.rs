@@ -48,7 +48,10 @@ impl<H: Send + 'static> Driver<H> {
             None => (ready!(transport.poll_read(cx, &mut worker.scratch)), false),
         };
         match read {
-            Ok(0) => self.ends.eof = true,
+            Ok(0) => {
+                self.ends.eof = true;
+                self.shared().client_gone();
+            }
             Ok(_) if direct => {
                 self.clock.received();
                 match self.decoder.target_filled() {
@@ -103,13 +106,14 @@ impl<H: Send + 'static> Driver<H> {
                     self.close(&close, CloseCause::RateLimit);
                 }
             }
-            Event::Ping(payload) if self.shared().outbox().has_waiting() => {
-                self.ahead
-                    .get_or_insert_default()
-                    .owe_pong(payload.into_bytes());
-            }
             Event::Ping(payload) => {
-                put_frame(&mut worker.cork, OpCode::Pong, payload.as_slice());
+                self.bound_cork(cx, worker);
+                if self.shared().outbox().has_waiting() {
+                    let ahead = self.ahead.get_or_insert_default();
+                    ahead.owe_pong(payload.into_bytes());
+                } else {
+                    put_frame(&mut worker.cork, OpCode::Pong, payload.as_slice());
+                }
             }
             Event::Pong(_) => {}
         }
@@ -123,7 +127,7 @@ impl<H: Send + 'static> Driver<H> {
         };
         let reason = CloseReason::new(CloseCause::ClientClosed, code, text);
         self.ends.client_closed = Some(Box::new((Close::from(code), reason)));
-        self.shared().client_closed();
+        self.shared().client_gone();
     }
 
     /// The client broke the protocol (RFC 6455, section 7.1.7).

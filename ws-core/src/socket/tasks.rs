@@ -9,8 +9,7 @@ use tokio::task::JoinSet;
 
 use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
-use crate::error::SpawnError;
-use crate::handler::log_panic;
+use crate::error::{SpawnError, log_panic};
 use crate::reply::{End, IntoReply, Reply};
 
 impl<H> Socket<H> {

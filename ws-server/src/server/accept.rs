@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::Shared;
 use super::http::{self, Application, ForPeer};
+use crate::shared::Shared;
 
 /// Time for the answers to handshakes that the hub cuts at its deadline.
 const SLACK: Duration = Duration::from_millis(100);

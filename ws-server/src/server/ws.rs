@@ -10,9 +10,10 @@ use warp::{Filter, Rejection, Reply};
 use ws_core::hub::Hub;
 
 use super::signals::Signals;
-use super::{Shared, accept, http};
+use super::{accept, http};
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
+use crate::shared::Shared;
 
 /// A server that is ready to serve. Clones are the same server.
 ///
