@@ -98,7 +98,7 @@ dispatch! {
     plain: "/plain" => Any;
     full: "/full" => Any {
         max_message: 16KiB, outbox: 2 MiB, outbox_frames: 10, on_full: refuse, mailbox: 1_000,
-        timers: 0, tasks: 1, read_ahead: 100 B, rate: 20/s, ping: off, idle: off, stall: 0.5s,
+        timers: 0, tasks: 1, subscriptions: 9, read_ahead: 100 B, rate: 20/s, ping: off, idle: off, stall: 0.5s,
         init_timeout: 500ms, hook_timeout: 2m, close_timeout: 1h, terminate_timeout: 3 s,
         require_session: true, require_page: false, origins: ["https://a.example"],
         protocols: ["v2.chat", "v1.chat"],
@@ -211,6 +211,7 @@ fn every_option_reaches_the_route() {
         mailbox: 1000,
         timers: 0,
         tasks: 1,
+        subscriptions: 9,
         read_ahead: 100,
         rate: Some(Rate::new(20, Duration::from_secs(1))),
         ping: None,

@@ -8,6 +8,7 @@
 //! of arguments, it reaches through three function pointers.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::error::log_panic;
 use crate::extract::Context;
 use crate::handler::{HookFuture, Hooks};
 use crate::hub::Slot;
@@ -38,6 +40,9 @@ use clock::Clock;
 use finish::Finishing;
 use worker::Worker;
 
+/// Messages and notifications that one connection handles before it is the others' turn.
+const CALLS_PER_POLL: usize = 512;
+
 /// How often a driver reads before it lets other connections run.
 const READS_PER_TURN: usize = 8;
 
@@ -58,6 +63,8 @@ struct Driver<H: 'static> {
     ends: Ends,
     /// A notification is next where a message waits too.
     mail_next: bool,
+    /// Hooks that may still be called before it is the others' turn.
+    calls_left: usize,
     finishing: Option<Box<Finishing>>,
     /// The connection's place among those that the server allows.
     slot: Option<Slot>,
@@ -65,6 +72,7 @@ struct Driver<H: 'static> {
 
 /// An async hook under way.
 struct Running<H> {
+    name: &'static str,
     future: HookFuture<H>,
     since: Instant,
 }
@@ -101,10 +109,7 @@ impl<H: Send + 'static> Future for Driver<H> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
         if this.finishing.is_none() {
-            let mut worker = Worker::take();
-            let live = this.poll_live(cx, &mut worker);
-            worker.give_back();
-            match live {
+            match this.poll_guarded(cx) {
                 Poll::Ready(reason) => this.begin_finish(reason),
                 Poll::Pending => return Poll::Pending,
             }
@@ -135,6 +140,7 @@ impl<H: Send + 'static> Driver<H> {
             clock: Clock::new(),
             ends: Ends::default(),
             mail_next: false,
+            calls_left: CALLS_PER_POLL,
             finishing: None,
             slot,
         }
@@ -142,6 +148,26 @@ impl<H: Send + 'static> Driver<H> {
 
     fn shared(&self) -> &Shared {
         self.context.socket.shared()
+    }
+
+    /// Panics of hooks are caught where hooks are called. Should anything else of the
+    /// application panic in here, it ends this connection, with its `terminate`.
+    fn poll_guarded(&mut self, cx: &mut TaskContext<'_>) -> Poll<CloseReason> {
+        let mut worker = Worker::take();
+        let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(cx, &mut worker)));
+        match live {
+            Ok(live) => {
+                worker.give_back();
+                live
+            }
+            // The buffers may be in pieces: the thread makes new ones.
+            Err(panic) => {
+                let _entered = self.context.span.enter();
+                log_panic(&*panic);
+                let close = Close::internal();
+                Poll::Ready(CloseReason::of(CloseCause::HookPanic, &close))
+            }
+        }
     }
 
     /// Lives until the connection is over; then says why.
@@ -155,10 +181,12 @@ impl<H: Send + 'static> Driver<H> {
             ));
         }
         self.clock.now = Instant::now();
+        self.calls_left = CALLS_PER_POLL;
+        // The waker is known before orders are looked at, so that none is overlooked.
+        self.cork(cx);
         if let Some(orders) = self.shared().new_orders() {
             self.clock.obey(orders);
         }
-        self.cork(cx);
         self.poll_hook(cx, worker);
         loop {
             let more = self.turn(cx, worker);
@@ -174,7 +202,7 @@ impl<H: Send + 'static> Driver<H> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !due && !self.goes_on(status.empty, cx, worker) {
+            if !due && !self.held_has_room() {
                 return Poll::Pending;
             }
             self.cork(cx);
@@ -197,21 +225,13 @@ impl<H: Send + 'static> Driver<H> {
     /// more may come, but it is the others' turn.
     fn turn(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
         for _ in 0..READS_PER_TURN {
-            if self.work(cx, worker) {
-                return true;
-            }
+            self.work(cx, worker);
             if !self.may_read() || self.poll_read(cx, worker).is_pending() {
                 self.answer_close();
-                return false;
+                return self.calls_left == 0 && self.can_call() && self.has_work();
             }
         }
         true
-    }
-
-    /// Whether a flush has made something possible that was not before.
-    fn goes_on(&mut self, empty: bool, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
-        let pong = empty && self.ahead.as_ref().is_some_and(|ahead| ahead.has_pong());
-        pong || (self.held.is_some() && self.release_held(cx, worker))
     }
 
     /// Writes what this burst produced. Afterwards the outbox may be written to directly.
@@ -232,7 +252,10 @@ impl<H: Send + 'static> Driver<H> {
     /// The transport has failed: nobody can send any more.
     fn lose(&mut self) {
         self.ends.lost = true;
-        self.shared().outbox().shut(lost());
+        // A Close that had come before is still why the connection ends.
+        let closed = self.ends.client_closed.as_ref();
+        let reason = closed.map_or_else(lost, |closed| closed.1.clone());
+        self.shared().outbox().shut(reason);
         self.shared().client_gone();
     }
 
@@ -247,6 +270,11 @@ impl<H: Send + 'static> Driver<H> {
             self.shared().outbox().close(answer, reason.clone());
             self.ends.closing = true;
         }
+    }
+
+    /// Whether a message or a notification waits for its hook.
+    fn has_work(&self) -> bool {
+        self.has_ahead() || self.has_mail()
     }
 
     /// Whether a hook runs, or waits for its turn or for room.
@@ -277,10 +305,12 @@ impl<H: Send + 'static> Driver<H> {
         // Our Close is written. The side that closes the stream first is the server
         // (RFC 6455, section 7.1.1).
         if !self.ends.shut && (self.ends.client_closed.is_some() || self.ends.deaf) {
-            self.ends.shut = true;
             if let Some(transport) = &mut self.transport {
-                // An error shows at the next read.
-                let _ = transport.poll_shutdown(cx);
+                // Not before everything that the stream keeps is written. An error is an end.
+                self.ends.shut = transport.poll_shutdown(cx).is_ready();
+            }
+            if !self.ends.shut {
+                return None;
             }
         }
         (self.ends.client_closed.is_some() || self.ends.eof).then(lost)

@@ -7,6 +7,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::close::Close;
+use crate::hook;
 
 /// A handshake that is not accepted: the HTTP response that the client gets instead
 /// of 101 (RFC 6455, section 4.2.2).
@@ -159,14 +160,14 @@ pub trait OrFault<T> {
 impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
     fn or_refuse(self) -> Result<T, Refusal> {
         self.map_err(|error| {
-            tracing::error!(%error, "init failed");
+            tracing::error!(hook = hook::name(), %error, "a hook failed");
             Refusal::INTERNAL_SERVER_ERROR
         })
     }
 
     fn or_close(self) -> Result<T, Close> {
         self.map_err(|error| {
-            tracing::error!(%error, "hook failed");
+            tracing::error!(hook = hook::name(), %error, "a hook failed");
             Close::internal()
         })
     }
@@ -235,7 +236,7 @@ pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no text)");
-    tracing::error!(panic = text, "a hook panicked");
+    tracing::error!(hook = hook::name(), panic = text, "a hook panicked");
 }
 
 #[cfg(test)]

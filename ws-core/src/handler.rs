@@ -14,6 +14,7 @@ use crate::close::{Close, CloseReason};
 use crate::decode::DecodeError;
 use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Opening};
+use crate::hook;
 use crate::protocol::Incoming;
 use crate::reply::{End, Reply};
 
@@ -164,7 +165,9 @@ impl<'a, H> Call<'a, H> {
     /// the error.
     pub fn undecodable(self, error: DecodeError) -> Step<H> {
         let _entered = self.context.span.enter();
-        tracing::debug!(%error, "a message is not what the handler takes");
+        // The error's own text quotes the payload.
+        let code = error.close_code().get();
+        tracing::debug!(code, "a message is not what the handler takes");
         Step::Done(Ok(Reply::undecodable(error.into())))
     }
 
@@ -202,18 +205,28 @@ impl<H> Taken<H> {
 ///
 /// [`Fault`]: the hook panicked, or was cut off.
 pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) -> Result<T, Fault> {
-    let mut hook = pin!(hook);
-    poll_fn(|cx| {
+    let mut hook = pin!(Some(hook));
+    let mut result = poll_fn(|cx| {
+        let _entered = context.span.enter();
         if context.socket.hooks_are_cut() {
+            tracing::error!(hook = hook::name(), "a hook ran out of time");
             return Poll::Ready(Err(Fault::TimedOut));
         }
-        let _entered = context.span.enter();
-        match catch_unwind(AssertUnwindSafe(|| hook.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            hook.as_mut().as_pin_mut().map(|hook| hook.poll(cx))
+        }));
+        match polled {
+            Ok(poll) => poll.unwrap_or(Poll::Pending).map(Ok),
             Err(panic) => Poll::Ready(Err(Fault::of_panic(&*panic))),
         }
     })
-    .await
+    .await;
+    // What a hook leaves behind may panic too; the handler outlives that.
+    let _entered = context.span.enter();
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook.set(None))) {
+        result = Err(Fault::of_panic(&*panic));
+    }
+    result
 }
 
 /// The last call: the handler by value, and why the connection ended.
@@ -241,7 +254,7 @@ impl<H> Ending<H> {
         } = self;
         let _entered = context.span.enter();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, reason, &context))) {
-            log_panic(&*panic);
+            Fault::of_panic(&*panic);
         }
         Finish::Done
     }

@@ -14,6 +14,7 @@ pub mod driver;
 pub mod error;
 pub mod extract;
 pub mod handler;
+mod hook;
 pub mod hub;
 pub mod id;
 pub mod limits;

@@ -89,6 +89,8 @@ limits! {
     timers: usize = 256;
     /// Futures that `Socket::spawn` may have under way on one connection.
     tasks: usize = 64;
+    /// Topics that one connection may be subscribed to; past it 1011.
+    subscriptions: usize = 1024;
     /// Bytes of messages read ahead while a hook waits.
     read_ahead: usize = 64 * KIB;
     /// Messages from the client; past it 1008.
@@ -150,7 +152,27 @@ pub enum LimitError {
     },
 }
 
+/// Longer than anything is waited for; later times could not be counted.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+
 impl Limits {
+    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    pub fn bounded(mut self) -> Self {
+        let times = [
+            &mut self.stall,
+            &mut self.init_timeout,
+            &mut self.hook_timeout,
+            &mut self.close_timeout,
+            &mut self.terminate_timeout,
+        ];
+        for time in times {
+            *time = LONGEST.min(*time);
+        }
+        self.ping = self.ping.map(|time| time.min(LONGEST));
+        self.idle = self.idle.map(|time| time.min(LONGEST));
+        self
+    }
+
     /// Checks that the values can work, alone and together.
     ///
     /// # Errors
@@ -162,6 +184,7 @@ impl Limits {
             ("outbox", self.outbox),
             ("outbox_frames", self.outbox_frames),
             ("mailbox", self.mailbox),
+            ("subscriptions", self.subscriptions),
             ("read_ahead", self.read_ahead),
         ];
         let times = [
@@ -273,7 +296,7 @@ mod tests {
             (limits.mailbox, limits.timers, limits.tasks),
             (256, 256, 64)
         );
-        assert_eq!(limits.read_ahead, 65_536);
+        assert_eq!((limits.read_ahead, limits.subscriptions), (65_536, 1_024));
         assert_eq!(limits.rate, None);
         assert_eq!(limits.on_full, OnFull::Close);
         assert_eq!(limits.ping, Some(Duration::from_secs(25)));

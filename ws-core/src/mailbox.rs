@@ -5,13 +5,14 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::error::NotifyError;
+use crate::error::{NotifyError, log_panic};
 use crate::timer::{Due, TimerId, Timers};
 
 /// Says that `T` is the mailbox type of a handler: the first argument of its `info`.
@@ -54,15 +55,25 @@ struct Mailbox<T> {
 
 struct Inner<T> {
     queue: VecDeque<Mail<T>>,
-    /// How many of the queue came from timers; those count against the timers' bound.
-    from_timers: usize,
+    /// How many of the queue came from `notify`; only those count against its bound.
+    notified: usize,
+    /// How many came from timers that are gone; they still count against the timers' bound.
+    fired: usize,
     timers: Timers<T>,
     closed: bool,
 }
 
 struct Mail<T> {
     value: T,
-    timer: Option<TimerId>,
+    source: Source,
+}
+
+/// Where a notification came from.
+#[derive(Clone, Copy)]
+enum Source {
+    Notify,
+    Once,
+    Every(TimerId),
 }
 
 impl<T> Mailbox<T> {
@@ -79,12 +90,10 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
     fn fire(&self, now: Instant) -> usize {
         let mut inner = self.lock();
         let mut fired = 0;
-        while let Some(Due { value, timer }) = inner.timers.next(now) {
-            inner.queue.push_back(Mail {
-                value,
-                timer: Some(timer),
-            });
-            inner.from_timers += 1;
+        while let Some(Due { value, repeats }) = inner.timers.next(now) {
+            let source = repeats.map_or(Source::Once, Source::Every);
+            inner.fired += usize::from(repeats.is_none());
+            inner.queue.push_back(Mail { value, source });
             fired += 1;
         }
         fired
@@ -109,7 +118,10 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
         let queue = std::mem::take(&mut inner.queue);
         let timers = std::mem::take(&mut inner.timers);
         drop(inner);
-        drop((queue, timers));
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop((queue, timers))));
+        if let Err(panic) = dropped {
+            log_panic(&*panic);
+        }
     }
 }
 
@@ -122,7 +134,8 @@ impl MailSlot {
             let (queue, timers) = (VecDeque::new(), Timers::default());
             let inner = Inner {
                 queue,
-                from_timers: 0,
+                notified: 0,
+                fired: 0,
                 timers,
                 closed: *closed,
             };
@@ -148,10 +161,12 @@ impl MailSlot {
         if inner.closed {
             return Err(NotifyError::Closed(value));
         }
-        if inner.queue.len() - inner.from_timers >= limit {
+        if inner.notified >= limit {
             return Err(NotifyError::Full(value));
         }
-        inner.queue.push_back(Mail { value, timer: None });
+        inner.notified += 1;
+        let source = Source::Notify;
+        inner.queue.push_back(Mail { value, source });
         self.waiting.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -167,7 +182,7 @@ impl MailSlot {
         if inner.closed {
             return Err(NotifyError::Closed(value));
         }
-        if inner.timers.len() + inner.from_timers >= limit {
+        if inner.timers.len() + inner.fired >= limit {
             return Err(NotifyError::Full(value));
         }
         Ok(set(&mut inner.timers, value))
@@ -176,11 +191,12 @@ impl MailSlot {
     /// Takes the next notification.
     pub(crate) fn next<T: Send + 'static>(&self) -> Option<T> {
         let mut inner = self.mailbox::<T>().lock();
-        let Mail { value, timer } = inner.queue.pop_front()?;
+        let Mail { value, source } = inner.queue.pop_front()?;
         self.waiting.fetch_sub(1, Ordering::Release);
-        if let Some(timer) = timer {
-            inner.from_timers -= 1;
-            inner.timers.taken(timer);
+        match source {
+            Source::Notify => inner.notified -= 1,
+            Source::Once => inner.fired -= 1,
+            Source::Every(timer) => inner.timers.taken(timer),
         }
         if inner.queue.is_empty() && inner.queue.capacity() > 16 {
             inner.queue = VecDeque::new();

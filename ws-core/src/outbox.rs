@@ -8,12 +8,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes, buf::Limit};
+use bytes::{Bytes, buf::Limit};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -24,7 +23,7 @@ mod frame;
 mod state;
 
 pub use frame::{Frame, Policy};
-use state::State;
+use state::{CLOSE, State};
 
 /// The stream of bytes beneath a connection. No method ever blocks.
 pub trait Transport: Send + 'static {
@@ -64,6 +63,17 @@ pub trait Transport: Send + 'static {
     /// Any error of the stream; the connection ends in any case.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Goes on writing what the stream has taken and keeps; a stream that keeps nothing is
+    /// always flushed.
+    ///
+    /// # Errors
+    ///
+    /// Any error of the stream: the connection is lost.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = cx;
+        Poll::Ready(Ok(()))
+    }
+
     /// The writing side as other tasks may use it, where the stream allows that.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>>;
 }
@@ -101,6 +111,13 @@ pub enum Delivery {
     Overflow,
     /// The connection is closing or gone.
     Closed,
+}
+
+/// A control frame that the connection's task sends between messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Control {
+    Ping,
+    Pong,
 }
 
 /// How far the connection still takes frames.
@@ -148,7 +165,7 @@ impl Outbox {
     /// # Errors
     ///
     /// [`Refused`]: nothing was taken.
-    pub fn push(&self, frame: Frame) -> Result<(), Refused> {
+    pub fn push(&self, frame: &Frame) -> Result<(), Refused> {
         let mut state = self.lock();
         if state.phase != Phase::Open {
             return Err(Refused::Closed);
@@ -180,12 +197,15 @@ impl Outbox {
         if state.phase != Phase::Open {
             return Delivery::Closed;
         }
-        if volatile && !state.queue.is_empty() {
+        // In a burst the queue holds what this burst produced, which is no backlog.
+        let backlog = state.blocked.is_some() || !state.corked;
+        if volatile && backlog && !state.queue.is_empty() {
             state.dropped += 1;
             return Delivery::Skipped;
         }
-        // What takes the place of an older frame needs no further room.
-        let replaces = policy == Policy::Latest && state.drop_topic(topic, usize::MAX, self);
+        // What takes the place of older frames needs no further room, unless it is larger.
+        let replaces =
+            policy == Policy::Latest && state.drop_topic(topic, usize::MAX, self) >= frame.len();
         if !replaces && !state.fits(frame.len(), self) {
             match policy {
                 Policy::Close => return Delivery::Overflow,
@@ -198,7 +218,7 @@ impl Outbox {
             }
         }
         let idle = state.queue.is_empty();
-        let waker = state.put(frame.clone(), topic, write, self);
+        let waker = state.put(frame, topic, write, self);
         let deferred = !write && idle && !state.corked;
         let broken = state.broken;
         drop(state);
@@ -224,36 +244,36 @@ impl Outbox {
         };
         drop(state);
         wake(waker);
+        self.room.notify_waiters();
     }
 
     /// Queues the Close frame behind what waits, and takes nothing more. The first
     /// reason stands. Returns whether this was the first.
     pub fn close(&self, close: &Close, reason: CloseReason) -> bool {
-        self.end(Some(close), reason, false)
+        self.end(close, reason, false)
     }
 
     /// As [`close`](Self::close), but discards what waits, up to the end of the frame that
     /// is half written.
     pub fn discard_and_close(&self, close: &Close, reason: CloseReason) -> bool {
-        self.end(Some(close), reason, true)
+        self.end(close, reason, true)
     }
 
-    fn end(&self, close: Option<&Close>, reason: CloseReason, discard: bool) -> bool {
+    fn end(&self, close: &Close, reason: CloseReason, discard: bool) -> bool {
         let mut state = self.lock();
         if state.phase == Phase::Closed {
             return false;
         }
-        if discard {
-            state.discard(self);
-        }
+        let unsent = discard && state.discard(self);
         let first = state.phase == Phase::Open;
         if first {
             state.phase = Phase::Closing;
             state.ending = Some(reason);
         }
-        // After `discard` the earlier Close frame is gone with the rest.
-        if let Some(close) = close.filter(|_| first || discard) {
-            state.put(Frame::whole(encode_close(close)), 0, true, self);
+        // One Close frame is sent, and no more (RFC 6455, section 5.5.1); an earlier one that
+        // was discarded is not sent.
+        if first || unsent {
+            state.put(&Frame::whole(encode_close(close)), CLOSE, true, self);
         }
         let waker = state.waker.clone();
         drop(state);
@@ -325,11 +345,13 @@ impl Outbox {
     pub(crate) fn cork(&self, waker: &Waker) -> Status {
         let mut state = self.lock();
         state.corked = true;
-        match &mut state.waker {
-            Some(known) => known.clone_from(waker),
-            None => state.waker = Some(waker.clone()),
-        }
+        state.set_waker(waker);
         state.status()
+    }
+
+    /// From now on this waker wakes the connection's task.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.lock().set_waker(waker);
     }
 
     /// Whether anything waits. What this thread pushed is always seen.
@@ -344,19 +366,19 @@ impl Outbox {
     }
 
     /// Queues a reply of a hook, for which there is room.
-    pub(crate) fn reply(&self, frame: Frame) {
+    pub(crate) fn reply(&self, frame: &Frame) {
         let mut state = self.lock();
         if state.phase == Phase::Open {
             state.put(frame, 0, false, self);
         }
     }
 
-    /// Queues a control frame behind what waits; it counts against no limit, the
-    /// connection's task sends few of them.
-    pub(crate) fn control(&self, frame: Bytes) {
+    /// Queues a Ping or a Pong before everything that waits, in the place of an earlier one
+    /// that is not written yet: only the newest needs an answer (RFC 6455, section 5.5.3).
+    pub(crate) fn control(&self, kind: Control, frame: Bytes) {
         let mut state = self.lock();
         if state.phase == Phase::Open {
-            state.put(Frame::whole(frame), 0, false, self);
+            state.put_control(kind, frame, self);
         }
     }
 
@@ -378,8 +400,12 @@ impl Outbox {
         if uncork {
             state.corked = false;
         }
+        let before = state.bytes;
         let result = state.flush(cx, cork, transport, now, self);
-        let room = state.phase == Phase::Open;
+        // Also after an error: the buffer is the thread's, and the next connection's.
+        cork.clear();
+        // Told only where room appeared: who waits for it may be the hook of this very task.
+        let room = state.phase == Phase::Open && state.bytes < before;
         drop(state);
         if room {
             self.room.notify_waiters();

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::close::Close;
 use crate::decode::Json;
+use crate::hook;
 use crate::message::Message;
 
 /// Messages for the client in order, then perhaps a close.
@@ -56,6 +57,16 @@ impl Messages {
         }
     }
 
+    /// The size of the first message's payload in bytes.
+    pub(crate) fn first_len(&self) -> usize {
+        let first = match self {
+            Self::None => None,
+            Self::One(message) => Some(message),
+            Self::Many(messages) => messages.front(),
+        };
+        first.map_or(0, Message::len)
+    }
+
     /// Puts a message back in front.
     pub(crate) fn put_back(&mut self, message: Message) {
         match self {
@@ -89,7 +100,7 @@ impl Reply {
 
     /// A value could not be encoded: a fault of the server, closed with 1011.
     fn encode_failed(error: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%error, "a reply could not be encoded");
+        tracing::error!(hook = hook::name(), %error, "a reply could not be encoded");
         Self {
             messages: Messages::None,
             end: End::Error(Close::internal()),

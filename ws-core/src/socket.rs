@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     /// `control` has something that the connection's task has not seen.
     changed: AtomicBool,
     control: Mutex<Control>,
-    /// Told when the client has closed, and at the end.
+    /// Told when the client has closed, when the server shuts down, and at the end.
     closed: Notify,
 }
 
@@ -258,7 +258,7 @@ impl Shared {
         self.close(&close, CloseCause::Shutdown);
     }
 
-    /// The client's Close has arrived, or the end of its stream.
+    /// The client's Close has arrived, or its side of the stream has ended without.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
         self.closed.notify_waiters();
@@ -266,8 +266,18 @@ impl Shared {
 
     /// `terminate` has ended, and the connection's task with it.
     pub(crate) fn finish(&self) {
+        self.outbox.release();
         self.lock().finished = true;
         self.closed.notify_waiters();
+    }
+
+    /// Resolves when a shutdown cuts everything but `terminate`.
+    pub(crate) async fn cut_by_shutdown(&self) {
+        self.until(|control| control.shutdown.is_some()).await;
+        let shutdown = self.lock().shutdown;
+        if let Some((cut, _)) = shutdown {
+            tokio::time::sleep_until(cut).await;
+        }
     }
 
     async fn closed(&self) {
@@ -282,15 +292,6 @@ impl Shared {
         self.outbox
             .ending()
             .expect("a connection that has ended has a reason")
-    }
-
-    /// Resolves when a shutdown cuts everything but `terminate`.
-    pub(crate) async fn cut_by_shutdown(&self) {
-        self.until(|control| control.shutdown.is_some()).await;
-        let times = self.lock().shutdown;
-        if let Some((cut, _)) = times {
-            tokio::time::sleep_until(cut).await;
-        }
     }
 
     async fn until(&self, reached: impl Fn(&Control) -> bool) {
@@ -310,7 +311,6 @@ impl Shared {
     /// `reason` is why. Returns why.
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = self.outbox.shut(reason);
-        self.outbox.release();
         self.mail.close();
         let mut control = self.lock();
         control.gone = true;
@@ -329,7 +329,7 @@ impl Shared {
     fn send(&self, message: Message) -> Result<(), SendError<Message>> {
         // Encoding shares a large payload and copies a small one: the message is still
         // there to be given back.
-        match self.outbox.push(Frame::of(&message)) {
+        match self.outbox.push(&Frame::of(&message)) {
             Ok(()) => Ok(()),
             Err(Refused::Closed) => Err(SendError::Closed(message)),
             Err(Refused::Full) => match self.limits().on_full {
@@ -349,7 +349,7 @@ impl Shared {
             let room = self.outbox.room().notified();
             tokio::pin!(room);
             room.as_mut().enable();
-            match self.outbox.push(frame.clone()) {
+            match self.outbox.push(&frame) {
                 Ok(()) => return Ok(()),
                 Err(Refused::Closed) => return Err(SendError::Closed(message)),
                 Err(Refused::Full) => room.await,
@@ -367,10 +367,8 @@ impl Recipient for Shared {
         &self.outbox
     }
 
-    fn overflow(&self) {
+    fn overflow(&self) -> bool {
         let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
-        if self.fail(&close, CloseCause::Overflow) {
-            tracing::debug!(id = %self.id, "closed: the client does not read fast enough");
-        }
+        self.fail(&close, CloseCause::Overflow)
     }
 }

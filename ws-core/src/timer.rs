@@ -28,7 +28,8 @@ enum Timer<T> {
 /// A notification that is due.
 pub(crate) struct Due<T> {
     pub(crate) value: T,
-    pub(crate) timer: TimerId,
+    /// The timer that goes on, if it does.
+    pub(crate) repeats: Option<TimerId>,
 }
 
 impl<T> Default for Timers<T> {
@@ -79,7 +80,12 @@ impl<T> Timers<T> {
                 .filter(|first| first.key().0 <= now)?;
             let ((due, id), timer) = first.remove_entry();
             match timer {
-                Timer::Once(value) => return Some(Due { value, timer: id }),
+                Timer::Once(value) => {
+                    return Some(Due {
+                        value,
+                        repeats: None,
+                    });
+                }
                 Timer::Every {
                     period,
                     mut make,
@@ -94,7 +100,8 @@ impl<T> Timers<T> {
                     self.waiting
                         .insert((next_tick(due, period, now), id), timer);
                     if let Some(value) = value {
-                        return Some(Due { value, timer: id });
+                        let repeats = Some(id);
+                        return Some(Due { value, repeats });
                     }
                 }
             }

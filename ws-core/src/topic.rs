@@ -97,7 +97,8 @@ pub(crate) trait Recipient: Send + Sync {
     fn id(&self) -> ConnectionId;
     fn outbox(&self) -> &Outbox;
     /// The subscription does not allow to miss a frame, and there was no room for one.
-    fn overflow(&self);
+    /// Returns whether that closed the connection.
+    fn overflow(&self) -> bool;
 }
 
 /// Hands a value of the topic's type to a handler.
@@ -160,6 +161,14 @@ impl Subscription {
 pub(crate) struct Except {
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) volatile: bool,
+}
+
+impl Subscription {
+    /// Puts another subscriber in the place, so that nothing is missed in between.
+    pub(crate) fn replace(&self, subscriber: Subscriber) {
+        let earlier = self.channel.lock().slots[self.slot].replace(subscriber);
+        drop(earlier);
+    }
 }
 
 impl Channel {
@@ -277,7 +286,8 @@ impl Topics {
             return Ok(0);
         };
         let frame = Frame::owned(value.to_message()?);
-        let mut later = Vec::new();
+        let mut later = flush::Later::default();
+        let mut slow = Vec::new();
         let subscribers = channel.lock();
         let mut reached = 0;
         for subscriber in subscribers.slots.iter().flatten() {
@@ -296,7 +306,9 @@ impl Topics {
                         }
                         Delivery::Skipped | Delivery::Closed => false,
                         Delivery::Overflow => {
-                            recipient.overflow();
+                            if recipient.overflow() {
+                                slow.push(recipient.id());
+                            }
                             false
                         }
                     }
@@ -311,7 +323,11 @@ impl Topics {
             });
         }
         drop(subscribers);
-        flush::later(later);
+        later.flush();
+        // Logged without the lock: a log may itself be published.
+        for id in slow {
+            tracing::debug!(%id, topic = topic.name(), "closed: the client does not follow");
+        }
         Ok(reached)
     }
 }

@@ -114,6 +114,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `outbox`, `outbox_frames` | size, number: what may wait for the client | `1 MiB`, `1024` |
 /// | `on_full` | `close` (1013), `refuse` (an error of `send`) | `close` |
 /// | `mailbox`, `timers`, `tasks` | number | `256`, `256`, `64` |
+/// | `subscriptions` | number: topics of one connection; past it 1011 | `1024` |
 /// | `read_ahead` | size: what is read while a hook waits | `64 KiB` |
 /// | `rate` | `20/s`, `100/m`, `off`; past it 1008 | `off` |
 /// | `ping` | time, `off`: after so long without anything received | `25s` |

@@ -141,7 +141,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> IoTransport<T> {
         }
     }
 
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_unflushed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.unflushed {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
@@ -151,7 +151,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> IoTransport<T> {
 
     /// Goes on flushing as far as that goes now.
     fn flush_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.poll_flush(cx) {
+        match self.poll_unflushed(cx) {
             Poll::Ready(result) => result,
             Poll::Pending => Ok(()),
         }
@@ -187,8 +187,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for IoTranspo
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx))?;
+        ready!(self.poll_unflushed(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_unflushed(cx)
     }
 
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {

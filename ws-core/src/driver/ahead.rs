@@ -17,9 +17,6 @@ pub(super) struct Ahead {
     bytes: usize,
     /// Read, but not yet decoded.
     rest: Vec<u8>,
-    /// The payload of the newest Ping that could not be answered at once. Older ones need no
-    /// answer (RFC 6455, section 5.5.3).
-    pong: Option<Bytes>,
 }
 
 impl Ahead {
@@ -77,23 +74,6 @@ impl Ahead {
     /// Bytes held.
     pub(super) fn len(&self) -> usize {
         self.bytes + self.rest.len()
-    }
-
-    pub(super) fn owe_pong(&mut self, payload: Bytes) {
-        self.pong = Some(payload);
-    }
-
-    pub(super) fn take_pong(&mut self) -> Option<Bytes> {
-        self.pong.take()
-    }
-
-    pub(super) fn has_pong(&self) -> bool {
-        self.pong.is_some()
-    }
-
-    /// Whether nothing is held: then the box can go.
-    pub(super) fn is_empty(&self) -> bool {
-        !self.has_work() && self.pong.is_none()
     }
 }
 

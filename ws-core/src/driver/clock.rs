@@ -1,15 +1,16 @@
 //! Everything of a connection that happens because time has passed.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::Context as TaskContext;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Driver, Worker};
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::limits::Rate;
-use crate::outbox::Status;
+use crate::outbox::{Control, Status};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::Orders;
@@ -25,8 +26,10 @@ pub(super) struct Clock {
     reading: bool,
     expiry: Option<Instant>,
     shutdown: Option<(Instant, Instant)>,
-    /// The Close frame is out, or will never be: the end is not waited for any longer.
+    /// The Close frame is out: the client's answer is not waited for any longer.
     close_by: Option<Instant>,
+    /// A client that reads a little now and then does not keep a closing connection longer.
+    give_up: Option<Instant>,
     /// When the client has used up what its rate allows so far.
     used_until: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -45,6 +48,7 @@ impl Clock {
             expiry: None,
             shutdown: None,
             close_by: None,
+            give_up: None,
             used_until: None,
             sleep: None,
             armed: None,
@@ -97,8 +101,9 @@ impl Clock {
             .get_or_insert_with(|| Box::pin(sleep_until(next)));
         sleep.as_mut().reset(next);
         self.armed = Some(next);
-        // The timer keeps the task's waker: it need not be polled again until it fires.
-        let fired = sleep.as_mut().poll(cx).is_ready();
+        // The timer keeps the task's waker: it need not be polled again until it fires. That
+        // must not depend on how much this task may still do in this turn.
+        let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
         if fired {
             self.armed = None;
             self.now = Instant::now();
@@ -150,8 +155,16 @@ impl<H: Send + 'static> Driver<H> {
             self.clock.received();
         }
         self.clock.reading = reading;
-        if self.ends.closing && status.empty && self.clock.close_by.is_none() {
-            self.clock.close_by = Some(self.clock.now + self.shared().limits().close_timeout);
+        if !self.ends.closing {
+            return;
+        }
+        let (now, limits) = (self.clock.now, *self.shared().limits());
+        let give_up = now + limits.stall + limits.close_timeout;
+        self.clock.give_up.get_or_insert(give_up);
+        if status.empty {
+            self.clock
+                .close_by
+                .get_or_insert(now + limits.close_timeout);
         }
     }
 
@@ -161,6 +174,7 @@ impl<H: Send + 'static> Driver<H> {
         let limits = self.context.endpoint.limits();
         let watched = clock.reading && !self.ends.closing;
         let quiet = |after| if watched { after } else { None };
+        let close_by = clock.close_by.or(clock.give_up);
         let stall = status.blocked.filter(|_| clock.close_by.is_none());
         let pinged = clock.pinged.unwrap_or(clock.received);
         let timer = if self.ends.closing {
@@ -170,7 +184,7 @@ impl<H: Send + 'static> Driver<H> {
         };
         let all = [
             (Due::Cut, clock.shutdown.map(|(cut, _)| cut)),
-            (Due::CloseBy, clock.close_by.filter(|_| !self.ends.forced)),
+            (Due::CloseBy, close_by.filter(|_| !self.ends.forced)),
             (
                 Due::Hook,
                 self.running
@@ -201,7 +215,10 @@ impl<H: Send + 'static> Driver<H> {
                 self.ends.forced = true;
             }
             // A hook that still runs has its own time.
-            Due::CloseBy => self.ends.forced = true,
+            Due::CloseBy => {
+                self.ends.forced = true;
+                self.shared().client_gone();
+            }
             Due::Hook => self.cut_hook(cx, worker),
             Due::Stall => {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "nothing could be written");
@@ -214,7 +231,7 @@ impl<H: Send + 'static> Driver<H> {
                 let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
                 self.close(&close, CloseCause::Expired);
             }
-            Due::Timer => self.shared().mail().fire(now),
+            Due::Timer => self.fire_timers(cx, worker),
             Due::Idle => {
                 let cause = match self.context.endpoint.limits().ping {
                     Some(_) => CloseCause::PingTimeout,
@@ -227,10 +244,8 @@ impl<H: Send + 'static> Driver<H> {
             }
             Due::Ping => {
                 self.clock.pinged = Some(now);
-                // Where anything waits to be written, a Ping would wait behind it.
-                if !self.shared().outbox().has_waiting() {
-                    self.shared().outbox().control(encode(OpCode::Ping, b""));
-                }
+                let ping = encode(OpCode::Ping, b"");
+                self.shared().outbox().control(Control::Ping, ping);
             }
         }
     }

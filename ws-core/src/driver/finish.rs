@@ -9,8 +9,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Driver;
 use crate::close::CloseReason;
-use crate::error::log_panic;
-use crate::handler::{Ending, Finish};
+use crate::handler::{Ending, Fault, Finish};
+use crate::hook;
 
 /// `terminate`, under way.
 pub(super) struct Finishing {
@@ -37,7 +37,7 @@ impl<H: Send + 'static> Driver<H> {
         let finish = match self.handler.take() {
             Some(handler) => {
                 let ending = Ending::new(handler, self.context.clone(), reason);
-                (self.hooks.terminate)(ending)
+                hook::run("terminate", || (self.hooks.terminate)(ending))
             }
             None => Finish::Done,
         };
@@ -51,20 +51,30 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Waits for `terminate`, as long as it may take.
     pub(super) fn poll_finish(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        // A shutdown that begins now may leave less time.
+        self.shared().outbox().set_waker(cx.waker());
+        if let Some(orders) = self.shared().new_orders() {
+            self.clock.obey(orders);
+        }
         let Some(finishing) = &mut self.finishing else {
             return Poll::Ready(());
         };
         let Some(future) = &mut finishing.future else {
             return Poll::Ready(());
         };
+        if let Some(end) = self.clock.end_of_shutdown()
+            && end < finishing.deadline.deadline()
+        {
+            finishing.deadline.as_mut().reset(end);
+        }
         let _entered = self.context.span.enter();
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Ready(())) => return Poll::Ready(()),
+        let polled = hook::run("terminate", || {
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+                .map_err(|panic| Fault::of_panic(&*panic))
+        });
+        match polled {
             Ok(Poll::Pending) => {}
-            Err(panic) => {
-                log_panic(&*panic);
-                return Poll::Ready(());
-            }
+            Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
         }
         if finishing.deadline.as_mut().poll(cx).is_ready() {
             tracing::error!(hook = "terminate", "a hook ran out of time");

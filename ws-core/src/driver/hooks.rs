@@ -6,14 +6,12 @@ use std::task::{Context as TaskContext, Poll};
 use super::{Driver, Running, Worker};
 use crate::close::{Close, CloseCause};
 use crate::handler::{Call, Fault, Outcome, Step};
+use crate::hook;
 use crate::message::Message;
 use crate::outbox::Frame;
 use crate::protocol::encoder::put_frame;
 use crate::protocol::{Incoming, OpCode};
 use crate::reply::{End, Reply};
-
-/// Messages and notifications that one connection handles before it is the others' turn.
-const CALLS_PER_TURN: usize = 256;
 
 /// Payloads up to this size are copied into the cork buffer, in bytes.
 const CORK_PAYLOAD: usize = 16 * 1024;
@@ -28,32 +26,27 @@ impl<H: Send + 'static> Driver<H> {
     }
 
     /// Handles what waits: messages that were read ahead and notifications, in turns.
-    /// Returns whether there is more, but it is the others' turn.
-    pub(super) fn work(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
-        self.pay_pong();
-        for _ in 0..CALLS_PER_TURN {
+    pub(super) fn work(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        loop {
             self.release_held(cx, worker);
-            if !self.can_call() {
-                return false;
+            if !self.can_call() || self.calls_left == 0 {
+                return;
             }
             let mail = self.has_mail();
             let message = self.has_ahead();
             if mail && (self.mail_next || !message) {
-                self.mail_next = false;
                 self.call_info(cx, worker);
             } else if message {
-                self.mail_next = true;
                 self.work_ahead(cx, worker);
             } else {
-                return false;
+                return;
             }
         }
-        true
     }
 
     /// Whether a notification waits that is still to be delivered: behind the client's
     /// Close there is nothing more to say.
-    fn has_mail(&self) -> bool {
+    pub(super) fn has_mail(&self) -> bool {
         self.ends.client_closed.is_none() && self.shared().mail().has_mail()
     }
 
@@ -65,7 +58,7 @@ impl<H: Send + 'static> Driver<H> {
             let mut rest = ahead.take_rest();
             self.feed(&mut rest, cx, worker);
         }
-        self.ahead.take_if(|ahead| ahead.is_empty());
+        self.ahead.take_if(|ahead| !ahead.has_work());
     }
 
     /// A message that has just been decoded: handled at once where nothing stands before it.
@@ -96,21 +89,39 @@ impl<H: Send + 'static> Driver<H> {
         cx: &mut TaskContext<'_>,
         worker: &mut Worker,
     ) {
-        let step = (self.hooks.message)(Call::new(&mut self.handler, &self.context), incoming);
-        self.step(step, cx, worker);
+        self.mail_next = true;
+        self.calls_left = self.calls_left.saturating_sub(1);
+        let call = Call::new(&mut self.handler, &self.context);
+        let step = caught("message", &self.context.span, || {
+            (self.hooks.message)(call, incoming)
+        });
+        let step = step.unwrap_or_else(|fault| Step::Done(Err(fault)));
+        self.step("message", step, cx, worker);
     }
 
     fn call_info(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
-        if let Some(step) = (self.hooks.info)(Call::new(&mut self.handler, &self.context)) {
-            self.step(step, cx, worker);
+        self.mail_next = false;
+        self.calls_left = self.calls_left.saturating_sub(1);
+        let call = Call::new(&mut self.handler, &self.context);
+        let step = caught("info", &self.context.span, || (self.hooks.info)(call));
+        let step = step.unwrap_or_else(|fault| Some(Step::Done(Err(fault))));
+        if let Some(step) = step {
+            self.step("info", step, cx, worker);
         }
     }
 
-    fn step(&mut self, step: Step<H>, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+    fn step(
+        &mut self,
+        name: &'static str,
+        step: Step<H>,
+        cx: &mut TaskContext<'_>,
+        worker: &mut Worker,
+    ) {
         match step {
             Step::Done(outcome) => self.outcome(outcome, cx, worker),
             Step::Pending(future) => {
                 self.running = Some(Running {
+                    name,
                     future,
                     since: self.clock.now,
                 });
@@ -124,16 +135,18 @@ impl<H: Send + 'static> Driver<H> {
         let Some(running) = &mut self.running else {
             return;
         };
-        // The hook's own panics are caught within; what may panic here is dropping it.
-        match catch_unwind(AssertUnwindSafe(|| running.future.as_mut().poll(cx))) {
+        // The hook's own panics are caught within; this is for those of what it leaves behind.
+        let polled = caught(running.name, &self.context.span, || {
+            running.future.as_mut().poll(cx)
+        });
+        match polled {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready((handler, outcome))) => {
                 self.running = None;
                 self.handler = Some(handler);
                 self.outcome(outcome, cx, worker);
             }
-            Err(panic) => {
-                let fault = Fault::of_panic(&*panic);
+            Err(fault) => {
                 self.running = None;
                 self.outcome(Err(fault), cx, worker);
             }
@@ -145,6 +158,22 @@ impl<H: Send + 'static> Driver<H> {
         self.shared().cut_hook(true);
         self.poll_hook(cx, worker);
         self.shared().cut_hook(false);
+        // A handler that was not made by the macro may not heed it; then it is lost.
+        if self.running.take().is_some() {
+            self.outcome(Err(Fault::TimedOut), cx, worker);
+        }
+    }
+
+    /// Puts the notifications that are due into the mailbox. Making them clones values of
+    /// the application, which may panic.
+    pub(super) fn fire_timers(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        let now = self.clock.now;
+        let fired = caught("info", &self.context.span, || {
+            self.shared().mail().fire(now);
+        });
+        if let Err(fault) = fired {
+            self.outcome(Err(fault), cx, worker);
+        }
     }
 
     fn outcome(&mut self, outcome: Outcome, cx: &mut TaskContext<'_>, worker: &mut Worker) {
@@ -153,10 +182,7 @@ impl<H: Send + 'static> Driver<H> {
                 self.deliver(reply, cx, worker);
             }
             Err(Fault::Panic) => self.close(&Close::internal(), CloseCause::HookPanic),
-            Err(Fault::TimedOut) => {
-                tracing::error!(parent: &self.context.span, "a hook ran out of time");
-                self.close(&Close::internal(), CloseCause::HookTimeout);
-            }
+            Err(Fault::TimedOut) => self.close(&Close::internal(), CloseCause::HookTimeout),
         }
         // The hook itself may have closed.
         if !self.ends.closing && self.shared().outbox().has_waiting() {
@@ -185,6 +211,14 @@ impl<H: Send + 'static> Driver<H> {
         true
     }
 
+    /// Whether a reply waits for room, and there is some now.
+    pub(super) fn held_has_room(&self) -> bool {
+        let outbox = self.shared().outbox();
+        self.held
+            .as_ref()
+            .is_some_and(|reply| outbox.has_room(reply.messages.first_len(), 0))
+    }
+
     /// Goes on with a reply that waited for room. Returns whether anything was sent.
     pub(super) fn release_held(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> bool {
         match self.held.take() {
@@ -200,10 +234,10 @@ impl<H: Send + 'static> Driver<H> {
         cx: &mut TaskContext<'_>,
         worker: &mut Worker,
     ) -> Result<(), Message> {
+        self.bound_cork(cx, worker);
         if self.ends.closing || self.ends.lost {
             return Ok(());
         }
-        self.bound_cork(cx, worker);
         let outbox = self.shared().outbox();
         if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
             let opcode = if message.is_text() {
@@ -217,7 +251,7 @@ impl<H: Send + 'static> Driver<H> {
         if !outbox.has_room(message.len(), worker.cork.len()) {
             return Err(message);
         }
-        outbox.reply(Frame::owned(message));
+        outbox.reply(&Frame::owned(message));
         Ok(())
     }
 
@@ -225,6 +259,8 @@ impl<H: Send + 'static> Driver<H> {
     pub(super) fn bound_cork(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         if worker.cork.len() >= CORK.min(self.shared().limits().outbox) {
             self.flush(cx, worker, false);
+            // What was written may have been a Close frame that the hook asked for.
+            self.note(self.shared().outbox().status());
         }
     }
 
@@ -233,4 +269,18 @@ impl<H: Send + 'static> Driver<H> {
         self.shared().close(close, cause);
         self.ends.closing = true;
     }
+}
+
+/// Runs a part of the hook of this name; a panic of it ends only this connection.
+fn caught<T>(
+    name: &'static str,
+    span: &tracing::Span,
+    part: impl FnOnce() -> T,
+) -> Result<T, Fault> {
+    hook::run(name, || {
+        catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
+            let _entered = span.enter();
+            Fault::of_panic(&*panic)
+        })
+    })
 }

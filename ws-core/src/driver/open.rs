@@ -12,9 +12,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
 use super::{Driver, lost};
-use crate::error::{Refusal, log_panic};
+use crate::error::Refusal;
 use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
-use crate::handler::{Handler, Hooks};
+use crate::handler::{Fault, Handler, Hooks};
+use crate::hook;
 use crate::hub::Slot;
 use crate::outbox::Transport;
 use crate::socket::{Sender, Socket};
@@ -78,24 +79,17 @@ pub fn connect<H: Handler<R>, R: 'static>(
 async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
     let span = opening.context.span.clone();
     let limit = opening.context.endpoint.limits().init_timeout;
-    let init = AssertUnwindSafe(H::init(&opening))
-        .catch_unwind()
-        .instrument(span.clone());
-    let cut = opening.context.socket.shared().cut_by_shutdown();
-    let (mut init, mut cut) = (pin!(init), pin!(cut));
-    let first = select(init.as_mut(), cut.as_mut()).map(|first| match first {
-        Either::Left((made, _)) => Some(made),
-        Either::Right(_) => None,
-    });
-    match tokio::time::timeout(limit, first).await {
-        Ok(Some(Ok(made))) => made,
-        Ok(Some(Err(panic))) => {
-            let _entered = span.enter();
-            log_panic(&*panic);
+    let init = AssertUnwindSafe(H::init(&opening)).catch_unwind();
+    let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
+    let init = hook::run_async("init", init).instrument(span.clone());
+    let shared = opening.context.socket.shared();
+    let init = pin!(tokio::time::timeout(limit, init));
+    match select(init, pin!(shared.cut_by_shutdown())).await {
+        Either::Left((Ok(Ok(made)), _)) => made,
+        Either::Left((Ok(Err(Fault::Panic | Fault::TimedOut)), _)) => {
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
-        Ok(None) => Err(Refusal::SERVICE_UNAVAILABLE),
-        Err(_) => {
+        Either::Left((Err(_), _)) | Either::Right(_) => {
             tracing::error!(parent: &span, hook = "init", "a hook ran out of time");
             Err(Refusal::SERVICE_UNAVAILABLE)
         }
@@ -112,6 +106,8 @@ struct Unopened<H> {
 impl<H> Unopened<H> {
     fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake, visitor: Visitor) -> Self {
         let peer = handshake.peer_addr();
+        // Before the connection is known, so that a shutdown that overlooks it waits for it.
+        let tracked = endpoint.hub().tracker().token();
         let shared = endpoint.hub().register(peer, endpoint.common().clone());
         let socket = Socket::new(shared);
         let span = tracing::info_span!(
@@ -129,7 +125,7 @@ impl<H> Unopened<H> {
                 visitor,
                 span,
             }),
-            _tracked: endpoint.hub().tracker().token(),
+            _tracked: tracked,
         }
     }
 }

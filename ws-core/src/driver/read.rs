@@ -2,10 +2,9 @@
 
 use std::task::{Context as TaskContext, Poll, ready};
 
-use bytes::Bytes;
-
 use super::{Driver, Worker};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::outbox::Control;
 use crate::protocol::encoder::{encode_pong, put_frame};
 use crate::protocol::{Event, OpCode, ProtocolError, TextData};
 
@@ -82,7 +81,7 @@ impl<H: Send + 'static> Driver<H> {
         worker: &mut Worker,
     ) {
         while !input.is_empty() && !self.ends.deaf && self.ends.client_closed.is_none() {
-            if !self.takes_more() {
+            if !self.takes_more() || self.calls_left == 0 {
                 self.ahead.get_or_insert_default().keep(input);
                 return;
             }
@@ -108,9 +107,9 @@ impl<H: Send + 'static> Driver<H> {
             }
             Event::Ping(payload) => {
                 self.bound_cork(cx, worker);
-                if self.shared().outbox().has_waiting() {
-                    let ahead = self.ahead.get_or_insert_default();
-                    ahead.owe_pong(payload.into_bytes());
+                let outbox = self.shared().outbox();
+                if outbox.has_waiting() {
+                    outbox.control(Control::Pong, encode_pong(payload.as_slice()));
                 } else {
                     put_frame(&mut worker.cork, OpCode::Pong, payload.as_slice());
                 }
@@ -144,16 +143,5 @@ impl<H: Send + 'static> Driver<H> {
         };
         self.ahead = None;
         self.close(&Close::new(code, error.to_string()), cause);
-    }
-
-    /// Answers the newest Ping that had to wait for room.
-    pub(super) fn pay_pong(&mut self) {
-        let Some(ahead) = &mut self.ahead else { return };
-        let outbox = self.context.socket.shared().outbox();
-        if ahead.has_pong() && !outbox.has_waiting() {
-            let payload: Bytes = ahead.take_pong().unwrap_or_default();
-            outbox.control(encode_pong(&payload));
-            self.ahead.take_if(|ahead| ahead.is_empty());
-        }
     }
 }

@@ -29,7 +29,9 @@ impl Worker {
     }
 
     /// Leaves the buffers to the next connection.
-    pub(super) fn give_back(self) {
+    pub(super) fn give_back(mut self) {
+        // What one connection could not write must never reach another's client.
+        self.cork.clear();
         IDLE.set(Some(self));
     }
 }

@@ -30,7 +30,7 @@ impl Endpoint {
         limits: Limits,
     ) -> Self {
         let common = Arc::new(Common {
-            limits,
+            limits: limits.bounded(),
             topics: hub.topics().clone(),
         });
         Self {

@@ -65,8 +65,8 @@ impl Frame {
         [IoSlice::new(&self.head), IoSlice::new(&self.payload)]
     }
 
-    pub(super) fn into_chunks(self) -> [Bytes; 2] {
-        [self.head, self.payload]
+    pub(super) fn chunks(&self) -> [Bytes; 2] {
+        [self.head.clone(), self.payload.clone()]
     }
 }
 

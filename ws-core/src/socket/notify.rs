@@ -130,6 +130,10 @@ impl<H> Socket<H> {
 
 impl Shared {
     pub(super) fn notify<T: Send + 'static>(&self, value: T) -> Result<(), NotifyError<T>> {
+        // Behind a Close no hook is called any more.
+        if !self.outbox.is_open() {
+            return Err(NotifyError::Closed(value));
+        }
         self.mail.notify(value, self.limits().mailbox)?;
         self.outbox.wake();
         Ok(())

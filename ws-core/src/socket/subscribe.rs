@@ -1,12 +1,14 @@
 //! Topics of one connection.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use super::{Shared, Socket};
-use crate::error::NotifyError;
+use crate::close::{Close, CloseCause};
+use crate::error::{NotifyError, log_panic};
 use crate::mailbox::Accepts;
 use crate::outbox::Policy;
 use crate::topic::{Recipient, Subscriber, Subscription, Topic, TopicValue};
@@ -53,8 +55,17 @@ impl<H> Socket<H> {
             else {
                 return;
             };
-            if let Err(NotifyError::Full(_)) = handler.notify(M::from(value.clone())) {
-                handler.overflow();
+            // A panic in here would end the publisher's hook, not the listener's connection.
+            match catch_unwind(AssertUnwindSafe(|| M::from(value.clone()))) {
+                Ok(value) => {
+                    if let Err(NotifyError::Full(_)) = handler.notify(value) {
+                        handler.overflow();
+                    }
+                }
+                Err(panic) => {
+                    log_panic(&*panic);
+                    handler.close(&Close::internal(), CloseCause::HookPanic);
+                }
             }
         };
         let listener = Subscriber::Listener {
@@ -72,18 +83,23 @@ impl<H> Socket<H> {
 
 impl Shared {
     fn join<T: TopicValue>(&self, topic: &Topic<T>, listens: bool, subscriber: Subscriber) {
-        // Two subscriptions of one connection to one topic would double every frame.
-        self.leave(topic, listens);
-        if self.lock().gone {
-            return;
-        }
-        let subscription = self.common.topics.subscribe(topic, subscriber);
+        let topics = &self.common.topics;
+        // Held throughout: two subscriptions to one topic would double every frame.
         let mut control = self.lock();
         if control.gone {
-            drop(control);
-            self.common.topics.unsubscribe(subscription);
+            return;
+        }
+        let mut known = control.subscriptions.iter();
+        if let Some(known) = known.find(|known| known.is_to(topic, listens)) {
+            known.replace(subscriber);
+        } else if control.subscriptions.len() < self.limits().subscriptions {
+            control
+                .subscriptions
+                .push(topics.subscribe(topic, subscriber));
         } else {
-            control.subscriptions.push(subscription);
+            drop(control);
+            tracing::error!(id = %self.id, "closed: more subscriptions than one connection may have");
+            self.close(&Close::internal(), CloseCause::HookError);
         }
     }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
+use crate::hook;
 use crate::reply::{End, IntoReply, Reply};
 
 impl<H> Socket<H> {
@@ -40,16 +42,18 @@ impl<H> Socket<H> {
         if tasks.len() >= self.shared.limits().tasks {
             return Err(SpawnError::Full);
         }
-        tasks.spawn(async move {
-            let output = AssertUnwindSafe(async { future.await.into_reply() });
-            match output.catch_unwind().await {
+        let task = async move {
+            let output = async { future.await.into_reply() };
+            let output = AssertUnwindSafe(output).catch_unwind();
+            let output = async { output.await.map_err(|panic| log_panic(&*panic)) };
+            match hook::run_async("spawn", output).await {
                 Ok(reply) => shared.deliver(reply).await,
-                Err(panic) => {
-                    log_panic(&*panic);
+                Err(()) => {
                     shared.close(&Close::internal(), CloseCause::HookPanic);
                 }
             }
-        });
+        };
+        tasks.spawn(task.in_current_span());
         Ok(())
     }
 }

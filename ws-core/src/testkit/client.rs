@@ -209,9 +209,25 @@ impl TestClient {
         self.received.drain(..).collect()
     }
 
+    /// What the bytes that lie in the network now complete: one read of a client that reads
+    /// slowly, without waiting.
+    pub async fn so_far_once(&mut self) -> Vec<Received> {
+        if self.pipe.unread() > 0
+            && let Some(mut bytes) = poll_fn(|cx| self.pipe.poll_read(cx, usize::MAX)).await
+        {
+            self.decode(&mut bytes);
+        }
+        self.received.drain(..).collect()
+    }
+
     /// Bytes that the server has written and this client has not read.
     pub fn unread(&self) -> usize {
         self.pipe.unread()
+    }
+
+    /// Bytes that this client has sent and the server has not read.
+    pub fn unsent(&self) -> usize {
+        self.pipe.unsent()
     }
 
     /// The handle of the connection, for sending from the test.

@@ -110,6 +110,11 @@ impl Pipe {
         self.lock().to_client.len()
     }
 
+    /// Bytes that the client has sent and the server has not read.
+    pub(super) fn unsent(&self) -> usize {
+        self.lock().to_server.len()
+    }
+
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wires = self.lock();
         if wires.reset || wires.server_done {

@@ -43,6 +43,7 @@ const OPTIONS: &[(&str, Kind)] = &[
     ("mailbox", Kind::Count),
     ("timers", Kind::CountOrNone),
     ("tasks", Kind::CountOrNone),
+    ("subscriptions", Kind::Count),
     ("read_ahead", Kind::Size),
     ("rate", Kind::Rate),
     ("ping", Kind::TimeOrOff),

@@ -1,0 +1,317 @@
+//! The queue of an outbox, under its lock.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes};
+use tokio::time::Instant;
+
+use super::{Control, DirectWrite, Frame, Outbox, Phase, Status, Transport};
+use crate::close::CloseReason;
+
+/// Marks the chunks of control frames; the ids of topics count from 1.
+pub(super) const CLOSE: u64 = u64::MAX;
+const PING: u64 = u64::MAX - 1;
+const PONG: u64 = u64::MAX - 2;
+
+/// How many chunks one vectored write takes at most.
+const SLICES: usize = 64;
+
+/// What waits, and how far the outbox is open.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) queue: VecDeque<Chunk>,
+    /// Bytes and frames in the queue.
+    pub(super) bytes: usize,
+    pub(super) frames: usize,
+    /// The first chunk is a part of a frame whose beginning is already written.
+    pub(super) started: bool,
+    pub(super) corked: bool,
+    pub(super) phase: Phase,
+    pub(super) broken: bool,
+    pub(super) direct: Option<Arc<dyn DirectWrite>>,
+    pub(super) waker: Option<Waker>,
+    /// Since when the socket has taken nothing of what waits.
+    pub(super) blocked: Option<Instant>,
+    /// Why the connection ends, said by whoever ended it first.
+    pub(super) ending: Option<CloseReason>,
+    pub(super) dropped: u64,
+}
+
+pub(super) struct Chunk {
+    bytes: Bytes,
+    /// The topic that the frame belongs to; 0 for none.
+    topic: u64,
+    /// The frame ends with this chunk.
+    last: bool,
+}
+
+impl State {
+    pub(super) fn status(&self) -> Status {
+        Status {
+            empty: self.queue.is_empty(),
+            blocked: self.blocked.filter(|_| !self.queue.is_empty()),
+            ending: self.phase != Phase::Open,
+        }
+    }
+
+    pub(super) fn set_waker(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+
+    pub(super) fn fits(&self, len: usize, outbox: &Outbox) -> bool {
+        self.queue.is_empty() || self.has_room(len, outbox)
+    }
+
+    pub(super) fn has_room(&self, len: usize, outbox: &Outbox) -> bool {
+        self.bytes.saturating_add(len) <= outbox.max_bytes && self.frames < outbox.max_frames
+    }
+
+    /// Queues a frame and, with `write`, lets it go straight to an idle socket. Returns
+    /// the task to wake.
+    pub(super) fn put(
+        &mut self,
+        frame: &Frame,
+        topic: u64,
+        write: bool,
+        outbox: &Outbox,
+    ) -> Option<Waker> {
+        let write = write && !self.corked && self.queue.is_empty();
+        if write && let Some(direct) = &self.direct {
+            match direct.try_write_vectored(&frame.slices()) {
+                Ok(written) if written == frame.len() => return None,
+                Ok(written) => self.queue_rest(frame, topic, written, outbox),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.queue_rest(frame, topic, 0, outbox);
+                }
+                Err(_) => self.broken = true,
+            }
+            return self.waker.clone();
+        }
+        self.queue_rest(frame, topic, 0, outbox);
+        if write { self.waker.clone() } else { None }
+    }
+
+    fn queue_rest(&mut self, frame: &Frame, topic: u64, written: usize, outbox: &Outbox) {
+        self.bytes += frame.len() - written;
+        self.frames += 1;
+        self.started |= written > 0;
+        let [head, payload] = frame.chunks();
+        let mut skip = written;
+        for (mut bytes, last) in [(head, payload.is_empty()), (payload, true)] {
+            let skipped = skip.min(bytes.len());
+            bytes.advance(skipped);
+            skip -= skipped;
+            if !bytes.is_empty() {
+                self.queue.push_back(Chunk { bytes, topic, last });
+            }
+        }
+        outbox.waiting.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn write_direct(&mut self, outbox: &Outbox) {
+        let Some(direct) = self.direct.clone() else {
+            return;
+        };
+        while !self.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.fill(&[], &mut slices);
+            match direct.try_write_vectored(&slices[..count]) {
+                Ok(written) if written > 0 => self.advance(written, outbox),
+                Ok(_) => {
+                    self.broken = true;
+                    return;
+                }
+                Err(error) => {
+                    self.broken |= error.kind() != io::ErrorKind::WouldBlock;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) fn flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        cork: &[u8],
+        transport: &mut dyn Transport,
+        now: Instant,
+        outbox: &Outbox,
+    ) -> io::Result<()> {
+        // Replies are corked only while nothing else is half written.
+        debug_assert!(cork.is_empty() || !self.started);
+        if self.broken {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let mut done = 0;
+        while done < cork.len() || !self.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.fill(&cork[done..], &mut slices);
+            match transport.poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    let corked = written.min(cork.len() - done);
+                    done += corked;
+                    self.advance(written - corked, outbox);
+                    self.blocked = None;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.blocked.get_or_insert(now);
+                    break;
+                }
+            }
+        }
+        if done < cork.len() {
+            self.keep_cork(&cork[done..], done > 0, outbox);
+        } else if self.queue.is_empty() {
+            self.blocked = None;
+            // What waits inside of the transport goes on at a later poll.
+            if let Poll::Ready(flushed) = transport.poll_flush(cx) {
+                return flushed;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is left of the cork buffer waits in front of the queue.
+    fn keep_cork(&mut self, rest: &[u8], started: bool, outbox: &Outbox) {
+        self.bytes += rest.len();
+        self.frames += 1;
+        self.started |= started;
+        let bytes = Bytes::copy_from_slice(rest);
+        self.queue.push_front(Chunk {
+            bytes,
+            topic: 0,
+            last: true,
+        });
+        outbox.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Fills `slices` with `first` and the front of the queue; returns how many there are.
+    fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let queued = self.queue.iter().map(|chunk| &*chunk.bytes);
+        let all = Some(first)
+            .filter(|first| !first.is_empty())
+            .into_iter()
+            .chain(queued);
+        let mut count = 0;
+        for (slot, bytes) in slices.iter_mut().zip(all) {
+            *slot = IoSlice::new(bytes);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes what was written off the queue.
+    fn advance(&mut self, mut written: usize, outbox: &Outbox) {
+        self.bytes -= written;
+        while written > 0 {
+            let Some(front) = self.queue.front_mut() else {
+                break;
+            };
+            if written < front.bytes.len() {
+                front.bytes.advance(written);
+                self.started = true;
+                return;
+            }
+            written -= front.bytes.len();
+            self.started = !front.last;
+            self.frames -= usize::from(front.last);
+            self.queue.pop_front();
+        }
+        if self.queue.is_empty() {
+            // An idle connection keeps no buffer.
+            self.queue = VecDeque::new();
+            outbox.waiting.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Drops all frames but the rest of the one that is half written. Returns whether a
+    /// Close frame was among them.
+    pub(super) fn discard(&mut self, outbox: &Outbox) -> bool {
+        let close = self.queue.back().is_some_and(|chunk| chunk.topic == CLOSE);
+        let queue = mem::take(&mut self.queue);
+        (self.bytes, self.frames) = (0, 0);
+        if self.started {
+            for chunk in queue {
+                self.bytes += chunk.bytes.len();
+                let last = chunk.last;
+                self.queue.push_back(chunk);
+                if last {
+                    self.frames = 1;
+                    break;
+                }
+            }
+        }
+        outbox
+            .waiting
+            .store(!self.queue.is_empty(), Ordering::Relaxed);
+        close && self.queue.back().is_none_or(|chunk| chunk.topic != CLOSE)
+    }
+
+    /// Queues a control frame before all others, but not into a half written one.
+    pub(super) fn put_control(&mut self, kind: Control, frame: Bytes, outbox: &Outbox) {
+        let mark = match kind {
+            Control::Ping => PING,
+            Control::Pong => PONG,
+        };
+        let dropped = self.dropped;
+        self.drop_topic(mark, usize::MAX, outbox);
+        self.dropped = dropped;
+        let end_of_started = self.queue.iter().position(|chunk| chunk.last);
+        let place = end_of_started
+            .filter(|_| self.started)
+            .map_or(0, |end| end + 1);
+        self.bytes += frame.len();
+        self.frames += 1;
+        let chunk = Chunk {
+            bytes: frame,
+            topic: mark,
+            last: true,
+        };
+        self.queue.insert(place, chunk);
+        outbox.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Drops the oldest frames of a topic until a new one fits.
+    pub(super) fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
+        while !self.fits(len, outbox) && self.drop_topic(topic, 1, outbox) > 0 {}
+    }
+
+    /// Drops up to `count` of the oldest frames of a topic, but never one whose
+    /// beginning is written. Returns how many bytes were dropped.
+    pub(super) fn drop_topic(&mut self, topic: u64, count: usize, outbox: &Outbox) -> usize {
+        let before = self.bytes;
+        let mut dropped = 0;
+        let mut beyond_started = !self.started;
+        let mut dropping = false;
+        let mut inside = false;
+        let (bytes, frames) = (&mut self.bytes, &mut self.frames);
+        self.queue.retain(|chunk| {
+            if !inside {
+                dropping = beyond_started && chunk.topic == topic && dropped < count;
+                dropped += usize::from(dropping);
+            }
+            inside = !chunk.last;
+            beyond_started |= chunk.last;
+            if dropping {
+                *bytes -= chunk.bytes.len();
+                *frames -= usize::from(chunk.last);
+            }
+            !dropping
+        });
+        self.dropped += dropped as u64;
+        outbox
+            .waiting
+            .store(!self.queue.is_empty(), Ordering::Relaxed);
+        before - self.bytes
+    }
+}
