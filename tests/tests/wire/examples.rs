@@ -1,0 +1,305 @@
+//! The examples, as programs: what their documentation says can be seen from outside.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Output, Stdio};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::OnceCell;
+
+use crate::client::{BINARY, Client, Frame, close, frame, upgrade, within};
+
+/// Builds the examples once, where and how this test was built. Returns their directory.
+async fn built() -> &'static PathBuf {
+    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+    BUILT.get_or_init(build).await
+}
+
+async fn build() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    // The whole workspace: then nothing is built again that its tests have built.
+    cargo.args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--all-features",
+        "--examples",
+    ]);
+    cargo.arg("--target-dir").arg(profile.parent().unwrap());
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    // It compiles: only here the patience of `within` would be too short.
+    let status = cargo.status().await.unwrap();
+    assert!(status.success(), "the examples do not build");
+    profile.join("examples")
+}
+
+/// An example that runs; it is killed where it is dropped.
+struct Example {
+    child: Child,
+    address: SocketAddr,
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    async fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::run(Command::new(built().await.join(name)), arguments).await
+    }
+
+    /// As [`start`](Self::start), with so few files.
+    async fn start_with_files(name: &str, files: u32) -> Self {
+        let mut shell = Command::new("bash");
+        let program = built().await.join(name);
+        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(script).arg(program);
+        Self::run(shell, &[]).await
+    }
+
+    async fn run(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = within("the URL", output.next_line()).await.unwrap();
+        let line = line.expect("the example runs");
+        let address = line
+            .strip_prefix("http://")
+            .and_then(|url| url.strip_suffix('/'));
+        let address = address.unwrap_or_else(|| panic!("no URL: {line}"));
+        Self {
+            child,
+            address: address.parse().unwrap(),
+            _output: output,
+        }
+    }
+
+    async fn open(&self, path: &str) -> Client {
+        Client::open(self.address, path).await
+    }
+
+    async fn get(&self, path: &str) -> (u16, Option<String>, String) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
+        let (head, body) = Client::ask(self.address, &request).await;
+        (
+            head.status,
+            head.header("content-type").map(str::to_owned),
+            body,
+        )
+    }
+
+    async fn terminate(&self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let killed = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(killed.unwrap().success());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        within("the example ends", self.child.wait()).await.unwrap()
+    }
+}
+
+/// Runs an example that cannot run, to its end.
+async fn fails(name: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(built().await.join(name));
+    let output = command.args(arguments).kill_on_drop(true).output();
+    within("the example ends", output).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_greeter_speaks_as_the_documentation_says() {
+    let greeter = Example::start("greeter", &[]).await;
+    let mut client = greeter.open("/socket/without-session").await;
+    assert_eq!(client.text().await, "Hello!");
+    client.say("x").await;
+    assert_eq!(client.text().await, "You said: x");
+    assert_eq!(client.text().await, "Hello again!");
+    client.send(close(1000, "")).await;
+    assert_eq!(client.close_frame().await.0, 1000);
+    client.end().await;
+}
+
+#[tokio::test]
+async fn the_greeter_wants_a_session_where_it_says_so_and_shows_a_page() {
+    let greeter = Example::start("greeter", &[]).await;
+    let (head, _) = Client::ask(greeter.address, &upgrade("/socket/custom", &[])).await;
+    assert_eq!(head.status, 403);
+    let (status, kind, page) = greeter.get("/").await;
+    assert_eq!(
+        (status, kind.as_deref()),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    assert!(page.contains("/socket/without-session"), "{page}");
+    assert_eq!(greeter.get("/socket/without-session").await.0, 426);
+    assert_eq!(greeter.get("/nothing").await.0, 404);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
+    let mut greeter = Example::start("greeter", &[]).await;
+    let mut client = greeter.open("/socket/without-session").await;
+    client.say("x").await;
+    assert_eq!(client.text().await, "You said: x");
+    greeter.terminate().await;
+    assert_eq!(client.close_frame().await.0, 1001);
+    client.send(close(1001, "")).await;
+    client.end().await;
+    assert_eq!(greeter.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
+    let first = Example::start("echo", &[]).await;
+    let address = first.address.to_string();
+    for name in ["greeter", "echo", "mount"] {
+        let output = fails(name, &["--listen", &address]).await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{name}: {error}");
+        assert!(
+            error.contains(&format!("cannot listen on {address}: ")),
+            "{name}: {error}"
+        );
+        let output = fails(name, &["--nonsense"]).await;
+        assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn echo_sends_back_and_fans_out() {
+    for arguments in [
+        &[][..],
+        &["--workers", "1"],
+        &["--workers", "2", "--guarded"],
+    ] {
+        let echo = Example::start("echo", arguments).await;
+        let mut client = echo.open("/echo").await;
+        client.say("text").await;
+        assert_eq!(client.text().await, "text");
+        client.send(frame(BINARY, [0, 255])).await;
+        assert_eq!(client.frame().await, Frame::whole(BINARY, &[0, 255]));
+        let mut everybody = Vec::new();
+        for _ in 0..3 {
+            everybody.push(echo.open("/fanout").await);
+        }
+        everybody[0].say("to everybody").await;
+        for client in &mut everybody {
+            assert_eq!(client.text().await, "to everybody");
+        }
+    }
+}
+
+#[tokio::test]
+async fn echo_lifts_the_limit_per_address_unless_it_is_guarded() {
+    for (arguments, status) in [(&[][..], 101), (&["--guarded"], 429)] {
+        let echo = Example::start("echo", arguments).await;
+        let mut open = Vec::new();
+        for _ in 0..256 {
+            open.push(echo.open("/echo").await);
+        }
+        let (head, _) = Client::ask(echo.address, &upgrade("/echo", &[])).await;
+        assert_eq!(head.status, status, "{arguments:?}");
+    }
+}
+
+/// Where the system gives no more files, the server waits for some and goes on.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_without_free_files_accepts_again_when_there_are_some() {
+    let echo = Example::start_with_files("echo", 32).await;
+    let mut clients = Vec::new();
+    for _ in 0..60 {
+        let mut client = Client::connect(echo.address).await;
+        client.send(upgrade("/echo", &[])).await;
+        clients.push(client);
+    }
+    // More than there are files: the last is accepted only after others have gone.
+    let mut last = clients.pop().unwrap();
+    assert_eq!(clients[0].head().await.status, 101);
+    clients.clear();
+    assert_eq!(last.head().await.status, 101);
+    last.say("here").await;
+    assert_eq!(last.text().await, "here");
+    let mut next = echo.open("/echo").await;
+    next.say("as ever").await;
+    assert_eq!(next.text().await, "as ever");
+}
+
+async fn event(client: &mut Client) -> Value {
+    serde_json::from_str(&client.text().await).unwrap()
+}
+
+async fn post(example: &Example, path: &str, body: &str) -> u16 {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         \r\n{body}",
+        body.len()
+    );
+    Client::ask(example.address, &request).await.0.status
+}
+
+#[tokio::test]
+async fn mount_shares_its_rooms_between_json_and_chat() {
+    let mount = Example::start("mount", &[]).await;
+    assert_eq!(
+        mount.get("/").await.1.as_deref(),
+        Some("text/html; charset=utf-8")
+    );
+    assert_eq!(mount.get("/api/rooms").await.2, "{}");
+    assert_eq!(
+        post(&mount, "/api/rooms/7", r#"{"text":"anybody?"}"#).await,
+        404
+    );
+
+    let mut ada = mount.open("/rooms/7/chat?name=Ada").await;
+    let entered = |name, people| json!({"type": "entered", "name": name, "people": people});
+    assert_eq!(event(&mut ada).await, entered("Ada", 1));
+    let mut bob = mount.open("/rooms/7/chat?name=Bob").await;
+    assert_eq!(event(&mut ada).await, entered("Bob", 2));
+    assert_eq!(event(&mut bob).await, entered("Bob", 2));
+    assert_eq!(mount.get("/api/rooms").await.2, r#"{"7":2}"#);
+
+    ada.say(r#"{"type":"say","text":"hi"}"#).await;
+    assert_eq!(post(&mount, "/rooms/7/chat", "").await, 405);
+    for client in [&mut ada, &mut bob] {
+        let said = json!({"type": "said", "name": "Ada", "text": "hi"});
+        assert_eq!(event(client).await, said);
+    }
+    assert_eq!(
+        post(&mount, "/api/rooms/7", r#"{"text":"closing time"}"#).await,
+        202
+    );
+    for client in [&mut ada, &mut bob] {
+        let said = json!({"type": "said", "name": "the server", "text": "closing time"});
+        assert_eq!(event(client).await, said);
+    }
+    bob.say(r#"{"type":"leave"}"#).await;
+    assert_eq!(bob.close_frame().await.0, 1000);
+    bob.send(close(1000, "")).await;
+    bob.end().await;
+    assert_eq!(
+        event(&mut ada).await,
+        json!({"type": "left", "name": "Bob", "people": 1})
+    );
+    assert_eq!(mount.get("/api/rooms").await.2, r#"{"7":1}"#);
+
+    for (path, status) in [
+        ("/rooms/7/chat?name=", 400),
+        ("/rooms/seven/chat", 404),
+        ("/rooms/7/chat/more", 404),
+    ] {
+        let (head, _) = Client::ask(mount.address, &upgrade(path, &[])).await;
+        assert_eq!(head.status, status, "{path}");
+    }
+    ada.say("not json").await;
+    assert_eq!(ada.close_frame().await.0, 1007);
+}

@@ -1,0 +1,185 @@
+//! Topics over TCP: one order for everybody.
+
+use std::sync::Arc;
+
+use tokio::sync::Barrier;
+use ws_server::prelude::*;
+
+use crate::client::{Client, close, within};
+use crate::running::{Running, Told};
+
+fn news() -> Topic<Message> {
+    Topic::new("news")
+}
+
+/// Gets the news, all of them.
+struct Reader;
+
+#[ws_handler]
+impl Reader {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.subscribe(&news());
+        Reader
+    }
+
+    fn message(&mut self, text: String, hub: &Hub, socket: &Socket<Self>) {
+        match text.strip_prefix("to others: ") {
+            Some(text) => hub.publish_except(&news(), &Message::text(text.to_owned()), socket),
+            None => hub.publish(&news(), &Message::text(text)),
+        };
+    }
+}
+
+/// Gets the news as far as it reads them.
+struct Lossy(Told);
+
+#[ws_handler]
+impl Lossy {
+    fn init(State(told): State<Told>, socket: &Socket<Self>) -> Self {
+        socket.subscribe_with(&news(), Policy::DropOldest);
+        Lossy(told)
+    }
+
+    fn message(&mut self, _: String, socket: &Socket<Self>) {
+        self.0.tell(socket.dropped().to_string());
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Told;
+
+    defaults { require_session: false }
+
+    reader: "/reader" => Reader { outbox: 64 MiB, outbox_frames: 100_000 };
+    lossy:  "/lossy"  => Lossy { outbox: 16 KiB };
+}
+
+async fn running(inline: usize) -> (Running, crate::running::Hears) {
+    let (told, hears) = Told::new();
+    let ws = Server::new(Routes::table())
+        .state(told)
+        .publish_inline(inline);
+    (Running::start(ws.build().unwrap()).await, hears)
+}
+
+/// Publishes from two tasks that begin at the same time.
+async fn publish_from_two(server: &Running, count: usize, padding: usize) {
+    let start = Arc::new(Barrier::new(2));
+    let publishers = ["a", "b"].map(|name| {
+        let (hub, start) = (server.ws.hub(), start.clone());
+        tokio::spawn(async move {
+            start.wait().await;
+            for n in 0..count {
+                let text = format!("{name} {n} {}", "x".repeat(padding));
+                hub.publish(&news(), &Message::text(text));
+                if n % 16 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        })
+    });
+    for publisher in publishers {
+        within("a publisher ends", publisher).await.unwrap();
+    }
+    server.ws.hub().publish(&news(), &Message::text("the end"));
+}
+
+async fn until_the_end(client: &mut Client) -> Vec<String> {
+    let mut got = Vec::new();
+    loop {
+        let text = client.text().await;
+        if text == "the end" {
+            return got;
+        }
+        got.push(text.trim_end_matches('x').trim_end().to_owned());
+    }
+}
+
+/// The numbers of one publisher, in the order of arrival.
+fn of(name: &str, got: &[String]) -> Vec<usize> {
+    let mine = got
+        .iter()
+        .filter_map(|text| text.strip_prefix(name)?.strip_prefix(' '));
+    mine.map(|number| number.parse().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
+    let (server, mut hears) = running(1024).await;
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(server.open("/reader").await);
+    }
+    let mut slow = server.open("/lossy").await;
+    publish_from_two(&server, 1000, 8000).await;
+
+    let first = until_the_end(&mut readers[0]).await;
+    assert_eq!(first.len(), 2000);
+    assert_eq!(of("a", &first), (0..1000).collect::<Vec<_>>());
+    assert_eq!(of("b", &first), (0..1000).collect::<Vec<_>>());
+    for reader in &mut readers[1..] {
+        assert!(until_the_end(reader).await == first, "another order");
+    }
+    // Who reads late has missed some, and what is left is in the same order.
+    let left = until_the_end(&mut slow).await;
+    let mut rest = first.iter();
+    for text in &left {
+        assert!(rest.any(|other| other == text), "{text} is out of order");
+    }
+    slow.say("how many?").await;
+    let dropped: usize = hears.next().await.parse().unwrap();
+    assert_eq!(left.len() + dropped, 2000);
+    assert!(dropped > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_subscribers_than_one_publish_writes_to_get_everything_in_order() {
+    let (server, _hears) = running(2).await;
+    let mut readers = Vec::new();
+    for _ in 0..9 {
+        readers.push(server.open("/reader").await);
+    }
+    assert_eq!(server.ws.hub().subscriber_count(&news()), 9);
+    publish_from_two(&server, 2000, 10).await;
+    let first = until_the_end(&mut readers[0]).await;
+    assert_eq!(first.len(), 4000);
+    for reader in &mut readers[1..] {
+        assert!(until_the_end(reader).await == first, "another order");
+    }
+}
+
+#[tokio::test]
+async fn clients_publish_to_each_other() {
+    let (server, _hears) = running(1).await;
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        readers.push(server.open("/reader").await);
+    }
+    readers[0].say("to all").await;
+    readers[0].say("to others: psst").await;
+    readers[0].say("to all again").await;
+    assert_eq!(readers[0].text().await, "to all");
+    assert_eq!(readers[0].text().await, "to all again");
+    for reader in &mut readers[1..] {
+        for text in ["to all", "psst", "to all again"] {
+            assert_eq!(reader.text().await, text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_left_is_no_subscriber() {
+    let (server, _hears) = running(1024).await;
+    let hub = server.ws.hub();
+    let mut stays = server.open("/reader").await;
+    for _ in 0..10 {
+        let mut leaves = server.open("/reader").await;
+        leaves.send(close(1000, "")).await;
+        leaves.close_frame().await;
+        leaves.end().await;
+        assert_eq!(hub.publish(&news(), &Message::text("still there?")), 1);
+        assert_eq!(stays.text().await, "still there?");
+    }
+    assert_eq!(hub.subscriber_count(&news()), 1);
+}

@@ -1,0 +1,651 @@
+//! The opening handshake, and everything that is not one (RFC 6455, section 4.2).
+
+use std::time::Duration;
+
+use ws_server::extract::Handshake;
+use ws_server::prelude::*;
+
+use crate::client::{CLOSE, Client, Frame, KEY, TEXT, close, frame, until, upgrade};
+use crate::running::Running;
+
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+
+    fn message(&mut self, message: Message) -> Message {
+        message
+    }
+}
+
+/// Says which subprotocol was chosen, and the rest of its path.
+struct Speaker(String);
+
+#[ws_handler]
+impl Speaker {
+    fn init(handshake: &Handshake, socket: &Socket<Self>) -> Self {
+        let protocol = handshake.protocol().unwrap_or("none").to_owned();
+        let _ = socket.send(protocol.clone());
+        Speaker(protocol)
+    }
+
+    fn message(&mut self, _: Message) -> String {
+        self.0.clone()
+    }
+}
+
+/// Says the parameter of its path.
+struct Room;
+
+#[ws_handler]
+impl Room {
+    fn init(Path(name): Path<String>, socket: &Socket<Self>) -> Self {
+        let _ = socket.send(name);
+        Room
+    }
+}
+
+/// Takes nobody: bad manners before the handshake is answered.
+struct Refuses;
+
+#[ws_handler]
+impl Refuses {
+    fn init(Query(how): Query<Vec<(String, String)>>) -> Result<Self, Refusal> {
+        match how.first().map(|(how, _)| &**how) {
+            Some("panic") => panic!("in init"),
+            Some("refuse") => Err(Refusal::UNAUTHORIZED.body("who are you?")),
+            _ => Ok(Refuses),
+        }
+    }
+}
+
+/// `init` never ends.
+struct Slow;
+
+#[ws_handler]
+impl Slow {
+    async fn init() -> Self {
+        std::future::pending().await
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    defaults { require_session: false }
+
+    echo:    "/echo"             => Echo;
+    session: "/session"          => Echo { require_session: true };
+    cookie:  "/cookie"           => Echo { require_session: true, require_page: false };
+    speaks:  "/speaks"           => Speaker { protocols: ["b", "a"] };
+    room:    "/rooms/{name}/chat" => Room;
+    refuses: "/refuses"          => Refuses;
+    slow:    "/slow"             => Slow { init_timeout: 50ms };
+    anyone:  "/anyone"           => Echo { origins: any };
+    listed:  "/listed"           => Echo { origins: ["https://app.example"] };
+}
+
+async fn running() -> Running {
+    Running::start(Server::new(Routes::table()).build().unwrap()).await
+}
+
+/// A GET of `/echo` with exactly these header lines.
+fn get(lines: &[&str]) -> String {
+    format!("GET /echo HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"))
+}
+
+const HOST: &str = "Host: example.com";
+const CONNECTION: &str = "Connection: Upgrade";
+const UPGRADE: &str = "Upgrade: websocket";
+const VERSION: &str = "Sec-WebSocket-Version: 13";
+const SAMPLE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
+#[tokio::test]
+async fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
+    let server = running().await;
+    let mut client = Client::connect(server.address).await;
+    client.send(upgrade("/echo", &[])).await;
+    let head = client.head().await;
+    assert_eq!(head.status, 101);
+    let accept = head.header("sec-websocket-accept");
+    assert_eq!(accept, Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert!(
+        head.header("upgrade")
+            .unwrap()
+            .eq_ignore_ascii_case("websocket")
+    );
+    assert!(
+        head.header("connection")
+            .unwrap()
+            .eq_ignore_ascii_case("upgrade")
+    );
+    assert_eq!(head.header("sec-websocket-protocol"), None);
+    assert_eq!(head.header("sec-websocket-extensions"), None);
+    client.say("hello").await;
+    assert_eq!(client.text().await, "hello");
+}
+
+/// Requests in each form, and their statuses.
+const FORMS: &[(&str, &[&str], u16)] = &[
+    ("plain", &[HOST, CONNECTION, UPGRADE, VERSION, SAMPLE], 101),
+    (
+        "capitals",
+        &[
+            HOST,
+            "CONNECTION: UPGRADE",
+            "UPGRADE: WEBSOCKET",
+            VERSION,
+            SAMPLE,
+        ],
+        101,
+    ),
+    (
+        "small letters",
+        &[
+            HOST,
+            "connection: upgrade",
+            "upgrade: WebSocket",
+            VERSION,
+            SAMPLE,
+        ],
+        101,
+    ),
+    (
+        "keep-alive too",
+        &[
+            HOST,
+            "Connection: keep-alive, Upgrade",
+            UPGRADE,
+            VERSION,
+            SAMPLE,
+        ],
+        101,
+    ),
+    (
+        "two lines of a list",
+        &[
+            HOST,
+            "Connection: keep-alive",
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            SAMPLE,
+        ],
+        101,
+    ),
+    (
+        "other upgrades too",
+        &[HOST, CONNECTION, "Upgrade: h2c, websocket", VERSION, SAMPLE],
+        101,
+    ),
+    (
+        "extensions that we do not have",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            SAMPLE,
+            "Sec-WebSocket-Extensions: permessage-deflate",
+        ],
+        101,
+    ),
+    (
+        "version 12",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            "Sec-WebSocket-Version: 12",
+            SAMPLE,
+        ],
+        426,
+    ),
+    ("no version", &[HOST, CONNECTION, UPGRADE, SAMPLE], 426),
+    (
+        "two versions",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            "Sec-WebSocket-Version: 8",
+            SAMPLE,
+        ],
+        400,
+    ),
+    ("no key", &[HOST, CONNECTION, UPGRADE, VERSION], 400),
+    (
+        "a short key",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            "Sec-WebSocket-Key: AAAA",
+        ],
+        400,
+    ),
+    (
+        "a key that is no base64",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            "Sec-WebSocket-Key: ????????????????????????",
+        ],
+        400,
+    ),
+    (
+        "two keys",
+        &[
+            HOST,
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            SAMPLE,
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        ],
+        400,
+    ),
+    ("no Connection", &[HOST, UPGRADE, VERSION, SAMPLE], 400),
+    ("no Host", &[CONNECTION, UPGRADE, VERSION, SAMPLE], 400),
+    (
+        "two Hosts",
+        &[
+            HOST,
+            "Host: example.org",
+            CONNECTION,
+            UPGRADE,
+            VERSION,
+            SAMPLE,
+        ],
+        400,
+    ),
+    ("no Upgrade", &[HOST, CONNECTION, VERSION, SAMPLE], 426),
+    (
+        "another Upgrade",
+        &[HOST, CONNECTION, "Upgrade: h2c", VERSION, SAMPLE],
+        426,
+    ),
+    ("nothing at all", &[HOST], 426),
+];
+
+#[tokio::test]
+async fn each_form_of_the_request_gets_its_status() {
+    let server = running().await;
+    for (name, lines, status) in FORMS {
+        let (head, body) = Client::ask(server.address, &get(lines)).await;
+        assert_eq!(head.status, *status, "{name}: {body}");
+        let version = head.header("sec-websocket-version");
+        assert_eq!(version, (*status == 426).then_some("13"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_reads_that_this_is_a_websocket_endpoint() {
+    let server = running().await;
+    let (head, body) = Client::ask(server.address, &get(&[HOST])).await;
+    assert_eq!(head.status, 426);
+    assert_eq!(
+        head.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert!(
+        head.header("upgrade")
+            .unwrap()
+            .eq_ignore_ascii_case("websocket")
+    );
+    assert!(body.contains("WebSocket endpoint"), "{body}");
+}
+
+#[tokio::test]
+async fn other_methods_are_told_which_one_is_allowed() {
+    let server = running().await;
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
+        let request = format!("{method} /echo HTTP/1.1\r\n{HOST}\r\nContent-Length: 0\r\n\r\n");
+        let (head, _) = Client::ask(server.address, &request).await;
+        assert_eq!(
+            (head.status, head.header("allow")),
+            (405, Some("GET")),
+            "{method}"
+        );
+    }
+    let mut client = Client::connect(server.address).await;
+    client
+        .send(format!("HEAD /echo HTTP/1.1\r\n{HOST}\r\n\r\n"))
+        .await;
+    assert_eq!(client.head().await.status, 405);
+}
+
+#[tokio::test]
+async fn a_route_that_wants_a_session_refuses_whoever_has_none() {
+    let server = running().await;
+    for path in ["/session", "/cookie", "/session?z_pid=made-up"] {
+        let invented = upgrade(path, &["Cookie: z_sid=made-up; z_pid=made-up"]);
+        for request in [
+            upgrade(path, &[]),
+            invented,
+            format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n"),
+        ] {
+            let (head, body) = Client::ask(server.address, &request).await;
+            assert_eq!(
+                (head.status, &*body),
+                (403, "this endpoint needs a session of this site\n"),
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_pages_of_known_origins_connect() {
+    let ws = Server::new(Routes::table()).origins(["https://partner.example"]);
+    let server = Running::start(ws.build().unwrap()).await;
+    let table = [
+        ("/echo", "http://example.com", 101),
+        ("/echo", "https://EXAMPLE.com", 101),
+        ("/echo", "http://example.com:80", 101),
+        ("/echo", "https://partner.example", 101),
+        ("/echo", "http://example.com:8080", 403),
+        ("/echo", "http://evil.example", 403),
+        ("/echo", "http://example.com.evil.example", 403),
+        ("/echo", "http://example.com@evil.example", 403),
+        ("/echo", "null", 403),
+        ("/echo", "", 403),
+        ("/listed", "https://app.example", 101),
+        ("/listed", "http://example.com", 101),
+        ("/listed", "https://partner.example", 403),
+        ("/anyone", "http://evil.example", 101),
+        ("/anyone", "null", 101),
+        ("/session", "http://evil.example", 403),
+    ];
+    for (path, origin, status) in table {
+        let request = upgrade(path, &[&format!("Origin: {origin}")]);
+        let (head, body) = Client::ask(server.address, &request).await;
+        assert_eq!(head.status, status, "{path} {origin}: {body}");
+    }
+    let two = upgrade(
+        "/echo",
+        &["Origin: http://example.com", "Origin: http://example.com"],
+    );
+    assert_eq!(Client::ask(server.address, &two).await.0.status, 403);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_public_url_is_the_own_origin() {
+    let ws = Server::new(Routes::table()).public_url("https://example.com/");
+    let server = Running::start(ws.build().unwrap()).await;
+    let inner =
+        |origin| upgrade("/echo", &[origin]).replace("Host: example.com", "Host: 10.0.0.7:3030");
+    let own = Client::ask(server.address, &inner("Origin: https://example.com")).await;
+    assert_eq!(own.0.status, 101);
+    let proxy = Client::ask(server.address, &inner("Origin: http://10.0.0.7:3030")).await;
+    assert_eq!(proxy.0.status, 403);
+}
+
+#[tokio::test]
+async fn of_the_offered_subprotocols_the_one_that_the_route_wants_most_is_chosen() {
+    let server = running().await;
+    let table: [(&[&str], Option<&str>); 6] = [
+        (&["Sec-WebSocket-Protocol: a, b"], Some("b")),
+        (&["Sec-WebSocket-Protocol: a"], Some("a")),
+        (&["Sec-WebSocket-Protocol: c, a"], Some("a")),
+        (
+            &["Sec-WebSocket-Protocol: c", "Sec-WebSocket-Protocol: b"],
+            Some("b"),
+        ),
+        (&["Sec-WebSocket-Protocol: B, c"], None),
+        (&[], None),
+    ];
+    for (lines, chosen) in table {
+        let mut client = Client::connect(server.address).await;
+        client.send(upgrade("/speaks", lines)).await;
+        let head = client.head().await;
+        assert_eq!(
+            (head.status, head.header("sec-websocket-protocol")),
+            (101, chosen)
+        );
+        assert_eq!(client.text().await, chosen.unwrap_or("none"));
+        client.say("which?").await;
+        assert_eq!(client.text().await, chosen.unwrap_or("none"));
+    }
+    for broken in [
+        "Sec-WebSocket-Protocol: a b",
+        "Sec-WebSocket-Protocol: a,(",
+        "Sec-WebSocket-Protocol:",
+    ] {
+        let (head, _) = Client::ask(server.address, &upgrade("/speaks", &[broken])).await;
+        assert_eq!(head.status, 400, "{broken}");
+    }
+    // A route without subprotocols chooses none of those that are offered.
+    let (head, _) = Client::ask(
+        server.address,
+        &upgrade("/echo", &["Sec-WebSocket-Protocol: a"]),
+    )
+    .await;
+    assert_eq!(
+        (head.status, head.header("sec-websocket-protocol")),
+        (101, None)
+    );
+}
+
+#[tokio::test]
+async fn http_1_0_is_told_that_it_cannot_be_upgraded() {
+    let server = running().await;
+    let request = upgrade("/echo", &[]).replace("HTTP/1.1", "HTTP/1.0");
+    let (head, body) = Client::ask(server.address, &request).await;
+    assert_eq!(head.status, 426, "{body}");
+    assert!(body.contains("HTTP/1.1"), "{body}");
+}
+
+#[tokio::test]
+async fn a_path_is_matched_whatever_its_slashes_and_decoded_once() {
+    let server = running().await;
+    for path in [
+        "/echo",
+        "/echo/",
+        "//echo",
+        "/echo//",
+        "///echo///",
+        "/echo?x=%zz",
+        "/e%63ho",
+    ] {
+        let (head, _) = Client::ask(server.address, &upgrade(path, &[])).await;
+        assert_eq!(head.status, 101, "{path}");
+    }
+    for (path, name) in [
+        ("/rooms/caf%C3%A9/chat", "café"),
+        ("//rooms//a%2Fb/chat/", "a/b"),
+        ("/rooms/a+b%2520/chat", "a+b%20"),
+    ] {
+        let mut client = server.open(path).await;
+        assert_eq!(client.text().await, name);
+    }
+    for (path, status) in [
+        ("/rooms/%zz/chat", 400),
+        ("/rooms/%/chat", 400),
+        ("/rooms/%ff/chat", 400),
+        ("/Echo", 404),
+        ("/echo/more", 404),
+        ("/rooms//chat", 404),
+        ("/", 404),
+    ] {
+        let (head, _) = Client::ask(server.address, &upgrade(path, &[])).await;
+        assert_eq!(head.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn targets_that_are_no_paths_are_answered() {
+    let server = running().await;
+    let under_warp = Server::new(Routes::table()).build().unwrap();
+    let filter = under_warp.filter();
+    let under_warp = Running::under_warp(under_warp, filter).await;
+    let table = [
+        ("GET example.com:80 HTTP/1.1", [400, 404]),
+        ("CONNECT example.com:80 HTTP/1.1", [400, 404]),
+        ("OPTIONS * HTTP/1.1", [404, 404]),
+        ("GET http://example.com/echo HTTP/1.1", [426, 426]),
+        ("GET http://example.com HTTP/1.1", [404, 404]),
+    ];
+    for (line, statuses) in table {
+        for (server, status) in [&server, &under_warp].into_iter().zip(statuses) {
+            let request = format!("{line}\r\n{HOST}\r\n\r\n");
+            let (head, _) = Client::ask(server.address, &request).await;
+            assert_eq!(head.status, status, "{line}");
+            // The server is still there.
+            let mut client = server.open("/echo").await;
+            client.say("here?").await;
+            assert_eq!(client.text().await, "here?");
+        }
+    }
+    let absolute = upgrade("http://example.com/echo", &["Origin: http://example.com"]);
+    let (head, _) = Client::ask(server.address, &absolute).await;
+    assert_eq!(head.status, 101);
+    // The target's authority counts for more than `Host` (RFC 9112, section 3.2.2).
+    let other = upgrade("http://example.org/echo", &["Origin: http://example.com"]);
+    assert_eq!(Client::ask(server.address, &other).await.0.status, 403);
+}
+
+#[tokio::test]
+async fn a_head_over_16_kib_is_too_large() {
+    let server = running().await;
+    let filler = |bytes: usize| format!("X-Filler: {}", "x".repeat(bytes));
+    let fits = upgrade("/echo", &[&filler(16_000)]);
+    assert!(fits.len() < 16 * 1024);
+    assert_eq!(Client::ask(server.address, &fits).await.0.status, 101);
+    let large = upgrade("/echo", &[&filler(16 * 1024)]);
+    assert_eq!(Client::ask(server.address, &large).await.0.status, 431);
+    let lines: Vec<String> = (0..200).map(|line| format!("X-{line}: {line}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let many = upgrade("/echo", &lines);
+    assert_eq!(Client::ask(server.address, &many).await.0.status, 431);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let ws = Server::new(Routes::table()).head_timeout(Duration::from_millis(50));
+    let server = Running::start(ws.build().unwrap()).await;
+    let mut silent = Client::connect(server.address).await;
+    let mut halfway = Client::connect(server.address).await;
+    halfway.send("GET /echo HTTP/1.1\r\nHost: exa").await;
+    let mut idle = Client::connect(server.address).await;
+    idle.send(get(&[HOST])).await;
+    assert_eq!(idle.response().await.0.status, 426);
+    for client in [&mut silent, &mut halfway, &mut idle] {
+        client.gone().await;
+    }
+    // A connection that is open is no longer HTTP's.
+    let mut open = server.open("/echo").await;
+    let mut another = Client::connect(server.address).await;
+    another.gone().await;
+    open.say("still here").await;
+    assert_eq!(open.text().await, "still here");
+}
+
+#[tokio::test]
+async fn past_its_share_an_address_gets_429() {
+    let ws = Server::new(Routes::table()).per_address(2).build().unwrap();
+    let server = Running::start(ws).await;
+    let mut first = server.open("/echo").await;
+    let _second = server.open("/echo").await;
+    let (head, body) = Client::ask(server.address, &upgrade("/echo", &[])).await;
+    assert_eq!(
+        (head.status, &*body),
+        (429, "too many connections from here\n")
+    );
+    // Who only looks is told the same, and takes no place.
+    assert_eq!(
+        Client::ask(server.address, &get(&[HOST])).await.0.status,
+        429
+    );
+    // A foreign page is refused before places are counted.
+    let foreign = upgrade("/echo", &["Origin: http://evil.example"]);
+    assert_eq!(Client::ask(server.address, &foreign).await.0.status, 403);
+    first.send(close(1000, "")).await;
+    assert_eq!(first.close_frame().await.0, 1000);
+    first.end().await;
+    server.open("/echo").await;
+}
+
+#[tokio::test]
+async fn a_full_server_says_when_to_try_again() {
+    let ws = Server::new(Routes::table())
+        .max_connections(1)
+        .build()
+        .unwrap();
+    let server = Running::start(ws).await;
+    let mut first = server.open("/echo").await;
+    let (head, body) = Client::ask(server.address, &upgrade("/echo", &[])).await;
+    assert_eq!(head.status, 503, "{body}");
+    assert_eq!(head.header("retry-after"), Some("5"));
+    first.send(close(1000, "")).await;
+    assert_eq!(first.close_frame().await.0, 1000);
+    first.end().await;
+    // A refused init gives its place back too.
+    assert_eq!(
+        Client::ask(server.address, &upgrade("/refuses?refuse=", &[]))
+            .await
+            .0
+            .status,
+        401
+    );
+    server.open("/echo").await;
+}
+
+#[tokio::test]
+async fn init_decides_on_the_answer() {
+    let server = running().await;
+    for (path, status, text) in [
+        ("/refuses?refuse=", 401, "who are you?\n"),
+        ("/refuses?panic=", 500, "Internal Server Error\n"),
+        ("/refuses?=&", 101, ""),
+        ("/slow", 503, "Service Unavailable\n"),
+    ] {
+        let (head, body) = Client::ask(server.address, &upgrade(path, &[])).await;
+        assert_eq!((head.status, &*body), (status, text), "{path}");
+    }
+    let hub = server.ws.hub();
+    until("nothing is left of any", || hub.connection_count() == 0).await;
+}
+
+#[tokio::test]
+async fn frames_in_the_packet_of_the_request_are_handled() {
+    let server = running().await;
+    let mut client = Client::connect(server.address).await;
+    let mut packet = upgrade("/echo", &[]).into_bytes();
+    packet.extend(frame(TEXT, "early"));
+    let next = frame(TEXT, "and split");
+    packet.extend(&next[..5]);
+    client.send(packet).await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(client.text().await, "early");
+    client.send(&next[5..]).await;
+    assert_eq!(client.text().await, "and split");
+
+    let mut hasty = Client::connect(server.address).await;
+    let mut packet = upgrade("/echo", &[]).into_bytes();
+    packet.extend(frame(TEXT, "x"));
+    packet.extend(close(1000, "bye"));
+    hasty.send(packet).await;
+    assert_eq!(hasty.head().await.status, 101);
+    assert_eq!(hasty.text().await, "x");
+    assert_eq!(hasty.frame().await, Frame::whole(CLOSE, &[0x03, 0xe8]));
+    hasty.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
+    let server = running().await;
+    let mut client = Client::connect(server.address).await;
+    client.send(upgrade("/echo", &[]).replace(KEY, "bad")).await;
+    assert_eq!(client.response().await.0.status, 400);
+    client.upgrade("/echo").await;
+    client.say("hello").await;
+    assert_eq!(client.text().await, "hello");
+}

@@ -1,0 +1,12 @@
+//! What a client sees on the wire: bytes over real sockets, without the library's own client.
+
+mod client;
+mod closing;
+mod examples;
+mod fanout;
+mod frames;
+mod handshake;
+mod hostile;
+mod mount;
+mod running;
+mod server;

@@ -1,0 +1,256 @@
+//! The filter inside of a warp application, under warp's own server, and over other IO.
+
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use warp::{Filter, Reply};
+use ws_server::WsFilter;
+use ws_server::prelude::*;
+
+use crate::client::{Client, TEXT, close, frame, header, until, upgrade};
+use crate::running::{Hears, Running, Told};
+
+fn news() -> Topic<Message> {
+    Topic::new("news")
+}
+
+/// Echoes, and gets the news.
+struct Echo(Told);
+
+#[ws_handler]
+impl Echo {
+    fn init(State(told): State<Told>, handshake: &Handshake, socket: &Socket<Self>) -> Self {
+        told.made();
+        told.tell(format!(
+            "{} {}",
+            handshake.path(),
+            socket.peer_addr().is_some()
+        ));
+        socket.subscribe(&news());
+        Echo(told)
+    }
+
+    fn message(&mut self, message: Message) -> Message {
+        message
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.terminated(&reason);
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Told;
+
+    defaults { require_session: false }
+
+    echo:  "/echo"         => Echo { max_message: 1 MiB };
+    users: "/users/{id: u32}" => Echo;
+    who:   "/who"          => Echo { require_session: true };
+}
+
+fn built() -> (Ws, Hears) {
+    let (told, hears) = Told::new();
+    (
+        Server::new(Routes::table()).state(told).build().unwrap(),
+        hears,
+    )
+}
+
+/// Boxes a filter, so that either server takes it.
+fn boxed<F, R>(filter: F) -> WsFilter
+where
+    F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
+    R: Reply + 'static,
+{
+    filter.map(|reply: R| reply.into_response()).boxed()
+}
+
+fn application(ws: &Ws) -> WsFilter {
+    let get = warp::path!("users" / String)
+        .and(warp::get())
+        .map(|id| format!("user {id}"));
+    let post = warp::path!("echo").and(warp::post()).map(|| "posted");
+    let own =
+        warp::path!("own").map(|| warp::reply::with_status("own", warp::http::StatusCode::CREATED));
+    boxed(ws.filter().or(get).or(post).or(own))
+}
+
+async fn both(filter: impl Fn(&Ws) -> WsFilter) -> [(Running, Hears); 2] {
+    let (ws, ours) = built();
+    let own_loop = filter(&ws);
+    let (under_warp, warps) = built();
+    let filter = filter(&under_warp);
+    [
+        (Running::serve(ws, own_loop).await, ours),
+        (Running::under_warp(under_warp, filter).await, warps),
+    ]
+}
+
+#[tokio::test]
+async fn what_no_route_has_falls_through_to_the_application() {
+    for (server, _hears) in both(application).await {
+        let ask = async |request: &str| {
+            let (head, body) = Client::ask(server.address, request).await;
+            (head.status, body)
+        };
+        let plain = |line: &str| format!("{line} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+        assert_eq!(
+            ask(&plain("GET /users/ada")).await,
+            (200, "user ada".to_owned())
+        );
+        assert_eq!(ask(&plain("GET /own")).await, (201, "own".to_owned()));
+        assert_eq!(ask(&plain("GET /nothing")).await.0, 404);
+        assert_eq!(ask(&upgrade("/nothing", &[])).await.0, 404);
+        // What a route has is answered, and not passed on.
+        assert_eq!(ask(&plain("GET /users/7")).await.0, 426);
+        assert_eq!(ask(&plain("POST /echo")).await.0, 405);
+        assert_eq!(ask(&upgrade("/who", &[])).await.0, 403);
+        let mut client = server.open("/users/7").await;
+        client.say("hello").await;
+        assert_eq!(client.text().await, "hello");
+    }
+}
+
+#[tokio::test]
+async fn a_table_stands_under_a_prefix() {
+    let under = |ws: &Ws| {
+        let own = warp::path!("api" / "own").map(|| "own");
+        boxed(warp::path("api").and(ws.filter()).or(own))
+    };
+    for (server, mut hears) in both(under).await {
+        for path in ["/api/echo", "/api/echo/", "/api//echo", "/api/users/7?x=1"] {
+            let mut client = server.open(path).await;
+            // The handler sees the whole path.
+            let whole = path.split('?').next().unwrap();
+            assert_eq!(hears.next().await, format!("{whole} true"));
+            client.say("hello").await;
+            assert_eq!(client.text().await, "hello");
+            client.send(close(1000, "")).await;
+            assert_eq!(client.close_frame().await.0, 1000);
+            assert_eq!(hears.next().await, "ClientClosed 1000");
+        }
+        for (path, status) in [
+            ("/echo", 404),
+            ("/api", 404),
+            ("/api/", 404),
+            ("/apiecho", 404),
+            ("/api/own", 200),
+        ] {
+            assert_eq!(
+                Client::ask(server.address, &upgrade(path, &[]))
+                    .await
+                    .0
+                    .status,
+                status,
+                "{path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn warps_own_server_serves_everything_that_ours_does() {
+    let (ws, mut hears) = built();
+    let filter = ws.filter();
+    let mut server = Running::under_warp(ws, filter).await;
+    let mut client = Client::connect(server.address).await;
+    let mut packet = upgrade("/echo", &[]).into_bytes();
+    packet.extend(frame(TEXT, "early"));
+    client.send(packet).await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(hears.next().await, "/echo true");
+    assert_eq!(client.text().await, "early");
+    let large = "x".repeat(1 << 20);
+    client.say(&large).await;
+    assert!(client.text().await == large);
+    let hub = server.ws.hub();
+    until("it is subscribed", || hub.subscriber_count(&news()) == 1).await;
+    assert_eq!(hub.publish(&news(), &Message::text("news")), 1);
+    assert_eq!(client.text().await, "news");
+    client.send(header(0x81, (1 << 20) + 1)).await;
+    assert_eq!(client.close_frame().await.0, 1009);
+    client.finish().await;
+    assert_eq!(hears.next().await, "ProtocolError 1009");
+
+    // warp's end does not know of WebSocket connections; `shutdown` closes them.
+    let mut client = server.open("/echo").await;
+    hears.next().await;
+    server.stopped().await;
+    client.say("still open").await;
+    assert_eq!(client.text().await, "still open");
+    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(20)));
+    assert_eq!(client.close_frame().await.0, 1001);
+    client.send(close(1001, "")).await;
+    client.end().await;
+    shutdown.await.unwrap();
+    assert_eq!(hears.so_far(), ["Shutdown 1001"]);
+}
+
+/// Speaks HTTP on a stream that is no TCP stream.
+fn serve_io(ws: &Ws, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    let service = TowerToHyperService::new(warp::service(ws.filter()));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
+    tokio::spawn(connection.with_upgrades());
+}
+
+/// Echo, news, early bytes, Close and loss over a pair of connected streams.
+async fn goes_through<S>(pair: impl Fn() -> (S, S))
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (ws, mut hears) = built();
+    let (ours, theirs) = pair();
+    serve_io(&ws, ours);
+    let mut client = Client::over(theirs);
+    let mut packet = upgrade("/echo", &[]).into_bytes();
+    packet.extend(frame(TEXT, "early"));
+    client.send(packet).await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(hears.next().await, "/echo false");
+    assert_eq!(client.text().await, "early");
+    for n in 0..100 {
+        assert_eq!(
+            ws.hub()
+                .publish(&news(), &Message::text(format!("news {n}"))),
+            1
+        );
+    }
+    for n in 0..100 {
+        assert_eq!(client.text().await, format!("news {n}"));
+    }
+    let large = "x".repeat(200_000);
+    let message = frame(TEXT, &large);
+    // The pipe is smaller than the message: both sides have to go on.
+    for part in message.chunks(10_000) {
+        client.send(part).await;
+    }
+    assert!(client.text().await == large);
+    client.send(close(1000, "")).await;
+    assert_eq!(client.close_frame().await.0, 1000);
+    client.end().await;
+    assert_eq!(hears.next().await, "ClientClosed 1000");
+
+    let (ours, theirs) = pair();
+    serve_io(&ws, ours);
+    let mut client = Client::over(theirs);
+    client.upgrade("/echo").await;
+    hears.next().await;
+    drop(client);
+    assert_eq!(hears.next().await, "Lost 1006");
+}
+
+#[tokio::test]
+async fn a_pipe_in_memory_carries_connections() {
+    goes_through(|| tokio::io::duplex(20_000)).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_carries_connections() {
+    goes_through(|| tokio::net::UnixStream::pair().unwrap()).await;
+}

@@ -1,0 +1,132 @@
+//! Servers that run inside of a test, and handlers that tell the test what they see.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use warp::{Filter, Reply};
+use ws_server::WsFilter;
+use ws_server::prelude::*;
+
+use crate::client::{Client, within};
+
+/// A server on a port of its own. It is cut where it is dropped.
+pub struct Running {
+    pub address: SocketAddr,
+    pub ws: Ws,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<()>,
+}
+
+impl Running {
+    /// Serves the routes alone.
+    pub async fn start(ws: Ws) -> Self {
+        let filter = ws.filter();
+        Self::serve(ws, filter).await
+    }
+
+    /// Serves a filter on the server's own accept loop.
+    pub async fn serve<F, R>(ws: Ws, filter: F) -> Self
+    where
+        F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
+        R: Reply + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move {
+            let _ = stopped.await;
+        };
+        let served = tokio::spawn(ws.serve_until(filter, listener, stopped));
+        Self {
+            address,
+            ws,
+            stop: Some(stop),
+            served,
+        }
+    }
+
+    /// Serves the filter under warp's own server.
+    pub async fn under_warp(ws: Ws, filter: WsFilter) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move {
+            let _ = stopped.await;
+        };
+        let server = warp::serve(filter).incoming(listener).graceful(stopped);
+        Self {
+            address,
+            ws,
+            stop: Some(stop),
+            served: tokio::spawn(server.run()),
+        }
+    }
+
+    pub async fn open(&self, path: &str) -> Client {
+        Client::open(self.address, path).await
+    }
+
+    /// Begins to shut down; [`stopped`](Self::stopped) waits for the end.
+    pub fn stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    pub async fn stopped(&mut self) {
+        self.stop();
+        within("the server ends", &mut self.served).await.unwrap();
+    }
+}
+
+/// What the connections of one test tell.
+#[derive(Clone)]
+pub struct Told {
+    sender: mpsc::UnboundedSender<String>,
+    open: Arc<AtomicUsize>,
+}
+
+/// The other end of [`Told`].
+pub struct Hears(mpsc::UnboundedReceiver<String>);
+
+impl Told {
+    pub fn new() -> (Self, Hears) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let open = Arc::default();
+        (Self { sender, open }, Hears(receiver))
+    }
+
+    pub fn tell(&self, what: impl Into<String>) {
+        // A test that has ended listens no more.
+        let _ = self.sender.send(what.into());
+    }
+
+    /// Handlers that were made and not yet terminated.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    pub fn made(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn terminated(&self, reason: &CloseReason) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+        self.tell(format!("{:?} {}", reason.cause, reason.code.get()));
+    }
+}
+
+impl Hears {
+    /// The next that is told.
+    pub async fn next(&mut self) -> String {
+        let told = within("a handler tells something", self.0.recv()).await;
+        told.expect("somebody still tells")
+    }
+
+    /// What was told so far.
+    pub fn so_far(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
+    }
+}

@@ -1,0 +1,424 @@
+//! A server from its configuration to its end.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use warp::Filter;
+use ws_server::limits::{LimitOptions, ServerLimits};
+use ws_server::prelude::*;
+
+use crate::client::{Client, TEXT, close, frame, until, upgrade, within};
+use crate::running::{Hears, Running, Told};
+
+/// What the handlers of this file share with their test.
+#[derive(Clone, FromRef)]
+struct App {
+    told: Told,
+    gate: Arc<Notify>,
+    /// The server itself, for handlers that end it.
+    ws: Arc<OnceLock<Ws>>,
+}
+
+/// Echoes; hangs where it is told to.
+struct Steady(Told);
+
+#[ws_handler]
+impl Steady {
+    fn init(State(told): State<Told>, socket: &Socket<Self>) -> Self {
+        told.made();
+        told.tell(
+            socket
+                .peer_addr()
+                .map_or("nobody".to_owned(), |peer| peer.to_string()),
+        );
+        Steady(told)
+    }
+
+    async fn message(&mut self, text: String) -> String {
+        if text == "hang" {
+            self.0.tell("hangs");
+            std::future::pending::<()>().await;
+        }
+        text
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.terminated(&reason);
+    }
+}
+
+/// Tells of being dropped.
+struct Dropped(Told);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.tell("dropped");
+    }
+}
+
+/// `init` waits at the gate.
+struct Gated(Told);
+
+#[ws_handler]
+impl Gated {
+    async fn init(State(told): State<Told>, State(gate): State<Arc<Notify>>) -> Self {
+        let guard = Dropped(told.clone());
+        told.tell("waits");
+        gate.notified().await;
+        std::mem::forget(guard);
+        told.made();
+        told.tell("goes on");
+        Gated(told)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.terminated(&reason);
+    }
+}
+
+/// Ends its server while its handshake is not yet answered.
+struct Ender(Told);
+
+#[ws_handler]
+impl Ender {
+    fn init(State(told): State<Told>, State(ws): State<Arc<OnceLock<Ws>>>) -> Self {
+        told.made();
+        let ws = ws.get().expect("the test gives it");
+        tokio::spawn(ws.shutdown(Duration::from_secs(20)));
+        Ender(told)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.terminated(&reason);
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: App;
+
+    defaults { require_session: false }
+
+    steady: "/steady" => Steady;
+    gated:  "/gated"  => Gated { init_timeout: 1h };
+    ender:  "/ender"  => Ender;
+}
+
+fn app() -> (App, Hears) {
+    let (told, hears) = Told::new();
+    let (gate, ws) = Default::default();
+    (App { told, gate, ws }, hears)
+}
+
+async fn running() -> (Running, App, Hears) {
+    let (app, hears) = app();
+    let ws = Server::new(Routes::table())
+        .state(app.clone())
+        .build()
+        .unwrap();
+    let _ = app.ws.set(ws.clone());
+    (Running::start(ws).await, app, hears)
+}
+
+#[tokio::test]
+async fn a_shutdown_leaves_no_connection_without_its_terminate() {
+    let (mut server, app, mut hears) = running().await;
+    let mut steady = server.open("/steady").await;
+    let mut mute = server.open("/steady").await;
+    let mut hangs = server.open("/steady").await;
+    for _ in 0..3 {
+        hears.next().await;
+    }
+    hangs.say("hang").await;
+    assert_eq!(hears.next().await, "hangs");
+    let mut gated = Client::connect(server.address).await;
+    gated.send(upgrade("/gated", &[])).await;
+    assert_eq!(hears.next().await, "waits");
+    assert_eq!(app.told.open(), 3);
+
+    // The mute one does not answer and the hook never ends: the deadline cuts both.
+    within(
+        "the shutdown",
+        server.ws.shutdown(Duration::from_millis(300)),
+    )
+    .await;
+    assert_eq!(app.told.open(), 0);
+    let told = hears.so_far();
+    let ended = told.iter().filter(|told| *told == "Shutdown 1001").count();
+    assert_eq!(
+        (ended, told.iter().filter(|told| *told == "dropped").count()),
+        (3, 1),
+        "{told:?}"
+    );
+    for client in [&mut steady, &mut mute, &mut hangs] {
+        assert_eq!(client.close_frame().await.0, 1001);
+        client.gone().await;
+    }
+    assert_eq!(gated.head().await.status, 503);
+    assert_eq!(server.ws.hub().connection_count(), 0);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_clients_that_answer() {
+    let (server, app, mut hears) = running().await;
+    let mut client = server.open("/steady").await;
+    client.say("before").await;
+    assert_eq!(client.text().await, "before");
+    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_hours(1)));
+    assert_eq!(client.close_frame().await.0, 1001);
+    client.send(frame(TEXT, "too late")).await;
+    assert_eq!(app.told.open(), 1);
+    client.send(close(1001, "")).await;
+    client.end().await;
+    within("the shutdown", shutdown).await.unwrap();
+    assert_eq!(app.told.open(), 0);
+    hears.next().await;
+    assert_eq!(hears.so_far(), ["Shutdown 1001"]);
+}
+
+#[tokio::test]
+async fn a_shutdown_between_init_and_upgrade_closes_that_connection_too() {
+    let (server, app, mut hears) = running().await;
+    let mut client = server.open("/ender").await;
+    assert_eq!(client.close_frame().await.0, 1001);
+    client.send(close(1001, "")).await;
+    client.end().await;
+    assert_eq!(hears.next().await, "Shutdown 1001");
+    within("the shutdown", server.ws.shutdown(Duration::ZERO)).await;
+    assert_eq!(app.told.open(), 0);
+}
+
+#[tokio::test]
+async fn an_init_that_ends_during_a_shutdown_is_refused_and_terminated() {
+    let (server, app, mut hears) = running().await;
+    let mut client = Client::connect(server.address).await;
+    client.send(upgrade("/gated", &[])).await;
+    assert_eq!(hears.next().await, "waits");
+    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_hours(1)));
+    let hub = server.ws.hub();
+    until("the shutdown has begun", || hub.is_shutting_down()).await;
+    app.gate.notify_one();
+    assert_eq!(client.head().await.status, 503);
+    within("the shutdown", shutdown).await.unwrap();
+    assert_eq!(app.told.open(), 0);
+    assert_eq!(hears.next().await, "goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_come_while_the_server_ends_are_terminated_or_refused() {
+    let (mut server, app, _hears) = running().await;
+    let address = server.address;
+    let clients: Vec<_> = (0..100)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut client = Client::connect(address).await;
+                client.send(upgrade("/steady", &[])).await;
+                client.gone().await;
+            })
+        })
+        .collect();
+    let hub = server.ws.hub();
+    until("some are there", || hub.connection_count() > 10).await;
+    within("the shutdown", server.ws.shutdown(Duration::from_secs(1))).await;
+    assert_eq!(app.told.open(), 0);
+    server.stopped().await;
+    assert_eq!((app.told.open(), hub.connection_count()), (0, 0));
+    for client in clients {
+        // The last of them may not have got a connection at all.
+        let _ = within("a client ends", client).await;
+    }
+}
+
+#[tokio::test]
+async fn after_a_shutdown_handshakes_get_503_and_after_the_end_no_connection() {
+    let (mut server, _, _hears) = running().await;
+    server.ws.shutdown(Duration::from_secs(20)).await;
+    let (head, body) = Client::ask(server.address, &upgrade("/steady", &[])).await;
+    assert_eq!(
+        (head.status, &*body),
+        (503, "the server is shutting down\n")
+    );
+    assert_eq!(head.header("retry-after"), Some("5"));
+    let plain = "GET /steady HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    assert_eq!(Client::ask(server.address, plain).await.0.status, 503);
+    server.stopped().await;
+    let refused = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn requests_under_way_are_answered_before_the_end() {
+    let (app, mut hears) = app();
+    let ws = Server::new(Routes::table())
+        .state(app.clone())
+        .build()
+        .unwrap();
+    let gate = app.gate.clone();
+    let slow = warp::path("slow").then(move || {
+        let app = app.clone();
+        async move {
+            app.told.tell("asked");
+            app.gate.notified().await;
+            "answered"
+        }
+    });
+    let filter = ws.filter().or(slow);
+    let mut server = Running::serve(ws, filter).await;
+    let mut client = Client::connect(server.address).await;
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(hears.next().await, "asked");
+    let hub = server.ws.hub();
+    server.stop();
+    until("the server ends", || hub.is_shutting_down()).await;
+    gate.notify_one();
+    assert_eq!(client.response().await.1, "answered");
+    client.end().await;
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn who_leaves_while_init_waits_has_left() {
+    let (server, app, mut hears) = running().await;
+    let mut client = Client::connect(server.address).await;
+    client.send(upgrade("/gated", &[])).await;
+    assert_eq!(hears.next().await, "waits");
+    assert_eq!(server.ws.hub().connection_count(), 1);
+    drop(client);
+    assert_eq!(hears.next().await, "dropped");
+    until("nothing is left", || {
+        server.ws.hub().connection_count() == 0
+    })
+    .await;
+
+    // Behind bytes that followed the request nobody sees the end: init runs to its own.
+    let mut client = Client::connect(server.address).await;
+    let mut packet = upgrade("/gated", &[]).into_bytes();
+    packet.extend(frame(TEXT, "early"));
+    client.send(packet).await;
+    assert_eq!(hears.next().await, "waits");
+    drop(client);
+    app.gate.notify_one();
+    assert_eq!(hears.next().await, "goes on");
+    until("it is terminated", || app.told.open() == 0).await;
+}
+
+#[tokio::test]
+async fn a_handler_sees_the_address_of_its_client() {
+    let (server, _, mut hears) = running().await;
+    let (app, mut hears_warp) = app();
+    let ws = Server::new(Routes::table()).state(app).build().unwrap();
+    let filter = ws.filter();
+    let under_warp = Running::under_warp(ws, filter).await;
+    for (server, hears) in [(&server, &mut hears), (&under_warp, &mut hears_warp)] {
+        let client = server.open("/steady").await;
+        let address = client.stream.local_addr().unwrap();
+        assert_eq!(hears.next().await, address.to_string());
+    }
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error_that_names_it() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap();
+    let ws = Server::new(Routes::table()).state(app().0).build().unwrap();
+    let error = ws.run(address.to_string()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("cannot listen on {address}: ")),
+        "{text}"
+    );
+    assert!(matches!(error, ws_server::Error::Bind { .. }));
+    let error = ws.run("nowhere").await.unwrap_err().to_string();
+    assert!(error.starts_with("cannot listen on nowhere: "), "{error}");
+    let filter = ws.filter().or(warp::any().map(|| "own"));
+    let error = ws.serve(filter, address).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("cannot listen on {address}: ")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_an_error_that_names_the_value() {
+    type Change = fn(Server<App>) -> Server<App>;
+    let table: [(Change, &str); 8] = [
+        (
+            |server| server.head(1023),
+            "`head` is 1023; it must be at least 1024",
+        ),
+        (
+            |server| server.head_timeout(Duration::ZERO),
+            "`head_timeout` is zero",
+        ),
+        (|server| server.max_connections(0), "`connections` is zero"),
+        (|server| server.per_address(0), "`per_address` is zero"),
+        (
+            |server| server.http_connections(0),
+            "`http_connections` is zero",
+        ),
+        (
+            |server| server.origins(["https://ok.example", "example.com"]),
+            "\"example.com\"",
+        ),
+        (
+            |server| server.public_url("example.com/chat"),
+            "\"example.com/chat\"",
+        ),
+        (
+            |server| {
+                server.limits(LimitOptions {
+                    ping: Some(Some(Duration::from_mins(2))),
+                    ..LimitOptions::NONE
+                })
+            },
+            "route `steady` (/steady): `ping` (120s) is not below `idle` (60s)",
+        ),
+    ];
+    for (change, expected) in table {
+        let error = change(Server::new(Routes::table()))
+            .state(app().0)
+            .build()
+            .unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_connection_takes_no_place_of_http() {
+    let (app, _hears) = app();
+    let ws = Server::new(Routes::table())
+        .server_limits(ServerLimits {
+            http_connections: 1,
+            ..ServerLimits::DEFAULT
+        })
+        .state(app);
+    let server = Running::start(ws.build().unwrap()).await;
+    let mut first = server.open("/steady").await;
+    let mut second = server.open("/steady").await;
+    let silent = Client::connect(server.address).await;
+    let mut waits = Client::connect(server.address).await;
+    waits.send(upgrade("/steady", &[])).await;
+    drop(silent);
+    assert_eq!(waits.head().await.status, 101);
+    for client in [&mut first, &mut second, &mut waits] {
+        client.say("here").await;
+        assert_eq!(client.text().await, "here");
+    }
+}
+
+#[tokio::test]
+async fn two_servers_in_one_process_know_nothing_of_each_other() {
+    let (one, app, _hears) = running().await;
+    let (two, other, _other_hears) = running().await;
+    let _client = one.open("/steady").await;
+    let mut stays = two.open("/steady").await;
+    within("the shutdown", one.ws.shutdown(Duration::ZERO)).await;
+    assert_eq!((app.told.open(), other.told.open()), (0, 1));
+    stays.say("still here").await;
+    assert_eq!(stays.text().await, "still here");
+}
