@@ -77,6 +77,14 @@ impl TestKit {
         Self::default()
     }
 
+    /// A server without a table, with limits of its own.
+    pub fn with_limits(limits: ServerLimits) -> Self {
+        Self {
+            hub: Hub::new(limits),
+            ..Self::default()
+        }
+    }
+
     /// A server of a table, with the limits of the library.
     ///
     /// # Errors

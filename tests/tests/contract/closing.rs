@@ -1,0 +1,400 @@
+//! How a connection is closed: in order, for either side, and what stops then.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+
+use futures::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use ws_core::protocol::OpCode;
+use ws_core::testkit::{Received, TestKit};
+use ws_server::prelude::*;
+use ws_server::{NotifyError, SendError, SpawnError};
+
+use crate::journal::{Farewell, Journal, ended, limits, quiet, seconds, secs};
+use crate::probe::{Probe, numbered};
+
+on_both_transports! {
+    async fn the_close_of_the_client_waits_for_earlier_messages_and_their_replies(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 20").await;
+        client.send("many 2 10").await;
+        client.close(CloseCode::NORMAL, "bye").await;
+        client.send("say not behind a Close").await;
+        assert_eq!(client.text().await, "waited");
+        assert_eq!(client.text().await, numbered(0, 10));
+        assert_eq!(client.text().await, numbered(1, 10));
+        assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+        assert_eq!(client.receive().await, Received::End);
+        assert_eq!(journal.of("message").len(), 2);
+        ended(&client, &journal, CloseCause::ClientClosed, 1000, "bye").await;
+    }
+
+    async fn the_close_of_the_client_waits_for_replies_that_have_no_room(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox = 100));
+        let mut client = knock.connect().await.unwrap();
+        client.send("many 8 90").await;
+        client.close(CloseCode::NORMAL, "").await;
+        quiet().await;
+        for number in 0..8 {
+            assert_eq!(client.text().await, numbered(number, 90));
+        }
+        assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+    }
+
+    async fn closed_resolves_when_the_close_of_the_client_arrives(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 10").await;
+        let socket = client.socket::<Probe>();
+        let mut closed = pin!(socket.closed());
+        quiet().await;
+        assert_eq!(closed.as_mut().now_or_never(), None);
+        let start = Instant::now();
+        client.close(CloseCode::NORMAL, "").await;
+        closed.await;
+        assert_eq!(seconds(start), 0);
+        assert_eq!(journal.of("done"), Vec::<String>::new(), "the hook still runs");
+    }
+
+    async fn our_close_follows_what_waits_in_the_outbox(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        for number in 0..3 {
+            socket.send(numbered(number, 1000)).unwrap();
+        }
+        socket.close(Close::normal("done"));
+        for number in 0..3 {
+            assert_eq!(client.text().await, numbered(number, 1000));
+        }
+        assert_eq!(client.closed().await, (CloseCode::NORMAL, "done".to_owned()));
+    }
+
+    async fn data_after_our_close_is_discarded_and_nothing_follows_the_close(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.socket::<Probe>().close(Close::NORMAL);
+        client.send("say too late").await;
+        client.frame(OpCode::Ping, true, b"too late").await;
+        client.close(CloseCode::NORMAL, "").await;
+        assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
+        assert_eq!(client.receive().await, Received::End);
+        assert_eq!(journal.of("message"), Vec::<String>::new());
+    }
+
+    async fn the_answer_of_the_client_is_awaited_for_close_timeout(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let start = Instant::now();
+        client.socket::<Probe>().close(Close::NORMAL);
+        assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+        tokio::time::sleep(secs(4)).await;
+        assert_eq!(journal.of("terminate"), Vec::<String>::new());
+        assert_eq!(client.receive().await, Received::End);
+        assert_eq!(seconds(start), 5);
+        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+    }
+
+    async fn an_overflow_discards_the_outbox_at_a_frame_boundary(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox_frames = 3));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        for number in 0..3 {
+            socket.send(numbered(number, 20_000)).unwrap();
+            quiet().await;
+        }
+        assert_eq!(client.unread(), 10, "the first frame is written in part");
+        assert!(socket.send("one too many").is_err());
+        assert_eq!(client.text().await, numbered(0, 20_000), "it is completed");
+        assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
+    }
+
+    async fn an_overflow_before_the_frame_was_begun_discards_it_too(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(7));
+        let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        // Five bytes of text make a frame that fills the network to its last byte.
+        socket.send("whole").unwrap();
+        quiet().await;
+        socket.send("never").unwrap();
+        quiet().await;
+        assert!(socket.send("one too many").is_err());
+        assert_eq!(client.text().await, "whole");
+        assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
+    }
+
+    async fn a_stall_discards_the_outbox_at_a_frame_boundary(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        for number in 0..3 {
+            socket.send(numbered(number, 100)).unwrap();
+        }
+        tokio::time::sleep(secs(31)).await;
+        assert_eq!(client.text().await, numbered(0, 100));
+        assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
+    }
+
+    async fn a_stream_that_ends_without_a_close_is_a_lost_connection(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("say what was asked before the end").await;
+        client.end().await;
+        assert_eq!(client.text().await, "what was asked before the end");
+        assert_eq!(client.receive().await, Received::End, "no Close is sent");
+        ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+    }
+
+    async fn a_running_hook_outlives_the_client_until_hook_timeout(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 29").await;
+        client.reset().await;
+        client.terminated().await;
+        let expected = ["init", "message wait 29", "done wait 29", "terminate Lost 1006"];
+        assert_eq!(journal.lines(), expected);
+    }
+
+    async fn a_hook_is_cut_at_hook_timeout_and_not_before(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let start = Instant::now();
+        client.send("hold").await;
+        assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
+        assert_eq!(seconds(start), 30);
+    }
+}
+
+/// Starts everything that hangs on a connection.
+struct Busy(Journal);
+
+#[ws_handler]
+impl Busy {
+    fn init(journal: Journal, socket: &Socket<Self>) -> Self {
+        let _timer = socket.notify_every(secs(1), "tick");
+        let farewell = Farewell(journal.clone(), "task dropped");
+        let task = async move {
+            std::future::pending::<()>().await;
+            drop(farewell);
+        };
+        socket.spawn(task).expect("the first task");
+        Busy(journal)
+    }
+
+    fn info(&mut self, tick: &'static str) {
+        self.0.note(tick);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_end_send_notify_and_spawn_say_closed_and_timers_stop() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Busy>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Busy>();
+    let timer = socket.notify_after(secs(5), "never");
+    tokio::time::sleep(secs(2) + secs(1) / 2).await;
+    client.end().await;
+    client.terminated().await;
+    let gone = Message::from("gone");
+    assert_eq!(socket.send("gone"), Err(SendError::Closed(gone.clone())));
+    assert_eq!(
+        socket.send_async("gone").await,
+        Err(SendError::Closed(gone))
+    );
+    assert_eq!(socket.notify("gone"), Err(NotifyError::Closed("gone")));
+    assert_eq!(
+        socket.notify_async("gone").await,
+        Err(NotifyError::Closed("gone"))
+    );
+    assert_eq!(socket.spawn(async {}), Err(SpawnError::Closed));
+    let late = socket.try_notify_after(secs(1), "gone").map(|_| ());
+    assert_eq!(late, Err(NotifyError::Closed("gone")));
+    assert!(!timer.is_set());
+    assert!(!socket.is_open());
+    tokio::time::sleep(secs(10)).await;
+    assert_eq!(journal.lines(), ["tick", "tick", "task dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_hook_is_called_between_our_close_and_the_answer() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Busy>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Busy>();
+    socket.close(Close::NORMAL);
+    assert_eq!(socket.send("late"), Err(SendError::Closed("late".into())));
+    assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+    tokio::time::sleep(secs(4)).await;
+    assert_eq!(journal.lines(), Vec::<String>::new());
+    client.close(CloseCode::NORMAL, "").await;
+    assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
+}
+
+/// A `terminate` that takes its time.
+struct Slow(Journal);
+
+#[ws_handler]
+impl Slow {
+    fn init(journal: Journal) -> Self {
+        Slow(journal)
+    }
+
+    async fn message(&mut self, text: String) {
+        if text == "hold" {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn terminate(self, reason: CloseReason) {
+        let _cut = Farewell(self.0.clone(), "cut");
+        self.0.note(format!("terminate {:?}", reason.cause));
+        tokio::time::sleep(secs(3)).await;
+        self.0.note("saved");
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminate_is_cut_after_terminate_timeout() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    let start = Instant::now();
+    client.end().await;
+    client.terminated().await;
+    assert_eq!(seconds(start), 5);
+    assert_eq!(journal.lines(), ["terminate Lost", "saved", "cut"]);
+}
+
+async fn shutdown_of(kit: &TestKit, deadline: u64) -> u64 {
+    let start = Instant::now();
+    kit.hub().shutdown(secs(deadline)).await;
+    seconds(start)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_every_terminate() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let hub = kit.hub().clone();
+    let mut shutdown = pin!(async move { hub.shutdown(secs(10)).await });
+    assert_eq!(shutdown.as_mut().now_or_never(), None);
+    client.close(CloseCode::GOING_AWAY, "").await;
+    shutdown.await;
+    assert_eq!(journal.of("terminate").len(), 1);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_hooks_and_closes_and_keeps_room_for_terminate() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    client.send("hold").await;
+    // A quarter of the time is kept, which is more than `terminate` needs to save.
+    assert_eq!(shutdown_of(&kit, 16).await, 16);
+    assert_eq!(journal.lines(), ["terminate Shutdown", "saved", "cut"]);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_the_wait_for_an_answer() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let start = Instant::now();
+    kit.hub().shutdown(secs(4)).await;
+    assert_eq!(
+        seconds(start),
+        3,
+        "the last quarter is kept for `terminate`"
+    );
+    ended(
+        &client,
+        &journal,
+        CloseCause::Shutdown,
+        1001,
+        "the server shuts down",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_a_terminate_that_is_under_way() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    client.end().await;
+    quiet().await;
+    assert_eq!(shutdown_of(&kit, 1).await, 1);
+    assert_eq!(journal.lines(), ["terminate Lost", "cut"]);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_a_stall() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let knock = journal.knock::<Probe>(&kit).network_room(10);
+    let mut client = knock.connect().await.unwrap();
+    client.send("many 1 1000").await;
+    quiet().await;
+    assert_eq!(shutdown_of(&kit, 8).await, 6);
+    ended(
+        &client,
+        &journal,
+        CloseCause::Shutdown,
+        1001,
+        "the server shuts down",
+    )
+    .await;
+}
+
+/// Blocks its thread until the test lets it go.
+struct Blocks;
+
+/// Says that the hook runs, and lets it go.
+#[derive(Clone)]
+struct Gate(Arc<Notify>, Arc<Mutex<mpsc::Receiver<()>>>);
+
+#[ws_handler]
+impl Blocks {
+    fn init() -> Self {
+        Blocks
+    }
+
+    fn message(&mut self, _: String, State(Gate(runs, go)): State<Gate>) -> &'static str {
+        runs.notify_one();
+        go.lock().unwrap().recv().expect("the test lets it go");
+        "unhurt"
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Gate;
+
+    blocks: "/" => Blocks { hook_timeout: 1ms, require_session: false };
+}
+
+/// In real time: a thread that is blocked sees no paused clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synchronous_hook_cannot_be_cut() {
+    let (open, gate) = mpsc::channel();
+    let gate = Gate(Arc::default(), Arc::new(Mutex::new(gate)));
+    let kit = TestKit::table(Routes::table(), gate.clone()).unwrap();
+    let knock = kit.open("/");
+    let mut client = knock.connect().await.unwrap();
+    client.send("block").await;
+    gate.0.notified().await;
+    // Returns although the hook blocks, long after its time.
+    kit.hub().shutdown(secs(0)).await;
+    assert_eq!(kit.hub().connection_count(), 1, "the hook still runs");
+    open.send(()).unwrap();
+    assert_eq!(client.terminated().await.cause, CloseCause::Shutdown);
+}

@@ -1,0 +1,482 @@
+//! The four hooks: when each is called, what it may take and return, and what it may not
+//! disturb.
+
+use std::pin::pin;
+
+use futures::FutureExt;
+use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use ws_core::protocol::OpCode;
+use ws_core::testkit::{Received, TestKit};
+use ws_server::SpawnError;
+use ws_server::prelude::*;
+
+use crate::journal::{Farewell, Journal, ended, limits, quiet, secs};
+use crate::probe::Probe;
+
+/// Takes everything that `init` may take.
+struct Guest(String);
+
+#[derive(Deserialize)]
+struct Greeting {
+    hello: String,
+}
+
+/// An argument of the application's own, found in a header, not at once.
+struct Language(String);
+
+impl<'a, H, R> FromHandshake<'a, H, R> for Language {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        tokio::task::yield_now().await;
+        let language = opening.handshake().header("accept-language");
+        let language = language.ok_or(Refusal::BAD_REQUEST.body("say your language"))?;
+        Ok(Self(language.to_owned()))
+    }
+}
+
+#[derive(Clone, FromRef)]
+struct App {
+    number: u32,
+}
+
+#[ws_handler]
+impl Guest {
+    #[allow(clippy::too_many_arguments)]
+    async fn init(
+        Path((id, room)): Path<(u64, String)>,
+        Query(Greeting { hello }): Query<Greeting>,
+        handshake: &Handshake,
+        Language(language): Language,
+        session: Session,
+        page: Page,
+        number: State<u32>,
+        socket: &Socket<Self>,
+        hub: &Hub,
+    ) -> Result<Self, Refusal> {
+        let count = hub.connection_count();
+        let (host, socket) = (handshake.header("host").unwrap_or(""), socket.id());
+        let (session, page) = (session.id(), page.id());
+        let places = format!("{id} {room} {hello} {host} {language} {session} {page}");
+        Ok(Guest(format!("{places} {} {socket} {count}", *number)))
+    }
+
+    fn message(
+        &mut self,
+        _: String,
+        socket: &Socket<Self>,
+        hub: &Hub,
+        number: State<u32>,
+        session: Session,
+        page: Page,
+    ) -> String {
+        let (count, socket) = (hub.connection_count(), socket.id());
+        let (session, page) = (session.id(), page.id());
+        format!("{} {socket} {count} {} {session} {page}", self.0, *number)
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: App;
+
+    guest: "/guests/{id: u64}/{room}" => Guest;
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has() {
+    let kit = TestKit::table(Routes::table(), App { number: 7 }).unwrap();
+    let knock = kit.open("/guests/4/blue?hello=you").without_header("host");
+    let knock = knock
+        .header("host", "example")
+        .header("accept-language", "nl")
+        .session(Session::new("ada"))
+        .page(Page::new("p1"));
+    let mut client = knock.connect().await.unwrap();
+    client.send("?").await;
+    let expected = "4 blue you example nl ada p1 7 1 1 1 1 7 ada p1";
+    assert_eq!(client.text().await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_argument_of_the_applications_own_may_refuse() {
+    let kit = TestKit::table(Routes::table(), App { number: 7 }).unwrap();
+    let knock = kit.open("/guests/4/blue?hello=you");
+    let knock = knock.session(Session::new("ada")).page(Page::new("p1"));
+    let refusal = knock.connect().await.unwrap_err();
+    assert_eq!(
+        (refusal.status().as_u16(), refusal.text()),
+        (400, "say your language")
+    );
+}
+
+/// Waits in `init` until it is let in.
+struct Patient;
+
+#[ws_handler]
+impl Patient {
+    async fn init(journal: Journal) -> Self {
+        journal.note("init");
+        tokio::time::sleep(secs(5)).await;
+        journal.note("made");
+        Patient
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handshake_is_answered_when_init_has_ended() {
+    let journal = Journal::new();
+    let mut connect = pin!(journal.knock::<Patient>(&TestKit::new()).connect());
+    assert!(connect.as_mut().now_or_never().is_none());
+    assert_eq!(journal.lines(), ["init"]);
+    connect.await.unwrap();
+    assert_eq!(journal.lines(), ["init", "made"]);
+}
+
+/// What an application calls its errors.
+#[derive(Debug)]
+struct NoCredit;
+
+impl From<NoCredit> for Refusal {
+    fn from(_: NoCredit) -> Self {
+        let header = HeaderName::from_static("x-credit");
+        let refusal = Refusal::new(http::StatusCode::PAYMENT_REQUIRED);
+        refusal
+            .header(header, HeaderValue::from_static("0"))
+            .body("no credit left")
+    }
+}
+
+impl From<NoCredit> for Close {
+    fn from(_: NoCredit) -> Self {
+        Close::policy("no credit left")
+    }
+}
+
+/// Fails in the way that its header, or the message, says.
+struct Fails;
+
+#[ws_handler]
+impl Fails {
+    fn init(handshake: &Handshake) -> Result<Self, Refusal> {
+        match handshake.query() {
+            Some("own") => Err(NoCredit.into()),
+            Some("any") => Err("password=secret").or_refuse(),
+            _ => Ok(Fails),
+        }
+    }
+
+    fn message(&mut self, text: String) -> Result<(), Close> {
+        match &*text {
+            "own" => Err(NoCredit.into()),
+            _ => Err("password=secret").or_close(),
+        }
+    }
+}
+
+/// `init` and `message` return the application's own errors.
+struct Own;
+
+#[ws_handler]
+impl Own {
+    fn init(handshake: &Handshake) -> Result<Self, NoCredit> {
+        handshake.query().map(|_| Own).ok_or(NoCredit)
+    }
+
+    fn message(&mut self, _: String) -> Result<(), NoCredit> {
+        Err(NoCredit)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_carries_status_headers_and_body() {
+    let kit = TestKit::new();
+    for refused in [
+        kit.handler::<Fails>().uri("/?own").connect().await,
+        kit.handler::<Own>().connect().await,
+    ] {
+        let response = refused.unwrap_err().into_response();
+        assert_eq!(response.status(), 402);
+        assert_eq!(response.headers()["x-credit"], "0");
+        assert_eq!(response.body(), "no credit left\n");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn or_refuse_and_or_close_show_nothing_of_the_error() {
+    let kit = TestKit::new();
+    let refusal = kit
+        .handler::<Fails>()
+        .uri("/?any")
+        .connect()
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (refusal.status().as_u16(), refusal.text()),
+        (500, "Internal Server Error")
+    );
+    let mut client = kit.handler::<Fails>().connect().await.unwrap();
+    client.send("any").await;
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::INTERNAL_ERROR, String::new())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_applications_own_closes_as_it_says() {
+    let kit = TestKit::new();
+    let mut client = kit.handler::<Own>().uri("/?in").connect().await.unwrap();
+    client.send("?").await;
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::POLICY, "no credit left".to_owned())
+    );
+    let mut client = kit.handler::<Fails>().connect().await.unwrap();
+    client.send("own").await;
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::POLICY, "no credit left".to_owned())
+    );
+}
+
+/// Says so where two hooks run at the same time.
+struct Alone {
+    journal: Journal,
+    inside: Semaphore,
+}
+
+#[ws_handler]
+impl Alone {
+    fn init(journal: Journal) -> Self {
+        let inside = Semaphore::new(1);
+        Alone { journal, inside }
+    }
+
+    async fn message(&mut self, text: String) {
+        let _alone = self.inside.try_acquire().expect("no other hook runs");
+        tokio::time::sleep(secs(1)).await;
+        self.journal.note(format!("message {text}"));
+    }
+
+    async fn info(&mut self, number: u32) {
+        let _alone = self.inside.try_acquire().expect("no other hook runs");
+        tokio::time::sleep(secs(1)).await;
+        self.journal.note(format!("info {number}"));
+    }
+
+    async fn terminate(self) {
+        let _alone = self.inside.try_acquire().expect("no other hook runs");
+        self.journal.note("terminate");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_one_connection_never_run_at_the_same_time() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Alone>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Alone>();
+    client.send("a").await;
+    socket.notify(1).unwrap();
+    client.send("b").await;
+    socket.notify(2).unwrap();
+    socket.close(Close::NORMAL);
+    client.close(CloseCode::NORMAL, "").await;
+    client.terminated().await;
+    assert_eq!(
+        journal.lines(),
+        ["message a", "terminate"],
+        "what waits is discarded"
+    );
+    let mut client = journal.knock::<Alone>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Alone>();
+    client.send("c").await;
+    socket.notify(3).unwrap();
+    client.send("d").await;
+    tokio::time::sleep(secs(10)).await;
+    client.end().await;
+    client.terminated().await;
+    let expected = ["message c", "info 3", "message d", "terminate"];
+    assert_eq!(journal.lines()[2..], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_different_connections_run_at_the_same_time() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut first = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut second = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    first.send("wait 20").await;
+    second.send("say at once").await;
+    assert_eq!(second.text().await, "at once");
+    assert_eq!(journal.of("done"), ["done say at once"]);
+}
+
+on_both_transports! {
+    async fn while_a_hook_waits_what_others_send_is_written(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 20").await;
+        client.socket::<Probe>().send("meanwhile").unwrap();
+        assert_eq!(client.text().await, "meanwhile");
+        assert_eq!(journal.of("done"), Vec::<String>::new());
+        assert_eq!(client.text().await, "waited");
+    }
+
+    async fn while_a_hook_waits_pings_are_answered(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 20").await;
+        client.send("say later").await;
+        client.frame(OpCode::Ping, true, b"there?").await;
+        assert_eq!(client.receive().await, Received::Pong(Bytes::from_static(b"there?")));
+        assert_eq!(journal.of("done"), Vec::<String>::new());
+        assert_eq!(client.text().await, "waited");
+        assert_eq!(client.text().await, "later");
+    }
+
+    async fn while_a_hook_waits_it_sees_the_close_of_the_client(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("gone").await;
+        client.send("say still answered").await;
+        client.close(CloseCode::NORMAL, "").await;
+        assert_eq!(client.text().await, "still answered");
+        assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+        assert_eq!(journal.lines()[2], "saw the close");
+    }
+
+    async fn while_a_hook_waits_it_sees_that_the_client_is_gone(way: Way) {
+        for reset in [false, true] {
+            let journal = Journal::new();
+            let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+            client.send("gone").await;
+            if reset {
+                client.reset().await;
+            } else {
+                client.end().await;
+            }
+            ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+            assert_eq!(journal.lines()[2..4], ["saw the close", "done gone"]);
+        }
+    }
+}
+
+fn as_told() {
+    panic!("as told")
+}
+
+/// Spawns what a message says.
+struct Spawns(Journal);
+
+#[ws_handler]
+impl Spawns {
+    fn init(journal: Journal) -> Self {
+        Spawns(journal)
+    }
+
+    fn message(&mut self, text: String, socket: &Socket<Self>) -> String {
+        let dropped = Farewell(self.0.clone(), "dropped");
+        let spawned = match &*text {
+            "later" => socket.spawn(async {
+                tokio::time::sleep(secs(5)).await;
+                vec!["later", "and more"]
+            }),
+            "close" => socket.spawn(async { ("last", Close::normal("task")) }),
+            "fail" => socket.spawn(async { Err::<(), _>("secret").or_close() }),
+            "panic" => socket.spawn(async { as_told() }),
+            _ => socket.spawn(async move {
+                let _dropped = dropped;
+                std::future::pending::<()>().await;
+            }),
+        };
+        spawned.map_or_else(|error| error.to_string(), |()| text)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.note(format!(
+            "terminate {:?} {}",
+            reason.cause,
+            reason.code.get()
+        ));
+    }
+}
+
+on_both_transports! {
+    async fn a_spawned_future_runs_beside_the_hooks_and_its_output_is_a_reply(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Spawns>(&TestKit::new())).connect().await.unwrap();
+        client.send("later").await;
+        client.send("now").await;
+        assert_eq!(client.text().await, "later", "the reply of the hook");
+        assert_eq!(client.text().await, "now");
+        assert_eq!(client.text().await, "later");
+        assert_eq!(client.text().await, "and more");
+        client.send("close").await;
+        assert_eq!(client.text().await, "close");
+        assert_eq!(client.text().await, "last");
+        assert_eq!(client.closed().await, (CloseCode::NORMAL, "task".to_owned()));
+    }
+
+    async fn the_output_of_a_spawned_future_waits_for_room(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox = 100));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        let long = || vec!["x".repeat(90); 5];
+        socket.spawn(async move { long() }).unwrap();
+        quiet().await;
+        for text in long() {
+            assert_eq!(client.text().await, text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spawned_future_is_cancelled_at_the_end() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+    client.send("forever").await;
+    quiet().await;
+    client.end().await;
+    client.terminated().await;
+    quiet().await;
+    assert_eq!(journal.of("dropped"), ["dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_futures_runs_beside_one_connection() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let knock = journal.knock::<Spawns>(&kit);
+    let mut client = knock
+        .limits(limits(|limits| limits.tasks = 2))
+        .connect()
+        .await
+        .unwrap();
+    let socket = client.socket::<Spawns>();
+    client.send("later").await;
+    socket.spawn(std::future::pending::<()>()).unwrap();
+    assert_eq!(socket.spawn(async {}), Err(SpawnError::Full));
+    // One ends, and there is room for one more.
+    assert_eq!(client.text().await, "later");
+    assert_eq!(client.text().await, "later");
+    assert_eq!(client.text().await, "and more");
+    quiet().await;
+    assert_eq!(socket.spawn(async {}), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_or_an_error_of_a_spawned_future_closes_with_1011() {
+    for (command, cause) in [("panic", "HookPanic"), ("fail", "HookError")] {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+        client.send(command).await;
+        assert_eq!(client.text().await, command);
+        assert_eq!(
+            client.closed().await,
+            (CloseCode::INTERNAL_ERROR, String::new())
+        );
+        client.close(CloseCode::INTERNAL_ERROR, "").await;
+        client.terminated().await;
+        assert_eq!(journal.of("terminate"), [format!("terminate {cause} 1011")]);
+    }
+}

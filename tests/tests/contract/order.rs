@@ -1,0 +1,248 @@
+//! Order: of one source, among sources, and between messages and notifications.
+
+use ws_core::protocol::OpCode;
+use ws_core::protocol::encoder::encode_masked;
+use ws_core::testkit::TestKit;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, quiet, secs};
+use crate::probe::Probe;
+
+/// Answers what came, one word each.
+struct Echo(Journal);
+
+#[ws_handler]
+impl Echo {
+    fn init(journal: Journal) -> Self {
+        Echo(journal)
+    }
+
+    fn message(&mut self, text: String, socket: &Socket<Self>) -> String {
+        self.0.note(format!("message {text}"));
+        if text == "notify" {
+            for number in 0..6 {
+                socket.notify(number).unwrap();
+            }
+        }
+        text
+    }
+
+    fn info(&mut self, number: usize, socket: &Socket<Self>) {
+        self.0.note(format!("info {number}"));
+        // Never without a notification.
+        if number >= 100 {
+            let _ = socket.notify(number + 1);
+        }
+    }
+}
+
+on_both_transports! {
+    async fn messages_are_answered_in_order(way: Way) {
+        let knock = way(Journal::new().knock::<Echo>(&TestKit::new()));
+        let mut client = knock.connect().await.unwrap();
+        for number in 0..100 {
+            client.send(number.to_string()).await;
+        }
+        for number in 0..100 {
+            assert_eq!(client.text().await, number.to_string());
+        }
+    }
+
+    async fn notifications_of_one_task_arrive_in_order(way: Way) {
+        let journal = Journal::new();
+        let client = way(journal.knock::<Echo>(&TestKit::new())).connect().await.unwrap();
+        let socket = client.socket::<Echo>();
+        for number in 0..50 {
+            socket.notify_async(number).await.unwrap();
+        }
+        quiet().await;
+        let expected: Vec<_> = (0..50).map(|number| format!("info {number}")).collect();
+        assert_eq!(journal.lines(), expected);
+    }
+
+    async fn messages_of_one_task_arrive_in_order_whatever_the_network_takes(way: Way) {
+        let knock = way(Journal::new().knock::<Echo>(&TestKit::new()).network_room(7));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Echo>();
+        // Small, large and empty ones, by either way.
+        let text = |number: usize| format!("{number}{}", "x".repeat(number % 7 * 1000));
+        let sending = tokio::spawn(async move {
+            for number in 0..40 {
+                if number % 3 == 0 {
+                    socket.send(text(number)).unwrap();
+                } else {
+                    socket.send_async(text(number)).await.unwrap();
+                }
+            }
+        });
+        for number in 0..40 {
+            assert_eq!(client.text().await, text(number));
+        }
+        sending.await.unwrap();
+    }
+
+    async fn frames_of_different_senders_never_interleave(way: Way) {
+        let kit = TestKit::new();
+        let mut client = way(kit.handler::<Chorus>().network_room(13)).connect().await.unwrap();
+        let socket = client.socket::<Chorus>();
+        let topic: Topic<Message> = Topic::new("voices");
+        let tasks = ["a", "b", "c"].map(|voice| {
+            let (socket, hub, topic) = (socket.clone(), kit.hub().clone(), topic.clone());
+            tokio::spawn(async move {
+                for number in 0..20 {
+                    let text = format!("{voice}{number} {}", voice.repeat(6000));
+                    if voice == "c" {
+                        hub.publish(&topic, &Message::text(text));
+                        tokio::task::yield_now().await;
+                    } else {
+                        socket.send_async(text).await.unwrap();
+                    }
+                }
+            })
+        });
+        let mut next = [0; 3];
+        for _ in 0..60 {
+            // The client's decoder refuses frames that are torn.
+            let text = client.text().await;
+            let (name, sound) = text.split_once(' ').unwrap();
+            let (voice, number) = name.split_at(1);
+            assert_eq!(sound, voice.repeat(6000));
+            let place = "abc".find(voice).unwrap();
+            assert_eq!(number, next[place].to_string(), "of {voice}");
+            next[place] += 1;
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+
+    async fn send_subscribe_publish_and_the_reply_of_one_hook_keep_their_order(way: Way) {
+        let mut client = way(TestKit::new().handler::<Chorus>()).connect().await.unwrap();
+        client.send("sing").await;
+        let mut heard = Vec::new();
+        for _ in 0..6 {
+            heard.push(client.text().await);
+        }
+        let expected = ["sent", "\"published\"", "sent again", "one", "two", "three"];
+        assert_eq!(heard, expected);
+    }
+
+    async fn the_task_outside_of_hooks_keeps_its_order_too(way: Way) {
+        let kit = TestKit::new();
+        let mut client = way(kit.handler::<Chorus>()).connect().await.unwrap();
+        let (socket, topic) = (client.socket::<Chorus>(), Topic::<u32>::new("numbers"));
+        kit.hub().publish(&topic, &0);
+        socket.subscribe(&topic);
+        kit.hub().publish(&topic, &1);
+        socket.send("a").unwrap();
+        kit.hub().publish(&topic, &2);
+        socket.unsubscribe(&topic);
+        kit.hub().publish(&topic, &3);
+        socket.send("b").unwrap();
+        for expected in ["1", "a", "2", "b"] {
+            assert_eq!(client.text().await, expected);
+        }
+    }
+}
+
+/// Says the same thing in several ways.
+struct Chorus;
+
+#[ws_handler]
+impl Chorus {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.subscribe(&Topic::<Message>::new("voices"));
+        Chorus
+    }
+
+    fn message(&mut self, _: String, socket: &Socket<Self>, hub: &Hub) -> Vec<&'static str> {
+        let topic = Topic::<String>::new("words");
+        hub.publish(&topic, &"nobody is subscribed yet".to_owned());
+        socket.send("sent").unwrap();
+        socket.subscribe(&topic);
+        hub.publish(&topic, &"published".to_owned());
+        socket.send("sent again").unwrap();
+        vec!["one", "two", "three"]
+    }
+}
+
+/// The calls of `message` and `info` as a string of `m` and `i`.
+fn turns(journal: &Journal) -> String {
+    let lines = journal.lines().into_iter();
+    lines
+        .filter_map(|line| match line.split(' ').next() {
+            Some("message") => Some('m'),
+            Some("info") => Some('i'),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_and_notifications_that_waited_for_a_hook_take_turns() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Probe>();
+    client.send("wait 1").await;
+    for number in 0..10 {
+        socket.notify(number.to_string()).unwrap();
+        client.send("say it").await;
+    }
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(turns(&journal), format!("m{}", "im".repeat(10)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_and_notifications_take_turns_in_a_burst() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Echo>(&kit).connect().await.unwrap();
+    let mut burst = Vec::new();
+    for text in ["notify", "b", "c", "d", "e"] {
+        burst.extend(encode_masked(OpCode::Text, true, text.as_bytes(), [0; 4]));
+    }
+    client.bytes(&burst).await;
+    quiet().await;
+    assert_eq!(turns(&journal), "mimimimimii");
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_notifications_do_not_starve_messages() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Echo>(&kit).connect().await.unwrap();
+    client.socket::<Echo>().notify(100).unwrap();
+    client.send("heard").await;
+    assert_eq!(client.text().await, "heard");
+    // The handler notifies itself for ever; that does not keep others from running.
+    client.socket::<Echo>().close(Close::NORMAL);
+    assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_messages_does_not_starve_notifications() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    client.send("wait 1").await;
+    for number in 0..200 {
+        client.send(format!("say {number}")).await;
+    }
+    client.socket::<Probe>().notify("now".to_owned()).unwrap();
+    tokio::time::sleep(secs(2)).await;
+    let place = journal.lines().iter().position(|line| line == "info now");
+    // `init`, the call and the end of "wait", then it is the notification's turn.
+    assert_eq!(place, Some(3));
+    assert_eq!(journal.of("message").len(), 201);
+    assert_eq!(client.text().await, "waited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_waits_keeps_its_place() {
+    let knock = Journal::new().knock::<Probe>(&TestKit::new());
+    let mut client = knock.connect().await.unwrap();
+    client.send("wait 5").await;
+    client.send("say second").await;
+    client.send("wait 5").await;
+    client.send("say fourth").await;
+    for expected in ["waited", "second", "waited", "fourth"] {
+        assert_eq!(client.text().await, expected);
+    }
+}
