@@ -1,7 +1,7 @@
 //! The life of one connection: its own small task.
 //!
 //! [`connect`] runs `init` while the handshake waits. What comes of it, an [`Opened`]
-//! connection, is then given its transport, and a [`Driver`] reads, calls hooks, writes
+//! connection, is then given its transport, and a driver reads, calls hooks, writes
 //! and watches the clock until the end, and then calls `terminate`.
 //!
 //! The driver is compiled once per handler. What differs between routes, the extraction

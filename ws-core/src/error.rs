@@ -218,17 +218,6 @@ pub enum SpawnError {
     Closed,
 }
 
-/// Why a subscription or a publication did not happen.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum TopicError {
-    /// The connection is gone.
-    #[error("the connection is closed")]
-    Closed,
-    /// The value could not be encoded; nothing was sent to anybody.
-    #[error("the value could not be encoded: {0}")]
-    Encode(String),
-}
-
 /// Logs a panic of the application's code; its message is the application's own text.
 pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
     let text = panic
