@@ -461,6 +461,14 @@ async fn an_end_without_a_close_is_a_lost_connection() {
     assert_eq!(hears.next().await, "waits");
     client.reset();
     assert_eq!(hears.next().await, "Lost 1006");
+    // A hook that waits for the end learns of it, and has the last word.
+    let mut client = server.open("/obeys").await;
+    client.say("wait").await;
+    assert_eq!(hears.next().await, "waits");
+    client.finish().await;
+    assert_eq!(client.text().await, "closed");
+    client.end().await;
+    assert_eq!(hears.next().await, "Lost 1006");
     assert_eq!(told.open(), 0);
 }
 

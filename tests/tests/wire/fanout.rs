@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Barrier;
+use tokio::task::JoinHandle;
 use ws_server::prelude::*;
 
 use crate::client::{Client, close, within};
@@ -96,6 +97,29 @@ async fn until_the_end(client: &mut Client) -> Vec<String> {
     }
 }
 
+/// Subscribers that read while others publish.
+async fn reading(server: &Running, count: usize) -> Vec<JoinHandle<Vec<String>>> {
+    let mut readers = Vec::new();
+    for _ in 0..count {
+        let mut reader = server.open("/reader").await;
+        readers.push(tokio::spawn(
+            async move { until_the_end(&mut reader).await },
+        ));
+    }
+    readers
+}
+
+/// What every one of them got.
+async fn same_for_all(readers: Vec<JoinHandle<Vec<String>>>) -> Vec<String> {
+    let mut all = Vec::new();
+    for reader in readers {
+        all.push(within("a reader ends", reader).await.unwrap());
+    }
+    let first = all.swap_remove(0);
+    assert!(all.iter().all(|got| *got == first), "another order");
+    first
+}
+
 /// The numbers of one publisher, in the order of arrival.
 fn of(name: &str, got: &[String]) -> Vec<usize> {
     let mine = got
@@ -107,20 +131,14 @@ fn of(name: &str, got: &[String]) -> Vec<usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
     let (server, mut hears) = running(1024).await;
-    let mut readers = Vec::new();
-    for _ in 0..4 {
-        readers.push(server.open("/reader").await);
-    }
     let mut slow = server.open("/lossy").await;
+    let readers = reading(&server, 4).await;
     publish_from_two(&server, 1000, 8000).await;
 
-    let first = until_the_end(&mut readers[0]).await;
+    let first = same_for_all(readers).await;
     assert_eq!(first.len(), 2000);
     assert_eq!(of("a", &first), (0..1000).collect::<Vec<_>>());
     assert_eq!(of("b", &first), (0..1000).collect::<Vec<_>>());
-    for reader in &mut readers[1..] {
-        assert!(until_the_end(reader).await == first, "another order");
-    }
     // Who reads late has missed some, and what is left is in the same order.
     let left = until_the_end(&mut slow).await;
     let mut rest = first.iter();
@@ -136,17 +154,10 @@ async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_subscribers_than_one_publish_writes_to_get_everything_in_order() {
     let (server, _hears) = running(2).await;
-    let mut readers = Vec::new();
-    for _ in 0..9 {
-        readers.push(server.open("/reader").await);
-    }
+    let readers = reading(&server, 9).await;
     assert_eq!(server.ws.hub().subscriber_count(&news()), 9);
     publish_from_two(&server, 2000, 10).await;
-    let first = until_the_end(&mut readers[0]).await;
-    assert_eq!(first.len(), 4000);
-    for reader in &mut readers[1..] {
-        assert!(until_the_end(reader).await == first, "another order");
-    }
+    assert_eq!(same_for_all(readers).await.len(), 4000);
 }
 
 #[tokio::test]

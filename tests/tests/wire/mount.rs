@@ -199,9 +199,10 @@ fn serve_io(ws: &Ws, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
 }
 
 /// Echo, news, early bytes, Close and loss over a pair of connected streams.
-async fn goes_through<S>(pair: impl Fn() -> (S, S))
+async fn goes_through<O, T>(pair: impl Fn() -> (O, T))
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    O: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin,
 {
     let (ws, mut hears) = built();
     let (ours, theirs) = pair();
@@ -247,6 +248,15 @@ where
 #[tokio::test]
 async fn a_pipe_in_memory_carries_connections() {
     goes_through(|| tokio::io::duplex(20_000)).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_keeps_what_it_is_given_is_flushed() {
+    goes_through(|| {
+        let (ours, theirs) = tokio::io::duplex(20_000);
+        (tokio::io::BufStream::new(ours), theirs)
+    })
+    .await;
 }
 
 #[cfg(unix)]
