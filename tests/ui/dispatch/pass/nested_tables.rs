@@ -1,8 +1,8 @@
 //! A table in a table in a table, each with its part of the state.
 
 use ws_server::limits::LimitOptions;
-use ws_server::route::Lookup;
 use ws_server::prelude::*;
+use ws_server::route::Lookup;
 
 #[derive(Clone)]
 struct App {
@@ -47,7 +47,6 @@ mod users {
 
     mod misc {
         use ws_server::prelude::*;
-    use ws_server::route::RouteUrl;
 
         struct Echo;
 
@@ -65,7 +64,7 @@ mod users {
         }
     }
 
-    pub fn echo() -> RouteUrl {
+    pub fn echo() -> ws_server::route::RouteUrl {
         Routes::misc(misc::Routes::echo())
     }
 }
