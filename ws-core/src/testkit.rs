@@ -91,26 +91,22 @@ impl TestKit {
     ///
     /// [`RouterError`], as `build` of a real server.
     pub fn table<S: Send + Sync + 'static>(table: Table<S>, state: S) -> Result<Self, RouterError> {
-        Self::table_with(table, state, ServerLimits::DEFAULT)
+        Self::new().with_table(table, state)
     }
 
-    /// A server of a table, with limits of its own.
+    /// This server with a table: its routes, on the same hub.
     ///
     /// # Errors
     ///
     /// [`RouterError`], as `build` of a real server.
-    pub fn table_with<S: Send + Sync + 'static>(
+    pub fn with_table<S: Send + Sync + 'static>(
+        mut self,
         table: Table<S>,
         state: S,
-        limits: ServerLimits,
     ) -> Result<Self, RouterError> {
-        let hub = Hub::new(limits);
-        let router = table.into_router(state, &hub, &LimitOptions::NONE)?;
-        Ok(Self {
-            hub,
-            router: Some(Arc::new(router)),
-            policy: Policy::default(),
-        })
+        let router = table.into_router(state, &self.hub, &LimitOptions::NONE)?;
+        self.router = Some(Arc::new(router));
+        Ok(self)
     }
 
     /// Lets every origin in on routes that say nothing of origins.

@@ -1,10 +1,8 @@
 //! How a connection is closed: in order, for either side, and what stops then.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, mpsc};
 
 use futures::FutureExt;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
@@ -132,6 +130,33 @@ on_both_transports! {
         assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
     }
 
+    async fn an_overflow_discards_replies_of_a_burst_that_were_not_begun(way: Way) {
+        // Frames of 62 bytes in a network of 100: after each read of the client another one
+        // is written in part.
+        for (reads, begun) in [(0, 1), (1, 3), (2, 4)] {
+            let journal = Journal::new();
+            let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(100));
+            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = knock.connect().await.unwrap();
+            client.send("many 9 60").await;
+            quiet().await;
+            let mut received = Vec::new();
+            for _ in 0..reads {
+                received.extend(client.so_far_once().await);
+                quiet().await;
+            }
+            assert_eq!(client.unread(), 100);
+            let socket = client.socket::<Probe>();
+            while socket.send("too much").is_ok() {}
+            while received.len() <= begun {
+                received.push(client.receive().await);
+            }
+            let texts = (0..=begun).map(|number| numbered(number, 60).into());
+            assert_eq!(received, texts.map(Received::Message).collect::<Vec<_>>());
+            assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
+        }
+    }
+
     async fn a_stall_discards_the_outbox_at_a_frame_boundary(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
@@ -238,163 +263,4 @@ async fn no_hook_is_called_between_our_close_and_the_answer() {
     assert_eq!(journal.lines(), Vec::<String>::new());
     client.close(CloseCode::NORMAL, "").await;
     assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
-}
-
-/// A `terminate` that takes its time.
-struct Slow(Journal);
-
-#[ws_handler]
-impl Slow {
-    fn init(journal: Journal) -> Self {
-        Slow(journal)
-    }
-
-    async fn message(&mut self, text: String) {
-        if text == "hold" {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    async fn terminate(self, reason: CloseReason) {
-        let _cut = Farewell(self.0.clone(), "cut");
-        self.0.note(format!("terminate {:?}", reason.cause));
-        tokio::time::sleep(secs(3)).await;
-        self.0.note("saved");
-        std::future::pending().await
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn terminate_is_cut_after_terminate_timeout() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
-    let start = Instant::now();
-    client.end().await;
-    client.terminated().await;
-    assert_eq!(seconds(start), 5);
-    assert_eq!(journal.lines(), ["terminate Lost", "saved", "cut"]);
-}
-
-async fn shutdown_of(kit: &TestKit, deadline: u64) -> u64 {
-    let start = Instant::now();
-    kit.hub().shutdown(secs(deadline)).await;
-    seconds(start)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_every_terminate() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    let hub = kit.hub().clone();
-    let mut shutdown = pin!(async move { hub.shutdown(secs(10)).await });
-    assert_eq!(shutdown.as_mut().now_or_never(), None);
-    client.close(CloseCode::GOING_AWAY, "").await;
-    shutdown.await;
-    assert_eq!(journal.of("terminate").len(), 1);
-    assert_eq!(kit.hub().connection_count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_cuts_hooks_and_closes_and_keeps_room_for_terminate() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
-    client.send("hold").await;
-    // A quarter of the time is kept, which is more than `terminate` needs to save.
-    assert_eq!(shutdown_of(&kit, 16).await, 16);
-    assert_eq!(journal.lines(), ["terminate Shutdown", "saved", "cut"]);
-    assert_eq!(kit.hub().connection_count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_cuts_the_wait_for_an_answer() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let client = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    let start = Instant::now();
-    kit.hub().shutdown(secs(4)).await;
-    assert_eq!(
-        seconds(start),
-        3,
-        "the last quarter is kept for `terminate`"
-    );
-    ended(
-        &client,
-        &journal,
-        CloseCause::Shutdown,
-        1001,
-        "the server shuts down",
-    )
-    .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_cuts_a_terminate_that_is_under_way() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
-    client.end().await;
-    quiet().await;
-    assert_eq!(shutdown_of(&kit, 1).await, 1);
-    assert_eq!(journal.lines(), ["terminate Lost", "cut"]);
-    assert_eq!(kit.hub().connection_count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_shutdown_cuts_a_stall() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Probe>(&kit).network_room(10);
-    let mut client = knock.connect().await.unwrap();
-    client.send("many 1 1000").await;
-    quiet().await;
-    assert_eq!(shutdown_of(&kit, 8).await, 6);
-    ended(
-        &client,
-        &journal,
-        CloseCause::Shutdown,
-        1001,
-        "the server shuts down",
-    )
-    .await;
-}
-
-/// Blocks its thread until the test lets it go.
-struct Blocks;
-
-/// Says that the hook runs, and lets it go.
-#[derive(Clone)]
-struct Gate(Arc<Notify>, Arc<Mutex<mpsc::Receiver<()>>>);
-
-#[ws_handler]
-impl Blocks {
-    fn init() -> Self {
-        Blocks
-    }
-
-    fn message(&mut self, _: String, State(Gate(runs, go)): State<Gate>) -> &'static str {
-        runs.notify_one();
-        go.lock().unwrap().recv().expect("the test lets it go");
-        "unhurt"
-    }
-}
-
-dispatch! {
-    struct Routes;
-    state: Gate;
-
-    blocks: "/" => Blocks { hook_timeout: 1ms, require_session: false };
-}
-
-/// In real time: a thread that is blocked sees no paused clock.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_synchronous_hook_cannot_be_cut() {
-    let (open, gate) = mpsc::channel();
-    let gate = Gate(Arc::default(), Arc::new(Mutex::new(gate)));
-    let kit = TestKit::table(Routes::table(), gate.clone()).unwrap();
-    let knock = kit.open("/");
-    let mut client = knock.connect().await.unwrap();
-    client.send("block").await;
-    gate.0.notified().await;
-    // Returns although the hook blocks, long after its time.
-    kit.hub().shutdown(secs(0)).await;
-    assert_eq!(kit.hub().connection_count(), 1, "the hook still runs");
-    open.send(()).unwrap();
-    assert_eq!(client.terminated().await.cause, CloseCause::Shutdown);
 }

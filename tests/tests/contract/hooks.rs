@@ -9,10 +9,9 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
-use ws_server::SpawnError;
 use ws_server::prelude::*;
 
-use crate::journal::{Farewell, Journal, ended, limits, quiet, secs};
+use crate::journal::{Journal, ended, secs};
 use crate::probe::Probe;
 
 /// Takes everything that `init` may take.
@@ -58,6 +57,7 @@ impl Guest {
         let (host, socket) = (handshake.header("host").unwrap_or(""), socket.id());
         let (session, page) = (session.id(), page.id());
         let places = format!("{id} {room} {hello} {host} {language} {session} {page}");
+        tokio::task::yield_now().await;
         Ok(Guest(format!("{places} {} {socket} {count}", *number)))
     }
 
@@ -85,9 +85,14 @@ dispatch! {
 
 #[tokio::test(start_paused = true)]
 async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has() {
-    let kit = TestKit::table(Routes::table(), App { number: 7 }).unwrap();
-    let knock = kit.open("/guests/4/blue?hello=you").without_header("host");
+    let kit = TestKit::new();
+    let knock = kit
+        .clone()
+        .with_table(Routes::table(), App { number: 7 })
+        .unwrap()
+        .open("/guests/4/blue?hello=you");
     let knock = knock
+        .without_header("host")
         .header("host", "example")
         .header("accept-language", "nl")
         .session(Session::new("ada"))
@@ -100,8 +105,12 @@ async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has()
 
 #[tokio::test(start_paused = true)]
 async fn an_argument_of_the_applications_own_may_refuse() {
-    let kit = TestKit::table(Routes::table(), App { number: 7 }).unwrap();
-    let knock = kit.open("/guests/4/blue?hello=you");
+    let kit = TestKit::new();
+    let knock = kit
+        .clone()
+        .with_table(Routes::table(), App { number: 7 })
+        .unwrap()
+        .open("/guests/4/blue?hello=you");
     let knock = knock.session(Session::new("ada")).page(Page::new("p1"));
     let refusal = knock.connect().await.unwrap_err();
     assert_eq!(
@@ -267,6 +276,7 @@ impl Alone {
 
     async fn terminate(self) {
         let _alone = self.inside.try_acquire().expect("no other hook runs");
+        tokio::task::yield_now().await;
         self.journal.note("terminate");
     }
 }
@@ -358,125 +368,5 @@ on_both_transports! {
             ended(&client, &journal, CloseCause::Lost, 1006, "").await;
             assert_eq!(journal.lines()[2..4], ["saw the close", "done gone"]);
         }
-    }
-}
-
-fn as_told() {
-    panic!("as told")
-}
-
-/// Spawns what a message says.
-struct Spawns(Journal);
-
-#[ws_handler]
-impl Spawns {
-    fn init(journal: Journal) -> Self {
-        Spawns(journal)
-    }
-
-    fn message(&mut self, text: String, socket: &Socket<Self>) -> String {
-        let dropped = Farewell(self.0.clone(), "dropped");
-        let spawned = match &*text {
-            "later" => socket.spawn(async {
-                tokio::time::sleep(secs(5)).await;
-                vec!["later", "and more"]
-            }),
-            "close" => socket.spawn(async { ("last", Close::normal("task")) }),
-            "fail" => socket.spawn(async { Err::<(), _>("secret").or_close() }),
-            "panic" => socket.spawn(async { as_told() }),
-            _ => socket.spawn(async move {
-                let _dropped = dropped;
-                std::future::pending::<()>().await;
-            }),
-        };
-        spawned.map_or_else(|error| error.to_string(), |()| text)
-    }
-
-    fn terminate(self, reason: CloseReason) {
-        self.0.note(format!(
-            "terminate {:?} {}",
-            reason.cause,
-            reason.code.get()
-        ));
-    }
-}
-
-on_both_transports! {
-    async fn a_spawned_future_runs_beside_the_hooks_and_its_output_is_a_reply(way: Way) {
-        let journal = Journal::new();
-        let mut client = way(journal.knock::<Spawns>(&TestKit::new())).connect().await.unwrap();
-        client.send("later").await;
-        client.send("now").await;
-        assert_eq!(client.text().await, "later", "the reply of the hook");
-        assert_eq!(client.text().await, "now");
-        assert_eq!(client.text().await, "later");
-        assert_eq!(client.text().await, "and more");
-        client.send("close").await;
-        assert_eq!(client.text().await, "close");
-        assert_eq!(client.text().await, "last");
-        assert_eq!(client.closed().await, (CloseCode::NORMAL, "task".to_owned()));
-    }
-
-    async fn the_output_of_a_spawned_future_waits_for_room(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let mut client = knock.connect().await.unwrap();
-        let socket = client.socket::<Probe>();
-        let long = || vec!["x".repeat(90); 5];
-        socket.spawn(async move { long() }).unwrap();
-        quiet().await;
-        for text in long() {
-            assert_eq!(client.text().await, text);
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_spawned_future_is_cancelled_at_the_end() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
-    client.send("forever").await;
-    quiet().await;
-    client.end().await;
-    client.terminated().await;
-    quiet().await;
-    assert_eq!(journal.of("dropped"), ["dropped"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_bounded_number_of_futures_runs_beside_one_connection() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Spawns>(&kit);
-    let mut client = knock
-        .limits(limits(|limits| limits.tasks = 2))
-        .connect()
-        .await
-        .unwrap();
-    let socket = client.socket::<Spawns>();
-    client.send("later").await;
-    socket.spawn(std::future::pending::<()>()).unwrap();
-    assert_eq!(socket.spawn(async {}), Err(SpawnError::Full));
-    // One ends, and there is room for one more.
-    assert_eq!(client.text().await, "later");
-    assert_eq!(client.text().await, "later");
-    assert_eq!(client.text().await, "and more");
-    quiet().await;
-    assert_eq!(socket.spawn(async {}), Ok(()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_or_an_error_of_a_spawned_future_closes_with_1011() {
-    for (command, cause) in [("panic", "HookPanic"), ("fail", "HookError")] {
-        let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
-        client.send(command).await;
-        assert_eq!(client.text().await, command);
-        assert_eq!(
-            client.closed().await,
-            (CloseCode::INTERNAL_ERROR, String::new())
-        );
-        client.close(CloseCode::INTERNAL_ERROR, "").await;
-        client.terminated().await;
-        assert_eq!(journal.of("terminate"), [format!("terminate {cause} 1011")]);
     }
 }

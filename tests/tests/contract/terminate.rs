@@ -218,6 +218,7 @@ impl Lent {
         state: State<u32>,
         session: Session,
     ) {
+        tokio::task::yield_now().await;
         let count = hub.connection_count();
         let session = session.id();
         self.0
@@ -234,8 +235,13 @@ dispatch! {
 
 #[tokio::test(start_paused = true)]
 async fn terminate_takes_the_handler_lent_and_reason_hub_state_and_session() {
-    let (kit, journal) = (TestKit::table(Routes::table(), 7).unwrap(), Journal::new());
-    let knock = kit.open("/lent").session(Session::new("ada"));
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let knock = kit
+        .clone()
+        .with_table(Routes::table(), 7)
+        .unwrap()
+        .open("/lent")
+        .session(Session::new("ada"));
     let mut client = journal.hand(knock).connect().await.unwrap();
     client.end().await;
     client.terminated().await;

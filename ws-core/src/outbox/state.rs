@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{Control, DirectWrite, Frame, Outbox, Phase, Status, Transport};
 use crate::close::CloseReason;
+use crate::protocol::frame::Header;
 
 /// Marks the chunks of control frames; the ids of topics count from 1.
 pub(super) const CLOSE: u64 = u64::MAX;
@@ -30,6 +31,8 @@ pub(super) struct State {
     pub(super) frames: usize,
     /// The first chunk is a part of a frame whose beginning is already written.
     pub(super) started: bool,
+    /// Where the first chunk holds many frames: bytes that are left of the begun one.
+    left: usize,
     pub(super) corked: bool,
     pub(super) phase: Phase,
     pub(super) broken: bool,
@@ -48,6 +51,8 @@ pub(super) struct Chunk {
     topic: u64,
     /// The frame ends with this chunk.
     last: bool,
+    /// This is what was left of a cork buffer: many whole frames, behind a begun one.
+    many: bool,
 }
 
 impl State {
@@ -110,7 +115,12 @@ impl State {
             bytes.advance(skipped);
             skip -= skipped;
             if !bytes.is_empty() {
-                self.queue.push_back(Chunk { bytes, topic, last });
+                self.queue.push_back(Chunk {
+                    bytes,
+                    topic,
+                    last,
+                    many: false,
+                });
             }
         }
         outbox.waiting.store(true, Ordering::Relaxed);
@@ -170,7 +180,7 @@ impl State {
             }
         }
         if done < cork.len() {
-            self.keep_cork(&cork[done..], done > 0, outbox);
+            self.keep_cork(cork, done, outbox);
         } else if self.queue.is_empty() {
             self.blocked = None;
             // What waits inside of the transport goes on at a later poll.
@@ -182,15 +192,18 @@ impl State {
     }
 
     /// What is left of the cork buffer waits in front of the queue.
-    fn keep_cork(&mut self, rest: &[u8], started: bool, outbox: &Outbox) {
+    fn keep_cork(&mut self, cork: &[u8], done: usize, outbox: &Outbox) {
+        let rest = &cork[done..];
         self.bytes += rest.len();
         self.frames += 1;
-        self.started |= started;
+        self.left = left_of_begun(0, cork, done);
+        self.started |= self.left > 0;
         let bytes = Bytes::copy_from_slice(rest);
         self.queue.push_front(Chunk {
             bytes,
             topic: 0,
             last: true,
+            many: true,
         });
         outbox.waiting.store(true, Ordering::Relaxed);
     }
@@ -218,8 +231,11 @@ impl State {
                 break;
             };
             if written < front.bytes.len() {
+                if front.many {
+                    self.left = left_of_begun(self.left, &front.bytes, written);
+                }
+                self.started = !front.many || self.left > 0;
                 front.bytes.advance(written);
-                self.started = true;
                 return;
             }
             written -= front.bytes.len();
@@ -241,7 +257,10 @@ impl State {
         let queue = mem::take(&mut self.queue);
         (self.bytes, self.frames) = (0, 0);
         if self.started {
-            for chunk in queue {
+            for mut chunk in queue {
+                if chunk.many {
+                    chunk.bytes.truncate(self.left);
+                }
                 self.bytes += chunk.bytes.len();
                 let last = chunk.last;
                 self.queue.push_back(chunk);
@@ -276,6 +295,7 @@ impl State {
             bytes: frame,
             topic: mark,
             last: true,
+            many: false,
         };
         self.queue.insert(place, chunk);
         outbox.waiting.store(true, Ordering::Relaxed);
@@ -314,4 +334,17 @@ impl State {
             .store(!self.queue.is_empty(), Ordering::Relaxed);
         before - self.bytes
     }
+}
+
+/// How much is left of the frame in whose midst the first `written` bytes of `frames` end,
+/// where `left` bytes of an earlier one come first; 0 at the end of a frame.
+fn left_of_begun(left: usize, frames: &[u8], written: usize) -> usize {
+    let mut end = left;
+    while end < written {
+        let Ok(Some((header, size))) = Header::parse(&frames[end..]) else {
+            return frames.len() - written;
+        };
+        end += size + usize::try_from(header.len).unwrap_or(usize::MAX);
+    }
+    end - written
 }

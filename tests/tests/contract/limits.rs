@@ -1,0 +1,169 @@
+//! What a connection may cost and how long it may take: read-ahead, clocks, rates, expiry.
+
+use tokio::time::Instant;
+use ws_core::protocol::OpCode;
+use ws_core::testkit::{Received, TestKit};
+use ws_server::limits::Rate;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, ended, limits, quiet, seconds, secs};
+use crate::probe::Probe;
+
+/// Pings after two seconds, and lets go after five.
+fn strict() -> ws_server::limits::Limits {
+    limits(|limits| (limits.ping, limits.idle) = (Some(secs(2)), Some(secs(5))))
+}
+
+/// More than is read ahead, in messages of a kibibyte.
+async fn flood(client: &mut ws_core::testkit::TestClient) {
+    for _ in 0..300 {
+        client.send(format!("say {}", "x".repeat(1020))).await;
+    }
+}
+
+on_both_transports! {
+    async fn a_bounded_amount_is_read_while_a_hook_waits(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("wait 1").await;
+        flood(&mut client).await;
+        quiet().await;
+        let read = 300 * 1032 - client.unsent();
+        assert!((60_000..=140_000).contains(&read), "{read} bytes were read ahead");
+        tokio::time::sleep(secs(2)).await;
+        assert_eq!(client.unsent(), 0);
+        assert_eq!(journal.of("message").len(), 301);
+    }
+
+    async fn one_large_message_is_not_read_to_its_end_while_a_hook_waits(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let bounds = limits(|limits| limits.max_message = 1 << 20);
+        let mut client = knock.limits(bounds).connect().await.unwrap();
+        client.send("wait 1").await;
+        client.send(format!("say {}", "x".repeat(900_000))).await;
+        quiet().await;
+        assert!(client.unsent() >= 700_000, "{} bytes not read", client.unsent());
+        assert_eq!(client.text().await, "waited");
+        assert_eq!(client.text().await.len(), 900_000);
+    }
+
+    async fn clocks_stand_still_while_a_hook_keeps_us_from_reading(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(1 << 20));
+        let mut client = knock.limits(strict()).connect().await.unwrap();
+        let start = Instant::now();
+        client.send("wait 20").await;
+        flood(&mut client).await;
+        tokio::time::sleep(secs(19)).await;
+        assert_eq!(client.so_far().await, [], "no Ping, no Close");
+        // When we read again, the client has its full time again.
+        client.terminated().await;
+        assert_eq!(seconds(start), 20 + 5 + 5, "idle, then the wait for an answer");
+        assert_eq!(journal.of("message").len(), 301);
+        assert_eq!(journal.of("terminate"), ["terminate PingTimeout 1001 nothing was received"]);
+    }
+
+    async fn clocks_stand_still_while_a_reply_waits_for_room(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let mut bounds = strict();
+        bounds.outbox = 100;
+        let mut client = knock.limits(bounds).connect().await.unwrap();
+        client.send("many 9 60").await;
+        ended(&client, &journal, CloseCause::Stalled, 1013, "nothing could be written").await;
+    }
+
+    async fn clocks_go_on_while_a_hook_waits_and_nothing_is_left_unread(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()));
+        let mut client = knock.limits(strict()).connect().await.unwrap();
+        client.send("wait 20").await;
+        assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
+        assert_eq!(journal.of("done"), Vec::<String>::new());
+        ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
+        assert_eq!(journal.of("done"), ["done wait 20"]);
+    }
+
+    async fn a_client_that_answers_pings_stays(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let mut client = knock.connect().await.unwrap();
+        let start = Instant::now();
+        for count in 1..=20 {
+            let Received::Ping(payload) = client.receive().await else {
+                panic!("a Ping is due");
+            };
+            assert_eq!(seconds(start), count * 25);
+            client.frame(OpCode::Pong, true, &payload).await;
+        }
+    }
+
+    async fn a_message_above_max_message_closes_with_1009(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()));
+        let bounds = limits(|limits| limits.max_message = 10);
+        let mut client = knock.limits(bounds).connect().await.unwrap();
+        client.send("say 567890").await;
+        assert_eq!(client.text().await, "567890");
+        client.frame(OpCode::Text, false, b"say 56").await;
+        client.frame(OpCode::Continuation, true, b"78901").await;
+        assert_eq!(client.closed().await.0, CloseCode::TOO_BIG);
+        assert_eq!(journal.of("message").len(), 1);
+    }
+
+    async fn a_rate_allows_its_burst_in_every_interval(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let bounds = limits(|limits| limits.rate = Some(Rate::new(2, secs(1))));
+        let mut client = knock.limits(bounds).connect().await.unwrap();
+        for _ in 0..3 {
+            client.send("say a").await;
+            client.send("say b").await;
+            assert_eq!(client.text().await, "a");
+            assert_eq!(client.text().await, "b");
+            tokio::time::sleep(secs(1)).await;
+        }
+        for _ in 0..3 {
+            client.send("say c").await;
+        }
+        assert_eq!(client.text().await, "c");
+        assert_eq!(client.text().await, "c");
+        assert_eq!(client.closed().await.0, CloseCode::POLICY);
+    }
+
+    async fn expire_at_closes_at_its_time_however_busy_the_connection_is(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let (socket, start) = (client.socket::<Probe>(), Instant::now());
+        socket.expire_at(start + secs(3));
+        socket.expire_at(start + secs(7));
+        client.send("wait 20").await;
+        client.send("say never").await;
+        assert_eq!(client.closed().await, (CloseCode::UNAUTHORIZED, "expired".to_owned()));
+        assert_eq!(seconds(start), 7, "a later call replaces an earlier one");
+        client.close(CloseCode::UNAUTHORIZED, "").await;
+        ended(&client, &journal, CloseCause::Expired, 4401, "expired").await;
+        assert_eq!(journal.of("message"), ["message wait 20"]);
+    }
+}
+
+#[test]
+fn the_defaults_are_those_of_the_design() {
+    let limits = ws_server::limits::Limits::DEFAULT;
+    let server = ws_server::limits::ServerLimits::DEFAULT;
+    let kib = 1024;
+    assert_eq!((server.head, server.head_timeout), (16 * kib, secs(10)));
+    assert_eq!(limits.init_timeout, secs(10));
+    assert_eq!((limits.max_message, limits.rate), (64 * kib, None));
+    assert_eq!((limits.outbox, limits.outbox_frames), (kib * kib, 1024));
+    assert_eq!(
+        (limits.mailbox, limits.timers, limits.tasks),
+        (256, 256, 64)
+    );
+    assert_eq!(limits.read_ahead, 64 * kib);
+    assert_eq!((limits.ping, limits.idle), (Some(secs(25)), Some(secs(60))));
+    assert_eq!((limits.stall, limits.hook_timeout), (secs(30), secs(30)));
+    assert_eq!(
+        (limits.close_timeout, limits.terminate_timeout),
+        (secs(5), secs(5))
+    );
+    assert_eq!((server.per_address, server.connections), (Some(256), None));
+}

@@ -1,0 +1,336 @@
+//! Logs: a span per connection, the level of each fault, and what never stands in them.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Deserialize;
+use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+use ws_core::protocol::OpCode;
+use ws_core::testkit::TestKit;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, quiet, secs};
+
+/// Everything that this thread logs. A test's runtime has one thread.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn begin() -> (Self, DefaultGuard) {
+        let captured = Self::default();
+        let writer = captured.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (captured, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8(bytes.clone()).expect("logs are text")
+    }
+
+    /// The lines of this level.
+    fn of(&self, level: Level) -> Vec<String> {
+        let text = self.text();
+        let lines = text.lines().map(str::trim_start);
+        let level = level.to_string();
+        let lines = lines.filter_map(|line| line.strip_prefix(&level));
+        lines.map(|line| line.trim_start().to_owned()).collect()
+    }
+}
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs in every hook.
+struct Plain;
+
+#[ws_handler]
+impl Plain {
+    fn init() -> Self {
+        tracing::info!("in init");
+        Plain
+    }
+
+    fn message(&mut self, _: String) {
+        tracing::info!("in message");
+    }
+
+    fn info(&mut self, (): ()) {
+        tracing::info!("in info");
+    }
+
+    fn terminate(self) {
+        tracing::info!("in terminate");
+    }
+}
+
+/// The same, later.
+struct Waiting;
+
+#[ws_handler]
+impl Waiting {
+    async fn init() -> Self {
+        tokio::time::sleep(secs(1)).await;
+        tracing::info!("in init");
+        Waiting
+    }
+
+    async fn message(&mut self, _: String) {
+        tokio::time::sleep(secs(1)).await;
+        tracing::info!("in message");
+    }
+
+    async fn info(&mut self, (): ()) {
+        tokio::time::sleep(secs(1)).await;
+        tracing::info!("in info");
+    }
+
+    async fn terminate(self) {
+        tokio::time::sleep(secs(1)).await;
+        tracing::info!("in terminate");
+    }
+}
+
+/// Calls every hook of a handler whose mailbox type is `()`.
+async fn call_every_hook<H>(captured: &Captured)
+where
+    H: ws_server::handler::Handler<ws_server::extract::AnyRoute> + ws_core::mailbox::Accepts<()>,
+{
+    let kit = TestKit::new();
+    let knock = kit.handler::<H>().peer("192.0.2.7:9".parse().unwrap());
+    let mut client = knock.connect().await.unwrap();
+    tracing::info!("outside");
+    client.send("?").await;
+    client.socket::<H>().notify(()).unwrap();
+    tokio::time::sleep(secs(5)).await;
+    client.end().await;
+    client.terminated().await;
+    let span = "websocket{id=1 route=\"/test\" peer=192.0.2.7:9}: ";
+    let hooks = ["init", "message", "info", "terminate"];
+    let mut expected: Vec<_> = hooks.map(|hook| format!("{span}in {hook}")).into();
+    expected.insert(1, "outside".to_owned());
+    assert_eq!(captured.of(Level::INFO), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_with_id_route_and_peer_is_entered_while_a_plain_hook_runs() {
+    let (captured, _guard) = Captured::begin();
+    call_every_hook::<Plain>(&captured).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_with_id_route_and_peer_is_entered_while_an_async_hook_runs() {
+    let (captured, _guard) = Captured::begin();
+    call_every_hook::<Waiting>(&captured).await;
+}
+
+/// Takes JSON.
+struct Typed;
+
+#[derive(Deserialize)]
+struct Number {
+    _number: u32,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    _page: Which,
+}
+
+/// The error for anything else quotes what it found.
+#[derive(Deserialize)]
+enum Which {
+    First,
+    Last,
+}
+
+#[ws_handler]
+impl Typed {
+    fn init(handshake: &Handshake, socket: &Socket<Self>) -> Self {
+        let _ = (handshake, socket);
+        Typed
+    }
+
+    fn message(&mut self, _: Json<Number>) -> &'static str {
+        "reply-secret"
+    }
+}
+
+/// Reads its query as something that it is not.
+struct Asks;
+
+#[ws_handler]
+impl Asks {
+    fn init(_: Query<Wanted>) -> Self {
+        Asks
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
+    let (captured, _guard) = Captured::begin();
+    let kit = TestKit::new();
+    for fault in 0..4 {
+        let mut client = kit.handler::<Typed>().connect().await.unwrap();
+        match fault {
+            0 => client.send("no number").await,
+            1 => client.send(Message::binary(vec![1])).await,
+            2 => client.bytes(b"\x81\x02hi").await,
+            _ => client.reset().await,
+        }
+        client.terminated().await;
+    }
+    for level in [Level::ERROR, Level::WARN, Level::INFO] {
+        assert_eq!(captured.of(level), Vec::<String>::new());
+    }
+    let debug = captured.of(Level::DEBUG).join("\n");
+    for text in [
+        "a message is not what the handler takes code=1007",
+        "a message is not what the handler takes code=1003",
+        "the client broke the protocol error=a client frame is not masked",
+        "the connection is lost",
+    ] {
+        assert!(debug.contains(text), "{text} in {debug}");
+    }
+    assert!(
+        debug.lines().all(|line| line.starts_with("websocket{id=")),
+        "{debug}"
+    );
+}
+
+/// Panics or fails in the hook that the request names.
+struct Fails {
+    in_terminate: bool,
+}
+
+#[ws_handler]
+impl Fails {
+    async fn init(handshake: &Handshake) -> Result<Self, Refusal> {
+        match handshake.query() {
+            Some("panic") => panic!("of init"),
+            Some("fail") => Err("of init").or_refuse(),
+            Some("hang") => std::future::pending().await,
+            query => Ok(Fails {
+                in_terminate: query == Some("terminate"),
+            }),
+        }
+    }
+
+    async fn message(&mut self, text: String, socket: &Socket<Self>) -> Result<(), Close> {
+        tokio::task::yield_now().await;
+        match &*text {
+            "panic" => panic!("of message"),
+            "fail" => Err("of message").or_close(),
+            "spawn" => socket
+                .spawn(async { Err::<(), _>("of spawn").or_close() })
+                .or_close(),
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn info(&mut self, text: &'static str) -> Result<(), Close> {
+        match text {
+            "panic" => panic!("of info"),
+            text => Err(text).or_close(),
+        }
+    }
+
+    fn terminate(self) {
+        assert!(!self.in_terminate, "of terminate");
+    }
+}
+
+/// The one line at `error` that this leaves.
+async fn error_of(uri: &str, message: &'static str, notification: Option<&'static str>) -> String {
+    let (captured, _guard) = Captured::begin();
+    let kit = TestKit::new();
+    if let Ok(mut client) = kit.handler::<Fails>().uri(uri).connect().await {
+        if let Some(notification) = notification {
+            client.socket::<Fails>().notify(notification).unwrap();
+        } else if message.is_empty() {
+            client.end().await;
+        } else {
+            client.send(message).await;
+        }
+        client.terminated().await;
+        quiet().await;
+    }
+    let lines = captured.of(Level::ERROR);
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let line = line.strip_prefix("websocket{id=1 route=\"/test\"}: ");
+    line.expect("in the connection's span").to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn panics_and_errors_are_logged_at_error_with_the_name_of_the_hook() {
+    let panicked = |hook| format!("a hook panicked hook=\"{hook}\" panic=\"of {hook}\"");
+    let failed = |hook| format!("a hook failed hook=\"{hook}\" error=of {hook}");
+    let slow = |hook| format!("a hook ran out of time hook=\"{hook}\"");
+    assert_eq!(error_of("/?panic", "", None).await, panicked("init"));
+    assert_eq!(error_of("/?fail", "", None).await, failed("init"));
+    assert_eq!(error_of("/?hang", "", None).await, slow("init"));
+    assert_eq!(error_of("/", "panic", None).await, panicked("message"));
+    assert_eq!(error_of("/", "fail", None).await, failed("message"));
+    assert_eq!(error_of("/", "hang", None).await, slow("message"));
+    assert_eq!(error_of("/", "spawn", None).await, failed("spawn"));
+    assert_eq!(error_of("/", "", Some("panic")).await, panicked("info"));
+    assert_eq!(error_of("/", "", Some("of info")).await, failed("info"));
+    assert_eq!(
+        error_of("/?terminate", "", None).await,
+        panicked("terminate")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
+    let (captured, _guard) = Captured::begin();
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    for message in [
+        r#"{"_number":7}"#,
+        r#"{"_number":"payload-secret"}"#,
+        "payload-secret",
+    ] {
+        let knock = kit.handler::<Typed>().uri("/rooms?token=query-secret");
+        let knock = knock.header("cookie", "z_sid=cookie-secret");
+        let knock = knock.header("authorization", "Bearer bearer-secret");
+        let mut client = knock.connect().await.unwrap();
+        client.send(message).await;
+        client.frame(OpCode::Ping, true, b"ping-secret").await;
+        client.sender().send("sent-secret").ok();
+        client.frame(OpCode::Text, true, b"utf8-secret\xff").await;
+        client.terminated().await;
+    }
+    let refused = kit
+        .handler::<Asks>()
+        .uri("/?_page=query-secret")
+        .connect()
+        .await;
+    assert_eq!(refused.unwrap_err().status(), 400);
+    let mut client = journal.knock::<Typed>(&kit).connect().await.unwrap();
+    client.reset().await;
+    client.terminated().await;
+    let text = captured.text();
+    assert!(
+        text.contains("DEBUG") && text.contains("the query does not decode"),
+        "{text}"
+    );
+    assert!(!text.contains("secret"), "{text}");
+}

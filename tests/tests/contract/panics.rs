@@ -1,0 +1,194 @@
+//! Panics: each ends its own connection with 1011 and no other, and `terminate` sees the
+//! state as the panic left it.
+
+use serde::Deserialize;
+use ws_core::testkit::TestKit;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, quiet, secs};
+use crate::probe::Probe;
+
+/// Panics as a message or a notification says, in the middle of a change.
+struct Breaks {
+    journal: Journal,
+    state: Vec<&'static str>,
+}
+
+/// A value that panics when it is cloned or decoded.
+#[derive(Debug)]
+struct Bomb;
+
+impl Clone for Bomb {
+    fn clone(&self) -> Self {
+        panic!("as told")
+    }
+}
+
+impl<'de> Deserialize<'de> for Bomb {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("as told")
+    }
+}
+
+impl serde::Serialize for Bomb {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("as told")
+    }
+}
+
+#[ws_handler]
+impl Breaks {
+    fn init(journal: Journal) -> Self {
+        let state = vec!["made"];
+        Breaks { journal, state }
+    }
+
+    fn message(&mut self, _: String) {
+        self.state.push("half");
+        panic!("as told")
+    }
+
+    async fn info(&mut self, number: u32) {
+        self.state.push("begun");
+        tokio::time::sleep(secs(1)).await;
+        self.state.push("half");
+        assert_ne!(number, 0, "as told");
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        let state = self.state.join(" ");
+        self.journal
+            .note(format!("{:?} {} {state}", reason.cause, reason.code.get()));
+    }
+}
+
+on_both_transports! {
+    async fn a_panic_closes_that_connection_with_1011_and_no_other(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let mut other = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut client = way(journal.knock::<Breaks>(&kit)).connect().await.unwrap();
+        client.send("now").await;
+        client.send("not handled any more").await;
+        assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
+        client.close(CloseCode::INTERNAL_ERROR, "").await;
+        client.terminated().await;
+        other.send("say still here").await;
+        assert_eq!(other.text().await, "still here");
+        assert_eq!(journal.of("HookPanic"), ["HookPanic 1011 made half"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Breaks>(&kit).connect().await.unwrap();
+    client.socket::<Breaks>().notify(0).unwrap();
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::INTERNAL_ERROR, String::new())
+    );
+    client.close(CloseCode::INTERNAL_ERROR, "").await;
+    client.terminated().await;
+    assert_eq!(journal.lines(), ["HookPanic 1011 made begun half"]);
+}
+
+/// Panics where the application's types do: in the payload, the notification, the reply.
+struct Types(Journal);
+
+#[ws_handler]
+impl Types {
+    fn init(journal: Journal) -> Self {
+        Types(journal)
+    }
+
+    fn message(&mut self, _: Json<Bomb>) {}
+
+    fn info(&mut self, bomb: Bomb) -> Json<Bomb> {
+        Json(bomb)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0
+            .note(format!("{:?} {}", reason.cause, reason.code.get()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook() {
+    for place in ["payload", "reply", "timer"] {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let mut client = journal.knock::<Types>(&kit).connect().await.unwrap();
+        let socket = client.socket::<Types>();
+        match place {
+            "payload" => client.send("{}").await,
+            "reply" => socket.notify(Bomb).unwrap(),
+            _ => drop(socket.notify_every(secs(1), Bomb)),
+        }
+        let closed = client.closed().await;
+        assert_eq!(
+            closed,
+            (CloseCode::INTERNAL_ERROR, String::new()),
+            "{place}"
+        );
+        client.close(CloseCode::INTERNAL_ERROR, "").await;
+        client.terminated().await;
+        assert_eq!(journal.lines(), ["HookPanic 1011"], "{place}");
+    }
+}
+
+/// Leaves something behind that panics when the hook is cut.
+struct Leaves(Journal);
+
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("as told");
+    }
+}
+
+#[ws_handler]
+impl Leaves {
+    fn init(journal: Journal) -> Self {
+        Leaves(journal)
+    }
+
+    async fn message(&mut self, _: String) {
+        let _left = PanicsInDrop;
+        std::future::pending::<()>().await;
+    }
+
+    async fn terminate(self, reason: CloseReason) {
+        self.0.note(format!("{:?}", reason.cause));
+        tokio::task::yield_now().await;
+        panic!("as told, at last")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
+    client.send("?").await;
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::INTERNAL_ERROR, String::new())
+    );
+    client.close(CloseCode::INTERNAL_ERROR, "").await;
+    client.terminated().await;
+    assert_eq!(journal.lines(), ["HookPanic"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_terminate_leaves_nothing_behind() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
+    client
+        .socket::<Leaves>()
+        .subscribe(&Topic::<String>::new("news"));
+    client.end().await;
+    assert_eq!(client.terminated().await.cause, CloseCause::Lost);
+    quiet().await;
+    assert_eq!(kit.hub().subscriber_count(&Topic::<String>::new("news")), 0);
+    assert_eq!(kit.hub().connection_count(), 0);
+}

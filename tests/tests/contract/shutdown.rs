@@ -1,0 +1,176 @@
+//! The time that `terminate` has, and what a shutdown does to everything else.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+
+use futures::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use ws_core::testkit::TestKit;
+use ws_server::prelude::*;
+
+use crate::journal::{Farewell, Journal, ended, quiet, seconds, secs};
+use crate::probe::Probe;
+
+/// A `terminate` that takes its time.
+struct Slow(Journal);
+
+#[ws_handler]
+impl Slow {
+    fn init(journal: Journal) -> Self {
+        Slow(journal)
+    }
+
+    async fn message(&mut self, text: String) {
+        if text == "hold" {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn terminate(self, reason: CloseReason) {
+        let _cut = Farewell(self.0.clone(), "cut");
+        self.0.note(format!("terminate {:?}", reason.cause));
+        tokio::time::sleep(secs(3)).await;
+        self.0.note("saved");
+        std::future::pending::<()>().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminate_is_cut_after_terminate_timeout() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    let start = Instant::now();
+    client.end().await;
+    client.terminated().await;
+    assert_eq!(seconds(start), 5);
+    assert_eq!(journal.lines(), ["terminate Lost", "saved", "cut"]);
+}
+
+async fn shutdown_of(kit: &TestKit, deadline: u64) -> u64 {
+    let start = Instant::now();
+    kit.hub().shutdown(secs(deadline)).await;
+    seconds(start)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_every_terminate() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let hub = kit.hub().clone();
+    let mut shutdown = pin!(async move { hub.shutdown(secs(10)).await });
+    assert_eq!(shutdown.as_mut().now_or_never(), None);
+    client.close(CloseCode::GOING_AWAY, "").await;
+    shutdown.await;
+    assert_eq!(journal.of("terminate").len(), 1);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_hooks_and_closes_and_keeps_room_for_terminate() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    client.send("hold").await;
+    // A quarter of the time is kept, which is more than `terminate` needs to save.
+    assert_eq!(shutdown_of(&kit, 16).await, 16);
+    assert_eq!(journal.lines(), ["terminate Shutdown", "saved", "cut"]);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_the_wait_for_an_answer() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let start = Instant::now();
+    kit.hub().shutdown(secs(4)).await;
+    assert_eq!(
+        seconds(start),
+        3,
+        "the last quarter is kept for `terminate`"
+    );
+    ended(
+        &client,
+        &journal,
+        CloseCause::Shutdown,
+        1001,
+        "the server shuts down",
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_a_terminate_that_is_under_way() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    client.end().await;
+    quiet().await;
+    assert_eq!(shutdown_of(&kit, 1).await, 1);
+    assert_eq!(journal.lines(), ["terminate Lost", "cut"]);
+    assert_eq!(kit.hub().connection_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_cuts_a_stall() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let knock = journal.knock::<Probe>(&kit).network_room(10);
+    let mut client = knock.connect().await.unwrap();
+    client.send("many 1 1000").await;
+    quiet().await;
+    assert_eq!(shutdown_of(&kit, 8).await, 6);
+    ended(
+        &client,
+        &journal,
+        CloseCause::Shutdown,
+        1001,
+        "the server shuts down",
+    )
+    .await;
+}
+
+/// Blocks its thread until the test lets it go.
+struct Blocks;
+
+/// Says that the hook runs, and lets it go.
+#[derive(Clone)]
+struct Gate(Arc<Notify>, Arc<Mutex<mpsc::Receiver<()>>>);
+
+#[ws_handler]
+impl Blocks {
+    fn init() -> Self {
+        Blocks
+    }
+
+    fn message(&mut self, _: String, State(Gate(runs, go)): State<Gate>) -> &'static str {
+        runs.notify_one();
+        go.lock().unwrap().recv().expect("the test lets it go");
+        "unhurt"
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Gate;
+
+    blocks: "/" => Blocks { hook_timeout: 1ms, require_session: false };
+}
+
+/// In real time: a thread that is blocked sees no paused clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synchronous_hook_cannot_be_cut() {
+    let kit = TestKit::new();
+    let (open, gate) = mpsc::channel();
+    let gate = Gate(Arc::default(), Arc::new(Mutex::new(gate)));
+    let knock = kit
+        .clone()
+        .with_table(Routes::table(), gate.clone())
+        .unwrap()
+        .open("/");
+    let mut client = knock.connect().await.unwrap();
+    client.send("block").await;
+    gate.0.notified().await;
+    // Returns although the hook blocks, long after its time.
+    kit.hub().shutdown(secs(0)).await;
+    assert_eq!(kit.hub().connection_count(), 1, "the hook still runs");
+    open.send(()).unwrap();
+    assert_eq!(client.terminated().await.cause, CloseCause::Shutdown);
+}

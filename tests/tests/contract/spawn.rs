@@ -1,0 +1,128 @@
+//! `Socket::spawn`: work beside the hooks.
+
+use ws_core::testkit::TestKit;
+use ws_server::SpawnError;
+use ws_server::prelude::*;
+
+use crate::journal::{Farewell, Journal, limits, quiet, secs};
+use crate::probe::Probe;
+
+fn as_told() {
+    panic!("as told")
+}
+
+/// Spawns what a message says.
+struct Spawns(Journal);
+
+#[ws_handler]
+impl Spawns {
+    fn init(journal: Journal) -> Self {
+        Spawns(journal)
+    }
+
+    fn message(&mut self, text: String, socket: &Socket<Self>) -> String {
+        let dropped = Farewell(self.0.clone(), "dropped");
+        let spawned = match &*text {
+            "later" => socket.spawn(async {
+                tokio::time::sleep(secs(5)).await;
+                vec!["later", "and more"]
+            }),
+            "close" => socket.spawn(async { ("last", Close::normal("task")) }),
+            "fail" => socket.spawn(async { Err::<(), _>("secret").or_close() }),
+            "panic" => socket.spawn(async { as_told() }),
+            _ => socket.spawn(async move {
+                let _dropped = dropped;
+                std::future::pending::<()>().await;
+            }),
+        };
+        spawned.map_or_else(|error| error.to_string(), |()| text)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.0.note(format!(
+            "terminate {:?} {}",
+            reason.cause,
+            reason.code.get()
+        ));
+    }
+}
+
+on_both_transports! {
+    async fn a_spawned_future_runs_beside_the_hooks_and_its_output_is_a_reply(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Spawns>(&TestKit::new())).connect().await.unwrap();
+        client.send("later").await;
+        client.send("now").await;
+        assert_eq!(client.text().await, "later", "the reply of the hook");
+        assert_eq!(client.text().await, "now");
+        assert_eq!(client.text().await, "later");
+        assert_eq!(client.text().await, "and more");
+        client.send("close").await;
+        assert_eq!(client.text().await, "close");
+        assert_eq!(client.text().await, "last");
+        assert_eq!(client.closed().await, (CloseCode::NORMAL, "task".to_owned()));
+    }
+
+    async fn the_output_of_a_spawned_future_waits_for_room(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox = 100));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        let long = || vec!["x".repeat(90); 5];
+        socket.spawn(async move { long() }).unwrap();
+        quiet().await;
+        for text in long() {
+            assert_eq!(client.text().await, text);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spawned_future_is_cancelled_at_the_end() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+    client.send("forever").await;
+    quiet().await;
+    client.end().await;
+    client.terminated().await;
+    quiet().await;
+    assert_eq!(journal.of("dropped"), ["dropped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_futures_runs_beside_one_connection() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let knock = journal.knock::<Spawns>(&kit);
+    let mut client = knock
+        .limits(limits(|limits| limits.tasks = 2))
+        .connect()
+        .await
+        .unwrap();
+    let socket = client.socket::<Spawns>();
+    client.send("later").await;
+    socket.spawn(std::future::pending::<()>()).unwrap();
+    assert_eq!(socket.spawn(async {}), Err(SpawnError::Full));
+    // One ends, and there is room for one more.
+    assert_eq!(client.text().await, "later");
+    assert_eq!(client.text().await, "later");
+    assert_eq!(client.text().await, "and more");
+    quiet().await;
+    assert_eq!(socket.spawn(async {}), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_or_an_error_of_a_spawned_future_closes_with_1011() {
+    for (command, cause) in [("panic", "HookPanic"), ("fail", "HookError")] {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+        client.send(command).await;
+        assert_eq!(client.text().await, command);
+        assert_eq!(
+            client.closed().await,
+            (CloseCode::INTERNAL_ERROR, String::new())
+        );
+        client.close(CloseCode::INTERNAL_ERROR, "").await;
+        client.terminated().await;
+        assert_eq!(journal.of("terminate"), [format!("terminate {cause} 1011")]);
+    }
+}

@@ -1,0 +1,334 @@
+//! Topics: who gets what, what becomes of it where a client does not follow, and `listen`.
+
+use std::pin::pin;
+
+use futures::FutureExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use ws_core::testkit::{Knock, Received, TestClient, TestKit};
+use ws_server::limits::{OnFull, ServerLimits};
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, Way, limits, quiet, seconds};
+use crate::probe::Probe;
+
+fn a() -> Topic<String> {
+    Topic::new("a")
+}
+
+fn b() -> Topic<String> {
+    Topic::new("b")
+}
+
+fn say(kit: &TestKit, topic: &Topic<String>, text: &str) -> usize {
+    kit.hub().publish(topic, &text.to_owned())
+}
+
+/// A client that has a frame half written and takes no more; room for `frames` in all.
+async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> TestClient {
+    let journal = Journal::new();
+    let knock: Knock = way(journal.knock::<Probe>(kit).network_room(10));
+    let knock = knock.limits(limits(|limits| {
+        limits.outbox_frames = frames;
+        limits.on_full = OnFull::Refuse;
+    }));
+    let client = knock.connect().await.unwrap();
+    let socket = client.socket::<Probe>();
+    socket.subscribe_with(&a(), policy);
+    socket.subscribe_with(&b(), Policy::DropNewest);
+    socket.send("x".repeat(60)).unwrap();
+    quiet().await;
+    assert_eq!(client.unread(), 10);
+    client
+}
+
+/// What the client gets behind the frame that was half written; JSON strings bare.
+async fn rest(client: &mut TestClient, count: usize) -> Vec<String> {
+    assert_eq!(client.text().await, "x".repeat(60));
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        texts.push(client.text().await.replace('"', ""));
+    }
+    quiet().await;
+    assert_eq!(client.so_far().await, [], "nothing more comes");
+    texts
+}
+
+on_both_transports! {
+    async fn everything_published_reaches_the_subscribers_of_the_topic_and_its_type(way: Way) {
+        let kit = TestKit::new();
+        let journal = Journal::new();
+        let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        first.socket::<Probe>().subscribe(&a());
+        second.socket::<Probe>().subscribe(&a());
+        second.socket::<Probe>().subscribe(&Topic::<u32>::new("a"));
+        second.socket::<Probe>().subscribe(&Topic::<Message>::new("m"));
+        assert_eq!(say(&kit, &a(), "both"), 2);
+        assert_eq!(kit.hub().publish(&Topic::<u32>::new("a"), &7), 1);
+        assert_eq!(kit.hub().publish(&Topic::new("m"), &Message::binary(vec![1])), 1);
+        assert_eq!(say(&kit, &b(), "nobody"), 0);
+        assert_eq!(first.text().await, "\"both\"");
+        assert_eq!(second.text().await, "\"both\"");
+        assert_eq!(second.text().await, "7");
+        assert_eq!(second.message().await, Message::binary(vec![1]));
+        assert_eq!(first.so_far().await, []);
+    }
+
+    async fn a_subscription_lasts_until_unsubscribed_or_the_end(way: Way) {
+        let kit = TestKit::new();
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        socket.subscribe(&a());
+        socket.subscribe(&a());
+        assert_eq!(say(&kit, &a(), "once"), 1);
+        assert!(socket.unsubscribe(&a()));
+        assert!(!socket.unsubscribe(&a()));
+        assert_eq!(say(&kit, &a(), "never"), 0);
+        assert_eq!(client.text().await, "\"once\"");
+        socket.subscribe(&b());
+        assert_eq!(kit.hub().subscriber_count(&b()), 1);
+        client.end().await;
+        client.terminated().await;
+        assert_eq!(kit.hub().subscriber_count(&b()), 0);
+        assert_eq!(client.so_far().await, []);
+    }
+
+    async fn by_default_a_client_that_cannot_follow_is_closed(way: Way) {
+        let kit = TestKit::new();
+        let mut client = clogged(way, &kit, 3, Policy::default()).await;
+        assert_eq!((say(&kit, &a(), "1"), say(&kit, &a(), "2"), say(&kit, &a(), "3")), (1, 1, 0));
+        assert_eq!(client.text().await, "x".repeat(60));
+        assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
+        client.close(CloseCode::TRY_AGAIN_LATER, "").await;
+        assert_eq!(client.terminated().await.cause, CloseCause::Overflow);
+    }
+
+    async fn drop_oldest_makes_room_for_the_newest(way: Way) {
+        let kit = TestKit::new();
+        let mut client = clogged(way, &kit, 3, Policy::DropOldest).await;
+        for text in ["1", "2", "3", "4"] {
+            assert_eq!(say(&kit, &a(), text), 1);
+        }
+        assert_eq!(client.socket::<Probe>().dropped(), 2);
+        assert_eq!(rest(&mut client, 2).await, ["3", "4"]);
+    }
+
+    async fn drop_newest_keeps_what_waits(way: Way) {
+        let kit = TestKit::new();
+        let mut client = clogged(way, &kit, 3, Policy::DropNewest).await;
+        let taken = ["1", "2", "3", "4"].map(|text| say(&kit, &a(), text));
+        assert_eq!(taken, [1, 1, 0, 0]);
+        assert_eq!(client.socket::<Probe>().dropped(), 2);
+        assert_eq!(rest(&mut client, 2).await, ["1", "2"]);
+    }
+
+    async fn latest_keeps_only_the_newest(way: Way) {
+        let kit = TestKit::new();
+        let mut client = clogged(way, &kit, 9, Policy::Latest).await;
+        for text in ["1", "2", "3", "4"] {
+            assert_eq!(say(&kit, &a(), text), 1);
+        }
+        assert_eq!(client.socket::<Probe>().dropped(), 3);
+        assert_eq!(rest(&mut client, 1).await, ["4"]);
+    }
+
+    async fn a_drop_touches_only_frames_of_its_topic(way: Way) {
+        for policy in [Policy::DropOldest, Policy::Latest] {
+            let kit = TestKit::new();
+            let mut client = clogged(way, &kit, 4, policy).await;
+            say(&kit, &b(), "b");
+            say(&kit, &a(), "a1");
+            client.socket::<Probe>().send("sent").unwrap();
+            assert_eq!(say(&kit, &a(), "a2"), 1, "{policy:?}");
+            assert_eq!(client.socket::<Probe>().dropped(), 1);
+            assert_eq!(rest(&mut client, 3).await, ["b", "sent", "a2"], "{policy:?}");
+        }
+    }
+
+    async fn where_others_fill_the_outbox_the_new_frame_is_dropped_and_counted(way: Way) {
+        for policy in [Policy::DropOldest, Policy::Latest] {
+            let kit = TestKit::new();
+            let mut client = clogged(way, &kit, 3, policy).await;
+            say(&kit, &b(), "b");
+            client.socket::<Probe>().send("sent").unwrap();
+            assert_eq!(say(&kit, &a(), "a1"), 0);
+            assert_eq!(client.socket::<Probe>().dropped(), 1);
+            assert_eq!(rest(&mut client, 2).await, ["b", "sent"], "{policy:?}");
+        }
+    }
+
+    async fn a_frame_that_is_half_written_is_never_dropped(way: Way) {
+        for policy in [Policy::DropOldest, Policy::Latest] {
+            let kit = TestKit::new();
+            let knock = way(Journal::new().knock::<Probe>(&kit).network_room(10));
+            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = knock.connect().await.unwrap();
+            client.socket::<Probe>().subscribe_with(&a(), policy);
+            // One chunk, and a header with a large payload behind it.
+            for long in [60, 60_000] {
+                say(&kit, &a(), &"x".repeat(long));
+                quiet().await;
+                for text in ["1", "2", "3"] {
+                    assert_eq!(say(&kit, &a(), text), 1);
+                }
+                assert_eq!(client.text().await.len(), long + 2);
+                assert_eq!(client.text().await, "\"3\"");
+            }
+        }
+    }
+
+    async fn publish_volatile_skips_who_has_a_backlog(way: Way) {
+        let kit = TestKit::new();
+        let mut slow = clogged(way, &kit, 9, Policy::Close).await;
+        let mut fast = way(Journal::new().knock::<Probe>(&kit)).connect().await.unwrap();
+        fast.socket::<Probe>().subscribe(&a());
+        quiet().await;
+        assert_eq!(kit.hub().publish_volatile(&a(), &"1".to_owned()), 1);
+        assert_eq!(slow.socket::<Probe>().dropped(), 1);
+        assert_eq!(rest(&mut slow, 0).await, Vec::<String>::new());
+        assert_eq!(kit.hub().publish_volatile(&a(), &"2".to_owned()), 2);
+        assert_eq!(slow.text().await, "\"2\"");
+        assert_eq!(fast.text().await, "\"1\"");
+        assert_eq!(fast.text().await, "\"2\"");
+    }
+
+    async fn publish_except_passes_one_over(way: Way) {
+        let kit = TestKit::new();
+        let journal = Journal::new();
+        let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        first.socket::<Probe>().subscribe(&a());
+        second.socket::<Probe>().subscribe(&a());
+        let socket = first.socket::<Probe>();
+        assert_eq!(kit.hub().publish_except(&a(), &"others".to_owned(), &socket), 1);
+        say(&kit, &a(), "all");
+        assert_eq!(first.text().await, "\"all\"");
+        assert_eq!(second.text().await, "\"others\"");
+    }
+
+    async fn what_one_publish_does_not_write_itself_a_task_writes_in_order(way: Way) {
+        let limits = ServerLimits { publish_inline: 1, ..ServerLimits::DEFAULT };
+        let (kit, journal) = (TestKit::with_limits(limits), Journal::new());
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+            client.socket::<Probe>().subscribe(&a());
+            clients.push(client);
+        }
+        quiet().await;
+        for text in ["1", "2", "3"] {
+            assert_eq!(say(&kit, &a(), text), 3);
+        }
+        for client in &mut clients {
+            client.socket::<Probe>().send("4").unwrap();
+            for text in ["\"1\"", "\"2\"", "\"3\"", "4"] {
+                assert_eq!(client.text().await, text);
+            }
+        }
+    }
+
+    async fn send_async_sees_the_room_that_the_task_of_a_publish_makes(way: Way) {
+        let server = ServerLimits { publish_inline: 0, ..ServerLimits::DEFAULT };
+        let (kit, journal) = (TestKit::with_limits(server), Journal::new());
+        let knock = way(journal.knock::<Probe>(&kit));
+        let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        socket.subscribe(&a());
+        quiet().await;
+        let start = Instant::now();
+        assert_eq!(say(&kit, &a(), "1"), 1);
+        let mut second = pin!(socket.send_async("2"));
+        assert_eq!(second.as_mut().now_or_never(), None);
+        second.await.unwrap();
+        assert_eq!(client.text().await, "\"1\"");
+        assert_eq!(client.text().await, "2");
+        assert_eq!(seconds(start), 0);
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize, Debug)]
+struct Score {
+    home: u32,
+}
+
+/// What `info` takes: notifications and what is published.
+#[derive(Debug)]
+enum Info {
+    Scored(Score),
+    Wait,
+}
+
+impl From<Score> for Info {
+    fn from(score: Score) -> Self {
+        Self::Scored(score)
+    }
+}
+
+struct Listens;
+
+#[ws_handler]
+impl Listens {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.listen(&scores());
+        Listens
+    }
+
+    async fn info(&mut self, info: Info) -> Option<String> {
+        match info {
+            Info::Scored(Score { home }) => Some(format!("home {home}")),
+            Info::Wait => std::future::pending().await,
+        }
+    }
+}
+
+fn scores() -> Topic<Score> {
+    Topic::new("scores")
+}
+
+#[tokio::test(start_paused = true)]
+async fn listen_delivers_to_info_instead_of_the_client() {
+    let kit = TestKit::new();
+    let mut client = kit.handler::<Listens>().connect().await.unwrap();
+    let socket = client.socket::<Listens>();
+    assert_eq!(kit.hub().publish(&scores(), &Score { home: 2 }), 1);
+    assert_eq!(client.text().await, "home 2");
+    assert!(socket.unlisten(&scores()));
+    assert!(!socket.unlisten(&scores()));
+    assert_eq!(kit.hub().publish(&scores(), &Score { home: 3 }), 0);
+    // The client's subscription and the handler's are two.
+    socket.listen(&scores());
+    socket.subscribe(&scores());
+    assert_eq!(
+        kit.hub()
+            .publish_except(&scores(), &Score { home: 4 }, &socket),
+        0
+    );
+    assert_eq!(kit.hub().publish(&scores(), &Score { home: 5 }), 2);
+    quiet().await;
+    let text = |text: &'static str| Received::Message(text.into());
+    assert_eq!(
+        client.so_far().await,
+        [text("{\"home\":5}"), text("home 5")]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_does_not_follow_what_it_listens_to_is_closed() {
+    let kit = TestKit::new();
+    let knock = kit
+        .handler::<Listens>()
+        .limits(limits(|limits| limits.mailbox = 2));
+    let mut client = knock.connect().await.unwrap();
+    client.socket::<Listens>().notify(Info::Wait).unwrap();
+    quiet().await;
+    for home in 0..3 {
+        kit.hub().publish(&scores(), &Score { home });
+    }
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned())
+    );
+}
