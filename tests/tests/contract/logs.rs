@@ -1,11 +1,11 @@
 //! Logs: a span per connection, the level of each fault, and what never stands in them.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::Deserialize;
 use tracing::Level;
-use tracing::subscriber::DefaultGuard;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::TestKit;
 use ws_server::prelude::*;
@@ -16,18 +16,37 @@ use crate::journal::{Journal, quiet, secs};
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
 
+thread_local! {
+    static CURRENT: RefCell<Option<Captured>> = const { RefCell::new(None) };
+}
+
+/// Ends the capture.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        CURRENT.take();
+    }
+}
+
+/// One subscriber serves all threads, for good: what tracing remembers of each place that
+/// logs is shared by all threads, and would change under a test that runs beside another.
+static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
+    tracing_subscriber::fmt()
+        .with_max_level(Level::TRACE)
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_writer(|| CURRENT.with_borrow(|current| current.clone().unwrap_or_default()))
+        .init();
+});
+
 impl Captured {
-    fn begin() -> (Self, DefaultGuard) {
+    fn begin() -> (Self, End) {
+        LazyLock::force(&SUBSCRIBER);
         let captured = Self::default();
-        let writer = captured.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(Level::TRACE)
-            .with_ansi(false)
-            .without_time()
-            .with_target(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (captured, tracing::subscriber::set_default(subscriber))
+        CURRENT.set(Some(captured.clone()));
+        (captured, End)
     }
 
     fn text(&self) -> String {
