@@ -1,5 +1,7 @@
 //! What the examples share: the options of the command line, and the listener.
 
+#![forbid(unsafe_code)]
+
 use std::error::Error;
 use std::ffi::OsString;
 use std::net::SocketAddr;

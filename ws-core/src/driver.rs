@@ -43,6 +43,9 @@ use worker::Worker;
 /// Messages and notifications that one connection handles before it is the others' turn.
 const CALLS_PER_POLL: usize = 512;
 
+/// How often a driver writes a full outbox before it lets other connections run.
+const BURSTS_PER_POLL: usize = 8;
+
 /// How often a driver reads before it lets other connections run.
 const READS_PER_TURN: usize = 8;
 
@@ -188,6 +191,7 @@ impl<H: Send + 'static> Driver<H> {
             self.clock.obey(orders);
         }
         self.poll_hook(cx, worker);
+        let mut bursts = BURSTS_PER_POLL;
         loop {
             let more = self.turn(cx, worker);
             self.flush(cx, worker, true);
@@ -198,11 +202,12 @@ impl<H: Send + 'static> Driver<H> {
             }
             // The clock is looked at however busy the connection is.
             let due = self.poll_clock(cx, status, worker);
-            if more {
-                cx.waker().wake_by_ref();
+            if !more && !due && !self.held_has_room() {
                 return Poll::Pending;
             }
-            if !due && !self.held_has_room() {
+            bursts -= 1;
+            if more || bursts == 0 {
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             self.cork(cx);

@@ -7,6 +7,8 @@
 //!
 //! The modules form levels; a module uses only modules of lower levels.
 
+#![forbid(unsafe_code)]
+
 pub mod admit;
 pub mod close;
 pub mod decode;
