@@ -34,7 +34,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`; `init` also takes `Path<T>`,
 /// `Query<T>`, `&Handshake` and any type that implements `FromHandshake`.
 ///
-/// ```ignore
+/// ```text
 /// struct Echo;
 ///
 /// #[ws_handler]
@@ -62,7 +62,7 @@ pub fn ws_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// starve one another. `#[ws_server::main(workers = 1)]` runs everything on one thread;
 /// without it there is a thread for each processor.
 ///
-/// ```ignore
+/// ```text
 /// #[ws_server::main]
 /// async fn main() -> Result<(), ws_server::Error> {
 ///     Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
@@ -75,7 +75,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a routing table: which handler is behind which path, and with which options.
 ///
-/// ```ignore
+/// ```text
 /// dispatch! {
 ///     /// Documentation of the table.
 ///     pub struct Routes;
@@ -143,7 +143,7 @@ pub fn dispatch(input: TokenStream) -> TokenStream {
 /// A part is cloned whenever a hook takes it, so keep shared things behind an `Arc`. A
 /// field with `#[from_ref(skip)]` is no part. `State<App>` for the whole needs no derive.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Clone, FromRef)]
 /// struct App {
 ///     db: Arc<Db>,
@@ -160,7 +160,7 @@ pub fn from_ref(input: TokenStream) -> TokenStream {
 
 /// Reads the parameters of a route into a struct, each into the field of its name.
 ///
-/// ```ignore
+/// ```text
 /// // A route "/rooms/{room: u64}/users/{user}".
 /// #[derive(PathParams)]
 /// struct Place {

@@ -120,6 +120,7 @@ mod mailbox;
 mod order;
 mod panics;
 mod payloads;
+mod regressions;
 mod sending;
 mod shutdown;
 mod spawn;

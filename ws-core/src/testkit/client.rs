@@ -100,6 +100,12 @@ impl TestClient {
         tokio::task::yield_now().await;
     }
 
+    /// Lets every further write of the server fail, as where a reset is on its way that the
+    /// server has not read yet.
+    pub fn refuse_writes(&mut self) {
+        self.pipe.refuse();
+    }
+
     /// Resets the connection.
     pub async fn reset(&mut self) {
         self.pipe.end(true);

@@ -20,6 +20,11 @@ pub(super) struct Pipe {
     direct: bool,
 }
 
+/// The flags are independent.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "either side may end in its own way"
+)]
 struct Wires {
     to_server: VecDeque<u8>,
     to_client: VecDeque<u8>,
@@ -30,6 +35,8 @@ struct Wires {
     server_done: bool,
     /// The connection was reset.
     reset: bool,
+    /// Writes of the server fail.
+    refusing: bool,
     readable: Option<Waker>,
     writable: Option<Waker>,
     client: Option<Waker>,
@@ -50,6 +57,7 @@ impl Pipe {
             client_done: false,
             server_done: false,
             reset: false,
+            refusing: false,
             readable: None,
             writable: None,
             client: None,
@@ -105,6 +113,11 @@ impl Pipe {
         wakers.into_iter().for_each(wake);
     }
 
+    /// Every further write of the server fails; what the client sent can still be read.
+    pub(super) fn refuse(&self) {
+        self.lock().refusing = true;
+    }
+
     /// Bytes that the server has written and the client has not read.
     pub(super) fn unread(&self) -> usize {
         self.lock().to_client.len()
@@ -117,7 +130,7 @@ impl Pipe {
 
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wires = self.lock();
-        if wires.reset || wires.server_done {
+        if wires.reset || wires.refusing || wires.server_done {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         let mut room = wires.room.saturating_sub(wires.to_client.len());
