@@ -21,6 +21,8 @@ use crate::protocol::encoder::encode_close;
 
 mod frame;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use frame::{Frame, Policy};
 use state::{CLOSE, State};

@@ -104,7 +104,7 @@ impl Greedy {
         for _ in 0..128 {
             receiver.recv().await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -213,7 +213,7 @@ impl Deaf {
     }
 
     async fn info(&mut self, _: String) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

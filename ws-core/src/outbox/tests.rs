@@ -1,0 +1,42 @@
+//! What cannot be seen from outside of an outbox.
+
+use super::*;
+use crate::close::CloseCause;
+
+/// A client that takes everything.
+#[derive(Default)]
+struct Wire(Mutex<Vec<u8>>);
+
+impl DirectWrite for Wire {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut wire = self.0.lock().unwrap();
+        slices
+            .iter()
+            .for_each(|slice| wire.extend_from_slice(slice));
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+}
+
+#[test]
+fn a_close_frame_that_is_written_is_the_only_one() {
+    let (outbox, wire) = (Outbox::new(100, 10), Arc::new(Wire::default()));
+    outbox.connect(Some(wire.clone()));
+    let first = CloseReason::of(CloseCause::Overflow, &Close::TRY_AGAIN_LATER);
+    let second = CloseReason::of(CloseCause::Shutdown, &Close::GOING_AWAY);
+    assert!(outbox.discard_and_close(&Close::TRY_AGAIN_LATER, first.clone()));
+    assert!(!outbox.discard_and_close(&Close::GOING_AWAY, second));
+    assert_eq!(*wire.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
+    assert_eq!(outbox.ending(), Some(first));
+}
+
+#[test]
+fn a_close_frame_that_waited_and_was_discarded_is_sent_anew() {
+    let outbox = Outbox::new(100, 10);
+    let reason = CloseReason::of(CloseCause::ServerClosed, &Close::NORMAL);
+    assert!(outbox.close(&Close::NORMAL, reason.clone()));
+    assert!(!outbox.discard_and_close(&Close::TRY_AGAIN_LATER, reason));
+    let wire = Arc::new(Wire::default());
+    outbox.connect(Some(wire.clone()));
+    outbox.flush_direct();
+    assert_eq!(*wire.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
+}
