@@ -10,9 +10,9 @@ struct Wire(Mutex<Vec<u8>>);
 impl DirectWrite for Wire {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut wire = self.0.lock().unwrap();
-        slices
-            .iter()
-            .for_each(|slice| wire.extend_from_slice(slice));
+        for slice in slices {
+            wire.extend_from_slice(slice);
+        }
         Ok(slices.iter().map(|slice| slice.len()).sum())
     }
 }
