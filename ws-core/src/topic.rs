@@ -101,8 +101,8 @@ pub(crate) trait Recipient: Send + Sync {
     fn overflow(&self) -> bool;
 }
 
-/// Hands a value of the topic's type to a handler.
-type Deliver = dyn Fn(&dyn Any) + Send + Sync;
+/// Hands a value of the topic's type to a handler. Returns whether it took it.
+type Deliver = dyn Fn(&dyn Any) -> bool + Send + Sync;
 
 /// A subscriber: a client, or a handler that listens.
 pub(crate) enum Subscriber {
@@ -317,8 +317,7 @@ impl Topics {
                     if except.connection == Some(*id) {
                         continue;
                     }
-                    deliver(value);
-                    true
+                    deliver(value)
                 }
             });
         }

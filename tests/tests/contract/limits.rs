@@ -167,3 +167,17 @@ fn the_defaults_are_those_of_the_design() {
     );
     assert_eq!((server.per_address, server.connections), (Some(256), None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_no_more_subscriptions_than_its_limit() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let two = limits(|limits| limits.subscriptions = 2);
+    let knock = journal.knock::<Probe>(&kit).limits(two);
+    let mut client = knock.connect().await.unwrap();
+    let socket = client.socket::<Probe>();
+    for name in ["a", "b", "a", "c"] {
+        socket.subscribe(&Topic::<Message>::new(name));
+    }
+    assert_eq!(client.closed().await.0, CloseCode::INTERNAL_ERROR);
+    assert_eq!(kit.hub().subscriber_count(&Topic::<Message>::new("c")), 0);
+}

@@ -48,7 +48,7 @@
 //! | `drop_oldest`, `drop_newest`, `latest` | `topics::drop_oldest_makes_room_for_the_newest`, `topics::drop_newest_keeps_what_waits`, `topics::latest_keeps_only_the_newest` |
 //! | a drop touches only frames of its topic and is counted | `topics::a_drop_touches_only_frames_of_its_topic`, `topics::where_others_fill_the_outbox_the_new_frame_is_dropped_and_counted`, `topics::a_frame_that_is_half_written_is_never_dropped` |
 //! | `publish_volatile` skips who has a backlog | `topics::publish_volatile_skips_who_has_a_backlog` |
-//! | `listen` delivers to `info` instead, through `From` | `topics::listen_delivers_to_info_instead_of_the_client`, `topics::a_handler_that_does_not_follow_what_it_listens_to_is_closed` |
+//! | `listen` delivers to `info` instead, through `From` | `topics::listen_delivers_to_info_instead_of_the_client`, `topics::a_handler_that_does_not_follow_what_it_listens_to_is_closed`, `listening::*` |
 //! | one message above the limit fits an empty outbox | `sending::one_message_above_the_limit_fits_an_empty_outbox` |
 //! | no progress for `stall` closes | `sending::a_client_that_takes_nothing_for_the_time_of_stall_is_closed`, `sending::a_client_that_reads_slowly_is_not_stalled` |
 //! | sending to who is gone is `Closed`, never silence | `closing::after_the_end_send_notify_and_spawn_say_closed_and_timers_stop`, `sending::send_async_that_waits_learns_of_the_end` |
@@ -115,6 +115,7 @@ mod closing;
 mod hooks;
 mod init;
 mod limits;
+mod listening;
 mod logs;
 mod mailbox;
 mod order;

@@ -1,95 +1,304 @@
-//! Defects that were found and mended, each by its name.
+//! Defects that were found and mended; each test fails when its defect comes back.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use futures::FutureExt;
+use tokio::time::{Instant, timeout};
 use ws_core::protocol::OpCode;
 use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::{Received, TestClient, TestKit};
-use ws_server::NotifyError;
-use ws_server::limits::Limits;
 use ws_server::prelude::*;
+use ws_server::{NotifyError, SendError};
 
 use crate::journal::{Journal, limits, quiet, seconds, secs};
 use crate::probe::{Probe, numbered};
 
-/// What a test in paused time does takes no time; a task that spins would let it hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+mod keeping;
 
-/// Runs a test in paused time on a thread of its own, and fails where it does not end.
-fn must_end<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    let (ended, end) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(test());
-        ended.send(()).unwrap();
-    });
-    let in_time = end.recv_timeout(PATIENCE);
-    assert!(in_time != Err(mpsc::RecvTimeoutError::Timeout), "it spins");
-    thread.join().unwrap();
+/// Resets the client that the test has left here, in the middle of a hook.
+struct Cuts;
+
+#[derive(Clone, Default)]
+struct Victim(Arc<Mutex<Option<TestClient>>>);
+
+#[ws_handler]
+impl Cuts {
+    fn init() -> Self {
+        Cuts
+    }
+
+    fn message(&mut self, text: String, State(Victim(victim)): State<Victim>) -> String {
+        if let Some(mut victim) = victim.lock().unwrap().take() {
+            // The first poll does it.
+            let _ = victim.reset().now_or_never();
+        }
+        text
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Victim;
+
+    cuts: "/" => Cuts { require_session: false };
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_cannot_be_written_never_reaches_another_client() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut lost = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    lost.refuse_writes();
-    lost.send("say for the first client alone").await;
-    lost.terminated().await;
-    let mut other = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    other.send("say for the second").await;
-    assert_eq!(other.text().await, "for the second");
+async fn a_reply_that_could_not_be_written_never_reaches_the_next_client() {
+    for direct in [true, false] {
+        let victim = Victim::default();
+        let kit = TestKit::table(Routes::table(), victim.clone()).unwrap();
+        let knock = || {
+            let knock = kit.open("/");
+            if direct { knock } else { knock.indirect() }
+        };
+        let mut first = knock().connect().await.unwrap();
+        let mut next = knock().connect().await.unwrap();
+        let sender = first.sender().clone();
+        first.frame(OpCode::Ping, true, b"").await;
+        assert_eq!(first.receive().await, Received::Pong(Bytes::new()));
+        leave_to_the_hook(first, &victim);
+        quiet().await;
+        assert!(!sender.is_open(), "the write has failed");
+        next.send("mine").await;
+        assert_eq!(next.text().await, "mine");
+    }
 }
 
-/// Sends from within a hook more than the outbox holds, and counts how often it is polled.
-struct Pours(Arc<AtomicUsize>);
+/// Sends a message, and leaves the client to be reset by the hook that answers it.
+fn leave_to_the_hook(mut client: TestClient, victim: &Victim) {
+    assert_eq!(client.send("another").now_or_never(), None);
+    assert!(client.unsent() > 0, "nobody has read it yet");
+    *victim.0.lock().unwrap() = Some(client);
+}
 
-#[ws_handler]
-impl Pours {
-    fn init() -> Self {
-        Pours(Arc::default())
-    }
-
-    async fn message(&mut self, _: String, socket: &Socket<Self>) -> String {
-        let mut pour = pin!(async {
+on_both_transports! {
+    async fn a_reply_that_waits_and_pushes_of_other_tasks_never_mix_frames(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox = 100));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        let pusher = tokio::spawn(async move {
             for number in 0..20 {
-                socket.send_async(numbered(number, 100)).await.unwrap();
+                // Large enough to be two pieces of one frame.
+                socket.send_async(numbered(1000 + number, 5000)).await.unwrap();
             }
         });
-        let polls = self.0.clone();
-        poll_fn(|cx| {
-            polls.fetch_add(1, Ordering::Relaxed);
-            pour.as_mut().poll(cx)
-        })
-        .await;
-        (self.0.load(Ordering::Relaxed) < 200).to_string()
+        client.send("many 60 90").await;
+        client.send("many 60 20").await;
+        let mut received = [Vec::new(), Vec::new()];
+        for _ in 0..140 {
+            let text = client.text().await;
+            let number: usize = text.trim_end().parse().expect("a whole frame");
+            let size = if number >= 1000 { 5000 } else { text.len() };
+            assert_eq!(text, numbered(number, size));
+            received[usize::from(number >= 1000)].push(number);
+        }
+        pusher.await.unwrap();
+        assert_eq!(received[0], (0..60).chain(0..60).collect::<Vec<_>>());
+        assert_eq!(received[1], (1000..1020).collect::<Vec<_>>());
+    }
+
+    async fn a_ping_goes_before_a_backlog_and_never_into_a_frame(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let mut client = knock.connect().await.unwrap();
+        for number in 0..3 {
+            client.socket::<Probe>().send(numbered(number, 1000)).unwrap();
+        }
+        // It reads a little, so that it does not count as stalled.
+        for _ in 0..2 {
+            tokio::time::sleep(secs(13)).await;
+            assert_eq!(client.so_far_once().await, []);
+        }
+        assert_eq!(client.receive().await, text(0, 1000));
+        assert_eq!(client.receive().await, Received::Ping(Bytes::new()));
+        assert_eq!(client.receive().await, text(1, 1000));
+        assert_eq!(client.receive().await, text(2, 1000));
+    }
+
+    async fn a_flood_of_pings_behind_a_backlog_keeps_one_pong_before_it(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        for number in 0..2 {
+            socket.send(numbered(number, 1000)).unwrap();
+        }
+        quiet().await;
+        let waiting = socket.buffered();
+        for number in 0..2000 {
+            client.frame(OpCode::Ping, true, number.to_string().as_bytes()).await;
+        }
+        quiet().await;
+        assert_eq!(client.unsent(), 0, "everything is read");
+        assert_eq!(socket.buffered(), waiting + 6);
+        assert_eq!(socket.dropped(), 0, "no topic has lost anything");
+        assert_eq!(client.receive().await, text(0, 1000));
+        assert_eq!(client.receive().await, Received::Pong(Bytes::from_static(b"1999")));
+        assert_eq!(client.receive().await, text(1, 1000));
+    }
+
+    async fn closed_resolves_on_fin_and_on_reset_while_a_hook_waits(way: Way) {
+        for reset in [false, true] {
+            let journal = Journal::new();
+            let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+            client.send("wait 20").await;
+            let sender = client.sender().clone();
+            let mut closed = pin!(sender.closed());
+            quiet().await;
+            assert_eq!(closed.as_mut().now_or_never(), None);
+            let start = Instant::now();
+            if reset { client.reset().await } else { client.end().await }
+            closed.await;
+            assert_eq!(seconds(start), 0);
+            assert_eq!(journal.of("done"), Vec::<String>::new(), "the hook still runs");
+        }
+    }
+
+    async fn one_close_is_sent_however_many_overflows_follow(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let knock = way(journal.knock::<Probe>(&kit).network_room(10));
+        let knock = knock.limits(limits(|limits| limits.outbox = 100));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        let topic: Topic<Message> = Topic::new("all");
+        socket.subscribe(&topic);
+        socket.send(numbered(0, 60)).unwrap();
+        quiet().await;
+        for _ in 0..10 {
+            let refused = socket.send(numbered(1, 60)).unwrap_err();
+            assert_eq!(refused, SendError::Closed(numbered(1, 60).into()));
+            assert_eq!(kit.hub().publish(&topic, &numbered(2, 60).into()), 0);
+            socket.close(Close::NORMAL);
+            quiet().await;
+        }
+        // The stall that follows discards the outbox again.
+        tokio::time::sleep(secs(31)).await;
+        assert_eq!(client.receive().await, text(0, 60));
+        assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
+        assert_eq!(client.receive().await, Received::End);
+        assert_eq!(client.terminated().await.cause, CloseCause::Overflow);
+    }
+
+    async fn a_close_that_is_half_written_is_not_sent_again(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let knock = way(journal.knock::<Probe>(&kit).network_room(3));
+        let mut client = knock.connect().await.unwrap();
+        client.socket::<Probe>().close(Close::normal("once"));
+        tokio::time::sleep(secs(31)).await;
+        let closed = Received::Close(CloseCode::NORMAL, "once".to_owned());
+        assert_eq!(client.receive().await, closed);
+        assert_eq!(client.receive().await, Received::End);
+    }
+
+    async fn a_closing_client_that_reads_byte_by_byte_is_cut_in_the_end(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let knock = way(journal.knock::<Probe>(&kit).network_room(1));
+        let mut client = knock.connect().await.unwrap();
+        client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
+        client.socket::<Probe>().close(Close::NORMAL);
+        let start = Instant::now();
+        while journal.of("terminate").is_empty() && seconds(start) < 100 {
+            tokio::time::sleep(secs(1)).await;
+            assert_eq!(client.so_far_once().await, []);
+        }
+        let limits = ws_server::limits::Limits::DEFAULT;
+        let expected = (limits.stall + limits.close_timeout).as_secs();
+        assert!((expected..=expected + 1).contains(&seconds(start)), "{}", seconds(start));
+        assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
+    }
+
+    async fn limits_of_any_length_work(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let knock = way(journal.knock::<Probe>(&kit).network_room(10));
+        let knock = knock.limits(limits(|limits| {
+            (limits.ping, limits.idle) = (Some(Duration::MAX), Some(Duration::MAX));
+            (limits.stall, limits.init_timeout) = (Duration::MAX, Duration::MAX);
+            (limits.hook_timeout, limits.close_timeout) = (Duration::MAX, Duration::MAX);
+            limits.terminate_timeout = Duration::MAX;
+        }));
+        let mut client = knock.connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        assert!(socket.notify_after(Duration::MAX, "never".to_owned()).is_set());
+        client.send("wait 100000").await;
+        assert_eq!(client.text().await, "waited");
+        client.send("many 2 100").await;
+        tokio::time::sleep(secs(100_000)).await;
+        assert_eq!(client.text().await, numbered(0, 100));
+        assert_eq!(client.text().await, numbered(1, 100));
+        let hub = kit.hub().clone();
+        let shutdown = tokio::spawn(async move { hub.shutdown(Duration::MAX).await });
+        assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
+        tokio::time::sleep(secs(100_000)).await;
+        client.close(CloseCode::GOING_AWAY, "").await;
+        shutdown.await.unwrap();
+        assert_eq!(journal.of("terminate").len(), 1);
+    }
+
+    async fn notify_says_closed_behind_our_close(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let socket = client.socket::<Probe>();
+        socket.close(Close::NORMAL);
+        let late = || "late".to_owned();
+        assert_eq!(socket.notify(late()), Err(NotifyError::Closed(late())));
+        assert_eq!(socket.notify_async(late()).await, Err(NotifyError::Closed(late())));
+        assert_eq!(client.closed().await.0, CloseCode::NORMAL);
+        assert_eq!(socket.notify(late()), Err(NotifyError::Closed(late())));
+        assert_eq!(journal.of("info"), Vec::<String>::new());
     }
 }
 
-#[test]
-fn a_hook_that_waits_for_room_does_not_spin() {
-    must_end(|| async {
-        let kit = TestKit::new();
-        let small = limits(|limits| limits.outbox = 300);
-        let knock = kit.handler::<Pours>().limits(small).network_room(150);
-        let mut client = knock.connect().await.unwrap();
-        client.send("pour").await;
-        // A task that spins lets no time pass.
-        tokio::time::sleep(secs(5)).await;
-        for number in 0..20 {
-            assert_eq!(client.text().await, numbered(number, 100));
-        }
-        assert_eq!(client.text().await, "true", "polled less than 200 times");
-    });
+fn text(number: usize, size: usize) -> Received {
+    Received::Message(numbered(number, size).into())
 }
 
-/// Uses up what tokio lets one task do in a turn, then waits.
+/// Counts how often the future of its hook is polled.
+struct Counts;
+
+static POLLS: AtomicUsize = AtomicUsize::new(0);
+
+#[ws_handler]
+impl Counts {
+    fn init() -> Self {
+        Counts
+    }
+
+    async fn message(&mut self, text: String, socket: &Socket<Self>) -> &'static str {
+        for number in 0..3 {
+            let mut send = pin!(socket.send_async(numbered(number, text.len())));
+            let counted = poll_fn(|cx| {
+                POLLS.fetch_add(1, Ordering::Relaxed);
+                send.as_mut().poll(cx)
+            });
+            counted.await.expect("the client reads in the end");
+        }
+        "done"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_waits_to_send_does_not_spin_and_goes_on_when_the_client_reads() {
+    let knock = TestKit::new().handler::<Counts>().network_room(10);
+    let knock = knock.limits(limits(|limits| limits.outbox = 100));
+    let mut client = knock.connect().await.unwrap();
+    client.send("x".repeat(90)).await;
+    // A task that spins is polled between any two of these; the clock would never move on.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let polls = POLLS.load(Ordering::Relaxed);
+    assert!((2..10).contains(&polls), "polled {polls} times");
+    for number in 0..3 {
+        assert_eq!(client.text().await, numbered(number, 90));
+    }
+    assert_eq!(client.text().await, "done");
+}
+
+/// Uses up all that its task may do in one turn.
 struct Greedy;
 
 #[ws_handler]
@@ -99,203 +308,82 @@ impl Greedy {
     }
 
     async fn message(&mut self, _: String) {
-        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        (0..128).for_each(|number| sender.send(number).unwrap());
-        for _ in 0..128 {
-            receiver.recv().await;
+        for _ in 0..500 {
+            tokio::task::consume_budget().await;
         }
-        std::future::pending::<()>().await;
     }
-}
-
-#[test]
-fn clocks_run_although_a_hook_used_up_the_turn_of_its_task() {
-    must_end(|| async {
-        let kit = TestKit::new();
-        let frame = encode_masked(OpCode::Text, true, b"go", [1, 2, 3, 4]);
-        // Behind the request: the hook runs in the very first poll.
-        let client = kit.handler::<Greedy>().early(&frame).connect().await;
-        let reason = client.unwrap().terminated().await;
-        assert_eq!(reason.cause, CloseCause::HookTimeout);
-    });
-}
-
-/// A client with a backlog: the first frame is half written, the others wait behind it.
-async fn behind() -> TestClient {
-    let kit = TestKit::new();
-    let knock = kit.handler::<Probe>().network_room(150);
-    let client = Journal::new().hand(knock).connect().await.unwrap();
-    for number in 0..5 {
-        client.sender().send(numbered(number, 100)).unwrap();
-    }
-    quiet().await;
-    client
-}
-
-/// Everything that comes while no time passes, control frames included.
-async fn read_all(client: &mut TestClient) -> Vec<String> {
-    let mut all = Vec::new();
-    while client.unread() > 0 {
-        for received in client.so_far_once().await {
-            all.push(match received {
-                Received::Message(message) => message.as_text().unwrap().trim_end().to_owned(),
-                Received::Ping(_) => "ping".to_owned(),
-                Received::Pong(payload) => format!("pong {}", String::from_utf8_lossy(&payload)),
-                other => format!("{other:?}"),
-            });
-        }
-        quiet().await;
-    }
-    all
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_behind_a_backlog_is_pinged_before_it() {
-    let mut client = behind().await;
-    tokio::time::sleep(secs(26)).await;
-    assert_eq!(
-        read_all(&mut client).await,
-        ["0", "1", "ping", "2", "3", "4"]
-    );
+async fn the_clocks_run_where_the_first_poll_used_up_its_budget() {
+    let mut client = TestKit::new().handler::<Greedy>().connect().await.unwrap();
+    let start = Instant::now();
+    client.send("go").await;
+    let ping = timeout(secs(100), client.receive()).await;
+    assert_eq!(ping, Ok(Received::Ping(Bytes::new())));
+    assert_eq!(seconds(start), 25);
+    let close = timeout(secs(100), client.closed()).await;
+    assert_eq!(close.map(|(code, _)| code), Ok(CloseCode::GOING_AWAY));
+    assert_eq!(seconds(start), 60);
 }
 
-#[tokio::test(start_paused = true)]
-async fn pings_of_a_client_behind_a_backlog_are_answered_before_it_and_the_newest_alone() {
-    let mut client = behind().await;
-    for number in 0..1000 {
-        let payload = number.to_string();
-        client.frame(OpCode::Ping, true, payload.as_bytes()).await;
-    }
-    quiet().await;
-    let expected = ["0", "1", "pong 999", "2", "3", "4"];
-    assert_eq!(read_all(&mut client).await, expected);
-}
-
-/// Notes who speaks.
-struct Speaks(Journal, String);
+/// Notes every message, and answers none.
+struct Listens(Journal);
 
 #[ws_handler]
-impl Speaks {
-    fn init(journal: Journal, handshake: &Handshake) -> Self {
-        Speaks(journal, handshake.query().unwrap_or("").to_owned())
+impl Listens {
+    fn init(journal: Journal) -> Self {
+        Listens(journal)
     }
 
-    fn message(&mut self, _: String) {
-        self.0.note(self.1.clone());
+    fn message(&mut self, text: String) {
+        self.0.note(text);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_with_many_messages_leaves_turns_to_others() {
+async fn a_client_with_many_tiny_messages_does_not_hold_up_the_others() {
+    const MANY: usize = 10_000;
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let connect = |uri| journal.knock::<Speaks>(&kit).uri(uri).connect();
-    let mut many = connect("/?many").await.unwrap();
-    let mut one = connect("/?one").await.unwrap();
+    let mut busy = journal.knock::<Listens>(&kit).connect().await.unwrap();
+    let mut other = journal.knock::<Listens>(&kit).connect().await.unwrap();
     quiet().await;
-    let frame = encode_masked(OpCode::Text, true, b"", [1, 2, 3, 4]);
-    let burst = frame.repeat(10_000);
-    tokio::join!(many.bytes(&burst), one.send("now"));
+    let burst = encode_masked(OpCode::Text, true, b"b", [1, 2, 3, 4]).repeat(MANY);
+    // Both have sent before anybody is served.
+    let mut both = pin!(async { tokio::join!(busy.bytes(&burst), other.send("other")) });
+    assert_eq!(both.as_mut().now_or_never(), None);
     quiet().await;
     let lines = journal.lines();
-    assert_eq!(lines.len(), 10_001);
-    let place = lines.iter().position(|line| line == "one").unwrap();
-    assert!(place <= 1024, "after {place} messages of the other");
-}
-
-/// Listens, while its hook keeps the mailbox full.
-struct Deaf;
-
-#[ws_handler]
-impl Deaf {
-    fn init(socket: &Socket<Self>) -> Self {
-        socket.listen(&Topic::<String>::new("news"));
-        Deaf
-    }
-
-    async fn info(&mut self, _: String) {
-        std::future::pending::<()>().await;
-    }
+    assert_eq!(lines.len(), MANY + 1);
+    let place = lines.iter().position(|line| line == "other");
+    assert!(place.is_some_and(|place| place <= 1024), "after {place:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_close_frame_is_sent_however_often_the_mailbox_overflows() {
-    let kit = TestKit::new();
-    let small = limits(|limits| limits.mailbox = 1);
-    let mut client = kit.handler::<Deaf>().limits(small).connect().await.unwrap();
-    let news = Topic::<String>::new("news");
-    for _ in 0..6 {
-        kit.hub().publish(&news, &"news".to_owned());
-        quiet().await;
-    }
-    assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
-    assert_eq!(client.so_far().await, []);
-    let notified = client.socket::<Deaf>().notify("late".to_owned());
-    assert_eq!(notified, Err(NotifyError::Closed("late".to_owned())));
-}
+async fn a_shutdown_that_begins_while_terminate_runs_cuts_it() {
+    /// Never ends by itself.
+    struct Endless(Journal);
 
-#[tokio::test(start_paused = true)]
-async fn times_without_end_are_no_overflow_of_a_clock() {
+    #[ws_handler]
+    impl Endless {
+        fn init(journal: Journal) -> Self {
+            Endless(journal)
+        }
+
+        async fn terminate(self) {
+            let _cut = crate::journal::Farewell(self.0.clone(), "cut");
+            std::future::pending::<()>().await;
+        }
+    }
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let endless = Limits {
-        ping: Some(Duration::MAX / 2),
-        idle: Some(Duration::MAX),
-        stall: Duration::MAX,
-        init_timeout: Duration::MAX,
-        hook_timeout: Duration::MAX,
-        close_timeout: Duration::MAX,
-        terminate_timeout: Duration::MAX,
-        ..Limits::DEFAULT
-    };
-    let knock = journal.knock::<Probe>(&kit).limits(endless);
+    let knock = journal.knock::<Endless>(&kit);
+    let knock = knock.limits(limits(|limits| limits.terminate_timeout = secs(3600)));
     let mut client = knock.connect().await.unwrap();
-    client.send("say still here").await;
-    assert_eq!(client.text().await, "still here");
-    client.send("leave").await;
-    client.close(CloseCode::NORMAL, "").await;
-    assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_reads_a_byte_now_and_then_does_not_keep_a_closing_connection() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Probe>(&kit).network_room(1);
-    let mut client = knock.connect().await.unwrap();
-    client.sender().send(numbered(0, 1000)).unwrap();
-    client.sender().close(Close::NORMAL);
-    quiet().await;
+    client.end().await;
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(journal.lines(), Vec::<String>::new());
     let start = Instant::now();
-    while kit.hub().connection_count() > 0 {
-        tokio::time::sleep(secs(1)).await;
-        client.so_far_once().await;
-    }
-    // `stall` and `close_timeout`.
-    assert!((35..=36).contains(&seconds(start)), "{}", seconds(start));
-    assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
-}
-
-#[tokio::test(start_paused = true)]
-async fn subscribing_twice_doubles_nothing_and_the_later_policy_holds() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    let (topic, socket) = (Topic::<Message>::new("news"), client.socket::<Probe>());
-    socket.subscribe(&topic);
-    socket.subscribe_with(&topic, Policy::Latest);
-    assert_eq!(kit.hub().publish(&topic, &Message::text("once")), 1);
-    assert_eq!(client.text().await, "once");
-    assert!(socket.unsubscribe(&topic));
-    assert_eq!(kit.hub().subscriber_count(&topic), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_has_no_more_subscriptions_than_its_limit() {
-    let (kit, journal) = (TestKit::new(), Journal::new());
-    let two = limits(|limits| limits.subscriptions = 2);
-    let knock = journal.knock::<Probe>(&kit).limits(two);
-    let mut client = knock.connect().await.unwrap();
-    let socket = client.socket::<Probe>();
-    for name in ["a", "b", "a", "c"] {
-        socket.subscribe(&Topic::<Message>::new(name));
-    }
-    assert_eq!(client.closed().await.0, CloseCode::INTERNAL_ERROR);
-    assert_eq!(kit.hub().subscriber_count(&Topic::<Message>::new("c")), 0);
+    kit.hub().shutdown(secs(2)).await;
+    assert_eq!(seconds(start), 2);
+    assert_eq!(journal.lines(), ["cut"]);
 }

@@ -28,7 +28,9 @@ impl<H: Send + 'static> Driver<H> {
         self.ahead = None;
         self.slot = None;
         let reason = self.shared().end(reason);
-        tracing::debug!(parent: &self.context.span, %reason, "closed");
+        // Not the text: it may come from the client.
+        let (cause, code) = (reason.cause, reason.code.get());
+        tracing::debug!(parent: &self.context.span, %cause, code, "closed");
         let limit = Instant::now() + self.shared().limits().terminate_timeout;
         let limit = self
             .clock

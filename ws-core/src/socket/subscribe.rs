@@ -53,18 +53,21 @@ impl<H> Socket<H> {
         let deliver = move |value: &dyn Any| {
             let (Some(handler), Some(value)) = (handler.upgrade(), value.downcast_ref::<T>())
             else {
-                return;
+                return false;
             };
             // A panic in here would end the publisher's hook, not the listener's connection.
             match catch_unwind(AssertUnwindSafe(|| M::from(value.clone()))) {
                 Ok(value) => {
-                    if let Err(NotifyError::Full(_)) = handler.notify(value) {
+                    let taken = handler.notify(value);
+                    if let Err(NotifyError::Full(_)) = taken {
                         handler.overflow();
                     }
+                    taken.is_ok()
                 }
                 Err(panic) => {
                     log_panic(&*panic);
                     handler.close(&Close::internal(), CloseCause::HookPanic);
+                    false
                 }
             }
         };
