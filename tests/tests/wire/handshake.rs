@@ -1,11 +1,9 @@
 //! The opening handshake, and everything that is not one (RFC 6455, section 4.2).
 
-use std::time::Duration;
-
 use ws_server::extract::Handshake;
 use ws_server::prelude::*;
 
-use crate::client::{CLOSE, Client, Frame, KEY, TEXT, close, frame, until, upgrade};
+use crate::client::{Client, upgrade};
 use crate::running::Running;
 
 struct Echo;
@@ -73,7 +71,7 @@ impl Slow {
 }
 
 dispatch! {
-    struct Routes;
+    pub(crate) struct Routes;
 
     defaults { require_session: false }
 
@@ -88,20 +86,20 @@ dispatch! {
     listed:  "/listed"           => Echo { origins: ["https://app.example"] };
 }
 
-async fn running() -> Running {
+pub(crate) async fn running() -> Running {
     Running::start(Server::new(Routes::table()).build().unwrap()).await
 }
 
 /// A GET of `/echo` with exactly these header lines.
-fn get(lines: &[&str]) -> String {
+pub(crate) fn get(lines: &[&str]) -> String {
     format!("GET /echo HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"))
 }
 
-const HOST: &str = "Host: example.com";
-const CONNECTION: &str = "Connection: Upgrade";
-const UPGRADE: &str = "Upgrade: websocket";
-const VERSION: &str = "Sec-WebSocket-Version: 13";
-const SAMPLE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const HOST: &str = "Host: example.com";
+pub(crate) const CONNECTION: &str = "Connection: Upgrade";
+pub(crate) const UPGRADE: &str = "Upgrade: websocket";
+pub(crate) const VERSION: &str = "Sec-WebSocket-Version: 13";
+pub(crate) const SAMPLE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 
 #[tokio::test]
 async fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
@@ -441,211 +439,4 @@ async fn http_1_0_is_told_that_it_cannot_be_upgraded() {
     let (head, body) = Client::ask(server.address, &request).await;
     assert_eq!(head.status, 426, "{body}");
     assert!(body.contains("HTTP/1.1"), "{body}");
-}
-
-#[tokio::test]
-async fn a_path_is_matched_whatever_its_slashes_and_decoded_once() {
-    let server = running().await;
-    for path in [
-        "/echo",
-        "/echo/",
-        "//echo",
-        "/echo//",
-        "///echo///",
-        "/echo?x=%zz",
-        "/e%63ho",
-    ] {
-        let (head, _) = Client::ask(server.address, &upgrade(path, &[])).await;
-        assert_eq!(head.status, 101, "{path}");
-    }
-    for (path, name) in [
-        ("/rooms/caf%C3%A9/chat", "café"),
-        ("//rooms//a%2Fb/chat/", "a/b"),
-        ("/rooms/a+b%2520/chat", "a+b%20"),
-    ] {
-        let mut client = server.open(path).await;
-        assert_eq!(client.text().await, name);
-    }
-    for (path, status) in [
-        ("/rooms/%zz/chat", 400),
-        ("/rooms/%/chat", 400),
-        ("/rooms/%ff/chat", 400),
-        ("/Echo", 404),
-        ("/echo/more", 404),
-        ("/rooms//chat", 404),
-        ("/", 404),
-    ] {
-        let (head, _) = Client::ask(server.address, &upgrade(path, &[])).await;
-        assert_eq!(head.status, status, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn targets_that_are_no_paths_are_answered() {
-    let server = running().await;
-    let under_warp = Server::new(Routes::table()).build().unwrap();
-    let filter = under_warp.filter();
-    let under_warp = Running::under_warp(under_warp, filter).await;
-    let table = [
-        ("GET example.com:80 HTTP/1.1", [400, 404]),
-        ("CONNECT example.com:80 HTTP/1.1", [400, 404]),
-        ("OPTIONS * HTTP/1.1", [404, 404]),
-        ("GET http://example.com/echo HTTP/1.1", [426, 426]),
-        ("GET http://example.com HTTP/1.1", [404, 404]),
-    ];
-    for (line, statuses) in table {
-        for (server, status) in [&server, &under_warp].into_iter().zip(statuses) {
-            let request = format!("{line}\r\n{HOST}\r\n\r\n");
-            let (head, _) = Client::ask(server.address, &request).await;
-            assert_eq!(head.status, status, "{line}");
-            // The server is still there.
-            let mut client = server.open("/echo").await;
-            client.say("here?").await;
-            assert_eq!(client.text().await, "here?");
-        }
-    }
-    let absolute = upgrade("http://example.com/echo", &["Origin: http://example.com"]);
-    let (head, _) = Client::ask(server.address, &absolute).await;
-    assert_eq!(head.status, 101);
-    // The target's authority counts for more than `Host` (RFC 9112, section 3.2.2).
-    let other = upgrade("http://example.org/echo", &["Origin: http://example.com"]);
-    assert_eq!(Client::ask(server.address, &other).await.0.status, 403);
-}
-
-#[tokio::test]
-async fn a_head_over_16_kib_is_too_large() {
-    let server = running().await;
-    let filler = |bytes: usize| format!("X-Filler: {}", "x".repeat(bytes));
-    let fits = upgrade("/echo", &[&filler(16_000)]);
-    assert!(fits.len() < 16 * 1024);
-    assert_eq!(Client::ask(server.address, &fits).await.0.status, 101);
-    let large = upgrade("/echo", &[&filler(16 * 1024)]);
-    assert_eq!(Client::ask(server.address, &large).await.0.status, 431);
-    let lines: Vec<String> = (0..200).map(|line| format!("X-{line}: {line}")).collect();
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let many = upgrade("/echo", &lines);
-    assert_eq!(Client::ask(server.address, &many).await.0.status, 431);
-}
-
-#[tokio::test]
-async fn a_head_that_does_not_come_is_not_waited_for() {
-    let ws = Server::new(Routes::table()).head_timeout(Duration::from_millis(50));
-    let server = Running::start(ws.build().unwrap()).await;
-    let mut silent = Client::connect(server.address).await;
-    let mut halfway = Client::connect(server.address).await;
-    halfway.send("GET /echo HTTP/1.1\r\nHost: exa").await;
-    let mut idle = Client::connect(server.address).await;
-    idle.send(get(&[HOST])).await;
-    assert_eq!(idle.response().await.0.status, 426);
-    for client in [&mut silent, &mut halfway, &mut idle] {
-        client.gone().await;
-    }
-    // A connection that is open is no longer HTTP's.
-    let mut open = server.open("/echo").await;
-    let mut another = Client::connect(server.address).await;
-    another.gone().await;
-    open.say("still here").await;
-    assert_eq!(open.text().await, "still here");
-}
-
-#[tokio::test]
-async fn past_its_share_an_address_gets_429() {
-    let ws = Server::new(Routes::table()).per_address(2).build().unwrap();
-    let server = Running::start(ws).await;
-    let mut first = server.open("/echo").await;
-    let _second = server.open("/echo").await;
-    let (head, body) = Client::ask(server.address, &upgrade("/echo", &[])).await;
-    assert_eq!(
-        (head.status, &*body),
-        (429, "too many connections from here\n")
-    );
-    // Who only looks is told the same, and takes no place.
-    assert_eq!(
-        Client::ask(server.address, &get(&[HOST])).await.0.status,
-        429
-    );
-    // A foreign page is refused before places are counted.
-    let foreign = upgrade("/echo", &["Origin: http://evil.example"]);
-    assert_eq!(Client::ask(server.address, &foreign).await.0.status, 403);
-    first.send(close(1000, "")).await;
-    assert_eq!(first.close_frame().await.0, 1000);
-    first.end().await;
-    server.open("/echo").await;
-}
-
-#[tokio::test]
-async fn a_full_server_says_when_to_try_again() {
-    let ws = Server::new(Routes::table())
-        .max_connections(1)
-        .build()
-        .unwrap();
-    let server = Running::start(ws).await;
-    let mut first = server.open("/echo").await;
-    let (head, body) = Client::ask(server.address, &upgrade("/echo", &[])).await;
-    assert_eq!(head.status, 503, "{body}");
-    assert_eq!(head.header("retry-after"), Some("5"));
-    first.send(close(1000, "")).await;
-    assert_eq!(first.close_frame().await.0, 1000);
-    first.end().await;
-    // A refused init gives its place back too.
-    assert_eq!(
-        Client::ask(server.address, &upgrade("/refuses?refuse=", &[]))
-            .await
-            .0
-            .status,
-        401
-    );
-    server.open("/echo").await;
-}
-
-#[tokio::test]
-async fn init_decides_on_the_answer() {
-    let server = running().await;
-    for (path, status, text) in [
-        ("/refuses?refuse=", 401, "who are you?\n"),
-        ("/refuses?panic=", 500, "Internal Server Error\n"),
-        ("/refuses?=&", 101, ""),
-        ("/slow", 503, "Service Unavailable\n"),
-    ] {
-        let (head, body) = Client::ask(server.address, &upgrade(path, &[])).await;
-        assert_eq!((head.status, &*body), (status, text), "{path}");
-    }
-    let hub = server.ws.hub();
-    until("nothing is left of any", || hub.connection_count() == 0).await;
-}
-
-#[tokio::test]
-async fn frames_in_the_packet_of_the_request_are_handled() {
-    let server = running().await;
-    let mut client = Client::connect(server.address).await;
-    let mut packet = upgrade("/echo", &[]).into_bytes();
-    packet.extend(frame(TEXT, "early"));
-    let next = frame(TEXT, "and split");
-    packet.extend(&next[..5]);
-    client.send(packet).await;
-    assert_eq!(client.head().await.status, 101);
-    assert_eq!(client.text().await, "early");
-    client.send(&next[5..]).await;
-    assert_eq!(client.text().await, "and split");
-
-    let mut hasty = Client::connect(server.address).await;
-    let mut packet = upgrade("/echo", &[]).into_bytes();
-    packet.extend(frame(TEXT, "x"));
-    packet.extend(close(1000, "bye"));
-    hasty.send(packet).await;
-    assert_eq!(hasty.head().await.status, 101);
-    assert_eq!(hasty.text().await, "x");
-    assert_eq!(hasty.frame().await, Frame::whole(CLOSE, &[0x03, 0xe8]));
-    hasty.end().await;
-}
-
-#[tokio::test]
-async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
-    let server = running().await;
-    let mut client = Client::connect(server.address).await;
-    client.send(upgrade("/echo", &[]).replace(KEY, "bad")).await;
-    assert_eq!(client.response().await.0.status, 400);
-    client.upgrade("/echo").await;
-    client.say("hello").await;
-    assert_eq!(client.text().await, "hello");
 }

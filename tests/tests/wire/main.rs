@@ -8,5 +8,6 @@ mod frames;
 mod handshake;
 mod hostile;
 mod mount;
+mod requests;
 mod running;
 mod server;
