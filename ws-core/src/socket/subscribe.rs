@@ -43,6 +43,9 @@ impl<H> Socket<H> {
     /// Delivers everything that is published to the topic to the handler: as the mailbox
     /// type, which is `From<T>`, in `info`. A handler that does not follow, so that its
     /// mailbox is full, is closed with 1013.
+    ///
+    /// The value's `Clone` and `From` run while the topic is locked: they must not publish or
+    /// subscribe to it. A panic in them ends this connection with 1011.
     pub fn listen<T, M>(&self, topic: &Topic<T>)
     where
         T: TopicValue + Clone + DeserializeOwned,
