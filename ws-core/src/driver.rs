@@ -325,10 +325,15 @@ impl<H: Send + 'static> Driver<H> {
 impl<H: 'static> Drop for Driver<H> {
     /// Also where the task is dropped before its time, nothing stays behind.
     fn drop(&mut self) {
-        self.context.socket.shared().end(lost());
-        self.context.endpoint.hub().forget(self.context.socket.id());
+        undo(&self.context);
         self.context.socket.shared().finish();
     }
+}
+
+/// Ends everything that hangs on a connection, and forgets it.
+fn undo<H>(context: &Context<H>) {
+    context.socket.shared().end(lost());
+    context.endpoint.hub().forget(context.socket.id());
 }
 
 /// The reason of an end that nobody declared (RFC 6455, section 7.1.5).

@@ -134,15 +134,15 @@ impl<'a, H> Call<'a, H> {
         self.context
     }
 
-    /// Runs a plain hook in place. A panic of it ends only this connection.
+    /// Runs a plain hook in place. The connection catches a panic of it, as of everything
+    /// else that is done for the call.
     pub fn now(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {
         let Some(handler) = self.slot.as_mut() else {
             return Step::Done(Ok(Reply::NONE));
         };
         let context = self.context;
         let _entered = context.span.enter();
-        let outcome = catch_unwind(AssertUnwindSafe(|| hook(handler, context)));
-        Step::Done(outcome.map_err(|panic| Fault::of_panic(&*panic)))
+        Step::Done(Ok(hook(handler, context)))
     }
 
     /// Takes the handler out for the future of an async hook.

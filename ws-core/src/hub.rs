@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::id::ConnectionId;
-use crate::limits::{Limits, ServerLimits};
+use crate::limits::{Limits, ServerLimits, later};
 use crate::socket::{Common, Shared, Socket};
 use crate::topic::{Except, Topic, TopicValue, Topics};
 
@@ -37,7 +37,6 @@ struct Inner {
     tracker: TaskTracker,
     /// Times of a shutdown: when everything but `terminate` is cut, and its end.
     shutdown: Mutex<Option<(Instant, Instant)>>,
-    shutting_down: AtomicBool,
     slots: Arc<slots::Slots>,
 }
 
@@ -65,7 +64,6 @@ impl Hub {
             connections: Mutex::default(),
             tracker: TaskTracker::new(),
             shutdown: Mutex::default(),
-            shutting_down: AtomicBool::new(false),
             slots: Arc::default(),
         };
         Self {
@@ -98,28 +96,21 @@ impl Hub {
         value: &T,
         except: &Socket<H>,
     ) -> usize {
-        let connection = Some(except.id());
-        self.publish_as(
-            topic,
-            value,
-            Except {
-                connection,
-                volatile: false,
-            },
-        )
+        let except = Except {
+            connection: Some(except.id()),
+            ..Except::default()
+        };
+        self.publish_as(topic, value, except)
     }
 
     /// As [`publish`](Self::publish), but not to clients for whom anything waits: for values
     /// that the next one replaces, such as positions.
     pub fn publish_volatile<T: TopicValue>(&self, topic: &Topic<T>, value: &T) -> usize {
-        self.publish_as(
-            topic,
-            value,
-            Except {
-                connection: None,
-                volatile: true,
-            },
-        )
+        let except = Except {
+            volatile: true,
+            ..Except::default()
+        };
+        self.publish_as(topic, value, except)
     }
 
     fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, except: Except) -> usize {
@@ -144,7 +135,7 @@ impl Hub {
 
     /// Whether [`shutdown`](Self::shutdown) was called: nobody is let in any more.
     pub fn is_shutting_down(&self) -> bool {
-        self.inner.shutting_down.load(Ordering::Acquire)
+        self.lock_shutdown().is_some()
     }
 
     /// Closes every connection with 1001 and waits until each has run its `terminate`.
@@ -161,7 +152,6 @@ impl Hub {
             let mut shutdown = self.lock_shutdown();
             *shutdown.get_or_insert((cut, end))
         };
-        self.inner.shutting_down.store(true, Ordering::Release);
         let connections: Vec<_> = self
             .connections()
             .values()
@@ -230,10 +220,4 @@ impl Hub {
     pub(crate) fn forget(&self, id: ConnectionId) {
         self.connections().remove(&id);
     }
-}
-
-/// This much later; what no clock can count is thirty years away.
-pub(crate) fn later(now: Instant, after: Duration) -> Instant {
-    let far = Duration::from_hours(24 * 365 * 30);
-    now.checked_add(after.min(far)).unwrap_or(now)
 }

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// How many units make a kibibyte and a mebibyte.
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -152,8 +154,13 @@ pub enum LimitError {
     },
 }
 
-/// Longer than anything is waited for; later times could not be counted.
+/// Longer than anything is waited for: what no clock can count is taken as this.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+
+/// So much later than `now`.
+pub(crate) fn later(now: Instant, after: Duration) -> Instant {
+    now.checked_add(after).unwrap_or_else(|| now + LONGEST)
+}
 
 impl Limits {
     /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
@@ -250,6 +257,13 @@ impl ServerLimits {
         http_connections: 16 * KIB,
         shutdown: Duration::from_secs(10),
     };
+
+    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    pub fn bounded(mut self) -> Self {
+        self.head_timeout = self.head_timeout.min(LONGEST);
+        self.shutdown = self.shutdown.min(LONGEST);
+        self
+    }
 
     /// Checks that the values can work.
     ///

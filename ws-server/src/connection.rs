@@ -78,9 +78,7 @@ struct Tcp {
 
 impl Transport for Tcp {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut buf = ReadBuf::new(buf);
-        ready!(Pin::new(&mut self.read).poll_read(cx, &mut buf))?;
-        Poll::Ready(Ok(buf.filled().len()))
+        poll_read(&mut self.read, cx, buf)
     }
 
     fn poll_read_buf(
@@ -161,9 +159,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> IoTransport<T> {
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for IoTransport<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.flush_on(cx)?;
-        let mut buf = ReadBuf::new(buf);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
-        Poll::Ready(Ok(buf.filled().len()))
+        poll_read(&mut self.io, cx, buf)
     }
 
     fn poll_read_buf(
@@ -198,6 +194,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for IoTranspo
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         None
     }
+}
+
+/// Reads once; 0 is the end of the stream.
+fn poll_read<T: AsyncRead + Unpin>(
+    io: &mut T,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let mut buf = ReadBuf::new(buf);
+    ready!(Pin::new(io).poll_read(cx, &mut buf))?;
+    Poll::Ready(Ok(buf.filled().len()))
 }
 
 /// A stream that takes nothing will never take anything.

@@ -18,9 +18,6 @@ mod ws;
 
 pub use ws::Ws;
 
-/// Longest time that is waited; a clock cannot add `Duration::MAX`. Thirty years.
-const FOREVER: Duration = Duration::from_hours(30 * 365 * 24);
-
 /// The configuration of a server; [`build`](Self::build) makes a [`Ws`] of it.
 ///
 /// ```no_run
@@ -221,10 +218,8 @@ impl<S, G> Server<S, G> {
         G: StateFor<S>,
         S: Send + Sync + 'static,
     {
-        let mut limits = self.settings.server_limits;
+        let limits = self.settings.server_limits.bounded();
         limits.check()?;
-        limits.head_timeout = limits.head_timeout.min(FOREVER);
-        limits.shutdown = limits.shutdown.min(FOREVER);
         let policy = self.settings.policy()?;
         let hub = Hub::new(limits);
         let router =

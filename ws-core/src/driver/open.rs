@@ -11,7 +11,7 @@ use futures::future::{Either, select};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Driver, lost};
+use super::{Driver, undo};
 use crate::error::Refusal;
 use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler, Hooks};
@@ -50,15 +50,13 @@ pub fn connect<H: Handler<R>, R: 'static>(
     Box::pin(async move {
         let slot = handshake.take_slot();
         let mut unopened = Unopened::<H>::register(&endpoint, &handshake, visitor);
-        let Some(context) = unopened.context.clone() else {
-            return Err(Refusal::SERVICE_UNAVAILABLE);
-        };
+        let context = unopened.context.clone();
         let handler = init::<H, R>(Opening {
             handshake,
             context: context.clone(),
         })
         .await?;
-        unopened.context = None;
+        unopened.opened = true;
         let hooks = const { &Hooks::<H>::of::<R>() };
         let sender = context.socket.sender();
         let hub = context.endpoint.hub().clone();
@@ -98,7 +96,9 @@ async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
 
 /// A connection whose `init` has not succeeded yet; dropping it undoes it.
 struct Unopened<H> {
-    context: Option<Context<H>>,
+    context: Context<H>,
+    /// `init` has succeeded: what hangs on the connection stays.
+    opened: bool,
     /// A shutdown waits for it.
     _tracked: TaskTrackerToken,
 }
@@ -119,12 +119,13 @@ impl<H> Unopened<H> {
         let known = visitor.session.is_some() || visitor.page.is_some();
         let visitor = known.then(|| Arc::new(visitor));
         Self {
-            context: Some(Context {
+            context: Context {
                 socket,
                 endpoint: endpoint.clone(),
                 visitor,
                 span,
-            }),
+            },
+            opened: false,
             _tracked: tracked,
         }
     }
@@ -132,9 +133,8 @@ impl<H> Unopened<H> {
 
 impl<H> Drop for Unopened<H> {
     fn drop(&mut self) {
-        if let Some(context) = self.context.take() {
-            context.socket.shared().end(lost());
-            context.endpoint.hub().forget(context.socket.id());
+        if !self.opened {
+            undo(&self.context);
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{Shared, Socket};
 use crate::error::NotifyError;
+use crate::limits::later;
 use crate::mailbox::Accepts;
 use crate::timer::TimerId;
 
@@ -75,7 +76,7 @@ impl<H> Socket<H> {
     where
         H: Accepts<T>,
     {
-        let at = later(after);
+        let at = later(Instant::now(), after);
         let limit = self.shared.limits().timers;
         let id = self
             .shared
@@ -112,7 +113,7 @@ impl<H> Socket<H> {
         H: Accepts<T>,
     {
         let period = period.max(Duration::from_millis(1));
-        let first = later(period);
+        let first = later(Instant::now(), period);
         let limit = self.shared.limits().timers;
         let id = self.shared.mail.set_timer(limit, value, |timers, value| {
             timers.every(first, period, move || value.clone())
@@ -138,13 +139,6 @@ impl Shared {
         self.outbox.wake();
         Ok(())
     }
-}
-
-/// This much later; what no clock can count is thirty years away.
-fn later(after: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(after)
-        .unwrap_or_else(|| now + Duration::from_hours(24 * 365 * 30))
 }
 
 /// A timer that was set with `notify_after` or `notify_every`.
