@@ -3,15 +3,14 @@
 //! The steps are types, so that none can be left out or taken out of order: [`route`]
 //! is step 1; [`knock`] the request's own form and the origin (2 and 3);
 //! [`Knock::identify`] the session (4); [`Known::enter`] the limits and the subprotocol
-//! (5 and 6). What comes out is an [`Entry`], for which `init` may run. Nothing here
-//! waits, reads or writes: whoever holds the request looks sessions up and counts places.
+//! (5 and 6). What comes out is an [`Entry`], for which `init` may run. None of them waits,
+//! reads or writes: [`admit`] walks through them for a server, looks sessions up in between
+//! and takes a place.
 //!
 //! A plain GET goes through the same steps and then gets 426, never a place: browsers do
 //! not say why a handshake failed, but a client can ask the same URL and read the answer.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName};
@@ -21,18 +20,18 @@ use crate::error::Refusal;
 use crate::extract::{Params, Visitor};
 use crate::hub::Full;
 use crate::route::{Lookup, Origins, Route};
+use crate::session::SessionError;
 
 mod origin;
 mod protocols;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod visitor;
 
 pub use origin::{AllowedOrigins, Origin, OriginError};
 use upgrade::Wish;
-
-/// Seconds after which a client may try again where the server has no room.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+pub use visitor::{admit, visitor};
 
 /// The parts of a request that admission looks at.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +69,8 @@ pub struct Door {
     pub require_session: bool,
     /// Whether a connection needs a page besides its session.
     pub require_page: bool,
+    /// Whether the handler wants to know who comes also where nothing is required.
+    pub asks_visitor: bool,
     /// The origins of the route's own option, which wins over the server's.
     pub origins: Option<Origins>,
     /// The subprotocols that the route speaks, the most wanted first.
@@ -82,6 +83,7 @@ impl From<&Route> for Door {
             name: route.spec.name,
             require_session: route.require_session(),
             require_page: route.require_page(),
+            asks_visitor: route.asks_visitor,
             origins: route.origins(),
             protocols: route.protocols(),
         }
@@ -114,6 +116,8 @@ pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock
     let wish = upgrade::wish(request)?;
     origin::check(door, request, policy)?;
     Ok(Knock {
+        client: Client { peer: request.peer },
+        route: door.name,
         wish,
         wanted: door.wanted(),
         protocol: protocols::choose(door, request.headers),
@@ -124,6 +128,7 @@ impl Door {
     /// What step 4 has to look up.
     const fn wanted(&self) -> Option<Wanted> {
         match (self.require_session, self.require_page) {
+            (false, _) if self.asks_visitor => Some(Wanted::Anybody),
             (false, _) => None,
             (true, false) => Some(Wanted::Session),
             (true, true) => Some(Wanted::Page),
@@ -134,50 +139,54 @@ impl Door {
 /// Who a route wants at the other end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
+    /// Whoever it is: the handler asks for `Option<Session>` or `Option<Page>`.
+    Anybody,
     /// Somebody with a live session.
     Session,
     /// Somebody with a live session and a page that was issued to it.
     Page,
 }
 
-/// The store of sessions could not be asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, thiserror::Error)]
-#[error("the session store does not answer")]
-pub struct SessionLookupError;
-
-/// The future of a [`SessionLookup`].
-pub type Visits<'a> =
-    Pin<Box<dyn Future<Output = Result<Visitor, SessionLookupError>> + Send + 'a>>;
-
-/// Finds the session of a request, and its page where one is wanted.
-///
-/// It is asked only for routes that require a session, and it creates none. What it does
-/// not find it leaves out of the [`Visitor`].
-pub trait SessionLookup: Send + Sync + 'static {
-    /// Who sent this request.
-    fn visitor<'a>(&'a self, request: &'a Request<'a>, wanted: Wanted) -> Visits<'a>;
-}
-
-/// A server without sessions: nobody has one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct NoSessions;
-
-impl SessionLookup for NoSessions {
-    fn visitor<'a>(&'a self, _: &'a Request<'a>, _: Wanted) -> Visits<'a> {
-        Box::pin(std::future::ready(Ok(Visitor::default())))
-    }
-}
-
 /// A request that has passed steps 1 to 3.
 #[derive(Debug)]
 pub struct Knock {
+    route: &'static str,
+    client: Client,
     wish: Wish,
     wanted: Option<Wanted>,
     /// Decided from the headers at once, told in its turn.
     protocol: Result<Option<&'static str>, Refusal>,
 }
 
+/// Who sent a request, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    peer: Option<SocketAddr>,
+}
+
+impl Client {
+    /// The address of the client.
+    pub fn address(&self) -> Option<std::net::IpAddr> {
+        self.peer.map(|peer| peer.ip())
+    }
+
+    /// Whether the client came over TLS.
+    pub const fn is_secure(&self) -> bool {
+        false
+    }
+}
+
 impl Knock {
+    /// Who sent the request.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether the request comes from a page of another site that only `any` lets in.
+    pub const fn is_cross_site(&self) -> bool {
+        false
+    }
+
     /// What has to be looked up for step 4. Without a session to require, nothing is.
     pub const fn wanted(&self) -> Option<Wanted> {
         self.wanted
@@ -189,14 +198,22 @@ impl Knock {
     ///
     /// 403 without the session or page that the route requires; 503 where the store does
     /// not answer.
-    pub fn identify(self, visitor: Result<Visitor, SessionLookupError>) -> Result<Known, Refusal> {
-        let visitor = visitor.map_err(|_| unavailable("sessions are not available now"))?;
-        let known = match self.wanted {
-            None => true,
-            Some(Wanted::Session) => visitor.session.is_some(),
-            Some(Wanted::Page) => visitor.session.is_some() && visitor.page.is_some(),
+    pub fn identify(self, visitor: Result<Visitor, SessionError>) -> Result<Known, Refusal> {
+        let visitor = visitor.map_err(|error| {
+            tracing::error!(route = self.route, %error, "sessions cannot be looked up");
+            Refusal::unavailable("sessions are not available now")
+        })?;
+        let missing = match self.wanted {
+            Some(Wanted::Session | Wanted::Page) if visitor.session.is_none() => Some("session"),
+            Some(Wanted::Page) if visitor.page.is_none() => Some("page"),
+            _ => None,
         };
-        if !known {
+        if let Some(missing) = missing {
+            tracing::debug!(
+                route = self.route,
+                missing,
+                "no visitor that the route requires"
+            );
             return Err(Refusal::FORBIDDEN.body("this endpoint needs a session of this site"));
         }
         Ok(Known {
@@ -230,10 +247,10 @@ impl Known {
         take: impl FnOnce() -> Result<S, Full>,
     ) -> Result<Entry<S>, Refusal> {
         if closing {
-            return Err(unavailable("the server is shutting down"));
+            return Err(Refusal::unavailable("the server is shutting down"));
         }
         let slot = take().map_err(|full| match full {
-            Full::Server => unavailable("the server has no room for another connection"),
+            Full::Server => Refusal::unavailable("the server has no room for another connection"),
             Full::Address => Refusal::TOO_MANY_REQUESTS.body("too many connections from here"),
         })?;
         let accept = self.wish.accept()?;
@@ -278,13 +295,6 @@ impl Accept {
         }
         response
     }
-}
-
-/// 503 with the time after which trying again makes sense.
-fn unavailable(body: &'static str) -> Refusal {
-    Refusal::SERVICE_UNAVAILABLE
-        .header(header::RETRY_AFTER, RETRY_AFTER)
-        .body(body)
 }
 
 /// The elements of a header's comma-separated list, its lines joined, blanks trimmed,

@@ -56,7 +56,17 @@ refusals! {
     SERVICE_UNAVAILABLE;
 }
 
+/// Seconds after which a client may try again where there is no room, or no answer.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
 impl Refusal {
+    /// 503 with this body, and the time after which trying again makes sense.
+    pub fn unavailable(body: impl Into<Cow<'static, str>>) -> Self {
+        Self::SERVICE_UNAVAILABLE
+            .header(http::header::RETRY_AFTER, RETRY_AFTER)
+            .body(body)
+    }
+
     /// A refusal with this status, the status's own words as body, and no further headers.
     ///
     /// A status below 400 would look like success; it is sent as it is.

@@ -29,6 +29,10 @@ use crate::reply::{End, Reply};
     note = "annotate an impl block of `{Self}` that has `fn init` with `#[ws_handler]`"
 )]
 pub trait Handler<R>: Sized + Send + 'static {
+    /// Whether a hook wants to know who is at the other end also where the route does not
+    /// require it.
+    const VISITOR: bool = false;
+
     /// Makes the handler of a connection, before the handshake is answered.
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
+use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
 use crate::topic::{Except, Topic, TopicValue, Topics};
 
@@ -19,7 +20,7 @@ mod slots;
 
 pub use slots::{Full, Slot};
 
-/// What the connections of one server share: topics, and the way to all of them.
+/// What the connections of one server share: topics, sessions, and the way to all of them.
 ///
 /// A hub belongs to one server and nothing is global, so that two servers in one process
 /// know nothing of each other. Cloning is cheap. A hook takes `&Hub`; from outside of the
@@ -38,6 +39,7 @@ struct Inner {
     /// Times of a shutdown: when everything but `terminate` is cut, and its end.
     shutdown: Mutex<Option<(Instant, Instant)>>,
     slots: Arc<slots::Slots>,
+    sessions: Sessions,
 }
 
 impl fmt::Debug for Hub {
@@ -55,8 +57,13 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A hub without connections.
+    /// A hub without connections, and with sessions in memory.
     pub fn new(limits: ServerLimits) -> Self {
+        Self::with_sessions(limits, Sessions::default())
+    }
+
+    /// A hub without connections, for these sessions.
+    pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
         let inner = Inner {
             topics: Arc::new(Topics::new(limits.publish_inline)),
             limits,
@@ -65,6 +72,7 @@ impl Hub {
             tracker: TaskTracker::new(),
             shutdown: Mutex::default(),
             slots: Arc::default(),
+            sessions,
         };
         Self {
             inner: Arc::new(inner),
@@ -121,6 +129,11 @@ impl Hub {
                 tracing::error!(topic = topic.name(), %error, "a value could not be encoded");
                 0
             })
+    }
+
+    /// The sessions of this server.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
     }
 
     /// How many clients and handlers are subscribed to the topic.

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+mod session;
+
+pub use session::SessionLimits;
+
 /// How many units make a kibibyte and a mebibyte.
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;

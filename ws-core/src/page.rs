@@ -1,23 +1,164 @@
 //! One rendered page in one tab.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::session::{Session, SessionError};
+
+/// Bytes of an id that make it unique.
+const NONCE: usize = 16;
+/// Bytes of an id that say when it was issued: seconds of its session's age.
+const ISSUED: usize = 4;
+/// Bytes of an id that show who issued it.
+const SEAL: usize = 16;
+/// Bytes of an id that are sealed.
+const SEALED: usize = NONCE + ISSUED;
+/// Characters of an id.
+const LEN: usize = (SEALED + SEAL) / 3 * 4;
 
 /// The page that opened a connection, found by the id `z_pid` that was issued to it.
 ///
 /// A hook takes it as an argument on a route that requires a session and a page.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// An id is issued for every rendering of a page, and is good with the session that it was
+/// issued to, and with no other, for `page_lifetime` (24 hours). The server remembers no
+/// ids: each carries its time and a seal (HMAC-SHA-256, 128 bits) under a secret of its
+/// session, so that any number of pages costs nothing.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use ws_core::page::Page;
+/// use ws_core::session::Sessions;
+///
+/// let sessions = Sessions::default();
+/// let (mine, _) = sessions.begin().await.unwrap();
+/// let (yours, _) = sessions.begin().await.unwrap();
+/// let page = Page::issue(&mine).unwrap();
+/// assert_eq!(Page::of(&mine, page.id()), Some(page.clone()));
+/// assert_eq!(Page::of(&yours, page.id()), None);
+/// # });
+/// ```
+#[derive(Clone, PartialEq, Eq)]
 pub struct Page {
     id: Arc<str>,
 }
 
 impl Page {
-    /// The page with this id.
-    pub fn new(id: impl Into<Arc<str>>) -> Self {
-        Self { id: id.into() }
+    /// A new page of this session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Random`] where the operating system has no random numbers.
+    pub fn issue(session: &Session) -> Result<Self, SessionError> {
+        let mut bytes = [0; SEALED + SEAL];
+        let (sealed, seal) = bytes.split_at_mut(SEALED);
+        let (nonce, issued) = sealed.split_at_mut(NONCE);
+        getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
+        // A session does not become 136 years old.
+        let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
+        issued.copy_from_slice(&now.to_be_bytes());
+        seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
+        let id = BASE64.encode(bytes).into();
+        Ok(Self { id })
     }
 
-    /// The id of the page.
+    /// The page of this id, where the id was issued to this session and is still good.
+    pub fn of(session: &Session, id: &str) -> Option<Self> {
+        if id.len() != LEN {
+            return None;
+        }
+        let bytes = BASE64.decode(id).ok()?;
+        let (sealed, seal) = bytes.split_at_checked(SEALED)?;
+        mac(session, sealed).verify_truncated_left(seal).ok()?;
+        let issued = sealed.last_chunk::<ISSUED>()?;
+        let issued = Duration::from_secs(u32::from_be_bytes(*issued).into());
+        let age = session.age().saturating_sub(issued);
+        (age < session.page_lifetime()).then(|| Self { id: id.into() })
+    }
+
+    /// The id of the page, for its HTML: the browser sends it as `?z_pid=…`. It consists of
+    /// letters, digits, `-` and `_`.
     pub fn id(&self) -> &str {
         &self.id
+    }
+}
+
+/// The seal over a part of an id.
+fn mac(session: &Session, sealed: &[u8]) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(session.page_secret());
+    let mut mac = mac.expect("HMAC takes a key of any length");
+    mac.update(sealed);
+    mac
+}
+
+/// The id is half of what opens a connection: it is not shown.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Page(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Sessions;
+
+    async fn session() -> (Sessions, Session) {
+        let sessions = Sessions::default();
+        let (session, _) = sessions.begin().await.unwrap();
+        (sessions, session)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_good_with_its_session_until_its_time_is_over() {
+        let (sessions, session) = session().await;
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let page = Page::issue(&session).unwrap();
+        assert_eq!(page.id().len(), LEN);
+        let lifetime = sessions.limits().page_lifetime;
+        tokio::time::advance(lifetime - Duration::from_secs(1)).await;
+        assert_eq!(Page::of(&session, page.id()), Some(page.clone()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(Page::of(&session, page.id()), None);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_was_changed_in_any_place_is_none() {
+        let (_sessions, session) = session().await;
+        let page = Page::issue(&session).unwrap();
+        let id = page.id();
+        for at in 0..id.len() {
+            let other = if id.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let changed = format!("{}{other}{}", &id[..at], &id[at + 1..]);
+            assert_eq!(Page::of(&session, &changed), None, "{at}");
+        }
+        for wrong in [
+            "",
+            &id[1..],
+            &format!("{id}A"),
+            &format!("{id}AAAA"),
+            &"A".repeat(LEN),
+        ] {
+            assert_eq!(Page::of(&session, wrong), None, "{wrong}");
+        }
+        assert_ne!(Page::issue(&session).unwrap(), page);
+    }
+
+    #[tokio::test]
+    async fn an_id_is_good_after_a_logon_and_with_no_other_session() {
+        let (sessions, session) = session().await;
+        let page = Page::issue(&session).unwrap();
+        let user = Some("ada".to_owned());
+        let (renewed, _) = sessions.renew(&session, user).await.unwrap();
+        assert_eq!(Page::of(&renewed, page.id()), Some(page.clone()));
+        let (other, _) = sessions.begin().await.unwrap();
+        assert_eq!(Page::of(&other, page.id()), None);
+        assert_eq!(format!("{page:?}"), "Page(…)");
     }
 }

@@ -1,24 +1,27 @@
 //! The visitor's server-side state.
+//!
+//! A visitor's cookie holds a [`SessionToken`]; a [`SessionStore`] keeps, under its hash, a
+//! [`SessionRecord`]; [`Sessions`] finds, begins, renews and ends them for one server; and a
+//! [`Session`] is a handle to one that hooks and HTTP handlers hold.
 
-use std::sync::Arc;
+pub mod cookies;
+mod error;
+mod id;
+mod keeper;
+mod live;
+mod memory;
+mod record;
+mod sessions;
+mod store;
+#[cfg(test)]
+mod tests;
 
-/// The session of a visitor, found by the cookie `z_sid`.
-///
-/// A hook takes it as an argument on a route that requires a session, and
-/// `Option<Session>` on any route. Cloning is cheap; all clones are one session.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
-    id: Arc<str>,
-}
+pub use error::{SessionError, StoreError};
+pub use id::{SessionId, SessionKey, SessionToken};
+pub use live::Session;
+pub use memory::MemoryStore;
+pub use record::SessionRecord;
+pub use sessions::{SECURE_PREFIX, SessionOptions, Sessions};
+pub use store::{ForeignSession, SessionSource, SessionStore};
 
-impl Session {
-    /// The session with this id.
-    pub fn new(id: impl Into<Arc<str>>) -> Self {
-        Self { id: id.into() }
-    }
-
-    /// The public name of the session, good for logs and maps. It is not the cookie.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-}
+pub(crate) use live::{Attachment, SessionSocket};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ use crate::limits::{Limits, OnFull};
 use crate::mailbox::MailSlot;
 use crate::message::Message;
 use crate::outbox::{Frame, Outbox, Refused};
+use crate::session::{Attachment, Session, SessionSocket};
 use crate::topic::{Recipient, Subscription, Topics};
 
 mod notify;
@@ -63,6 +64,8 @@ struct Control {
     subscriptions: Vec<Subscription>,
     tasks: Option<Box<JoinSet<()>>>,
     expiry: Option<Instant>,
+    /// Its place among the sockets of its session, and when that ends.
+    session: Option<(Attachment, Instant)>,
     /// A shutdown cuts everything but `terminate` at the first time, that at the second.
     shutdown: Option<(Instant, Instant)>,
     client_gone: bool,
@@ -227,11 +230,19 @@ impl Shared {
     pub(crate) fn new_orders(&self) -> Option<Orders> {
         self.changed.swap(false, Ordering::AcqRel).then(|| {
             let control = self.lock();
+            let session = control.session.as_ref().map(|(_, end)| *end);
             Orders {
-                expiry: control.expiry,
+                expiry: control.expiry.into_iter().chain(session).min(),
                 shutdown: control.shutdown,
             }
         })
+    }
+
+    /// Makes the connection one of a session's: it is closed with 4401 when that ends.
+    pub(crate) fn belongs_to(self: &Arc<Self>, session: &Session) {
+        let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
+        let attachment = session.attach(self.id, socket);
+        self.order(|control| control.session = Some((attachment, session.expires_at())));
     }
 
     /// Lets the running hook go on, or cuts it off at its next poll.
@@ -315,9 +326,9 @@ impl Shared {
         let mut control = self.lock();
         control.gone = true;
         let subscriptions = std::mem::take(&mut control.subscriptions);
-        let tasks = control.tasks.take();
+        let (tasks, session) = (control.tasks.take(), control.session.take());
         drop(control);
-        drop(tasks);
+        drop((tasks, session));
         for subscription in subscriptions {
             self.common.topics.unsubscribe(subscription);
         }
@@ -355,6 +366,13 @@ impl Shared {
                 Err(Refused::Full) => room.await,
             }
         }
+    }
+}
+
+impl SessionSocket for Shared {
+    fn session_ended(&self) {
+        let close = Close::new(CloseCode::UNAUTHORIZED, "the session has ended");
+        self.close(&close, CloseCause::Expired);
     }
 }
 

@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use crate::admit::{self, AllowedOrigins, Door, Entry, Policy, Request};
+use crate::admit::{self, AllowedOrigins, Policy, Request};
 use crate::driver::{Opened, connect};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
@@ -51,12 +51,15 @@ use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits, ServerLimits};
 use crate::page::Page;
 use crate::route::{Router, RouterError, Table};
-use crate::session::Session;
+use crate::session::Sessions;
 
 mod client;
 mod pipe;
+pub mod stores;
+mod visitor;
 
 pub use client::{Received, TestClient};
+pub use visitor::TestVisitor;
 
 use pipe::Pipe;
 
@@ -115,6 +118,34 @@ impl TestKit {
         self
     }
 
+    /// A server without a table, with sessions of its own.
+    pub fn with_sessions(sessions: Sessions) -> Self {
+        Self {
+            hub: Hub::with_sessions(ServerLimits::DEFAULT, sessions),
+            ..Self::default()
+        }
+    }
+
+    /// A visitor with a session who has not logged on.
+    ///
+    /// # Panics
+    ///
+    /// Where the kit's sessions cannot begin one.
+    pub async fn visitor(&self) -> TestVisitor {
+        TestVisitor::new(self.hub.sessions().clone()).await
+    }
+
+    /// A visitor who has logged on as this user.
+    ///
+    /// # Panics
+    ///
+    /// As [`visitor`](Self::visitor).
+    pub async fn user(&self, user: &str) -> TestVisitor {
+        let mut visitor = self.visitor().await;
+        visitor.logon(user).await;
+        visitor
+    }
+
     /// The hub of all connections of this kit.
     pub fn hub(&self) -> &Hub {
         &self.hub
@@ -163,6 +194,7 @@ pub struct Knock {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
+    /// For a single handler, which is not looked up.
     visitor: Visitor,
     room: usize,
     direct: bool,
@@ -239,16 +271,41 @@ impl Knock {
         self
     }
 
-    /// Connects as a visitor with this session.
-    pub fn session(mut self, session: Session) -> Self {
-        self.visitor.session = Some(session);
-        self
+    /// Connects with the cookie of this visitor's session, from no page.
+    ///
+    /// # Panics
+    ///
+    /// Never: a cookie can stand in a header.
+    pub fn session(mut self, visitor: &TestVisitor) -> Self {
+        self.visitor.session = Some(visitor.session().clone());
+        self.header("cookie", &visitor.cookie())
     }
 
-    /// Connects from this page.
-    pub fn page(mut self, page: Page) -> Self {
-        self.visitor.page = Some(page);
-        self
+    /// Connects from this page, whose id stands in the query.
+    ///
+    /// # Panics
+    ///
+    /// Never: an id can stand in a query.
+    pub fn page(mut self, page: &Page) -> Self {
+        let path = self
+            .uri
+            .path_and_query()
+            .map_or("/", |whole| whole.as_str());
+        let and = if path.contains('?') { '&' } else { '?' };
+        let name = self.kit.hub.sessions().page_parameter();
+        let uri = format!("{path}{and}{name}={}", page.id());
+        self.visitor.page = Some(page.clone());
+        self.uri(&uri)
+    }
+
+    /// Connects as this visitor, from a page that was rendered just now. Without it the
+    /// client is anonymous.
+    ///
+    /// # Panics
+    ///
+    /// As [`TestVisitor::page`].
+    pub fn visitor(self, visitor: &TestVisitor) -> Self {
+        self.session(visitor).page(&visitor.page())
     }
 
     /// How many bytes the network takes while the client does not read; 64 KiB else.
@@ -315,10 +372,7 @@ impl Knock {
             peer: self.peer,
             can_upgrade: true,
         };
-        let knock = admit::knock(Door::from(&**route), &request, policy)?;
-        let ip = self.peer.map(|peer| peer.ip());
-        let known = knock.identify(Ok(self.visitor))?;
-        let entry: Entry<_> = known.enter(hub.is_shutting_down(), || hub.admit(ip))?;
+        let entry = admit::admit(hub, policy, route, &request).await?;
         let handshake = Handshake::new(self.uri, self.headers)
             .with_peer(self.peer)
             .with_protocol(entry.protocol.map(str::to_owned))

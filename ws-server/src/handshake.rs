@@ -7,11 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::Reply;
-use ws_core::admit::{self, Door, Entry};
+use ws_core::admit::{self, Entry, Request};
 use ws_core::driver::Opened;
 use ws_core::error::Refusal;
-use ws_core::extract::{Handshake, Params, Visitor};
-use ws_core::hub::Slot;
+use ws_core::extract::{Handshake, Params};
 use ws_core::route::Route;
 
 use crate::connection;
@@ -28,6 +27,21 @@ pub(crate) struct Arrival {
     pub(crate) peer: Option<SocketAddr>,
     /// What hyper turns the HTTP connection into, where it can.
     pub(crate) on_upgrade: Option<OnUpgrade>,
+}
+
+impl Arrival {
+    /// What admission looks at.
+    fn request(&self) -> Request<'_> {
+        Request {
+            method: &self.method,
+            // hyper offers no upgrade to HTTP/1.0, and warp does not show the version.
+            version: None,
+            uri: &self.uri,
+            headers: &self.headers,
+            peer: self.peer,
+            can_upgrade: self.on_upgrade.is_some(),
+        }
+    }
 }
 
 /// The answer to a request: 101 and a connection, or why not.
@@ -63,7 +77,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         protocol,
         slot,
         accept,
-    } = admit(shared, &route, &arrival).await?;
+    } = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await?;
     let Some(on_upgrade) = arrival.on_upgrade else {
         // Admission lets nobody in who cannot be upgraded.
         return Err(Refusal::BAD_REQUEST);
@@ -76,29 +90,6 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
     let opened = (route.connect)(route.endpoint.clone(), handshake, visitor).await?;
     tokio::spawn(upgrade(on_upgrade, opened));
     Ok(accept.response(protocol))
-}
-
-/// Steps 2 to 6 of admission; what waits and what counts is done here.
-async fn admit(shared: &Shared, route: &Route, arrival: &Arrival) -> Result<Entry<Slot>, Refusal> {
-    let request = admit::Request {
-        method: &arrival.method,
-        // hyper offers no upgrade to HTTP/1.0, and warp does not show the version.
-        version: None,
-        uri: &arrival.uri,
-        headers: &arrival.headers,
-        peer: arrival.peer,
-        can_upgrade: arrival.on_upgrade.is_some(),
-    };
-    let knock = admit::knock(Door::from(route), &request, &shared.policy)?;
-    let visitor = match knock.wanted() {
-        Some(wanted) => shared.sessions.visitor(&request, wanted).await,
-        None => Ok(Visitor::default()),
-    };
-    let hub = &shared.hub;
-    let peer = arrival.peer.map(|address| address.ip());
-    knock
-        .identify(visitor)?
-        .enter(hub.is_shutting_down(), || hub.admit(peer))
 }
 
 /// Waits until hyper has written the 101, then lets the connection run in a task of its

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ws_core::admit::{AllowedOrigins, NoSessions, Origin, Policy};
+use ws_core::admit::{AllowedOrigins, Origin, Policy};
 use ws_core::extract::NoState;
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
@@ -225,12 +225,10 @@ impl<S, G> Server<S, G> {
         let router =
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
-        let sessions = Box::new(NoSessions);
         Ok(Ws::new(Shared {
             router,
             hub,
             policy,
-            sessions,
             limits,
         }))
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ws_core::admit::{Policy, SessionLookup};
+use ws_core::admit::Policy;
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
@@ -12,7 +12,6 @@ pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
-    pub(crate) sessions: Box<dyn SessionLookup>,
     pub(crate) limits: ServerLimits,
 }
 

@@ -109,6 +109,9 @@ impl<H> Unopened<H> {
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
         let tracked = endpoint.hub().tracker().token();
         let shared = endpoint.hub().register(peer, endpoint.common().clone());
+        if let Some(session) = &visitor.session {
+            shared.belongs_to(session);
+        }
         let socket = Socket::new(shared);
         let span = tracing::info_span!(
             "websocket",

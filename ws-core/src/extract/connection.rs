@@ -150,6 +150,10 @@ impl<H> Context<H> {
             an idle connection keeps no headers; keep what you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {
+    /// Whether the argument shows who is at the other end also where the route does not
+    /// require it: then the session is looked up.
+    const VISITOR: bool = false;
+
     /// Takes the argument from the connection.
     fn from_connection(context: &'a Context<H>) -> Self;
 }
@@ -203,12 +207,16 @@ impl<H, R: HasPage> FromConnection<'_, H, R> for Page {
 }
 
 impl<H, R> FromConnection<'_, H, R> for Option<Session> {
+    const VISITOR: bool = true;
+
     fn from_connection(context: &Context<H>) -> Self {
         context.session().cloned()
     }
 }
 
 impl<H, R> FromConnection<'_, H, R> for Option<Page> {
+    const VISITOR: bool = true;
+
     fn from_connection(context: &Context<H>) -> Self {
         context.page().cloned()
     }

@@ -148,6 +148,11 @@ impl<H> Opening<H> {
             `Query<T>`, `&Handshake`, and your own types that implement `FromHandshake`"
 )]
 pub trait FromHandshake<'a, H, R>: Sized {
+    /// Whether the argument shows who is at the other end also where the route does not
+    /// require it: then the session is looked up before, and is in
+    /// [`Context::session`]. An argument of your own that reads it there says `true`.
+    const VISITOR: bool = false;
+
     /// Takes the argument from the request.
     ///
     /// # Errors
@@ -162,6 +167,8 @@ pub trait FromHandshake<'a, H, R>: Sized {
 macro_rules! as_from_connection {
     ($( [$($generics:tt)*] $type:ty; )*) => {
         $(impl<'a, H, R, $($generics)*> FromHandshake<'a, H, R> for $type {
+            const VISITOR: bool = <Self as FromConnection<'a, H, R>>::VISITOR;
+
             async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
                 Ok(<Self as FromConnection<'a, H, R>>::from_connection(&opening.context))
             }

@@ -49,6 +49,9 @@ pub struct Route {
     pub spec: &'static RouteSpec,
     /// What connections of the route share.
     pub endpoint: Arc<Endpoint>,
+    /// Whether the handler wants to know who is at the other end also where the route does
+    /// not require it.
+    pub asks_visitor: bool,
     /// Runs the handler's `init`.
     pub connect: Connect,
     /// The pattern, the prefixes of outer tables included.

@@ -21,6 +21,7 @@ pub struct Entry {
     number: usize,
     spec: &'static RouteSpec,
     shape: &'static [Segment],
+    visitor: bool,
     connect: Connect,
 }
 
@@ -34,6 +35,7 @@ impl Entry {
             number,
             spec: R::SPEC,
             shape: R::SHAPE,
+            visitor: H::VISITOR,
             connect: connect::<H, R>,
         }
     }
@@ -188,6 +190,7 @@ impl Assembly<'_> {
         Ok(Route {
             spec,
             endpoint: Arc::new(endpoint),
+            asks_visitor: entry.visitor,
             connect: entry.connect,
             path,
             shape: entry.shape,

@@ -101,7 +101,9 @@ impl<'b> Expansion<'b> {
             Kind::Info => self.info(hook),
             Kind::Terminate => self.terminate(hook),
         });
-        let handler = self.handler(&bounds, &methods.collect());
+        let methods: TokenStream = methods.collect();
+        let visitor = self.visitor();
+        let handler = self.handler(&bounds, &quote!(#visitor #methods));
         let accepts = self.accepts();
         let assertions = self.assertions();
         quote!(#handler #accepts #assertions)
@@ -174,6 +176,23 @@ impl<'b> Expansion<'b> {
             );
             quote!(for<'__call> #ty: #bound)
         })
+    }
+
+    /// Says whether any argument shows who is at the other end.
+    fn visitor(&self) -> TokenStream {
+        let Self { path, route, .. } = self;
+        let asks = self.hooks.iter().flat_map(|hook| {
+            let extractor = extractor_trait(hook.kind);
+            hook.extractors().map(move |argument| {
+                let ty = hook.with_lifetimes(&argument.ty, "'static");
+                quote!(<#ty as #path::extract::#extractor<'static, Self, #route>>::VISITOR)
+            })
+        });
+        let asks: Vec<_> = asks.collect();
+        if asks.is_empty() {
+            return TokenStream::new();
+        }
+        quote!(const VISITOR: bool = #(#asks)||*;)
     }
 
     /// Says which notifications the handler takes.

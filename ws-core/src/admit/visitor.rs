@@ -1,0 +1,91 @@
+//! Step 4: who is at the other end; and all steps in a row.
+
+use http::Uri;
+
+use super::{Door, Entry, Knock, Policy, Request, knock};
+use crate::error::Refusal;
+use crate::extract::Visitor;
+use crate::hub::{Hub, Slot};
+use crate::page::Page;
+use crate::route::Route;
+use crate::session::{SessionError, Sessions, cookies};
+
+/// Steps 2 to 6 for a request to a route of this hub's server.
+///
+/// # Errors
+///
+/// The refusal of the first step that refuses.
+pub async fn admit(
+    hub: &Hub,
+    policy: &Policy,
+    route: &Route,
+    request: &Request<'_>,
+) -> Result<Entry<Slot>, Refusal> {
+    let knock = knock(Door::from(route), request, policy)?;
+    let visitor = visitor(hub.sessions(), request, &knock).await;
+    let peer = knock.client().address();
+    knock
+        .identify(visitor)?
+        .enter(hub.is_shutting_down(), || hub.admit(peer))
+}
+
+/// Looks up who sent a request, as far as its route wants to know; it begins no session.
+///
+/// The page comes from the query or, where that names none, from the cookie. A request
+/// from a foreign site, which only `origins: any` has let in, is anonymous unless it names
+/// a page in its query: cookies alone a browser sends for any page on the web.
+///
+/// # Errors
+///
+/// What the store may say.
+pub async fn visitor(
+    sessions: &Sessions,
+    request: &Request<'_>,
+    knock: &Knock,
+) -> Result<Visitor, SessionError> {
+    let in_query = parameter(request.uri, sessions.page_parameter());
+    let is_proof_needed = knock.is_cross_site();
+    if knock.wanted().is_none() || (is_proof_needed && in_query.is_none()) {
+        return Ok(Visitor::default());
+    }
+    let secure = knock.client().is_secure();
+    let Some(session) = sessions.find(request.headers, secure).await? else {
+        return Ok(Visitor::default());
+    };
+    let named = match in_query {
+        Some(named) => named,
+        None => cookies::value(request.headers, sessions.page_cookie(secure)),
+    };
+    let page = named.and_then(|id| Page::of(&session, id));
+    if is_proof_needed && page.is_none() {
+        return Ok(Visitor::default());
+    }
+    let session = Some(session);
+    Ok(Visitor { session, page })
+}
+
+/// The value of a parameter of the query, if the query has it; `Some(None)` where it has it
+/// more than once. Ids have no characters that are escaped.
+fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<Option<&'u str>> {
+    let pairs = uri.query()?.split('&');
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let first = values.next()?;
+    Some(values.next().is_none().then_some(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_of_the_query_is_there_once_or_not_at_all() {
+        let find = |uri: &'static str| {
+            parameter(&Uri::from_static(uri), "z_pid").map(|value| value.map(str::to_owned))
+        };
+        assert_eq!(find("/"), None);
+        assert_eq!(find("/?z_pids=1&xz_pid=2&z_pid"), None);
+        assert_eq!(find("/?a=1&z_pid=x-_y"), Some(Some("x-_y".to_owned())));
+        assert_eq!(find("/?z_pid="), Some(Some(String::new())));
+        assert_eq!(find("/?z_pid=1&z_pid=1"), Some(None));
+    }
+}

@@ -1,0 +1,112 @@
+//! The limits of sessions and pages.
+
+use std::time::Duration;
+
+use super::{KIB, LONGEST, LimitError};
+
+/// Limits of sessions, and of the pages that belong to them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionLimits {
+    /// How long a new session lives whose cookie has not come back yet.
+    pub first_idle: Duration,
+    /// How long a session lives after its last request, while no socket of it is open.
+    pub idle: Duration,
+    /// How long a session lives in all, from its beginning or the last logon; open sockets
+    /// are closed with 4401 then.
+    pub lifetime: Duration,
+    /// Sessions that the store in memory keeps; past it 503, unless one may be given up.
+    pub sessions: usize,
+    /// Bytes of all values of one session, names included, as JSON.
+    pub values: usize,
+    /// How long the id of a page is good after it was issued.
+    pub page_lifetime: Duration,
+    /// How long a store may take for one answer; past it 503.
+    pub lookup_timeout: Duration,
+}
+
+impl SessionLimits {
+    /// The defaults of the library.
+    pub const DEFAULT: Self = Self {
+        first_idle: Duration::from_mins(2),
+        idle: Duration::from_hours(1),
+        lifetime: Duration::from_hours(14 * 24),
+        sessions: 100_000,
+        values: 64 * KIB,
+        page_lifetime: Duration::from_hours(24),
+        lookup_timeout: Duration::from_secs(5),
+    };
+
+    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    pub fn bounded(mut self) -> Self {
+        let times = [
+            &mut self.first_idle,
+            &mut self.idle,
+            &mut self.lifetime,
+            &mut self.page_lifetime,
+            &mut self.lookup_timeout,
+        ];
+        for time in times {
+            *time = LONGEST.min(*time);
+        }
+        self
+    }
+
+    /// Checks that the values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitError`] with the name of the first limit that cannot.
+    pub fn check(&self) -> Result<(), LimitError> {
+        let zeros = [
+            ("first_idle", self.first_idle.is_zero()),
+            ("idle", self.idle.is_zero()),
+            ("lifetime", self.lifetime.is_zero()),
+            ("sessions", self.sessions == 0),
+            ("values", self.values == 0),
+            ("page_lifetime", self.page_lifetime.is_zero()),
+            ("lookup_timeout", self.lookup_timeout.is_zero()),
+        ];
+        match zeros.iter().find(|(_, zero)| *zero) {
+            Some((name, _)) => Err(LimitError::Zero { name }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_documented_table() {
+        let limits = SessionLimits::DEFAULT;
+        let minutes = [limits.first_idle, limits.idle].map(|time| time.as_secs() / 60);
+        assert_eq!(minutes, [2, 60]);
+        let days = [limits.page_lifetime, limits.lifetime].map(|time| time.as_secs() / 86_400);
+        assert_eq!(days, [1, 14]);
+        assert_eq!((limits.sessions, limits.values), (100_000, 65_536));
+        assert_eq!(limits.lookup_timeout, Duration::from_secs(5));
+        assert_eq!(limits.check(), Ok(()));
+    }
+
+    #[test]
+    fn limits_that_cannot_work_are_named() {
+        let nobody = SessionLimits {
+            sessions: 0,
+            ..SessionLimits::DEFAULT
+        };
+        assert_eq!(nobody.check(), Err(LimitError::Zero { name: "sessions" }));
+        let never = SessionLimits {
+            lookup_timeout: Duration::ZERO,
+            ..SessionLimits::DEFAULT
+        };
+        let name = "lookup_timeout";
+        assert_eq!(never.check(), Err(LimitError::Zero { name }));
+    }
+}

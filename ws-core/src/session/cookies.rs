@@ -1,0 +1,89 @@
+//! Cookies of a request (RFC 6265, section 4.2.1).
+
+use http::HeaderMap;
+use http::header::COOKIE;
+
+/// The value of a cookie, where exactly one has this name and it is visible ASCII.
+///
+/// Two of one name are none: the second may have been planted by a page of a neighbouring
+/// host, and nothing in the request tells which of them it is.
+///
+/// ```
+/// use http::HeaderMap;
+/// use ws_core::session::cookies;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("cookie", "a=1; b=2; b=3".parse().unwrap());
+/// assert_eq!(cookies::value(&headers, "a"), Some("1"));
+/// assert_eq!(cookies::value(&headers, "b"), None);
+/// ```
+pub fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = only(headers, name)?;
+    let text = std::str::from_utf8(value).ok()?;
+    text.bytes()
+        .all(|byte| byte.is_ascii_graphic())
+        .then_some(text)
+}
+
+/// The bytes of the only cookie of this name. What other cookies hold is of no account.
+pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let mut values = pairs.filter_map(|pair| {
+        let value = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
+    });
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(lines: &[&[u8]]) -> HeaderMap {
+        let lines = lines
+            .iter()
+            .map(|line| (COOKIE, HeaderValue::from_bytes(line).unwrap()));
+        lines.collect()
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_and_in_any_line() {
+        let table: [&[&[u8]]; 6] = [
+            &[b"z=1"],
+            &[b"a=2; z=1"],
+            &[b"a=2;z=1 ;b=3"],
+            &[b"a=2", b"z=1; b=3"],
+            &[b"zz=2; az=3; Z=4; z=1; z"],
+            &[b"a=\xff\xfe; z=1"],
+        ];
+        for lines in table {
+            assert_eq!(value(&headers(lines), "z"), Some("1"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn two_of_one_name_are_none() {
+        for lines in [
+            &[&b"z=1; z=1"[..]][..],
+            &[b"z=1", b"z=2"],
+            &[b"z=; a=1; z=1"],
+        ] {
+            assert_eq!(only(&headers(lines), "z"), None, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_taken_as_it_stands() {
+        assert_eq!(value(&headers(&[b"z=\"1\""]), "z"), Some("\"1\""));
+        assert_eq!(value(&headers(&[b"z=a=b"]), "z"), Some("a=b"));
+        assert_eq!(value(&headers(&[b"z="]), "z"), Some(""));
+        assert_eq!(value(&headers(&[b"z=\xff"]), "z"), None);
+        assert_eq!(value(&headers(&[b"z=a b"]), "z"), None);
+        assert_eq!(value(&headers(&[b"z"]), "z"), None);
+        assert_eq!(value(&HeaderMap::new(), "z"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! What can go wrong with sessions.
+
+use std::error::Error;
+
+use http::StatusCode;
+
+use crate::close::Close;
+use crate::error::Refusal;
+
+/// Any error of a store, boxed.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a store or a source did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room for another session, and none that may be given up for it.
+    #[error("the session store is full")]
+    Full,
+    /// The store could not be reached, or failed.
+    #[error("the session store failed: {0}")]
+    Failed(#[source] Cause),
+}
+
+impl StoreError {
+    /// The store failed for this reason.
+    ///
+    /// ```
+    /// use ws_core::session::StoreError;
+    ///
+    /// let error = StoreError::failed("connection refused");
+    /// assert_eq!(error.to_string(), "the session store failed: connection refused");
+    /// ```
+    pub fn failed(cause: impl Into<Cause>) -> Self {
+        Self::Failed(cause.into())
+    }
+}
+
+/// Why something could not be done with a session.
+///
+/// In `init` it becomes a response ([`status`](Self::status)), in the other hooks a Close.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The store failed: 503.
+    #[error("the session store failed: {0}")]
+    Store(#[source] Cause),
+    /// The store did not answer within `lookup_timeout`: 503.
+    #[error("the session store does not answer")]
+    TimedOut,
+    /// There is no room for another session: 503.
+    #[error("there is no room for another session")]
+    Full,
+    /// The session has ended, or a logon has renewed its id since: 403, 4401.
+    #[error("the session has ended, or goes on under another id")]
+    Ended,
+    /// The values of the session would take more bytes than it may have: 500.
+    #[error("the values of one session may take {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The value cannot be written as JSON: 500.
+    #[error("the value cannot be encoded: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// The operating system gives no random numbers: 503.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// Sessions come from the application, which alone logs on: 500.
+    #[error("sessions come from a `SessionSource`: its application logs visitors on")]
+    Foreign,
+}
+
+impl SessionError {
+    /// The status that says it to an HTTP client.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(_) | Self::TimedOut | Self::Full | Self::Random => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Ended => StatusCode::FORBIDDEN,
+            Self::TooLarge { .. } | Self::Encode(_) | Self::Foreign => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => Self::Full,
+            StoreError::Failed(cause) => Self::Store(cause),
+        }
+    }
+}
+
+/// The client learns the status alone.
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        match error.status() {
+            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("sessions are not available now"),
+            status => Self::new(status),
+        }
+    }
+}
+
+impl From<SessionError> for Close {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Ended => Self::UNAUTHORIZED,
+            _ => Self::INTERNAL_ERROR,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_knows_its_status_and_its_close_code() {
+        let table = [
+            (SessionError::Store("x".into()), 503, 1011),
+            (SessionError::TimedOut, 503, 1011),
+            (SessionError::Full, 503, 1011),
+            (SessionError::Random, 503, 1011),
+            (SessionError::Ended, 403, 4401),
+            (SessionError::TooLarge { limit: 1 }, 500, 1011),
+            (SessionError::Foreign, 500, 1011),
+        ];
+        for (error, status, code) in table {
+            let text = error.to_string();
+            assert_eq!(error.status().as_u16(), status, "{text}");
+            assert_eq!(Close::from(error).code().get(), code, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_store_says_does_not_reach_the_client() {
+        let error: SessionError = StoreError::failed("redis://user:secret@host").into();
+        let response = Refusal::from(error).into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "5");
+        assert_eq!(response.body(), "sessions are not available now\n");
+    }
+}

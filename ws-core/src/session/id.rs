@@ -1,0 +1,185 @@
+//! What names a session: the secret in the cookie, its hash, and a public name.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::SessionError;
+
+/// Characters of a token in a cookie: the base64 of 32 bytes without padding.
+const TOKEN_LEN: usize = 43;
+
+/// Bytes that nobody can guess.
+///
+/// # Errors
+///
+/// [`SessionError::Random`] where the operating system has none.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| SessionError::Random)?;
+    Ok(bytes)
+}
+
+/// The public name of a session: good for logs, and as a key of maps.
+///
+/// It is not the cookie and proves nothing. It stays the same when a logon renews the
+/// cookie.
+///
+/// ```
+/// use ws_core::session::SessionId;
+///
+/// let id = SessionId::from_bytes([7; 16]);
+/// assert_eq!(id.to_string(), "BwcHBwcHBwcHBwcHBwcHBw");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// The id of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(super) fn new() -> Result<Self, SessionError> {
+        random().map(Self)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+/// The secret that a visitor's cookie holds: 256 bits of the operating system.
+///
+/// Whoever has it is the visitor, so it goes into the cookie and nowhere else: a store
+/// sees only its [`SessionKey`], and `Debug` does not show it.
+#[derive(Clone)]
+pub struct SessionToken([u8; 32]);
+
+impl SessionToken {
+    /// A new token.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Random`] where the operating system has no random numbers.
+    pub fn new() -> Result<Self, SessionError> {
+        random().map(Self)
+    }
+
+    /// Reads the value of a cookie; `None` where it is none that [`cookie_value`] wrote.
+    ///
+    /// [`cookie_value`]: Self::cookie_value
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        if value.len() != TOKEN_LEN {
+            return None;
+        }
+        // There is one text for each token: the decoder refuses the unused bits of the end.
+        let bytes = BASE64.decode(value).ok()?;
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The value for the cookie: 43 characters of the alphabet of RFC 4648, section 5.
+    pub fn cookie_value(&self) -> String {
+        BASE64.encode(self.0)
+    }
+
+    /// What a store knows the session by.
+    pub fn key(&self) -> SessionKey {
+        SessionKey(Sha256::digest(self.0).into())
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(…)")
+    }
+}
+
+/// What a store knows a session by: the SHA-256 of its token. Who reads the store learns
+/// no cookie.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey([u8; 32]);
+
+impl SessionKey {
+    /// The key of a session that the application knows under a name of its own.
+    pub(super) fn of_foreign(name: &str) -> Self {
+        let hash = Sha256::new_with_prefix(b"foreign session\0");
+        Self(hash.chain_update(name).finalize().into())
+    }
+
+    /// The bytes of the key, for a store to keep it by.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_in_no_other_way() {
+        let token = SessionToken::new().unwrap();
+        let text = token.cookie_value();
+        let read = |text: &str| SessionToken::parse(text.as_bytes()).map(|token| token.0);
+        assert_eq!(read(&text), Some(token.0));
+        for wrong in [
+            "",
+            &text[1..],
+            &format!("{text}A"),
+            &format!("{text}="),
+            &format!("\"{text}\""),
+            &format!(" {}", &text[1..]),
+            &format!("{}+", &text[1..]),
+            &format!("{}\0", &text[1..]),
+        ] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_character_of_a_token_has_no_second_form() {
+        let text = SessionToken([0; 32]).cookie_value();
+        assert_eq!(text, "A".repeat(43));
+        // `B` differs from `A` only in bits that 32 bytes do not use.
+        let other = format!("{}B", "A".repeat(42));
+        assert!(SessionToken::parse(other.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn the_keys_of_own_and_foreign_sessions_are_different_even_for_the_same_text() {
+        let token = SessionToken(*b"thirty-two bytes of a text here!");
+        let foreign = SessionKey::of_foreign("thirty-two bytes of a text here!");
+        assert_ne!(token.key(), foreign);
+        assert_eq!(token.key(), SessionToken(token.0).key());
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let token = SessionToken([65; 32]);
+        let shown = format!("{token:?} {:?}", token.key());
+        assert_eq!(shown, "SessionToken(…) SessionKey(…)");
+    }
+}

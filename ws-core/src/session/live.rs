@@ -1,0 +1,319 @@
+//! A session that somebody in this process holds: its values, and its sockets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use super::sessions::Inner;
+use super::{SessionError, SessionId, SessionKey, SessionRecord};
+use crate::id::ConnectionId;
+use crate::limits::later;
+
+/// The session of a visitor.
+///
+/// A hook takes it as an argument on a route that requires a session, and
+/// `Option<Session>` on any route; an HTTP handler gets it from `ws.session()`. Cloning is
+/// cheap; all clones are one session.
+///
+/// Values are kept as JSON under names. [`get`](Self::get) reads what was there when the
+/// session was last found, with every change that this process made since; a change is in
+/// the store when `insert` or `remove` returns.
+///
+/// A logon gives the visitor a new session with the same [`id`](Self::id) and values. Who
+/// holds the session of before keeps what it showed then: it never sees the user, and
+/// changes nothing any more.
+///
+/// ```
+/// # use ws_core::session::{Session, SessionError};
+/// async fn visit(session: &Session) -> Result<u32, SessionError> {
+///     let visits = session.get::<u32>("visits").unwrap_or(0) + 1;
+///     session.insert("visits", &visits).await?;
+///     Ok(visits)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Session {
+    pub(super) live: Arc<Live>,
+}
+
+/// What all holders of a session share.
+pub(super) struct Live {
+    pub(super) id: SessionId,
+    pub(super) renewals: u32,
+    pub(super) key: SessionKey,
+    /// The name of the application for it, where the session is one of its own.
+    pub(super) foreign: Option<String>,
+    user: Option<Box<str>>,
+    page_secret: [u8; 32],
+    /// How old the session was when it was found here, and when that was.
+    found: (Duration, Instant),
+    expires: Instant,
+    /// Changes of this process are made one after the other.
+    writing: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    sessions: Weak<Inner>,
+}
+
+#[derive(Default)]
+struct State {
+    values: BTreeMap<String, String>,
+    version: u64,
+    sockets: Vec<(ConnectionId, Weak<dyn SessionSocket>)>,
+    /// The session is over.
+    ended: bool,
+    /// A logon has made another one of it.
+    renewed: bool,
+}
+
+/// A socket that is closed when its session ends.
+pub(crate) trait SessionSocket: Send + Sync {
+    /// The session is over.
+    fn session_ended(&self);
+}
+
+impl Live {
+    pub(super) fn new(
+        key: SessionKey,
+        foreign: Option<String>,
+        record: SessionRecord,
+        sessions: &Arc<Inner>,
+    ) -> Self {
+        let now = Instant::now();
+        let left = sessions.limits.lifetime.saturating_sub(record.age);
+        Self {
+            id: record.id,
+            renewals: record.renewals,
+            key,
+            foreign,
+            user: record.user.map(String::into_boxed_str),
+            page_secret: record.page_secret,
+            found: (record.age, now),
+            expires: later(now, left),
+            writing: tokio::sync::Mutex::const_new(()),
+            state: Mutex::new(State {
+                values: record.values,
+                version: record.version,
+                ..State::default()
+            }),
+            sessions: Arc::downgrade(sessions),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes values over that somebody else has changed.
+    pub(super) fn refresh(&self, record: SessionRecord) {
+        let mut state = self.state();
+        if record.version > state.version && !state.renewed {
+            state.version = record.version;
+            state.values = record.values;
+        }
+    }
+
+    /// Whether open sockets keep the session alive. Those of before a logon do not: who
+    /// planted a session would hold the visitor's.
+    pub(super) fn is_held(&self) -> bool {
+        let state = self.state();
+        !state.ended && !state.renewed && !state.sockets.is_empty()
+    }
+
+    /// Lets the session be the past of another one.
+    pub(super) fn renewed(&self) {
+        self.state().renewed = true;
+    }
+
+    /// Ends the session and closes its sockets. Returns whether it had not ended yet.
+    pub(super) fn end(&self) -> bool {
+        let mut state = self.state();
+        let first = !std::mem::replace(&mut state.ended, true);
+        let sockets = std::mem::take(&mut state.sockets);
+        drop(state);
+        for (_, socket) in sockets {
+            if let Some(socket) = socket.upgrade() {
+                socket.session_ended();
+            }
+        }
+        first
+    }
+
+    /// Sets or removes a value, in the store first.
+    async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
+        let sessions = self.sessions.upgrade().ok_or(SessionError::Ended)?;
+        let _one_by_one = self.writing.lock().await;
+        let added = value.as_ref().map_or(0, |value| name.len() + value.len());
+        {
+            let state = self.state();
+            if state.ended || state.renewed {
+                return Err(SessionError::Ended);
+            }
+            let others = state.values.iter().filter(|(known, _)| *known != name);
+            let size: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+            let limit = sessions.limits.values;
+            if added > 0 && size + added > limit {
+                return Err(SessionError::TooLarge { limit });
+            }
+        }
+        let set = sessions.store.set(self.key, name, value.clone());
+        let version = sessions.in_time(set).await?.ok_or(SessionError::Ended)?;
+        let mut state = self.state();
+        // Where others have written too, the next look takes theirs over.
+        if version == state.version + 1 {
+            state.version = version;
+        }
+        match value {
+            Some(value) => state.values.insert(name.to_owned(), value),
+            None => state.values.remove(name),
+        };
+        Ok(())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(sessions) = self.sessions.upgrade() {
+            sessions.forget(self.id, self.renewals);
+        }
+    }
+}
+
+impl Session {
+    /// The public name of the session, good for logs and maps. It is not the cookie.
+    pub fn id(&self) -> SessionId {
+        self.live.id
+    }
+
+    /// Who has logged on, as the application named it.
+    pub fn user(&self) -> Option<&str> {
+        self.live.user.as_deref()
+    }
+
+    /// The value of this name; `None` where there is none, or it is no `T`.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        let state = self.live.state();
+        let value = state.values.get(name)?;
+        serde_json::from_str(value)
+            .inspect_err(|_| tracing::debug!(name, "a value of a session is of another type"))
+            .ok()
+    }
+
+    /// Sets the value of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::TooLarge`] where all values of the session together would take more
+    /// than its limit (64 KiB of JSON), [`SessionError::Encode`], [`SessionError::Ended`], and
+    /// what the store may say. Then nothing has changed.
+    pub async fn insert<T: Serialize + Sync + ?Sized>(
+        &self,
+        name: &str,
+        value: &T,
+    ) -> Result<(), SessionError> {
+        let value = serde_json::to_string(value)?;
+        self.live.set(name, Some(value)).await
+    }
+
+    /// Removes the value of this name, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub async fn remove(&self, name: &str) -> Result<(), SessionError> {
+        self.live.set(name, None).await
+    }
+
+    /// Whether the session has neither ended nor become another one by a logon.
+    pub fn is_current(&self) -> bool {
+        let state = self.live.state();
+        !state.ended && !state.renewed
+    }
+
+    /// When the session ends, however much it is used.
+    pub fn expires_at(&self) -> Instant {
+        self.live.expires
+    }
+
+    /// What signs the ids of the session's pages.
+    pub(crate) fn page_secret(&self) -> &[u8; 32] {
+        &self.live.page_secret
+    }
+
+    /// How old the session is.
+    pub(crate) fn age(&self) -> Duration {
+        let (age, at) = self.live.found;
+        age + at.elapsed()
+    }
+
+    /// How long ids of pages are good; zero where nobody serves the session any more.
+    pub(crate) fn page_lifetime(&self) -> Duration {
+        let sessions = self.live.sessions.upgrade();
+        sessions.map_or_else(Default::default, |sessions| sessions.limits.page_lifetime)
+    }
+
+    /// Counts a socket as one of the session's. It is closed when the session ends, at once
+    /// where it has ended already.
+    pub(crate) fn attach(&self, id: ConnectionId, socket: Weak<dyn SessionSocket>) -> Attachment {
+        let mut state = self.live.state();
+        if state.ended {
+            drop(state);
+            if let Some(socket) = socket.upgrade() {
+                socket.session_ended();
+            }
+        } else {
+            state.sockets.push((id, socket));
+            drop(state);
+            if let Some(sessions) = self.live.sessions.upgrade() {
+                sessions.keep();
+            }
+        }
+        Attachment {
+            live: self.live.clone(),
+            id,
+        }
+    }
+}
+
+impl PartialEq for Session {
+    /// Whether both are the same session; before and after a logon it is not.
+    fn eq(&self, other: &Self) -> bool {
+        (self.live.id, self.live.renewals) == (other.live.id, other.live.renewals)
+    }
+}
+
+impl Eq for Session {}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.live.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A socket counts as one of its session's until this is dropped.
+pub(crate) struct Attachment {
+    live: Arc<Live>,
+    id: ConnectionId,
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut state = self.live.state();
+        let Some(at) = state.sockets.iter().position(|(id, _)| *id == self.id) else {
+            return;
+        };
+        state.sockets.swap_remove(at);
+        let last = state.sockets.is_empty() && !state.renewed;
+        drop(state);
+        // The idle time of the session begins now.
+        if last && let Some(sessions) = self.live.sessions.upgrade() {
+            sessions.touch_later(self.live.key);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The built-in store: sessions of one process, in memory.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
+use crate::limits::later;
+
+/// What may be left of keys that are gone, beside what there is: past it, queues are
+/// cleaned.
+const SLACK: usize = 64;
+
+/// Keeps sessions in memory, at most so many. They are gone when the process is.
+///
+/// Where it is full, a new session takes the place of the oldest whose cookie never came
+/// back, such as those of clients that keep no cookies. A session whose cookie came back
+/// is never given up, so none with a socket is; where all have, there is no room.
+///
+/// Sessions whose time is over are swept out by whatever call comes next.
+///
+/// ```
+/// use ws_core::session::MemoryStore;
+///
+/// let store = MemoryStore::new(10_000);
+/// ```
+pub struct MemoryStore {
+    capacity: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    sessions: HashMap<SessionKey, Entry>,
+    by_user: HashMap<String, HashSet<SessionKey>>,
+    /// When sessions are to be looked at; each has an entry that is not too late.
+    due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
+    /// In the order of creation; those whose cookie came back are passed over.
+    fresh: VecDeque<SessionKey>,
+}
+
+struct Entry {
+    record: SessionRecord,
+    born: Instant,
+    expires: Instant,
+    /// The cookie came back at least once.
+    returned: bool,
+}
+
+impl MemoryStore {
+    /// A store for so many sessions.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// What is kept now, without what has run out.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.sweep(Instant::now());
+        kept
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn sweep(&mut self, now: Instant) {
+        while let Some(Reverse((at, key))) = self.due.peek().copied()
+            && at <= now
+        {
+            self.due.pop();
+            match self.sessions.get(&key).map(|entry| entry.expires) {
+                Some(expires) if expires <= now => {
+                    self.remove(key);
+                }
+                Some(expires) => self.due.push(Reverse((expires, key))),
+                None => {}
+            }
+        }
+    }
+
+    /// The cookie of a session came back: it lives for `ttl` from now.
+    fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&Entry> {
+        let expires = later(Instant::now(), ttl);
+        let entry = self.sessions.get_mut(&key)?;
+        entry.returned = true;
+        let sooner = expires < entry.expires;
+        entry.expires = expires;
+        if sooner {
+            self.due.push(Reverse((expires, key)));
+            self.clean();
+        }
+        self.sessions.get(&key)
+    }
+
+    fn insert(&mut self, key: SessionKey, entry: Entry) {
+        if let Some(user) = &entry.record.user {
+            self.by_user.entry(user.clone()).or_default().insert(key);
+        }
+        self.due.push(Reverse((entry.expires, key)));
+        if !entry.returned {
+            self.fresh.push_back(key);
+        }
+        self.sessions.insert(key, entry);
+        self.clean();
+    }
+
+    fn remove(&mut self, key: SessionKey) -> Option<Entry> {
+        let entry = self.sessions.remove(&key)?;
+        if let Some(user) = &entry.record.user
+            && let Some(keys) = self.by_user.get_mut(user)
+        {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
+        Some(entry)
+    }
+
+    /// Queues hold keys that are gone; not many more than there are sessions.
+    fn clean(&mut self) {
+        let most = self.sessions.len() * 2 + SLACK;
+        if self.due.len() > most {
+            let all = self.sessions.iter();
+            self.due = all
+                .map(|(key, entry)| Reverse((entry.expires, *key)))
+                .collect();
+        }
+        if self.fresh.len() > most {
+            let sessions = &self.sessions;
+            self.fresh
+                .retain(|key| sessions.get(key).is_some_and(|entry| !entry.returned));
+        }
+    }
+
+    /// Gives the oldest session up whose cookie never came back. Returns whether there was one.
+    fn evict(&mut self) -> bool {
+        while let Some(key) = self.fresh.pop_front() {
+            if self.sessions.get(&key).is_some_and(|entry| !entry.returned) {
+                self.remove(key);
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl SessionStore for MemoryStore {
+    async fn create(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        if kept.sessions.contains_key(&key) {
+            return Ok(false);
+        }
+        if kept.sessions.len() >= self.capacity && !kept.evict() {
+            return Err(StoreError::Full);
+        }
+        let now = Instant::now();
+        let entry = Entry {
+            record,
+            born: now,
+            expires: later(now, ttl),
+            returned: false,
+        };
+        kept.insert(key, entry);
+        Ok(true)
+    }
+
+    async fn load(
+        &self,
+        key: SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let mut kept = self.kept();
+        let entry = kept.touch(key, ttl);
+        Ok(entry.map(|entry| {
+            let mut record = entry.record.clone();
+            record.age = entry.born.elapsed();
+            record
+        }))
+    }
+
+    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
+        Ok(self.kept().touch(key, ttl).is_some())
+    }
+
+    async fn set(
+        &self,
+        key: SessionKey,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<Option<u64>, StoreError> {
+        let mut kept = self.kept();
+        let entry = kept.sessions.get_mut(&key);
+        Ok(entry.map(|entry| entry.record.set(name, value)))
+    }
+
+    async fn renew(
+        &self,
+        old: SessionKey,
+        new: SessionKey,
+        user: Option<String>,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let mut kept = self.kept();
+        let Some(mut entry) = kept.remove(old) else {
+            return Ok(None);
+        };
+        let now = Instant::now();
+        entry.record.renew(user);
+        entry.born = now;
+        entry.expires = later(now, ttl);
+        let record = entry.record.clone();
+        kept.insert(new, entry);
+        Ok(Some(record))
+    }
+
+    async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
+        Ok(self.kept().remove(key).map(|entry| entry.record.id))
+    }
+
+    async fn remove_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        let mut kept = self.kept();
+        let keys = kept.by_user.get(user).cloned().unwrap_or_default();
+        let entries = keys.into_iter().filter_map(|key| kept.remove(key));
+        Ok(entries.map(|entry| entry.record.id).collect())
+    }
+
+    async fn count(&self) -> Result<usize, StoreError> {
+        Ok(self.kept().sessions.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn key(number: u8) -> SessionKey {
+        SessionKey::of_foreign(&number.to_string())
+    }
+
+    async fn create(store: &MemoryStore, number: u8, user: Option<&str>) -> bool {
+        let record = SessionRecord::new(user.map(str::to_owned)).unwrap();
+        store.create(key(number), record, MINUTE).await.unwrap()
+    }
+
+    async fn has(store: &MemoryStore, number: u8) -> bool {
+        let kept = store.kept().sessions.contains_key(&key(number));
+        kept && store.count().await.unwrap() > 0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_store_gives_up_the_oldest_session_whose_cookie_never_came_back() {
+        let store = MemoryStore::new(3);
+        for number in 1..=3 {
+            assert!(create(&store, number, None).await);
+        }
+        assert!(store.touch(key(1), MINUTE).await.unwrap());
+        assert!(create(&store, 4, None).await);
+        let there = [
+            has(&store, 1).await,
+            has(&store, 2).await,
+            has(&store, 3).await,
+        ];
+        assert_eq!(there, [true, false, true]);
+        assert!(store.load(key(3), MINUTE).await.unwrap().is_some());
+        assert!(store.touch(key(4), MINUTE).await.unwrap());
+        let record = SessionRecord::new(None).unwrap();
+        let full = store.create(key(5), record.clone(), MINUTE).await;
+        assert_eq!(full.unwrap_err().to_string(), "the session store is full");
+        // One that has run out makes room.
+        tokio::time::advance(MINUTE).await;
+        assert!(store.create(key(5), record, MINUTE).await.unwrap());
+        assert_eq!(store.count().await.unwrap(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_came_back_stays_so_under_its_new_key() {
+        let store = MemoryStore::new(1);
+        create(&store, 1, None).await;
+        store.touch(key(1), MINUTE).await.unwrap();
+        let user = Some("ada".to_owned());
+        store.renew(key(1), key(2), user, MINUTE).await.unwrap();
+        let record = SessionRecord::new(None).unwrap();
+        let full = store.create(key(3), record, MINUTE).await;
+        assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_leaves_nothing_behind() {
+        let store = MemoryStore::new(10);
+        create(&store, 1, Some("ada")).await;
+        for number in 1..200 {
+            let user = Some("ada".to_owned());
+            let (old, new) = (key(number), key(number + 1));
+            assert!(store.renew(old, new, user, MINUTE).await.unwrap().is_some());
+        }
+        for number in 201..=250 {
+            create(&store, number, None).await;
+            store.remove(key(number)).await.unwrap();
+        }
+        let kept = store.kept();
+        assert_eq!((kept.sessions.len(), kept.by_user.len()), (1, 1));
+        assert!(kept.due.len() <= 2 + SLACK, "{}", kept.due.len());
+        assert!(kept.fresh.len() <= 2 + SLACK, "{}", kept.fresh.len());
+        drop(kept);
+        assert_eq!(store.remove_user("ada").await.unwrap().len(), 1);
+        assert!(store.kept().by_user.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_whose_time_is_over_is_swept_out() {
+        let store = MemoryStore::new(10);
+        create(&store, 1, Some("ada")).await;
+        create(&store, 2, None).await;
+        tokio::time::advance(MINUTE / 2).await;
+        assert!(store.touch(key(2), MINUTE).await.unwrap());
+        tokio::time::advance(MINUTE / 2).await;
+        assert_eq!(store.count().await.unwrap(), 1);
+        assert!(store.kept().by_user.is_empty());
+        tokio::time::advance(MINUTE / 2).await;
+        assert_eq!(store.count().await.unwrap(), 0);
+        assert!(store.kept().due.is_empty());
+    }
+}

@@ -1,0 +1,483 @@
+//! The sessions of one server: found, begun, renewed and ended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use http::HeaderMap;
+
+use super::keeper::Keeper;
+use super::live::Live;
+use super::store::{DynSource, DynStore};
+use super::{
+    ForeignSession, MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord,
+    SessionSource, SessionStore, SessionToken, StoreError, cookies,
+};
+use crate::limits::SessionLimits;
+
+/// What browsers put before the name of a cookie that only this host, over TLS, can set.
+pub const SECURE_PREFIX: &str = "__Host-";
+
+/// How the sessions of a server are kept and named.
+///
+/// ```
+/// use ws_core::limits::SessionLimits;
+/// use ws_core::session::{SessionOptions, Sessions};
+///
+/// let options = SessionOptions::new(SessionLimits::DEFAULT).session_cookie("sid");
+/// let sessions = Sessions::new(options);
+/// assert_eq!(sessions.session_cookie(true), "__Host-sid");
+/// ```
+pub struct SessionOptions {
+    limits: SessionLimits,
+    store: Box<dyn DynStore>,
+    source: Option<Box<dyn DynSource>>,
+    session_cookie: String,
+    page_cookie: String,
+}
+
+impl SessionOptions {
+    /// Sessions in memory, under the cookies `z_sid` and `z_pid`.
+    pub fn new(limits: SessionLimits) -> Self {
+        Self {
+            limits,
+            store: Box::new(MemoryStore::new(limits.sessions)),
+            source: None,
+            session_cookie: "z_sid".to_owned(),
+            page_cookie: "z_pid".to_owned(),
+        }
+    }
+
+    /// Keeps sessions here, and not in memory.
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Box::new(store);
+        self
+    }
+
+    /// Takes sessions from the application.
+    pub fn source(mut self, source: impl SessionSource) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Sets the name of the cookie with the session's token.
+    pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
+        self.session_cookie = name.into();
+        self
+    }
+
+    /// Sets the name of the cookie, and of the parameter of the query, with the page's id.
+    pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
+        self.page_cookie = name.into();
+        self
+    }
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions")
+            .field("limits", &self.limits)
+            .field("session_cookie", &self.session_cookie)
+            .field("page_cookie", &self.page_cookie)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The sessions of one server. Clones are the same sessions; a hub has one of them.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use ws_core::hub::Hub;
+///
+/// let hub = Hub::default();
+/// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+/// session.insert("visits", &1).await.unwrap();
+/// let (session, _cookie) = hub.sessions().renew(&session, Some("ada".to_owned())).await.unwrap();
+/// assert_eq!((session.user(), session.get("visits")), (Some("ada"), Some(1)));
+/// assert_eq!(hub.sessions().end_user("ada").await.unwrap(), 1);
+/// assert!(!session.is_current());
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Box<dyn DynStore>,
+    pub(super) source: Option<Box<dyn DynSource>>,
+    pub(super) limits: SessionLimits,
+    session_cookies: [String; 2],
+    page_cookies: [String; 2],
+    /// What somebody holds, by id and number of renewals.
+    live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
+    keeper: Keeper,
+}
+
+/// A name as it is over plain HTTP, and over TLS.
+fn both(name: String) -> [String; 2] {
+    let secure = format!("{SECURE_PREFIX}{name}");
+    [name, secure]
+}
+
+impl Inner {
+    fn live(&self) -> MutexGuard<'_, BTreeMap<(SessionId, u32), Weak<Live>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything of one session that somebody holds, from before its logons too.
+    fn all_of(&self, id: SessionId) -> Vec<Arc<Live>> {
+        let live = self.live();
+        let all = live.range((id, 0)..=(id, u32::MAX));
+        all.filter_map(|(_, live)| live.upgrade()).collect()
+    }
+
+    /// Ends what this process holds of a session. Returns whether that was anything.
+    pub(super) fn close(&self, id: SessionId) -> bool {
+        let all = self.all_of(id);
+        all.iter().fold(false, |any, live| live.end() || any)
+    }
+
+    /// The sessions that open sockets keep alive.
+    pub(super) fn held(&self) -> Vec<Arc<Live>> {
+        let all: Vec<_> = self.live().values().filter_map(Weak::upgrade).collect();
+        all.into_iter().filter(|live| live.is_held()).collect()
+    }
+
+    /// The last holder of a session is gone.
+    pub(super) fn forget(&self, id: SessionId, renewals: u32) {
+        let mut live = self.live();
+        // Somebody may have found it again meanwhile.
+        if live
+            .get(&(id, renewals))
+            .is_some_and(|known| known.strong_count() == 0)
+        {
+            live.remove(&(id, renewals));
+        }
+    }
+
+    pub(super) fn keep(self: &Arc<Self>) {
+        self.keeper.start(self);
+    }
+
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Lets the idle time of a session begin anew, beside whoever asks.
+    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let inner = self.clone();
+        runtime.spawn(async move {
+            let touched = inner.store.touch(key, inner.limits.idle);
+            if let Err(error) = inner.in_time(touched).await {
+                tracing::warn!(%error, "the idle time of a session did not begin anew");
+            }
+        });
+    }
+
+    /// Waits for the store, as long as that may take.
+    pub(super) async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, SessionError> {
+        match tokio::time::timeout(self.limits.lookup_timeout, call).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(SessionError::TimedOut),
+        }
+    }
+}
+
+impl Sessions {
+    /// Sessions that are kept and named so.
+    pub fn new(options: SessionOptions) -> Self {
+        let inner = Inner {
+            store: options.store,
+            source: options.source,
+            limits: options.limits.bounded(),
+            session_cookies: both(options.session_cookie),
+            page_cookies: both(options.page_cookie),
+            live: Mutex::default(),
+            keeper: Keeper::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The limits of the sessions.
+    pub fn limits(&self) -> &SessionLimits {
+        &self.inner.limits
+    }
+
+    /// The name of the cookie with the session's token, as it is over TLS or without.
+    pub fn session_cookie(&self, secure: bool) -> &str {
+        &self.inner.session_cookies[usize::from(secure)]
+    }
+
+    /// The name of the cookie with the page's id, as it is over TLS or without.
+    pub fn page_cookie(&self, secure: bool) -> &str {
+        &self.inner.page_cookies[usize::from(secure)]
+    }
+
+    /// The name of the parameter of the query with the page's id.
+    pub fn page_parameter(&self) -> &str {
+        &self.inner.page_cookies[0]
+    }
+
+    /// Whether sessions come from the application's [`SessionSource`].
+    pub fn are_foreign(&self) -> bool {
+        self.inner.source.is_some()
+    }
+
+    /// Begins a session. The token belongs into the visitor's cookie.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Foreign`], [`SessionError::Full`], [`SessionError::Random`], and what
+    /// the store may say.
+    pub async fn begin(&self) -> Result<(Session, SessionToken), SessionError> {
+        if self.are_foreign() {
+            return Err(SessionError::Foreign);
+        }
+        let (token, record) = (SessionToken::new()?, SessionRecord::new(None)?);
+        let first = self.inner.limits.first_idle;
+        let created = self.inner.store.create(token.key(), record.clone(), first);
+        if !self.inner.in_time(created).await? {
+            // Two tokens of 256 bits are the same: the random numbers are not random.
+            return Err(SessionError::Random);
+        }
+        Ok((self.hold(token.key(), None, record).0, token))
+    }
+
+    /// The session of a request with these headers, which came over TLS or not. It lives on
+    /// from now.
+    ///
+    /// # Errors
+    ///
+    /// What the store or the source may say; [`SessionError::Full`] for the first request
+    /// of an application's session.
+    pub async fn find(
+        &self,
+        headers: &HeaderMap,
+        secure: bool,
+    ) -> Result<Option<Session>, SessionError> {
+        if let Some(source) = &self.inner.source {
+            let Some(foreign) = self.inner.in_time(source.find(headers)).await? else {
+                return Ok(None);
+            };
+            return self.find_foreign(foreign).await;
+        }
+        let value = cookies::only(headers, self.session_cookie(secure));
+        match value.and_then(SessionToken::parse) {
+            Some(token) => self.load(token.key(), None).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The session under this key.
+    async fn load(
+        &self,
+        key: SessionKey,
+        foreign: Option<String>,
+    ) -> Result<Option<Session>, SessionError> {
+        let Inner { store, limits, .. } = &*self.inner;
+        let found = self.inner.in_time(store.load(key, limits.idle)).await?;
+        let Some(record) = found else {
+            return Ok(None);
+        };
+        if record.age >= limits.lifetime {
+            self.inner.in_time(store.remove(key)).await?;
+            return Ok(None);
+        }
+        let (session, first) = self.hold(key, foreign, record);
+        // Who ended it between the two looks could not know of a first holder.
+        let there = !first || self.inner.in_time(store.touch(key, limits.idle)).await?;
+        Ok((there && session.is_current()).then_some(session))
+    }
+
+    /// Our session of one of the application's, which begins where there is none.
+    async fn find_foreign(&self, foreign: ForeignSession) -> Result<Option<Session>, SessionError> {
+        let ForeignSession { key: name, user } = foreign;
+        let key = SessionKey::of_foreign(&name);
+        let Inner { store, limits, .. } = &*self.inner;
+        // Another request may begin the session at the same time, or end it.
+        for _ in 0..3 {
+            if let Some(session) = self.load(key, Some(name.clone())).await? {
+                if session.user() == user.as_deref() {
+                    return Ok(Some(session));
+                }
+                let renewed = store.renew(key, key, user.clone(), limits.idle);
+                if let Some(record) = self.inner.in_time(renewed).await? {
+                    session.live.renewed();
+                    return Ok(Some(self.hold(key, Some(name), record).0));
+                }
+            }
+            let record = SessionRecord::new(user.clone())?;
+            let created = store.create(key, record, limits.idle);
+            self.inner.in_time(created).await?;
+        }
+        Ok(None)
+    }
+
+    /// A handle to a session that the store has, and whether it is the only one here.
+    fn hold(
+        &self,
+        key: SessionKey,
+        foreign: Option<String>,
+        record: SessionRecord,
+    ) -> (Session, bool) {
+        let name = (record.id, record.renewals);
+        let mut all = self.inner.live();
+        if let Some(live) = all.get(&name).and_then(Weak::upgrade) {
+            drop(all);
+            live.refresh(record);
+            return (Session { live }, false);
+        }
+        let live = Arc::new(Live::new(key, foreign, record, &self.inner));
+        all.insert(name, Arc::downgrade(&live));
+        (Session { live }, true)
+    }
+
+    /// Gives the visitor a new session for this user, with a new token and the values of
+    /// before: at logon, so that whoever knew the old token gains nothing.
+    ///
+    /// Open sockets stay open until the session ends; they hold the session of before, which
+    /// does not know the user.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Ended`] where the session is not current, [`SessionError::Foreign`],
+    /// and what the store may say.
+    pub async fn renew(
+        &self,
+        session: &Session,
+        user: Option<String>,
+    ) -> Result<(Session, SessionToken), SessionError> {
+        if self.are_foreign() {
+            return Err(SessionError::Foreign);
+        }
+        if !session.is_current() {
+            return Err(SessionError::Ended);
+        }
+        let token = SessionToken::new()?;
+        let Inner { store, limits, .. } = &*self.inner;
+        let renewed = store.renew(session.live.key, token.key(), user, limits.idle);
+        let renewed = self.inner.in_time(renewed).await?;
+        let record = renewed.ok_or(SessionError::Ended)?;
+        session.live.renewed();
+        Ok((self.hold(token.key(), None, record).0, token))
+    }
+
+    /// Ends a session: nobody finds it any more, and its sockets are closed with 4401, those
+    /// from before a logon too. Returns whether there was anything to end: nothing where it
+    /// has ended, or a logon has made another one of it, which only its own holders can end.
+    ///
+    /// # Errors
+    ///
+    /// What the store may say. The sockets are closed nevertheless; call it again.
+    pub async fn end(&self, session: &Session) -> Result<bool, SessionError> {
+        if !session.is_current() {
+            return Ok(false);
+        }
+        let id = session.id();
+        self.inner.close(id);
+        let removed = self.inner.store.remove(session.live.key);
+        let removed = self.inner.in_time(removed).await?;
+        // Who found it before it was removed holds it by now.
+        self.inner.close(id);
+        Ok(removed.is_some())
+    }
+
+    /// Ends every session of this user, as [`end`](Self::end) does. Returns how many there
+    /// were.
+    ///
+    /// # Errors
+    ///
+    /// What the store may say. The sockets are closed nevertheless; call it again.
+    pub async fn end_user(&self, user: &str) -> Result<usize, SessionError> {
+        let all: Vec<_> = self
+            .inner
+            .live()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let own = all.iter().filter(|live| {
+            let session = Session {
+                live: (*live).clone(),
+            };
+            session.user() == Some(user)
+        });
+        for live in own {
+            self.inner.close(live.id);
+        }
+        let removed = self.inner.store.remove_user(user);
+        let removed = self.inner.in_time(removed).await?;
+        for id in &removed {
+            self.inner.close(*id);
+        }
+        Ok(removed.len())
+    }
+
+    /// Ends our session of one that the application has ended: its sockets are closed with
+    /// 4401. Returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the store may say. The sockets are closed nevertheless; call it again.
+    pub async fn end_foreign(&self, key: &str) -> Result<bool, SessionError> {
+        let name = SessionKey::of_foreign(key);
+        let all: Vec<_> = self
+            .inner
+            .live()
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let mut closed = false;
+        for live in all.iter().filter(|live| live.key == name) {
+            closed |= self.inner.close(live.id);
+        }
+        let removed = self.inner.in_time(self.inner.store.remove(name)).await?;
+        if let Some(id) = removed {
+            closed |= self.inner.close(id);
+        }
+        Ok(closed || removed.is_some())
+    }
+
+    #[cfg(test)]
+    pub(super) fn store(&self) -> &dyn DynStore {
+        &*self.inner.store
+    }
+
+    /// How many sessions somebody in this process holds.
+    #[cfg(test)]
+    pub(super) fn held_count(&self) -> usize {
+        self.inner.live().len()
+    }
+
+    /// How many sessions there are.
+    ///
+    /// # Errors
+    ///
+    /// What the store may say.
+    pub async fn count(&self) -> Result<usize, SessionError> {
+        self.inner.in_time(self.inner.store.count()).await
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new(SessionOptions::new(SessionLimits::DEFAULT))
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("limits", &self.inner.limits)
+            .finish_non_exhaustive()
+    }
+}

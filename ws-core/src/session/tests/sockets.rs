@@ -1,0 +1,129 @@
+//! Sockets of a session: they hold it, and its end closes them.
+
+use std::sync::Arc;
+
+use super::*;
+
+/// A socket that only counts how often its session ended.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl SessionSocket for Counting {
+    fn session_ended(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Socket {
+    counting: Arc<Counting>,
+    attachment: Attachment,
+}
+
+impl Socket {
+    fn of(session: &Session, number: u64) -> Self {
+        let counting = Arc::new(Counting::default());
+        let weak = Arc::downgrade(&counting);
+        let attachment = session.attach(ConnectionId::new(number), weak);
+        Self {
+            counting,
+            attachment,
+        }
+    }
+
+    fn closed(&self) -> usize {
+        self.counting.0.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_session_closes_its_sockets_once_and_those_of_before_a_logon_too() {
+    let sessions = Sessions::default();
+    let (before, _) = sessions.begin().await.unwrap();
+    let (other, _) = sessions.begin().await.unwrap();
+    let planted = Socket::of(&before, 1);
+    let (after, _) = sessions.renew(&before, user("ada")).await.unwrap();
+    let (own, foreign) = (Socket::of(&after, 2), Socket::of(&other, 3));
+    assert_eq!(
+        [planted.closed(), own.closed(), foreign.closed()],
+        [0, 0, 0]
+    );
+    assert!(sessions.end(&after).await.unwrap());
+    assert_eq!(
+        [planted.closed(), own.closed(), foreign.closed()],
+        [1, 1, 0]
+    );
+    let late = Socket::of(&after, 4);
+    assert_eq!(late.closed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_user_closes_the_sockets_of_all_sessions_of_the_user() {
+    let sessions = Sessions::default();
+    let mut sockets = Vec::new();
+    for (number, name) in [(1, "ada"), (2, "ada"), (3, "bob")] {
+        let (session, _) = sessions.begin().await.unwrap();
+        let (session, _) = sessions.renew(&session, user(name)).await.unwrap();
+        sockets.push(Socket::of(&session, number));
+    }
+    assert_eq!(sessions.end_user("ada").await.unwrap(), 2);
+    let closed: Vec<_> = sockets.iter().map(Socket::closed).collect();
+    assert_eq!(closed, [1, 1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_socket_holds_its_session_and_idle_time_begins_at_its_end() {
+    let sessions = Sessions::default();
+    let (session, token) = returned(&sessions).await;
+    let (first, second) = (Socket::of(&session, 1), Socket::of(&session, 2));
+    tokio::time::sleep(IDLE * 10 + IDLE / 5).await;
+    drop(first);
+    tokio::time::sleep(IDLE * 2).await;
+    assert!(found(&sessions, &token).await.is_some());
+    tokio::time::sleep(IDLE / 5).await;
+    drop(second);
+    tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+    assert_eq!(sessions.count().await.unwrap(), 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(sessions.count().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_before_a_logon_does_not_hold_the_session() {
+    let sessions = Sessions::default();
+    let (before, _) = sessions.begin().await.unwrap();
+    let planted = Socket::of(&before, 1);
+    let (_, token) = sessions.renew(&before, user("ada")).await.unwrap();
+    tokio::time::sleep(IDLE).await;
+    assert_eq!(found(&sessions, &token).await, None);
+    drop(planted.attachment);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_store_has_lost_a_session_its_sockets_are_closed() {
+    let sessions = Sessions::default();
+    let (session, token) = returned(&sessions).await;
+    let socket = Socket::of(&session, 1);
+    sessions.store().remove(token.key()).await.unwrap();
+    assert_eq!(socket.closed(), 0);
+    tokio::time::sleep(IDLE / 4 + Duration::from_secs(1)).await;
+    assert_eq!(socket.closed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
+    let sessions = Sessions::default();
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    assert_eq!(tasks(), 0);
+    for number in 0..3 {
+        let (session, _) = sessions.begin().await.unwrap();
+        let socket = Socket::of(&session, number);
+        assert_eq!(tasks(), 1);
+        drop(socket);
+        tokio::time::sleep(IDLE).await;
+        assert_eq!(tasks(), 0);
+    }
+}

@@ -1,0 +1,395 @@
+//! What every session store and every source must do, as a suite that yours can be run
+//! through.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+//! #     .block_on(async {
+//! use ws_core::session::MemoryStore;
+//! use ws_core::testkit::stores;
+//!
+//! stores::keeps_sessions(&MemoryStore::new(1_000)).await;
+//! # });
+//! ```
+//!
+//! The suite panics at the first thing that is wrong and says what. It waits for times to
+//! run out: with a store that keeps time by tokio's clock run it with paused time, and with
+//! any other in real time, where it takes less than ten seconds.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use http::HeaderMap;
+use tokio::time::sleep;
+
+use crate::session::{SessionKey, SessionRecord, SessionSource, SessionStore, SessionToken};
+
+/// Longer than the suite takes.
+const LONG: Duration = Duration::from_mins(5);
+
+/// A time to live that is waited for; stores may count whole seconds.
+const SHORT: Duration = Duration::from_secs(1);
+
+fn new_key() -> SessionKey {
+    SessionToken::new().expect("random numbers").key()
+}
+
+fn new_record(user: Option<&str>) -> SessionRecord {
+    SessionRecord::new(user.map(str::to_owned)).expect("random numbers")
+}
+
+/// Runs a store through the whole suite.
+///
+/// It may hold other sessions already. What the suite adds it removes, and its users have
+/// names that nobody else has.
+///
+/// # Panics
+///
+/// Where the store does something else than [`SessionStore`] says.
+pub async fn keeps_sessions(store: &impl SessionStore) {
+    a_session_is_loaded_as_it_was_created(store).await;
+    a_key_is_taken_once(store).await;
+    a_session_lives_as_long_as_it_was_last_told(store).await;
+    each_change_of_a_value_has_the_next_version(store).await;
+    changes_at_the_same_time_are_all_kept(store).await;
+    a_renewed_session_is_found_by_its_new_key_alone(store).await;
+    of_two_renewals_at_the_same_time_one_succeeds(store).await;
+    a_removed_session_is_gone(store).await;
+    all_sessions_of_a_user_are_removed_and_no_others(store).await;
+}
+
+async fn create(store: &impl SessionStore, record: SessionRecord, ttl: Duration) -> SessionKey {
+    let key = new_key();
+    let created = store.create(key, record, ttl).await;
+    assert!(created.expect("`create` fails"), "a new key is taken");
+    key
+}
+
+async fn load(store: &impl SessionStore, key: SessionKey) -> Option<SessionRecord> {
+    store.load(key, LONG).await.expect("`load` fails")
+}
+
+async fn remove(store: &impl SessionStore, key: SessionKey) {
+    store.remove(key).await.expect("`remove` fails");
+}
+
+async fn a_session_is_loaded_as_it_was_created(store: &impl SessionStore) {
+    let mut record = new_record(Some("suite-ada"));
+    record.set(
+        "cart",
+        Some(r#"{"apples":3,"name":"Zoë \"\u0000"}"#.to_owned()),
+    );
+    let before = store.count().await.expect("`count` fails");
+    let key = create(store, record.clone(), LONG).await;
+    let after = store.count().await.expect("`count` fails");
+    assert_eq!(after, before + 1, "`count` counts a new session");
+    let mut loaded = load(store, key).await.expect("a session that was created");
+    assert!(loaded.age < SHORT, "a new session is {:?} old", loaded.age);
+    loaded.age = record.age;
+    assert_eq!(loaded.values, record.values);
+    assert_eq!(loaded, record);
+    assert_eq!(load(store, new_key()).await, None, "an unknown key");
+    sleep(SHORT).await;
+    let loaded = load(store, key).await.expect("a session that was created");
+    assert!(
+        loaded.age >= SHORT,
+        "after {SHORT:?} it is {:?} old",
+        loaded.age
+    );
+    remove(store, key).await;
+}
+
+async fn a_key_is_taken_once(store: &impl SessionStore) {
+    let first = new_record(Some("suite-first"));
+    let key = create(store, first.clone(), LONG).await;
+    let second = new_record(Some("suite-second"));
+    let created = store
+        .create(key, second, LONG)
+        .await
+        .expect("`create` fails");
+    assert!(!created, "a key is taken twice");
+    let loaded = load(store, key).await.expect("the first session");
+    assert_eq!(
+        loaded.id, first.id,
+        "the second session overwrites the first"
+    );
+    remove(store, key).await;
+    // Of many at the same time, too.
+    let attempts = (0..8).map(|_| store.create(key, new_record(None), LONG));
+    let created = join_all(attempts).await.into_iter();
+    let created = created
+        .filter(|created| matches!(created, Ok(true)))
+        .count();
+    assert_eq!(created, 1, "so many of eight took one key");
+    remove(store, key).await;
+}
+
+async fn a_session_lives_as_long_as_it_was_last_told(store: &impl SessionStore) {
+    let [left, loaded, touched] = [
+        create(store, new_record(None), SHORT).await,
+        create(store, new_record(None), SHORT).await,
+        create(store, new_record(None), SHORT).await,
+    ];
+    assert!(load(store, loaded).await.is_some());
+    assert!(store.touch(touched, LONG).await.expect("`touch` fails"));
+    sleep(SHORT * 2).await;
+    assert_eq!(load(store, left).await, None, "a session outlives its time");
+    assert!(load(store, loaded).await.is_some(), "`load` sets the time");
+    let touch = store.touch(touched, SHORT).await.expect("`touch` fails");
+    assert!(touch, "`touch` sets the time");
+    sleep(SHORT * 2).await;
+    let touch = store.touch(touched, LONG).await.expect("`touch` fails");
+    assert!(
+        !touch,
+        "`touch` brings a session back, or sets no shorter time"
+    );
+    let set = store
+        .set(touched, "a", Some("1".to_owned()))
+        .await
+        .expect("`set` fails");
+    assert_eq!(set, None, "`set` brings a session back");
+    remove(store, loaded).await;
+}
+
+async fn each_change_of_a_value_has_the_next_version(store: &impl SessionStore) {
+    let key = create(store, new_record(None), LONG).await;
+    let changes = [
+        ("a", Some("1")),
+        ("b", Some("2")),
+        ("a", Some("3")),
+        ("b", None),
+        ("c", None),
+    ];
+    for (version, (name, value)) in (1..).zip(changes) {
+        let value = value.map(str::to_owned);
+        let set = store.set(key, name, value).await.expect("`set` fails");
+        assert_eq!(set, Some(version), "the version after `{name}`");
+    }
+    let loaded = load(store, key).await.expect("a session");
+    let values: Vec<_> = loaded
+        .values
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    assert_eq!((values, loaded.version), (vec![("a", "3")], 5));
+    let set = store.set(new_key(), "a", None).await.expect("`set` fails");
+    assert_eq!(set, None, "`set` under an unknown key");
+    remove(store, key).await;
+}
+
+async fn changes_at_the_same_time_are_all_kept(store: &impl SessionStore) {
+    let key = create(store, new_record(None), LONG).await;
+    let names: Vec<String> = (0..16).map(|number| format!("name {number}")).collect();
+    let changes = names
+        .iter()
+        .map(|name| store.set(key, name, Some("1".to_owned())));
+    let mut versions: Vec<_> = join_all(changes)
+        .await
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    versions.sort_unstable();
+    assert_eq!(
+        versions,
+        (1..=16).collect::<Vec<_>>(),
+        "each change has a version of its own"
+    );
+    let loaded = load(store, key).await.expect("a session");
+    assert_eq!(loaded.values.len(), names.len(), "a change is lost");
+    remove(store, key).await;
+}
+
+async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionStore) {
+    let mut record = new_record(None);
+    record.set("cart", Some("3".to_owned()));
+    let (old, new) = (create(store, record.clone(), LONG).await, new_key());
+    sleep(SHORT).await;
+    let user = Some("suite-ada".to_owned());
+    let renewed = store
+        .renew(old, new, user.clone(), LONG)
+        .await
+        .expect("`renew` fails");
+    let renewed = renewed.expect("a session to renew");
+    let is_as_expected = |is: &SessionRecord| {
+        assert_eq!((is.id, &is.values), (record.id, &record.values));
+        assert_eq!((is.renewals, &is.user), (record.renewals + 1, &user));
+        assert_eq!(
+            (is.version, is.page_secret),
+            (record.version, record.page_secret)
+        );
+        assert!(is.age < SHORT, "a renewed session is {:?} old", is.age);
+    };
+    is_as_expected(&renewed);
+    assert_eq!(load(store, old).await, None, "the old key is still good");
+    is_as_expected(
+        &load(store, new)
+            .await
+            .expect("the session under its new key"),
+    );
+    let again = store
+        .renew(old, new_key(), None, LONG)
+        .await
+        .expect("`renew` fails");
+    assert_eq!(again, None, "a session is renewed from a key that it had");
+    // To the same key: the source of an application may have one key before and after.
+    let same = store
+        .renew(new, new, None, LONG)
+        .await
+        .expect("`renew` fails");
+    let same = same.expect("a session to renew");
+    assert_eq!((same.renewals, same.user), (record.renewals + 2, None));
+    let loaded = load(store, new)
+        .await
+        .expect("the session under the same key");
+    assert_eq!(loaded.renewals, record.renewals + 2);
+    let removed = store
+        .remove_user("suite-ada")
+        .await
+        .expect("`remove_user` fails");
+    assert_eq!(removed, [], "a session belongs to a user of before");
+    remove(store, new).await;
+}
+
+async fn of_two_renewals_at_the_same_time_one_succeeds(store: &impl SessionStore) {
+    let key = create(store, new_record(None), LONG).await;
+    let keys: Vec<_> = (0..8).map(|_| new_key()).collect();
+    let renewals = keys.iter().map(|new| store.renew(key, *new, None, LONG));
+    let renewed = join_all(renewals)
+        .await
+        .into_iter()
+        .flatten()
+        .flatten()
+        .count();
+    assert_eq!(renewed, 1, "so many of eight renewed one session");
+    for key in keys {
+        remove(store, key).await;
+    }
+}
+
+async fn a_removed_session_is_gone(store: &impl SessionStore) {
+    let record = new_record(None);
+    let key = create(store, record.clone(), LONG).await;
+    let before = store.count().await.expect("`count` fails");
+    let removed = store.remove(key).await.expect("`remove` fails");
+    assert_eq!(removed, Some(record.id));
+    assert_eq!(store.count().await.expect("`count` fails"), before - 1);
+    assert_eq!(
+        load(store, key).await,
+        None,
+        "a removed session is still there"
+    );
+    assert!(!store.touch(key, LONG).await.expect("`touch` fails"));
+    assert_eq!(store.remove(key).await.expect("`remove` fails"), None);
+    let renewed = store
+        .renew(key, new_key(), None, LONG)
+        .await
+        .expect("`renew` fails");
+    assert_eq!(renewed, None, "a removed session can be renewed");
+}
+
+async fn all_sessions_of_a_user_are_removed_and_no_others(store: &impl SessionStore) {
+    let (ada, bob) = (new_record(Some("suite-ada")), new_record(Some("suite-bob")));
+    let first = create(store, ada.clone(), LONG).await;
+    let other = create(store, bob, LONG).await;
+    let anonymous = create(store, new_record(None), LONG).await;
+    let later = new_key();
+    let user = Some("suite-ada".to_owned());
+    let renewed = store
+        .renew(anonymous, later, user, LONG)
+        .await
+        .expect("`renew` fails");
+    let mut expected = vec![ada.id, renewed.expect("a session to renew").id];
+    expected.sort_unstable();
+    let mut removed = store
+        .remove_user("suite-ada")
+        .await
+        .expect("`remove_user` fails");
+    removed.sort_unstable();
+    assert_eq!(removed, expected);
+    assert_eq!(load(store, first).await, None);
+    assert_eq!(load(store, later).await, None);
+    assert!(
+        load(store, other).await.is_some(),
+        "another user's session is gone"
+    );
+    let again = store
+        .remove_user("suite-ada")
+        .await
+        .expect("`remove_user` fails");
+    assert_eq!(again, []);
+    remove(store, other).await;
+}
+
+/// Runs a source of an application's sessions through what admission relies on: `named`
+/// are the headers of two requests of one session, `other` those of another session, and
+/// `nobody` of requests that name no live session, such as hostile ones.
+///
+/// # Panics
+///
+/// Where the source does something else than [`SessionSource`] says.
+pub async fn names_sessions(
+    source: &impl SessionSource,
+    named: [&HeaderMap; 2],
+    other: &HeaderMap,
+    nobody: &[HeaderMap],
+) {
+    let mut found = Vec::new();
+    for headers in [named[0], named[1], other] {
+        let session = source.find(headers).await.expect("`find` fails");
+        found.push(session.expect("`find` finds no session"));
+    }
+    assert!(found[0].key() == found[1].key(), "one session has two keys");
+    assert!(
+        found[0].key() != found[2].key(),
+        "two sessions have one key"
+    );
+    assert!(!found[0].key().is_empty(), "a session has an empty key");
+    for session in &found {
+        let live = source
+            .is_live(session.key())
+            .await
+            .expect("`is_live` fails");
+        assert!(live, "a session that `find` finds is not live");
+    }
+    let none = source.find(&HeaderMap::new()).await.expect("`find` fails");
+    assert!(none.is_none(), "a request without headers has a session");
+    for (at, headers) in nobody.iter().enumerate() {
+        let session = source.find(headers).await.expect("`find` fails");
+        assert!(
+            session.is_none(),
+            "a request of nobody has a session: number {at}"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{ForeignSession, MemoryStore, StoreError, cookies};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_in_memory_passes() {
+        let store = MemoryStore::new(100);
+        keeps_sessions(&store).await;
+        assert_eq!(store.count().await.unwrap(), 0);
+    }
+
+    struct ByCookie;
+
+    impl SessionSource for ByCookie {
+        async fn find(&self, headers: &HeaderMap) -> Result<Option<ForeignSession>, StoreError> {
+            let name = cookies::value(headers, "app").filter(|name| name.starts_with("known-"));
+            Ok(name.map(ForeignSession::new))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_by_cookie_passes() {
+        let headers = |cookie: &'static str| {
+            HeaderMap::from_iter([(http::header::COOKIE, http::HeaderValue::from_static(cookie))])
+        };
+        let (one, two) = (headers("app=known-1"), headers("a=b; app=known-1"));
+        let nobody = [headers("app=unknown"), headers("app=known-1; app=known-2")];
+        names_sessions(&ByCookie, [&one, &two], &headers("app=known-2"), &nobody).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! Visitors of a test: sessions and pages, without an HTTP side.
+
+use crate::page::Page;
+use crate::session::{Session, SessionToken, Sessions};
+
+/// A visitor with a session, such as a browser that has opened a page.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use ws_core::testkit::TestKit;
+///
+/// let kit = TestKit::new();
+/// let mut visitor = kit.visitor().await;
+/// assert_eq!(visitor.session().user(), None);
+/// visitor.logon("ada").await;
+/// assert_eq!(visitor.session().user(), Some("ada"));
+/// visitor.logoff().await;
+/// assert!(!visitor.session().is_current());
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct TestVisitor {
+    sessions: Sessions,
+    session: Session,
+    token: SessionToken,
+}
+
+impl TestVisitor {
+    pub(super) async fn new(sessions: Sessions) -> Self {
+        let begun = sessions.begin().await;
+        let (session, token) = begun.expect("a store with room for a session");
+        Self {
+            sessions,
+            session,
+            token,
+        }
+    }
+
+    /// The visitor's session now.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The visitor's cookie, as it stands in the header `Cookie` of plain HTTP.
+    pub fn cookie(&self) -> String {
+        let name = self.sessions.session_cookie(false);
+        format!("{name}={}", self.token.cookie_value())
+    }
+
+    /// Renders a page for the visitor.
+    ///
+    /// # Panics
+    ///
+    /// Where the system has no random numbers.
+    pub fn page(&self) -> Page {
+        Page::issue(&self.session).expect("random numbers")
+    }
+
+    /// Logs the visitor on. The cookie is another one from now on.
+    ///
+    /// # Panics
+    ///
+    /// Where the session has ended.
+    pub async fn logon(&mut self, user: &str) {
+        let user = Some(user.to_owned());
+        let renewed = self.sessions.renew(&self.session, user).await;
+        (self.session, self.token) = renewed.expect("a session that has not ended");
+    }
+
+    /// Logs the visitor off: the session ends. The cookie stays as it was.
+    ///
+    /// # Panics
+    ///
+    /// Where the store fails.
+    pub async fn logoff(&mut self) {
+        let ended = self.sessions.end(&self.session).await;
+        ended.expect("a store that forgets");
+    }
+}
