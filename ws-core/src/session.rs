@@ -10,6 +10,7 @@ mod id;
 mod keeper;
 mod live;
 mod memory;
+mod options;
 mod record;
 mod sessions;
 mod store;
@@ -21,7 +22,8 @@ pub use id::{SessionId, SessionKey, SessionToken};
 pub use live::Session;
 pub use memory::MemoryStore;
 pub use record::SessionRecord;
-pub use sessions::{SECURE_PREFIX, SessionOptions, Sessions};
+pub use options::{SECURE_PREFIX, SessionOptions, SessionOptionsError};
+pub use sessions::Sessions;
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
 pub(crate) use live::{Attachment, SessionSocket};

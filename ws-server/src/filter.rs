@@ -119,7 +119,7 @@ fn query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> + Cop
 
 /// The client's address: ours, else warp's. An IPv4 address that a listener of IPv6 sees
 /// in IPv6's clothes is IPv4: all such addresses would be one neighbourhood.
-fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
+pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddr>()
         .and(warp::addr::remote())
         .map(|ours: Option<PeerAddr>, warps: Option<SocketAddr>| {

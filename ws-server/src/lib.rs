@@ -58,10 +58,12 @@ mod handshake;
 pub mod runtime;
 mod server;
 mod shared;
+mod visitors;
 
 pub use failure::Error;
 pub use filter::{PeerAddr, WsFilter};
 pub use server::{Given, Server, StateFor, Stateless, Ws};
+pub use visitors::{Visit, recover, reject};
 
 pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
 pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
@@ -69,12 +71,12 @@ pub use ws_core::hub::Hub;
 pub use ws_core::message::Message;
 pub use ws_core::outbox::Policy;
 pub use ws_core::page::Page;
-pub use ws_core::session::Session;
+pub use ws_core::session::{Session, SessionError};
 pub use ws_core::socket::{Sender, Socket, Timer};
 #[cfg(feature = "test-kit")]
 pub use ws_core::testkit;
 pub use ws_core::topic::Topic;
-pub use ws_core::{close, decode, error, extract, handler, limits, reply, route, socket, topic};
+pub use ws_core::{close, decode, error, extract, handler, limits, reply, route, session, socket, topic};
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
 /// The examples of the project's front page.
@@ -106,6 +108,7 @@ pub mod prelude {
     pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};
 
     pub use crate::server::{Server, Ws};
+    pub use crate::visitors::Visit;
 }
 
 /// What the expansions of the macros name. Not for use by hand: it changes with them.

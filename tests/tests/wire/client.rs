@@ -64,6 +64,12 @@ impl Head {
         }
     }
 
+    /// The values of all lines of a header, named in small letters.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        let all = self.headers.iter().filter(|(known, _)| known == name);
+        all.map(|(_, value)| &**value).collect()
+    }
+
     /// The value of a header, named in small letters.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter().filter(|(known, _)| known == name);

@@ -1,5 +1,6 @@
 //! What a client sees on the wire: bytes over real sockets, without the library's own client.
 
+mod browser;
 mod client;
 mod closing;
 mod examples;
@@ -11,3 +12,7 @@ mod mount;
 mod requests;
 mod running;
 mod server;
+mod sessions;
+mod visitors;
+mod hostile_visitors;
+mod site;

@@ -37,6 +37,13 @@ pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     values.next().is_none().then_some(first)
 }
 
+/// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) that brings no
+/// prefix of its own.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && !name.starts_with("__") && name.bytes().all(is_token)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -85,5 +92,15 @@ mod tests {
         assert_eq!(value(&headers(&[b"z=a b"]), "z"), None);
         assert_eq!(value(&headers(&[b"z"]), "z"), None);
         assert_eq!(value(&HeaderMap::new(), "z"), None);
+    }
+
+    #[test]
+    fn names_are_tokens_without_a_prefix() {
+        for name in ["z_sid", "sid", "app.sid-2"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "__Host-sid", "a b", "a;b", "a=b", "a\r\nb", "sïd"] {
+            assert!(!is_name(name), "{name}");
+        }
     }
 }

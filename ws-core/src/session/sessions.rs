@@ -9,80 +9,13 @@ use http::HeaderMap;
 
 use super::keeper::Keeper;
 use super::live::Live;
+use super::options::{SECURE_PREFIX, SessionOptions};
 use super::store::{DynSource, DynStore};
 use super::{
     ForeignSession, MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord,
-    SessionSource, SessionStore, SessionToken, StoreError, cookies,
+    SessionToken, StoreError, cookies,
 };
 use crate::limits::SessionLimits;
-
-/// What browsers put before the name of a cookie that only this host, over TLS, can set.
-pub const SECURE_PREFIX: &str = "__Host-";
-
-/// How the sessions of a server are kept and named.
-///
-/// ```
-/// use ws_core::limits::SessionLimits;
-/// use ws_core::session::{SessionOptions, Sessions};
-///
-/// let options = SessionOptions::new(SessionLimits::DEFAULT).session_cookie("sid");
-/// let sessions = Sessions::new(options);
-/// assert_eq!(sessions.session_cookie(true), "__Host-sid");
-/// ```
-pub struct SessionOptions {
-    limits: SessionLimits,
-    store: Box<dyn DynStore>,
-    source: Option<Box<dyn DynSource>>,
-    session_cookie: String,
-    page_cookie: String,
-}
-
-impl SessionOptions {
-    /// Sessions in memory, under the cookies `z_sid` and `z_pid`.
-    pub fn new(limits: SessionLimits) -> Self {
-        Self {
-            limits,
-            store: Box::new(MemoryStore::new(limits.sessions)),
-            source: None,
-            session_cookie: "z_sid".to_owned(),
-            page_cookie: "z_pid".to_owned(),
-        }
-    }
-
-    /// Keeps sessions here, and not in memory.
-    pub fn store(mut self, store: impl SessionStore) -> Self {
-        self.store = Box::new(store);
-        self
-    }
-
-    /// Takes sessions from the application.
-    pub fn source(mut self, source: impl SessionSource) -> Self {
-        self.source = Some(Box::new(source));
-        self
-    }
-
-    /// Sets the name of the cookie with the session's token.
-    pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
-        self.session_cookie = name.into();
-        self
-    }
-
-    /// Sets the name of the cookie, and of the parameter of the query, with the page's id.
-    pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
-        self.page_cookie = name.into();
-        self
-    }
-}
-
-impl fmt::Debug for SessionOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionOptions")
-            .field("limits", &self.limits)
-            .field("session_cookie", &self.session_cookie)
-            .field("page_cookie", &self.page_cookie)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The sessions of one server. Clones are the same sessions; a hub has one of them.
 ///
@@ -195,7 +128,9 @@ impl Sessions {
     /// Sessions that are kept and named so.
     pub fn new(options: SessionOptions) -> Self {
         let inner = Inner {
-            store: options.store,
+            store: options
+                .store
+                .unwrap_or_else(|| Box::new(MemoryStore::new(options.limits.sessions))),
             source: options.source,
             limits: options.limits.bounded(),
             session_cookies: both(options.session_cookie),
@@ -470,7 +405,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self::new(SessionOptions::new(SessionLimits::DEFAULT))
+        Self::new(SessionOptions::default())
     }
 }
 

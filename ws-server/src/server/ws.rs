@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
+use warp::filters::BoxedFilter;
 use warp::{Filter, Rejection, Reply};
 use ws_core::hub::Hub;
+use ws_core::page::Page;
+use ws_core::session::Session;
 
 use super::signals::Signals;
 use super::{accept, http};
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
 use crate::shared::Shared;
+use crate::visitors::{self, Visit};
 
 /// A server that is ready to serve. Clones are the same server.
 ///
@@ -64,6 +68,48 @@ impl Ws {
     /// head, on HTTP connections and the peer address are warp's.
     pub fn filter(&self) -> WsFilter {
         filter::build(&self.shared)
+    }
+
+    /// The visitor's session, begun where there is none.
+    ///
+    /// It stands behind the filters for path and method, so that a session begins only for
+    /// requests that are answered: `warp::path("cart").and(warp::get()).and(ws.session())`. A
+    /// request that changes something (any method but GET, HEAD, OPTIONS and TRACE) must come
+    /// from a page of this site, or of one of [`Server::origins`](crate::Server::origins).
+    ///
+    /// It rejects with 403 what comes from elsewhere and, where sessions are the
+    /// application's, who has none; with 503 where the store fails or has no room. See
+    /// [`recover`](crate::recover) for other servers than this one.
+    pub fn session(&self) -> BoxedFilter<(Visit,)> {
+        visitors::session(&self.shared)
+    }
+
+    /// The visitor's session if there is one; none is begun.
+    ///
+    /// It rejects as [`session`](Self::session) does.
+    pub fn current_session(&self) -> BoxedFilter<(Option<Session>,)> {
+        visitors::current_session(&self.shared)
+    }
+
+    /// The visitor's session, as [`session`](Self::session), and a new page of it: for every
+    /// rendering of a page that opens a connection.
+    pub fn page(&self) -> BoxedFilter<(Visit, Page)> {
+        visitors::page(&self.shared)
+    }
+
+    /// Answers a POST with the id of a new page of the visitor, as `{"page":"…"}`: for pages
+    /// that are static files, and for clients that are a single page.
+    ///
+    /// ```no_run
+    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
+    /// use warp::Filter;
+    ///
+    /// let files = warp::fs::dir("static");
+    /// ws.filter().or(warp::path!("page").and(ws.open_page())).or(files)
+    /// # }
+    /// ```
+    pub fn open_page(&self) -> WsFilter {
+        visitors::open_page(&self.shared)
     }
 
     /// What the connections of this server share.
@@ -198,5 +244,11 @@ where
     F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,
     R: Reply + 'static,
 {
-    filter.map(|reply: R| reply.into_response()).boxed()
+    filter
+        .map(|reply: R| reply.into_response())
+        .or_else(async |rejection| {
+            let rejection: Rejection = Into::into(rejection);
+            visitors::recover(rejection).await.map(|response| (response,))
+        })
+        .boxed()
 }

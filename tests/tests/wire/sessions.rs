@@ -1,0 +1,267 @@
+//! The session and handshake rows of the behaviour that this library implements, each as it
+//! is seen from outside.
+
+use std::time::Duration;
+
+use ws_server::limits::SessionLimits;
+
+use crate::browser::Browser;
+use crate::client::{Client, HOST, until, upgrade};
+use crate::running::Running;
+use crate::site::running;
+
+/// A browser that has opened the page, and the page's id.
+async fn visitor(server: &Running) -> (Browser, String) {
+    let mut browser = Browser::new(server.address);
+    let page = browser.get("/").await;
+    (browser, page)
+}
+
+/// One row: what the request has besides a correct handshake, and its status.
+struct Row {
+    name: &'static str,
+    path: String,
+    session: Option<String>,
+    page: Option<String>,
+    status: u16,
+}
+
+fn row(name: &'static str, path: &str, session: Option<&str>, page: Option<&str>, status: u16) -> Row {
+    Row {
+        name,
+        path: path.to_owned(),
+        session: session.map(str::to_owned),
+        page: page.map(str::to_owned),
+        status,
+    }
+}
+
+#[tokio::test]
+async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_to_it() {
+    let server = running(|server| server).await;
+    let (mine, my_page) = visitor(&server).await;
+    let (theirs, their_page) = visitor(&server).await;
+    let (mut ended, ended_page) = visitor(&server).await;
+    let ended_sid = ended.cookie("z_sid").to_owned();
+    ended.post("/logoff").await;
+    let (sid, other) = (mine.cookie("z_sid"), theirs.cookie("z_sid"));
+    let unknown = "A".repeat(43);
+    let custom = "/socket/custom";
+    let in_query = |page: &str| format!("{custom}?z_pid={page}");
+    let (own, foreign) = (in_query(&my_page), in_query(&their_page));
+    let (page, strange) = (Some(&*my_page), Some(&*their_page));
+    let random = "B".repeat(my_page.len());
+    let rows = [
+        row("nothing", custom, None, None, 403),
+        row("no z_sid", custom, None, page, 403),
+        row("an unknown z_sid", custom, Some(&unknown), page, 403),
+        row("an ended z_sid", custom, Some(&ended_sid), Some(&ended_page), 403),
+        row("no z_pid", custom, Some(sid), None, 403),
+        row("a z_pid of another session", custom, Some(sid), strange, 403),
+        row("a z_pid that nobody issued", custom, Some(sid), Some(&random), 403),
+        row("a z_pid and the z_sid of another session", custom, Some(other), page, 403),
+        row("a valid pair of cookies", custom, Some(sid), page, 101),
+        row("the page in the query", &own, Some(sid), None, 101),
+        row("the query before a wrong cookie", &own, Some(sid), strange, 101),
+        row("a wrong query before a right cookie", &foreign, Some(sid), page, 403),
+        row("an empty query before a right cookie", &in_query(""), Some(sid), page, 403),
+        row("the page twice", &format!("{own}&z_pid={my_page}"), Some(sid), page, 403),
+        row("the session in the query", &format!("{own}&z_sid={sid}"), None, page, 403),
+        row("no page where none is required", "/socket/mobile", Some(sid), None, 101),
+        row("no session where one is required", "/socket/mobile", None, page, 403),
+        row("nothing where nothing is required", "/socket/without-session", None, None, 101),
+    ];
+    for row in rows {
+        let mut browser = Browser::new(server.address);
+        let cookies = [("z_sid", row.session), ("z_pid", row.page)];
+        let cookies = cookies.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        browser.cookies = cookies.collect();
+        assert_eq!(browser.status(&row.path).await, row.status, "{}", row.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_checked_first_wins() {
+    let server = running(|server| server.max_connections(1)).await;
+    let (browser, page) = visitor(&server).await;
+    let path = format!("/socket/custom?z_pid={page}");
+    let cookie = browser.cookie_line().unwrap();
+    let _only = browser.open(&path).await;
+    // Wrong in everything; each line repairs one step more.
+    let ask = async |method: &str, lines: &[&str]| {
+        let lines = lines.join("\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\n{HOST}\r\n{lines}\r\n\r\n");
+        Client::ask(server.address, &request).await.0.status
+    };
+    let upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
+    let version = "Sec-WebSocket-Version: 13";
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let evil = "Origin: http://evil.example";
+    let own = "Origin: http://example.com";
+    let protocol = "Sec-WebSocket-Protocol: a b";
+    let cookie = &*cookie;
+    let [connection, upgrade] = upgrade;
+    assert_eq!(ask("POST", &[upgrade, evil, protocol]).await, 405);
+    assert_eq!(ask("GET", &[upgrade, evil, protocol]).await, 400);
+    assert_eq!(ask("GET", &[upgrade, connection, evil, protocol]).await, 426);
+    assert_eq!(ask("GET", &[upgrade, connection, version, evil, protocol]).await, 400);
+    let right = [upgrade, connection, version, key];
+    let with = |more: &[&'static str]| [&right[..], more].concat();
+    assert_eq!(ask("GET", &with(&[evil, protocol])).await, 403);
+    assert_eq!(ask("GET", &with(&[own, protocol])).await, 403);
+    let known = [&with(&[own, protocol])[..], &[cookie]].concat();
+    assert_eq!(ask("GET", &known).await, 503);
+    drop(_only);
+    let hub = server.ws.hub();
+    until("the place is free", || hub.connection_count() == 0).await;
+    assert_eq!(ask("GET", &known).await, 400);
+    let all = [&with(&[own])[..], &[cookie]].concat();
+    assert_eq!(ask("GET", &all).await, 101);
+    until("the place is free", || hub.connection_count() == 0).await;
+    // A plain GET of the same URL says why, in the same order.
+    assert_eq!(ask("GET", &[evil, cookie]).await, 403);
+    assert_eq!(ask("GET", &[own]).await, 403);
+    assert_eq!(ask("GET", &[own, cookie]).await, 426);
+}
+
+#[tokio::test]
+async fn a_thousand_connects_without_cookies_leave_no_session_behind() {
+    let server = running(|server| server.per_address(None)).await;
+    let sessions = server.ws.hub().sessions().clone();
+    let (_browser, _) = visitor(&server).await;
+    assert_eq!(sessions.count().await.unwrap(), 1);
+    let nobody = Browser::new(server.address);
+    for path in ["/socket/without-session", "/socket/optional"] {
+        for _ in 0..500 {
+            let mut client = Client::connect(server.address).await;
+            client.send(nobody.handshake(path)).await;
+            let head = client.head().await;
+            assert_eq!((head.status, head.all("set-cookie").len()), (101, 0));
+        }
+    }
+    assert_eq!(sessions.count().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_asks_is_told_who_comes_where_nothing_is_required() {
+    let server = running(|server| server).await;
+    let (mut browser, page) = visitor(&server).await;
+    let mut client = browser.open("/socket/optional").await;
+    assert_eq!(client.text().await, "a visitor");
+    browser.post("/logon/ada").await;
+    let mut client = browser.open("/socket/optional").await;
+    assert_eq!(client.text().await, "ada");
+    let mut client = browser.open(&format!("/socket/custom?z_pid={page}")).await;
+    assert_eq!(client.text().await, "ada");
+    let mut client = Browser::new(server.address).open("/socket/optional").await;
+    assert_eq!(client.text().await, "nobody");
+}
+
+#[tokio::test]
+async fn a_logon_renews_the_id_and_open_sockets_survive() {
+    let server = running(|server| server).await;
+    let (mut browser, page) = visitor(&server).await;
+    let path = format!("/socket/custom?z_pid={page}");
+    let before = browser.clone();
+    let mut open = before.open(&path).await;
+    assert_eq!(open.text().await, "a visitor");
+    browser.post("/logon/ada").await;
+    assert_ne!(browser.cookie("z_sid"), before.cookie("z_sid"));
+    assert_eq!(before.status(&path).await, 403);
+    open.say("still").await;
+    assert_eq!(open.text().await, "still: a visitor None None");
+    // It reattaches with the page that it has, under the new id.
+    let mut again = browser.open(&path).await;
+    assert_eq!(again.text().await, "ada");
+    browser.post("/logoff").await;
+    for mut client in [open, again] {
+        let closed = client.close_frame().await;
+        assert_eq!(closed, (4401, "the session has ended".to_owned()));
+    }
+    assert_eq!(browser.status(&path).await, 403);
+}
+
+/// The planter of a session gets nothing of whoever logs on with it.
+#[tokio::test]
+async fn a_planted_session_gains_nothing() {
+    let server = running(|server| server).await;
+    let (planter, planted_page) = visitor(&server).await;
+    let path = format!("/socket/custom?z_pid={planted_page}");
+    let mut socket = planter.open(&path).await;
+    assert_eq!(socket.text().await, "a visitor");
+    // The victim's browser has got the planter's cookie, and logs on with it.
+    let mut victim = Browser::new(server.address);
+    victim.cookies.insert("z_sid".to_owned(), planter.cookie("z_sid").to_owned());
+    let page = victim.get("/").await;
+    assert_eq!(victim.cookie("z_sid"), planter.cookie("z_sid"));
+    victim.post("/logon/victim").await;
+    let mut own = victim.open(&format!("/socket/custom?z_pid={page}")).await;
+    assert_eq!(own.text().await, "victim");
+    own.say("mine").await;
+    assert_eq!(own.text().await, "mine: victim Some(\"victim\") Some(\"the secret of victim\")");
+    // Neither the open socket nor the cookie shows anything of it.
+    socket.say("theirs").await;
+    assert_eq!(socket.text().await, "theirs: a visitor None None");
+    assert_eq!(planter.status(&path).await, 403);
+    assert_eq!(planter.status("/socket/mobile").await, 403);
+    let mut anonymous = planter.clone();
+    assert_eq!(anonymous.get("/who").await, "nobody");
+    let stolen = planter.status(&format!("/socket/custom?z_pid={page}")).await;
+    assert_eq!(stolen, 403);
+    // The end of the victim's session closes what was planted, too.
+    victim.post("/logoff").await;
+    assert_eq!(socket.close_frame().await.0, 4401);
+}
+
+#[tokio::test]
+async fn a_session_that_has_run_out_turns_101_into_403() {
+    let limits = SessionLimits {
+        first_idle: Duration::from_millis(300),
+        idle: Duration::from_millis(300),
+        ..SessionLimits::DEFAULT
+    };
+    let server = running(|server| server.session_limits(limits)).await;
+    let (browser, page) = visitor(&server).await;
+    let path = format!("/socket/custom?z_pid={page}");
+    let client = browser.open(&path).await;
+    // The open socket holds it for longer than it would live.
+    let sessions = server.ws.hub().sessions().clone();
+    tokio::time::sleep(limits.idle * 4).await;
+    assert_eq!(sessions.count().await.unwrap(), 1);
+    assert_eq!(browser.status(&path).await, 101);
+    drop(client);
+    crate::client::within("it runs out", async {
+        while sessions.count().await.unwrap() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(browser.status(&path).await, 403);
+}
+
+/// What only `origins: any` lets in is anonymous, unless it names a page in its query.
+#[tokio::test]
+async fn cookies_of_a_foreign_site_prove_nothing() {
+    let server = running(|server| server).await;
+    let (mut browser, page) = visitor(&server).await;
+    browser.post("/logon/ada").await;
+    let in_query = |path: &str| format!("{path}?z_pid={page}");
+    for (origin, cookies_alone) in [("http://evil.example", false), ("http://example.com", true)] {
+        browser.lines = vec![format!("Origin: {origin}")];
+        let status = if cookies_alone { 101 } else { 403 };
+        assert_eq!(browser.status("/socket/any").await, status, "{origin}");
+        assert_eq!(browser.status(&in_query("/socket/any")).await, 101, "{origin}");
+        let mut client = browser.open("/socket/open").await;
+        let who = if cookies_alone { "ada" } else { "nobody" };
+        assert_eq!(client.text().await, who, "{origin}");
+        let mut client = browser.open(&in_query("/socket/open")).await;
+        assert_eq!(client.text().await, "ada", "{origin}");
+    }
+    browser.lines = vec!["Origin: http://evil.example".to_owned()];
+    assert_eq!(browser.status(&in_query("/socket/custom")).await, 403);
+    let request = upgrade("/socket/open?z_pid=wrong", &[&browser.cookie_line().unwrap(), "Origin: null"]);
+    let mut client = Client::connect(server.address).await;
+    client.send(request).await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(client.text().await, "nobody");
+}

@@ -1,0 +1,97 @@
+//! A site with sessions: pages, logon and logoff, and routes that want to know who comes.
+
+use warp::Filter;
+use ws_server::prelude::*;
+use ws_server::{Ws, WsFilter};
+
+use crate::running::Running;
+
+/// Says who is there, to every message too; and repeats what is published to all.
+struct Who(String);
+
+#[ws_handler]
+impl Who {
+    fn init(session: Option<Session>, socket: &Socket<Self>) -> Self {
+        let who = match &session {
+            None => "nobody".to_owned(),
+            Some(session) => session.user().unwrap_or("a visitor").to_owned(),
+        };
+        let _ = socket.send(who.clone());
+        Who(who)
+    }
+
+    fn message(&mut self, text: String, session: Option<Session>) -> String {
+        let user = session.as_ref().and_then(|session| session.user().map(str::to_owned));
+        let secret = session.and_then(|session| session.get::<String>("secret"));
+        format!("{text}: {} {user:?} {secret:?}", self.0)
+    }
+}
+
+/// Asks for nobody.
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+
+    fn message(&mut self, text: String) -> String {
+        text
+    }
+}
+
+dispatch! {
+    pub(crate) struct Routes;
+
+    custom:   "/socket/custom"          => Who;
+    public:   "/socket/without-session" => Echo { require_session: false };
+    mobile:   "/socket/mobile"          => Who { require_page: false };
+    optional: "/socket/optional"        => Who { require_session: false };
+    any:      "/socket/any"             => Who { origins: any };
+    open:     "/socket/open"            => Who { require_session: false, origins: any };
+}
+
+/// The routes, and a page, logon and logoff beside them.
+pub fn filter(ws: &Ws) -> WsFilter {
+    let page = warp::path::end()
+        .and(warp::get())
+        .and(ws.page())
+        .map(|visit: Visit, page: Page| visit.reply(page.id().to_owned()));
+    let visit = warp::path!("visit").and(warp::get()).and(ws.session());
+    let visit = visit.map(|visit: Visit| {
+        let user = visit.user().unwrap_or("a visitor").to_owned();
+        visit.reply(user)
+    });
+    let who = warp::path!("who").and(ws.current_session());
+    let who = who.map(|session: Option<Session>| match session {
+        None => "nobody".to_owned(),
+        Some(session) => session.user().unwrap_or("a visitor").to_owned(),
+    });
+    let logon = warp::path!("logon" / String).and(warp::post()).and(ws.session());
+    let logon = logon.and_then(async |user: String, mut visit: Visit| {
+        visit.logon(user).await.map_err(ws_server::reject)?;
+        let secret = format!("the secret of {}", visit.user().unwrap_or_default());
+        let insert = visit.session().insert("secret", &secret).await;
+        insert.map_err(ws_server::reject)?;
+        Ok::<_, warp::Rejection>(visit.reply("welcome"))
+    });
+    let logoff = warp::path!("logoff").and(warp::post()).and(ws.session());
+    let logoff = logoff.and_then(async |mut visit: Visit| {
+        visit.logoff().await.map_err(ws_server::reject)?;
+        Ok::<_, warp::Rejection>(visit.reply("goodbye"))
+    });
+    let open = warp::path!("page").and(ws.open_page());
+    let http = page.or(visit).or(who).or(logon).or(logoff).or(open);
+    ws.filter()
+        .or(http)
+        .map(|reply| warp::Reply::into_response(reply))
+        .boxed()
+}
+
+/// The site, on the server's own accept loop.
+pub async fn running(configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>) -> Running {
+    let ws = configured(Server::new(Routes::table())).build().unwrap();
+    let filter = filter(&ws);
+    Running::serve(ws, filter).await
+}

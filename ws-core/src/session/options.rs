@@ -1,0 +1,155 @@
+//! How the sessions of a server are kept and named.
+
+use std::fmt;
+
+use super::store::{DynSource, DynStore};
+use super::{SessionSource, SessionStore, cookies};
+use crate::limits::{LimitError, SessionLimits};
+
+/// What browsers ask for before the name of a cookie that only its own host, over TLS, can
+/// have set (RFC 6265bis, section 4.1.3.2).
+pub const SECURE_PREFIX: &str = "__Host-";
+
+/// How the sessions of a server are kept and named.
+///
+/// ```
+/// use ws_core::limits::SessionLimits;
+/// use ws_core::session::{SessionOptions, Sessions};
+///
+/// let options = SessionOptions::new(SessionLimits::DEFAULT).session_cookie("sid");
+/// let sessions = Sessions::new(options);
+/// assert_eq!(sessions.session_cookie(true), "__Host-sid");
+/// ```
+pub struct SessionOptions {
+    pub(super) limits: SessionLimits,
+    /// In memory where there is none.
+    pub(super) store: Option<Box<dyn DynStore>>,
+    pub(super) source: Option<Box<dyn DynSource>>,
+    pub(super) session_cookie: String,
+    pub(super) page_cookie: String,
+}
+
+impl SessionOptions {
+    /// Sessions in memory, under the cookies `z_sid` and `z_pid`.
+    pub fn new(limits: SessionLimits) -> Self {
+        Self {
+            limits,
+            store: None,
+            source: None,
+            session_cookie: "z_sid".to_owned(),
+            page_cookie: "z_pid".to_owned(),
+        }
+    }
+
+    /// Sets the limits.
+    pub const fn limits(mut self, limits: SessionLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Keeps sessions here, and not in memory.
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Box::new(store));
+        self
+    }
+
+    /// Takes sessions from the application.
+    pub fn source(mut self, source: impl SessionSource) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    /// Sets the name of the cookie with the session's token.
+    pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
+        self.session_cookie = name.into();
+        self
+    }
+
+    /// Sets the name of the cookie, and of the parameter of the query, with the page's id.
+    pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
+        self.page_cookie = name.into();
+        self
+    }
+
+    /// Checks that the values can work.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionOptionsError`] for the first that cannot.
+    pub fn check(&self) -> Result<(), SessionOptionsError> {
+        self.limits.check()?;
+        for name in [&self.session_cookie, &self.page_cookie] {
+            if !cookies::is_name(name) {
+                return Err(SessionOptionsError::CookieName { name: name.clone() });
+            }
+        }
+        if self.session_cookie == self.page_cookie {
+            let name = self.page_cookie.clone();
+            return Err(SessionOptionsError::SameName { name });
+        }
+        Ok(())
+    }
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self::new(SessionLimits::DEFAULT)
+    }
+}
+
+/// Options of sessions that cannot work.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionOptionsError {
+    /// A limit cannot work.
+    #[error("the limits of sessions cannot work: {0}")]
+    Limit(#[from] LimitError),
+    /// No cookie can have this name, or it brings a prefix, which is put before it over TLS.
+    #[error(
+        "{name:?} is no name for a cookie; write letters, digits, `-`, `_` and `.`, without the \
+         prefix `__Host-`, which is added over TLS"
+    )]
+    CookieName {
+        /// What was given.
+        name: String,
+    },
+    /// Session and page have one cookie.
+    #[error("session and page are both in the cookie {name:?}; give each a name of its own")]
+    SameName {
+        /// What was given for both.
+        name: String,
+    },
+}
+
+impl fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionOptions")
+            .field("limits", &self.limits)
+            .field("session_cookie", &self.session_cookie)
+            .field("page_cookie", &self.page_cookie)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_cannot_work_are_named() {
+        let check = |options: SessionOptions| options.check().unwrap_err().to_string();
+        let prefixed = SessionOptions::default().session_cookie("__Host-sid");
+        assert!(check(prefixed).starts_with("\"__Host-sid\" is no name for a cookie"));
+        let broken = SessionOptions::default().page_cookie("a b");
+        assert!(check(broken).starts_with("\"a b\" is no name for a cookie"));
+        let same = SessionOptions::default().page_cookie("z_sid");
+        assert!(check(same).contains("both in the cookie \"z_sid\""));
+        let limits = SessionLimits {
+            sessions: 0,
+            ..SessionLimits::DEFAULT
+        };
+        let limited = SessionOptions::new(limits);
+        assert!(check(limited).contains("`sessions` is zero"));
+        assert_eq!(SessionOptions::default().check(), Ok(()));
+    }
+}

@@ -1,0 +1,56 @@
+//! What a configuration says of sessions.
+
+use ws_core::limits::SessionLimits;
+use ws_core::session::{SessionSource, SessionStore};
+
+use super::Server;
+
+impl<S, G> Server<S, G> {
+    /// Sets the limits of sessions and pages: how long they live, and how many there are.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use std::time::Duration;
+    /// use ws_server::limits::SessionLimits;
+    ///
+    /// server.session_limits(SessionLimits {
+    ///     idle: Duration::from_mins(20),
+    ///     lifetime: Duration::from_hours(12),
+    ///     ..SessionLimits::DEFAULT
+    /// })
+    /// # }
+    /// ```
+    pub fn session_limits(mut self, limits: SessionLimits) -> Self {
+        self.settings.sessions = self.settings.sessions.limits(limits);
+        self
+    }
+
+    /// Keeps sessions in this store. By default they are in memory, and gone when the
+    /// process is.
+    pub fn session_store(mut self, store: impl SessionStore) -> Self {
+        self.settings.sessions = self.settings.sessions.store(store);
+        self
+    }
+
+    /// Takes sessions from the application, which has cookies of its own: routes with
+    /// `require_session` ask for those. Ours are set no more, but for the page's.
+    pub fn session_source(mut self, source: impl SessionSource) -> Self {
+        self.settings.sessions = self.settings.sessions.source(source);
+        self
+    }
+
+    /// Sets the name of the cookie with the session's token; the default is `z_sid`. Over TLS
+    /// `__Host-` stands before it.
+    pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
+        self.settings.sessions = self.settings.sessions.session_cookie(name);
+        self
+    }
+
+    /// Sets the name of the cookie with the page's id, and of the parameter of the query; the
+    /// default is `z_pid`. Over TLS `__Host-` stands before the cookie's.
+    pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
+        self.settings.sessions = self.settings.sessions.page_cookie(name);
+        self
+    }
+}

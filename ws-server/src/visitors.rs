@@ -1,0 +1,144 @@
+//! Sessions on the HTTP side of an application, as warp filters.
+//!
+//! The filters are methods of [`Ws`](crate::Ws): `session`, `current_session`, `page` and
+//! `open_page`. They look a visitor up exactly as a handshake does.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Uri};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use ws_core::admit::{self, Request};
+use ws_core::error::Refusal;
+use ws_core::page::Page;
+use ws_core::session::{Session, SessionError};
+
+use crate::filter::{Target, WsFilter, peer};
+use crate::shared::Shared;
+
+mod cookie;
+mod rejection;
+mod visit;
+
+pub use rejection::{recover, reject};
+pub use visit::Visit;
+
+/// What a request says of who sent it.
+struct Asker {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<SocketAddr>,
+}
+
+/// Who asks, and whether over TLS.
+struct Asked {
+    session: Option<Session>,
+    secure: bool,
+}
+
+fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
+    warp::method()
+        .and(warp::ext::optional::<Target>())
+        .and(warp::header::headers_cloned())
+        .and(peer())
+        .map(|method, target: Option<Target>, headers, peer| Asker {
+            method,
+            // Only its authority counts here; warp shows none.
+            uri: target.map(|Target(uri)| uri).unwrap_or_default(),
+            headers,
+            peer,
+        })
+}
+
+impl Asker {
+    /// Looks the visitor up.
+    async fn ask(&self, shared: &Shared) -> Result<Asked, Refusal> {
+        let request = Request {
+            method: &self.method,
+            version: None,
+            uri: &self.uri,
+            headers: &self.headers,
+            peer: self.peer,
+            can_upgrade: false,
+        };
+        // What changes nothing may come from any site; browsers do not show it the answer.
+        if !self.method.is_safe() {
+            admit::same_site(&request, &shared.policy)?;
+        }
+        let secure = shared.policy.client(self.peer, &self.headers).is_secure();
+        let session = shared.hub.sessions().find(&self.headers, secure).await;
+        let session = session.map_err(failed)?;
+        Ok(Asked { session, secure })
+    }
+}
+
+/// What a store says is for the log; the visitor learns the status.
+fn failed(error: SessionError) -> Refusal {
+    tracing::error!(%error, "a session cannot be had");
+    error.into()
+}
+
+/// The visitor's session, begun where there is none.
+pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
+    let shared = shared.clone();
+    asker()
+        .and_then(move |asker: Asker| {
+            let shared = shared.clone();
+            async move { visit(&shared, &asker).await.map_err(reject) }
+        })
+        .boxed()
+}
+
+async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
+    let Asked { session, secure } = asker.ask(shared).await?;
+    let sessions = shared.hub.sessions();
+    if let Some(session) = session {
+        return Ok(Visit::continued(sessions.clone(), session, secure));
+    }
+    if sessions.are_foreign() {
+        return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
+    }
+    let (session, token) = sessions.begin().await.map_err(failed)?;
+    Ok(Visit::begun(sessions.clone(), session, token, secure))
+}
+
+/// The visitor's session, if there is one.
+pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Session>,)> {
+    let shared = shared.clone();
+    asker()
+        .and_then(move |asker: Asker| {
+            let shared = shared.clone();
+            async move {
+                let asked = asker.ask(&shared).await.map_err(reject)?;
+                Ok::<_, warp::Rejection>(asked.session)
+            }
+        })
+        .boxed()
+}
+
+/// The visitor's session, and a new page of it.
+pub(crate) fn page(shared: &Arc<Shared>) -> BoxedFilter<(Visit, Page)> {
+    session(shared)
+        .and_then(async |mut visit: Visit| {
+            let page = visit.open_page().map_err(|error| reject(failed(error)))?;
+            Ok::<_, warp::Rejection>((visit, page))
+        })
+        .untuple_one()
+        .boxed()
+}
+
+/// Answers a POST with the id of a new page, as JSON.
+pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
+    warp::post()
+        .and(page(shared))
+        .map(|visit: Visit, page: Page| {
+            // An id has no character that JSON escapes.
+            let body = format!(r#"{{"page":"{}"}}"#, page.id());
+            let json = warp::reply::with_header(body, "content-type", "application/json");
+            visit.reply(warp::reply::with_header(json, "cache-control", "no-store"))
+        })
+        .boxed()
+}

@@ -1,0 +1,39 @@
+//! `Set-Cookie` (RFC 6265, section 4.1).
+
+use http::HeaderValue;
+
+/// A cookie for all of the site, that no script reads and no other site sends along
+/// (`SameSite=Lax`: links from elsewhere still find the visitor logged on). It lasts as long
+/// as the browser keeps its session.
+pub(super) fn set(name: &str, value: &str, secure: bool) -> HeaderValue {
+    header(name, value, secure, "")
+}
+
+/// Takes the cookie from the browser.
+pub(super) fn remove(name: &str, secure: bool) -> HeaderValue {
+    header(name, "", secure, "; Max-Age=0")
+}
+
+fn header(name: &str, value: &str, secure: bool, more: &str) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
+    HeaderValue::try_from(text).expect("`build` takes only names that can stand in a cookie")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_has_its_flags() {
+        assert_eq!(set("z_sid", "x", false), "z_sid=x; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            set("__Host-z_sid", "x", true),
+            "__Host-z_sid=x; Path=/; HttpOnly; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            remove("z_sid", false),
+            "z_sid=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! Refusals on the HTTP side, as warp's rejections.
+
+use warp::reject::Reject;
+use warp::reply::Response;
+use warp::{Rejection, Reply};
+use ws_core::error::Refusal;
+
+#[derive(Debug)]
+struct Refused(Refusal);
+
+impl Reject for Refused {}
+
+/// Makes a rejection of a refusal, or of anything that becomes one, such as a
+/// [`SessionError`](crate::session::SessionError); for handlers behind `and_then`.
+///
+/// [`Ws::serve`](crate::Ws::serve) answers it with the refusal's status, headers and body;
+/// under another server [`recover`] does.
+///
+/// ```
+/// # use ws_server::{Visit, session::SessionError};
+/// async fn visits(visit: Visit) -> Result<String, warp::Rejection> {
+///     let visits = visit.session().get::<u32>("visits").unwrap_or(0) + 1;
+///     visit.session().insert("visits", &visits).await.map_err(ws_server::reject)?;
+///     Ok(format!("visit {visits}"))
+/// }
+/// ```
+pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
+    warp::reject::custom(Refused(refusal.into()))
+}
+
+/// Answers the rejections of this library's filters, and passes all others on; for `recover`
+/// of a filter that is served by `warp::serve`.
+///
+/// ```no_run
+/// # async fn run(ws: ws_server::Ws) {
+/// use warp::Filter;
+///
+/// let home = warp::path::end()
+///     .and(ws.session())
+///     .map(|visit: ws_server::Visit| visit.reply("welcome"));
+/// let all = ws.filter().or(home).recover(ws_server::recover);
+/// warp::serve(all).run(([127, 0, 0, 1], 3030)).await;
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The rejection, where it is not one of this library.
+pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
+    match rejection.find::<Refused>() {
+        Some(Refused(refusal)) => {
+            let status = refusal.status().as_u16();
+            tracing::debug!(status, "refused");
+            Ok(refusal.clone().into_response().into_response())
+        }
+        None => Err(rejection),
+    }
+}

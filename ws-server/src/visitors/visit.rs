@@ -1,0 +1,176 @@
+//! A visitor's request, on the HTTP side.
+
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use warp::Reply;
+use warp::reply::Response;
+use ws_core::page::Page;
+use ws_core::session::{Session, SessionError, SessionToken, Sessions};
+
+use super::cookie;
+
+/// A visitor's request: the session, and what the reply has to tell the browser of it.
+///
+/// [`Ws::session`](crate::Ws::session) and [`Ws::page`](crate::Ws::page) give one. Cookies
+/// are set by [`reply`](Self::reply), so every answer should go through it: a new session
+/// whose cookie is not set is lost.
+///
+/// ```no_run
+/// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
+/// use warp::Filter;
+/// use ws_server::{Page, Visit};
+///
+/// warp::path::end()
+///     .and(warp::get())
+///     .and(ws.page())
+///     .map(|visit: Visit, page: Page| {
+///         let html = format!("<body data-page={}>", page.id());
+///         visit.reply(warp::reply::html(html))
+///     })
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "the reply has to set the visitor's cookies: end with `visit.reply(…)`"]
+pub struct Visit {
+    sessions: Sessions,
+    session: Session,
+    secure: bool,
+    cookie: Cookie,
+    page: Option<Page>,
+}
+
+/// What becomes of the session's cookie.
+#[derive(Debug)]
+enum Cookie {
+    Stays,
+    Set(SessionToken),
+    Removed,
+}
+
+impl Visit {
+    pub(super) fn continued(sessions: Sessions, session: Session, secure: bool) -> Self {
+        Self {
+            sessions,
+            session,
+            secure,
+            cookie: Cookie::Stays,
+            page: None,
+        }
+    }
+
+    pub(super) fn begun(
+        sessions: Sessions,
+        session: Session,
+        token: SessionToken,
+        secure: bool,
+    ) -> Self {
+        Self {
+            cookie: Cookie::Set(token),
+            ..Self::continued(sessions, session, secure)
+        }
+    }
+
+    /// The visitor's session. After [`logon`](Self::logon) it is the new one.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Who has logged on.
+    pub fn user(&self) -> Option<&str> {
+        self.session.user()
+    }
+
+    /// Logs the visitor on as this user, whom the application has made sure of.
+    ///
+    /// The session goes on with its values under a new id, and the cookie of before is worth
+    /// nothing: whoever planted or saw it gains nothing. Sockets that are open stay open and
+    /// do not see the user until they connect anew; they are closed when the session ends.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Foreign`] where sessions are the application's, and what the store may
+    /// say. Then the visitor is whoever it was before.
+    pub async fn logon(&mut self, user: impl Into<String>) -> Result<(), SessionError> {
+        let user = user.into();
+        let renewed = self.sessions.renew(&self.session, Some(user.clone())).await;
+        let (session, token) = match renewed {
+            // It ended while the visitor typed: the user gets another one.
+            Err(SessionError::Ended) => {
+                let (session, _) = self.sessions.begin().await?;
+                self.sessions.renew(&session, Some(user)).await?
+            }
+            renewed => renewed?,
+        };
+        self.session = session;
+        self.cookie = Cookie::Set(token);
+        Ok(())
+    }
+
+    /// Logs the visitor off: the session ends, with everything in it, and its sockets are
+    /// closed with 4401 at once. The reply takes the cookies from the browser.
+    ///
+    /// A session of the application's has to be ended there, too.
+    ///
+    /// # Errors
+    ///
+    /// What the store may say. The sockets are closed nevertheless.
+    pub async fn logoff(&mut self) -> Result<(), SessionError> {
+        self.sessions.end(&self.session).await?;
+        self.page = None;
+        self.cookie = Cookie::Removed;
+        Ok(())
+    }
+
+    /// Issues a page of the session, for the HTML that the reply will be.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::Random`] where the operating system has no random numbers.
+    pub fn open_page(&mut self) -> Result<Page, SessionError> {
+        let page = Page::issue(&self.session)?;
+        self.page = Some(page.clone());
+        Ok(page)
+    }
+
+    /// The reply, with the cookies of the session and of the page.
+    ///
+    /// Where it sets or removes a cookie or shows a page's id, it says
+    /// `Cache-Control: private, no-cache`, unless it says `private` or `no-store` already.
+    pub fn reply(self, reply: impl Reply) -> Response {
+        let mut response = reply.into_response();
+        let (names, secure) = (&self.sessions, self.secure);
+        let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
+        let cookies = match &self.cookie {
+            Cookie::Stays => [None, None],
+            Cookie::Set(token) => {
+                let token = token.cookie_value();
+                [Some(cookie::set(session, &token, secure)), None]
+            }
+            Cookie::Removed => {
+                let names = [session, page];
+                names.map(|name| Some(cookie::remove(name, secure)))
+            }
+        };
+        let issued = self.page.as_ref();
+        let issued = issued.map(|issued| cookie::set(page, issued.id(), secure));
+        let headers = response.headers_mut();
+        for mut cookie in cookies.into_iter().flatten().chain(issued) {
+            cookie.set_sensitive(true);
+            headers.append(SET_COOKIE, cookie);
+        }
+        if headers.contains_key(SET_COOKIE) && !is_private(headers) {
+            let private = HeaderValue::from_static("private, no-cache");
+            headers.insert(CACHE_CONTROL, private);
+        }
+        response
+    }
+}
+
+/// Whether no shared cache may keep the response (RFC 9111, section 5.2.2).
+fn is_private(headers: &http::HeaderMap) -> bool {
+    let lines = headers.get_all(CACHE_CONTROL).iter();
+    let words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    words.map(<[u8]>::trim_ascii).any(|word| {
+        word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store")
+    })
+}
