@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use crate::admit::{self, AllowedOrigins, Door, Entry, Policy, Request};
+use crate::admit::{self, AllowedOrigins, Door, Entry, Network, Policy, Request};
 use crate::driver::{Opened, connect};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
@@ -109,9 +109,21 @@ impl TestKit {
         Ok(self)
     }
 
-    /// Lets every origin in on routes that say nothing of origins.
+    /// Lets every origin in on routes that say nothing of origins and require no session.
     pub fn any_origin(mut self) -> Self {
         self.policy.origins = AllowedOrigins::Any;
+        self
+    }
+
+    /// Sets the proxies whose word on a client counts, as for a real server. The peer of a
+    /// [`Knock`] is then the proxy, where it is one of them.
+    ///
+    /// # Panics
+    ///
+    /// Where one is no address and no network.
+    pub fn trusted_proxies<'n>(mut self, networks: impl IntoIterator<Item = &'n str>) -> Self {
+        let read = |text: &str| text.parse::<Network>().expect("an address or a network");
+        self.policy.trusted_proxies = networks.into_iter().map(read).collect();
         self
     }
 
@@ -233,7 +245,7 @@ impl Knock {
         self
     }
 
-    /// Sets the address of the client; it has none else.
+    /// Sets the address of the client, or of a proxy before it; it has none else.
     pub fn peer(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
         self
@@ -316,11 +328,12 @@ impl Knock {
             can_upgrade: true,
         };
         let knock = admit::knock(Door::from(&**route), &request, policy)?;
-        let ip = self.peer.map(|peer| peer.ip());
         let known = knock.identify(Ok(self.visitor))?;
-        let entry: Entry<_> = known.enter(hub.is_shutting_down(), || hub.admit(ip))?;
+        let entry: Entry<_> = known.enter(hub.is_shutting_down(), |client| {
+            hub.admit(client.address(), client.proxied)
+        })?;
         let handshake = Handshake::new(self.uri, self.headers)
-            .with_peer(self.peer)
+            .with_peer(entry.client.peer)
             .with_protocol(entry.protocol.map(str::to_owned))
             .with_params(params)
             .with_slot(entry.slot);
