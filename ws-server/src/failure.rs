@@ -33,6 +33,15 @@ pub enum Error {
         /// What was given.
         value: String,
     },
+    /// The text is no address and no network.
+    #[error(
+        "`trusted_proxies` has {value:?}; a proxy is named by its address or network, as in \
+         `127.0.0.1`, `10.0.0.0/8` or `fd00::/8`"
+    )]
+    TrustedProxy {
+        /// What was given.
+        value: String,
+    },
     /// The address cannot be listened on: it is taken, not this machine's, or not allowed.
     #[error("cannot listen on {address}: {source}")]
     Bind {
