@@ -8,6 +8,7 @@ mod frames;
 mod handshake;
 mod hostile;
 mod mount;
+mod proxies;
 mod requests;
 mod running;
 mod server;
