@@ -22,6 +22,8 @@ use crate::hub::Full;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::SessionError;
 
+mod forwarded;
+mod host;
 mod origin;
 mod protocols;
 #[cfg(test)]
@@ -29,7 +31,9 @@ mod tests;
 mod upgrade;
 mod visitor;
 
-pub use origin::{AllowedOrigins, Origin, OriginError};
+pub use forwarded::{Client, Network, NetworkError, Scheme, TrustedProxies};
+pub use host::Host;
+pub use origin::{AllowedOrigins, Origin, OriginError, same_site};
 use upgrade::Wish;
 pub use visitor::{admit, visitor};
 
@@ -44,7 +48,8 @@ pub struct Request<'a> {
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The address of the client, where the connection has one.
+    /// The address of whoever sent the request, where the connection has one: of the client,
+    /// or of a proxy.
     pub peer: Option<SocketAddr>,
     /// Whether the HTTP connection can become something else.
     pub can_upgrade: bool,
@@ -56,8 +61,11 @@ pub struct Policy {
     /// Origins that may connect to routes that say nothing of origins.
     pub origins: AllowedOrigins,
     /// The origin under which browsers see this server, where it is known. Then it, and
-    /// not `Host`, is what a request's origin must be.
+    /// not `Host`, is what a request's origin must be. It counts for more than anything
+    /// that proxies forward.
     pub public_url: Option<Origin>,
+    /// The proxies whose word on a client's address, scheme and host is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// What a route says about who may connect.
@@ -114,13 +122,22 @@ pub fn route(lookup: Lookup<'_>) -> Option<Result<(&Arc<Route>, Params), Refusal
 /// 400 without a usable `Host`; 403 for an origin that may not connect.
 pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
     let wish = upgrade::wish(request)?;
-    origin::check(door, request, policy)?;
+    let (client, contradiction) = policy.seen(request.peer, request.headers);
+    if contradiction {
+        tracing::debug!(
+            route = door.name,
+            "`Forwarded` and `X-Forwarded-For` name different clients, and neither counts; \
+             let the proxy set or remove both"
+        );
+    }
+    let cross_site = origin::check(door, request, &client, policy)?;
     Ok(Knock {
-        client: Client { peer: request.peer },
         route: door.name,
         wish,
         wanted: door.wanted(),
         protocol: protocols::choose(door, request.headers),
+        client,
+        cross_site,
     })
 }
 
@@ -151,45 +168,29 @@ pub enum Wanted {
 #[derive(Debug)]
 pub struct Knock {
     route: &'static str,
-    client: Client,
     wish: Wish,
     wanted: Option<Wanted>,
     /// Decided from the headers at once, told in its turn.
     protocol: Result<Option<&'static str>, Refusal>,
-}
-
-/// Who sent a request, as far as it is known.
-#[derive(Clone, Copy, Debug)]
-pub struct Client {
-    peer: Option<SocketAddr>,
-}
-
-impl Client {
-    /// The address of the client.
-    pub fn address(&self) -> Option<std::net::IpAddr> {
-        self.peer.map(|peer| peer.ip())
-    }
-
-    /// Whether the client came over TLS.
-    pub const fn is_secure(&self) -> bool {
-        false
-    }
+    client: Client,
+    cross_site: bool,
 }
 
 impl Knock {
-    /// Who sent the request.
+    /// What has to be looked up for step 4. Without a session to require, nothing is.
+    pub const fn wanted(&self) -> Option<Wanted> {
+        self.wanted
+    }
+
+    /// Who knocks, as far as it is known.
     pub const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Whether the request comes from a page of another site that only `any` lets in.
-    pub const fn is_cross_site(&self) -> bool {
-        false
-    }
-
-    /// What has to be looked up for step 4. Without a session to require, nothing is.
-    pub const fn wanted(&self) -> Option<Wanted> {
-        self.wanted
+    /// Whether the request is from a page of another site, which is let in only because the
+    /// route takes every origin: its cookies say who the visitor is, not what he wants.
+    pub const fn cross_site(&self) -> bool {
+        self.cross_site
     }
 
     /// Step 4: takes what was looked up, `Visitor::default()` where nothing was wanted.
@@ -219,6 +220,7 @@ impl Knock {
         Ok(Known {
             wish: self.wish,
             protocol: self.protocol,
+            client: self.client,
             visitor,
         })
     }
@@ -229,11 +231,13 @@ impl Knock {
 pub struct Known {
     wish: Wish,
     protocol: Result<Option<&'static str>, Refusal>,
+    client: Client,
     visitor: Visitor,
 }
 
 impl Known {
-    /// Steps 5 and 6: `take` asks for a place among the server's connections.
+    /// Steps 5 and 6: `take` asks for a place among the server's connections, for this
+    /// client.
     ///
     /// A place is given back at once (dropped) where a later step refuses.
     ///
@@ -244,17 +248,18 @@ impl Known {
     pub fn enter<S>(
         self,
         closing: bool,
-        take: impl FnOnce() -> Result<S, Full>,
+        take: impl FnOnce(&Client) -> Result<S, Full>,
     ) -> Result<Entry<S>, Refusal> {
         if closing {
             return Err(Refusal::unavailable("the server is shutting down"));
         }
-        let slot = take().map_err(|full| match full {
+        let slot = take(&self.client).map_err(|full| match full {
             Full::Server => Refusal::unavailable("the server has no room for another connection"),
             Full::Address => Refusal::TOO_MANY_REQUESTS.body("too many connections from here"),
         })?;
         let accept = self.wish.accept()?;
         Ok(Entry {
+            client: self.client,
             visitor: self.visitor,
             protocol: self.protocol?,
             slot,
@@ -266,6 +271,8 @@ impl Known {
 /// A handshake that is admitted: `init` may run for it.
 #[derive(Debug)]
 pub struct Entry<S> {
+    /// Where it is: what is counted, logged and told to the handler.
+    pub client: Client,
     /// Who is at the other end.
     pub visitor: Visitor,
     /// The subprotocol: the first of the route's that the client offered.

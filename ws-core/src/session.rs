@@ -21,8 +21,8 @@ pub use error::{SessionError, StoreError};
 pub use id::{SessionId, SessionKey, SessionToken};
 pub use live::Session;
 pub use memory::MemoryStore;
-pub use record::SessionRecord;
 pub use options::{SECURE_PREFIX, SessionOptions, SessionOptionsError};
+pub use record::SessionRecord;
 pub use sessions::Sessions;
 pub use store::{ForeignSession, SessionSource, SessionStore};
 

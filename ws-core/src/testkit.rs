@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use crate::admit::{self, AllowedOrigins, Policy, Request};
+use crate::admit::{self, AllowedOrigins, Network, Policy, Request};
 use crate::driver::{Opened, connect};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
@@ -112,7 +112,7 @@ impl TestKit {
         Ok(self)
     }
 
-    /// Lets every origin in on routes that say nothing of origins.
+    /// Lets every origin in on routes that say nothing of origins and require no session.
     pub fn any_origin(mut self) -> Self {
         self.policy.origins = AllowedOrigins::Any;
         self
@@ -144,6 +144,18 @@ impl TestKit {
         let mut visitor = self.visitor().await;
         visitor.logon(user).await;
         visitor
+    }
+
+    /// Sets the proxies whose word on a client counts, as for a real server. The peer of a
+    /// [`Knock`] is then the proxy, where it is one of them.
+    ///
+    /// # Panics
+    ///
+    /// Where one is no address and no network.
+    pub fn trusted_proxies<'n>(mut self, networks: impl IntoIterator<Item = &'n str>) -> Self {
+        let read = |text: &str| text.parse::<Network>().expect("an address or a network");
+        self.policy.trusted_proxies = networks.into_iter().map(read).collect();
+        self
     }
 
     /// The hub of all connections of this kit.
@@ -265,7 +277,7 @@ impl Knock {
         self
     }
 
-    /// Sets the address of the client; it has none else.
+    /// Sets the address of the client, or of a proxy before it; it has none else.
     pub fn peer(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
         self
@@ -374,7 +386,7 @@ impl Knock {
         };
         let entry = admit::admit(hub, policy, route, &request).await?;
         let handshake = Handshake::new(self.uri, self.headers)
-            .with_peer(self.peer)
+            .with_peer(entry.client.peer)
             .with_protocol(entry.protocol.map(str::to_owned))
             .with_params(params)
             .with_slot(entry.slot);

@@ -124,6 +124,10 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `hook_timeout` | time; past it 1011 | `30s` |
 /// | `close_timeout`, `terminate_timeout` | time | `5s` |
 ///
+/// `origins` says whose pages may connect. `same` is the server's own origin, and a list adds to it.
+/// What `Server::any_origin` allows does not reach routes that require a session: a page anywhere
+/// could act with the cookies of its visitors, and only `origins: any` at the route allows that.
+///
 /// Sizes are `100 B`, `16 KiB`, `1 MiB` (a plain number is bytes), times `500ms`, `0.5s`, `25s`,
 /// `2m`, `1h`.
 ///

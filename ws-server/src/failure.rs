@@ -4,6 +4,7 @@ use std::io;
 
 use ws_core::limits::LimitError;
 use ws_core::route::RouterError;
+use ws_core::session::SessionOptionsError;
 
 /// A server that cannot be built, or cannot listen.
 ///
@@ -18,6 +19,9 @@ pub enum Error {
     /// A limit of the server cannot work.
     #[error("the server's limits cannot work: {0}")]
     Limits(#[from] LimitError),
+    /// What was said of sessions cannot work.
+    #[error(transparent)]
+    Sessions(#[from] SessionOptionsError),
     /// The text is no address of a site.
     #[error(
         "`public_url` is {value:?}; it must be the address of the site without a path, as in \
@@ -30,6 +34,15 @@ pub enum Error {
     /// The text is no origin.
     #[error("`origins` has {value:?}; an origin is written as in `https://example.com`")]
     Origin {
+        /// What was given.
+        value: String,
+    },
+    /// The text is no address and no network.
+    #[error(
+        "`trusted_proxies` has {value:?}; a proxy is named by its address or network, as in \
+         `127.0.0.1`, `10.0.0.0/8` or `fd00::/8`"
+    )]
+    TrustedProxy {
         /// What was given.
         value: String,
     },

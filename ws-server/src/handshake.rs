@@ -24,6 +24,7 @@ pub(crate) struct Arrival {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
+    /// The client's address, or that of a proxy before it.
     pub(crate) peer: Option<SocketAddr>,
     /// What hyper turns the HTTP connection into, where it can.
     pub(crate) on_upgrade: Option<OnUpgrade>,
@@ -52,7 +53,7 @@ pub(crate) async fn answer(
     found: Found,
     arrival: Arrival,
 ) -> warp::reply::Response {
-    let peer = arrival.peer;
+    let peer = shared.policy.client(arrival.peer, &arrival.headers).peer;
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);
@@ -73,6 +74,7 @@ pub(crate) async fn answer(
 async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Response<()>, Refusal> {
     let (route, params) = found?;
     let Entry {
+        client,
         visitor,
         protocol,
         slot,
@@ -83,7 +85,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         return Err(Refusal::BAD_REQUEST);
     };
     let handshake = Handshake::new(arrival.uri, arrival.headers)
-        .with_peer(arrival.peer)
+        .with_peer(client.peer)
         .with_protocol(protocol.map(str::to_owned))
         .with_params(params)
         .with_slot(slot);

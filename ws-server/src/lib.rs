@@ -76,7 +76,9 @@ pub use ws_core::socket::{Sender, Socket, Timer};
 #[cfg(feature = "test-kit")]
 pub use ws_core::testkit;
 pub use ws_core::topic::Topic;
-pub use ws_core::{close, decode, error, extract, handler, limits, reply, route, session, socket, topic};
+pub use ws_core::{
+    close, decode, error, extract, handler, limits, reply, route, session, socket, topic,
+};
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
 /// The examples of the project's front page.

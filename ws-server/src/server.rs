@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
-use ws_core::admit::{AllowedOrigins, Origin, Policy};
 use ws_core::extract::NoState;
 use ws_core::hub::Hub;
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::route::Table;
+use ws_core::session::Sessions;
 
 use crate::failure::Error;
 use crate::shared::Shared;
 
 mod accept;
 mod http;
+mod sessions;
+mod settings;
 mod signals;
 mod ws;
 
+use settings::{Origins, Settings};
 pub use ws::Ws;
 
 /// The configuration of a server; [`build`](Self::build) makes a [`Ws`] of it.
@@ -38,24 +41,6 @@ pub struct Server<S, G = Stateless> {
     table: Table<S>,
     given: G,
     settings: Settings,
-}
-
-/// What a configuration says, apart from the table and its state.
-#[derive(Debug, Default)]
-struct Settings {
-    limits: LimitOptions,
-    server_limits: ServerLimits,
-    /// As given; looked at by `build`, so that setters return no `Result`.
-    origins: Origins,
-    public_url: Option<String>,
-}
-
-#[derive(Debug, Default)]
-enum Origins {
-    #[default]
-    Same,
-    Any,
-    Listed(Vec<String>),
 }
 
 /// No state was given.
@@ -135,6 +120,9 @@ impl<S, G> Server<S, G> {
 
     /// Sets how many WebSocket connections one address may have (an IPv6 address counts
     /// as its /64); past it the answer is 429. `None` lifts the limit; the default is 256.
+    ///
+    /// Behind a proxy all clients have one address until the proxy is named in
+    /// [`trusted_proxies`](Self::trusted_proxies).
     pub fn per_address(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.per_address = connections.into();
         self
@@ -181,19 +169,48 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Lets pages of every origin connect, on routes that say nothing of origins.
+    /// Lets pages of every origin connect, on routes that say nothing of origins and
+    /// require no session.
     ///
-    /// A page anywhere on the web can then act with the cookies of its visitors: only for
-    /// routes that do not trust cookies.
+    /// Routes that require a session trust cookies, and a page anywhere on the web could act
+    /// with those of its visitors: such routes still take the server's own origin alone,
+    /// unless they say `origins: any` themselves.
     pub fn any_origin(mut self) -> Self {
         self.settings.origins = Origins::Any;
         self
     }
 
     /// Sets the address under which browsers see this server, without a path:
-    /// `https://example.com`. Needed behind a proxy that changes `Host` or ends TLS.
+    /// `https://example.com`.
+    ///
+    /// Where it is not set, the server's own origin is the host that a request was sent to,
+    /// by either scheme. It is needed behind a proxy that changes `Host` and is not named in
+    /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server tell `http` from
+    /// `https`. It counts for more than what any proxy says; a site with several names
+    /// leaves it unset.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.settings.public_url = Some(url.into());
+        self
+    }
+
+    /// Names the proxies in front of this server, by address or network:
+    /// `["127.0.0.1", "10.0.0.0/8", "fd00::/8"]`. By default there are none.
+    ///
+    /// Of requests that such a proxy sends, `Forwarded` (RFC 7239) or `X-Forwarded-For`,
+    /// `-Proto` and `-Host` count: the limit per address, `peer_addr` and logs see the
+    /// client's address, and the server's own origin is the forwarded host, under the
+    /// forwarded scheme. A chain of proxies is followed from the right while each is named
+    /// here; what stands further to the left anybody can have written. Where a proxy
+    /// says no port, the client's is 0.
+    ///
+    /// The proxies must set or remove these headers, not pass on what a client sent. Where
+    /// `Forwarded` and `X-Forwarded-For` name different clients, neither counts. Name only
+    /// proxies: whoever is in one of these networks can say that he is anybody.
+    pub fn trusted_proxies<N: Into<String>>(
+        mut self,
+        networks: impl IntoIterator<Item = N>,
+    ) -> Self {
+        self.settings.trusted_proxies = networks.into_iter().map(N::into).collect();
         self
     }
 
@@ -212,7 +229,7 @@ impl<S, G> Server<S, G> {
     /// # Errors
     ///
     /// An [`Error`] that names the value that cannot work: a limit, an origin, the
-    /// public URL, or what the table's routes say.
+    /// public URL, a proxy, or what the table's routes say.
     pub fn build(self) -> Result<Ws, Error>
     where
         G: StateFor<S>,
@@ -221,7 +238,8 @@ impl<S, G> Server<S, G> {
         let limits = self.settings.server_limits.bounded();
         limits.check()?;
         let policy = self.settings.policy()?;
-        let hub = Hub::new(limits);
+        self.settings.sessions.check()?;
+        let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
         let router =
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
@@ -231,39 +249,5 @@ impl<S, G> Server<S, G> {
             policy,
             limits,
         }))
-    }
-}
-
-impl Settings {
-    /// The texts of the configuration, read.
-    fn policy(&self) -> Result<Policy, Error> {
-        let origin = |value: &String| {
-            value.parse::<Origin>().map_err(|_| Error::Origin {
-                value: value.clone(),
-            })
-        };
-        let origins = match &self.origins {
-            Origins::Same => AllowedOrigins::Same,
-            Origins::Any => AllowedOrigins::Any,
-            Origins::Listed(listed) => {
-                AllowedOrigins::Listed(listed.iter().map(origin).collect::<Result<_, _>>()?)
-            }
-        };
-        let public_url = self.public_url.as_deref().map(public_url).transpose()?;
-        Ok(Policy {
-            origins,
-            public_url,
-        })
-    }
-}
-
-/// The origin of a public URL; the slash that ends it is of no account.
-fn public_url(value: &str) -> Result<Origin, Error> {
-    let origin = value.strip_suffix('/').unwrap_or(value).parse::<Origin>();
-    match origin {
-        Ok(origin) if matches!(origin.scheme(), "http" | "https") => Ok(origin),
-        _ => Err(Error::PublicUrl {
-            value: value.to_owned(),
-        }),
     }
 }

@@ -14,14 +14,14 @@ use crate::journal::{Journal, quiet, secs};
 
 /// Everything that this thread logs. A test's runtime has one thread.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     static CURRENT: RefCell<Option<Captured>> = const { RefCell::new(None) };
 }
 
 /// Ends the capture.
-struct End;
+pub(crate) struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
 });
 
 impl Captured {
-    fn begin() -> (Self, End) {
+    pub(crate) fn begin() -> (Self, End) {
         LazyLock::force(&SUBSCRIBER);
         let captured = Self::default();
         CURRENT.set(Some(captured.clone()));
@@ -55,7 +55,7 @@ impl Captured {
     }
 
     /// The lines of this level.
-    fn of(&self, level: Level) -> Vec<String> {
+    pub(crate) fn of(&self, level: Level) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim_start);
         let level = level.to_string();

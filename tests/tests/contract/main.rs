@@ -96,6 +96,8 @@
 //! | faults of a client at `debug` | `logs::faults_of_a_client_are_logged_at_debug_and_no_higher` |
 //! | panics and errors at `error` with the hook's name | `logs::panics_and_errors_are_logged_at_error_with_the_name_of_the_hook` |
 //! | never query strings, cookies, tokens or payloads | `logs::query_strings_cookies_tokens_and_payloads_are_never_logged` |
+//! | the log of a refused origin shows both sites and names the fix | `proxies::a_refused_origin_is_logged_beside_the_own_one_with_every_remedy` |
+//! | a proxy that nobody has named is hinted at | `proxies::a_private_address_without_places_is_said_to_be_a_proxy_perhaps` |
 //! | **Defaults** | |
 //! | the table | `limits::the_defaults_are_those_of_the_design` |
 //! | message size, rate, ping and idle have their effect | `limits::a_message_above_max_message_closes_with_1009`, `limits::a_rate_allows_its_burst_in_every_interval`, `limits::a_client_that_answers_pings_stays`, `terminate::a_client_that_answers_no_ping`, `terminate::a_client_that_is_idle_where_there_are_no_pings` |
@@ -121,6 +123,7 @@ mod mailbox;
 mod order;
 mod panics;
 mod payloads;
+mod proxies;
 mod regressions;
 mod sending;
 mod shutdown;

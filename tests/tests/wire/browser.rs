@@ -25,13 +25,19 @@ impl Browser {
 
     /// The header line `Cookie`, if there are any.
     pub fn cookie_line(&self) -> Option<String> {
-        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         let pairs: Vec<_> = pairs.collect();
         (!pairs.is_empty()).then(|| format!("Cookie: {}", pairs.join("; ")))
     }
 
     fn all_lines(&self) -> Vec<String> {
-        self.cookie_line().into_iter().chain(self.lines.clone()).collect()
+        self.cookie_line()
+            .into_iter()
+            .chain(self.lines.clone())
+            .collect()
     }
 
     /// The value of a cookie.
@@ -87,7 +93,10 @@ impl Browser {
 
     /// The status of a handshake.
     pub async fn status(&self, path: &str) -> u16 {
-        Client::ask(self.address, &self.handshake(path)).await.0.status
+        Client::ask(self.address, &self.handshake(path))
+            .await
+            .0
+            .status
     }
 
     /// A connection.

@@ -346,7 +346,7 @@ async fn an_address_in_use_is_an_error_that_names_it() {
 #[test]
 fn a_wrong_configuration_is_an_error_that_names_the_value() {
     type Change = fn(Server<App>) -> Server<App>;
-    let table: [(Change, &str); 8] = [
+    let table: [(Change, &str); 9] = [
         (
             |server| server.head(1023),
             "`head` is 1023; it must be at least 1024",
@@ -368,6 +368,10 @@ fn a_wrong_configuration_is_an_error_that_names_the_value() {
         (
             |server| server.public_url("example.com/chat"),
             "\"example.com/chat\"",
+        ),
+        (
+            |server| server.trusted_proxies(["10.0.0.0/8", "proxy.example"]),
+            "`trusted_proxies` has \"proxy.example\"",
         ),
         (
             |server| {

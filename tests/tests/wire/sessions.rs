@@ -26,7 +26,13 @@ struct Row {
     status: u16,
 }
 
-fn row(name: &'static str, path: &str, session: Option<&str>, page: Option<&str>, status: u16) -> Row {
+fn row(
+    name: &'static str,
+    path: &str,
+    session: Option<&str>,
+    page: Option<&str>,
+    status: u16,
+) -> Row {
     Row {
         name,
         path: path.to_owned(),
@@ -55,26 +61,100 @@ async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_
         row("nothing", custom, None, None, 403),
         row("no z_sid", custom, None, page, 403),
         row("an unknown z_sid", custom, Some(&unknown), page, 403),
-        row("an ended z_sid", custom, Some(&ended_sid), Some(&ended_page), 403),
+        row(
+            "an ended z_sid",
+            custom,
+            Some(&ended_sid),
+            Some(&ended_page),
+            403,
+        ),
         row("no z_pid", custom, Some(sid), None, 403),
-        row("a z_pid of another session", custom, Some(sid), strange, 403),
-        row("a z_pid that nobody issued", custom, Some(sid), Some(&random), 403),
-        row("a z_pid and the z_sid of another session", custom, Some(other), page, 403),
+        row(
+            "a z_pid of another session",
+            custom,
+            Some(sid),
+            strange,
+            403,
+        ),
+        row(
+            "a z_pid that nobody issued",
+            custom,
+            Some(sid),
+            Some(&random),
+            403,
+        ),
+        row(
+            "a z_pid and the z_sid of another session",
+            custom,
+            Some(other),
+            page,
+            403,
+        ),
         row("a valid pair of cookies", custom, Some(sid), page, 101),
         row("the page in the query", &own, Some(sid), None, 101),
-        row("the query before a wrong cookie", &own, Some(sid), strange, 101),
-        row("a wrong query before a right cookie", &foreign, Some(sid), page, 403),
-        row("an empty query before a right cookie", &in_query(""), Some(sid), page, 403),
-        row("the page twice", &format!("{own}&z_pid={my_page}"), Some(sid), page, 403),
-        row("the session in the query", &format!("{own}&z_sid={sid}"), None, page, 403),
-        row("no page where none is required", "/socket/mobile", Some(sid), None, 101),
-        row("no session where one is required", "/socket/mobile", None, page, 403),
-        row("nothing where nothing is required", "/socket/without-session", None, None, 101),
+        row(
+            "the query before a wrong cookie",
+            &own,
+            Some(sid),
+            strange,
+            101,
+        ),
+        row(
+            "a wrong query before a right cookie",
+            &foreign,
+            Some(sid),
+            page,
+            403,
+        ),
+        row(
+            "an empty query before a right cookie",
+            &in_query(""),
+            Some(sid),
+            page,
+            403,
+        ),
+        row(
+            "the page twice",
+            &format!("{own}&z_pid={my_page}"),
+            Some(sid),
+            page,
+            403,
+        ),
+        row(
+            "the session in the query",
+            &format!("{own}&z_sid={sid}"),
+            None,
+            page,
+            403,
+        ),
+        row(
+            "no page where none is required",
+            "/socket/mobile",
+            Some(sid),
+            None,
+            101,
+        ),
+        row(
+            "no session where one is required",
+            "/socket/mobile",
+            None,
+            page,
+            403,
+        ),
+        row(
+            "nothing where nothing is required",
+            "/socket/without-session",
+            None,
+            None,
+            101,
+        ),
     ];
     for row in rows {
         let mut browser = Browser::new(server.address);
         let cookies = [("z_sid", row.session), ("z_pid", row.page)];
-        let cookies = cookies.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let cookies = cookies
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
         browser.cookies = cookies.collect();
         assert_eq!(browser.status(&row.path).await, row.status, "{}", row.name);
     }
@@ -103,8 +183,14 @@ async fn what_is_checked_first_wins() {
     let [connection, upgrade] = upgrade;
     assert_eq!(ask("POST", &[upgrade, evil, protocol]).await, 405);
     assert_eq!(ask("GET", &[upgrade, evil, protocol]).await, 400);
-    assert_eq!(ask("GET", &[upgrade, connection, evil, protocol]).await, 426);
-    assert_eq!(ask("GET", &[upgrade, connection, version, evil, protocol]).await, 400);
+    assert_eq!(
+        ask("GET", &[upgrade, connection, evil, protocol]).await,
+        426
+    );
+    assert_eq!(
+        ask("GET", &[upgrade, connection, version, evil, protocol]).await,
+        400
+    );
     let right = [upgrade, connection, version, key];
     let with = |more: &[&'static str]| [&right[..], more].concat();
     assert_eq!(ask("GET", &with(&[evil, protocol])).await, 403);
@@ -191,14 +277,19 @@ async fn a_planted_session_gains_nothing() {
     assert_eq!(socket.text().await, "a visitor");
     // The victim's browser has got the planter's cookie, and logs on with it.
     let mut victim = Browser::new(server.address);
-    victim.cookies.insert("z_sid".to_owned(), planter.cookie("z_sid").to_owned());
+    victim
+        .cookies
+        .insert("z_sid".to_owned(), planter.cookie("z_sid").to_owned());
     let page = victim.get("/").await;
     assert_eq!(victim.cookie("z_sid"), planter.cookie("z_sid"));
     victim.post("/logon/victim").await;
     let mut own = victim.open(&format!("/socket/custom?z_pid={page}")).await;
     assert_eq!(own.text().await, "victim");
     own.say("mine").await;
-    assert_eq!(own.text().await, "mine: victim Some(\"victim\") Some(\"the secret of victim\")");
+    assert_eq!(
+        own.text().await,
+        "mine: victim Some(\"victim\") Some(\"the secret of victim\")"
+    );
     // Neither the open socket nor the cookie shows anything of it.
     socket.say("theirs").await;
     assert_eq!(socket.text().await, "theirs: a visitor None None");
@@ -206,7 +297,9 @@ async fn a_planted_session_gains_nothing() {
     assert_eq!(planter.status("/socket/mobile").await, 403);
     let mut anonymous = planter.clone();
     assert_eq!(anonymous.get("/who").await, "nobody");
-    let stolen = planter.status(&format!("/socket/custom?z_pid={page}")).await;
+    let stolen = planter
+        .status(&format!("/socket/custom?z_pid={page}"))
+        .await;
     assert_eq!(stolen, 403);
     // The end of the victim's session closes what was planted, too.
     victim.post("/logoff").await;
@@ -250,7 +343,11 @@ async fn cookies_of_a_foreign_site_prove_nothing() {
         browser.lines = vec![format!("Origin: {origin}")];
         let status = if cookies_alone { 101 } else { 403 };
         assert_eq!(browser.status("/socket/any").await, status, "{origin}");
-        assert_eq!(browser.status(&in_query("/socket/any")).await, 101, "{origin}");
+        assert_eq!(
+            browser.status(&in_query("/socket/any")).await,
+            101,
+            "{origin}"
+        );
         let mut client = browser.open("/socket/open").await;
         let who = if cookies_alone { "ada" } else { "nobody" };
         assert_eq!(client.text().await, who, "{origin}");
@@ -259,7 +356,10 @@ async fn cookies_of_a_foreign_site_prove_nothing() {
     }
     browser.lines = vec!["Origin: http://evil.example".to_owned()];
     assert_eq!(browser.status(&in_query("/socket/custom")).await, 403);
-    let request = upgrade("/socket/open?z_pid=wrong", &[&browser.cookie_line().unwrap(), "Origin: null"]);
+    let request = upgrade(
+        "/socket/open?z_pid=wrong",
+        &[&browser.cookie_line().unwrap(), "Origin: null"],
+    );
     let mut client = Client::connect(server.address).await;
     client.send(request).await;
     assert_eq!(client.head().await.status, 101);

@@ -21,7 +21,9 @@ impl Who {
     }
 
     fn message(&mut self, text: String, session: Option<Session>) -> String {
-        let user = session.as_ref().and_then(|session| session.user().map(str::to_owned));
+        let user = session
+            .as_ref()
+            .and_then(|session| session.user().map(str::to_owned));
         let secret = session.and_then(|session| session.get::<String>("secret"));
         format!("{text}: {} {user:?} {secret:?}", self.0)
     }
@@ -68,7 +70,9 @@ pub fn filter(ws: &Ws) -> WsFilter {
         None => "nobody".to_owned(),
         Some(session) => session.user().unwrap_or("a visitor").to_owned(),
     });
-    let logon = warp::path!("logon" / String).and(warp::post()).and(ws.session());
+    let logon = warp::path!("logon" / String)
+        .and(warp::post())
+        .and(ws.session());
     let logon = logon.and_then(async |user: String, mut visit: Visit| {
         visit.logon(user).await.map_err(ws_server::reject)?;
         let secret = format!("the secret of {}", visit.user().unwrap_or_default());
@@ -90,7 +94,9 @@ pub fn filter(ws: &Ws) -> WsFilter {
 }
 
 /// The site, on the server's own accept loop.
-pub async fn running(configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>) -> Running {
+pub async fn running(
+    configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>,
+) -> Running {
     let ws = configured(Server::new(Routes::table())).build().unwrap();
     let filter = filter(&ws);
     Running::serve(ws, filter).await

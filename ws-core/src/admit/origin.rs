@@ -1,12 +1,11 @@
 //! Step 3: the origin (RFC 6455, section 10.2; RFC 6454).
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use http::header;
 
-use super::{Door, Policy, Request, only};
+use super::{Client, Door, Host, Policy, Request, Scheme, only};
 use crate::error::Refusal;
 use crate::route::Origins;
 
@@ -56,13 +55,26 @@ impl Origin {
         self.port
     }
 
-    /// Is this the site that a request with this `Host` was sent to? How the request came
-    /// is not known, so the host's missing port is the default of the origin's scheme.
-    fn is_of(&self, host: &HostPort) -> bool {
+    /// The host with its port, where that is not the scheme's default.
+    pub(super) fn to_host(&self) -> Host {
+        Host {
+            name: self.host.clone(),
+            port: self.port,
+        }
+    }
+
+    /// Is this the site of this host? Where it is not known how the request came, the host
+    /// may have been reached by either scheme, and its missing port is the default of the
+    /// origin's.
+    fn is_of(&self, scheme: Option<Scheme>, host: &Host) -> bool {
+        let by = match scheme {
+            Some(known) => self.scheme == known.as_str(),
+            None => matches!(&*self.scheme, "http" | "https"),
+        };
         let port = host
             .port
             .filter(|port| default_port(&self.scheme) != Some(*port));
-        matches!(&*self.scheme, "http" | "https") && self.host == host.host && self.port == port
+        by && self.host == host.name && self.port == port
     }
 }
 
@@ -79,9 +91,13 @@ impl FromStr for Origin {
             return Err(OriginError);
         }
         let scheme = scheme.to_ascii_lowercase();
-        let HostPort { host, port } = HostPort::parse(authority).ok_or(OriginError)?;
+        let Host { name, port } = Host::parse(authority).ok_or(OriginError)?;
         let port = port.filter(|port| default_port(&scheme) != Some(*port));
-        Ok(Self { scheme, host, port })
+        Ok(Self {
+            scheme,
+            host: name,
+            port,
+        })
     }
 }
 
@@ -98,45 +114,11 @@ pub enum AllowedOrigins {
     /// The server's own alone.
     #[default]
     Same,
-    /// Every one: the routes do not trust cookies.
+    /// Every one, on routes that require no session. Those that do trust cookies, and keep
+    /// to the server's own origin unless they say `origins: any` themselves.
     Any,
     /// The server's own and these.
     Listed(Vec<Origin>),
-}
-
-/// A host and its port, as they stand in `Host`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct HostPort {
-    host: String,
-    port: Option<u16>,
-}
-
-impl HostPort {
-    /// Reads `host` or `host:port`. User information makes it unreadable, as does every
-    /// character that no host on the web has.
-    fn parse(text: &str) -> Option<Self> {
-        let (host, rest) = if let Some(bracketed) = text.strip_prefix('[') {
-            let (address, rest) = bracketed.split_once(']')?;
-            (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), rest)
-        } else {
-            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            if host.is_empty() || !host.bytes().all(plain) {
-                return None;
-            }
-            (host.to_ascii_lowercase(), rest)
-        };
-        let port = match rest.strip_prefix(':') {
-            // The grammar lets a port be empty (RFC 3986, section 3.2.3).
-            Some("") => None,
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
-            None if rest.is_empty() => None,
-            _ => return None,
-        };
-        Some(Self { host, port })
-    }
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
@@ -148,46 +130,101 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 /// Lets a request in whose origin may use the route; one without `Origin` is from no
-/// browser and passes.
+/// browser and passes. Returns whether it is from another site: let in only because the
+/// route takes every origin.
 ///
 /// # Errors
 ///
 /// 400 without exactly one usable `Host` (RFC 9112, section 3.2); 403 for the origin.
-pub(super) fn check(door: Door, request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> {
-    let host = host(request)?;
-    if !request.headers.contains_key(header::ORIGIN) || allows_any(door, policy) {
+pub(super) fn check(
+    door: Door,
+    request: &Request<'_>,
+    client: &Client,
+    policy: &Policy,
+) -> Result<bool, Refusal> {
+    let own = Own::of(request, client, policy)?;
+    match Sender::of(request, &own, |origin| is_listed(origin, door, policy)) {
+        Sender::NoPage | Sender::Friend => Ok(false),
+        Sender::Stranger(_) if allows_any(door, policy) => Ok(true),
+        Sender::Stranger(shown) => {
+            shown.log(Some(door.name), &own);
+            Err(refused())
+        }
+    }
+}
+
+/// Whether a request to an HTTP endpoint, a logon for one, comes from a page of this site:
+/// for what acts with the cookies of a visitor and is no WebSocket handshake.
+///
+/// A request without `Origin` is from no page of another site, unless the browser says so in
+/// `Sec-Fetch-Site`. [`AllowedOrigins::Any`] is about routes; here it means the own origin.
+///
+/// # Errors
+///
+/// 403 for an origin that is neither the server's own nor in [`Policy::origins`]; 400 where
+/// it cannot be told, without a usable `Host`.
+pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> {
+    if !request.headers.contains_key(header::ORIGIN) && !is_cross_site(request) {
         return Ok(());
     }
-    let refused = || Refusal::FORBIDDEN.body("connections from this origin are not accepted");
-    let value = only(request.headers, &header::ORIGIN).ok().flatten();
-    let text = value.and_then(|value| value.to_str().ok());
-    let Some(origin) = text.and_then(|text| text.parse::<Origin>().ok()) else {
-        // What is no origin may hold anything, a password too: it is not shown.
-        let shown = if text == Some("null") {
-            "null"
-        } else {
-            "(unreadable)"
-        };
-        tracing::debug!(
-            route = door.name,
-            origin = shown,
-            "no origin that could be allowed"
-        );
-        return Err(refused());
+    let client = policy.client(request.peer, request.headers);
+    let own = Own::of(request, &client, policy)?;
+    let shown = match Sender::of(request, &own, |origin| in_server_list(origin, policy)) {
+        Sender::Friend => return Ok(()),
+        Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
+        Sender::Stranger(shown) => shown,
     };
-    let same = policy
-        .public_url
-        .as_ref()
-        .map_or_else(|| origin.is_of(&host), |url| origin == *url);
-    if same || is_listed(&origin, door, policy) {
-        return Ok(());
-    }
-    log(door, &origin, &host, policy);
+    shown.log(None, &own);
     Err(refused())
 }
 
+fn refused() -> Refusal {
+    Refusal::FORBIDDEN.body("connections from this origin are not accepted")
+}
+
+/// What the browser itself says of a request without `Origin` (Fetch Metadata).
+fn is_cross_site(request: &Request<'_>) -> bool {
+    let mut said = request.headers.get_all("sec-fetch-site").iter();
+    said.any(|value| value.as_bytes().eq_ignore_ascii_case(b"cross-site"))
+}
+
+/// The site that this server is in the eyes of whoever sent the request.
+enum Own<'a> {
+    /// It was told.
+    Url(&'a Origin),
+    /// It is the host that was asked.
+    Asked(Option<Scheme>, Host),
+}
+
+impl<'a> Own<'a> {
+    fn of(request: &Request<'_>, client: &Client, policy: &'a Policy) -> Result<Self, Refusal> {
+        let asked = host(request)?;
+        Ok(match &policy.public_url {
+            Some(url) => Self::Url(url),
+            None => Self::Asked(client.scheme, client.host.clone().unwrap_or(asked)),
+        })
+    }
+
+    fn is(&self, origin: &Origin) -> bool {
+        match self {
+            Self::Url(url) => origin == *url,
+            Self::Asked(scheme, host) => origin.is_of(*scheme, host),
+        }
+    }
+}
+
+impl fmt::Display for Own<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => url.fmt(f),
+            Self::Asked(Some(scheme), host) => write!(f, "{}://{host}", scheme.as_str()),
+            Self::Asked(None, host) => host.fmt(f),
+        }
+    }
+}
+
 /// The host that the request was sent to.
-fn host(request: &Request<'_>) -> Result<HostPort, Refusal> {
+fn host(request: &Request<'_>) -> Result<Host, Refusal> {
     let header = only(request.headers, &header::HOST)
         .map_err(|_| Refusal::BAD_REQUEST.body("the header `Host` stands more than once"))?;
     let text = match (request.uri.authority(), header) {
@@ -197,43 +234,88 @@ fn host(request: &Request<'_>) -> Result<HostPort, Refusal> {
             return Err(Refusal::BAD_REQUEST.body("the header `Host` is missing"));
         }
     };
-    let host = text.and_then(HostPort::parse);
+    let host = text.and_then(Host::parse);
     host.ok_or_else(|| Refusal::BAD_REQUEST.body("the header `Host` is no host"))
 }
 
+/// Whose page sent a request.
+enum Sender {
+    /// Nobody's: there is no `Origin`.
+    NoPage,
+    /// The server's own, or one that is listed.
+    Friend,
+    /// Anybody else's.
+    Stranger(Shown),
+}
+
+impl Sender {
+    fn of(request: &Request<'_>, own: &Own<'_>, is_listed: impl Fn(&Origin) -> bool) -> Self {
+        if !request.headers.contains_key(header::ORIGIN) {
+            return Self::NoPage;
+        }
+        let value = only(request.headers, &header::ORIGIN).ok().flatten();
+        let text = value.and_then(|value| value.to_str().ok());
+        match text.and_then(|text| text.parse::<Origin>().ok()) {
+            Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Friend,
+            Some(origin) => Self::Stranger(Shown::Origin(origin)),
+            None if text == Some("null") => Self::Stranger(Shown::Nothing("null")),
+            // It may hold anything, a password too.
+            None => Self::Stranger(Shown::Nothing("(unreadable)")),
+        }
+    }
+}
+
+/// A session means that cookies are trusted. Only the route itself can say that pages of
+/// anybody may use them, not a word to the server about routes in general.
 fn allows_any(door: Door, policy: &Policy) -> bool {
     match door.origins {
         Some(own) => own == Origins::Any,
-        None => policy.origins == AllowedOrigins::Any,
+        None => policy.origins == AllowedOrigins::Any && !door.require_session,
     }
 }
 
 fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
-    match (door.origins, &policy.origins) {
-        (Some(Origins::List(own)), _) => own
+    match door.origins {
+        Some(Origins::List(own)) => own
             .iter()
             .any(|listed| listed.parse().as_ref() == Ok(origin)),
-        (None, AllowedOrigins::Listed(listed)) => listed.contains(origin),
-        _ => false,
+        Some(Origins::Same) => false,
+        Some(Origins::Any) | None => in_server_list(origin, policy),
     }
 }
 
-/// Whoever runs the server sees both sides and what to write: behind a proxy, a page of
-/// the site itself is refused until the server knows its public name.
-fn log(door: Door, origin: &Origin, host: &HostPort, policy: &Policy) {
-    let origin: String = origin.to_string().chars().take(SHOWN).collect();
-    let own = policy
-        .public_url
-        .as_ref()
-        .map_or_else(|| host.host.clone(), Origin::to_string);
-    let own: String = own.chars().take(SHOWN).collect();
-    let port = host.port.filter(|_| policy.public_url.is_none());
-    tracing::warn!(
-        route = door.name,
-        origin,
-        own,
-        port,
-        "origin refused; if its pages may connect, name it in the route's `origins` or in \
-         `Server::origins`; if it is this server behind a proxy, set `Server::public_url`"
-    );
+fn in_server_list(origin: &Origin, policy: &Policy) -> bool {
+    matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(origin))
+}
+
+/// What a log line shows of an origin.
+enum Shown {
+    Origin(Origin),
+    /// A word of ours about what could not be allowed in any list.
+    Nothing(&'static str),
+}
+
+impl Shown {
+    /// Whoever runs the server sees both sides and what to write: behind a proxy, a page of
+    /// the site itself is refused until the server knows its public name. The route is
+    /// `None` where no route was asked.
+    fn log(&self, route: Option<&'static str>, own: &Own<'_>) {
+        let own: String = own.to_string().chars().take(SHOWN).collect();
+        let origin = match self {
+            Self::Nothing(origin) => {
+                tracing::debug!(route, origin, own, "no origin that could be allowed");
+                return;
+            }
+            Self::Origin(origin) => origin.to_string(),
+        };
+        let origin: String = origin.chars().take(SHOWN).collect();
+        tracing::warn!(
+            route,
+            origin,
+            own,
+            "origin refused; if its pages may connect, name it in the route's `origins` or in \
+             `Server::origins`; if it is this server behind a proxy, set `Server::public_url`, \
+             or name the proxy in `Server::trusted_proxies`"
+        );
+    }
 }

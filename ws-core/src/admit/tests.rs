@@ -6,7 +6,9 @@ use super::*;
 use crate::page::Page;
 use crate::session::Sessions;
 
+mod forwarded;
 mod origin;
+mod sites;
 mod upgrade;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -53,6 +55,7 @@ struct Case {
     version: Option<Version>,
     uri: &'static str,
     can_upgrade: bool,
+    peer: Option<SocketAddr>,
     door: Door,
     policy: Policy,
     visitor: Result<Visitor, SessionError>,
@@ -67,6 +70,7 @@ impl Default for Case {
             version: Some(Version::HTTP_11),
             uri: "/chat?token=secret",
             can_upgrade: true,
+            peer: None,
             door: OPEN,
             policy: Policy::default(),
             visitor: Ok(Visitor::default()),
@@ -77,18 +81,30 @@ impl Default for Case {
 }
 
 impl Case {
-    fn admit(self, changes: &[(&'static str, &str)]) -> Result<Entry<()>, Refusal> {
+    /// What becomes of the request that the changes make.
+    fn ask<T>(
+        &self,
+        changes: &[(&'static str, &str)],
+        of: impl FnOnce(&Request<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let (uri, headers) = (self.uri.parse().unwrap(), changed(changes));
-        let request = Request {
+        of(&Request {
             method: &self.method,
             version: self.version,
             uri: &uri,
             headers: &headers,
-            peer: None,
+            peer: self.peer,
             can_upgrade: self.can_upgrade,
-        };
-        let known = knock(self.door, &request, &self.policy)?.identify(self.visitor)?;
-        known.enter(self.closing, || self.full.map_or(Ok(()), Err))
+        })
+    }
+
+    fn knock(&self, changes: &[(&'static str, &str)]) -> Result<Knock, Refusal> {
+        self.ask(changes, |request| knock(self.door, request, &self.policy))
+    }
+
+    fn admit(self, changes: &[(&'static str, &str)]) -> Result<Entry<()>, Refusal> {
+        let known = self.knock(changes)?.identify(self.visitor)?;
+        known.enter(self.closing, |_| self.full.map_or(Ok(()), Err))
     }
 
     fn status(self, changes: &[(&'static str, &str)]) -> u16 {
@@ -380,7 +396,7 @@ fn a_place_is_given_back_where_a_later_step_refuses() {
     let known = knock(OPEN, &request, &Policy::default())
         .unwrap()
         .identify(Ok(Visitor::default()));
-    let entry = known.unwrap().enter(false, || {
+    let entry = known.unwrap().enter(false, |_| {
         taken.set(taken.get() + 1);
         Ok(Place(&taken))
     });

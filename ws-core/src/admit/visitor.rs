@@ -23,10 +23,11 @@ pub async fn admit(
 ) -> Result<Entry<Slot>, Refusal> {
     let knock = knock(Door::from(route), request, policy)?;
     let visitor = visitor(hub.sessions(), request, &knock).await;
-    let peer = knock.client().address();
     knock
         .identify(visitor)?
-        .enter(hub.is_shutting_down(), || hub.admit(peer))
+        .enter(hub.is_shutting_down(), |client| {
+            hub.admit(client.address(), client.proxied)
+        })
 }
 
 /// Looks up who sent a request, as far as its route wants to know; it begins no session.
@@ -44,7 +45,7 @@ pub async fn visitor(
     knock: &Knock,
 ) -> Result<Visitor, SessionError> {
     let in_query = parameter(request.uri, sessions.page_parameter());
-    let is_proof_needed = knock.is_cross_site();
+    let is_proof_needed = knock.cross_site();
     if knock.wanted().is_none() || (is_proof_needed && in_query.is_none()) {
         return Ok(Visitor::default());
     }

@@ -89,7 +89,8 @@ impl Handshake {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The address of the client, where the connection has one.
+    /// The address of the client, where the connection has one. Behind a trusted proxy it
+    /// is what the proxy says, with port 0 where it does not say the port.
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }

@@ -1,7 +1,8 @@
 //! How many connections there may be: in all, and of one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::limits::ServerLimits;
@@ -10,6 +11,9 @@ use crate::limits::ServerLimits;
 #[derive(Default)]
 pub(super) struct Slots {
     taken: Mutex<Taken>,
+    /// How many connections were refused that may have come through a proxy that nobody
+    /// has named.
+    unnamed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -42,15 +46,16 @@ impl std::fmt::Debug for Slot {
 }
 
 impl Slots {
+    /// Takes a place for this address. `proxied`: a trusted proxy told it.
     pub(super) fn take(
         slots: &Arc<Self>,
         address: Option<IpAddr>,
+        proxied: bool,
         limits: &ServerLimits,
     ) -> Result<Slot, Full> {
         // Without a limit per address there is no need to remember addresses.
-        let address = address
-            .filter(|_| limits.per_address.is_some())
-            .map(network);
+        let client = address.filter(|_| limits.per_address.is_some());
+        let address = client.map(network);
         let mut taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if limits.connections.is_some_and(|limit| taken.all >= limit) {
             return Err(Full::Server);
@@ -58,6 +63,10 @@ impl Slots {
         if let Some(address) = address {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
             if limits.per_address.is_some_and(|limit| count >= limit) {
+                drop(taken);
+                if let Some(client) = client.filter(|client| !proxied && is_private(*client)) {
+                    slots.hint(client);
+                }
                 return Err(Full::Address);
             }
             taken.by_address.insert(address, count + 1);
@@ -68,6 +77,25 @@ impl Slots {
             slots: slots.clone(),
             address,
         })
+    }
+
+    /// Behind a proxy that is not named all clients are one, and whoever comes last is
+    /// refused without a word that says why. The line is written at the first such refusal
+    /// of a server, the tenth, the hundredth, and so on.
+    fn hint(&self, address: IpAddr) {
+        let refused = self
+            .unnamed
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
+        if refused == 10_u64.pow(refused.ilog10()) {
+            tracing::warn!(
+                %address,
+                refused,
+                "many connections come from this private address, and more are refused with \
+                 429; if it is a proxy, name it in `Server::trusted_proxies`, so that its \
+                 clients are counted one by one"
+            );
+        }
     }
 }
 
@@ -87,6 +115,21 @@ impl Drop for Slot {
                 taken.by_address.remove(&address);
             }
         }
+    }
+}
+
+/// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
+const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
+
+/// Is this the address of a neighbour, and not of somebody on the internet?
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let (shared, len) = SHARED;
+            let is_shared = (v4.to_bits() ^ shared.to_bits()) >> (32 - len) == 0;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -114,7 +157,7 @@ mod tests {
     }
 
     fn take(slots: &Arc<Slots>, address: &str, limits: &ServerLimits) -> Result<Slot, Full> {
-        Slots::take(slots, Some(address.parse().unwrap()), limits)
+        Slots::take(slots, Some(address.parse().unwrap()), false, limits)
     }
 
     #[test]
@@ -145,5 +188,40 @@ mod tests {
         let _only = take(&slots, "192.0.2.1", &limits).unwrap();
         let second = take(&slots, "192.0.2.1", &limits);
         assert_eq!(second.unwrap_err(), Full::Server);
+    }
+
+    #[test]
+    fn the_addresses_of_neighbours_are_told_from_those_of_the_internet() {
+        let private = |address: &str| is_private(address.parse().unwrap());
+        for address in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "100.64.0.0",
+            "100.127.255.255",
+            "::ffff:10.0.0.1",
+            "::1",
+            "fd00::1",
+            "fc00::1",
+            "fe80::1",
+        ] {
+            assert!(private(address), "{address}");
+        }
+        for address in [
+            "11.0.0.1",
+            "172.32.0.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "192.0.2.1",
+            "::ffff:192.0.2.1",
+            "2001:db8::1",
+            "fec0::1",
+            "fe00::1",
+        ] {
+            assert!(!private(address), "{address}");
+        }
     }
 }

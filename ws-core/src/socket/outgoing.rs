@@ -170,7 +170,8 @@ impl Sender {
         self.shared.id
     }
 
-    /// The address of the client, where the connection has one.
+    /// The address of the client, where the connection has one. Behind a trusted proxy it
+    /// is what the proxy says, with port 0 where it does not say the port.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.peer
     }

@@ -246,9 +246,10 @@ where
 {
     filter
         .map(|reply: R| reply.into_response())
+        .boxed()
         .or_else(async |rejection| {
-            let rejection: Rejection = Into::into(rejection);
-            visitors::recover(rejection).await.map(|response| (response,))
+            let response = visitors::recover(rejection).await?;
+            Ok::<_, Rejection>((response,))
         })
         .boxed()
 }

@@ -26,7 +26,10 @@ mod tests {
 
     #[test]
     fn a_cookie_has_its_flags() {
-        assert_eq!(set("z_sid", "x", false), "z_sid=x; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            set("z_sid", "x", false),
+            "z_sid=x; Path=/; HttpOnly; SameSite=Lax"
+        );
         assert_eq!(
             set("__Host-z_sid", "x", true),
             "__Host-z_sid=x; Path=/; HttpOnly; SameSite=Lax; Secure"

@@ -170,7 +170,7 @@ impl Visit {
 fn is_private(headers: &http::HeaderMap) -> bool {
     let lines = headers.get_all(CACHE_CONTROL).iter();
     let words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    words.map(<[u8]>::trim_ascii).any(|word| {
-        word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store")
-    })
+    words
+        .map(<[u8]>::trim_ascii)
+        .any(|word| word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store"))
 }

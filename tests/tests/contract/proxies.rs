@@ -1,0 +1,176 @@
+//! What the logs tell whoever runs a server behind a proxy.
+
+use tracing::Level;
+use ws_core::limits::ServerLimits;
+use ws_core::testkit::{TestClient, TestKit};
+use ws_server::extract::NoState;
+use ws_server::prelude::*;
+
+use crate::logs::Captured;
+
+struct Quiet;
+
+#[ws_handler]
+impl Quiet {
+    fn init() -> Self {
+        Quiet
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    open: "/open" => Quiet { require_session: false };
+}
+
+/// A server with one place for each address.
+fn kit() -> TestKit {
+    let limits = ServerLimits {
+        per_address: Some(1),
+        ..ServerLimits::DEFAULT
+    };
+    TestKit::with_limits(limits)
+        .with_table(Routes::table(), NoState)
+        .unwrap()
+}
+
+/// A handshake of this peer; `forwarded` names a client behind it.
+async fn open(kit: &TestKit, peer: &str, forwarded: Option<&str>) -> Result<TestClient, Refusal> {
+    let mut knock = kit.open("/open").peer(peer.parse().unwrap());
+    if let Some(client) = forwarded {
+        knock = knock.header("x-forwarded-for", client);
+    }
+    knock.connect().await
+}
+
+/// The lines at `warn` of so many handshakes that find the one place taken.
+async fn hints(kit: &TestKit, peer: &str, forwarded: Option<&str>, refused: u32) -> Vec<String> {
+    let (captured, _guard) = Captured::begin();
+    let _client = open(kit, peer, forwarded).await.unwrap();
+    for _ in 0..refused {
+        let refused = open(kit, peer, forwarded).await;
+        assert_eq!(refused.unwrap_err().status(), 429);
+    }
+    captured.of(Level::WARN)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_private_address_without_places_is_said_to_be_a_proxy_perhaps() {
+    for (peer, shown) in [
+        ("127.0.0.1:9", "127.0.0.1"),
+        ("[::ffff:172.16.0.9]:9", "172.16.0.9"),
+        ("100.64.0.1:9", "100.64.0.1"),
+        ("[fd00::9]:9", "fd00::9"),
+    ] {
+        let lines = hints(&kit(), peer, None, 1).await;
+        let [line] = &lines[..] else {
+            panic!("{peer}: {lines:?}");
+        };
+        assert!(
+            line.contains(&format!("address={shown} refused=1")),
+            "{line}"
+        );
+        assert!(
+            line.contains("name it in `Server::trusted_proxies`"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hint_is_given_at_each_power_of_ten_of_one_server() {
+    let kit = kit();
+    let mut lines = hints(&kit, "10.0.0.1:9", None, 60).await;
+    lines.extend(hints(&kit, "10.0.0.2:9", None, 60).await);
+    let counts: Vec<_> = lines
+        .iter()
+        .map(|line| line.split("refused=").nth(1).unwrap_or_default())
+        .collect();
+    assert_eq!(counts, ["1", "10", "100"], "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_no_hint_where_a_client_is_known_by_his_own_address() {
+    let none = Vec::<String>::new();
+    assert_eq!(hints(&kit(), "192.0.2.1:9", None, 2).await, none);
+    assert_eq!(hints(&kit(), "[2001:db8::1]:9", None, 2).await, none);
+    let trusting = || kit().trusted_proxies(["10.0.0.0/8"]);
+    // A proxy that is named, whoever is behind it, and whatever it says.
+    let behind = [
+        None,
+        Some("192.0.2.1"),
+        Some("192.168.0.1"),
+        Some("unknown"),
+    ];
+    for forwarded in behind {
+        assert_eq!(hints(&trusting(), "10.0.0.1:9", forwarded, 2).await, none);
+    }
+    // The header of somebody else takes nothing from the hint.
+    let lines = hints(&trusting(), "192.168.0.1:9", Some("192.0.2.1"), 1).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+/// What is logged for a handshake with these headers that a trusted proxy sends.
+async fn logged(level: Level, status: u16, headers: &[(&str, &str)]) -> String {
+    let (captured, _guard) = Captured::begin();
+    let kit = kit().trusted_proxies(["10.0.0.1"]);
+    let mut knock = kit.open("/open").peer("10.0.0.1:9".parse().unwrap());
+    for (name, value) in headers {
+        knock = knock.header(name, value);
+    }
+    let connected = knock.connect().await;
+    let found = connected.map_or_else(|refusal| refusal.status().as_u16(), |_| 101);
+    assert_eq!(found, status, "{headers:?}");
+    captured.of(level).join("\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_origin_is_logged_beside_the_own_one_with_every_remedy() {
+    let origin = ("origin", "http://shop.test");
+    let refused = |more: Vec<_>| async move {
+        let headers = [vec![origin], more].concat();
+        let line = logged(Level::WARN, 403, &headers).await;
+        for remedy in [
+            "the route's `origins`",
+            "`Server::origins`",
+            "`Server::public_url`",
+            "`Server::trusted_proxies`",
+        ] {
+            assert!(line.contains(remedy), "{remedy} in {line}");
+        }
+        line
+    };
+    let line = refused(vec![]).await;
+    assert!(
+        line.contains("route=\"open\" origin=\"http://shop.test\" own=\"localhost\""),
+        "{line}"
+    );
+    let host = ("x-forwarded-host", "shop.test:8443");
+    let line = refused(vec![host]).await;
+    assert!(line.contains("own=\"shop.test:8443\""), "{line}");
+    let line = refused(vec![host, ("x-forwarded-proto", "https")]).await;
+    assert!(line.contains("own=\"https://shop.test:8443\""), "{line}");
+    let long = format!("{}.test", "x".repeat(200));
+    let line = refused(vec![("x-forwarded-host", &long)]).await;
+    assert!(
+        line.contains(&"x".repeat(120)) && !line.contains(&"x".repeat(121)),
+        "{line}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_contradict_each_other_are_logged_without_what_they_say() {
+    let both = [
+        ("forwarded", "for=203.0.113.9;host=secret.test"),
+        ("x-forwarded-for", "192.0.2.7"),
+    ];
+    let text = "`Forwarded` and `X-Forwarded-For` name different clients, and neither counts";
+    let lines = logged(Level::DEBUG, 101, &both).await;
+    assert_eq!(lines.matches(text).count(), 1, "{lines}");
+    let all = logged(Level::TRACE, 101, &both).await + &lines;
+    for value in ["203.0.113.9", "192.0.2.7", "secret"] {
+        assert!(!all.contains(value), "{all}");
+    }
+    let one = logged(Level::DEBUG, 101, &both[1..]).await;
+    assert!(!one.contains(text), "{one}");
+}

@@ -1,0 +1,368 @@
+//! Who the client is: what proxies say, and what clients make them pass on.
+
+use super::*;
+
+mod hostile;
+
+/// The peer of most tests: a trusted proxy, as all of `10.0.0.0/8` and `fd00::/8` are.
+const PROXY: &str = "10.0.0.1:4711";
+
+fn policy() -> Policy {
+    let networks = ["10.0.0.0/8", "fd00::/8"];
+    Policy {
+        trusted_proxies: networks
+            .map(|text| text.parse().unwrap())
+            .into_iter()
+            .collect(),
+        ..Policy::default()
+    }
+}
+
+fn lines<'v>(lines: impl IntoIterator<Item = (&'static str, &'v [u8])>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in lines {
+        headers.append(name, HeaderValue::from_bytes(value).unwrap());
+    }
+    headers
+}
+
+/// What a request with these header lines says of its client, read from this peer.
+fn client_of(peer: &str, values: &[(&'static str, &str)]) -> Client {
+    let values = values.iter().map(|(name, value)| (*name, value.as_bytes()));
+    policy().client(peer.parse().ok(), &lines(values))
+}
+
+/// The client's address, and its scheme and host, where they are known.
+fn seen(values: &[(&'static str, &str)]) -> String {
+    let client = client_of(PROXY, values);
+    let scheme = client.scheme.map_or("?", Scheme::as_str);
+    let host = client.host.map_or("?".to_owned(), |host| host.to_string());
+    format!("{} {scheme} {host}", client.peer.unwrap())
+}
+
+/// The client's address alone.
+fn address(values: &[(&'static str, &str)]) -> String {
+    client_of(PROXY, values).peer.unwrap().to_string()
+}
+
+const FOR: &str = "x-forwarded-for";
+const PROTO: &str = "x-forwarded-proto";
+const HOST: &str = "x-forwarded-host";
+const FORWARDED: &str = "forwarded";
+
+#[test]
+fn the_client_is_the_last_address_that_is_no_proxy_s() {
+    let table: &[(&str, &str)] = &[
+        ("192.0.2.7", "192.0.2.7:0"),
+        ("192.0.2.7:80", "192.0.2.7:80"),
+        ("2001:db8::1", "[2001:db8::1]:0"),
+        ("[2001:db8::1]", "[2001:db8::1]:0"),
+        ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+        ("::ffff:192.0.2.7", "192.0.2.7:0"),
+        ("[::ffff:192.0.2.7]:9", "192.0.2.7:9"),
+        ("192.0.2.7, 10.0.0.2", "192.0.2.7:0"),
+        ("192.0.2.7,10.0.0.2,fd00::3", "192.0.2.7:0"),
+        ("192.0.2.7, ::ffff:10.0.0.2", "192.0.2.7:0"),
+        (" , 192.0.2.7 , ,, 10.0.0.2 ,", "192.0.2.7:0"),
+        // All of them are trusted: the leftmost.
+        ("10.0.0.3, 10.0.0.2", "10.0.0.3:0"),
+        ("", PROXY),
+        (",", PROXY),
+        // What a client wrote itself stands left of what the proxy saw.
+        ("203.0.113.9, 192.0.2.7", "192.0.2.7:0"),
+        ("10.0.0.9, 192.0.2.7", "192.0.2.7:0"),
+        ("203.0.113.9, 192.0.2.7, 10.0.0.2", "192.0.2.7:0"),
+        ("junk, 192.0.2.7", "192.0.2.7:0"),
+        // No usable address ends the walk.
+        ("unknown", PROXY),
+        ("203.0.113.9, unknown", PROXY),
+        ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2:0"),
+        ("203.0.113.9, 192.0.2.300", PROXY),
+        ("203.0.113.9, 192.0.2.7:65536", PROXY),
+        ("203.0.113.9, 192.0.2.7:+80", PROXY),
+        ("203.0.113.9, 192.0.2.7:", PROXY),
+        ("203.0.113.9, 192.0.2", PROXY),
+        ("203.0.113.9, proxy.example", PROXY),
+        ("203.0.113.9, [2001:db8::1", PROXY),
+        ("203.0.113.9, [2001:db8::1]x", PROXY),
+        ("203.0.113.9, [192.0.2.7]", PROXY),
+        ("203.0.113.9, fe80::1%eth0", PROXY),
+        ("203.0.113.9, \"192.0.2.7\"", PROXY),
+    ];
+    for (value, expected) in table {
+        assert_eq!(address(&[(FOR, value)]), *expected, "{value:?}");
+    }
+}
+
+#[test]
+fn forwarded_is_read_in_every_form_of_rfc_7239() {
+    let table: &[(&str, &str)] = &[
+        ("for=192.0.2.43", "192.0.2.43:0 ? ?"),
+        ("For=\"192.0.2.43:47011\"", "192.0.2.43:47011 ? ?"),
+        (
+            "For=\"[2001:db8:cafe::17]:4711\"",
+            "[2001:db8:cafe::17]:4711 ? ?",
+        ),
+        ("for=\"[2001:db8::1]\"", "[2001:db8::1]:0 ? ?"),
+        ("for=\"[2001:db8::1]:_hidden\"", "[2001:db8::1]:0 ? ?"),
+        (
+            "for=192.0.2.60;proto=http;by=203.0.113.43",
+            "192.0.2.60:0 http ?",
+        ),
+        (
+            "PROTO=HTTPS ; by=_x;HOST=\"Shop.test:8443\"; FOR=192.0.2.60",
+            "192.0.2.60:0 https shop.test:8443",
+        ),
+        (
+            "for=192.0.2.60;secret=\"a,b;for=1.1.1.1\\\"\";proto=wss",
+            "192.0.2.60:0 https ?",
+        ),
+        ("for=\"192.\\0.2.60\"", "192.0.2.60:0 ? ?"),
+        (
+            "for=192.0.2.60;host=shop.test:8443;",
+            "192.0.2.60:0 ? shop.test:8443",
+        ),
+        ("for=192.0.2.43, for=198.51.100.17", "198.51.100.17:0 ? ?"),
+        (
+            "for=192.0.2.43;proto=https,for=10.0.0.2;proto=http",
+            "192.0.2.43:0 https ?",
+        ),
+        (
+            "for=10.0.0.3;proto=https, for=10.0.0.2;proto=http",
+            "10.0.0.3:0 https ?",
+        ),
+        // Who is hidden is not named, but what he was asked for is known.
+        (
+            "for=unknown;proto=https;host=shop.test",
+            "10.0.0.1:4711 https shop.test",
+        ),
+        (
+            "for=203.0.113.9, for=_SEVKISEK;proto=https",
+            "10.0.0.1:4711 https ?",
+        ),
+        (
+            "for=203.0.113.9;proto=https, for=unknown, for=10.0.0.2",
+            "10.0.0.2:0 ? ?",
+        ),
+        ("proto=https", "10.0.0.1:4711 https ?"),
+        ("for=192.0.2.43;proto=ftp;host=\"a b\"", "192.0.2.43:0 ? ?"),
+        ("for=192.0.2.43;host=\"user@shop.test\"", "192.0.2.43:0 ? ?"),
+        ("for=192.0.2.43;ext=\"\"", "192.0.2.43:0 ? ?"),
+    ];
+    for (value, expected) in table {
+        assert_eq!(seen(&[(FORWARDED, value)]), *expected, "{value:?}");
+    }
+}
+
+#[test]
+fn several_header_lines_are_one_list() {
+    assert_eq!(
+        address(&[
+            (FOR, "203.0.113.9"),
+            (FOR, "192.0.2.7, 10.0.0.3"),
+            (FOR, "10.0.0.2")
+        ]),
+        "192.0.2.7:0"
+    );
+    let forwarded = [
+        (FORWARDED, "for=203.0.113.9;proto=http"),
+        (FORWARDED, "for=192.0.2.7;proto=https"),
+        (FORWARDED, "for=10.0.0.2, for=\"[fd00::2]\""),
+    ];
+    assert_eq!(seen(&forwarded), "192.0.2.7:0 https ?");
+}
+
+#[test]
+fn proto_and_host_are_those_of_the_client_s_own_place() {
+    let table: &[(&[(&str, &str)], &str)] = &[
+        (
+            &[(FOR, "192.0.2.7"), (PROTO, "https"), (HOST, "Shop.test")],
+            "192.0.2.7:0 https shop.test",
+        ),
+        (
+            &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "https, http")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[
+                (FOR, "192.0.2.7, 10.0.0.2"),
+                (HOST, "shop.test, inner.test"),
+            ],
+            "192.0.2.7:0 ? shop.test",
+        ),
+        // Left of the client's place is what a client wrote.
+        (
+            &[(FOR, "203.0.113.9, 192.0.2.7"), (PROTO, "http, https")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[(FOR, "203.0.113.9, 192.0.2.7"), (PROTO, "https")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "a, http, https")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[(FOR, "192.0.2.7"), (PROTO, "http, https")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[(PROTO, "https"), (HOST, "shop.test")],
+            "10.0.0.1:4711 https shop.test",
+        ),
+        (
+            &[(FOR, "192.0.2.7"), (PROTO, "gopher"), (HOST, "a/b")],
+            "192.0.2.7:0 ? ?",
+        ),
+        (&[(FOR, "192.0.2.7"), (PROTO, "WSS")], "192.0.2.7:0 https ?"),
+        (&[(FOR, "192.0.2.7"), (PROTO, "ws")], "192.0.2.7:0 http ?"),
+        // `Forwarded` alone counts where it stands.
+        (
+            &[
+                (FORWARDED, "for=192.0.2.7"),
+                (PROTO, "https"),
+                (HOST, "evil.test"),
+            ],
+            "192.0.2.7:0 ? ?",
+        ),
+    ];
+    for (values, expected) in table {
+        assert_eq!(seen(values), *expected, "{values:?}");
+    }
+}
+
+#[test]
+fn where_both_families_name_different_clients_neither_counts() {
+    let both = |forwarded, older| {
+        seen(&[
+            (FORWARDED, forwarded),
+            (FOR, older),
+            (PROTO, "https"),
+            (HOST, "shop.test"),
+        ])
+    };
+    let neither = "10.0.0.1:4711 ? ?";
+    assert_eq!(both("for=203.0.113.9;proto=https", "192.0.2.7"), neither);
+    assert_eq!(both("proto=https", "192.0.2.7"), neither);
+    assert_eq!(both("for=\"203.0.113.9", "192.0.2.7"), neither);
+    assert_eq!(both("for=192.0.2.7", "unknown"), neither);
+    // The same client: what both say counts, what one alone says may be the client's word.
+    let all = "for=\"192.0.2.7:80\";proto=https;host=shop.test";
+    assert_eq!(both(all, "192.0.2.7:80"), "192.0.2.7:80 https shop.test");
+    assert_eq!(both(all, "192.0.2.7"), "192.0.2.7:0 https shop.test");
+    assert_eq!(both("for=192.0.2.7", "192.0.2.7"), "192.0.2.7:0 ? ?");
+    let other = "for=192.0.2.7;proto=http;host=evil.test";
+    assert_eq!(both(other, "192.0.2.7"), "192.0.2.7:0 ? ?");
+}
+
+#[test]
+fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
+    let values = [
+        (FOR, "203.0.113.9"),
+        (PROTO, "https"),
+        (HOST, "evil.test"),
+        (FORWARDED, "for=203.0.113.9;proto=https;host=evil.test"),
+    ];
+    for peer in [
+        "192.0.2.1:9",
+        "11.0.0.1:9",
+        "127.0.0.1:9",
+        "[2001:db8::1]:9",
+        "[::1]:9",
+    ] {
+        let expected = Client {
+            peer: peer.parse().ok(),
+            ..Client::default()
+        };
+        assert_eq!(client_of(peer, &values), expected, "{peer}");
+        assert_eq!(
+            Policy::default().client(peer.parse().ok(), &HeaderMap::new()),
+            expected
+        );
+    }
+    assert_eq!(client_of("nobody", &values), Client::default());
+    let mapped = client_of("[::ffff:192.0.2.1]:9", &values);
+    assert_eq!(mapped.peer, "192.0.2.1:9".parse().ok());
+    let mapped = client_of("[::ffff:10.0.0.1]:9", &[(FOR, "192.0.2.7")]);
+    assert_eq!(
+        (mapped.peer, mapped.proxied),
+        ("192.0.2.7:0".parse().ok(), true)
+    );
+}
+
+#[test]
+fn public_url_counts_for_more_than_what_is_forwarded() {
+    let policy = Policy {
+        public_url: "https://shop.test:8443".parse().ok(),
+        ..policy()
+    };
+    let values = [(FOR, "192.0.2.7"), (PROTO, "http"), (HOST, "evil.test")];
+    let headers = lines(values.map(|(name, value)| (name, value.as_bytes())));
+    for (peer, expected) in [(PROXY, "192.0.2.7:0"), ("192.0.2.1:9", "192.0.2.1:9")] {
+        let client = policy.client(peer.parse().ok(), &headers);
+        assert_eq!(client.peer, expected.parse().ok());
+        assert_eq!(client.scheme, Some(Scheme::Https));
+        assert_eq!(client.host.unwrap().to_string(), "shop.test:8443");
+    }
+}
+
+#[test]
+fn networks_are_read_in_every_form_and_nothing_else_is() {
+    let table: &[(&str, &str, &[&str], &[&str])] = &[
+        (
+            "10.0.0.0/8",
+            "10.0.0.0/8",
+            &["10.255.0.1", "::ffff:10.0.0.1"],
+            &["11.0.0.1", "::a00:1"],
+        ),
+        ("10.1.2.3/8", "10.0.0.0/8", &["10.255.0.1"], &["11.0.0.1"]),
+        ("192.0.2.7", "192.0.2.7/32", &["192.0.2.7"], &["192.0.2.8"]),
+        ("::1", "::1/128", &["::1"], &["::2", "127.0.0.1"]),
+        ("fd00::/8", "fd00::/8", &["fdff::1"], &["fc00::1"]),
+        ("0.0.0.0/0", "0.0.0.0/0", &["192.0.2.7"], &["2001:db8::1"]),
+        (
+            "::/0",
+            "::/0",
+            &["2001:db8::1"],
+            &["192.0.2.7", "::ffff:192.0.2.7"],
+        ),
+        (
+            "::ffff:10.0.0.0/104",
+            "10.0.0.0/8",
+            &["10.0.0.1"],
+            &["11.0.0.1"],
+        ),
+        (
+            "::ffff:192.0.2.7",
+            "192.0.2.7/32",
+            &["192.0.2.7"],
+            &["192.0.2.8"],
+        ),
+    ];
+    for (text, shown, inside, outside) in table {
+        let network: Network = text.parse().unwrap();
+        assert_eq!(network.to_string(), *shown, "{text}");
+        let contains = |address: &&str| network.contains(address.parse().unwrap());
+        assert!(inside.iter().all(contains), "{text}");
+        assert!(!outside.iter().any(contains), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "10.0.0",
+        "10.0.0.0/-1",
+        " 10.0.0.1",
+        "fd00::/129",
+        "[::1]",
+        "10.0.0.1:80",
+        "proxy.example",
+        "*",
+        "::ffff:10.0.0.0/95",
+        "10.0.0.1/8/8",
+    ] {
+        assert_eq!(text.parse::<Network>(), Err(NetworkError), "{text:?}");
+    }
+}

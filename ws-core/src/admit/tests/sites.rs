@@ -1,0 +1,286 @@
+//! Which site is the own one behind proxies, and what pages of other sites may do.
+
+use super::*;
+
+const PROTO: &str = "x-forwarded-proto";
+const HOST: &str = "x-forwarded-host";
+
+type Headers = &'static [(&'static str, &'static str)];
+
+/// Headers, an origin, and the statuses of such a request: of a trusted proxy, and of any
+/// other peer.
+const FORWARDED: &[(Headers, &str, u16, u16)] = &[
+    // The scheme is compared where it is known.
+    (&[(PROTO, "https")], "https://example.com", 101, 101),
+    (&[(PROTO, "https")], "https://example.com:443", 101, 101),
+    (&[(PROTO, "https")], "http://example.com", 403, 101),
+    (&[(PROTO, "https")], "http://example.com:443", 403, 403),
+    (&[(PROTO, "http")], "http://example.com:80", 101, 101),
+    (&[(PROTO, "http")], "https://example.com", 403, 101),
+    (&[(PROTO, "wss")], "https://example.com", 101, 101),
+    (&[(PROTO, "gopher")], "http://example.com", 101, 101),
+    (&[], "http://example.com", 101, 101),
+    (&[], "https://example.com", 101, 101),
+    // The forwarded host counts for more than `Host`.
+    (&[(HOST, "shop.test")], "http://shop.test", 101, 403),
+    (&[(HOST, "shop.test")], "https://SHOP.test:443", 101, 403),
+    (&[(HOST, "shop.test")], "https://example.com", 403, 101),
+    (
+        &[(HOST, "shop.test:443"), (PROTO, "https")],
+        "https://shop.test",
+        101,
+        403,
+    ),
+    (
+        &[(HOST, "shop.test:80"), (PROTO, "https")],
+        "https://shop.test",
+        403,
+        403,
+    ),
+    (
+        &[(HOST, "shop.test:8443"), (PROTO, "https")],
+        "https://shop.test:8443",
+        101,
+        403,
+    ),
+    (
+        &[(HOST, "shop.test:8443"), (PROTO, "https")],
+        "https://shop.test",
+        403,
+        403,
+    ),
+    (
+        &[(HOST, "[2001:db8::1]"), (PROTO, "https")],
+        "https://[2001:db8::1]",
+        101,
+        403,
+    ),
+    (&[(HOST, "no host")], "https://example.com", 101, 101),
+    (
+        &[("forwarded", "host=shop.test;proto=https")],
+        "https://shop.test",
+        101,
+        403,
+    ),
+    (
+        &[("forwarded", "host=shop.test;proto=https")],
+        "http://shop.test",
+        403,
+        403,
+    ),
+    // A usable `Host` must be there all the same.
+    (
+        &[("-host", ""), (HOST, "shop.test")],
+        "https://shop.test",
+        400,
+        400,
+    ),
+];
+
+/// Headers, an origin, and the status of such a request.
+type Sites = &'static [(Headers, &'static str, u16)];
+
+#[test]
+fn behind_a_trusted_proxy_the_own_origin_is_the_forwarded_one() {
+    for (headers, origin, trusted, untrusted) in FORWARDED {
+        let changes = [*headers, &[("origin", *origin)]].concat();
+        let case = |peer: &str| Case {
+            peer: peer.parse().ok(),
+            policy: Policy {
+                trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
+                ..Policy::default()
+            },
+            ..Case::default()
+        };
+        let status = ["10.0.0.1:9", "192.0.2.1:9"].map(|peer| case(peer).status(&changes));
+        assert_eq!(status, [*trusted, *untrusted], "{headers:?} {origin}");
+    }
+}
+
+#[test]
+fn an_authority_in_the_target_counts_for_less_than_a_forwarded_host() {
+    let case = || Case {
+        uri: "http://inner.test/chat",
+        peer: "10.0.0.1:9".parse().ok(),
+        policy: Policy {
+            trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
+            ..Policy::default()
+        },
+        ..Case::default()
+    };
+    let from = |origin| [(HOST, "shop.test"), ("origin", origin)];
+    assert_eq!(case().status(&from("https://shop.test")), 101);
+    assert_eq!(case().status(&from("https://inner.test")), 403);
+    assert_eq!(case().status(&[("origin", "https://inner.test")]), 101);
+}
+
+#[test]
+fn public_url_counts_for_more_than_a_forwarded_host_and_scheme() {
+    let case = || Case {
+        peer: "10.0.0.1:9".parse().ok(),
+        policy: Policy {
+            trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
+            public_url: "https://shop.test".parse().ok(),
+            ..Policy::default()
+        },
+        ..Case::default()
+    };
+    let from = |origin| [(HOST, "evil.test"), (PROTO, "http"), ("origin", origin)];
+    assert_eq!(case().status(&from("https://shop.test")), 101);
+    assert_eq!(case().status(&from("http://shop.test")), 403);
+    assert_eq!(case().status(&from("http://evil.test")), 403);
+}
+
+/// Routes that say nothing of origins, without and with a session.
+fn doors(origins: Option<Origins>) -> [Door; 2] {
+    [false, true].map(|require_session| Door {
+        require_session,
+        origins,
+        ..OPEN
+    })
+}
+
+#[test]
+fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
+    let policy = Policy {
+        origins: AllowedOrigins::Any,
+        ..Policy::default()
+    };
+    let case = |door| Case {
+        door,
+        policy: policy.clone(),
+        visitor: Ok(Visitor {
+            session: Some(Session::new("s")),
+            ..Visitor::default()
+        }),
+        ..Case::default()
+    };
+    let foreign = [("origin", "https://evil.test")];
+    assert_eq!(
+        doors(None).map(|door| case(door).status(&foreign)),
+        [101, 403]
+    );
+    assert_eq!(doors(None).map(|door| case(door).status(&[])), [101, 101]);
+    let own = [("origin", "https://example.com")];
+    assert_eq!(doors(None).map(|door| case(door).status(&own)), [101, 101]);
+    let any = doors(Some(Origins::Any));
+    assert_eq!(any.map(|door| case(door).status(&foreign)), [101, 101]);
+}
+
+#[test]
+fn only_a_page_of_another_site_that_any_lets_in_is_cross_site() {
+    let listed = |list: &[&str]| Policy {
+        origins: AllowedOrigins::Listed(list.iter().map(|text| text.parse().unwrap()).collect()),
+        ..Policy::default()
+    };
+    let any = Policy {
+        origins: AllowedOrigins::Any,
+        ..Policy::default()
+    };
+    let of_route = Some(Origins::Any);
+    let of_list = Some(Origins::List(&["https://evil.test"]));
+    let table: [(&Policy, Option<Origins>, &str, bool); 11] = [
+        (&Policy::default(), None, "", false),
+        (&Policy::default(), None, "https://example.com", false),
+        (&Policy::default(), of_route, "", false),
+        (&Policy::default(), of_route, "http://example.com", false),
+        (&Policy::default(), of_route, "https://evil.test", true),
+        (&Policy::default(), of_route, "null", true),
+        (&Policy::default(), of_list, "https://evil.test", false),
+        (
+            &listed(&["https://evil.test"]),
+            None,
+            "https://evil.test",
+            false,
+        ),
+        (
+            &listed(&["https://evil.test"]),
+            of_route,
+            "https://evil.test",
+            false,
+        ),
+        (&any, None, "https://evil.test", true),
+        (&any, None, "https://example.com", false),
+    ];
+    for (policy, origins, origin, expected) in table {
+        let case = Case {
+            door: Door { origins, ..OPEN },
+            policy: policy.clone(),
+            ..Case::default()
+        };
+        let change = [("origin", origin)];
+        let knock = case.knock(if origin.is_empty() { &[] } else { &change });
+        assert_eq!(
+            knock.unwrap().cross_site(),
+            expected,
+            "{origins:?} {origin:?}"
+        );
+    }
+}
+
+#[test]
+fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
+    const FETCH: &str = "sec-fetch-site";
+    let table: Sites = &[
+        (&[], "", 200),
+        (&[(FETCH, "same-origin")], "", 200),
+        (&[(FETCH, "none")], "", 200),
+        (&[(FETCH, "cross-site")], "", 403),
+        (&[(FETCH, "Cross-Site")], "", 403),
+        (
+            &[(FETCH, "none"), ("+sec-fetch-site", "cross-site")],
+            "",
+            403,
+        ),
+        (&[], "https://example.com", 200),
+        (&[(FETCH, "cross-site")], "https://partner.test", 200),
+        (&[], "http://partner.test", 403),
+        (&[], "https://evil.test", 403),
+        (&[(FETCH, "same-origin")], "https://evil.test", 403),
+        (&[], "null", 403),
+        (
+            &[("+origin", "https://example.com")],
+            "https://example.com",
+            403,
+        ),
+        (&[("-host", "")], "", 200),
+        (&[("-host", "")], "https://example.com", 400),
+        (&[(PROTO, "https")], "http://example.com", 403),
+        (&[(HOST, "shop.test")], "https://shop.test", 200),
+    ];
+    let case = |origins| Case {
+        method: Method::POST,
+        peer: "10.0.0.1:9".parse().ok(),
+        policy: Policy {
+            origins,
+            trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
+            ..Policy::default()
+        },
+        ..Case::default()
+    };
+    let ask = |case: &Case, headers: &[_], origin: &str| {
+        let own: &[_] = if origin.is_empty() {
+            &[]
+        } else {
+            &[("origin", origin)]
+        };
+        let asked = case.ask(&[own, headers].concat(), |request| {
+            same_site(request, &case.policy)
+        });
+        asked.map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
+    };
+    let listed = case(AllowedOrigins::Listed(vec![
+        "https://partner.test".parse().unwrap(),
+    ]));
+    for (headers, origin, expected) in table {
+        assert_eq!(
+            ask(&listed, headers, origin),
+            *expected,
+            "{headers:?} {origin:?}"
+        );
+    }
+    // What routes may take is nothing to an HTTP endpoint.
+    let any = case(AllowedOrigins::Any);
+    assert_eq!(ask(&any, &[], "https://evil.test"), 403);
+    assert_eq!(ask(&any, &[], "https://example.com"), 200);
+}

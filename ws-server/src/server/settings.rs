@@ -1,0 +1,72 @@
+//! What a configuration says, until it is built.
+
+use ws_core::admit::{AllowedOrigins, Network, Origin, Policy, TrustedProxies};
+use ws_core::limits::{LimitOptions, ServerLimits};
+use ws_core::session::SessionOptions;
+
+use crate::failure::Error;
+
+/// What a configuration says, apart from the table and its state.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pub(super) limits: LimitOptions,
+    pub(super) server_limits: ServerLimits,
+    pub(super) sessions: SessionOptions,
+    /// As given; looked at by `build`, so that setters return no `Result`.
+    pub(super) origins: Origins,
+    pub(super) public_url: Option<String>,
+    pub(super) trusted_proxies: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Origins {
+    #[default]
+    Same,
+    Any,
+    Listed(Vec<String>),
+}
+
+impl Settings {
+    /// The texts of the configuration, read.
+    pub(super) fn policy(&self) -> Result<Policy, Error> {
+        let origin = |value: &String| {
+            value.parse::<Origin>().map_err(|_| Error::Origin {
+                value: value.clone(),
+            })
+        };
+        let origins = match &self.origins {
+            Origins::Same => AllowedOrigins::Same,
+            Origins::Any => AllowedOrigins::Any,
+            Origins::Listed(listed) => {
+                AllowedOrigins::Listed(listed.iter().map(origin).collect::<Result<_, _>>()?)
+            }
+        };
+        let public_url = self.public_url.as_deref().map(public_url).transpose()?;
+        let trusted_proxies = self.trusted_proxies()?;
+        Ok(Policy {
+            origins,
+            public_url,
+            trusted_proxies,
+        })
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, Error> {
+        let network = |value: &String| {
+            value.parse::<Network>().map_err(|_| Error::TrustedProxy {
+                value: value.clone(),
+            })
+        };
+        self.trusted_proxies.iter().map(network).collect()
+    }
+}
+
+/// The origin of a public URL; the slash that ends it is of no account.
+fn public_url(value: &str) -> Result<Origin, Error> {
+    let origin = value.strip_suffix('/').unwrap_or(value).parse::<Origin>();
+    match origin {
+        Ok(origin) if matches!(origin.scheme(), "http" | "https") => Ok(origin),
+        _ => Err(Error::PublicUrl {
+            value: value.to_owned(),
+        }),
+    }
+}
