@@ -14,8 +14,8 @@ const LONGEST: usize = 450;
 const CORE: &[&[&str]] = &[
     &["close", "message", "limits", "id", "hook"],
     &["error", "protocol", "timer"],
-    &["outbox", "mailbox", "session", "page"],
-    &["decode", "topic"],
+    &["outbox", "mailbox", "session"],
+    &["decode", "topic", "page"],
     &["reply"],
     &["socket"],
     &["hub"],
@@ -32,6 +32,7 @@ const SERVER: &[&[&str]] = &[
     &["failure", "connection", "runtime", "shared"],
     &["handshake"],
     &["filter"],
+    &["visitors"],
     &["server"],
 ];
 

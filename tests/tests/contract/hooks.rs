@@ -86,6 +86,8 @@ dispatch! {
 #[tokio::test(start_paused = true)]
 async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has() {
     let kit = TestKit::new();
+    let ada = kit.user("ada").await;
+    let (session, page) = (ada.session().id(), ada.page());
     let knock = kit
         .clone()
         .with_table(Routes::table(), App { number: 7 })
@@ -95,11 +97,12 @@ async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has()
         .without_header("host")
         .header("host", "example")
         .header("accept-language", "nl")
-        .session(Session::new("ada"))
-        .page(Page::new("p1"));
+        .session(&ada)
+        .page(&page);
     let mut client = knock.connect().await.unwrap();
     client.send("?").await;
-    let expected = "4 blue you example nl ada p1 7 1 1 1 1 7 ada p1";
+    let who = format!("{session} {}", page.id());
+    let expected = format!("4 blue you example nl {who} 7 1 1 1 1 7 {who}");
     assert_eq!(client.text().await, expected);
 }
 
@@ -111,7 +114,7 @@ async fn an_argument_of_the_applications_own_may_refuse() {
         .with_table(Routes::table(), App { number: 7 })
         .unwrap()
         .open("/guests/4/blue?hello=you");
-    let knock = knock.session(Session::new("ada")).page(Page::new("p1"));
+    let knock = knock.visitor(&kit.visitor().await);
     let refusal = knock.connect().await.unwrap_err();
     assert_eq!(
         (refusal.status().as_u16(), refusal.text()),

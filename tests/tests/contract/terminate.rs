@@ -236,16 +236,18 @@ dispatch! {
 #[tokio::test(start_paused = true)]
 async fn terminate_takes_the_handler_lent_and_reason_hub_state_and_session() {
     let (kit, journal) = (TestKit::new(), Journal::new());
+    let ada = kit.user("ada").await;
     let knock = kit
         .clone()
         .with_table(Routes::table(), 7)
         .unwrap()
         .open("/lent")
-        .session(Session::new("ada"));
+        .session(&ada);
     let mut client = journal.hand(knock).connect().await.unwrap();
     client.end().await;
     client.terminated().await;
-    assert_eq!(journal.lines(), ["connection lost 1 7 ada"]);
+    let id = ada.session().id();
+    assert_eq!(journal.lines(), [format!("connection lost 1 7 {id}")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use ws_server::limits::SessionLimits;
 
 use crate::browser::Browser;
-use crate::client::{Client, HOST, until, upgrade};
+use crate::client::{Client, until, upgrade};
+use crate::handshake::HOST;
 use crate::running::Running;
 use crate::site::running;
 

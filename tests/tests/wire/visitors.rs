@@ -1,1 +1,250 @@
+//! The HTTP side: cookies and their flags, caches, and what other sites may not do.
 
+use warp::Filter;
+use ws_server::prelude::*;
+
+use crate::browser::Browser;
+use crate::client::{Client, Head};
+use crate::running::Running;
+use crate::site::{self, Routes, running};
+
+/// The `Set-Cookie` line of this cookie.
+fn set<'h>(head: &'h Head, name: &str) -> &'h str {
+    let lines = head.all("set-cookie").into_iter();
+    let mut of_name =
+        lines.filter(|line| line.split_once('=').is_some_and(|(known, _)| known == name));
+    let line = of_name
+        .next()
+        .unwrap_or_else(|| panic!("`{name}` is not set: {head:?}"));
+    assert!(of_name.next().is_none(), "`{name}` is set twice: {head:?}");
+    line
+}
+
+/// What stands behind the value of a cookie.
+fn attributes(line: &str) -> &str {
+    line.split_once("; ")
+        .map_or("", |(_, attributes)| attributes)
+}
+
+#[tokio::test]
+async fn cookies_are_closed_to_scripts_and_other_sites() {
+    let server = running(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let (head, page) = browser.request("GET", "/").await;
+    for name in ["z_sid", "z_pid"] {
+        assert_eq!(
+            attributes(set(&head, name)),
+            "Path=/; HttpOnly; SameSite=Lax"
+        );
+    }
+    // 256 bits.
+    assert_eq!(browser.cookie("z_sid").len(), 43);
+    assert_eq!(browser.cookie("z_pid"), page);
+    // A session that goes on sets its cookie no more; a page is another one each time.
+    let (head, second) = browser.request("GET", "/").await;
+    assert_eq!(head.all("set-cookie").len(), 1);
+    assert_ne!(second, page);
+    let (head, _) = browser.request("GET", "/visit").await;
+    assert_eq!((head.status, head.all("set-cookie").len()), (200, 0));
+}
+
+#[tokio::test]
+async fn over_tls_cookies_are_secure_and_of_this_host_alone() {
+    let by_url = running(|server| server.public_url("https://example.com")).await;
+    let by_proxy = running(|server| server.trusted_proxies(["127.0.0.1"])).await;
+    for server in [by_url, by_proxy] {
+        let mut browser = Browser::new(server.address);
+        browser.lines = vec![
+            "X-Forwarded-For: 192.0.2.1".to_owned(),
+            "X-Forwarded-Proto: https".to_owned(),
+        ];
+        let (head, page) = browser.request("GET", "/").await;
+        for name in ["__Host-z_sid", "__Host-z_pid"] {
+            assert_eq!(
+                attributes(set(&head, name)),
+                "Path=/; HttpOnly; SameSite=Lax; Secure"
+            );
+        }
+        let path = format!("/socket/custom?z_pid={page}");
+        assert_eq!(browser.status(&path).await, 101);
+        // Under the plain name anybody on the way could have planted it.
+        let sid = browser.cookie("__Host-z_sid").to_owned();
+        browser.cookies = [("z_sid".to_owned(), sid)].into();
+        assert_eq!(browser.status(&path).await, 403);
+        let (head, _) = browser.request("POST", "/logoff").await;
+        let removed = "Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0";
+        assert_eq!(attributes(set(&head, "__Host-z_sid")), removed);
+    }
+}
+
+#[tokio::test]
+async fn cookies_have_the_names_that_the_server_gives_them() {
+    let server = running(|server| server.session_cookie("sid").page_cookie("tab")).await;
+    let mut browser = Browser::new(server.address);
+    let page = browser.get("/").await;
+    assert_eq!(browser.cookie("tab"), page);
+    assert_eq!(browser.status("/socket/custom").await, 101);
+    assert_eq!(
+        browser.status(&format!("/socket/custom?tab={page}")).await,
+        101
+    );
+    assert_eq!(browser.status("/socket/custom?tab=x").await, 403);
+    browser.cookies.remove("tab");
+    assert_eq!(
+        browser
+            .status(&format!("/socket/custom?z_pid={page}"))
+            .await,
+        403
+    );
+    let wrong = Server::new(Routes::table())
+        .session_cookie("__Host-sid")
+        .build();
+    let error = wrong.unwrap_err().to_string();
+    assert!(
+        error.starts_with("\"__Host-sid\" is no name for a cookie"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn no_shared_cache_keeps_a_reply_that_is_one_visitors() {
+    let server = running(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let private = Some("private, no-cache");
+    let (head, _) = browser.request("GET", "/visit").await;
+    assert_eq!(head.header("cache-control"), private, "a new session");
+    let (head, _) = browser.request("GET", "/visit").await;
+    assert_eq!(head.header("cache-control"), None, "nothing is set");
+    let (head, _) = browser.request("GET", "/").await;
+    assert_eq!(head.header("cache-control"), private, "a page");
+    let (head, _) = browser.request("POST", "/page").await;
+    assert_eq!(
+        head.header("cache-control"),
+        Some("no-store"),
+        "what is stricter stays"
+    );
+    let (head, _) = browser.request("POST", "/logon/ada").await;
+    assert_eq!(head.header("cache-control"), private, "a logon");
+}
+
+#[tokio::test]
+async fn a_single_page_client_asks_for_its_page() {
+    let server = running(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let (head, body) = browser.request("POST", "/page").await;
+    assert_eq!(
+        (head.status, head.header("content-type")),
+        (200, Some("application/json"))
+    );
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let page = body["page"].as_str().unwrap();
+    browser.cookies.remove("z_pid");
+    assert_eq!(browser.status("/socket/custom").await, 403);
+    assert_eq!(
+        browser
+            .status(&format!("/socket/custom?z_pid={page}"))
+            .await,
+        101
+    );
+    assert_eq!(browser.request("GET", "/page").await.0.status, 405);
+}
+
+#[tokio::test]
+async fn who_only_reads_begins_no_session() {
+    let server = running(|server| server).await;
+    let sessions = server.ws.hub().sessions().clone();
+    let mut browser = Browser::new(server.address);
+    assert_eq!(browser.get("/who").await, "nobody");
+    assert!(browser.cookies.is_empty());
+    assert_eq!(sessions.count().await.unwrap(), 0);
+    browser.get("/visit").await;
+    assert_eq!(browser.get("/who").await, "a visitor");
+    browser.post("/logon/ada").await;
+    assert_eq!(browser.get("/who").await, "ada");
+    assert_eq!(browser.get("/visit").await, "ada");
+    browser.post("/logoff").await;
+    assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
+    assert_eq!(browser.get("/who").await, "nobody");
+    assert_eq!(sessions.count().await.unwrap(), 0);
+}
+
+/// A form of another site must neither act for a visitor nor log him on as somebody else.
+#[tokio::test]
+async fn what_changes_something_must_come_from_a_page_of_the_site() {
+    let server = running(|server| server.origins(["https://partner.example"])).await;
+    let mut browser = Browser::new(server.address);
+    browser.get("/visit").await;
+    let table = [
+        (None, 200),
+        (Some("Origin: http://example.com"), 200),
+        (Some("Origin: https://partner.example"), 200),
+        (Some("Origin: http://evil.example"), 403),
+        (Some("Origin: http://example.com:8080"), 403),
+        (Some("Origin: null"), 403),
+        (Some("Sec-Fetch-Site: cross-site"), 403),
+        (Some("Sec-Fetch-Site: same-origin"), 200),
+    ];
+    for (line, status) in table {
+        browser.lines = line.into_iter().map(str::to_owned).collect();
+        for path in ["/logon/mallory", "/page", "/who"] {
+            let (head, _) = browser.request("POST", path).await;
+            assert_eq!(head.status, status, "{line:?} {path}");
+            assert!(
+                status == 200 || head.all("set-cookie").is_empty(),
+                "{line:?} {path}"
+            );
+        }
+        // What only reads may come from anywhere: a link, for one.
+        assert_eq!(browser.request("GET", "/visit").await.0.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
+    let limits = ws_server::limits::SessionLimits {
+        sessions: 2,
+        ..ws_server::limits::SessionLimits::DEFAULT
+    };
+    let server = running(|server| server.session_limits(limits)).await;
+    let (mut known, mut other) = (Browser::new(server.address), Browser::new(server.address));
+    known.get("/visit").await;
+    other.get("/visit").await;
+    known.get("/visit").await;
+    // The cookie of the other never came back.
+    let mut third = Browser::new(server.address);
+    third.get("/visit").await;
+    third.get("/visit").await;
+    assert_eq!(other.get("/who").await, "nobody");
+    let (head, body) = other.request("GET", "/visit").await;
+    assert_eq!(
+        (head.status, head.header("retry-after"), &*body),
+        (503, Some("5"), "sessions are not available now\n")
+    );
+    assert_eq!(known.get("/who").await, "a visitor");
+}
+
+/// Under warp's own server refusals are answered by `recover`.
+#[tokio::test]
+async fn refusals_are_answered_under_warps_own_server_too() {
+    let ws = Server::new(Routes::table()).build().unwrap();
+    let filter = site::filter(&ws).recover(ws_server::recover);
+    let filter = filter
+        .map(|reply| warp::Reply::into_response(reply))
+        .boxed();
+    let server = Running::under_warp(ws, filter).await;
+    let mut browser = Browser::new(server.address);
+    let page = browser.get("/").await;
+    assert_eq!(
+        browser
+            .status(&format!("/socket/custom?z_pid={page}"))
+            .await,
+        101
+    );
+    browser.lines = vec!["Origin: http://evil.example".to_owned()];
+    let (head, body) = browser.request("POST", "/logon/mallory").await;
+    let text = "connections from this origin are not accepted\n";
+    assert_eq!((head.status, &*body), (403, text));
+    // Others' rejections stay what they are.
+    let nothing = "GET /nothing HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    assert_eq!(Client::ask(server.address, nothing).await.0.status, 404);
+}

@@ -157,14 +157,19 @@ pub(super) fn check(
 /// for what acts with the cookies of a visitor and is no WebSocket handshake.
 ///
 /// A request without `Origin` is from no page of another site, unless the browser says so in
-/// `Sec-Fetch-Site`. [`AllowedOrigins::Any`] is about routes; here it means the own origin.
+/// `Sec-Fetch-Site`; and one whose origin is `null`, since its page sends no referrer, is from
+/// this site where the browser says that. [`AllowedOrigins::Any`] is about routes; here it means the own origin.
 ///
 /// # Errors
 ///
 /// 403 for an origin that is neither the server's own nor in [`Policy::origins`]; 400 where
 /// it cannot be told, without a usable `Host`.
 pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> {
-    if !request.headers.contains_key(header::ORIGIN) && !is_cross_site(request) {
+    let passes = match request.headers.get(header::ORIGIN) {
+        None => !fetched_from(request, "cross-site"),
+        Some(origin) => origin == "null" && fetched_from(request, "same-origin"),
+    };
+    if passes {
         return Ok(());
     }
     let client = policy.client(request.peer, request.headers);
@@ -182,10 +187,11 @@ fn refused() -> Refusal {
     Refusal::FORBIDDEN.body("connections from this origin are not accepted")
 }
 
-/// What the browser itself says of a request without `Origin` (Fetch Metadata).
-fn is_cross_site(request: &Request<'_>) -> bool {
+/// Whether the browser itself says that a request comes from there (Fetch Metadata); no page
+/// can set the header.
+fn fetched_from(request: &Request<'_>, site: &str) -> bool {
     let mut said = request.headers.get_all("sec-fetch-site").iter();
-    said.any(|value| value.as_bytes().eq_ignore_ascii_case(b"cross-site"))
+    said.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
 }
 
 /// The site that this server is in the eyes of whoever sent the request.
