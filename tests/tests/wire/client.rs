@@ -1,17 +1,13 @@
 //! A client of bytes: it knows HTTP heads and WebSocket frames, and no rule of either. What
 //! it sends may be wrong in any way, and it never answers by itself.
 
-use std::fmt::Debug;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-/// No wait of these tests takes so long, unless what it waits for never comes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub use ws_tests::within;
 
 /// The mask of every frame. Any mask will do.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -24,12 +20,6 @@ pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
-
-/// Waits for an event, and fails loudly where it does not come.
-pub async fn within<T>(what: impl Debug, event: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(PATIENCE, event).await;
-    waited.unwrap_or_else(|_| panic!("waited in vain: {what:?}"))
-}
 
 /// Waits until something holds that no event tells of.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {

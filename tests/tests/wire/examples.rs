@@ -1,116 +1,39 @@
 //! The examples, as programs: what their documentation says can be seen from outside.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{ExitStatus, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::sync::OnceCell;
+use tokio::process::Command;
+use ws_tests::{Example, program};
 
 use crate::client::{BINARY, Client, Frame, close, frame, upgrade, within};
 
-/// Builds the examples once, where and how this test was built. Returns their directory.
-async fn built() -> &'static PathBuf {
-    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-    BUILT.get_or_init(build).await
+/// As [`Example::start`], with so few files.
+async fn start_with_files(name: &str, files: u32) -> Example {
+    let mut shell = Command::new("bash");
+    let program = program(name).await;
+    let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+    shell.arg("-c").arg(script).arg(program);
+    Example::run(shell, &[]).await
 }
 
-async fn build() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.ancestors().nth(2).unwrap();
-    let mut cargo = Command::new(env!("CARGO"));
-    // The whole workspace: then nothing is built again that its tests have built.
-    cargo.args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--all-features",
-        "--examples",
-    ]);
-    cargo.arg("--target-dir").arg(profile.parent().unwrap());
-    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
-    // It compiles: only here the patience of `within` would be too short.
-    let status = cargo.status().await.unwrap();
-    assert!(status.success(), "the examples do not build");
-    profile.join("examples")
+async fn open(example: &Example, path: &str) -> Client {
+    Client::open(example.address, path).await
 }
 
-/// An example that runs; it is killed where it is dropped.
-struct Example {
-    child: Child,
-    address: SocketAddr,
-    _output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Example {
-    async fn start(name: &str, arguments: &[&str]) -> Self {
-        Self::run(Command::new(built().await.join(name)), arguments).await
-    }
-
-    /// As [`start`](Self::start), with so few files.
-    async fn start_with_files(name: &str, files: u32) -> Self {
-        let mut shell = Command::new("bash");
-        let program = built().await.join(name);
-        let script = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
-        shell.arg("-c").arg(script).arg(program);
-        Self::run(shell, &[]).await
-    }
-
-    async fn run(mut command: Command, arguments: &[&str]) -> Self {
-        let mut child = command
-            .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = within("the URL", output.next_line()).await.unwrap();
-        let line = line.expect("the example runs");
-        let address = line
-            .strip_prefix("http://")
-            .and_then(|url| url.strip_suffix('/'));
-        let address = address.unwrap_or_else(|| panic!("no URL: {line}"));
-        Self {
-            child,
-            address: address.parse().unwrap(),
-            _output: output,
-        }
-    }
-
-    async fn open(&self, path: &str) -> Client {
-        Client::open(self.address, path).await
-    }
-
-    async fn get(&self, path: &str) -> (u16, Option<String>, String) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
-        let (head, body) = Client::ask(self.address, &request).await;
-        (
-            head.status,
-            head.header("content-type").map(str::to_owned),
-            body,
-        )
-    }
-
-    async fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(killed.unwrap().success());
-    }
-
-    async fn ended(&mut self) -> ExitStatus {
-        within("the example ends", self.child.wait()).await.unwrap()
-    }
+async fn get(example: &Example, path: &str) -> (u16, Option<String>, String) {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
+    let (head, body) = Client::ask(example.address, &request).await;
+    (
+        head.status,
+        head.header("content-type").map(str::to_owned),
+        body,
+    )
 }
 
 /// Runs an example that cannot run, to its end.
 async fn fails(name: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(built().await.join(name));
+    let mut command = Command::new(program(name).await);
     let output = command.args(arguments).kill_on_drop(true).output();
     within("the example ends", output).await.unwrap()
 }
@@ -118,7 +41,7 @@ async fn fails(name: &str, arguments: &[&str]) -> Output {
 #[tokio::test]
 async fn the_greeter_speaks_as_the_documentation_says() {
     let greeter = Example::start("greeter", &[]).await;
-    let mut client = greeter.open("/socket/without-session").await;
+    let mut client = open(&greeter, "/socket/without-session").await;
     assert_eq!(client.text().await, "Hello!");
     client.say("x").await;
     assert_eq!(client.text().await, "You said: x");
@@ -133,21 +56,21 @@ async fn the_greeter_wants_a_session_where_it_says_so_and_shows_a_page() {
     let greeter = Example::start("greeter", &[]).await;
     let (head, _) = Client::ask(greeter.address, &upgrade("/socket/custom", &[])).await;
     assert_eq!(head.status, 403);
-    let (status, kind, page) = greeter.get("/").await;
+    let (status, kind, page) = get(&greeter, "/").await;
     assert_eq!(
         (status, kind.as_deref()),
         (200, Some("text/html; charset=utf-8"))
     );
     assert!(page.contains("/socket/without-session"), "{page}");
-    assert_eq!(greeter.get("/socket/without-session").await.0, 426);
-    assert_eq!(greeter.get("/nothing").await.0, 404);
+    assert_eq!(get(&greeter, "/socket/without-session").await.0, 426);
+    assert_eq!(get(&greeter, "/nothing").await.0, 404);
 }
 
 #[cfg(unix)]
 #[tokio::test]
 async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
     let mut greeter = Example::start("greeter", &[]).await;
-    let mut client = greeter.open("/socket/without-session").await;
+    let mut client = open(&greeter, "/socket/without-session").await;
     client.say("x").await;
     assert_eq!(client.text().await, "You said: x");
     greeter.terminate().await;
@@ -182,14 +105,14 @@ async fn echo_sends_back_and_fans_out() {
         &["--workers", "2", "--guarded"],
     ] {
         let echo = Example::start("echo", arguments).await;
-        let mut client = echo.open("/echo").await;
+        let mut client = open(&echo, "/echo").await;
         client.say("text").await;
         assert_eq!(client.text().await, "text");
         client.send(frame(BINARY, [0, 255])).await;
         assert_eq!(client.frame().await, Frame::whole(BINARY, &[0, 255]));
         let mut everybody = Vec::new();
         for _ in 0..3 {
-            everybody.push(echo.open("/fanout").await);
+            everybody.push(open(&echo, "/fanout").await);
         }
         everybody[0].say("to everybody").await;
         for client in &mut everybody {
@@ -202,9 +125,9 @@ async fn echo_sends_back_and_fans_out() {
 async fn echo_lifts_the_limit_per_address_unless_it_is_guarded() {
     for (arguments, status) in [(&[][..], 101), (&["--guarded"], 429)] {
         let echo = Example::start("echo", arguments).await;
-        let mut open = Vec::new();
+        let mut clients = Vec::new();
         for _ in 0..256 {
-            open.push(echo.open("/echo").await);
+            clients.push(open(&echo, "/echo").await);
         }
         let (head, _) = Client::ask(echo.address, &upgrade("/echo", &[])).await;
         assert_eq!(head.status, status, "{arguments:?}");
@@ -215,7 +138,7 @@ async fn echo_lifts_the_limit_per_address_unless_it_is_guarded() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_server_without_free_files_accepts_again_when_there_are_some() {
-    let echo = Example::start_with_files("echo", 32).await;
+    let echo = start_with_files("echo", 32).await;
     let mut clients = Vec::new();
     for _ in 0..60 {
         let mut client = Client::connect(echo.address).await;
@@ -229,7 +152,7 @@ async fn a_server_without_free_files_accepts_again_when_there_are_some() {
     assert_eq!(last.head().await.status, 101);
     last.say("here").await;
     assert_eq!(last.text().await, "here");
-    let mut next = echo.open("/echo").await;
+    let mut next = open(&echo, "/echo").await;
     next.say("as ever").await;
     assert_eq!(next.text().await, "as ever");
 }
@@ -251,22 +174,22 @@ async fn post(example: &Example, path: &str, body: &str) -> u16 {
 async fn mount_shares_its_rooms_between_json_and_chat() {
     let mount = Example::start("mount", &[]).await;
     assert_eq!(
-        mount.get("/").await.1.as_deref(),
+        get(&mount, "/").await.1.as_deref(),
         Some("text/html; charset=utf-8")
     );
-    assert_eq!(mount.get("/api/rooms").await.2, "{}");
+    assert_eq!(get(&mount, "/api/rooms").await.2, "{}");
     assert_eq!(
         post(&mount, "/api/rooms/7", r#"{"text":"anybody?"}"#).await,
         404
     );
 
-    let mut ada = mount.open("/rooms/7/chat?name=Ada").await;
+    let mut ada = open(&mount, "/rooms/7/chat?name=Ada").await;
     let entered = |name, people| json!({"type": "entered", "name": name, "people": people});
     assert_eq!(event(&mut ada).await, entered("Ada", 1));
-    let mut bob = mount.open("/rooms/7/chat?name=Bob").await;
+    let mut bob = open(&mount, "/rooms/7/chat?name=Bob").await;
     assert_eq!(event(&mut ada).await, entered("Bob", 2));
     assert_eq!(event(&mut bob).await, entered("Bob", 2));
-    assert_eq!(mount.get("/api/rooms").await.2, r#"{"7":2}"#);
+    assert_eq!(get(&mount, "/api/rooms").await.2, r#"{"7":2}"#);
 
     ada.say(r#"{"type":"say","text":"hi"}"#).await;
     assert_eq!(post(&mount, "/rooms/7/chat", "").await, 405);
@@ -290,7 +213,7 @@ async fn mount_shares_its_rooms_between_json_and_chat() {
         event(&mut ada).await,
         json!({"type": "left", "name": "Bob", "people": 1})
     );
-    assert_eq!(mount.get("/api/rooms").await.2, r#"{"7":1}"#);
+    assert_eq!(get(&mount, "/api/rooms").await.2, r#"{"7":1}"#);
 
     for (path, status) in [
         ("/rooms/7/chat?name=", 400),

@@ -1,0 +1,113 @@
+//! The examples, as programs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::OnceCell;
+
+use crate::within;
+
+/// The program of an example. The first call builds all of them, where and how the test that
+/// calls was built.
+///
+/// # Panics
+///
+/// Where they do not build.
+pub async fn program(name: &str) -> PathBuf {
+    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+    BUILT.get_or_init(build).await.join(name)
+}
+
+/// Returns the directory of the examples.
+async fn build() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.ancestors().nth(2).unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    // The whole workspace: then nothing is built again that its tests have built.
+    cargo.args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--all-features",
+        "--examples",
+    ]);
+    cargo.arg("--target-dir").arg(profile.parent().unwrap());
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    // It compiles: only here the patience of `within` would be too short.
+    let status = cargo.status().await.unwrap();
+    assert!(status.success(), "the examples do not build");
+    profile.join("examples")
+}
+
+/// An example that runs; it is killed where it is dropped.
+#[derive(Debug)]
+pub struct Example {
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+    _output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    /// Starts an example on a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not build, or does not print its URL.
+    pub async fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::run(Command::new(program(name).await), arguments).await
+    }
+
+    /// As [`start`](Self::start), with a command that becomes an example.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not print its URL.
+    pub async fn run(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = within("the URL", output.next_line()).await.unwrap();
+        let line = line.expect("the example runs");
+        let address = line
+            .strip_prefix("http://")
+            .and_then(|url| url.strip_suffix('/'));
+        let address = address.unwrap_or_else(|| panic!("no URL: {line}"));
+        Self {
+            address: address.parse().unwrap(),
+            child,
+            _output: output,
+        }
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// Where it has ended already.
+    pub async fn terminate(&self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let killed = Command::new("kill").args(["-TERM", &id]).status().await;
+        assert!(killed.unwrap().success());
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        within("the example ends", self.child.wait()).await.unwrap()
+    }
+}
