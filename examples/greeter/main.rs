@@ -1,7 +1,7 @@
 //! The handler of the documentation: greets after a second, echoes, greets again.
 //!
-//! `/` is a page that connects and shows what arrives, `/socket/without-session` the
-//! handler for everybody, `/socket/custom` the same handler for visitors with a session.
+//! `/` is a page that opens a session, connects to `/socket/custom` and shows what arrives;
+//! `/socket/without-session` is the same handler for everybody.
 
 use std::time::Duration;
 
@@ -44,11 +44,16 @@ dispatch! {
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
     let options = Options::from_command_line()?;
+    let ws = Server::new(Routes::table()).build()?;
+    // The visitor's session is in a cookie; the page's own id goes into its HTML.
     let page = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("page.html")));
+        .and(ws.page())
+        .map(|visit: Visit, page: Page| {
+            let html = include_str!("page.html").replace("{{page}}", page.id());
+            visit.reply(warp::reply::html(html))
+        });
 
-    let ws = Server::new(Routes::table()).build()?;
     let listener = options.bind().await?;
     announce(&listener, "/")?;
     Ok(ws.serve_listener(ws.filter().or(page), listener).await?)

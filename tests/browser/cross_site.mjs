@@ -1,4 +1,5 @@
-// cross_site.mjs PORT PATH: PATH is open to pages of the site itself, and to no other's.
+// cross_site.mjs PORT WITH_SESSION PUBLIC: both paths are open to pages of the site itself, and to
+// no other's, even where those know the id of a page.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 
@@ -40,11 +41,14 @@ async function visit(page, host, port) {
 }
 
 await browse(
-  async (open, port, path) => {
+  async (open, port, withSession, publicPath) => {
     const site = await open();
     await visit(site, SITE, port);
-    // What the evil page will try; the site itself may.
-    const targets = [path];
+    // What the evil page will try; the site itself may. The cookies of the session are the
+    // browser's, and the id of the page stands in its HTML: say that it was stolen.
+    const stolen = await site.evaluate(() => document.body.dataset.page);
+    assert.match(stolen, /^[\w-]{48}$/);
+    const targets = [`${withSession}?z_pid=${stolen}`, withSession, publicPath];
     for (const target of targets) {
       assert.deepEqual(await attempt(site, `ws://${SITE}:${port}${target}`), ACCEPTED, target);
     }

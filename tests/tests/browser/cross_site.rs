@@ -8,5 +8,9 @@ use crate::script;
 async fn a_page_of_another_site_cannot_connect() {
     let greeter = Example::start("greeter", &[]).await;
     let port = greeter.address.port().to_string();
-    script::run("cross_site.mjs", &[&port, "/socket/without-session"]).await;
+    script::run(
+        "cross_site.mjs",
+        &[&port, "/socket/custom", "/socket/without-session"],
+    )
+    .await;
 }

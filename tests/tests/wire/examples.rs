@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use ws_tests::{Example, program};
 
+use crate::browser::Browser;
 use crate::client::{BINARY, Client, Frame, close, frame, upgrade, within};
 
 /// As [`Example::start`], with so few files.
@@ -52,16 +53,22 @@ async fn the_greeter_speaks_as_the_documentation_says() {
 }
 
 #[tokio::test]
-async fn the_greeter_wants_a_session_where_it_says_so_and_shows_a_page() {
+async fn the_greeter_wants_a_session_where_it_says_so_and_its_page_opens_one() {
     let greeter = Example::start("greeter", &[]).await;
     let (head, _) = Client::ask(greeter.address, &upgrade("/socket/custom", &[])).await;
     assert_eq!(head.status, 403);
-    let (status, kind, page) = get(&greeter, "/").await;
+    let mut browser = Browser::new(greeter.address);
+    let page = browser.get("/").await;
+    let (_, id) = page.split_once("data-page=\"").expect("the page has an id");
+    let (id, _) = id.split_once('"').unwrap();
+    assert_eq!(browser.cookie("z_pid"), id);
+    let mut client = browser.open(&format!("/socket/custom?z_pid={id}")).await;
+    assert_eq!(client.text().await, "Hello!");
+    let (status, kind, _) = get(&greeter, "/").await;
     assert_eq!(
         (status, kind.as_deref()),
         (200, Some("text/html; charset=utf-8"))
     );
-    assert!(page.contains("/socket/without-session"), "{page}");
     assert_eq!(get(&greeter, "/socket/without-session").await.0, 426);
     assert_eq!(get(&greeter, "/nothing").await.0, 404);
 }
