@@ -37,6 +37,7 @@
 //! [`TestKit::table`] does the same for a table: the path finds the route, and every check of
 //! a real handshake is made.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -155,7 +156,6 @@ fn handler<H: Handler<AnyRoute>>(
 }
 
 /// A client that is about to connect.
-#[derive(Debug)]
 pub struct Knock {
     kit: TestKit,
     goal: Goal,
@@ -167,6 +167,16 @@ pub struct Knock {
     room: usize,
     direct: bool,
     early: Vec<u8>,
+}
+
+/// As of a [`Handshake`], neither query nor headers.
+impl fmt::Debug for Knock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Knock")
+            .field("path", &self.uri.path())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Knock {
@@ -224,6 +234,18 @@ impl Knock {
         let name: HeaderName = name.parse().expect("a header name");
         let value: HeaderValue = value.parse().expect("a header value");
         self.headers.append(name, value);
+        self
+    }
+
+    /// Sets the token that the client proves itself with: `Authorization: Bearer TOKEN`.
+    ///
+    /// # Panics
+    ///
+    /// Where no header can hold it.
+    pub fn bearer(mut self, token: &str) -> Self {
+        let value = format!("Bearer {token}").parse();
+        let value = value.expect("a token that a header can hold");
+        self.headers.insert(http::header::AUTHORIZATION, value);
         self
     }
 

@@ -94,7 +94,9 @@ pub mod prelude {
     pub use ws_core::decode::MsgPack;
     pub use ws_core::decode::{DecodeError, Json};
     pub use ws_core::error::{OrFault, Refusal};
-    pub use ws_core::extract::{FromHandshake, FromRef, Handshake, Opening, Path, Query, State};
+    pub use ws_core::extract::{
+        Bearer, FromHandshake, FromRef, Handshake, Opening, Path, Query, State,
+    };
     pub use ws_core::hub::Hub;
     pub use ws_core::message::Message;
     pub use ws_core::outbox::Policy;

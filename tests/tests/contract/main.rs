@@ -10,6 +10,7 @@
 //! | `init` runs before the handshake is answered | `hooks::the_handshake_is_answered_when_init_has_ended` |
 //! | it returns `Self`, or `Result` with anything that becomes a `Refusal` | `hooks::a_refusal_carries_status_headers_and_body` |
 //! | it takes what the connection and the handshake have | `hooks::init_takes_what_the_handshake_has_and_message_what_the_connection_has` |
+//! | `Bearer` among it | `bearer::*` |
 //! | and the user's own types, which may wait and refuse | the same, `hooks::an_argument_of_the_applications_own_may_refuse` |
 //! | `message` takes each payload type | `payloads::a_payload_of_every_type_arrives` |
 //! | or a `Result`, to see what does not decode | `payloads::a_hook_that_takes_a_result_sees_what_does_not_decode` |
@@ -111,6 +112,7 @@
 mod journal;
 mod probe;
 
+mod bearer;
 mod closing;
 mod hooks;
 mod init;

@@ -1,5 +1,6 @@
 //! What the request gives to `init`, and to `init` alone.
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -16,7 +17,9 @@ use crate::session::Session;
 use crate::socket::Socket;
 
 /// The request that asks for the connection (RFC 6455, section 4.1).
-#[derive(Debug, Default)]
+///
+/// Its `Debug` output has neither query nor headers, where secrets are.
+#[derive(Default)]
 pub struct Handshake {
     uri: Uri,
     headers: HeaderMap,
@@ -106,6 +109,16 @@ impl Handshake {
     }
 }
 
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("path", &self.path())
+            .field("peer", &self.peer)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What there is while `init` runs: the handshake, and the connection that may become.
 #[derive(Debug)]
 pub struct Opening<H> {
@@ -145,7 +158,7 @@ impl<H> Opening<H> {
     message = "`{Self}` is no argument of `init`",
     label = "not an argument that `init` can take",
     note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
-            `Query<T>`, `&Handshake`, and your own types that implement `FromHandshake`"
+            `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement `FromHandshake`"
 )]
 pub trait FromHandshake<'a, H, R>: Sized {
     /// Takes the argument from the request.
@@ -226,5 +239,28 @@ impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> 
             tracing::debug!("the query does not decode");
             Refusal::BAD_REQUEST.body("the query is not what this route takes")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_output_of_a_handshake_hides_what_may_be_secret() {
+        let headers = [
+            ("cookie", "z_sid=secret"),
+            ("authorization", "Bearer secret"),
+            ("sec-websocket-protocol", "v1.chat, bearer, secret"),
+        ];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let uri = Uri::from_static("/chat?token=secret");
+        let handshake = Handshake::new(uri, HeaderMap::from_iter(headers))
+            .with_peer(Some(([127, 0, 0, 1], 80).into()))
+            .with_protocol(Some("v1.chat".to_owned()));
+        assert_eq!(
+            format!("{handshake:?}"),
+            r#"Handshake { path: "/chat", peer: Some(127.0.0.1:80), protocol: Some("v1.chat"), .. }"#
+        );
     }
 }
