@@ -346,6 +346,6 @@ impl Knock {
             .with_protocol(entry.protocol.map(str::to_owned))
             .with_params(params)
             .with_slot(entry.slot);
-        (route.connect)(route.endpoint.clone(), handshake, entry.visitor).await
+        route.open(handshake, entry.visitor).await
     }
 }

@@ -73,7 +73,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         .with_protocol(protocol.map(str::to_owned))
         .with_params(params)
         .with_slot(slot);
-    let opened = (route.connect)(route.endpoint.clone(), handshake, visitor).await?;
+    let opened = route.open(handshake, visitor).await?;
     tokio::spawn(upgrade(on_upgrade, opened));
     Ok(accept.response(protocol))
 }

@@ -97,11 +97,12 @@ pub mod prelude {
     pub use ws_core::extract::{
         Bearer, FromHandshake, FromRef, Handshake, Opening, Path, Query, State,
     };
+    pub use ws_core::handler::Handler;
     pub use ws_core::hub::Hub;
     pub use ws_core::message::Message;
     pub use ws_core::outbox::Policy;
     pub use ws_core::page::Page;
-    pub use ws_core::route::Table;
+    pub use ws_core::route::{IntoStart, Start, Table};
     pub use ws_core::session::Session;
     pub use ws_core::socket::{Sender, Socket};
     pub use ws_core::topic::Topic;

@@ -14,14 +14,14 @@ use crate::journal::{Journal, quiet, secs};
 
 /// Everything that this thread logs. A test's runtime has one thread.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     static CURRENT: RefCell<Option<Captured>> = const { RefCell::new(None) };
 }
 
 /// Ends the capture.
-struct End;
+pub(crate) struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
@@ -42,20 +42,20 @@ static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
 });
 
 impl Captured {
-    fn begin() -> (Self, End) {
+    pub(crate) fn begin() -> (Self, End) {
         LazyLock::force(&SUBSCRIBER);
         let captured = Self::default();
         CURRENT.set(Some(captured.clone()));
         (captured, End)
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8(bytes.clone()).expect("logs are text")
     }
 
     /// The lines of this level.
-    fn of(&self, level: Level) -> Vec<String> {
+    pub(crate) fn of(&self, level: Level) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim_start);
         let level = level.to_string();

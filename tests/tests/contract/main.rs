@@ -86,6 +86,8 @@
 //! | bytes behind the request wait for it | `init::what_the_client_sends_behind_its_request_waits_for_init` |
 //! | when the upgrade fails, `terminate` runs | `terminate::an_upgrade_that_fails` |
 //! | when it refused, subscriptions are undone, sockets say `Closed` | `init::an_init_that_refuses_is_undone` |
+//! | **start** | |
+//! | it keeps, refuses, or hands the connection to another handler | `start::*` |
 //! | **Panics** | |
 //! | 1011 for that connection and no other | `panics::a_panic_closes_that_connection_with_1011_and_no_other`, `panics::a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook`, `spawn::a_panic_or_an_error_of_a_spawned_future_closes_with_1011` |
 //! | `terminate` gets the state as the panic left it | the first of these, `panics::terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it`, `panics::terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped` |
@@ -127,5 +129,6 @@ mod regressions;
 mod sending;
 mod shutdown;
 mod spawn;
+mod start;
 mod terminate;
 mod topics;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
-use super::{MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
+use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef};
 use crate::handler::Handler;
@@ -22,6 +22,7 @@ pub struct Entry {
     spec: &'static RouteSpec,
     shape: &'static [Segment],
     connect: Connect,
+    start: Option<Decide>,
 }
 
 impl Entry {
@@ -35,6 +36,15 @@ impl Entry {
             spec: R::SPEC,
             shape: R::SHAPE,
             connect: connect::<H, R>,
+            start: None,
+        }
+    }
+
+    /// Asks this function before `init` of every connection.
+    pub const fn start(self, decide: Decide) -> Self {
+        Self {
+            start: Some(decide),
+            ..self
         }
     }
 }
@@ -189,6 +199,7 @@ impl Assembly<'_> {
             spec,
             endpoint: Arc::new(endpoint),
             connect: entry.connect,
+            start: entry.start,
             path,
             shape: entry.shape,
             rank: Rank::of(prefix.len(), entry.shape),
