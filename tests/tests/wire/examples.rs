@@ -41,14 +41,14 @@ async fn build() -> PathBuf {
 }
 
 /// An example that runs; it is killed where it is dropped.
-struct Example {
+pub struct Example {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     _output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Example {
-    async fn start(name: &str, arguments: &[&str]) -> Self {
+    pub async fn start(name: &str, arguments: &[&str]) -> Self {
         Self::run(Command::new(built().await.join(name)), arguments).await
     }
 
@@ -87,7 +87,7 @@ impl Example {
         Client::open(self.address, path).await
     }
 
-    async fn get(&self, path: &str) -> (u16, Option<String>, String) {
+    pub async fn get(&self, path: &str) -> (u16, Option<String>, String) {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address);
         let (head, body) = Client::ask(self.address, &request).await;
         (
@@ -161,7 +161,7 @@ async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
 async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
-    for name in ["greeter", "echo", "mount"] {
+    for name in ["greeter", "echo", "mount", "devices"] {
         let output = fails(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
@@ -238,7 +238,7 @@ async fn event(client: &mut Client) -> Value {
     serde_json::from_str(&client.text().await).unwrap()
 }
 
-async fn post(example: &Example, path: &str, body: &str) -> u16 {
+pub async fn post(example: &Example, path: &str, body: &str) -> u16 {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          \r\n{body}",

@@ -2,6 +2,7 @@
 
 mod client;
 mod closing;
+mod devices;
 mod examples;
 mod fanout;
 mod frames;
