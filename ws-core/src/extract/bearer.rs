@@ -116,13 +116,14 @@ impl fmt::Debug for Bearer {
     }
 }
 
-impl From<Missing> for Refusal {
-    fn from(missing: Missing) -> Self {
+impl Missing {
+    // No `From`: the compiler would list a private type among what becomes a refusal.
+    fn refusal(self) -> Refusal {
         let malformed = || challenge("Bearer error=\"invalid_request\"");
-        match missing {
-            Missing::Absent => challenge("Bearer").body("this endpoint needs a bearer token"),
-            Missing::OtherScheme => malformed().body("this endpoint needs a bearer token"),
-            Missing::Malformed(why) => malformed().body(why),
+        match self {
+            Self::Absent => challenge("Bearer").body("this endpoint needs a bearer token"),
+            Self::OtherScheme => malformed().body("this endpoint needs a bearer token"),
+            Self::Malformed(why) => malformed().body(why),
         }
     }
 }
@@ -152,7 +153,7 @@ fn is_b64token(text: &[u8]) -> bool {
 
 impl<'a, H, R> FromHandshake<'a, H, R> for Bearer {
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
-        Ok(Self::read(opening.handshake().headers())?)
+        Self::read(opening.handshake().headers()).map_err(Missing::refusal)
     }
 }
 
@@ -161,7 +162,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
         match Bearer::read(opening.handshake().headers()) {
             Ok(bearer) => Ok(Some(bearer)),
             Err(Missing::Absent | Missing::OtherScheme) => Ok(None),
-            Err(malformed @ Missing::Malformed(_)) => Err(malformed.into()),
+            Err(malformed @ Missing::Malformed(_)) => Err(malformed.refusal()),
         }
     }
 }
@@ -263,9 +264,15 @@ mod tests {
             (response.status().as_u16(), challenge.to_owned())
         };
         let with = |error: &str| (401, format!("Bearer error=\"{error}\""));
-        assert_eq!(answer(Missing::Absent.into()), (401, "Bearer".to_owned()));
-        assert_eq!(answer(Missing::OtherScheme.into()), with("invalid_request"));
-        assert_eq!(answer(WRONG.into()), with("invalid_request"));
+        assert_eq!(
+            answer(Missing::Absent.refusal()),
+            (401, "Bearer".to_owned())
+        );
+        assert_eq!(
+            answer(Missing::OtherScheme.refusal()),
+            with("invalid_request")
+        );
+        assert_eq!(answer(WRONG.refusal()), with("invalid_request"));
         assert_eq!(answer(Bearer::invalid()), with("invalid_token"));
     }
 
