@@ -119,13 +119,16 @@ pub trait Serves<R>: Handler<R> {}
 #[diagnostic::do_not_recommend]
 impl<H: Handler<R>, R> Serves<R> for H {}
 
-/// What a `start` function may return on the route with the marker `R`.
+/// What a `start` function may return.
 ///
 /// | it returns | for |
 /// |---|---|
 /// | `Result<(), E>` with `E: Into<Refusal>` | keep or refuse |
 /// | `Start<R>` | keep, refuse, or another handler |
 /// | `Result<Start<R>, E>` with `E: Into<Refusal>` | the same, with `?` |
+///
+/// The trait has no parameter for the route, so that a wrong function in `defaults` is one
+/// error, not one for each route.
 #[diagnostic::on_unimplemented(
     message = "a `start` function cannot return `{Self}`",
     label = "not a decision about a handshake",
@@ -133,27 +136,37 @@ impl<H: Handler<R>, R> Serves<R> for H {}
             `Result<Start<R>, E>`) to choose another handler",
     note = "it is a plain `fn`: what has to wait belongs to `init`"
 )]
-pub trait IntoStart<R: 'static> {
+pub trait IntoStart {
+    /// The route that the decision is for, where the table asks for `R`: `R` itself where it
+    /// is for any route.
+    type Route<R: 'static>: 'static;
+
     /// The decision.
-    fn into_start(self) -> Start<R>;
+    fn into_start<R: 'static>(self) -> Start<Self::Route<R>>;
 }
 
-impl<R: 'static> IntoStart<R> for Start<R> {
-    fn into_start(self) -> Start<R> {
+impl<Q: 'static> IntoStart for Start<Q> {
+    type Route<R: 'static> = Q;
+
+    fn into_start<R: 'static>(self) -> Self {
         self
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<R: 'static, E: Into<Refusal>> IntoStart<R> for Result<(), E> {
-    fn into_start(self) -> Start<R> {
+impl<E: Into<Refusal>> IntoStart for Result<(), E> {
+    type Route<R: 'static> = R;
+
+    fn into_start<R: 'static>(self) -> Start<R> {
         self.map_or_else(Start::refuse, |()| Start::keep())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<R: 'static, E: Into<Refusal>> IntoStart<R> for Result<Start<R>, E> {
-    fn into_start(self) -> Start<R> {
+impl<Q: 'static, E: Into<Refusal>> IntoStart for Result<Start<Q>, E> {
+    type Route<R: 'static> = Q;
+
+    fn into_start<R: 'static>(self) -> Start<Q> {
         self.unwrap_or_else(Start::refuse)
     }
 }
@@ -178,11 +191,11 @@ impl<F: FnOnce(&Handshake) -> T, T> StartFn<T> for F {
 }
 
 /// Calls a `start` function for the route with the marker `R`.
-pub fn decide<R: 'static, F: StartFn<T>, T: IntoStart<R>>(
+pub fn decide<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(
     start: F,
     handshake: &Handshake,
 ) -> Decision {
-    start.call(handshake).into_start().decision
+    start.call(handshake).into_start::<R>().decision
 }
 
 /// Runs the `start` function of a route; gives what takes the connection, if it is another

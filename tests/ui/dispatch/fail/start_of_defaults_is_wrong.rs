@@ -1,3 +1,5 @@
+//! One mistake in `defaults` is one error, however many routes there are.
+
 use ws_server::prelude::*;
 
 struct Devices;
