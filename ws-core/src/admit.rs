@@ -10,6 +10,7 @@
 //! A plain GET goes through the same steps and then gets 426, never a place: browsers do
 //! not say why a handshake failed, but a client can ask the same URL and read the answer.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ use upgrade::Wish;
 pub use visitor::{admit, visitor};
 
 /// The parts of a request that admission looks at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     /// The method; only GET connects.
     pub method: &'a Method,
@@ -53,6 +54,16 @@ pub struct Request<'a> {
     pub peer: Option<SocketAddr>,
     /// Whether the HTTP connection can become something else.
     pub can_upgrade: bool,
+}
+
+/// Nothing secret: neither the query nor a header.
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("path", &self.uri.path())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the server adds at run time to what its routes say.
@@ -302,17 +313,6 @@ impl Accept {
         }
         response
     }
-}
-
-/// The elements of a header's comma-separated list, its lines joined, blanks trimmed,
-/// empty elements left out (RFC 9110, section 5.6.1). Bytes: a value need not be text.
-fn elements<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
 }
 
 /// The value of a header that may stand only once.

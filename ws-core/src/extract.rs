@@ -5,13 +5,17 @@
 //! [`HasSession`] and [`HasPage`] for sessions, [`FromParams<R>`] for the parameters of
 //! the path. So an argument that a route cannot give does not compile.
 
+mod bearer;
 mod connection;
 mod handshake;
+mod offers;
 mod params;
 mod state;
 
+pub use bearer::Bearer;
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{FromHandshake, Handshake, Opening, Query};
+pub(crate) use offers::{Offer, elements, is_token, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
 

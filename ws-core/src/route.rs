@@ -12,6 +12,7 @@ mod param;
 mod path;
 mod router;
 mod spec;
+mod start;
 mod table;
 mod url;
 
@@ -19,6 +20,7 @@ pub use param::ParamType;
 pub use path::Segments;
 pub use router::{Lookup, Route, Router, RouterError};
 pub use spec::{Marker, Origins, RouteOptions, RouteSpec, Segment};
+pub use start::{Decide, Decision, IntoStart, Serves, Start, StartFn, decide};
 pub use table::{Entry, Matcher, Table};
 pub use url::RouteUrl;
 

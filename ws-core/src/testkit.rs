@@ -37,6 +37,7 @@
 //! [`TestKit::table`] does the same for a table: the path finds the route, and every check of
 //! a real handshake is made.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -183,7 +184,7 @@ impl TestKit {
 /// Where a client wants to go.
 #[derive(Clone, Debug)]
 enum Goal {
-    Handler(fn(Hub, Limits, Handshake, Visitor) -> crate::driver::Opens),
+    Handler(fn(Hub, Limits, Handshake) -> crate::driver::Opens),
     Table(Arc<Router>),
 }
 
@@ -191,14 +192,12 @@ fn handler<H: Handler<AnyRoute>>(
     hub: Hub,
     limits: Limits,
     handshake: Handshake,
-    visitor: Visitor,
 ) -> crate::driver::Opens {
     let endpoint = Endpoint::new("test", "/test", hub, AnyState::new(NoState), limits);
-    connect::<H, AnyRoute>(Arc::new(endpoint), handshake, visitor)
+    connect::<H, AnyRoute>(Arc::new(endpoint), handshake)
 }
 
 /// A client that is about to connect.
-#[derive(Debug)]
 pub struct Knock {
     kit: TestKit,
     goal: Goal,
@@ -211,6 +210,16 @@ pub struct Knock {
     room: usize,
     direct: bool,
     early: Vec<u8>,
+}
+
+/// As of a [`Handshake`], neither query nor headers.
+impl fmt::Debug for Knock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Knock")
+            .field("path", &self.uri.path())
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Knock {
@@ -268,6 +277,18 @@ impl Knock {
         let name: HeaderName = name.parse().expect("a header name");
         let value: HeaderValue = value.parse().expect("a header value");
         self.headers.append(name, value);
+        self
+    }
+
+    /// Sets the token that the client proves itself with: `Authorization: Bearer TOKEN`.
+    ///
+    /// # Panics
+    ///
+    /// Where no header can hold it.
+    pub fn bearer(mut self, token: &str) -> Self {
+        let value = format!("Bearer {token}").parse();
+        let value = value.expect("a token that a header can hold");
+        self.headers.insert(http::header::AUTHORIZATION, value);
         self
     }
 
@@ -369,8 +390,10 @@ impl Knock {
         let TestKit { hub, policy, .. } = &self.kit;
         let router = match self.goal {
             Goal::Handler(open) => {
-                let handshake = Handshake::new(self.uri, self.headers).with_peer(self.peer);
-                return open(hub.clone(), self.limits, handshake, self.visitor).await;
+                let handshake = Handshake::new(self.uri, self.headers)
+                    .with_peer(self.peer)
+                    .with_visitor(self.visitor);
+                return open(hub.clone(), self.limits, handshake).await;
             }
             Goal::Table(router) => router,
         };
@@ -389,7 +412,8 @@ impl Knock {
             .with_peer(entry.client.peer)
             .with_protocol(entry.protocol.map(str::to_owned))
             .with_params(params)
+            .with_visitor(entry.visitor)
             .with_slot(entry.slot);
-        (route.connect)(route.endpoint.clone(), handshake, entry.visitor).await
+        route.open(handshake).await
     }
 }

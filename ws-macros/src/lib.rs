@@ -32,7 +32,8 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// After these, every hook may take further arguments in any order, found by their types:
 /// `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`; `init` also takes `Path<T>`,
-/// `Query<T>`, `&Handshake` and any type that implements `FromHandshake`.
+/// `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake` and any type that implements
+/// `FromHandshake`.
 ///
 /// ```text
 /// struct Echo;
@@ -110,6 +111,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `require_page` | `true`, `false` | as `require_session` |
 /// | `origins` | `same`, `any`, `["https://a.example", …]` | `same`, or what the server says |
 /// | `protocols` | `["v2.chat", "v1.chat"]`, the most wanted first | none |
+/// | `start` | the path of a function, see below | none |
 /// | `max_message` | size; past it 1009 | `64 KiB` |
 /// | `outbox`, `outbox_frames` | size, number: what may wait for the client | `1 MiB`, `1024` |
 /// | `on_full` | `close` (1013), `refuse` (an error of `send`) | `close` |
@@ -130,6 +132,28 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Sizes are `100 B`, `16 KiB`, `1 MiB` (a plain number is bytes), times `500ms`, `0.5s`, `25s`,
 /// `2m`, `1h`.
+///
+/// # Start
+///
+/// `start: path::to::function` names a plain function that is asked of every handshake, after
+/// all other checks and before `init`. It takes `&Handshake`, which knows the subprotocol.
+/// Returning `Result<(), E>` with `E: Into<Refusal>`, it keeps the connection or refuses it.
+/// Returning `Start<R>`, or a `Result` of it, it may also choose another handler; it is generic
+/// over the route then, and its bounds say what it may choose:
+///
+/// ```text
+/// fn by_version<R>(handshake: &Handshake) -> Start<R>
+/// where
+///     V1: Handler<R>,
+/// {
+///     match handshake.protocol() {
+///         Some("v1.devices") => Start::with::<V1>(),
+///         _ => Start::keep(),
+///     }
+/// }
+/// ```
+///
+/// The arguments that `V1` takes must be there on the route, as those of its own handler.
 ///
 /// # State
 ///

@@ -88,8 +88,9 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         .with_peer(client.peer)
         .with_protocol(protocol.map(str::to_owned))
         .with_params(params)
+        .with_visitor(visitor)
         .with_slot(slot);
-    let opened = (route.connect)(route.endpoint.clone(), handshake, visitor).await?;
+    let opened = route.open(handshake).await?;
     tokio::spawn(upgrade(on_upgrade, opened));
     Ok(accept.response(protocol))
 }

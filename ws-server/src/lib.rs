@@ -98,12 +98,15 @@ pub mod prelude {
     pub use ws_core::decode::MsgPack;
     pub use ws_core::decode::{DecodeError, Json};
     pub use ws_core::error::{OrFault, Refusal};
-    pub use ws_core::extract::{FromHandshake, FromRef, Handshake, Opening, Path, Query, State};
+    pub use ws_core::extract::{
+        Bearer, FromHandshake, FromRef, Handshake, Opening, Path, Query, State,
+    };
+    pub use ws_core::handler::Handler;
     pub use ws_core::hub::Hub;
     pub use ws_core::message::Message;
     pub use ws_core::outbox::Policy;
     pub use ws_core::page::Page;
-    pub use ws_core::route::Table;
+    pub use ws_core::route::{IntoStart, Start, Table};
     pub use ws_core::session::Session;
     pub use ws_core::socket::{Sender, Socket};
     pub use ws_core::topic::Topic;

@@ -10,6 +10,7 @@
 //! | `init` runs before the handshake is answered | `hooks::the_handshake_is_answered_when_init_has_ended` |
 //! | it returns `Self`, or `Result` with anything that becomes a `Refusal` | `hooks::a_refusal_carries_status_headers_and_body` |
 //! | it takes what the connection and the handshake have | `hooks::init_takes_what_the_handshake_has_and_message_what_the_connection_has` |
+//! | `Bearer` among it | `bearer::*` |
 //! | and the user's own types, which may wait and refuse | the same, `hooks::an_argument_of_the_applications_own_may_refuse` |
 //! | `message` takes each payload type | `payloads::a_payload_of_every_type_arrives` |
 //! | or a `Result`, to see what does not decode | `payloads::a_hook_that_takes_a_result_sees_what_does_not_decode` |
@@ -85,6 +86,8 @@
 //! | bytes behind the request wait for it | `init::what_the_client_sends_behind_its_request_waits_for_init` |
 //! | when the upgrade fails, `terminate` runs | `terminate::an_upgrade_that_fails` |
 //! | when it refused, subscriptions are undone, sockets say `Closed` | `init::an_init_that_refuses_is_undone` |
+//! | **start** | |
+//! | it keeps, refuses, or hands the connection to another handler | `start::*` |
 //! | **Panics** | |
 //! | 1011 for that connection and no other | `panics::a_panic_closes_that_connection_with_1011_and_no_other`, `panics::a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook`, `spawn::a_panic_or_an_error_of_a_spawned_future_closes_with_1011` |
 //! | `terminate` gets the state as the panic left it | the first of these, `panics::terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it`, `panics::terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped` |
@@ -113,6 +116,7 @@
 mod journal;
 mod probe;
 
+mod bearer;
 mod closing;
 mod hooks;
 mod init;
@@ -128,5 +132,6 @@ mod regressions;
 mod sending;
 mod shutdown;
 mod spawn;
+mod start;
 mod terminate;
 mod topics;

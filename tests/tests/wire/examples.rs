@@ -22,7 +22,7 @@ async fn open(example: &Example, path: &str) -> Client {
     Client::open(example.address, path).await
 }
 
-async fn get(example: &Example, path: &str) -> (u16, Option<String>, String) {
+pub async fn get(example: &Example, path: &str) -> (u16, Option<String>, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
     let (head, body) = Client::ask(example.address, &request).await;
     (
@@ -91,7 +91,7 @@ async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
 async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
-    for name in ["greeter", "echo", "mount"] {
+    for name in ["greeter", "echo", "mount", "devices"] {
         let output = fails(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
@@ -168,7 +168,7 @@ async fn event(client: &mut Client) -> Value {
     serde_json::from_str(&client.text().await).unwrap()
 }
 
-async fn post(example: &Example, path: &str, body: &str) -> u16 {
+pub async fn post(example: &Example, path: &str, body: &str) -> u16 {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          \r\n{body}",

@@ -3,6 +3,7 @@
 mod browser;
 mod client;
 mod closing;
+mod devices;
 mod examples;
 mod fanout;
 mod frames;

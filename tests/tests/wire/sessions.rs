@@ -18,30 +18,35 @@ async fn visitor(server: &Running) -> (Browser, String) {
     (browser, page)
 }
 
-/// One row: what the request has besides a correct handshake, and its status.
-struct Row {
-    name: &'static str,
-    path: String,
-    session: Option<String>,
-    page: Option<String>,
-    status: u16,
-}
+/// What a request has besides a correct handshake: path, `z_sid`, `z_pid`; and its status.
+/// `MINE` stands for what the visitor was given, `THEIRS` for another visitor's.
+type Row = (&'static str, &'static str, &'static str, &'static str, u16);
 
-fn row(
-    name: &'static str,
-    path: &str,
-    session: Option<&str>,
-    page: Option<&str>,
-    status: u16,
-) -> Row {
-    Row {
-        name,
-        path: path.to_owned(),
-        session: session.map(str::to_owned),
-        page: page.map(str::to_owned),
-        status,
-    }
-}
+const CUSTOM: &str = "/socket/custom";
+const MOBILE: &str = "/socket/mobile";
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    ("nothing",                             CUSTOM,                         "",        "",       403),
+    ("no z_sid",                            CUSTOM,                         "",        "MINE",   403),
+    ("an unknown z_sid",                    CUSTOM,                         "UNKNOWN", "MINE",   403),
+    ("an ended z_sid",                      CUSTOM,                         "ENDED",   "ENDED",  403),
+    ("no z_pid",                            CUSTOM,                         "MINE",    "",       403),
+    ("a z_pid of another session",          CUSTOM,                         "MINE",    "THEIRS", 403),
+    ("a z_pid that nobody issued",          CUSTOM,                         "MINE",    "UNKNOWN", 403),
+    ("a z_pid and another's z_sid",         CUSTOM,                         "THEIRS",  "MINE",   403),
+    ("a valid pair of cookies",             CUSTOM,                         "MINE",    "MINE",   101),
+    ("the page in the query",               "/socket/custom?z_pid=MINE",    "MINE",    "",       101),
+    ("the query before a wrong cookie",     "/socket/custom?z_pid=MINE",    "MINE",    "THEIRS", 101),
+    ("a wrong query before a right cookie", "/socket/custom?z_pid=THEIRS",  "MINE",    "MINE",   403),
+    ("an empty query",                      "/socket/custom?z_pid=",        "MINE",    "MINE",   403),
+    ("the page twice",            "/socket/custom?z_pid=MINE&z_pid=MINE",   "MINE",    "MINE",   403),
+    ("the session in the query",            "/socket/custom?z_sid=SESSION", "",        "MINE",   403),
+    ("no page where none is required",      MOBILE,                         "MINE",    "",       101),
+    ("no session where one is required",    MOBILE,                         "",        "MINE",   403),
+    ("an unknown session there",            MOBILE,                         "UNKNOWN", "",       403),
+    ("nothing where nothing is required",   "/socket/without-session",      "",        "",       101),
+];
 
 #[tokio::test]
 async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_to_it() {
@@ -51,113 +56,32 @@ async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_
     let (mut ended, ended_page) = visitor(&server).await;
     let ended_sid = ended.cookie("z_sid").to_owned();
     ended.post("/logoff").await;
-    let (sid, other) = (mine.cookie("z_sid"), theirs.cookie("z_sid"));
     let unknown = "A".repeat(43);
-    let custom = "/socket/custom";
-    let in_query = |page: &str| format!("{custom}?z_pid={page}");
-    let (own, foreign) = (in_query(&my_page), in_query(&their_page));
-    let (page, strange) = (Some(&*my_page), Some(&*their_page));
-    let random = "B".repeat(my_page.len());
-    let rows = [
-        row("nothing", custom, None, None, 403),
-        row("no z_sid", custom, None, page, 403),
-        row("an unknown z_sid", custom, Some(&unknown), page, 403),
-        row(
-            "an ended z_sid",
-            custom,
-            Some(&ended_sid),
-            Some(&ended_page),
-            403,
-        ),
-        row("no z_pid", custom, Some(sid), None, 403),
-        row(
-            "a z_pid of another session",
-            custom,
-            Some(sid),
-            strange,
-            403,
-        ),
-        row(
-            "a z_pid that nobody issued",
-            custom,
-            Some(sid),
-            Some(&random),
-            403,
-        ),
-        row(
-            "a z_pid and the z_sid of another session",
-            custom,
-            Some(other),
-            page,
-            403,
-        ),
-        row("a valid pair of cookies", custom, Some(sid), page, 101),
-        row("the page in the query", &own, Some(sid), None, 101),
-        row(
-            "the query before a wrong cookie",
-            &own,
-            Some(sid),
-            strange,
-            101,
-        ),
-        row(
-            "a wrong query before a right cookie",
-            &foreign,
-            Some(sid),
-            page,
-            403,
-        ),
-        row(
-            "an empty query before a right cookie",
-            &in_query(""),
-            Some(sid),
-            page,
-            403,
-        ),
-        row(
-            "the page twice",
-            &format!("{own}&z_pid={my_page}"),
-            Some(sid),
-            page,
-            403,
-        ),
-        row(
-            "the session in the query",
-            &format!("{own}&z_sid={sid}"),
-            None,
-            page,
-            403,
-        ),
-        row(
-            "no page where none is required",
-            "/socket/mobile",
-            Some(sid),
-            None,
-            101,
-        ),
-        row(
-            "no session where one is required",
-            "/socket/mobile",
-            None,
-            page,
-            403,
-        ),
-        row(
-            "nothing where nothing is required",
-            "/socket/without-session",
-            None,
-            None,
-            101,
-        ),
-    ];
-    for row in rows {
+    let sid = |name| match name {
+        "MINE" => mine.cookie("z_sid").to_owned(),
+        "THEIRS" => theirs.cookie("z_sid").to_owned(),
+        "ENDED" => ended_sid.clone(),
+        _ => unknown.clone(),
+    };
+    let pid = |name| match name {
+        "MINE" => my_page.clone(),
+        "THEIRS" => their_page.clone(),
+        "ENDED" => ended_page.clone(),
+        _ => "B".repeat(my_page.len()),
+    };
+    for (name, path, session, page, status) in ROWS {
         let mut browser = Browser::new(server.address);
-        let cookies = [("z_sid", row.session), ("z_pid", row.page)];
-        let cookies = cookies
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        browser.cookies = cookies.collect();
-        assert_eq!(browser.status(&row.path).await, row.status, "{}", row.name);
+        if !session.is_empty() {
+            browser.cookies.insert("z_sid".to_owned(), sid(session));
+        }
+        if !page.is_empty() {
+            browser.cookies.insert("z_pid".to_owned(), pid(page));
+        }
+        let path = path
+            .replace("MINE", &my_page)
+            .replace("THEIRS", &their_page);
+        let path = path.replace("SESSION", mine.cookie("z_sid"));
+        assert_eq!(browser.status(&path).await, *status, "{name}");
     }
 }
 
@@ -167,7 +91,7 @@ async fn what_is_checked_first_wins() {
     let (browser, page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={page}");
     let cookie = browser.cookie_line().unwrap();
-    let _only = browser.open(&path).await;
+    let only = browser.open(&path).await;
     // Wrong in everything; each line repairs one step more.
     let ask = async |method: &str, lines: &[&str]| {
         let lines = lines.join("\r\n");
@@ -198,7 +122,7 @@ async fn what_is_checked_first_wins() {
     assert_eq!(ask("GET", &with(&[own, protocol])).await, 403);
     let known = [&with(&[own, protocol])[..], &[cookie]].concat();
     assert_eq!(ask("GET", &known).await, 503);
-    drop(_only);
+    drop(only);
     let hub = server.ws.hub();
     until("the place is free", || hub.connection_count() == 0).await;
     assert_eq!(ask("GET", &known).await, 400);

@@ -87,10 +87,7 @@ pub fn filter(ws: &Ws) -> WsFilter {
     });
     let open = warp::path!("page").and(ws.open_page());
     let http = page.or(visit).or(who).or(logon).or(logoff).or(open);
-    ws.filter()
-        .or(http)
-        .map(|reply| warp::Reply::into_response(reply))
-        .boxed()
+    ws.filter().or(http).map(warp::Reply::into_response).boxed()
 }
 
 /// The site, on the server's own accept loop.

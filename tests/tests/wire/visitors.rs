@@ -228,9 +228,7 @@ async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
 async fn refusals_are_answered_under_warps_own_server_too() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let filter = site::filter(&ws).recover(ws_server::recover);
-    let filter = filter
-        .map(|reply| warp::Reply::into_response(reply))
-        .boxed();
+    let filter = filter.map(warp::Reply::into_response).boxed();
     let server = Running::under_warp(ws, filter).await;
     let mut browser = Browser::new(server.address);
     let page = browser.get("/").await;

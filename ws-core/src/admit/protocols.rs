@@ -3,11 +3,13 @@
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::{Door, elements};
+use super::Door;
 use crate::error::Refusal;
+use crate::extract::{Offer, elements, is_token, offers};
 
 /// The first of the route's subprotocols that the client offers; names are compared
-/// letter by letter.
+/// letter by letter. `bearer` and the token behind it are no offer, whatever the route
+/// says: what is chosen is sent back.
 ///
 /// # Errors
 ///
@@ -17,18 +19,11 @@ pub(super) fn choose(door: Door, headers: &HeaderMap) -> Result<Option<&'static 
     if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         return Ok(None);
     }
-    let offered = || elements(headers, &SEC_WEBSOCKET_PROTOCOL);
-    if offered().next().is_none() || !offered().all(is_token) {
+    let mut elements = elements(headers, &SEC_WEBSOCKET_PROTOCOL).peekable();
+    if elements.peek().is_none() || !elements.all(is_token) {
         return Err(Refusal::BAD_REQUEST.body("`Sec-WebSocket-Protocol` is no list of names"));
     }
-    let spoken = door.protocols.iter().copied();
-    Ok(spoken
-        .into_iter()
-        .find(|name| offered().any(|offer| offer == name.as_bytes())))
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    text.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    let is_offered =
+        |name: &&&str| offers(headers).any(|offer| offer == Offer::Name(name.as_bytes()));
+    Ok(door.protocols.iter().find(is_offered).copied())
 }

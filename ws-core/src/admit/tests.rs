@@ -266,6 +266,56 @@ fn step_6_takes_the_route_s_first_that_the_client_offers() {
 }
 
 #[test]
+fn step_6_never_takes_a_bearer_token_for_a_name() {
+    let secret = Door {
+        protocols: &["t0ken", "bearer", "v1.chat"],
+        ..OPEN
+    };
+    let chosen = |offer| {
+        let case = Case {
+            door: secret,
+            ..Case::default()
+        };
+        let entry = case.admit(&[("sec-websocket-protocol", offer)]);
+        entry.unwrap().protocol
+    };
+    assert_eq!(chosen("t0ken"), Some("t0ken"));
+    assert_eq!(chosen("v1.chat, bearer, t0ken"), Some("v1.chat"));
+    assert_eq!(chosen("bearer, t0ken, v1.chat"), Some("v1.chat"));
+    for nothing in [
+        "bearer, t0ken",
+        "Bearer, t0ken",
+        "bearer",
+        "bearer, v1.chat",
+    ] {
+        assert_eq!(chosen(nothing), None, "{nothing}");
+    }
+    // The tokens of browsers are names too, or the header is broken.
+    let header = "sec-websocket-protocol";
+    assert_eq!(status(&[(header, "v1.chat, bearer, YQ==")]), 400);
+}
+
+#[test]
+fn the_debug_output_of_a_request_hides_what_may_be_secret() {
+    let headers = changed(&[
+        ("cookie", "z_sid=secret"),
+        ("authorization", "Bearer secret"),
+        ("sec-websocket-protocol", "bearer, secret"),
+    ]);
+    let uri = Uri::from_static("/chat?token=secret");
+    let request = Request {
+        method: &Method::GET,
+        version: None,
+        uri: &uri,
+        headers: &headers,
+        peer: Some(([127, 0, 0, 1], 80).into()),
+        can_upgrade: true,
+    };
+    let shown = r#"Request { path: "/chat", peer: Some(127.0.0.1:80), .. }"#;
+    assert_eq!(format!("{request:?}"), shown);
+}
+
+#[test]
 fn an_earlier_step_wins_over_every_later_one() {
     // Wrong in everything at once; each line repairs one step more.
     let wrong = || Case {

@@ -3,8 +3,9 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
-use super::{Accept, Request, elements, only};
+use super::{Accept, Request, only};
 use crate::error::Refusal;
+use crate::extract::elements;
 use crate::protocol::{accept_key, is_valid_key};
 
 /// What a readable request wants.

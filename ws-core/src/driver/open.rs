@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use super::{Driver, undo};
 use crate::error::Refusal;
-use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
+use crate::extract::{Context, Endpoint, Handshake, Opening};
 use crate::handler::{Fault, Handler, Hooks};
 use crate::hook;
 use crate::hub::Slot;
@@ -36,7 +36,7 @@ pub trait Opened: Send {
 pub type Opens = Pin<Box<dyn Future<Output = Result<Box<dyn Opened>, Refusal>> + Send>>;
 
 /// Runs `init` of the handler of one route.
-pub type Connect = fn(Arc<Endpoint>, Handshake, Visitor) -> Opens;
+pub type Connect = fn(Arc<Endpoint>, Handshake) -> Opens;
 
 /// Runs `init` of `H` on the route with the marker `R`.
 ///
@@ -45,11 +45,10 @@ pub type Connect = fn(Arc<Endpoint>, Handshake, Visitor) -> Opens;
 pub fn connect<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     mut handshake: Handshake,
-    visitor: Visitor,
 ) -> Opens {
     Box::pin(async move {
         let slot = handshake.take_slot();
-        let mut unopened = Unopened::<H>::register(&endpoint, &handshake, visitor);
+        let mut unopened = Unopened::<H>::register(&endpoint, &handshake);
         let context = unopened.context.clone();
         let handler = init::<H, R>(Opening {
             handshake,
@@ -104,7 +103,8 @@ struct Unopened<H> {
 }
 
 impl<H> Unopened<H> {
-    fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake, visitor: Visitor) -> Self {
+    fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake) -> Self {
+        let visitor = handshake.visitor().clone();
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
         let tracked = endpoint.hub().tracker().token();

@@ -146,7 +146,7 @@ impl<H> Context<H> {
     label = "not an argument that this hook can take",
     note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
             an idle connection keeps no headers; keep what you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {

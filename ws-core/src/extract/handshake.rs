@@ -1,5 +1,6 @@
 //! What the request gives to `init`, and to `init` alone.
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Context, FromConnection, FromParams, HasPage, HasSession, Params, Path, Provides, State,
+    Visitor,
 };
 use crate::error::Refusal;
 use crate::hub::{Hub, Slot};
@@ -16,13 +18,16 @@ use crate::session::Session;
 use crate::socket::Socket;
 
 /// The request that asks for the connection (RFC 6455, section 4.1).
-#[derive(Debug, Default)]
+///
+/// Its `Debug` output has neither query nor headers, where secrets are.
+#[derive(Default)]
 pub struct Handshake {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
     protocol: Option<String>,
     params: Params,
+    visitor: Visitor,
     slot: Option<Slot>,
 }
 
@@ -51,6 +56,12 @@ impl Handshake {
     /// Sets the parameters of the path.
     pub fn with_params(mut self, params: Params) -> Self {
         self.params = params;
+        self
+    }
+
+    /// Sets who sent it, as far as that was looked up.
+    pub fn with_visitor(mut self, visitor: Visitor) -> Self {
+        self.visitor = visitor;
         self
     }
 
@@ -101,9 +112,33 @@ impl Handshake {
         self.protocol.as_deref()
     }
 
+    /// The session, where the route or its handler asks for one.
+    pub const fn session(&self) -> Option<&Session> {
+        self.visitor.session.as_ref()
+    }
+
+    /// The page, where the route or its handler asks for one.
+    pub const fn page(&self) -> Option<&Page> {
+        self.visitor.page.as_ref()
+    }
+
+    pub(crate) const fn visitor(&self) -> &Visitor {
+        &self.visitor
+    }
+
     /// The parameters of the path, by name.
     pub const fn params(&self) -> &Params {
         &self.params
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("path", &self.path())
+            .field("peer", &self.peer)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,7 +181,7 @@ impl<H> Opening<H> {
     message = "`{Self}` is no argument of `init`",
     label = "not an argument that `init` can take",
     note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
-            `Query<T>`, `&Handshake`, and your own types that implement `FromHandshake`"
+            `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement `FromHandshake`"
 )]
 pub trait FromHandshake<'a, H, R>: Sized {
     /// Whether the argument shows who is at the other end also where the route does not
@@ -234,5 +269,28 @@ impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> 
             tracing::debug!("the query does not decode");
             Refusal::BAD_REQUEST.body("the query is not what this route takes")
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_debug_output_of_a_handshake_hides_what_may_be_secret() {
+        let headers = [
+            ("cookie", "z_sid=secret"),
+            ("authorization", "Bearer secret"),
+            ("sec-websocket-protocol", "v1.chat, bearer, secret"),
+        ];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let uri = Uri::from_static("/chat?token=secret");
+        let handshake = Handshake::new(uri, HeaderMap::from_iter(headers))
+            .with_peer(Some(([127, 0, 0, 1], 80).into()))
+            .with_protocol(Some("v1.chat".to_owned()));
+        assert_eq!(
+            format!("{handshake:?}"),
+            r#"Handshake { path: "/chat", peer: Some(127.0.0.1:80), protocol: Some("v1.chat"), .. }"#
+        );
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::path::{Malformed, SplitPath};
 use super::spec::Rank;
-use super::{Matcher, Origins, RouteSpec, Segment};
-use crate::driver::Connect;
-use crate::extract::{Endpoint, Params};
+use super::start;
+use super::{Decide, Matcher, Origins, RouteSpec, Segment};
+use crate::driver::{Connect, Opens};
+use crate::extract::{Endpoint, Handshake, Params};
 use crate::limits::LimitError;
 
 /// Why a table cannot be served.
@@ -50,17 +51,38 @@ pub struct Route {
     /// What connections of the route share.
     pub endpoint: Arc<Endpoint>,
     /// Whether the handler wants to know who is at the other end also where the route does
-    /// not require it.
+    /// not require it. Where a `start` function may choose another one, it may want it.
     pub asks_visitor: bool,
-    /// Runs the handler's `init`.
-    pub connect: Connect,
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
+    /// Runs the handler's `init`.
+    pub(super) connect: Connect,
+    pub(super) start: Option<Decide>,
     pub(super) shape: &'static [Segment],
     pub(super) rank: Rank,
 }
 
 impl Route {
+    /// The last steps of a handshake: the route's `start` function, where it has one, and
+    /// then `init` of the handler that it keeps or chooses.
+    ///
+    /// # Errors
+    ///
+    /// The future gives the refusal of either; 500 where one panics. The handshake is
+    /// dropped then, and the place that it holds is given back.
+    pub fn open(&self, handshake: Handshake) -> Opens {
+        let chosen = self
+            .start
+            .map(|decide| start::run(decide, &self.endpoint, &handshake));
+        match chosen.transpose() {
+            Ok(chosen) => {
+                let connect = chosen.flatten().unwrap_or(self.connect);
+                connect(self.endpoint.clone(), handshake)
+            }
+            Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
+        }
+    }
+
     /// Whether a connection needs a live session; without a word it does.
     pub fn require_session(&self) -> bool {
         self.spec.options.require_session.unwrap_or(true)

@@ -39,6 +39,8 @@ pub struct RouteOptions {
     pub origins: Option<Origins>,
     /// The subprotocols (RFC 6455, section 1.9) in the order of preference.
     pub protocols: Option<&'static [&'static str]>,
+    /// Whether a `start` function may refuse a handshake or choose another handler.
+    pub start: bool,
     /// The limits.
     pub limits: LimitOptions,
 }
@@ -50,6 +52,7 @@ impl RouteOptions {
         require_page: None,
         origins: None,
         protocols: None,
+        start: false,
         limits: LimitOptions::NONE,
     };
 }

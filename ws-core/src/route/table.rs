@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
-use super::{MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
+use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef};
 use crate::handler::Handler;
@@ -23,6 +23,7 @@ pub struct Entry {
     shape: &'static [Segment],
     visitor: bool,
     connect: Connect,
+    start: Option<Decide>,
 }
 
 impl Entry {
@@ -37,6 +38,15 @@ impl Entry {
             shape: R::SHAPE,
             visitor: H::VISITOR,
             connect: connect::<H, R>,
+            start: None,
+        }
+    }
+
+    /// Asks this function before `init` of every connection.
+    pub const fn start(self, decide: Decide) -> Self {
+        Self {
+            start: Some(decide),
+            ..self
         }
     }
 }
@@ -190,8 +200,9 @@ impl Assembly<'_> {
         Ok(Route {
             spec,
             endpoint: Arc::new(endpoint),
-            asks_visitor: entry.visitor,
+            asks_visitor: entry.visitor || entry.start.is_some(),
             connect: entry.connect,
+            start: entry.start,
             path,
             shape: entry.shape,
             rank: Rank::of(prefix.len(), entry.shape),

@@ -69,7 +69,7 @@ impl Inner {
     /// Ends what this process holds of a session. Returns whether that was anything.
     pub(super) fn close(&self, id: SessionId) -> bool {
         let all = self.all_of(id);
-        all.iter().fold(false, |any, live| live.end() || any)
+        all.iter().filter(|live| live.end()).count() > 0
     }
 
     /// The sessions that open sockets keep alive.

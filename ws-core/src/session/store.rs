@@ -201,10 +201,12 @@ macro_rules! object {
         $(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*
     }) => {
         $(#[$doc])*
+        #[allow(clippy::elidable_lifetime_names, reason = "some methods borrow an argument, too")]
         pub(super) trait $object: Send + Sync + 'static {
             $(fn $name<'a>(&'a self $(, $argument: $type)*) -> Boxed<'a, $output>;)*
         }
 
+        #[allow(clippy::elidable_lifetime_names, reason = "as above")]
         impl<S: $of> $object for S {
             $(fn $name<'a>(&'a self $(, $argument: $type)*) -> Boxed<'a, $output> {
                 Box::pin($of::$name(self $(, $argument)*))

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Type, Visibility};
+use syn::{Attribute, Path, Type, Visibility};
 
 mod options;
 
@@ -196,9 +196,23 @@ fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream)
     let attrs = attributes(&route.attrs, &LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
     let new = quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>);
+    let start = route.options.start().map(|path| start(path, marker, core));
     quote! {
         #(#attrs)*
-        const #entry: #core::route::Entry = #new(#number);
+        const #entry: #core::route::Entry = #new(#number)#start;
+    }
+}
+
+/// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
+fn start(path: &Path, marker: &TokenStream, core: &TokenStream) -> TokenStream {
+    let decide = quote_spanned!(path.span()=> #core::route::decide::<#marker, _, _>);
+    quote! {
+        .start({
+            fn __start(__handshake: &#core::extract::Handshake) -> #core::route::Decision {
+                #decide(#path, __handshake)
+            }
+            __start
+        })
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use syn::Ident;
+use quote::ToTokens;
+use syn::{Ident, Path};
 
 use self::lists::{origins, protocols};
 use super::ast::Setting;
@@ -28,14 +29,16 @@ enum Kind {
     Flag,
     Origins,
     Protocols,
+    Start,
 }
 
-/// Every option there is; those after the first four are fields of `LimitOptions`.
+/// Every option there is; those after the first five are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
     ("origins", Kind::Origins),
     ("protocols", Kind::Protocols),
+    ("start", Kind::Start),
     ("max_message", Kind::Size),
     ("outbox", Kind::Size),
     ("outbox_frames", Kind::Count),
@@ -62,7 +65,7 @@ const MOST: u64 = u32::MAX as u64;
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// What an option's value means.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum Meaning {
     Flag(bool),
     Number(u64),
@@ -72,10 +75,11 @@ pub enum Meaning {
     OnFull { refuse: bool },
     Origins(Origins),
     Protocols(Vec<String>),
+    Start(Path),
 }
 
 /// Which origins may connect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub enum Origins {
     Same,
     Any,
@@ -173,13 +177,21 @@ impl Options {
         };
         let place = page.written.as_ref().or(session.written.as_ref());
         let contradict =
-            page.meaning == Meaning::Flag(true) && session.meaning == Meaning::Flag(false);
+            self.flag("require_page") == Some(true) && self.flag("require_session") == Some(false);
         if let (true, Some(place)) = (contradict, place) {
             errors.push(
                 place,
                 "`require_page: true` needs a session: a page belongs to one; remove it or \
                  `require_session: false`",
             );
+        }
+    }
+
+    /// The function that `start` names, if it is there.
+    pub fn start(&self) -> Option<&Path> {
+        match &self.choices.get("start")?.meaning {
+            Meaning::Start(path) => Some(path),
+            _ => None,
         }
     }
 
@@ -210,6 +222,13 @@ fn unknown_option(name: &str) -> String {
     format!("unknown option `{name}`; the options are `{list}`")
 }
 
+/// A word that can name a function: a keyword cannot.
+fn name_of_function(word: &Ident) -> Option<Path> {
+    syn::parse2::<Ident>(word.into_token_stream())
+        .ok()
+        .map(Path::from)
+}
+
 impl Kind {
     /// The sentence that says what the option takes.
     fn takes(self, name: &str) -> String {
@@ -223,6 +242,10 @@ impl Kind {
             Self::Flag => "`true` or `false`",
             Self::Origins => "`same`, `any`, or a list such as `[\"https://app.example\"]`",
             Self::Protocols => "a list of names such as `[\"v2.chat\", \"v1.chat\"]`",
+            Self::Start => {
+                "the path of a function of the handshake, such as `only_v2` or \
+                 `crate::devices::by_version`"
+            }
         };
         format!("`{name}` is {takes}")
     }
@@ -252,6 +275,10 @@ impl Kind {
             (Self::Protocols, ValueKind::List(list)) => {
                 protocols(list, errors).map(Meaning::Protocols)
             }
+            (Self::Start, ValueKind::Path(path)) => Ok(Meaning::Start(path.clone())),
+            (Self::Start, ValueKind::Word(word)) => name_of_function(word)
+                .map(Meaning::Start)
+                .ok_or_else(|| self.takes(name)),
             _ => Err(self.takes(name)),
         }
     }

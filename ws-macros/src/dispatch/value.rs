@@ -10,7 +10,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitBool, LitStr, Result, Token, bracketed, token};
+use syn::{Ident, LitBool, LitStr, Path, Result, Token, bracketed, token};
 
 /// A value with the tokens it was written with.
 pub struct Value {
@@ -23,7 +23,9 @@ pub enum ValueKind {
     /// `true`, `false`
     Flag(bool),
     /// `off`, `close`, `any`
-    Word(String),
+    Word(Ident),
+    /// `crate::devices::by_version`; a path of one word is a [`Word`](Self::Word).
+    Path(Path),
     /// `["a", "b"]`
     List(Vec<LitStr>),
     /// `64`, `16 KiB`, `0.5s`
@@ -60,10 +62,8 @@ impl Value {
             number(&literal, input, &mut tokens)?
         } else if input.peek(token::Bracket) {
             list(input, &mut tokens)?
-        } else if input.peek(Ident::peek_any) {
-            let word = input.call(Ident::parse_any)?;
-            word.to_tokens(&mut tokens);
-            ValueKind::Word(word.to_string())
+        } else if input.peek(Ident::peek_any) || input.peek(Token![::]) {
+            word_or_path(input, &mut tokens)?
         } else {
             ValueKind::Other
         };
@@ -74,6 +74,21 @@ impl Value {
         }
         Ok(Self { tokens, kind })
     }
+}
+
+/// A word, or a path of several; neither where it is called.
+fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
+    let kind = if input.peek(Token![::]) || input.peek2(Token![::]) {
+        let path: Path = input.parse()?;
+        path.to_tokens(tokens);
+        ValueKind::Path(path)
+    } else {
+        let word = input.call(Ident::parse_any)?;
+        word.to_tokens(tokens);
+        ValueKind::Word(word)
+    };
+    let is_called = input.peek(token::Paren);
+    Ok(if is_called { ValueKind::Other } else { kind })
 }
 
 /// What follows a number: a unit, or `/` and a unit.

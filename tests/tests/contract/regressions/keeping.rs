@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use bytes::buf::Limit;
 use ws_core::driver::connect;
-use ws_core::extract::{AnyState, Endpoint, Visitor};
+use ws_core::extract::{AnyState, Endpoint};
 use ws_core::outbox::{DirectWrite, Transport};
 use ws_core::protocol::OpCode;
 use ws_core::protocol::encoder::{encode, encode_close, encode_masked};
@@ -110,7 +110,7 @@ async fn nothing_is_lost_between_the_last_write_and_the_end() {
         let endpoint = Endpoint::new("test", "/", Hub::default(), state, Limits::DEFAULT);
         let uri = http::Uri::from_static("/");
         let handshake = Handshake::new(uri, http::HeaderMap::new());
-        let opened = connect::<Echo, AnyRoute>(Arc::new(endpoint), handshake, Visitor::default());
+        let opened = connect::<Echo, AnyRoute>(Arc::new(endpoint), handshake);
         let opened = opened.await.unwrap();
         let mut input = encode_masked(OpCode::Text, true, b"last words", [1, 2, 3, 4]);
         input.extend(encode_masked(OpCode::Close, true, &[3, 232], [1, 2, 3, 4]));

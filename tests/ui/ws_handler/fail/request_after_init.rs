@@ -10,8 +10,8 @@ impl Room {
         Room
     }
 
-    fn message(&mut self, text: String, Path(id): Path<u64>) {
-        let _ = (text, id);
+    fn message(&mut self, text: String, Path(id): Path<u64>, bearer: Bearer) {
+        let _ = (text, id, bearer);
     }
 
     fn info(&mut self, number: u8, Query(query): Query<String>) {

@@ -110,4 +110,4 @@ async fn main() {
 }
 
 /// Asks the compiler.
-const fn is_handler<H: ws_server::handler::Handler<ws_server::extract::AnyRoute>>() {}
+const fn is_handler<H: Handler<ws_server::extract::AnyRoute>>() {}

@@ -7,7 +7,13 @@ use crate::dispatch::options::{Choice, Meaning, Options, Origins};
 
 /// `RouteOptions { … }`; what the table leaves open is not written.
 pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
-    const OF_ROUTE: [&str; 4] = ["require_session", "require_page", "origins", "protocols"];
+    const OF_ROUTE: [&str; 5] = [
+        "require_session",
+        "require_page",
+        "origins",
+        "protocols",
+        "start",
+    ];
     let (own, limits): (Vec<_>, Vec<_>) = options
         .choices
         .iter()
@@ -15,6 +21,9 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
     let field = |(name, choice): &(&&'static str, &Choice)| {
         let name = Ident::new(name, Span::call_site());
         let value = meaning(&choice.meaning, core);
+        if let Meaning::Start(_) = choice.meaning {
+            return quote!(#name: #value,);
+        }
         quote!(#name: ::core::option::Option::Some(#value),)
     };
     let own = own.iter().map(field);
@@ -54,5 +63,7 @@ fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
         Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
         Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
         Meaning::Protocols(list) => quote!(&[#(#list),*]),
+        // That there is one. The function itself stands in the route's entry.
+        Meaning::Start(_) => quote!(true),
     }
 }

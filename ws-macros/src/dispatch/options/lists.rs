@@ -41,6 +41,14 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
                          !#$%&'*+-.^_`|~"
                 ),
             );
+        } else if text.eq_ignore_ascii_case("bearer") {
+            errors.push(
+                protocol,
+                format!(
+                    "`{text}` is never chosen: in the list of a client it says that the next \
+                     element is a token; remove it, and take `Bearer` in `init`"
+                ),
+            );
         }
     }
     distinct(list, "subprotocol", errors)

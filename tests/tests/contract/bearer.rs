@@ -1,0 +1,179 @@
+//! `Bearer`: where a token is found, and what the client is told without a good one.
+
+use ws_core::testkit::{Knock, TestKit};
+use ws_server::extract::NoState;
+use ws_server::prelude::*;
+
+/// Says which token it was given, and what was chosen.
+struct Device(String);
+
+#[ws_handler]
+impl Device {
+    fn init(bearer: Bearer, handshake: &Handshake) -> Result<Self, Refusal> {
+        if bearer.token() == "revoked" {
+            return Err(Bearer::invalid());
+        }
+        let protocol = handshake.protocol().unwrap_or("none");
+        Ok(Device(format!("{} over {protocol}", bearer.token())))
+    }
+
+    fn message(&mut self, _: String) -> String {
+        self.0.clone()
+    }
+}
+
+/// Lets anybody in, and says who came.
+struct Lobby(Option<Bearer>);
+
+#[ws_handler]
+impl Lobby {
+    fn init(bearer: Option<Bearer>) -> Self {
+        Lobby(bearer)
+    }
+
+    fn message(&mut self, _: String) -> String {
+        let token = self.0.as_ref().map(Bearer::token);
+        token.unwrap_or("nobody").to_owned()
+    }
+}
+
+dispatch! {
+    struct Routes;
+    defaults { require_session: false, origins: any, protocols: ["v2", "v1"] }
+
+    device: "/device" => Device;
+    lobby: "/lobby" => Lobby;
+}
+
+fn knock(path: &str) -> Knock {
+    TestKit::table(Routes::table(), NoState).unwrap().open(path)
+}
+
+/// What the handler says, or status, challenge and body.
+async fn answer(knock: Knock) -> Result<String, (u16, String, String)> {
+    match knock.connect().await {
+        Ok(mut client) => {
+            client.send("who?").await;
+            Ok(client.text().await)
+        }
+        Err(refusal) => {
+            let response = refusal.into_response();
+            let challenge = response.headers().get("www-authenticate");
+            let challenge = challenge.map_or("none", |value| value.to_str().unwrap());
+            let (status, challenge) = (response.status().as_u16(), challenge.to_owned());
+            Err((status, challenge, response.into_body()))
+        }
+    }
+}
+
+fn offering(path: &str, protocols: &str) -> Knock {
+    knock(path).header("sec-websocket-protocol", protocols)
+}
+
+fn refused(challenge: &str, body: &str) -> Result<String, (u16, String, String)> {
+    Err((401, challenge.to_owned(), format!("{body}\n")))
+}
+
+const INVALID_REQUEST: &str = "Bearer error=\"invalid_request\"";
+
+#[tokio::test(start_paused = true)]
+async fn a_token_comes_from_the_header_or_from_behind_bearer_among_the_subprotocols() {
+    let said = |text: &str| Ok(text.to_owned());
+    let knock = || knock("/device");
+    let offering = |protocols| offering("/device", protocols);
+    assert_eq!(
+        answer(knock().bearer("a.b-c_d~e+/==")).await,
+        said("a.b-c_d~e+/== over none")
+    );
+    // The last word counts where a test sets it twice.
+    assert_eq!(
+        answer(knock().bearer("old").bearer("new")).await,
+        said("new over none")
+    );
+    assert_eq!(
+        answer(offering("v1, bearer, t0k")).await,
+        said("t0k over v1")
+    );
+    assert_eq!(
+        answer(offering("bearer, t0k, v1, v2")).await,
+        said("t0k over v2")
+    );
+    assert_eq!(answer(offering("bearer, v2")).await, said("v2 over none"));
+    assert_eq!(
+        answer(offering("v2, bearer, t0k").bearer("header")).await,
+        said("header over v2")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_query_holds_no_token() {
+    let nobody = refused("Bearer", "this endpoint needs a bearer token");
+    for query in ["?access_token=t0k", "?bearer=t0k", ""] {
+        assert_eq!(answer(knock(&format!("/device{query}"))).await, nobody);
+    }
+}
+
+/// RFC 6750, section 3.1: no error code where another scheme was used.
+#[tokio::test(start_paused = true)]
+async fn another_scheme_is_no_token() {
+    let nobody = refused("Bearer", "this endpoint needs a bearer token");
+    let basic = knock("/device").header("authorization", "Basic YTpi");
+    assert_eq!(answer(basic).await, nobody);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_said_wrong_is_an_invalid_request() {
+    let header = |value| knock("/device").header("authorization", value);
+    let no_token = refused(INVALID_REQUEST, "that is no bearer token");
+    for wrong in ["Bearer", "Bearer a b", "Bearer ,", "Bearer token=abc"] {
+        assert_eq!(answer(header(wrong)).await, no_token, "{wrong}");
+    }
+    let twice = refused(INVALID_REQUEST, "`Authorization` stands there twice");
+    assert_eq!(
+        answer(header("Bearer a").header("authorization", "Bearer a")).await,
+        twice
+    );
+    let lone = refused(INVALID_REQUEST, "there is no token behind `bearer`");
+    assert_eq!(answer(offering("/device", "v2, bearer")).await, lone);
+    let two = refused(INVALID_REQUEST, "`bearer` stands there twice");
+    assert_eq!(
+        answer(offering("/device", "bearer, a, bearer, b")).await,
+        two
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_the_application_does_not_like_is_invalid() {
+    let refused = refused(
+        "Bearer error=\"invalid_token\"",
+        "the bearer token is not valid",
+    );
+    assert_eq!(answer(knock("/device").bearer("revoked")).await, refused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_optional_token_may_be_missing_and_not_be_said_wrong() {
+    let said = |text: &str| Ok(text.to_owned());
+    let header = |value| knock("/lobby").header("authorization", value);
+    assert_eq!(answer(knock("/lobby")).await, said("nobody"));
+    assert_eq!(answer(header("Basic YTpi")).await, said("nobody"));
+    assert_eq!(answer(offering("/lobby", "v2")).await, said("nobody"));
+    assert_eq!(answer(header("Bearer t0k")).await, said("t0k"));
+    assert_eq!(
+        answer(offering("/lobby", "v2, bearer, t0k")).await,
+        said("t0k")
+    );
+    let no_token = refused(INVALID_REQUEST, "that is no bearer token");
+    assert_eq!(answer(header("Bearer a b")).await, no_token);
+    let lone = refused(INVALID_REQUEST, "there is no token behind `bearer`");
+    assert_eq!(answer(offering("/lobby", "bearer")).await, lone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_token_is_in_debug_output() {
+    let knock = offering("/device?token=secret", "v2, bearer, secret").bearer("secret");
+    assert_eq!(
+        format!("{knock:?}"),
+        "Knock { path: \"/device\", peer: None, .. }"
+    );
+}

@@ -1,0 +1,252 @@
+//! `start`: a function of the handshake that keeps, refuses, or chooses another handler.
+
+use tracing::Level;
+use ws_core::testkit::{Knock, TestKit};
+use ws_server::limits::ServerLimits;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, ended};
+use crate::logs::Captured;
+
+/// The handler of the route.
+struct V2(Journal);
+
+#[ws_handler]
+impl V2 {
+    fn init(journal: Journal) -> Self {
+        journal.note("init v2");
+        V2(journal)
+    }
+
+    fn message(&mut self, text: String) -> String {
+        format!("v2 {text}")
+    }
+
+    fn terminate(self) {
+        self.0.note("terminate v2");
+    }
+}
+
+/// The handler that older clients get. It takes what the route has.
+struct V1 {
+    journal: Journal,
+    id: u64,
+    greeting: &'static str,
+}
+
+#[ws_handler]
+impl V1 {
+    async fn init(
+        Path(id): Path<u64>,
+        State(greeting): State<&'static str>,
+        journal: Journal,
+    ) -> Result<Self, Refusal> {
+        journal.note("init v1");
+        if id == 0 {
+            return Err(Refusal::GONE);
+        }
+        Ok(V1 {
+            journal,
+            id,
+            greeting,
+        })
+    }
+
+    async fn message(&mut self, text: String) -> String {
+        format!("{} {} {text}", self.greeting, self.id)
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        let CloseReason { cause, code, .. } = reason;
+        self.journal
+            .note(format!("terminate {cause:?} {}", code.get()));
+    }
+}
+
+/// Refuses what is neither version; for `v0` it is broken.
+fn by_version<R>(handshake: &Handshake) -> Result<Start<R>, Refusal>
+where
+    V1: Handler<R>,
+{
+    Ok(match handshake.protocol() {
+        Some("v2") => Start::keep(),
+        Some("v1") => Start::with::<V1>(),
+        Some("v0") => panic!("of start"),
+        Some(_) => Err("of start").or_refuse()?,
+        None => Start::refuse(Refusal::BAD_REQUEST.body("offer v2 or v1")),
+    })
+}
+
+fn not_twice(handshake: &Handshake) -> Result<(), Refusal> {
+    match handshake.query() {
+        Some("again") => Err(Refusal::CONFLICT),
+        _ => Ok(()),
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: &'static str;
+    defaults { require_session: false, start: not_twice }
+
+    versions: "/devices/{id: u64}" => V2 {
+        protocols: ["v2", "v1", "v0", "broken"], start: by_version,
+    };
+    simple: "/simple" => V2;
+    inner: "/inner" => use Inner;
+}
+
+dispatch! {
+    struct Inner;
+
+    kept: "/kept" => V2 { require_session: false };
+}
+
+fn kit() -> TestKit {
+    TestKit::table(Routes::table(), "hello").unwrap()
+}
+
+fn knock(kit: &TestKit, journal: &Journal, path: &str, protocol: &str) -> Knock {
+    let knock = journal.hand(kit.open(path));
+    match protocol {
+        "" => knock,
+        _ => knock.header("sec-websocket-protocol", protocol),
+    }
+}
+
+/// Status and body.
+async fn refusal(knock: Knock) -> (u16, String) {
+    let refusal = knock.connect().await.unwrap_err();
+    (refusal.status().as_u16(), refusal.text().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_is_kept_takes_the_connection() {
+    let (kit, journal) = (kit(), Journal::new());
+    for path in ["/devices/7", "/simple", "/inner/kept?again"] {
+        let mut client = knock(&kit, &journal, path, "v2").connect().await.unwrap();
+        client.send("hi").await;
+        assert_eq!(client.text().await, "v2 hi", "{path}");
+        client.close(CloseCode::NORMAL, "").await;
+        client.terminated().await;
+    }
+    assert_eq!(journal.lines(), ["init v2", "terminate v2"].repeat(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_handler_takes_the_connection_with_all_its_hooks_and_arguments() {
+    let (kit, journal) = (kit(), Journal::new());
+    let knocking = knock(&kit, &journal, "/devices/7", "v1").connect();
+    let mut client = knocking.await.unwrap();
+    client.send("hi").await;
+    assert_eq!(client.text().await, "hello 7 hi");
+    client.close(CloseCode::NORMAL, "").await;
+    ended(&client, &journal, CloseCause::ClientClosed, 1000, "").await;
+    // No hook of the route's own handler was called.
+    assert_eq!(journal.lines(), ["init v1", "terminate ClientClosed 1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_handler_may_refuse_in_its_init() {
+    let (kit, journal) = (kit(), Journal::new());
+    let refused = refusal(knock(&kit, &journal, "/devices/0", "v1")).await;
+    assert_eq!(refused, (410, "Gone".to_owned()));
+    assert_eq!(journal.lines(), ["init v1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_the_answer_and_no_hook_is_called() {
+    let (kit, journal) = (kit(), Journal::new());
+    let refused = refusal(knock(&kit, &journal, "/devices/7", "")).await;
+    assert_eq!(refused, (400, "offer v2 or v1".to_owned()));
+    let refused = refusal(knock(&kit, &journal, "/simple?again", "")).await;
+    assert_eq!(refused, (409, "Conflict".to_owned()));
+    assert_eq!(journal.lines(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_runs_after_every_other_check() {
+    let (kit, journal) = (kit(), Journal::new());
+    let knock = || knock(&kit, &journal, "/simple?again", "");
+    assert_eq!(refusal(knock().header("origin", "null")).await.0, 403);
+    assert_eq!(refusal(knock().without_header("upgrade")).await.0, 426);
+    let broken = knock().header("sec-websocket-protocol", "a b");
+    assert_eq!(refusal(broken).await.0, 400);
+    assert_eq!(refusal(knock()).await.0, 409);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_or_a_panic_gives_the_place_back() {
+    let limits = ServerLimits {
+        connections: Some(1),
+        ..ServerLimits::default()
+    };
+    let kit = TestKit::with_limits(limits);
+    let kit = kit.with_table(Routes::table(), "hello").unwrap();
+    let journal = Journal::new();
+    for (protocol, status) in [("", 400), ("v0", 500), ("broken", 500)] {
+        let refused = refusal(knock(&kit, &journal, "/devices/7", protocol)).await;
+        assert_eq!(refused.0, status);
+        assert_eq!(kit.hub().connection_count(), 0);
+    }
+    // The one that takes the place keeps it, whichever handler it has.
+    let client = knock(&kit, &journal, "/devices/7", "v1").connect().await;
+    assert_eq!(
+        refusal(knock(&kit, &journal, "/devices/7", "v2")).await.0,
+        503
+    );
+    drop(client);
+}
+
+/// The only line at `error` that this request leaves, and what it is answered with.
+async fn error_of(protocol: &str) -> (u16, String, String) {
+    let (captured, _guard) = Captured::begin();
+    let (kit, journal) = (kit(), Journal::new());
+    let (status, body) = refusal(knock(&kit, &journal, "/devices/7?token=secret", protocol)).await;
+    assert!(!captured.text().contains("secret"), "{}", captured.text());
+    let lines = captured.of(Level::ERROR);
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    (status, body, line.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_or_an_error_is_a_logged_500_with_the_name_of_the_function_s_place() {
+    let answer = |line: &str| {
+        let line = format!("websocket{{route=\"/devices/{{id: u64}}\"}}: {line}");
+        (500, "Internal Server Error".to_owned(), line)
+    };
+    let panicked = "a hook panicked hook=\"start\" panic=\"of start\"";
+    assert_eq!(error_of("v0").await, answer(panicked));
+    let failed = "a hook failed hook=\"start\" error=of start";
+    assert_eq!(error_of("broken").await, answer(failed));
+}
+
+#[test]
+fn a_table_says_of_each_route_whether_it_has_a_function() {
+    let hub = Hub::default();
+    let router = Routes::table().into_router("hello", &hub, &ws_server::limits::LimitOptions::NONE);
+    let router = router.unwrap();
+    let mut said: Vec<_> = router
+        .routes()
+        .map(|route| (route.spec.name, route.spec.options.start))
+        .collect();
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        [("kept", false), ("simple", true), ("versions", true)]
+    );
+}
+
+#[test]
+fn its_debug_output_names_the_decision() {
+    struct Any;
+    let decisions = [
+        format!("{:?}", Start::<Any>::keep()),
+        format!("{:?}", Start::<Any>::with::<V2>()),
+        format!("{:?}", Start::<Any>::refuse(Refusal::GONE)),
+    ];
+    let refuse = format!("Refuse({:?})", Refusal::GONE);
+    assert_eq!(decisions, ["Keep", "With", &refuse]);
+}

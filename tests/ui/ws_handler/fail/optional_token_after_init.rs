@@ -1,0 +1,18 @@
+//! A token that may be missing is an argument of `init` too.
+
+use ws_server::prelude::*;
+
+struct Room;
+
+#[ws_handler]
+impl Room {
+    fn init() -> Self {
+        Room
+    }
+
+    fn message(&mut self, text: String, bearer: Option<Bearer>) {
+        let _ = (text, bearer);
+    }
+}
+
+fn main() {}

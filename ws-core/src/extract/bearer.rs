@@ -1,0 +1,275 @@
+//! `Bearer`: the token that a client proves itself with (RFC 6750).
+
+use std::fmt;
+
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue};
+
+use super::offers::{Offer, is_token, offers};
+use super::{FromHandshake, Opening};
+use crate::error::Refusal;
+
+/// The bearer token of the request (RFC 6750), in `init` only.
+///
+/// It comes from `Authorization: Bearer TOKEN`. A browser cannot set that header, so the
+/// token may also stand in the list of subprotocols, as the element behind `bearer`:
+///
+/// ```text
+/// new WebSocket(url, ["v2.devices", "bearer", token])
+/// ```
+///
+/// `Authorization` counts for more where both are there. The query is never looked at: it
+/// ends up in the logs of every proxy (RFC 6750, section 5.3). Neither `bearer` nor the
+/// token is ever chosen as the subprotocol, so the token is not sent back.
+///
+/// - In `Authorization` a token has letters, digits and `-._~+/`, and `=` at its end
+///   (RFC 6750, section 2.1).
+/// - In `Sec-WebSocket-Protocol` it has letters, digits and ``!#$%&'*+-.^_`|~`` (RFC 9110,
+///   section 5.6.2). Base64url without padding fits, and so do JWTs; the `/` and `=` of
+///   standard Base64 do not, and such a list is answered with 400.
+/// - A browser fails a connection for which it offered subprotocols and none was chosen:
+///   give the route `protocols`, and offer one of them beside the token.
+///
+/// Whether the token is good is for the application to say:
+///
+/// ```
+/// use ws_core::error::Refusal;
+/// use ws_core::extract::Bearer;
+///
+/// # struct Devices;
+/// # impl Devices { fn of_token(&self, token: &str) -> Option<u64> { (token == "t0p").then_some(7) } }
+/// fn device(devices: &Devices, bearer: &Bearer) -> Result<u64, Refusal> {
+///     devices.of_token(bearer.token()).ok_or_else(Bearer::invalid)
+/// }
+/// ```
+///
+/// # Errors
+///
+/// All are 401 with a `WWW-Authenticate` header. Without a token, or with another scheme
+/// alone, it says `Bearer`; where a token is said wrong, `Bearer error="invalid_request"`
+/// (RFC 6750, section 3.1): two `Authorization` headers, two tokens, `bearer` with no token
+/// behind it, or characters that no token has. `Option<Bearer>` is `None` where there is no
+/// token, and refuses one that is said wrong.
+#[derive(Clone)]
+pub struct Bearer(String);
+
+/// A token that is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Missing {
+    /// Nothing says who the client is, or nothing of this scheme.
+    Absent,
+    /// It was meant to be one.
+    Malformed(&'static str),
+}
+
+impl Bearer {
+    /// The token.
+    pub fn token(&self) -> &str {
+        &self.0
+    }
+
+    /// For a token that is unknown, expired or revoked: 401 with
+    /// `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750, section 3.1).
+    pub fn invalid() -> Refusal {
+        challenge("Bearer error=\"invalid_token\"").body("the bearer token is not valid")
+    }
+
+    fn read(headers: &HeaderMap) -> Result<Self, Missing> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        match (lines.next(), lines.next()) {
+            (Some(_), Some(_)) => Err(Missing::Malformed("`Authorization` stands there twice")),
+            (Some(line), None) => match credentials(line.as_bytes()) {
+                Some(token) => Self::of_characters(token, is_b64token),
+                // Browsers add what they know for `Basic` by themselves.
+                None => Self::of_protocols(headers),
+            },
+            (None, _) => Self::of_protocols(headers),
+        }
+    }
+
+    fn of_protocols(headers: &HeaderMap) -> Result<Self, Missing> {
+        let mut tokens = offers(headers).filter_map(|offer| match offer {
+            Offer::Token(token) => Some(token),
+            Offer::Name(_) => None,
+        });
+        match (tokens.next(), tokens.next()) {
+            (None, _) => Err(Missing::Absent),
+            (Some(_), Some(_)) => Err(Missing::Malformed("`bearer` stands there twice")),
+            (Some(None), None) => Err(Missing::Malformed("there is no token behind `bearer`")),
+            (Some(Some(token)), None) => Self::of_characters(token, is_token),
+        }
+    }
+
+    fn of_characters(token: &[u8], are_fine: fn(&[u8]) -> bool) -> Result<Self, Missing> {
+        match str::from_utf8(token) {
+            Ok(text) if are_fine(token) => Ok(Self(text.to_owned())),
+            _ => Err(Missing::Malformed("that is no bearer token")),
+        }
+    }
+}
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(..)")
+    }
+}
+
+impl Missing {
+    // No `From`: the compiler would list a private type among what becomes a refusal.
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Absent => challenge("Bearer").body("this endpoint needs a bearer token"),
+            Self::Malformed(why) => challenge("Bearer error=\"invalid_request\"").body(why),
+        }
+    }
+}
+
+/// 401 with what would let the client in (RFC 9110, section 11.6.1).
+fn challenge(challenge: &'static str) -> Refusal {
+    Refusal::UNAUTHORIZED.header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+}
+
+/// What stands behind the scheme `Bearer`; `None` where the scheme is another.
+fn credentials(line: &[u8]) -> Option<&[u8]> {
+    let end = line.iter().position(|byte| *byte == b' ');
+    let (scheme, token) = line.split_at(end.unwrap_or(line.len()));
+    scheme
+        .eq_ignore_ascii_case(b"bearer")
+        .then(|| token.trim_ascii())
+}
+
+/// `b64token` of RFC 6750, section 2.1.
+fn is_b64token(text: &[u8]) -> bool {
+    let end = text.iter().rposition(|byte| *byte != b'=');
+    let Some(end) = end else { return false };
+    text[..=end]
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte))
+}
+
+impl<'a, H, R> FromHandshake<'a, H, R> for Bearer {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Self::read(opening.handshake().headers()).map_err(Missing::refusal)
+    }
+}
+
+impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        match Bearer::read(opening.handshake().headers()) {
+            Ok(bearer) => Ok(Some(bearer)),
+            Err(Missing::Absent) => Ok(None),
+            Err(malformed @ Missing::Malformed(_)) => Err(malformed.refusal()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWICE: Missing = Missing::Malformed("`Authorization` stands there twice");
+    const TWO_TOKENS: Missing = Missing::Malformed("`bearer` stands there twice");
+    const NO_TOKEN: Missing = Missing::Malformed("there is no token behind `bearer`");
+    const WRONG: Missing = Missing::Malformed("that is no bearer token");
+
+    /// Reads headers that are written as `a: …` for `Authorization` and `p: …` for
+    /// `Sec-WebSocket-Protocol`.
+    fn read(lines: &[&str]) -> Result<String, Missing> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap();
+            let name = match name {
+                "a" => AUTHORIZATION,
+                _ => http::header::SEC_WEBSOCKET_PROTOCOL,
+            };
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        Bearer::read(&headers).map(|bearer| bearer.token().to_owned())
+    }
+
+    #[test]
+    fn the_token_stands_in_the_header_whatever_the_case_of_its_scheme() {
+        for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
+            assert_eq!(
+                read(&[&format!("a: {scheme} aZ0-._~+/==")]).as_deref(),
+                Ok("aZ0-._~+/==")
+            );
+        }
+    }
+
+    #[test]
+    fn or_behind_bearer_among_the_subprotocols() {
+        assert_eq!(
+            read(&["p: v2, bearer, aZ0-._!'"]).as_deref(),
+            Ok("aZ0-._!'")
+        );
+        assert_eq!(read(&["p: Bearer", "p: abc"]).as_deref(), Ok("abc"));
+        assert_eq!(
+            read(&["a: Basic YTpi", "p: bearer, abc"]).as_deref(),
+            Ok("abc")
+        );
+    }
+
+    #[test]
+    fn the_header_counts_for_more() {
+        assert_eq!(
+            read(&["a: Bearer one", "p: bearer, two"]).as_deref(),
+            Ok("one")
+        );
+        assert_eq!(read(&["a: Bearer a b", "p: bearer, two"]), Err(WRONG));
+    }
+
+    #[test]
+    fn without_it_nothing_is_wrong_yet() {
+        assert_eq!(read(&[]), Err(Missing::Absent));
+        assert_eq!(read(&["p: v2, v1"]), Err(Missing::Absent));
+        for other in ["a: Basic YTpi", "a: Bearers abc", "a: bear abc", "a: "] {
+            assert_eq!(read(&[other]), Err(Missing::Absent), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_said_wrong_is_none() {
+        for wrong in [
+            "a: Bearer",
+            "a: Bearer ",
+            "a: Bearer a b",
+            "a: Bearer a,b",
+            "a: Bearer =",
+            "a: Bearer a=b",
+            "a: Bearer ä",
+            "a: Bearer token=\"abc\"",
+            "p: bearer, a b",
+            "p: bearer, YQ==",
+            "p: bearer, a/b",
+            "p: bearer, ä",
+        ] {
+            assert_eq!(read(&[wrong]), Err(WRONG), "{wrong}");
+        }
+        assert_eq!(read(&["a: Bearer one", "a: Bearer one"]), Err(TWICE));
+        assert_eq!(read(&["a: Bearer one", "a: Basic YTpi"]), Err(TWICE));
+        assert_eq!(read(&["p: bearer, one, bearer, two"]), Err(TWO_TOKENS));
+        assert_eq!(read(&["p: v2, bearer"]), Err(NO_TOKEN));
+    }
+
+    #[test]
+    fn every_refusal_says_what_would_let_the_client_in() {
+        let answer = |refusal: Refusal| {
+            let response = refusal.into_response();
+            let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
+            (response.status().as_u16(), challenge.to_owned())
+        };
+        let with = |error: &str| (401, format!("Bearer error=\"{error}\""));
+        assert_eq!(
+            answer(Missing::Absent.refusal()),
+            (401, "Bearer".to_owned())
+        );
+        assert_eq!(answer(WRONG.refusal()), with("invalid_request"));
+        assert_eq!(answer(Bearer::invalid()), with("invalid_token"));
+    }
+
+    #[test]
+    fn its_debug_output_hides_it() {
+        assert_eq!(format!("{:?}", Bearer("secret".to_owned())), "Bearer(..)");
+    }
+}

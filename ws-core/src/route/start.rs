@@ -1,0 +1,230 @@
+//! `start`: what an application decides of a handshake before there is a handler.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::driver::{Connect, connect};
+use crate::error::{Refusal, log_panic};
+use crate::extract::{Endpoint, Handshake};
+use crate::handler::Handler;
+use crate::hook;
+
+/// What a `start` function decides of a connection on the route with the marker `R`.
+///
+/// The function runs when everything else has let the request in, the subprotocol is
+/// chosen, and `init` has not run. One that lets in or refuses returns a `Result`; one that
+/// chooses among handlers is generic over the route and says what it may hand over to, so
+/// that the compiler checks at the table that the route has what those handlers take:
+///
+/// ```
+/// # use ws_core::extract::Opening;
+/// # use ws_core::handler::Handler;
+/// use ws_core::error::Refusal;
+/// use ws_core::extract::Handshake;
+/// use ws_core::route::Start;
+///
+/// # struct V1;
+/// # impl<R> Handler<R> for V1 {
+/// #     async fn init(_: &Opening<Self>) -> Result<Self, Refusal> { Ok(V1) }
+/// # }
+/// fn by_version<R>(handshake: &Handshake) -> Start<R>
+/// where
+///     V1: Handler<R>,
+/// {
+///     match handshake.protocol() {
+///         Some("v1.devices") => Start::with::<V1>(),
+///         Some(_) => Start::keep(),
+///         None => Start::refuse(Refusal::BAD_REQUEST.body("offer v2.devices or v1.devices")),
+///     }
+/// }
+///
+/// fn only_known_versions(handshake: &Handshake) -> Result<(), Refusal> {
+///     handshake.protocol().map(|_| ()).ok_or(Refusal::BAD_REQUEST)
+/// }
+/// ```
+///
+/// In the table: `devices: "/devices/{id}" => V2 { start: by_version };`.
+///
+/// What has to wait, such as a question to a database, belongs to `init`. A panic is
+/// answered with 500.
+#[must_use = "a decision does nothing before it is returned"]
+pub struct Start<R: 'static> {
+    decision: Decision,
+    route: PhantomData<fn() -> R>,
+}
+
+/// A decision whose route is forgotten.
+#[derive(Debug)]
+pub struct Decision(Verdict);
+
+#[derive(Debug)]
+enum Verdict {
+    Keep,
+    Refuse(Refusal),
+    With(Connect),
+}
+
+/// A `start` function as a table keeps it: `dispatch!` writes one that calls [`decide`].
+pub type Decide = fn(&Handshake) -> Decision;
+
+impl<R: 'static> Start<R> {
+    /// Goes on with the handler of the route.
+    pub const fn keep() -> Self {
+        Self::new(Verdict::Keep)
+    }
+
+    /// Refuses the connection: the client gets this response.
+    pub fn refuse(refusal: impl Into<Refusal>) -> Self {
+        Self::new(Verdict::Refuse(refusal.into()))
+    }
+
+    /// Hands the connection to another handler. No hook of the route's own is called for it.
+    pub const fn with<Other: Serves<R>>() -> Self {
+        Self::new(Verdict::With(connect::<Other, R>))
+    }
+
+    const fn new(verdict: Verdict) -> Self {
+        Self {
+            decision: Decision(verdict),
+            route: PhantomData,
+        }
+    }
+}
+
+impl<R: 'static> fmt::Debug for Start<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_tuple(match self.decision.0 {
+            Verdict::Keep => "Keep",
+            Verdict::Refuse(_) => "Refuse",
+            Verdict::With(_) => "With",
+        });
+        if let Verdict::Refuse(refusal) = &self.decision.0 {
+            debug.field(refusal);
+        }
+        debug.finish()
+    }
+}
+
+/// A handler that a `start` function may choose: every [`Handler`] of the route.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not known to be a handler of this route",
+    label = "cannot take the connection",
+    note = "say in the signature which handlers are chosen: \
+            `fn choose<R>(…) -> Start<R> where {Self}: Handler<R>`",
+    note = "a handler is a type whose impl block is annotated with `#[ws_handler]`"
+)]
+pub trait Serves<R>: Handler<R> {}
+
+#[diagnostic::do_not_recommend]
+impl<H: Handler<R>, R> Serves<R> for H {}
+
+/// What a `start` function may return.
+///
+/// | it returns | for |
+/// |---|---|
+/// | `Result<(), E>` with `E: Into<Refusal>` | keep or refuse |
+/// | `Start<R>` | keep, refuse, or another handler |
+/// | `Result<Start<R>, E>` with `E: Into<Refusal>` | the same, with `?` |
+///
+/// The trait has no parameter for the route, so that a wrong function in `defaults` is one
+/// error, not one for each route.
+#[diagnostic::on_unimplemented(
+    message = "a `start` function cannot return `{Self}`",
+    label = "not a decision about a handshake",
+    note = "return `Result<(), E>` with `E: Into<Refusal>` to keep or refuse, or `Start<R>` (or \
+            `Result<Start<R>, E>`) to choose another handler",
+    note = "it is a plain `fn`: what has to wait belongs to `init`"
+)]
+pub trait IntoStart {
+    /// The route that the decision is for, where the table asks for `R`: `R` itself where it
+    /// is for any route.
+    type Route<R: 'static>: 'static;
+
+    /// The decision.
+    fn into_start<R: 'static>(self) -> Start<Self::Route<R>>;
+}
+
+impl<Q: 'static> IntoStart for Start<Q> {
+    type Route<R: 'static> = Q;
+
+    fn into_start<R: 'static>(self) -> Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Refusal>> IntoStart for Result<(), E> {
+    type Route<R: 'static> = R;
+
+    fn into_start<R: 'static>(self) -> Start<R> {
+        self.map_or_else(Start::refuse, |()| Start::keep())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<Q: 'static, E: Into<Refusal>> IntoStart for Result<Start<Q>, E> {
+    type Route<R: 'static> = Q;
+
+    fn into_start<R: 'static>(self) -> Start<Q> {
+        self.unwrap_or_else(Start::refuse)
+    }
+}
+
+/// A function of the handshake that returns a `T`.
+#[diagnostic::on_unimplemented(
+    message = "`start` takes a function of the handshake, which `{Self}` is not",
+    label = "not a `fn(&Handshake)`",
+    note = "write `fn check(handshake: &Handshake) -> Result<(), Refusal>`, or, to choose another \
+            handler, `fn choose<R>(handshake: &Handshake) -> Start<R> where Other: Handler<R>`"
+)]
+pub trait StartFn<T> {
+    /// Calls it.
+    fn call(self, handshake: &Handshake) -> T;
+}
+
+#[diagnostic::do_not_recommend]
+impl<F: FnOnce(&Handshake) -> T, T> StartFn<T> for F {
+    fn call(self, handshake: &Handshake) -> T {
+        self(handshake)
+    }
+}
+
+/// Calls a `start` function for the route with the marker `R`.
+pub fn decide<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(
+    start: F,
+    handshake: &Handshake,
+) -> Decision {
+    start.call(handshake).into_start::<R>().decision
+}
+
+/// Runs the `start` function of a route; gives what takes the connection, if it is another
+/// handler than the route's.
+///
+/// # Errors
+///
+/// The function's refusal; 500 where it panics.
+pub(super) fn run(
+    decide: Decide,
+    endpoint: &Endpoint,
+    handshake: &Handshake,
+) -> Result<Option<Connect>, Refusal> {
+    // There is no connection yet, and so no id.
+    let span = tracing::info_span!(
+        "websocket",
+        route = endpoint.pattern(),
+        peer = handshake.peer_addr().map(tracing::field::display),
+    );
+    let decided = span.in_scope(|| {
+        hook::run("start", || {
+            catch_unwind(AssertUnwindSafe(|| decide(handshake)))
+                .inspect_err(|panic| log_panic(&**panic))
+        })
+    });
+    match decided.map(|Decision(verdict)| verdict) {
+        Ok(Verdict::Keep) => Ok(None),
+        Ok(Verdict::With(connect)) => Ok(Some(connect)),
+        Ok(Verdict::Refuse(refusal)) => Err(refusal),
+        Err(_) => Err(Refusal::INTERNAL_SERVER_ERROR),
+    }
+}
