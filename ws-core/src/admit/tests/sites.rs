@@ -140,8 +140,9 @@ fn doors(origins: Option<Origins>) -> [Door; 2] {
     })
 }
 
-#[test]
-fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
+#[tokio::test]
+async fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
+    let (session, _) = Sessions::default().begin().await.unwrap();
     let policy = Policy {
         origins: AllowedOrigins::Any,
         ..Policy::default()
@@ -150,7 +151,7 @@ fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
         door,
         policy: policy.clone(),
         visitor: Ok(Visitor {
-            session: Some(Session::new("s")),
+            session: Some(session.clone()),
             ..Visitor::default()
         }),
         ..Case::default()
