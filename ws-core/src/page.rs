@@ -109,6 +109,8 @@ mod tests {
     use super::*;
     use crate::session::Sessions;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     async fn session() -> (Sessions, Session) {
         let sessions = Sessions::default();
         let (session, _) = sessions.begin().await.unwrap();
@@ -118,13 +120,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_id_is_good_with_its_session_until_its_time_is_over() {
         let (sessions, session) = session().await;
-        tokio::time::advance(Duration::from_secs(100)).await;
+        tokio::time::advance(SECOND * 100).await;
         let page = Page::issue(&session).unwrap();
         assert_eq!(page.id().len(), LEN);
         let lifetime = sessions.limits().page_lifetime;
-        tokio::time::advance(lifetime - Duration::from_secs(1)).await;
+        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
         assert_eq!(Page::of(&session, page.id()), Some(page.clone()));
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(SECOND).await;
         assert_eq!(Page::of(&session, page.id()), None);
     }
 

@@ -14,6 +14,7 @@ mod sockets;
 mod sources;
 
 const IDLE: Duration = SessionLimits::DEFAULT.idle;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The headers of a request with this cookie.
 fn with(token: &SessionToken) -> HeaderMap {
@@ -36,6 +37,11 @@ async fn returned(sessions: &Sessions) -> (Session, SessionToken) {
     (session, token)
 }
 
+/// A user as stores know one.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is an argument that may be missing"
+)]
 fn user(name: &str) -> Option<String> {
     Some(name.to_owned())
 }
@@ -74,11 +80,11 @@ async fn a_session_lives_shortly_at_first_and_longer_once_its_cookie_came_back()
     let first = sessions.limits().first_idle;
     let (_, never) = sessions.begin().await.unwrap();
     let (_, back) = sessions.begin().await.unwrap();
-    tokio::time::advance(first - Duration::from_secs(1)).await;
+    tokio::time::advance(first.saturating_sub(SECOND)).await;
     assert!(found(&sessions, &back).await.is_some());
-    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::advance(SECOND).await;
     assert_eq!(found(&sessions, &never).await, None);
-    tokio::time::advance(IDLE - Duration::from_secs(2)).await;
+    tokio::time::advance(IDLE.saturating_sub(SECOND * 2)).await;
     assert!(found(&sessions, &back).await.is_some());
     tokio::time::advance(IDLE).await;
     assert_eq!(found(&sessions, &back).await, None);

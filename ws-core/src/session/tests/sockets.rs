@@ -81,9 +81,9 @@ async fn an_open_socket_holds_its_session_and_idle_time_begins_at_its_end() {
     assert!(found(&sessions, &token).await.is_some());
     tokio::time::sleep(IDLE / 5).await;
     drop(second);
-    tokio::time::sleep(IDLE - Duration::from_secs(1)).await;
+    tokio::time::sleep(IDLE.saturating_sub(SECOND)).await;
     assert_eq!(sessions.count().await.unwrap(), 1);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(SECOND).await;
     assert_eq!(sessions.count().await.unwrap(), 0);
 }
 
@@ -105,7 +105,7 @@ async fn where_the_store_has_lost_a_session_its_sockets_are_closed() {
     let socket = Socket::of(&session, 1);
     sessions.store().remove(token.key()).await.unwrap();
     assert_eq!(socket.closed(), 0);
-    tokio::time::sleep(IDLE / 4 + Duration::from_secs(1)).await;
+    tokio::time::sleep(IDLE / 4 + SECOND).await;
     assert_eq!(socket.closed(), 1);
 }
 

@@ -113,7 +113,7 @@ async fn sockets_are_closed_where_the_application_no_longer_knows_their_session(
     tokio::time::sleep(IDLE * 3).await;
     assert_eq!(socket.0.load(Ordering::SeqCst), 0);
     application.says(None);
-    tokio::time::sleep(IDLE / 4 + Duration::from_secs(1)).await;
+    tokio::time::sleep(IDLE / 4 + SECOND).await;
     assert_eq!(socket.0.load(Ordering::SeqCst), 1);
 }
 
