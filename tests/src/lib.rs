@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+mod captured;
 mod example;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
+pub use captured::{Captured, End};
 pub use example::{Example, program};
 
 /// No wait of the tests takes so long, unless what it waits for never comes.

@@ -6,7 +6,7 @@ use ws_core::testkit::{TestClient, TestKit};
 use ws_server::extract::NoState;
 use ws_server::prelude::*;
 
-use crate::logs::Captured;
+use ws_tests::Captured;
 
 struct Quiet;
 

@@ -6,7 +6,7 @@ use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, ended};
-use crate::logs::Captured;
+use ws_tests::Captured;
 
 /// The handler of the route.
 struct V2(Journal);
