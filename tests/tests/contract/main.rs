@@ -130,6 +130,7 @@ mod payloads;
 mod proxies;
 mod regressions;
 mod sending;
+mod sessions;
 mod shutdown;
 mod spawn;
 mod start;

@@ -22,7 +22,7 @@ impl Room {
         hub: &Hub,
         socket: &Socket<Self>,
     ) -> Result<Self, Refusal> {
-        let log = vec![handshake.path().to_owned(), session.id().to_owned()];
+        let log = vec![handshake.path().to_owned(), session.id().to_string()];
         ready(()).await;
         let asked = ready((hub, socket, query)).await.2;
         if asked.is_empty() {

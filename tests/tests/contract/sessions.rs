@@ -1,0 +1,401 @@
+//! Sessions of connections: who is let in, what hooks see, and the end that closes sockets.
+
+use tokio::time::Instant;
+use ws_core::testkit::{Received, TestClient, TestKit};
+use ws_server::limits::SessionLimits;
+use ws_server::prelude::*;
+use ws_server::session::{SessionOptions, Sessions};
+
+use crate::journal::{quiet, seconds, secs};
+
+mod store;
+
+use store::{Mode, Store};
+
+/// Says who is there, and does what a message says.
+struct Who;
+
+/// The session in words.
+fn told(session: Option<&Session>) -> String {
+    match session {
+        None => "nobody".to_owned(),
+        Some(session) => session.user().unwrap_or("a visitor").to_owned(),
+    }
+}
+
+#[ws_handler]
+impl Who {
+    async fn init(socket: &Socket<Self>, session: Option<Session>, handshake: &Handshake) -> Self {
+        let _ = socket.send(told(session.as_ref()));
+        if handshake
+            .query()
+            .is_some_and(|query| query.contains("slow"))
+        {
+            tokio::time::sleep(secs(5)).await;
+        }
+        Who
+    }
+
+    async fn message(
+        &mut self,
+        text: String,
+        session: Option<Session>,
+        hub: &Hub,
+    ) -> Result<String, Close> {
+        let who = told(session.as_ref());
+        match (&*text, session) {
+            ("count", Some(session)) => {
+                let count = session.get::<u32>("count").unwrap_or(0) + 1;
+                session.insert("count", &count).await?;
+                Ok(count.to_string())
+            }
+            ("end", Some(session)) => {
+                hub.sessions().end(&session).await?;
+                Ok("ended".to_owned())
+            }
+            _ => Ok(who),
+        }
+    }
+}
+
+/// Asks for nobody.
+struct Plain;
+
+#[ws_handler]
+impl Plain {
+    fn init() -> Self {
+        Plain
+    }
+}
+
+/// Lets in who has logged on, and hands everybody else to [`Who`].
+fn by_user<R>(handshake: &Handshake) -> Start<R>
+where
+    Who: Handler<R>,
+{
+    match handshake.session().and_then(Session::user) {
+        Some(_) => Start::keep(),
+        None => Start::with::<Who>(),
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    custom:   "/custom"   => Who;
+    mobile:   "/mobile"   => Who { require_page: false };
+    optional: "/optional" => Who { require_session: false };
+    public:   "/public"   => Plain { require_session: false };
+    chosen:   "/chosen"   => Plain { require_session: false, start: by_user };
+}
+
+fn kit_of(sessions: Sessions) -> TestKit {
+    let kit = TestKit::with_sessions(sessions);
+    kit.with_table(Routes::table(), ws_server::extract::NoState)
+        .unwrap()
+}
+
+fn kit() -> TestKit {
+    kit_of(Sessions::default())
+}
+
+async fn status(knock: ws_core::testkit::Knock) -> u16 {
+    let refusal = knock.connect().await.map(|_| ());
+    refusal.map_or_else(|refusal| refusal.status().as_u16(), |()| 101)
+}
+
+/// Closed with 4401, and `terminate` was told why.
+async fn expired(mut client: TestClient, text: &str) {
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::UNAUTHORIZED, text.to_owned())
+    );
+    client.end().await;
+    let reason = client.terminated().await;
+    assert_eq!(
+        (reason.cause, reason.code),
+        (CloseCause::Expired, CloseCode::UNAUTHORIZED)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_connects_as_a_user_as_a_visitor_and_as_nobody() {
+    let kit = kit();
+    let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
+    for (who, path) in [("ada", "/custom"), ("ada", "/mobile"), ("ada", "/optional")] {
+        let mut client = kit.open(path).visitor(&ada).connect().await.unwrap();
+        assert_eq!(client.text().await, who);
+        client.send("who?").await;
+        assert_eq!(client.text().await, who, "in `message`, too");
+    }
+    let mut client = kit
+        .open("/custom")
+        .visitor(&visitor)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(client.text().await, "a visitor");
+    let mut client = kit
+        .open("/mobile")
+        .session(&visitor)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(client.text().await, "a visitor");
+    assert_eq!(status(kit.open("/custom").session(&visitor)).await, 403);
+    assert_eq!(
+        status(kit.open("/custom").session(&visitor).page(&ada.page())).await,
+        403
+    );
+    assert_eq!(status(kit.open("/custom")).await, 403);
+    let mut client = kit.open("/optional").connect().await.unwrap();
+    assert_eq!(client.text().await, "nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_looked_up_where_nobody_asks() {
+    let store = Store::new();
+    let kit = kit_of(Sessions::new(
+        SessionOptions::default().store(store.clone()),
+    ));
+    let ada = kit.user("ada").await;
+    store.asked();
+    let _client = kit.open("/public").visitor(&ada).connect().await.unwrap();
+    let _nobody = kit.open("/optional").connect().await.unwrap();
+    assert_eq!(store.asked(), 0);
+    let mut client = kit.open("/optional").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    assert_ne!(store.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_or_hangs_is_503_in_time() {
+    let store = Store::new();
+    let kit = kit_of(Sessions::new(
+        SessionOptions::default().store(store.clone()),
+    ));
+    let ada = kit.user("ada").await;
+    let mut open = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(open.text().await, "ada");
+    for (mode, waited) in [(Mode::Fails, 0), (Mode::Hangs, 5)] {
+        store.set(mode);
+        for path in ["/custom", "/mobile", "/optional"] {
+            let start = Instant::now();
+            let refused = kit.open(path).visitor(&ada).connect().await.unwrap_err();
+            assert_eq!(
+                (refused.status().as_u16(), refused.text(), seconds(start)),
+                (503, "sessions are not available now", waited),
+                "{path} {mode:?}"
+            );
+        }
+        assert_eq!(status(kit.open("/public").visitor(&ada)).await, 101);
+        // Without a cookie there is nothing to ask the store.
+        assert_eq!(status(kit.open("/custom")).await, 403);
+        open.send("who?").await;
+        assert_eq!(open.text().await, "ada");
+    }
+    store.set(Mode::Works);
+    assert_eq!(status(kit.open("/custom").visitor(&ada)).await, 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_store_closes_who_changes_a_value_with_1011_and_shows_nothing() {
+    let store = Store::new();
+    let kit = kit_of(Sessions::new(
+        SessionOptions::default().store(store.clone()),
+    ));
+    let ada = kit.user("ada").await;
+    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    client.send("count").await;
+    assert_eq!(client.text().await, "1");
+    store.set(Mode::Fails);
+    client.send("count").await;
+    assert_eq!(
+        client.closed().await,
+        (CloseCode::INTERNAL_ERROR, String::new())
+    );
+    assert_eq!(ada.session().get("count"), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_are_shared_by_the_sockets_of_a_session() {
+    let kit = kit();
+    let (ada, bob) = (kit.user("ada").await, kit.user("bob").await);
+    let mut counts = Vec::new();
+    for visitor in [&ada, &ada, &bob, &ada] {
+        let mut client = kit
+            .open("/custom")
+            .visitor(visitor)
+            .connect()
+            .await
+            .unwrap();
+        client.text().await;
+        client.send("count").await;
+        counts.push(client.text().await);
+    }
+    assert_eq!(counts, ["1", "2", "1", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
+    let kit = kit();
+    let (first, second, bob) = (
+        kit.user("ada").await,
+        kit.user("ada").await,
+        kit.user("bob").await,
+    );
+    let mut clients = Vec::new();
+    for visitor in [&first, &first, &second, &bob] {
+        let mut client = kit
+            .open("/custom")
+            .visitor(visitor)
+            .connect()
+            .await
+            .unwrap();
+        client.text().await;
+        clients.push(client);
+    }
+    let start = Instant::now();
+    assert_eq!(kit.hub().sessions().end_user("ada").await.unwrap(), 2);
+    let mut others = clients.pop().unwrap();
+    for client in clients {
+        expired(client, "the session has ended").await;
+    }
+    assert_eq!(start.elapsed(), secs(0));
+    others.send("who?").await;
+    assert_eq!(others.text().await, "bob");
+    assert_eq!(status(kit.open("/custom").visitor(&first)).await, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_may_end_its_own_session_and_its_reply_is_not_lost() {
+    let kit = kit();
+    let ada = kit.user("ada").await;
+    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    client.send("end").await;
+    expired(client, "the session has ended").await;
+    assert!(!ada.session().is_current());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_while_init_runs_closes_the_connection_when_it_opens() {
+    let kit = kit();
+    let ada = kit.user("ada").await;
+    let knock = kit.open("/custom?slow").visitor(&ada);
+    let opening = tokio::spawn(knock.connect());
+    quiet().await;
+    assert!(kit.hub().sessions().end(ada.session()).await.unwrap());
+    let mut client = opening.await.unwrap().unwrap();
+    assert_eq!(client.text().await, "ada");
+    expired(client, "the session has ended").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
+    let limits = SessionLimits {
+        lifetime: secs(100),
+        ..SessionLimits::DEFAULT
+    };
+    let kit = kit_of(Sessions::new(SessionOptions::new(limits)));
+    let ada = kit.user("ada").await;
+    let start = Instant::now();
+    tokio::time::sleep(secs(10)).await;
+    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    // What the application says later does not move it, what it says earlier does.
+    client.socket::<Who>().expire_at(start + secs(200));
+    for _ in 0..8 {
+        tokio::time::sleep(secs(10)).await;
+        client.send("who?").await;
+        assert_eq!(client.text().await, "ada");
+    }
+    expired(client, "expired").await;
+    assert_eq!(seconds(start), 100);
+    assert_eq!(status(kit.open("/custom").visitor(&ada)).await, 403);
+
+    let ada = kit.user("ada").await;
+    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    let start = Instant::now();
+    client.socket::<Who>().expire_at(start + secs(20));
+    expired(client, "expired").await;
+    assert_eq!(seconds(start), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_time_ends_a_session_and_an_open_socket_holds_it() {
+    let kit = kit();
+    let idle = SessionLimits::DEFAULT.idle;
+    let ada = kit.user("ada").await;
+    tokio::time::sleep(idle.saturating_sub(secs(1))).await;
+    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
+    let until = Instant::now() + idle * 3;
+    while Instant::now() < until {
+        if let Received::Ping(payload) = client.receive().await {
+            client
+                .frame(ws_core::protocol::OpCode::Pong, true, &payload)
+                .await;
+        }
+    }
+    assert_eq!(kit.hub().sessions().count().await.unwrap(), 1);
+    client.close(CloseCode::NORMAL, "").await;
+    client.terminated().await;
+    tokio::time::sleep(idle.saturating_sub(secs(1))).await;
+    assert_eq!(kit.hub().sessions().count().await.unwrap(), 1);
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(status(kit.open("/custom").visitor(&ada)).await, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses() {
+    let kit = kit();
+    let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
+    let mut client = kit
+        .open("/chosen")
+        .visitor(&visitor)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(client.text().await, "a visitor");
+    let mut client = kit.open("/chosen").connect().await.unwrap();
+    assert_eq!(client.text().await, "nobody");
+    let mut client = kit.open("/chosen").visitor(&ada).connect().await.unwrap();
+    quiet().await;
+    assert_eq!(client.so_far().await, []);
+}
+
+/// The planter of a session learns nothing of whoever logs on with it.
+#[tokio::test(start_paused = true)]
+async fn a_planted_session_learns_nothing() {
+    let kit = kit();
+    let planter = kit.visitor().await;
+    let mut planted = kit
+        .open("/custom")
+        .visitor(&planter)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(planted.text().await, "a visitor");
+    let mut victim = planter.clone();
+    victim.logon("ada").await;
+    victim.session().insert("count", &41).await.unwrap();
+    let mut own = kit
+        .open("/custom")
+        .visitor(&victim)
+        .connect()
+        .await
+        .unwrap();
+    assert_eq!(own.text().await, "ada");
+    own.send("count").await;
+    assert_eq!(own.text().await, "42");
+    planted.send("who?").await;
+    assert_eq!(planted.text().await, "a visitor");
+    assert_eq!(status(kit.open("/custom").visitor(&planter)).await, 403);
+    // It changes nothing either.
+    planted.send("count").await;
+    assert_eq!(planted.closed().await.0, CloseCode::UNAUTHORIZED);
+    assert_eq!(victim.session().get("count"), Some(42));
+}

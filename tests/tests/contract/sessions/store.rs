@@ -1,0 +1,108 @@
+//! A store that counts what it is asked, and breaks when a test says so.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ws_server::session::{
+    MemoryStore, SessionId, SessionKey, SessionRecord, SessionStore, StoreError,
+};
+
+/// How the store answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub(super) enum Mode {
+    Works,
+    Fails,
+    Hangs,
+}
+
+/// Sessions in memory, with what a test wants to know and do.
+#[derive(Clone)]
+pub(super) struct Store {
+    memory: Arc<MemoryStore>,
+    asked: Arc<AtomicUsize>,
+    mode: Arc<AtomicUsize>,
+}
+
+impl Store {
+    pub(super) fn new() -> Self {
+        Self {
+            memory: Arc::new(MemoryStore::new(100)),
+            asked: Arc::default(),
+            mode: Arc::default(),
+        }
+    }
+
+    pub(super) fn set(&self, mode: Mode) {
+        self.mode.store(mode as usize, Ordering::SeqCst);
+    }
+
+    /// How often it was asked since the last look.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.swap(0, Ordering::SeqCst)
+    }
+
+    async fn answer(&self) -> Result<&MemoryStore, StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match self.mode.load(Ordering::SeqCst) {
+            0 => Ok(&self.memory),
+            1 => Err(StoreError::failed("connection refused")),
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl SessionStore for Store {
+    async fn create(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        self.answer().await?.create(key, record, ttl).await
+    }
+
+    async fn load(
+        &self,
+        key: SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.answer().await?.load(key, ttl).await
+    }
+
+    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
+        self.answer().await?.touch(key, ttl).await
+    }
+
+    async fn set(
+        &self,
+        key: SessionKey,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<Option<u64>, StoreError> {
+        self.answer().await?.set(key, name, value).await
+    }
+
+    async fn renew(
+        &self,
+        old: SessionKey,
+        new: SessionKey,
+        user: Option<String>,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.answer().await?.renew(old, new, user, ttl).await
+    }
+
+    async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
+        self.answer().await?.remove(key).await
+    }
+
+    async fn remove_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        self.answer().await?.remove_user(user).await
+    }
+
+    async fn count(&self) -> Result<usize, StoreError> {
+        self.answer().await?.count().await
+    }
+}
