@@ -372,13 +372,13 @@ async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses
 async fn a_planted_session_learns_nothing() {
     let kit = kit();
     let planter = kit.visitor().await;
-    let mut planted = kit
+    let mut socket = kit
         .open("/custom")
         .visitor(&planter)
         .connect()
         .await
         .unwrap();
-    assert_eq!(planted.text().await, "a visitor");
+    assert_eq!(socket.text().await, "a visitor");
     let mut victim = planter.clone();
     victim.logon("ada").await;
     victim.session().insert("count", &41).await.unwrap();
@@ -391,11 +391,11 @@ async fn a_planted_session_learns_nothing() {
     assert_eq!(own.text().await, "ada");
     own.send("count").await;
     assert_eq!(own.text().await, "42");
-    planted.send("who?").await;
-    assert_eq!(planted.text().await, "a visitor");
+    socket.send("who?").await;
+    assert_eq!(socket.text().await, "a visitor");
     assert_eq!(status(kit.open("/custom").visitor(&planter)).await, 403);
     // It changes nothing either.
-    planted.send("count").await;
-    assert_eq!(planted.closed().await.0, CloseCode::UNAUTHORIZED);
+    socket.send("count").await;
+    assert_eq!(socket.closed().await.0, CloseCode::UNAUTHORIZED);
     assert_eq!(victim.session().get("count"), Some(42));
 }

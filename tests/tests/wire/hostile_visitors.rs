@@ -113,7 +113,7 @@ async fn a_page_of_any_form_is_refused_and_not_shown() {
     browser.cookies.remove("z_pid");
     let line = browser.cookie_line().unwrap().into_bytes();
     let (captured, _guard) = Captured::begin();
-    let long = forged(8 * 1024);
+    let large = forged(8 * 1024);
     let (short, extended) = (&page[1..], format!("{page}A"));
     let first = if page.starts_with('A') { "B" } else { "A" };
     let altered = format!("{first}{}", &page[1..]);
@@ -122,7 +122,7 @@ async fn a_page_of_any_form_is_refused_and_not_shown() {
         &extended,
         &altered,
         &forged(48),
-        &long,
+        &large,
         "%00%0d%0a",
         "",
         "hunter2%FF",
