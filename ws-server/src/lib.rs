@@ -46,6 +46,8 @@
 //! - [`macro@ws_handler`]: the hooks, what they take and what they return;
 //! - [`dispatch!`]: the syntax of tables, and every option of a route;
 //! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
+//! - [`session`]: who may connect: sessions, stores, and sessions that an application has;
+//! - [`Ws::session`], [`Ws::page`] and [`Visit`]: the HTTP side of sessions, as warp filters;
 //! - [`limits`]: every limit with its default; everything that grows has one;
 //! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
 

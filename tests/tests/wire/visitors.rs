@@ -246,3 +246,25 @@ async fn refusals_are_answered_under_warps_own_server_too() {
     let nothing = "GET /nothing HTTP/1.1\r\nHost: example.com\r\n\r\n";
     assert_eq!(Client::ask(server.address, nothing).await.0.status, 404);
 }
+
+#[tokio::test]
+async fn links_are_of_the_public_url() {
+    let link = |server: Server<ws_server::extract::NoState>| {
+        server
+            .build()
+            .unwrap()
+            .link(&Routes::optional().query("a", "b c"))
+    };
+    let server = || Server::new(Routes::table());
+    assert_eq!(link(server()), None);
+    let plain = link(server().public_url("http://localhost:8080/"));
+    assert_eq!(
+        plain.as_deref(),
+        Some("ws://localhost:8080/socket/optional?a=b%20c")
+    );
+    let secure = link(server().public_url("https://Example.com:443"));
+    assert_eq!(
+        secure.as_deref(),
+        Some("wss://example.com/socket/optional?a=b%20c")
+    );
+}

@@ -10,6 +10,7 @@ use warp::filters::BoxedFilter;
 use warp::{Filter, Rejection, Reply};
 use ws_core::hub::Hub;
 use ws_core::page::Page;
+use ws_core::route::RouteUrl;
 use ws_core::session::Session;
 
 use super::signals::Signals;
@@ -110,6 +111,36 @@ impl Ws {
     /// ```
     pub fn open_page(&self) -> WsFilter {
         visitors::open_page(&self.shared)
+    }
+
+    /// The whole address of a route, for mails and applications: `wss://example.com/rooms/42`.
+    /// `None` where the server was given no [`public_url`](crate::Server::public_url). Pages
+    /// of the site itself need only the path.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// # struct Room;
+    /// # #[ws_handler]
+    /// # impl Room {
+    /// #     fn init() -> Self { Room }
+    /// # }
+    /// dispatch! {
+    ///     struct Routes;
+    ///
+    ///     room: "/rooms/{id: u64}" => Room;
+    /// }
+    ///
+    /// # fn main() -> Result<(), ws_server::Error> {
+    /// let ws = Server::new(Routes::table()).public_url("https://example.com").build()?;
+    /// let link = ws.link(&Routes::room(42));
+    /// assert_eq!(link.as_deref(), Some("wss://example.com/rooms/42"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn link(&self, url: &RouteUrl) -> Option<String> {
+        let site = self.shared.policy.public_url.as_ref()?.to_string();
+        // `http` becomes `ws`, `https` becomes `wss` (RFC 6455, section 3).
+        Some(format!("ws{}{url}", site.strip_prefix("http")?))
     }
 
     /// What the connections of this server share.
