@@ -68,6 +68,41 @@ impl Plain {
     }
 }
 
+/// Asks only at its end.
+struct Late;
+
+#[ws_handler]
+impl Late {
+    fn init() -> Self {
+        Late
+    }
+
+    fn terminate(self, session: Option<Session>) {
+        assert_eq!(told(session.as_ref()), "ada");
+    }
+}
+
+/// An argument of the application's own that wants to know who comes.
+struct Name(String);
+
+impl<'a, H, R> FromHandshake<'a, H, R> for Name {
+    const VISITOR: bool = true;
+
+    async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+        Ok(Self(told(opening.handshake().session())))
+    }
+}
+
+struct Named;
+
+#[ws_handler]
+impl Named {
+    fn init(Name(name): Name, socket: &Socket<Self>) -> Self {
+        let _ = socket.send(name);
+        Named
+    }
+}
+
 /// Lets in who has logged on, and hands everybody else to [`Who`].
 fn by_user<R>(handshake: &Handshake) -> Start<R>
 where
@@ -86,6 +121,8 @@ dispatch! {
     mobile:   "/mobile"   => Who { require_page: false };
     optional: "/optional" => Who { require_session: false };
     public:   "/public"   => Plain { require_session: false };
+    late:     "/late"     => Late { require_session: false };
+    named:    "/named"    => Named { require_session: false };
     chosen:   "/chosen"   => Plain { require_session: false, start: by_user };
 }
 
@@ -166,6 +203,11 @@ async fn nothing_is_looked_up_where_nobody_asks() {
     let mut client = kit.open("/optional").visitor(&ada).connect().await.unwrap();
     assert_eq!(client.text().await, "ada");
     assert_ne!(store.asked(), 0);
+    // Whichever hook asks, and whoever asks for the application.
+    let _late = kit.open("/late").visitor(&ada).connect().await.unwrap();
+    assert_ne!(store.asked(), 0);
+    let mut client = kit.open("/named").visitor(&ada).connect().await.unwrap();
+    assert_eq!(client.text().await, "ada");
 }
 
 #[tokio::test(start_paused = true)]
