@@ -1,147 +1,79 @@
-//! A table inside an application that is already warp's: JSON routes and chat rooms that
-//! share one state.
+//! A table inside an application that is already warp's: its users log on with a form, and
+//! pages, JSON routes and chat rooms know them by their session.
 //!
-//! `GET /api/rooms` lists the rooms, `POST /api/rooms/NUMBER` with `{"text": "…"}` says
-//! something from outside, `/rooms/NUMBER/chat` is the chat. `/` is a page for it.
+//! `/` is the page of a room, with a form to log on or off: `POST /logon` and `POST /logoff`.
+//! `/rooms/NUMBER/chat` is the chat; who has not logged on may listen. `GET /api/rooms` lists
+//! the rooms, `POST /api/rooms/NUMBER` with `{"text": "…"}` says something from outside.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use examples::{Options, announce};
-use serde::{Deserialize, Serialize};
-use warp::Filter;
+use examples::{Options, announce, escape};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
 use ws_server::prelude::*;
+use ws_server::reject;
 
-/// How many people are in each room. The JSON routes read it, the handlers write it.
-#[derive(Clone, Default)]
-struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
+use chat::{Answer, Chat, Event, Rooms};
+use users::Users;
 
-impl Rooms {
-    fn enter(&self, room: u64) -> usize {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let people = rooms.entry(room).or_default();
-        *people += 1;
-        *people
-    }
-
-    fn leave(&self, room: u64) -> usize {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let people = rooms.get_mut(&room).map_or(0, |people| {
-            *people -= 1;
-            *people
-        });
-        if people == 0 {
-            rooms.remove(&room);
-        }
-        people
-    }
-
-    fn all(&self) -> BTreeMap<u64, usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
+mod chat;
+mod users;
 
 /// The state of the application; the handlers take the parts that they need.
-#[derive(Clone, Default, FromRef)]
+#[derive(Clone, FromRef)]
 struct App {
     rooms: Rooms,
-}
-
-/// What a client says.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Command {
-    Say { text: String },
-    Leave,
-}
-
-/// What a room tells its clients.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Event {
-    Entered { name: String, people: usize },
-    Said { name: String, text: String },
-    Left { name: String, people: usize },
-}
-
-fn topic(room: u64) -> Topic<Event> {
-    Topic::new(format!("room:{room}"))
-}
-
-/// Who enters: `?name=Ada`.
-#[derive(Deserialize)]
-struct Visitor {
-    name: Option<String>,
-}
-
-/// One client in one room.
-struct Chat {
-    room: u64,
-    name: String,
-}
-
-#[ws_handler]
-impl Chat {
-    fn init(
-        Path(room): Path<u64>,
-        Query(visitor): Query<Visitor>,
-        State(rooms): State<Rooms>,
-        socket: &Socket<Self>,
-        hub: &Hub,
-    ) -> Result<Self, Refusal> {
-        let name = visitor
-            .name
-            .unwrap_or_else(|| format!("guest {}", socket.id()));
-        if name.is_empty() || name.chars().count() > 40 {
-            return Err(Refusal::BAD_REQUEST.body("a name has 1 to 40 characters"));
-        }
-        socket.subscribe(&topic(room));
-        let people = rooms.enter(room);
-        hub.publish(
-            &topic(room),
-            &Event::Entered {
-                name: name.clone(),
-                people,
-            },
-        );
-        Ok(Chat { room, name })
-    }
-
-    fn message(&mut self, Json(command): Json<Command>, hub: &Hub) -> Result<(), Close> {
-        match command {
-            Command::Say { text } => {
-                let said = Event::Said {
-                    name: self.name.clone(),
-                    text,
-                };
-                hub.publish(&topic(self.room), &said);
-                Ok(())
-            }
-            Command::Leave => Err(Close::NORMAL),
-        }
-    }
-
-    fn terminate(self, State(rooms): State<Rooms>, hub: &Hub) {
-        let people = rooms.leave(self.room);
-        hub.publish(
-            &topic(self.room),
-            &Event::Left {
-                name: self.name,
-                people,
-            },
-        );
-    }
+    users: Users,
 }
 
 dispatch! {
     struct Routes;
     state: App;
 
-    chat: "/rooms/{room: u64}/chat" => Chat { require_session: false, max_message: 4 KiB };
+    chat: "/rooms/{room: u64}/chat" => Chat { max_message: 4 KiB };
+}
+
+/// What `/` shows: `?room=NUMBER`, and `wrong` where a password was.
+#[derive(Deserialize)]
+struct View {
+    room: Option<u64>,
+    wrong: Option<String>,
+}
+
+impl View {
+    fn html(&self, user: Option<&str>, page: &Page) -> String {
+        let who = match user {
+            Some(_) => include_str!("logoff.html"),
+            None => include_str!("logon.html"),
+        };
+        let wrong = match self.wrong {
+            Some(_) => "There is no such user with this password.",
+            None => "",
+        };
+        include_str!("page.html")
+            .replace("{{who}}", who)
+            .replace("{{wrong}}", wrong)
+            .replace("{{page}}", page.id())
+            .replace("{{room}}", &self.room.unwrap_or(1).to_string())
+            // The last, so that nothing is looked for in a name.
+            .replace("{{user}}", &escape(user.unwrap_or_default()))
+    }
+}
+
+/// The form of `POST /logon`.
+#[derive(Deserialize)]
+struct Logon {
+    name: String,
+    password: String,
+    room: u64,
+}
+
+/// The form of `POST /logoff`.
+#[derive(Deserialize)]
+struct Logoff {
+    room: u64,
 }
 
 /// The body of `POST /api/rooms/NUMBER`.
@@ -150,38 +82,99 @@ struct Announcement {
     text: String,
 }
 
+/// Sends the browser to another page, with GET.
+fn see(page: String) -> impl Reply {
+    warp::reply::with_header(StatusCode::SEE_OTHER, "location", page)
+}
+
+async fn log_on(form: Logon, mut visit: Visit, users: Users) -> Result<Response, Rejection> {
+    let Logon { name, room, .. } = form;
+    if !users.verify(&name, form.password).await {
+        return Ok(visit.reply(see(format!("/?room={room}&wrong"))));
+    }
+    if visit.user().is_some() {
+        // The next user gets a session of their own, and not the tabs of the one before.
+        visit.logoff().await.map_err(reject)?;
+    }
+    visit.logon(name).await.map_err(reject)?;
+    Ok(visit.reply(see(format!("/?room={room}"))))
+}
+
+async fn log_off(Logoff { room }: Logoff, mut visit: Visit) -> Result<Response, Rejection> {
+    visit.logoff().await.map_err(reject)?;
+    Ok(visit.reply(see(format!("/?room={room}"))))
+}
+
+/// A POST with a form. Nobody has a password of more than 4 KiB.
+fn form<T: DeserializeOwned + Send>() -> impl Filter<Extract = (T,), Error = Rejection> + Clone {
+    warp::post()
+        .and(warp::body::content_length_limit(4 * 1024))
+        .and(warp::body::form())
+}
+
+/// The page, and what its forms are sent to.
+fn pages(ws: &Ws, users: Users) -> BoxedFilter<(Response,)> {
+    // The visitor's session is in a cookie; the page's own id goes into its HTML.
+    let page = warp::path::end()
+        .and(warp::get())
+        .and(warp::query())
+        .and(ws.page())
+        .map(|view: View, visit: Visit, page: Page| {
+            let html = view.html(visit.user(), &page);
+            visit.reply(warp::reply::html(html))
+        });
+    let logon = warp::path!("logon")
+        .and(form())
+        .and(ws.session())
+        .and(warp::any().map(move || users.clone()))
+        .and_then(log_on);
+    let logoff = warp::path!("logoff")
+        .and(form())
+        .and(ws.session())
+        .and_then(log_off);
+    page.or(logon).unify().or(logoff).unify().boxed()
+}
+
+/// The JSON routes.
+fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
+    let list = warp::path!("api" / "rooms")
+        .and(warp::get())
+        .map(move || warp::reply::json(&rooms.all()).into_response());
+    let hub = ws.hub();
+    let say = warp::path!("api" / "rooms" / u64)
+        .and(warp::post())
+        .and(ws.current_session())
+        .and(warp::body::content_length_limit(4 * 1024))
+        .and(warp::body::json())
+        .map(move |room, session: Option<Session>, said: Announcement| {
+            let Some(user) = session.as_ref().and_then(Session::user) else {
+                let answer = warp::reply::json(&Answer::GUESTS_LISTEN);
+                return warp::reply::with_status(answer, StatusCode::FORBIDDEN).into_response();
+            };
+            let said = Event::Said {
+                name: user.to_owned(),
+                text: said.text,
+            };
+            match hub.publish(&chat::topic(room), &said) {
+                0 => StatusCode::NOT_FOUND.into_response(),
+                _ => StatusCode::ACCEPTED.into_response(),
+            }
+        });
+    list.or(say).unify().boxed()
+}
+
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
     let options = Options::from_command_line()?;
-    let app = App::default();
+    let app = App {
+        rooms: Rooms::default(),
+        users: Users::new()?,
+    };
     let ws = Server::new(Routes::table()).state(app.clone()).build()?;
-
-    let page = warp::path::end()
-        .and(warp::get())
-        .map(|| warp::reply::html(include_str!("page.html")));
-    let list = warp::path!("api" / "rooms")
-        .and(warp::get())
-        .map(move || warp::reply::json(&app.rooms.all()));
-    let hub = ws.hub();
-    let say = warp::path!("api" / "rooms" / u64)
-        .and(warp::post())
-        .and(warp::body::content_length_limit(4 * 1024))
-        .and(warp::body::json())
-        .map(move |room, Announcement { text }| {
-            let said = Event::Said {
-                name: "the server".to_owned(),
-                text,
-            };
-            match hub.publish(&topic(room), &said) {
-                0 => StatusCode::NOT_FOUND,
-                _ => StatusCode::ACCEPTED,
-            }
-        });
+    let http = pages(&ws, app.users).or(api(&ws, app.rooms));
 
     let listener = options.bind().await?;
     announce(&listener, "/")?;
-    Ok(ws
-        .serve_listener(ws.filter().or(page).or(list).or(say), listener)
-        .await?)
+    Ok(ws.serve_listener(ws.filter().or(http), listener).await?)
 }

@@ -1,4 +1,4 @@
-//! What the examples share: the options of the command line, and the listener.
+//! What the examples share: the options of the command line, the listener, and text in HTML.
 
 #![forbid(unsafe_code)]
 
@@ -79,6 +79,22 @@ pub fn announce(listener: &TcpListener, path: &str) -> Result<SocketAddr> {
     Ok(address)
 }
 
+/// The text as it stands in HTML, in the value of an attribute too.
+pub fn escape(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +127,14 @@ mod tests {
         assert_eq!(
             parse("--port 80").unwrap_err().to_string(),
             "invalid option '--port'"
+        );
+    }
+
+    #[test]
+    fn text_in_html_is_no_markup() {
+        assert_eq!(
+            escape(r#"<a href='x' id="é">&amp;"#),
+            "&lt;a href=&#39;x&#39; id=&quot;é&quot;&gt;&amp;amp;"
         );
     }
 }

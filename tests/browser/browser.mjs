@@ -20,8 +20,9 @@ const SWITCHES = [
 
 /**
  * Runs `script(open, ...arguments)`. `open(...expected)` gives a new page; `expected` are
- * parts of complaints that do no harm there. All pages are one visitor's: they share
- * their cookies. `hosts` are names that lead to this machine.
+ * parts of complaints that do no harm there. All its pages are one visitor's: they share
+ * their cookies; `await open.another()` is the `open` of another visitor. `hosts` are names
+ * that lead to this machine.
  */
 export async function browse(script, { hosts = [] } = {}) {
   const late = setTimeout(() => {
@@ -35,10 +36,10 @@ export async function browse(script, { hosts = [] } = {}) {
     timeout: DEADLINE,
   });
   const complaints = [];
-  try {
+  const visitor = async () => {
     const context = await browser.newContext();
     context.setDefaultTimeout(PATIENCE);
-    await script(async (...expected) => {
+    const open = async (...expected) => {
       const page = await context.newPage();
       const complain = (text) => {
         if (!expected.some((part) => text.includes(part))) complaints.push(text);
@@ -51,9 +52,14 @@ export async function browse(script, { hosts = [] } = {}) {
         complain(`console: ${message.text()} (${url})`);
       });
       return page;
-    }, ...process.argv.slice(2));
+    };
+    return Object.assign(open, { another: visitor });
+  };
+  try {
+    await script(await visitor(), ...process.argv.slice(2));
     // What a page said before, arrives before its answer.
-    for (const page of context.pages()) await page.evaluate(() => 0);
+    const pages = browser.contexts().flatMap((context) => context.pages());
+    for (const page of pages) await page.evaluate(() => 0);
   } finally {
     await browser.close();
     clearTimeout(late);

@@ -3,4 +3,5 @@
 
 mod cross_site;
 mod greeter;
+mod mount;
 mod script;

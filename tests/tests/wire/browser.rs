@@ -46,14 +46,34 @@ impl Browser {
         value.unwrap_or_else(|| panic!("no cookie `{name}`: {:?}", self.cookies))
     }
 
-    /// A request; what it sets is kept.
+    /// A request without a body; what it sets is kept.
     pub async fn request(&mut self, method: &str, path: &str) -> (Head, String) {
+        self.ask(method, path, &[], "").await
+    }
+
+    /// A form, as a page sends it: its fields are encoded already.
+    pub async fn form(&mut self, path: &str, fields: &str) -> (Head, String) {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        self.ask("POST", path, &[kind], fields).await
+    }
+
+    /// A POST with JSON.
+    pub async fn json(&mut self, path: &str, body: &str) -> (Head, String) {
+        let kind = "Content-Type: application/json";
+        self.ask("POST", path, &[kind], body).await
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, more: &[&str], body: &str) -> (Head, String) {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\n");
-        for line in self.all_lines() {
-            request.push_str(&line);
+        let length = format!("Content-Length: {}", body.len());
+        let own = self.all_lines();
+        let lines = own.iter().map(|line| &**line);
+        for line in lines.chain(more.iter().copied()).chain([&*length]) {
+            request.push_str(line);
             request.push_str("\r\n");
         }
-        request.push_str("Content-Length: 0\r\n\r\n");
+        request.push_str("\r\n");
+        request.push_str(body);
         let (head, body) = Client::ask(self.address, &request).await;
         self.keep(&head);
         (head, body)

@@ -2,7 +2,6 @@
 
 use std::process::Output;
 
-use serde_json::{Value, json};
 use tokio::process::Command;
 use ws_tests::{Example, program};
 
@@ -164,10 +163,6 @@ async fn a_server_without_free_files_accepts_again_when_there_are_some() {
     assert_eq!(next.text().await, "as ever");
 }
 
-async fn event(client: &mut Client) -> Value {
-    serde_json::from_str(&client.text().await).unwrap()
-}
-
 pub async fn post(example: &Example, path: &str, body: &str) -> u16 {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
@@ -175,61 +170,4 @@ pub async fn post(example: &Example, path: &str, body: &str) -> u16 {
         body.len()
     );
     Client::ask(example.address, &request).await.0.status
-}
-
-#[tokio::test]
-async fn mount_shares_its_rooms_between_json_and_chat() {
-    let mount = Example::start("mount", &[]).await;
-    assert_eq!(
-        get(&mount, "/").await.1.as_deref(),
-        Some("text/html; charset=utf-8")
-    );
-    assert_eq!(get(&mount, "/api/rooms").await.2, "{}");
-    assert_eq!(
-        post(&mount, "/api/rooms/7", r#"{"text":"anybody?"}"#).await,
-        404
-    );
-
-    let mut ada = open(&mount, "/rooms/7/chat?name=Ada").await;
-    let entered = |name, people| json!({"type": "entered", "name": name, "people": people});
-    assert_eq!(event(&mut ada).await, entered("Ada", 1));
-    let mut bob = open(&mount, "/rooms/7/chat?name=Bob").await;
-    assert_eq!(event(&mut ada).await, entered("Bob", 2));
-    assert_eq!(event(&mut bob).await, entered("Bob", 2));
-    assert_eq!(get(&mount, "/api/rooms").await.2, r#"{"7":2}"#);
-
-    ada.say(r#"{"type":"say","text":"hi"}"#).await;
-    assert_eq!(post(&mount, "/rooms/7/chat", "").await, 405);
-    for client in [&mut ada, &mut bob] {
-        let said = json!({"type": "said", "name": "Ada", "text": "hi"});
-        assert_eq!(event(client).await, said);
-    }
-    assert_eq!(
-        post(&mount, "/api/rooms/7", r#"{"text":"closing time"}"#).await,
-        202
-    );
-    for client in [&mut ada, &mut bob] {
-        let said = json!({"type": "said", "name": "the server", "text": "closing time"});
-        assert_eq!(event(client).await, said);
-    }
-    bob.say(r#"{"type":"leave"}"#).await;
-    assert_eq!(bob.close_frame().await.0, 1000);
-    bob.send(close(1000, "")).await;
-    bob.end().await;
-    assert_eq!(
-        event(&mut ada).await,
-        json!({"type": "left", "name": "Bob", "people": 1})
-    );
-    assert_eq!(get(&mount, "/api/rooms").await.2, r#"{"7":1}"#);
-
-    for (path, status) in [
-        ("/rooms/7/chat?name=", 400),
-        ("/rooms/seven/chat", 404),
-        ("/rooms/7/chat/more", 404),
-    ] {
-        let (head, _) = Client::ask(mount.address, &upgrade(path, &[])).await;
-        assert_eq!(head.status, status, "{path}");
-    }
-    ada.say("not json").await;
-    assert_eq!(ada.close_frame().await.0, 1007);
 }

@@ -13,6 +13,7 @@ mod hostile_visitors;
 mod mount;
 mod proxies;
 mod requests;
+mod rooms;
 mod running;
 mod server;
 mod sessions;

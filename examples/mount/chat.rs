@@ -1,0 +1,128 @@
+//! The rooms, and the handler of one client in one of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use ws_server::prelude::*;
+
+/// How many people are in each room. The JSON routes read it, the handlers write it.
+#[derive(Clone, Default)]
+pub struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, room: u64) -> usize {
+        let mut rooms = self.lock();
+        let people = rooms.entry(room).or_default();
+        *people += 1;
+        *people
+    }
+
+    fn leave(&self, room: u64) -> usize {
+        let mut rooms = self.lock();
+        let people = rooms.get_mut(&room).map_or(0, |people| {
+            *people -= 1;
+            *people
+        });
+        if people == 0 {
+            rooms.remove(&room);
+        }
+        people
+    }
+
+    /// All rooms that somebody is in.
+    pub fn all(&self) -> BTreeMap<u64, usize> {
+        self.lock().clone()
+    }
+}
+
+/// What a client says.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Command {
+    Say { text: String },
+    Leave,
+}
+
+/// What a room tells its clients. Who has not logged on has no name.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    Entered { name: Option<String>, people: usize },
+    Said { name: String, text: String },
+    Left { name: Option<String>, people: usize },
+}
+
+/// What one client alone is told.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Answer {
+    Refused { why: &'static str },
+}
+
+impl Answer {
+    /// To whom has not logged on.
+    pub const GUESTS_LISTEN: Self = Self::Refused {
+        why: "log on to speak",
+    };
+}
+
+/// Where the events of a room are published.
+pub fn topic(room: u64) -> Topic<Event> {
+    Topic::new(format!("room:{room}"))
+}
+
+/// One client in one room.
+pub struct Chat {
+    room: u64,
+    /// Who has logged on: what the session says, whatever the client does.
+    name: Option<String>,
+}
+
+#[ws_handler]
+impl Chat {
+    fn init(
+        Path(room): Path<u64>,
+        session: Session,
+        State(rooms): State<Rooms>,
+        socket: &Socket<Self>,
+        hub: &Hub,
+    ) -> Self {
+        let name = session.user().map(str::to_owned);
+        socket.subscribe(&topic(room));
+        let entered = Event::Entered {
+            name: name.clone(),
+            people: rooms.enter(room),
+        };
+        hub.publish(&topic(room), &entered);
+        Chat { room, name }
+    }
+
+    fn message(
+        &mut self,
+        Json(command): Json<Command>,
+        hub: &Hub,
+    ) -> Result<Option<Json<Answer>>, Close> {
+        match (command, &self.name) {
+            (Command::Say { text }, Some(name)) => {
+                let name = name.clone();
+                hub.publish(&topic(self.room), &Event::Said { name, text });
+                Ok(None)
+            }
+            (Command::Say { .. }, None) => Ok(Some(Json(Answer::GUESTS_LISTEN))),
+            (Command::Leave, _) => Err(Close::NORMAL),
+        }
+    }
+
+    fn terminate(self, State(rooms): State<Rooms>, hub: &Hub) {
+        let left = Event::Left {
+            name: self.name,
+            people: rooms.leave(self.room),
+        };
+        hub.publish(&topic(self.room), &left);
+    }
+}
