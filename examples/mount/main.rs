@@ -13,7 +13,6 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 use ws_server::prelude::*;
-use ws_server::reject;
 
 use chat::{Answer, Chat, Event, Rooms};
 use users::Users;
@@ -87,22 +86,26 @@ fn see(page: String) -> impl Reply {
     warp::reply::with_header(StatusCode::SEE_OTHER, "location", page)
 }
 
-async fn log_on(form: Logon, mut visit: Visit, users: Users) -> Result<Response, Rejection> {
+async fn log_on(form: Logon, mut visit: Visit, users: Users) -> Response {
     let Logon { name, room, .. } = form;
     if !users.verify(&name, form.password).await {
-        return Ok(visit.reply(see(format!("/?room={room}&wrong"))));
+        return visit.reply(see(format!("/?room={room}&wrong")));
     }
-    if visit.user().is_some() {
-        // The next user gets a session of their own, and not the tabs of the one before.
-        visit.logoff().await.map_err(reject)?;
+    match visit.logon(name).await {
+        Ok(()) => visit.reply(see(format!("/?room={room}"))),
+        Err(error) => visit.refuse(error),
     }
-    visit.logon(name).await.map_err(reject)?;
-    Ok(visit.reply(see(format!("/?room={room}"))))
 }
 
-async fn log_off(Logoff { room }: Logoff, mut visit: Visit) -> Result<Response, Rejection> {
-    visit.logoff().await.map_err(reject)?;
-    Ok(visit.reply(see(format!("/?room={room}"))))
+async fn log_off(Logoff { room }: Logoff, visit: Option<Visit>) -> Response {
+    let page = see(format!("/?room={room}"));
+    let Some(mut visit) = visit else {
+        return page.into_response();
+    };
+    match visit.logoff().await {
+        Ok(()) => visit.reply(page),
+        Err(error) => visit.refuse(error),
+    }
 }
 
 /// A POST with a form. Nobody has a password of more than 4 KiB.
@@ -127,11 +130,11 @@ fn pages(ws: &Ws, users: Users) -> BoxedFilter<(Response,)> {
         .and(form())
         .and(ws.session())
         .and(warp::any().map(move || users.clone()))
-        .and_then(log_on);
+        .then(log_on);
     let logoff = warp::path!("logoff")
         .and(form())
-        .and(ws.session())
-        .and_then(log_off);
+        .and(ws.current_visit())
+        .then(log_off);
     page.or(logon).unify().or(logoff).unify().boxed()
 }
 

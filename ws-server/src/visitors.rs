@@ -107,13 +107,23 @@ async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
 
 /// The visitor's session, if there is one.
 pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Session>,)> {
+    current_visit(shared)
+        .map(|visit: Option<Visit>| visit.map(|visit| visit.session().clone()))
+        .boxed()
+}
+
+/// The visit of somebody who has a session.
+pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,)> {
     let shared = shared.clone();
     asker()
         .and_then(move |asker: Asker| {
             let shared = shared.clone();
             async move {
-                let asked = asker.ask(&shared).await.map_err(reject)?;
-                Ok::<_, warp::Rejection>(asked.session)
+                let Asked { session, secure } = asker.ask(&shared).await.map_err(reject)?;
+                let sessions = shared.hub.sessions();
+                let visit =
+                    session.map(|session| Visit::continued(sessions.clone(), session, secure));
+                Ok::<_, warp::Rejection>(visit)
             }
         })
         .boxed()

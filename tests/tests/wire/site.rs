@@ -73,12 +73,15 @@ pub fn filter(ws: &Ws) -> WsFilter {
     let logon = warp::path!("logon" / String)
         .and(warp::post())
         .and(ws.session());
-    let logon = logon.and_then(async |user: String, mut visit: Visit| {
-        visit.logon(user).await.map_err(ws_server::reject)?;
-        let secret = format!("the secret of {}", visit.user().unwrap_or_default());
-        let insert = visit.session().insert("secret", &secret).await;
-        insert.map_err(ws_server::reject)?;
-        Ok::<_, warp::Rejection>(visit.reply("welcome"))
+    let logon = logon.then(async |user: String, mut visit: Visit| {
+        if let Err(error) = visit.logon(&user).await {
+            return visit.refuse(error);
+        }
+        let secret = format!("the secret of {user}");
+        match visit.session().insert("secret", &secret).await {
+            Ok(()) => visit.reply("welcome"),
+            Err(error) => visit.refuse(error),
+        }
     });
     let logoff = warp::path!("logoff").and(warp::post()).and(ws.session());
     let logoff = logoff.and_then(async |mut visit: Visit| {

@@ -199,6 +199,32 @@ async fn what_changes_something_must_come_from_a_page_of_the_site() {
     }
 }
 
+/// Whoever shares a browser shares nothing else.
+#[tokio::test]
+async fn a_logon_of_another_user_ends_the_session_of_the_one_before() {
+    let server = running(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let page = browser.get("/").await;
+    browser.post("/logon/ada").await;
+    let path = format!("/socket/custom?z_pid={page}");
+    let mut socket = browser.open(&path).await;
+    assert_eq!(socket.text().await, "ada");
+    // The same user again: the session goes on.
+    browser.post("/logon/ada").await;
+    socket.say("mine").await;
+    assert_eq!(
+        socket.text().await,
+        "mine: ada Some(\"ada\") Some(\"the secret of ada\")"
+    );
+    browser.post("/logon/bob").await;
+    assert_eq!(socket.close_frame().await.0, 4401);
+    assert_eq!(browser.status(&path).await, 403, "a page of ada's session");
+    let page = browser.get("/").await;
+    let mut socket = browser.open(&format!("/socket/custom?z_pid={page}")).await;
+    assert_eq!(socket.text().await, "bob");
+    assert_eq!(server.ws.hub().sessions().count().await.unwrap(), 1);
+}
+
 #[tokio::test]
 async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
     let limits = ws_server::limits::SessionLimits {
@@ -240,7 +266,7 @@ async fn refusals_are_answered_under_warps_own_server_too() {
     );
     browser.lines = vec!["Origin: http://evil.example".to_owned()];
     let (head, body) = browser.request("POST", "/logon/mallory").await;
-    let text = "connections from this origin are not accepted\n";
+    let text = "requests from pages of this origin are not accepted\n";
     assert_eq!((head.status, &*body), (403, text));
     // Others' rejections stay what they are.
     let nothing = "GET /nothing HTTP/1.1\r\nHost: example.com\r\n\r\n";

@@ -180,7 +180,7 @@ pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> 
         Sender::Stranger(shown) => shown,
     };
     shown.log(None, &own);
-    Err(refused())
+    Err(Refusal::FORBIDDEN.body("requests from pages of this origin are not accepted"))
 }
 
 fn refused() -> Refusal {

@@ -92,6 +92,14 @@ impl Ws {
         visitors::current_session(&self.shared)
     }
 
+    /// The visit of somebody who has a session; none is begun. For a logoff, which has nothing
+    /// to do for anybody else.
+    ///
+    /// It rejects as [`session`](Self::session) does.
+    pub fn current_visit(&self) -> BoxedFilter<(Option<Visit>,)> {
+        visitors::current_visit(&self.shared)
+    }
+
     /// The visitor's session, as [`session`](Self::session), and a new page of it: for every
     /// rendering of a page that opens a connection.
     pub fn page(&self) -> BoxedFilter<(Visit, Page)> {

@@ -11,18 +11,25 @@ struct Refused(Refusal);
 impl Reject for Refused {}
 
 /// Makes a rejection of a refusal, or of anything that becomes one, such as a
-/// [`SessionError`](crate::session::SessionError); for handlers behind `and_then`.
+/// [`SessionError`](crate::session::SessionError); for filters behind `and_then`.
+///
+/// It sets no cookies: a handler that has a [`Visit`](crate::Visit) answers by
+/// [`Visit::refuse`](crate::Visit::refuse).
 ///
 /// [`Ws::serve`](crate::Ws::serve) answers it with the refusal's status, headers and body;
 /// under another server [`recover`] does.
 ///
 /// ```
-/// # use ws_server::{Visit, session::SessionError};
-/// async fn visits(visit: Visit) -> Result<String, warp::Rejection> {
-///     let visits = visit.session().get::<u32>("visits").unwrap_or(0) + 1;
-///     visit.session().insert("visits", &visits).await.map_err(ws_server::reject)?;
-///     Ok(format!("visit {visits}"))
-/// }
+/// # fn filter(ws: ws_server::Ws) -> impl warp::Filter<Extract = (String,), Error = warp::Rejection> {
+/// use warp::Filter;
+/// use ws_server::{Refusal, Session, reject};
+///
+/// // The user who has logged on, or 401.
+/// ws.current_session().and_then(async |session: Option<Session>| {
+///     let user = session.and_then(|session| session.user().map(str::to_owned));
+///     user.ok_or_else(|| reject(Refusal::UNAUTHORIZED))
+/// })
+/// # }
 /// ```
 pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
     warp::reject::custom(Refused(refusal.into()))

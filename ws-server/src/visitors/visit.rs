@@ -4,6 +4,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use warp::Reply;
 use warp::reply::Response;
+use ws_core::error::Refusal;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken, Sessions};
 
@@ -11,9 +12,10 @@ use super::cookie;
 
 /// A visitor's request: the session, and what the reply has to tell the browser of it.
 ///
-/// [`Ws::session`](crate::Ws::session) and [`Ws::page`](crate::Ws::page) give one. Cookies
-/// are set by [`reply`](Self::reply), so every answer should go through it: a new session
-/// whose cookie is not set is lost.
+/// [`Ws::session`](crate::Ws::session), [`Ws::page`](crate::Ws::page) and
+/// [`Ws::current_visit`](crate::Ws::current_visit) give one. Cookies are set by
+/// [`reply`](Self::reply) and [`refuse`](Self::refuse), so every answer should go through
+/// them: a new session whose cookie is not set is lost.
 ///
 /// ```no_run
 /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -86,15 +88,21 @@ impl Visit {
     /// nothing: whoever planted or saw it gains nothing. Sockets that are open stay open and
     /// do not see the user until they connect anew; they are closed when the session ends.
     ///
+    /// Where another user was logged on, that session ends as by [`logoff`](Self::logoff), and
+    /// the new user begins without its values and its sockets.
+    ///
     /// # Errors
     ///
     /// [`SessionError::Foreign`] where sessions are the application's, and what the store may
-    /// say. Then the visitor is whoever it was before.
+    /// say. Then nobody else is logged on than before.
     pub async fn logon(&mut self, user: impl Into<String>) -> Result<(), SessionError> {
         let user = user.into();
+        if self.user().is_some_and(|before| before != user) {
+            self.logoff().await?;
+        }
         let renewed = self.sessions.renew(&self.session, Some(user.clone())).await;
         let (session, token) = match renewed {
-            // It ended while the visitor typed: the user gets another one.
+            // It ended just now, or while the visitor typed: the user gets another one.
             Err(SessionError::Ended) => {
                 let (session, _) = self.sessions.begin().await?;
                 self.sessions.renew(&session, Some(user)).await?
@@ -130,6 +138,22 @@ impl Visit {
         let page = Page::issue(&self.session)?;
         self.page = Some(page.clone());
         Ok(page)
+    }
+
+    /// A refusal as the reply, such as that of an error of the session.
+    ///
+    /// ```
+    /// # use ws_server::Visit;
+    /// # use warp::reply::Response;
+    /// async fn log_on(user: String, mut visit: Visit) -> Response {
+    ///     match visit.logon(user).await {
+    ///         Ok(()) => visit.reply("welcome"),
+    ///         Err(error) => visit.refuse(error),
+    ///     }
+    /// }
+    /// ```
+    pub fn refuse(self, refusal: impl Into<Refusal>) -> Response {
+        self.reply(refusal.into().into_response())
     }
 
     /// The reply, with the cookies of the session and of the page.
