@@ -227,6 +227,14 @@ impl Limits {
     }
 }
 
+/// Names the first of these limits that is zero.
+fn none_is_zero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
+    match limits.iter().find(|(_, zero)| *zero) {
+        Some((name, _)) => Err(LimitError::Zero { name }),
+        None => Ok(()),
+    }
+}
+
 /// Limits of a whole server, before and around its connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServerLimits {
@@ -288,10 +296,7 @@ impl ServerLimits {
             ("connections", self.connections == Some(0)),
             ("http_connections", self.http_connections == 0),
         ];
-        match zeros.iter().find(|(_, zero)| *zero) {
-            Some((name, _)) => Err(LimitError::Zero { name }),
-            None => Ok(()),
-        }
+        none_is_zero(&zeros)
     }
 }
 

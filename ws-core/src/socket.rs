@@ -65,7 +65,7 @@ struct Control {
     tasks: Option<Box<JoinSet<()>>>,
     expiry: Option<Instant>,
     /// Its place among the sockets of its session, and when that ends.
-    session: Option<(Attachment, Instant)>,
+    session: Option<Box<(Attachment, Instant)>>,
     /// A shutdown cuts everything but `terminate` at the first time, that at the second.
     shutdown: Option<(Instant, Instant)>,
     client_gone: bool,
@@ -231,7 +231,7 @@ impl Shared {
     pub(crate) fn new_orders(&self) -> Option<Orders> {
         self.changed.swap(false, Ordering::AcqRel).then(|| {
             let control = self.lock();
-            let session = control.session.as_ref().map(|(_, end)| *end);
+            let session = control.session.as_ref().map(|session| session.1);
             Orders {
                 expiry: control.expiry.into_iter().chain(session).min(),
                 shutdown: control.shutdown,
@@ -243,7 +243,8 @@ impl Shared {
     pub(crate) fn belongs_to(self: &Arc<Self>, session: &Session) {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
-        self.order(|control| control.session = Some((attachment, session.expires_at())));
+        let session = Box::new((attachment, session.expires_at()));
+        self.order(|control| control.session = Some(session));
     }
 
     /// Lets the running hook go on, or cuts it off at its next poll.

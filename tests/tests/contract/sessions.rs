@@ -1,7 +1,7 @@
 //! Sessions of connections: who is let in, what hooks see, and the end that closes sockets.
 
 use tokio::time::Instant;
-use ws_core::testkit::{Received, TestClient, TestKit};
+use ws_core::testkit::{Received, TestClient, TestKit, TestVisitor};
 use ws_server::limits::SessionLimits;
 use ws_server::prelude::*;
 use ws_server::session::{SessionOptions, Sessions};
@@ -134,6 +134,13 @@ fn kit() -> TestKit {
     kit_of(Sessions::default())
 }
 
+/// A connection of this visitor, and what it is told at first.
+async fn opened(kit: &TestKit, path: &str, visitor: &TestVisitor) -> (TestClient, String) {
+    let mut client = kit.open(path).visitor(visitor).connect().await.unwrap();
+    let who = client.text().await;
+    (client, who)
+}
+
 async fn status(knock: ws_core::testkit::Knock) -> u16 {
     let refusal = knock.connect().await.map(|_| ());
     refusal.map_or_else(|refusal| refusal.status().as_u16(), |()| 101)
@@ -158,18 +165,13 @@ async fn a_client_connects_as_a_user_as_a_visitor_and_as_nobody() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
     for (who, path) in [("ada", "/custom"), ("ada", "/mobile"), ("ada", "/optional")] {
-        let mut client = kit.open(path).visitor(&ada).connect().await.unwrap();
-        assert_eq!(client.text().await, who);
+        let (mut client, told) = opened(&kit, path, &ada).await;
+        assert_eq!(told, who);
         client.send("who?").await;
         assert_eq!(client.text().await, who, "in `message`, too");
     }
-    let mut client = kit
-        .open("/custom")
-        .visitor(&visitor)
-        .connect()
-        .await
-        .unwrap();
-    assert_eq!(client.text().await, "a visitor");
+    let (_, told) = opened(&kit, "/custom", &visitor).await;
+    assert_eq!(told, "a visitor");
     let mut client = kit
         .open("/mobile")
         .session(&visitor)
@@ -198,14 +200,14 @@ async fn nothing_is_looked_up_where_nobody_asks() {
     let _client = kit.open("/public").visitor(&ada).connect().await.unwrap();
     let _nobody = kit.open("/optional").connect().await.unwrap();
     assert_eq!(store.asked(), 0);
-    let mut client = kit.open("/optional").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (_, told) = opened(&kit, "/optional", &ada).await;
+    assert_eq!(told, "ada");
     assert_ne!(store.asked(), 0);
     // Whichever hook asks, and whoever asks for the application.
     let _late = kit.open("/late").visitor(&ada).connect().await.unwrap();
     assert_ne!(store.asked(), 0);
-    let mut client = kit.open("/named").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (_, told) = opened(&kit, "/named", &ada).await;
+    assert_eq!(told, "ada");
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,8 +217,8 @@ async fn a_store_that_fails_or_hangs_is_503_in_time() {
         SessionOptions::default().store(store.clone()),
     ));
     let ada = kit.user("ada").await;
-    let mut open = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(open.text().await, "ada");
+    let (mut open, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     for (mode, waited) in [(Mode::Fails, 0), (Mode::Hangs, 5)] {
         store.set(mode);
         for path in ["/custom", "/mobile", "/optional"] {
@@ -245,8 +247,8 @@ async fn a_failing_store_closes_who_changes_a_value_with_1011_and_shows_nothing(
         SessionOptions::default().store(store.clone()),
     ));
     let ada = kit.user("ada").await;
-    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (mut client, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     client.send("count").await;
     assert_eq!(client.text().await, "1");
     store.set(Mode::Fails);
@@ -264,13 +266,7 @@ async fn values_are_shared_by_the_sockets_of_a_session() {
     let (ada, bob) = (kit.user("ada").await, kit.user("bob").await);
     let mut counts = Vec::new();
     for visitor in [&ada, &ada, &bob, &ada] {
-        let mut client = kit
-            .open("/custom")
-            .visitor(visitor)
-            .connect()
-            .await
-            .unwrap();
-        client.text().await;
+        let (mut client, _) = opened(&kit, "/custom", visitor).await;
         client.send("count").await;
         counts.push(client.text().await);
     }
@@ -287,13 +283,7 @@ async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
     );
     let mut clients = Vec::new();
     for visitor in [&first, &first, &second, &bob] {
-        let mut client = kit
-            .open("/custom")
-            .visitor(visitor)
-            .connect()
-            .await
-            .unwrap();
-        client.text().await;
+        let (client, _) = opened(&kit, "/custom", visitor).await;
         clients.push(client);
     }
     let start = Instant::now();
@@ -312,8 +302,8 @@ async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
 async fn a_hook_may_end_its_own_session_and_its_reply_is_not_lost() {
     let kit = kit();
     let ada = kit.user("ada").await;
-    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (mut client, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     client.send("end").await;
     expired(client, "the session has ended").await;
     assert!(!ada.session().is_current());
@@ -342,8 +332,8 @@ async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
     let ada = kit.user("ada").await;
     let start = Instant::now();
     tokio::time::sleep(secs(10)).await;
-    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (mut client, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     // What the application says later does not move it, what it says earlier does.
     client.socket::<Who>().expire_at(start + secs(200));
     for _ in 0..8 {
@@ -356,8 +346,8 @@ async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
     assert_eq!(status(kit.open("/custom").visitor(&ada)).await, 403);
 
     let ada = kit.user("ada").await;
-    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (client, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     let start = Instant::now();
     client.socket::<Who>().expire_at(start + secs(20));
     expired(client, "expired").await;
@@ -370,8 +360,8 @@ async fn idle_time_ends_a_session_and_an_open_socket_holds_it() {
     let idle = SessionLimits::DEFAULT.idle;
     let ada = kit.user("ada").await;
     tokio::time::sleep(idle.saturating_sub(secs(1))).await;
-    let mut client = kit.open("/custom").visitor(&ada).connect().await.unwrap();
-    assert_eq!(client.text().await, "ada");
+    let (mut client, told) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(told, "ada");
     let until = Instant::now() + idle * 3;
     while Instant::now() < until {
         if let Received::Ping(payload) = client.receive().await {
@@ -393,13 +383,8 @@ async fn idle_time_ends_a_session_and_an_open_socket_holds_it() {
 async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
-    let mut client = kit
-        .open("/chosen")
-        .visitor(&visitor)
-        .connect()
-        .await
-        .unwrap();
-    assert_eq!(client.text().await, "a visitor");
+    let (_, told) = opened(&kit, "/chosen", &visitor).await;
+    assert_eq!(told, "a visitor");
     let mut client = kit.open("/chosen").connect().await.unwrap();
     assert_eq!(client.text().await, "nobody");
     let mut client = kit.open("/chosen").visitor(&ada).connect().await.unwrap();
@@ -412,23 +397,13 @@ async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses
 async fn a_planted_session_learns_nothing() {
     let kit = kit();
     let planter = kit.visitor().await;
-    let mut socket = kit
-        .open("/custom")
-        .visitor(&planter)
-        .connect()
-        .await
-        .unwrap();
-    assert_eq!(socket.text().await, "a visitor");
+    let (mut socket, told) = opened(&kit, "/custom", &planter).await;
+    assert_eq!(told, "a visitor");
     let mut victim = planter.clone();
     victim.logon("ada").await;
     victim.session().insert("count", &41).await.unwrap();
-    let mut own = kit
-        .open("/custom")
-        .visitor(&victim)
-        .connect()
-        .await
-        .unwrap();
-    assert_eq!(own.text().await, "ada");
+    let (mut own, told) = opened(&kit, "/custom", &victim).await;
+    assert_eq!(told, "ada");
     own.send("count").await;
     assert_eq!(own.text().await, "42");
     socket.send("who?").await;

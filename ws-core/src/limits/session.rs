@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KIB, LONGEST, LimitError};
+use super::{KIB, LONGEST, LimitError, none_is_zero};
 
 /// Limits of sessions, and of the pages that belong to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,10 +66,7 @@ impl SessionLimits {
             ("page_lifetime", self.page_lifetime.is_zero()),
             ("lookup_timeout", self.lookup_timeout.is_zero()),
         ];
-        match zeros.iter().find(|(_, zero)| *zero) {
-            Some((name, _)) => Err(LimitError::Zero { name }),
-            None => Ok(()),
-        }
+        none_is_zero(&zeros)
     }
 }
 

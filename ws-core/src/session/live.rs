@@ -108,6 +108,10 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// Takes values over that somebody else has changed.
     pub(super) fn refresh(&self, record: SessionRecord) {
         let mut state = self.state();
@@ -191,7 +195,7 @@ impl Session {
 
     /// Who has logged on, as the application named it.
     pub fn user(&self) -> Option<&str> {
-        self.live.user.as_deref()
+        self.live.user()
     }
 
     /// The value of this name; `None` where there is none, or it is no `T`.

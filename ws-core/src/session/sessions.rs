@@ -72,10 +72,24 @@ impl Inner {
         all.iter().filter(|live| live.end()).count() > 0
     }
 
+    /// Ends what this process holds of each session of which this is true. Returns whether
+    /// there was any.
+    fn close_where(&self, is: impl Fn(&Live) -> bool) -> bool {
+        let all = self.all();
+        let own = all.iter().filter(|live| is(live));
+        own.filter(|live| self.close(live.id)).count() > 0
+    }
+
     /// The sessions that open sockets keep alive.
     pub(super) fn held(&self) -> Vec<Arc<Live>> {
-        let all: Vec<_> = self.live().values().filter_map(Weak::upgrade).collect();
-        all.into_iter().filter(|live| live.is_held()).collect()
+        let mut all = self.all();
+        all.retain(|live| live.is_held());
+        all
+    }
+
+    /// Every session that somebody in this process holds.
+    fn all(&self) -> Vec<Arc<Live>> {
+        self.live().values().filter_map(Weak::upgrade).collect()
     }
 
     /// The last holder of a session is gone.
@@ -334,21 +348,7 @@ impl Sessions {
     ///
     /// What the store may say. The sockets are closed nevertheless; call it again.
     pub async fn end_user(&self, user: &str) -> Result<usize, SessionError> {
-        let all: Vec<_> = self
-            .inner
-            .live()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        let own = all.iter().filter(|live| {
-            let session = Session {
-                live: (*live).clone(),
-            };
-            session.user() == Some(user)
-        });
-        for live in own {
-            self.inner.close(live.id);
-        }
+        self.inner.close_where(|live| live.user() == Some(user));
         let removed = self.inner.store.remove_user(user);
         let removed = self.inner.in_time(removed).await?;
         for id in &removed {
@@ -365,16 +365,7 @@ impl Sessions {
     /// What the store may say. The sockets are closed nevertheless; call it again.
     pub async fn end_foreign(&self, key: &str) -> Result<bool, SessionError> {
         let name = SessionKey::of_foreign(key);
-        let all: Vec<_> = self
-            .inner
-            .live()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        let mut closed = false;
-        for live in all.iter().filter(|live| live.key == name) {
-            closed |= self.inner.close(live.id);
-        }
+        let mut closed = self.inner.close_where(|live| live.key == name);
         let removed = self.inner.in_time(self.inner.store.remove(name)).await?;
         if let Some(id) = removed {
             closed |= self.inner.close(id);
