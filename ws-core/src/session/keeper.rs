@@ -52,9 +52,9 @@ async fn keep(sessions: Weak<Inner>, period: Duration) {
         for live in held {
             match is_there(&sessions, &live).await {
                 Some(true) => {}
-                Some(false) => {
-                    sessions.close(live.id);
-                }
+                // A logon may have moved it to another key meanwhile.
+                Some(false) if live.is_held() => sessions.close_lost(&live),
+                Some(false) => {}
                 None => failed += 1,
             }
         }

@@ -72,6 +72,16 @@ impl Inner {
         all.iter().filter(|live| live.end()).count() > 0
     }
 
+    /// Ends a session that the store has lost, as it was up to this logon: a later one, of
+    /// which the store may know, is another matter.
+    pub(super) fn close_lost(&self, lost: &Live) {
+        for live in self.all_of(lost.id) {
+            if live.renewals <= lost.renewals {
+                live.end();
+            }
+        }
+    }
+
     /// Ends what this process holds of each session of which this is true. Returns whether
     /// there was any.
     fn close_where(&self, is: impl Fn(&Live) -> bool) -> bool {

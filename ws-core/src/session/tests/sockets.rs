@@ -6,7 +6,14 @@ use super::*;
 
 /// A socket that only counts how often its session ended.
 #[derive(Default)]
-struct Counting(AtomicUsize);
+pub(super) struct Counting(AtomicUsize);
+
+impl Counting {
+    /// How often its session ended.
+    pub(super) fn closed(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 impl SessionSocket for Counting {
     fn session_ended(&self) {
@@ -31,7 +38,7 @@ impl Socket {
     }
 
     fn closed(&self) -> usize {
-        self.counting.0.load(Ordering::SeqCst)
+        self.counting.closed()
     }
 }
 
@@ -96,6 +103,18 @@ async fn a_socket_of_before_a_logon_does_not_hold_the_session() {
     tokio::time::sleep(IDLE).await;
     assert_eq!(found(&sessions, &token).await, None);
     drop(planted.attachment);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_before_a_logon_stays_open_while_the_session_lives() {
+    let sessions = Sessions::default();
+    let (before, _) = returned(&sessions).await;
+    let planted = Socket::of(&before, 1);
+    let (after, _) = sessions.renew(&before, user("ada")).await.unwrap();
+    let own = Socket::of(&after, 2);
+    tokio::time::sleep(IDLE * 3).await;
+    assert_eq!([planted.closed(), own.closed()], [0, 0]);
+    assert!(after.is_current());
 }
 
 #[tokio::test(start_paused = true)]

@@ -92,29 +92,20 @@ async fn the_application_alone_begins_and_renews_its_sessions() {
     assert!(!sessions.end_foreign("one").await.unwrap());
 }
 
-#[derive(Default)]
-struct Flag(AtomicUsize);
-
-impl SessionSocket for Flag {
-    fn session_ended(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn sockets_are_closed_where_the_application_no_longer_knows_their_session() {
     let application = Application::default();
     let sessions = of(&application);
     application.says(Some(ForeignSession::new("one")));
     let session = find(&sessions).await.unwrap();
-    let socket = Arc::new(Flag::default());
-    let weak: std::sync::Weak<Flag> = Arc::downgrade(&socket);
+    let socket = Arc::new(sockets::Counting::default());
+    let weak = Arc::downgrade(&socket);
     let _attachment = session.attach(ConnectionId::new(1), weak);
     tokio::time::sleep(IDLE * 3).await;
-    assert_eq!(socket.0.load(Ordering::SeqCst), 0);
+    assert_eq!(socket.closed(), 0);
     application.says(None);
     tokio::time::sleep(IDLE / 4 + SECOND).await;
-    assert_eq!(socket.0.load(Ordering::SeqCst), 1);
+    assert_eq!(socket.closed(), 1);
 }
 
 /// How a broken store is broken.

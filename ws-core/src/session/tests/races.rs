@@ -1,0 +1,148 @@
+//! What happens at the same time: a store whose answers a test holds back.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::*;
+
+/// Answers `load` and `touch` only when the test lets it: with what was there when it was
+/// asked.
+#[derive(Clone)]
+struct Slow {
+    memory: Arc<MemoryStore>,
+    asked: Arc<Notify>,
+    answers: Arc<Semaphore>,
+}
+
+impl Slow {
+    fn new() -> Self {
+        Self {
+            memory: Arc::new(MemoryStore::new(100)),
+            asked: Arc::default(),
+            answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS >> 1)),
+        }
+    }
+
+    /// Holds answers back from now on.
+    fn hold(&self) {
+        self.answers.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    async fn answer(&self) {
+        self.asked.notify_one();
+        self.answers.acquire().await.unwrap().forget();
+    }
+}
+
+impl SessionStore for Slow {
+    async fn create(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        self.memory.create(key, record, ttl).await
+    }
+
+    async fn load(
+        &self,
+        key: SessionKey,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let record = self.memory.load(key, ttl).await;
+        self.answer().await;
+        record
+    }
+
+    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
+        let touched = self.memory.touch(key, ttl).await;
+        self.answer().await;
+        touched
+    }
+
+    async fn set(
+        &self,
+        key: SessionKey,
+        name: &str,
+        value: Option<String>,
+    ) -> Result<Option<u64>, StoreError> {
+        self.memory.set(key, name, value).await
+    }
+
+    async fn renew(
+        &self,
+        old: SessionKey,
+        new: SessionKey,
+        user: Option<String>,
+        ttl: Duration,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.memory.renew(old, new, user, ttl).await
+    }
+
+    async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
+        self.memory.remove(key).await
+    }
+
+    async fn remove_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
+        self.memory.remove_user(user).await
+    }
+
+    async fn count(&self) -> Result<usize, StoreError> {
+        self.memory.count().await
+    }
+}
+
+/// A session of `ada` that nobody holds, in a store that answers when it is let.
+async fn ada() -> (Slow, Sessions, SessionToken) {
+    let store = Slow::new();
+    let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
+    let (session, _) = sessions.begin().await.unwrap();
+    let (_, token) = sessions.renew(&session, user("ada")).await.unwrap();
+    (store, sessions, token)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_while_it_is_looked_up_is_not_found() {
+    for ends_before in ["the first answer", "the second answer"] {
+        let (store, sessions, token) = ada().await;
+        store.hold();
+        let (finding, headers) = (sessions.clone(), with(&token));
+        let finding = tokio::spawn(async move { finding.find(&headers, false).await.unwrap() });
+        store.asked.notified().await;
+        if ends_before == "the second answer" {
+            store.answers.add_permits(1);
+            store.asked.notified().await;
+        }
+        assert_eq!(sessions.end_user("ada").await.unwrap(), 1);
+        store.answers.add_permits(2);
+        assert_eq!(finding.await.unwrap(), None, "{ends_before}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
+    let (store, sessions, token) = ada().await;
+    let session = found(&sessions, &token).await.unwrap();
+    let counting = Arc::new(sockets::Counting::default());
+    let weak = Arc::downgrade(&counting);
+    let _attachment = session.attach(ConnectionId::new(1), weak);
+    // The keeper asks for the old key after a logon has moved the session.
+    let (renewed, _) = {
+        store.hold();
+        tokio::time::sleep(IDLE / 4 + SECOND).await;
+        store.asked.notified().await;
+        store.memory.remove(token.key()).await.unwrap();
+        let record = SessionRecord::new(user("ada")).unwrap();
+        store
+            .memory
+            .create(token.key(), record, IDLE)
+            .await
+            .unwrap();
+        sessions.renew(&session, user("ada")).await.unwrap()
+    };
+    store.answers.add_permits(100);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(counting.closed(), 0);
+    assert!(renewed.is_current());
+}
