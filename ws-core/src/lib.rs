@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 pub mod admit;
 pub mod close;
 pub mod decode;

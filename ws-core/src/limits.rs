@@ -13,7 +13,7 @@ pub use session::SessionLimits;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Messages allowed per unit of time: `20/s` in a table.
+/// Messages, or whatever it is that comes, allowed per unit of time: `20/s` in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
     /// How many messages are allowed in each `per`; also the size of a burst.

@@ -12,13 +12,15 @@ use sha2::Sha256;
 use crate::session::{Session, SessionError};
 
 /// Bytes of an id that make it unique.
-const NONCE: usize = 16;
+const NONCE: usize = 12;
+/// Bytes of an id that say after how many logons it was issued.
+const RENEWALS: usize = 4;
 /// Bytes of an id that say when it was issued: seconds of its session's age.
 const ISSUED: usize = 4;
 /// Bytes of an id that show who issued it.
 const SEAL: usize = 16;
 /// Bytes of an id that are sealed.
-const SEALED: usize = NONCE + ISSUED;
+const SEALED: usize = NONCE + RENEWALS + ISSUED;
 /// Characters of an id.
 const LEN: usize = (SEALED + SEAL) / 3 * 4;
 
@@ -27,8 +29,9 @@ const LEN: usize = (SEALED + SEAL) / 3 * 4;
 /// A hook takes it as an argument on a route that requires a session and a page.
 ///
 /// An id is issued for every rendering of a page, and is good with the session that it was
-/// issued to, and with no other, for `page_lifetime` (24 hours). The server remembers no
-/// ids: each carries its time and a seal (HMAC-SHA-256, 128 bits) under a secret of its
+/// issued to, and with no other, for `page_lifetime` (24 hours). A logon lets the pages of
+/// before go on with the session, counted anew, but a second one does not; and they prove no
+/// longer that a request from another site is meant. The server remembers no ids: each carries its time and a seal (HMAC-SHA-256, 128 bits) under a secret of its
 /// session, so that any number of pages costs nothing.
 ///
 /// ```
@@ -47,6 +50,8 @@ const LEN: usize = (SEALED + SEAL) / 3 * 4;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Page {
     id: Arc<str>,
+    /// It was issued before the last logon.
+    is_former: bool,
 }
 
 impl Page {
@@ -58,14 +63,18 @@ impl Page {
     pub fn issue(session: &Session) -> Result<Self, SessionError> {
         let mut bytes = [0; SEALED + SEAL];
         let (sealed, seal) = bytes.split_at_mut(SEALED);
-        let (nonce, issued) = sealed.split_at_mut(NONCE);
+        let (nonce, rest) = sealed.split_at_mut(NONCE);
+        let (renewals, issued) = rest.split_at_mut(RENEWALS);
+        renewals.copy_from_slice(&session.renewals().to_be_bytes());
         getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
         // A session does not become 136 years old.
         let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
         issued.copy_from_slice(&now.to_be_bytes());
         seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
-        let id = BASE64.encode(bytes).into();
-        Ok(Self { id })
+        Ok(Self {
+            id: BASE64.encode(bytes).into(),
+            is_former: false,
+        })
     }
 
     /// The page of this id, where the id was issued to this session and is still good.
@@ -76,10 +85,29 @@ impl Page {
         let bytes = BASE64.decode(id).ok()?;
         let (sealed, seal) = bytes.split_at_checked(SEALED)?;
         mac(session, sealed).verify_truncated_left(seal).ok()?;
-        let issued = sealed.last_chunk::<ISSUED>()?;
-        let issued = Duration::from_secs(u32::from_be_bytes(*issued).into());
-        let age = session.age().saturating_sub(issued);
-        (age < session.page_lifetime()).then(|| Self { id: id.into() })
+        let (_, times) = sealed.split_at(NONCE);
+        let (renewals, issued) = times.split_at(RENEWALS);
+        let number = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        };
+        let since = match session.renewals().checked_sub(number(renewals))? {
+            0 => Duration::from_secs(number(issued).into()),
+            // The session's age counts from the logon, and so does the page's.
+            1 => Duration::ZERO,
+            _ => return None,
+        };
+        let age = session.age().saturating_sub(since);
+        (age < session.page_lifetime()).then(|| Self {
+            id: id.into(),
+            is_former: number(renewals) != session.renewals(),
+        })
+    }
+
+    /// Whether the page was issued before the last logon.
+    pub(crate) const fn is_former(&self) -> bool {
+        self.is_former
     }
 
     /// The id of the page, for its HTML: the browser sends it as `?z_pid=…`. It consists of
@@ -153,14 +181,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_id_is_good_after_a_logon_and_with_no_other_session() {
+    async fn an_id_is_good_after_one_logon_and_with_no_other_session() {
         let (sessions, session) = session().await;
         let page = Page::issue(&session).unwrap();
         let user = Some("ada".to_owned());
-        let (renewed, _) = sessions.renew(&session, user).await.unwrap();
-        assert_eq!(Page::of(&renewed, page.id()), Some(page.clone()));
+        let (renewed, _) = sessions.renew(&session, user.clone()).await.unwrap();
+        let former = Page::of(&renewed, page.id()).unwrap();
+        assert_eq!((former.id(), former.is_former()), (page.id(), true));
+        assert!(!Page::issue(&renewed).unwrap().is_former());
+        let later = Page::issue(&renewed).unwrap();
+        assert_eq!(Page::of(&session, later.id()), None, "it is of the future");
+        let (again, _) = sessions.renew(&renewed, user).await.unwrap();
+        assert_eq!(Page::of(&again, page.id()), None);
         let (other, _) = sessions.begin().await.unwrap();
         assert_eq!(Page::of(&other, page.id()), None);
         assert_eq!(format!("{page:?}"), "Page(…)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_logon_does_not_let_a_page_live_longer_than_one_of_that_moment() {
+        let (sessions, session) = session().await;
+        tokio::time::advance(SECOND * 100).await;
+        let early = Page::issue(&session).unwrap();
+        let (renewed, _) = sessions.renew(&session, None).await.unwrap();
+        let lifetime = sessions.limits().page_lifetime;
+        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
+        assert!(Page::of(&renewed, early.id()).is_some());
+        tokio::time::advance(SECOND).await;
+        assert_eq!(Page::of(&renewed, early.id()), None);
     }
 }

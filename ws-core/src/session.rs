@@ -4,6 +4,7 @@
 //! [`SessionRecord`]; [`Sessions`] finds, begins, renews and ends them for one server; and a
 //! [`Session`] is a handle to one that hooks and HTTP handlers hold.
 
+mod arrivals;
 pub mod cookies;
 mod error;
 mod id;

@@ -34,7 +34,8 @@ pub async fn admit(
 ///
 /// The page comes from the query or, where that names none, from the cookie. A request
 /// from a foreign site, which only `origins: any` has let in, is anonymous unless it names
-/// a page in its query: cookies alone a browser sends for any page on the web.
+/// a page in its query that was issued since the last logon: cookies alone a browser sends
+/// for any page on the web.
 ///
 /// # Errors
 ///
@@ -59,7 +60,8 @@ pub async fn visitor(
         Named::Nowhere => cookies::value(request.headers, sessions.page_cookie(secure)),
     };
     let page = named.and_then(|id| Page::of(&session, id));
-    if is_proof_needed && page.is_none() {
+    // Nor does one that whoever had the session before a logon may know.
+    if is_proof_needed && page.as_ref().is_none_or(Page::is_former) {
         return Ok(Visitor::default());
     }
     let session = Some(session);

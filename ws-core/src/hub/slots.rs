@@ -1,10 +1,11 @@
 //! How many connections there may be: in all, and of one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::address::{is_private, network};
 use crate::limits::ServerLimits;
 
 /// The places that are taken.
@@ -115,32 +116,6 @@ impl Drop for Slot {
                 taken.by_address.remove(&address);
             }
         }
-    }
-}
-
-/// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
-const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
-
-/// Is this the address of a neighbour, and not of somebody on the internet?
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let (shared, len) = SHARED;
-            let is_shared = (v4.to_bits() ^ shared.to_bits()) >> (32 - len) == 0;
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared
-        }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
-
-/// What counts as one address: an IPv4 address, or the /64 that an IPv6 subscriber has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let high = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(high))
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KIB, LONGEST, LimitError, none_is_zero};
+use super::{KIB, LONGEST, LimitError, MIB, Rate, none_is_zero};
 
 /// Limits of sessions, and of the pages that belong to them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,11 @@ pub struct SessionLimits {
     pub lifetime: Duration,
     /// Sessions that the store in memory keeps; past it 503, unless one may be given up.
     pub sessions: usize,
+    /// Bytes of all values that the store in memory keeps; past it no value is added.
+    pub memory: usize,
+    /// Sessions that may begin from one address (IPv6: one /64); past it 429. Private
+    /// addresses are not counted: proxies have them.
+    pub begin_rate: Option<Rate>,
     /// Bytes of all values of one session, names included, as JSON.
     pub values: usize,
     /// How long the id of a page is good after it was issued.
@@ -31,6 +36,8 @@ impl SessionLimits {
         idle: Duration::from_hours(1),
         lifetime: Duration::from_hours(14 * 24),
         sessions: 100_000,
+        memory: 256 * MIB,
+        begin_rate: Some(Rate::new(600, Duration::from_mins(1))),
         values: 64 * KIB,
         page_lifetime: Duration::from_hours(24),
         lookup_timeout: Duration::from_secs(5),
@@ -62,6 +69,7 @@ impl SessionLimits {
             ("idle", self.idle.is_zero()),
             ("lifetime", self.lifetime.is_zero()),
             ("sessions", self.sessions == 0),
+            ("memory", self.memory == 0),
             ("values", self.values == 0),
             ("page_lifetime", self.page_lifetime.is_zero()),
             ("lookup_timeout", self.lookup_timeout.is_zero()),
@@ -88,6 +96,9 @@ mod tests {
         let days = [limits.page_lifetime, limits.lifetime].map(|time| time.as_secs() / 86_400);
         assert_eq!(days, [1, 14]);
         assert_eq!((limits.sessions, limits.values), (100_000, 65_536));
+        assert_eq!(limits.memory, 268_435_456);
+        let rate = limits.begin_rate.unwrap();
+        assert_eq!((rate.messages.get(), rate.per.as_secs()), (600, 60));
         assert_eq!(limits.lookup_timeout, Duration::from_secs(5));
         assert_eq!(limits.check(), Ok(()));
     }

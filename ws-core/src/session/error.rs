@@ -13,12 +13,13 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// Why a store or a source did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// There is no room for another session, and none that may be given up for it.
+    /// There is no room for another session or for more values, and no session that may be
+    /// given up for it.
     #[error("the session store is full")]
     Full,
     /// The store could not be reached, or failed.
     #[error("the session store failed: {0}")]
-    Failed(#[source] Cause),
+    Failed(Cause),
 }
 
 impl StoreError {
@@ -43,13 +44,16 @@ impl StoreError {
 pub enum SessionError {
     /// The store failed: 503.
     #[error("the session store failed: {0}")]
-    Store(#[source] Cause),
+    Store(Cause),
     /// The store did not answer within `lookup_timeout`: 503.
     #[error("the session store does not answer")]
     TimedOut,
-    /// There is no room for another session: 503.
+    /// There is no room for another session, or for its values: 503.
     #[error("there is no room for another session")]
     Full,
+    /// One address has begun more sessions than `begin_rate` allows: 429.
+    #[error("too many sessions begin from one address")]
+    TooMany,
     /// The session has ended, or a logon has renewed its id since: 403, 4401.
     #[error("the session has ended, or goes on under another id")]
     Ended,
@@ -61,7 +65,7 @@ pub enum SessionError {
     },
     /// The value cannot be written as JSON: 500.
     #[error("the value cannot be encoded: {0}")]
-    Encode(#[from] serde_json::Error),
+    Encode(serde_json::Error),
     /// The operating system gives no random numbers: 503.
     #[error("the system gives no random numbers")]
     Random,
@@ -78,6 +82,7 @@ impl SessionError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Ended => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::TooLarge { .. } | Self::Encode(_) | Self::Foreign => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -125,6 +130,7 @@ mod tests {
             (SessionError::Full, 503, 1011),
             (SessionError::Random, 503, 1011),
             (SessionError::Ended, 403, 4401),
+            (SessionError::TooMany, 429, 1011),
             (SessionError::TooLarge { limit: 1 }, 500, 1011),
             (SessionError::Foreign, 500, 1011),
         ];

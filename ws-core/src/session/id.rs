@@ -23,10 +23,10 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
     Ok(bytes)
 }
 
-/// The public name of a session: good for logs, and as a key of maps.
+/// The public name of a session: good for logs, and as a key of maps and topics.
 ///
-/// It is not the cookie and proves nothing. It stays the same when a logon renews the
-/// cookie.
+/// It is not the cookie and proves nothing. A logon gives the visitor another one, so that
+/// what is named by it is not shared with whoever had the session before.
 ///
 /// ```
 /// use ws_core::session::SessionId;
@@ -50,6 +50,18 @@ impl SessionId {
 
     pub(super) fn new() -> Result<Self, SessionError> {
         random().map(Self)
+    }
+
+    /// The name after so many logons, of a session with this secret.
+    pub(super) fn after(self, renewals: u32, secret: &[u8; 32]) -> Self {
+        if renewals == 0 {
+            return self;
+        }
+        let hash = Sha256::new_with_prefix(b"session id\0").chain_update(secret);
+        let hash: [u8; 32] = hash.chain_update(renewals.to_be_bytes()).finalize().into();
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        Self(id)
     }
 }
 

@@ -1,16 +1,22 @@
 //! Keeps the sessions of open sockets alive.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 
+use super::SessionError;
 use super::live::Live;
 use super::sessions::Inner;
 
 /// The keeper's turns come so many times in the idle time of a session: a store that
 /// fails once or twice loses none.
 const TURNS: u32 = 4;
+
+/// Sessions that the store is asked for at the same time.
+const AT_ONCE: usize = 64;
 
 /// The task that lets sessions live on while sockets of theirs are open. It runs only
 /// while there are any.
@@ -25,52 +31,93 @@ impl Keeper {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if !*runs {
             *runs = true;
-            let period = sessions.limits.idle / TURNS;
-            tokio::spawn(keep(Arc::downgrade(sessions), period));
+            let running = Running(Arc::downgrade(sessions));
+            tokio::spawn(keep(running, sessions.limits.idle / TURNS));
         }
     }
 
     /// The task ends, unless a session has got a socket meanwhile.
     fn stop(&self, sessions: &Inner) -> bool {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        *runs = !sessions.held().is_empty();
+        *runs = !sessions.with_sockets().is_empty();
         !*runs
     }
 }
 
-async fn keep(sessions: Weak<Inner>, period: Duration) {
-    loop {
-        sleep(period).await;
-        let Some(sessions) = sessions.upgrade() else {
-            return;
-        };
-        let held = sessions.held();
-        if held.is_empty() && sessions.keeper().stop(&sessions) {
-            return;
-        }
-        let mut failed = 0_usize;
-        for live in held {
-            match is_there(&sessions, &live).await {
-                Some(true) => {}
-                // A logon may have moved it to another key meanwhile.
-                Some(false) if live.is_held() => sessions.close_lost(&live),
-                Some(false) => {}
-                None => failed += 1,
-            }
-        }
-        if failed > 0 {
-            tracing::warn!(failed, "sessions of open sockets could not be kept alive");
+/// The task, until it has said itself that it ends; where it is dropped before, with its
+/// runtime for one, the next socket starts another.
+struct Running(Weak<Inner>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(sessions) = self.0.upgrade() {
+            let runs = &sessions.keeper().runs;
+            *runs.lock().unwrap_or_else(PoisonError::into_inner) = false;
         }
     }
 }
 
-/// Whether the session is still there; `None` where nobody says.
-async fn is_there(sessions: &Inner, live: &Live) -> Option<bool> {
+async fn keep(mut running: Running, period: Duration) {
+    loop {
+        sleep(period).await;
+        let Some(sessions) = running.0.upgrade() else {
+            return;
+        };
+        let all = sessions.with_sockets();
+        if all.is_empty() && sessions.keeper().stop(&sessions) {
+            running.0 = Weak::new();
+            return;
+        }
+        let checks = stream::iter(all).map(|live| check(&sessions, live));
+        let failures: Vec<_> = checks
+            .buffer_unordered(AT_ONCE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        if let Some(error) = failures.first() {
+            let failed = failures.len();
+            tracing::warn!(failed, %error, "sessions of open sockets could not be kept alive");
+        }
+    }
+}
+
+/// Lets one session live on, or closes its sockets where it is no more. Returns why neither
+/// was possible.
+async fn check(sessions: &Inner, live: Arc<Live>) -> Option<String> {
+    // The store and the source are not ours: what panics in them ends no more than this.
+    let checked = AssertUnwindSafe(is_there(sessions, &live)).catch_unwind();
+    match checked.await {
+        Ok(Ok(true)) => None,
+        // A logon may have moved it to another key meanwhile.
+        Ok(Ok(false)) => {
+            let key = *live.current();
+            if live.is_renewed() && !matches!(is_kept(sessions, key).await, Ok(false)) {
+                return None;
+            }
+            sessions.close_lost(&live);
+            None
+        }
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the session store panicked".to_owned()),
+    }
+}
+
+/// Whether the session is still there; if so, it lives on. Sockets of before a logon do not
+/// let it: who planted a session would hold the visitor's.
+async fn is_there(sessions: &Inner, live: &Live) -> Result<bool, SessionError> {
     if let (Some(source), Some(name)) = (&sessions.source, &live.foreign)
-        && !sessions.in_time(source.is_live(name)).await.ok()?
+        && !sessions.in_time(source.is_live(name)).await?
     {
-        return Some(false);
+        return Ok(false);
+    }
+    if live.is_renewed() {
+        let key = *live.current();
+        return is_kept(sessions, key).await;
     }
     let touched = sessions.store.touch(live.key, sessions.limits.idle);
-    sessions.in_time(touched).await.ok()
+    sessions.in_time(touched).await
+}
+
+async fn is_kept(sessions: &Inner, key: super::SessionKey) -> Result<bool, SessionError> {
+    sessions.in_time(sessions.store.contains(key)).await
 }

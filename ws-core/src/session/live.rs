@@ -24,18 +24,21 @@ use crate::limits::later;
 /// session was last found, with every change that this process made since; a change is in
 /// the store when `insert` or `remove` returns.
 ///
-/// A logon gives the visitor a new session with the same [`id`](Self::id) and values. Who
-/// holds the session of before keeps what it showed then: it never sees the user, and
-/// changes nothing any more.
+/// A logon gives the visitor a new session with the same values and another
+/// [`id`](Self::id). Who holds the session of before keeps what it showed then: it never sees
+/// the user, and changes nothing any more.
 ///
 /// ```
 /// # use ws_core::session::{Session, SessionError};
-/// async fn visit(session: &Session) -> Result<u32, SessionError> {
-///     let visits = session.get::<u32>("visits").unwrap_or(0) + 1;
-///     session.insert("visits", &visits).await?;
-///     Ok(visits)
+/// async fn choose(session: &Session, theme: &str) -> Result<Option<String>, SessionError> {
+///     let before = session.get("theme");
+///     session.insert("theme", theme).await?;
+///     Ok(before)
 /// }
 /// ```
+///
+/// Two requests at the same time each see what the other has inserted, or not: what is
+/// counted belongs into a store that counts.
 #[derive(Clone)]
 pub struct Session {
     pub(super) live: Arc<Live>,
@@ -46,6 +49,8 @@ pub(super) struct Live {
     pub(super) id: SessionId,
     pub(super) renewals: u32,
     pub(super) key: SessionKey,
+    /// Where the session is kept now: logons move it.
+    pub(super) current: Arc<Mutex<SessionKey>>,
     /// The name of the application for it, where the session is one of its own.
     pub(super) foreign: Option<String>,
     user: Option<Box<str>>,
@@ -79,6 +84,7 @@ pub(crate) trait SessionSocket: Send + Sync {
 impl Live {
     pub(super) fn new(
         key: SessionKey,
+        current: Arc<Mutex<SessionKey>>,
         foreign: Option<String>,
         record: SessionRecord,
         sessions: &Arc<Inner>,
@@ -89,6 +95,7 @@ impl Live {
             id: record.id,
             renewals: record.renewals,
             key,
+            current,
             foreign,
             user: record.user.map(String::into_boxed_str),
             page_secret: record.page_secret,
@@ -121,11 +128,23 @@ impl Live {
         }
     }
 
-    /// Whether open sockets keep the session alive. Those of before a logon do not: who
-    /// planted a session would hold the visitor's.
-    pub(super) fn is_held(&self) -> bool {
+    pub(super) fn has_sockets(&self) -> bool {
         let state = self.state();
-        !state.ended && !state.renewed && !state.sockets.is_empty()
+        !state.ended && !state.sockets.is_empty()
+    }
+
+    /// Whether a logon has made another session of it.
+    pub(super) fn is_renewed(&self) -> bool {
+        self.state().renewed
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.state().ended
+    }
+
+    /// Where the session is kept now.
+    pub(super) fn current(&self) -> MutexGuard<'_, SessionKey> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the session be the past of another one.
@@ -150,7 +169,8 @@ impl Live {
     /// Sets or removes a value, in the store first.
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
         let sessions = self.sessions.upgrade().ok_or(SessionError::Ended)?;
-        let _one_by_one = self.writing.lock().await;
+        let one_by_one = async { Ok(self.writing.lock().await) };
+        let _one_by_one = sessions.in_time(one_by_one).await?;
         let added = value.as_ref().map_or(0, |value| name.len() + value.len());
         {
             let state = self.state();
@@ -167,6 +187,10 @@ impl Live {
         let set = sessions.store.set(self.key, name, value.clone());
         let version = sessions.in_time(set).await?.ok_or(SessionError::Ended)?;
         let mut state = self.state();
+        // What was found meanwhile has this change, and perhaps later ones.
+        if version <= state.version {
+            return Ok(());
+        }
         // Where others have written too, the next look takes theirs over.
         if version == state.version + 1 {
             state.version = version;
@@ -188,9 +212,15 @@ impl Drop for Live {
 }
 
 impl Session {
-    /// The public name of the session, good for logs and maps. It is not the cookie.
+    /// The public name of the session, good for logs, maps and topics. It is not the cookie.
     pub fn id(&self) -> SessionId {
-        self.live.id
+        let Live {
+            id,
+            renewals,
+            page_secret,
+            ..
+        } = &*self.live;
+        id.after(*renewals, page_secret)
     }
 
     /// Who has logged on, as the application named it.
@@ -200,9 +230,9 @@ impl Session {
 
     /// The value of this name; `None` where there is none, or it is no `T`.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let state = self.live.state();
-        let value = state.values.get(name)?;
-        serde_json::from_str(value)
+        // A copy: to read it may run code of the application, and that may ask again.
+        let value = self.live.state().values.get(name)?.clone();
+        serde_json::from_str(&value)
             .inspect_err(|_| tracing::debug!(name, "a value of a session is of another type"))
             .ok()
     }
@@ -213,13 +243,14 @@ impl Session {
     ///
     /// [`SessionError::TooLarge`] where all values of the session together would take more
     /// than its limit (64 KiB of JSON), [`SessionError::Encode`], [`SessionError::Ended`], and
-    /// what the store may say. Then nothing has changed.
+    /// what the store may say. Then nothing has changed, as far as is known: a store that does
+    /// not answer in time may have done it all the same.
     pub async fn insert<T: Serialize + Sync + ?Sized>(
         &self,
         name: &str,
         value: &T,
     ) -> Result<(), SessionError> {
-        let value = serde_json::to_string(value)?;
+        let value = serde_json::to_string(value).map_err(SessionError::Encode)?;
         self.live.set(name, Some(value)).await
     }
 
@@ -232,10 +263,11 @@ impl Session {
         self.live.set(name, None).await
     }
 
-    /// Whether the session has neither ended nor become another one by a logon.
+    /// Whether the session has neither ended, as far as this process knows, nor become
+    /// another one by a logon.
     pub fn is_current(&self) -> bool {
         let state = self.live.state();
-        !state.ended && !state.renewed
+        !state.ended && !state.renewed && Instant::now() < self.live.expires
     }
 
     /// When the session ends, however much it is used.
@@ -243,7 +275,12 @@ impl Session {
         self.live.expires
     }
 
-    /// What signs the ids of the session's pages.
+    /// How many logons made the session what it is.
+    pub(crate) fn renewals(&self) -> u32 {
+        self.live.renewals
+    }
+
+    /// What seals the ids of the session's pages.
     pub(crate) fn page_secret(&self) -> &[u8; 32] {
         &self.live.page_secret
     }
@@ -295,7 +332,7 @@ impl Eq for Session {}
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("id", &self.live.id)
+            .field("id", &self.id())
             .finish_non_exhaustive()
     }
 }

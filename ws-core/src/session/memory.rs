@@ -15,12 +15,15 @@ use crate::limits::later;
 /// cleaned.
 const SLACK: usize = 64;
 
+/// Sessions that are looked at for one to give up; the next look goes on from there.
+const LOOKS: usize = 256;
+
 /// Keeps sessions in memory, at most so many. They are gone when the process is.
 ///
 /// Where it is full, a new session takes the place of the oldest whose cookie never came
-/// back, such as those of clients that keep no cookies. A session whose cookie came back
-/// is never given up, so none with a socket is; where all have, there is no room.
-///
+/// back, such as those of clients that keep no cookies; then of the one that was not used
+/// for longest, where nobody has logged on in it and half of its time is over. Open sockets
+/// use their sessions more often than that, so none with a socket is given up.
 /// Sessions whose time is over are swept out by whatever call comes next.
 ///
 /// ```
@@ -30,12 +33,15 @@ const SLACK: usize = 64;
 /// ```
 pub struct MemoryStore {
     capacity: usize,
+    bytes: usize,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
     sessions: HashMap<SessionKey, Entry>,
+    /// What all values take.
+    bytes: usize,
     by_user: HashMap<String, HashSet<SessionKey>>,
     /// When sessions are to be looked at; each has an entry that is not too late.
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
@@ -47,6 +53,8 @@ struct Entry {
     record: SessionRecord,
     born: Instant,
     expires: Instant,
+    /// How long it lives when it is used.
+    ttl: Duration,
     /// The cookie came back at least once.
     returned: bool,
 }
@@ -56,8 +64,15 @@ impl MemoryStore {
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity,
+            bytes: usize::MAX,
             kept: Mutex::default(),
         }
+    }
+
+    /// Keeps at most so many bytes of values, names included, of all sessions together.
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
     }
 
     /// What is kept now, without what has run out.
@@ -97,6 +112,7 @@ impl Kept {
         let expires = later(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;
         entry.returned = true;
+        entry.ttl = ttl;
         let sooner = expires < entry.expires;
         entry.expires = expires;
         if sooner {
@@ -111,6 +127,7 @@ impl Kept {
             self.by_user.entry(user.clone()).or_default().insert(key);
         }
         self.due.push(Reverse((entry.expires, key)));
+        self.bytes += size_of_values(&entry.record);
         if !entry.returned {
             self.fresh.push_back(key);
         }
@@ -120,6 +137,7 @@ impl Kept {
 
     fn remove(&mut self, key: SessionKey) -> Option<Entry> {
         let entry = self.sessions.remove(&key)?;
+        self.bytes -= size_of_values(&entry.record);
         if let Some(user) = &entry.record.user
             && let Some(keys) = self.by_user.get_mut(user)
         {
@@ -147,7 +165,7 @@ impl Kept {
         }
     }
 
-    /// Gives the oldest session up whose cookie never came back. Returns whether there was one.
+    /// Gives a session up for another one. Returns whether there was any to give up.
     fn evict(&mut self) -> bool {
         while let Some(key) = self.fresh.pop_front() {
             if self.sessions.get(&key).is_some_and(|entry| !entry.returned) {
@@ -155,8 +173,45 @@ impl Kept {
                 return true;
             }
         }
-        false
+        let unused = self.unused();
+        unused.is_some_and(|key| self.remove(key).is_some())
     }
+
+    /// The anonymous session that was not used for longest, where that is half of its time.
+    fn unused(&mut self) -> Option<SessionKey> {
+        let now = Instant::now();
+        let mut passed = Vec::new();
+        let mut found = None;
+        // The first that is due was not used for longest: all live for about the same time.
+        for _ in 0..LOOKS {
+            let Some(Reverse((at, key))) = self.due.pop() else {
+                break;
+            };
+            let Some(entry) = self.sessions.get(&key) else {
+                continue;
+            };
+            if entry.expires > at {
+                self.due.push(Reverse((entry.expires, key)));
+                continue;
+            }
+            passed.push(Reverse((at, key)));
+            if at.saturating_duration_since(now) > entry.ttl / 2 {
+                break;
+            }
+            if entry.record.user.is_none() {
+                found = Some(key);
+                break;
+            }
+        }
+        self.due.extend(passed);
+        found
+    }
+}
+
+/// What the values of a session take, names included.
+fn size_of_values(record: &SessionRecord) -> usize {
+    let values = record.values.iter();
+    values.map(|(name, value)| name.len() + value.len()).sum()
 }
 
 impl SessionStore for MemoryStore {
@@ -178,6 +233,7 @@ impl SessionStore for MemoryStore {
             record,
             born: now,
             expires: later(now, ttl),
+            ttl,
             returned: false,
         };
         kept.insert(key, entry);
@@ -202,6 +258,10 @@ impl SessionStore for MemoryStore {
         Ok(self.kept().touch(key, ttl).is_some())
     }
 
+    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
+        Ok(self.kept().sessions.contains_key(&key))
+    }
+
     async fn set(
         &self,
         key: SessionKey,
@@ -209,8 +269,19 @@ impl SessionStore for MemoryStore {
         value: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
         let mut kept = self.kept();
-        let entry = kept.sessions.get_mut(&key);
-        Ok(entry.map(|entry| entry.record.set(name, value)))
+        let kept = &mut *kept;
+        let Some(entry) = kept.sessions.get_mut(&key) else {
+            return Ok(None);
+        };
+        let before = entry.record.values.get(name);
+        let before = before.map_or(0, |value| name.len() + value.len());
+        let after = value.as_ref().map_or(0, |value| name.len() + value.len());
+        let bytes = kept.bytes - before + after;
+        if after > before && bytes > self.bytes {
+            return Err(StoreError::Full);
+        }
+        kept.bytes = bytes;
+        Ok(Some(entry.record.set(name, value)))
     }
 
     async fn renew(
@@ -228,6 +299,9 @@ impl SessionStore for MemoryStore {
         entry.record.renew(user);
         entry.born = now;
         entry.expires = later(now, ttl);
+        entry.ttl = ttl;
+        // Somebody has just used it.
+        entry.returned = true;
         let record = entry.record.clone();
         kept.insert(new, entry);
         Ok(Some(record))
@@ -295,10 +369,60 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_that_came_back_stays_so_under_its_new_key() {
+    async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
+        let store = MemoryStore::new(3);
+        for (number, user) in [(1, Some("ada")), (2, None), (3, None)] {
+            create(&store, number, user).await;
+            assert!(store.touch(key(number), MINUTE).await.unwrap());
+            tokio::time::advance(MINUTE / 60).await;
+        }
+        let record = || SessionRecord::new(None).unwrap();
+        let full = store.create(key(4), record(), MINUTE).await;
+        assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+        // The second is used, as by an open socket; the first has a user.
+        tokio::time::advance(MINUTE / 4).await;
+        assert!(store.touch(key(2), MINUTE).await.unwrap());
+        tokio::time::advance(MINUTE / 3).await;
+        assert!(store.create(key(4), record(), MINUTE).await.unwrap());
+        let there = [
+            has(&store, 1).await,
+            has(&store, 2).await,
+            has(&store, 3).await,
+        ];
+        assert_eq!(there, [true, true, false]);
+        // All that were passed over are still looked at when their time is over.
+        tokio::time::advance(MINUTE).await;
+        assert_eq!(store.count().await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn values_of_all_sessions_share_a_bound() {
+        let store = MemoryStore::new(3).bytes(20);
+        create(&store, 1, None).await;
+        create(&store, 2, None).await;
+        let set = async |number, name: &str, value: Option<&str>| {
+            store.set(key(number), name, value.map(str::to_owned)).await
+        };
+        assert_eq!(set(1, "a", Some("123456789")).await.unwrap(), Some(1));
+        assert_eq!(set(2, "a", Some("12345678")).await.unwrap(), Some(1));
+        let full = set(2, "b", Some("1")).await;
+        assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+        // What takes less is let in, and what is gone makes room.
+        assert_eq!(set(2, "a", Some("1")).await.unwrap(), Some(2));
+        store.remove(key(1)).await.unwrap();
+        assert_eq!(set(2, "b", Some("123456789012345")).await.unwrap(), Some(3));
+        assert_eq!(store.kept().bytes, 18);
+        store.renew(key(2), key(3), None, MINUTE).await.unwrap();
+        assert_eq!(store.kept().bytes, 18);
+        assert_eq!(set(3, "b", None).await.unwrap(), Some(4));
+        store.remove(key(3)).await.unwrap();
+        assert_eq!(store.kept().bytes, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_was_renewed_is_not_given_up_for_a_newcomer() {
         let store = MemoryStore::new(1);
         create(&store, 1, None).await;
-        store.touch(key(1), MINUTE).await.unwrap();
         let user = Some("ada".to_owned());
         store.renew(key(1), key(2), user, MINUTE).await.unwrap();
         let record = SessionRecord::new(None).unwrap();

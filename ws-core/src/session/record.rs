@@ -15,7 +15,8 @@ use super::{SessionError, SessionId};
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionRecord {
-    /// The public name of the session.
+    /// Names the session across its logons. [`Session::id`](super::Session::id) begins with
+    /// it, and is another one after each.
     pub id: SessionId,
     /// How often its key was renewed.
     pub renewals: u32,
@@ -25,7 +26,7 @@ pub struct SessionRecord {
     pub values: BTreeMap<String, String>,
     /// How often `values` has changed.
     pub version: u64,
-    /// What signs the ids of its pages.
+    /// What seals the ids of its pages.
     pub page_secret: [u8; 32],
     /// How long ago the session was created or last renewed.
     #[serde(skip)]

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use http::HeaderMap;
 
+use super::arrivals::{Newcomers, Overtaken};
 use super::keeper::Keeper;
 use super::live::Live;
 use super::options::{SECURE_PREFIX, SessionOptions};
@@ -46,6 +48,8 @@ pub(super) struct Inner {
     /// What somebody holds, by id and number of renewals.
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
     keeper: Keeper,
+    newcomers: Newcomers,
+    overtaken: Overtaken,
 }
 
 /// A name as it is over plain HTTP, and over TLS.
@@ -75,10 +79,9 @@ impl Inner {
     /// Ends a session that the store has lost, as it was up to this logon: a later one, of
     /// which the store may know, is another matter.
     pub(super) fn close_lost(&self, lost: &Live) {
-        for live in self.all_of(lost.id) {
-            if live.renewals <= lost.renewals {
-                live.end();
-            }
+        let all = self.all_of(lost.id).into_iter();
+        for live in all.filter(|live| live.renewals <= lost.renewals) {
+            live.end();
         }
     }
 
@@ -90,10 +93,10 @@ impl Inner {
         own.filter(|live| self.close(live.id)).count() > 0
     }
 
-    /// The sessions that open sockets keep alive.
-    pub(super) fn held(&self) -> Vec<Arc<Live>> {
+    /// The sessions that have open sockets, be they of before a logon.
+    pub(super) fn with_sockets(&self) -> Vec<Arc<Live>> {
         let mut all = self.all();
-        all.retain(|live| live.is_held());
+        all.retain(|live| live.has_sockets());
         all
     }
 
@@ -152,15 +155,17 @@ impl Sessions {
     /// Sessions that are kept and named so.
     pub fn new(options: SessionOptions) -> Self {
         let inner = Inner {
-            store: options
-                .store
-                .unwrap_or_else(|| Box::new(MemoryStore::new(options.limits.sessions))),
+            store: options.store.unwrap_or_else(|| {
+                Box::new(MemoryStore::new(options.limits.sessions).bytes(options.limits.memory))
+            }),
             source: options.source,
             limits: options.limits.bounded(),
             session_cookies: both(options.session_cookie),
             page_cookies: both(options.page_cookie),
             live: Mutex::default(),
             keeper: Keeper::default(),
+            newcomers: Newcomers::default(),
+            overtaken: Overtaken::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -212,6 +217,34 @@ impl Sessions {
         Ok((self.hold(token.key(), None, record).0, token))
     }
 
+    /// Begins a session for a client of this address, of which only so many may begin.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::TooMany`] past [`SessionLimits::begin_rate`], and as
+    /// [`begin`](Self::begin).
+    pub async fn begin_for(
+        &self,
+        address: Option<IpAddr>,
+    ) -> Result<(Session, SessionToken), SessionError> {
+        if !self
+            .inner
+            .newcomers
+            .allows(address, self.inner.limits.begin_rate)
+        {
+            return Err(SessionError::TooMany);
+        }
+        self.begin().await
+    }
+
+    /// Whether a request with these headers names a session by a key that a logon has just
+    /// replaced: it was on its way meanwhile, and its sender has got another cookie by now.
+    pub fn is_overtaken(&self, headers: &HeaderMap, secure: bool) -> bool {
+        let value = cookies::only(headers, self.session_cookie(secure));
+        let token = value.and_then(SessionToken::parse);
+        token.is_some_and(|token| self.inner.overtaken.contains(token.key()))
+    }
+
     /// The session of a request with these headers, which came over TLS or not. It lives on
     /// from now.
     ///
@@ -220,6 +253,17 @@ impl Sessions {
     /// What the store or the source may say; [`SessionError::Full`] for the first request
     /// of an application's session.
     pub async fn find(
+        &self,
+        headers: &HeaderMap,
+        secure: bool,
+    ) -> Result<Option<Session>, SessionError> {
+        let limit = self.inner.limits.lookup_timeout;
+        // The store may be asked more than once; all answers together have this time.
+        let found = tokio::time::timeout(limit, self.look_up(headers, secure)).await;
+        found.unwrap_or(Err(SessionError::TimedOut))
+    }
+
+    async fn look_up(
         &self,
         headers: &HeaderMap,
         secure: bool,
@@ -253,9 +297,17 @@ impl Sessions {
             return Ok(None);
         }
         let (session, first) = self.hold(key, foreign, record);
-        // Who ended it between the two looks could not know of a first holder.
-        let there = !first || self.inner.in_time(store.touch(key, limits.idle)).await?;
-        Ok((there && session.is_current()).then_some(session))
+        if session.live.is_ended() {
+            // Its end could not be told to the store, or is just being told.
+            self.inner.in_time(store.remove(key)).await?;
+            return Ok(None);
+        }
+        // Whoever ended it after it was loaded, and before it was held here, saw no holder to
+        // end: so the store is asked once more. Who is not the first holder was seen.
+        if first && !self.inner.in_time(store.contains(key)).await? {
+            self.inner.close_lost(&session.live);
+        }
+        Ok(session.is_current().then_some(session))
     }
 
     /// Our session of one of the application's, which begins where there is none.
@@ -269,17 +321,22 @@ impl Sessions {
                 if session.user() == user.as_deref() {
                     return Ok(Some(session));
                 }
-                let renewed = store.renew(key, key, user.clone(), limits.idle);
-                if let Some(record) = self.inner.in_time(renewed).await? {
-                    session.live.renewed();
-                    return Ok(Some(self.hold(key, Some(name), record).0));
+                if session.user().is_some() {
+                    // Another user has nothing to do with what this one had.
+                    self.end(&session).await?;
+                } else {
+                    let renewed = store.renew(key, key, user.clone(), limits.idle);
+                    if let Some(record) = self.inner.in_time(renewed).await? {
+                        let (session, _) = self.hold(key, Some(name), record);
+                        return Ok(session.is_current().then_some(session));
+                    }
                 }
             }
             let record = SessionRecord::new(user.clone())?;
             let created = store.create(key, record, limits.idle);
             self.inner.in_time(created).await?;
         }
-        Ok(None)
+        Err(SessionError::TimedOut)
     }
 
     /// A handle to a session that the store has, and whether it is the only one here.
@@ -296,8 +353,23 @@ impl Sessions {
             live.refresh(record);
             return (Session { live }, false);
         }
-        let live = Arc::new(Live::new(key, foreign, record, &self.inner));
+        // Who holds it as it was before a logon holds the past of it.
+        let past = all.range((record.id, 0)..name);
+        let past: Vec<_> = past.filter_map(|(_, live)| live.upgrade()).collect();
+        let current = match past.last() {
+            Some(live) => live.current.clone(),
+            None => Arc::new(Mutex::new(key)),
+        };
+        let live = Arc::new(Live::new(key, current, foreign, record, &self.inner));
         all.insert(name, Arc::downgrade(&live));
+        let newest = all.range(name..=(name.0, u32::MAX)).count() == 1;
+        drop(all);
+        if newest {
+            *live.current() = key;
+        }
+        for live in past {
+            live.renewed();
+        }
         (Session { live }, true)
     }
 
@@ -327,7 +399,7 @@ impl Sessions {
         let renewed = store.renew(session.live.key, token.key(), user, limits.idle);
         let renewed = self.inner.in_time(renewed).await?;
         let record = renewed.ok_or(SessionError::Ended)?;
-        session.live.renewed();
+        self.inner.overtaken.insert(session.live.key);
         Ok((self.hold(token.key(), None, record).0, token))
     }
 
@@ -339,15 +411,16 @@ impl Sessions {
     ///
     /// What the store may say. The sockets are closed nevertheless; call it again.
     pub async fn end(&self, session: &Session) -> Result<bool, SessionError> {
-        if !session.is_current() {
+        let live = &session.live;
+        if live.is_renewed() {
             return Ok(false);
         }
-        let id = session.id();
-        self.inner.close(id);
-        let removed = self.inner.store.remove(session.live.key);
+        self.inner.close_lost(live);
+        // Also where it has ended here already: the store may not have heard of that.
+        let removed = self.inner.store.remove(live.key);
         let removed = self.inner.in_time(removed).await?;
         // Who found it before it was removed holds it by now.
-        self.inner.close(id);
+        self.inner.close_lost(live);
         Ok(removed.is_some())
     }
 

@@ -53,12 +53,19 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Whether there is such a session. Its time stays what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Failed`].
+    fn contains(&self, key: SessionKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Sets one value, or removes it. Returns the version of the values afterwards, each
     /// change one higher; `None` where there is no such session.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Failed`].
+    /// [`StoreError::Full`] where there is no room for the value, [`StoreError::Failed`].
     fn set(
         &self,
         key: SessionKey,
@@ -130,6 +137,10 @@ pub trait SessionStore: Send + Sync + 'static {
 ///         let user = self.0.get(sid);
 ///         Ok(user.map(|user| ForeignSession::new(sid).user(user)))
 ///     }
+///
+///     async fn is_live(&self, sid: &str) -> Result<bool, StoreError> {
+///         Ok(self.0.contains_key(sid))
+///     }
 /// }
 /// ```
 pub trait SessionSource: Send + Sync + 'static {
@@ -143,18 +154,15 @@ pub trait SessionSource: Send + Sync + 'static {
         headers: &HeaderMap,
     ) -> impl Future<Output = Result<Option<ForeignSession>, StoreError>> + Send;
 
-    /// Whether a session that `find` gave is still good. It is asked now and then while
-    /// sockets are open; they are closed with 4401 where it is not. An application that
-    /// ends a session should not wait for that, but say so:
+    /// Whether a session that `find` gave is still good. It is asked four times in each idle
+    /// time while sockets are open; they are closed with 4401 where it is not. An application
+    /// that ends a session should not wait for that, but say so:
     /// [`Sessions::end_foreign`](super::Sessions::end_foreign).
     ///
     /// # Errors
     ///
     /// [`StoreError::Failed`]: the sockets stay open, and it is asked again later.
-    fn is_live(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send {
-        let _ = key;
-        std::future::ready(Ok(true))
-    }
+    fn is_live(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A session of the application.
@@ -178,7 +186,8 @@ impl ForeignSession {
         &self.key
     }
 
-    /// Who has logged on. Where that changes under the same key, open sockets do not see it.
+    /// Who has logged on. A logon under the same key is not seen by open sockets; where the
+    /// user logs off or changes under it, our session ends, and another one begins.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
@@ -221,6 +230,7 @@ object! {
         fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
         fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
         fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
+        fn contains(&self, key: SessionKey) -> bool;
         fn set(&self, key: SessionKey, name: &'a str, value: Option<String>) -> Option<u64>;
         fn renew(&self, old: SessionKey, new: SessionKey, user: Option<String>, ttl: Duration)
             -> Option<SessionRecord>;

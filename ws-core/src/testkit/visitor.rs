@@ -1,5 +1,8 @@
 //! Visitors of a test: sessions and pages, without an HTTP side.
 
+use http::HeaderMap;
+use http::header::COOKIE;
+
 use crate::page::Page;
 use crate::session::{Session, SessionToken, Sessions};
 
@@ -29,11 +32,19 @@ impl TestVisitor {
     pub(super) async fn new(sessions: Sessions) -> Self {
         let begun = sessions.begin().await;
         let (session, token) = begun.expect("a store with room for a session");
-        Self {
+        let visitor = Self {
             sessions,
             session,
             token,
-        }
+        };
+        // The cookie comes back once, as that of a browser does.
+        let cookie = visitor.cookie().parse().expect("a header's value");
+        let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
+        let found = visitor.sessions.find(&headers, false).await;
+        found
+            .expect("a store that answers")
+            .expect("a session that was begun");
+        visitor
     }
 
     /// The visitor's session now.

@@ -75,6 +75,10 @@ impl SessionStore for Store {
         self.answer().await?.touch(key, ttl).await
     }
 
+    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
+        self.answer().await?.contains(key).await
+    }
+
     async fn set(
         &self,
         key: SessionKey,

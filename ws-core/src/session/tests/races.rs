@@ -61,6 +61,12 @@ impl SessionStore for Slow {
         touched
     }
 
+    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
+        let contains = self.memory.contains(key).await;
+        self.answer().await;
+        contains
+    }
+
     async fn set(
         &self,
         key: SessionKey,

@@ -142,6 +142,10 @@ impl SessionStore for Broken {
         self.answer().await
     }
 
+    async fn contains(&self, _: SessionKey) -> Result<bool, StoreError> {
+        self.answer().await
+    }
+
     async fn set(
         &self,
         _: SessionKey,

@@ -1,0 +1,148 @@
+//! Visitors that arrive: how many from one address, and who comes with a cookie of before.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::SessionKey;
+use crate::address::{is_private, network};
+use crate::limits::Rate;
+
+/// Entries that are kept before those whose time is over are looked for.
+const FEW: usize = 1024;
+
+/// Names with a time until which each counts.
+struct Until<K>(Mutex<Times<K>>);
+
+struct Times<K> {
+    known: HashMap<K, Instant>,
+    /// So many entries are kept before they are cleaned again.
+    clean_at: usize,
+}
+
+impl<K> Default for Until<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Times {
+            known: HashMap::new(),
+            clean_at: FEW,
+        }))
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Until<K> {
+    fn times(&self) -> MutexGuard<'_, Times<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + std::hash::Hash> Times<K> {
+    fn insert(&mut self, name: K, until: Instant) {
+        self.known.insert(name, until);
+        if self.known.len() >= self.clean_at {
+            let now = Instant::now();
+            self.known.retain(|_, until| *until > now);
+            // Cleaning costs no more than the entries that came since.
+            self.clean_at = (self.known.len() * 2).max(FEW);
+        }
+    }
+}
+
+/// Who begins sessions, and how many: one address could fill the store alone.
+#[derive(Default)]
+pub(super) struct Newcomers(Until<IpAddr>);
+
+impl Newcomers {
+    /// Counts one more session of this address. Returns whether the rate allows it.
+    ///
+    /// A private address may be a proxy that nobody has named: all visitors have it.
+    pub(super) fn allows(&self, address: Option<IpAddr>, rate: Option<Rate>) -> bool {
+        let (Some(address), Some(rate)) = (address.filter(|it| !is_private(*it)), rate) else {
+            return true;
+        };
+        let now = Instant::now();
+        let mut times = self.0.times();
+        let address = network(address);
+        let used = times.known.get(&address).copied().unwrap_or(now).max(now);
+        let used = used + rate.per / rate.messages.get();
+        let allowed = used <= now + rate.per;
+        if allowed {
+            times.insert(address, used);
+        }
+        allowed
+    }
+}
+
+/// How long requests are on their way at the longest.
+const ON_ITS_WAY: Duration = Duration::from_mins(1);
+
+/// Keys that logons of this process have replaced within the last minute.
+#[derive(Default)]
+pub(super) struct Overtaken(Until<SessionKey>);
+
+impl Overtaken {
+    pub(super) fn insert(&self, key: SessionKey) {
+        self.0.times().insert(key, Instant::now() + ON_ITS_WAY);
+    }
+
+    pub(super) fn contains(&self, key: SessionKey) -> bool {
+        let times = self.0.times();
+        times
+            .known
+            .get(&key)
+            .is_some_and(|until| *until > Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: Option<Rate> = Some(Rate::new(3, Duration::from_secs(30)));
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_begins_so_many_sessions_and_each_has_its_own_count() {
+        let newcomers = Newcomers::default();
+        let allows = |address: &str| newcomers.allows(address.parse().ok(), RATE);
+        let burst: Vec<_> = (0..4).map(|_| allows("203.0.113.7")).collect();
+        assert_eq!(burst, [true, true, true, false]);
+        assert!(allows("203.0.113.8"));
+        // One /64 is one address.
+        let net: Vec<_> = (1..=4)
+            .map(|host| allows(&format!("2001:db8::{host}")))
+            .collect();
+        assert_eq!(net, [true, true, true, false]);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(
+            [allows("203.0.113.7"), allows("203.0.113.7")],
+            [true, false]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_be_a_proxy_is_not_counted() {
+        let newcomers = Newcomers::default();
+        for _ in 0..10 {
+            assert!(newcomers.allows("10.0.0.1".parse().ok(), RATE));
+            assert!(newcomers.allows(None, RATE));
+            assert!(newcomers.allows("203.0.113.7".parse().ok(), None));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn times_that_are_over_are_forgotten() {
+        let overtaken = Overtaken::default();
+        let key = |number: usize| SessionKey::of_foreign(&number.to_string());
+        overtaken.insert(key(0));
+        assert!(overtaken.contains(key(0)));
+        tokio::time::advance(ON_ITS_WAY).await;
+        assert!(!overtaken.contains(key(0)));
+        for number in 1..10 * FEW {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            overtaken.insert(key(number));
+        }
+        assert!(overtaken.0.times().known.len() <= FEW);
+    }
+}
