@@ -12,7 +12,7 @@ const LONGEST: usize = 450;
 
 /// The modules of `ws-core`, each level above those that it may use.
 const CORE: &[&[&str]] = &[
-    &["close", "message", "limits", "id", "hook"],
+    &["close", "message", "limits", "id", "address", "hook"],
     &["error", "protocol", "timer"],
     &["outbox", "mailbox", "session"],
     &["decode", "topic", "page"],

@@ -185,15 +185,15 @@ impl Hub {
         }
     }
 
-    /// Takes a place for one more connection of this address. `proxied` says that a trusted
-    /// proxy stands between; where none does, and it is a private address that has no place
-    /// left, a log line says that it may be a proxy.
+    /// Takes a place for one more connection of this address. `forwarded` says that a trusted
+    /// proxy told it; where none did, and it is a private address that has no place left, a
+    /// log line says that it may be a proxy.
     ///
     /// # Errors
     ///
     /// [`Full`]: there is none, of this address or at all.
-    pub fn admit(&self, address: Option<IpAddr>, proxied: bool) -> Result<Slot, Full> {
-        slots::Slots::take(&self.inner.slots, address, proxied, &self.inner.limits)
+    pub fn admit(&self, address: Option<IpAddr>, forwarded: bool) -> Result<Slot, Full> {
+        slots::Slots::take(&self.inner.slots, address, forwarded, &self.inner.limits)
     }
 
     fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {

@@ -13,6 +13,7 @@ mod live;
 mod memory;
 mod options;
 mod record;
+mod registry;
 mod sessions;
 mod store;
 #[cfg(test)]

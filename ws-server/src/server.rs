@@ -9,7 +9,7 @@ use ws_core::route::Table;
 use ws_core::session::Sessions;
 
 use crate::failure::Error;
-use crate::shared::Shared;
+use crate::shared::{Hints, Shared};
 
 mod accept;
 mod http;
@@ -164,6 +164,10 @@ impl<S, G> Server<S, G> {
 
     /// Sets the origins whose pages may connect besides the server's own, on routes that
     /// say nothing of origins: `["https://example.com"]`.
+    ///
+    /// Browsers send the session's cookie from pages of the same site only, such as those of
+    /// another subdomain; a page of another site that is listed here connects to routes that
+    /// require no session.
     pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
         self.settings.origins = Origins::Listed(origins.into_iter().map(O::into).collect());
         self
@@ -184,7 +188,8 @@ impl<S, G> Server<S, G> {
     /// `https://example.com`.
     ///
     /// Where it is not set, the server's own origin is the host that a request was sent to,
-    /// by either scheme. It is needed behind a proxy that changes `Host` and is not named in
+    /// by either scheme; a server that is reached by its address alone, as in a home, should
+    /// set it, or a page whose name leads to that address counts as its own (DNS rebinding). It is needed behind a proxy that changes `Host` and is not named in
     /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server tell `http` from
     /// `https`. It counts for more than what any proxy says; a site with several names
     /// leaves it unset.
@@ -248,6 +253,7 @@ impl<S, G> Server<S, G> {
             hub,
             policy,
             limits,
+            hints: Hints::default(),
         }))
     }
 }

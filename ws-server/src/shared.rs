@@ -1,8 +1,10 @@
 //! What the filter, the accept loop and every clone of a server share.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use ws_core::admit::Policy;
+use http::HeaderMap;
+use ws_core::admit::{Client, Policy};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
@@ -13,6 +15,32 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
     pub(crate) limits: ServerLimits,
+    pub(crate) hints: Hints,
+}
+
+/// What a server says once to whoever runs it.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    tls: AtomicBool,
+}
+
+impl Hints {
+    /// A proxy that speaks TLS for this server, and whose word does not count: cookies are
+    /// less safe than they could be.
+    pub(crate) fn look(&self, client: &Client, headers: &HeaderMap) {
+        let said = headers.get("x-forwarded-proto");
+        let over_tls = said.is_some_and(|scheme| scheme == "https");
+        if over_tls && client.scheme.is_none() && client.may_be_proxy() {
+            let first = !self.tls.swap(true, Ordering::Relaxed);
+            if first {
+                tracing::warn!(
+                    "requests come from a private address with `X-Forwarded-Proto: https`, and \
+                     cookies are set without `Secure`; if that is a proxy, name it in \
+                     `Server::trusted_proxies`, or set `Server::public_url`"
+                );
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Shared {

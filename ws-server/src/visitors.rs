@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Uri};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use ws_core::admit::{self, Request};
+use ws_core::admit::{self, Client, Request};
 use ws_core::error::Refusal;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError};
@@ -33,10 +33,10 @@ struct Asker {
     peer: Option<SocketAddr>,
 }
 
-/// Who asks, and whether over TLS.
+/// Who asks.
 struct Asked {
     session: Option<Session>,
-    secure: bool,
+    client: Client,
 }
 
 fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
@@ -68,16 +68,22 @@ impl Asker {
         if !self.method.is_safe() {
             admit::same_site(&request, &shared.policy)?;
         }
-        let secure = shared.policy.client(self.peer, &self.headers).is_secure();
-        let session = shared.hub.sessions().find(&self.headers, secure).await;
+        let client = shared.policy.client(self.peer, &self.headers);
+        shared.hints.look(&client, &self.headers);
+        let sessions = shared.hub.sessions();
+        let session = sessions.find(&self.headers, client.is_secure()).await;
         let session = session.map_err(failed)?;
-        Ok(Asked { session, secure })
+        Ok(Asked { session, client })
     }
 }
 
 /// What a store says is for the log; the visitor learns the status.
 fn failed(error: SessionError) -> Refusal {
-    tracing::error!(%error, "a session cannot be had");
+    if matches!(error, SessionError::TooMany) {
+        tracing::debug!(%error, "no session begins");
+    } else {
+        tracing::error!(%error, "a session cannot be had");
+    }
     error.into()
 }
 
@@ -93,15 +99,21 @@ pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
 }
 
 async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
-    let Asked { session, secure } = asker.ask(shared).await?;
-    let sessions = shared.hub.sessions();
+    let Asked { session, client } = asker.ask(shared).await?;
+    let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
         return Ok(Visit::continued(sessions.clone(), session, secure));
     }
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
     }
-    let (session, token) = sessions.begin().await.map_err(failed)?;
+    let begun = sessions.begin_for(client.address()).await;
+    let (session, token) = begun.map_err(failed)?;
+    if sessions.is_overtaken(&asker.headers, secure) {
+        // A logon has given the browser another cookie while this was on its way: one of ours
+        // would take that from it again. The session is for this answer alone.
+        return Ok(Visit::continued(sessions.clone(), session, secure));
+    }
     Ok(Visit::begun(sessions.clone(), session, token, secure))
 }
 
@@ -119,11 +131,10 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
         .and_then(move |asker: Asker| {
             let shared = shared.clone();
             async move {
-                let Asked { session, secure } = asker.ask(&shared).await.map_err(reject)?;
-                let sessions = shared.hub.sessions();
-                let visit =
-                    session.map(|session| Visit::continued(sessions.clone(), session, secure));
-                Ok::<_, warp::Rejection>(visit)
+                let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
+                let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
+                let visit = |session| Visit::continued(sessions.clone(), session, secure);
+                Ok::<_, warp::Rejection>(session.map(visit))
             }
         })
         .boxed()

@@ -299,7 +299,7 @@ async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_may_end_its_own_session_and_its_reply_is_not_lost() {
+async fn a_hook_that_ends_its_own_session_says_nothing_more() {
     let kit = kit();
     let ada = kit.user("ada").await;
     let (mut client, told) = opened(&kit, "/custom", &ada).await;

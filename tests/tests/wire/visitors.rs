@@ -114,7 +114,7 @@ async fn no_shared_cache_keeps_a_reply_that_is_one_visitors() {
     let (head, _) = browser.request("GET", "/visit").await;
     assert_eq!(head.header("cache-control"), private, "a new session");
     let (head, _) = browser.request("GET", "/visit").await;
-    assert_eq!(head.header("cache-control"), None, "nothing is set");
+    assert_eq!(head.header("cache-control"), private, "a known visitor");
     let (head, _) = browser.request("GET", "/").await;
     assert_eq!(head.header("cache-control"), private, "a page");
     let (head, _) = browser.request("POST", "/page").await;
@@ -223,6 +223,73 @@ async fn a_logon_of_another_user_ends_the_session_of_the_one_before() {
     let mut socket = browser.open(&format!("/socket/custom?z_pid={page}")).await;
     assert_eq!(socket.text().await, "bob");
     assert_eq!(server.ws.hub().sessions().count().await.unwrap(), 1);
+}
+
+/// A request that was on its way during a logon does not take the new cookie away again.
+#[tokio::test]
+async fn who_comes_with_the_cookie_of_before_a_logon_gets_no_other() {
+    let server = running(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    browser.get("/visit").await;
+    let mut before = browser.clone();
+    browser.post("/logon/ada").await;
+    let (head, body) = before.request("GET", "/visit").await;
+    assert_eq!((head.status, &*body), (200, "a visitor"));
+    assert_eq!(head.all("set-cookie"), [""; 0]);
+    let (head, _) = before.request("POST", "/page").await;
+    assert_eq!(head.all("set-cookie").len(), 1, "the page's alone");
+    assert_eq!(browser.get("/visit").await, "ada");
+    // Any other cookie that names nothing is replaced.
+    before.cookies.insert("z_sid".to_owned(), "A".repeat(43));
+    let (head, _) = before.request("GET", "/visit").await;
+    assert_eq!(head.all("set-cookie").len(), 1);
+}
+
+/// So many sessions begin from one address; whoever has one goes on.
+#[tokio::test]
+async fn one_address_cannot_begin_sessions_without_end() {
+    let limits = ws_server::limits::SessionLimits {
+        begin_rate: Some(ws_server::limits::Rate::new(
+            3,
+            std::time::Duration::from_hours(1),
+        )),
+        ..ws_server::limits::SessionLimits::DEFAULT
+    };
+    let server =
+        running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await;
+    let from = |address: &str| {
+        let mut browser = Browser::new(server.address);
+        browser.lines = vec![format!("X-Forwarded-For: {address}")];
+        browser
+    };
+    let mut known = from("203.0.113.7");
+    known.get("/visit").await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(from("203.0.113.7").request("GET", "/visit").await.0.status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(known.request("GET", "/visit").await.0.status, 200);
+    assert_eq!(
+        from("203.0.113.8").request("GET", "/visit").await.0.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_speaks_tls_and_has_no_name_is_hinted_at_once() {
+    let server = running(|server| server).await;
+    let (captured, _guard) = ws_tests::Captured::begin();
+    let mut browser = Browser::new(server.address);
+    browser.get("/visit").await;
+    assert_eq!(captured.of(tracing::Level::WARN), [""; 0]);
+    browser.lines = vec!["X-Forwarded-Proto: https".to_owned()];
+    for _ in 0..3 {
+        browser.get("/visit").await;
+    }
+    let lines = captured.of(tracing::Level::WARN);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("`Server::trusted_proxies`"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, header};
 
 use super::{Host, Policy};
+use crate::address::is_private;
 
 mod networks;
 mod syntax;
@@ -64,8 +65,8 @@ pub struct Client {
     /// says for whom it asks. A forwarded address without a port has port 0. It is
     /// canonical: an IPv4 address is never in IPv6's clothes.
     pub peer: Option<SocketAddr>,
-    /// Whether the direct peer is a trusted proxy.
-    pub proxied: bool,
+    /// Whether a trusted proxy said it, and it is not the peer's own.
+    pub forwarded: bool,
     /// The scheme of [`Policy::public_url`], else what a trusted proxy says.
     pub scheme: Option<Scheme>,
     /// The host of [`Policy::public_url`], else what a trusted proxy says.
@@ -73,6 +74,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether the direct peer may be a proxy that says nothing, or that nobody has named: the
+    /// address that counts is its own, and a private one.
+    pub fn may_be_proxy(&self) -> bool {
+        !self.forwarded && self.address().is_some_and(is_private)
+    }
+
     /// Whether a browser sees this server over TLS, as far as that is known.
     pub fn is_secure(&self) -> bool {
         self.scheme == Some(Scheme::Https)
@@ -132,7 +139,6 @@ impl Policy {
         let proxy = peer.filter(|peer| self.trusted_proxies.contains(peer.ip()));
         let mut client = Client {
             peer,
-            proxied: proxy.is_some(),
             ..Client::default()
         };
         let walk = proxy.map(|proxy| Walk {
@@ -143,6 +149,7 @@ impl Policy {
         let said = walk.map(Walk::said);
         let contradiction = said == Some(Err(Contradiction));
         if let Some(Ok(said)) = said {
+            client.forwarded = client.peer != Some(said.address);
             client.peer = Some(said.address);
             client.scheme = said.scheme;
             client.host = said.host;

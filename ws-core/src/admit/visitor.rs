@@ -26,7 +26,7 @@ pub async fn admit(
     knock
         .identify(visitor)?
         .enter(hub.is_shutting_down(), |client| {
-            hub.admit(client.address(), client.proxied)
+            hub.admit(client.address(), client.forwarded)
         })
 }
 

@@ -47,11 +47,11 @@ impl std::fmt::Debug for Slot {
 }
 
 impl Slots {
-    /// Takes a place for this address. `proxied`: a trusted proxy told it.
+    /// Takes a place for this address. `forwarded`: a trusted proxy told it.
     pub(super) fn take(
         slots: &Arc<Self>,
         address: Option<IpAddr>,
-        proxied: bool,
+        forwarded: bool,
         limits: &ServerLimits,
     ) -> Result<Slot, Full> {
         // Without a limit per address there is no need to remember addresses.
@@ -65,7 +65,7 @@ impl Slots {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
             if limits.per_address.is_some_and(|limit| count >= limit) {
                 drop(taken);
-                if let Some(client) = client.filter(|client| !proxied && is_private(*client)) {
+                if let Some(client) = client.filter(|client| !forwarded && is_private(*client)) {
                     slots.hint(client);
                 }
                 return Err(Full::Address);
@@ -93,8 +93,8 @@ impl Slots {
                 %address,
                 refused,
                 "many connections come from this private address, and more are refused with \
-                 429; if it is a proxy, name it in `Server::trusted_proxies`, so that its \
-                 clients are counted one by one"
+                 429; if it is a proxy, name it in `Server::trusted_proxies` and let it send \
+                 `Forwarded` or `X-Forwarded-For`, so that its clients are counted one by one"
             );
         }
     }

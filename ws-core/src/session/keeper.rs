@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::SessionError;
 use super::live::Live;
-use super::sessions::Inner;
+use super::registry::Inner;
 
 /// The keeper's turns come so many times in the idle time of a session: a store that
 /// fails once or twice loses none.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::sessions::Inner;
+use super::registry::Inner;
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::id::ConnectionId;
 use crate::limits::later;

@@ -1,21 +1,17 @@
 //! The sessions of one server: found, begun, renewed and ended.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::arrivals::{Newcomers, Overtaken};
-use super::keeper::Keeper;
-use super::live::Live;
-use super::options::{SECURE_PREFIX, SessionOptions};
-use super::store::{DynSource, DynStore};
+use super::options::SessionOptions;
+use super::registry::Inner;
+#[cfg(test)]
+use super::store::DynStore;
 use super::{
-    ForeignSession, MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord,
-    SessionToken, StoreError, cookies,
+    ForeignSession, Session, SessionError, SessionKey, SessionRecord, SessionToken, cookies,
 };
 use crate::limits::SessionLimits;
 
@@ -39,136 +35,11 @@ pub struct Sessions {
     inner: Arc<Inner>,
 }
 
-pub(super) struct Inner {
-    pub(super) store: Box<dyn DynStore>,
-    pub(super) source: Option<Box<dyn DynSource>>,
-    pub(super) limits: SessionLimits,
-    session_cookies: [String; 2],
-    page_cookies: [String; 2],
-    /// What somebody holds, by id and number of renewals.
-    live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
-    keeper: Keeper,
-    newcomers: Newcomers,
-    overtaken: Overtaken,
-}
-
-/// A name as it is over plain HTTP, and over TLS.
-fn both(name: String) -> [String; 2] {
-    let secure = format!("{SECURE_PREFIX}{name}");
-    [name, secure]
-}
-
-impl Inner {
-    fn live(&self) -> MutexGuard<'_, BTreeMap<(SessionId, u32), Weak<Live>>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Everything of one session that somebody holds, from before its logons too.
-    fn all_of(&self, id: SessionId) -> Vec<Arc<Live>> {
-        let live = self.live();
-        let all = live.range((id, 0)..=(id, u32::MAX));
-        all.filter_map(|(_, live)| live.upgrade()).collect()
-    }
-
-    /// Ends what this process holds of a session. Returns whether that was anything.
-    pub(super) fn close(&self, id: SessionId) -> bool {
-        let all = self.all_of(id);
-        all.iter().filter(|live| live.end()).count() > 0
-    }
-
-    /// Ends a session that the store has lost, as it was up to this logon: a later one, of
-    /// which the store may know, is another matter.
-    pub(super) fn close_lost(&self, lost: &Live) {
-        let all = self.all_of(lost.id).into_iter();
-        for live in all.filter(|live| live.renewals <= lost.renewals) {
-            live.end();
-        }
-    }
-
-    /// Ends what this process holds of each session of which this is true. Returns whether
-    /// there was any.
-    fn close_where(&self, is: impl Fn(&Live) -> bool) -> bool {
-        let all = self.all();
-        let own = all.iter().filter(|live| is(live));
-        own.filter(|live| self.close(live.id)).count() > 0
-    }
-
-    /// The sessions that have open sockets, be they of before a logon.
-    pub(super) fn with_sockets(&self) -> Vec<Arc<Live>> {
-        let mut all = self.all();
-        all.retain(|live| live.has_sockets());
-        all
-    }
-
-    /// Every session that somebody in this process holds.
-    fn all(&self) -> Vec<Arc<Live>> {
-        self.live().values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// The last holder of a session is gone.
-    pub(super) fn forget(&self, id: SessionId, renewals: u32) {
-        let mut live = self.live();
-        // Somebody may have found it again meanwhile.
-        if live
-            .get(&(id, renewals))
-            .is_some_and(|known| known.strong_count() == 0)
-        {
-            live.remove(&(id, renewals));
-        }
-    }
-
-    pub(super) fn keep(self: &Arc<Self>) {
-        self.keeper.start(self);
-    }
-
-    pub(super) fn keeper(&self) -> &Keeper {
-        &self.keeper
-    }
-
-    /// Lets the idle time of a session begin anew, beside whoever asks.
-    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let inner = self.clone();
-        runtime.spawn(async move {
-            let touched = inner.store.touch(key, inner.limits.idle);
-            if let Err(error) = inner.in_time(touched).await {
-                tracing::warn!(%error, "the idle time of a session did not begin anew");
-            }
-        });
-    }
-
-    /// Waits for the store, as long as that may take.
-    pub(super) async fn in_time<T>(
-        &self,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, SessionError> {
-        match tokio::time::timeout(self.limits.lookup_timeout, call).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(SessionError::TimedOut),
-        }
-    }
-}
-
 impl Sessions {
     /// Sessions that are kept and named so.
     pub fn new(options: SessionOptions) -> Self {
-        let inner = Inner {
-            store: options.store.unwrap_or_else(|| {
-                Box::new(MemoryStore::new(options.limits.sessions).bytes(options.limits.memory))
-            }),
-            source: options.source,
-            limits: options.limits.bounded(),
-            session_cookies: both(options.session_cookie),
-            page_cookies: both(options.page_cookie),
-            live: Mutex::default(),
-            keeper: Keeper::default(),
-            newcomers: Newcomers::default(),
-            overtaken: Overtaken::default(),
-        };
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner::new(options)),
         }
     }
 
@@ -214,7 +85,7 @@ impl Sessions {
             // Two tokens of 256 bits are the same: the random numbers are not random.
             return Err(SessionError::Random);
         }
-        Ok((self.hold(token.key(), None, record).0, token))
+        Ok((self.inner.hold(token.key(), None, record).0, token))
     }
 
     /// Begins a session for a client of this address, of which only so many may begin.
@@ -296,7 +167,7 @@ impl Sessions {
             self.inner.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        let (session, first) = self.hold(key, foreign, record);
+        let (session, first) = self.inner.hold(key, foreign, record);
         if session.live.is_ended() {
             // Its end could not be told to the store, or is just being told.
             self.inner.in_time(store.remove(key)).await?;
@@ -327,7 +198,7 @@ impl Sessions {
                 } else {
                     let renewed = store.renew(key, key, user.clone(), limits.idle);
                     if let Some(record) = self.inner.in_time(renewed).await? {
-                        let (session, _) = self.hold(key, Some(name), record);
+                        let (session, _) = self.inner.hold(key, Some(name), record);
                         return Ok(session.is_current().then_some(session));
                     }
                 }
@@ -337,40 +208,6 @@ impl Sessions {
             self.inner.in_time(created).await?;
         }
         Err(SessionError::TimedOut)
-    }
-
-    /// A handle to a session that the store has, and whether it is the only one here.
-    fn hold(
-        &self,
-        key: SessionKey,
-        foreign: Option<String>,
-        record: SessionRecord,
-    ) -> (Session, bool) {
-        let name = (record.id, record.renewals);
-        let mut all = self.inner.live();
-        if let Some(live) = all.get(&name).and_then(Weak::upgrade) {
-            drop(all);
-            live.refresh(record);
-            return (Session { live }, false);
-        }
-        // Who holds it as it was before a logon holds the past of it.
-        let past = all.range((record.id, 0)..name);
-        let past: Vec<_> = past.filter_map(|(_, live)| live.upgrade()).collect();
-        let current = match past.last() {
-            Some(live) => live.current.clone(),
-            None => Arc::new(Mutex::new(key)),
-        };
-        let live = Arc::new(Live::new(key, current, foreign, record, &self.inner));
-        all.insert(name, Arc::downgrade(&live));
-        let newest = all.range(name..=(name.0, u32::MAX)).count() == 1;
-        drop(all);
-        if newest {
-            *live.current() = key;
-        }
-        for live in past {
-            live.renewed();
-        }
-        (Session { live }, true)
     }
 
     /// Gives the visitor a new session for this user, with a new token and the values of
@@ -400,13 +237,17 @@ impl Sessions {
         let renewed = self.inner.in_time(renewed).await?;
         let record = renewed.ok_or(SessionError::Ended)?;
         self.inner.overtaken.insert(session.live.key);
-        Ok((self.hold(token.key(), None, record).0, token))
+        Ok((self.inner.hold(token.key(), None, record).0, token))
     }
 
     /// Ends a session: nobody finds it any more, and its sockets are closed with 4401, those
-    /// from before a logon too. Returns whether there was anything to end: nothing where it
-    /// has ended, or a logon has made another one of it, which only its own holders can end.
+    /// from before a logon too: at once those of this process, and those of another one that
+    /// shares the store within a quarter of the idle time. Returns whether there was anything
+    /// to end: nothing where it has ended, or a logon has made another one of it, which only
+    /// its own holders can end.
     ///
+    /// A hook that ends the session of its own connection says nothing more: its reply comes
+    /// behind the Close.
     /// # Errors
     ///
     /// What the store may say. The sockets are closed nevertheless; call it again.
@@ -464,7 +305,7 @@ impl Sessions {
     /// How many sessions somebody in this process holds.
     #[cfg(test)]
     pub(super) fn held_count(&self) -> usize {
-        self.inner.live().len()
+        self.inner.held_count()
     }
 
     /// How many sessions there are.

@@ -77,9 +77,9 @@ impl Visit {
         &self.session
     }
 
-    /// Who has logged on.
+    /// Who has logged on; nobody after [`logoff`](Self::logoff).
     pub fn user(&self) -> Option<&str> {
-        self.session.user()
+        self.session.user().filter(|_| self.session.is_current())
     }
 
     /// Logs the visitor on as this user, whom the application has made sure of.
@@ -133,8 +133,12 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Random`] where the operating system has no random numbers.
+    /// [`SessionError::Random`] where the operating system has no random numbers;
+    /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
+        if !self.session.is_current() {
+            return Err(SessionError::Ended);
+        }
         let page = Page::issue(&self.session)?;
         self.page = Some(page.clone());
         Ok(page)
@@ -158,8 +162,9 @@ impl Visit {
 
     /// The reply, with the cookies of the session and of the page.
     ///
-    /// Where it sets or removes a cookie or shows a page's id, it says
-    /// `Cache-Control: private, no-cache`, unless it says `private` or `no-store` already.
+    /// It says `Cache-Control: private, no-cache`, since it is for one visitor. What the
+    /// application says instead stands, where it is `private` or `no-store`, or where no
+    /// cookie is set.
     pub fn reply(self, reply: impl Reply) -> Response {
         let mut response = reply.into_response();
         let (names, secure) = (&self.sessions, self.secure);
@@ -182,7 +187,8 @@ impl Visit {
             cookie.set_sensitive(true);
             headers.append(SET_COOKIE, cookie);
         }
-        if headers.contains_key(SET_COOKIE) && !is_private(headers) {
+        let is_said = headers.contains_key(CACHE_CONTROL) && !headers.contains_key(SET_COOKIE);
+        if !is_said && !is_private(headers) {
             let private = HeaderValue::from_static("private, no-cache");
             headers.insert(CACHE_CONTROL, private);
         }

@@ -286,7 +286,7 @@ fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
     assert_eq!(mapped.peer, "192.0.2.1:9".parse().ok());
     let mapped = client_of("[::ffff:10.0.0.1]:9", &[(FOR, "192.0.2.7")]);
     assert_eq!(
-        (mapped.peer, mapped.proxied),
+        (mapped.peer, mapped.forwarded),
         ("192.0.2.7:0".parse().ok(), true)
     );
 }

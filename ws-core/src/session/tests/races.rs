@@ -152,3 +152,28 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
     assert_eq!(counting.closed(), 0);
     assert!(renewed.is_current());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_a_session_beside_the_first_does_not_get_it_after_its_end() {
+    let (store, sessions, token) = ada().await;
+    store.hold();
+    let find = || {
+        let (finding, headers) = (sessions.clone(), with(&token));
+        tokio::spawn(async move { finding.find(&headers, false).await.unwrap() })
+    };
+    let (first, second) = (find(), find());
+    store.asked.notified().await;
+    tokio::task::yield_now().await;
+    // Both have read it; another process ends it before either is sure.
+    store.memory.remove_user("ada").await.unwrap();
+    store.answers.add_permits(100);
+    let found = [first.await.unwrap(), second.await.unwrap()];
+    assert_eq!(
+        found
+            .iter()
+            .flatten()
+            .filter(|session| session.is_current())
+            .count(),
+        0
+    );
+}

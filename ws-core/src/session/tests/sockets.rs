@@ -146,3 +146,19 @@ async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
         assert_eq!(tasks(), 0);
     }
 }
+
+/// The planter of a session, for one, whose socket the visitor's browser does not know of.
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
+    let sessions = Sessions::default();
+    let (before, _) = returned(&sessions).await;
+    let planted = Socket::of(&before, 1);
+    let (after, token) = sessions.renew(&before, user("ada")).await.unwrap();
+    drop(after);
+    tokio::time::sleep(IDLE / 2).await;
+    assert!(found(&sessions, &token).await.is_some());
+    tokio::time::sleep(IDLE / 2).await;
+    assert_eq!(planted.closed(), 0);
+    tokio::time::sleep(IDLE).await;
+    assert_eq!((sessions.count().await.unwrap(), planted.closed()), (0, 1));
+}

@@ -77,6 +77,31 @@ async fn a_user_that_changes_under_the_same_key_is_not_seen_by_who_held_the_sess
     assert!(matches!(changed, SessionError::Ended), "{changed}");
 }
 
+/// An application that keeps its session's id over a logout and the next logon.
+#[tokio::test(start_paused = true)]
+async fn another_user_under_the_same_key_gets_nothing_of_the_one_before() {
+    let application = Application::default();
+    let sessions = of(&application);
+    application.says(Some(ForeignSession::new("one").user("ada")));
+    let ada = find(&sessions).await.unwrap();
+    ada.insert("secret", "of ada").await.unwrap();
+    let socket = Arc::new(sockets::Counting::default());
+    let weak = Arc::downgrade(&socket);
+    let _attachment = ada.attach(ConnectionId::new(1), weak);
+    for user in [None, Some("bob")] {
+        let session = ForeignSession::new("one");
+        application.says(Some(match user {
+            Some(user) => session.user(user),
+            None => session,
+        }));
+        let next = find(&sessions).await.unwrap();
+        assert_eq!((next.user(), next.get::<String>("secret")), (user, None));
+        assert_ne!(next.id(), ada.id());
+    }
+    assert_eq!((socket.closed(), ada.is_current()), (1, false));
+    assert_eq!(sessions.count().await.unwrap(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_application_alone_begins_and_renews_its_sessions() {
     let application = Application::default();
@@ -113,6 +138,7 @@ async fn sockets_are_closed_where_the_application_no_longer_knows_their_session(
 enum Broken {
     Fails,
     Hangs,
+    Panics,
 }
 
 impl Broken {
@@ -120,6 +146,7 @@ impl Broken {
         match self {
             Self::Fails => Err(StoreError::failed("connection refused")),
             Self::Hangs => std::future::pending().await,
+            Self::Panics => panic!("in the store"),
         }
     }
 }
@@ -209,4 +236,91 @@ async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
         };
         assert_eq!(start.elapsed(), waited);
     }
+}
+
+/// Sessions in memory, until the store breaks.
+#[derive(Clone)]
+struct Breaks(Arc<MemoryStore>, Arc<Mutex<Option<Broken>>>);
+
+impl Breaks {
+    async fn works(&self) -> Result<&MemoryStore, StoreError> {
+        let broken = *self.1.lock().unwrap();
+        match broken {
+            Some(broken) => broken.answer().await,
+            None => Ok(&self.0),
+        }
+    }
+}
+
+macro_rules! breaks {
+    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*) => {
+        impl SessionStore for Breaks {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$output, StoreError> {
+                self.works().await?.$name($($argument),*).await
+            })*
+        }
+    };
+}
+
+breaks! {
+    fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
+    fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
+    fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
+    fn contains(&self, key: SessionKey) -> bool;
+    fn set(&self, key: SessionKey, name: &str, value: Option<String>) -> Option<u64>;
+    fn renew(&self, old: SessionKey, new: SessionKey, user: Option<String>, ttl: Duration)
+        -> Option<SessionRecord>;
+    fn remove(&self, key: SessionKey) -> Option<SessionId>;
+    fn remove_user(&self, user: &str) -> Vec<SessionId>;
+    fn count(&self) -> usize;
+}
+
+impl Breaks {
+    fn new() -> (Self, Sessions) {
+        let store = Self(Arc::new(MemoryStore::new(100)), Arc::default());
+        let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
+        (store, sessions)
+    }
+
+    fn is(&self, broken: Option<Broken>) {
+        *self.1.lock().unwrap() = broken;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_the_store_did_not_hear_of_is_told_by_the_next_call() {
+    let (store, sessions) = Breaks::new();
+    let (session, token) = returned(&sessions).await;
+    store.is(Some(Broken::Fails));
+    let failed = sessions.end(&session).await.unwrap_err();
+    assert_eq!(failed.status().as_u16(), 503);
+    assert!(!session.is_current());
+    store.is(None);
+    assert!(sessions.end(&session).await.unwrap());
+    drop(session);
+    assert_eq!(found(&sessions, &token).await, None);
+    // Or by whoever comes with its cookie, while it is known here that it has ended.
+    let (session, token) = returned(&sessions).await;
+    store.is(Some(Broken::Fails));
+    sessions.end(&session).await.unwrap_err();
+    store.is(None);
+    assert_eq!(found(&sessions, &token).await, None);
+    assert_eq!(sessions.count().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_or_fails_now_and_then_loses_no_session_with_a_socket() {
+    let (store, sessions) = Breaks::new();
+    let (session, token) = returned(&sessions).await;
+    let socket = Arc::new(sockets::Counting::default());
+    let weak = Arc::downgrade(&socket);
+    let _attachment = session.attach(ConnectionId::new(1), weak);
+    for broken in [Broken::Panics, Broken::Fails, Broken::Hangs] {
+        store.is(Some(broken));
+        tokio::time::sleep(IDLE / 3).await;
+        store.is(None);
+        tokio::time::sleep(IDLE * 2).await;
+        assert_eq!(socket.closed(), 0);
+    }
+    assert_eq!(found(&sessions, &token).await, Some(session));
 }

@@ -174,7 +174,8 @@ proptest! {
         }));
         let headers = lines(values);
         let client = policy().client(PROXY.parse().ok(), &headers);
-        prop_assert!(client.peer.is_some() && client.proxied);
+        prop_assert!(client.peer.is_some());
+        prop_assert_eq!(client.forwarded, client.peer != PROXY.parse().ok());
         // From anybody else they change nothing.
         let stranger = "192.0.2.1:9".parse().ok();
         let expected = Client { peer: stranger, ..Client::default() };

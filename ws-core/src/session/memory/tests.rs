@@ -1,0 +1,144 @@
+//! What is given up where the store is full, and what is left behind: nothing.
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn key(number: u8) -> SessionKey {
+    SessionKey::of_foreign(&number.to_string())
+}
+
+async fn create(store: &MemoryStore, number: u8, user: Option<&str>) -> bool {
+    let record = SessionRecord::new(user.map(str::to_owned)).unwrap();
+    store.create(key(number), record, MINUTE).await.unwrap()
+}
+
+async fn has(store: &MemoryStore, number: u8) -> bool {
+    let kept = store.kept().sessions.contains_key(&key(number));
+    kept && store.count().await.unwrap() > 0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_gives_up_the_oldest_session_whose_cookie_never_came_back() {
+    let store = MemoryStore::new(3);
+    for number in 1..=3 {
+        assert!(create(&store, number, None).await);
+    }
+    assert!(store.touch(key(1), MINUTE).await.unwrap());
+    assert!(create(&store, 4, None).await);
+    let there = [
+        has(&store, 1).await,
+        has(&store, 2).await,
+        has(&store, 3).await,
+    ];
+    assert_eq!(there, [true, false, true]);
+    assert!(store.load(key(3), MINUTE).await.unwrap().is_some());
+    assert!(store.touch(key(4), MINUTE).await.unwrap());
+    let record = SessionRecord::new(None).unwrap();
+    let full = store.create(key(5), record.clone(), MINUTE).await;
+    assert_eq!(full.unwrap_err().to_string(), "the session store is full");
+    // One that has run out makes room.
+    tokio::time::advance(MINUTE).await;
+    assert!(store.create(key(5), record, MINUTE).await.unwrap());
+    assert_eq!(store.count().await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
+    let store = MemoryStore::new(3);
+    for (number, user) in [(1, Some("ada")), (2, None), (3, None)] {
+        create(&store, number, user).await;
+        assert!(store.touch(key(number), MINUTE).await.unwrap());
+        tokio::time::advance(MINUTE / 60).await;
+    }
+    let record = || SessionRecord::new(None).unwrap();
+    let full = store.create(key(4), record(), MINUTE).await;
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    // The second is used, as by an open socket; the first has a user.
+    tokio::time::advance(MINUTE / 4).await;
+    assert!(store.touch(key(2), MINUTE).await.unwrap());
+    tokio::time::advance(MINUTE / 3).await;
+    assert!(store.create(key(4), record(), MINUTE).await.unwrap());
+    let there = [
+        has(&store, 1).await,
+        has(&store, 2).await,
+        has(&store, 3).await,
+    ];
+    assert_eq!(there, [true, true, false]);
+    // All that were passed over are still looked at when their time is over.
+    tokio::time::advance(MINUTE).await;
+    assert_eq!(store.count().await.unwrap(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn values_of_all_sessions_share_a_bound() {
+    let store = MemoryStore::new(3).bytes(20);
+    create(&store, 1, None).await;
+    create(&store, 2, None).await;
+    let set = async |number, name: &str, value: Option<&str>| {
+        store.set(key(number), name, value.map(str::to_owned)).await
+    };
+    assert_eq!(set(1, "a", Some("123456789")).await.unwrap(), Some(1));
+    assert_eq!(set(2, "a", Some("12345678")).await.unwrap(), Some(1));
+    let full = set(2, "b", Some("1")).await;
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    // What takes less is let in, and what is gone makes room.
+    assert_eq!(set(2, "a", Some("1")).await.unwrap(), Some(2));
+    store.remove(key(1)).await.unwrap();
+    assert_eq!(set(2, "b", Some("123456789012345")).await.unwrap(), Some(3));
+    assert_eq!(store.kept().bytes, 18);
+    store.renew(key(2), key(3), None, MINUTE).await.unwrap();
+    assert_eq!(store.kept().bytes, 18);
+    assert_eq!(set(3, "b", None).await.unwrap(), Some(4));
+    store.remove(key(3)).await.unwrap();
+    assert_eq!(store.kept().bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_renewed_is_not_given_up_for_a_newcomer() {
+    let store = MemoryStore::new(1);
+    create(&store, 1, None).await;
+    let user = Some("ada".to_owned());
+    store.renew(key(1), key(2), user, MINUTE).await.unwrap();
+    let record = SessionRecord::new(None).unwrap();
+    let full = store.create(key(3), record, MINUTE).await;
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_leaves_nothing_behind() {
+    let store = MemoryStore::new(10);
+    create(&store, 1, Some("ada")).await;
+    for number in 1..200 {
+        let user = Some("ada".to_owned());
+        let (old, new) = (key(number), key(number + 1));
+        assert!(store.renew(old, new, user, MINUTE).await.unwrap().is_some());
+    }
+    for number in 201..=250 {
+        create(&store, number, None).await;
+        store.remove(key(number)).await.unwrap();
+    }
+    {
+        let kept = store.kept();
+        assert_eq!((kept.sessions.len(), kept.by_user.len()), (1, 1));
+        assert!(kept.due.len() <= 2 + SLACK, "{}", kept.due.len());
+        assert!(kept.fresh.len() <= 2 + SLACK, "{}", kept.fresh.len());
+    }
+    assert_eq!(store.remove_user("ada").await.unwrap().len(), 1);
+    assert!(store.kept().by_user.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_time_is_over_is_swept_out() {
+    let store = MemoryStore::new(10);
+    create(&store, 1, Some("ada")).await;
+    create(&store, 2, None).await;
+    tokio::time::advance(MINUTE / 2).await;
+    assert!(store.touch(key(2), MINUTE).await.unwrap());
+    tokio::time::advance(MINUTE / 2).await;
+    assert_eq!(store.count().await.unwrap(), 1);
+    assert!(store.kept().by_user.is_empty());
+    tokio::time::advance(MINUTE / 2).await;
+    assert_eq!(store.count().await.unwrap(), 0);
+    assert!(store.kept().due.is_empty());
+}
