@@ -274,8 +274,9 @@ async fn a_planted_page_is_no_proof_for_other_sites() {
 #[tokio::test]
 async fn cookies_of_a_foreign_site_prove_nothing() {
     let server = running(|server| server).await;
-    let (mut browser, page) = visitor(&server).await;
+    let (mut browser, _) = visitor(&server).await;
     browser.post("/logon/ada").await;
+    let page = browser.get("/").await;
     let in_query = |path: &str| format!("{path}?z_pid={page}");
     for (origin, cookies_alone) in [("http://evil.example", false), ("http://example.com", true)] {
         browser.lines = vec![format!("Origin: {origin}")];
