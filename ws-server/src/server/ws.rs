@@ -78,8 +78,11 @@ impl Ws {
     /// request that changes something (any method but GET, HEAD, OPTIONS and TRACE) must come
     /// from a page of this site, or of one of [`Server::origins`](crate::Server::origins).
     ///
+    /// Take it once for a request: each time it is taken it begins a session where the request
+    /// has none.
+    ///
     /// It rejects with 403 what comes from elsewhere and, where sessions are the
-    /// application's, who has none; with 503 where the store fails or has no room. See
+    /// application's, who has none; with 429 where too many begin from one address; with 503 where the store fails or has no room. See
     /// [`recover`](crate::recover) for other servers than this one.
     pub fn session(&self) -> BoxedFilter<(Visit,)> {
         visitors::session(&self.shared)
