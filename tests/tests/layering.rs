@@ -12,7 +12,9 @@ const LONGEST: usize = 450;
 
 /// The modules of `ws-core`, each level above those that it may use.
 const CORE: &[&[&str]] = &[
-    &["close", "message", "limits", "id", "address", "hook"],
+    &[
+        "close", "message", "limits", "id", "address", "hook", "thinned",
+    ],
     &["error", "protocol", "timer"],
     &["outbox", "mailbox", "session"],
     &["decode", "topic", "page"],

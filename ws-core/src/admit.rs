@@ -22,6 +22,7 @@ use crate::extract::{Params, Visitor};
 use crate::hub::Full;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::SessionError;
+use crate::thinned::Thinned;
 
 mod forwarded;
 mod host;
@@ -77,6 +78,9 @@ pub struct Policy {
     pub public_url: Option<Origin>,
     /// The proxies whose word on a client's address, scheme and host is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Counts refused origins: a line at `warn` is written for a few of them, and at `debug`
+    /// for the others.
+    pub refused: Thinned,
 }
 
 /// What a route says about who may connect.

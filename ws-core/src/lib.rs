@@ -32,5 +32,6 @@ pub mod session;
 pub mod socket;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
+pub mod thinned;
 mod timer;
 pub mod topic;

@@ -147,7 +147,7 @@ pub(super) fn check(
         Sender::NoPage | Sender::Friend => Ok(false),
         Sender::Stranger(_) if allows_any(door, policy) => Ok(true),
         Sender::Stranger(shown) => {
-            shown.log(Some(door.name), &own);
+            shown.log(Some(door.name), &own, policy);
             Err(refused())
         }
     }
@@ -179,7 +179,7 @@ pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> 
         Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
         Sender::Stranger(shown) => shown,
     };
-    shown.log(None, &own);
+    shown.log(None, &own, policy);
     Err(Refusal::FORBIDDEN.body("requests from pages of this origin are not accepted"))
 }
 
@@ -305,7 +305,7 @@ impl Shown {
     /// Whoever runs the server sees both sides and what to write: behind a proxy, a page of
     /// the site itself is refused until the server knows its public name. The route is
     /// `None` where no route was asked.
-    fn log(&self, route: Option<&'static str>, own: &Own<'_>) {
+    fn log(&self, route: Option<&'static str>, own: &Own<'_>, policy: &Policy) {
         let own: String = own.to_string().chars().take(SHOWN).collect();
         let origin = match self {
             Self::Nothing(origin) => {
@@ -315,10 +315,15 @@ impl Shown {
             Self::Origin(origin) => origin.to_string(),
         };
         let origin: String = origin.chars().take(SHOWN).collect();
+        let Some(refused) = policy.refused.count() else {
+            tracing::debug!(route, origin, own, "origin refused");
+            return;
+        };
         tracing::warn!(
             route,
             origin,
             own,
+            refused,
             "origin refused; if its pages may connect, name it in the route's `origins` or in \
              `Server::origins`; if it is this server behind a proxy, set `Server::public_url`, \
              or name the proxy in `Server::trusted_proxies`"

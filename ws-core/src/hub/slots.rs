@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{is_private, network};
 use crate::limits::ServerLimits;
+use crate::thinned::Thinned;
 
 /// The places that are taken.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(super) struct Slots {
     taken: Mutex<Taken>,
     /// How many connections were refused that may have come through a proxy that nobody
     /// has named.
-    unnamed: AtomicU64,
+    unnamed: Thinned,
 }
 
 #[derive(Default)]
@@ -84,11 +84,7 @@ impl Slots {
     /// refused without a word that says why. The line is written at the first such refusal
     /// of a server, the tenth, the hundredth, and so on.
     fn hint(&self, address: IpAddr) {
-        let refused = self
-            .unnamed
-            .fetch_add(1, Ordering::Relaxed)
-            .saturating_add(1);
-        if refused == 10_u64.pow(refused.ilog10()) {
+        if let Some(refused) = self.unnamed.count() {
             tracing::warn!(
                 %address,
                 refused,

@@ -3,6 +3,7 @@
 use ws_core::admit::{AllowedOrigins, Network, Origin, Policy, TrustedProxies};
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
+use ws_core::thinned::Thinned;
 
 use crate::failure::Error;
 
@@ -47,6 +48,7 @@ impl Settings {
             origins,
             public_url,
             trusted_proxies,
+            refused: Thinned::default(),
         })
     }
 

@@ -82,8 +82,9 @@ impl Ws {
     /// has none.
     ///
     /// It rejects with 403 what comes from elsewhere and, where sessions are the
-    /// application's, who has none; with 429 where too many begin from one address; with 503 where the store fails or has no room. See
-    /// [`recover`](crate::recover) for other servers than this one.
+    /// application's, who has none; with 429 where too many begin from one address; and with
+    /// 503 where the store fails or has no room. See [`recover`](crate::recover) for other
+    /// servers than this one.
     pub fn session(&self) -> BoxedFilter<(Visit,)> {
         visitors::session(&self.shared)
     }

@@ -288,3 +288,25 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
     assert_eq!(ask(&any, &[], "https://evil.test"), 403);
     assert_eq!(ask(&any, &[], "https://example.com"), 200);
 }
+
+/// Any page on the web can cause such lines.
+#[test]
+fn refused_origins_are_counted_together_by_all_clones_of_a_policy() {
+    let policy = Policy::default();
+    let case = |policy: &Policy| Case {
+        policy: policy.clone(),
+        ..Case::default()
+    };
+    for _ in 0..9 {
+        assert_eq!(
+            case(&policy).status(&[("origin", "https://evil.test")]),
+            403
+        );
+    }
+    assert_eq!(policy.refused.count(), Some(10));
+    assert_eq!(
+        case(&policy).status(&[("origin", "https://example.com")]),
+        101
+    );
+    assert_eq!(policy.refused.count(), None);
+}

@@ -6,8 +6,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 
-/// Answers `load` and `touch` only when the test lets it: with what was there when it was
-/// asked.
+/// Answers only when the test lets it: `load` and `contains` with what was there when they
+/// were asked, `touch` with what is there then.
 #[derive(Clone)]
 struct Slow {
     memory: Arc<MemoryStore>,
@@ -56,9 +56,8 @@ impl SessionStore for Slow {
     }
 
     async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
-        let touched = self.memory.touch(key, ttl).await;
         self.answer().await;
-        touched
+        self.memory.touch(key, ttl).await
     }
 
     async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
@@ -133,20 +132,11 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
     let counting = Arc::new(sockets::Counting::default());
     let weak = Arc::downgrade(&counting);
     let _attachment = session.attach(ConnectionId::new(1), weak);
-    // The keeper asks for the old key after a logon has moved the session.
-    let (renewed, _) = {
-        store.hold();
-        tokio::time::sleep(IDLE / 4 + SECOND).await;
-        store.asked.notified().await;
-        store.memory.remove(token.key()).await.unwrap();
-        let record = SessionRecord::new(user("ada")).unwrap();
-        store
-            .memory
-            .create(token.key(), record, IDLE)
-            .await
-            .unwrap();
-        sessions.renew(&session, user("ada")).await.unwrap()
-    };
+    // The keeper asks for the old key, and a logon moves the session meanwhile.
+    store.hold();
+    tokio::time::sleep(IDLE / 4 + SECOND).await;
+    store.asked.notified().await;
+    let (renewed, _) = sessions.renew(&session, user("ada")).await.unwrap();
     store.answers.add_permits(100);
     tokio::time::sleep(SECOND).await;
     assert_eq!(counting.closed(), 0);
@@ -166,8 +156,11 @@ async fn who_finds_a_session_beside_the_first_does_not_get_it_after_its_end() {
     tokio::task::yield_now().await;
     // Both have read it; another process ends it before either is sure.
     store.memory.remove_user("ada").await.unwrap();
+    // The first is told so only when the second holds the session, too.
+    store.answers.add_permits(2);
+    let second = second.await.unwrap();
     store.answers.add_permits(100);
-    let found = [first.await.unwrap(), second.await.unwrap()];
+    let found = [first.await.unwrap(), second];
     assert_eq!(
         found
             .iter()

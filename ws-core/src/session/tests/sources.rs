@@ -77,6 +77,21 @@ async fn a_user_that_changes_under_the_same_key_is_not_seen_by_who_held_the_sess
     assert!(matches!(changed, SessionError::Ended), "{changed}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_before_a_logon_does_not_hold_a_session_that_keeps_its_key() {
+    let application = Application::default();
+    let sessions = of(&application);
+    application.says(Some(ForeignSession::new("one")));
+    let before = find(&sessions).await.unwrap();
+    let socket = Arc::new(sockets::Counting::default());
+    let weak = Arc::downgrade(&socket);
+    let _attachment = before.attach(ConnectionId::new(1), weak);
+    application.says(Some(ForeignSession::new("one").user("ada")));
+    drop(find(&sessions).await.unwrap());
+    tokio::time::sleep(IDLE * 2).await;
+    assert_eq!((sessions.count().await.unwrap(), socket.closed()), (0, 1));
+}
+
 /// An application that keeps its session's id over a logout and the next logon.
 #[tokio::test(start_paused = true)]
 async fn another_user_under_the_same_key_gets_nothing_of_the_one_before() {
