@@ -98,14 +98,14 @@ impl Sessions {
         &self,
         address: Option<IpAddr>,
     ) -> Result<(Session, SessionToken), SessionError> {
-        if !self
-            .inner
-            .newcomers
-            .allows(address, self.inner.limits.begin_rate)
-        {
-            return Err(SessionError::TooMany);
+        let Inner {
+            newcomers, limits, ..
+        } = &*self.inner;
+        if newcomers.allows(address, limits.begin_rate) {
+            self.begin().await
+        } else {
+            Err(SessionError::TooMany)
         }
-        self.begin().await
     }
 
     /// Whether a request with these headers names a session by a key that a logon has just
@@ -248,6 +248,7 @@ impl Sessions {
     ///
     /// A hook that ends the session of its own connection says nothing more: its reply comes
     /// behind the Close.
+    ///
     /// # Errors
     ///
     /// What the store may say. The sockets are closed nevertheless; call it again.
