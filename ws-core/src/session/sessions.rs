@@ -63,7 +63,7 @@ impl Sessions {
         &self.inner.page_cookies[0]
     }
 
-    /// Whether sessions come from the application's [`SessionSource`].
+    /// Whether sessions come from the application's [`SessionSource`](super::SessionSource).
     pub fn are_foreign(&self) -> bool {
         self.inner.source.is_some()
     }
