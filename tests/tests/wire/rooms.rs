@@ -1,7 +1,5 @@
 //! The example `mount`, as a program: users, pages and rooms of one application.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use ws_tests::Example;
 
@@ -159,26 +157,15 @@ async fn mount_does_not_tell_a_wrong_password_from_an_unknown_user() {
     let mount = mount().await;
     let mut browser = guest(&mount).await;
     let cookies = browser.cookies.clone();
-    let mut fastest = [Duration::MAX; 2];
-    for _ in 0..3 {
-        for (name, fastest) in ["ada", "nobody"].into_iter().zip(&mut fastest) {
-            let begun = Instant::now();
-            let form = format!("name={name}&password=guess&room=7");
-            let (head, body) = browser.form("/logon", &form).await;
-            *fastest = begun.elapsed().min(*fastest);
-            let location = head.header("location");
-            assert_eq!(
-                (head.status, location, &*body),
-                (303, Some("/?room=7&wrong"), ""),
-                "{name}"
-            );
-        }
+    for name in ["ada", "nobody"] {
+        let form = format!("name={name}&password=guess&room=7");
+        let (head, body) = browser.form("/logon", &form).await;
+        assert_eq!(
+            (head.status, head.header("location"), &*body),
+            (303, Some("/?room=7&wrong"), ""),
+            "{name}"
+        );
     }
-    let [wrong, unknown] = fastest;
-    assert!(
-        unknown > wrong / 4 && wrong > unknown / 4,
-        "{wrong:?} for a wrong password, {unknown:?} for an unknown user"
-    );
     assert_eq!(browser.cookies, cookies, "nothing has changed");
     let page = browser.get("/?room=7&wrong").await;
     assert!(page.contains("no such user with this password"));
