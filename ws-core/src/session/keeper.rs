@@ -1,7 +1,7 @@
 //! Keeps the sessions of open sockets alive.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt, stream};
@@ -26,9 +26,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
+    fn runs(&self) -> MutexGuard<'_, bool> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts the task where it does not run.
     pub(super) fn start(&self, sessions: &Arc<Inner>) {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs = self.runs();
         if !*runs {
             *runs = true;
             let running = Running(Arc::downgrade(sessions));
@@ -38,7 +42,7 @@ impl Keeper {
 
     /// The task ends, unless a session has got a socket meanwhile.
     fn stop(&self, sessions: &Inner) -> bool {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runs = self.runs();
         *runs = !sessions.with_sockets().is_empty();
         !*runs
     }
@@ -51,8 +55,7 @@ struct Running(Weak<Inner>);
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(sessions) = self.0.upgrade() {
-            let runs = &sessions.keeper().runs;
-            *runs.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            *sessions.keeper().runs() = false;
         }
     }
 }
@@ -88,12 +91,7 @@ async fn check(sessions: &Inner, live: Arc<Live>) -> Option<String> {
     let checked = AssertUnwindSafe(is_there(sessions, &live)).catch_unwind();
     match checked.await {
         Ok(Ok(true)) => None,
-        // A logon may have moved it to another key meanwhile.
         Ok(Ok(false)) => {
-            let key = *live.current();
-            if live.is_renewed() && !matches!(is_kept(sessions, key).await, Ok(false)) {
-                return None;
-            }
             sessions.close_lost(&live);
             None
         }
@@ -110,14 +108,14 @@ async fn is_there(sessions: &Inner, live: &Live) -> Result<bool, SessionError> {
     {
         return Ok(false);
     }
-    if live.is_renewed() {
-        let key = *live.current();
-        return is_kept(sessions, key).await;
+    if !live.is_renewed() {
+        let touched = sessions.store.touch(live.key, sessions.limits.idle);
+        let touched = sessions.in_time(touched).await?;
+        // A logon may have moved it to another key meanwhile.
+        if touched || !live.is_renewed() {
+            return Ok(touched);
+        }
     }
-    let touched = sessions.store.touch(live.key, sessions.limits.idle);
-    sessions.in_time(touched).await
-}
-
-async fn is_kept(sessions: &Inner, key: super::SessionKey) -> Result<bool, SessionError> {
+    let key = *live.current();
     sessions.in_time(sessions.store.contains(key)).await
 }
