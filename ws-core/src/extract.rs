@@ -15,7 +15,7 @@ mod state;
 pub use bearer::Bearer;
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{FromHandshake, Handshake, Opening, Query};
-pub(crate) use offers::{Offer, elements, is_token, offers};
+pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
 

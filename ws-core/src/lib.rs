@@ -16,6 +16,7 @@ pub mod decode;
 pub mod driver;
 pub mod error;
 pub mod extract;
+pub mod fields;
 pub mod handler;
 mod hook;
 pub mod hub;

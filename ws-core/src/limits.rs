@@ -35,6 +35,13 @@ impl Rate {
             None => panic!("a rate needs at least one message"),
         }
     }
+
+    /// Counts one more, where what was allowed so far is used up until `used`. Returns until
+    /// when it is now; `None` where that would be more than the rate allows.
+    pub(crate) fn count(self, used: Option<Instant>, now: Instant) -> Option<Instant> {
+        let used = used.map_or(now, |until| until.max(now)) + self.per / self.messages.get();
+        (used <= now + self.per).then_some(used)
+    }
 }
 
 /// What becomes of `Socket::send` when the outbox is full.

@@ -39,6 +39,14 @@ struct Asked {
     client: Client,
 }
 
+/// Every request, and the server that it asks.
+fn asking(
+    shared: &Arc<Shared>,
+) -> impl Filter<Extract = (Arc<Shared>, Asker), Error = Infallible> + Clone + use<> {
+    let shared = shared.clone();
+    warp::any().map(move || shared.clone()).and(asker())
+}
+
 fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
     warp::method()
         .and(warp::ext::optional::<Target>())
@@ -89,11 +97,9 @@ fn failed(error: SessionError) -> Refusal {
 
 /// The visitor's session, begun where there is none.
 pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
-    let shared = shared.clone();
-    asker()
-        .and_then(move |asker: Asker| {
-            let shared = shared.clone();
-            async move { visit(&shared, &asker).await.map_err(reject) }
+    asking(shared)
+        .and_then(async |shared: Arc<Shared>, asker: Asker| {
+            visit(&shared, &asker).await.map_err(reject)
         })
         .boxed()
 }
@@ -126,16 +132,12 @@ pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Sessi
 
 /// The visit of somebody who has a session.
 pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,)> {
-    let shared = shared.clone();
-    asker()
-        .and_then(move |asker: Asker| {
-            let shared = shared.clone();
-            async move {
-                let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
-                let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
-                let visit = |session| Visit::continued(sessions.clone(), session, secure);
-                Ok::<_, warp::Rejection>(session.map(visit))
-            }
+    asking(shared)
+        .and_then(async |shared: Arc<Shared>, asker: Asker| {
+            let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
+            let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
+            let visit = |session| Visit::continued(sessions.clone(), session, secure);
+            Ok::<_, warp::Rejection>(session.map(visit))
         })
         .boxed()
 }

@@ -158,7 +158,8 @@ pub(super) fn check(
 ///
 /// A request without `Origin` is from no page of another site, unless the browser says so in
 /// `Sec-Fetch-Site`; and one whose origin is `null`, since its page sends no referrer, is from
-/// this site where the browser says that. [`AllowedOrigins::Any`] is about routes; here it means the own origin.
+/// this site where the browser says that. [`AllowedOrigins::Any`] is about routes; here it
+/// means the own origin.
 ///
 /// # Errors
 ///

@@ -5,7 +5,8 @@ use http::header::SEC_WEBSOCKET_PROTOCOL;
 
 use super::Door;
 use crate::error::Refusal;
-use crate::extract::{Offer, elements, is_token, offers};
+use crate::extract::{Offer, offers};
+use crate::fields::{elements, is_token};
 
 /// The first of the route's subprotocols that the client offers; names are compared
 /// letter by letter. `bearer` and the token behind it are no offer, whatever the route

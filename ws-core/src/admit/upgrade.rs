@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::{Accept, Request, only};
 use crate::error::Refusal;
-use crate::extract::elements;
+use crate::fields::elements;
 use crate::protocol::{accept_key, is_valid_key};
 
 /// What a readable request wants.

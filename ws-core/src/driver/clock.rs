@@ -73,19 +73,12 @@ impl Clock {
 
     /// Counts one message of the client. Returns whether the rate allows it.
     pub(super) fn allows(&mut self, rate: Option<Rate>) -> bool {
-        let Some(Rate { messages, per }) = rate else {
+        let Some(rate) = rate else {
             return true;
         };
-        let cost = per / messages.get();
-        let used = self
-            .used_until
-            .map_or(self.now, |until| until.max(self.now))
-            + cost;
-        let allowed = used <= self.now + per;
-        if allowed {
-            self.used_until = Some(used);
-        }
-        allowed
+        let used = rate.count(self.used_until, self.now);
+        self.used_until = used.or(self.used_until);
+        used.is_some()
     }
 
     /// Sets the timer, unless it fires early enough already.

@@ -5,9 +5,10 @@ use std::fmt;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue};
 
-use super::offers::{Offer, is_token, offers};
+use super::offers::{Offer, offers};
 use super::{FromHandshake, Opening};
 use crate::error::Refusal;
+use crate::fields::is_token;
 
 /// The bearer token of the request (RFC 6750), in `init` only.
 ///

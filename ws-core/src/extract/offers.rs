@@ -2,7 +2,9 @@
 //! section 1.9), and the token that a browser can put nowhere else.
 
 use http::HeaderMap;
-use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+
+use crate::fields::elements;
 
 /// The element that says that the next one is a token.
 const SCHEME: &[u8] = b"bearer";
@@ -28,29 +30,6 @@ pub(crate) fn offers(headers: &HeaderMap) -> impl Iterator<Item = Offer<'_>> {
             Offer::Name(element)
         })
     })
-}
-
-/// The elements of a header's comma-separated list, its lines joined, blanks trimmed,
-/// empty elements left out (RFC 9110, section 5.6.1). Bytes: a value need not be text.
-pub(crate) fn elements<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
-}
-
-/// Whether a text is a token of HTTP (RFC 9110, section 5.6.2).
-pub(crate) fn is_token(text: &[u8]) -> bool {
-    let is_sign = |byte| b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
 }
 
 #[cfg(test)]
@@ -85,13 +64,5 @@ mod tests {
     #[test]
     fn lines_of_the_header_are_one_list() {
         assert_eq!(read(&["v2, bearer", ", abc,,", "v1"]), "v2 (abc) v1");
-    }
-
-    #[test]
-    fn a_token_has_neither_separators_nor_blanks_and_is_not_empty() {
-        assert!(is_token(b"v2.chat") && is_token(b"aZ09!#$%&'*+-.^_`|~"));
-        for wrong in [&b""[..], b"a b", b"a/b", b"a=", b"a,b", b"\"a\"", b"\xe4"] {
-            assert!(!is_token(wrong), "{wrong:?}");
-        }
     }
 }

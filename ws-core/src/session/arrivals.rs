@@ -62,16 +62,14 @@ impl Newcomers {
         let (Some(address), Some(rate)) = (address.filter(|it| !is_private(*it)), rate) else {
             return true;
         };
-        let now = Instant::now();
-        let mut times = self.0.times();
         let address = network(address);
-        let used = times.known.get(&address).copied().unwrap_or(now).max(now);
-        let used = used + rate.per / rate.messages.get();
-        let allowed = used <= now + rate.per;
-        if allowed {
+        let mut times = self.0.times();
+        let used = times.known.get(&address).copied();
+        let used = rate.count(used, Instant::now());
+        if let Some(used) = used {
             times.insert(address, used);
         }
-        allowed
+        used.is_some()
     }
 }
 

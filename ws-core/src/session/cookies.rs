@@ -3,6 +3,8 @@
 use http::HeaderMap;
 use http::header::COOKIE;
 
+use crate::fields::is_token;
+
 /// The value of a cookie, where exactly one has this name and it is visible ASCII.
 ///
 /// Two of one name are none: the second may have been planted by a page of a neighbouring
@@ -40,8 +42,7 @@ pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
 /// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) that brings no
 /// prefix of its own.
 pub(super) fn is_name(name: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && !name.starts_with("__") && name.bytes().all(is_token)
+    !name.starts_with("__") && is_token(name.as_bytes())
 }
 
 #[cfg(test)]

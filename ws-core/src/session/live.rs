@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::record::{size_of, size_of_all};
 use super::registry::Inner;
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::id::ConnectionId;
@@ -171,16 +172,17 @@ impl Live {
         let sessions = self.sessions.upgrade().ok_or(SessionError::Ended)?;
         let one_by_one = async { Ok(self.writing.lock().await) };
         let _one_by_one = sessions.in_time(one_by_one).await?;
-        let added = value.as_ref().map_or(0, |value| name.len() + value.len());
+        let size = |value: &String| size_of(name, value);
+        let added = value.as_ref().map_or(0, size);
         {
             let state = self.state();
             if state.ended || state.renewed {
                 return Err(SessionError::Ended);
             }
-            let others = state.values.iter().filter(|(known, _)| *known != name);
-            let size: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+            let replaced = state.values.get(name).map_or(0, size);
+            let others = size_of_all(&state.values) - replaced;
             let limit = sessions.limits.values;
-            if added > 0 && size + added > limit {
+            if added > 0 && others + added > limit {
                 return Err(SessionError::TooLarge { limit });
             }
         }

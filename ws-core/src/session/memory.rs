@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::record::{size_of, size_of_all};
 use super::{SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
 use crate::limits::later;
 
@@ -27,6 +28,7 @@ const LOOKS: usize = 256;
 /// back, such as those of clients that keep no cookies; then of the one that was not used
 /// for longest, where nobody has logged on in it and half of its time is over. Open sockets
 /// use their sessions more often than that, so none with a socket is given up.
+///
 /// Sessions whose time is over are swept out by whatever call comes next.
 ///
 /// ```
@@ -130,7 +132,7 @@ impl Kept {
             self.by_user.entry(user.clone()).or_default().insert(key);
         }
         self.due.push(Reverse((entry.expires, key)));
-        self.bytes += size_of_values(&entry.record);
+        self.bytes += size_of_all(&entry.record.values);
         if !entry.returned {
             self.fresh.push_back(key);
         }
@@ -140,7 +142,7 @@ impl Kept {
 
     fn remove(&mut self, key: SessionKey) -> Option<Entry> {
         let entry = self.sessions.remove(&key)?;
-        self.bytes -= size_of_values(&entry.record);
+        self.bytes -= size_of_all(&entry.record.values);
         if let Some(user) = &entry.record.user
             && let Some(keys) = self.by_user.get_mut(user)
         {
@@ -211,12 +213,6 @@ impl Kept {
     }
 }
 
-/// What the values of a session take, names included.
-fn size_of_values(record: &SessionRecord) -> usize {
-    let values = record.values.iter();
-    values.map(|(name, value)| name.len() + value.len()).sum()
-}
-
 impl SessionStore for MemoryStore {
     async fn create(
         &self,
@@ -276,9 +272,9 @@ impl SessionStore for MemoryStore {
         let Some(entry) = kept.sessions.get_mut(&key) else {
             return Ok(None);
         };
-        let before = entry.record.values.get(name);
-        let before = before.map_or(0, |value| name.len() + value.len());
-        let after = value.as_ref().map_or(0, |value| name.len() + value.len());
+        let size = |value: &String| size_of(name, value);
+        let before = entry.record.values.get(name).map_or(0, size);
+        let after = value.as_ref().map_or(0, size);
         let bytes = kept.bytes - before + after;
         if after > before && bytes > self.bytes {
             return Err(StoreError::Full);

@@ -71,6 +71,19 @@ impl SessionRecord {
     }
 }
 
+/// What a value takes, its name included, in bytes.
+pub(super) fn size_of(name: &str, value: &str) -> usize {
+    name.len() + value.len()
+}
+
+/// What values take together.
+pub(super) fn size_of_all(values: &BTreeMap<String, String>) -> usize {
+    values
+        .iter()
+        .map(|(name, value)| size_of(name, value))
+        .sum()
+}
+
 /// Neither values nor secrets.
 impl fmt::Debug for SessionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

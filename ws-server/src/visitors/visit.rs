@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, SET_COOKIE};
 use warp::Reply;
 use warp::reply::Response;
 use ws_core::error::Refusal;
+use ws_core::fields::elements;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken, Sessions};
 
@@ -169,21 +170,19 @@ impl Visit {
         let mut response = reply.into_response();
         let (names, secure) = (&self.sessions, self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
-        let cookies = match &self.cookie {
-            Cookie::Stays => [None, None],
-            Cookie::Set(token) => {
-                let token = token.cookie_value();
-                [Some(cookie::set(session, &token, secure)), None]
-            }
-            Cookie::Removed => {
-                let names = [session, page];
-                names.map(|name| Some(cookie::remove(name, secure)))
-            }
+        let mut cookies = match &self.cookie {
+            Cookie::Stays => vec![],
+            Cookie::Set(token) => vec![cookie::set(session, &token.cookie_value(), secure)],
+            Cookie::Removed => vec![
+                cookie::remove(session, secure),
+                cookie::remove(page, secure),
+            ],
         };
-        let issued = self.page.as_ref();
-        let issued = issued.map(|issued| cookie::set(page, issued.id(), secure));
+        if let Some(issued) = &self.page {
+            cookies.push(cookie::set(page, issued.id(), secure));
+        }
         let headers = response.headers_mut();
-        for mut cookie in cookies.into_iter().flatten().chain(issued) {
+        for mut cookie in cookies {
             cookie.set_sensitive(true);
             headers.append(SET_COOKIE, cookie);
         }
@@ -198,9 +197,6 @@ impl Visit {
 
 /// Whether no shared cache may keep the response (RFC 9111, section 5.2.2).
 fn is_private(headers: &http::HeaderMap) -> bool {
-    let lines = headers.get_all(CACHE_CONTROL).iter();
-    let words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    words
-        .map(<[u8]>::trim_ascii)
+    elements(headers, &CACHE_CONTROL)
         .any(|word| word.eq_ignore_ascii_case(b"private") || word.eq_ignore_ascii_case(b"no-store"))
 }

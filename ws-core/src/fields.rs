@@ -1,0 +1,58 @@
+//! The syntax that fields of HTTP have in common (RFC 9110, section 5.6).
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+/// The elements of a field's comma-separated list, its lines joined, blanks trimmed, empty
+/// elements left out (section 5.6.1). Bytes: a value need not be text.
+///
+/// ```
+/// use http::{HeaderMap, header};
+/// use ws_core::fields::elements;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.append("connection", "keep-alive, ,Upgrade".parse().unwrap());
+/// headers.append("connection", "close".parse().unwrap());
+/// let all: Vec<_> = elements(&headers, &header::CONNECTION).collect();
+/// assert_eq!(all, [&b"keep-alive"[..], b"Upgrade", b"close"]);
+/// ```
+pub fn elements<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
+}
+
+/// Whether a text is a token (section 5.6.2).
+///
+/// ```
+/// use ws_core::fields::is_token;
+///
+/// assert!(is_token(b"v2.chat"));
+/// assert!(!is_token(b"v2 chat") && !is_token(b""));
+/// ```
+pub fn is_token(text: &[u8]) -> bool {
+    let is_sign = |byte| b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_neither_separators_nor_blanks_and_is_not_empty() {
+        assert!(is_token(b"v2.chat") && is_token(b"aZ09!#$%&'*+-.^_`|~"));
+        for wrong in [&b""[..], b"a b", b"a/b", b"a=", b"a,b", b"\"a\"", b"\xe4"] {
+            assert!(!is_token(wrong), "{wrong:?}");
+        }
+    }
+}
