@@ -58,6 +58,10 @@ impl CloseCode {
     /// 4401: the peer is not, or no longer, authenticated (private use, after HTTP 401).
     pub const UNAUTHORIZED: Self = Self(4401);
 
+    /// 4409: another socket has the page (private use, after HTTP 409); see
+    /// [`Page`](crate::page::Page).
+    pub const SUPERSEDED: Self = Self(4409);
+
     /// The code, when it may be sent in a Close frame: 1000-1003, 1007-1014 and 3000-4999.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
@@ -94,6 +98,7 @@ impl CloseCode {
             1013 => "try again later",
             1014 => "bad gateway",
             4401 => "unauthorized",
+            4409 => "superseded",
             3000..=3999 => "registered",
             _ => "private use",
         }

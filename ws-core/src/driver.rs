@@ -34,6 +34,7 @@ mod read;
 mod worker;
 
 pub use open::{Connect, Opened, Opens, connect};
+pub(crate) use open::{Unopened, open};
 
 use ahead::Ahead;
 use clock::Clock;
@@ -333,7 +334,8 @@ impl<H: 'static> Drop for Driver<H> {
 /// Ends everything that hangs on a connection, and forgets it.
 fn undo<H>(context: &Context<H>) {
     context.socket.shared().end(lost());
-    context.endpoint.hub().forget(context.socket.id());
+    let of_page = context.endpoint.common().of_page;
+    context.endpoint.hub().forget(context.socket.id(), of_page);
 }
 
 /// The reason of an end that nobody declared (RFC 6455, section 7.1.5).

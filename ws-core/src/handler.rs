@@ -16,7 +16,7 @@ use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Opening};
 use crate::hook;
 use crate::protocol::Incoming;
-use crate::reply::{End, Reply};
+use crate::reply::Reply;
 
 /// A handler of WebSocket connections on the route with the marker `R`.
 ///
@@ -32,6 +32,10 @@ pub trait Handler<R>: Sized + Send + 'static {
     /// Whether a hook wants to know who is at the other end also where the route does not
     /// require it.
     const VISITOR: bool = false;
+
+    /// Whether the handler speaks the protocol of page streams, and so their subprotocol.
+    #[doc(hidden)]
+    const SPEAKS_PAGE_PROTOCOL: bool = false;
 
     /// Makes the handler of a connection, before the handshake is answered.
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
@@ -147,6 +151,21 @@ impl<'a, H> Call<'a, H> {
         let context = self.context;
         let _entered = context.span.enter();
         Step::Done(Ok(hook(handler, context)))
+    }
+
+    /// As [`now`](Self::now), where the hook can do without waiting; gives the call back where
+    /// it cannot.
+    pub(crate) fn try_now(
+        self,
+        hook: impl FnOnce(&mut H, &Context<H>) -> Option<Reply>,
+    ) -> Result<Step<H>, Self> {
+        let Some(handler) = self.slot.as_mut() else {
+            return Ok(Step::Done(Ok(Reply::NONE)));
+        };
+        let entered = self.context.span.enter();
+        let reply = hook(handler, self.context);
+        drop(entered);
+        reply.map(|reply| Step::Done(Ok(reply))).ok_or(self)
     }
 
     /// Takes the handler out for the future of an async hook.
@@ -313,12 +332,3 @@ impl<H> Clone for Hooks<H> {
 }
 
 impl<H> Copy for Hooks<H> {}
-
-impl Reply {
-    fn undecodable(close: Close) -> Self {
-        Self {
-            end: End::Undecodable(close),
-            ..Self::NONE
-        }
-    }
-}

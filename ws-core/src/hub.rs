@@ -12,12 +12,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
+use crate::page::Pages;
 use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
 use crate::topic::{Except, Topic, TopicValue, Topics};
 
+mod pages;
 mod slots;
 
+pub use pages::UserPages;
 pub use slots::{Full, Slot};
 
 /// What the connections of one server share: topics, sessions, and the way to all of them.
@@ -30,16 +33,23 @@ pub struct Hub {
     inner: Arc<Inner>,
 }
 
+type Connections = HashMap<ConnectionId, Weak<Shared>>;
+
 struct Inner {
     topics: Arc<Topics>,
     limits: ServerLimits,
     last_id: AtomicU64,
-    connections: Mutex<HashMap<ConnectionId, Weak<Shared>>>,
+    connections: Mutex<Connections>,
+    /// Handlers that live as long as their pages.
+    page_handlers: Mutex<Connections>,
     tracker: TaskTracker,
     /// Times of a shutdown: when everything but `terminate` is cut, and its end.
     shutdown: Mutex<Option<(Instant, Instant)>>,
     slots: Arc<slots::Slots>,
     sessions: Sessions,
+    pages: Arc<Pages>,
+    /// What takes the messages of pages that have no handler of their own.
+    page_hook: pages::PageHook,
 }
 
 impl fmt::Debug for Hub {
@@ -64,15 +74,21 @@ impl Hub {
 
     /// A hub without connections, for these sessions.
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
+        let pages = Pages::new(limits.pages, sessions.page_parameter().to_owned());
+        let weak: Weak<Pages> = Arc::downgrade(&pages);
+        sessions.add_pages(weak);
         let inner = Inner {
             topics: Arc::new(Topics::new(limits.publish_inline)),
             limits,
             last_id: AtomicU64::new(0),
             connections: Mutex::default(),
+            page_handlers: Mutex::default(),
             tracker: TaskTracker::new(),
             shutdown: Mutex::default(),
             slots: Arc::default(),
             sessions,
+            pages,
+            page_hook: pages::PageHook::default(),
         };
         Self {
             inner: Arc::new(inner),
@@ -143,7 +159,7 @@ impl Hub {
 
     /// How many connections there are, those included whose `init` still runs.
     pub fn connection_count(&self) -> usize {
-        self.connections().len()
+        self.connections(false).len()
     }
 
     /// Whether [`shutdown`](Self::shutdown) was called: nobody is let in any more.
@@ -165,13 +181,13 @@ impl Hub {
             let mut shutdown = self.lock_shutdown();
             *shutdown.get_or_insert((cut, end))
         };
-        let connections: Vec<_> = self
-            .connections()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for connection in connections {
-            connection.shut_down(times.0, times.1);
+        // Sockets first: a page's handler has nothing to say to one that is closed.
+        for of_page in [false, true] {
+            let all = self.connections(of_page);
+            let all: Vec<_> = all.values().filter_map(Weak::upgrade).collect();
+            for connection in all {
+                connection.shut_down(times.0, times.1);
+            }
         }
         self.inner.tracker.close();
         // Every connection ends by itself in time; what a hook that blocks its thread
@@ -201,11 +217,13 @@ impl Hub {
         shutdown.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connections(&self) -> MutexGuard<'_, HashMap<ConnectionId, Weak<Shared>>> {
-        self.inner
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self, of_page: bool) -> MutexGuard<'_, Connections> {
+        let connections = if of_page {
+            &self.inner.page_handlers
+        } else {
+            &self.inner.connections
+        };
+        connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The topics of this hub.
@@ -221,8 +239,10 @@ impl Hub {
     /// Makes a connection known, with an id that no other had.
     pub(crate) fn register(&self, peer: Option<SocketAddr>, common: Arc<Common>) -> Arc<Shared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        let of_page = common.of_page;
         let shared = Arc::new(Shared::new(id, peer, common));
-        self.connections().insert(id, Arc::downgrade(&shared));
+        let weak = Arc::downgrade(&shared);
+        self.connections(of_page).insert(id, weak);
         // One that came while the server began to shut down may have been overlooked.
         let times = *self.lock_shutdown();
         if let Some((cut, end)) = times {
@@ -232,7 +252,7 @@ impl Hub {
     }
 
     /// Forgets a connection.
-    pub(crate) fn forget(&self, id: ConnectionId) {
-        self.connections().remove(&id);
+    pub(crate) fn forget(&self, id: ConnectionId, of_page: bool) {
+        self.connections(of_page).remove(&id);
     }
 }

@@ -27,10 +27,12 @@ pub mod message;
 pub mod outbox;
 pub mod page;
 pub mod protocol;
+mod push;
 pub mod reply;
 pub mod route;
 pub mod session;
 pub mod socket;
+pub mod stream;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 pub mod thinned;

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+mod page;
 mod session;
 
+pub use page::PageLimits;
 pub use session::SessionLimits;
 
 /// How many units make a kibibyte and a mebibyte.
@@ -260,6 +262,8 @@ pub struct ServerLimits {
     pub http_connections: usize,
     /// How long a graceful shutdown may take in all, from the first signal on.
     pub shutdown: Duration,
+    /// Limits of pages and of what is kept for them.
+    pub pages: PageLimits,
 }
 
 /// No request of a browser fits a smaller head.
@@ -275,12 +279,14 @@ impl ServerLimits {
         publish_inline: 1024,
         http_connections: 16 * KIB,
         shutdown: Duration::from_secs(10),
+        pages: PageLimits::DEFAULT,
     };
 
     /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         self.head_timeout = self.head_timeout.min(LONGEST);
         self.shutdown = self.shutdown.min(LONGEST);
+        self.pages = self.pages.bounded();
         self
     }
 
@@ -303,7 +309,8 @@ impl ServerLimits {
             ("connections", self.connections == Some(0)),
             ("http_connections", self.http_connections == 0),
         ];
-        none_is_zero(&zeros)
+        none_is_zero(&zeros)?;
+        self.pages.check()
     }
 }
 

@@ -1,129 +1,171 @@
-//! One rendered page in one tab.
+//! Pages: their ids, and the streams that go from the server to the browser and back.
+//!
+//! The protocol between the two is `PAGE-PROTOCOL.md`.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::decode::DecodeError;
+use crate::message::Message;
+use crate::push::Push;
 use crate::session::{Session, SessionError};
 
-/// Bytes of an id that make it unique.
-const NONCE: usize = 12;
-/// Bytes of an id that say after how many logons it was issued.
-const RENEWALS: usize = 4;
-/// Bytes of an id that say when it was issued: seconds of its session's age.
-const ISSUED: usize = 4;
-/// Bytes of an id that show who issued it.
-const SEAL: usize = 16;
-/// Bytes of an id that are sealed.
-const SEALED: usize = NONCE + RENEWALS + ISSUED;
-/// Characters of an id.
-const LEN: usize = (SEALED + SEAL) / 3 * 4;
+mod feed;
+mod id;
+mod queue;
+mod registry;
+mod stream;
+mod tag;
+mod wire;
+
+pub use tag::{StreamClient, StreamTag};
+pub use wire::PAGE_PROTOCOL;
+
+pub(crate) use feed::Feed;
+pub(crate) use registry::{OpenError, Pages};
+pub(crate) use stream::{Accepted, AttachError, Epoch, PageSocket, Position, Room, Stream};
+pub(crate) use wire::{FromPage, PONG, envelope, seen};
+
+use id::PageId;
 
 /// The page that opened a connection, found by the id `z_pid` that was issued to it.
 ///
-/// A hook takes it as an argument on a route that requires a session and a page.
+/// A hook takes it as an argument on a route that requires a session and a page; an HTTP
+/// handler gets one from `ws.page()`. Clones are the same page.
 ///
 /// An id is issued for every rendering of a page, and is good with the session that it was
 /// issued to, and with no other, for `page_lifetime` (24 hours). A logon lets the pages of
 /// before go on with the session, counted anew, but a second one does not; and they prove no
-/// longer that a request from another site is meant. The server remembers no ids: each carries its time and a seal (HMAC-SHA-256, 128 bits) under a secret of its
-/// session, so that any number of pages costs nothing.
+/// longer that a request from another site is meant. Each id carries its time and a seal
+/// (HMAC-SHA-256, 128 bits) under a secret of its session.
+///
+/// From its rendering on a page has a queue: what is pushed to it waits there until the
+/// browser has acknowledged it, be it over one connection or many, on a route to
+/// [`PageStream`](crate::stream::PageStream) or to a handler with `attach: page`. A page
+/// without a connection ends after [`grace`](crate::limits::PageLimits::grace); then it takes
+/// nothing more, and a browser that comes back is told to load its state anew.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use ws_core::page::Page;
-/// use ws_core::session::Sessions;
+/// use ws_core::hub::Hub;
 ///
-/// let sessions = Sessions::default();
-/// let (mine, _) = sessions.begin().await.unwrap();
-/// let (yours, _) = sessions.begin().await.unwrap();
-/// let page = Page::issue(&mine).unwrap();
-/// assert_eq!(Page::of(&mine, page.id()), Some(page.clone()));
-/// assert_eq!(Page::of(&yours, page.id()), None);
+/// let hub = Hub::default();
+/// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+/// let page = hub.open_page(&session).unwrap();
+/// assert_eq!(page.push("count", &1), 1);
+/// assert_eq!(session.push("count", &2), 1);
+/// assert_eq!(hub.broadcast("count", &3), 1);
 /// # });
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Page {
-    id: Arc<str>,
-    /// It was issued before the last logon.
-    is_former: bool,
+    id: PageId,
+    session: Session,
+    pages: Arc<Pages>,
+    /// The stream that it was rendered with.
+    epoch: Option<u64>,
 }
 
 impl Page {
     /// A new page of this session.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::Random`] where the operating system has no random numbers.
-    pub fn issue(session: &Session) -> Result<Self, SessionError> {
-        let mut bytes = [0; SEALED + SEAL];
-        let (sealed, seal) = bytes.split_at_mut(SEALED);
-        let (nonce, rest) = sealed.split_at_mut(NONCE);
-        let (renewals, issued) = rest.split_at_mut(RENEWALS);
-        renewals.copy_from_slice(&session.renewals().to_be_bytes());
-        getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
-        // A session does not become 136 years old.
-        let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
-        issued.copy_from_slice(&now.to_be_bytes());
-        seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
+    pub(crate) fn issue(pages: &Arc<Pages>, session: &Session) -> Result<Self, SessionError> {
+        let id = PageId::issue(session)?;
+        let epoch = match pages.open(&id.text, session) {
+            Ok(stream) => Some(stream.epoch()),
+            // What is pushed before the browser comes is lost, and it is told so.
+            Err(OpenError::TooMany) => None,
+            Err(OpenError::Session(error)) => return Err(error),
+        };
         Ok(Self {
-            id: BASE64.encode(bytes).into(),
-            is_former: false,
+            id,
+            session: session.clone(),
+            pages: pages.clone(),
+            epoch,
         })
     }
 
     /// The page of this id, where the id was issued to this session and is still good.
-    pub fn of(session: &Session, id: &str) -> Option<Self> {
-        if id.len() != LEN {
-            return None;
-        }
-        let bytes = BASE64.decode(id).ok()?;
-        let (sealed, seal) = bytes.split_at_checked(SEALED)?;
-        mac(session, sealed).verify_truncated_left(seal).ok()?;
-        let (_, times) = sealed.split_at(NONCE);
-        let (renewals, issued) = times.split_at(RENEWALS);
-        let number = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
-        };
-        let since = match session.renewals().checked_sub(number(renewals))? {
-            0 => Duration::from_secs(number(issued).into()),
-            // The session's age counts from the logon, and so does the page's.
-            1 => Duration::ZERO,
-            _ => return None,
-        };
-        let age = session.age().saturating_sub(since);
-        (age < session.page_lifetime()).then(|| Self {
-            id: id.into(),
-            is_former: number(renewals) != session.renewals(),
+    pub(crate) fn of(pages: &Arc<Pages>, session: &Session, id: &str) -> Option<Self> {
+        Some(Self {
+            id: PageId::of(session, id)?,
+            session: session.clone(),
+            pages: pages.clone(),
+            epoch: None,
         })
     }
 
     /// Whether the page was issued before the last logon.
     pub(crate) const fn is_former(&self) -> bool {
-        self.is_former
+        self.id.is_former
+    }
+
+    /// The stream of the page, begun where it has none.
+    pub(crate) fn open(&self) -> Result<Arc<Stream>, OpenError> {
+        self.pages.open(&self.id.text, &self.session)
+    }
+
+    /// All pages of its server.
+    pub(crate) const fn pages(&self) -> &Arc<Pages> {
+        &self.pages
     }
 
     /// The id of the page, for its HTML: the browser sends it as `?z_pid=…`. It consists of
     /// letters, digits, `-` and `_`.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.id.text
+    }
+
+    /// The epoch of the stream that the page was rendered with, for the page's own client;
+    /// [`stream_tag`](Self::stream_tag) contains it. `None` where it has none, as where the
+    /// page was not rendered just now.
+    pub fn epoch(&self) -> Option<String> {
+        self.epoch.map(stream::epoch_text)
+    }
+
+    /// Pushes an event to the page: `{"event": …, "data": …}`, with the payload as JSON.
+    ///
+    /// Pushes of one task arrive in the order in which it made them, each once, whatever
+    /// becomes of connections. Past the [limits](crate::limits::PageLimits) of the queue all
+    /// that waits is dropped, and the page is told to load its state anew. A connection from
+    /// before a logon is closed, and what is pushed waits for one of the new session.
+    ///
+    /// Returns how many pages take it: 1, or 0 where the page has ended. A payload that cannot
+    /// be encoded reaches nobody and is logged at `error`.
+    pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
+        let push = Push::event_or_log(event, payload);
+        let taken = push.is_some_and(|push| self.pages.push_to(self.id(), &self.session, &push));
+        usize::from(taken)
+    }
+
+    /// The HTML that attaches the page to a route, such as `&Routes::stream()`: one `<script>`
+    /// that loads the client and says where to connect to. There is no inline code, so that a
+    /// Content-Security-Policy with `script-src 'self'` and `connect-src 'self'` allows it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let hub = ws_core::hub::Hub::default();
+    /// # let (session, _) = hub.sessions().begin().await.unwrap();
+    /// # let page = hub.open_page(&session).unwrap();
+    /// let html = page.stream_tag("/websocket").nonce("r4nd0m").to_string();
+    /// assert!(html.starts_with("<script type=\"module\" src=\"/ws-server/client.js\""));
+    /// assert!(html.contains("data-stream=\"/websocket\""));
+    /// # });
+    /// ```
+    pub fn stream_tag<U: fmt::Display + ?Sized>(&self, url: &U) -> StreamTag {
+        StreamTag::new(self.clone(), url.to_string())
     }
 }
 
-/// The seal over a part of an id.
-fn mac(session: &Session, sealed: &[u8]) -> Hmac<Sha256> {
-    let mac = Hmac::<Sha256>::new_from_slice(session.page_secret());
-    let mut mac = mac.expect("HMAC takes a key of any length");
-    mac.update(sealed);
-    mac
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
 }
+
+impl Eq for Page {}
 
 /// The id is half of what opens a connection: it is not shown.
 impl fmt::Debug for Page {
@@ -132,82 +174,35 @@ impl fmt::Debug for Page {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::Sessions;
+/// A message of a page to the built-in handler, [`PageStream`](crate::stream::PageStream):
+/// see [`Hub::on_page_message`](crate::hub::Hub::on_page_message).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PageMessage {
+    /// The page that sent it.
+    pub page: Page,
+    /// The session of the connection that it came by.
+    pub session: Session,
+    /// What it sent.
+    pub message: Message,
+}
 
-    const SECOND: Duration = Duration::from_secs(1);
-
-    async fn session() -> (Sessions, Session) {
-        let sessions = Sessions::default();
-        let (session, _) = sessions.begin().await.unwrap();
-        (sessions, session)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_id_is_good_with_its_session_until_its_time_is_over() {
-        let (sessions, session) = session().await;
-        tokio::time::advance(SECOND * 100).await;
-        let page = Page::issue(&session).unwrap();
-        assert_eq!(page.id().len(), LEN);
-        let lifetime = sessions.limits().page_lifetime;
-        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert_eq!(Page::of(&session, page.id()), Some(page.clone()));
-        tokio::time::advance(SECOND).await;
-        assert_eq!(Page::of(&session, page.id()), None);
-    }
-
-    #[tokio::test]
-    async fn an_id_that_was_changed_in_any_place_is_none() {
-        let (_sessions, session) = session().await;
-        let page = Page::issue(&session).unwrap();
-        let id = page.id();
-        for at in 0..id.len() {
-            let other = if id.as_bytes()[at] == b'A' { "B" } else { "A" };
-            let changed = format!("{}{other}{}", &id[..at], &id[at + 1..]);
-            assert_eq!(Page::of(&session, &changed), None, "{at}");
+impl PageMessage {
+    pub(crate) const fn new(page: Page, session: Session, message: Message) -> Self {
+        Self {
+            page,
+            session,
+            message,
         }
-        for wrong in [
-            "",
-            &id[1..],
-            &format!("{id}A"),
-            &format!("{id}AAAA"),
-            &"A".repeat(LEN),
-        ] {
-            assert_eq!(Page::of(&session, wrong), None, "{wrong}");
-        }
-        assert_ne!(Page::issue(&session).unwrap(), page);
     }
 
-    #[tokio::test]
-    async fn an_id_is_good_after_one_logon_and_with_no_other_session() {
-        let (sessions, session) = session().await;
-        let page = Page::issue(&session).unwrap();
-        let user = Some("ada".to_owned());
-        let (renewed, _) = sessions.renew(&session, user.clone()).await.unwrap();
-        let former = Page::of(&renewed, page.id()).unwrap();
-        assert_eq!((former.id(), former.is_former()), (page.id(), true));
-        assert!(!Page::issue(&renewed).unwrap().is_former());
-        let later = Page::issue(&renewed).unwrap();
-        assert_eq!(Page::of(&session, later.id()), None, "it is of the future");
-        let (again, _) = sessions.renew(&renewed, user).await.unwrap();
-        assert_eq!(Page::of(&again, page.id()), None);
-        let (other, _) = sessions.begin().await.unwrap();
-        assert_eq!(Page::of(&other, page.id()), None);
-        assert_eq!(format!("{page:?}"), "Page(…)");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_logon_does_not_let_a_page_live_longer_than_one_of_that_moment() {
-        let (sessions, session) = session().await;
-        tokio::time::advance(SECOND * 100).await;
-        let early = Page::issue(&session).unwrap();
-        let (renewed, _) = sessions.renew(&session, None).await.unwrap();
-        let lifetime = sessions.limits().page_lifetime;
-        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert!(Page::of(&renewed, early.id()).is_some());
-        tokio::time::advance(SECOND).await;
-        assert_eq!(Page::of(&renewed, early.id()), None);
+    /// The message read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] where it is binary, or no such value.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let text = self.message.as_text().ok_or(DecodeError::ExpectedText)?;
+        serde_json::from_str(text).map_err(|error| DecodeError::Malformed(error.to_string()))
     }
 }

@@ -107,6 +107,14 @@ impl Reply {
         }
     }
 
+    /// The client's message is not what is taken here.
+    pub(crate) const fn undecodable(close: Close) -> Self {
+        Self {
+            messages: Messages::None,
+            end: End::Undecodable(close),
+        }
+    }
+
     fn then(mut self, next: Self) -> Self {
         // What ends the connection ends the reply: later messages could not be sent.
         if !matches!(self.end, End::Open) {

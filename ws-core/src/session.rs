@@ -28,4 +28,4 @@ pub use record::SessionRecord;
 pub use sessions::Sessions;
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
-pub(crate) use live::{Attachment, SessionSocket};
+pub(crate) use live::{Attachment, Lineage, SessionPages, SessionSocket};

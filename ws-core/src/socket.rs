@@ -22,6 +22,7 @@ use crate::topic::{Recipient, Subscription, Topics};
 
 mod notify;
 mod outgoing;
+mod page;
 mod subscribe;
 mod tasks;
 
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
 pub(crate) struct Common {
     pub(crate) limits: Limits,
     pub(crate) topics: Arc<Topics>,
+    /// They are handlers of pages: what they say goes through a page's queue.
+    pub(crate) of_page: bool,
 }
 
 #[derive(Default)]

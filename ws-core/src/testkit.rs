@@ -133,7 +133,7 @@ impl TestKit {
     ///
     /// Where the kit's sessions cannot begin one.
     pub async fn visitor(&self) -> TestVisitor {
-        TestVisitor::new(self.hub.sessions().clone()).await
+        TestVisitor::new(self.hub.clone()).await
     }
 
     /// A visitor who has logged on as this user.

@@ -108,7 +108,7 @@ async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
     let Asked { session, client } = asker.ask(shared).await?;
     let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
-        return Ok(Visit::continued(sessions.clone(), session, secure));
+        return Ok(Visit::continued(shared.hub.clone(), session, secure));
     }
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
@@ -118,9 +118,9 @@ async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
     if sessions.is_overtaken(&asker.headers, secure) {
         // A logon has given the browser another cookie while this was on its way: one of ours
         // would take that from it again. The session is for this answer alone.
-        return Ok(Visit::continued(sessions.clone(), session, secure));
+        return Ok(Visit::continued(shared.hub.clone(), session, secure));
     }
-    Ok(Visit::begun(sessions.clone(), session, token, secure))
+    Ok(Visit::begun(shared.hub.clone(), session, token, secure))
 }
 
 /// The visitor's session, if there is one.
@@ -135,8 +135,8 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
     asking(shared)
         .and_then(async |shared: Arc<Shared>, asker: Asker| {
             let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
-            let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
-            let visit = |session| Visit::continued(sessions.clone(), session, secure);
+            let secure = client.is_secure();
+            let visit = |session| Visit::continued(shared.hub.clone(), session, secure);
             Ok::<_, warp::Rejection>(session.map(visit))
         })
         .boxed()

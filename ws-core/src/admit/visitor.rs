@@ -8,7 +8,7 @@ use crate::extract::Visitor;
 use crate::hub::{Hub, Slot};
 use crate::page::Page;
 use crate::route::Route;
-use crate::session::{SessionError, Sessions, cookies};
+use crate::session::{SessionError, cookies};
 
 /// Steps 2 to 6 for a request to a route of this hub's server.
 ///
@@ -22,7 +22,7 @@ pub async fn admit(
     request: &Request<'_>,
 ) -> Result<Entry<Slot>, Refusal> {
     let knock = knock(Door::from(route), request, policy)?;
-    let visitor = visitor(hub.sessions(), request, &knock).await;
+    let visitor = visitor(hub, request, &knock).await;
     knock
         .identify(visitor)?
         .enter(hub.is_shutting_down(), |client| {
@@ -41,10 +41,11 @@ pub async fn admit(
 ///
 /// What the store may say.
 pub async fn visitor(
-    sessions: &Sessions,
+    hub: &Hub,
     request: &Request<'_>,
     knock: &Knock,
 ) -> Result<Visitor, SessionError> {
+    let sessions = hub.sessions();
     let in_query = parameter(request.uri, sessions.page_parameter());
     let is_proof_needed = knock.cross_site();
     if knock.wanted().is_none() || (is_proof_needed && in_query == Named::Nowhere) {
@@ -59,7 +60,7 @@ pub async fn visitor(
         Named::Again => None,
         Named::Nowhere => cookies::value(request.headers, sessions.page_cookie(secure)),
     };
-    let page = named.and_then(|id| Page::of(&session, id));
+    let page = named.and_then(|id| hub.find_page(&session, id));
     // Nor does one that whoever had the session before a logon may know.
     if is_proof_needed && page.as_ref().is_none_or(Page::is_former) {
         return Ok(Visitor::default());

@@ -42,41 +42,33 @@ pub type Connect = fn(Arc<Endpoint>, Handshake) -> Opens;
 ///
 /// Its time-out is answered with 503, a panic with 500. Where the future is dropped, or
 /// `init` refuses, everything that hung on the connection is undone.
-pub fn connect<H: Handler<R>, R: 'static>(
-    endpoint: Arc<Endpoint>,
-    mut handshake: Handshake,
-) -> Opens {
+pub fn connect<H: Handler<R>, R: 'static>(endpoint: Arc<Endpoint>, handshake: Handshake) -> Opens {
     Box::pin(async move {
-        let slot = handshake.take_slot();
-        let mut unopened = Unopened::<H>::register(&endpoint, &handshake);
-        let context = unopened.context.clone();
-        let handler = init::<H, R>(Opening {
-            handshake,
-            context: context.clone(),
-        })
-        .await?;
-        unopened.opened = true;
-        let hooks = const { &Hooks::<H>::of::<R>() };
-        let sender = context.socket.sender();
-        let hub = context.endpoint.hub().clone();
-        let ready = Ready {
-            parts: Some((handler, context, slot)),
-            hooks,
-            sender,
-            _tracked: hub.tracker().token(),
-        };
-        // Dropping the connection calls its `terminate`.
-        if hub.is_shutting_down() {
-            return Err(Refusal::SERVICE_UNAVAILABLE);
-        }
+        let (ready, _) = open::<H, R>(&endpoint, handshake).await?;
         Ok(Box::new(ready) as Box<dyn Opened>)
     })
 }
 
-async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
+/// As [`connect`], and gives the handshake back.
+pub(crate) async fn open<H: Handler<R>, R: 'static>(
+    endpoint: &Arc<Endpoint>,
+    mut handshake: Handshake,
+) -> Result<(Ready<H>, Handshake), Refusal> {
+    let slot = handshake.take_slot();
+    let unopened = Unopened::<H>::register(endpoint, &handshake);
+    let opening = Opening {
+        handshake,
+        context: unopened.context.clone(),
+    };
+    let handler = init::<H, R>(&opening).await?;
+    let hooks = const { &Hooks::<H>::of::<R>() };
+    Ok((unopened.ready(handler, hooks, slot)?, opening.handshake))
+}
+
+async fn init<H: Handler<R>, R>(opening: &Opening<H>) -> Result<H, Refusal> {
     let span = opening.context.span.clone();
     let limit = opening.context.endpoint.limits().init_timeout;
-    let init = AssertUnwindSafe(H::init(&opening)).catch_unwind();
+    let init = AssertUnwindSafe(H::init(opening)).catch_unwind();
     let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
     let init = hook::run_async("init", init).instrument(span.clone());
     let shared = opening.context.socket.shared();
@@ -94,8 +86,8 @@ async fn init<H: Handler<R>, R>(opening: Opening<H>) -> Result<H, Refusal> {
 }
 
 /// A connection whose `init` has not succeeded yet; dropping it undoes it.
-struct Unopened<H> {
-    context: Context<H>,
+pub(crate) struct Unopened<H> {
+    pub(crate) context: Context<H>,
     /// `init` has succeeded: what hangs on the connection stays.
     opened: bool,
     /// A shutdown waits for it.
@@ -103,7 +95,7 @@ struct Unopened<H> {
 }
 
 impl<H> Unopened<H> {
-    fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake) -> Self {
+    pub(crate) fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake) -> Self {
         let visitor = handshake.visitor().clone();
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
@@ -134,6 +126,31 @@ impl<H> Unopened<H> {
     }
 }
 
+impl<H: Send + 'static> Unopened<H> {
+    /// `init` has succeeded, with this handler.
+    pub(crate) fn ready(
+        mut self,
+        handler: H,
+        hooks: &'static Hooks<H>,
+        slot: Option<Slot>,
+    ) -> Result<Ready<H>, Refusal> {
+        self.opened = true;
+        let context = self.context.clone();
+        let hub = context.endpoint.hub().clone();
+        let ready = Ready {
+            sender: context.socket.sender(),
+            parts: Some((handler, context, slot)),
+            hooks,
+            _tracked: hub.tracker().token(),
+        };
+        // Dropping the connection calls its `terminate`.
+        if hub.is_shutting_down() {
+            return Err(Refusal::SERVICE_UNAVAILABLE);
+        }
+        Ok(ready)
+    }
+}
+
 impl<H> Drop for Unopened<H> {
     fn drop(&mut self) {
         if !self.opened {
@@ -143,7 +160,7 @@ impl<H> Drop for Unopened<H> {
 }
 
 /// A connection between `init` and the upgrade.
-struct Ready<H: Send + 'static> {
+pub(crate) struct Ready<H: Send + 'static> {
     parts: Option<(H, Context<H>, Option<Slot>)>,
     hooks: &'static Hooks<H>,
     sender: Sender,

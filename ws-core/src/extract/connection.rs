@@ -6,7 +6,7 @@ use super::{AnyState, HasPage, HasSession, Provides, State};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::mailbox::Accepts;
-use crate::page::Page;
+use crate::page::{Page, envelope};
 use crate::session::Session;
 use crate::socket::{Common, Socket};
 
@@ -18,6 +18,8 @@ pub struct Endpoint {
     hub: Hub,
     state: AnyState,
     common: Arc<Common>,
+    /// The same route for the handlers of its pages, where pages attach to it.
+    of_pages: Option<Arc<Endpoint>>,
 }
 
 impl Endpoint {
@@ -32,6 +34,7 @@ impl Endpoint {
         let common = Arc::new(Common {
             limits: limits.bounded(),
             topics: hub.topics().clone(),
+            of_page: false,
         });
         Self {
             name,
@@ -39,7 +42,50 @@ impl Endpoint {
             hub,
             state,
             common,
+            of_pages: None,
         }
+    }
+
+    /// This route, as one that pages attach to: `max_message` is for what they carry.
+    pub(crate) fn with_pages(self) -> Self {
+        let limits = *self.limits();
+        let common = |limits, of_page| {
+            let topics = self.hub.topics().clone();
+            Arc::new(Common {
+                limits,
+                topics,
+                of_page,
+            })
+        };
+        // A page's handler has no socket of its own that could go silent, and the sockets
+        // count what comes.
+        let inner = Limits {
+            ping: None,
+            idle: None,
+            rate: None,
+            ..limits
+        };
+        let of_pages = Self {
+            state: self.state.clone(),
+            hub: self.hub.clone(),
+            common: common(inner, true),
+            of_pages: None,
+            ..self
+        };
+        let outer = Limits {
+            max_message: envelope(limits.max_message),
+            ..limits
+        };
+        Self {
+            common: common(outer, false),
+            of_pages: Some(Arc::new(of_pages)),
+            ..self
+        }
+    }
+
+    /// The same route for the handlers of its pages.
+    pub(crate) const fn of_pages(&self) -> Option<&Arc<Self>> {
+        self.of_pages.as_ref()
     }
 
     /// The name of the route in its table.

@@ -43,6 +43,22 @@ impl Frame {
         }
     }
 
+    /// A text message of two parts; a large second one is shared.
+    pub(crate) fn joined(first: &[u8], second: &Bytes) -> Self {
+        let (head, len) = header(OpCode::Text, first.len() + second.len());
+        let mut start = Vec::with_capacity(len + first.len() + second.len().min(COPY));
+        start.extend_from_slice(&head[..len]);
+        start.extend_from_slice(first);
+        if second.len() <= COPY {
+            start.extend_from_slice(second);
+            return Self::whole(start.into());
+        }
+        Self {
+            head: start.into(),
+            payload: second.clone(),
+        }
+    }
+
     /// A frame that is already encoded.
     pub fn whole(frame: Bytes) -> Self {
         Self {

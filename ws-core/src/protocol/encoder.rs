@@ -124,8 +124,7 @@ pub fn encode_close(close: &Close) -> Bytes {
     out.into()
 }
 
-/// A frame as a client sends it: masked, and unfinished when `fin` is false. For test clients.
-#[cfg(any(test, feature = "test-kit"))]
+/// A frame as a client sends it: masked, and unfinished when `fin` is false.
 #[must_use]
 pub fn encode_masked(opcode: OpCode, fin: bool, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     let (bytes, size) = header(opcode, payload.len());

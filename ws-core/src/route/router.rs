@@ -9,6 +9,7 @@ use super::{Decide, Matcher, Origins, RouteSpec, Segment};
 use crate::driver::{Connect, Opens};
 use crate::extract::{Endpoint, Handshake, Params};
 use crate::limits::LimitError;
+use crate::page::PAGE_PROTOCOL;
 
 /// Why a table cannot be served.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ pub struct Route {
     pub asks_visitor: bool,
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
+    /// Its connections speak the page protocol.
+    pub(super) of_pages: bool,
     /// Runs the handler's `init`.
     pub(super) connect: Connect,
     pub(super) start: Option<Decide>,
@@ -104,6 +107,9 @@ impl Route {
 
     /// The subprotocols in the order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
+        if self.of_pages {
+            return &[PAGE_PROTOCOL];
+        }
         self.spec.options.protocols.unwrap_or(&[])
     }
 

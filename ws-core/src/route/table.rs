@@ -7,10 +7,11 @@ use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, connect};
-use crate::extract::{AnyState, Endpoint, FromRef};
+use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
+use crate::stream::connect_page;
 
 /// Finds the most specific route of one table that matches; gives the number of its entry.
 pub type Matcher = fn(Segments<'_>) -> Option<usize>;
@@ -24,6 +25,8 @@ pub struct Entry {
     visitor: bool,
     connect: Connect,
     start: Option<Decide>,
+    /// Its connections speak the page protocol.
+    of_pages: bool,
 }
 
 impl Entry {
@@ -32,6 +35,10 @@ impl Entry {
     ///
     /// A handler that the route cannot serve is reported at this call.
     pub const fn new<H: Handler<R>, R: Marker>(number: usize) -> Self {
+        assert!(
+            !H::SPEAKS_PAGE_PROTOCOL || R::SPEC.options.protocols.is_none(),
+            "a route to `PageStream` speaks a subprotocol of its own: remove `protocols`"
+        );
         Self {
             number,
             spec: R::SPEC,
@@ -39,6 +46,20 @@ impl Entry {
             visitor: H::VISITOR,
             connect: connect::<H, R>,
             start: None,
+            of_pages: H::SPEAKS_PAGE_PROTOCOL,
+        }
+    }
+
+    /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`.
+    pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
+        Self {
+            number,
+            spec: R::SPEC,
+            shape: R::SHAPE,
+            visitor: H::VISITOR,
+            connect: connect_page::<H, R>,
+            start: None,
+            of_pages: true,
         }
     }
 
@@ -197,7 +218,13 @@ impl Assembly<'_> {
         let shape = literals.chain(entry.shape.iter().copied()).collect();
         self.shapes.push((shape, path.clone()));
         let endpoint = Endpoint::new(spec.name, spec.pattern, self.hub.clone(), state, limits);
+        let endpoint = if entry.of_pages {
+            endpoint.with_pages()
+        } else {
+            endpoint
+        };
         Ok(Route {
+            of_pages: entry.of_pages,
             spec,
             endpoint: Arc::new(endpoint),
             asks_visitor: entry.visitor || entry.start.is_some(),

@@ -14,6 +14,7 @@ use super::registry::Inner;
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::id::ConnectionId;
 use crate::limits::later;
+use crate::push::Push;
 
 /// The session of a visitor.
 ///
@@ -74,6 +75,18 @@ struct State {
     ended: bool,
     /// A logon has made another one of it.
     renewed: bool,
+}
+
+/// Names a session between two logons, within this process.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Lineage(SessionId, u32);
+
+/// The pages of a server, as its sessions know them.
+pub(crate) trait SessionPages: Send + Sync {
+    /// Pushes to all pages of a session. Returns how many take it.
+    fn push(&self, session: &Session, push: &Push) -> usize;
+    /// A logon has made another session of this one.
+    fn renewed(&self, lineage: Lineage);
 }
 
 /// A socket that is closed when its session ends.
@@ -148,9 +161,11 @@ impl Live {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the session be the past of another one.
-    pub(super) fn renewed(&self) {
-        self.state().renewed = true;
+    /// Lets the session be the past of another one. Returns what it was called, where it was
+    /// none before.
+    pub(super) fn renewed(&self) -> Option<Lineage> {
+        let before = std::mem::replace(&mut self.state().renewed, true);
+        (!before).then_some(Lineage(self.id, self.renewals))
     }
 
     /// Ends the session and closes its sockets. Returns whether it had not ended yet.
@@ -275,6 +290,28 @@ impl Session {
     /// When the session ends, however much it is used.
     pub fn expires_at(&self) -> Instant {
         self.live.expires
+    }
+
+    /// Names the session as this logon made it, within this process.
+    pub(crate) fn lineage(&self) -> Lineage {
+        Lineage(self.live.id, self.live.renewals)
+    }
+
+    /// Whether the session is over, be it by its time. What a logon has made of it may go on.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.live.is_ended() || Instant::now() >= self.live.expires
+    }
+
+    /// Pushes an event to all pages of the session, as [`Page::push`](crate::page::Page::push)
+    /// does to one. The session of before a logon has none. Returns how many take it.
+    pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
+        let Some(push) = Push::event_or_log(event, payload) else {
+            return 0;
+        };
+        let sessions = self.live.sessions.upgrade();
+        sessions.map_or(0, |sessions| {
+            sessions.pages().map(|pages| pages.push(self, &push)).sum()
+        })
     }
 
     /// How many logons made the session what it is.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::arrivals::{Newcomers, Overtaken};
 use super::keeper::Keeper;
-use super::live::Live;
+use super::live::{Live, SessionPages};
 use super::options::{SECURE_PREFIX, SessionOptions};
 use super::store::{DynSource, DynStore};
 use super::{MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord, StoreError};
@@ -21,6 +21,8 @@ pub(super) struct Inner {
     pub(super) page_cookies: [String; 2],
     /// What somebody holds, by id and number of renewals.
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
+    /// One for each server; nearly always there is one.
+    pages: Mutex<Vec<Weak<dyn SessionPages>>>,
     keeper: Keeper,
     pub(super) newcomers: Newcomers,
     pub(super) overtaken: Overtaken,
@@ -46,6 +48,7 @@ impl Inner {
             session_cookies: both(options.session_cookie),
             page_cookies: both(options.page_cookie),
             live: Mutex::default(),
+            pages: Mutex::default(),
             keeper: Keeper::default(),
             newcomers: Newcomers::default(),
             overtaken: Overtaken::default(),
@@ -84,10 +87,25 @@ impl Inner {
         if newest {
             *live.current() = key;
         }
-        for live in past {
-            live.renewed();
+        for lineage in past.iter().filter_map(|live| live.renewed()) {
+            self.pages().for_each(|pages| pages.renewed(lineage));
         }
         (Session { live }, true)
+    }
+
+    /// The pages of the servers that have these sessions.
+    pub(super) fn pages(&self) -> impl Iterator<Item = Arc<dyn SessionPages>> + use<> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages
+            .clone()
+            .into_iter()
+            .filter_map(|pages| pages.upgrade())
+    }
+
+    pub(super) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
+        let mut all = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|pages| pages.strong_count() > 0);
+        all.push(pages);
     }
 
     /// Everything of one session that somebody holds, from before its logons too.

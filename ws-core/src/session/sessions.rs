@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use http::HeaderMap;
 
+use super::live::SessionPages;
 use super::options::SessionOptions;
 use super::registry::Inner;
 #[cfg(test)]
@@ -296,6 +297,11 @@ impl Sessions {
             closed |= self.inner.close(id);
         }
         Ok(closed || removed.is_some())
+    }
+
+    /// From now on sessions push to these pages too.
+    pub(crate) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
+        self.inner.add_pages(pages);
     }
 
     #[cfg(test)]

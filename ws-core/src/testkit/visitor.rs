@@ -3,8 +3,9 @@
 use http::HeaderMap;
 use http::header::COOKIE;
 
+use crate::hub::Hub;
 use crate::page::Page;
-use crate::session::{Session, SessionToken, Sessions};
+use crate::session::{Session, SessionToken};
 
 /// A visitor with a session, such as a browser that has opened a page.
 ///
@@ -23,24 +24,24 @@ use crate::session::{Session, SessionToken, Sessions};
 /// ```
 #[derive(Clone, Debug)]
 pub struct TestVisitor {
-    sessions: Sessions,
+    hub: Hub,
     session: Session,
     token: SessionToken,
 }
 
 impl TestVisitor {
-    pub(super) async fn new(sessions: Sessions) -> Self {
-        let begun = sessions.begin().await;
+    pub(super) async fn new(hub: Hub) -> Self {
+        let begun = hub.sessions().begin().await;
         let (session, token) = begun.expect("a store with room for a session");
         let visitor = Self {
-            sessions,
+            hub,
             session,
             token,
         };
         // The cookie comes back once, as that of a browser does.
         let cookie = visitor.cookie().parse().expect("a header's value");
         let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
-        let found = visitor.sessions.find(&headers, false).await;
+        let found = visitor.hub.sessions().find(&headers, false).await;
         found
             .expect("a store that answers")
             .expect("a session that was begun");
@@ -54,7 +55,7 @@ impl TestVisitor {
 
     /// The visitor's cookie, as it stands in the header `Cookie` of plain HTTP.
     pub fn cookie(&self) -> String {
-        let name = self.sessions.session_cookie(false);
+        let name = self.hub.sessions().session_cookie(false);
         format!("{name}={}", self.token.cookie_value())
     }
 
@@ -62,9 +63,11 @@ impl TestVisitor {
     ///
     /// # Panics
     ///
-    /// Where the system has no random numbers.
+    /// Where the session is not current.
     pub fn page(&self) -> Page {
-        Page::issue(&self.session).expect("random numbers")
+        self.hub
+            .open_page(&self.session)
+            .expect("a session that goes on")
     }
 
     /// Logs the visitor on. The cookie is another one from now on.
@@ -74,7 +77,7 @@ impl TestVisitor {
     /// Where the session has ended.
     pub async fn logon(&mut self, user: &str) {
         let user = Some(user.to_owned());
-        let renewed = self.sessions.renew(&self.session, user).await;
+        let renewed = self.hub.sessions().renew(&self.session, user).await;
         (self.session, self.token) = renewed.expect("a session that has not ended");
     }
 
@@ -84,7 +87,7 @@ impl TestVisitor {
     ///
     /// Where the store fails.
     pub async fn logoff(&mut self) {
-        let ended = self.sessions.end(&self.session).await;
+        let ended = self.hub.sessions().end(&self.session).await;
         ended.expect("a store that forgets");
     }
 }

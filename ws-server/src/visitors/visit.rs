@@ -6,8 +6,9 @@ use warp::Reply;
 use warp::reply::Response;
 use ws_core::error::Refusal;
 use ws_core::fields::elements;
+use ws_core::hub::Hub;
 use ws_core::page::Page;
-use ws_core::session::{Session, SessionError, SessionToken, Sessions};
+use ws_core::session::{Session, SessionError, SessionToken};
 
 use super::cookie;
 
@@ -35,7 +36,7 @@ use super::cookie;
 #[derive(Debug)]
 #[must_use = "the reply has to set the visitor's cookies: end with `visit.reply(…)`"]
 pub struct Visit {
-    sessions: Sessions,
+    hub: Hub,
     session: Session,
     secure: bool,
     cookie: Cookie,
@@ -51,9 +52,9 @@ enum Cookie {
 }
 
 impl Visit {
-    pub(super) fn continued(sessions: Sessions, session: Session, secure: bool) -> Self {
+    pub(super) fn continued(hub: Hub, session: Session, secure: bool) -> Self {
         Self {
-            sessions,
+            hub,
             session,
             secure,
             cookie: Cookie::Stays,
@@ -61,15 +62,10 @@ impl Visit {
         }
     }
 
-    pub(super) fn begun(
-        sessions: Sessions,
-        session: Session,
-        token: SessionToken,
-        secure: bool,
-    ) -> Self {
+    pub(super) fn begun(hub: Hub, session: Session, token: SessionToken, secure: bool) -> Self {
         Self {
             cookie: Cookie::Set(token),
-            ..Self::continued(sessions, session, secure)
+            ..Self::continued(hub, session, secure)
         }
     }
 
@@ -101,12 +97,16 @@ impl Visit {
         if self.user().is_some_and(|before| before != user) {
             self.logoff().await?;
         }
-        let renewed = self.sessions.renew(&self.session, Some(user.clone())).await;
+        let renewed = self
+            .hub
+            .sessions()
+            .renew(&self.session, Some(user.clone()))
+            .await;
         let (session, token) = match renewed {
             // It ended just now, or while the visitor typed: the user gets another one.
             Err(SessionError::Ended) => {
-                let (session, _) = self.sessions.begin().await?;
-                self.sessions.renew(&session, Some(user)).await?
+                let (session, _) = self.hub.sessions().begin().await?;
+                self.hub.sessions().renew(&session, Some(user)).await?
             }
             renewed => renewed?,
         };
@@ -124,7 +124,7 @@ impl Visit {
     ///
     /// What the store may say. The sockets are closed nevertheless.
     pub async fn logoff(&mut self) -> Result<(), SessionError> {
-        self.sessions.end(&self.session).await?;
+        self.hub.sessions().end(&self.session).await?;
         self.page = None;
         self.cookie = Cookie::Removed;
         Ok(())
@@ -137,10 +137,7 @@ impl Visit {
     /// [`SessionError::Random`] where the operating system has no random numbers;
     /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
-        if !self.session.is_current() {
-            return Err(SessionError::Ended);
-        }
-        let page = Page::issue(&self.session)?;
+        let page = self.hub.open_page(&self.session)?;
         self.page = Some(page.clone());
         Ok(page)
     }
@@ -168,7 +165,7 @@ impl Visit {
     /// cookie is set.
     pub fn reply(self, reply: impl Reply) -> Response {
         let mut response = reply.into_response();
-        let (names, secure) = (&self.sessions, self.secure);
+        let (names, secure) = (self.hub.sessions(), self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
         let mut cookies = match &self.cookie {
             Cookie::Stays => vec![],

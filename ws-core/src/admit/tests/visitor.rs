@@ -1,13 +1,13 @@
 //! Step 4: who is at the other end, and when that is looked up at all.
 
 use super::*;
-use crate::page::Page;
+use crate::hub::Hub;
 
 #[tokio::test]
 async fn step_4_wants_what_the_route_requires() {
-    let sessions = Sessions::default();
-    let (session, _) = sessions.begin().await.unwrap();
-    let page = Some(Page::issue(&session).unwrap());
+    let hub = Hub::default();
+    let (session, _) = hub.sessions().begin().await.unwrap();
+    let page = Some(hub.open_page(&session).unwrap());
     let session = Some(session);
     let door = |require_page| Door {
         require_session: true,

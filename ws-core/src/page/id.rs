@@ -1,0 +1,180 @@
+//! The ids of pages: issued, sealed, and found to be good or not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::session::{Session, SessionError};
+
+/// Bytes of an id that make it unique.
+const NONCE: usize = 12;
+/// Bytes of an id that say after how many logons it was issued.
+const RENEWALS: usize = 4;
+/// Bytes of an id that say when it was issued: seconds of its session's age.
+const ISSUED: usize = 4;
+/// Bytes of an id that show who issued it.
+const SEAL: usize = 16;
+/// Bytes of an id that are sealed.
+const SEALED: usize = NONCE + RENEWALS + ISSUED;
+/// Characters of an id.
+const LEN: usize = (SEALED + SEAL) / 3 * 4;
+
+/// The id of a page, and what it says.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct PageId {
+    pub(super) text: Arc<str>,
+    /// It was issued before the last logon.
+    pub(super) is_former: bool,
+}
+
+impl PageId {
+    /// A new id of this session.
+    pub(super) fn issue(session: &Session) -> Result<Self, SessionError> {
+        let mut bytes = [0; SEALED + SEAL];
+        let (sealed, seal) = bytes.split_at_mut(SEALED);
+        let (nonce, rest) = sealed.split_at_mut(NONCE);
+        let (renewals, issued) = rest.split_at_mut(RENEWALS);
+        renewals.copy_from_slice(&session.renewals().to_be_bytes());
+        getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
+        // A session does not become 136 years old.
+        let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
+        issued.copy_from_slice(&now.to_be_bytes());
+        seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
+        Ok(Self {
+            text: BASE64.encode(bytes).into(),
+            is_former: false,
+        })
+    }
+
+    /// This id, where it was issued to this session and is still good.
+    pub(super) fn of(session: &Session, id: &str) -> Option<Self> {
+        if id.len() != LEN {
+            return None;
+        }
+        let bytes = BASE64.decode(id).ok()?;
+        let (sealed, seal) = bytes.split_at_checked(SEALED)?;
+        mac(session, sealed).verify_truncated_left(seal).ok()?;
+        let (_, times) = sealed.split_at(NONCE);
+        let (renewals, issued) = times.split_at(RENEWALS);
+        let number = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        };
+        let since = match session.renewals().checked_sub(number(renewals))? {
+            0 => Duration::from_secs(number(issued).into()),
+            // The session's age counts from the logon, and so does the page's.
+            1 => Duration::ZERO,
+            _ => return None,
+        };
+        let age = session.age().saturating_sub(since);
+        (age < session.page_lifetime()).then(|| Self {
+            text: id.into(),
+            is_former: number(renewals) != session.renewals(),
+        })
+    }
+}
+
+/// The id is half of what opens a connection: it is not shown.
+impl fmt::Debug for PageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PageId(…)")
+    }
+}
+
+/// The seal over a part of an id.
+fn mac(session: &Session, sealed: &[u8]) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(session.page_secret());
+    let mut mac = mac.expect("HMAC takes a key of any length");
+    mac.update(sealed);
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Sessions;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn session() -> (Sessions, Session) {
+        let sessions = Sessions::default();
+        let (session, _) = sessions.begin().await.unwrap();
+        (sessions, session)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_id_is_good_with_its_session_until_its_time_is_over() {
+        let (sessions, session) = session().await;
+        tokio::time::advance(SECOND * 100).await;
+        let page = PageId::issue(&session).unwrap();
+        assert_eq!(page.text.len(), LEN);
+        let lifetime = sessions.limits().page_lifetime;
+        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
+        assert_eq!(PageId::of(&session, &*page.text), Some(page.clone()));
+        tokio::time::advance(SECOND).await;
+        assert_eq!(PageId::of(&session, &*page.text), None);
+    }
+
+    #[tokio::test]
+    async fn an_id_that_was_changed_in_any_place_is_none() {
+        let (_sessions, session) = session().await;
+        let page = PageId::issue(&session).unwrap();
+        let id = &*page.text;
+        for at in 0..id.len() {
+            let other = if id.as_bytes()[at] == b'A' { "B" } else { "A" };
+            let changed = format!("{}{other}{}", &id[..at], &id[at + 1..]);
+            assert_eq!(PageId::of(&session, &changed), None, "{at}");
+        }
+        for wrong in [
+            "",
+            &id[1..],
+            &format!("{id}A"),
+            &format!("{id}AAAA"),
+            &"A".repeat(LEN),
+        ] {
+            assert_eq!(PageId::of(&session, wrong), None, "{wrong}");
+        }
+        assert_ne!(PageId::issue(&session).unwrap(), page);
+    }
+
+    #[tokio::test]
+    async fn an_id_is_good_after_one_logon_and_with_no_other_session() {
+        let (sessions, session) = session().await;
+        let page = PageId::issue(&session).unwrap();
+        let user = Some("ada".to_owned());
+        let (renewed, _) = sessions.renew(&session, user.clone()).await.unwrap();
+        let former = PageId::of(&renewed, &*page.text).unwrap();
+        assert_eq!((&*former.text, former.is_former), (&*page.text, true));
+        assert!(!PageId::issue(&renewed).unwrap().is_former);
+        let later = PageId::issue(&renewed).unwrap();
+        assert_eq!(
+            PageId::of(&session, &later.text),
+            None,
+            "it is of the future"
+        );
+        let (again, _) = sessions.renew(&renewed, user).await.unwrap();
+        assert_eq!(PageId::of(&again, &*page.text), None);
+        let (other, _) = sessions.begin().await.unwrap();
+        assert_eq!(PageId::of(&other, &*page.text), None);
+        assert_eq!(format!("{page:?}"), "PageId(…)");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_logon_does_not_let_a_page_live_longer_than_one_of_that_moment() {
+        let (sessions, session) = session().await;
+        tokio::time::advance(SECOND * 100).await;
+        let early = PageId::issue(&session).unwrap();
+        let (renewed, _) = sessions.renew(&session, None).await.unwrap();
+        let lifetime = sessions.limits().page_lifetime;
+        tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
+        assert!(PageId::of(&renewed, &early.text).is_some());
+        tokio::time::advance(SECOND).await;
+        assert_eq!(PageId::of(&renewed, &early.text), None);
+    }
+}

@@ -1,0 +1,399 @@
+//! The pages of one server that go on, and everyone who may push to them.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::StreamClient;
+use super::queue::FromTheFuture;
+use super::stream::{AttachError, PageSocket, Position, Stream, Then};
+use crate::close::Close;
+use crate::id::ConnectionId;
+use crate::limits::{PageLimits, later};
+use crate::push::Push;
+use crate::session::{Lineage, Session, SessionError, SessionPages};
+
+/// The pages of one server.
+pub(crate) struct Pages {
+    limits: PageLimits,
+    /// The name of the parameter of the query with a page's id.
+    parameter: String,
+    client: OnceLock<StreamClient>,
+    known: Mutex<Known>,
+    reaper: Mutex<Reaper>,
+    this: Weak<Self>,
+}
+
+/// Every stream, and the ways to it.
+#[derive(Default)]
+struct Known {
+    by_id: HashMap<Arc<str>, Arc<Stream>>,
+    /// Oldest first.
+    by_session: HashMap<Lineage, Vec<Arc<Stream>>>,
+    by_user: HashMap<Box<str>, Vec<Lineage>>,
+}
+
+/// Which pages are to be looked at, and when.
+#[derive(Default)]
+struct Reaper {
+    due: BinaryHeap<Reverse<(Instant, u64)>>,
+    streams: HashMap<u64, Weak<Stream>>,
+    last: u64,
+    runs: bool,
+}
+
+/// A session has as many pages as it may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TooMany;
+
+impl Pages {
+    pub(crate) fn new(limits: PageLimits, parameter: String) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            limits: limits.bounded(),
+            parameter,
+            client: OnceLock::new(),
+            known: Mutex::default(),
+            reaper: Mutex::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// Where browsers find the client. Said once; a later word changes nothing.
+    pub(crate) fn set_client(&self, client: StreamClient) {
+        let _ = self.client.set(client);
+    }
+
+    pub(super) fn client(&self) -> &StreamClient {
+        self.client.get_or_init(StreamClient::default)
+    }
+
+    pub(super) fn parameter(&self) -> &str {
+        &self.parameter
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many pages go on.
+    pub(crate) fn count(&self) -> usize {
+        self.known().by_id.len()
+    }
+
+    /// The stream of this page, if it has one.
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Stream>> {
+        self.known().by_id.get(id).cloned()
+    }
+
+    /// The stream of this page of this session, begun where there is none.
+    pub(crate) fn open(&self, id: &Arc<str>, session: &Session) -> Result<Arc<Stream>, OpenError> {
+        let mut known = self.known();
+        let found = known.by_id.get(id).filter(|stream| !stream.has_ended());
+        if let Some(stream) = found {
+            return Ok(stream.clone());
+        }
+        let evicted = known.room_for(session, self.limits.per_session)?;
+        let stream = Arc::new(Stream::new(id.clone(), session.clone(), self.limits)?);
+        if let Some(gone) = known.by_id.insert(id.clone(), stream.clone()) {
+            known.leave(&gone, &gone.session());
+        }
+        known.join(&stream, session);
+        drop(known);
+        if let Some(evicted) = evicted {
+            self.end(&evicted, &Close::GOING_AWAY);
+        }
+        self.watch(&stream, later(Instant::now(), self.limits.grace));
+        Ok(stream)
+    }
+
+    /// Lets a page live while somebody opens it, until this is dropped.
+    pub(crate) fn hold(&self, stream: &Arc<Stream>) -> Held<'_> {
+        stream.hold();
+        let stream = stream.clone();
+        Held {
+            pages: self,
+            stream,
+        }
+    }
+
+    /// Lets a page's stream go through this socket.
+    pub(crate) fn attach(
+        &self,
+        stream: &Arc<Stream>,
+        session: &Session,
+        route: usize,
+        position: Option<Position>,
+        socket: &Arc<dyn PageSocket>,
+    ) -> Result<(), AttachError> {
+        let (before, then) = stream.attach(session, route, position, socket)?;
+        self.moved(stream, &before, session);
+        self.then(stream, then);
+        Ok(())
+    }
+
+    /// This socket carries the stream no longer; `bye` says that the page is closed for good.
+    pub(crate) fn detach(&self, stream: &Arc<Stream>, socket: ConnectionId, bye: bool) {
+        self.then(stream, stream.detach(socket, bye));
+    }
+
+    /// The page has everything up to this offset, says this socket.
+    pub(crate) fn ack(
+        &self,
+        stream: &Arc<Stream>,
+        socket: ConnectionId,
+        offset: u64,
+    ) -> Result<(), FromTheFuture> {
+        let then = stream.ack(socket, offset)?;
+        self.then(stream, then);
+        Ok(())
+    }
+
+    /// The handler of the page has closed.
+    pub(crate) fn finish(&self, stream: &Arc<Stream>, close: &Close) {
+        self.then(stream, stream.finish(close));
+    }
+
+    /// Ends a page.
+    pub(crate) fn end(&self, stream: &Arc<Stream>, close: &Close) {
+        self.then(stream, stream.end(close));
+    }
+
+    /// Pushes to one page, as this session knows it. Returns whether it takes anything.
+    pub(super) fn push_to(&self, id: &str, session: &Session, push: &Push) -> bool {
+        let Some(stream) = self.find(id) else {
+            return false;
+        };
+        // Whoever opened the page may not be who has logged on since.
+        if let Some((before, then)) = stream.adopt(session) {
+            self.moved(&stream, &before, session);
+            self.then(&stream, then);
+        }
+        stream.push(push)
+    }
+
+    /// Pushes to all pages of all sessions of a user. Returns how many take it.
+    pub(crate) fn push_to_user(&self, user: &str, push: &Push) -> usize {
+        let streams = self.of_user(user);
+        deliver(&streams, push)
+    }
+
+    /// How many pages all sessions of a user have.
+    pub(crate) fn count_of_user(&self, user: &str) -> usize {
+        self.of_user(user).len()
+    }
+
+    fn of_user(&self, user: &str) -> Vec<Arc<Stream>> {
+        let known = self.known();
+        let sessions = known.by_user.get(user).into_iter().flatten();
+        let pages = sessions.filter_map(|session| known.by_session.get(session));
+        let pages: Vec<_> = pages.flatten().cloned().collect();
+        drop(known);
+        // A session that has become another one since is not the user's any more.
+        let current = |stream: &Arc<Stream>| stream.session().is_current();
+        pages.into_iter().filter(current).collect()
+    }
+
+    /// Pushes to every page. Returns how many take it.
+    pub(crate) fn push_to_all(&self, push: &Push) -> usize {
+        let streams: Vec<_> = self.known().by_id.values().cloned().collect();
+        deliver(&streams, push)
+    }
+
+    /// The page belongs to another session now, if it does.
+    fn moved(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
+        if before.lineage() == now.lineage() {
+            return;
+        }
+        let mut known = self.known();
+        // Unless it has been forgotten meanwhile.
+        if known.leave(stream, before) {
+            known.join(stream, now);
+        }
+    }
+
+    fn then(&self, stream: &Arc<Stream>, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Watch(at) => self.watch(stream, at),
+            Then::Forget => self.forget(stream),
+        }
+    }
+
+    fn forget(&self, stream: &Arc<Stream>) {
+        let mut known = self.known();
+        let is_it = |found: &Arc<Stream>| Arc::ptr_eq(found, stream);
+        if known.by_id.get(stream.id()).is_some_and(is_it) {
+            known.by_id.remove(stream.id());
+        }
+        known.leave(stream, &stream.session());
+    }
+
+    fn reaper(&self) -> MutexGuard<'_, Reaper> {
+        self.reaper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a page again at this time.
+    fn watch(&self, stream: &Arc<Stream>, at: Instant) {
+        let mut reaper = self.reaper();
+        reaper.last += 1;
+        let number = reaper.last;
+        reaper.due.push(Reverse((at, number)));
+        reaper.streams.insert(number, Arc::downgrade(stream));
+        // All times are equally far away: the task, if it runs, wakes early enough.
+        if !reaper.runs
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            reaper.runs = true;
+            runtime.spawn(reap(Running(self.this.clone())));
+        }
+    }
+
+    /// Looks at the pages that are due; says when the next one is.
+    fn look(&self, now: Instant) -> Option<Instant> {
+        loop {
+            let mut reaper = self.reaper();
+            let Some(Reverse((at, number))) = reaper.due.peek().copied() else {
+                reaper.runs = false;
+                return None;
+            };
+            if at > now {
+                return Some(at);
+            }
+            reaper.due.pop();
+            let stream = reaper.streams.remove(&number);
+            drop(reaper);
+            if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
+                self.then(&stream, stream.expire(now));
+            }
+        }
+    }
+}
+
+/// A page that somebody opens.
+pub(crate) struct Held<'p> {
+    pages: &'p Pages,
+    stream: Arc<Stream>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.pages.then(&self.stream, self.stream.release());
+    }
+}
+
+/// Why a page's stream could not begin.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    TooMany,
+    Session(SessionError),
+}
+
+impl From<TooMany> for OpenError {
+    fn from(TooMany: TooMany) -> Self {
+        Self::TooMany
+    }
+}
+
+impl From<SessionError> for OpenError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// The task that ends pages, until there are none to watch; where it is dropped before, with
+/// its runtime for one, the next page starts another.
+struct Running(Weak<Pages>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(pages) = self.0.upgrade() {
+            pages.reaper().runs = false;
+        }
+    }
+}
+
+async fn reap(mut running: Running) {
+    while let Some(pages) = running.0.upgrade() {
+        let Some(next) = pages.look(Instant::now()) else {
+            running.0 = Weak::new();
+            return;
+        };
+        drop(pages);
+        sleep_until(next).await;
+    }
+}
+
+fn deliver(streams: &[Arc<Stream>], push: &Push) -> usize {
+    streams.iter().filter(|stream| stream.push(push)).count()
+}
+
+impl Known {
+    fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
+        let lineage = session.lineage();
+        let pages = self.by_session.entry(lineage).or_default();
+        if let (true, Some(user)) = (pages.is_empty(), session.user()) {
+            self.by_user.entry(user.into()).or_default().push(lineage);
+        }
+        pages.push(stream.clone());
+    }
+
+    /// Returns whether it was there.
+    fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
+        let lineage = session.lineage();
+        let Some(pages) = self.by_session.get_mut(&lineage) else {
+            return false;
+        };
+        let Some(at) = pages.iter().position(|it| Arc::ptr_eq(it, stream)) else {
+            return false;
+        };
+        pages.remove(at);
+        if !pages.is_empty() {
+            return true;
+        }
+        self.by_session.remove(&lineage);
+        if let Some(user) = session.user()
+            && let Some(sessions) = self.by_user.get_mut(user)
+        {
+            sessions.retain(|it| *it != lineage);
+            if sessions.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
+        true
+    }
+
+    /// Makes room for one more page of this session; gives the one that is to end for it.
+    fn room_for(&self, session: &Session, most: usize) -> Result<Option<Arc<Stream>>, TooMany> {
+        let pages = self.by_session.get(&session.lineage());
+        let pages = pages.map_or(&[][..], Vec::as_slice);
+        if pages.len() < most {
+            return Ok(None);
+        }
+        let oldest = pages.iter().find(|stream| !stream.has_socket());
+        oldest.cloned().map(Some).ok_or(TooMany)
+    }
+}
+
+impl SessionPages for Pages {
+    fn push(&self, session: &Session, push: &Push) -> usize {
+        if !session.is_current() {
+            return 0;
+        }
+        deliver(&self.of_session(session.lineage()), push)
+    }
+
+    fn renewed(&self, lineage: Lineage) {
+        for stream in self.of_session(lineage) {
+            stream.tell_renewed();
+        }
+    }
+}
+
+impl Pages {
+    fn of_session(&self, lineage: Lineage) -> Vec<Arc<Stream>> {
+        let known = self.known();
+        known.by_session.get(&lineage).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,568 @@
+//! What a server keeps of a page: its queue, and who sends and receives at the moment.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio::time::Instant;
+
+use super::feed::Feed;
+use super::queue::{FromTheFuture, Gap, Next, Queue};
+use super::wire;
+use crate::close::{Close, CloseCode};
+use crate::id::ConnectionId;
+use crate::limits::{PageLimits, later};
+use crate::message::Message;
+use crate::outbox::{Outbox, Refused};
+use crate::push::Push;
+use crate::session::{Session, SessionError};
+
+/// A socket that carries a page's stream.
+pub(crate) trait PageSocket: Send + Sync {
+    fn id(&self) -> ConnectionId;
+    fn outbox(&self) -> &Outbox;
+    /// Closes the socket, behind what waits.
+    fn close_page(&self, close: &Close);
+    /// Asks for [`Stream::go_on`] when the outbox has room again.
+    fn want_room(&self);
+}
+
+/// Tells the handler of a page's socket that its outbox may have room again.
+pub(crate) struct Room;
+
+/// Where a page says that it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    pub(crate) epoch: Epoch,
+    pub(crate) offset: u64,
+}
+
+/// Names one stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Epoch {
+    Ours(u64),
+    /// Well-formed, and none that this library makes.
+    Other,
+}
+
+/// Why a socket did not get a page's stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AttachError {
+    /// The stream has just ended: there is room for another one.
+    Ended,
+    /// The page is attached at another route.
+    Elsewhere,
+    /// A logon has made another session of the socket's.
+    Overtaken,
+    /// The page claims to have got what it was never sent.
+    FromTheFuture,
+}
+
+/// What becomes of a message of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accepted {
+    /// It is new, and was handed to the page's handler if it has one.
+    New,
+    /// It was accepted before; this is the last one that was.
+    Again(u64),
+    /// The handler does not follow: try again when there is room.
+    Later,
+    /// The socket no longer carries the stream.
+    Superseded,
+    /// A message before it is missing.
+    OutOfOrder,
+}
+
+/// The stream of one page.
+pub(crate) struct Stream {
+    id: Arc<str>,
+    epoch: u64,
+    limits: PageLimits,
+    state: Mutex<State>,
+    /// Held while a socket runs `init` of the page's handler.
+    pub(crate) opening: tokio::sync::Mutex<()>,
+    /// Held while a message of the page is handled: those of one page never overlap, though
+    /// the socket that a message came by may be gone.
+    pub(crate) handling: Mutex<()>,
+}
+
+struct State {
+    queue: Queue,
+    /// The last id that was accepted from the page.
+    seen: u64,
+    socket: Option<Arc<dyn PageSocket>>,
+    /// The socket's outbox is full; it will ask for more.
+    waits_for_room: bool,
+    session: Session,
+    /// The route that the page is attached at.
+    route: Option<usize>,
+    /// Leads to the page's handler, where it has one.
+    feed: Option<Arc<Feed>>,
+    /// The handler's connection, which waits for acknowledgements.
+    writer: Option<Waker>,
+    /// When the page ends, unless a socket comes.
+    until: Option<Instant>,
+    /// The reaper knows of the page.
+    watched: bool,
+    /// The handler has closed: the Close follows the last message.
+    ending: Option<Close>,
+    ended: bool,
+}
+
+/// What a stream asks of the registry when it lets go of its lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Then {
+    Nothing,
+    /// Look again at this time.
+    Watch(Instant),
+    /// Forget it.
+    Forget,
+}
+
+impl Stream {
+    pub(super) fn new(
+        id: Arc<str>,
+        session: Session,
+        limits: PageLimits,
+    ) -> Result<Self, SessionError> {
+        let mut epoch = [0; 8];
+        getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
+        let state = State {
+            queue: Queue::default(),
+            seen: 0,
+            socket: None,
+            waits_for_room: false,
+            session,
+            route: None,
+            feed: None,
+            writer: None,
+            until: Some(later(Instant::now(), limits.grace)),
+            watched: true,
+            ending: None,
+            ended: false,
+        };
+        Ok(Self {
+            id,
+            epoch: u64::from_be_bytes(epoch),
+            limits,
+            state: Mutex::new(state),
+            opening: tokio::sync::Mutex::const_new(()),
+            handling: Mutex::new(()),
+        })
+    }
+
+    /// No code that can panic runs under the lock, so a poisoned one is still whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) const fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    pub(super) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(super) fn session(&self) -> Session {
+        self.lock().session.clone()
+    }
+
+    pub(super) fn has_socket(&self) -> bool {
+        self.lock().socket.is_some()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Whether the page has a handler that still runs, or one whose end it has not heard of.
+    pub(crate) fn has_handler(&self) -> bool {
+        self.lock().feed.is_some()
+    }
+
+    /// Whether a logon has made another session of the page's.
+    pub(crate) fn is_older_than(&self, session: &Session) -> bool {
+        self.lock().session.renewals() < session.renewals()
+    }
+
+    /// The page does not end while somebody opens it.
+    pub(super) fn hold(&self) {
+        self.lock().until = None;
+    }
+
+    /// Nobody opens the page any more.
+    pub(super) fn release(&self) -> Then {
+        let mut state = self.lock();
+        if state.ended || state.socket.is_some() {
+            return Then::Nothing;
+        }
+        state.wait(&self.limits)
+    }
+
+    /// From now on messages of the page go to the handler behind this feed.
+    pub(crate) fn set_handler(&self, feed: Arc<Feed>, route: usize) -> Result<(), AttachError> {
+        let mut state = self.lock();
+        if state.ended {
+            return Err(AttachError::Ended);
+        }
+        state.route = Some(route);
+        state.feed = Some(feed);
+        Ok(())
+    }
+
+    /// Whether a socket of this session may attach at this route.
+    pub(crate) fn check(&self, session: &Session, route: usize) -> Result<(), AttachError> {
+        self.lock().check(session, route)
+    }
+
+    /// From now on the page's stream goes through this socket. The one before is closed.
+    pub(super) fn attach(
+        &self,
+        session: &Session,
+        route: usize,
+        position: Option<Position>,
+        socket: &Arc<dyn PageSocket>,
+    ) -> Result<(Session, Then), AttachError> {
+        let mut state = self.lock();
+        state.check(session, route)?;
+        let gap = match position {
+            Some(Position { epoch, .. }) if epoch != Epoch::Ours(self.epoch) => {
+                state.queue.restart();
+                Some(Gap::Restart)
+            }
+            Some(Position { offset, .. }) => state.queue.resume(offset)?,
+            None => state.queue.resume(0)?,
+        };
+        let earlier = state.socket.replace(socket.clone());
+        state.route = Some(route);
+        // A page whose handler has closed does not begin anew.
+        if state.ending.is_none() {
+            state.until = None;
+        }
+        state.waits_for_room = false;
+        let before = std::mem::replace(&mut state.session, session.clone());
+        let base = state.queue.base();
+        let outbox = socket.outbox();
+        // The outbox of a new socket is empty: there is room.
+        let _ = outbox.push(&wire::welcome(&epoch_text(self.epoch), base, state.seen));
+        if let Some(gap) = gap {
+            let _ = outbox.push(&wire::reset(gap, base));
+        }
+        state.pump();
+        let writer = state.writer.take();
+        let closed = state.close_if_done();
+        drop(state);
+        if let Some(earlier) = earlier {
+            earlier.close_page(&Close::new(
+                CloseCode::SUPERSEDED,
+                "another socket has the page",
+            ));
+        }
+        writer.into_iter().for_each(Waker::wake);
+        Ok((before, said(closed)))
+    }
+
+    /// The session that the page belongs to is this one now, where that is newer: then the
+    /// present socket is not the visitor's, as far as we know.
+    pub(super) fn adopt(&self, session: &Session) -> Option<(Session, Then)> {
+        let mut state = self.lock();
+        if state.ended || session.renewals() <= state.session.renewals() {
+            return None;
+        }
+        let before = std::mem::replace(&mut state.session, session.clone());
+        let socket = state.socket.take();
+        let then = if socket.is_some() {
+            state.wait(&self.limits)
+        } else {
+            Then::Nothing
+        };
+        drop(state);
+        if let Some(socket) = socket {
+            socket.close_page(&Close::new(
+                CloseCode::SERVICE_RESTART,
+                "the visitor has logged on",
+            ));
+        }
+        Some((before, then))
+    }
+
+    /// This socket is gone; `bye` says that the page is.
+    pub(super) fn detach(&self, socket: ConnectionId, bye: bool) -> Then {
+        let mut state = self.lock();
+        if state.ended || !state.is_carried_by(socket) {
+            return Then::Nothing;
+        }
+        state.socket = None;
+        let over = state.ending.is_some() && state.queue.is_empty();
+        let then = if bye || over || state.session.has_ended() {
+            state.end(bye);
+            Then::Forget
+        } else {
+            state.wait(&self.limits)
+        };
+        let writer = state.writer.take();
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+        then
+    }
+
+    /// Adds a message. Returns whether the page still takes any.
+    pub(crate) fn push(&self, push: &Push) -> bool {
+        let mut state = self.lock();
+        if state.ended || state.ending.is_some() {
+            return false;
+        }
+        state.queue.push(push.clone(), &self.limits);
+        state.pump();
+        true
+    }
+
+    /// As [`push`](Self::push), for the handler: it waits while a socket is there and the page
+    /// does not follow.
+    pub(crate) fn poll_push(&self, cx: &Context<'_>, push: &Push) -> Poll<bool> {
+        let mut state = self.lock();
+        if state.ended || state.ending.is_some() {
+            return Poll::Ready(false);
+        }
+        if state.socket.is_some() && state.queue.is_full(&self.limits) {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        state.queue.push(push.clone(), &self.limits);
+        state.pump();
+        Poll::Ready(true)
+    }
+
+    /// The socket's outbox has room again.
+    pub(crate) fn go_on(&self, socket: ConnectionId) {
+        let mut state = self.lock();
+        if state.is_carried_by(socket) {
+            state.waits_for_room = false;
+            state.pump();
+        }
+    }
+
+    /// Tells the page that a logon has given its visitor another session.
+    pub(super) fn tell_renewed(&self) {
+        let state = self.lock();
+        if let Some(socket) = &state.socket {
+            // A page that does not follow hears of it another way: nothing is lost but time.
+            let _ = socket.outbox().push(&wire::renewed());
+        }
+    }
+
+    /// The page has everything up to this offset, says this socket.
+    pub(super) fn ack(&self, socket: ConnectionId, offset: u64) -> Result<Then, FromTheFuture> {
+        let mut state = self.lock();
+        if !state.is_carried_by(socket) {
+            return Ok(Then::Nothing);
+        }
+        if !state.queue.ack(offset)? {
+            return Ok(Then::Nothing);
+        }
+        state.pump();
+        let writer = state.writer.take();
+        let closed = state.close_if_done();
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+        Ok(said(closed))
+    }
+
+    /// A message of the page, by this socket.
+    pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
+        let mut state = self.lock();
+        if !state.is_carried_by(socket) {
+            return Accepted::Superseded;
+        }
+        if id <= state.seen {
+            return Accepted::Again(state.seen);
+        }
+        if id > state.seen + 1 {
+            return Accepted::OutOfOrder;
+        }
+        if let Some(feed) = &state.feed {
+            if !feed.has_room() {
+                return Accepted::Later;
+            }
+            feed.push(message);
+        }
+        state.seen = id;
+        Accepted::New
+    }
+
+    /// Waits until the handler takes more.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let feed = self.lock().feed.clone();
+        feed.map_or(Poll::Ready(()), |feed| feed.poll_room(cx))
+    }
+
+    /// The handler has closed: what waits is delivered, then its Close.
+    pub(super) fn finish(&self, close: &Close) -> Then {
+        let mut state = self.lock();
+        if state.ended || state.ending.is_some() {
+            return Then::Nothing;
+        }
+        state.ending = Some(close.clone());
+        if let Some(feed) = &state.feed {
+            feed.end();
+        }
+        // A page that never acknowledges keeps it no longer than one that never comes back.
+        let then = match state.until {
+            Some(_) => Then::Nothing,
+            None => state.wait(&self.limits),
+        };
+        let closed = state.close_if_done();
+        drop(state);
+        if closed.is_some() { said(closed) } else { then }
+    }
+
+    /// Looks whether the page's time is over.
+    pub(super) fn expire(&self, now: Instant) -> Then {
+        let mut state = self.lock();
+        match state.until.filter(|_| !state.ended) {
+            Some(until) if until <= now => {
+                let close = state.ending.clone().unwrap_or(Close::GOING_AWAY);
+                let socket = state.end(false);
+                drop(state);
+                if let Some(socket) = socket {
+                    socket.close_page(&close);
+                }
+                Then::Forget
+            }
+            Some(until) => Then::Watch(until),
+            None => {
+                state.watched = false;
+                Then::Nothing
+            }
+        }
+    }
+
+    /// Ends the page, and closes its socket with this.
+    pub(super) fn end(&self, close: &Close) -> Then {
+        let mut state = self.lock();
+        if state.ended {
+            return Then::Nothing;
+        }
+        let socket = state.end(false);
+        drop(state);
+        if let Some(socket) = socket {
+            socket.close_page(close);
+        }
+        Then::Forget
+    }
+}
+
+/// Closes a socket that has got everything, outside of the lock.
+fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
+    match closed {
+        Some((socket, close)) => {
+            socket.close_page(&close);
+            Then::Forget
+        }
+        None => Then::Nothing,
+    }
+}
+
+/// An epoch as the protocol writes it.
+pub(super) fn epoch_text(epoch: u64) -> String {
+    format!("{epoch:016x}")
+}
+
+impl Epoch {
+    /// Reads an epoch of the protocol: 1 to 32 characters, none that would be escaped.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
+            return None;
+        }
+        let ours = u64::from_str_radix(text, 16).ok();
+        let ours = ours.filter(|epoch| epoch_text(*epoch) == text);
+        Some(ours.map_or(Self::Other, Self::Ours))
+    }
+}
+
+impl From<FromTheFuture> for AttachError {
+    fn from(FromTheFuture: FromTheFuture) -> Self {
+        Self::FromTheFuture
+    }
+}
+
+impl State {
+    fn is_carried_by(&self, socket: ConnectionId) -> bool {
+        self.socket.as_ref().is_some_and(|it| it.id() == socket)
+    }
+
+    fn check(&self, session: &Session, route: usize) -> Result<(), AttachError> {
+        if self.ended {
+            return Err(AttachError::Ended);
+        }
+        if session.renewals() < self.session.renewals() {
+            return Err(AttachError::Overtaken);
+        }
+        match self.route {
+            Some(own) if own != route => Err(AttachError::Elsewhere),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the socket what it can take.
+    fn pump(&mut self) {
+        let Some(socket) = self.socket.as_ref().filter(|_| !self.waits_for_room) else {
+            return;
+        };
+        while let Some(next) = self.queue.next() {
+            let frame = match next {
+                Next::Reset(base) => wire::reset(Gap::Overflow, base),
+                Next::Message(frame) => frame,
+            };
+            match socket.outbox().push(&frame) {
+                Ok(()) => self.queue.given(),
+                Err(Refused::Full) => {
+                    self.waits_for_room = true;
+                    socket.want_room();
+                    return;
+                }
+                // The next socket goes on.
+                Err(Refused::Closed) => return,
+            }
+        }
+    }
+
+    /// Waits for a socket.
+    fn wait(&mut self, limits: &PageLimits) -> Then {
+        let until = later(Instant::now(), limits.grace);
+        self.until = Some(until);
+        if std::mem::replace(&mut self.watched, true) {
+            Then::Nothing
+        } else {
+            Then::Watch(until)
+        }
+    }
+
+    /// Ends a page whose handler has closed and which has got everything. Returns what to
+    /// close, and how.
+    fn close_if_done(&mut self) -> Option<(Arc<dyn PageSocket>, Close)> {
+        if !self.queue.is_empty() || self.socket.is_none() {
+            return None;
+        }
+        let close = self.ending.clone()?;
+        Some((self.end(false)?, close))
+    }
+
+    /// Ends everything. Returns the socket that is to be closed.
+    fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
+        self.ended = true;
+        self.queue = Queue::default();
+        if let Some(feed) = self.feed.take() {
+            if bye {
+                feed.say_goodbye();
+            } else {
+                feed.end();
+            }
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+        self.socket.take()
+    }
+}

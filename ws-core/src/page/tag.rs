@@ -1,0 +1,120 @@
+//! The HTML that attaches a page to its stream.
+
+use std::fmt;
+
+use super::Page;
+
+/// Where browsers find the client, and ask for a fresh page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamClient {
+    /// The path of the client: an ES module.
+    pub script: String,
+    /// The path that answers a POST with the id of a fresh page.
+    pub fresh: String,
+}
+
+impl Default for StreamClient {
+    fn default() -> Self {
+        Self {
+            script: "/ws-server/client.js".to_owned(),
+            fresh: "/ws-server/page".to_owned(),
+        }
+    }
+}
+
+/// The `<script>` of a page: see [`Page::stream_tag`]. It is HTML as it prints.
+#[must_use = "the tag belongs into the page's HTML"]
+pub struct StreamTag {
+    page: Page,
+    url: String,
+    nonce: Option<String>,
+}
+
+impl StreamTag {
+    pub(super) const fn new(page: Page, url: String) -> Self {
+        Self {
+            page,
+            url,
+            nonce: None,
+        }
+    }
+
+    /// Sets the nonce of the page's Content-Security-Policy, where it asks for one.
+    pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+}
+
+impl fmt::Display for StreamTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pages = self.page.pages();
+        let client = pages.client();
+        f.write_str(r#"<script type="module""#)?;
+        attribute(f, "src", &client.script)?;
+        attribute(f, "data-stream", &self.url)?;
+        attribute(f, "data-parameter", pages.parameter())?;
+        attribute(f, "data-page", self.page.id())?;
+        if let Some(epoch) = self.page.epoch() {
+            attribute(f, "data-epoch", &epoch)?;
+        }
+        attribute(f, "data-fresh", &client.fresh)?;
+        if let Some(nonce) = &self.nonce {
+            attribute(f, "nonce", nonce)?;
+        }
+        f.write_str("></script>")
+    }
+}
+
+/// One attribute, escaped.
+fn attribute(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
+    write!(f, " {name}=\"")?;
+    for part in value.split_inclusive(['&', '"', '<', '>']) {
+        let (plain, special) = match part.char_indices().next_back() {
+            Some((at, special @ ('&' | '"' | '<' | '>'))) => (&part[..at], Some(special)),
+            _ => (part, None),
+        };
+        f.write_str(plain)?;
+        f.write_str(match special {
+            Some('&') => "&amp;",
+            Some('"') => "&quot;",
+            Some('<') => "&lt;",
+            Some('>') => "&gt;",
+            _ => "",
+        })?;
+    }
+    f.write_str("\"")
+}
+
+impl fmt::Debug for StreamTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamTag(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::PageLimits;
+    use crate::page::Pages;
+    use crate::session::Sessions;
+
+    #[tokio::test]
+    async fn a_tag_says_where_to_connect_and_escapes_what_it_says() {
+        let sessions = Sessions::default();
+        let (session, _) = sessions.begin().await.unwrap();
+        let pages = Pages::new(PageLimits::DEFAULT, "z_pid".to_owned());
+        let page = Page::issue(&pages, &session).unwrap();
+        let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();
+        let (id, epoch) = (page.id(), page.epoch().unwrap());
+        let expected = format!(
+            "<script type=\"module\" src=\"/ws-server/client.js\" \
+             data-stream=\"/a?b=&quot;&lt;c&gt;&quot;&amp;d\" data-parameter=\"z_pid\" \
+             data-page=\"{id}\" data-epoch=\"{epoch}\" data-fresh=\"/ws-server/page\" \
+             nonce=\"n\"></script>"
+        );
+        assert_eq!(tag, expected);
+        let found = Page::of(&pages, &session, id).unwrap();
+        assert!(!found.stream_tag("/").to_string().contains("epoch"));
+    }
+}

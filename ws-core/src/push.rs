@@ -1,0 +1,120 @@
+//! What goes to pages, encoded once for all of them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use serde::Serialize;
+
+/// The kind of a message to a page, as the page protocol names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Pushed by the application.
+    Event,
+    /// Text of the page's handler.
+    Text,
+    /// Bytes of the page's handler.
+    Binary,
+}
+
+impl Kind {
+    /// The message up to the number of its offset.
+    pub(crate) const fn opening(self) -> &'static str {
+        match self {
+            Self::Event => r#"{"type":"event","offset":"#,
+            Self::Text => r#"{"type":"text","offset":"#,
+            Self::Binary => r#"{"type":"binary","offset":"#,
+        }
+    }
+}
+
+/// A message to pages, without what differs between them. Clones share the bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Push {
+    kind: Kind,
+    /// Everything behind the offset.
+    tail: Bytes,
+}
+
+impl Push {
+    /// An event of this name.
+    pub(crate) fn event<T: Serialize + ?Sized>(
+        name: &str,
+        data: &T,
+    ) -> Result<Self, serde_json::Error> {
+        let mut tail = br#","event":"#.to_vec();
+        serde_json::to_writer(&mut tail, name)?;
+        tail.extend_from_slice(br#","data":"#);
+        serde_json::to_writer(&mut tail, data)?;
+        Ok(Self::closed(Kind::Event, tail))
+    }
+
+    /// As [`event`](Self::event); a value that cannot be encoded is logged, and reaches nobody.
+    pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {
+        let push = Self::event(name, data);
+        let log = |error: &serde_json::Error| {
+            tracing::error!(event = name, %error, "a value could not be encoded");
+        };
+        push.inspect_err(log).ok()
+    }
+
+    /// A text message.
+    pub(crate) fn text(text: &str) -> Self {
+        let mut tail = br#","data":"#.to_vec();
+        serde_json::to_writer(&mut tail, text).expect("text is JSON, and memory takes it");
+        Self::closed(Kind::Text, tail)
+    }
+
+    /// A binary message.
+    pub(crate) fn binary(data: &[u8]) -> Self {
+        let mut tail = String::from(r#","data":""#);
+        BASE64.encode_string(data, &mut tail);
+        tail.push('"');
+        Self::closed(Kind::Binary, tail.into_bytes())
+    }
+
+    fn closed(kind: Kind, mut tail: Vec<u8>) -> Self {
+        tail.push(b'}');
+        Self {
+            kind,
+            tail: tail.into(),
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(crate) const fn tail(&self) -> &Bytes {
+        &self.tail
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(push: &Push) -> String {
+        let tail = std::str::from_utf8(push.tail()).unwrap();
+        format!("{}7{tail}", push.kind().opening())
+    }
+
+    #[test]
+    fn messages_are_those_of_the_protocol() {
+        let event = Push::event("a \"b\"", &[1, 2]).unwrap();
+        let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
+        assert_eq!(whole(&event), expected);
+        let text = Push::text("one\n\u{1f600}");
+        let expected = "{\"type\":\"text\",\"offset\":7,\"data\":\"one\\n\u{1f600}\"}";
+        assert_eq!(whole(&text), expected);
+        let binary = Push::binary(&[0xfb, 0xff, 1]);
+        let expected = r#"{"type":"binary","offset":7,"data":"+/8B"}"#;
+        assert_eq!(whole(&binary), expected);
+    }
+
+    #[test]
+    fn a_value_that_is_no_json_is_nothing() {
+        let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
+        assert!(Push::event("map", &keys).is_err());
+        assert_eq!(Push::event_or_log("map", &keys), None);
+    }
+}

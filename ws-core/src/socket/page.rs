@@ -1,0 +1,26 @@
+//! A connection that carries the stream of a page.
+
+use super::Shared;
+use crate::close::{Close, CloseCause};
+use crate::id::ConnectionId;
+use crate::outbox::Outbox;
+use crate::page::{PageSocket, Room};
+
+impl PageSocket for Shared {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn close_page(&self, close: &Close) {
+        self.close(close, CloseCause::ServerClosed);
+    }
+
+    fn want_room(&self) {
+        // One such notification is under way at a time: the mailbox has room.
+        let _ = self.notify(Room);
+    }
+}

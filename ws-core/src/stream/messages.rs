@@ -1,0 +1,132 @@
+//! What a page sends, and what becomes of it.
+
+use std::future::poll_fn;
+use std::sync::PoisonError;
+
+use super::{Link, PageStream};
+use crate::close::{Close, CloseCode};
+use crate::decode::DecodeError;
+use crate::extract::Context;
+use crate::handler::{Call, Step, guard};
+use crate::message::Message;
+use crate::page::{Accepted, FromPage, PONG, PageMessage, PageSocket, seen};
+use crate::protocol::Incoming;
+use crate::push::Push;
+use crate::reply::{IntoReply, Reply};
+
+/// A message has come by a page's socket.
+pub(super) fn receive(call: Call<'_, PageStream>, incoming: Incoming<'_>) -> Step<PageStream> {
+    let Incoming::Text(text) = incoming else {
+        return call.undecodable(DecodeError::ExpectedText);
+    };
+    let Ok(message) = FromPage::parse(text.as_str()) else {
+        let what = "no message of the page protocol".to_owned();
+        return call.undecodable(DecodeError::Malformed(what));
+    };
+    match message {
+        FromPage::Ack(offset) => call.now(|this, _| this.link.ack(offset)),
+        FromPage::Ping => call.now(|_, _| PONG.into_reply()),
+        FromPage::Bye => call.now(|this, _| {
+            this.link.bye = true;
+            Close::NORMAL.into_reply()
+        }),
+        FromPage::Message(id, message) => take(call, id, message),
+    }
+}
+
+/// Hands a message on, as soon as the page's handler takes it.
+fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
+    let call = match call.try_now(|this, context| this.link.take(context, id, &message)) {
+        Ok(step) => return step,
+        Err(call) => call,
+    };
+    let mut taken = call.take();
+    Step::pending(async move {
+        let (this, context) = taken.parts();
+        let outcome = guard(context, async {
+            loop {
+                poll_fn(|cx| this.link.stream.poll_room(cx)).await;
+                if let Some(reply) = this.link.take(context, id, &message) {
+                    return reply;
+                }
+            }
+        });
+        let outcome = outcome.await;
+        taken.finish(outcome)
+    })
+}
+
+/// Goes on with the page's queue when the socket has taken what waits. One step at a time, so
+/// that a client that is slow, but not stuck, has all the time it needs.
+pub(super) fn wait_for_room(call: Call<'_, PageStream>) -> Step<PageStream> {
+    let mut taken = call.take();
+    Step::pending(async move {
+        let (this, context) = taken.parts();
+        let shared = context.socket.shared().clone();
+        let outcome = guard(context, async {
+            let room = shared.outbox().room().notified();
+            tokio::pin!(room);
+            // Registered before the look, so that nothing is missed in between.
+            room.as_mut().enable();
+            // Then there is room for a message of any size.
+            let is_empty = || shared.outbox().has_room(usize::MAX, 0);
+            if !is_empty() {
+                room.await;
+            }
+            if is_empty() {
+                this.link.stream.go_on(this.link.socket);
+            } else {
+                shared.want_room();
+            }
+            Reply::NONE
+        });
+        let outcome = outcome.await;
+        taken.finish(outcome)
+    })
+}
+
+impl Link {
+    fn ack(&self, offset: u64) -> Reply {
+        let pages = self.page.pages();
+        match pages.ack(&self.stream, self.socket, offset) {
+            Ok(()) => Reply::NONE,
+            Err(_) => Close::policy("`ack` of what was not sent").into_reply(),
+        }
+    }
+
+    /// Takes a message of the page; `None` where its handler does not follow.
+    fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Option<Reply> {
+        if message.len() > self.max_payload {
+            return Some(Close::new(CloseCode::TOO_BIG, "message too big").into_reply());
+        }
+        let handling = self.stream.handling.lock();
+        let _one_by_one = handling.unwrap_or_else(PoisonError::into_inner);
+        Some(match self.stream.accept(self.socket, id, message) {
+            Accepted::Later => return None,
+            Accepted::New if self.stream.has_handler() => seen(id).into_reply(),
+            Accepted::New => self.hear(context, id, message),
+            Accepted::Again(last) => seen(last).into_reply(),
+            Accepted::Superseded => Reply::NONE,
+            Accepted::OutOfOrder => Close::policy("a message is missing").into_reply(),
+        })
+    }
+
+    /// Gives a message to the application, and what it says to the page's queue.
+    fn hear(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
+        let sent = PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
+        let Some(reply) = context.hub().hear(&sent) else {
+            let close = Close::new(CloseCode::UNSUPPORTED_DATA, "no messages are taken here");
+            return Reply::undecodable(close);
+        };
+        let Reply { mut messages, end } = reply;
+        while let Some(message) = messages.next() {
+            self.stream.push(&match &message {
+                Message::Text(text) => Push::text(text),
+                Message::Binary(data) => Push::binary(data),
+            });
+        }
+        let mut reply = seen(id).into_reply();
+        reply.end = end;
+        reply
+    }
+}

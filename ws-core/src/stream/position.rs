@@ -1,0 +1,84 @@
+//! What the handshake of a page says of where the page stands.
+
+use serde::Deserialize;
+
+use crate::error::Refusal;
+use crate::extract::Handshake;
+use crate::page::{Epoch, PAGE_PROTOCOL, Position};
+
+/// The parameters of the page protocol. Others are passed over.
+#[derive(Deserialize)]
+struct Parameters {
+    epoch: Option<String>,
+    offset: Option<u64>,
+}
+
+/// Where the page stands; `None` where it knows of no epoch.
+pub(super) fn of(handshake: &Handshake) -> Result<Option<Position>, Refusal> {
+    let query = handshake.query().unwrap_or_default();
+    let malformed = || Refusal::BAD_REQUEST.body("`epoch` and `offset` are not those of a page");
+    let said: Parameters = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
+    match (said.epoch, said.offset) {
+        (None, None) => Ok(None),
+        (Some(epoch), Some(offset)) => {
+            let epoch = Epoch::parse(&epoch).ok_or_else(malformed)?;
+            Ok(Some(Position { epoch, offset }))
+        }
+        _ => Err(malformed()),
+    }
+}
+
+/// Checks that the client speaks the page protocol.
+pub(super) fn check_protocol(handshake: &Handshake) -> Result<(), Refusal> {
+    if handshake.protocol() == Some(PAGE_PROTOCOL) {
+        return Ok(());
+    }
+    Err(Refusal::BAD_REQUEST.body("this is a page stream: offer the subprotocol `page.v1`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn read(query: &str) -> Result<Option<Position>, u16> {
+        let uri = format!("/websocket?{query}").parse().unwrap();
+        let read = of(&Handshake::new(uri, HeaderMap::new()));
+        read.map_err(|refusal| refusal.status().as_u16())
+    }
+
+    #[test]
+    fn a_position_is_read_whole_or_refused() {
+        let ours = Epoch::Ours(0xff);
+        let offset = 41;
+        let there = Some(Position {
+            epoch: ours,
+            offset,
+        });
+        assert_eq!(read("z_pid=x&epoch=00000000000000ff&offset=41"), Ok(there));
+        assert_eq!(read("z_pid=x"), Ok(None));
+        let other = Some(Position {
+            epoch: Epoch::Other,
+            offset: 0,
+        });
+        // Not as this library writes it.
+        for epoch in ["ff", "00000000000000FF", "Yk3vQ0r2pWc", "+0000000000000ff"] {
+            let read = read(&format!("epoch={}&offset=0", epoch.replace('+', "_")));
+            assert_eq!(read, Ok(other), "{epoch}");
+        }
+        for query in [
+            "epoch=ff",
+            "offset=1",
+            "epoch=&offset=1",
+            "epoch=a%20b&offset=1",
+            "epoch=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&offset=1",
+            "epoch=ff&offset=-1",
+            "epoch=ff&offset=1.0",
+            "epoch=ff&offset=99999999999999999999",
+            "epoch=ff&offset=1&offset=1",
+        ] {
+            assert_eq!(read(query), Err(400), "{query}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What the connection of a page's handler reads and writes: the page, instead of a socket.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{BufMut, buf::Limit};
+
+use crate::close::{Close, CloseCode};
+use crate::outbox::{DirectWrite, Transport};
+use crate::page::{Feed, Pages, Stream};
+use crate::protocol::{Decoder, Event, Incoming, Role};
+use crate::push::Push;
+
+/// The largest message of a handler to its page, in bytes: any that it made is taken.
+const MOST: usize = usize::MAX;
+
+/// The stream of a page, as a transport.
+///
+/// The handler's connection is driven as any other: it reads frames of a client, which the
+/// page's sockets have fed, and writes frames, which become messages of the page's queue.
+pub(super) struct PageTransport {
+    pages: Arc<Pages>,
+    stream: Arc<Stream>,
+    feed: Arc<Feed>,
+    decoder: Decoder,
+    /// Decoded, and waiting until the page follows.
+    waiting: VecDeque<Item>,
+    closed: bool,
+}
+
+enum Item {
+    Push(Push),
+    Close(Close),
+}
+
+impl PageTransport {
+    pub(super) fn new(pages: Arc<Pages>, stream: Arc<Stream>, feed: Arc<Feed>) -> Self {
+        Self {
+            pages,
+            stream,
+            feed,
+            decoder: Decoder::new(Role::Client, MOST),
+            waiting: VecDeque::new(),
+            closed: false,
+        }
+    }
+
+    /// Hands over what waits, as far as the page follows.
+    fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
+        while let Some(item) = self.waiting.front() {
+            match item {
+                Item::Push(push) => {
+                    ready!(self.stream.poll_push(cx, push));
+                }
+                Item::Close(close) => {
+                    self.closed = true;
+                    self.pages.finish(&self.stream, close);
+                }
+            }
+            self.waiting.pop_front();
+        }
+        Poll::Ready(())
+    }
+
+    fn decode(&mut self, mut bytes: &mut [u8]) -> io::Result<()> {
+        let broken = |_| io::Error::from(io::ErrorKind::InvalidData);
+        while let Some(event) = self.decoder.decode(&mut bytes).map_err(broken)? {
+            self.waiting.push_back(match event {
+                Event::Message(Incoming::Text(text)) => Item::Push(Push::text(text.as_str())),
+                Event::Message(Incoming::Binary(data)) => Item::Push(Push::binary(data.as_slice())),
+                Event::Close(Some((code, text))) => {
+                    Item::Close(Close::new(code, text.into_string()))
+                }
+                Event::Close(None) => Item::Close(Close::from(CloseCode::NORMAL)),
+                // The page's sockets have their own.
+                Event::Ping(_) | Event::Pong(_) => continue,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Transport for PageTransport {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.feed.poll_read(cx, buf).map(Ok)
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
+        let read = ready!(self.feed.poll_read(cx, &mut bytes));
+        buf.put_slice(&bytes[..read]);
+        Poll::Ready(Ok(read))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_waiting(cx));
+        let mut bytes = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
+        slices
+            .iter()
+            .for_each(|slice| bytes.extend_from_slice(slice));
+        self.decode(&mut bytes)?;
+        // What the page does not take now is kept here, and goes on before anything else.
+        let _ = self.poll_waiting(cx);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_waiting(cx).map(Ok)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_waiting(cx).map(Ok)
+    }
+
+    /// Whoever sends wakes the handler's connection: its order is the page's.
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        None
+    }
+}
+
+impl Drop for PageTransport {
+    /// The handler's connection is over: nobody waits for the page any longer.
+    fn drop(&mut self) {
+        for item in self.waiting.drain(..) {
+            match item {
+                Item::Push(push) => {
+                    self.stream.push(&push);
+                }
+                Item::Close(close) => {
+                    self.closed = true;
+                    self.pages.finish(&self.stream, &close);
+                }
+            }
+        }
+        if !self.closed {
+            self.pages.finish(&self.stream, &Close::internal());
+        }
+    }
+}
