@@ -1,0 +1,305 @@
+//! The stream of a page: what is pushed arrives once and in order, over any connections.
+
+use serde_json::json;
+use ws_core::testkit::{TestKit, TestVisitor};
+use ws_server::limits::{PageLimits, ServerLimits};
+use ws_server::prelude::*;
+
+use crate::journal::{quiet, secs};
+use crate::tab::{Got, Tab, event};
+
+mod bad_input;
+mod handlers;
+mod random;
+mod scopes;
+
+dispatch! {
+    struct Routes;
+
+    stream: "/stream" => PageStream;
+    other:  "/other"  => PageStream;
+}
+
+/// A server with page streams, and a visitor.
+async fn server() -> (TestKit, TestVisitor) {
+    served(PageLimits::DEFAULT).await
+}
+
+async fn served(pages: PageLimits) -> (TestKit, TestVisitor) {
+    let limits = ServerLimits {
+        pages,
+        ..ServerLimits::DEFAULT
+    };
+    let kit = TestKit::with_limits(limits);
+    let kit = kit.with_table(Routes::table(), NoState).unwrap();
+    let visitor = kit.visitor().await;
+    (kit, visitor)
+}
+
+fn numbers(numbers: impl IntoIterator<Item = u64>) -> Vec<Got> {
+    numbers.into_iter().map(|n| event("n", n)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pushed_before_the_page_attaches_arrives_in_order() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    for n in 1..=3_u64 {
+        assert_eq!(page.push("n", &n), 1);
+    }
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    assert_eq!(page.push("n", &4_u64), 1);
+    assert_eq!(tab.so_far().await, numbers(1..=4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_with_a_connection_comes_again_and_what_arrived_does_not() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    page.push("n", &1_u64);
+    assert_eq!(tab.so_far().await, numbers([1]));
+    // Written into a connection that is dying, and read by nobody.
+    page.push("n", &2_u64);
+    tab.cut().await;
+    page.push("n", &3_u64);
+    tokio::time::sleep(secs(10)).await;
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, numbers(2..=3));
+    // Received, and the acknowledgement lost.
+    tab.acknowledges = false;
+    page.push("n", &4_u64);
+    assert_eq!(tab.so_far().await, numbers([4]));
+    tab.cut().await;
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_a_connection_ends_after_its_grace_time_and_not_before() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    page.push("n", &1_u64);
+    assert_eq!(tab.so_far().await, numbers([1]));
+    tab.cut().await;
+    tokio::time::sleep(secs(19)).await;
+    assert_eq!((page.push("n", &2_u64), kit.hub().page_count()), (1, 1));
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!((page.push("n", &3_u64), kit.hub().page_count()), (0, 0));
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    page.push("n", &4_u64);
+    assert_eq!(tab.so_far().await, numbers([4]));
+    // A connection that holds it keeps it, however long.
+    tokio::time::sleep(secs(100)).await;
+    assert_eq!(page.push("n", &5_u64), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_rendered_and_never_came_ends_too() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    assert_eq!(kit.hub().page_count(), 1);
+    tokio::time::sleep(secs(21)).await;
+    assert_eq!((kit.hub().page_count(), page.push("n", &1)), (0, 0));
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let reset = Got::Reset("restart".to_owned());
+    assert_eq!(tab.so_far().await, [reset], "it is told what it missed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_knows_no_epoch_gets_what_is_kept_without_a_reset() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    page.push("n", &1_u64);
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
+    tab.epoch = None;
+    let mut tab = tab.connected().await;
+    assert_eq!(tab.so_far().await, numbers([1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_past_its_limit_becomes_a_reset() {
+    let limits = PageLimits {
+        messages: 4,
+        ..PageLimits::DEFAULT
+    };
+    let (kit, visitor) = served(limits).await;
+    let page = visitor.page();
+    for n in 1..=6_u64 {
+        page.push("n", &n);
+    }
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let overflow = Got::Reset("overflow".to_owned());
+    assert_eq!(tab.so_far().await, [overflow.clone(), event("n", 6)]);
+    // In the middle of a connection too.
+    tab.acknowledges = false;
+    for n in 7..=12_u64 {
+        page.push("n", &n);
+    }
+    let got = tab.so_far().await;
+    let expected = [numbers(7..=10), vec![overflow], numbers([12])].concat();
+    assert_eq!(got, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut first = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let mut second = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    assert_eq!(page.push("n", &1_u64), 1);
+    assert_eq!(second.so_far().await, numbers([1]));
+    let superseded = Got::Closed(4409, "another socket has the page".to_owned());
+    assert_eq!(first.so_far().await, [superseded]);
+    // Its end takes nothing from the newer one.
+    tokio::time::sleep(secs(30)).await;
+    page.push("n", &2_u64);
+    assert_eq!(second.so_far().await, numbers([2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_says_goodbye_ends_at_once() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    tab.say(&json!({"type": "bye"})).await;
+    assert_eq!(tab.next().await, Got::Closed(1000, String::new()));
+    quiet().await;
+    assert_eq!(kit.hub().page_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_of_the_page_is_answered() {
+    let (kit, visitor) = server().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.say(&json!({"type": "ping"})).await;
+    assert_eq!(tab.next().await, Got::Other(json!({"type": "pong"})));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_subprotocol_is_the_streams_own() {
+    let (kit, visitor) = server().await;
+    let refused = kit.open("/stream").visitor(&visitor).connect().await;
+    let refusal = refused.unwrap_err();
+    assert_eq!(refusal.status(), 400);
+    let text = "this is a page stream: offer the subprotocol `page.v1`";
+    assert_eq!(refusal.text(), text);
+    let knock = kit.open("/stream").visitor(&visitor);
+    let knock = knock.header("sec-websocket-protocol", "v1.chat, page.v1");
+    assert!(knock.connect().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_attaches_at_one_route() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let _tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let mut other = Tab::of(&kit, &visitor, "/other", &page);
+    let elsewhere = (409, "this page is attached at another route".to_owned());
+    assert_eq!(other.connect().await, Err(elsewhere));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_has_only_so_many_pages() {
+    let limits = PageLimits {
+        per_session: 2,
+        ..PageLimits::DEFAULT
+    };
+    let (kit, visitor) = served(limits).await;
+    let oldest = visitor.page();
+    let _one = Tab::new(&kit, &visitor, "/stream").connected().await;
+    let third = visitor.page();
+    assert_eq!((oldest.push("n", &1), third.push("n", &1)), (0, 1));
+    let _two = Tab::of(&kit, &visitor, "/stream", &third).connected().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream");
+    let refused = (429, "this session has too many pages".to_owned());
+    assert_eq!(tab.connect().await, Err(refused));
+    let other = kit.visitor().await;
+    Tab::new(&kit, &other, "/stream").connected().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_page_says_goes_to_the_application_once_and_in_order() {
+    let (kit, visitor) = server().await;
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    kit.hub().on_page_message(move |sent, _| {
+        let text = sent.message.as_text().unwrap().to_owned();
+        hears.lock().unwrap().push(text.clone());
+        sent.page.push("n", &1_u64);
+        format!("heard {text}")
+    });
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("a").await;
+    tab.send("b").await;
+    let said = |text: &str| Got::Text(format!("heard {text}"));
+    let expected = [event("n", 1), said("a"), event("n", 1), said("b")];
+    assert_eq!(tab.so_far().await, expected);
+    assert_eq!(tab.unseen(), 0);
+    // Sent into a connection that dies, with the answer: it is sent again, and heard once.
+    tab.send("c").await;
+    quiet().await;
+    tab.cut().await;
+    assert_eq!(tab.unseen(), 1);
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [event("n", 1), said("c")]);
+    assert_eq!(*heard.lock().unwrap(), ["a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_pages_go_to_a_topic() {
+    let (kit, visitor) = server().await;
+    let topic: Topic<u64> = Topic::new("said");
+    kit.hub().publish_page_messages(topic.clone());
+    let listener = kit.handler::<crate::pages::handlers::Listener>();
+    let mut listener = listener.connect().await.unwrap();
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("7").await;
+    assert_eq!(listener.text().await, "7");
+    tab.send("no number").await;
+    let closed = Got::Closed(1007, "undecodable payload".to_owned());
+    assert_eq!(tab.so_far().await, [closed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_hears_a_page_its_messages_are_refused_with_1003() {
+    let (kit, visitor) = server().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("hello").await;
+    let closed = Got::Closed(1003, "no messages are taken here".to_owned());
+    assert_eq!(tab.next().await, closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_application_closes_the_connection_and_the_page_goes_on() {
+    let (kit, visitor) = server().await;
+    kit.hub().on_page_message(|sent, _| {
+        assert_ne!(sent.message.as_text(), Some("panic"), "as told");
+        sent.message.clone()
+    });
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("panic").await;
+    assert!(matches!(tab.next().await, Got::Closed(1011, _)));
+    tab.connect().await.unwrap();
+    tab.send("on").await;
+    assert_eq!(tab.so_far().await, [Got::Text("on".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_gets_everything() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
+    // A network that takes little, so that the socket's outbox fills up.
+    tab.knock = |knock| knock.network_room(1024);
+    let mut tab = tab.connected().await;
+    let long = "x".repeat(100_000);
+    for _ in 0..8 {
+        assert_eq!(page.push("long", &long), 1);
+    }
+    for _ in 0..8 {
+        assert_eq!(tab.next().await, event("long", long.as_str()));
+    }
+}

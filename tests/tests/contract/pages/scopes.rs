@@ -1,0 +1,132 @@
+//! Who gets what is pushed to a page, a session, a user, or everyone.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_push_reaches_its_scope_and_nobody_else() {
+    let (kit, _) = server().await;
+    // 2 users × 2 browsers × 2 tabs.
+    let mut tabs = Vec::new();
+    let mut pages = Vec::new();
+    let mut browsers = Vec::new();
+    for user in ["ada", "ada", "bob", "bob"] {
+        let visitor = kit.user(user).await;
+        for _ in 0..2 {
+            let page = visitor.page();
+            tabs.push(Tab::of(&kit, &visitor, "/stream", &page).connected().await);
+            pages.push(page);
+        }
+        browsers.push(visitor);
+    }
+    assert_eq!(pages[2].push("page", &1), 1);
+    assert_eq!(browsers[1].session().push("session", &1), 2);
+    assert_eq!(kit.hub().user("ada").push("user", &1), 4);
+    assert_eq!(kit.hub().user("ada").count(), 4);
+    assert_eq!(kit.hub().user("eve").push("user", &1), 0);
+    assert_eq!(kit.hub().broadcast("all", &1), 8);
+    let mut receipts = Vec::new();
+    for tab in &mut tabs {
+        let got = tab.so_far().await;
+        let names = got.iter().map(|got| match got {
+            Got::Event(name, _) => name.as_str(),
+            other => panic!("{other:?}"),
+        });
+        receipts.push(names.collect::<Vec<_>>().join(" "));
+    }
+    let expected = [
+        "user all",
+        "user all",
+        "page session user all",
+        "session user all",
+        "all",
+        "all",
+        "all",
+        "all",
+    ];
+    assert_eq!(receipts, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_cannot_be_encoded_reaches_nobody() {
+    let (kit, visitor) = server().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    let map = std::collections::BTreeMap::from([((1, 2), 3)]);
+    assert_eq!(kit.hub().broadcast("map", &map), 0);
+    assert_eq!(visitor.session().push("map", &map), 0);
+    assert_eq!(tab.so_far().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_before_a_logon_gets_nothing_of_the_user_until_it_reattaches() {
+    let (kit, mut visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let before = visitor.session().clone();
+    visitor.logon("ada").await;
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.so_far().await, [renewed]);
+    assert_eq!(kit.hub().user("ada").push("secret", &1), 0);
+    assert_eq!(visitor.session().push("secret", &1), 0);
+    assert_eq!(before.push("secret", &1), 0);
+    assert_eq!(kit.hub().broadcast("all", &1), 1, "it is still somebody");
+    assert_eq!(tab.so_far().await, [event("all", 1)]);
+    // With the old cookie it does not get in again; with the new one it is the user's.
+    tab.cut().await;
+    assert_eq!(tab.connect().await.unwrap_err().0, 403);
+    tab.set_visitor(&visitor);
+    tab.connect().await.unwrap();
+    assert_eq!(kit.hub().user("ada").push("secret", &2), 1);
+    assert_eq!(visitor.session().push("secret", &3), 1);
+    assert_eq!(tab.so_far().await, [event("secret", 2), event("secret", 3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_to_a_page_of_the_user_does_not_go_to_a_socket_of_before_the_logon() {
+    let (kit, mut visitor) = server().await;
+    let planted = visitor.page();
+    // Whoever planted the session has its page open.
+    let mut attacker = Tab::of(&kit, &visitor, "/stream", &planted).connected().await;
+    visitor.logon("ada").await;
+    let page = kit.hub().find_page(visitor.session(), planted.id()).unwrap();
+    assert_eq!(page.push("secret", &1), 1);
+    let got = attacker.so_far().await;
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
+    assert_eq!(got, [renewed, closed]);
+    assert_eq!(attacker.connect().await.unwrap_err().0, 403);
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &planted).connected().await;
+    assert_eq!(tab.so_far().await, [event("secret", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logoff_closes_all_pages_of_the_session() {
+    let (kit, mut visitor) = server().await;
+    let mut tabs = [
+        Tab::new(&kit, &visitor, "/stream").connected().await,
+        Tab::new(&kit, &visitor, "/stream").connected().await,
+    ];
+    let mut other = Tab::new(&kit, &kit.visitor().await, "/stream").connected().await;
+    visitor.logoff().await;
+    for tab in &mut tabs {
+        let closed = Got::Closed(4401, "the session has ended".to_owned());
+        assert_eq!(tab.next().await, closed);
+    }
+    quiet().await;
+    assert_eq!(kit.hub().page_count(), 1);
+    assert_eq!(kit.hub().broadcast("all", &1), 1);
+    assert_eq!(other.so_far().await, [event("all", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_two_servers_share_pushes_to_the_pages_of_both() {
+    let (kit, visitor) = server().await;
+    let sessions = kit.hub().sessions().clone();
+    let second = TestKit::with_sessions(sessions);
+    let second = second.with_table(Routes::table(), NoState).unwrap();
+    let page = second.hub().open_page(visitor.session()).unwrap();
+    let mut here = Tab::new(&kit, &visitor, "/stream").connected().await;
+    let mut there = Tab::of(&second, &visitor, "/stream", &page).connected().await;
+    assert_eq!(visitor.session().push("n", &1_u64), 2);
+    assert_eq!(here.so_far().await, numbers([1]));
+    assert_eq!(there.so_far().await, numbers([1]));
+}

@@ -1,0 +1,230 @@
+//! A page in a browser's tab, as the page protocol wants it: for tests without a browser.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+use ws_core::testkit::{Knock, Received, TestClient, TestKit, TestVisitor};
+use ws_server::prelude::*;
+
+/// What a tab has received.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Got {
+    /// An event: its name and its data.
+    Event(String, Value),
+    Text(String),
+    Binary(String),
+    /// Why messages are missing.
+    Reset(String),
+    /// The connection is closed, with this code and text.
+    Closed(u16, String),
+    /// The connection is lost.
+    Lost,
+    /// Anything that is not for the application, as it came.
+    Other(Value),
+}
+
+/// A page in a tab, over any number of connections.
+pub(crate) struct Tab {
+    kit: TestKit,
+    visitor: TestVisitor,
+    path: String,
+    page: String,
+    pub(crate) epoch: Option<String>,
+    pub(crate) offset: u64,
+    /// What the server has not seen, with ids; not yet given to a socket where it is new.
+    unseen: VecDeque<(u64, String)>,
+    last_id: u64,
+    /// Whether it acknowledges what it gets.
+    pub(crate) acknowledges: bool,
+    pub(crate) client: Option<TestClient>,
+    /// What is done with every handshake.
+    pub(crate) knock: fn(Knock) -> Knock,
+}
+
+impl Tab {
+    /// A tab with a page that was rendered just now.
+    pub(crate) fn new(kit: &TestKit, visitor: &TestVisitor, path: &str) -> Self {
+        Self::of(kit, visitor, path, &visitor.page())
+    }
+
+    /// A tab with this page, as it was rendered.
+    pub(crate) fn of(kit: &TestKit, visitor: &TestVisitor, path: &str, page: &Page) -> Self {
+        Self {
+            kit: kit.clone(),
+            visitor: visitor.clone(),
+            path: path.to_owned(),
+            page: page.id().to_owned(),
+            epoch: page.epoch(),
+            offset: 0,
+            unseen: VecDeque::new(),
+            last_id: 0,
+            acknowledges: true,
+            client: None,
+            knock: |knock| knock,
+        }
+    }
+
+    /// The visitor has another cookie now.
+    pub(crate) fn set_visitor(&mut self, visitor: &TestVisitor) {
+        self.visitor = visitor.clone();
+    }
+
+    /// The request's target.
+    pub(crate) fn target(&self) -> String {
+        let position = self.epoch.as_ref();
+        let position = position.map(|epoch| format!("&epoch={epoch}&offset={}", self.offset));
+        let position = position.unwrap_or_default();
+        format!("{}?z_pid={}{position}", self.path, self.page)
+    }
+
+    /// Connects; sends again what the server has not seen. Gives the status of a refusal.
+    pub(crate) async fn connect(&mut self) -> Result<(), (u16, String)> {
+        let knock = self.kit.open(&self.target()).session(&self.visitor);
+        let knock = (self.knock)(knock.header("sec-websocket-protocol", "page.v1"));
+        let client = knock.connect().await;
+        let said = |refusal: Refusal| (refusal.status().as_u16(), refusal.text().to_owned());
+        self.client = Some(client.map_err(said)?);
+        let welcome = self.json().await.expect("a welcome");
+        assert_eq!(welcome["type"], "welcome", "{welcome}");
+        let epoch = welcome["epoch"].as_str().unwrap().to_owned();
+        if self.epoch.as_ref().is_some_and(|known| *known != epoch) {
+            // What was sent may have been handled. A test of that looks before it comes here.
+            assert!(self.unseen.is_empty(), "messages of an epoch that is gone");
+            self.last_id = 0;
+        }
+        self.epoch = Some(epoch);
+        self.offset = welcome["offset"].as_u64().unwrap();
+        self.seen(welcome["seen"].as_u64().unwrap());
+        for (id, text) in self.unseen.clone() {
+            self.give(id, &text).await;
+        }
+        Ok(())
+    }
+
+    /// Connects a tab that must get in.
+    pub(crate) async fn connected(mut self) -> Self {
+        self.connect().await.expect("the page gets in");
+        self
+    }
+
+    fn seen(&mut self, last: u64) {
+        self.unseen.retain(|(id, _)| *id > last);
+    }
+
+    /// How many messages the server has not said to have seen.
+    pub(crate) fn unseen(&self) -> usize {
+        self.unseen.len()
+    }
+
+    pub(crate) fn client(&mut self) -> &mut TestClient {
+        self.client.as_mut().expect("a tab that is connected")
+    }
+
+    /// Sends a message, now or when it is connected again.
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.last_id += 1;
+        let id = self.last_id;
+        self.unseen.push_back((id, text.to_owned()));
+        if self.client.is_some() {
+            self.give(id, text).await;
+        }
+    }
+
+    async fn give(&mut self, id: u64, text: &str) {
+        let message = json!({"type": "text", "id": id, "data": text});
+        self.say(&message).await;
+    }
+
+    /// Sends what it likes.
+    pub(crate) async fn say(&mut self, message: &Value) {
+        self.client().send(message.to_string()).await;
+    }
+
+    /// Drops the connection, with what is on its way.
+    pub(crate) async fn cut(&mut self) {
+        if let Some(mut client) = self.client.take() {
+            client.reset().await;
+        }
+    }
+
+    /// The next of whatever the server sends; `None` where the connection ends.
+    async fn json(&mut self) -> Option<Value> {
+        match self.client().receive().await {
+            Received::Message(message) => {
+                let text = message.as_text().expect("a text frame");
+                Some(serde_json::from_str(text).expect("JSON"))
+            }
+            Received::Ping(_) | Received::Pong(_) => Some(json!({"type": "ping frame"})),
+            Received::Close(code, text) => Some(json!({"close": code.get(), "text": text})),
+            Received::End => None,
+        }
+    }
+
+    /// The next that is not just a sign of what the server has seen.
+    pub(crate) async fn next(&mut self) -> Got {
+        loop {
+            let Some(message) = self.json().await else {
+                self.client = None;
+                return Got::Lost;
+            };
+            if let Some(got) = self.read(message).await {
+                return got;
+            }
+        }
+    }
+
+    async fn read(&mut self, message: Value) -> Option<Got> {
+        if let Some(code) = message["close"].as_u64() {
+            self.client = None;
+            let text = message["text"].as_str().unwrap().to_owned();
+            return Some(Got::Closed(u16::try_from(code).unwrap(), text));
+        }
+        let text = |name: &str| message[name].as_str().unwrap().to_owned();
+        let got = match message["type"].as_str().unwrap() {
+            "seen" => {
+                self.seen(message["id"].as_u64().unwrap());
+                return None;
+            }
+            "ping frame" => return None,
+            "reset" => {
+                self.offset = message["offset"].as_u64().unwrap();
+                return Some(Got::Reset(text("why")));
+            }
+            "event" => Got::Event(text("event"), message["data"].clone()),
+            "text" => Got::Text(text("data")),
+            "binary" => Got::Binary(text("data")),
+            _ => return Some(Got::Other(message)),
+        };
+        let offset = message["offset"].as_u64().unwrap();
+        assert_eq!(offset, self.offset + 1, "each message once, in order");
+        self.offset = offset;
+        if self.acknowledges {
+            self.say(&json!({"type": "ack", "offset": offset})).await;
+        }
+        Some(got)
+    }
+
+    /// Everything that has come so far.
+    pub(crate) async fn so_far(&mut self) -> Vec<Got> {
+        let mut all = Vec::new();
+        loop {
+            let wait = tokio::time::sleep(std::time::Duration::from_millis(1));
+            tokio::select! {
+                biased;
+                got = self.next(), if self.client.is_some() => all.push(got),
+                () = wait => return all,
+            }
+        }
+    }
+
+    /// How many events have come so far.
+    pub(crate) async fn count(&mut self, name: &str) -> usize {
+        let is_it = |got: &&Got| matches!(got, Got::Event(event, _) if event == name);
+        self.so_far().await.iter().filter(is_it).count()
+    }
+}
+
+/// An event of this name.
+pub(crate) fn event(name: &str, data: impl Into<Value>) -> Got {
+    Got::Event(name.to_owned(), data.into())
+}
