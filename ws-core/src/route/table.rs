@@ -7,7 +7,7 @@ use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, connect};
-use crate::extract::{AnyState, Endpoint, FromRef};
+use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
@@ -40,6 +40,14 @@ impl Entry {
             connect: connect::<H, R>,
             start: None,
         }
+    }
+
+    /// The route with the marker `R`, run by the handler `H` for as long as a page lives.
+    ///
+    /// Until pages have streams it is run for one connection, as by [`new`](Self::new). A
+    /// route without pages is reported at this call.
+    pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
+        Self::new::<H, R>(number)
     }
 
     /// Asks this function before `init` of every connection.

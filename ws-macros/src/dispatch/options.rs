@@ -31,15 +31,17 @@ enum Kind {
     Origins,
     Protocols,
     Start,
+    Attach,
 }
 
-/// Every option there is; those after the first five are fields of `LimitOptions`.
+/// Every option there is; those after the first six are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
     ("origins", Kind::Origins),
     ("protocols", Kind::Protocols),
     ("start", Kind::Start),
+    ("attach", Kind::Attach),
     ("max_message", Kind::Size),
     ("outbox", Kind::Size),
     ("outbox_frames", Kind::Count),
@@ -77,6 +79,7 @@ pub enum Meaning {
     Origins(Origins),
     Protocols(Vec<String>),
     Start(Path),
+    AttachPage,
 }
 
 /// Which origins may connect.
@@ -151,6 +154,11 @@ impl Options {
         }
     }
 
+    /// Whether the handler lives as long as a page.
+    pub fn attaches_page(&self) -> bool {
+        self.choices.contains_key("attach")
+    }
+
     /// What a flag says, if it is there.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.choices.get(name)?.meaning {
@@ -202,6 +210,7 @@ impl Kind {
                 "the path of a function of the handshake, such as `only_v2` or \
                  `crate::devices::by_version`"
             }
+            Self::Attach => "`page`",
         };
         format!("`{name}` is {takes}")
     }
@@ -235,6 +244,7 @@ impl Kind {
             (Self::Start, ValueKind::Word(word)) => name_of_function(word)
                 .map(Meaning::Start)
                 .ok_or_else(|| self.takes(name)),
+            (Self::Attach, _) if word("page") => Ok(Meaning::AttachPage),
             _ => Err(self.takes(name)),
         }
     }
