@@ -103,6 +103,7 @@ dispatch! {
         require_session: true, require_page: false, origins: ["https://a.example"],
         protocols: ["v2.chat", "v1.chat"],
     };
+    page: "/page" => Any { attach: page, require_session: true, rate: 5/s };
     open: "/open" => Any { rate: off, origins: any };
     strict: "/strict" => Any { rate: 100/m, origins: same, max_message: 100 };
 }
@@ -230,6 +231,17 @@ fn every_option_reaches_the_route() {
         Some(Origins::List(&["https://a.example"]))
     );
     assert_eq!(spec.options.protocols, Some(&["v2.chat", "v1.chat"][..]));
+}
+
+#[test]
+fn a_route_says_that_its_handler_is_attached_to_a_page() {
+    let (page, limits) = configured("page");
+    assert!(page.options.attach_page);
+    assert_eq!(page.options.require_session, Some(true));
+    assert_eq!(limits.rate, Some(Rate::new(5, Duration::from_secs(1))));
+    for other in ["plain", "full", "open"] {
+        assert!(!configured(other).0.options.attach_page, "{other}");
+    }
 }
 
 #[test]

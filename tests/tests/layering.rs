@@ -20,7 +20,7 @@ const CORE: &[&[&str]] = &[
     &["decode", "topic"],
     &["page", "reply"],
     &["socket"],
-    &["hub"],
+    &["hub", "call"],
     &["extract"],
     &["handler"],
     &["driver"],

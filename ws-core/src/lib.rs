@@ -3,7 +3,8 @@
 //! Name the facade `ws-server` in your `Cargo.toml`; this crate is what it is built on:
 //! RFC 6455 without IO ([`protocol`]), the life of a connection ([`driver`]), handles to it
 //! ([`socket`]), what connections share ([`hub`], [`topic`]), the arguments and return
-//! values of hooks ([`extract`], [`decode`], [`reply`]), and routes ([`route`]).
+//! values of hooks ([`extract`], [`decode`], [`reply`]), requests and their answers ([`call`]),
+//! and routes ([`route`]).
 //!
 //! The modules form levels; a module uses only modules of lower levels.
 
@@ -11,6 +12,7 @@
 
 mod address;
 pub mod admit;
+pub mod call;
 pub mod close;
 pub mod decode;
 pub mod driver;

@@ -138,6 +138,7 @@ impl Reply {
 /// | `String`, `&'static str`, `Cow<'static, str>`, [`ByteString`] | one text message |
 /// | [`Bytes`] | one binary message |
 /// | [`Json<T>`](Json) | one text message of JSON |
+/// | [`Answer<R, E>`](crate::call::Answer) | one text message: the answer to a call |
 /// | [`Message`] | one message of either kind |
 /// | `Option<R>` | `R`, or nothing |
 /// | `Vec<R>` | many messages, in order |
@@ -147,8 +148,9 @@ impl Reply {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as the reply of a hook",
     label = "not a reply",
-    note = "a hook returns `()`, `String`, `&'static str`, `Bytes`, `Message`, `Json<T>`, `Close`, \
-            or `Option`, `Vec`, `Result<_, impl Into<Close>>` or `(_, Close)` of these",
+    note = "a hook returns `()`, `String`, `&'static str`, `Bytes`, `Message`, `Json<T>`, \
+            `Answer<R, E>`, `Close`, or `Option`, `Vec`, `Result<_, impl Into<Close>>` or \
+            `(_, Close)` of these",
     note = "to send a value of your own, derive `serde::Serialize` for it and return `Json(value)`"
 )]
 pub trait IntoReply {

@@ -112,6 +112,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `origins` | `same`, `any`, `["https://a.example", …]` | `same`, or what the server says |
 /// | `protocols` | `["v2.chat", "v1.chat"]`, the most wanted first | none |
 /// | `start` | the path of a function, see below | none |
+/// | `attach` | `page`, see below: the handler lives as long as the page | as the connection |
 /// | `max_message` | size; past it 1009 | `64 KiB` |
 /// | `outbox`, `outbox_frames` | size, number: what may wait for the client | `1 MiB`, `1024` |
 /// | `on_full` | `close` (1013), `refuse` (an error of `send`) | `close` |
@@ -154,6 +155,21 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The arguments that `V1` takes must be there on the route, as those of its own handler.
+///
+/// # Attached to a page
+///
+/// With `attach: page` one value of the handler lives as long as the page that a visitor has
+/// open, over all connections that the page makes: `init` runs for the first of them, and
+/// `terminate` when the page is closed, or has been away for longer than its grace time. What is
+/// sent meanwhile arrives once and in order.
+///
+/// ```text
+/// dash: "/dash" => Dashboard { attach: page };
+/// ```
+///
+/// The other side is the client of this library, or one that speaks the protocol of pages. That
+/// has its own subprotocol, so that such a route takes no `protocols`. It needs a session and a
+/// page, and takes no `start`, which could choose a handler that is not attached: `init` refuses.
 ///
 /// # State
 ///

@@ -79,7 +79,7 @@ pub use ws_core::socket::{Sender, Socket, Timer};
 pub use ws_core::testkit;
 pub use ws_core::topic::Topic;
 pub use ws_core::{
-    close, decode, error, extract, handler, limits, reply, route, session, socket, topic,
+    call, close, decode, error, extract, handler, limits, reply, route, session, socket, topic,
 };
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
@@ -95,6 +95,7 @@ struct Readme;
 /// ```
 pub mod prelude {
     pub use bytes::Bytes;
+    pub use ws_core::call::{Answer, Call};
     pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
     #[cfg(feature = "msgpack")]
     pub use ws_core::decode::MsgPack;

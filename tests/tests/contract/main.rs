@@ -35,6 +35,9 @@
 //! | without `message`, data closes with 1003 | `payloads::a_handler_without_message_closes_with_1003_when_data_comes` |
 //! | the wrong kind closes with 1003 | `payloads::a_message_of_the_wrong_kind_closes_with_1003` |
 //! | what does not decode closes with 1007 | `payloads::a_payload_that_does_not_decode_closes_with_1007` |
+//! | a `Call` is answered by an `Answer` that names it | `calls::an_answer_is_ok_or_a_typed_error_and_names_its_call` and its neighbours |
+//! | what is no call closes with 1007 | `calls::what_is_no_call_closes_with_1007` |
+//! | but a `Checked` body is answered | `calls::a_checked_body_that_does_not_decode_is_answered_and_the_connection_goes_on` |
 //! | `or_refuse` and `or_close` hide the error | `hooks::or_refuse_and_or_close_show_nothing_of_the_error` |
 //! | and log it | `logs::panics_and_errors_are_logged_at_error_with_the_name_of_the_hook` |
 //! | the user's own `From` stays possible | `hooks::an_error_of_the_applications_own_closes_as_it_says` |
@@ -117,6 +120,7 @@ mod journal;
 mod probe;
 
 mod bearer;
+mod calls;
 mod closing;
 mod hooks;
 mod init;

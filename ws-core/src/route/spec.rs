@@ -41,6 +41,8 @@ pub struct RouteOptions {
     pub protocols: Option<&'static [&'static str]>,
     /// Whether a `start` function may refuse a handshake or choose another handler.
     pub start: bool,
+    /// Whether the handler lives as long as a page, over any number of connections.
+    pub attach_page: bool,
     /// The limits.
     pub limits: LimitOptions,
 }
@@ -53,6 +55,7 @@ impl RouteOptions {
         origins: None,
         protocols: None,
         start: false,
+        attach_page: false,
         limits: LimitOptions::NONE,
     };
 }

@@ -63,6 +63,14 @@ impl Entry {
         }
     }
 
+    /// The route with the marker `R`, run by the handler `H` for as long as a page lives.
+    ///
+    /// Until pages have streams it is run for one connection, as by [`new`](Self::new). A
+    /// route without pages is reported at this call.
+    pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
+        Self::new::<H, R>(number)
+    }
+
     /// Asks this function before `init` of every connection.
     pub const fn start(self, decide: Decide) -> Self {
         Self {

@@ -140,6 +140,10 @@ fn check_said_once(block: &Block, errors: &Errors) {
 fn check_options(options: &Options, errors: &Errors) {
     options.check_ping_below_idle(errors);
     options.check_page_has_session(errors);
+    options.check_attached_has_session(errors);
+    options.check_attached_has_page(errors);
+    options.check_attached_has_no_protocols(errors);
+    options.check_attached_has_no_start(errors);
 }
 
 /// What stands at a route is for the function of its URL: documentation, conditions and

@@ -195,7 +195,11 @@ fn params(
 fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream) -> TokenStream {
     let attrs = attributes(&route.attrs, &LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
-    let new = quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>);
+    let new = if route.options.attaches_page() {
+        quote_spanned!(handler.span()=> #core::route::Entry::attached::<#handler, #marker>)
+    } else {
+        quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>)
+    };
     let start = route.options.start().map(|path| start(path, marker, core));
     quote! {
         #(#attrs)*

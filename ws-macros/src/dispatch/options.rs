@@ -1,6 +1,7 @@
 //! The options of a route: which there are, and what their values mean.
 
 mod lists;
+mod rules;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,15 +31,17 @@ enum Kind {
     Origins,
     Protocols,
     Start,
+    Attach,
 }
 
-/// Every option there is; those after the first five are fields of `LimitOptions`.
+/// Every option there is; those after the first six are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
     ("origins", Kind::Origins),
     ("protocols", Kind::Protocols),
     ("start", Kind::Start),
+    ("attach", Kind::Attach),
     ("max_message", Kind::Size),
     ("outbox", Kind::Size),
     ("outbox_frames", Kind::Count),
@@ -76,6 +79,7 @@ pub enum Meaning {
     Origins(Origins),
     Protocols(Vec<String>),
     Start(Path),
+    AttachPage,
 }
 
 /// Which origins may connect.
@@ -142,57 +146,17 @@ impl Options {
         self
     }
 
-    /// A ping that comes after the idle limit keeps no connection alive.
-    ///
-    /// Only what the table says is compared: what it leaves open the server may set, which
-    /// compares again.
-    pub fn check_ping_below_idle(&self, errors: &Errors) {
-        let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
-            return;
-        };
-        let (Meaning::TimeOrOff(Some(after)), Meaning::TimeOrOff(Some(limit))) =
-            (&ping.meaning, &idle.meaning)
-        else {
-            return;
-        };
-        let place = ping.written.as_ref().or(idle.written.as_ref());
-        if let (true, Some(place)) = (after >= limit, place) {
-            errors.push(
-                place,
-                format!(
-                    "`ping` ({after:?}) must be below `idle` ({limit:?}), or the connection is \
-                         closed before its first ping"
-                ),
-            );
-        }
-    }
-
-    /// A page belongs to a session, so that there is none without one.
-    pub fn check_page_has_session(&self, errors: &Errors) {
-        let (Some(page), Some(session)) = (
-            self.choices.get("require_page"),
-            self.choices.get("require_session"),
-        ) else {
-            return;
-        };
-        let place = page.written.as_ref().or(session.written.as_ref());
-        let contradict =
-            self.flag("require_page") == Some(true) && self.flag("require_session") == Some(false);
-        if let (true, Some(place)) = (contradict, place) {
-            errors.push(
-                place,
-                "`require_page: true` needs a session: a page belongs to one; remove it or \
-                 `require_session: false`",
-            );
-        }
-    }
-
     /// The function that `start` names, if it is there.
     pub fn start(&self) -> Option<&Path> {
         match &self.choices.get("start")?.meaning {
             Meaning::Start(path) => Some(path),
             _ => None,
         }
+    }
+
+    /// Whether the handler lives as long as a page.
+    pub fn attaches_page(&self) -> bool {
+        self.choices.contains_key("attach")
     }
 
     /// What a flag says, if it is there.
@@ -246,6 +210,7 @@ impl Kind {
                 "the path of a function of the handshake, such as `only_v2` or \
                  `crate::devices::by_version`"
             }
+            Self::Attach => "`page`",
         };
         format!("`{name}` is {takes}")
     }
@@ -279,6 +244,7 @@ impl Kind {
             (Self::Start, ValueKind::Word(word)) => name_of_function(word)
                 .map(Meaning::Start)
                 .ok_or_else(|| self.takes(name)),
+            (Self::Attach, _) if word("page") => Ok(Meaning::AttachPage),
             _ => Err(self.takes(name)),
         }
     }

@@ -24,6 +24,7 @@ dispatch! {
     };
     off: "/off" => Echo { ping: off, idle: off, rate: off, on_full: close };
     who: "/who" => Echo { require_session: true, require_page: false, origins: same };
+    page: "/page" => Echo { attach: page };
     any: "/any" => Echo { require_session: false, origins: any, on_full: refuse };
     list: "/list" => Echo {
         origins: ["https://a.example", "http://[::1]:8080"],

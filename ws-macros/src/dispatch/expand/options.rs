@@ -7,23 +7,27 @@ use crate::dispatch::options::{Choice, Meaning, Options, Origins};
 
 /// `RouteOptions { … }`; what the table leaves open is not written.
 pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
-    const OF_ROUTE: [&str; 5] = [
+    const OF_ROUTE: [&str; 6] = [
         "require_session",
         "require_page",
         "origins",
         "protocols",
         "start",
+        "attach",
     ];
     let (own, limits): (Vec<_>, Vec<_>) = options
         .choices
         .iter()
         .partition(|(name, _)| OF_ROUTE.contains(name));
     let field = |(name, choice): &(&&'static str, &Choice)| {
-        let name = Ident::new(name, Span::call_site());
         let value = meaning(&choice.meaning, core);
-        if let Meaning::Start(_) = choice.meaning {
-            return quote!(#name: #value,);
+        // Of these it is only said that they are there: the rest stands in the route's entry.
+        match &choice.meaning {
+            Meaning::Start(_) => return quote!(start: #value,),
+            Meaning::AttachPage => return quote!(attach_page: #value,),
+            _ => {}
         }
+        let name = Ident::new(name, Span::call_site());
         quote!(#name: ::core::option::Option::Some(#value),)
     };
     let own = own.iter().map(field);
@@ -63,7 +67,6 @@ fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
         Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
         Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
         Meaning::Protocols(list) => quote!(&[#(#list),*]),
-        // That there is one. The function itself stands in the route's entry.
-        Meaning::Start(_) => quote!(true),
+        Meaning::Start(_) | Meaning::AttachPage => quote!(true),
     }
 }

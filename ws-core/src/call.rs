@@ -1,0 +1,207 @@
+//! Requests of a client and the answers that name them, each one text message of JSON.
+//!
+//! ```text
+//! {"call":7,"body":{"type":"rename","name":"Ada"}}      the request
+//! {"answer":7,"ok":{"name":"Ada"}}                      its answer
+//! {"answer":7,"error":{"type":"taken"}}                 or this
+//! ```
+//!
+//! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. A [`Checked`] body that does not
+//! decode is answered too, where another closes the connection.
+
+mod body;
+mod envelope;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use self::body::{BodyError, Checked};
+use crate::decode::Json;
+use crate::message::Message;
+use crate::reply::{IntoReply, Reply};
+use crate::socket::IntoMessage;
+
+/// Names a call: a number that the caller has not used before on this connection.
+///
+/// It is an integer from 0 to 2^53 - 1, which every JSON parser reads exactly; anything else
+/// does not decode. The number is the caller's: it says nothing and proves nothing.
+///
+/// ```
+/// use ws_core::call::CallId;
+///
+/// let id = CallId::new(7).unwrap();
+/// assert_eq!((id.get(), id.to_string()), (7, "7".to_owned()));
+/// assert_eq!(CallId::new(1 << 53), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallId(u64);
+
+impl CallId {
+    /// The largest id: 2^53 - 1.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// The id with this number, if it is at most 2^53 - 1.
+    pub const fn new(number: u64) -> Option<Self> {
+        if number > Self::MAX.0 {
+            return None;
+        }
+        Some(Self(number))
+    }
+
+    /// The number of this id.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The answer to the call of this id.
+    ///
+    /// ```
+    /// use ws_core::call::{Answer, Call};
+    ///
+    /// fn message(call: Call<String>) -> Answer<usize, &'static str> {
+    ///     let (id, body) = call.split();
+    ///     id.answer(if body.is_empty() { Err("empty") } else { Ok(body.len()) })
+    /// }
+    /// # let call = Call { id: ws_core::call::CallId::MAX, body: "four".to_owned() };
+    /// # assert_eq!(message(call).result, Ok(4));
+    /// ```
+    pub const fn answer<R, E>(self, result: Result<R, E>) -> Answer<R, E> {
+        Answer { id: self, result }
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A request of the client: `{"call":7,"body":…}`.
+///
+/// `message` takes it as `Json<Call<T>>` and answers it, at once or later:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ws_core::call::{Answer, Call};
+/// use ws_core::decode::Json;
+///
+/// #[derive(Deserialize)]
+/// struct Rename { name: String }
+///
+/// #[derive(Serialize)]
+/// struct Renamed { name: String }
+///
+/// #[derive(Serialize)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// enum RenameError { Taken }
+///
+/// # struct Profile;
+/// # impl Profile {
+/// fn message(&mut self, Json(call): Json<Call<Rename>>) -> Answer<Renamed, RenameError> {
+///     call.answer(self.rename(&call.body))
+/// }
+/// # fn rename(&mut self, rename: &Rename) -> Result<Renamed, RenameError> {
+/// #     if rename.name == "root" { return Err(RenameError::Taken) }
+/// #     Ok(Renamed { name: rename.name.clone() })
+/// # }
+/// # }
+/// # let ask = |text| {
+/// #     let answer = Profile.message(Json(serde_json::from_str(text).unwrap()));
+/// #     serde_json::to_string(&answer).unwrap()
+/// # };
+/// # let ok = ask(r#"{"call":7,"body":{"name":"Ada"}}"#);
+/// # assert_eq!(ok, r#"{"answer":7,"ok":{"name":"Ada"}}"#);
+/// # let error = ask(r#"{"call":8,"body":{"name":"root"}}"#);
+/// # assert_eq!(error, r#"{"answer":8,"error":{"type":"taken"}}"#);
+/// ```
+///
+/// Where other messages come beside calls, an untagged enum tells them apart:
+///
+/// ```
+/// # use serde::Deserialize;
+/// # use ws_core::call::{Call, Checked};
+/// # #[derive(Deserialize)]
+/// # struct Rename { name: String }
+/// #[derive(Deserialize)]
+/// #[serde(untagged)]
+/// enum Incoming {
+///     Call(Call<Checked<Rename>>),
+///     Say { text: String },
+/// }
+/// # let say = serde_json::from_str(r#"{"text":"hello"}"#).unwrap();
+/// # assert!(matches!(say, Incoming::Say { text } if text == "hello"));
+/// # let call = serde_json::from_str(r#"{"call":1,"body":{}}"#).unwrap();
+/// # let Incoming::Call(Call { body: Checked(Err(_)), .. }) = call else { panic!() };
+/// ```
+///
+/// Members beside `call` and `body` are passed over. A call that does not decode closes the
+/// connection with 1007, as any [`Json`] does; [`Checked`] is for answering it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Call<T> {
+    /// What the answer names.
+    pub id: CallId,
+    /// What is asked.
+    pub body: T,
+}
+
+impl<T> Call<T> {
+    /// The answer to this call.
+    pub const fn answer<R, E>(&self, result: Result<R, E>) -> Answer<R, E> {
+        self.id.answer(result)
+    }
+
+    /// The id and the body, for an answer that uses the body up.
+    pub fn split(self) -> (CallId, T) {
+        (self.id, self.body)
+    }
+}
+
+/// The answer to a [`Call`]: `{"answer":7,"ok":…}` or `{"answer":7,"error":…}`.
+///
+/// A hook returns it, also within `Option`, `Vec` and the other replies; from elsewhere
+/// `socket.send(answer)` sends it. An `R` of `()` is sent as `"ok":null`.
+///
+/// ```
+/// use ws_core::call::{Answer, CallId};
+///
+/// let id = CallId::new(7).unwrap();
+/// let done: Answer<(), String> = id.answer(Ok(()));
+/// let text = serde_json::to_string(&done).unwrap();
+/// assert_eq!(text, r#"{"answer":7,"ok":null}"#);
+/// assert_eq!(serde_json::from_str::<Answer<(), String>>(&text).unwrap(), done);
+/// ```
+#[must_use = "an answer that is not sent leaves the client waiting"]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Answer<R, E> {
+    /// The id of the call.
+    pub id: CallId,
+    /// What came of it.
+    pub result: Result<R, E>,
+}
+
+impl<R, E> Answer<R, E> {
+    /// The call was done.
+    pub const fn ok(id: CallId, value: R) -> Self {
+        id.answer(Ok(value))
+    }
+
+    /// The call was not done, and why.
+    pub const fn error(id: CallId, error: E) -> Self {
+        id.answer(Err(error))
+    }
+}
+
+impl<R: Serialize, E: Serialize> IntoReply for Answer<R, E> {
+    fn into_reply(self) -> Reply {
+        Json(self).into_reply()
+    }
+}
+
+impl<R: Serialize, E: Serialize> IntoMessage for Answer<R, E> {
+    fn into_message(self) -> Result<Message, String> {
+        Json(self).into_message()
+    }
+}

@@ -1,0 +1,132 @@
+//! Bodies that may be wrong without an end of the connection.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The body of a [`Call`](super::Call) that is answered even where it does not decode.
+///
+/// A call whose envelope is right decodes whatever its body is. What the body lacks becomes
+/// an answer like any other error:
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ws_core::call::{Answer, BodyError, Call, Checked};
+/// use ws_core::decode::Json;
+///
+/// # #[derive(Deserialize)]
+/// # struct Rename { name: String }
+/// # #[derive(Serialize)]
+/// # struct Renamed { name: String }
+/// #[derive(Serialize)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// enum RenameError {
+///     Taken,
+///     Malformed { why: BodyError },
+/// }
+///
+/// impl From<BodyError> for RenameError {
+///     fn from(why: BodyError) -> Self {
+///         Self::Malformed { why }
+///     }
+/// }
+///
+/// # struct Profile;
+/// # impl Profile {
+/// fn message(&mut self, Json(call): Json<Call<Checked<Rename>>>) -> Answer<Renamed, RenameError> {
+///     let (id, Checked(body)) = call.split();
+///     id.answer(body.map_err(RenameError::from).and_then(|rename| self.rename(rename)))
+/// }
+/// # fn rename(&mut self, rename: Rename) -> Result<Renamed, RenameError> {
+/// #     if rename.name == "root" { return Err(RenameError::Taken) }
+/// #     Ok(Renamed { name: rename.name })
+/// # }
+/// # }
+/// # let call = serde_json::from_str(r#"{"call":7,"body":{}}"#).unwrap();
+/// # let answer = serde_json::to_string(&Profile.message(Json(call))).unwrap();
+/// # assert_eq!(
+/// #     answer,
+/// #     r#"{"answer":7,"error":{"type":"malformed","why":"missing field `name`"}}"#,
+/// # );
+/// ```
+///
+/// The body is kept as it came before it is read, as the content of an untagged enum is: types
+/// that need more of JSON than serde can keep, such as 128-bit integers, do not decode in it.
+/// A call without `body`, and what is no JSON, still closes with 1007.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Checked<T>(pub Result<T, BodyError>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Checked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Buffered::Only(Attempt(result)) = Buffered::deserialize(deserializer)?;
+        Ok(Self(result))
+    }
+}
+
+/// Makes serde keep the value before it reads it: a failure in the middle of a value would
+/// leave the parser there, with no way to the rest of the envelope.
+///
+/// It works where the call itself is kept already, in an untagged enum, where raw JSON is
+/// not to be had. And it keeps the order of members, which `serde_json::Value` does not.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Buffered<T> {
+    Only(Attempt<T>),
+}
+
+/// Reads a value, and does not fail where it is another.
+struct Attempt<T>(Result<T, BodyError>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Attempt<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(T::deserialize(deserializer).map_err(BodyError::new)))
+    }
+}
+
+/// Characters of the longest detail: it quotes what the client sent, which may be long.
+const LONGEST: usize = 200;
+
+/// Why a body did not become what the hook asks for.
+///
+/// [`detail`](Self::detail) is for the client, and what `Serialize` writes, so that an error of
+/// the application may have it as a field. It may quote the client's message: `Display` and
+/// `Debug`, which end in logs, leave it out.
+///
+/// ```
+/// use ws_core::call::{Call, Checked};
+///
+/// let call: Call<Checked<u8>> = serde_json::from_str(r#"{"call":7,"body":"no"}"#).unwrap();
+/// let error = call.body.0.unwrap_err();
+/// assert_eq!(error.detail(), r#"invalid type: string "no", expected u8"#);
+/// assert_eq!(error.to_string(), "the body of the call does not decode");
+/// ```
+#[derive(Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(transparent)]
+#[error("the body of the call does not decode")]
+pub struct BodyError {
+    detail: String,
+}
+
+impl BodyError {
+    fn new(error: impl fmt::Display) -> Self {
+        let mut detail = error.to_string();
+        if let Some((end, _)) = detail.char_indices().nth(LONGEST) {
+            detail.truncate(end);
+            detail.push('…');
+        }
+        Self { detail }
+    }
+
+    /// What is wrong, in the decoder's words, cut after 200 characters.
+    ///
+    /// It names members of the expected type and may quote the message: keep it out of logs.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl fmt::Debug for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyError").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! Options that contradict each other.
+//!
+//! Each rule also sees what stands in `defaults`. Where both sides do, it is reported there, and
+//! not again at the routes.
+
+use super::{Meaning, Options};
+use crate::errors::Errors;
+
+impl Options {
+    /// A ping that comes after the idle limit keeps no connection alive.
+    ///
+    /// Only what the table says is compared: what it leaves open the server may set, which
+    /// compares again.
+    pub fn check_ping_below_idle(&self, errors: &Errors) {
+        let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
+            return;
+        };
+        let (Meaning::TimeOrOff(Some(after)), Meaning::TimeOrOff(Some(limit))) =
+            (&ping.meaning, &idle.meaning)
+        else {
+            return;
+        };
+        let place = ping.written.as_ref().or(idle.written.as_ref());
+        if let (true, Some(place)) = (after >= limit, place) {
+            errors.push(
+                place,
+                format!(
+                    "`ping` ({after:?}) must be below `idle` ({limit:?}), or the connection is \
+                         closed before its first ping"
+                ),
+            );
+        }
+    }
+
+    /// A page belongs to a session, so that there is none without one.
+    ///
+    /// Where the page is also attached, that says what the route is, and the session is what
+    /// it lacks: see [`Self::check_attached_has_session`].
+    pub fn check_page_has_session(&self, errors: &Errors) {
+        if self.attaches_page() {
+            return;
+        }
+        let (Some(page), Some(session)) = (
+            self.choices.get("require_page"),
+            self.choices.get("require_session"),
+        ) else {
+            return;
+        };
+        let place = page.written.as_ref().or(session.written.as_ref());
+        let contradict =
+            self.flag("require_page") == Some(true) && self.flag("require_session") == Some(false);
+        if let (true, Some(place)) = (contradict, place) {
+            errors.push(
+                place,
+                "`require_page: true` needs a session: a page belongs to one; remove it or \
+                 `require_session: false`",
+            );
+        }
+    }
+
+    /// A handler that lives as long as a page needs a session, which the page belongs to.
+    pub fn check_attached_has_session(&self, errors: &Errors) {
+        if self.flag("require_session") == Some(false) {
+            let why = "`attach: page` needs a session: a page belongs to one";
+            self.report_attached_and("require_session", why, errors);
+        }
+    }
+
+    /// A handler that lives as long as a page needs that page.
+    pub fn check_attached_has_page(&self, errors: &Errors) {
+        if self.flag("require_page") == Some(false) {
+            let why = "`attach: page` needs a page";
+            self.report_attached_and("require_page", why, errors);
+        }
+    }
+
+    /// The stream of a page speaks its own subprotocol, so that there is none to choose.
+    pub fn check_attached_has_no_protocols(&self, errors: &Errors) {
+        let why = "`attach: page` speaks a subprotocol of its own";
+        self.report_attached_and("protocols", why, errors);
+    }
+
+    /// A `start` function may hand the connection to a handler that does not speak to pages.
+    pub fn check_attached_has_no_start(&self, errors: &Errors) {
+        let why = "`attach: page` goes without `start`, which may choose another handler: refuse \
+                   in `init` instead";
+        self.report_attached_and("start", why, errors);
+    }
+
+    /// Reports `attach: page` beside another option, at the one of them that is the route's own;
+    /// at the other option where both are.
+    fn report_attached_and(&self, name: &str, why: &str, errors: &Errors) {
+        let (Some(attach), Some(other)) = (self.choices.get("attach"), self.choices.get(name))
+        else {
+            return;
+        };
+        let (said, opposite) = match other.meaning {
+            Meaning::Flag(flag) => (
+                format!("{name}: {flag}"),
+                Some(format!("{name}: {}", !flag)),
+            ),
+            _ => (name.to_owned(), None),
+        };
+        let attached = "attach: page";
+        let (place, remedy) = match (&attach.written, &other.written, opposite) {
+            (Some(_), Some(place), _) => (place, format!("remove `{said}` or `{attached}`")),
+            (Some(place), None, Some(opposite)) => (
+                place,
+                format!("`defaults` has `{said}`: write `{opposite}` here"),
+            ),
+            (Some(place), None, None) => (
+                place,
+                format!("remove `{attached}` here, or `{said}` from `defaults`"),
+            ),
+            (None, Some(place), _) => (
+                place,
+                format!("remove `{said}` here, or `{attached}` from `defaults`"),
+            ),
+            // Both stand in `defaults`, where it is reported.
+            (None, None, _) => return,
+        };
+        errors.push(place, format!("{why}; {remedy}"));
+    }
+}
