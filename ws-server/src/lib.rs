@@ -75,11 +75,13 @@ pub use ws_core::outbox::Policy;
 pub use ws_core::page::Page;
 pub use ws_core::session::{Session, SessionError};
 pub use ws_core::socket::{Sender, Socket, Timer};
+pub use ws_core::stream::PageStream;
 #[cfg(feature = "test-kit")]
 pub use ws_core::testkit;
 pub use ws_core::topic::Topic;
 pub use ws_core::{
-    call, close, decode, error, extract, handler, limits, reply, route, session, socket, topic,
+    call, close, decode, error, extract, handler, limits, page, reply, route, session, socket,
+    topic,
 };
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
@@ -112,6 +114,7 @@ pub mod prelude {
     pub use ws_core::route::{IntoStart, Start, Table};
     pub use ws_core::session::Session;
     pub use ws_core::socket::{Sender, Socket};
+    pub use ws_core::stream::PageStream;
     pub use ws_core::topic::Topic;
     pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};
 

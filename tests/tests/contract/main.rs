@@ -118,6 +118,7 @@
 #[macro_use]
 mod journal;
 mod probe;
+mod tab;
 
 mod bearer;
 mod calls;
@@ -129,6 +130,7 @@ mod listening;
 mod logs;
 mod mailbox;
 mod order;
+mod pages;
 mod panics;
 mod payloads;
 mod proxies;

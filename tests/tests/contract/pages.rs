@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use ws_core::testkit::{TestKit, TestVisitor};
+use ws_server::extract::NoState;
 use ws_server::limits::{PageLimits, ServerLimits};
 use ws_server::prelude::*;
 
@@ -92,7 +93,7 @@ async fn a_page_without_a_connection_ends_after_its_grace_time_and_not_before() 
     page.push("n", &4_u64);
     assert_eq!(tab.so_far().await, numbers([4]));
     // A connection that holds it keeps it, however long.
-    tokio::time::sleep(secs(100)).await;
+    assert_eq!(tab.stay(100).await, []);
     assert_eq!(page.push("n", &5_u64), 1);
 }
 
@@ -154,7 +155,7 @@ async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409()
     let superseded = Got::Closed(4409, "another socket has the page".to_owned());
     assert_eq!(first.so_far().await, [superseded]);
     // Its end takes nothing from the newer one.
-    tokio::time::sleep(secs(30)).await;
+    assert_eq!(second.stay(30).await, []);
     page.push("n", &2_u64);
     assert_eq!(second.so_far().await, numbers([2]));
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use serde_json::{Value, json};
+use ws_core::protocol::OpCode;
 use ws_core::testkit::{Knock, Received, TestClient, TestKit, TestVisitor};
 use ws_server::prelude::*;
 
@@ -154,8 +155,15 @@ impl Tab {
                 let text = message.as_text().expect("a text frame");
                 Some(serde_json::from_str(text).expect("JSON"))
             }
-            Received::Ping(_) | Received::Pong(_) => Some(json!({"type": "ping frame"})),
-            Received::Close(code, text) => Some(json!({"close": code.get(), "text": text})),
+            Received::Ping(payload) => {
+                self.client().frame(OpCode::Pong, true, &payload).await;
+                Some(json!({"type": "ping frame"}))
+            }
+            Received::Pong(_) => Some(json!({"type": "ping frame"})),
+            Received::Close(code, text) => {
+                self.client().close(code, "").await;
+                Some(json!({"close": code.get(), "text": text}))
+            }
             Received::End => None,
         }
     }
@@ -217,10 +225,14 @@ impl Tab {
         }
     }
 
-    /// How many events have come so far.
-    pub(crate) async fn count(&mut self, name: &str) -> usize {
-        let is_it = |got: &&Got| matches!(got, Got::Event(event, _) if event == name);
-        self.so_far().await.iter().filter(is_it).count()
+    /// Stays for so long, as a browser that answers pings.
+    pub(crate) async fn stay(&mut self, seconds: u64) -> Vec<Got> {
+        let mut all = Vec::new();
+        for _ in 0..seconds {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            all.extend(self.so_far().await);
+        }
+        all
     }
 }
 

@@ -242,10 +242,13 @@ impl Pages {
         reaper.due.push(Reverse((at, number)));
         reaper.streams.insert(number, Arc::downgrade(stream));
         // All times are equally far away: the task, if it runs, wakes early enough.
-        if !reaper.runs
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            reaper.runs = true;
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let runs = std::mem::replace(&mut reaper.runs, true);
+        // A runtime that is going down drops the task at once, and that takes the lock.
+        drop(reaper);
+        if !runs {
             runtime.spawn(reap(Running(self.this.clone())));
         }
     }

@@ -50,7 +50,8 @@ impl Entry {
         }
     }
 
-    /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`.
+    /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`. A
+    /// route without pages is reported at this call.
     pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
         Self {
             number,
@@ -61,14 +62,6 @@ impl Entry {
             start: None,
             of_pages: true,
         }
-    }
-
-    /// The route with the marker `R`, run by the handler `H` for as long as a page lives.
-    ///
-    /// Until pages have streams it is run for one connection, as by [`new`](Self::new). A
-    /// route without pages is reported at this call.
-    pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
-        Self::new::<H, R>(number)
     }
 
     /// Asks this function before `init` of every connection.

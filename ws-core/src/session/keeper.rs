@@ -32,9 +32,9 @@ impl Keeper {
 
     /// Starts the task where it does not run.
     pub(super) fn start(&self, sessions: &Arc<Inner>) {
-        let mut runs = self.runs();
-        if !*runs {
-            *runs = true;
+        let runs = std::mem::replace(&mut *self.runs(), true);
+        // Without the lock: a runtime that is going down drops the task at once.
+        if !runs {
             let running = Running(Arc::downgrade(sessions));
             tokio::spawn(keep(running, sessions.limits.idle / TURNS));
         }

@@ -85,16 +85,23 @@ async fn a_push_to_a_page_of_the_user_does_not_go_to_a_socket_of_before_the_logo
     let (kit, mut visitor) = server().await;
     let planted = visitor.page();
     // Whoever planted the session has its page open.
-    let mut attacker = Tab::of(&kit, &visitor, "/stream", &planted).connected().await;
+    let mut attacker = Tab::of(&kit, &visitor, "/stream", &planted)
+        .connected()
+        .await;
     visitor.logon("ada").await;
-    let page = kit.hub().find_page(visitor.session(), planted.id()).unwrap();
+    let page = kit
+        .hub()
+        .find_page(visitor.session(), planted.id())
+        .unwrap();
     assert_eq!(page.push("secret", &1), 1);
     let got = attacker.so_far().await;
     let renewed = Got::Other(json!({"type": "renewed"}));
     let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
     assert_eq!(got, [renewed, closed]);
     assert_eq!(attacker.connect().await.unwrap_err().0, 403);
-    let mut tab = Tab::of(&kit, &visitor, "/stream", &planted).connected().await;
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &planted)
+        .connected()
+        .await;
     assert_eq!(tab.so_far().await, [event("secret", 1)]);
 }
 
@@ -105,7 +112,9 @@ async fn a_logoff_closes_all_pages_of_the_session() {
         Tab::new(&kit, &visitor, "/stream").connected().await,
         Tab::new(&kit, &visitor, "/stream").connected().await,
     ];
-    let mut other = Tab::new(&kit, &kit.visitor().await, "/stream").connected().await;
+    let mut other = Tab::new(&kit, &kit.visitor().await, "/stream")
+        .connected()
+        .await;
     visitor.logoff().await;
     for tab in &mut tabs {
         let closed = Got::Closed(4401, "the session has ended".to_owned());
@@ -125,7 +134,9 @@ async fn a_session_that_two_servers_share_pushes_to_the_pages_of_both() {
     let second = second.with_table(Routes::table(), NoState).unwrap();
     let page = second.hub().open_page(visitor.session()).unwrap();
     let mut here = Tab::new(&kit, &visitor, "/stream").connected().await;
-    let mut there = Tab::of(&second, &visitor, "/stream", &page).connected().await;
+    let mut there = Tab::of(&second, &visitor, "/stream", &page)
+        .connected()
+        .await;
     assert_eq!(visitor.session().push("n", &1_u64), 2);
     assert_eq!(here.so_far().await, numbers([1]));
     assert_eq!(there.so_far().await, numbers([1]));

@@ -1,0 +1,177 @@
+//! What a page must not do, and the answer to it.
+
+use super::*;
+
+/// The answer to this message of a page that has been pushed one event.
+async fn answer(message: &str) -> Got {
+    let (kit, visitor) = server().await;
+    kit.hub().on_page_message(|_, _| ());
+    let page = visitor.page();
+    page.push("n", &1_u64);
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    assert_eq!(tab.so_far().await, numbers([1]));
+    tab.client().send(message.to_owned()).await;
+    let mut got = tab.so_far().await;
+    // It still works, where it is open.
+    if got.is_empty() {
+        tab.say(&json!({"type": "ping"})).await;
+        assert_eq!(tab.next().await, Got::Other(json!({"type": "pong"})));
+        return Got::Lost;
+    }
+    got.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_message_of_the_protocol_closes_with_1007() {
+    for message in [
+        "",
+        "hello",
+        "null",
+        r#"{"type":"hello"}"#,
+        r#"{"type":"ack"}"#,
+        r#"{"type":"ack","offset":"1"}"#,
+        r#"{"type":"ack","offset":1e3}"#,
+        r#"{"type":"text","id":1}"#,
+        r#"{"type":"text","id":0,"data":"x"}"#,
+        r#"{"type":"binary","id":1,"data":"*"}"#,
+    ] {
+        let closed = Got::Closed(1007, "undecodable payload".to_owned());
+        assert_eq!(answer(message).await, closed, "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_of_the_future_closes_with_1008_and_one_that_goes_back_does_nothing() {
+    let closed = Got::Closed(1008, "`ack` of what was not sent".to_owned());
+    assert_eq!(answer(r#"{"type":"ack","offset":2}"#).await, closed);
+    let far = r#"{"type":"ack","offset":9007199254740991}"#;
+    assert_eq!(answer(far).await, closed);
+    assert_eq!(answer(r#"{"type":"ack","offset":0}"#).await, Got::Lost);
+    assert_eq!(answer(r#"{"type":"ack","offset":1}"#).await, Got::Lost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_leaves_one_out_closes_with_1008_and_one_that_repeats_is_seen_again() {
+    let closed = Got::Closed(1008, "a message is missing".to_owned());
+    let message = r#"{"type":"text","id":2,"data":"x"}"#;
+    assert_eq!(answer(message).await, closed);
+    let (kit, visitor) = server().await;
+    kit.hub().on_page_message(|_, _| "heard");
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("x").await;
+    assert_eq!(tab.so_far().await, [Got::Text("heard".to_owned())]);
+    tab.say(&json!({"type": "text", "id": 1, "data": "x"}))
+        .await;
+    assert_eq!(tab.so_far().await, [], "seen, and not heard");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_binary_frame_closes_with_1003() {
+    let (kit, visitor) = server().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.client().send(Message::binary(&b"{}"[..])).await;
+    let closed = Got::Closed(1003, "text expected".to_owned());
+    assert_eq!(tab.next().await, closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_that_cannot_be_is_refused_with_400() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    page.push("n", &1_u64);
+    let epoch = page.epoch().unwrap();
+    let status = async |position: &str| {
+        let knock = kit.open("/stream").session(&visitor).page(&page);
+        let target = format!("/stream?z_pid={}&{position}", page.id());
+        let knock = knock
+            .uri(&target)
+            .header("sec-websocket-protocol", "page.v1");
+        let connected = knock.connect().await;
+        connected.map_or_else(|refusal| refusal.status().as_u16(), |_| 101)
+    };
+    assert_eq!(status(&format!("epoch={epoch}&offset=2")).await, 400);
+    assert_eq!(status(&format!("epoch={epoch}")).await, 400);
+    assert_eq!(status(&format!("epoch={epoch}&offset=-1")).await, 400);
+    assert_eq!(status("epoch=a%22b&offset=0").await, 400);
+    assert_eq!(status("offset=0").await, 400);
+    assert_eq!(status(&format!("epoch={epoch}&offset=0")).await, 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_of_a_page_that_was_not_issued_is_refused_with_403() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let foreign = kit.visitor().await.page();
+    let forged = "A".repeat(page.id().len());
+    let truncated = &page.id()[1..];
+    let oversized = format!("{}{}", page.id(), "A".repeat(4000));
+    for id in [&forged, truncated, foreign.id(), &oversized, ""] {
+        let knock = kit.open(&format!("/stream?z_pid={id}")).session(&visitor);
+        let knock = knock.header("sec-websocket-protocol", "page.v1");
+        let refusal = knock.connect().await.unwrap_err();
+        assert_eq!(refusal.status(), 403, "{id}");
+    }
+    assert_eq!(
+        kit.hub().page_count(),
+        2,
+        "nothing begins for an id that is refused"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_never_acknowledges_takes_a_bounded_queue() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
+    tab.acknowledges = false;
+    let mut tab = tab.connected().await;
+    let mut resets = 0;
+    let mut events = 0;
+    for n in 0..5000_u64 {
+        assert_eq!(page.push("n", &n), 1);
+        for got in tab.so_far().await {
+            match got {
+                Got::Reset(why) if why == "overflow" => resets += 1,
+                Got::Event(..) => events += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    // 1,025 pushes until the queue overflows, and of these 256 are on their way.
+    assert_eq!((resets, events), (4, 5 * 256));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_floods_is_closed_with_1008_where_the_route_has_a_rate() {
+    dispatch! {
+        struct Rated;
+
+        stream: "/stream" => PageStream { rate: 20/s };
+    }
+    let kit = TestKit::table(Rated::table(), NoState).unwrap();
+    kit.hub().on_page_message(|_, _| ());
+    let visitor = kit.visitor().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    for _ in 0..21 {
+        tab.send("x").await;
+    }
+    let closed = Got::Closed(1008, "too many messages".to_owned());
+    assert_eq!(tab.so_far().await, [closed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_above_the_limit_closes_with_1009_however_it_is_written() {
+    let (kit, visitor) = server().await;
+    kit.hub()
+        .on_page_message(|sent, _| sent.message.len().to_string());
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    // Six times as long in JSON.
+    tab.send(&"\u{1}".repeat(65_536)).await;
+    assert_eq!(tab.next().await, Got::Text("65536".to_owned()));
+    tab.send(&"x".repeat(65_537)).await;
+    let closed = Got::Closed(1009, "message too big".to_owned());
+    assert_eq!(tab.next().await, closed);
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.client().send("x".repeat(65_536 * 6 + 1025)).await;
+    assert!(matches!(tab.next().await, Got::Closed(1009, _)));
+}

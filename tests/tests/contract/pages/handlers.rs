@@ -1,0 +1,376 @@
+//! Handlers that live as long as a page: `attach: page`.
+
+use super::*;
+use crate::journal::Journal;
+
+/// Publishes and hears one topic.
+pub(crate) struct Listener;
+
+#[ws_handler]
+impl Listener {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.listen::<u64, u64>(&Topic::new("said"));
+        Listener
+    }
+
+    fn info(&mut self, said: u64) -> String {
+        said.to_string()
+    }
+}
+
+/// Counts, and does what a message says.
+struct Desk {
+    journal: Journal,
+    count: u64,
+    user: Option<String>,
+}
+
+#[ws_handler]
+impl Desk {
+    async fn init(
+        journal: Journal,
+        session: Session,
+        handshake: &Handshake,
+        socket: &Socket<Self>,
+    ) -> Result<Self, Refusal> {
+        if let Some(seconds) = handshake.header("x-slow") {
+            tokio::time::sleep(secs(seconds.parse().unwrap())).await;
+        }
+        let user = session.user().map(str::to_owned);
+        if user.as_deref() == Some("eve") {
+            return Err(Refusal::FORBIDDEN.body("not you"));
+        }
+        journal.note(format!("init {}", user.as_deref().unwrap_or("nobody")));
+        socket.subscribe(&Topic::<u64>::new("news"));
+        Ok(Desk {
+            journal,
+            count: 0,
+            user,
+        })
+    }
+
+    async fn message(
+        &mut self,
+        text: String,
+        socket: &Socket<Self>,
+        page: Page,
+    ) -> ws_server::reply::Reply {
+        use ws_server::reply::IntoReply;
+        self.count += 1;
+        self.journal.note(format!("message {text}"));
+        let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        match word {
+            "later" => {
+                socket.notify_after(secs(rest.parse().unwrap()), "late".to_owned());
+                ().into_reply()
+            }
+            "many" => {
+                let count: usize = rest.parse().unwrap();
+                (0..count)
+                    .map(|n| n.to_string())
+                    .collect::<Vec<_>>()
+                    .into_reply()
+            }
+            "bytes" => Message::binary(vec![0xfb, 0xff, 1]).into_reply(),
+            "push" => {
+                page.push("pushed", &self.count);
+                ().into_reply()
+            }
+            "leave" => ("bye".to_owned(), Close::normal("done")).into_reply(),
+            "panic" => panic!("as told"),
+            "slow" => {
+                tokio::time::sleep(secs(rest.parse().unwrap())).await;
+                "done".into_reply()
+            }
+            _ => {
+                let user = self.user.as_deref().unwrap_or("nobody");
+                format!("{} {text} of {user}", self.count).into_reply()
+            }
+        }
+    }
+
+    fn info(&mut self, text: String) -> String {
+        self.journal.note(format!("info {text}"));
+        text
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        let (cause, code) = (reason.cause, reason.code.get());
+        self.journal.note(format!("terminate {cause:?} {code}"));
+    }
+}
+
+dispatch! {
+    struct Desks;
+
+    desk:   "/desk"   => Desk { attach: page };
+    stream: "/stream" => PageStream;
+}
+
+struct Office {
+    kit: TestKit,
+    visitor: TestVisitor,
+    journal: Journal,
+}
+
+impl Office {
+    async fn new() -> Self {
+        let kit = TestKit::table(Desks::table(), NoState).unwrap();
+        let visitor = kit.visitor().await;
+        let journal = Journal::new();
+        HAND.with(|hand| hand.borrow_mut().replace(journal.clone()));
+        Self {
+            kit,
+            visitor,
+            journal,
+        }
+    }
+
+    fn tab(&self) -> Tab {
+        self.tab_of(&self.visitor.page())
+    }
+
+    fn tab_of(&self, page: &Page) -> Tab {
+        let mut tab = Tab::of(&self.kit, &self.visitor, "/desk", page);
+        tab.knock = |knock| HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
+        tab
+    }
+}
+
+thread_local! {
+    /// The journal of the test that runs on this thread.
+    static HAND: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
+}
+
+fn said(text: &str) -> Got {
+    Got::Text(text.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_handler_outlives_its_sockets_and_what_it_sends_goes_through_the_queue() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("a").await;
+    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    tab.send("later 5").await;
+    quiet().await;
+    tab.cut().await;
+    // While nobody is there, it goes on.
+    tokio::time::sleep(secs(10)).await;
+    office.kit.hub().publish(&Topic::<u64>::new("news"), &7);
+    quiet().await;
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [said("late"), said("7")]);
+    tab.send("b").await;
+    tab.send("bytes").await;
+    tab.send("push").await;
+    let expected = [
+        said("3 b of nobody"),
+        Got::Binary("+/8B".to_owned()),
+        event("pushed", 5),
+    ];
+    let mut got = tab.so_far().await;
+    got.sort_by_key(|got| format!("{got:?}"));
+    let mut sorted = expected.to_vec();
+    sorted.sort_by_key(|got| format!("{got:?}"));
+    assert_eq!(got, sorted);
+    assert_eq!(office.journal.of("init"), ["init nobody"]);
+    assert_eq!(
+        office.kit.hub().connection_count(),
+        1,
+        "the page is no connection"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminate_runs_when_the_page_ends_by_its_grace_time() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.cut().await;
+    tokio::time::sleep(secs(19)).await;
+    assert_eq!(office.journal.of("terminate"), Vec::<String>::new());
+    tokio::time::sleep(secs(2)).await;
+    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    // Who comes back begins anew, and is told so.
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(office.journal.of("init").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_says_goodbye_ends_its_handler_as_a_client_that_closes() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.say(&json!({"type": "bye"})).await;
+    tab.next().await;
+    quiet().await;
+    let terminated = ["terminate ClientClosed 1001"];
+    assert_eq!(office.journal.of("terminate"), terminated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refusal_of_init_is_the_answer_to_the_handshake() {
+    let mut office = Office::new().await;
+    office.visitor.logon("eve").await;
+    let refused = Err((403, "not you".to_owned()));
+    assert_eq!(office.tab().connect().await, refused);
+    assert_eq!(office.journal.lines(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_close_of_the_handler_follows_everything_that_it_sent() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("leave").await;
+    let closed = Got::Closed(1000, "done".to_owned());
+    assert_eq!(tab.so_far().await, [said("bye"), closed]);
+    quiet().await;
+    let terminated = ["terminate ServerClosed 1000"];
+    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.kit.hub().page_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_close_of_the_handler_waits_for_a_page_that_is_away() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.acknowledges = false;
+    tab.send("leave").await;
+    quiet().await;
+    tab.cut().await;
+    tokio::time::sleep(secs(5)).await;
+    tab.acknowledges = true;
+    tab.connect().await.unwrap();
+    let closed = Got::Closed(1000, "done".to_owned());
+    assert_eq!(tab.so_far().await, [said("bye"), closed]);
+    assert_eq!(office.journal.of("init").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_never_acknowledges_holds_a_handler_that_closed_no_longer_than_its_grace() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.acknowledges = false;
+    tab.send("leave").await;
+    assert_eq!(tab.next().await, said("bye"));
+    let since = tokio::time::Instant::now();
+    assert_eq!(tab.next().await, Got::Closed(1000, "done".to_owned()));
+    assert_eq!(crate::journal::seconds(since), 20);
+    assert_eq!(office.kit.hub().page_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_handler_ends_the_page_with_1011() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("panic").await;
+    assert!(matches!(tab.next().await, Got::Closed(1011, _)));
+    quiet().await;
+    let terminated = ["terminate HookPanic 1011"];
+    assert_eq!(office.journal.of("terminate"), terminated);
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_of_many_messages_waits_for_a_page_that_is_there() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    // More than the queue holds: without back-pressure it would be dropped.
+    tab.send("many 5000").await;
+    for n in 0..5000 {
+        assert_eq!(tab.next().await, said(&n.to_string()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_is_busy_lets_the_page_wait_and_loses_nothing() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("slow 5").await;
+    let long = "x".repeat(30_000);
+    for _ in 0..10 {
+        tab.send(&long).await;
+    }
+    quiet().await;
+    assert!(tab.unseen() > 0);
+    assert_eq!(tab.next().await, said("done"));
+    for n in 2..=11 {
+        assert_eq!(tab.next().await, said(&format!("{n} {long} of nobody")));
+    }
+    tab.so_far().await;
+    assert_eq!(tab.unseen(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sockets_that_come_at_once_share_one_handler() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
+    let both = tokio::join!(one.connect(), two.connect());
+    assert!(both.0.is_ok() && both.1.is_ok());
+    quiet().await;
+    assert_eq!(office.journal.of("init").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_session_ends_the_handler_and_its_socket_with_4401() {
+    let mut office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    let mut away = office.tab().connected().await;
+    away.cut().await;
+    office.visitor.logoff().await;
+    assert!(matches!(tab.next().await, Got::Closed(4401, _)));
+    quiet().await;
+    let terminated = ["terminate Expired 4401"; 2];
+    assert_eq!(office.journal.of("terminate"), terminated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_logged_on_gets_a_handler_of_his_own() {
+    let mut office = Office::new().await;
+    let page = office.visitor.page();
+    let mut tab = office.tab_of(&page).connected().await;
+    tab.send("a").await;
+    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    office.visitor.logon("ada").await;
+    tab.send("b").await;
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.so_far().await, [renewed, said("2 b of nobody")]);
+    tab.cut().await;
+    tab.set_visitor(&office.visitor);
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    tab.send("c").await;
+    assert_eq!(tab.so_far().await, [said("1 c of ada")]);
+    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_the_handlers_of_pages_too() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    let mut away = office.tab().connected().await;
+    away.cut().await;
+    let hub = office.kit.hub().clone();
+    let shutdown = tokio::spawn(async move { hub.shutdown(secs(10)).await });
+    assert!(matches!(tab.next().await, Got::Closed(1001, _)));
+    shutdown.await.unwrap();
+    let terminated = ["terminate Shutdown 1001"; 2];
+    assert_eq!(office.journal.of("terminate"), terminated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_that_takes_long_does_not_lose_its_page() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    tokio::time::sleep(secs(19)).await;
+    page.push("early", &1);
+    let mut tab = office.tab_of(&page);
+    tab.knock = |knock| {
+        let knock = knock.header("x-slow", "5");
+        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    };
+    let mut tab = tab.connected().await;
+    assert_eq!(tab.so_far().await, [event("early", 1)]);
+}
