@@ -1,1 +1,209 @@
+//! Connections that are cut at random points: nothing lost, nothing doubled, order kept.
 
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Says everything back, in order.
+struct Echo;
+
+#[ws_handler]
+impl Echo {
+    fn init() -> Self {
+        Echo
+    }
+
+    fn message(&mut self, text: String) -> String {
+        text
+    }
+}
+
+dispatch! {
+    struct Echoes;
+
+    stream: "/stream" => PageStream;
+    echo:   "/echo"   => Echo { attach: page };
+}
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Act {
+    Push(u8),
+    Send(u8),
+    /// The page reads so many messages, if there are any.
+    Read(u8),
+    /// Everybody does what there is to do.
+    Settle,
+    /// Time passes, less than the grace time.
+    Wait(u8),
+    Acknowledge(bool),
+    Cut,
+    Connect,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => (1..20_u8).prop_map(Act::Push),
+        4 => (1..8_u8).prop_map(Act::Send),
+        6 => (1..10_u8).prop_map(Act::Read),
+        3 => Just(Act::Settle),
+        1 => (1..15_u8).prop_map(Act::Wait),
+        1 => any::<bool>().prop_map(Act::Acknowledge),
+        3 => Just(Act::Cut),
+        5 => Just(Act::Connect),
+    ]
+}
+
+struct Exchange {
+    page: Page,
+    tab: Tab,
+    pushed: u64,
+    sent: u64,
+    got: Vec<Got>,
+}
+
+impl Exchange {
+    async fn act(&mut self, act: &Act) {
+        match act {
+            Act::Push(count) => {
+                for _ in 0..*count {
+                    self.pushed += 1;
+                    // Some are longer than the network takes at once.
+                    let text = "x".repeat(usize::try_from(self.pushed % 7).unwrap() * 100);
+                    self.page.push("n", &json!([self.pushed, text]));
+                }
+            }
+            Act::Send(count) => {
+                for _ in 0..*count {
+                    self.sent += 1;
+                    self.tab.send(&self.sent.to_string()).await;
+                }
+            }
+            Act::Read(count) => {
+                for _ in 0..*count {
+                    self.read_one().await;
+                }
+            }
+            Act::Settle => quiet().await,
+            Act::Wait(seconds) => tokio::time::sleep(secs((*seconds).into())).await,
+            Act::Acknowledge(does) => self.tab.acknowledges = *does,
+            Act::Cut => self.tab.cut().await,
+            Act::Connect if self.tab.client.is_none() => self.connect().await,
+            Act::Connect => {}
+        }
+    }
+
+    async fn connect(&mut self) {
+        self.tab.connect().await.expect("the page gets in");
+    }
+
+    async fn read_one(&mut self) {
+        if self.tab.client.is_none() {
+            return;
+        }
+        let soon = std::time::Duration::from_millis(1);
+        if let Ok(got) = tokio::time::timeout(soon, self.tab.next()).await {
+            assert!(matches!(got, Got::Event(..) | Got::Text(_)), "{got:?}");
+            self.got.push(got);
+        }
+    }
+
+    /// Lets everything arrive that is on its way.
+    async fn arrive(&mut self) {
+        self.tab.acknowledges = true;
+        self.tab.cut().await;
+        self.connect().await;
+        let last = self.tab.so_far().await;
+        self.got.extend(last);
+        assert_eq!(self.tab.unseen(), 0);
+    }
+
+    /// What was pushed and what was said back, in the order in which it came.
+    fn arrived(&self) -> (Vec<u64>, Vec<String>) {
+        let events = self.got.iter().filter_map(|got| match got {
+            Got::Event(_, data) => data[0].as_u64(),
+            _ => None,
+        });
+        let texts = self.got.iter().filter_map(|got| match got {
+            Got::Text(text) => Some(text.clone()),
+            _ => None,
+        });
+        (events.collect(), texts.collect())
+    }
+}
+
+async fn run(
+    path: &str,
+    room: fn(ws_core::testkit::Knock) -> ws_core::testkit::Knock,
+    acts: &[Act],
+) {
+    let kit = TestKit::table(Echoes::table(), NoState).unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = heard.clone();
+    kit.hub().on_page_message(move |sent, _| {
+        let text = sent.message.as_text().unwrap().to_owned();
+        hears.lock().unwrap().push(text.clone());
+        text
+    });
+    let visitor = kit.visitor().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, path, &page);
+    tab.knock = room;
+    let mut exchange = Exchange {
+        page,
+        tab,
+        pushed: 0,
+        sent: 0,
+        got: Vec::new(),
+    };
+    for act in acts {
+        exchange.act(act).await;
+        // A page is away less than its grace time.
+        if matches!(act, Act::Wait(_)) && exchange.tab.client.is_none() {
+            exchange.connect().await;
+        }
+    }
+    exchange.arrive().await;
+    let (pushed, said) = exchange.arrived();
+    assert_eq!(pushed, (1..=exchange.pushed).collect::<Vec<_>>());
+    let sent: Vec<_> = (1..=exchange.sent).map(|n| n.to_string()).collect();
+    assert_eq!(said, sent);
+    if path == "/stream" {
+        assert_eq!(*heard.lock().unwrap(), sent);
+    }
+}
+
+fn exchange(
+    path: &str,
+    room: fn(ws_core::testkit::Knock) -> ws_core::testkit::Knock,
+    acts: &[Act],
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(run(path, room, acts));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    // What fails is printed as the acts that led to it, as few as possible.
+
+    #[test]
+    fn nothing_is_lost_and_nothing_is_doubled_on_a_page_stream(acts in prop::collection::vec(act(), 1..80)) {
+        exchange("/stream", |knock| knock, &acts);
+    }
+
+    #[test]
+    fn nor_where_the_network_takes_little(acts in prop::collection::vec(act(), 1..80)) {
+        exchange("/stream", |knock| knock.network_room(100), &acts);
+    }
+
+    #[test]
+    fn nor_between_a_page_and_its_handler(acts in prop::collection::vec(act(), 1..80)) {
+        exchange("/echo", |knock| knock.network_room(200).indirect(), &acts);
+    }
+}
