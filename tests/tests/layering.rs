@@ -35,7 +35,7 @@ const SERVER: &[&[&str]] = &[
     &["failure", "connection", "runtime", "shared"],
     &["handshake"],
     &["filter"],
-    &["visitors"],
+    &["client", "visitors"],
     &["server"],
 ];
 

@@ -46,6 +46,15 @@ pub enum Error {
         /// What was given.
         value: String,
     },
+    /// The text is no path below which files can be served.
+    #[error(
+        "`client_path` is {value:?}; it must be a path such as `/ws-server`, of letters, digits \
+         and `-._~`"
+    )]
+    ClientPath {
+        /// What was given.
+        value: String,
+    },
     /// The address cannot be listened on: it is taken, not this machine's, or not allowed.
     #[error("cannot listen on {address}: {source}")]
     Bind {

@@ -53,6 +53,7 @@
 
 #![forbid(unsafe_code)]
 
+mod client;
 mod connection;
 mod failure;
 mod filter;

@@ -8,11 +8,13 @@ use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::route::Table;
 use ws_core::session::Sessions;
 
+use crate::client;
 use crate::failure::Error;
 use crate::shared::{Hints, Shared};
 
 mod accept;
 mod http;
+mod pages;
 mod sessions;
 mod settings;
 mod signals;
@@ -244,7 +246,9 @@ impl<S, G> Server<S, G> {
         limits.check()?;
         let policy = self.settings.policy()?;
         self.settings.sessions.check()?;
+        let client_path = self.settings.client_path()?;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
+        hub.set_stream_client(client::places(&client_path));
         let router =
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
@@ -254,6 +258,7 @@ impl<S, G> Server<S, G> {
             policy,
             limits,
             hints: Hints::default(),
+            client_path,
         }))
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) policy: Policy,
     pub(crate) limits: ServerLimits,
     pub(crate) hints: Hints,
+    /// The path below which browsers find the client of page streams.
+    pub(crate) client_path: String,
 }
 
 /// What a server says once to whoever runs it.

@@ -158,8 +158,9 @@ pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
     warp::post()
         .and(page(shared))
         .map(|visit: Visit, page: Page| {
-            // An id has no character that JSON escapes.
-            let body = format!(r#"{{"page":"{}"}}"#, page.id());
+            // Neither has a character that JSON escapes.
+            let epoch = page.epoch().map(|epoch| format!(r#","epoch":"{epoch}""#));
+            let body = format!(r#"{{"page":"{}"{}}}"#, page.id(), epoch.unwrap_or_default());
             let json = warp::reply::with_header(body, "content-type", "application/json");
             visit.reply(warp::reply::with_header(json, "cache-control", "no-store"))
         })

@@ -5,6 +5,7 @@ use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
 use ws_core::thinned::Thinned;
 
+use crate::client;
 use crate::failure::Error;
 
 /// What a configuration says, apart from the table and its state.
@@ -17,6 +18,7 @@ pub(super) struct Settings {
     pub(super) origins: Origins,
     pub(super) public_url: Option<String>,
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) client_path: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,17 @@ impl Settings {
             trusted_proxies,
             refused: Thinned::default(),
         })
+    }
+
+    /// The path below which browsers find the client of page streams.
+    pub(super) fn client_path(&self) -> Result<String, Error> {
+        match &self.client_path {
+            None => Ok(client::PREFIX.to_owned()),
+            Some(path) if client::is_prefix(path) => Ok(path.clone()),
+            Some(path) => Err(Error::ClientPath {
+                value: path.clone(),
+            }),
+        }
     }
 
     fn trusted_proxies(&self) -> Result<TrustedProxies, Error> {

@@ -15,6 +15,7 @@ use ws_core::session::Session;
 
 use super::signals::Signals;
 use super::{accept, http};
+use crate::client;
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
 use crate::shared::Shared;
@@ -110,7 +111,7 @@ impl Ws {
         visitors::page(&self.shared)
     }
 
-    /// Answers a POST with the id of a new page of the visitor, as `{"page":"…"}`: for pages
+    /// Answers a POST with the id of a new page of the visitor, as `{"page":"…","epoch":"…"}`: for pages
     /// that are static files, and for clients that are a single page.
     ///
     /// ```no_run
@@ -123,6 +124,30 @@ impl Ws {
     /// ```
     pub fn open_page(&self) -> WsFilter {
         visitors::open_page(&self.shared)
+    }
+
+    /// Serves the client of page streams: the ES module that
+    /// [`Page::stream_tag`](crate::Page::stream_tag) loads, under a name that changes with its
+    /// content, so that browsers keep it; `client.js`, for scripts that import it; and fresh
+    /// pages for tabs that need one. All of it is below
+    /// [`client_path`](crate::Server::client_path). [`run`](Self::run) serves it beside the
+    /// routes.
+    ///
+    /// ```no_run
+    /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
+    /// use warp::Filter;
+    ///
+    /// let home = warp::path::end().map(|| "the rest of the application");
+    /// ws.filter().or(ws.client()).or(home)
+    /// # }
+    /// ```
+    pub fn client(&self) -> WsFilter {
+        client::serve(&self.shared.client_path, self.open_page())
+    }
+
+    /// What is served where there is no application around it.
+    fn alone(&self) -> WsFilter {
+        self.filter().or(self.client()).unify().boxed()
     }
 
     /// The whole address of a route, for mails and applications: `wss://example.com/rooms/42`.
@@ -182,7 +207,7 @@ impl Ws {
     where
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
     {
-        self.serve(self.filter(), address)
+        self.serve(self.alone(), address)
     }
 
     /// As [`run`](Self::run), on a listener that is bound already.
@@ -194,7 +219,7 @@ impl Ws {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        self.serve_listener(self.filter(), listener)
+        self.serve_listener(self.alone(), listener)
     }
 
     /// Listens on this address and serves this filter, which is usually

@@ -1,0 +1,503 @@
+// The browser's side of ws-server: see client.d.ts and PAGE-PROTOCOL.md.
+
+const DEFAULTS = {
+  queue: 256,
+  queueBytes: 2 ** 20,
+  minDelay: 500,
+  maxDelay: 30_000,
+  heartbeat: 25_000,
+  deadline: 10_000,
+  random: Math.random,
+};
+const SECOND = 1_000;
+const STEADY = 10_000; // ends the back-off
+const LONGEST = 2 ** 31 - 1; // of a timer
+const FINAL_CODES = [1000, 1003, 1007, 1008, 1009];
+const PASSING_STATUSES = [408, 409, 426, 429];
+
+export class RequestError extends Error {
+  constructor(id, kind, error) {
+    super(`request ${id}: ${kind}`);
+    Object.assign(this, { name: "RequestError", id, kind, error });
+  }
+}
+
+class Connection extends EventTarget {
+  #options;
+  #url;
+  #page; // of a stream
+  #state = { phase: "connecting" };
+  #life = new AbortController();
+  #turn; // What an older try still brings is passed over.
+  #socket;
+  #opened;
+  #tried;
+  #failures = 0;
+  #timer;
+  #calls = new Map();
+  #firstCall;
+  #lastCall;
+  #outbox = []; // An entry that was sent has an id.
+  #written = 0; // on this socket
+  #lastId = 0;
+  #acked = 0;
+  #standing; // of the page's id: stale, fresh, or proven
+  #patient; // after a logon
+  #unconfirmed; // if a reset is to be told
+  #told;
+
+  constructor(url, options, page, start = Promise.resolve()) {
+    super();
+    this.#options = { ...DEFAULTS, ...options };
+    this.#url = new URL(url, globalThis.document?.baseURI);
+    this.#url.protocol = this.#url.protocol.replace("http", "ws");
+    this.#url.hash = "";
+    this.#page = page && { parameter: "z_pid", offset: 0, ...page };
+    // A duplicate of this page may not take its answers.
+    this.#firstCall = this.#lastCall = Math.floor(this.#options.random() * 2 ** 32);
+    this.#watch();
+    start.then(() => this.#is("connecting") && this.#connect());
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  get page() {
+    return this.#page?.page;
+  }
+
+  get epoch() {
+    return this.#page?.epoch;
+  }
+
+  get offset() {
+    return this.#page?.offset;
+  }
+
+  on(event, listener) {
+    const filter = ({ detail }) => detail.event === event && listener(detail.data);
+    this.addEventListener("push", filter);
+    return () => this.removeEventListener("push", filter);
+  }
+
+  send(value) {
+    this.#push({ value, data: encode(value) });
+  }
+
+  request(body, { timeout = 10_000, signal } = {}) {
+    const id = ++this.#lastCall;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      if (this.#state.final) throw new RequestError(id, "closed");
+      const entry = { data: encode({ call: id, body }) };
+      this.#push(entry);
+      const fail = (error) => this.#settle(id, error);
+      const late = () => fail(new RequestError(id, "timeout"));
+      const timer = setTimeout(late, Math.min(timeout, LONGEST));
+      const abort = () => fail(signal.reason);
+      signal?.addEventListener("abort", abort);
+      const release = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+      };
+      this.#calls.set(id, { entry, resolve, reject, release });
+    });
+  }
+
+  close(code = 1000, reason = "") {
+    if (this.#state.final) return;
+    if (this.#page) this.#say({ type: "bye" });
+    this.#finish({ code, reason });
+  }
+
+  #is(phase) {
+    return this.#state.phase === phase;
+  }
+
+  #set(phase, more) {
+    this.#state = Object.freeze({ phase, ...more });
+    this.#flush();
+    this.#emit("state", this.#state);
+  }
+
+  // A listener that throws does no harm here.
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #say(message) {
+    if (this.#is("open")) this.#socket.send(JSON.stringify(message));
+  }
+
+  #push(entry) {
+    const { queue, queueBytes } = this.#options;
+    if (this.#state.final) throw new DOMException("closed", "InvalidStateError");
+    // As on the server, one message of any size is allowed.
+    const { length } = this.#outbox;
+    const size = this.#outbox.reduce((sum, { data }) => sum + data.length, entry.data.length);
+    if (length && (length >= queue || size > queueBytes)) throw new RangeError("queue full");
+    this.#outbox.push(entry);
+    this.#flush();
+  }
+
+  #flush() {
+    while (this.#is("open") && this.#written < this.#outbox.length) {
+      const entry = this.#outbox[this.#written++];
+      const id = (entry.id ??= ++this.#lastId);
+      const { data } = entry;
+      if (!this.#page) this.#socket.send(data);
+      else if (typeof data === "string") this.#say({ type: "text", id, data });
+      else this.#say({ type: "binary", id, data: toBase64(data) });
+    }
+    if (!this.#page) this.#seen(this.#lastId); // Nobody will say so.
+  }
+
+  #seen(id) {
+    const { length } = this.#outbox;
+    this.#outbox = this.#outbox.filter((entry) => !(entry.id <= id));
+    this.#written += this.#outbox.length - length;
+  }
+
+  #message(data) {
+    let message;
+    try {
+      if (data.includes('"answer"')) message = JSON.parse(data);
+    } catch {}
+    const id = message?.answer;
+    // A late answer is no message either.
+    if (Number.isInteger(id) && id > this.#firstCall && id <= this.#lastCall) {
+      const error = "error" in message && new RequestError(id, "answer", message.error);
+      this.#settle(id, error, message.ok);
+    } else {
+      this.#emit("message", data);
+    }
+  }
+
+  #settle(id, error, value) {
+    const call = this.#calls.get(id);
+    if (!call) return;
+    this.#calls.delete(id);
+    call.release();
+    // What was not sent yet need not be.
+    this.#outbox = this.#outbox.filter((entry) => entry.id || entry !== call.entry);
+    if (error) call.reject(error);
+    else call.resolve(value);
+  }
+
+  #reject(kind, all) {
+    for (const [id, { entry }] of this.#calls) {
+      if (all || entry.id) this.#settle(id, new RequestError(id, kind));
+    }
+  }
+
+  async #connect() {
+    this.#drop();
+    const turn = (this.#turn = {});
+    this.#tried = Date.now();
+    this.#set("connecting");
+    if (this.#standing === "stale" && turn === this.#turn) {
+      const answer = await this.#ask(this.#page.fresh, "POST");
+      if (turn !== this.#turn) return;
+      try {
+        this.#renew(answer);
+      } catch {
+        return this.#refused(answer);
+      }
+    }
+    if (turn === this.#turn) this.#open(turn);
+  }
+
+  #open(turn) {
+    const { WebSocket = globalThis.WebSocket, protocols, heartbeat } = this.#options;
+    const url = this.#address();
+    let socket;
+    try {
+      socket = new WebSocket(url, this.#page ? "page.v1" : protocols);
+    } catch ({ message }) {
+      return this.#finish({ reason: message });
+    }
+    this.#socket = socket;
+    socket.binaryType = "arraybuffer";
+    this.#timer = setTimeout(() => socket.close(), heartbeat); // A handshake may hang.
+    socket.onopen = () => {
+      if (turn !== this.#turn) return;
+      this.#opened = Date.now();
+      this.#beat();
+      if (!this.#page) this.#set("open");
+    };
+    socket.onmessage = ({ data }) => {
+      if (turn !== this.#turn) return;
+      this.#beat();
+      try {
+        if (this.#page) this.#received(JSON.parse(data));
+        else this.#message(typeof data === "string" ? data : new Uint8Array(data));
+      } catch {
+        this.#later();
+      }
+    };
+    socket.onclose = async ({ code, reason }) => {
+      if (turn !== this.#turn) return;
+      clearTimeout(this.#timer);
+      if (this.#opened) return this.#closed(code, reason);
+      // Only a plain GET shows why.
+      const answer = await this.#ask(url.replace("ws", "http"), "GET");
+      if (turn === this.#turn) this.#refused(answer);
+    };
+  }
+
+  #address() {
+    const { page, epoch, offset, parameter } = this.#page ?? {};
+    const query = { [parameter]: page, ...(epoch && { epoch, offset }) };
+    if (page) for (const name in query) this.#url.searchParams.set(name, query[name]);
+    return this.#url.href;
+  }
+
+  async #ask(url, method) {
+    const { fetch = globalThis.fetch, deadline } = this.#options;
+    try {
+      const signal = AbortSignal.timeout(deadline);
+      const answer = await fetch(url, { method, cache: "no-store", signal });
+      const after = Number(answer.headers.get("retry-after")) || 0;
+      return { status: answer.status, after, text: await answer.text() };
+    } catch {
+      return {};
+    }
+  }
+
+  #refused({ status, after, text }) {
+    if (this.#patient && (status === 403 || status === 409)) {
+      this.#patient = false;
+      this.#wait(3 * SECOND);
+    } else if (status === 403 && this.#page?.fresh && !this.#standing) {
+      this.#standing = "stale";
+      this.#connect();
+    } else if (status >= 400 && status < 500 && !PASSING_STATUSES.includes(status)) {
+      this.#finish({ status, reason: text.slice(0, 200) });
+    } else {
+      this.#later(after);
+    }
+  }
+
+  #closed(code, reason) {
+    if (code === 4409 && this.#page?.fresh) {
+      this.#drop();
+      this.#standing = "stale";
+      this.#set("closed", { code, reason: "superseded", final: false });
+    } else if (code >= 3000 || FINAL_CODES.includes(code)) {
+      this.#finish({ code, reason });
+    } else {
+      this.#later();
+    }
+  }
+
+  #finish(how) {
+    this.#drop(how.code, how.reason);
+    this.#life.abort();
+    this.#reject("closed", true);
+    this.#set("closed", { ...how, final: true });
+  }
+
+  #drop(code = 1000, reason = "") {
+    clearTimeout(this.#timer);
+    if (Date.now() - this.#opened >= STEADY) this.#failures = 0;
+    const socket = this.#socket;
+    this.#turn = this.#socket = this.#opened = undefined;
+    if (!this.#page) this.#reject("closed");
+    socket?.close(code, reason);
+  }
+
+  #later(seconds = 0) {
+    const { minDelay, maxDelay, random } = this.#options;
+    this.#drop(); // It may end the back-off.
+    const ceiling = Math.min(maxDelay, minDelay * 2 ** ++this.#failures);
+    this.#wait(seconds * SECOND + (ceiling / 2) * (1 + random()));
+  }
+
+  #wait(delay) {
+    if (globalThis.navigator?.onLine === false) return this.#rest();
+    this.#drop();
+    delay = Math.min(delay, LONGEST);
+    this.#timer = setTimeout(() => this.#connect(), delay);
+    this.#set("waiting", { retryAt: Date.now() + delay });
+  }
+
+  #rest() {
+    this.#drop();
+    this.#set("offline");
+  }
+
+  // After sleep, a late timer comes before what has arrived: it asks once more.
+  #beat(asked = 0) {
+    clearTimeout(this.#timer);
+    if (!this.#page) return;
+    const patience = this.#options[asked ? "deadline" : "heartbeat"];
+    const due = Date.now() + patience;
+    this.#timer = setTimeout(() => {
+      const late = Date.now() - due > SECOND;
+      if (asked > (late ? 1 : 0)) this.#later();
+      else this.#ping(asked + 1);
+    }, patience);
+  }
+
+  #ping(asked) {
+    if (this.#page) this.#say({ type: "ping" });
+    this.#beat(asked);
+  }
+
+  #watch() {
+    const { signal } = this.#life;
+    const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal });
+    const look = () => globalThis.document?.hidden || this.#wake(true);
+    on(globalThis.document, "visibilitychange", look);
+    on(globalThis, "focus", look);
+    on(globalThis, "pageshow", look);
+    on(globalThis, "online", () => this.#wake());
+    on(globalThis, "offline", () => {
+      if (this.#is("waiting")) this.#rest();
+      if (this.#is("open")) this.#ping(1);
+    });
+    on(globalThis, "pagehide", ({ persisted }) => {
+      // A socket would keep the page out of the cache.
+      if (!persisted) this.close();
+      else if (!this.#is("closed")) this.#rest();
+    });
+  }
+
+  #wake(looked) {
+    const { phase, final } = this.#state;
+    if (phase === "open") return this.#ping(1);
+    if (phase === "connecting" || final || (phase === "closed" && !looked)) return;
+    const rest = this.#tried + SECOND - Date.now();
+    if (rest > 0) this.#wait(rest);
+    else this.#connect();
+  }
+
+  // The page protocol; throws where the server breaks it.
+  #received(message) {
+    const { type, offset, event, data } = message;
+    if (type === "welcome") return this.#welcome(message);
+    check(this.#is("open"));
+    if (type === "event") this.#deliver(offset, "push", { event, data });
+    if (type === "text") this.#deliver(offset, "message", data);
+    if (type === "binary") {
+      const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+      this.#deliver(offset, "message", bytes);
+    }
+    if (type === "seen") this.#seen(message.id);
+    if (type === "reset") this.#reset(message);
+    if (type === "renewed") {
+      this.#patient = true;
+      this.#after(SECOND * (1 + this.#options.random()), () => this.#connect());
+    }
+  }
+
+  #welcome({ epoch, offset, seen }) {
+    check(epoch && offset >= 0 && seen >= 0);
+    if (epoch !== this.epoch) this.#begin({ epoch, offset });
+    this.#acked = this.offset;
+    this.#seen(seen);
+    this.#lastId = Math.max(this.#lastId, seen); // by a duplicate
+    this.#written = 0;
+    this.#standing = this.#patient = undefined;
+    const unconfirmed = (this.#told = this.#unconfirmed);
+    this.#unconfirmed = undefined;
+    this.#set("open");
+    if (unconfirmed) this.#emit("reset", { why: "restart", unconfirmed });
+  }
+
+  #reset({ why, offset }) {
+    check(offset >= 0);
+    this.#ack();
+    this.#page.offset = this.#acked = offset;
+    if (why !== "restart" || !this.#told) this.#emit("reset", { why, unconfirmed: [] });
+  }
+
+  // What was sent may have been handled, or not.
+  #begin(stand) {
+    if (this.epoch) {
+      const sent = this.#outbox.filter((entry) => entry.id && "value" in entry);
+      this.#unconfirmed ??= sent.map(({ value }) => value);
+      this.#outbox = this.#outbox.filter((entry) => !entry.id);
+      this.#reject("reset");
+    }
+    Object.assign(this.#page, stand);
+    this.#lastId = 0;
+  }
+
+  #renew({ status, text }) {
+    check(status === 200);
+    const { page, epoch } = JSON.parse(text);
+    check(page && epoch);
+    this.#begin({ page, epoch, offset: 0 });
+    this.#standing = "fresh";
+  }
+
+  #deliver(offset, type, detail) {
+    if (offset <= this.offset) return;
+    check(offset === this.offset + 1);
+    this.#page.offset = offset; // before a listener fails
+    if (type === "push") this.#emit(type, detail);
+    else this.#message(detail);
+    // A hidden tab's timers are late.
+    if (offset - this.#acked >= 32 || globalThis.document?.hidden) this.#ack();
+    if (offset - this.#acked === 1) this.#after(100, () => this.#ack());
+  }
+
+  #ack() {
+    if (this.offset > this.#acked) this.#say({ type: "ack", offset: this.offset });
+    this.#acked = this.offset;
+  }
+
+  #after(delay, then) {
+    const turn = this.#turn;
+    setTimeout(() => turn === this.#turn && then(), delay);
+  }
+}
+
+let own;
+
+export function stream() {
+  return (own ??= fromTag());
+}
+
+export function connect(url, options) {
+  return new Connection(url, options);
+}
+
+export function connectPage(url, options) {
+  return new Connection(url, options, options);
+}
+
+function fromTag() {
+  const tag = globalThis.document?.querySelector("script[data-stream]");
+  if (!tag) throw new Error("no script[data-stream]");
+  return new Connection(tag.dataset.stream, {}, tag.dataset, scripts());
+}
+
+// Module scripts run before DOMContentLoaded: so none of them misses the first event.
+async function scripts() {
+  const [page] = performance.getEntriesByType("navigation");
+  if (document.readyState === "loading" || page?.domContentLoadedEventStart === 0) {
+    await new Promise((go) => document.addEventListener("DOMContentLoaded", go));
+  }
+}
+
+// Bytes are copied: the caller may change them.
+function encode(value) {
+  if (typeof value === "string") return value;
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer ?? value, value.byteOffset, value.byteLength).slice();
+  }
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new TypeError("not a message");
+  return text;
+}
+
+function toBase64(bytes) {
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}
+
+function check(right) {
+  if (!right) throw new TypeError("not page.v1");
+}

@@ -1,0 +1,195 @@
+//! The client of page streams, served to browsers.
+
+use std::io::Write;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName,
+    IF_NONE_MATCH, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use sha2::{Digest, Sha256};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::reply::Response;
+use ws_core::fields::elements;
+use ws_core::page::StreamClient;
+
+use crate::filter::WsFilter;
+
+/// The client as it stands in the project: an ES module without dependencies.
+const SOURCE: &str = include_str!("../client/client.js");
+
+/// Where it is found where nothing else is said.
+pub(crate) const PREFIX: &str = "/ws-server";
+
+/// A file whose content never changes under its name, and the short file that leads to it.
+struct Files {
+    /// Names the content: the first 64 bits of its SHA-256, in hexadecimal.
+    hash: String,
+    client: File,
+    alias: File,
+}
+
+struct File {
+    plain: Bytes,
+    gzip: Bytes,
+    /// A strong validator for each of the two (RFC 9110, section 8.8.3).
+    tags: [HeaderValue; 2],
+}
+
+static FILES: LazyLock<Files> = LazyLock::new(|| {
+    let digest = Sha256::digest(SOURCE);
+    let hash: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    // One module however it is imported: what the page's tag loads is what a script imports.
+    let alias = format!("export * from \"./client-{hash}.js\";\n");
+    Files {
+        client: File::new(SOURCE.to_owned(), &hash),
+        alias: File::new(alias, &format!("alias-{hash}")),
+        hash,
+    }
+});
+
+impl File {
+    fn new(text: String, name: &str) -> Self {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        let written = gzip.write_all(text.as_bytes());
+        written.expect("memory takes what is written");
+        let tag = |kind: &str| {
+            let tag = HeaderValue::try_from(format!("\"{name}{kind}\""));
+            tag.expect("a hash can stand in a header")
+        };
+        Self {
+            gzip: gzip.finish().expect("memory takes what is written").into(),
+            plain: text.into(),
+            tags: [tag(""), tag("-gzip")],
+        }
+    }
+
+    /// The answer to a GET or HEAD with these headers.
+    fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
+        let gzip = takes_gzip(headers);
+        let (body, tag) = if gzip {
+            (&self.gzip, &self.tags[1])
+        } else {
+            (&self.plain, &self.tags[0])
+        };
+        let mut tags = elements(headers, &IF_NONE_MATCH);
+        let is_known = tags.any(|known| {
+            known == b"*" || known.strip_prefix(b"W/").unwrap_or(known) == tag.as_bytes()
+        });
+        let mut response = if is_known {
+            status(StatusCode::NOT_MODIFIED)
+        } else {
+            Response::new(body.clone().into())
+        };
+        let mut set = |name: HeaderName, value: &HeaderValue| {
+            response.headers_mut().insert(name, value.clone());
+        };
+        set(ETAG, tag);
+        set(VARY, &HeaderValue::from_static("accept-encoding"));
+        set(CACHE_CONTROL, &HeaderValue::from_static(cache));
+        if !is_known {
+            let script = HeaderValue::from_static("text/javascript; charset=utf-8");
+            set(CONTENT_TYPE, &script);
+            let no_sniff = HeaderName::from_static("x-content-type-options");
+            set(no_sniff, &HeaderValue::from_static("nosniff"));
+            if gzip {
+                set(CONTENT_ENCODING, &HeaderValue::from_static("gzip"));
+            }
+        }
+        response
+    }
+}
+
+/// Whether the client takes gzip (RFC 9110, section 12.5.3).
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let mut any = false;
+    for element in elements(headers, &ACCEPT_ENCODING) {
+        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let coding = parts.next().unwrap_or_default();
+        let refused = parts.any(|part| {
+            let weight = part
+                .strip_prefix(b"q=")
+                .or_else(|| part.strip_prefix(b"Q="));
+            weight.is_some_and(|weight| weight.iter().all(|byte| b"0.".contains(byte)))
+        });
+        if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") {
+            return !refused;
+        }
+        any |= coding == b"*" && !refused;
+    }
+    any
+}
+
+fn status(status: StatusCode) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+/// What pages are told of where the client is.
+pub(crate) fn places(prefix: &str) -> StreamClient {
+    StreamClient {
+        script: format!("{prefix}/client-{}.js", FILES.hash),
+        fresh: format!("{prefix}/page"),
+    }
+}
+
+/// Serves the client, and fresh pages, below this prefix; everything else falls through.
+pub(crate) fn serve(prefix: &str, fresh: WsFilter) -> WsFilter {
+    let below = below(prefix);
+    let page = below.clone().and(warp::path("page")).and(warp::path::end());
+    below
+        .and(warp::path::param())
+        .and(warp::path::end())
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and_then(async |name: String, method: Method, headers: HeaderMap| {
+            find(&name, &method, &headers).ok_or_else(warp::reject::not_found)
+        })
+        .or(page.and(fresh))
+        .unify()
+        .boxed()
+}
+
+/// The segments of a prefix.
+fn below(prefix: &str) -> BoxedFilter<()> {
+    let parts = prefix.split('/').filter(|part| !part.is_empty());
+    parts.fold(warp::any().boxed(), |before, part| {
+        before.and(warp::path(part.to_owned())).boxed()
+    })
+}
+
+/// Whether files can be served below this: `/`, and segments that no URL escapes.
+pub(crate) fn is_prefix(prefix: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(plain);
+    prefix
+        .strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(segment))
+}
+
+/// The answer to a request for this file, where there is one.
+fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    let (file, cache) = if name == "client.js" {
+        (&FILES.alias, "no-cache")
+    } else if name.strip_prefix("client-")?.strip_suffix(".js")? == FILES.hash {
+        (&FILES.client, "public, max-age=31536000, immutable")
+    } else {
+        return None;
+    };
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        response.headers_mut().insert(ALLOW, allowed);
+        return Some(response);
+    }
+    Some(file.answer(headers, cache))
+}

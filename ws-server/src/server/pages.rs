@@ -1,0 +1,34 @@
+//! What a configuration says of pages.
+
+use ws_core::limits::PageLimits;
+
+use super::Server;
+
+impl<S, G> Server<S, G> {
+    /// Sets the limits of pages: how long one goes on without a connection, and how much may
+    /// wait for it.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use std::time::Duration;
+    /// use ws_server::limits::PageLimits;
+    ///
+    /// server.page_limits(PageLimits {
+    ///     grace: Duration::from_mins(2),
+    ///     ..PageLimits::DEFAULT
+    /// })
+    /// # }
+    /// ```
+    pub const fn page_limits(mut self, limits: PageLimits) -> Self {
+        self.settings.server_limits.pages = limits;
+        self
+    }
+
+    /// Sets the path below which [`Ws::client`](crate::Ws::client) serves the client of page
+    /// streams, as browsers see it; the default is `/ws-server`.
+    pub fn client_path(mut self, path: impl Into<String>) -> Self {
+        self.settings.client_path = Some(path.into());
+        self
+    }
+}
