@@ -230,13 +230,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     pub async fn response(&mut self) -> (Head, String) {
+        let (head, body) = self.response_bytes().await;
+        (head, String::from_utf8(body).expect("a body of text"))
+    }
+
+    /// A response whose body may be anything. That of a HEAD has none.
+    pub async fn response_bytes(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
         let len = head
             .header("content-length")
             .map_or(0, |len| len.parse().unwrap());
         self.fill(len).await;
         let body = self.read.drain(..len).collect();
-        (head, String::from_utf8(body).expect("a body of text"))
+        (head, body)
     }
 
     /// The next frame. No server masks (RFC 6455, section 5.1) or has agreed to extensions.

@@ -18,4 +18,5 @@ mod running;
 mod server;
 mod sessions;
 mod site;
+mod streams;
 mod visitors;

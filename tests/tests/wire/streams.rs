@@ -1,0 +1,240 @@
+//! Pages and their streams over TCP: the tag, the client's file, fresh pages, and pushes.
+
+use std::io::Read;
+
+use serde_json::{Value, json};
+use warp::Filter;
+use ws_server::limits::PageLimits;
+use ws_server::prelude::*;
+
+use crate::browser::Browser;
+use crate::client::{Client, Head};
+use crate::running::Running;
+
+dispatch! {
+    struct Routes;
+
+    stream: "/websocket" => PageStream;
+}
+
+/// A site whose page has the tag of its stream.
+async fn site(
+    configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>,
+) -> Running {
+    let ws = configured(Server::new(Routes::table())).build().unwrap();
+    let page = warp::path::end()
+        .and(warp::get())
+        .and(ws.page())
+        .map(|visit: Visit, page: Page| {
+            let tag = page.stream_tag(&Routes::stream());
+            visit.reply(tag.to_string())
+        });
+    let filter = ws.filter().or(ws.client()).or(page);
+    Running::serve(ws, filter).await
+}
+
+/// The value of an attribute of the tag.
+fn attribute<'t>(tag: &'t str, name: &str) -> &'t str {
+    let (_, rest) = tag.split_once(&format!(" {name}=\"")).expect(tag);
+    rest.split_once('"').unwrap().0
+}
+
+/// What the server answers to a GET, or another method, with these lines.
+async fn ask(server: &Running, method: &str, path: &str, lines: &[&str]) -> (Head, Vec<u8>) {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\n");
+    for line in lines {
+        request.push_str(line);
+        request.push_str("\r\n");
+    }
+    let mut client = Client::connect(server.address).await;
+    client.send(request + "\r\n").await;
+    if method == "HEAD" {
+        return (client.head().await, vec![]);
+    }
+    client.response_bytes().await
+}
+
+#[tokio::test]
+async fn the_tag_of_a_page_attaches_it() {
+    let server = site(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let tag = browser.get("/").await;
+    let (path, page) = (attribute(&tag, "data-stream"), attribute(&tag, "data-page"));
+    let parameter = attribute(&tag, "data-parameter");
+    let epoch = attribute(&tag, "data-epoch");
+    assert_eq!((path, parameter), ("/websocket", "z_pid"));
+    assert_eq!(page, browser.cookie("z_pid"));
+    let hub = server.ws.hub();
+    assert_eq!(hub.broadcast("n", &1), 1, "it waits");
+    browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
+    let target = format!("{path}?{parameter}={page}&epoch={epoch}&offset=0");
+    let mut client = browser.open(&target).await;
+    let mut next = async || serde_json::from_str::<Value>(&client.text().await).unwrap();
+    let welcome = json!({"type": "welcome", "epoch": epoch, "offset": 0, "seen": 0});
+    assert_eq!(next().await, welcome);
+    let event = json!({"type": "event", "offset": 1, "event": "n", "data": 1});
+    assert_eq!(next().await, event);
+    for n in 2..=10 {
+        assert_eq!(hub.broadcast("n", &n), 1);
+    }
+    for n in 2..=10 {
+        let event = json!({"type": "event", "offset": n, "event": "n", "data": n});
+        assert_eq!(next().await, event);
+    }
+}
+
+#[tokio::test]
+async fn the_client_is_served_for_ever_under_the_name_of_its_content() {
+    let server = site(|server| server).await;
+    let tag = Browser::new(server.address).get("/").await;
+    let script = attribute(&tag, "src");
+    let (head, plain) = ask(&server, "GET", script, &[]).await;
+    let forever = Some("public, max-age=31536000, immutable");
+    let javascript = Some("text/javascript; charset=utf-8");
+    assert_eq!(
+        (head.status, head.header("content-type")),
+        (200, javascript)
+    );
+    assert_eq!(head.header("cache-control"), forever);
+    assert_eq!(head.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(head.header("content-encoding"), None);
+    assert_eq!(head.header("vary"), Some("accept-encoding"));
+    assert_eq!(plain, include_bytes!("../../../ws-server/client/client.js"));
+    let tag = head.header("etag").unwrap().to_owned();
+    let known = format!("If-None-Match: \"other\", W/{tag}");
+    let (head, body) = ask(&server, "GET", script, &[&known]).await;
+    assert_eq!((head.status, body.len()), (304, 0));
+    assert_eq!(head.header("etag"), Some(&*tag));
+}
+
+#[tokio::test]
+async fn the_client_is_compressed_for_whom_takes_it() {
+    let server = site(|server| server).await;
+    let tag = Browser::new(server.address).get("/").await;
+    let script = attribute(&tag, "src");
+    for accepted in ["gzip", "br, GZIP;q=0.5", "*"] {
+        let line = format!("Accept-Encoding: {accepted}");
+        let (head, body) = ask(&server, "GET", script, &[&line]).await;
+        assert_eq!(head.header("content-encoding"), Some("gzip"), "{accepted}");
+        assert!(body.len() <= 5_000, "{} bytes", body.len());
+        let mut plain = String::new();
+        let mut decoder = flate2::read::GzDecoder::new(&*body);
+        decoder.read_to_string(&mut plain).unwrap();
+        assert_eq!(plain, include_str!("../../../ws-server/client/client.js"));
+    }
+    for refused in ["br", "gzip;q=0", "gzip; q=0.000, *", "*;q=0", ""] {
+        let line = format!("Accept-Encoding: {refused}");
+        let (head, _) = ask(&server, "HEAD", script, &[&line]).await;
+        assert_eq!(head.header("content-encoding"), None, "{refused}");
+        assert_eq!(head.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn scripts_import_the_client_under_a_name_that_stays() {
+    let server = site(|server| server).await;
+    let tag = Browser::new(server.address).get("/").await;
+    let (head, body) = ask(&server, "GET", "/ws-server/client.js", &[]).await;
+    assert_eq!(head.header("cache-control"), Some("no-cache"));
+    let file = attribute(&tag, "src").strip_prefix("/ws-server/").unwrap();
+    let expected = format!("export * from \"./{file}\";\n");
+    assert_eq!(String::from_utf8(body).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn nothing_else_is_below_the_clients_path() {
+    let server = site(|server| server).await;
+    for path in [
+        "/ws-server",
+        "/ws-server/",
+        "/ws-server/client-0123456789abcdef.js",
+        "/ws-server/client-.js",
+        "/ws-server/x/client.js",
+        "/client.js",
+    ] {
+        assert_eq!(ask(&server, "GET", path, &[]).await.0.status, 404, "{path}");
+    }
+    let (head, _) = ask(
+        &server,
+        "POST",
+        "/ws-server/client.js",
+        &["Content-Length: 0"],
+    )
+    .await;
+    assert_eq!(
+        (head.status, head.header("allow")),
+        (405, Some("GET, HEAD"))
+    );
+    assert_eq!(
+        ask(&server, "GET", "/ws-server/page", &[]).await.0.status,
+        405
+    );
+}
+
+#[tokio::test]
+async fn a_fresh_page_attaches_and_is_for_the_own_site_alone() {
+    let server = site(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let tag = browser.get("/").await;
+    let fresh = attribute(&tag, "data-fresh");
+    let (head, body) = browser.request("POST", fresh).await;
+    assert_eq!(head.status, 200, "{body}");
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let (page, epoch) = (
+        body["page"].as_str().unwrap(),
+        body["epoch"].as_str().unwrap(),
+    );
+    assert_ne!(page, attribute(&tag, "data-page"));
+    let target = format!("/websocket?z_pid={page}&epoch={epoch}&offset=0");
+    browser.lines = vec!["Sec-WebSocket-Protocol: page.v1".to_owned()];
+    assert_eq!(browser.status(&target).await, 101);
+    browser.lines = vec!["Origin: https://evil.example".to_owned()];
+    assert_eq!(browser.request("POST", fresh).await.0.status, 403);
+}
+
+#[tokio::test]
+async fn client_and_limits_are_where_the_server_says() {
+    let limits = PageLimits {
+        per_session: 1,
+        ..PageLimits::DEFAULT
+    };
+    let server = site(|server| server.client_path("/static/ws").page_limits(limits)).await;
+    let mut browser = Browser::new(server.address);
+    let tag = browser.get("/").await;
+    let script = attribute(&tag, "src");
+    assert!(script.starts_with("/static/ws/client-"), "{script}");
+    assert_eq!(attribute(&tag, "data-fresh"), "/static/ws/page");
+    assert_eq!(ask(&server, "GET", script, &[]).await.0.status, 200);
+    assert_eq!(
+        ask(&server, "GET", "/ws-server/client.js", &[])
+            .await
+            .0
+            .status,
+        404
+    );
+    browser.get("/").await;
+    assert_eq!(server.ws.hub().page_count(), 1);
+    for wrong in ["", "/", "ws", "/ws/", "//ws", "/a b", "/../x", "/%41"] {
+        let server = Server::new(Routes::table()).client_path(wrong);
+        let error = server.build().unwrap_err();
+        let expected = format!(
+            "`client_path` is {wrong:?}; it must be a path such as `/ws-server`, of letters, \
+             digits and `-._~`"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_get_of_a_stream_says_why_it_is_refused() {
+    let server = site(|server| server).await;
+    let mut browser = Browser::new(server.address);
+    let tag = browser.get("/").await;
+    let target = format!("/websocket?z_pid={}", attribute(&tag, "data-page"));
+    assert_eq!(browser.request("GET", &target).await.0.status, 426);
+    let forged = format!("/websocket?z_pid={}", "A".repeat(48));
+    assert_eq!(browser.request("GET", &forged).await.0.status, 403);
+    server.ws.hub().sessions().end_user("nobody").await.unwrap();
+    browser.cookies.clear();
+    assert_eq!(browser.request("GET", &target).await.0.status, 403);
+}
