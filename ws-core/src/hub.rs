@@ -74,7 +74,8 @@ impl Hub {
 
     /// A hub without connections, for these sessions.
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
-        let pages = Pages::new(limits.pages, sessions.page_parameter().to_owned());
+        let parameter = sessions.page_parameter().to_owned();
+        let pages = Pages::new(limits.pages, limits.publish_inline, parameter);
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
         let inner = Inner {

@@ -255,7 +255,7 @@ pub struct ServerLimits {
     pub per_address: Option<usize>,
     /// WebSocket connections in all; past it 503.
     pub connections: Option<usize>,
-    /// Subscribers that one publish writes to by itself; a task does the rest.
+    /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
     pub publish_inline: usize,
     /// HTTP connections at the same time that are not, or not yet, WebSocket connections;
     /// past it new ones wait to be accepted.

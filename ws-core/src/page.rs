@@ -25,7 +25,7 @@ pub use tag::{StreamClient, StreamTag};
 pub use wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, Pages};
+pub(crate) use registry::{OpenError, Pages, logged_on};
 pub(crate) use stream::{Accepted, AttachError, Epoch, PageSocket, Position, Room, Stream};
 pub(crate) use wire::{FromPage, PONG, envelope, seen};
 
@@ -136,7 +136,8 @@ impl Page {
     /// be encoded reaches nobody and is logged at `error`.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
-        let taken = push.is_some_and(|push| self.pages.push_to(self.id(), &self.session, &push));
+        let taken =
+            push.is_some_and(|push| self.pages.push_to(&self.id.text, &self.session, &push));
         usize::from(taken)
     }
 

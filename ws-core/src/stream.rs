@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::close::{Close, CloseCode};
 use crate::driver::{Opened, Opens, Unopened, open};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, Opening};
 use crate::handler::{Call, Handler, Hooks, Step};
 use crate::id::ConnectionId;
 use crate::mailbox::Accepts;
-use crate::page::{AttachError, Feed, OpenError, Page, PageSocket, Room, Stream};
+use crate::page::{AttachError, Feed, OpenError, Page, PageSocket, Room, Stream, logged_on};
 use crate::protocol::Incoming;
 use crate::session::Session;
 
@@ -173,9 +172,8 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
 /// of before a logon is none for who has logged on.
 fn current(page: &Page, session: &Session) -> Result<Arc<Stream>, Refusal> {
     let stream = begin(page)?;
-    if stream.has_handler() && stream.is_older_than(session) {
-        let close = Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on");
-        page.pages().end(&stream, &close);
+    if stream.is_of_another(session) {
+        page.pages().end(&stream, &logged_on());
         return begin(page);
     }
     Ok(stream)

@@ -304,3 +304,45 @@ async fn a_client_that_reads_slowly_gets_everything() {
         assert_eq!(tab.next().await, event("long", long.as_str()));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_pages_wait_for_a_connection_and_the_longest_gives_way() {
+    let limits = PageLimits {
+        waiting: 3,
+        ..PageLimits::DEFAULT
+    };
+    let (kit, visitor) = served(limits).await;
+    let pages: Vec<_> = (0..5).map(|_| visitor.page()).collect();
+    assert_eq!(kit.hub().page_count(), 3);
+    let taken: Vec<_> = pages.iter().map(|page| page.push("n", &1)).collect();
+    assert_eq!(taken, [0, 0, 1, 1, 1]);
+    // One that has a connection does not give way.
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &pages[2])
+        .connected()
+        .await;
+    let _more: Vec<_> = (0..5).map(|_| visitor.page()).collect();
+    assert_eq!(pages[2].push("n", &2), 1);
+    assert_eq!(tab.so_far().await, numbers([1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_push_does_not_write_itself_a_task_writes_in_order() {
+    let limits = ServerLimits {
+        publish_inline: 1,
+        ..ServerLimits::DEFAULT
+    };
+    let kit = TestKit::with_limits(limits);
+    let kit = kit.with_table(Routes::table(), NoState).unwrap();
+    let visitor = kit.visitor().await;
+    let mut tabs = Vec::new();
+    for _ in 0..600 {
+        let tab = Tab::new(&kit, &kit.visitor().await, "/stream");
+        tabs.push(tab.connected().await);
+    }
+    assert_eq!(kit.hub().broadcast("n", &1_u64), 600);
+    assert_eq!(kit.hub().broadcast("n", &2_u64), 600);
+    assert_eq!(visitor.session().push("n", &3_u64), 0);
+    for tab in &mut tabs {
+        assert_eq!(tab.so_far().await, numbers([1, 2]));
+    }
+}

@@ -17,6 +17,9 @@ pub struct PageLimits {
     /// Pages of one session at the same time; past it the oldest without a socket ends, and
     /// where there is none the answer is 429.
     pub per_session: usize,
+    /// Pages without a socket at the same time, those included that were without one within
+    /// the grace time; past it the one that has waited longest ends.
+    pub waiting: usize,
 }
 
 impl PageLimits {
@@ -26,6 +29,7 @@ impl PageLimits {
         messages: KIB,
         bytes: MIB,
         per_session: 128,
+        waiting: 16 * KIB,
     };
 
     /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
@@ -45,6 +49,7 @@ impl PageLimits {
             ("messages", self.messages == 0),
             ("bytes", self.bytes == 0),
             ("per_session", self.per_session == 0),
+            ("waiting", self.waiting == 0),
         ])
     }
 }
@@ -64,7 +69,7 @@ mod tests {
         let limits = PageLimits::DEFAULT;
         assert_eq!(limits.grace, Duration::from_secs(20));
         assert_eq!((limits.messages, limits.bytes), (1_024, 1_048_576));
-        assert_eq!(limits.per_session, 128);
+        assert_eq!((limits.per_session, limits.waiting), (128, 16_384));
         assert_eq!(limits.check(), Ok(()));
         let none = PageLimits {
             messages: 0,

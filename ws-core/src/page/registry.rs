@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::StreamClient;
 use super::queue::FromTheFuture;
 use super::stream::{AttachError, PageSocket, Position, Stream, Then};
-use crate::close::Close;
+use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::push::Push;
@@ -18,6 +18,8 @@ use crate::session::{Lineage, Session, SessionError, SessionPages};
 /// The pages of one server.
 pub(crate) struct Pages {
     limits: PageLimits,
+    /// Sockets that one push writes to by itself.
+    inline: usize,
     /// The name of the parameter of the query with a page's id.
     parameter: String,
     client: OnceLock<StreamClient>,
@@ -44,14 +46,23 @@ struct Reaper {
     runs: bool,
 }
 
+impl Reaper {
+    /// The page that is due first.
+    fn take_first(&mut self) -> Option<Weak<Stream>> {
+        let Reverse((_, number)) = self.due.pop()?;
+        self.streams.remove(&number)
+    }
+}
+
 /// A session has as many pages as it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooMany;
 
 impl Pages {
-    pub(crate) fn new(limits: PageLimits, parameter: String) -> Arc<Self> {
+    pub(crate) fn new(limits: PageLimits, inline: usize, parameter: String) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             limits: limits.bounded(),
+            inline,
             parameter,
             client: OnceLock::new(),
             known: Mutex::default(),
@@ -161,22 +172,31 @@ impl Pages {
     }
 
     /// Pushes to one page, as this session knows it. Returns whether it takes anything.
-    pub(super) fn push_to(&self, id: &str, session: &Session, push: &Push) -> bool {
-        let Some(stream) = self.find(id) else {
-            return false;
-        };
-        // Whoever opened the page may not be who has logged on since.
+    pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
+        self.known_as(id, session)
+            .is_some_and(|stream| stream.push(push))
+    }
+
+    /// The stream of a page, for this session alone: whoever opened the page may not be who has
+    /// logged on since.
+    fn known_as(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
+        let stream = self.find(id)?;
+        if stream.is_of_another(session) {
+            // Nor is its handler theirs: the page begins anew.
+            self.end(&stream, &logged_on());
+            return self.open(id, session).ok();
+        }
         if let Some((before, then)) = stream.adopt(session) {
             self.moved(&stream, &before, session);
             self.then(&stream, then);
         }
-        stream.push(push)
+        Some(stream)
     }
 
     /// Pushes to all pages of all sessions of a user. Returns how many take it.
     pub(crate) fn push_to_user(&self, user: &str, push: &Push) -> usize {
         let streams = self.of_user(user);
-        deliver(&streams, push)
+        self.deliver(streams, push)
     }
 
     /// How many pages all sessions of a user have.
@@ -198,7 +218,28 @@ impl Pages {
     /// Pushes to every page. Returns how many take it.
     pub(crate) fn push_to_all(&self, push: &Push) -> usize {
         let streams: Vec<_> = self.known().by_id.values().cloned().collect();
-        deliver(&streams, push)
+        self.deliver(streams, push)
+    }
+
+    /// Adds a message to these pages. Returns how many take it. It writes to the first sockets
+    /// by itself; a task does the rest, and a page's queue keeps the order.
+    fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
+        let mut taken = streams;
+        taken.retain(|stream| stream.put(push));
+        let inline = taken.len().min(self.inline);
+        let later = taken.split_off(inline);
+        let reached = inline + later.len();
+        taken.iter().for_each(|stream| stream.pump());
+        if later.is_empty() {
+            return reached;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                runtime.spawn(pump(later));
+            }
+            Err(_) => later.iter().for_each(|stream| stream.pump()),
+        }
+        reached
     }
 
     /// The page belongs to another session now, if it does.
@@ -241,15 +282,23 @@ impl Pages {
         let number = reaper.last;
         reaper.due.push(Reverse((at, number)));
         reaper.streams.insert(number, Arc::downgrade(stream));
-        // All times are equally far away: the task, if it runs, wakes early enough.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
+        let most = self.limits.waiting;
+        let longest = if reaper.due.len() > most {
+            reaper.take_first()
+        } else {
+            None
         };
-        let runs = std::mem::replace(&mut reaper.runs, true);
+        // All times are equally far away: the task, if it runs, wakes early enough.
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let runs = reaper.runs || runtime.is_none();
+        reaper.runs |= runtime.is_some();
         // A runtime that is going down drops the task at once, and that takes the lock.
         drop(reaper);
-        if !runs {
+        if let Some(runtime) = runtime.filter(|_| !runs) {
             runtime.spawn(reap(Running(self.this.clone())));
+        }
+        if let Some(longest) = longest.and_then(|stream| stream.upgrade()) {
+            self.then(&longest, longest.give_up());
         }
     }
 
@@ -257,15 +306,14 @@ impl Pages {
     fn look(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut reaper = self.reaper();
-            let Some(Reverse((at, number))) = reaper.due.peek().copied() else {
+            let Some(Reverse((at, _))) = reaper.due.peek().copied() else {
                 reaper.runs = false;
                 return None;
             };
             if at > now {
                 return Some(at);
             }
-            reaper.due.pop();
-            let stream = reaper.streams.remove(&number);
+            let stream = reaper.take_first();
             drop(reaper);
             if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
                 self.then(&stream, stream.expire(now));
@@ -328,8 +376,19 @@ async fn reap(mut running: Running) {
     }
 }
 
-fn deliver(streams: &[Arc<Stream>], push: &Push) -> usize {
-    streams.iter().filter(|stream| stream.push(push)).count()
+/// Pages that a task writes to before it lets others run.
+const AT_ONCE: usize = 256;
+
+async fn pump(streams: Vec<Arc<Stream>>) {
+    for some in streams.chunks(AT_ONCE) {
+        some.iter().for_each(|stream| stream.pump());
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The visitor has logged on: a connection of before is closed, and comes back.
+pub(crate) fn logged_on() -> Close {
+    Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
 impl Known {
@@ -384,7 +443,7 @@ impl SessionPages for Pages {
         if !session.is_current() {
             return 0;
         }
-        deliver(&self.of_session(session.lineage()), push)
+        self.deliver(self.of_session(session.lineage()), push)
     }
 
     fn renewed(&self, lineage: Lineage) {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::feed::Feed;
 use super::queue::{FromTheFuture, Gap, Next, Queue};
+use super::registry::logged_on;
 use super::wire;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
@@ -180,9 +181,10 @@ impl Stream {
         self.lock().feed.is_some()
     }
 
-    /// Whether a logon has made another session of the page's.
-    pub(crate) fn is_older_than(&self, session: &Session) -> bool {
-        self.lock().session.renewals() < session.renewals()
+    /// Whether the page has a handler that was made for the visitor of before a logon.
+    pub(crate) fn is_of_another(&self, session: &Session) -> bool {
+        let state = self.lock();
+        state.feed.is_some() && state.session.renewals() < session.renewals()
     }
 
     /// The page does not end while somebody opens it.
@@ -278,10 +280,7 @@ impl Stream {
         };
         drop(state);
         if let Some(socket) = socket {
-            socket.close_page(&Close::new(
-                CloseCode::SERVICE_RESTART,
-                "the visitor has logged on",
-            ));
+            socket.close_page(&logged_on());
         }
         Some((before, then))
     }
@@ -308,13 +307,26 @@ impl Stream {
 
     /// Adds a message. Returns whether the page still takes any.
     pub(crate) fn push(&self, push: &Push) -> bool {
-        let mut state = self.lock();
-        if state.ended || state.ending.is_some() {
-            return false;
+        let taken = self.put(push);
+        if taken {
+            self.pump();
         }
-        state.queue.push(push.clone(), &self.limits);
-        state.pump();
-        true
+        taken
+    }
+
+    /// As [`push`](Self::push), but somebody has to [`pump`](Self::pump).
+    pub(super) fn put(&self, push: &Push) -> bool {
+        let mut state = self.lock();
+        let takes = !state.ended && state.ending.is_none();
+        if takes {
+            state.queue.push(push.clone(), &self.limits);
+        }
+        takes
+    }
+
+    /// Gives the socket what it can take.
+    pub(super) fn pump(&self) {
+        self.lock().pump();
     }
 
     /// As [`push`](Self::push), for the handler: it waits while a socket is there and the page
@@ -435,6 +447,17 @@ impl Stream {
                 Then::Nothing
             }
         }
+    }
+
+    /// Ends the page before its time, where it has no socket.
+    pub(super) fn give_up(&self) -> Then {
+        let mut state = self.lock();
+        state.watched = false;
+        if state.ended || state.socket.is_some() || state.until.is_none() {
+            return Then::Nothing;
+        }
+        state.end(false);
+        Then::Forget
     }
 
     /// Ends the page, and closes its socket with this.

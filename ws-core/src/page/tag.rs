@@ -103,7 +103,7 @@ mod tests {
     async fn a_tag_says_where_to_connect_and_escapes_what_it_says() {
         let sessions = Sessions::default();
         let (session, _) = sessions.begin().await.unwrap();
-        let pages = Pages::new(PageLimits::DEFAULT, "z_pid".to_owned());
+        let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());
         let page = Page::issue(&pages, &session).unwrap();
         let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();
         let (id, epoch) = (page.id(), page.epoch().unwrap());

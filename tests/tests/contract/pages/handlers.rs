@@ -374,3 +374,26 @@ async fn an_init_that_takes_long_does_not_lose_its_page() {
     let mut tab = tab.connected().await;
     assert_eq!(tab.so_far().await, [event("early", 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
+    let mut office = Office::new().await;
+    let planted = office.visitor.page();
+    let mut attacker = office.tab_of(&planted).connected().await;
+    attacker.send("a").await;
+    assert_eq!(attacker.so_far().await, [said("1 a of nobody")]);
+    office.visitor.logon("ada").await;
+    let hub = office.kit.hub();
+    let session = office.visitor.session();
+    let page = hub.find_page(session, planted.id()).unwrap();
+    assert_eq!(page.push("secret", &1), 1);
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
+    assert_eq!(attacker.so_far().await, [renewed, closed]);
+    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    let mut tab = office.tab_of(&planted).connected().await;
+    let reset = Got::Reset("restart".to_owned());
+    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
+    tab.send("b").await;
+    assert_eq!(tab.so_far().await, [said("1 b of ada")]);
+}
