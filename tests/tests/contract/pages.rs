@@ -19,6 +19,7 @@ dispatch! {
 
     stream: "/stream" => PageStream;
     other:  "/other"  => PageStream;
+    small:  "/small"  => PageStream { outbox: 32 KiB };
 }
 
 /// A server with page streams, and a visitor.
@@ -344,5 +345,25 @@ async fn what_one_push_does_not_write_itself_a_task_writes_in_order() {
     assert_eq!(visitor.session().push("n", &3_u64), 0);
     for tab in &mut tabs {
         assert_eq!(tab.so_far().await, numbers([1, 2]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_took_nothing_more_does_not_hold_up_the_next() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/small", &page);
+    tab.knock = |knock| knock.network_room(1024);
+    let mut tab = tab.connected().await;
+    // The socket's outbox is full before the window is.
+    let long = "x".repeat(20_000);
+    for _ in 0..8 {
+        assert_eq!(page.push("long", &long), 1);
+    }
+    quiet().await;
+    tab.cut().await;
+    tab.connect().await.unwrap();
+    for _ in 0..8 {
+        assert_eq!(tab.next().await, event("long", long.as_str()));
     }
 }

@@ -189,13 +189,17 @@ impl Stream {
 
     /// The page does not end while somebody opens it.
     pub(super) fn hold(&self) {
-        self.lock().until = None;
+        let mut state = self.lock();
+        // One whose handler has closed has its time, whoever comes.
+        if state.ending.is_none() {
+            state.until = None;
+        }
     }
 
     /// Nobody opens the page any more.
     pub(super) fn release(&self) -> Then {
         let mut state = self.lock();
-        if state.ended || state.socket.is_some() {
+        if state.ended || state.socket.is_some() || state.until.is_some() {
             return Then::Nothing;
         }
         state.wait(&self.limits)
@@ -296,6 +300,8 @@ impl Stream {
         let then = if bye || over || state.session.has_ended() {
             state.end(bye);
             Then::Forget
+        } else if state.until.is_some() {
+            Then::Nothing
         } else {
             state.wait(&self.limits)
         };
@@ -419,9 +425,10 @@ impl Stream {
             feed.end();
         }
         // A page that never acknowledges keeps it no longer than one that never comes back.
-        let then = match state.until {
-            Some(_) => Then::Nothing,
-            None => state.wait(&self.limits),
+        let then = if state.until.is_some() {
+            Then::Nothing
+        } else {
+            state.wait(&self.limits)
         };
         let closed = state.close_if_done();
         drop(state);

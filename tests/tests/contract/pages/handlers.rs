@@ -397,3 +397,45 @@ async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
     tab.send("b").await;
     assert_eq!(tab.so_far().await, [said("1 b of ada")]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_away_does_not_hold_its_handler_up() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.send("slow 5").await;
+    tab.send("many 3000").await;
+    tab.send("a").await;
+    quiet().await;
+    tab.cut().await;
+    tokio::time::sleep(secs(10)).await;
+    let messages = ["message slow 5", "message many 3000", "message a"];
+    assert_eq!(office.journal.of("message"), messages);
+    tab.connect().await.unwrap();
+    let got = tab.so_far().await;
+    assert_eq!(got[0], Got::Reset("overflow".to_owned()));
+    // What came after the queue was dropped for the last time.
+    let mut expected: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
+    expected.push(said("3 a of nobody"));
+    assert!(
+        got.len() > 1 && expected.ends_with(&got[1..]),
+        "{}",
+        got.len()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_closed_waits_for_its_page_once() {
+    let office = Office::new().await;
+    let mut tab = office.tab().connected().await;
+    tab.acknowledges = false;
+    tab.send("leave").await;
+    quiet().await;
+    tab.cut().await;
+    tokio::time::sleep(secs(15)).await;
+    tab.connect().await.unwrap();
+    let since = tokio::time::Instant::now();
+    assert_eq!(tab.next().await, said("bye"));
+    assert_eq!(tab.next().await, Got::Closed(1000, "done".to_owned()));
+    // 20 seconds after it closed, of which 15 had passed.
+    assert_eq!(crate::journal::seconds(since), 5);
+}

@@ -141,3 +141,16 @@ async fn a_session_that_two_servers_share_pushes_to_the_pages_of_both() {
     assert_eq!(here.so_far().await, numbers([1]));
     assert_eq!(there.so_far().await, numbers([1]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_logon_of_the_same_user_parts_the_sockets_of_before_too() {
+    let (kit, mut visitor) = server().await;
+    visitor.logon("ada").await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    assert_eq!(kit.hub().user("ada").push("n", &1_u64), 1);
+    visitor.logon("ada").await;
+    assert_eq!(kit.hub().user("ada").push("n", &2_u64), 0);
+    assert_eq!(kit.hub().user("ada").count(), 0);
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.so_far().await, [event("n", 1), renewed]);
+}
