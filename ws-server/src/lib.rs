@@ -48,6 +48,9 @@
 //! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
 //! - [`session`]: who may connect: sessions, stores, and sessions that an application has;
 //! - [`Ws::session`], [`Ws::page`] and [`Visit`]: the HTTP side of sessions, as warp filters;
+//! - [`PageStream`], [`Page`] and [`Ws::client`]: what is pushed to a page arrives there, once and in
+//!   order, over any number of connections;
+//! - [`call`]: requests of clients, and their answers;
 //! - [`limits`]: every limit with its default; everything that grows has one;
 //! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
 

@@ -91,6 +91,15 @@
 //! | when it refused, subscriptions are undone, sockets say `Closed` | `init::an_init_that_refuses_is_undone` |
 //! | **start** | |
 //! | it keeps, refuses, or hands the connection to another handler | `start::*` |
+//! | **Pages** | |
+//! | what is pushed waits from the rendering on, in order | `pages::what_is_pushed_before_the_page_attaches_arrives_in_order` |
+//! | lost frames come again, and none twice | `pages::what_was_lost_with_a_connection_comes_again_and_what_arrived_does_not`, `pages::random::*` |
+//! | a page without a socket ends after its grace time | `pages::a_page_without_a_connection_ends_after_its_grace_time_and_not_before`, `pages::a_page_that_was_rendered_and_never_came_ends_too` |
+//! | past its limit a queue becomes a reset | `pages::a_queue_past_its_limit_becomes_a_reset` |
+//! | the newest socket owns the page | `pages::the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409` |
+//! | a push reaches its scope | `pages::scopes::*` |
+//! | a handler with `attach: page` lives as long as the page | `pages::handlers::*` |
+//! | what a page must not do has its answer | `pages::bad_input::*` |
 //! | **Panics** | |
 //! | 1011 for that connection and no other | `panics::a_panic_closes_that_connection_with_1011_and_no_other`, `panics::a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook`, `spawn::a_panic_or_an_error_of_a_spawned_future_closes_with_1011` |
 //! | `terminate` gets the state as the panic left it | the first of these, `panics::terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it`, `panics::terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped` |
