@@ -22,9 +22,10 @@ const SWITCHES = [
  * Runs `script(open, ...arguments)`. `open(...expected)` gives a new page; `expected` are
  * parts of complaints that do no harm there. All its pages are one visitor's: they share
  * their cookies; `await open.another()` is the `open` of another visitor. `hosts` are names
- * that lead to this machine.
+ * that lead to this machine. With `cache`, pages that are left are kept for going back, as
+ * browsers do where nothing drives them.
  */
-export async function browse(script, { hosts = [] } = {}) {
+export async function browse(script, { hosts = [], cache = false } = {}) {
   const late = setTimeout(() => {
     console.error(`not done after ${DEADLINE} ms`);
     process.exit(1); // and the browser ends with it
@@ -33,6 +34,7 @@ export async function browse(script, { hosts = [] } = {}) {
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     chromiumSandbox: false, // root has none
     args: [...SWITCHES, `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`)}`],
+    ignoreDefaultArgs: cache ? ["--disable-back-forward-cache"] : [],
     timeout: DEADLINE,
   });
   const complaints = [];

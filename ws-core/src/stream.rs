@@ -151,8 +151,12 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
                 Err(AttachError::Ended) => continue,
                 checked => checked.map_err(refusal)?,
             }
+            // Somebody may have begun it meanwhile, before a logon.
+            if stream.is_of_another(&session) {
+                continue;
+            }
             if !stream.has_handler() {
-                handshake = start::<H, R>(&endpoint, handshake, &page, &stream).await?;
+                handshake = start::<H, R>(&endpoint, handshake, &session, &stream, &page).await?;
             }
             drop(opening);
             let unopened = Unopened::<PageStream>::register(&endpoint, &handshake);
@@ -183,18 +187,17 @@ fn current(page: &Page, session: &Session) -> Result<Arc<Stream>, Refusal> {
 async fn start<H: Handler<R>, R: 'static>(
     endpoint: &Arc<Endpoint>,
     handshake: Handshake,
-    page: &Page,
+    session: &Session,
     stream: &Arc<Stream>,
+    page: &Page,
 ) -> Result<Handshake, Refusal> {
     let inner = endpoint.of_pages().unwrap_or(endpoint);
     let (ready, handshake) = open::<H, R>(inner, handshake).await?;
     let feed = Arc::new(Feed::new(inner.limits().read_ahead));
-    // The page may have been ended meanwhile: then the transport says so at once.
-    if stream
-        .set_handler(feed.clone(), route_of(endpoint))
-        .is_err()
-    {
-        feed.end();
+    match stream.set_handler(feed.clone(), session, route_of(endpoint)) {
+        // The page begins anew; for this handler the upgrade has failed.
+        Err(AttachError::Ended) => return Ok(handshake),
+        set => set.map_err(refusal)?,
     }
     let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
     Box::new(ready).start(Box::new(transport), Bytes::new());

@@ -26,7 +26,7 @@ class Connection extends EventTarget {
   #options;
   #url;
   #page; // of a stream
-  #state = { phase: "connecting" };
+  #state = Object.freeze({ phase: "connecting" });
   #life = new AbortController();
   #turn; // What an older try still brings is passed over.
   #socket;
@@ -41,9 +41,9 @@ class Connection extends EventTarget {
   #written = 0; // on this socket
   #lastId = 0;
   #acked = 0;
-  #standing; // of the page's id: stale, fresh, or proven
+  #standing; // stale, fresh, or proven
   #patient; // after a logon
-  #unconfirmed; // if a reset is to be told
+  #unconfirmed;
   #told;
 
   constructor(url, options, page, start = Promise.resolve()) {
@@ -92,10 +92,9 @@ class Connection extends EventTarget {
       if (this.#state.final) throw new RequestError(id, "closed");
       const entry = { data: encode({ call: id, body }) };
       this.#push(entry);
-      const fail = (error) => this.#settle(id, error);
-      const late = () => fail(new RequestError(id, "timeout"));
+      const late = () => this.#settle(id, new RequestError(id, "timeout"));
       const timer = setTimeout(late, Math.min(timeout, LONGEST));
-      const abort = () => fail(signal.reason);
+      const abort = () => this.#settle(id, signal.reason);
       signal?.addEventListener("abort", abort);
       const release = () => {
         clearTimeout(timer);
@@ -108,6 +107,7 @@ class Connection extends EventTarget {
   close(code = 1000, reason = "") {
     if (this.#state.final) return;
     if (this.#page) this.#say({ type: "bye" });
+    this.#drop(code, reason);
     this.#finish({ code, reason });
   }
 
@@ -121,13 +121,13 @@ class Connection extends EventTarget {
     this.#emit("state", this.#state);
   }
 
-  // A listener that throws does no harm here.
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
   #say(message) {
-    if (this.#is("open")) this.#socket.send(JSON.stringify(message));
+    // One that is closing would complain.
+    if (this.#is("open") && this.#socket.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   #push(entry) {
@@ -166,7 +166,7 @@ class Connection extends EventTarget {
     } catch {}
     const id = message?.answer;
     // A late answer is no message either.
-    if (Number.isInteger(id) && id > this.#firstCall && id <= this.#lastCall) {
+    if (id > this.#firstCall && id <= this.#lastCall) {
       const error = "error" in message && new RequestError(id, "answer", message.error);
       this.#settle(id, error, message.ok);
     } else {
@@ -179,7 +179,6 @@ class Connection extends EventTarget {
     if (!call) return;
     this.#calls.delete(id);
     call.release();
-    // What was not sent yet need not be.
     this.#outbox = this.#outbox.filter((entry) => entry.id || entry !== call.entry);
     if (error) call.reject(error);
     else call.resolve(value);
@@ -247,9 +246,10 @@ class Connection extends EventTarget {
   }
 
   #address() {
-    const { page, epoch, offset, parameter } = this.#page ?? {};
-    const query = { [parameter]: page, ...(epoch && { epoch, offset }) };
-    if (page) for (const name in query) this.#url.searchParams.set(name, query[name]);
+    const { searchParams } = this.#url;
+    if (this.#page) searchParams.set(this.#page.parameter, this.page);
+    if (this.epoch) searchParams.set("epoch", this.epoch);
+    if (this.epoch) searchParams.set("offset", this.offset);
     return this.#url.href;
   }
 
@@ -272,7 +272,7 @@ class Connection extends EventTarget {
     } else if (status === 403 && this.#page?.fresh && !this.#standing) {
       this.#standing = "stale";
       this.#connect();
-    } else if (status >= 400 && status < 500 && !PASSING_STATUSES.includes(status)) {
+    } else if (/^4/.test(status) && !PASSING_STATUSES.includes(status)) {
       this.#finish({ status, reason: text.slice(0, 200) });
     } else {
       this.#later(after);
@@ -292,19 +292,18 @@ class Connection extends EventTarget {
   }
 
   #finish(how) {
-    this.#drop(how.code, how.reason);
+    this.#drop();
     this.#life.abort();
     this.#reject("closed", true);
     this.#set("closed", { ...how, final: true });
   }
 
   #drop(code = 1000, reason = "") {
+    this.#socket?.close(code, reason);
     clearTimeout(this.#timer);
     if (Date.now() - this.#opened >= STEADY) this.#failures = 0;
-    const socket = this.#socket;
     this.#turn = this.#socket = this.#opened = undefined;
     if (!this.#page) this.#reject("closed");
-    socket?.close(code, reason);
   }
 
   #later(seconds = 0) {
@@ -327,7 +326,7 @@ class Connection extends EventTarget {
     this.#set("offline");
   }
 
-  // After sleep, a late timer comes before what has arrived: it asks once more.
+  // After sleep, a late timer comes before what has arrived.
   #beat(asked = 0) {
     clearTimeout(this.#timer);
     if (!this.#page) return;
@@ -425,8 +424,7 @@ class Connection extends EventTarget {
     this.#lastId = 0;
   }
 
-  #renew({ status, text }) {
-    check(status === 200);
+  #renew({ text }) {
     const { page, epoch } = JSON.parse(text);
     check(page && epoch);
     this.#begin({ page, epoch, offset: 0 });
@@ -436,10 +434,10 @@ class Connection extends EventTarget {
   #deliver(offset, type, detail) {
     if (offset <= this.offset) return;
     check(offset === this.offset + 1);
-    this.#page.offset = offset; // before a listener fails
+    this.#page.offset = offset;
     if (type === "push") this.#emit(type, detail);
     else this.#message(detail);
-    // A hidden tab's timers are late.
+    // Timers of a hidden tab are late.
     if (offset - this.#acked >= 32 || globalThis.document?.hidden) this.#ack();
     if (offset - this.#acked === 1) this.#after(100, () => this.#ack());
   }
@@ -475,7 +473,9 @@ function fromTag() {
   return new Connection(tag.dataset.stream, {}, tag.dataset, scripts());
 }
 
-// Module scripts run before DOMContentLoaded: so none of them misses the first event.
+if (globalThis.document?.querySelector?.("script[data-stream]")) stream();
+
+// Module scripts run before DOMContentLoaded: none misses the first event.
 async function scripts() {
   const [page] = performance.getEntriesByType("navigation");
   if (document.readyState === "loading" || page?.domContentLoadedEventStart === 0) {

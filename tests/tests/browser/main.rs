@@ -5,3 +5,5 @@ mod cross_site;
 mod greeter;
 mod mount;
 mod script;
+mod server;
+mod stream;

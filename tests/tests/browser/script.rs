@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// Where the scripts are, and what drives the browser.
@@ -13,6 +14,9 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// A script ends itself, and its browser, sooner than this: see `browser.mjs`.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// A browser takes what there is: two would be late for each other.
+static ONE: Mutex<()> = Mutex::const_new(());
+
 /// Runs a script with Node. Fails where it does, and shows what it printed.
 pub async fn run(name: &str, arguments: &[&str]) {
     let driver = Path::new(SCRIPTS).join("node_modules/playwright-core");
@@ -20,6 +24,7 @@ pub async fn run(name: &str, arguments: &[&str]) {
         driver.exists(),
         "playwright-core is not installed: ./test.sh does it"
     );
+    let _one_at_a_time = ONE.lock().await;
     let mut node = Command::new("node");
     node.arg(name).args(arguments).current_dir(SCRIPTS);
     // A browser whose script is gone ends too: it notices that its pipe is closed.

@@ -90,7 +90,7 @@ async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
 async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
-    for name in ["greeter", "echo", "mount", "devices"] {
+    for name in ["greeter", "echo", "mount", "stream", "devices"] {
         let output = fails(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");

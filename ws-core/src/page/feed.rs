@@ -24,7 +24,8 @@ struct State {
     /// Nothing more comes.
     ended: bool,
     reader: Option<Waker>,
-    writer: Option<Waker>,
+    /// The sockets that wait for room: one, and those that it has just superseded.
+    writers: Vec<Waker>,
 }
 
 impl Feed {
@@ -74,16 +75,23 @@ impl Feed {
         if state.ended {
             return;
         }
+        // What was read goes, also where the reader is never quite done.
+        let read = std::mem::take(&mut state.read);
+        state.bytes.drain(..read);
         if state.bytes.is_empty() {
             state.bytes = bytes;
         } else {
             state.bytes.extend_from_slice(&bytes);
         }
         state.ended = last;
-        let writer = if last { state.writer.take() } else { None };
-        let wakers = [state.reader.take(), writer];
+        let writers = if last {
+            std::mem::take(&mut state.writers)
+        } else {
+            Vec::new()
+        };
+        let reader = state.reader.take();
         drop(state);
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        reader.into_iter().chain(writers).for_each(Waker::wake);
     }
 
     /// Reads what is there; 0 at the end.
@@ -100,20 +108,32 @@ impl Feed {
         if state.read == state.bytes.len() {
             (state.bytes, state.read) = (Vec::new(), 0);
         }
-        let writer = state.writer.take();
+        let writers = std::mem::take(&mut state.writers);
         drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        writers.into_iter().for_each(Waker::wake);
         Poll::Ready(count)
     }
 
     /// Waits until a message may be pushed.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.bytes.len() - state.read < self.limit || state.ended {
             return Poll::Ready(());
         }
-        state.writer = Some(cx.waker().clone());
+        if !state
+            .writers
+            .iter()
+            .any(|known| known.will_wake(cx.waker()))
+        {
+            state.writers.push(cx.waker().clone());
+        }
         Poll::Pending
+    }
+
+    /// Lets whoever waits for room look again.
+    pub(super) fn wake_writers(&self) {
+        let writers = std::mem::take(&mut self.lock().writers);
+        writers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -160,6 +180,17 @@ mod tests {
         assert_eq!(next().as_deref(), Some("1001 (going away)"));
         assert_eq!(next(), None);
         assert_eq!(read(&feed, 3), Some(vec![]), "the end");
+    }
+
+    #[test]
+    fn a_reader_that_is_never_quite_done_leaves_nothing_behind() {
+        let feed = Feed::new(1_000);
+        for _ in 0..1_000 {
+            feed.push(&Message::text("x".repeat(100)));
+            read(&feed, 105);
+        }
+        let state = feed.lock();
+        assert!(state.bytes.capacity() < 3_000, "{}", state.bytes.capacity());
     }
 
     #[test]

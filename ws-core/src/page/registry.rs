@@ -47,6 +47,25 @@ struct Reaper {
 }
 
 impl Reaper {
+    /// Forgets pages that wait no longer. Where there are still too many, gives those that have
+    /// waited longest: some at once, so that this is not done for every page.
+    fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
+        let streams = &mut self.streams;
+        self.due.retain(|Reverse((_, number))| {
+            let stream = streams.get(number).and_then(Weak::upgrade);
+            let waits = stream.is_some_and(|stream| stream.is_waiting());
+            if !waits {
+                streams.remove(number);
+            }
+            waits
+        });
+        if self.due.len() <= most {
+            return Vec::new();
+        }
+        let longest = (0..(most / 8).max(1)).filter_map(|_| self.take_first());
+        longest.filter_map(|stream| stream.upgrade()).collect()
+    }
+
     /// The page that is due first.
     fn take_first(&mut self) -> Option<Weak<Stream>> {
         let Reverse((_, number)) = self.due.pop()?;
@@ -248,9 +267,9 @@ impl Pages {
             return;
         }
         let mut known = self.known();
-        // Unless it has been forgotten meanwhile.
-        if known.leave(stream, before) {
-            known.join(stream, now);
+        // It may have moved again meanwhile, or ended: then nobody looks for it any more.
+        if known.leave(stream, before) && !stream.has_ended() {
+            known.join(stream, &stream.session());
         }
     }
 
@@ -284,9 +303,9 @@ impl Pages {
         reaper.streams.insert(number, Arc::downgrade(stream));
         let most = self.limits.waiting;
         let longest = if reaper.due.len() > most {
-            reaper.take_first()
+            reaper.make_room(most)
         } else {
-            None
+            Vec::new()
         };
         // All times are equally far away: the task, if it runs, wakes early enough.
         let runtime = tokio::runtime::Handle::try_current().ok();
@@ -297,7 +316,7 @@ impl Pages {
         if let Some(runtime) = runtime.filter(|_| !runs) {
             runtime.spawn(reap(Running(self.this.clone())));
         }
-        if let Some(longest) = longest.and_then(|stream| stream.upgrade()) {
+        for longest in longest {
             self.then(&longest, longest.give_up());
         }
     }

@@ -61,8 +61,10 @@ pub(crate) enum AttachError {
 /// What becomes of a message of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Accepted {
-    /// It is new, and was handed to the page's handler if it has one.
+    /// It is new, and the page has no handler.
     New,
+    /// It is new, and was handed to the page's handler.
+    Fed,
     /// It was accepted before; this is the last one that was.
     Again(u64),
     /// The handler does not follow: try again when there is room.
@@ -206,11 +208,15 @@ impl Stream {
     }
 
     /// From now on messages of the page go to the handler behind this feed.
-    pub(crate) fn set_handler(&self, feed: Arc<Feed>, route: usize) -> Result<(), AttachError> {
+    pub(crate) fn set_handler(
+        &self,
+        feed: Arc<Feed>,
+        session: &Session,
+        route: usize,
+    ) -> Result<(), AttachError> {
         let mut state = self.lock();
-        if state.ended {
-            return Err(AttachError::Ended);
-        }
+        // A logon, or another route, may have come before.
+        state.check(session, route)?;
         state.route = Some(route);
         state.feed = Some(feed);
         Ok(())
@@ -257,6 +263,10 @@ impl Stream {
         state.pump();
         let writer = state.writer.take();
         let closed = state.close_if_done();
+        if let Some(feed) = &state.feed {
+            // The earlier socket may wait for room; that is the new one's now.
+            feed.wake_writers();
+        }
         drop(state);
         if let Some(earlier) = earlier {
             earlier.close_page(&Close::new(
@@ -389,7 +399,8 @@ impl Stream {
     /// A message of the page, by this socket.
     pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
         let mut state = self.lock();
-        if !state.is_carried_by(socket) {
+        // Behind the Close of a handler nothing is heard, and so nothing is said to be seen.
+        if !state.is_carried_by(socket) || state.ending.is_some() {
             return Accepted::Superseded;
         }
         if id <= state.seen {
@@ -398,20 +409,25 @@ impl Stream {
         if id > state.seen + 1 {
             return Accepted::OutOfOrder;
         }
-        if let Some(feed) = &state.feed {
-            if !feed.has_room() {
-                return Accepted::Later;
+        let accepted = match &state.feed {
+            None => Accepted::New,
+            Some(feed) if feed.has_room() => {
+                feed.push(message);
+                Accepted::Fed
             }
-            feed.push(message);
-        }
+            Some(_) => return Accepted::Later,
+        };
         state.seen = id;
-        Accepted::New
+        accepted
     }
 
-    /// Waits until the handler takes more.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let feed = self.lock().feed.clone();
-        feed.map_or(Poll::Ready(()), |feed| feed.poll_room(cx))
+    /// Waits until the handler takes more, or this socket no longer carries the stream.
+    pub(crate) fn poll_room(&self, socket: ConnectionId, cx: &Context<'_>) -> Poll<()> {
+        let state = self.lock();
+        match &state.feed {
+            Some(feed) if state.is_carried_by(socket) => feed.poll_room(cx),
+            _ => Poll::Ready(()),
+        }
     }
 
     /// The handler has closed: what waits is delivered, then its Close.
@@ -456,15 +472,17 @@ impl Stream {
         }
     }
 
-    /// Ends the page before its time, where it has no socket.
-    pub(super) fn give_up(&self) -> Then {
+    /// Whether the reaper still has to look at the page.
+    pub(super) fn is_waiting(&self) -> bool {
         let mut state = self.lock();
-        state.watched = false;
-        if state.ended || state.socket.is_some() || state.until.is_none() {
-            return Then::Nothing;
-        }
-        state.end(false);
-        Then::Forget
+        state.watched = !state.ended && state.until.is_some();
+        state.watched
+    }
+
+    /// Ends the page before its time.
+    pub(super) fn give_up(&self) -> Then {
+        let until = self.lock().until;
+        until.map_or(Then::Nothing, |until| self.expire(until))
     }
 
     /// Ends the page, and closes its socket with this.

@@ -45,7 +45,7 @@ fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStrea
         let (this, context) = taken.parts();
         let outcome = guard(context, async {
             loop {
-                poll_fn(|cx| this.link.stream.poll_room(cx)).await;
+                poll_fn(|cx| this.link.stream.poll_room(this.link.socket, cx)).await;
                 if let Some(reply) = this.link.take(context, id, &message) {
                     return reply;
                 }
@@ -103,7 +103,7 @@ impl Link {
         let _one_by_one = handling.unwrap_or_else(PoisonError::into_inner);
         Some(match self.stream.accept(self.socket, id, message) {
             Accepted::Later => return None,
-            Accepted::New if self.stream.has_handler() => seen(id).into_reply(),
+            Accepted::Fed => seen(id).into_reply(),
             Accepted::New => self.hear(context, id, message),
             Accepted::Again(last) => seen(last).into_reply(),
             Accepted::Superseded => Reply::NONE,

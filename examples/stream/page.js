@@ -1,0 +1,124 @@
+// What the page does. The tag in its head says where to connect to; `stream()` does so.
+import { stream } from "/ws-server/client.js";
+
+const UNAUTHORIZED = 4401;
+const LONGEST_LOG = 200; // lines
+const find = (id) => document.getElementById(id);
+const live = stream();
+
+/** A line of the log. Whatever was sent is text, never HTML. */
+function line(text, kind = "") {
+  const item = document.createElement("li");
+  item.textContent = text;
+  item.className = kind;
+  const log = find("log");
+  log.append(item);
+  while (log.childElementCount > LONGEST_LOG) log.firstElementChild.remove();
+  log.scrollTop = log.scrollHeight;
+}
+
+// The connection.
+
+const WORDS = { connecting: "connecting", open: "connected", waiting: "waiting", offline: "offline" };
+
+function why({ code, status, reason }) {
+  const number = code ?? status;
+  return ["closed", number && `(${number})`, reason].filter(Boolean).join(" ");
+}
+
+function showState(state) {
+  const { phase, code, final } = state;
+  find("state").dataset.phase = phase;
+  const superseded = phase === "closed" && !final;
+  find("state").firstElementChild.textContent = superseded
+    ? "superseded: another tab has this page"
+    : (WORDS[phase] ?? why(state));
+  showWait();
+  const over = phase === "closed" && final;
+  find("over").hidden = !over;
+  find("over").firstElementChild.textContent =
+    code === UNAUTHORIZED ? "Your visit has ended." : "The stream of this page has ended.";
+}
+
+/** The countdown, beside the status: nobody wants every second of it read out. */
+function showWait() {
+  const { phase, retryAt } = live.state;
+  const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  find("again").textContent = phase === "waiting" ? `again in ${seconds} s` : "";
+}
+
+live.addEventListener("state", ({ detail }) => showState(detail));
+setInterval(showWait, 250);
+
+// What the server pushes.
+
+live.on("count", (seconds) => (find("count").textContent = seconds));
+live.on("receipt", ({ to, text }) => line(`pushed to ${to === "everyone" ? to : `this ${to}`}: ${text}`));
+
+// What the server knows of the page is asked for at the beginning, and wherever the thread is lost.
+
+live.addEventListener("reset", ({ detail }) => {
+  line(`The server has lost the thread (${detail.why}): state loaded anew.`, "lost");
+  load();
+});
+
+function show({ user, notes }) {
+  find("guest").hidden = user !== null;
+  find("member").hidden = user === null;
+  find("user").textContent = user ?? "";
+  find("notes").replaceChildren(
+    ...notes.map((text) => Object.assign(document.createElement("li"), { textContent: text })),
+  );
+}
+
+async function load() {
+  try {
+    show(await live.request({ type: "list" }, { timeout: 60_000 }));
+  } catch (error) {
+    // After a reset it is asked again; after the end the page says so.
+    if (error.kind === "timeout") line("The server does not answer.", "lost");
+  }
+}
+
+// The forms.
+
+const REFUSED = {
+  empty: () => "A note has at least one character.",
+  too_long: ({ most }) => `A note has at most ${most} characters.`,
+  too_many: ({ most }) => `A page has at most ${most} notes.`,
+};
+const FAILED = {
+  timeout: "The server does not answer; the note may be added later.",
+  reset: "The server has lost the thread: see whether the note was added.",
+  closed: "The stream has ended: the note was not added.",
+};
+
+find("add").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const text = find("note").value;
+  try {
+    show(await live.request({ type: "add", text }));
+    if (find("note").value === text) find("note").value = "";
+    find("refused").textContent = "";
+  } catch ({ kind, error, message }) {
+    find("refused").textContent = REFUSED[error?.type]?.(error) ?? FAILED[kind] ?? message;
+  }
+});
+
+find("push").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(event.target));
+  // Not that of the HTML: a duplicated tab has another one by and by.
+  body.set("page", live.page);
+  try {
+    const answer = await fetch(event.submitter.formAction, { method: "POST", body });
+    if (!answer.ok) throw new Error((await answer.text()).trim());
+    const { reached } = await answer.json();
+    find("reached").textContent = `reached ${reached} ${reached === 1 ? "page" : "pages"}`;
+  } catch ({ message }) {
+    find("reached").textContent = message;
+  }
+});
+
+showState(live.state);
+load();

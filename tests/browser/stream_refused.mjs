@@ -1,0 +1,14 @@
+// stream_refused.mjs URL: a browser does not show why a handshake is refused; the client does.
+import assert from "node:assert/strict";
+import { browse } from "./browser.mjs";
+import { UNREACHED } from "./stream.mjs";
+
+await browse(async (open, url) => {
+  const page = await open(...UNREACHED);
+  await page.goto(`${url}refused`);
+  await page.waitForFunction(() => window.recorded?.live.state.final);
+  const state = await page.evaluate(() => recorded.live.state);
+  const { reason } = state;
+  assert.deepEqual(state, { phase: "closed", status: 403, reason, final: true });
+  assert.match(reason, /needs a session of this site/);
+});

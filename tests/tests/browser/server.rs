@@ -1,0 +1,98 @@
+//! A server for tests of the client: its pages record what comes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::TcpListener;
+use warp::filters::BoxedFilter;
+use warp::reply::{Response, with_header};
+use warp::{Filter, Reply};
+use ws_server::prelude::*;
+
+/// As many pushes follow every message.
+const PUSHES: u64 = 5;
+
+/// What handlers were told, in order.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    fn with<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Notes every message, and pushes after it: 1, 2, 3, …
+struct Recorder {
+    pushed: u64,
+}
+
+#[ws_handler]
+impl Recorder {
+    fn init() -> Self {
+        Recorder { pushed: 0 }
+    }
+
+    fn message(&mut self, text: String, page: Page, State(heard): State<Heard>) {
+        heard.with(|heard| heard.push(text));
+        for _ in 0..PUSHES {
+            self.pushed += 1;
+            page.push("number", &self.pushed);
+        }
+    }
+}
+
+dispatch! {
+    struct Routes;
+    state: Heard;
+
+    recorder: "/recorder" => Recorder { attach: page };
+}
+
+/// A page whose tag is changed so.
+fn page(
+    ws: &Ws,
+    path: &'static str,
+    changed: fn(String, &Page) -> String,
+) -> BoxedFilter<(Response,)> {
+    warp::path(path)
+        .and(warp::path::end())
+        .and(warp::get())
+        .and(ws.page())
+        .map(move |visit: Visit, page: Page| {
+            let tag = page.stream_tag(&Routes::recorder()).to_string();
+            let html = format!(
+                "<!doctype html><title>test</title>{}\
+                 <script type=\"module\" src=\"/recorder.js\"></script>",
+                changed(tag, &page)
+            );
+            visit.reply(warp::reply::html(html))
+        })
+        .boxed()
+}
+
+/// A tag with an id that was never issued, and nowhere to ask for another.
+fn forged(tag: String, page: &Page) -> String {
+    tag.replace(page.id(), &"A".repeat(page.id().len()))
+        .replace("data-fresh", "data-none")
+}
+
+/// Starts the server, which lives as long as the runtime of the test, and returns its URL.
+pub async fn start() -> String {
+    let heard = Heard::default();
+    let server = Server::new(Routes::table()).state(heard.clone());
+    let ws = server.build().expect("the server builds");
+    let script = warp::path!("recorder.js").map(|| {
+        let script = include_str!("../../browser/recorder.js");
+        with_header(script, "content-type", "text/javascript").into_response()
+    });
+    let heard = warp::path!("heard")
+        .map(move || heard.with(|heard| warp::reply::json(heard)).into_response());
+    let pages = page(&ws, "open", |tag, _| tag);
+    let pages = pages.or(page(&ws, "refused", forged)).unify();
+    let http = pages.or(script).unify().or(heard).unify();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let served = ws.filter().or(ws.client()).or(http);
+    tokio::spawn(ws.serve_until(served, listener, std::future::pending::<()>()));
+    url
+}

@@ -1,0 +1,237 @@
+// Any cut, anywhere: nothing is lost, nothing comes twice, the order is kept, both ways.
+//
+// A server that keeps to the protocol talks with the client over connections that pass on some
+// of what each side says and are then cut. `SEED=n` runs one case again.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connectPage } from "../client.js";
+import { answers, Clock, settle, Socket } from "./simulation.mjs";
+
+const clock = new Clock();
+const SEEDS = 200;
+const STEPS = 400;
+
+// mulberry32
+function randomness(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** What the server keeps of one page. */
+class Server {
+  epoch = "e1";
+  accepted = []; // [epoch, data] of the page's messages
+  pushed = { e1: [] }; // what was queued, by epoch
+  seen = 0;
+  #queue = []; // not acknowledged
+  #offset = 0;
+  #acked = 0;
+  #written = 0;
+  line; // the newest connection; the one before is no longer heard
+
+  push(data) {
+    this.#offset += 1;
+    this.#queue.push({ offset: this.#offset, data });
+    this.pushed[this.epoch].push(data);
+    this.#write();
+  }
+
+  restart() {
+    this.epoch = `e${Number(this.epoch.slice(1)) + 1}`;
+    this.pushed[this.epoch] = [];
+    this.#queue = [];
+    this.seen = this.#offset = this.#acked = 0;
+    this.line = undefined;
+  }
+
+  attach(line, query) {
+    this.line = line;
+    const same = query.epoch === this.epoch;
+    const from = same ? Number(query.offset) : 0;
+    assert.ok(from <= this.#offset, "the page claims what was never sent");
+    if (same) this.#acknowledge(from);
+    line.say({ type: "welcome", epoch: this.epoch, offset: from, seen: this.seen });
+    if (!same) line.say({ type: "reset", why: "restart", offset: 0 });
+    this.#written = this.#acked;
+    this.#write();
+  }
+
+  hear(message) {
+    if (message.type === "ack") {
+      assert.ok(message.offset <= this.#written, "an ack of what was not sent");
+      this.#acknowledge(message.offset);
+    } else if (message.type === "text" || message.type === "binary") {
+      assert.ok(message.id <= this.seen + 1, "an id leaves one out");
+      if (message.id === this.seen + 1) {
+        this.seen += 1;
+        const { type, data } = message;
+        this.accepted.push([this.epoch, type === "text" ? data : atob(data)]);
+      }
+      this.line.say({ type: "seen", id: this.seen });
+    } else {
+      assert.equal(message.type, "ping");
+      this.line.say({ type: "pong" });
+    }
+  }
+
+  #acknowledge(offset) {
+    this.#acked = Math.max(this.#acked, offset);
+    this.#queue = this.#queue.filter((entry) => entry.offset > this.#acked);
+  }
+
+  #write() {
+    if (!this.line) return;
+    for (const { offset, data } of this.#queue) {
+      if (offset <= this.#written || offset > this.#acked + 256) continue;
+      this.line.say({ type: "text", offset, data });
+      this.#written = offset;
+    }
+  }
+}
+
+/** One connection: what each side said and the other has not heard yet. */
+class Line {
+  up = [];
+  down = [];
+  opened = false;
+  ended = false;
+
+  constructor(socket, server) {
+    Object.assign(this, { socket, server });
+    socket.onsent = (text) => this.up.push(JSON.parse(text));
+  }
+
+  say(message) {
+    this.down.push(message);
+  }
+
+  open() {
+    this.opened = true;
+    this.socket.open();
+    this.server.attach(this, Object.fromEntries(new URL(this.socket.url).searchParams));
+  }
+
+  deliverUp() {
+    const message = this.up.shift();
+    if (message && this.server.line === this) this.server.hear(message);
+  }
+
+  deliverDown() {
+    const message = this.down.shift();
+    if (message && !this.ended) this.socket.receive(message);
+  }
+
+  // Either side may learn it, or both; what was on its way may arrive, or not.
+  cut(random) {
+    this.ended = true;
+    for (let n = Math.floor(random() * (this.up.length + 1)); n > 0; n -= 1) this.deliverUp();
+    if (this.server.line === this) this.server.line = undefined;
+    this.socket.drop(1006);
+  }
+}
+
+async function run(seed) {
+  const random = randomness(seed);
+  const chance = (p) => random() < p;
+  const restarts = chance(0.5);
+  clock.clear();
+  Socket.all = [];
+  const server = new Server();
+  const lines = [];
+  Socket.created = (socket) => lines.push(new Line(socket, server));
+  const stream = connectPage("ws://site.example/", {
+    page: "P",
+    epoch: "e1",
+    WebSocket: Socket,
+    fetch: answers(426),
+    random,
+    queue: 10_000,
+  });
+  const sent = [];
+  const told = []; // unconfirmed, of all resets
+  const received = {}; // by epoch
+  stream.addEventListener("message", ({ detail }) => {
+    (received[stream.epoch] ??= []).push(detail);
+    if (chance(0.1)) send(); // A listener may send.
+  });
+  stream.addEventListener("reset", ({ detail }) => told.push(...detail.unconfirmed));
+
+  function send() {
+    const text = `c${sent.length}`;
+    sent.push(text);
+    stream.send(chance(0.2) ? new TextEncoder().encode(text) : text);
+  }
+
+  const steps = {
+    send: [3, send],
+    push: [3, () => server.push(`s${server.pushed[server.epoch].length}`)],
+    up: [6, () => lines.at(-1)?.opened && lines.at(-1).deliverUp()],
+    down: [6, () => lines.at(-1)?.deliverDown()],
+    old: [1, () => lines.at(-2)?.deliverDown()],
+    open: [4, () => lines.at(-1)?.socket.readyState === 0 && lines.at(-1).open()],
+    cut: [1, () => lines.at(-1) && !lines.at(-1).ended && lines.at(-1).cut(random)],
+    restart: [restarts ? 0.2 : 0, () => server.restart()],
+    time: [3, () => clock.advance(random() * 700)],
+    long: [0.3, () => clock.advance(random() * 40_000)],
+  };
+  const weights = Object.values(steps);
+  const total = weights.reduce((sum, [weight]) => sum + weight, 0);
+  await settle();
+  for (let i = 0; i < STEPS; i += 1) {
+    let at = random() * total;
+    await weights.find(([weight]) => (at -= weight) < 0)[1]();
+  }
+
+  // The network becomes good, and stays so.
+  for (let i = 0; i < 100; i += 1) {
+    await clock.advance(1_000);
+    const line = lines.at(-1);
+    if (line.socket.readyState === 0) line.open();
+    else if (line.server.line !== line && !line.ended) line.cut(random);
+    while (line.up.length || line.down.length) {
+      line.deliverUp();
+      line.deliverDown();
+    }
+  }
+  stream.close();
+
+  // Within an epoch all arrives, once and in order. Of one that ended, what did is a beginning.
+  for (const [epoch, list] of Object.entries(received)) {
+    assert.deepEqual(list, server.pushed[epoch].slice(0, list.length), epoch);
+  }
+  assert.deepEqual(received[server.epoch] ?? [], server.pushed[server.epoch], "to the page");
+
+  const accepted = server.accepted.map(([, data]) => data);
+  const decoder = new TextDecoder();
+  const names = told.map((value) => (typeof value === "string" ? value : decoder.decode(value)));
+  const number = (name) => Number(name.slice(1));
+  assert.deepEqual(accepted, [...accepted].sort((a, b) => number(a) - number(b)), "in order");
+  assert.equal(new Set(accepted).size, accepted.length, "once");
+  assert.equal(new Set(names).size, names.length, "told once");
+  const known = new Set([...accepted, ...names]);
+  assert.deepEqual(sent.filter((name) => !known.has(name)), [], "all of it arrives, or is told");
+  if (!restarts) assert.deepEqual(names, []);
+  const pushed = Object.values(server.pushed).flat().length;
+  return { sent: sent.length, pushed, told: names.length, connections: lines.length };
+}
+
+test("cuts at any point lose nothing and double nothing", { timeout: 300_000 }, async (t) => {
+  const first = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const number = process.env.SEED ? 1 : SEEDS;
+  t.diagnostic(`seeds ${first} to ${first + number - 1}`);
+  const sums = {};
+  for (let seed = first; seed < first + number; seed += 1) {
+    try {
+      const counts = await run(seed);
+      for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+    } catch (error) {
+      error.message = `SEED=${seed}: ${error.message}`;
+      throw error;
+    }
+  }
+  t.diagnostic(JSON.stringify(sums));
+});

@@ -1,0 +1,44 @@
+// What is delivered: small enough, and as it is described.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import * as client from "../client.js";
+
+const read = (name) => readFile(new URL(`../${name}`, import.meta.url), "utf8");
+
+test("the module has at most 5,000 bytes, gzipped", async () => {
+  const { length } = gzipSync(await read("client.js"), { level: 9 });
+  assert.ok(length <= 5_000, `${length} bytes`);
+});
+
+test("the module needs nothing and evaluates nothing", async () => {
+  const text = await read("client.js");
+  assert.doesNotMatch(text, /\bimport\b|\beval\b|new Function|innerHTML/);
+});
+
+test("the types describe what there is", async () => {
+  const text = await read("client.d.ts");
+  const values = [...text.matchAll(/^export (?:declare )?(?:function|class|const) (\w+)/gm)];
+  assert.deepEqual(values.map(([, name]) => name).sort(), Object.keys(client).sort());
+
+  // Every member of the described interfaces is there, and the reverse.
+  const members = (name) => {
+    const body = text.match(new RegExp(`^export interface ${name} .*?\\n}`, "ms"))[0];
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[<(:]/gm)].map(([, member]) => member);
+  };
+  const described = new Set([...members("Connection"), ...members("Stream"), "constructor"]);
+  described.delete("addEventListener"); // inherited
+  const stream = client.connectPage("ws://site.example/", { page: "P" });
+  stream.close();
+  const there = Object.getOwnPropertyNames(Object.getPrototypeOf(stream));
+  assert.deepEqual(there.sort(), [...described].sort());
+});
+
+test("the options that have defaults are described", async () => {
+  const [code, text] = [await read("client.js"), await read("client.d.ts")];
+  const defaults = code.match(/const DEFAULTS = {(.*?)};/s)[1];
+  for (const [, name] of defaults.matchAll(/^ {2}(\w+):/gm)) {
+    assert.match(text, new RegExp(`^ {2}${name}\\?:`, "m"));
+  }
+});
