@@ -60,6 +60,8 @@ fn page(
         .and(ws.page())
         .map(move |visit: Visit, page: Page| {
             let tag = page.stream_tag(&Routes::recorder()).to_string();
+            // The script of the page connects, with delays of its own, and not the tag.
+            let tag = tag.replace("data-stream", "data-route");
             let html = format!(
                 "<!doctype html><title>test</title>{}\
                  <script type=\"module\" src=\"/recorder.js\"></script>",

@@ -267,8 +267,9 @@ test("closing when it is about to connect is the end", async () => {
 test("what is closed for good listens to nothing any more", async (t) => {
   const { document } = browser(t);
   const signals = [];
-  t.mock.method(globalThis, "addEventListener", (type, listener, { signal }) => signals.push(signal));
-  t.mock.method(document, "addEventListener", globalThis.addEventListener);
+  const add = (type, listener, { signal }) => signals.push(signal);
+  t.mock.method(globalThis, "addEventListener", add);
+  t.mock.method(document, "addEventListener", add);
   const { connection } = await open();
   assert.equal(signals.length, 6);
   assert.ok(signals.every(({ aborted }) => !aborted));

@@ -666,7 +666,8 @@ for (const look of ["show", "focus", "showPage"]) {
   test(`a page that was superseded waits until it is looked at: ${look}`, async (t) => {
     const window = browser(t);
     const { stream, fetch, resets } = await page();
-    accept();
+    accept().receive(text(1));
+    await clock.advance(100);
     stream.send("on the wire");
     Socket.last.drop(4409, "superseded");
     const superseded = { phase: "closed", code: 4409, reason: "superseded", final: false };
@@ -685,6 +686,9 @@ for (const look of ["show", "focus", "showPage"]) {
     accept({ epoch: "F" });
     assert.deepEqual(resets, [{ why: "restart", unconfirmed: ["on the wire"] }]);
     assert.deepEqual(Socket.last.json, [{ type: "text", id: 1, data: "later" }]);
+    Socket.last.receive(text(1));
+    await clock.advance(100);
+    assert.deepEqual(Socket.last.said("ack"), [{ type: "ack", offset: 1 }]);
   });
 }
 
