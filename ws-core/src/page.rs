@@ -16,6 +16,7 @@ use crate::session::{Session, SessionError};
 mod feed;
 mod id;
 mod queue;
+mod reaper;
 mod registry;
 mod stream;
 mod tag;

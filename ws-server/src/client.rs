@@ -43,10 +43,10 @@ struct File {
 
 static FILES: LazyLock<Files> = LazyLock::new(|| {
     let digest = Sha256::digest(SOURCE);
-    let hash: String = digest[..8]
+    let first = digest[..8]
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+        .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    let hash = format!("{first:016x}");
     // One module however it is imported: what the page's tag loads is what a script imports.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
     Files {

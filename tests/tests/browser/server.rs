@@ -52,7 +52,7 @@ dispatch! {
 fn page(
     ws: &Ws,
     path: &'static str,
-    changed: fn(String, &Page) -> String,
+    changed: fn(&str, &Page) -> String,
 ) -> BoxedFilter<(Response,)> {
     warp::path(path)
         .and(warp::path::end())
@@ -65,7 +65,7 @@ fn page(
             let html = format!(
                 "<!doctype html><title>test</title>{}\
                  <script type=\"module\" src=\"/recorder.js\"></script>",
-                changed(tag, &page)
+                changed(&tag, &page)
             );
             visit.reply(warp::reply::html(html))
         })
@@ -73,7 +73,7 @@ fn page(
 }
 
 /// A tag with an id that was never issued, and nowhere to ask for another.
-fn forged(tag: String, page: &Page) -> String {
+fn forged(tag: &str, page: &Page) -> String {
     tag.replace(page.id(), &"A".repeat(page.id().len()))
         .replace("data-fresh", "data-none")
 }
@@ -89,12 +89,12 @@ pub async fn start() -> String {
     });
     let heard = warp::path!("heard")
         .map(move || heard.with(|heard| warp::reply::json(heard)).into_response());
-    let pages = page(&ws, "open", |tag, _| tag);
+    let pages = page(&ws, "open", |tag, _| tag.to_owned());
     let pages = pages.or(page(&ws, "refused", forged)).unify();
     let http = pages.or(script).unify().or(heard).unify();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let served = ws.filter().or(ws.client()).or(http);
-    tokio::spawn(ws.serve_until(served, listener, std::future::pending::<()>()));
+    let filter = ws.filter().or(ws.client()).or(http);
+    tokio::spawn(ws.serve_until(filter, listener, std::future::pending::<()>()));
     url
 }

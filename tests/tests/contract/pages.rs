@@ -226,10 +226,10 @@ async fn a_session_has_only_so_many_pages() {
 async fn what_a_page_says_goes_to_the_application_once_and_in_order() {
     let (kit, visitor) = server().await;
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let hears = heard.clone();
+    let journal = heard.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
-        hears.lock().unwrap().push(text.clone());
+        journal.lock().unwrap().push(text.clone());
         sent.page.push("n", &1_u64);
         format!("heard {text}")
     });

@@ -116,9 +116,9 @@ mod tests {
         assert_eq!(page.text.len(), LEN);
         let lifetime = sessions.limits().page_lifetime;
         tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert_eq!(PageId::of(&session, &*page.text), Some(page.clone()));
+        assert_eq!(PageId::of(&session, &page.text), Some(page.clone()));
         tokio::time::advance(SECOND).await;
-        assert_eq!(PageId::of(&session, &*page.text), None);
+        assert_eq!(PageId::of(&session, &page.text), None);
     }
 
     #[tokio::test]
@@ -149,7 +149,7 @@ mod tests {
         let page = PageId::issue(&session).unwrap();
         let user = Some("ada".to_owned());
         let (renewed, _) = sessions.renew(&session, user.clone()).await.unwrap();
-        let former = PageId::of(&renewed, &*page.text).unwrap();
+        let former = PageId::of(&renewed, &page.text).unwrap();
         assert_eq!((&*former.text, former.is_former), (&*page.text, true));
         assert!(!PageId::issue(&renewed).unwrap().is_former);
         let later = PageId::issue(&renewed).unwrap();
@@ -159,9 +159,9 @@ mod tests {
             "it is of the future"
         );
         let (again, _) = sessions.renew(&renewed, user).await.unwrap();
-        assert_eq!(PageId::of(&again, &*page.text), None);
+        assert_eq!(PageId::of(&again, &page.text), None);
         let (other, _) = sessions.begin().await.unwrap();
-        assert_eq!(PageId::of(&other, &*page.text), None);
+        assert_eq!(PageId::of(&other, &page.text), None);
         assert_eq!(format!("{page:?}"), "PageId(…)");
     }
 

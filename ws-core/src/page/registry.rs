@@ -1,13 +1,14 @@
 //! The pages of one server that go on, and everyone who may push to them.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::StreamClient;
 use super::queue::FromTheFuture;
+use super::reaper::{Reaper, reap};
 use super::stream::{AttachError, PageSocket, Position, Stream, Then};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
@@ -31,46 +32,10 @@ pub(crate) struct Pages {
 /// Every stream, and the ways to it.
 #[derive(Default)]
 struct Known {
-    by_id: HashMap<Arc<str>, Arc<Stream>>,
+    pages: HashMap<Arc<str>, Arc<Stream>>,
     /// Oldest first.
-    by_session: HashMap<Lineage, Vec<Arc<Stream>>>,
-    by_user: HashMap<Box<str>, Vec<Lineage>>,
-}
-
-/// Which pages are to be looked at, and when.
-#[derive(Default)]
-struct Reaper {
-    due: BinaryHeap<Reverse<(Instant, u64)>>,
-    streams: HashMap<u64, Weak<Stream>>,
-    last: u64,
-    runs: bool,
-}
-
-impl Reaper {
-    /// Forgets pages that wait no longer. Where there are still too many, gives those that have
-    /// waited longest: some at once, so that this is not done for every page.
-    fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
-        let streams = &mut self.streams;
-        self.due.retain(|Reverse((_, number))| {
-            let stream = streams.get(number).and_then(Weak::upgrade);
-            let waits = stream.is_some_and(|stream| stream.is_waiting());
-            if !waits {
-                streams.remove(number);
-            }
-            waits
-        });
-        if self.due.len() <= most {
-            return Vec::new();
-        }
-        let longest = (0..(most / 8).max(1)).filter_map(|_| self.take_first());
-        longest.filter_map(|stream| stream.upgrade()).collect()
-    }
-
-    /// The page that is due first.
-    fn take_first(&mut self) -> Option<Weak<Stream>> {
-        let Reverse((_, number)) = self.due.pop()?;
-        self.streams.remove(&number)
-    }
+    sessions: HashMap<Lineage, Vec<Arc<Stream>>>,
+    users: HashMap<Box<str>, Vec<Lineage>>,
 }
 
 /// A session has as many pages as it may.
@@ -109,24 +74,24 @@ impl Pages {
 
     /// How many pages go on.
     pub(crate) fn count(&self) -> usize {
-        self.known().by_id.len()
+        self.known().pages.len()
     }
 
     /// The stream of this page, if it has one.
     pub(super) fn find(&self, id: &str) -> Option<Arc<Stream>> {
-        self.known().by_id.get(id).cloned()
+        self.known().pages.get(id).cloned()
     }
 
     /// The stream of this page of this session, begun where there is none.
     pub(crate) fn open(&self, id: &Arc<str>, session: &Session) -> Result<Arc<Stream>, OpenError> {
         let mut known = self.known();
-        let found = known.by_id.get(id).filter(|stream| !stream.has_ended());
+        let found = known.pages.get(id).filter(|stream| !stream.has_ended());
         if let Some(stream) = found {
             return Ok(stream.clone());
         }
         let evicted = known.room_for(session, self.limits.per_session)?;
         let stream = Arc::new(Stream::new(id.clone(), session.clone(), self.limits)?);
-        if let Some(gone) = known.by_id.insert(id.clone(), stream.clone()) {
+        if let Some(gone) = known.pages.insert(id.clone(), stream.clone()) {
             known.leave(&gone, &gone.session());
         }
         known.join(&stream, session);
@@ -225,8 +190,8 @@ impl Pages {
 
     fn of_user(&self, user: &str) -> Vec<Arc<Stream>> {
         let known = self.known();
-        let sessions = known.by_user.get(user).into_iter().flatten();
-        let pages = sessions.filter_map(|session| known.by_session.get(session));
+        let theirs = known.users.get(user).into_iter().flatten();
+        let pages = theirs.filter_map(|session| known.sessions.get(session));
         let pages: Vec<_> = pages.flatten().cloned().collect();
         drop(known);
         // A session that has become another one since is not the user's any more.
@@ -236,7 +201,7 @@ impl Pages {
 
     /// Pushes to every page. Returns how many take it.
     pub(crate) fn push_to_all(&self, push: &Push) -> usize {
-        let streams: Vec<_> = self.known().by_id.values().cloned().collect();
+        let streams: Vec<_> = self.known().pages.values().cloned().collect();
         self.deliver(streams, push)
     }
 
@@ -248,7 +213,9 @@ impl Pages {
         let inline = taken.len().min(self.inline);
         let later = taken.split_off(inline);
         let reached = inline + later.len();
-        taken.iter().for_each(|stream| stream.pump());
+        for stream in &taken {
+            stream.pump();
+        }
         if later.is_empty() {
             return reached;
         }
@@ -256,7 +223,11 @@ impl Pages {
             Ok(runtime) => {
                 runtime.spawn(pump(later));
             }
-            Err(_) => later.iter().for_each(|stream| stream.pump()),
+            Err(_) => {
+                for stream in &later {
+                    stream.pump();
+                }
+            }
         }
         reached
     }
@@ -284,13 +255,13 @@ impl Pages {
     fn forget(&self, stream: &Arc<Stream>) {
         let mut known = self.known();
         let is_it = |found: &Arc<Stream>| Arc::ptr_eq(found, stream);
-        if known.by_id.get(stream.id()).is_some_and(is_it) {
-            known.by_id.remove(stream.id());
+        if known.pages.get(stream.id()).is_some_and(is_it) {
+            known.pages.remove(stream.id());
         }
         known.leave(stream, &stream.session());
     }
 
-    fn reaper(&self) -> MutexGuard<'_, Reaper> {
+    pub(super) fn reaper(&self) -> MutexGuard<'_, Reaper> {
         self.reaper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -314,7 +285,7 @@ impl Pages {
         // A runtime that is going down drops the task at once, and that takes the lock.
         drop(reaper);
         if let Some(runtime) = runtime.filter(|_| !runs) {
-            runtime.spawn(reap(Running(self.this.clone())));
+            runtime.spawn(reap(self.this.clone()));
         }
         for longest in longest {
             self.then(&longest, longest.give_up());
@@ -322,7 +293,7 @@ impl Pages {
     }
 
     /// Looks at the pages that are due; says when the next one is.
-    fn look(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn look(&self, now: Instant) -> Option<Instant> {
         loop {
             let mut reaper = self.reaper();
             let Some(Reverse((at, _))) = reaper.due.peek().copied() else {
@@ -372,35 +343,14 @@ impl From<SessionError> for OpenError {
     }
 }
 
-/// The task that ends pages, until there are none to watch; where it is dropped before, with
-/// its runtime for one, the next page starts another.
-struct Running(Weak<Pages>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(pages) = self.0.upgrade() {
-            pages.reaper().runs = false;
-        }
-    }
-}
-
-async fn reap(mut running: Running) {
-    while let Some(pages) = running.0.upgrade() {
-        let Some(next) = pages.look(Instant::now()) else {
-            running.0 = Weak::new();
-            return;
-        };
-        drop(pages);
-        sleep_until(next).await;
-    }
-}
-
 /// Pages that a task writes to before it lets others run.
 const AT_ONCE: usize = 256;
 
 async fn pump(streams: Vec<Arc<Stream>>) {
     for some in streams.chunks(AT_ONCE) {
-        some.iter().for_each(|stream| stream.pump());
+        for stream in some {
+            stream.pump();
+        }
         tokio::task::yield_now().await;
     }
 }
@@ -413,9 +363,9 @@ pub(crate) fn logged_on() -> Close {
 impl Known {
     fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
         let lineage = session.lineage();
-        let pages = self.by_session.entry(lineage).or_default();
+        let pages = self.sessions.entry(lineage).or_default();
         if let (true, Some(user)) = (pages.is_empty(), session.user()) {
-            self.by_user.entry(user.into()).or_default().push(lineage);
+            self.users.entry(user.into()).or_default().push(lineage);
         }
         pages.push(stream.clone());
     }
@@ -423,7 +373,7 @@ impl Known {
     /// Returns whether it was there.
     fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
         let lineage = session.lineage();
-        let Some(pages) = self.by_session.get_mut(&lineage) else {
+        let Some(pages) = self.sessions.get_mut(&lineage) else {
             return false;
         };
         let Some(at) = pages.iter().position(|it| Arc::ptr_eq(it, stream)) else {
@@ -433,13 +383,13 @@ impl Known {
         if !pages.is_empty() {
             return true;
         }
-        self.by_session.remove(&lineage);
+        self.sessions.remove(&lineage);
         if let Some(user) = session.user()
-            && let Some(sessions) = self.by_user.get_mut(user)
+            && let Some(sessions) = self.users.get_mut(user)
         {
             sessions.retain(|it| *it != lineage);
             if sessions.is_empty() {
-                self.by_user.remove(user);
+                self.users.remove(user);
             }
         }
         true
@@ -447,7 +397,7 @@ impl Known {
 
     /// Makes room for one more page of this session; gives the one that is to end for it.
     fn room_for(&self, session: &Session, most: usize) -> Result<Option<Arc<Stream>>, TooMany> {
-        let pages = self.by_session.get(&session.lineage());
+        let pages = self.sessions.get(&session.lineage());
         let pages = pages.map_or(&[][..], Vec::as_slice);
         if pages.len() < most {
             return Ok(None);
@@ -475,6 +425,6 @@ impl SessionPages for Pages {
 impl Pages {
     fn of_session(&self, lineage: Lineage) -> Vec<Arc<Stream>> {
         let known = self.known();
-        known.by_session.get(&lineage).cloned().unwrap_or_default()
+        known.sessions.get(&lineage).cloned().unwrap_or_default()
     }
 }

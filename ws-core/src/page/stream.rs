@@ -6,16 +6,26 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::feed::Feed;
-use super::queue::{FromTheFuture, Gap, Next, Queue};
+use super::queue::{FromTheFuture, Gap, Queue};
 use super::registry::logged_on;
 use super::wire;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::message::Message;
-use crate::outbox::{Outbox, Refused};
+use crate::outbox::Outbox;
 use crate::push::Push;
 use crate::session::{Session, SessionError};
+
+mod answers;
+mod epoch;
+mod state;
+
+pub(crate) use answers::{Accepted, AttachError};
+pub(super) use epoch::epoch_text;
+pub(crate) use epoch::{Epoch, Position};
+pub(super) use state::Then;
+use state::{State, said};
 
 /// A socket that carries a page's stream.
 pub(crate) trait PageSocket: Send + Sync {
@@ -30,51 +40,6 @@ pub(crate) trait PageSocket: Send + Sync {
 /// Tells the handler of a page's socket that its outbox may have room again.
 pub(crate) struct Room;
 
-/// Where a page says that it stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Position {
-    pub(crate) epoch: Epoch,
-    pub(crate) offset: u64,
-}
-
-/// Names one stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Epoch {
-    Ours(u64),
-    /// Well-formed, and none that this library makes.
-    Other,
-}
-
-/// Why a socket did not get a page's stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum AttachError {
-    /// The stream has just ended: there is room for another one.
-    Ended,
-    /// The page is attached at another route.
-    Elsewhere,
-    /// A logon has made another session of the socket's.
-    Overtaken,
-    /// The page claims to have got what it was never sent.
-    FromTheFuture,
-}
-
-/// What becomes of a message of a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Accepted {
-    /// It is new, and the page has no handler.
-    New,
-    /// It is new, and was handed to the page's handler.
-    Fed,
-    /// It was accepted before; this is the last one that was.
-    Again(u64),
-    /// The handler does not follow: try again when there is room.
-    Later,
-    /// The socket no longer carries the stream.
-    Superseded,
-    /// A message before it is missing.
-    OutOfOrder,
-}
-
 /// The stream of one page.
 pub(crate) struct Stream {
     id: Arc<str>,
@@ -86,39 +51,6 @@ pub(crate) struct Stream {
     /// Held while a message of the page is handled: those of one page never overlap, though
     /// the socket that a message came by may be gone.
     pub(crate) handling: Mutex<()>,
-}
-
-struct State {
-    queue: Queue,
-    /// The last id that was accepted from the page.
-    seen: u64,
-    socket: Option<Arc<dyn PageSocket>>,
-    /// The socket's outbox is full; it will ask for more.
-    waits_for_room: bool,
-    session: Session,
-    /// The route that the page is attached at.
-    route: Option<usize>,
-    /// Leads to the page's handler, where it has one.
-    feed: Option<Arc<Feed>>,
-    /// The handler's connection, which waits for acknowledgements.
-    writer: Option<Waker>,
-    /// When the page ends, unless a socket comes.
-    until: Option<Instant>,
-    /// The reaper knows of the page.
-    watched: bool,
-    /// The handler has closed: the Close follows the last message.
-    ending: Option<Close>,
-    ended: bool,
-}
-
-/// What a stream asks of the registry when it lets go of its lock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Then {
-    Nothing,
-    /// Look again at this time.
-    Watch(Instant),
-    /// Forget it.
-    Forget,
 }
 
 impl Stream {
@@ -497,120 +429,5 @@ impl Stream {
             socket.close_page(close);
         }
         Then::Forget
-    }
-}
-
-/// Closes a socket that has got everything, outside of the lock.
-fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
-    match closed {
-        Some((socket, close)) => {
-            socket.close_page(&close);
-            Then::Forget
-        }
-        None => Then::Nothing,
-    }
-}
-
-/// An epoch as the protocol writes it.
-pub(super) fn epoch_text(epoch: u64) -> String {
-    format!("{epoch:016x}")
-}
-
-impl Epoch {
-    /// Reads an epoch of the protocol: 1 to 32 characters, none that would be escaped.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {
-            return None;
-        }
-        let ours = u64::from_str_radix(text, 16).ok();
-        let ours = ours.filter(|epoch| epoch_text(*epoch) == text);
-        Some(ours.map_or(Self::Other, Self::Ours))
-    }
-}
-
-impl From<FromTheFuture> for AttachError {
-    fn from(FromTheFuture: FromTheFuture) -> Self {
-        Self::FromTheFuture
-    }
-}
-
-impl State {
-    fn is_carried_by(&self, socket: ConnectionId) -> bool {
-        self.socket.as_ref().is_some_and(|it| it.id() == socket)
-    }
-
-    fn check(&self, session: &Session, route: usize) -> Result<(), AttachError> {
-        if self.ended {
-            return Err(AttachError::Ended);
-        }
-        if session.renewals() < self.session.renewals() {
-            return Err(AttachError::Overtaken);
-        }
-        match self.route {
-            Some(own) if own != route => Err(AttachError::Elsewhere),
-            _ => Ok(()),
-        }
-    }
-
-    /// Gives the socket what it can take.
-    fn pump(&mut self) {
-        let Some(socket) = self.socket.as_ref().filter(|_| !self.waits_for_room) else {
-            return;
-        };
-        while let Some(next) = self.queue.next() {
-            let frame = match next {
-                Next::Reset(base) => wire::reset(Gap::Overflow, base),
-                Next::Message(frame) => frame,
-            };
-            match socket.outbox().push(&frame) {
-                Ok(()) => self.queue.given(),
-                Err(Refused::Full) => {
-                    self.waits_for_room = true;
-                    socket.want_room();
-                    return;
-                }
-                // The next socket goes on.
-                Err(Refused::Closed) => return,
-            }
-        }
-    }
-
-    /// Waits for a socket.
-    fn wait(&mut self, limits: &PageLimits) -> Then {
-        let until = later(Instant::now(), limits.grace);
-        self.until = Some(until);
-        if std::mem::replace(&mut self.watched, true) {
-            Then::Nothing
-        } else {
-            Then::Watch(until)
-        }
-    }
-
-    /// Ends a page whose handler has closed and which has got everything. Returns what to
-    /// close, and how.
-    fn close_if_done(&mut self) -> Option<(Arc<dyn PageSocket>, Close)> {
-        if !self.queue.is_empty() || self.socket.is_none() {
-            return None;
-        }
-        let close = self.ending.clone()?;
-        Some((self.end(false)?, close))
-    }
-
-    /// Ends everything. Returns the socket that is to be closed.
-    fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
-        self.ended = true;
-        self.queue = Queue::default();
-        if let Some(feed) = self.feed.take() {
-            if bye {
-                feed.say_goodbye();
-            } else {
-                feed.end();
-            }
-        }
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
-        }
-        self.socket.take()
     }
 }

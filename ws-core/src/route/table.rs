@@ -34,6 +34,11 @@ impl Entry {
     /// this number.
     ///
     /// A handler that the route cannot serve is reported at this call.
+    ///
+    /// # Panics
+    ///
+    /// Where a route to `PageStream` names subprotocols. In a constant, as `dispatch!` writes it,
+    /// that is an error of compilation.
     pub const fn new<H: Handler<R>, R: Marker>(number: usize) -> Self {
         assert!(
             !H::SPEAKS_PAGE_PROTOCOL || R::SPEC.options.protocols.is_none(),

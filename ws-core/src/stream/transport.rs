@@ -105,9 +105,9 @@ impl Transport for PageTransport {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(cx));
         let mut bytes = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
-        slices
-            .iter()
-            .for_each(|slice| bytes.extend_from_slice(slice));
+        for slice in slices {
+            bytes.extend_from_slice(slice);
+        }
         self.decode(&mut bytes)?;
         // What the page does not take now is kept here, and goes on before anything else.
         let _ = self.poll_waiting(cx);

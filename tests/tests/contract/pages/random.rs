@@ -141,10 +141,10 @@ async fn run(
 ) {
     let kit = TestKit::table(Echoes::table(), NoState).unwrap();
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let hears = heard.clone();
+    let journal = heard.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
-        hears.lock().unwrap().push(text.clone());
+        journal.lock().unwrap().push(text.clone());
         text
     });
     let visitor = kit.visitor().await;

@@ -1,0 +1,39 @@
+//! What a stream says to a socket that wants it, and to a message.
+
+use crate::page::queue::FromTheFuture;
+
+/// Why a socket did not get a page's stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AttachError {
+    /// The stream has just ended: there is room for another one.
+    Ended,
+    /// The page is attached at another route.
+    Elsewhere,
+    /// A logon has made another session of the socket's.
+    Overtaken,
+    /// The page claims to have got what it was never sent.
+    FromTheFuture,
+}
+
+/// What becomes of a message of a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Accepted {
+    /// It is new, and the page has no handler.
+    New,
+    /// It is new, and was handed to the page's handler.
+    Fed,
+    /// It was accepted before; this is the last one that was.
+    Again(u64),
+    /// The handler does not follow: try again when there is room.
+    Later,
+    /// The socket no longer carries the stream.
+    Superseded,
+    /// A message before it is missing.
+    OutOfOrder,
+}
+
+impl From<FromTheFuture> for AttachError {
+    fn from(FromTheFuture: FromTheFuture) -> Self {
+        Self::FromTheFuture
+    }
+}
