@@ -126,6 +126,11 @@ impl Hub {
         self.inner.pages.set_client(client);
     }
 
+    #[cfg(feature = "test-kit")]
+    pub(crate) fn pages(&self) -> &Arc<Pages> {
+        &self.inner.pages
+    }
+
     /// Hands a message of a page over, where anybody takes it.
     pub(crate) fn hear(&self, message: &PageMessage) -> Option<Reply> {
         let PageHook(hook) = &self.inner.page_hook;

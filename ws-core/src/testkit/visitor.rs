@@ -59,15 +59,13 @@ impl TestVisitor {
         format!("{name}={}", self.token.cookie_value())
     }
 
-    /// Renders a page for the visitor.
+    /// Renders a page for the visitor, also where the session has ended meanwhile.
     ///
     /// # Panics
     ///
-    /// Where the session is not current.
+    /// Where the system has no random numbers.
     pub fn page(&self) -> Page {
-        self.hub
-            .open_page(&self.session)
-            .expect("a session that goes on")
+        Page::issue(self.hub.pages(), &self.session).expect("random numbers")
     }
 
     /// Logs the visitor on. The cookie is another one from now on.
