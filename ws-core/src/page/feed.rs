@@ -28,6 +28,13 @@ struct State {
     writers: Vec<Waker>,
 }
 
+impl State {
+    /// Whether a message may be pushed now; after the end it goes nowhere.
+    const fn has_room(&self, limit: usize) -> bool {
+        self.bytes.len() - self.read < limit || self.ended
+    }
+}
+
 impl Feed {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
@@ -42,8 +49,7 @@ impl Feed {
 
     /// Whether a message may be pushed now.
     pub(super) fn has_room(&self) -> bool {
-        let state = self.lock();
-        state.bytes.len() - state.read < self.limit || state.ended
+        self.lock().has_room(self.limit)
     }
 
     /// Hands a message over. After the end it goes nowhere, as behind a Close.
@@ -117,7 +123,7 @@ impl Feed {
     /// Waits until a message may be pushed.
     pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.bytes.len() - state.read < self.limit || state.ended {
+        if state.has_room(self.limit) {
             return Poll::Ready(());
         }
         if !state
