@@ -21,6 +21,7 @@ use serde::Serialize;
 pub use self::body::{BodyError, Checked};
 use crate::decode::Json;
 use crate::message::Message;
+use crate::push::LARGEST_NUMBER;
 use crate::reply::{IntoReply, Reply};
 use crate::socket::IntoMessage;
 
@@ -41,7 +42,7 @@ pub struct CallId(u64);
 
 impl CallId {
     /// The largest id: 2^53 - 1.
-    pub const MAX: Self = Self((1 << 53) - 1);
+    pub const MAX: Self = Self(LARGEST_NUMBER);
 
     /// The id with this number, if it is at most 2^53 - 1.
     pub const fn new(number: u64) -> Option<Self> {

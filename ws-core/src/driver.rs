@@ -245,6 +245,9 @@ impl<H: Send + 'static> Driver<H> {
         let Some(transport) = &mut self.transport else {
             return;
         };
+        if self.ends.closing {
+            transport.closing();
+        }
         let outbox = self.context.socket.shared().outbox();
         let now = self.clock.now;
         if let Err(error) = outbox.flush(cx, &mut worker.cork, &mut **transport, now, uncork)

@@ -153,21 +153,6 @@ impl<'a, H> Call<'a, H> {
         Step::Done(Ok(hook(handler, context)))
     }
 
-    /// As [`now`](Self::now), where the hook can do without waiting; gives the call back where
-    /// it cannot.
-    pub(crate) fn try_now(
-        self,
-        hook: impl FnOnce(&mut H, &Context<H>) -> Option<Reply>,
-    ) -> Result<Step<H>, Self> {
-        let Some(handler) = self.slot.as_mut() else {
-            return Ok(Step::Done(Ok(Reply::NONE)));
-        };
-        let entered = self.context.span.enter();
-        let reply = hook(handler, self.context);
-        drop(entered);
-        reply.map(|reply| Step::Done(Ok(reply))).ok_or(self)
-    }
-
     /// Takes the handler out for the future of an async hook.
     ///
     /// # Panics

@@ -78,6 +78,11 @@ pub trait Transport: Send + 'static {
 
     /// The writing side as other tasks may use it, where the stream allows that.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>>;
+
+    /// The connection is closing: what is written from now on is the last. Said before each
+    /// write of it; a transport that lets its writer wait for something but bytes may not do so
+    /// any more.
+    fn closing(&mut self) {}
 }
 
 /// Writes to the client from any task, without waiting.

@@ -27,7 +27,9 @@ pub use wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, logged_on};
-pub(crate) use stream::{Accepted, AttachError, Epoch, PageSocket, Position, Room, Stream};
+pub(crate) use stream::{
+    Accepted, AttachError, Epoch, PageSocket, Position, Room, Standing, Stream,
+};
 pub(crate) use wire::{FromPage, PONG, envelope, seen};
 
 use id::PageId;

@@ -5,6 +5,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::Serialize;
 
+/// The largest number of the page protocol and of requests: what every JSON parser reads
+/// exactly.
+pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
+
 /// The kind of a message to a page, as the page protocol names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {

@@ -76,11 +76,11 @@ impl PageStream {
         stream: Arc<Stream>,
     ) -> Result<Result<Self, AttachError>, Refusal> {
         let (page, session) = visitor(handshake)?;
-        let position = position::of(handshake)?;
+        let standing = position::of(handshake)?;
         let socket: Arc<dyn PageSocket> = context.socket.shared().clone();
         let attached = page
             .pages()
-            .attach(&stream, session, route, position, &socket);
+            .attach(&stream, session, route, standing, &socket);
         let endpoint = context.endpoint.of_pages().unwrap_or(&context.endpoint);
         let link = Link {
             page: page.clone(),
@@ -193,7 +193,7 @@ async fn start<H: Handler<R>, R: 'static>(
 ) -> Result<Handshake, Refusal> {
     let inner = endpoint.of_pages().unwrap_or(endpoint);
     let (ready, handshake) = open::<H, R>(inner, handshake).await?;
-    let feed = Arc::new(Feed::new(inner.limits().read_ahead));
+    let feed = Arc::new(Feed::new(page.pages().limits().bytes));
     match stream.set_handler(feed.clone(), session, route_of(endpoint)) {
         // The page begins anew; for this handler the upgrade has failed.
         Err(AttachError::Ended) => return Ok(handshake),

@@ -152,13 +152,42 @@ async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409()
     let mut first = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let mut second = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     assert_eq!(page.push("n", &1_u64), 1);
-    assert_eq!(second.so_far().await, numbers([1]));
+    // It is another script: what the first has got, it has not.
+    let restart = Got::Reset("restart".to_owned());
+    assert_eq!(second.so_far().await, [restart, event("n", 1)]);
     let superseded = Got::Closed(4409, "another socket has the page".to_owned());
     assert_eq!(first.so_far().await, [superseded]);
     // Its end takes nothing from the newer one.
     assert_eq!(second.stay(30).await, []);
     page.push("n", &2_u64);
     assert_eq!(second.so_far().await, numbers([2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_tabs_with_one_page_never_take_what_is_seen_of_the_other_for_their_own() {
+    let (kit, visitor) = server().await;
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let journal = heard.clone();
+    kit.hub().on_page_message(move |sent, _| {
+        let text = sent.message.as_text().unwrap().to_owned();
+        journal.lock().unwrap().push(text);
+    });
+    let page = visitor.page();
+    let mut one = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let mut two = Tab::of(&kit, &visitor, "/stream", &page);
+    // The network of the first is gone, and it does not know. What it says reaches nobody.
+    one.cut().await;
+    one.send("of one").await;
+    two.connect().await.unwrap();
+    two.send("of two").await;
+    assert_eq!(two.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(two.unseen(), 0);
+    one.connect().await.unwrap();
+    assert_eq!(one.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(one.unconfirmed, ["of one"]);
+    one.send("again").await;
+    assert_eq!(one.so_far().await, []);
+    assert_eq!(*heard.lock().unwrap(), ["of two", "again"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,6 +249,28 @@ async fn a_session_has_only_so_many_pages() {
     assert_eq!(tab.connect().await, Err(refused));
     let other = kit.visitor().await;
     Tab::new(&kit, &other, "/stream").connected().await;
+}
+
+#[tokio::test]
+async fn pages_that_are_opened_at_once_are_no_more_than_a_session_may_have() {
+    let limits = PageLimits {
+        per_session: 2,
+        ..PageLimits::DEFAULT
+    };
+    let (_kit, visitor) = served(limits).await;
+    let most = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    visitor.page();
+                    let count = visitor.session().push("n", &1);
+                    most.fetch_max(count, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(most.into_inner(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,6 +375,22 @@ async fn only_so_many_pages_wait_for_a_connection_and_the_longest_gives_way() {
     let _more: Vec<_> = (0..5).map(|_| visitor.page()).collect();
     assert_eq!(pages[2].push("n", &2), 1);
     assert_eq!(tab.so_far().await, numbers([1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_have_ended_do_not_count_as_waiting() {
+    let limits = PageLimits {
+        waiting: 3,
+        ..PageLimits::DEFAULT
+    };
+    let (kit, visitor) = served(limits).await;
+    let waits = visitor.page();
+    for _ in 0..10 {
+        let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+        tab.say(&json!({"type": "bye"})).await;
+        assert_eq!(tab.next().await, Got::Closed(1000, String::new()));
+    }
+    assert_eq!(waits.push("n", &1), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -240,12 +240,7 @@ impl<H: Send + 'static> Driver<H> {
         }
         let outbox = self.shared().outbox();
         if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
-            let opcode = if message.is_text() {
-                OpCode::Text
-            } else {
-                OpCode::Binary
-            };
-            put_frame(&mut worker.cork, opcode, message.as_bytes());
+            put_frame(&mut worker.cork, OpCode::of(&message), message.as_bytes());
             return Ok(());
         }
         if !outbox.has_room(message.len(), worker.cork.len()) {

@@ -28,11 +28,7 @@ impl Frame {
 
     /// Encodes a message; a large payload is used as it is.
     pub fn owned(message: Message) -> Self {
-        let opcode = if message.is_text() {
-            OpCode::Text
-        } else {
-            OpCode::Binary
-        };
+        let opcode = OpCode::of(&message);
         if message.len() <= COPY {
             return Self::whole(encode(opcode, message.as_bytes()));
         }

@@ -1,5 +1,6 @@
 //! What a page sends to its handler, on its way from one socket or the next.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -12,8 +13,17 @@ use crate::protocol::encoder::encode_masked;
 /// reads them as it reads a socket.
 pub(crate) struct Feed {
     state: Mutex<State>,
-    /// Bytes that wait before the page has to; one message of any size always fits.
+    /// Bytes that may wait; one message of any size always fits.
     limit: usize,
+}
+
+/// What the handler's connection has read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Taken {
+    /// How many bytes; 0 at the end.
+    pub(crate) bytes: usize,
+    /// The id of the last message that was read whole, where one was.
+    pub(crate) id: Option<u64>,
 }
 
 #[derive(Default)]
@@ -21,18 +31,11 @@ struct State {
     bytes: Vec<u8>,
     /// Bytes at the front that were read already.
     read: usize,
+    /// The messages that wait: the id of each, where it still means anything, and its bytes.
+    waiting: VecDeque<(Option<u64>, usize)>,
     /// Nothing more comes.
     ended: bool,
     reader: Option<Waker>,
-    /// The sockets that wait for room: one, and those that it has just superseded.
-    writers: Vec<Waker>,
-}
-
-impl State {
-    /// Whether a message may be pushed now; after the end it goes nowhere.
-    const fn has_room(&self, limit: usize) -> bool {
-        self.bytes.len() - self.read < limit || self.ended
-    }
 }
 
 impl Feed {
@@ -47,61 +50,59 @@ impl Feed {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a message may be pushed now.
-    pub(super) fn has_room(&self) -> bool {
-        self.lock().has_room(self.limit)
+    /// Hands a message with its id over. Returns whether there is room for it; after the end
+    /// it goes nowhere, as behind a Close.
+    pub(super) fn push(&self, id: u64, message: &Message) -> bool {
+        let state = self.lock();
+        if state.bytes.len() - state.read >= self.limit && !state.ended {
+            return false;
+        }
+        let opcode = OpCode::of(message);
+        let frame = encode_masked(opcode, true, message.as_bytes(), [0; 4]);
+        Self::put(state, frame, Some(id), false);
+        true
     }
 
-    /// Hands a message over. After the end it goes nowhere, as behind a Close.
-    pub(super) fn push(&self, message: &Message) {
-        let opcode = if message.is_text() {
-            OpCode::Text
-        } else {
-            OpCode::Binary
-        };
-        self.put(
-            encode_masked(opcode, true, message.as_bytes(), [0; 4]),
-            false,
-        );
+    /// The page counts its messages anew: the ids of those that wait mean nothing any more.
+    pub(super) fn forget_ids(&self) {
+        for (id, _) in &mut self.lock().waiting {
+            *id = None;
+        }
     }
 
     /// The page is closed for good, as by the user.
     pub(super) fn say_goodbye(&self) {
         let code = CloseCode::GOING_AWAY.get().to_be_bytes();
-        self.put(encode_masked(OpCode::Close, true, &code, [0; 4]), true);
+        let frame = encode_masked(OpCode::Close, true, &code, [0; 4]);
+        Self::put(self.lock(), frame, None, true);
     }
 
     /// Nothing more comes, and nobody said why.
     pub(crate) fn end(&self) {
-        self.put(Vec::new(), true);
+        Self::put(self.lock(), Vec::new(), None, true);
     }
 
-    fn put(&self, bytes: Vec<u8>, last: bool) {
-        let mut state = self.lock();
+    fn put(mut state: MutexGuard<'_, State>, bytes: Vec<u8>, id: Option<u64>, last: bool) {
         if state.ended {
             return;
         }
         // What was read goes, also where the reader is never quite done.
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
+        state.waiting.push_back((id, bytes.len()));
         if state.bytes.is_empty() {
             state.bytes = bytes;
         } else {
             state.bytes.extend_from_slice(&bytes);
         }
         state.ended = last;
-        let writers = if last {
-            std::mem::take(&mut state.writers)
-        } else {
-            Vec::new()
-        };
         let reader = state.reader.take();
         drop(state);
-        reader.into_iter().chain(writers).for_each(Waker::wake);
+        reader.into_iter().for_each(Waker::wake);
     }
 
-    /// Reads what is there; 0 at the end.
-    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<usize> {
+    /// Reads what is there.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Taken> {
         let mut state = self.lock();
         let waiting = &state.bytes[state.read..];
         if waiting.is_empty() && !state.ended {
@@ -114,32 +115,28 @@ impl Feed {
         if state.read == state.bytes.len() {
             (state.bytes, state.read) = (Vec::new(), 0);
         }
-        let writers = std::mem::take(&mut state.writers);
-        drop(state);
-        writers.into_iter().for_each(Waker::wake);
-        Poll::Ready(count)
+        let id = state.taken(count);
+        Poll::Ready(Taken { bytes: count, id })
     }
+}
 
-    /// Waits until a message may be pushed.
-    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        if state.has_room(self.limit) {
-            return Poll::Ready(());
+impl State {
+    /// So many bytes more were read; gives the id of the last message among them.
+    fn taken(&mut self, mut count: usize) -> Option<u64> {
+        let mut last = None;
+        while let Some((id, rest)) = self.waiting.front_mut() {
+            if *rest > count {
+                *rest -= count;
+                break;
+            }
+            count -= *rest;
+            last = id.or(last);
+            self.waiting.pop_front();
         }
-        if !state
-            .writers
-            .iter()
-            .any(|known| known.will_wake(cx.waker()))
-        {
-            state.writers.push(cx.waker().clone());
+        if self.waiting.is_empty() {
+            self.waiting = VecDeque::new();
         }
-        Poll::Pending
-    }
-
-    /// Lets whoever waits for room look again.
-    pub(super) fn wake_writers(&self) {
-        let writers = std::mem::take(&mut self.lock().writers);
-        writers.into_iter().for_each(Waker::wake);
+        last
     }
 }
 
@@ -152,20 +149,24 @@ mod tests {
     use super::*;
     use crate::protocol::{Decoder, Event, Incoming, Role};
 
-    fn read(feed: &Feed, most: usize) -> Option<Vec<u8>> {
+    fn take(feed: &Feed, most: usize) -> Option<(Vec<u8>, Option<u64>)> {
         let mut buf = vec![0; most];
-        let read = poll_fn(|cx| feed.poll_read(cx, &mut buf)).now_or_never()?;
-        buf.truncate(read);
-        Some(buf)
+        let taken = poll_fn(|cx| feed.poll_read(cx, &mut buf)).now_or_never()?;
+        buf.truncate(taken.bytes);
+        Some((buf, taken.id))
+    }
+
+    fn read(feed: &Feed, most: usize) -> Option<Vec<u8>> {
+        take(feed, most).map(|(bytes, _)| bytes)
     }
 
     #[test]
     fn a_message_is_read_as_a_clients_frame_in_any_pieces() {
         let feed = Feed::new(100);
         assert_eq!(read(&feed, 10), None);
-        feed.push(&Message::text("hello"));
+        feed.push(1, &Message::text("hello"));
         feed.say_goodbye();
-        feed.push(&Message::text("too late"));
+        feed.push(2, &Message::text("too late"));
         let mut all = Vec::new();
         while let Some(piece) = read(&feed, 3).filter(|piece| !piece.is_empty()) {
             all.extend(piece);
@@ -192,7 +193,7 @@ mod tests {
     fn a_reader_that_is_never_quite_done_leaves_nothing_behind() {
         let feed = Feed::new(1_000);
         for _ in 0..1_000 {
-            feed.push(&Message::text("x".repeat(100)));
+            feed.push(1, &Message::text("x".repeat(100)));
             read(&feed, 105);
         }
         let state = feed.lock();
@@ -200,13 +201,32 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_follow_lets_the_page_wait() {
+    fn a_reader_that_does_not_follow_leaves_no_room_but_for_one_message() {
         let feed = Feed::new(8);
-        let room = || poll_fn(|cx| feed.poll_room(cx)).now_or_never().is_some();
-        assert!(feed.has_room() && room());
-        feed.push(&Message::text("more than eight"));
-        assert!(!feed.has_room() && !room());
+        assert!(feed.push(1, &Message::text("more than eight")));
+        assert!(!feed.push(2, &Message::text("x")));
         read(&feed, 100);
-        assert!(feed.has_room() && room());
+        assert!(feed.push(2, &Message::text("x")));
+        feed.end();
+        assert!(feed.push(3, &Message::text("nobody hears it")));
+    }
+
+    #[test]
+    fn a_message_is_taken_when_it_was_read_whole() {
+        let feed = Feed::new(1_000);
+        let taken = |most| take(&feed, most).unwrap().1;
+        // 6 bytes before a short payload.
+        for id in 1..=3 {
+            assert!(feed.push(id, &Message::text("four")));
+        }
+        assert_eq!(taken(9), None);
+        assert_eq!(taken(1), Some(1));
+        assert_eq!(taken(20), Some(3));
+        assert!(feed.push(4, &Message::text("four")));
+        assert_eq!(taken(5), None);
+        feed.forget_ids();
+        assert!(feed.push(1, &Message::text("four")));
+        assert_eq!(taken(10), None, "the rest of one, and a half of the next");
+        assert_eq!(taken(10), Some(1));
     }
 }

@@ -1,7 +1,6 @@
 //! The pages of one server that go on, and everyone who may push to them.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::time::Instant;
@@ -9,12 +8,16 @@ use tokio::time::Instant;
 use super::StreamClient;
 use super::queue::FromTheFuture;
 use super::reaper::{Reaper, reap};
-use super::stream::{AttachError, PageSocket, Position, Stream, Then};
+use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::push::Push;
 use crate::session::{Lineage, Session, SessionError, SessionPages};
+
+mod known;
+
+use known::{Known, TooMany};
 
 /// The pages of one server.
 pub(crate) struct Pages {
@@ -28,19 +31,6 @@ pub(crate) struct Pages {
     reaper: Mutex<Reaper>,
     this: Weak<Self>,
 }
-
-/// Every stream, and the ways to it.
-#[derive(Default)]
-struct Known {
-    pages: HashMap<Arc<str>, Arc<Stream>>,
-    /// Oldest first.
-    sessions: HashMap<Lineage, Vec<Arc<Stream>>>,
-    users: HashMap<Box<str>, Vec<Lineage>>,
-}
-
-/// A session has as many pages as it may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct TooMany;
 
 impl Pages {
     pub(crate) fn new(limits: PageLimits, inline: usize, parameter: String) -> Arc<Self> {
@@ -66,6 +56,10 @@ impl Pages {
 
     pub(super) fn parameter(&self) -> &str {
         &self.parameter
+    }
+
+    pub(crate) const fn limits(&self) -> &PageLimits {
+        &self.limits
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -119,10 +113,10 @@ impl Pages {
         stream: &Arc<Stream>,
         session: &Session,
         route: usize,
-        position: Option<Position>,
+        standing: Standing,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(), AttachError> {
-        let (before, then) = stream.attach(session, route, position, socket)?;
+        let (before, then) = stream.attach(session, route, standing, socket)?;
         self.moved(stream, &before, session);
         self.then(stream, then);
         Ok(())
@@ -253,12 +247,7 @@ impl Pages {
     }
 
     fn forget(&self, stream: &Arc<Stream>) {
-        let mut known = self.known();
-        let is_it = |found: &Arc<Stream>| Arc::ptr_eq(found, stream);
-        if known.pages.get(stream.id()).is_some_and(is_it) {
-            known.pages.remove(stream.id());
-        }
-        known.leave(stream, &stream.session());
+        self.known().forget(stream);
     }
 
     pub(super) fn reaper(&self) -> MutexGuard<'_, Reaper> {
@@ -360,53 +349,6 @@ pub(crate) fn logged_on() -> Close {
     Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
-impl Known {
-    fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
-        let lineage = session.lineage();
-        let pages = self.sessions.entry(lineage).or_default();
-        if let (true, Some(user)) = (pages.is_empty(), session.user()) {
-            self.users.entry(user.into()).or_default().push(lineage);
-        }
-        pages.push(stream.clone());
-    }
-
-    /// Returns whether it was there.
-    fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
-        let lineage = session.lineage();
-        let Some(pages) = self.sessions.get_mut(&lineage) else {
-            return false;
-        };
-        let Some(at) = pages.iter().position(|it| Arc::ptr_eq(it, stream)) else {
-            return false;
-        };
-        pages.remove(at);
-        if !pages.is_empty() {
-            return true;
-        }
-        self.sessions.remove(&lineage);
-        if let Some(user) = session.user()
-            && let Some(sessions) = self.users.get_mut(user)
-        {
-            sessions.retain(|it| *it != lineage);
-            if sessions.is_empty() {
-                self.users.remove(user);
-            }
-        }
-        true
-    }
-
-    /// Makes room for one more page of this session; gives the one that is to end for it.
-    fn room_for(&self, session: &Session, most: usize) -> Result<Option<Arc<Stream>>, TooMany> {
-        let pages = self.sessions.get(&session.lineage());
-        let pages = pages.map_or(&[][..], Vec::as_slice);
-        if pages.len() < most {
-            return Ok(None);
-        }
-        let oldest = pages.iter().find(|stream| !stream.has_socket());
-        oldest.cloned().map(Some).ok_or(TooMany)
-    }
-}
-
 impl SessionPages for Pages {
     fn push(&self, session: &Session, push: &Push) -> usize {
         if !session.is_current() {
@@ -426,5 +368,28 @@ impl Pages {
     fn of_session(&self, lineage: Lineage) -> Vec<Arc<Stream>> {
         let known = self.known();
         known.sessions.get(&lineage).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Sessions;
+
+    #[tokio::test]
+    async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behind() {
+        let sessions = Sessions::default();
+        let (session, _) = sessions.begin().await.unwrap();
+        let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());
+        let stream = pages.open(&"page".into(), &session).unwrap();
+        let user = Some("ada".to_owned());
+        let (renewed, _) = sessions.renew(&session, user).await.unwrap();
+        let (before, then) = stream.adopt(&renewed).unwrap();
+        // It ends, and only then is it known where it went.
+        pages.end(&stream, &Close::GOING_AWAY);
+        pages.moved(&stream, &before, &renewed);
+        pages.then(&stream, then);
+        assert!(pages.known().is_empty());
+        assert_eq!(pages.count_of_user("ada"), 0);
     }
 }

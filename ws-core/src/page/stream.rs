@@ -3,27 +3,26 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::time::Instant;
-
 use super::feed::Feed;
-use super::queue::{FromTheFuture, Gap, Queue};
+use super::queue::{FromTheFuture, Gap};
 use super::registry::logged_on;
 use super::wire;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
-use crate::limits::{PageLimits, later};
-use crate::message::Message;
+use crate::limits::PageLimits;
 use crate::outbox::Outbox;
 use crate::push::Push;
 use crate::session::{Session, SessionError};
 
 mod answers;
+mod end;
 mod epoch;
+mod heard;
 mod state;
 
 pub(crate) use answers::{Accepted, AttachError};
 pub(super) use epoch::epoch_text;
-pub(crate) use epoch::{Epoch, Position};
+pub(crate) use epoch::{Epoch, Position, Standing};
 pub(super) use state::Then;
 use state::{State, said};
 
@@ -43,7 +42,6 @@ pub(crate) struct Room;
 /// The stream of one page.
 pub(crate) struct Stream {
     id: Arc<str>,
-    epoch: u64,
     limits: PageLimits,
     state: Mutex<State>,
     /// Held while a socket runs `init` of the page's handler.
@@ -61,23 +59,9 @@ impl Stream {
     ) -> Result<Self, SessionError> {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
-        let state = State {
-            queue: Queue::default(),
-            seen: 0,
-            socket: None,
-            waits_for_room: false,
-            session,
-            route: None,
-            feed: None,
-            writer: None,
-            until: Some(later(Instant::now(), limits.grace)),
-            watched: true,
-            ending: None,
-            ended: false,
-        };
+        let state = State::new(u64::from_be_bytes(epoch), session, &limits);
         Ok(Self {
             id,
-            epoch: u64::from_be_bytes(epoch),
             limits,
             state: Mutex::new(state),
             opening: tokio::sync::Mutex::const_new(()),
@@ -94,16 +78,18 @@ impl Stream {
         &self.id
     }
 
-    pub(super) const fn epoch(&self) -> u64 {
-        self.epoch
+    pub(super) fn epoch(&self) -> u64 {
+        self.lock().epoch
     }
 
     pub(super) fn session(&self) -> Session {
         self.lock().session.clone()
     }
 
-    pub(super) fn has_socket(&self) -> bool {
-        self.lock().socket.is_some()
+    /// Whether a socket carries the stream, or is about to.
+    pub(super) fn is_in_use(&self) -> bool {
+        let state = self.lock();
+        state.socket.is_some() || state.openers > 0
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -115,27 +101,27 @@ impl Stream {
         self.lock().feed.is_some()
     }
 
-    /// Whether the page has a handler that was made for the visitor of before a logon.
+    /// Whether the stream is none for who has logged on since: its handler was made for the
+    /// visitor of before, or what waits was pushed to another user.
     pub(crate) fn is_of_another(&self, session: &Session) -> bool {
         let state = self.lock();
-        state.feed.is_some() && state.session.renewals() < session.renewals()
+        let user = state.session.user();
+        let another = user.is_some() && user != session.user();
+        (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
     }
 
-    /// The page does not end while somebody opens it.
+    /// The page does not end while somebody opens it: until as many [`release`](Self::release)
+    /// it.
     pub(super) fn hold(&self) {
         let mut state = self.lock();
-        // One whose handler has closed has its time, whoever comes.
-        if state.ending.is_none() {
-            state.until = None;
-        }
+        state.openers += 1;
+        state.stay();
     }
 
-    /// Nobody opens the page any more.
+    /// Somebody opens the page no longer.
     pub(super) fn release(&self) -> Then {
         let mut state = self.lock();
-        if state.ended || state.socket.is_some() || state.until.is_some() {
-            return Then::Nothing;
-        }
+        state.openers -= 1;
         state.wait(&self.limits)
     }
 
@@ -164,13 +150,14 @@ impl Stream {
         &self,
         session: &Session,
         route: usize,
-        position: Option<Position>,
+        standing: Standing,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(Session, Then), AttachError> {
         let mut state = self.lock();
         state.check(session, route)?;
-        let gap = match position {
-            Some(Position { epoch, .. }) if epoch != Epoch::Ours(self.epoch) => {
+        state.is_carried_for(standing.client);
+        let gap = match standing.position {
+            Some(Position { epoch, .. }) if epoch != Epoch::Ours(state.epoch) => {
                 state.queue.restart();
                 Some(Gap::Restart)
             }
@@ -179,34 +166,25 @@ impl Stream {
         };
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
-        // A page whose handler has closed does not begin anew.
-        if state.ending.is_none() {
-            state.until = None;
-        }
-        state.waits_for_room = false;
+        state.stay();
+        (state.waits_for_room, state.seen_due) = (false, false);
         let before = std::mem::replace(&mut state.session, session.clone());
         let base = state.queue.base();
         let outbox = socket.outbox();
         // The outbox of a new socket is empty: there is room.
-        let _ = outbox.push(&wire::welcome(&epoch_text(self.epoch), base, state.seen));
+        let _ = outbox.push(&wire::welcome(&epoch_text(state.epoch), base, state.seen));
         if let Some(gap) = gap {
             let _ = outbox.push(&wire::reset(gap, base));
         }
         state.pump();
-        let writer = state.writer.take();
         let closed = state.close_if_done();
-        if let Some(feed) = &state.feed {
-            // The earlier socket may wait for room; that is the new one's now.
-            feed.wake_writers();
-        }
-        drop(state);
+        let_write(state);
         if let Some(earlier) = earlier {
             earlier.close_page(&Close::new(
                 CloseCode::SUPERSEDED,
                 "another socket has the page",
             ));
         }
-        writer.into_iter().for_each(Waker::wake);
         Ok((before, said(closed)))
     }
 
@@ -219,11 +197,7 @@ impl Stream {
         }
         let before = std::mem::replace(&mut state.session, session.clone());
         let socket = state.socket.take();
-        let then = if socket.is_some() {
-            state.wait(&self.limits)
-        } else {
-            Then::Nothing
-        };
+        let then = state.wait(&self.limits);
         drop(state);
         if let Some(socket) = socket {
             socket.close_page(&logged_on());
@@ -242,14 +216,10 @@ impl Stream {
         let then = if bye || over || state.session.has_ended() {
             state.end(bye);
             Then::Forget
-        } else if state.until.is_some() {
-            Then::Nothing
         } else {
             state.wait(&self.limits)
         };
-        let writer = state.writer.take();
-        drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        let_write(state);
         then
     }
 
@@ -293,6 +263,15 @@ impl Stream {
         Poll::Ready(true)
     }
 
+    /// As [`push`](Self::push), for the last that a handler says: it is kept, whatever waits.
+    pub(crate) fn append(&self, push: &Push) {
+        let mut state = self.lock();
+        if !state.ended && state.ending.is_none() {
+            state.queue.append(push.clone());
+            state.pump();
+        }
+    }
+
     /// The socket's outbox has room again.
     pub(crate) fn go_on(&self, socket: ConnectionId) {
         let mut state = self.lock();
@@ -321,113 +300,17 @@ impl Stream {
             return Ok(Then::Nothing);
         }
         state.pump();
-        let writer = state.writer.take();
         let closed = state.close_if_done();
-        drop(state);
-        writer.into_iter().for_each(Waker::wake);
+        // A page that follows gets all that a handler has left behind.
+        state.extend(&self.limits);
+        let_write(state);
         Ok(said(closed))
     }
+}
 
-    /// A message of the page, by this socket.
-    pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
-        let mut state = self.lock();
-        // Behind the Close of a handler nothing is heard, and so nothing is said to be seen.
-        if !state.is_carried_by(socket) || state.ending.is_some() {
-            return Accepted::Superseded;
-        }
-        if id <= state.seen {
-            return Accepted::Again(state.seen);
-        }
-        if id > state.seen + 1 {
-            return Accepted::OutOfOrder;
-        }
-        let accepted = match &state.feed {
-            None => Accepted::New,
-            Some(feed) if feed.has_room() => {
-                feed.push(message);
-                Accepted::Fed
-            }
-            Some(_) => return Accepted::Later,
-        };
-        state.seen = id;
-        accepted
-    }
-
-    /// Waits until the handler takes more, or this socket no longer carries the stream.
-    pub(crate) fn poll_room(&self, socket: ConnectionId, cx: &Context<'_>) -> Poll<()> {
-        let state = self.lock();
-        match &state.feed {
-            Some(feed) if state.is_carried_by(socket) => feed.poll_room(cx),
-            _ => Poll::Ready(()),
-        }
-    }
-
-    /// The handler has closed: what waits is delivered, then its Close.
-    pub(super) fn finish(&self, close: &Close) -> Then {
-        let mut state = self.lock();
-        if state.ended || state.ending.is_some() {
-            return Then::Nothing;
-        }
-        state.ending = Some(close.clone());
-        if let Some(feed) = &state.feed {
-            feed.end();
-        }
-        // A page that never acknowledges keeps it no longer than one that never comes back.
-        let then = if state.until.is_some() {
-            Then::Nothing
-        } else {
-            state.wait(&self.limits)
-        };
-        let closed = state.close_if_done();
-        drop(state);
-        if closed.is_some() { said(closed) } else { then }
-    }
-
-    /// Looks whether the page's time is over.
-    pub(super) fn expire(&self, now: Instant) -> Then {
-        let mut state = self.lock();
-        match state.until.filter(|_| !state.ended) {
-            Some(until) if until <= now => {
-                let close = state.ending.clone().unwrap_or(Close::GOING_AWAY);
-                let socket = state.end(false);
-                drop(state);
-                if let Some(socket) = socket {
-                    socket.close_page(&close);
-                }
-                Then::Forget
-            }
-            Some(until) => Then::Watch(until),
-            None => {
-                state.watched = false;
-                Then::Nothing
-            }
-        }
-    }
-
-    /// Whether the reaper still has to look at the page.
-    pub(super) fn is_waiting(&self) -> bool {
-        let mut state = self.lock();
-        state.watched = !state.ended && state.until.is_some();
-        state.watched
-    }
-
-    /// Ends the page before its time.
-    pub(super) fn give_up(&self) -> Then {
-        let until = self.lock().until;
-        until.map_or(Then::Nothing, |until| self.expire(until))
-    }
-
-    /// Ends the page, and closes its socket with this.
-    pub(super) fn end(&self, close: &Close) -> Then {
-        let mut state = self.lock();
-        if state.ended {
-            return Then::Nothing;
-        }
-        let socket = state.end(false);
-        drop(state);
-        if let Some(socket) = socket {
-            socket.close_page(close);
-        }
-        Then::Forget
-    }
+/// Unlocks, and lets the handler look whether it may go on.
+fn let_write(mut state: MutexGuard<'_, State>) {
+    let writer = state.writer.take();
+    drop(state);
+    writer.into_iter().for_each(Waker::wake);
 }

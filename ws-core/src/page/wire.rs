@@ -9,12 +9,10 @@ use serde::Deserialize;
 use super::queue::Gap;
 use crate::message::Message;
 use crate::outbox::Frame;
+use crate::push::LARGEST_NUMBER;
 
 /// The subprotocol (RFC 6455, section 1.9) that page streams speak.
 pub const PAGE_PROTOCOL: &str = "page.v1";
-
-/// The largest number of the protocol: what every JSON parser reads exactly.
-const LARGEST: u64 = (1 << 53) - 1;
 
 /// What a page sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +53,8 @@ enum Type {
 impl FromPage {
     pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
         let members: Members = serde_json::from_str(text).map_err(|_| Malformed)?;
-        let number = |number: Option<u64>| number.filter(|it| *it <= LARGEST).ok_or(Malformed);
+        let number =
+            |number: Option<u64>| number.filter(|it| *it <= LARGEST_NUMBER).ok_or(Malformed);
         let id = || number(members.id).and_then(|id| if id == 0 { Err(Malformed) } else { Ok(id) });
         Ok(match members.r#type {
             Type::Ack => Self::Ack(number(members.offset)?),
@@ -97,6 +96,11 @@ pub(super) fn renewed() -> Frame {
 /// The page's messages up to this id are accepted.
 pub(crate) fn seen(id: u64) -> String {
     format!(r#"{{"type":"seen","id":{id}}}"#)
+}
+
+/// As [`seen`], as a frame.
+pub(super) fn seen_frame(id: u64) -> Frame {
+    text(&seen(id))
 }
 
 /// The answer to a ping of the page.

@@ -1,6 +1,7 @@
 //! The frame header (RFC 6455 section 5.2).
 
 use super::error::ProtocolError;
+use crate::message::Message;
 
 /// The largest payload of a control frame in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -40,6 +41,14 @@ impl OpCode {
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
+
+    /// What the frame of this message carries.
+    pub(crate) const fn of(message: &Message) -> Self {
+        match message {
+            Message::Text(_) => Self::Text,
+            Message::Binary(_) => Self::Binary,
+        }
     }
 
     const fn from_low_bits(byte: u8) -> Result<Self, ProtocolError> {

@@ -1,6 +1,5 @@
 //! What a page sends, and what becomes of it.
 
-use std::future::poll_fn;
 use std::sync::PoisonError;
 
 use super::{Link, PageStream};
@@ -30,30 +29,10 @@ pub(super) fn receive(call: Call<'_, PageStream>, incoming: Incoming<'_>) -> Ste
             this.link.bye = true;
             Close::NORMAL.into_reply()
         }),
-        FromPage::Message(id, message) => take(call, id, message),
+        FromPage::Message(id, message) => {
+            call.now(|this, context| this.link.take(context, id, &message))
+        }
     }
-}
-
-/// Hands a message on, as soon as the page's handler takes it.
-fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
-    let call = match call.try_now(|this, context| this.link.take(context, id, &message)) {
-        Ok(step) => return step,
-        Err(call) => call,
-    };
-    let mut taken = call.take();
-    Step::pending(async move {
-        let (this, context) = taken.parts();
-        let outcome = guard(context, async {
-            loop {
-                poll_fn(|cx| this.link.stream.poll_room(this.link.socket, cx)).await;
-                if let Some(reply) = this.link.take(context, id, &message) {
-                    return reply;
-                }
-            }
-        });
-        let outcome = outcome.await;
-        taken.finish(outcome)
-    })
 }
 
 /// Goes on with the page's queue when the socket has taken what waits. One step at a time, so
@@ -94,21 +73,24 @@ impl Link {
         }
     }
 
-    /// Takes a message of the page; `None` where its handler does not follow.
-    fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Option<Reply> {
+    /// Takes a message of the page. None waits in here: an acknowledgement behind it may be
+    /// what the page's handler waits for.
+    fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         if message.len() > self.max_payload {
-            return Some(Close::new(CloseCode::TOO_BIG, "message too big").into_reply());
+            return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
         let handling = self.stream.handling.lock();
         let _one_by_one = handling.unwrap_or_else(PoisonError::into_inner);
-        Some(match self.stream.accept(self.socket, id, message) {
-            Accepted::Later => return None,
-            Accepted::Fed => seen(id).into_reply(),
+        match self.stream.accept(self.socket, id, message) {
             Accepted::New => self.hear(context, id, message),
             Accepted::Again(last) => seen(last).into_reply(),
-            Accepted::Superseded => Reply::NONE,
+            Accepted::Fed | Accepted::Superseded => Reply::NONE,
+            Accepted::NoRoom => {
+                let text = "the page's handler does not follow";
+                Close::new(CloseCode::TRY_AGAIN_LATER, text).into_reply()
+            }
             Accepted::OutOfOrder => Close::policy("a message is missing").into_reply(),
-        })
+        }
     }
 
     /// Gives a message to the application, and what it says to the page's queue.

@@ -4,28 +4,32 @@ use serde::Deserialize;
 
 use crate::error::Refusal;
 use crate::extract::Handshake;
-use crate::page::{Epoch, PAGE_PROTOCOL, Position};
+use crate::page::{Epoch, PAGE_PROTOCOL, Position, Standing};
 
 /// The parameters of the page protocol. Others are passed over.
 #[derive(Deserialize)]
 struct Parameters {
     epoch: Option<String>,
     offset: Option<u64>,
+    client: Option<u64>,
 }
 
-/// Where the page stands; `None` where it knows of no epoch.
-pub(super) fn of(handshake: &Handshake) -> Result<Option<Position>, Refusal> {
+/// Where the page stands.
+pub(super) fn of(handshake: &Handshake) -> Result<Standing, Refusal> {
     let query = handshake.query().unwrap_or_default();
-    let malformed = || Refusal::BAD_REQUEST.body("`epoch` and `offset` are not those of a page");
+    let malformed =
+        || Refusal::BAD_REQUEST.body("`epoch`, `offset` and `client` are not those of a page");
     let said: Parameters = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
-    match (said.epoch, said.offset) {
-        (None, None) => Ok(None),
+    let position = match (said.epoch, said.offset) {
+        (None, None) => None,
         (Some(epoch), Some(offset)) => {
             let epoch = Epoch::parse(&epoch).ok_or_else(malformed)?;
-            Ok(Some(Position { epoch, offset }))
+            Some(Position { epoch, offset })
         }
-        _ => Err(malformed()),
-    }
+        _ => return Err(malformed()),
+    };
+    let client = said.client;
+    Ok(Standing { position, client })
 }
 
 /// Checks that the client speaks the page protocol.
@@ -42,10 +46,14 @@ mod tests {
 
     use super::*;
 
-    fn read(query: &str) -> Result<Option<Position>, u16> {
+    fn stand(query: &str) -> Result<Standing, u16> {
         let uri = format!("/websocket?{query}").parse().unwrap();
         let read = of(&Handshake::new(uri, HeaderMap::new()));
         read.map_err(|refusal| refusal.status().as_u16())
+    }
+
+    fn read(query: &str) -> Result<Option<Position>, u16> {
+        stand(query).map(|standing| standing.position)
     }
 
     #[test]
@@ -58,6 +66,9 @@ mod tests {
         });
         assert_eq!(read("z_pid=x&epoch=00000000000000ff&offset=41"), Ok(there));
         assert_eq!(read("z_pid=x"), Ok(None));
+        let client = |query| stand(query).map(|standing| standing.client);
+        assert_eq!(client("epoch=ff&offset=1"), Ok(None));
+        assert_eq!(client("client=4294967295"), Ok(Some(4_294_967_295)));
         let other = Some(Position {
             epoch: Epoch::Other,
             offset: 0,
@@ -77,6 +88,8 @@ mod tests {
             "epoch=ff&offset=1.0",
             "epoch=ff&offset=99999999999999999999",
             "epoch=ff&offset=1&offset=1",
+            "client=a",
+            "client=-1",
         ] {
             assert_eq!(read(query), Err(400), "{query}");
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{BufMut, buf::Limit};
 
@@ -27,6 +27,8 @@ pub(super) struct PageTransport {
     decoder: Decoder,
     /// Decoded, and waiting until the page follows.
     waiting: VecDeque<Item>,
+    /// What comes is the last: it is kept for the page, however slowly that follows.
+    closing: bool,
     closed: bool,
 }
 
@@ -43,6 +45,7 @@ impl PageTransport {
             feed,
             decoder: Decoder::new(Role::Client, MOST),
             waiting: VecDeque::new(),
+            closing: false,
             closed: false,
         }
     }
@@ -51,6 +54,7 @@ impl PageTransport {
     fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
         while let Some(item) = self.waiting.front() {
             match item {
+                Item::Push(push) if self.closing => self.stream.append(push),
                 Item::Push(push) => {
                     ready!(self.stream.poll_push(cx, push));
                 }
@@ -84,7 +88,11 @@ impl PageTransport {
 
 impl Transport for PageTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.feed.poll_read(cx, buf).map(Ok)
+        let taken = ready!(self.feed.poll_read(cx, buf));
+        if let Some(id) = taken.id {
+            self.stream.saw(id);
+        }
+        Poll::Ready(Ok(taken.bytes))
     }
 
     fn poll_read_buf(
@@ -93,7 +101,7 @@ impl Transport for PageTransport {
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>> {
         let mut bytes = vec![0; buf.remaining_mut().min(64 * 1024)];
-        let read = ready!(self.feed.poll_read(cx, &mut bytes));
+        let read = ready!(self.poll_read(cx, &mut bytes))?;
         buf.put_slice(&bytes[..read]);
         Poll::Ready(Ok(read))
     }
@@ -122,6 +130,10 @@ impl Transport for PageTransport {
         self.poll_waiting(cx).map(Ok)
     }
 
+    fn closing(&mut self) {
+        self.closing = true;
+    }
+
     /// Whoever sends wakes the handler's connection: its order is the page's.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         None
@@ -131,17 +143,8 @@ impl Transport for PageTransport {
 impl Drop for PageTransport {
     /// The handler's connection is over: nobody waits for the page any longer.
     fn drop(&mut self) {
-        for item in self.waiting.drain(..) {
-            match item {
-                Item::Push(push) => {
-                    self.stream.push(&push);
-                }
-                Item::Close(close) => {
-                    self.closed = true;
-                    self.pages.finish(&self.stream, &close);
-                }
-            }
-        }
+        self.closing = true;
+        let _ = self.poll_waiting(&Context::from_waker(Waker::noop()));
         if !self.closed {
             self.pages.finish(&self.stream, &Close::internal());
         }

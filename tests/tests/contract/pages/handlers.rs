@@ -3,6 +3,9 @@
 use super::*;
 use crate::journal::Journal;
 
+mod flow;
+mod opening;
+
 /// Publishes and hears one topic.
 pub(crate) struct Listener;
 
@@ -115,7 +118,15 @@ struct Office {
 
 impl Office {
     async fn new() -> Self {
-        let kit = TestKit::table(Desks::table(), NoState).unwrap();
+        Self::with(PageLimits::DEFAULT).await
+    }
+
+    async fn with(pages: PageLimits) -> Self {
+        let kit = TestKit::with_limits(ServerLimits {
+            pages,
+            ..ServerLimits::DEFAULT
+        });
+        let kit = kit.with_table(Desks::table(), NoState).unwrap();
         let visitor = kit.visitor().await;
         let journal = Journal::new();
         HAND.with(|hand| hand.borrow_mut().replace(journal.clone()));
@@ -209,57 +220,6 @@ async fn a_page_that_says_goodbye_ends_its_handler_as_a_client_that_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_refusal_of_init_is_the_answer_to_the_handshake() {
-    let mut office = Office::new().await;
-    office.visitor.logon("eve").await;
-    let refused = Err((403, "not you".to_owned()));
-    assert_eq!(office.tab().connect().await, refused);
-    assert_eq!(office.journal.lines(), Vec::<String>::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_close_of_the_handler_follows_everything_that_it_sent() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.send("leave").await;
-    let closed = Got::Closed(1000, "done".to_owned());
-    assert_eq!(tab.so_far().await, [said("bye"), closed]);
-    quiet().await;
-    let terminated = ["terminate ServerClosed 1000"];
-    assert_eq!(office.journal.of("terminate"), terminated);
-    assert_eq!(office.kit.hub().page_count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_close_of_the_handler_waits_for_a_page_that_is_away() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.acknowledges = false;
-    tab.send("leave").await;
-    quiet().await;
-    tab.cut().await;
-    tokio::time::sleep(secs(5)).await;
-    tab.acknowledges = true;
-    tab.connect().await.unwrap();
-    let closed = Got::Closed(1000, "done".to_owned());
-    assert_eq!(tab.so_far().await, [said("bye"), closed]);
-    assert_eq!(office.journal.of("init").len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_page_that_never_acknowledges_holds_a_handler_that_closed_no_longer_than_its_grace() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.acknowledges = false;
-    tab.send("leave").await;
-    assert_eq!(tab.next().await, said("bye"));
-    let since = tokio::time::Instant::now();
-    assert_eq!(tab.next().await, Got::Closed(1000, "done".to_owned()));
-    assert_eq!(crate::journal::seconds(since), 20);
-    assert_eq!(office.kit.hub().page_count(), 0);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_panic_of_the_handler_ends_the_page_with_1011() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
@@ -270,47 +230,6 @@ async fn a_panic_of_the_handler_ends_the_page_with_1011() {
     assert_eq!(office.journal.of("terminate"), terminated);
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reply_of_many_messages_waits_for_a_page_that_is_there() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    // More than the queue holds: without back-pressure it would be dropped.
-    tab.send("many 5000").await;
-    for n in 0..5000 {
-        assert_eq!(tab.next().await, said(&n.to_string()));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_is_busy_lets_the_page_wait_and_loses_nothing() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.send("slow 5").await;
-    let long = "x".repeat(30_000);
-    for _ in 0..10 {
-        tab.send(&long).await;
-    }
-    quiet().await;
-    assert!(tab.unseen() > 0);
-    assert_eq!(tab.next().await, said("done"));
-    for n in 2..=11 {
-        assert_eq!(tab.next().await, said(&format!("{n} {long} of nobody")));
-    }
-    tab.so_far().await;
-    assert_eq!(tab.unseen(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_sockets_that_come_at_once_share_one_handler() {
-    let office = Office::new().await;
-    let page = office.visitor.page();
-    let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
-    let both = tokio::join!(one.connect(), two.connect());
-    assert!(both.0.is_ok() && both.1.is_ok());
-    quiet().await;
-    assert_eq!(office.journal.of("init").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,26 +246,6 @@ async fn the_end_of_the_session_ends_the_handler_and_its_socket_with_4401() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_logged_on_gets_a_handler_of_his_own() {
-    let mut office = Office::new().await;
-    let page = office.visitor.page();
-    let mut tab = office.tab_of(&page).connected().await;
-    tab.send("a").await;
-    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
-    office.visitor.logon("ada").await;
-    tab.send("b").await;
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    assert_eq!(tab.so_far().await, [renewed, said("2 b of nobody")]);
-    tab.cut().await;
-    tab.set_visitor(&office.visitor);
-    tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
-    tab.send("c").await;
-    assert_eq!(tab.so_far().await, [said("1 c of ada")]);
-    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_the_handlers_of_pages_too() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
@@ -358,84 +257,4 @@ async fn a_shutdown_ends_the_handlers_of_pages_too() {
     shutdown.await.unwrap();
     let terminated = ["terminate Shutdown 1001"; 2];
     assert_eq!(office.journal.of("terminate"), terminated);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_init_that_takes_long_does_not_lose_its_page() {
-    let office = Office::new().await;
-    let page = office.visitor.page();
-    tokio::time::sleep(secs(19)).await;
-    page.push("early", &1);
-    let mut tab = office.tab_of(&page);
-    tab.knock = |knock| {
-        let knock = knock.header("x-slow", "5");
-        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
-    };
-    let mut tab = tab.connected().await;
-    assert_eq!(tab.so_far().await, [event("early", 1)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
-    let mut office = Office::new().await;
-    let planted = office.visitor.page();
-    let mut attacker = office.tab_of(&planted).connected().await;
-    attacker.send("a").await;
-    assert_eq!(attacker.so_far().await, [said("1 a of nobody")]);
-    office.visitor.logon("ada").await;
-    let hub = office.kit.hub();
-    let session = office.visitor.session();
-    let page = hub.find_page(session, planted.id()).unwrap();
-    assert_eq!(page.push("secret", &1), 1);
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
-    assert_eq!(attacker.so_far().await, [renewed, closed]);
-    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
-    let mut tab = office.tab_of(&planted).connected().await;
-    let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
-    tab.send("b").await;
-    assert_eq!(tab.so_far().await, [said("1 b of ada")]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_page_that_is_away_does_not_hold_its_handler_up() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.send("slow 5").await;
-    tab.send("many 3000").await;
-    tab.send("a").await;
-    quiet().await;
-    tab.cut().await;
-    tokio::time::sleep(secs(10)).await;
-    let messages = ["message slow 5", "message many 3000", "message a"];
-    assert_eq!(office.journal.of("message"), messages);
-    tab.connect().await.unwrap();
-    let got = tab.so_far().await;
-    assert_eq!(got[0], Got::Reset("overflow".to_owned()));
-    // What came after the queue was dropped for the last time.
-    let mut expected: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
-    expected.push(said("3 a of nobody"));
-    assert!(
-        got.len() > 1 && expected.ends_with(&got[1..]),
-        "{}",
-        got.len()
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_handler_that_closed_waits_for_its_page_once() {
-    let office = Office::new().await;
-    let mut tab = office.tab().connected().await;
-    tab.acknowledges = false;
-    tab.send("leave").await;
-    quiet().await;
-    tab.cut().await;
-    tokio::time::sleep(secs(15)).await;
-    tab.connect().await.unwrap();
-    let since = tokio::time::Instant::now();
-    assert_eq!(tab.next().await, said("bye"));
-    assert_eq!(tab.next().await, Got::Closed(1000, "done".to_owned()));
-    // 20 seconds after it closed, of which 15 had passed.
-    assert_eq!(crate::journal::seconds(since), 5);
 }

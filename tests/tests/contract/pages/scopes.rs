@@ -102,7 +102,24 @@ async fn a_push_to_a_page_of_the_user_does_not_go_to_a_socket_of_before_the_logo
     let mut tab = Tab::of(&kit, &visitor, "/stream", &planted)
         .connected()
         .await;
-    assert_eq!(tab.so_far().await, [event("secret", 1)]);
+    // Nor is it the script that had the page before.
+    let reset = Got::Reset("restart".to_owned());
+    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_pushed_to_a_user_does_not_wait_for_the_next_user_of_the_session() {
+    let (kit, mut visitor) = server().await;
+    visitor.logon("ada").await;
+    let page = visitor.page();
+    assert_eq!(kit.hub().user("ada").push("secret", &1), 1);
+    visitor.logon("eve").await;
+    assert_eq!(kit.hub().user("ada").push("secret", &2), 0);
+    let theirs = kit.hub().find_page(visitor.session(), page.id()).unwrap();
+    assert_eq!((page.push("secret", &3), theirs.push("n", &4)), (1, 1));
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    let reset = Got::Reset("restart".to_owned());
+    assert_eq!(tab.so_far().await, [reset, event("n", 4)]);
 }
 
 #[tokio::test(start_paused = true)]

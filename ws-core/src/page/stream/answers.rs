@@ -20,12 +20,12 @@ pub(crate) enum AttachError {
 pub(crate) enum Accepted {
     /// It is new, and the page has no handler.
     New,
-    /// It is new, and was handed to the page's handler.
+    /// It is new, and waits for the page's handler; it is seen when that takes it.
     Fed,
-    /// It was accepted before; this is the last one that was.
+    /// It was accepted before; this is the last one that was seen.
     Again(u64),
-    /// The handler does not follow: try again when there is room.
-    Later,
+    /// The handler does not follow, and more waits for it than may.
+    NoRoom,
     /// The socket no longer carries the stream.
     Superseded,
     /// A message before it is missing.

@@ -1,5 +1,14 @@
 //! Which stream a page knows, and how far.
 
+/// What a page's handshake says of the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Standing {
+    /// `None` where it knows of no epoch.
+    pub(crate) position: Option<Position>,
+    /// Names the script that runs in the page, where it says so.
+    pub(crate) client: Option<u64>,
+}
+
 /// Where a page says that it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Position {

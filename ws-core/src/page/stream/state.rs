@@ -15,10 +15,23 @@ use crate::page::wire;
 use crate::session::Session;
 
 /// What a stream's lock protects.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are not states of one machine"
+)]
 pub(super) struct State {
     pub(super) queue: Queue,
+    pub(super) epoch: u64,
     /// The last id that was accepted from the page.
+    pub(super) accepted: u64,
+    /// The last id that its handler, or the application, has taken.
     pub(super) seen: u64,
+    /// The socket has not heard of it yet.
+    pub(super) seen_due: bool,
+    /// The script that the page's sockets were of, where they said so.
+    pub(super) client: Option<u64>,
+    /// How many sockets are about to carry the stream.
+    pub(super) openers: usize,
     pub(super) socket: Option<Arc<dyn PageSocket>>,
     /// The socket's outbox is full; it will ask for more.
     pub(super) waits_for_room: bool,
@@ -60,6 +73,46 @@ pub(super) fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
 }
 
 impl State {
+    /// The stream of a page that was rendered just now: it waits for a socket.
+    pub(super) fn new(epoch: u64, session: Session, limits: &PageLimits) -> Self {
+        Self {
+            queue: Queue::default(),
+            epoch,
+            accepted: 0,
+            seen: 0,
+            seen_due: false,
+            client: None,
+            openers: 0,
+            socket: None,
+            waits_for_room: false,
+            session,
+            route: None,
+            feed: None,
+            writer: None,
+            until: Some(later(Instant::now(), limits.grace)),
+            watched: true,
+            ending: None,
+            ended: false,
+        }
+    }
+
+    /// From now on this script runs in the page. Another one, as of a duplicated tab, counts
+    /// its own messages and knows nothing of what the one before got: for it, and for the one
+    /// before where that comes back, a new epoch begins.
+    pub(super) fn is_carried_for(&mut self, client: Option<u64>) {
+        let before = self.client;
+        self.client = client.or(before);
+        if client.is_none() || before.is_none() || client == before {
+            return;
+        }
+        self.epoch = self.epoch.wrapping_add(1);
+        (self.accepted, self.seen) = (0, 0);
+        self.queue.count_anew();
+        if let Some(feed) = &self.feed {
+            feed.forget_ids();
+        }
+    }
+
     pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {
         self.socket.as_ref().is_some_and(|it| it.id() == socket)
     }
@@ -82,13 +135,16 @@ impl State {
         let Some(socket) = self.socket.as_ref().filter(|_| !self.waits_for_room) else {
             return;
         };
-        while let Some(next) = self.queue.next() {
-            let frame = match next {
-                Next::Reset(base) => wire::reset(Gap::Overflow, base),
-                Next::Message(frame) => frame,
+        loop {
+            let (frame, of_queue) = match self.queue.next() {
+                _ if self.seen_due => (wire::seen_frame(self.seen), false),
+                Some(Next::Reset(base)) => (wire::reset(Gap::Overflow, base), true),
+                Some(Next::Message(frame)) => (frame, true),
+                None => return,
             };
             match socket.outbox().push(&frame) {
-                Ok(()) => self.queue.given(),
+                Ok(()) if of_queue => self.queue.given(),
+                Ok(()) => self.seen_due = false,
                 Err(Refused::Full) => {
                     self.waits_for_room = true;
                     socket.want_room();
@@ -100,14 +156,34 @@ impl State {
         }
     }
 
-    /// Waits for a socket.
+    /// A socket has come, or is about to: the page does not end. One whose handler has closed
+    /// has its time, whoever comes.
+    pub(super) fn stay(&mut self) {
+        if self.ending.is_none() {
+            self.until = None;
+        }
+    }
+
+    /// Begins to wait for a socket, unless there is one or the time runs already; where the
+    /// handler has closed, for what the page acknowledges.
     pub(super) fn wait(&mut self, limits: &PageLimits) -> Then {
+        let in_use = self.socket.is_some() || self.openers > 0;
+        if self.ended || self.until.is_some() || (in_use && self.ending.is_none()) {
+            return Then::Nothing;
+        }
         let until = later(Instant::now(), limits.grace);
         self.until = Some(until);
         if std::mem::replace(&mut self.watched, true) {
             Then::Nothing
         } else {
             Then::Watch(until)
+        }
+    }
+
+    /// A page that acknowledges has more time for what its handler has left behind.
+    pub(super) fn extend(&mut self, limits: &PageLimits) {
+        if self.ending.is_some() && !self.ended {
+            self.until = Some(later(Instant::now(), limits.grace));
         }
     }
 

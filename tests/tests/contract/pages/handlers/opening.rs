@@ -1,0 +1,149 @@
+//! Who gets the handler of a page: sockets at once, slow ones, and those of before a logon.
+
+use super::*;
+
+/// A tab of this page whose `init` takes longer than pages wait here.
+fn slow(office: &Office, page: &Page) -> Tab {
+    let mut tab = office.tab_of(page);
+    tab.knock = |knock| {
+        let knock = knock.header("x-slow", "5");
+        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    };
+    tab
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refusal_of_init_is_the_answer_to_the_handshake() {
+    let mut office = Office::new().await;
+    office.visitor.logon("eve").await;
+    let refused = Err((403, "not you".to_owned()));
+    assert_eq!(office.tab().connect().await, refused);
+    assert_eq!(office.journal.lines(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_sockets_that_come_at_once_share_one_handler() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
+    let both = tokio::join!(one.connect(), two.connect());
+    assert!(both.0.is_ok() && both.1.is_ok());
+    quiet().await;
+    assert_eq!(office.journal.of("init").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_gives_up_does_not_end_the_page_that_another_still_opens() {
+    let office = Office::with(PageLimits {
+        grace: secs(2),
+        ..PageLimits::DEFAULT
+    });
+    let office = office.await;
+    let page = office.visitor.page();
+    page.push("early", &1);
+    let (mut one, mut two) = (slow(&office, &page), slow(&office, &page));
+    let gone = async {
+        let gone = tokio::time::timeout(secs(1), two.connect()).await;
+        assert!(gone.is_err());
+    };
+    let both = tokio::join!(one.connect(), gone);
+    both.0.unwrap();
+    assert_eq!(one.so_far().await, [event("early", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_whose_handler_begins_does_not_give_way_to_another_of_the_session() {
+    let office = Office::with(PageLimits {
+        grace: secs(2),
+        per_session: 1,
+        ..PageLimits::DEFAULT
+    });
+    let office = office.await;
+    let page = office.visitor.page();
+    page.push("early", &1);
+    let mut tab = slow(&office, &page);
+    let other = async {
+        tokio::time::sleep(secs(1)).await;
+        let other = office.visitor.page();
+        assert_eq!((other.epoch(), other.push("n", &1)), (None, 0));
+    };
+    let both = tokio::join!(tab.connect(), other);
+    both.0.unwrap();
+    assert_eq!(tab.so_far().await, [event("early", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_logged_on_gets_a_handler_of_his_own() {
+    let mut office = Office::new().await;
+    let page = office.visitor.page();
+    let mut tab = office.tab_of(&page).connected().await;
+    tab.send("a").await;
+    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    office.visitor.logon("ada").await;
+    tab.send("b").await;
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.so_far().await, [renewed, said("2 b of nobody")]);
+    tab.cut().await;
+    tab.set_visitor(&office.visitor);
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    tab.send("c").await;
+    assert_eq!(tab.so_far().await, [said("1 c of ada")]);
+    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_init_that_takes_long_does_not_lose_its_page() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    tokio::time::sleep(secs(19)).await;
+    page.push("early", &1);
+    let mut tab = office.tab_of(&page);
+    tab.knock = |knock| {
+        let knock = knock.header("x-slow", "5");
+        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    };
+    let mut tab = tab.connected().await;
+    assert_eq!(tab.so_far().await, [event("early", 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
+    let mut office = Office::new().await;
+    let planted = office.visitor.page();
+    let mut attacker = office.tab_of(&planted).connected().await;
+    attacker.send("a").await;
+    assert_eq!(attacker.so_far().await, [said("1 a of nobody")]);
+    office.visitor.logon("ada").await;
+    let hub = office.kit.hub();
+    let session = office.visitor.session();
+    let page = hub.find_page(session, planted.id()).unwrap();
+    assert_eq!(page.push("secret", &1), 1);
+    let renewed = Got::Other(json!({"type": "renewed"}));
+    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
+    assert_eq!(attacker.so_far().await, [renewed, closed]);
+    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    let mut tab = office.tab_of(&planted).connected().await;
+    let reset = Got::Reset("restart".to_owned());
+    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
+    tab.send("b").await;
+    assert_eq!(tab.so_far().await, [said("1 b of ada")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_begins_while_its_visitor_logs_on_is_not_left_to_who_has_logged_on() {
+    let mut office = Office::new().await;
+    let page = office.visitor.page();
+    let mut before = slow(&office, &page);
+    let late = async {
+        tokio::time::sleep(secs(1)).await;
+        office.visitor.logon("ada").await;
+        let mut tab = office.tab_of(&page);
+        tab.connect().await.unwrap();
+        tab.send("a").await;
+        tab.stay(1).await
+    };
+    let (_, got) = tokio::join!(before.connect(), late);
+    assert_eq!(got.last(), Some(&said("1 a of ada")));
+    assert_eq!(office.journal.of("init"), ["init nobody", "init ada"]);
+}

@@ -1,0 +1,86 @@
+//! The end of a page: by its handler, by its time, or before it.
+
+use std::sync::MutexGuard;
+
+use tokio::time::Instant;
+
+use super::{State, Stream, Then, said};
+use crate::close::{Close, CloseCode};
+
+impl Stream {
+    /// The handler has closed: what waits is delivered, then its Close.
+    pub(in crate::page) fn finish(&self, close: &Close) -> Then {
+        let mut state = self.lock();
+        if state.ended || state.ending.is_some() {
+            return Then::Nothing;
+        }
+        state.ending = Some(close.clone());
+        if let Some(feed) = &state.feed {
+            feed.end();
+        }
+        // A page that never acknowledges keeps it no longer than one that never comes back.
+        let then = state.wait(&self.limits);
+        let closed = state.close_if_done();
+        drop(state);
+        if closed.is_some() { said(closed) } else { then }
+    }
+
+    /// Looks whether the page's time is over.
+    pub(in crate::page) fn expire(&self, now: Instant) -> Then {
+        let mut state = self.lock();
+        match state.until.filter(|_| !state.ended) {
+            Some(until) if until <= now => {
+                let close = state.late();
+                finally(state, &close)
+            }
+            Some(until) => Then::Watch(until),
+            None => {
+                state.watched = false;
+                Then::Nothing
+            }
+        }
+    }
+
+    /// Whether the reaper still has to look at the page.
+    pub(in crate::page) fn is_waiting(&self) -> bool {
+        let mut state = self.lock();
+        state.watched = !state.ended && state.until.is_some();
+        state.watched
+    }
+
+    /// Ends the page before its time.
+    pub(in crate::page) fn give_up(&self) -> Then {
+        let until = self.lock().until;
+        until.map_or(Then::Nothing, |until| self.expire(until))
+    }
+
+    /// Ends the page, and closes its socket with this.
+    pub(in crate::page) fn end(&self, close: &Close) -> Then {
+        let state = self.lock();
+        if state.ended {
+            return Then::Nothing;
+        }
+        finally(state, close)
+    }
+}
+
+fn finally(mut state: MutexGuard<'_, State>, close: &Close) -> Then {
+    let socket = state.end(false);
+    drop(state);
+    if let Some(socket) = socket {
+        socket.close_page(close);
+    }
+    Then::Forget
+}
+
+impl State {
+    /// What a socket is told whose page's time is over.
+    fn late(&self) -> Close {
+        match &self.ending {
+            Some(close) if self.queue.is_empty() => close.clone(),
+            // It has not got everything, and learns so when it comes back.
+            Some(_) => Close::new(CloseCode::TRY_AGAIN_LATER, "the page does not follow"),
+            None => Close::GOING_AWAY,
+        }
+    }
+}
