@@ -87,7 +87,14 @@ impl Exchange {
                 }
             }
             Act::Settle => quiet().await,
-            Act::Wait(seconds) => tokio::time::sleep(secs((*seconds).into())).await,
+            Act::Wait(seconds) => {
+                tokio::time::sleep(secs((*seconds).into())).await;
+                // One that reads nothing for long is closed as stalled: that is not of here.
+                if self.tab.client.is_some() {
+                    let got = self.tab.so_far().await;
+                    self.got.extend(got);
+                }
+            }
             Act::Acknowledge(does) => self.tab.acknowledges = *does,
             Act::Cut => self.tab.cut().await,
             Act::Connect if self.tab.client.is_none() => self.connect().await,
