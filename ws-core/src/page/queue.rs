@@ -117,15 +117,6 @@ impl Queue {
         self.items.push_back(push);
     }
 
-    /// Counts what is kept from 1, as a queue that was never given to anybody.
-    pub(super) fn count_anew(&mut self) {
-        *self = Self {
-            items: std::mem::take(&mut self.items),
-            bytes: self.bytes,
-            ..Self::default()
-        };
-    }
-
     /// The page has got everything up to this offset. Returns whether that makes room.
     pub(super) fn ack(&mut self, offset: u64) -> Result<bool, FromTheFuture> {
         if offset > self.ever_sent {

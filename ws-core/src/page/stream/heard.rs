@@ -8,8 +8,7 @@ impl Stream {
     /// A message of the page, by this socket.
     pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
         let mut state = self.lock();
-        // Behind the Close of a handler nothing is heard, and so nothing is said to be seen.
-        if !state.is_carried_by(socket) || state.ending.is_some() {
+        if !state.is_carried_by(socket) {
             return Accepted::Superseded;
         }
         if id <= state.accepted {
@@ -20,6 +19,7 @@ impl Stream {
         }
         let accepted = match &state.feed {
             None => Accepted::New,
+            // Behind the Close of the handler nothing is taken, and so nothing is seen.
             Some(feed) if feed.push(id, message) => Accepted::Fed,
             Some(_) => return Accepted::NoRoom,
         };

@@ -107,7 +107,6 @@ impl State {
         }
         self.epoch = self.epoch.wrapping_add(1);
         (self.accepted, self.seen) = (0, 0);
-        self.queue.count_anew();
         if let Some(feed) = &self.feed {
             feed.forget_ids();
         }

@@ -147,3 +147,26 @@ async fn a_handler_that_begins_while_its_visitor_logs_on_is_not_left_to_who_has_
     assert_eq!(got.last(), Some(&said("1 a of ada")));
     assert_eq!(office.journal.of("init"), ["init nobody", "init ada"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_handler_takes_of_an_earlier_script_is_not_said_to_be_seen_of_the_next() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let long = "x".repeat(60_000);
+    let mut before = office.tab_of(&page).connected().await;
+    before.send("slow 5").await;
+    for _ in 0..4 {
+        before.send(&long).await;
+    }
+    before.send("slow 5").await;
+    quiet().await;
+    let mut next = office.tab_of(&page).connected().await;
+    for _ in 0..4 {
+        next.send(&long).await;
+    }
+    // The handler is at the end of what the earlier one said, and reads a little ahead.
+    next.stay(7).await;
+    assert!((2..4).contains(&next.unseen()), "{}", next.unseen());
+    next.stay(7).await;
+    assert_eq!((next.unseen(), office.journal.of("message").len()), (0, 10));
+}
