@@ -32,7 +32,8 @@ const CORE: &[&[&str]] = &[
 
 /// The modules of `ws-server`.
 const SERVER: &[&[&str]] = &[
-    &["failure", "connection", "runtime", "shared"],
+    &["failure", "connection", "refused", "runtime"],
+    &["shared"],
     &["handshake"],
     &["filter"],
     &["client", "visitors"],

@@ -191,7 +191,10 @@ export interface Options {
   queueBytes?: number;
   /** Milliseconds before the second try, at least: 500. */
   minDelay?: number;
-  /** Milliseconds between tries, at most: 30,000. A server may ask for more. */
+  /**
+   * Milliseconds between tries, at most: 15,000, which is less than a page's grace time. A
+   * server may ask for more.
+   */
   maxDelay?: number;
   /**
    * Milliseconds for a handshake, and of silence before a stream asks for a sign of life:

@@ -4,7 +4,7 @@ const DEFAULTS = {
   queue: 256,
   queueBytes: 2 ** 20,
   minDelay: 500,
-  maxDelay: 30_000,
+  maxDelay: 15_000,
   heartbeat: 25_000,
   deadline: 10_000,
   random: Math.random,
@@ -53,7 +53,7 @@ class Connection extends EventTarget {
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#url.hash = "";
     this.#page = page && { parameter: "z_pid", offset: 0, ...page };
-    // A duplicate of this page may not take its answers.
+    // Names this script too: a duplicate of its page is another one.
     this.#firstCall = this.#lastCall = Math.floor(this.#options.random() * 2 ** 32);
     this.#watch();
     start.then(() => this.#is("connecting") && this.#connect());
@@ -248,6 +248,7 @@ class Connection extends EventTarget {
   #address() {
     const { searchParams } = this.#url;
     if (this.#page) searchParams.set(this.#page.parameter, this.page);
+    if (this.#page) searchParams.set("client", this.#firstCall);
     if (this.epoch) searchParams.set("epoch", this.epoch);
     if (this.epoch) searchParams.set("offset", this.offset);
     return this.#url.href;
@@ -273,7 +274,7 @@ class Connection extends EventTarget {
       this.#standing = "stale";
       this.#connect();
     } else if (/^4/.test(status) && !PASSING_STATUSES.includes(status)) {
-      this.#finish({ status, reason: text.slice(0, 200) });
+      this.#finish({ status, reason: text.trim().slice(0, 200) });
     } else {
       this.#later(after);
     }
@@ -396,7 +397,6 @@ class Connection extends EventTarget {
     if (epoch !== this.epoch) this.#begin({ epoch, offset });
     this.#acked = this.offset;
     this.#seen(seen);
-    this.#lastId = Math.max(this.#lastId, seen); // by a duplicate
     this.#written = 0;
     this.#standing = this.#patient = undefined;
     const unconfirmed = (this.#told = this.#unconfirmed);

@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::header::ORIGIN;
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::Reply;
 use ws_core::admit::{self, Entry, Request};
@@ -53,16 +55,34 @@ pub(crate) async fn answer(
     found: Found,
     arrival: Arrival,
 ) -> warp::reply::Response {
-    let peer = shared.policy.client(arrival.peer, &arrival.headers).peer;
+    let client = shared.policy.client(arrival.peer, &arrival.headers);
+    let asked = shared
+        .refused
+        .name(client.address(), &arrival.uri, &arrival.headers);
+    let by_browser = arrival.headers.contains_key(ORIGIN);
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);
     match connect(shared, found, arrival).await {
         Ok(response) => response.map(|()| "").into_response(),
-        Err(refusal) => {
+        Err(refused) => {
+            let now = Instant::now();
+            let refusal = match refused {
+                Refused::ByInit(refusal) => {
+                    if by_browser {
+                        shared.refused.keep(asked, refusal.clone(), now);
+                    }
+                    refusal
+                }
+                // A plain GET, perhaps of a page that asks why.
+                Refused::Before(refusal) if refusal.status() == StatusCode::UPGRADE_REQUIRED => {
+                    shared.refused.take(asked, now).unwrap_or(refusal)
+                }
+                Refused::Before(refusal) => refusal,
+            };
             tracing::debug!(
                 route = name,
-                ?peer,
+                peer = ?client.peer,
                 status = refusal.status().as_u16(),
                 "refused"
             );
@@ -71,7 +91,19 @@ pub(crate) async fn answer(
     }
 }
 
-async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Response<()>, Refusal> {
+/// Where a request was refused.
+enum Refused {
+    Before(Refusal),
+    ByInit(Refusal),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Before(refusal)
+    }
+}
+
+async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Response<()>, Refused> {
     let (route, params) = found?;
     let Entry {
         client,
@@ -82,7 +114,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
     } = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await?;
     let Some(on_upgrade) = arrival.on_upgrade else {
         // Admission lets nobody in who cannot be upgraded.
-        return Err(Refusal::BAD_REQUEST);
+        return Err(Refusal::BAD_REQUEST.into());
     };
     let handshake = Handshake::new(arrival.uri, arrival.headers)
         .with_peer(client.peer)
@@ -90,7 +122,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         .with_params(params)
         .with_visitor(visitor)
         .with_slot(slot);
-    let opened = route.open(handshake).await?;
+    let opened = route.open(handshake).await.map_err(Refused::ByInit)?;
     tokio::spawn(upgrade(on_upgrade, opened));
     Ok(accept.response(protocol))
 }

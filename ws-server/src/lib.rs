@@ -61,6 +61,7 @@ mod connection;
 mod failure;
 mod filter;
 mod handshake;
+mod refused;
 pub mod runtime;
 mod server;
 mod shared;

@@ -10,6 +10,7 @@ use ws_core::session::Sessions;
 
 use crate::client;
 use crate::failure::Error;
+use crate::refused::Refused;
 use crate::shared::{Hints, Shared};
 
 mod accept;
@@ -258,6 +259,7 @@ impl<S, G> Server<S, G> {
             policy,
             limits,
             hints: Hints::default(),
+            refused: Refused::default(),
             client_path,
         }))
     }

@@ -9,6 +9,8 @@ use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
 
+use crate::refused::Refused;
+
 /// A server's configuration, checked, and its hub.
 pub(crate) struct Shared {
     pub(crate) router: Router,
@@ -16,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) policy: Policy,
     pub(crate) limits: ServerLimits,
     pub(crate) hints: Hints,
+    pub(crate) refused: Refused,
     /// The path below which browsers find the client of page streams.
     pub(crate) client_path: String,
 }

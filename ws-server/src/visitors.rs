@@ -97,14 +97,28 @@ fn failed(error: SessionError) -> Refusal {
 
 /// The visitor's session, begun where there is none.
 pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
+    visits(shared, Overtaken::HasOneForItself)
+}
+
+/// What becomes of a request that was on its way while a logon gave its browser another
+/// cookie. One of ours would take that from it again.
+#[derive(Clone, Copy)]
+enum Overtaken {
+    /// It has a session for its answer alone.
+    HasOneForItself,
+    /// It is refused: what it asks for would be good for nothing. The next try is right.
+    Refused,
+}
+
+fn visits(shared: &Arc<Shared>, overtaken: Overtaken) -> BoxedFilter<(Visit,)> {
     asking(shared)
-        .and_then(async |shared: Arc<Shared>, asker: Asker| {
-            visit(&shared, &asker).await.map_err(reject)
+        .and_then(move |shared: Arc<Shared>, asker: Asker| async move {
+            visit(&shared, &asker, overtaken).await.map_err(reject)
         })
         .boxed()
 }
 
-async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
+async fn visit(shared: &Shared, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
     let Asked { session, client } = asker.ask(shared).await?;
     let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
@@ -113,11 +127,13 @@ async fn visit(shared: &Shared, asker: &Asker) -> Result<Visit, Refusal> {
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
     }
+    let overtaken = sessions.is_overtaken(&asker.headers, secure);
+    if overtaken && matches!(late, Overtaken::Refused) {
+        return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
+    }
     let begun = sessions.begin_for(client.address()).await;
     let (session, token) = begun.map_err(failed)?;
-    if sessions.is_overtaken(&asker.headers, secure) {
-        // A logon has given the browser another cookie while this was on its way: one of ours
-        // would take that from it again. The session is for this answer alone.
+    if overtaken {
         return Ok(Visit::continued(shared.hub.clone(), session, secure));
     }
     Ok(Visit::begun(shared.hub.clone(), session, token, secure))
@@ -144,7 +160,11 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
 
 /// The visitor's session, and a new page of it.
 pub(crate) fn page(shared: &Arc<Shared>) -> BoxedFilter<(Visit, Page)> {
-    session(shared)
+    page_of(session(shared))
+}
+
+fn page_of(visit: BoxedFilter<(Visit,)>) -> BoxedFilter<(Visit, Page)> {
+    visit
         .and_then(async |mut visit: Visit| {
             let page = visit.open_page().map_err(|error| reject(failed(error)))?;
             Ok::<_, warp::Rejection>((visit, page))
@@ -156,7 +176,7 @@ pub(crate) fn page(shared: &Arc<Shared>) -> BoxedFilter<(Visit, Page)> {
 /// Answers a POST with the id of a new page, as JSON.
 pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
     warp::post()
-        .and(page(shared))
+        .and(page_of(visits(shared, Overtaken::Refused)))
         .map(|visit: Visit, page: Page| {
             // Neither has a character that JSON escapes.
             let epoch = page.epoch().map(|epoch| format!(r#","epoch":"{epoch}""#));

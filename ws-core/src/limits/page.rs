@@ -12,7 +12,9 @@ pub struct PageLimits {
     /// Messages that may wait for one page, those included that it has not acknowledged; past
     /// it all of them are dropped, and the page is told to load its state anew.
     pub messages: usize,
-    /// Bytes of these messages, with 64 for each; one message of any size always fits.
+    /// Bytes of these messages, with 64 for each; one message of any size always fits. As many
+    /// bytes of the page's own messages may wait for its handler, where that is slow; past it
+    /// the socket is closed with 1013, and comes back.
     pub bytes: usize,
     /// Pages of one session at the same time; past it the oldest without a socket ends, and
     /// where there is none the answer is 429.

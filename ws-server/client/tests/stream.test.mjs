@@ -57,7 +57,7 @@ const query = (socket) => Object.fromEntries(new URL(socket.url).searchParams);
 test("it connects with the protocol, the page, and where it stands", async () => {
   const { stream } = await page();
   assert.equal(Socket.last.protocols, "page.v1");
-  assert.equal(Socket.last.url, "wss://site.example/websocket?z_pid=P&epoch=E&offset=0");
+  assert.equal(Socket.last.url, "wss://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0");
   Socket.last.open();
   assert.equal(stream.state.phase, "connecting");
   Socket.last.receive(welcome());
@@ -67,17 +67,18 @@ test("it connects with the protocol, the page, and where it stands", async () =>
 
 test("the parameter may have another name, and the query of the URL stays", async () => {
   await page({ parameter: "p" });
-  assert.deepEqual(query(Socket.last), { p: "P", epoch: "E", offset: "0" });
+  assert.deepEqual(query(Socket.last), { p: "P", client: "0", epoch: "E", offset: "0" });
   const url = "http://site.example/websocket?a=b#c";
-  connectPage(url, { page: "Q", WebSocket: Socket }).close();
-  connectPage(url, { page: "Q", WebSocket: Socket });
+  const options = { page: "Q", WebSocket: Socket, random: () => 0 };
+  connectPage(url, options).close();
+  connectPage(url, options);
   await settle();
-  assert.equal(Socket.last.url, "ws://site.example/websocket?a=b&z_pid=Q");
+  assert.equal(Socket.last.url, "ws://site.example/websocket?a=b&z_pid=Q&client=0");
 });
 
 test("a page without an epoch sends none, and takes that of the welcome", async () => {
   const { stream, resets, messages } = await page({ epoch: undefined });
-  assert.deepEqual(query(Socket.last), { z_pid: "P" });
+  assert.deepEqual(query(Socket.last), { z_pid: "P", client: "0" });
   accept({ epoch: "N", offset: 7 });
   Socket.last.receive(text(8));
   assert.deepEqual([stream.epoch, stream.offset], ["N", 8]);
@@ -107,7 +108,7 @@ test("it delivers pushes, text and bytes, and resumes after the last", async () 
     { event: "price", data: 6 },
   ]);
   assert.deepEqual(messages, ["m3", new Uint8Array([0, 255, 128])]);
-  assert.deepEqual(query(await again()), { z_pid: "P", epoch: "E", offset: "5" });
+  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "E", offset: "5" });
 });
 
 test("what it has received already is passed over; a gap makes it connect anew", async () => {
@@ -231,14 +232,16 @@ test("what is sent is numbered, kept until seen, and sent again in order", async
   assert.deepEqual(socket.sent, []);
 });
 
-test("a duplicate of a page goes on after the ids that were used", async () => {
-  const { stream } = await page();
-  const socket = accept({ seen: 9, offset: 40 });
-  socket.receive({ type: "reset", why: "history", offset: 40 });
-  stream.send("x");
-  socket.receive(text(41));
-  assert.deepEqual(socket.json, [{ type: "text", id: 10, data: "x" }]);
-  assert.equal(stream.offset, 41);
+test("each script names itself, and goes on with that name", async () => {
+  let next = 0.25;
+  const random = () => next;
+  await page({ random });
+  accept();
+  assert.equal(query(Socket.last).client, String(2 ** 30));
+  next = 0.75;
+  assert.equal(query(await again()).client, String(2 ** 30));
+  await page({ random });
+  assert.equal(query(Socket.last).client, String(3 * 2 ** 30));
 });
 
 test("the queue is bounded by number and size, what is not seen included", async () => {
@@ -289,7 +292,7 @@ test("a new epoch tells what is unconfirmed, numbers anew, and resets once", asy
   assert.deepEqual(messages, ["m1", "first"]);
   await clock.advance(100);
   assert.deepEqual(socket.said("ack"), [{ type: "ack", offset: 1 }]);
-  assert.deepEqual(query(await again()), { z_pid: "P", epoch: "F", offset: "1" });
+  assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "F", offset: "1" });
 });
 
 test("a request whose message was seen goes with its epoch, too", async () => {
@@ -579,10 +582,10 @@ test("a page that is too old asks for a fresh one, once, and tells of a reset", 
   Socket.last.drop();
   await settle();
   assert.deepEqual(fetch.asked, [
-    "GET https://site.example/websocket?z_pid=P&epoch=E&offset=0",
+    "GET https://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0",
     "POST /ws-server/page",
   ]);
-  assert.deepEqual(query(Socket.last), { z_pid: "Q", epoch: "F", offset: "0" });
+  assert.deepEqual(query(Socket.last), { z_pid: "Q", client: "0", epoch: "F", offset: "0" });
   assert.equal(stream.page, "Q");
   assert.deepEqual(resets, []);
   accept({ epoch: "F" });
