@@ -44,7 +44,7 @@ function showState(state) {
 function showWait() {
   const { phase, retryAt } = live.state;
   const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
-  find("again").textContent = phase === "waiting" ? `again in ${seconds} s` : "";
+  find("again").textContent = phase === "waiting" ? `· again in ${seconds} s` : "";
 }
 
 live.addEventListener("state", ({ detail }) => showState(detail));
@@ -55,10 +55,11 @@ setInterval(showWait, 250);
 live.on("count", (seconds) => (find("count").textContent = seconds));
 live.on("receipt", ({ to, text }) => line(`pushed to ${to === "everyone" ? to : `this ${to}`}: ${text}`));
 
-// What the server knows of the page is asked for at the beginning, and wherever the thread is lost.
+// What the server knows of the page is asked for at the beginning, and wherever something is
+// missing: after a restart of the server, after a logon, or where the page was away for long.
 
 live.addEventListener("reset", ({ detail }) => {
-  line(`The server has lost the thread (${detail.why}): state loaded anew.`, "lost");
+  line(`Something may be missing (${detail.why}): the state was loaded anew.`, "lost");
   load();
 });
 
@@ -89,7 +90,7 @@ const REFUSED = {
 };
 const FAILED = {
   timeout: "The server does not answer; the note may be added later.",
-  reset: "The server has lost the thread: see whether the note was added.",
+  reset: "The stream began anew: see whether the note was added.",
   closed: "The stream has ended: the note was not added.",
 };
 
