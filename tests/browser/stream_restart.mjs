@@ -16,7 +16,7 @@ await browse(async (open, program) => {
 
   await server.kill();
   await phase(page, "waiting");
-  await page.locator("#again", { hasText: /^again in \d+ s$/ }).waitFor();
+  await page.locator("#again", { hasText: /^· again in \d+ s$/ }).waitFor();
   await page.evaluate(() => (counts.length = 0));
   await start(program, server.port);
   await phase(page, "open");
