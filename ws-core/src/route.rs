@@ -8,6 +8,7 @@
 //! A path is split at `/`; empty segments (leading, doubled and trailing slashes) do not
 //! count. Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
 
+pub mod conflict;
 mod param;
 mod path;
 mod router;

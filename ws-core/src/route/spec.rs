@@ -93,7 +93,7 @@ pub enum Segment {
 impl Segment {
     /// How specific the segment is: a literal before a typed parameter before a `String`
     /// before a wildcard.
-    const fn weight(self) -> u64 {
+    pub(super) const fn weight(self) -> u64 {
         match self {
             Self::Literal(_) => 3,
             Self::Typed(_) => 2,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::conflict::{Mounted, Nested as _};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
@@ -108,6 +109,11 @@ impl<S> Table<S> {
             entries,
             nested: Vec::new(),
         }
+    }
+
+    /// Adds the table behind a line of this one.
+    pub fn mount<M: Mounted<S>>(self) -> Self {
+        M::Table::nest_in(self, M::PREFIX)
     }
 
     /// Adds another table below a prefix of literals; its state is a part of this one's.

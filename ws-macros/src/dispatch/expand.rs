@@ -6,8 +6,11 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Path, Type, Visibility};
 
+mod nested;
 mod options;
 
+pub use self::nested::empty_outline;
+use self::nested::nested;
 use self::options::options;
 use super::check::{Nested, Route, Table};
 use super::param_types::{ParamTypes, predicates};
@@ -27,6 +30,11 @@ pub fn table(table: &Table) -> TokenStream {
         let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
         quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
     });
+    let mounts = table.nested.iter().map(|nested| {
+        let (cfg, name) = (attributes(&nested.attrs, &["cfg"]), &nested.name);
+        quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
+    });
+    let nested = nested(table, &core);
     let routes = table
         .routes
         .iter()
@@ -44,11 +52,12 @@ pub fn table(table: &Table) -> TokenStream {
             single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
         )]
         const _: () = {
-            mod __routes { #(#markers)* }
+            mod __routes { #(#markers)* #(#mounts)* }
             #constants
             #(#routes)*
             #matcher
             #functions
+            #nested
         };
     }
 }
@@ -253,9 +262,8 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
     });
     let nests = table.nested.iter().map(|nested| {
         let cfg = attributes(&nested.attrs, &LINTS);
-        let (prefix, inner) = (&nested.prefix, &nested.table);
-        let inner = quote_spanned!(inner.span()=> <#inner>::table());
-        quote!(#(#cfg)* let table = table.nest(&[#(#prefix),*], #inner);)
+        let name = &nested.name;
+        quote!(#(#cfg)* let table = table.mount::<__routes::#name>();)
     });
     let urls = table
         .routes

@@ -6,7 +6,8 @@ use quote::{format_ident, quote};
 
 use super::check::Table;
 use super::expand::{
-    argument, attributes, core, item, nested_summary, state_type, url_attributes, url_summary,
+    argument, attributes, core, empty_outline, item, nested_summary, state_type, url_attributes,
+    url_summary,
 };
 
 /// The table's type, its `table()`, and the functions of all lines that could be read.
@@ -48,8 +49,10 @@ pub fn table(table: &Table) -> TokenStream {
                 }
             }
         });
+    let outline = empty_outline(table, &core);
     quote! {
         #item
+        #outline
         #[allow(dead_code, private_bounds, private_interfaces, non_local_definitions)]
         impl #name {
             /// The routing table.

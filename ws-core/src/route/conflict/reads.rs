@@ -1,0 +1,216 @@
+//! What the parameter types of the standard library read, known while the program compiles.
+
+/// Whether a type may read a text; of types that are not known here it is assumed.
+pub(super) const fn may_read(ty: &str, text: &str) -> bool {
+    let text = text.as_bytes();
+    match ty.as_bytes() {
+        b"u8" => whole(text, u8::MAX as u128, None),
+        b"u16" => whole(text, u16::MAX as u128, None),
+        b"u32" => whole(text, u32::MAX as u128, None),
+        b"u64" | b"usize" => whole(text, u64::MAX as u128, None),
+        b"u128" => whole(text, u128::MAX, None),
+        b"i8" => whole(text, i8::MAX as u128, Some(1 << 7)),
+        b"i16" => whole(text, i16::MAX as u128, Some(1 << 15)),
+        b"i32" => whole(text, i32::MAX as u128, Some(1 << 31)),
+        b"i64" | b"isize" => whole(text, i64::MAX as u128, Some(1 << 63)),
+        b"i128" => whole(text, i128::MAX as u128, Some(1 << 127)),
+        b"f32" | b"f64" => float(text),
+        b"bool" => matches!(text, b"true" | b"false"),
+        b"char" => is_one_character(text),
+        _ => true,
+    }
+}
+
+/// A text that a type of the standard library reads.
+pub(super) const fn sample(ty: &str) -> Option<&'static str> {
+    match ty.as_bytes() {
+        b"u8" | b"u16" | b"u32" | b"u64" | b"u128" | b"usize" | b"i8" | b"i16" | b"i32"
+        | b"i64" | b"i128" | b"isize" | b"f32" | b"f64" | b"char" => Some("7"),
+        b"bool" => Some("true"),
+        _ => None,
+    }
+}
+
+/// A whole number up to `most`, or from minus `least` where the type has a sign.
+const fn whole(text: &[u8], most: u128, least: Option<u128>) -> bool {
+    let (digits, most) = match (text, least) {
+        ([b'+', digits @ ..], _) => (digits, most),
+        ([b'-', digits @ ..], Some(least)) => (digits, least),
+        _ => (text, most),
+    };
+    if digits.is_empty() {
+        return false;
+    }
+    let mut number: u128 = 0;
+    let mut at = 0;
+    while at < digits.len() {
+        if !digits[at].is_ascii_digit() {
+            return false;
+        }
+        let Some(tens) = number.checked_mul(10) else {
+            return false;
+        };
+        let Some(next) = tens.checked_add((digits[at] - b'0') as u128) else {
+            return false;
+        };
+        number = next;
+        at += 1;
+    }
+    number <= most
+}
+
+/// A number as `f64` reads it.
+const fn float(text: &[u8]) -> bool {
+    let text = match text {
+        [b'+' | b'-', rest @ ..] => rest,
+        _ => text,
+    };
+    if text.eq_ignore_ascii_case(b"inf")
+        || text.eq_ignore_ascii_case(b"infinity")
+        || text.eq_ignore_ascii_case(b"nan")
+    {
+        return true;
+    }
+    let before = digits(text, 0);
+    let mut at = before;
+    let mut count = before;
+    if at < text.len() && text[at] == b'.' {
+        let end = digits(text, at + 1);
+        count += end - at - 1;
+        at = end;
+    }
+    if count == 0 {
+        return false;
+    }
+    if at < text.len() && matches!(text[at], b'e' | b'E') {
+        at += 1;
+        if at < text.len() && matches!(text[at], b'+' | b'-') {
+            at += 1;
+        }
+        let end = digits(text, at);
+        if end == at {
+            return false;
+        }
+        at = end;
+    }
+    at == text.len()
+}
+
+/// Where the digits end that begin here.
+const fn digits(text: &[u8], mut at: usize) -> usize {
+    while at < text.len() && text[at].is_ascii_digit() {
+        at += 1;
+    }
+    at
+}
+
+/// UTF-8 that consists of one character.
+const fn is_one_character(text: &[u8]) -> bool {
+    let (mut at, mut count) = (0, 0);
+    while at < text.len() {
+        // All bytes of a character but the first begin with the bits 10.
+        if text[at] & 0xc0 != 0x80 {
+            count += 1;
+        }
+        at += 1;
+    }
+    count == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the types themselves say.
+    fn reads(ty: &str, text: &str) -> bool {
+        match ty {
+            "u8" => text.parse::<u8>().is_ok(),
+            "u16" => text.parse::<u16>().is_ok(),
+            "u32" => text.parse::<u32>().is_ok(),
+            "u64" => text.parse::<u64>().is_ok(),
+            "u128" => text.parse::<u128>().is_ok(),
+            "i8" => text.parse::<i8>().is_ok(),
+            "i16" => text.parse::<i16>().is_ok(),
+            "i32" => text.parse::<i32>().is_ok(),
+            "i64" => text.parse::<i64>().is_ok(),
+            "i128" => text.parse::<i128>().is_ok(),
+            "f64" => text.parse::<f64>().is_ok(),
+            "bool" => text.parse::<bool>().is_ok(),
+            "char" => text.parse::<char>().is_ok(),
+            other => panic!("{other}"),
+        }
+    }
+
+    const TYPES: [&str; 13] = [
+        "u8", "u16", "u32", "u64", "u128", "i8", "i16", "i32", "i64", "i128", "f64", "bool", "char",
+    ];
+
+    #[test]
+    fn a_sample_is_read_by_its_type() {
+        for ty in TYPES {
+            assert!(reads(ty, sample(ty).unwrap()), "{ty}");
+        }
+        assert_eq!(sample("UserId"), None);
+        assert!(may_read("UserId", "anything"));
+    }
+
+    #[test]
+    fn the_borders_of_the_types_are_known() {
+        for text in [
+            "",
+            "+",
+            "-",
+            "-0",
+            "+7",
+            "007",
+            "127",
+            "128",
+            "-128",
+            "-129",
+            "255",
+            "256",
+            "65535",
+            "65536",
+            "true",
+            "TRUE",
+            "ß",
+            "\u{1f600}",
+            "ab",
+            ".",
+            "1.",
+            ".5",
+            "1.5e3",
+            "1e",
+            "e5",
+            "1e+",
+            "inf",
+            "-Infinity",
+            "NaN",
+            "infi",
+            "1_000",
+            "0x1",
+            "+-1",
+            "340282366920938463463374607431768211455",
+            "340282366920938463463374607431768211456",
+            "-170141183460469231731687303715884105728",
+            "-170141183460469231731687303715884105729",
+        ] {
+            for ty in TYPES {
+                assert_eq!(may_read(ty, text), reads(ty, text), "{ty} of {text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_of_a_type_is_what_it_reads(
+            text in "[-+]?[0-9]{0,6}[.]?[0-9]{0,3}([eE][-+]?[0-9]{0,2})?|[a-z]{0,5}|\\PC{0,2}"
+        ) {
+            for ty in TYPES {
+                prop_assert_eq!(may_read(ty, &text), reads(ty, &text), "{} of {:?}", ty, text);
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::route::Segment::{Literal, Rest, Text as AnyText, Typed};
+
+const fn line(name: &'static str, shape: &'static [Segment]) -> Line {
+    Line { name, shape }
+}
+
+const fn table(routes: &'static [Line], nested: &'static [Below]) -> Outline {
+    Outline { routes, nested }
+}
+
+const fn below(
+    name: &'static str,
+    prefix: &'static [&'static str],
+    outline: &'static Outline,
+) -> Below {
+    Below {
+        name,
+        prefix,
+        outline,
+    }
+}
+
+fn found(outline: &'static Outline, name: &str) -> Option<String> {
+    find(outline, name).map(|text| text.as_str().to_owned())
+}
+
+#[test]
+fn a_route_and_one_of_a_nested_table_that_match_the_same_path_are_found() {
+    static INNER: Outline = table(&[line("room", &[AnyText, Literal("chat")])], &[]);
+    static OUTER: Outline = table(
+        &[
+            line("far", &[Literal("other"), AnyText]),
+            line("user", &[Literal("admin"), Literal("me"), AnyText]),
+        ],
+        &[below("admin", &["admin"], &INNER)],
+    );
+    let expected = "`room` (\"/admin/{_}/chat\") and `user` (\"/admin/me/{_}\") overlap: both match \
+                    \"/admin/me/chat\", and neither is more specific; tell them apart by a literal, \
+                    or by the prefix of the nested table";
+    assert_eq!(found(&OUTER, "admin").as_deref(), Some(expected));
+    assert_eq!(found(&OUTER, "other"), None);
+}
+
+#[test]
+fn the_more_specific_of_two_routes_is_no_conflict() {
+    static INNER: Outline = table(&[line("id", &[Typed("u64")]), line("all", &[Rest])], &[]);
+    static OUTER: Outline = table(
+        &[
+            line("new", &[Literal("admin"), Literal("new")]),
+            line("rest", &[Rest]),
+            line("any", &[AnyText]),
+        ],
+        &[below("admin", &["admin"], &INNER)],
+    );
+    static WITHOUT: Outline = table(
+        &[
+            line("new", &[Literal("admin"), Literal("new")]),
+            line("rest", &[Rest]),
+        ],
+        &[below("admin", &["admin"], &INNER)],
+    );
+    // `/admin` is of `any` and of the wildcard of the nested table.
+    let text = found(&OUTER, "admin").unwrap();
+    assert!(
+        text.contains("`all` (\"/admin/{*_}\") and `any` (\"/{_}\")"),
+        "{text}"
+    );
+    assert!(text.contains("both match \"/admin\""), "{text}");
+    assert_eq!(found(&WITHOUT, "admin"), None);
+}
+
+#[test]
+fn tables_below_tables_and_beside_each_other_are_compared() {
+    static DEEP: Outline = table(&[line("leaf", &[Literal("x")])], &[]);
+    static ONE: Outline = table(&[], &[below("deep", &["b"], &DEEP)]);
+    static TWO: Outline = table(&[line("other", &[Literal("b"), AnyText])], &[]);
+    static OTHER: Outline = table(&[line("same", &[Literal("x")])], &[]);
+    static OUTER: Outline = table(
+        &[],
+        &[
+            below("one", &["a"], &ONE),
+            below("two", &["a"], &TWO),
+            below("three", &["a", "b"], &OTHER),
+            below("empty", &[], &ONE),
+        ],
+    );
+    assert_eq!(found(&OUTER, "one"), None);
+    // A literal is more specific than any text.
+    assert_eq!(found(&OUTER, "two"), None);
+    let text = found(&OUTER, "three").unwrap();
+    assert!(
+        text.starts_with("`same` (\"/a/b/x\") and `leaf` (\"/a/b/x\") overlap"),
+        "{text}"
+    );
+    assert_eq!(found(&OUTER, "empty"), None);
+}
+
+#[test]
+fn a_pattern_that_its_prefixes_make_too_long_is_found() {
+    static LONG: Outline = table(&[line("long", &[Literal("x"); 31])], &[]);
+    static FITS: Outline = table(&[], &[below("fits", &["a"], &LONG)]);
+    static TOO_LONG: Outline = table(&[], &[below("inner", &["b"], &FITS)]);
+    assert_eq!(found(&FITS, "fits"), None);
+    let expected = "`long` has more than 32 segments, the prefixes of its tables included: shorten \
+                    them";
+    assert_eq!(found(&TOO_LONG, "inner").as_deref(), Some(expected));
+}
+
+#[test]
+fn what_a_type_does_not_read_is_no_conflict() {
+    static INNER: Outline = table(&[line("chat", &[Literal("me"), AnyText])], &[]);
+    static OUTER: Outline = table(
+        &[line("by_id", &[Literal("a"), Typed("u64"), Literal("b")])],
+        &[below("inner", &["a"], &INNER)],
+    );
+    assert_eq!(found(&OUTER, "inner"), None);
+}
+
+/// Whether a pattern matches a path, by the definition.
+fn matches(shape: &[Segment], path: &[&str]) -> bool {
+    match (shape.first(), path.first()) {
+        (Some(Rest), _) | (None, None) => true,
+        (Some(segment), Some(text)) => {
+            let this = match segment {
+                Literal(literal) => literal == text,
+                Typed(ty) => reads::may_read(ty, text),
+                AnyText | Rest => true,
+            };
+            this && matches(&shape[1..], &path[1..])
+        }
+        _ => false,
+    }
+}
+
+/// Whether the first is at least as specific as the second at every segment, and more so at
+/// one.
+fn is_more_specific(one: &[Segment], other: &[Segment]) -> bool {
+    let weight = |shape: &[Segment], at: usize| match shape.get(at) {
+        Some(segment) => segment.weight(),
+        None if shape.last() == Some(&Rest) => Rest.weight(),
+        None => 3,
+    };
+    let incomparable = |at: usize| match (one.get(at), other.get(at)) {
+        (Some(Typed(one)), Some(Typed(other))) => one != other,
+        _ => false,
+    };
+    // What follows a wildcard does not count: it takes all.
+    let wildcard = |shape: &[Segment]| shape.iter().position(|it| *it == Rest).unwrap_or(99);
+    let last = wildcard(one)
+        .min(wildcard(other))
+        .min(one.len().max(other.len()));
+    let places = 0..=last;
+    let all = places
+        .clone()
+        .all(|at| weight(one, at) >= weight(other, at) && !incomparable(at));
+    all && places
+        .into_iter()
+        .any(|at| weight(one, at) > weight(other, at))
+}
+
+fn segment() -> impl Strategy<Value = Segment> {
+    prop_oneof![
+        3 => prop::sample::select(&["a", "b", "7", "true"][..]).prop_map(Literal),
+        1 => prop::sample::select(&["u64", "bool", "i8"][..]).prop_map(Typed),
+        1 => Just(AnyText),
+    ]
+}
+
+fn shape() -> impl Strategy<Value = &'static [Segment]> {
+    (prop::collection::vec(segment(), 0..4), any::<bool>()).prop_map(|(mut shape, rest)| {
+        if rest {
+            shape.push(Rest);
+        }
+        &*shape.leak()
+    })
+}
+
+/// Every path of up to four segments that could tell patterns apart.
+fn paths() -> Vec<Vec<&'static str>> {
+    let mut all = vec![vec![]];
+    let mut last: Vec<Vec<&str>> = vec![vec![]];
+    for _ in 0..4 {
+        let longer = last.iter().flat_map(|path| {
+            ["a", "b", "7", "true", "x"].map(|text| [&path[..], &[text]].concat())
+        });
+        last = longer.collect();
+        all.extend(last.iter().cloned());
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_called_disjoint_never_both_matches_and_each_witness_matches_both(
+        one in shape(),
+        other in shape(),
+    ) {
+        let (first, second) = (Place::ROOT.at(&line("one", one)), Place::ROOT.at(&line("other", other)));
+        let both = |path: &[&str]| matches(one, path) && matches(other, path);
+        let decided = is_more_specific(one, other) || is_more_specific(other, one);
+        let text = first.is_ambiguous_with(&second).then(|| text::overlap(&first, &second));
+        match text {
+            Some(text) => {
+                prop_assert!(!decided);
+                let (_, path) = text.as_str().split_once("both match \"/").unwrap();
+                let (path, _) = path.split_once('"').unwrap();
+                // Of two types that read no text in common one of them is shown.
+                if !path.contains('{') {
+                    let path: Vec<_> = path.split('/').filter(|text| !text.is_empty()).collect();
+                    prop_assert!(both(&path), "{text:?}");
+                }
+            }
+            None if decided => {}
+            None => prop_assert_eq!(paths().into_iter().find(|path| both(path)), None),
+        }
+        prop_assert_eq!(first.is_ambiguous_with(&second), second.is_ambiguous_with(&first));
+    }
+
+    #[test]
+    fn a_prefix_is_a_part_of_the_pattern(
+        prefix in prop::collection::vec(prop::sample::select(&["a", "b", "7"][..]), 0..3),
+        inner in shape(),
+        other in shape(),
+    ) {
+        let prefix: &'static [&'static str] = prefix.leak();
+        let whole: Vec<_> = prefix.iter().map(|text| Literal(text)).chain(inner.iter().copied()).collect();
+        let outline: &'static Outline = Box::leak(Box::new(Outline {
+            routes: vec![line("inner", inner)].leak(),
+            nested: &[],
+        }));
+        let outer: &'static Outline = Box::leak(Box::new(Outline {
+            routes: vec![line("other", other)].leak(),
+            nested: vec![below("below", prefix, outline)].leak(),
+        }));
+        let plain = Place::ROOT.at(&line("inner", whole.leak()));
+        let expected = plain.is_ambiguous_with(&Place::ROOT.at(&line("other", other)));
+        prop_assert_eq!(find(outer, "below").is_some(), expected);
+    }
+}

@@ -1,0 +1,133 @@
+//! A message that is put together while the program compiles.
+
+use super::place::Place;
+use super::reads::{may_read, sample};
+use crate::route::Segment;
+
+/// Bytes of the longest message; what is longer ends there.
+const MOST: usize = 1024;
+
+/// A message of the compiler.
+#[derive(Clone, Copy)]
+pub struct Text {
+    bytes: [u8; MOST],
+    len: usize,
+}
+
+impl Text {
+    const EMPTY: Self = Self {
+        bytes: [0; MOST],
+        len: 0,
+    };
+
+    /// The message.
+    pub const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "two routes overlap",
+        }
+    }
+
+    /// Adds a text, or nothing of it where it does not fit.
+    const fn add(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        if self.len + text.len() > MOST {
+            return self;
+        }
+        let mut at = 0;
+        while at < text.len() {
+            self.bytes[self.len] = text[at];
+            self.len += 1;
+            at += 1;
+        }
+        self
+    }
+
+    /// Adds the name of a route and its whole pattern.
+    const fn add_route(self, place: &Place) -> Self {
+        let mut text = self.add("`").add(place.name).add("` (\"");
+        let mut at = 0;
+        while let Some(segment) = place.segment(at) {
+            text = text.add("/");
+            text = match segment {
+                Segment::Literal(literal) => text.add(literal),
+                Segment::Typed(ty) => text.add("{_: ").add(ty).add("}"),
+                Segment::Text => text.add("{_}"),
+                Segment::Rest => text.add("{*_}"),
+            };
+            at += 1;
+        }
+        if at == 0 {
+            text = text.add("/");
+        }
+        text.add("\")")
+    }
+
+    /// Adds a path that both match.
+    const fn add_witness(self, one: &Place, other: &Place) -> Self {
+        let mut text = self;
+        let mut at = 0;
+        loop {
+            text = match (one.segment_or_rest(at), other.segment_or_rest(at)) {
+                (None | Some(Segment::Rest), None | Some(Segment::Rest)) => break,
+                (Some(only), None | Some(Segment::Rest))
+                | (None | Some(Segment::Rest), Some(only)) => text.add("/").add_example(only),
+                (Some(one), Some(other)) => text.add("/").add_common(one, other),
+            };
+            at += 1;
+        }
+        if at == 0 { text.add("/") } else { text }
+    }
+
+    /// Adds a text that both segments match; neither is a wildcard.
+    const fn add_common(self, one: Segment, other: Segment) -> Self {
+        match (one, other) {
+            (Segment::Literal(text), _) | (_, Segment::Literal(text)) => self.add(text),
+            (Segment::Typed(one), Segment::Typed(other)) => match sample(one) {
+                Some(text) if sample(other).is_some() && may_read(other, text) => self.add(text),
+                _ => self.add("{").add(one).add("}"),
+            },
+            (typed @ Segment::Typed(_), _) | (_, typed) => self.add_example(typed),
+        }
+    }
+
+    /// Adds a text that a segment matches.
+    const fn add_example(self, segment: Segment) -> Self {
+        match segment {
+            Segment::Literal(text) => self.add(text),
+            Segment::Typed(ty) => match sample(ty) {
+                Some(text) => self.add(text),
+                None => self.add("{").add(ty).add("}"),
+            },
+            Segment::Text | Segment::Rest => self.add("x"),
+        }
+    }
+}
+
+/// Two routes that match the same path.
+pub(super) const fn overlap(one: &Place, other: &Place) -> Text {
+    Text::EMPTY
+        .add_route(other)
+        .add(" and ")
+        .add_route(one)
+        .add(" overlap: both match \"")
+        .add_witness(one, other)
+        .add(
+            "\", and neither is more specific; tell them apart by a literal, or by the prefix of \
+             the nested table",
+        )
+}
+
+/// A route that has too many segments at its place.
+pub(super) const fn too_long(name: &str) -> Text {
+    Text::EMPTY
+        .add("`")
+        .add(name)
+        .add("` has more than 32 segments, the prefixes of its tables included: shorten them")
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,119 @@
+//! What the tables of other blocks need to know of this one, and this one of them.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+
+use super::{attributes, state_type};
+use crate::dispatch::check::{Nested, Table};
+
+/// The markers of the lines with nested tables, the outline of the table, and for each such
+/// line the constant that compares its routes with the others.
+pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
+    let state = state_type(table, core);
+    let mounts = table
+        .nested
+        .iter()
+        .map(|nested| mount(nested, &state, core));
+    let outline = outline(table, &state, core);
+    let checks = table.nested.iter().map(|nested| check(nested, table, core));
+    quote!(#(#mounts)* #outline #(#checks)*)
+}
+
+/// What stands behind a line. That it is a table is asked here alone, on its type.
+fn mount(nested: &Nested, state: &TokenStream, core: &TokenStream) -> TokenStream {
+    let cfg = attributes(&nested.attrs, &["cfg"]);
+    let (name, prefix, inner) = (&nested.name, &nested.prefix, &nested.table);
+    let text = name.unraw().to_string();
+    quote! {
+        #(#cfg)*
+        impl #core::route::conflict::Mounted<#state> for __routes::#name {
+            const NAME: &'static str = #text;
+            const PREFIX: &'static [&'static str] = &[#(#prefix),*];
+            type Table = #inner;
+        }
+    }
+}
+
+/// The table, as other tables see it.
+fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
+    let routes = table.routes.iter().map(|route| {
+        let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
+        quote!(#(#cfg)* #core::route::conflict::Line::of::<__routes::#name>())
+    });
+    let nested = table.nested.iter().map(|nested| {
+        let (cfg, name) = (attributes(&nested.attrs, &["cfg"]), &nested.name);
+        quote!(#(#cfg)* #core::route::conflict::Below::of::<#state, __routes::#name>())
+    });
+    let item = &table.item.name;
+    let nests = nests(table, core);
+    quote! {
+        #nests
+        impl #core::route::conflict::Dispatch for #item {
+            const OUTLINE: &'static #core::route::conflict::Outline =
+                &#core::route::conflict::Outline {
+                    routes: &[#(#routes),*],
+                    nested: &[#(#nested),*],
+                };
+        }
+    }
+}
+
+/// Where the table may stand.
+fn nests(table: &Table, core: &TokenStream) -> TokenStream {
+    let (item, state) = (&table.item.name, state_type(table, core));
+    quote! {
+        impl<__S> #core::route::conflict::Nested<__S> for #item
+        where
+            #state: #core::extract::FromRef<__S>
+                + ::core::marker::Send + ::core::marker::Sync + 'static,
+        {
+            fn nest_in(
+                outer: #core::route::Table<__S>,
+                prefix: &'static [&'static str],
+            ) -> #core::route::Table<__S> {
+                outer.nest(prefix, <#item>::table())
+            }
+        }
+    }
+}
+
+/// Compares what stands at a line with the rest of the table. It stands at the path of the
+/// line, and is no item with parameters, so that `cargo check` evaluates it.
+fn check(nested: &Nested, table: &Table, core: &TokenStream) -> TokenStream {
+    let attrs = attributes(&nested.attrs, &["cfg"]);
+    let (item, name) = (&table.item.name, nested.name.unraw().to_string());
+    let report = quote_spanned! {nested.path.span()=>
+        if let ::core::option::Option::Some(fault) = &FAULT {
+            ::core::panic!("{}", fault.as_str())
+        }
+    };
+    quote! {
+        #(#attrs)*
+        const _: () = {
+            #[allow(long_running_const_eval)]
+            const FAULT: ::core::option::Option<#core::route::conflict::Text> =
+                #core::route::conflict::find(
+                    <#item as #core::route::conflict::Dispatch>::OUTLINE,
+                    #name,
+                );
+            #report
+        };
+    }
+}
+
+/// The outline of a table with mistakes: there is nothing that could contradict others.
+pub fn empty_outline(table: &Table, core: &TokenStream) -> TokenStream {
+    let item = &table.item.name;
+    let nests = nests(table, core);
+    quote! {
+        #[allow(private_bounds, non_local_definitions)]
+        const _: () = {
+            #nests
+            impl #core::route::conflict::Dispatch for #item {
+                const OUTLINE: &'static #core::route::conflict::Outline =
+                    &#core::route::conflict::Outline { routes: &[], nested: &[] };
+            }
+        };
+    }
+}
