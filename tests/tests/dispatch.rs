@@ -17,7 +17,7 @@ struct Any;
 
 #[ws_handler]
 impl Any {
-    fn init() -> Self {
+    fn init(_: &Handshake) -> Self {
         Any
     }
 }
@@ -263,7 +263,7 @@ fn a_table_in_a_function_is_a_table_like_any_other() {
 
     #[ws_handler]
     impl Local {
-        fn init() -> Self {
+        fn init(_: &Handshake) -> Self {
             Local
         }
     }

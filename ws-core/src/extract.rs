@@ -11,6 +11,7 @@ mod handshake;
 mod offers;
 mod params;
 mod state;
+mod unread;
 
 pub use bearer::Bearer;
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
@@ -18,6 +19,7 @@ pub use handshake::{FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
+pub use unread::{AreRead, LeavesParams, ParamsOf};
 
 /// Says that connections of the route `Self` have a session.
 ///

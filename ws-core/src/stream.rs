@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::driver::{Opened, Opens, Unopened, open};
 use crate::error::Refusal;
-use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, Opening};
+use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
 use crate::handler::{Call, Handler, Hooks, Step};
 use crate::id::ConnectionId;
 use crate::mailbox::Accepts;
@@ -232,3 +232,5 @@ impl<R: HasPage> Handler<R> for PageStream {
 }
 
 impl Accepts<Room> for PageStream {}
+
+impl LeavesParams for PageStream {}

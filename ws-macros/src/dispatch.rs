@@ -12,9 +12,11 @@ mod options;
 mod overlap;
 mod param_types;
 mod pattern;
+mod reach;
 mod stub;
 mod trie;
 mod value;
+mod warn;
 
 use proc_macro2::TokenStream;
 

@@ -110,6 +110,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `require_session` | `true`, `false` | `true` |
 /// | `require_page` | `true`, `false` | as `require_session` |
 /// | `origins` | `same`, `any`, `["https://a.example", …]` | `same`, or what the server says |
+/// | `cross_site` | `"why"`: the reason for `origins: any` beside a session | none |
 /// | `protocols` | `["v2.chat", "v1.chat"]`, the most wanted first | none |
 /// | `start` | the path of a function, see below | none |
 /// | `attach` | `page`, see below: the handler lives as long as the page | as the connection |
@@ -129,7 +130,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// `origins` says whose pages may connect. `same` is the server's own origin, and a list adds to it.
 /// What `Server::any_origin` allows does not reach routes that require a session: a page anywhere
-/// could act with the cookies of its visitors, and only `origins: any` at the route allows that.
+/// could act with the cookies of its visitors, and only `origins: any` at the route allows that,
+/// together with the reason: `cross_site: "an embedded map, which only reads"`.
 ///
 /// Sizes are `100 B`, `16 KiB`, `1 MiB` (a plain number is bytes), times `500ms`, `0.5s`, `25s`,
 /// `2m`, `1h`.

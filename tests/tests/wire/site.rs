@@ -50,7 +50,7 @@ dispatch! {
     public:   "/socket/without-session" => Echo { require_session: false };
     mobile:   "/socket/mobile"          => Who { require_page: false };
     optional: "/socket/optional"        => Who { require_session: false };
-    any:      "/socket/any"             => Who { origins: any };
+    any:      "/socket/any"             => Who { origins: any, cross_site: "a test" };
     open:     "/socket/open"            => Who { require_session: false, origins: any };
 }
 

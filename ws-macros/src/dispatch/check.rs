@@ -6,6 +6,7 @@ use super::ast::{Block, Line, TableItem, Target};
 use super::options::Options;
 use super::overlap::ambiguous_path;
 use super::pattern::{Pattern, Segment};
+use super::warn::{Warning, warnings};
 use crate::errors::Errors;
 
 /// A table; where mistakes were reported it holds what could be read in spite of them.
@@ -16,6 +17,7 @@ pub struct Table {
     pub library: Option<Path>,
     pub routes: Vec<Route>,
     pub nested: Vec<Nested>,
+    pub warnings: Vec<Warning>,
 }
 
 /// A route with its options resolved.
@@ -44,18 +46,11 @@ pub struct Nested {
 /// Checks a block. There is no table where it has no `struct` to stand for it.
 pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     check_said_once(&block, errors);
-    let defaults = block.defaults.first().map(|defaults| {
-        let options = Options::resolve(&defaults.options, errors);
-        check_options(&options, errors);
-        options
-    });
-    let defaults = defaults.unwrap_or_default();
+    let defaults = defaults(&block, errors);
     let item = block.items.into_iter().next();
     if item.is_none() {
-        errors.push_at(
-            proc_macro2::Span::call_site(),
-            "the table needs a type: begin the block with `pub struct Routes;`",
-        );
+        let message = "the table needs a type: begin the block with `pub struct Routes;`";
+        errors.push_at(proc_macro2::Span::call_site(), message);
     }
     let mut routes = Vec::new();
     let mut nested = Vec::new();
@@ -74,6 +69,7 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
             Target::Handler { handler, options } => {
                 let options = Options::resolve(&options, errors).or(&defaults);
                 check_options(&options, errors);
+                options.check_cross_site_has_reason(&path, errors);
                 routes.push(Route {
                     attrs,
                     name,
@@ -105,13 +101,25 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     check_overlaps(&routes, errors);
     let library = block.crates.into_iter().next();
     let state = block.states.into_iter().next();
+    let warnings = warnings(&routes, &defaults);
     Some(Table {
         item: item?,
         state,
         library,
         routes,
         nested,
+        warnings,
     })
+}
+
+/// The options of `defaults`.
+fn defaults(block: &Block, errors: &Errors) -> Options {
+    let Some(defaults) = block.defaults.first() else {
+        return Options::default();
+    };
+    let options = Options::resolve(&defaults.options, errors);
+    check_options(&options, errors);
+    options
 }
 
 /// The type, the state, the library and the defaults are said once.
@@ -267,11 +275,21 @@ fn check_overlaps(routes: &[Route], errors: &Errors) {
             errors.push(
                 &later.path,
                 format!(
-                    "`{}` and `{}` overlap: both match \"{path}\", and neither is more specific; \
+                    "`{}` and `{}`{} overlap: both match \"{path}\", and neither is more specific; \
                      tell them apart by a literal, or remove one",
-                    later.name, earlier.name
+                    later.name,
+                    earlier.name,
+                    line_of(&earlier.path),
                 ),
             );
         }
+    }
+}
+
+/// ` (line 7)`, where that is known.
+fn line_of(path: &LitStr) -> String {
+    match path.span().start().line {
+        0 => String::new(),
+        line => format!(" (line {line})"),
     }
 }

@@ -16,6 +16,7 @@ use super::check::{Nested, Route, Table};
 use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
 use super::trie::Node;
+use super::warn::Warning;
 use crate::path_params::name_type;
 
 /// The table's type and all that belongs to it.
@@ -35,6 +36,8 @@ pub fn table(table: &Table) -> TokenStream {
         quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
     });
     let nested = nested(table, &core);
+    let warnings = table.warnings.iter().map(Warning::expand);
+    let unread = table.routes.iter().map(|route| unread(route, &core));
     let routes = table
         .routes
         .iter()
@@ -58,7 +61,9 @@ pub fn table(table: &Table) -> TokenStream {
             #matcher
             #functions
             #nested
+            #(#unread)*
         };
+        #(#warnings)*
     }
 }
 
@@ -214,6 +219,25 @@ fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream)
         #(#attrs)*
         const #entry: #core::route::Entry = #new(#number)#start;
     }
+}
+
+/// A warning where the handler leaves the parameters of the route unread. A `start` function
+/// may read them.
+fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
+    let mut named = route.pattern.params().filter_map(Segment::param);
+    if route.options.start().is_some() || named.all(|name| name.to_string().starts_with('_')) {
+        return None;
+    }
+    let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
+    let are_read = Ident::new("are_read", route.path.span());
+    Some(quote! {
+        #(#attrs)*
+        const _: fn() = {
+            #[allow(unused_imports)]
+            use #core::extract::AreRead as _;
+            <#core::extract::ParamsOf<#handler>>::#are_read
+        };
+    })
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.

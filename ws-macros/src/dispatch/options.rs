@@ -29,16 +29,18 @@ enum Kind {
     OnFull,
     Flag,
     Origins,
+    Reason,
     Protocols,
     Start,
     Attach,
 }
 
-/// Every option there is; those after the first six are fields of `LimitOptions`.
+/// Every option there is; those after the first seven are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
     ("origins", Kind::Origins),
+    ("cross_site", Kind::Reason),
     ("protocols", Kind::Protocols),
     ("start", Kind::Start),
     ("attach", Kind::Attach),
@@ -75,8 +77,12 @@ pub enum Meaning {
     Time(Duration),
     TimeOrOff(Option<Duration>),
     Rate(Option<(u32, Duration)>),
-    OnFull { refuse: bool },
+    OnFull {
+        refuse: bool,
+    },
     Origins(Origins),
+    /// It is for whoever reads the table.
+    Reason,
     Protocols(Vec<String>),
     Start(Path),
     AttachPage,
@@ -102,6 +108,8 @@ pub struct Choice {
 #[derive(Clone, Default)]
 pub struct Options {
     pub choices: BTreeMap<&'static str, Choice>,
+    /// Options that are there, with values that mean nothing.
+    flawed: Vec<&'static str>,
 }
 
 impl Options {
@@ -128,7 +136,10 @@ impl Options {
                     let written = Some(setting.value.tokens.clone());
                     options.choices.insert(known, Choice { meaning, written });
                 }
-                Err(message) => errors.push(&setting.value.tokens, message),
+                Err(message) => {
+                    options.flawed.push(known);
+                    errors.push(&setting.value.tokens, message);
+                }
             }
         }
         options
@@ -146,6 +157,11 @@ impl Options {
         self
     }
 
+    /// Whether an option is there, be its value right or not.
+    fn says(&self, name: &str) -> bool {
+        self.choices.contains_key(name) || self.flawed.contains(&name)
+    }
+
     /// The function that `start` names, if it is there.
     pub fn start(&self) -> Option<&Path> {
         match &self.choices.get("start")?.meaning {
@@ -157,6 +173,12 @@ impl Options {
     /// Whether the handler lives as long as a page.
     pub fn attaches_page(&self) -> bool {
         self.choices.contains_key("attach")
+    }
+
+    /// Whether pages of any site may connect with the sessions of their visitors.
+    pub fn is_cross_site(&self) -> bool {
+        let any = |choice: &Choice| matches!(choice.meaning, Meaning::Origins(Origins::Any));
+        self.choices.get("origins").is_some_and(any) && self.flag("require_session").unwrap_or(true)
     }
 
     /// What a flag says, if it is there.
@@ -205,6 +227,7 @@ impl Kind {
             Self::OnFull => "`close` or `refuse`",
             Self::Flag => "`true` or `false`",
             Self::Origins => "`same`, `any`, or a list such as `[\"https://app.example\"]`",
+            Self::Reason => "the reason why that is safe, in a few words: `\"…\"`",
             Self::Protocols => "a list of names such as `[\"v2.chat\", \"v1.chat\"]`",
             Self::Start => {
                 "the path of a function of the handshake, such as `only_v2` or \
@@ -239,6 +262,9 @@ impl Kind {
             }
             (Self::Protocols, ValueKind::List(list)) => {
                 protocols(list, errors).map(Meaning::Protocols)
+            }
+            (Self::Reason, ValueKind::Text(text)) if !text.value().trim().is_empty() => {
+                Ok(Meaning::Reason)
             }
             (Self::Start, ValueKind::Path(path)) => Ok(Meaning::Start(path.clone())),
             (Self::Start, ValueKind::Word(word)) => name_of_function(word)

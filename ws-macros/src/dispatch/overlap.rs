@@ -37,8 +37,8 @@ pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
         path.push('/');
         path.push_str(&common(one, other)?);
         let incomparable = differ_in_type(one, other);
-        more_specific.0 |= incomparable || weight(one) > weight(other);
-        more_specific.1 |= incomparable || weight(one) < weight(other);
+        more_specific.0 |= incomparable || one.weight() > other.weight();
+        more_specific.1 |= incomparable || one.weight() < other.weight();
     }
     let decided = more_specific.0 != more_specific.1;
     let path = if path.is_empty() {
@@ -56,15 +56,6 @@ fn differ_in_type(one: &Segment, other: &Segment) -> bool {
             one != other
         }
         _ => false,
-    }
-}
-
-fn weight(segment: &Segment) -> u8 {
-    match segment {
-        Segment::Literal(_) => 3,
-        Segment::Typed { .. } => 2,
-        Segment::Text { .. } => 1,
-        Segment::Rest { .. } => 0,
     }
 }
 
@@ -106,6 +97,11 @@ fn sample(ty: &str) -> Option<&'static str> {
         "bool" => "true",
         _ => return None,
     })
+}
+
+/// Whether a type is known to read a text.
+pub fn surely_reads(ty: &str, text: &str) -> bool {
+    sample(ty).is_some() && may_read(ty, text)
 }
 
 /// Whether a type may read a text; of types that are not known here it is assumed.

@@ -38,6 +38,16 @@ pub enum Segment {
 }
 
 impl Segment {
+    /// How specific it is: a literal before a typed parameter before text before a wildcard.
+    pub fn weight(&self) -> u8 {
+        match self {
+            Self::Literal(_) => 3,
+            Self::Typed { .. } => 2,
+            Self::Text { .. } => 1,
+            Self::Rest { .. } => 0,
+        }
+    }
+
     /// The name of the parameter, if the segment is one.
     pub fn param(&self) -> Option<&Ident> {
         match self {

@@ -26,6 +26,8 @@ pub enum ValueKind {
     Word(Ident),
     /// `crate::devices::by_version`; a path of one word is a [`Word`](Self::Word).
     Path(Path),
+    /// `"why"`
+    Text(LitStr),
     /// `["a", "b"]`
     List(Vec<LitStr>),
     /// `64`, `16 KiB`, `0.5s`
@@ -54,8 +56,9 @@ impl Value {
             flag.to_tokens(&mut tokens);
             ValueKind::Flag(flag.value)
         } else if input.peek(LitStr) {
-            input.parse::<LitStr>()?.to_tokens(&mut tokens);
-            ValueKind::Other
+            let text: LitStr = input.parse()?;
+            text.to_tokens(&mut tokens);
+            ValueKind::Text(text)
         } else if input.peek(syn::Lit) && !input.peek(Token![-]) {
             let literal: Literal = input.parse()?;
             literal.to_tokens(&mut tokens);

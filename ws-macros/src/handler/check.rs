@@ -5,6 +5,8 @@ mod arguments;
 mod names;
 mod signature;
 
+pub use names::leaves_params;
+
 use super::ast::{Block, Hook};
 use crate::errors::Errors;
 

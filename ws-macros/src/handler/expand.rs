@@ -14,6 +14,7 @@ use syn::{ImplGenerics, Type, TypeGenerics};
 
 use super::ast::{Block, Hook, Kind, cfgs, name_of};
 use crate::crate_path::CratePath;
+use crate::handler::check::leaves_params;
 use crate::source::written;
 use variants::{Variant, combinations};
 
@@ -105,8 +106,9 @@ impl<'b> Expansion<'b> {
         let visitor = self.visitor();
         let handler = self.handler(&bounds, &quote!(#visitor #methods));
         let accepts = self.accepts();
+        let leaves_params = self.leaves_params();
         let assertions = self.assertions();
-        quote!(#handler #accepts #assertions)
+        quote!(#handler #accepts #leaves_params #assertions)
     }
 
     /// `check` sees an `init` that not every combination of conditions has.
@@ -193,6 +195,24 @@ impl<'b> Expansion<'b> {
             return TokenStream::new();
         }
         quote!(const VISITOR: bool = #(#asks)||*;)
+    }
+
+    /// Says that the handler reads no parameter of its route, where that is sure.
+    fn leaves_params(&self) -> Option<TokenStream> {
+        let mut init = self.hooks.iter().filter(|hook| hook.kind == Kind::Init);
+        if !init.all(|hook| hook.extractors().all(|it| leaves_params(&it.ty))) {
+            return None;
+        }
+        let Self {
+            path, conditions, ..
+        } = self;
+        let (parameters, ty, _) = self.header();
+        let bounds = self.where_clause(&[]);
+        Some(quote! {
+            #conditions
+            #[automatically_derived]
+            impl #parameters #path::extract::LeavesParams for #ty #bounds {}
+        })
     }
 
     /// Says which notifications the handler takes.

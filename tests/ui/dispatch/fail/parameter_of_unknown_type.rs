@@ -4,7 +4,7 @@ struct Echo;
 
 #[ws_handler]
 impl Echo {
-    fn init() -> Self {
+    fn init(_: &Handshake) -> Self {
         Echo
     }
 }

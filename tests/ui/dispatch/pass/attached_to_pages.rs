@@ -59,7 +59,7 @@ dispatch! {
     open: "/open" => Dash;
     dash: "/dash/{id: u64}" => Numbered {
         attach: page, require_session: true, require_page: true, rate: 20/s, on_full: refuse,
-        origins: any, max_message: 16 KiB,
+        origins: any, cross_site: "a test", max_message: 16 KiB,
     };
     #[deprecated]
     old: "/old" => Generic<u8> { require_page: true, require_session: true, attach: page };

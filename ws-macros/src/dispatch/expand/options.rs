@@ -7,10 +7,11 @@ use crate::dispatch::options::{Choice, Meaning, Options, Origins};
 
 /// `RouteOptions { … }`; what the table leaves open is not written.
 pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
-    const OF_ROUTE: [&str; 6] = [
+    const OF_ROUTE: [&str; 7] = [
         "require_session",
         "require_page",
         "origins",
+        "cross_site",
         "protocols",
         "start",
         "attach",
@@ -25,6 +26,7 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
         match &choice.meaning {
             Meaning::Start(_) => return quote!(start: #value,),
             Meaning::AttachPage => return quote!(attach_page: #value,),
+            Meaning::Reason => return TokenStream::new(),
             _ => {}
         }
         let name = Ident::new(name, Span::call_site());
@@ -67,6 +69,6 @@ fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
         Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
         Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
         Meaning::Protocols(list) => quote!(&[#(#list),*]),
-        Meaning::Start(_) | Meaning::AttachPage => quote!(true),
+        Meaning::Start(_) | Meaning::AttachPage | Meaning::Reason => quote!(true),
     }
 }

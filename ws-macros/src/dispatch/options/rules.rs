@@ -3,6 +3,8 @@
 //! Each rule also sees what stands in `defaults`. Where both sides do, it is reported there, and
 //! not again at the routes.
 
+use syn::LitStr;
+
 use super::{Meaning, Options};
 use crate::errors::Errors;
 
@@ -55,6 +57,23 @@ impl Options {
                 "`require_page: true` needs a session: a page belongs to one; remove it or \
                  `require_session: false`",
             );
+        }
+    }
+
+    /// Pages of any site can let the browser of a visitor connect, with the visitor's cookies.
+    ///
+    /// `route` is reported where nothing of this is the route's own.
+    pub fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
+        if !self.is_cross_site() || self.says("cross_site") {
+            return;
+        }
+        let own = |name: &str| self.choices.get(name)?.written.clone();
+        let message = "`origins: any` lets pages of every site act with the session of their \
+                       visitors; write `origins: [\"https://…\"]`, or `require_session: false`, or \
+                       say `cross_site: \"why that is safe\"`";
+        match own("origins").or_else(|| own("require_session")) {
+            Some(place) => errors.push(place, message),
+            None => errors.push(route, message),
         }
     }
 

@@ -248,6 +248,14 @@ pub fn is_for_every_hook(ty: &Type) -> bool {
     named(ty) || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
 }
 
+/// Whether an extractor of `init` is known to leave the parameters of the path alone.
+pub fn leaves_params(ty: &Type) -> bool {
+    let named = |ty: &Type| ["Query", "Bearer"].contains(&&*name_of(ty));
+    is_for_every_hook(ty)
+        || named(ty)
+        || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

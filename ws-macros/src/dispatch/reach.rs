@@ -1,0 +1,163 @@
+//! Routes that no path ever reaches, because more specific ones take everything.
+//!
+//! Only two kinds of segments can be taken apart: a wildcard into the end of the path and one
+//! segment more, and a `bool` into its two texts. A route without them is always reached.
+
+use super::overlap::surely_reads;
+use super::pattern::{Pattern, Segment};
+
+/// Which of these patterns leave nothing to a pattern: as few as will do. `None` where some
+/// path is left.
+pub fn takers(pattern: &Pattern, others: &[&Pattern]) -> Option<Vec<usize>> {
+    if !pattern.segments.iter().any(can_be_parted) {
+        return None;
+    }
+    let mut takers: Vec<usize> = (0..others.len())
+        .filter(|at| wins(others[*at], pattern))
+        .collect();
+    let all_taken = |takers: &[usize]| {
+        let tails: Vec<_> = takers.iter().map(|at| &others[*at].segments[..]).collect();
+        is_taken(&pattern.segments, &tails)
+    };
+    if !all_taken(&takers) {
+        return None;
+    }
+    let mut at = 0;
+    while at < takers.len() {
+        let one = takers.remove(at);
+        if !all_taken(&takers) {
+            takers.insert(at, one);
+            at += 1;
+        }
+    }
+    Some(takers)
+}
+
+fn can_be_parted(segment: &Segment) -> bool {
+    match segment {
+        Segment::Rest { .. } => true,
+        Segment::Typed { written, .. } => written == "bool",
+        _ => false,
+    }
+}
+
+/// Whether the matcher prefers this pattern where both match.
+fn wins(one: &Pattern, other: &Pattern) -> bool {
+    let weight = |pattern: &Pattern, at: usize| match pattern.segments.get(at) {
+        Some(segment) => segment.weight(),
+        None => match pattern.segments.last() {
+            Some(rest @ Segment::Rest { .. }) => rest.weight(),
+            // The end of a pattern goes before all that could follow, as a literal does.
+            _ => 3,
+        },
+    };
+    let longest = one.segments.len().max(other.segments.len());
+    let differs = (0..=longest).find(|at| weight(one, *at) != weight(other, *at));
+    differs.is_some_and(|at| weight(one, at) > weight(other, at))
+}
+
+/// Whether each path that this tail of a pattern matches is matched by one of the others.
+fn is_taken(tail: &[Segment], others: &[&[Segment]]) -> bool {
+    if others.is_empty() {
+        return false;
+    }
+    let takes_all = |other: &&[Segment]| matches!(other.first(), Some(Segment::Rest { .. }));
+    let ends = || {
+        others
+            .iter()
+            .any(|other| other.is_empty() || takes_all(other))
+    };
+    let Some((first, rest)) = tail.split_first() else {
+        return ends();
+    };
+    match first {
+        Segment::Rest { .. } => {
+            others.iter().any(takes_all) || (ends() && is_taken(tail, &behind(others, is_text)))
+        }
+        Segment::Text { .. } => is_taken(rest, &behind(others, is_text)),
+        Segment::Typed { written, .. } if written == "bool" => ["true", "false"]
+            .iter()
+            .all(|text| is_taken(rest, &behind(others, |other| takes_text(other, text)))),
+        Segment::Typed { written: own, .. } => {
+            let same = |other: &Segment| {
+                is_text(other) || matches!(other, Segment::Typed { written, .. } if written == own)
+            };
+            is_taken(rest, &behind(others, same))
+        }
+        Segment::Literal(text) => is_taken(rest, &behind(others, |other| takes_text(other, text))),
+    }
+}
+
+/// What is left of those patterns whose next segment takes this one.
+fn behind<'s>(others: &[&'s [Segment]], takes: impl Fn(&Segment) -> bool) -> Vec<&'s [Segment]> {
+    let tails = others.iter().filter_map(|other| match other.split_first() {
+        Some((Segment::Rest { .. }, _)) => Some(*other),
+        Some((first, rest)) if takes(first) => Some(rest),
+        _ => None,
+    });
+    tails.collect()
+}
+
+fn is_text(segment: &Segment) -> bool {
+    matches!(segment, Segment::Text { .. })
+}
+
+fn takes_text(segment: &Segment, text: &str) -> bool {
+    match segment {
+        Segment::Literal(literal) => literal == text,
+        Segment::Typed { written, .. } => surely_reads(written, text),
+        Segment::Text { .. } | Segment::Rest { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use syn::LitStr;
+
+    use super::*;
+    use crate::errors::Errors;
+
+    fn takers_of(pattern: &str, others: &[&str]) -> Option<Vec<usize>> {
+        let errors = Errors::new();
+        let parse = |text: &str| Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
+        let parsed: Vec<_> = others.iter().map(|other| parse(other)).collect();
+        let found = takers(&parse(pattern), &parsed.iter().collect::<Vec<_>>());
+        errors.finish().expect("paths without mistakes");
+        found
+    }
+
+    #[test]
+    fn a_wildcard_is_taken_by_its_end_and_all_that_is_longer() {
+        let others = ["/files", "/files/{name}", "/files/{name}/{*more}", "/other"];
+        assert_eq!(takers_of("/files/{*rest}", &others), Some(vec![0, 2]));
+        assert_eq!(takers_of("/files/{*rest}", &others[..2]), None);
+        assert_eq!(takers_of("/files/{*rest}", &others[1..]), None);
+        // A type leaves what it does not read.
+        let typed = ["/files", "/files/{id: u64}/{*more}"];
+        assert_eq!(takers_of("/files/{*rest}", &typed), None);
+    }
+
+    #[test]
+    fn a_flag_is_taken_by_its_two_texts() {
+        let others = ["/on/true", "/on/false", "/on/{text}"];
+        assert_eq!(takers_of("/on/{is: bool}", &others), Some(vec![0, 1]));
+        assert_eq!(takers_of("/on/{is: bool}", &others[1..]), None);
+        assert_eq!(takers_of("/on/{is: bool}/{*rest}", &others), None);
+    }
+
+    #[test]
+    fn the_less_specific_takes_nothing() {
+        assert_eq!(takers_of("/a", &["/{x}", "/{*rest}"]), None);
+        assert_eq!(takers_of("/{x}", &["/a", "/{*rest}"]), None);
+        assert_eq!(takers_of("/{id: u64}", &["/{x}"]), None);
+        assert_eq!(takers_of("/a/{*rest}", &["/{*rest}", "/a"]), None);
+    }
+
+    #[test]
+    fn a_wildcard_may_be_taken_apart_more_than_once() {
+        let others = ["/", "/{a}", "/{a}/{b}/{*rest}"];
+        assert_eq!(takers_of("/{*rest}", &others), Some(vec![0, 1, 2]));
+        assert_eq!(takers_of("/{*rest}", &others[..2]), None);
+    }
+}

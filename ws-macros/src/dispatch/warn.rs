@@ -1,0 +1,143 @@
+//! What a table may say, and what is nevertheless not meant: warnings of the compiler, on the
+//! user's tokens.
+//!
+//! A macro cannot warn. So a warning is the use of a deprecated constant, whose name and note
+//! say what is the matter; `#[allow(deprecated)]` at the line allows it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Attribute;
+use syn::spanned::Spanned;
+
+use super::check::Route;
+use super::options::Options;
+use super::pattern::Pattern;
+use super::reach::takers;
+
+/// One warning.
+pub struct Warning {
+    /// The lints and conditions of its line.
+    attrs: Vec<Attribute>,
+    place: Span,
+    name: &'static str,
+    note: String,
+}
+
+/// All that is to be said of the routes and of `defaults`.
+pub fn warnings(routes: &[Route], defaults: &Options) -> Vec<Warning> {
+    let mut all = Vec::new();
+    unreachable_routes(routes, &mut all);
+    for route in routes {
+        options_without_effect(&route.options, defaults, &route.attrs, &mut all);
+    }
+    defaults_without_effect(routes, defaults, &mut all);
+    all
+}
+
+/// A route that no path reaches, because more specific ones take everything.
+fn unreachable_routes(routes: &[Route], all: &mut Vec<Warning>) {
+    for (at, route) in routes.iter().enumerate() {
+        // What is there under a condition takes nothing where that does not hold.
+        let others: Vec<&Route> = (0..routes.len())
+            .filter(|other| *other != at)
+            .map(|other| &routes[other])
+            .filter(|other| !other.attrs.iter().any(|attr| attr.path().is_ident("cfg")))
+            .collect();
+        let patterns: Vec<&Pattern> = others.iter().map(|other| &other.pattern).collect();
+        if let Some(takers) = takers(&route.pattern, &patterns) {
+            let names = takers.iter().map(|at| format!("`{}`", others[*at].name));
+            let names = names.collect::<Vec<_>>().join(" and ");
+            all.push(Warning {
+                attrs: route.attrs.clone(),
+                place: route.path.span(),
+                name: "UNREACHABLE_ROUTE",
+                note: format!(
+                    "`{}` is never reached: {names} match every path that it matches; remove it",
+                    route.name
+                ),
+            });
+        }
+    }
+}
+
+/// An option that would hold without being said, or that nothing asks for.
+fn options_without_effect(
+    options: &Options,
+    defaults: &Options,
+    attrs: &[Attribute],
+    all: &mut Vec<Warning>,
+) {
+    let written = |name: &str| options.choices.get(name)?.written.clone();
+    let mut warn = |tokens: TokenStream, note: &str| {
+        all.push(Warning {
+            attrs: attrs.to_vec(),
+            place: tokens.span(),
+            name: "OPTION_WITHOUT_EFFECT",
+            note: note.to_owned(),
+        });
+    };
+    let no_session = options.flag("require_session") == Some(false);
+    let no_page = options.flag("require_page") == Some(false);
+    if let (true, true, Some(page)) = (no_session, no_page, written("require_page"))
+        && defaults.flag("require_page") != Some(true)
+    {
+        warn(
+            page,
+            "a route without a session requires no page: remove `require_page: false`",
+        );
+    }
+    if let (false, Some(reason)) = (options.is_cross_site(), written("cross_site")) {
+        warn(
+            reason,
+            "`cross_site` says why `origins: any` and a session go together, and this route does \
+             not have both: remove it",
+        );
+    }
+}
+
+/// An option of `defaults` that no route takes from there.
+fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<Warning>) {
+    for (name, choice) in &defaults.choices {
+        let is_taken = |route: &Route| {
+            let own = route.options.choices.get(name);
+            own.is_some_and(|own| own.written.is_none())
+        };
+        let Some(place) = &choice.written else {
+            continue;
+        };
+        if !routes.iter().any(is_taken) {
+            let why = if routes.is_empty() {
+                "the block has no routes, and a nested table has its own `defaults`"
+            } else {
+                "each has its own"
+            };
+            all.push(Warning {
+                attrs: Vec::new(),
+                place: place.span(),
+                name: "OPTION_WITHOUT_EFFECT",
+                note: format!("no route takes `{name}` from `defaults`: {why}; remove it"),
+            });
+        }
+    }
+}
+
+impl Warning {
+    /// The use of a constant of its own.
+    pub fn expand(&self) -> TokenStream {
+        let lints = ["cfg", "allow", "warn", "deny"];
+        let attrs = self
+            .attrs
+            .iter()
+            .filter(|attr| lints.iter().any(|lint| attr.path().is_ident(lint)))
+            .map(ToTokens::to_token_stream);
+        let (name, note) = (Ident::new(self.name, self.place), &self.note);
+        quote! {
+            #(#attrs)*
+            const _: () = {
+                #[deprecated(note = #note)]
+                const #name: () = ();
+                #name
+            };
+        }
+    }
+}
