@@ -15,7 +15,7 @@ mod deep {
     dispatch! {
         pub struct Routes;
 
-        leaf: "/{id: u64}" => super::Echo;
+        leaf: "/{_id: u64}" => super::Echo;
     }
 }
 
@@ -35,7 +35,7 @@ mod two {
     dispatch! {
         pub struct Routes;
 
-        other: "/{number: u64}" => super::Echo;
+        other: "/{_number: u64}" => super::Echo;
     }
 }
 

@@ -15,7 +15,7 @@ mod admin {
     dispatch! {
         pub struct Routes;
 
-        user: "/users/{name}/log" => super::Echo;
+        user: "/users/{_name}/log" => super::Echo;
         all:  "/all"              => super::Echo;
     }
 }
@@ -23,7 +23,7 @@ mod admin {
 dispatch! {
     pub struct Routes;
 
-    me:    "/admin/users/me/{file}" => Echo;
+    me:    "/admin/users/me/{_file}" => Echo;
     admin: "/admin"                 => use admin::Routes;
 }
 
