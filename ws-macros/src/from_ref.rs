@@ -132,7 +132,8 @@ fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
                 part.ty,
                 format_args!(
                     "the fields {first} and {second} have one type, and `State<{}>` could be \
-                     either: wrap one in a type of its own, or leave one out with `#[from_ref(skip)]`",
+                     either\nhelp: wrap one in a type of its own, or leave one out with \
+                     `#[from_ref(skip)]`",
                     written(part.ty)
                 ),
             );
@@ -154,8 +155,9 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
             errors.push(
                 part.ty,
                 format_args!(
-                    "the field {} may be of any type, so it cannot be a part of its own: wrap it, \
-                     as in `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
+                    "the field {} may be of any type, so it cannot be a part of its \
+                     own\nhelp: wrap it, as in `Arc<{}>`, or leave it out with \
+                     `#[from_ref(skip)]`",
                     name(&part.member),
                     quote!(#path)
                 ),

@@ -60,7 +60,7 @@ fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
     errors.push(
         head_of(item),
         format_args!(
-            "`#[ws_handler]` belongs on an impl block, not on {what}: \
+            "`#[ws_handler]` belongs on an impl block, not on {what}\nhelp: write \
              `#[ws_handler] impl Room {{ fn init() -> Self {{ … }} }}`"
         ),
     );

@@ -23,7 +23,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
         errors.push(
             head_of(item),
-            "`#[ws_server::main]` belongs on a function: `async fn main() { … }`",
+            "`#[ws_server::main]` belongs on a function\nhelp: write `async fn main() { … }`",
         );
         let reported = errors.finish().err();
         return quote!(#item #reported);
@@ -81,7 +81,7 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             signature.fn_token,
             format_args!(
-                "`#[ws_server::main]` runs an asynchronous function: write `async fn {}`",
+                "`#[ws_server::main]` runs an asynchronous function\nhelp: write `async fn {}`",
                 signature.ident
             ),
         );
@@ -90,8 +90,8 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             &signature.inputs,
             format_args!(
-                "nothing calls `{}` with arguments: remove them, and read the command line with \
-                 `std::env::args`",
+                "nothing calls `{}` with arguments\nhelp: remove them, and read the command \
+                 line with `std::env::args`",
                 signature.ident
             ),
         );
@@ -100,7 +100,7 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             &signature.generics,
             format_args!(
-                "nothing chooses a type for `{}`: remove the parameters",
+                "nothing chooses a type for `{}`\nhelp: remove the parameters",
                 signature.ident
             ),
         );

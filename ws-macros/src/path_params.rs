@@ -52,7 +52,7 @@ fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
         errors.push(
             lifetime,
             format!(
-                "parameters of a path are owned: remove `{}` and use `String`",
+                "parameters of a path are owned\nhelp: remove `{}` and use `String`",
                 lifetime.lifetime
             ),
         );
@@ -69,13 +69,13 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
                 return fields.named.iter().collect();
             }
             Fields::Named(_) | Fields::Unit => {
-                errors.push(name, format!("{wanted}; `{name}` has no fields"));
+                errors.push(name, format!("{wanted}\nhelp: `{name}` has no fields"));
             }
             Fields::Unnamed(fields) => errors.push(
                 fields,
                 format!(
-                    "{wanted}: write `struct {name} {{ id: u64 }}`; a tuple needs no derive, \
-                         as in `Path<(u64, String)>`"
+                    "{wanted}\nhelp: write `struct {name} {{ id: u64 }}`; a tuple needs no \
+                     derive, as in `Path<(u64, String)>`"
                 ),
             ),
         },
@@ -83,8 +83,8 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
             errors.push(
                 data.enum_token,
                 format!(
-                    "{wanted}; for a parameter that is one of several \
-                         words implement `FromStr` and write `{{kind: {name}}}` in the path"
+                    "{wanted}\nhelp: for a parameter that is one of several words implement \
+                     `FromStr` and write `{{kind: {name}}}` in the path"
                 ),
             );
         }

@@ -52,6 +52,7 @@
 //!   order, over any number of connections;
 //! - [`call`]: requests of clients, and their answers;
 //! - [`limits`]: every limit with its default; everything that grows has one;
+//! - [`mistakes`]: what the compiler refuses of tables and handlers, and why;
 //! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
 
 #![forbid(unsafe_code)]
@@ -61,6 +62,8 @@ mod connection;
 mod failure;
 mod filter;
 mod handshake;
+#[doc = include_str!("mistakes.md")]
+pub mod mistakes {}
 mod refused;
 pub mod runtime;
 mod server;

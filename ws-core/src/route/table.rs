@@ -35,16 +35,7 @@ impl Entry {
     /// this number.
     ///
     /// A handler that the route cannot serve is reported at this call.
-    ///
-    /// # Panics
-    ///
-    /// Where a route to `PageStream` names subprotocols. In a constant, as `dispatch!` writes it,
-    /// that is an error of compilation.
     pub const fn new<H: Handler<R>, R: Marker>(number: usize) -> Self {
-        assert!(
-            !H::SPEAKS_PAGE_PROTOCOL || R::SPEC.options.protocols.is_none(),
-            "a route to `PageStream` speaks a subprotocol of its own: remove `protocols`"
-        );
         Self {
             number,
             spec: R::SPEC,
@@ -68,6 +59,12 @@ impl Entry {
             start: None,
             of_pages: true,
         }
+    }
+
+    /// Whether its connections speak the page protocol, and no other: then `dispatch!` refuses
+    /// `protocols`.
+    pub const fn speaks_page_protocol(&self) -> bool {
+        self.of_pages
     }
 
     /// Asks this function before `init` of every connection.

@@ -133,7 +133,10 @@ fn table_item(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) ->
     } else {
         errors.push(
             &name,
-            format!("the type of a table has no fields and no generics: write `struct {name};`"),
+            format!(
+                "the type of a table has no fields and no generics\nhelp: write `struct \
+                     {name};`"
+            ),
         );
         while !input.is_empty() {
             let token: TokenTree = input.parse()?;
@@ -163,7 +166,7 @@ fn line(
     let path: LitStr = input.parse()?;
     if !input.peek(Token![=>]) {
         let message = format!(
-            "expected `=>` and a handler: `{name}: {} => Handler;`",
+            "expected `=>` and a handler\nhelp: write `{name}: {} => Handler;`",
             path.token()
         );
         return Err(input.error(message));
@@ -219,12 +222,14 @@ fn unknown_item(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
         Some(known) if name != known => {
             errors.push(
                 name,
-                format!("unknown item `{name}`; did you mean `{known}`?"),
+                format!("unknown item `{name}`\nhelp: did you mean `{known}`?"),
             );
         }
         _ if input.peek(Token![:]) => {
-            let message =
-                format!("the path of a route is a string: `{name}: \"/path\" => Handler;`");
+            let message = format!(
+                "the path of a route is a string\nhelp: write `{name}: \"/path\" => \
+                         Handler;`"
+            );
             errors.push(name, message);
         }
         _ => errors.push(name, EXPECTED_ITEM),
@@ -260,12 +265,12 @@ fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
 fn setting(input: ParseStream<'_>) -> Result<Setting> {
     let name = input.call(Ident::parse_any)?;
     if !input.peek(Token![:]) {
-        let message = format!("an option needs a value: `{name}: …`");
+        let message = format!("an option needs a value\nhelp: write `{name}: …`");
         return Err(syn::Error::new_spanned(name, message));
     }
     input.parse::<Token![:]>()?;
     if input.is_empty() || input.peek(Token![,]) {
-        let message = format!("an option needs a value: `{name}: …`");
+        let message = format!("an option needs a value\nhelp: write `{name}: …`");
         return Err(syn::Error::new_spanned(name, message));
     }
     Ok(Setting {

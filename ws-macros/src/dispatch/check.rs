@@ -49,7 +49,7 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     let defaults = defaults(&block, errors);
     let item = block.items.into_iter().next();
     if item.is_none() {
-        let message = "the table needs a type: begin the block with `pub struct Routes;`";
+        let message = "the table needs a type\nhelp: begin the block with `pub struct Routes;`";
         errors.push_at(proc_macro2::Span::call_site(), message);
     }
     let mut routes = Vec::new();
@@ -82,7 +82,8 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
             }
             Target::Table { table, options } => {
                 if let Some(options) = options {
-                    let message = "a nested table takes no options: set them in its own block";
+                    let message = "a nested table takes no options\nhelp: set them in its own \
+                                   block";
                     errors.push(options, message);
                 }
                 check_not_itself(&table, item.as_ref(), errors);
@@ -127,19 +128,23 @@ fn check_said_once(block: &Block, errors: &Errors) {
     for item in block.items.iter().skip(1) {
         errors.push(
             &item.name,
-            "a block is one table, and it has its `struct` already",
+            "a block is one table, and it has its `struct` already\nhelp: remove one, or \
+             write a second block",
         );
     }
     for state in block.states.iter().skip(1) {
-        errors.push(state, "`state` is there twice: a table has one state");
+        errors.push(
+            state,
+            "`state` is there twice\nhelp: remove one: a table has one state",
+        );
     }
     for library in block.crates.iter().skip(1) {
-        errors.push(library, "`crate` is there twice: remove one");
+        errors.push(library, "`crate` is there twice\nhelp: remove one");
     }
     for defaults in block.defaults.iter().skip(1) {
         errors.push(
             &defaults.keyword,
-            "`defaults` is there twice: join the two blocks",
+            "`defaults` is there twice\nhelp: join the two blocks",
         );
     }
 }
@@ -183,13 +188,13 @@ impl Names {
                 "_" | "self" | "Self" | "super" | "crate" => "choose another name".to_owned(),
                 _ => format!("write `r#{text}`, or choose another name"),
             };
-            errors.push(name, format!("`{text}` is a keyword: {hint}"));
+            errors.push(name, format!("`{text}` is a keyword\nhelp: {hint}"));
             return false;
         }
         if text == "table" {
             errors.push(
                 name,
-                "`table` is the function that gives the table: choose another name",
+                "`table` is the function that gives the table\nhelp: choose another name",
             );
             return false;
         }
@@ -200,7 +205,7 @@ impl Names {
         if taken {
             errors.push(
                 name,
-                format!("the name `{name}` is there twice: give each route its own"),
+                format!("the name `{name}` is there twice\nhelp: give each route its own"),
             );
             return false;
         }
@@ -244,8 +249,8 @@ fn literals(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
                 errors.push(
                     path,
                     format!(
-                        "the prefix of a nested table has no parameters: move `{{{name}}}` into \
-                         the routes of the nested table"
+                        "the prefix of a nested table has no parameters\nhelp: move \
+                         `{{{name}}}` into the routes of the nested table"
                     ),
                 );
             }
@@ -275,8 +280,8 @@ fn check_overlaps(routes: &[Route], errors: &Errors) {
             errors.push(
                 &later.path,
                 format!(
-                    "`{}` and `{}`{} overlap: both match \"{path}\", and neither is more specific; \
-                     tell them apart by a literal, or remove one",
+                    "`{}` and `{}`{} overlap: both match \"{path}\", and neither is more \
+                     specific\nhelp: tell them apart by a literal, or remove one",
                     later.name,
                     earlier.name,
                     line_of(&earlier.path),

@@ -215,9 +215,24 @@ fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream)
         quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>)
     };
     let start = route.options.start().map(|path| start(path, marker, core));
+    let protocols = route.options.choices.get("protocols").map(|protocols| {
+        let written = protocols.written.as_ref();
+        let place = written.map_or_else(|| route.path.span(), Spanned::span);
+        let cfg = attributes(&route.attrs, &["cfg"]);
+        // Its handler alone knows that it speaks to pages.
+        quote_spanned! {place=>
+            #(#cfg)*
+            const _: () = if #entry.speaks_page_protocol() {
+                ::core::panic!(
+                    "`PageStream` speaks a subprotocol of its own\nhelp: remove `protocols`"
+                )
+            };
+        }
+    });
     quote! {
         #(#attrs)*
         const #entry: #core::route::Entry = #new(#number)#start;
+        #protocols
     }
 }
 

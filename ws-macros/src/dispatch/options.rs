@@ -122,7 +122,7 @@ impl Options {
             if seen.contains(&name) {
                 errors.push(
                     name,
-                    format!("the option `{name}` is there twice: remove one"),
+                    format!("the option `{name}` is there twice\nhelp: remove one"),
                 );
                 continue;
             }
@@ -202,10 +202,10 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 fn unknown_option(name: &str) -> String {
     let names = || OPTIONS.iter().map(|(known, _)| *known);
     if let Some(known) = nearest(name, names()) {
-        return format!("unknown option `{name}`; did you mean `{known}`?");
+        return format!("unknown option `{name}`\nhelp: did you mean `{known}`?");
     }
     let list = names().collect::<Vec<_>>().join("`, `");
-    format!("unknown option `{name}`; the options are `{list}`")
+    format!("unknown option `{name}`\nhelp: the options are `{list}`")
 }
 
 /// A word that can name a function: a keyword cannot.
@@ -288,17 +288,19 @@ impl Kind {
                     "g" | "gb" | "gib" => "GiB",
                     _ => {
                         return Err(format!(
-                            "`{other}` is no unit of size: {}",
+                            "`{other}` is no unit of size\nhelp: {}",
                             self.takes(name)
                         ));
                     }
                 };
-                return Err(format!("`{other}` is no unit of size; write `{binary}`"));
+                return Err(format!(
+                    "`{other}` is no unit of size\nhelp: write `{binary}`"
+                ));
             }
         };
         if number.fraction.is_some() {
             return Err(format!(
-                "`{name}` is a whole number: write it in a smaller unit"
+                "`{name}` is a whole number\nhelp: write it in a smaller unit"
             ));
         }
         let Some(count) = number.integer() else {
@@ -325,13 +327,13 @@ impl Kind {
     fn time(self, name: &str, number: &Number) -> Result<Duration, String> {
         if unit_of_time(&number.unit).is_none() {
             return Err(match &*number.unit {
-                "" => format!("a time needs a unit: {}", self.takes(name)),
-                other => format!("`{other}` is no unit of time: {}", self.takes(name)),
+                "" => format!("a time needs a unit\nhelp: {}", self.takes(name)),
+                other => format!("`{other}` is no unit of time\nhelp: {}", self.takes(name)),
             });
         }
         match number.duration() {
             Some(time) if time.is_zero() && self == Self::TimeOrOff => Err(format!(
-                "`{name}` must be above zero; `{name}: off` turns it off"
+                "`{name}` must be above zero\nhelp: `{name}: off` turns it off"
             )),
             Some(time) if time.is_zero() => Err(format!("`{name}` must be above zero")),
             Some(time) if time <= LONGEST => Ok(time),
@@ -341,14 +343,17 @@ impl Kind {
 
     fn rate(self, name: &str, number: &Number, unit: &str) -> Result<Meaning, String> {
         let Some(per) = unit_of_time(unit) else {
-            return Err(format!("`{unit}` is no unit of time: {}", self.takes(name)));
+            return Err(format!(
+                "`{unit}` is no unit of time\nhelp: {}",
+                self.takes(name)
+            ));
         };
         if !number.unit.is_empty() || number.fraction.is_some() {
             return Err(self.takes(name));
         }
         match number.integer().map(u32::try_from) {
             Some(Ok(0)) => Err(format!(
-                "`{name}` must be above zero; `{name}: off` sets no limit"
+                "`{name}` must be above zero\nhelp: `{name}: off` sets no limit"
             )),
             Some(Ok(messages)) => Ok(Meaning::Rate(Some((messages, per)))),
             _ => Err(format!("`{name}` is at most {MOST} messages")),

@@ -97,7 +97,7 @@ impl Pattern {
         for (at, name) in names.iter().enumerate() {
             if names[..at].contains(name) {
                 report(format!(
-                    "two parameters are named `{name}`: give each its own name"
+                    "two parameters are named `{name}`\nhelp: give each its own name"
                 ));
             }
         }
@@ -109,7 +109,8 @@ impl Pattern {
         for segment in all_but_last {
             if let Segment::Rest { name } = segment {
                 report(format!(
-                    "`{{*{name}}}` must come last: it takes all that is left; `{{{name}}}` takes one segment"
+                    "`{{*{name}}}` must come last: it takes all that is left\nhelp: \
+                     `{{{name}}}` takes one segment"
                 ));
             }
         }
@@ -120,7 +121,7 @@ impl Pattern {
         let length = self.segments.len();
         if length > MAX_SEGMENTS {
             report(format!(
-                "the path has {length} segments; {MAX_SEGMENTS} are the most"
+                "the path has {length} segments\nhelp: {MAX_SEGMENTS} are the most"
             ));
         }
     }
@@ -134,14 +135,14 @@ fn check_slashes(text: &str, report: &impl Fn(String)) {
     let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty()).collect();
     let clean = format!("/{}", parts.join("/"));
     if !text.starts_with('/') {
-        report(format!("a path begins with `/`: write \"{clean}\""));
+        report(format!("a path begins with `/`\nhelp: write \"{clean}\""));
     } else if text.contains("//") {
         report(format!(
-            "the path has an empty segment, which no URL can name: write \"{clean}\""
+            "the path has an empty segment, which no URL can name\nhelp: write \"{clean}\""
         ));
     } else if text.ends_with('/') {
         report(format!(
-            "slashes at the end do not count: write \"{clean}\""
+            "slashes at the end do not count\nhelp: write \"{clean}\""
         ));
     }
 }
@@ -164,7 +165,7 @@ fn split<'t>(text: &'t str, report: &impl Fn(String)) -> Vec<&'t str> {
     if let Some(open) = open {
         let unclosed = text[open..].split('/').next().unwrap_or_default();
         report(format!(
-            "the brace of `{unclosed}` is not closed: write `{unclosed}}}`"
+            "the brace of `{unclosed}` is not closed\nhelp: write `{unclosed}}}`"
         ));
     } else {
         parts.push(&text[start..]);
@@ -181,8 +182,8 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
         Some(inner) if !inner.contains(['{', '}']) => parameter(part, inner, span, report),
         _ if part.contains('{') => {
             report(format!(
-                "`{part}` mixes text and a parameter: a parameter is a whole segment, as in \
-                 \"/rooms/{{id}}\""
+                "`{part}` mixes text and a parameter\nhelp: a parameter is a whole segment, \
+                 as in \"/rooms/{{id}}\""
             ));
             None
         }
@@ -198,23 +199,23 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
 fn check_literal(text: &str, report: &impl Fn(String)) {
     if matches!(text, "." | "..") {
         report(format!(
-            "a `{text}` segment is resolved by clients and never arrives: leave it out"
+            "a `{text}` segment is resolved by clients and never arrives\nhelp: leave it out"
         ));
     } else if let Some(name) = text.strip_prefix(':') {
         report(format!(
-            "`{text}` would be taken as it stands: a parameter is written `{{{name}}}`"
+            "`{text}` would be taken as it stands\nhelp: a parameter is written `{{{name}}}`"
         ));
     } else if let Some(name) = text.strip_prefix('*') {
         let name = if name.is_empty() { "rest" } else { name };
         report(format!(
-            "`{text}` would be taken as it stands: a wildcard is written `{{*{name}}}`"
+            "`{text}` would be taken as it stands\nhelp: a wildcard is written `{{*{name}}}`"
         ));
     } else if text.contains('}') {
         report(format!("`{text}` has a `}}` without a `{{`"));
     } else if let Some(bad) = text.chars().find(|&character| !stands_in_a_path(character)) {
         report(format!(
-            "`{}` in `{text}` would have to be escaped in a URL: use letters, digits and any of \
-             `-._~!$&'()+,;=:@`, or a parameter",
+            "`{}` in `{text}` would have to be escaped in a URL\nhelp: use letters, digits \
+             and any of `-._~!$&'()+,;=:@`, or a parameter",
             bad.escape_debug()
         ));
     }
@@ -236,15 +237,15 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
     };
     let Some(ident) = parameter_name(name, span) else {
         report(format!(
-            "`{name}` in `{part}` is no name for a parameter: write a name such as `{{id}}` or \
-             `{{id: u64}}`"
+            "`{name}` in `{part}` is no name for a parameter\nhelp: write a name such as \
+             `{{id}}` or `{{id: u64}}`"
         ));
         return None;
     };
     match written {
         Some(_) if is_rest => {
             report(format!(
-                "a wildcard is always text: write `{{*{name}}}` instead of `{part}`"
+                "a wildcard is always text\nhelp: write `{{*{name}}}` instead of `{part}`"
             ));
             Some(Segment::Rest { name: ident })
         }
@@ -271,8 +272,8 @@ fn typed(
         });
     }
     report(format!(
-        "`{written}` in `{part}` is no type for a parameter: write an owned type that implements \
-         `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
+        "`{written}` in `{part}` is no type for a parameter\nhelp: write an owned type that \
+         implements `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
     ));
     None
 }
@@ -379,7 +380,7 @@ mod tests {
         assert!(
             read(&"/x".repeat(33))
                 .unwrap_err()
-                .contains("33 segments; 32 are the most")
+                .contains("the path has 33 segments")
         );
     }
 }

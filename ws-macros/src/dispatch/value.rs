@@ -135,7 +135,7 @@ fn list(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
         Ok(texts) => Ok(ValueKind::List(texts)),
         Err(error) => Err(syn::Error::new(
             error.span(),
-            "expected a list of strings: `[\"…\", \"…\"]`",
+            "expected a list of strings\nhelp: write `[\"…\", \"…\"]`",
         )),
     }
 }

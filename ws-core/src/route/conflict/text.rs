@@ -113,8 +113,8 @@ pub(super) const fn overlap(one: &Place, other: &Place) -> Text {
         .add(" overlap: both match \"")
         .add_witness(one, other)
         .add(
-            "\", and neither is more specific; tell them apart by a literal, or by the prefix of \
-             the nested table",
+            "\", and neither is more specific\nhelp: tell them apart by a literal, or by the \
+             prefix of the nested table",
         )
 }
 
@@ -123,7 +123,7 @@ pub(super) const fn too_long(name: &str) -> Text {
     Text::EMPTY
         .add("`")
         .add(name)
-        .add("` has more than 32 segments, the prefixes of its tables included: shorten them")
+        .add("` has more than 32 segments, the prefixes of its tables included\nhelp: shorten them")
 }
 
 impl std::fmt::Debug for Text {

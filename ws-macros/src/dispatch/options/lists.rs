@@ -19,8 +19,8 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
             errors.push(
                 origin,
                 format!(
-                    "`{text}` is no origin: write scheme and host, and the port where it is \
-                         not the scheme's own, as in \"https://app.example:8443\""
+                    "`{text}` is no origin\nhelp: write scheme and host, and the port where \
+                     it is not the scheme's own, as in \"https://app.example:8443\""
                 ),
             );
         }
@@ -37,8 +37,8 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
             errors.push(
                 protocol,
                 format!(
-                    "`{text}` is no name for a subprotocol: use letters, digits and any of \
-                         !#$%&'*+-.^_`|~"
+                    "`{text}` is no name for a subprotocol\nhelp: use letters, digits and any \
+                     of !#$%&'*+-.^_`|~"
                 ),
             );
         } else if text.eq_ignore_ascii_case("bearer") {
@@ -46,7 +46,7 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
                 protocol,
                 format!(
                     "`{text}` is never chosen: in the list of a client it says that the next \
-                     element is a token; remove it, and take `Bearer` in `init`"
+                     element is a token\nhelp: remove it, and take `Bearer` in `init`"
                 ),
             );
         }
@@ -59,14 +59,14 @@ fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>,
     let texts: Vec<String> = list.iter().map(LitStr::value).collect();
     if texts.is_empty() {
         return Err(format!(
-            "the list is empty: name a {what}, or remove the option"
+            "the list is empty\nhelp: name {what}, or remove the option"
         ));
     }
     for (at, text) in texts.iter().enumerate() {
         if texts[..at].contains(text) {
             errors.push(
                 &list[at],
-                format!("the {what} `{text}` is there twice: remove one"),
+                format!("the {what} `{text}` is there twice\nhelp: remove one"),
             );
         }
     }

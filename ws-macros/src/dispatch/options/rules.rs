@@ -54,8 +54,8 @@ impl Options {
         if let (true, Some(place)) = (contradict, place) {
             errors.push(
                 place,
-                "`require_page: true` needs a session: a page belongs to one; remove it or \
-                 `require_session: false`",
+                "`require_page: true` needs a session: a page belongs to one\nhelp: remove it \
+                 or `require_session: false`",
             );
         }
     }
@@ -69,8 +69,8 @@ impl Options {
         }
         let own = |name: &str| self.choices.get(name)?.written.clone();
         let message = "`origins: any` lets pages of every site act with the session of their \
-                       visitors; write `origins: [\"https://…\"]`, or `require_session: false`, or \
-                       say `cross_site: \"why that is safe\"`";
+                       visitors\nhelp: write `origins: [\"https://…\"]`, or `require_session: \
+                       false`, or say `cross_site: \"why that is safe\"`";
         match own("origins").or_else(|| own("require_session")) {
             Some(place) => errors.push(place, message),
             None => errors.push(route, message),
@@ -101,8 +101,7 @@ impl Options {
 
     /// A `start` function may hand the connection to a handler that does not speak to pages.
     pub fn check_attached_has_no_start(&self, errors: &Errors) {
-        let why = "`attach: page` goes without `start`, which may choose another handler: refuse \
-                   in `init` instead";
+        let why = "`attach: page` goes without `start`, which may choose another handler";
         self.report_attached_and("start", why, errors);
     }
 
@@ -138,6 +137,6 @@ impl Options {
             // Both stand in `defaults`, where it is reported.
             (None, None, _) => return,
         };
-        errors.push(place, format!("{why}; {remedy}"));
+        errors.push(place, format!("{why}\nhelp: {remedy}"));
     }
 }

@@ -25,7 +25,8 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
         None => errors.push(
             &hook.signature.ident,
             format_args!(
-                "`{0}` takes the {wanted} as its first argument after `self`: add {example}",
+                "`{0}` takes the {wanted} as its first argument after `self`\nhelp: add \
+                 {example}",
                 hook.kind
             ),
         ),
@@ -40,7 +41,7 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
             errors.push(
                 &first.ty,
                 format_args!(
-                    "the first argument of `{}` after `self` is the {wanted}: {advice}",
+                    "the first argument of `{}` after `self` is the {wanted}\nhelp: {advice}",
                     hook.kind
                 ),
             );
@@ -76,7 +77,7 @@ pub fn payload_is_owned(hook: &Hook, errors: &Errors) {
     let kind = hook.kind;
     errors.push(
         &payload.ty,
-        format_args!("`{kind}` is handed its first argument for good, not lent: {owned}"),
+        format_args!("`{kind}` is handed its first argument for good, not lent\nhelp: {owned}"),
     );
 }
 
@@ -102,8 +103,8 @@ pub fn payload_is_one(hook: &Hook, errors: &Errors) {
         errors.push(
             &argument.ty,
             format_args!(
-                "`{}` takes one value, its first argument after `self`, and `{name}` is a second: \
-                 {advice}",
+                "`{}` takes one value, its first argument after `self`, and `{name}` is a \
+                 second\nhelp: {advice}",
                 hook.kind
             ),
         );
@@ -124,8 +125,8 @@ pub fn handshake_is_read_in_init(hook: &Hook, errors: &Errors) {
         errors.push(
             &argument.ty,
             format_args!(
-                "`{name}` belongs to `init`, because a connection keeps nothing of its request: \
-                 take it there, and keep what `{}` needs in a field",
+                "`{name}` belongs to `init`, because a connection keeps nothing of its \
+                 request\nhelp: take it there, and keep what `{}` needs in a field",
                 hook.kind
             ),
         );
@@ -140,7 +141,10 @@ pub fn reason_is_for_terminate(hook: &Hook, errors: &Errors) {
         .filter(|argument| name_of(&argument.ty) == "CloseReason");
     if hook.kind == Kind::Terminate {
         for second in reasons.skip(1) {
-            errors.push(&second.ty, "the end has one `CloseReason`: remove this one");
+            errors.push(
+                &second.ty,
+                "the end has one `CloseReason`\nhelp: remove this one",
+            );
         }
     } else {
         for argument in reasons {
@@ -167,8 +171,8 @@ pub fn arguments_are_unconditional(hook: &Hook, errors: &Errors) {
             errors.push(
                 attribute,
                 format_args!(
-                    "an argument of a hook cannot be conditional: write `{}` twice, with a \
-                     `#[cfg(…)]` on each",
+                    "an argument of a hook cannot be conditional\nhelp: write `{}` twice, \
+                     with a `#[cfg(…)]` on each",
                     hook.kind
                 ),
             );
@@ -195,8 +199,9 @@ pub fn arguments_are_for_the_call(block: &Block, errors: &Errors) {
                 errors.push(
                     &argument.ty,
                     format_args!(
-                        "an argument lasts for one call of `{}`, but `{lifetime}` is a lifetime of \
-                         the handler, which lasts longer: leave it out, and clone what is to be kept",
+                        "an argument lasts for one call of `{}`, but `{lifetime}` is a \
+                         lifetime of the handler, which lasts longer\nhelp: leave it out, and \
+                         clone what is to be kept",
                         hook.kind
                     ),
                 );

@@ -18,8 +18,8 @@ pub fn block_is_inherent(block: &Block, errors: &Errors) {
         errors.push(
             path,
             format_args!(
-                "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a trait: \
-                 write `impl {}`",
+                "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a \
+                 trait\nhelp: write `impl {}`",
                 written(ty)
             ),
         );
@@ -36,8 +36,8 @@ pub fn init_is_there(block: &Block, errors: &Errors) {
     if missing && !misspelt && block.item.trait_.is_none() {
         errors.push(
             &block.item.self_ty,
-            "this handler has no `init`, which makes it when a client connects: add \
-             `fn init() -> Self { … }`; it may take arguments such as `socket: &Socket<Self>`, \
+            "this handler has no `init`, which makes it when a client connects\nhelp: add `fn \
+             init() -> Self { … }`; it may take arguments such as `socket: &Socket<Self>`, \
              `state: State<T>` and `Path(id): Path<T>`",
         );
     }
@@ -49,8 +49,8 @@ pub fn hooks_are_spelt_right(block: &Block, errors: &Errors) {
         errors.push(
             name,
             format_args!(
-                "`{name}` is not the name of a hook, so no connection calls it: name it `{kind}`; \
-                 if it is a helper, choose a name less like the hook's"
+                "`{name}` is not the name of a hook, so no connection calls it\nhelp: name it \
+                 `{kind}`; if it is a helper, choose a name less like the hook's"
             ),
         );
     }
@@ -68,8 +68,8 @@ pub fn hooks_are_there_once(block: &Block, errors: &Errors) {
             errors.push(
                 &hook.signature.ident,
                 format_args!(
-                    "`{}` is here twice, and a handler has each hook once; for alternatives, \
-                     write a different `#[cfg(…)]` on each of them",
+                    "`{}` is here twice, and a handler has each hook once\nhelp: for \
+                     alternatives, write a different `#[cfg(…)]` on each of them",
                     hook.kind
                 ),
             );
@@ -88,8 +88,9 @@ pub fn conditions_are_few(block: &Block, errors: &Errors) {
                 errors.push(
                     cfg,
                     format_args!(
-                        "the hooks of one block may have {MAX_CONDITIONS} different `#[cfg(…)]`s; \
-                         put the conditions on whole impl blocks, or into the bodies"
+                        "the hooks of one block may have {MAX_CONDITIONS} different \
+                         `#[cfg(…)]`s\nhelp: put the conditions on whole impl blocks, or into \
+                         the bodies"
                     ),
                 );
             }

@@ -13,7 +13,7 @@ pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
         errors.push(
             tokens,
             format_args!(
-                "a hook is a `fn` or an `async fn`: remove `{keyword}` from `{}`",
+                "a hook is a `fn` or an `async fn`\nhelp: remove `{keyword}` from `{}`",
                 hook.kind
             ),
         );
@@ -36,8 +36,8 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
             errors.push(
                 parameter,
                 format_args!(
-                    "`{}` is called by the library, which cannot choose a type for it: name the \
-                     type, or make the handler generic, `impl<T> Room<T> {{ … }}`",
+                    "`{}` is called by the library, which cannot choose a type for it\nhelp: \
+                     name the type, or make the handler generic, `impl<T> Room<T> {{ … }}`",
                     hook.kind
                 ),
             );
@@ -48,8 +48,8 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
             errors.push(
                 &argument.ty,
                 format_args!(
-                    "`{}` is called by the library, which cannot choose a type for `impl Trait`: \
-                     name the type",
+                    "`{}` is called by the library, which cannot choose a type for `impl \
+                     Trait`\nhelp: name the type",
                     hook.kind
                 ),
             );
@@ -63,24 +63,29 @@ pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
     match (hook.kind, &hook.receiver) {
         (Kind::Init, Some(receiver)) => errors.push(
             &receiver.tokens,
-            "`init` makes the handler, so there is no `self` yet: remove it, and return `Self`",
+            "`init` makes the handler, so there is no `self` yet\nhelp: remove it, and return \
+             `Self`",
         ),
         (Kind::Message | Kind::Info, None) => errors.push(
             name,
-            format_args!("`{name}` is called on the handler: begin its arguments with `&mut self`"),
+            format_args!(
+                "`{name}` is called on the handler\nhelp: begin its arguments with \
+                          `&mut self`"
+            ),
         ),
         (Kind::Message | Kind::Info, Some(receiver)) if receiver.passing != Passing::Reference => {
             errors.push(
                 &receiver.tokens,
                 format_args!(
-                    "`{name}` is called many times, so it cannot consume the handler: \
+                    "`{name}` is called many times, so it cannot consume the handler\nhelp: \
                      take `&mut self`"
                 ),
             );
         }
         (Kind::Terminate, None) => errors.push(
             name,
-            "`terminate` is called on the handler: begin its arguments with `self` or `&mut self`",
+            "`terminate` is called on the handler\nhelp: begin its arguments with `self` or \
+             `&mut self`",
         ),
         (Kind::Terminate, Some(receiver)) if receiver.passing == Passing::Other => {
             errors.push(&receiver.tokens, "`terminate` takes `self` or `&mut self`");
@@ -94,8 +99,8 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     if hook.kind == Kind::Init && is_unit(&hook.output()) {
         errors.push(
             &hook.signature.ident,
-            "`init` returns nothing, but it makes the handler: write `-> Self`, or \
-             `-> Result<Self, Refusal>` to be able to refuse the connection",
+            "`init` returns nothing, but it makes the handler\nhelp: write `-> Self`, or `-> \
+             Result<Self, Refusal>` to be able to refuse the connection",
         );
     }
 }
@@ -107,7 +112,7 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     {
         errors.push(
             output,
-            "`terminate` runs after the connection has ended, so nothing can be sent: \
+            "`terminate` runs after the connection has ended, so nothing can be sent\nhelp: \
              remove the return type",
         );
     }
@@ -130,7 +135,7 @@ pub fn reply_is_owned(hook: &Hook, errors: &Errors) {
         errors.push(
             &output,
             format_args!(
-                "a reply outlives the call of `{}`: return {owned}",
+                "a reply outlives the call of `{}`\nhelp: return {owned}",
                 hook.kind
             ),
         );
@@ -151,7 +156,7 @@ pub fn future_is_written_as_async(hook: &Hook, errors: &Errors) {
         errors.push(
             &output,
             format_args!(
-                "`{0}` returns a future: write `async fn {0}` instead",
+                "`{0}` returns a future\nhelp: write `async fn {0}` instead",
                 hook.kind
             ),
         );

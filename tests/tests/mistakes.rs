@@ -1,0 +1,81 @@
+//! The book of errors says of every message of the macros what it means, and of nothing else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// The messages of the book, each as the texts between its `…`s.
+fn book() -> Vec<(String, Vec<String>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ws-server/src/mistakes.md");
+    let text = fs::read_to_string(path).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    let messages = rows.filter_map(|row| row.split_once(" | ").map(|(message, _)| message));
+    messages
+        .filter(|message| *message != "message")
+        .map(|message| {
+            let parts = message.split('…').map(str::to_owned).collect();
+            (message.to_owned(), parts)
+        })
+        .collect()
+}
+
+/// The first lines of all messages that the tests of mistakes expect.
+fn expected() -> BTreeSet<String> {
+    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+    let mut found = BTreeSet::new();
+    for of_macro in fs::read_dir(ui).unwrap() {
+        let fail = of_macro.unwrap().path().join("fail");
+        for file in fs::read_dir(fail).unwrap() {
+            let file = file.unwrap().path();
+            if file.extension().is_some_and(|kind| kind == "stderr") {
+                let text = fs::read_to_string(&file).unwrap();
+                found.extend(text.lines().filter_map(message).map(str::to_owned));
+            }
+        }
+    }
+    found
+}
+
+/// What an error says, without its number and without what a warning is made of.
+fn message(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("error")?;
+    let (_, message) = rest.split_once(": ")?;
+    let warning = message.strip_prefix("use of deprecated ");
+    Some(warning.map_or(message, |note| note.split_once(": ").unwrap().1))
+}
+
+/// Whether a message begins with these texts, each behind the one before.
+fn is_of(message: &str, parts: &[String]) -> bool {
+    let (first, others) = parts.split_first().unwrap();
+    let Some(mut rest) = message.strip_prefix(&**first) else {
+        return false;
+    };
+    for part in others {
+        let Some((_, behind)) = rest.split_once(&**part) else {
+            return false;
+        };
+        rest = behind;
+    }
+    true
+}
+
+#[test]
+fn every_message_is_in_the_book() {
+    let book = book();
+    let missing: Vec<_> = expected()
+        .into_iter()
+        .filter(|message| !book.iter().any(|(_, parts)| is_of(message, parts)))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn the_book_has_nothing_that_no_test_shows() {
+    let expected = expected();
+    let unknown: Vec<_> = book()
+        .into_iter()
+        .filter(|(_, parts)| !expected.iter().any(|message| is_of(message, parts)))
+        .map(|(message, _)| message)
+        .collect();
+    assert_eq!(unknown, Vec::<String>::new());
+}
