@@ -37,6 +37,11 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     const SPEAKS_PAGE_PROTOCOL: bool = false;
 
+    /// What each argument of `init` takes of the path by name; nothing where one of them may
+    /// take anything.
+    #[doc(hidden)]
+    const FIELDS: &'static [Option<&'static [&'static str]>] = &[];
+
     /// Makes the handler of a connection, before the handshake is answered.
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
 

@@ -112,6 +112,9 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
         Some(quote!(#ident: #read,))
     });
     let values: TokenStream = values.collect();
+    let names = fields
+        .iter()
+        .filter_map(|field| Some(field.ident.as_ref()?.unraw().to_string()));
     let where_clause = generics.make_where_clause();
     let own = &where_clause.predicates;
     let own = own
@@ -127,6 +130,9 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
             #own
             #bounds
         {
+            const FIELDS: ::core::option::Option<&'static [&'static str]> =
+                ::core::option::Option::Some(&[#(#names),*]);
+
             fn from_params(
                 params: &#core::extract::Params,
             ) -> ::core::result::Result<Self, #core::error::Refusal> {

@@ -189,6 +189,9 @@ pub trait FromHandshake<'a, H, R>: Sized {
     /// [`Context::session`]. An argument of your own that reads it there says `true`.
     const VISITOR: bool = false;
 
+    /// The names of the parameters of the path that it takes, where it takes them by name.
+    const FIELDS: Option<&'static [&'static str]> = None;
+
     /// Takes the argument from the request.
     ///
     /// # Errors
@@ -252,6 +255,8 @@ impl<'a, H, R> FromHandshake<'a, H, R> for &'a Handshake {
 }
 
 impl<'a, H, R, T: FromParams<R> + Send> FromHandshake<'a, H, R> for Path<T> {
+    const FIELDS: Option<&'static [&'static str]> = T::FIELDS;
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         T::from_params(&opening.handshake.params).map(Self)
     }

@@ -92,6 +92,9 @@ impl Params {
             path, and a struct with `#[derive(PathParams)]` takes them by name"
 )]
 pub trait FromParams<R>: Sized {
+    /// The names of the parameters that it takes, where it takes them by name.
+    const FIELDS: Option<&'static [&'static str]> = None;
+
     /// Reads the parameters.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ mod reads;
 mod text;
 
 use place::Place;
+pub(super) use place::equal;
 pub use text::Text;
+pub(super) use text::missing_field;
 
 use super::{Marker, Segment, Table};
 
@@ -99,7 +101,7 @@ pub const fn find(outline: &'static Outline, name: &str) -> Option<Text> {
     let mut at = 0;
     while at < outline.nested.len() {
         let below = &outline.nested[at];
-        if place::equal(below.name, name) {
+        if equal(below.name, name) {
             return faults_of(outline, at);
         }
         at += 1;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::conflict::{Mounted, Nested as _};
+use super::conflict::{self, Mounted, Nested as _, Text};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
@@ -23,6 +23,7 @@ pub struct Entry {
     number: usize,
     spec: &'static RouteSpec,
     shape: &'static [Segment],
+    fields: &'static [Option<&'static [&'static str]>],
     visitor: bool,
     connect: Connect,
     start: Option<Decide>,
@@ -40,6 +41,7 @@ impl Entry {
             number,
             spec: R::SPEC,
             shape: R::SHAPE,
+            fields: H::FIELDS,
             visitor: H::VISITOR,
             connect: connect::<H, R>,
             start: None,
@@ -54,6 +56,7 @@ impl Entry {
             number,
             spec: R::SPEC,
             shape: R::SHAPE,
+            fields: H::FIELDS,
             visitor: H::VISITOR,
             connect: connect_page::<H, R>,
             start: None,
@@ -65,6 +68,44 @@ impl Entry {
     /// `protocols`.
     pub const fn speaks_page_protocol(&self) -> bool {
         self.of_pages
+    }
+
+    /// What is wrong with a route whose handler takes the parameters by name, and has no name
+    /// for one of them.
+    pub const fn missing_field(&self) -> Option<Text> {
+        let mut by_name = false;
+        let mut of = 0;
+        while of < self.fields.len() {
+            by_name |= self.fields[of].is_some();
+            of += 1;
+        }
+        let mut at = 0;
+        while by_name && at < self.spec.params.len() {
+            let param = self.spec.params[at];
+            if !matches!(param.as_bytes(), [b'_', ..]) && !self.takes(param) {
+                return Some(conflict::missing_field(param));
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Whether a struct in the arguments of `init` has a field for this parameter.
+    const fn takes(&self, param: &str) -> bool {
+        let mut of = 0;
+        while of < self.fields.len() {
+            let mut at = 0;
+            while let Some(fields) = self.fields[of]
+                && at < fields.len()
+            {
+                if conflict::equal(fields[at], param) {
+                    return true;
+                }
+                at += 1;
+            }
+            of += 1;
+        }
+        false
     }
 
     /// Asks this function before `init` of every connection.

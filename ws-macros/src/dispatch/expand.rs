@@ -245,6 +245,13 @@ fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     }
     let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
     let are_read = Ident::new("are_read", route.path.span());
+    let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
+    let missing = quote_spanned! {route.path.span()=>
+        #(#cfg)*
+        const _: () = if let ::core::option::Option::Some(fault) = &#entry.missing_field() {
+            ::core::panic!("{}", fault.as_str())
+        };
+    };
     Some(quote! {
         #(#attrs)*
         const _: fn() = {
@@ -252,6 +259,7 @@ fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
             use #core::extract::AreRead as _;
             <#core::extract::ParamsOf<#handler>>::#are_read
         };
+        #missing
     })
 }
 

@@ -12,7 +12,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ImplGenerics, Type, TypeGenerics};
 
-use super::ast::{Block, Hook, Kind, cfgs, name_of};
+use super::ast::{Argument, Block, Hook, Kind, cfgs, name_of};
 use crate::crate_path::CratePath;
 use crate::handler::check::leaves_params;
 use crate::source::written;
@@ -104,7 +104,8 @@ impl<'b> Expansion<'b> {
         });
         let methods: TokenStream = methods.collect();
         let visitor = self.visitor();
-        let handler = self.handler(&bounds, &quote!(#visitor #methods));
+        let fields = self.fields();
+        let handler = self.handler(&bounds, &quote!(#visitor #fields #methods));
         let accepts = self.accepts();
         let leaves_params = self.leaves_params();
         let assertions = self.assertions();
@@ -198,6 +199,25 @@ impl<'b> Expansion<'b> {
             return TokenStream::new();
         }
         quote!(const VISITOR: bool = #(#asks)||*;)
+    }
+
+    /// Says what `init` takes of the path by name, where that is all that it takes of it.
+    fn fields(&self) -> Option<TokenStream> {
+        let Self { path, route, .. } = self;
+        let init = self.hooks.iter().find(|hook| hook.kind == Kind::Init)?;
+        let is_path = |argument: &&Argument| name_of(&argument.ty) == "Path";
+        let (paths, others): (Vec<_>, Vec<_>) = init.extractors().partition(is_path);
+        if paths.is_empty() || !others.iter().all(|other| leaves_params(&other.ty)) {
+            return None;
+        }
+        let fields = paths.iter().map(|argument| {
+            let ty = init.with_lifetimes(&argument.ty, "'static");
+            quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
+        });
+        Some(quote! {
+            const FIELDS: &'static [::core::option::Option<&'static [&'static str]>] =
+                &[#(#fields),*];
+        })
     }
 
     /// Says that the handler reads no parameter of its route, where that is sure.

@@ -169,7 +169,7 @@ const fn has_common(one: Segment, other: Segment) -> bool {
 }
 
 /// Whether two texts are the same. Names in a table often begin alike, and end otherwise.
-pub(super) const fn equal(one: &str, other: &str) -> bool {
+pub(in crate::route) const fn equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
         return false;

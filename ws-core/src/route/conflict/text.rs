@@ -118,6 +118,19 @@ pub(super) const fn overlap(one: &Place, other: &Place) -> Text {
         )
 }
 
+/// A parameter that the struct in `Path` does not take.
+pub(in crate::route) const fn missing_field(param: &str) -> Text {
+    Text::EMPTY
+        .add(
+            "the struct that the handler of this route takes in `Path` has no field for the \
+              parameter `",
+        )
+        .add(param)
+        .add("`\nhelp: add the field, or name the parameter `_")
+        .add(param)
+        .add("`")
+}
+
 /// A route that has too many segments at its place.
 pub(super) const fn too_long(name: &str) -> Text {
     Text::EMPTY
