@@ -39,8 +39,8 @@ fn implementation(input: &DeriveInput, part: &Part<'_>, path: &CratePath) -> Tok
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::extract::FromRef<#whole #arguments> for #ty #bounds {
-            fn from_ref(whole: &#whole #arguments) -> Self {
-                <#ty as ::core::clone::Clone>::clone(&whole.#member)
+            fn from_ref(__whole: &#whole #arguments) -> Self {
+                <#ty as ::core::clone::Clone>::clone(&__whole.#member)
             }
         }
     }

@@ -192,7 +192,7 @@ impl<'b> Expansion<'b> {
         if asks.is_empty() {
             return TokenStream::new();
         }
-        quote!(const VISITOR: bool = #(#asks)||*;)
+        quote!(const VISITOR: ::core::primitive::bool = #(#asks)||*;)
     }
 
     /// Says which notifications the handler takes.
