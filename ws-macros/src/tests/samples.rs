@@ -100,6 +100,8 @@ const UNCOMMON_HANDLER: &str = r#"
     /// A room.
     #[cfg(feature = "rooms")]
     impl<'r, const N: usize> r#type<'r, N> {
+        #![allow(dead_code)]
+
         const LIMIT: usize = 3;
 
         fn init<'a>(host: Host<'a>, _: &Handshake) -> impl IntoInit<Self> {
@@ -146,7 +148,7 @@ const UNCOMMON_TABLE: &str = r#"
     /// The front.
     home: "/" => chat::Home<u8, { 1 + 1 }>;
     #[cfg(unix)]
-    r#fn: "/{name}/{id: std::num::NonZeroU64}/{type}" => Room {
+    r#fn: "/{gen}/{id: std::num::NonZeroU64}/{type}" => Room {
         start: choose::by_version, protocols: ["v2", "v1"], idle: 2 m, mailbox: 1_024,
     };
     #[cfg(not(unix))]
@@ -185,6 +187,8 @@ pub const PLACE: &str = r"
 pub const MAIN: &str = r#"
     #[allow(dead_code)]
     pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
+        #![allow(unused_mut)]
+
         Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
     }
 "#;
