@@ -7,8 +7,7 @@
     unreachable_pub,
     unused_qualifications,
     unused_lifetimes,
-    unused_results,
-    unused_crate_dependencies
+    unused_results
 )]
 #![deny(
     rust_2018_idioms,
@@ -37,8 +36,7 @@
     unused_extern_crates,
     absolute_paths_not_starting_with_crate
 )]
-#![deny(clippy::all, clippy::pedantic, clippy::nursery, clippy::cargo)]
-#![allow(unused_crate_dependencies)]
+#![deny(clippy::all, clippy::pedantic, clippy::nursery)]
 
 /// What a library has that is built on this one.
 pub mod library {
