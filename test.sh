@@ -40,4 +40,6 @@ fi
 
 # A failing property test says its input; it leaves no file behind.
 export PROPTEST_FAILURE_PERSISTENCE=off
+# Nor does a snapshot that differs; `INSTA_UPDATE=always cargo test -p ws-macros` accepts it.
+export INSTA_UPDATE=no
 exec cargo test --workspace --all-features "$@"

@@ -22,25 +22,53 @@ pub fn expand(input: &DeriveInput) -> TokenStream {
     let parts = parts(input, &errors);
     types_are_different(&parts, &errors);
     types_are_concrete(input, &parts, &errors);
-    if let Err(reported) = errors.finish() {
-        return reported;
+    match errors.finish() {
+        Ok(()) => parts
+            .iter()
+            .map(|part| {
+                let Part { member, ty } = part;
+                let clone = quote!(<#ty as ::core::clone::Clone>::clone(&__whole.#member));
+                implementation(input, part, &path, &clone)
+            })
+            .collect(),
+        Err(reported) => {
+            let stubs = stubs(input, &parts, &path);
+            quote!(#reported #stubs)
+        }
     }
-    parts
+}
+
+/// After a mistake: an impl for every type that can be a part, so that no use of the state is
+/// reported too.
+fn stubs(input: &DeriveInput, parts: &[Part<'_>], path: &CratePath) -> TokenStream {
+    let is_first = |place: usize, part: &Part<'_>| {
+        let mut earlier = parts[..place].iter();
+        !earlier.any(|earlier| written(earlier.ty) == written(part.ty))
+    };
+    let usable = parts
         .iter()
-        .map(|part| implementation(input, part, &path))
+        .enumerate()
+        .filter(|(place, part)| is_first(*place, part) && !is_parameter(input, part.ty));
+    usable
+        .map(|(_, part)| implementation(input, part, path, &quote!(::core::unreachable!())))
         .collect()
 }
 
-fn implementation(input: &DeriveInput, part: &Part<'_>, path: &CratePath) -> TokenStream {
-    let Part { member, ty } = part;
+fn implementation(
+    input: &DeriveInput,
+    part: &Part<'_>,
+    path: &CratePath,
+    value: &TokenStream,
+) -> TokenStream {
+    let ty = part.ty;
     let whole = &input.ident;
     let hidden = path.hidden();
     let (parameters, arguments, bounds) = input.generics.split_for_impl();
     quote! {
         #[automatically_derived]
         impl #parameters #hidden::extract::FromRef<#whole #arguments> for #ty #bounds {
-            fn from_ref(whole: &#whole #arguments) -> Self {
-                <#ty as ::core::clone::Clone>::clone(&whole.#member)
+            fn from_ref(__whole: &#whole #arguments) -> Self {
+                #value
             }
         }
     }
@@ -141,17 +169,21 @@ fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
     }
 }
 
+/// Whether a type is a parameter of the state's.
+fn is_parameter(input: &DeriveInput, ty: &Type) -> bool {
+    let Type::Path(path) = unwrapped(ty) else {
+        return false;
+    };
+    input
+        .generics
+        .type_params()
+        .any(|parameter| path.path.is_ident(&parameter.ident))
+}
+
 /// The compiler takes no implementation for a type that may be any.
 fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) {
     for part in parts {
-        let Type::Path(path) = unwrapped(part.ty) else {
-            continue;
-        };
-        let is_parameter = input
-            .generics
-            .type_params()
-            .any(|parameter| path.path.is_ident(&parameter.ident));
-        if is_parameter {
+        if is_parameter(input, part.ty) {
             errors.push(
                 part.ty,
                 format_args!(
@@ -159,7 +191,7 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
                      own\nhelp: wrap it, as in `Arc<{}>`, or leave it out with \
                      `#[from_ref(skip)]`",
                     name(&part.member),
-                    quote!(#path)
+                    written(part.ty)
                 ),
             );
         }

@@ -14,6 +14,8 @@ mod handler;
 mod main_attr;
 mod path_params;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Generics, ItemFn};
+use syn::{AttrStyle, Attribute, Generics, ItemFn};
 
 use crate::crate_path::{Argument, CratePath, parse_arguments};
 use crate::errors::Errors;
@@ -54,6 +54,10 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
         block,
         ..
     } = function;
+    // What stands within the body has been read as if it stood before the function.
+    let (inner, attrs): (Vec<_>, Vec<_>) = attrs
+        .into_iter()
+        .partition(|attr| matches!(attr.style, AttrStyle::Inner(_)));
     let mut outer = sig.clone();
     outer.asyncness = None;
     outer.inputs.clear();
@@ -66,7 +70,7 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
         sig.asyncness.get_or_insert_default();
     }
     let place = proc_macro2::Span::call_site().located_at(block.span());
-    let body = quote_spanned!(place=> { #unused #sig #block #call });
+    let body = quote_spanned!(place=> { #(#inner)* #unused #sig #block #call });
     quote! {
         #reported
         #(#attrs)*

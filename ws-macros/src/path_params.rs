@@ -108,7 +108,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     let values = fields.iter().filter_map(|field| {
         let (ident, ty) = (field.ident.as_ref()?, &field.ty);
         let param = ident.unraw().to_string();
-        let read = quote_spanned!(ty.span()=> params.parse_named::<#ty>(#param)?);
+        let read = quote_spanned!(ty.span()=> __params.parse_named::<#ty>(#param)?);
         Some(quote!(#ident: #read,))
     });
     let values: TokenStream = values.collect();
@@ -134,7 +134,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
                 ::core::option::Option::Some(&[#(#names),*]);
 
             fn from_params(
-                params: &#core::extract::Params,
+                __params: &#core::extract::Params,
             ) -> ::core::result::Result<Self, #core::error::Refusal> {
                 ::core::result::Result::Ok(Self { #values })
             }

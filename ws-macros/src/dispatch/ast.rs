@@ -164,6 +164,33 @@ fn line(
     errors: &Errors,
 ) -> Result<Line> {
     let path: LitStr = input.parse()?;
+    let target = match target(&name, &path, input, errors) {
+        Ok(target) => {
+            let (Target::Table { table: last, .. } | Target::Handler { handler: last, .. }) =
+                &target;
+            end_of_item(last, input, errors);
+            target
+        }
+        // The line has its function all the same, which the program may use.
+        Err(error) => {
+            errors.push_syn(error);
+            skip_behind(input, ';');
+            Target::Handler {
+                handler: syn::parse_quote!(()),
+                options: Vec::new(),
+            }
+        }
+    };
+    Ok(Line {
+        attrs,
+        name,
+        path,
+        target,
+    })
+}
+
+/// What stands behind the path of a line.
+fn target(name: &Ident, path: &LitStr, input: ParseStream<'_>, errors: &Errors) -> Result<Target> {
     if !input.peek(Token![=>]) {
         let message = format!(
             "expected `=>` and a handler\nhelp: write `{name}: {} => Handler;`",
@@ -172,7 +199,7 @@ fn line(
         return Err(input.error(message));
     }
     input.parse::<Token![=>]>()?;
-    let target = if input.peek(Token![use]) {
+    if input.peek(Token![use]) {
         input.parse::<Token![use]>()?;
         let table = input.parse()?;
         let options = if input.peek(token::Brace) {
@@ -180,27 +207,15 @@ fn line(
         } else {
             None
         };
-        Target::Table { table, options }
-    } else {
-        let handler = input.parse()?;
-        let options = if input.peek(token::Brace) {
-            settings(&input.parse::<Group>()?, errors)
-        } else {
-            Vec::new()
-        };
-        Target::Handler { handler, options }
-    };
-    match &target {
-        Target::Table { table: last, .. } | Target::Handler { handler: last, .. } => {
-            end_of_item(last, input, errors);
-        }
+        return Ok(Target::Table { table, options });
     }
-    Ok(Line {
-        attrs,
-        name,
-        path,
-        target,
-    })
+    let handler = input.parse()?;
+    let options = if input.peek(token::Brace) {
+        settings(&input.parse::<Group>()?, errors)
+    } else {
+        Vec::new()
+    };
+    Ok(Target::Handler { handler, options })
 }
 
 /// Every item ends with `;`. Where it is missing the next item is read all the same.

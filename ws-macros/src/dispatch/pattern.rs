@@ -287,7 +287,9 @@ fn parameter_name(name: &str, span: Span) -> Option<Ident> {
     if reserved || !is_name {
         return None;
     }
-    let mut ident = syn::parse_str::<Ident>(name)
+    // `gen` is a word of edition 2024, which `syn` takes for a name.
+    let is_keyword = name == "gen";
+    let mut ident = syn::parse_str::<Ident>(if is_keyword { "r#gen" } else { name })
         .or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")))
         .ok()?;
     ident.set_span(span);
@@ -332,6 +334,7 @@ mod tests {
             read("/{type: u8}/{r#match}").as_deref(),
             Ok("/r#type=u8/r#match")
         );
+        assert_eq!(read("/{gen}/{try: u8}").as_deref(), Ok("/r#gen/r#try=u8"));
         assert_eq!(read("/v1.0/a-b_c~/@me").as_deref(), Ok("/v1.0/a-b_c~/@me"));
     }
 

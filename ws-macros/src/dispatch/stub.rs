@@ -4,7 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
-use super::check::Table;
+use super::check::{Route, Table};
 use super::expand::{
     argument, attributes, core, empty_outline, item, nested_summary, state_type, url_attributes,
     url_summary,
@@ -26,10 +26,7 @@ pub fn table(table: &Table) -> TokenStream {
         .map(|route| {
             let attrs = url_attributes(&route.attrs, &url_summary(route));
             let name = &route.name;
-            let arguments = route.pattern.params().enumerate().map(|(place, segment)| {
-                let name = format_ident!("_value{place}");
-                argument(&name, segment)
-            });
+            let arguments = arguments(route);
             quote! {
                 #attrs
                 #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl { ::core::unreachable!() }
@@ -64,4 +61,27 @@ pub fn table(table: &Table) -> TokenStream {
             #(#nested)*
         }
     }
+}
+
+/// The arguments of a route's function. Of a flawed path not all parameters were understood:
+/// where one seems to be meant, anything is taken.
+fn arguments(route: &Route) -> Vec<TokenStream> {
+    let name = |place: usize| format_ident!("_value{place}");
+    if !route.pattern.is_flawed {
+        let params = route.pattern.params().enumerate();
+        return params
+            .map(|(place, segment)| argument(&name(place), segment))
+            .collect();
+    }
+    let meant = |segment: &str| match segment.matches('{').count() {
+        0 => usize::from(segment.starts_with([':', '*'])),
+        braces => braces,
+    };
+    let count = route.path.value().split('/').map(meant).sum();
+    (0..count)
+        .map(|place| {
+            let name = name(place);
+            quote!(#name: impl ::core::marker::Sized)
+        })
+        .collect()
 }

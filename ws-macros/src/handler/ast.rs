@@ -70,7 +70,8 @@ pub enum Role {
 
 impl Block {
     /// The shape of a hook is ours, so lints about it are not the user's concern: a hook may
-    /// leave `self` unread, take its payload by value and await nothing.
+    /// leave `self` unread or unchanged, take its payload by value and await nothing, and it
+    /// is never `const`.
     pub fn allow_what_signatures_demand(&mut self) {
         for item in &mut self.item.items {
             if let ImplItem::Fn(function) = item
@@ -81,7 +82,9 @@ impl Block {
                         clippy::unused_self,
                         clippy::needless_pass_by_value,
                         clippy::unnecessary_wraps,
-                        clippy::unused_async
+                        clippy::unused_async,
+                        clippy::missing_const_for_fn,
+                        clippy::needless_pass_by_ref_mut
                     )]
                 ));
             }

@@ -198,7 +198,7 @@ impl<'b> Expansion<'b> {
         if asks.is_empty() {
             return TokenStream::new();
         }
-        quote!(const VISITOR: bool = #(#asks)||*;)
+        quote!(const VISITOR: ::core::primitive::bool = #(#asks)||*;)
     }
 
     /// Says what `init` takes of the path by name, where that is all that it takes of it.

@@ -11,9 +11,9 @@ impl Expansion<'_> {
     /// `init`: each argument is taken from the request, then the hook is called.
     pub fn init(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
-        let opening = Ident::new("opening", Span::mixed_site());
+        let opening = local("opening");
         let names: Vec<_> = (0..hook.arguments.len())
-            .map(|place| format_ident!("argument_{place}", span = Span::mixed_site()))
+            .map(|place| local(&format!("argument_{place}")))
             .collect();
         let types = hook
             .arguments
@@ -125,7 +125,7 @@ impl Expansion<'_> {
             let mut #taken = #call.take();
             let #future = async move {
                 let #outcome = {
-                    let (#this, #context) = #taken.parts();
+                    let (#this, #context) = #path::handler::Taken::parts(&mut #taken);
                     #path::handler::guard(#context, async move { #reply }).await
                 };
                 #taken.finish(#outcome)
@@ -217,6 +217,12 @@ impl Expansion<'_> {
     }
 }
 
+/// A name of the expansion's own. Hygiene keeps it apart from the user's values, yet not from
+/// constants and unit structs, which a binding of their name would be a pattern for.
+fn local(text: &str) -> Ident {
+    format_ident!("__{text}", span = Span::mixed_site())
+}
+
 /// The local names of the expansion.
 struct Names {
     call: Ident,
@@ -234,19 +240,18 @@ struct Names {
 
 impl Names {
     fn new() -> Self {
-        let name = |text: &str| Ident::new(text, Span::mixed_site());
         Self {
-            call: name("call"),
-            context: name("context"),
-            ending: name("ending"),
-            error: name("error"),
-            future: name("future"),
-            incoming: name("incoming"),
-            outcome: name("outcome"),
-            payload: name("payload"),
-            reason: name("reason"),
-            taken: name("taken"),
-            this: name("this"),
+            call: local("call"),
+            context: local("context"),
+            ending: local("ending"),
+            error: local("error"),
+            future: local("future"),
+            incoming: local("incoming"),
+            outcome: local("outcome"),
+            payload: local("payload"),
+            reason: local("reason"),
+            taken: local("taken"),
+            this: local("this"),
         }
     }
 }

@@ -1,0 +1,297 @@
+//! Blocks as they are while somebody types: whatever the tokens are, a macro says what is
+//! wrong, and where, and what it writes can be read by a compiler.
+
+use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use quote::ToTokens;
+
+use super::samples::{SAMPLES, Sample};
+use super::{Macro, count, tokens};
+
+/// What may stand where something else should.
+const STRANGERS: [&str; 36] = [
+    "7",
+    "0",
+    "1.5",
+    "-1",
+    "18446744073709551616",
+    "1e9",
+    "0x10",
+    "20s",
+    "16 KiB",
+    "0.5s",
+    "'c'",
+    "b'c'",
+    "b\"bytes\"",
+    "c\"text\"",
+    "\"\"",
+    "\"/\"",
+    "\"rooms\"",
+    "\"/rooms/{id\"",
+    "\"/{id: }\"",
+    "\"/{id: u64}/{of: u8}\"",
+    "\"/{*rest}/x\"",
+    "\"/{r#type: &'a str}\"",
+    "\"/{id: fn(\"",
+    "\"/\\u{e9}/\\u{0}\"",
+    "r#\"/raw\"#",
+    "true",
+    "_",
+    "self",
+    "Self",
+    "r#type",
+    "async",
+    "table",
+    "'static",
+    "#[cfg(unix)]",
+    "=>",
+    "::",
+];
+
+/// Mistakes of a call as a whole: something is missing at its end, so that there is no token to
+/// blame.
+const OF_THE_WHOLE: &[&str] = &[
+    "the table needs a type",
+    "unexpected end of input",
+    "write `crate = ",
+    "write `workers = ",
+];
+
+/// One slip.
+#[derive(Clone, Debug)]
+enum Slip {
+    Dropped,
+    Doubled,
+    /// With the token behind it.
+    Swapped,
+    /// A group without its content.
+    Emptied,
+    /// In invisible brackets, as the variables of `macro_rules!` are.
+    Wrapped,
+    Replaced(&'static str),
+    ReplacedByText(String),
+}
+
+fn slip() -> impl Strategy<Value = Slip> {
+    prop_oneof![
+        4 => Just(Slip::Dropped),
+        2 => Just(Slip::Doubled),
+        2 => Just(Slip::Swapped),
+        1 => Just(Slip::Emptied),
+        1 => Just(Slip::Wrapped),
+        4 => select(&STRANGERS[..]).prop_map(Slip::Replaced),
+        2 => "/?[a-z{}*:# é./%]{0,9}".prop_map(Slip::ReplacedByText),
+    ]
+}
+
+impl Slip {
+    /// Makes the slip at the token of this number, counted through all groups; gives how many
+    /// numbers are left when the tokens are fewer.
+    fn make(&self, stream: TokenStream, number: &mut Option<usize>) -> TokenStream {
+        let mut made = TokenStream::new();
+        let mut rest = stream.into_iter();
+        while let Some(token) = rest.next() {
+            match number.take() {
+                Some(0) => made.extend(self.at(token, rest.by_ref())),
+                left => {
+                    *number = left.map(|left| left - 1);
+                    let TokenTree::Group(group) = token else {
+                        made.extend([token]);
+                        continue;
+                    };
+                    made.extend([regrouped(&group, self.make(group.stream(), number))]);
+                }
+            }
+        }
+        made
+    }
+
+    /// What becomes of a token.
+    fn at(&self, token: TokenTree, rest: &mut impl Iterator<Item = TokenTree>) -> TokenStream {
+        match self {
+            Self::Dropped => TokenStream::new(),
+            Self::Doubled => [token.clone(), token].into_iter().collect(),
+            Self::Swapped => rest.next().into_iter().chain([token]).collect(),
+            Self::Emptied => match token {
+                TokenTree::Group(group) => regrouped(&group, TokenStream::new()).into(),
+                token => token.into(),
+            },
+            Self::Wrapped => {
+                let span = token.span();
+                let mut group = Group::new(Delimiter::None, token.into());
+                group.set_span(span);
+                TokenTree::Group(group).into()
+            }
+            Self::Replaced(stranger) => placed(tokens(stranger), token.span()),
+            Self::ReplacedByText(text) => {
+                placed(Literal::string(text).into_token_stream(), token.span())
+            }
+        }
+    }
+}
+
+/// A group with other content.
+fn regrouped(group: &Group, content: TokenStream) -> TokenTree {
+    let mut made = Group::new(group.delimiter(), content);
+    made.set_span(group.span());
+    made.into()
+}
+
+/// The tokens at another place, with all that is in their groups.
+fn placed(tokens: TokenStream, place: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            token = regrouped(group, placed(group.stream(), place));
+        }
+        token.set_span(place);
+        token
+    });
+    moved.collect()
+}
+
+/// One `compile_error!` of an expansion.
+#[derive(Debug, PartialEq)]
+struct Mistake {
+    message: String,
+    /// The text that it blames, and where that stands.
+    place: Option<(String, std::ops::Range<usize>)>,
+}
+
+/// Every `compile_error!`, wherever it stands.
+fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    let mut tokens = expansion.into_iter().peekable();
+    let mut place = None;
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(name) if name == "compile_error" => {
+                place = Some(name.span());
+                tokens.next_if(|token| matches!(token, TokenTree::Punct(_)));
+            }
+            TokenTree::Group(group) => {
+                let Some(span) = place.take() else {
+                    found.extend(mistakes(group.stream()));
+                    continue;
+                };
+                let message = syn::parse2::<syn::LitStr>(group.stream());
+                found.push(Mistake {
+                    message: message.expect("the text of an error").value(),
+                    place: span.source_text().map(|text| (text, span.byte_range())),
+                });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether the compiler would hand these tokens to the macro: attributes and derives get whole
+/// items, and what is wrong with any other it says itself.
+fn is_handed(of: Macro, input: &TokenStream) -> bool {
+    let is_item = || syn::parse2::<syn::Item>(input.clone()).is_ok();
+    // A field of this name is one to `syn` alone.
+    let no_name = "_ :";
+    match of {
+        Macro::Dispatch => true,
+        Macro::Handler | Macro::Main => is_item(),
+        Macro::FromRef | Macro::PathParams => is_item() && !input.to_string().contains(no_name),
+    }
+}
+
+/// What must be true of the expansion of any tokens; gives what it reports.
+fn check(of: Macro, arguments: TokenStream, input: &TokenStream, texts: [&str; 2]) -> Vec<Mistake> {
+    let expansion = of.expand(arguments, input.clone());
+    let found = mistakes(expansion.clone());
+    if !is_handed(of, input) {
+        return found;
+    }
+    let read = syn::parse2::<syn::File>(expansion.clone());
+    assert!(
+        read.is_ok(),
+        "{:?} of\n{input}\nis\n{expansion}",
+        read.err()
+    );
+    for mistake in &found {
+        let inside = mistake.place.as_ref().is_some_and(|(blamed, place)| {
+            texts
+                .iter()
+                .any(|text| text.get(place.clone()) == Some(blamed))
+        });
+        let of_the_whole = OF_THE_WHOLE
+            .iter()
+            .any(|start| mistake.message.starts_with(start));
+        assert!(
+            inside || of_the_whole,
+            "{mistake:?} has no place in\n{input}"
+        );
+    }
+    found
+}
+
+/// Makes all slips, one after another, in the arguments and in what the macro stands at.
+fn damaged(sample: &Sample, slips: &[(Slip, Index)]) -> (TokenStream, TokenStream) {
+    let (mut arguments, mut input) = (tokens(sample.arguments), tokens(sample.input));
+    for (slip, index) in slips {
+        let (first, second) = (count(arguments.clone()), count(input.clone()));
+        let at = index.index((first + second).max(1));
+        let mut number = Some(at);
+        arguments = slip.make(arguments, &mut number);
+        input = slip.make(input, &mut number);
+    }
+    (arguments, input)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1024,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_damaged_block_is_expanded_or_blamed_at_its_place(
+        sample in select(&SAMPLES[..]),
+        slips in prop::collection::vec((slip(), any::<Index>()), 1..4),
+    ) {
+        let (arguments, input) = damaged(&sample, &slips);
+        let texts = [sample.arguments, sample.input];
+        let found = check(sample.of, arguments, &input, texts);
+        // What is doubled stands at one place twice.
+        if !slips.iter().any(|(slip, _)| matches!(slip, Slip::Doubled)) {
+            for (number, mistake) in found.iter().enumerate() {
+                prop_assert!(
+                    !found[..number].contains(mistake),
+                    "{:?} is said twice of\n{}", mistake, input
+                );
+            }
+        }
+    }
+
+    /// No macro takes for granted that its tokens are anything at all.
+    #[test]
+    fn strangers_in_any_order_are_blamed(
+        of in select(&[
+            Macro::Handler, Macro::Main, Macro::Dispatch, Macro::FromRef, Macro::PathParams,
+        ][..]),
+        words in prop::collection::vec(select(&STRANGERS[..]), 0..12),
+    ) {
+        let text = words.join(" ");
+        let found = check(of, tokens(""), &tokens(&text), ["", &text]);
+        prop_assert!(!found.is_empty(), "nothing is said of\n{}", text);
+    }
+}
+
+/// The samples are right, or the tests above would damage nothing.
+#[test]
+fn without_damage_nothing_is_reported() {
+    for Sample {
+        of,
+        arguments,
+        input,
+    } in SAMPLES
+    {
+        let found = check(of, tokens(arguments), &tokens(input), [arguments, input]);
+        assert!(found.is_empty(), "{of:?}: {found:?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! How much is written for a hook and for a route. Users pay for every token with compile
+//! time, in each of their builds, so that growth is to be decided and not to happen.
+
+use proc_macro2::TokenStream;
+
+use super::{Macro, count, tokens};
+
+/// Something a user writes, and how many tokens it may cost.
+struct Budget {
+    what: &'static str,
+    written: &'static str,
+    tokens: usize,
+}
+
+/// A budget is some 15 % above what it was set at, so that it is not in the way of repairs.
+const fn budget(what: &'static str, written: &'static str, tokens: usize) -> Budget {
+    Budget {
+        what,
+        written,
+        tokens,
+    }
+}
+
+/// A handler that does nothing.
+const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 187);
+
+/// What each hook adds to it, with an argument that is found by its type.
+const HOOKS: [Budget; 6] = [
+    budget(
+        "message",
+        "fn message(&mut self, text: String, hub: &Hub) {}",
+        497,
+    ),
+    budget(
+        "async message",
+        "async fn message(&mut self, text: String, hub: &Hub) {}",
+        591,
+    ),
+    budget(
+        "info",
+        "fn info(&mut self, event: Event, hub: &Hub) {}",
+        469,
+    ),
+    budget(
+        "async info",
+        "async fn info(&mut self, event: Event, hub: &Hub) {}",
+        564,
+    ),
+    budget("terminate", "fn terminate(self, hub: &Hub) {}", 366),
+    budget(
+        "async terminate",
+        "async fn terminate(self, hub: &Hub) {}",
+        405,
+    ),
+];
+
+/// A table without routes.
+const EMPTY_TABLE: Budget = budget("table", "struct Routes; state: App;", 212);
+
+/// What each line adds to it.
+const LINES: [Budget; 7] = [
+    budget("literal route", r#"new: "/new" => Room;"#, 480),
+    budget("route with a text", r#"name: "/{name}" => Room;"#, 745),
+    budget(
+        "route with a typed parameter",
+        r#"id: "/{id: u64}" => Room;"#,
+        700,
+    ),
+    budget(
+        "route with two parameters",
+        r#"two: "/{id: u64}/{name}" => Room;"#,
+        934,
+    ),
+    budget("wildcard route", r#"rest: "/{*rest}" => Room;"#, 728),
+    budget(
+        "route with five options",
+        r#"set: "/set" => Room { ping: 20s, idle: 1m, rate: 20/s, mailbox: 8, origins: any };"#,
+        723,
+    ),
+    budget(
+        "nested table",
+        r#"admin: "/admin" => use admin::Routes;"#,
+        63,
+    ),
+];
+
+/// What a macro writes beside what it was given.
+fn added(of: Macro, written: &str) -> usize {
+    let given = tokens(written);
+    count(of.expand(TokenStream::new(), given.clone())).saturating_sub(count(given))
+}
+
+/// Prints a figure, and says whether it is within its budget.
+fn within(budget: &Budget, figure: usize) -> bool {
+    println!("{:30} {figure:5} of {:5}", budget.what, budget.tokens);
+    figure <= budget.tokens
+}
+
+#[test]
+fn a_hook_expands_within_its_budget() {
+    let handler = |hook: &str| {
+        let block = format!("impl Room {{ {} {hook} }}", HANDLER.written);
+        added(Macro::Handler, &block)
+    };
+    let alone = handler("");
+    let mut kept = within(&HANDLER, alone);
+    for hook in &HOOKS {
+        kept &= within(hook, handler(hook.written) - alone);
+    }
+    assert!(kept, "past a budget: write less, or raise it knowingly");
+}
+
+#[test]
+fn a_route_expands_within_its_budget() {
+    let table = |line: &str| {
+        let block = format!("{} {line}", EMPTY_TABLE.written);
+        added(Macro::Dispatch, &block)
+    };
+    let alone = table("");
+    let mut kept = within(&EMPTY_TABLE, alone);
+    for line in &LINES {
+        kept &= within(line, table(line.written) - alone);
+    }
+    assert!(kept, "past a budget: write less, or raise it knowingly");
+}
+
+/// Lines of one kind cost the same each: no line is compared with every other one in what is
+/// written.
+#[test]
+fn the_hundredth_route_costs_what_the_second_did() {
+    let table = |lines: usize| {
+        let lines = (0..lines).map(|line| format!("r{line}: \"/r{line}/{{id: u64}}\" => Room;"));
+        let lines: String = lines.collect();
+        let block = format!("{} {lines}", EMPTY_TABLE.written);
+        added(Macro::Dispatch, &block)
+    };
+    let second = table(2) - table(1);
+    let hundredth = table(100) - table(99);
+    println!("second {second}, hundredth {hundredth}");
+    assert!(hundredth <= second + second / 10);
+}

@@ -1,0 +1,72 @@
+//! What the macros write, as it would be formatted. A change of it is to be seen in a review:
+//! the macros' users compile these lines. `INSTA_UPDATE=always` writes the snapshots anew.
+
+use insta::assert_snapshot;
+
+use super::samples::{ASYNC_HOOKS, MAIN, PLACE, STATE, SYNC_HOOKS, TABLE};
+use super::{Macro, tokens};
+
+/// The expansion, formatted.
+fn formatted(of: Macro, input: &str) -> String {
+    let expansion = of.expand(tokens(""), tokens(input));
+    let file = syn::parse2(expansion).expect("an expansion that parses");
+    prettyplease::unparse(&file)
+}
+
+#[test]
+fn handler_with_plain_hooks() {
+    assert_snapshot!(formatted(Macro::Handler, SYNC_HOOKS));
+}
+
+#[test]
+fn handler_with_async_hooks_and_extractors() {
+    assert_snapshot!(formatted(Macro::Handler, ASYNC_HOOKS));
+}
+
+#[test]
+fn handler_with_a_hook_under_a_condition() {
+    let handler = "impl Room {
+        fn init() -> Self { Room }
+        #[cfg(unix)] fn message(&mut self, text: String) {}
+    }";
+    assert_snapshot!(formatted(Macro::Handler, handler));
+}
+
+#[test]
+fn handler_after_a_mistake() {
+    let handler = "impl Room {
+        fn init() {}
+        fn message(self, text: String) -> String { text }
+    }";
+    assert_snapshot!(formatted(Macro::Handler, handler));
+}
+
+#[test]
+fn table_of_every_kind_of_line() {
+    assert_snapshot!(formatted(Macro::Dispatch, TABLE));
+}
+
+#[test]
+fn table_after_a_mistake() {
+    let table = "pub struct Routes;
+        state: App;
+        room: \"/rooms/{id: u64}\" => Room { mailbocks: 8 };
+        name: \"/names/{name}\" => Room;
+        admin: \"/admin\" => use crate::admin::Routes;";
+    assert_snapshot!(formatted(Macro::Dispatch, table));
+}
+
+#[test]
+fn parts_of_a_state() {
+    assert_snapshot!(formatted(Macro::FromRef, STATE));
+}
+
+#[test]
+fn parameters_of_a_path() {
+    assert_snapshot!(formatted(Macro::PathParams, PLACE));
+}
+
+#[test]
+fn main_on_the_runtime() {
+    assert_snapshot!(formatted(Macro::Main, MAIN));
+}
