@@ -20,7 +20,7 @@ dispatch! {
     #[cfg(any())]
     off: "/off/{id: NoSuchType}/x" => NoSuchHandler;
     #[cfg(all())]
-    either: "/either/{id: u64}" => Echo;
+    either: "/either/{_id: u64}" => Echo;
     #[cfg(not(all()))]
     either: "/either/{id: u64}" => NoSuchHandler;
     #[cfg(any())]

@@ -43,7 +43,7 @@ dispatch! {
     home: "/" => Echo;
     room: "/rooms/{id: u64}" => Room { max_message: 16 KiB };
     seat: "/rooms/{id: u64}/{name}" => Seat { require_session: false, rate: 20/s };
-    files: "/files/{*rest}" => Echo;
+    files: "/files/{*_rest}" => Echo;
 }
 
 fn main() {

@@ -76,7 +76,7 @@ dispatch! {
     crate: for_table;
     state: App;
 
-    room: "/rooms/{id: u64}" => Room { ping: 20s, origins: any };
+    room: "/rooms/{id: u64}" => Room { ping: 20s, origins: same };
     inner: "/inner" => use Inner;
 }
 

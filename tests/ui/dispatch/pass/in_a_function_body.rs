@@ -19,7 +19,7 @@ fn main() {
         struct Routes;
         state: App;
 
-        echo: "/echo/{name}" => Echo;
+        echo: "/echo/{_name}" => Echo;
     }
 
     assert_eq!(Routes::echo("x").to_string(), "/echo/x");

@@ -22,7 +22,7 @@ macro_rules! declare {
         dispatch! {
             struct $name;
 
-            echo: "/echo/{id: u64}" => Echo;
+            echo: "/echo/{_id: u64}" => Echo;
         }
     };
 }

@@ -23,7 +23,7 @@ macro_rules! table {
     };
 }
 
-table!(pub Routes, String, room, "/rooms/{id: u64}", Echo, 8);
+table!(pub Routes, String, room, "/rooms/{_id: u64}", Echo, 8);
 
 fn main() {
     let _: Table<String> = Routes::table();

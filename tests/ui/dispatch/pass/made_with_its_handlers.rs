@@ -75,11 +75,11 @@ service! {
     pub Routes in outer over (u8, Vec<String>) = (1, Vec::new());
 
     /// Documented.
-    words "/words/{name}" { mailbox: 8, require_session: false } (text => String) -> Vec<String> {
+    words "/words/{_name}" { mailbox: 8, require_session: false } (text => String) -> Vec<String> {
         vec![text]
     }
     #[cfg(all())]
-    bytes "/bytes/{id: u64}/{*rest}" { origins: any, protocols: ["a", "b"] }
+    bytes "/bytes/{_id: u64}/{*_rest}" { origins: same, protocols: ["a", "b"] }
         (Json((first, ..)) => Json<(u8, u8)>) -> Option<String> { Some(first.to_string()) }
 
     ;

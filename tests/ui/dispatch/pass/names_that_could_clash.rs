@@ -1,4 +1,5 @@
 //! Names that the expansion or Rust might want for itself.
+#![allow(deprecated)]
 
 use ws_server::prelude::*;
 

@@ -41,7 +41,7 @@ mod users {
         pub struct Routes;
         state: Users;
 
-        feed: "/{name}/feed" => Feed;
+        feed: "/{_name}/feed" => Feed;
         misc: "/" => use misc::Routes;
     }
 

@@ -93,7 +93,7 @@ fn start(
     state: App;
 
     room: "/rooms/{id: ::core::primitive::u64}/{name}" => Room { start: start, ping: 20s };
-    rest: "/rest/{*rest}" => Echo;
+    rest: "/rest/{*_rest}" => Echo;
     page: "/page" => Echo { attach: page, origins: ["https://a.example"], rate: 2/s };
     inner: "/inner" => use Inner;
 }

@@ -18,13 +18,13 @@ dispatch! {
     struct Routes;
 
     new: "/rooms/new" => Echo;
-    id: "/rooms/{id: u64}" => Echo;
-    name: "/rooms/{name}" => Echo;
-    rest: "/rooms/{*rest}" => Echo;
-    all: "/{*all}" => Echo;
+    id: "/rooms/{_id: u64}" => Echo;
+    name: "/rooms/{_name}" => Echo;
+    rest: "/rooms/{*_rest}" => Echo;
+    all: "/{*_all}" => Echo;
     root: "/" => Echo;
-    one: "/{id: u64}/a" => Echo;
-    two: "/{id: i64}/b" => Echo;
+    one: "/{_id: u64}/a" => Echo;
+    two: "/{_id: i64}/b" => Echo;
 }
 
 fn main() {

@@ -96,7 +96,7 @@ pub mod chat {
         dispatch! {
             pub struct Public;
 
-            echo: "/echo/{id: u64}" => Echo;
+            echo: "/echo/{_id: u64}" => Echo;
         }
     }
 

@@ -28,6 +28,7 @@ mod r#mod {
     dispatch! {
         pub struct r#enum;
 
+        #[allow(deprecated)]
         r#fn: "/fn/{r#loop}" => r#impl;
     }
 }

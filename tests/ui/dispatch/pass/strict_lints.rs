@@ -133,7 +133,7 @@ pub mod library {
         pub struct Inner;
 
         echo: "/" => Echo;
-        rest: "/{*rest}" => Echo;
+        rest: "/{*_rest}" => Echo;
     }
 
     dispatch! {

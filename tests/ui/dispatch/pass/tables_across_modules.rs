@@ -20,7 +20,7 @@ mod api {
         dispatch! {
             pub(in crate::api) struct Routes;
 
-            echo: "/echo/{name}" => Echo;
+            echo: "/echo/{_name}" => Echo;
             side: "/side" => use super::v2::Routes;
         }
     }
@@ -31,7 +31,7 @@ mod api {
         dispatch! {
             pub(super) struct Routes;
 
-            echo: "/echo/{id: u8}" => super::v1::Echo;
+            echo: "/echo/{_id: u8}" => super::v1::Echo;
             inside: "/inside" => use self::inside::Routes;
         }
 
@@ -42,7 +42,7 @@ mod api {
             dispatch! {
                 pub(crate) struct Routes;
 
-                echo: "/{*rest}" => Echo;
+                echo: "/{*_rest}" => Echo;
             }
         }
     }

@@ -58,6 +58,7 @@ macro_rules! table {
         dispatch! {
             struct $name;
 
+            #[allow(deprecated)]
             $route: "/gen/{id: u64}/{*async}" => Room { mailbox: 3 };
         }
 

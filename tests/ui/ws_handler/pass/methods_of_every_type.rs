@@ -66,7 +66,7 @@ fn start(_: &Handshake) -> Result<(), Refusal> {
 dispatch! {
     struct Inner;
 
-    plain: "/plain/{name}/{id: u64}" => Plain;
+    plain: "/plain/{_name}/{_id: u64}" => Plain;
 }
 
 dispatch! {
