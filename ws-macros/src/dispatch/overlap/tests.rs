@@ -1,0 +1,200 @@
+use proc_macro2::Span;
+use proptest::prelude::*;
+use syn::LitStr;
+
+use super::super::reach::takers;
+use super::*;
+use crate::errors::Errors;
+
+fn both_match(first: &str, second: &str) -> Option<String> {
+    let errors = Errors::new();
+    let pattern = |text| Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
+    let found = ambiguous_path(&pattern(first), &pattern(second));
+    let other_way = ambiguous_path(&pattern(second), &pattern(first));
+    assert_eq!(found.is_some(), other_way.is_some(), "{first} and {second}");
+    errors.finish().expect("paths without mistakes");
+    found
+}
+
+#[test]
+fn patterns_of_one_shape_overlap_with_an_example() {
+    let rooms = both_match("/rooms/{id: u64}/chat", "/rooms/{number: u64}/chat");
+    assert_eq!(rooms.as_deref(), Some("/rooms/7/chat"));
+    assert_eq!(both_match("/a", "/a").as_deref(), Some("/a"));
+    assert_eq!(both_match("/", "/").as_deref(), Some("/"));
+    assert_eq!(both_match("/{a}", "/{b}").as_deref(), Some("/x"));
+    assert_eq!(both_match("/a/{*x}", "/a/{*y}").as_deref(), Some("/a"));
+    assert_eq!(
+        both_match("/{on: bool}", "/{off: bool}").as_deref(),
+        Some("/true")
+    );
+    assert_eq!(
+        both_match("/u/{id: UserId}", "/u/{it: UserId}").as_deref(),
+        Some("/u/{id}")
+    );
+}
+
+#[test]
+fn different_types_in_one_place_overlap() {
+    assert_eq!(both_match("/{a: u64}", "/{b: i32}").as_deref(), Some("/7"));
+    assert_eq!(
+        both_match("/{id: u64}", "/{slug: Slug}").as_deref(),
+        Some("/{id}")
+    );
+    assert_eq!(
+        both_match("/{a: u64}", "/{b: bool}").as_deref(),
+        Some("/{a}")
+    );
+    let nested = both_match("/{a: i64}/{b}", "/{c: u64}/x");
+    assert_eq!(nested.as_deref(), Some("/7/x"));
+}
+
+#[test]
+fn the_more_specific_of_two_patterns_is_no_overlap() {
+    assert_eq!(both_match("/rooms/new", "/rooms/{id: u64}"), None);
+    assert_eq!(both_match("/rooms/{id: u64}", "/rooms/{name}"), None);
+    assert_eq!(both_match("/rooms/{name}", "/rooms/{*rest}"), None);
+    assert_eq!(both_match("/rooms", "/rooms/{*rest}"), None);
+    assert_eq!(both_match("/", "/{*rest}"), None);
+    assert_eq!(both_match("/{a}/b/{c}", "/{a}/{b}/{*rest}"), None);
+}
+
+#[test]
+fn patterns_that_are_each_more_specific_somewhere_overlap() {
+    assert_eq!(both_match("/a/{x}", "/{y}/b").as_deref(), Some("/a/b"));
+    assert_eq!(both_match("/a/{*rest}", "/{x}").as_deref(), Some("/a"));
+    assert_eq!(
+        both_match("/a/{*rest}", "/{x}/{id: u64}").as_deref(),
+        Some("/a/7")
+    );
+    assert_eq!(
+        both_match("/7/{x}", "/{id: u64}/b").as_deref(),
+        Some("/7/b")
+    );
+}
+
+#[test]
+fn patterns_without_a_common_path_do_not_overlap() {
+    assert_eq!(both_match("/a", "/b"), None);
+    assert_eq!(both_match("/a/{x}", "/a"), None);
+    assert_eq!(both_match("/me/{x}", "/{id: u64}/b"), None);
+    assert_eq!(both_match("/{id: u64}/a", "/{id: i64}/b"), None);
+}
+
+fn parsed(text: &str) -> Pattern {
+    let errors = Errors::new();
+    let pattern = Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
+    errors.finish().expect("a path without mistakes");
+    pattern
+}
+
+/// Whether a pattern matches a path, by the definition.
+fn matches(segments: &[Segment], path: &[&str]) -> bool {
+    match (segments.first(), path.first()) {
+        (Some(Segment::Rest { .. }), _) | (None, None) => true,
+        (Some(segment), Some(text)) => {
+            let this = match segment {
+                Segment::Literal(literal) => literal == text,
+                Segment::Typed { written, .. } => may_read(written, text),
+                Segment::Text { .. } | Segment::Rest { .. } => true,
+            };
+            this && matches(&segments[1..], &path[1..])
+        }
+        _ => false,
+    }
+}
+
+/// A pattern of up to three segments and perhaps a wildcard.
+fn pattern() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![
+        3 => prop::sample::select(&["a", "b", "7", "true", "false"][..]).prop_map(str::to_owned),
+        1 => prop::sample::select(&["u64", "bool", "i8"][..]).prop_map(|ty| format!("{{N: {ty}}}")),
+        1 => Just("{N}".to_owned()),
+    ];
+    (prop::collection::vec(segment, 0..4), any::<bool>()).prop_map(|(segments, rest)| {
+        let named = segments.iter().enumerate();
+        let mut path: String = named
+            .map(|(at, segment)| format!("/{}", segment.replace('N', &format!("p{at}"))))
+            .collect();
+        if rest {
+            path.push_str("/{*rest}");
+        }
+        if path.is_empty() {
+            "/".to_owned()
+        } else {
+            path
+        }
+    })
+}
+
+/// Every path of up to four segments that could tell such patterns apart.
+fn paths() -> Vec<Vec<&'static str>> {
+    let mut all = vec![vec![]];
+    let mut last: Vec<Vec<&str>> = vec![vec![]];
+    for _ in 0..4 {
+        let longer = last.iter().flat_map(|path| {
+            ["a", "b", "7", "true", "false", "x"].map(|text| [&path[..], &[text]].concat())
+        });
+        last = longer.collect();
+        all.extend(last.iter().cloned());
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_called_disjoint_never_both_matches_and_each_witness_matches_both(
+        first in pattern(),
+        second in pattern(),
+    ) {
+        let (one, other) = (parsed(&first), parsed(&second));
+        let both = |path: &[&str]| matches(&one.segments, path) && matches(&other.segments, path);
+        let meet = paths().into_iter().find(|path| both(path));
+        match both_match(&first, &second) {
+            // Two types that read no text in common are taken to overlap, and one is shown.
+            Some(witness) if witness.contains('{') => {}
+            Some(witness) => {
+                let path: Vec<_> = witness.split('/').filter(|text| !text.is_empty()).collect();
+                prop_assert!(both(&path), "{} and {}: {}", first, second, witness);
+            }
+            None if meet.is_none() => {}
+            // They meet, and one of them is the more specific one, wherever they differ.
+            None => {
+                let weights = |pattern: &Pattern| -> Vec<u8> {
+                    let ends = match pattern.segments.last() {
+                        Some(Segment::Rest { .. }) => 0,
+                        _ => 3,
+                    };
+                    let own = pattern.segments.iter().map(Segment::weight);
+                    own.chain(std::iter::repeat(ends)).take(5).collect()
+                };
+                let until = |pattern: &Pattern| pattern.segments.iter().position(
+                    |segment| matches!(segment, Segment::Rest { .. })
+                ).unwrap_or(4);
+                let until = until(&one).min(until(&other));
+                let (one, other) = (weights(&one), weights(&other));
+                let pairs: Vec<_> = one.iter().zip(&other).take(until + 1).collect();
+                let more = pairs.iter().all(|(one, other)| one >= other);
+                let less = pairs.iter().all(|(one, other)| one <= other);
+                prop_assert!(more != less, "{} and {}", first, second);
+            }
+        }
+    }
+
+    #[test]
+    fn a_route_that_is_called_unreachable_leaves_no_path(
+        route in pattern(),
+        others in prop::collection::vec(pattern(), 0..5),
+    ) {
+        let own = parsed(&route);
+        let others: Vec<_> = others.iter().map(|other| parsed(other)).collect();
+        let others: Vec<&Pattern> = others.iter().collect();
+        if let Some(takers) = takers(&own, &others) {
+            let taken = |path: &[&str]| takers.iter().any(|at| matches(&others[*at].segments, path));
+            let left = paths().into_iter().find(|path| matches(&own.segments, path) && !taken(path));
+            prop_assert_eq!(left, None);
+        }
+    }
+}
