@@ -112,10 +112,11 @@ fn pattern() -> impl Strategy<Value = String> {
         1 => Just("{N}".to_owned()),
     ];
     (prop::collection::vec(segment, 0..4), any::<bool>()).prop_map(|(segments, rest)| {
-        let named = segments.iter().enumerate();
-        let mut path: String = named
-            .map(|(at, segment)| format!("/{}", segment.replace('N', &format!("p{at}"))))
-            .collect();
+        let mut path = String::new();
+        for (at, segment) in segments.iter().enumerate() {
+            path.push('/');
+            path.push_str(&segment.replace('N', &format!("p{at}")));
+        }
         if rest {
             path.push_str("/{*rest}");
         }
