@@ -74,7 +74,7 @@ pub mod chat {
     }
 
     dispatch! {
-        struct Routes;
+        pub struct Routes;
         state: App;
 
         room: "/rooms/{id: Id}" => Room { start: start };

@@ -5,7 +5,7 @@
 use ws_server::prelude::*;
 
 macro_rules! of_type {
-    ($ty:ty, $path:path, $lifetime:lifetime, $pattern:pat => $value:expr, $body:block) => {
+    ($ty:ty, $path:path, $lifetime:lifetime, $pattern:pat => $value:expr, $body:block, $reason:ty) => {
         #[ws_handler(crate = $path)]
         impl $ty {
             fn init<$lifetime>(_: &$lifetime Handshake) -> Result<$ty, Refusal> {
@@ -17,6 +17,10 @@ macro_rules! of_type {
             async fn info(&mut self, _: $ty, socket: &Socket<$ty>) {
                 let _ = std::future::ready(socket).await;
             }
+
+            fn terminate(self, reason: $reason) {
+                let _ = reason;
+            }
         }
     };
 }
@@ -25,7 +29,10 @@ use ws_server::reply::IntoReply;
 
 struct Pair<T>(T);
 
-of_type!(Pair<u8>, ::ws_server, 'h, (Json((_, 1..)) | Json((_, 0))) => Pair(1), { Close::NORMAL });
+of_type!(
+    Pair<u8>, ::ws_server, 'h, (Json((_, 1..)) | Json((_, 0))) => Pair(1), { Close::NORMAL },
+    CloseReason
+);
 
 macro_rules! of_hooks {
     ($name:ident { $($hook:item)* } $($called:ident($($ty:ty),*) -> $reply:ty;)*) => {
