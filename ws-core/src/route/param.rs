@@ -28,9 +28,12 @@ impl<T> ParamType<T> {
             write: T::to_string,
         }
     }
-    /// Whether this text, decoded, is a `T`.
-    pub fn reads(&self, text: &str) -> bool {
-        (self.reads)(text)
+
+    /// Whether a segment of a path, as [`Segments`](super::Segments) gives it, is a `T`, or
+    /// does not decode.
+    #[inline]
+    pub fn fits(&self, segment: &str) -> bool {
+        segment.is_empty() || (self.reads)(segment)
     }
 
     /// The parameter at this place of the pattern.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::path::{Malformed, SplitPath};
+use super::path::{self, Malformed};
 use super::spec::Rank;
 use super::start;
-use super::{Decide, Matcher, Origins, RouteSpec, Segment};
+use super::{Decide, Matcher, Origins, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, Opens};
 use crate::extract::{Endpoint, Handshake, Params};
 use crate::limits::LimitError;
@@ -114,18 +114,22 @@ impl Route {
     }
 
     /// The values of the parameters of a path that this route matches.
-    fn params(&self, path: &SplitPath<'_>, prefix: usize) -> Result<Params, Malformed> {
-        let mut names = self.spec.params.iter();
-        let mut values = Vec::with_capacity(names.len());
-        for (at, segment) in self.shape.iter().enumerate() {
-            let value = match segment {
-                Segment::Literal(_) => continue,
-                Segment::Typed(_) | Segment::Text => path.segment(prefix + at)?.to_owned(),
-                Segment::Rest => path.rest(prefix + at)?,
-            };
-            values.extend(names.next().map(|name| (*name, value)));
-        }
-        Ok(Params::new(values))
+    fn params(&self, path: Segments<'_>) -> Result<Params, Malformed> {
+        let mut path = path;
+        let mut shape = self.shape.iter();
+        Params::read(self.spec.params, path.len(), |value| {
+            for segment in shape.by_ref() {
+                match segment {
+                    Segment::Literal(_) => path = path.split().ok_or(Malformed)?.1,
+                    Segment::Typed(_) | Segment::Text => {
+                        path = path.write_next(value)?;
+                        break;
+                    }
+                    Segment::Rest => return path.write_rest(value),
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -174,19 +178,21 @@ impl Router {
     /// The most specific route for a path, which comes percent-encoded as it stands in the
     /// request's target, without its query.
     pub fn find(&self, path: &str) -> Lookup<'_> {
-        let path = SplitPath::new(path);
-        let hits = self.mounts.iter().filter_map(|mount| {
-            let number = (mount.matcher)(path.behind(&mount.prefix)?)?;
-            let route = mount.routes.get(number)?.as_ref()?;
-            Some((route, mount.prefix.len()))
-        });
-        let Some((route, prefix)) = hits.max_by_key(|(route, _)| route.rank) else {
-            return Lookup::Missing;
-        };
-        match route.params(&path, prefix) {
-            Ok(params) => Lookup::Found(route, params),
-            Err(Malformed) => Lookup::Malformed,
-        }
+        path::look_up(path, |path| {
+            let hits = self.mounts.iter().filter_map(|mount| {
+                let path = path.behind(&mount.prefix)?;
+                let number = (mount.matcher)(path)?;
+                let route = mount.routes.get(number)?.as_ref()?;
+                Some((route, path))
+            });
+            let Some((route, path)) = hits.max_by_key(|(route, _)| route.rank) else {
+                return Lookup::Missing;
+            };
+            match route.params(path) {
+                Ok(params) => Lookup::Found(route, params),
+                Err(Malformed) => Lookup::Malformed,
+            }
+        })
     }
 
     /// The routes of all tables; those of nested tables come first.

@@ -75,20 +75,23 @@ impl<R> Handler<R> for Any {
 }
 
 fn matcher(path: Segments<'_>) -> Option<usize> {
-    match path.text(0) {
-        Some("rooms") => {
-            if path.is(1, &ParamType::<u64>::new()) && path.end_at(2) {
-                return Some(1);
+    if let Some((segment, path)) = path.split() {
+        if segment == "rooms" {
+            if let Some((segment, path)) = path.split() {
+                if ParamType::<u64>::new().fits(segment) && path.is_end() {
+                    return Some(1);
+                }
+                if path.is_end() {
+                    return Some(2);
+                }
             }
-            if path.has(1) && path.end_at(2) {
-                return Some(2);
-            }
-            if path.end_at(1) {
+            if path.is_end() {
                 return Some(0);
             }
         }
-        Some("files") => return Some(4),
-        _ => {}
+        if segment == "files" {
+            return Some(4);
+        }
     }
     None
 }

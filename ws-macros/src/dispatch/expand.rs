@@ -42,6 +42,7 @@ pub fn table(table: &Table) -> TokenStream {
             dead_code, missing_debug_implementations, non_camel_case_types,
             non_local_definitions, non_upper_case_globals, private_bounds, private_interfaces,
             single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
+            unused_variables,
         )]
         const _: () = {
             mod __routes { #(#markers)* }
@@ -229,7 +230,7 @@ fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenSt
     for (number, route) in table.routes.iter().enumerate() {
         root.add(&route.pattern, number, &predicates(&route.attrs));
     }
-    let statements = root.statements(0, types);
+    let statements = root.statements(types);
     let path = if table.routes.is_empty() {
         quote!(_)
     } else {
