@@ -62,7 +62,7 @@ impl Pair {
 
     /// The length of all values, so that all of them are read; `None` where nothing matches.
     fn ours(&self, path: &str) -> Option<usize> {
-        match self.ours.find(path) {
+        match &self.ours.find(path) {
             Lookup::Found(_, params) => Some(params.iter().map(|(_, value)| value.len()).sum()),
             _ => None,
         }

@@ -62,7 +62,7 @@ impl Params {
     }
 
     /// A value for each of these names, in turn appended to a text by `write`. All of them
-    /// together have about so many bytes.
+    /// together have no more than so many bytes.
     pub(crate) fn read<E>(
         names: &'static [&'static str],
         bytes: usize,

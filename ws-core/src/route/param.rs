@@ -29,11 +29,10 @@ impl<T> ParamType<T> {
         }
     }
 
-    /// Whether a segment of a path, as [`Segments`](super::Segments) gives it, is a `T`, or
-    /// does not decode.
+    /// Whether this text, decoded, is a `T`.
     #[inline]
-    pub fn fits(&self, segment: &str) -> bool {
-        segment.is_empty() || (self.reads)(segment)
+    pub fn reads(&self, text: &str) -> bool {
+        (self.reads)(text)
     }
 
     /// The parameter at this place of the pattern.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::MAX_SEGMENTS;
+use super::{MAX_SEGMENTS, ParamType};
 
 /// An escape that is none, or bytes that are no UTF-8: the request is answered with 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,46 +13,168 @@ pub(super) struct Malformed;
 /// What a segment that does not decode becomes; no other segment is empty.
 const MALFORMED: Cow<'_, str> = Cow::Borrowed("");
 
-/// Looks something up by the segments of a path, which live no longer than that.
-///
-/// Nearly no path has an escape. Such a path is split only as far as a matcher goes, and
-/// nothing is allocated. Of any other so many segments are decoded as a pattern can have.
-pub(super) fn look_up<R>(path: &str, by: impl FnOnce(Segments<'_>) -> R) -> R {
-    let mut rest = skip_slashes(path);
-    if !path.as_bytes().contains(&b'%') {
-        return by(Segments { decoded: &[], rest });
-    }
-    let mut decoded = Vec::new();
-    while decoded.len() < MAX_SEGMENTS
-        && let Some((segment, behind)) = split(rest)
-    {
-        decoded.push(decode(segment).unwrap_or(MALFORMED));
-        rest = behind;
-    }
-    by(Segments {
-        decoded: &decoded,
-        rest,
-    })
+/// The most segments that a plain path has.
+const PLACES: usize = 8;
+
+/// The segments of one path; only so many are looked at as a pattern can have.
+#[derive(Debug)]
+pub(super) struct SplitPath<'p> {
+    first: [&'p str; PLACES],
+    more: &'p [Cow<'p, str>],
+    count: usize,
+    /// What lies behind these segments, not decoded; it is empty or has a segment.
+    tail: &'p str,
+    /// How long the path is.
+    bytes: usize,
 }
 
-/// The first segment of a path without a slash in front, and the path behind it, of the same
-/// kind; `None` at the end.
-#[inline]
-fn split(path: &str) -> Option<(&str, &str)> {
-    if path.is_empty() {
-        return None;
+impl<'p> SplitPath<'p> {
+    /// The segments of a plain path, as nearly all are: few segments and no escapes. It takes
+    /// no allocation. Of any other path it gives nothing.
+    #[inline]
+    pub(super) fn plain(path: &'p str) -> Option<Self> {
+        let mut first = [""; PLACES];
+        let (mut count, mut start) = (0, 0);
+        for (block, number) in path.as_bytes().chunks(BLOCK).zip(0..) {
+            let mut slashes = slashes(block)?;
+            while slashes != 0 {
+                let end = number * BLOCK + slashes.trailing_zeros() as usize;
+                slashes &= slashes - 1;
+                if end > start {
+                    *first.get_mut(count)? = path.get(start..end)?;
+                    count += 1;
+                }
+                start = end + 1;
+            }
+        }
+        if start < path.len() {
+            *first.get_mut(count)? = path.get(start..)?;
+            count += 1;
+        }
+        Some(Self {
+            first,
+            more: &[],
+            count,
+            tail: "",
+            bytes: path.len(),
+        })
     }
-    let end = path.bytes().position(|byte| byte == b'/');
-    match end.and_then(|end| path.split_at_checked(end)) {
-        Some((segment, rest)) => Some((segment, skip_slashes(rest))),
-        None => Some((path, "")),
+
+    /// The segments of any path. Their texts are kept by the caller.
+    #[cold]
+    pub(super) fn decoded(path: &'p str, texts: &'p mut Vec<Cow<'p, str>>) -> Self {
+        let mut tail = path.trim_start_matches('/');
+        while !tail.is_empty() && texts.len() < MAX_SEGMENTS {
+            let (segment, rest) = tail.split_once('/').unwrap_or((tail, ""));
+            texts.push(decode(segment).unwrap_or(MALFORMED));
+            tail = rest.trim_start_matches('/');
+        }
+        let mut first = [""; PLACES];
+        for (place, text) in first.iter_mut().zip(&*texts) {
+            *place = text;
+        }
+        Self {
+            first,
+            more: texts.get(PLACES..).unwrap_or_default(),
+            count: texts.len(),
+            tail,
+            bytes: path.len(),
+        }
+    }
+
+    /// The segment at this place; empty where there is none.
+    #[inline]
+    fn get(&self, at: usize) -> &str {
+        match self.first.get(at) {
+            Some(segment) => segment,
+            None => self.more.get(at - PLACES).map_or("", |segment| segment),
+        }
+    }
+
+    /// What all values together have no more bytes than.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What is left behind a prefix of literals, if the path begins with it.
+    #[inline]
+    pub(super) fn behind(&self, prefix: &[&str]) -> Option<Segments<'_>> {
+        for (at, literal) in prefix.iter().enumerate() {
+            if self.get(at) != *literal {
+                return None;
+            }
+        }
+        Some(Segments {
+            path: self,
+            from: prefix.len(),
+        })
+    }
+
+    /// The segment at this place.
+    #[inline]
+    pub(super) fn segment(&self, at: usize) -> Result<&str, Malformed> {
+        let segment = self.get(at);
+        if segment.is_empty() {
+            return Err(Malformed);
+        }
+        Ok(segment)
+    }
+
+    /// Writes all segments from this place on, joined with `/`.
+    pub(super) fn write_rest(&self, from: usize, into: &mut String) -> Result<(), Malformed> {
+        let start = into.len();
+        for at in from..self.count {
+            into.push_str(self.segment(at)?);
+            into.push('/');
+        }
+        for segment in self.tail.split('/').filter(|segment| !segment.is_empty()) {
+            into.push_str(&decode(segment)?);
+            into.push('/');
+        }
+        if into.len() > start {
+            into.pop();
+        }
+        Ok(())
     }
 }
 
+/// How many bytes are searched for slashes before the segments between these are looked at.
+const BLOCK: usize = 64;
+
+/// A bit for each slash of a block; nothing where the block has an escape.
 #[inline]
-fn skip_slashes(path: &str) -> &str {
-    let slashes = path.bytes().take_while(|byte| *byte == b'/').count();
-    path.get(slashes..).unwrap_or_default()
+fn slashes(block: &[u8]) -> Option<u64> {
+    let (mut slashes, mut escapes) = (0, 0);
+    let mut search = |word: [u8; 8], at: usize| {
+        let word = u64::from_le_bytes(word);
+        slashes |= equal_bytes(word, b'/') << at;
+        escapes |= equal_bytes(word, b'%');
+    };
+    for (word, number) in block.as_chunks().0.iter().zip(0..) {
+        search(*word, 8 * number);
+    }
+    if let Some(word) = block.last_chunk() {
+        // It overlaps what was searched.
+        search(*word, block.len() - 8);
+    } else {
+        let mut word = [0; 8];
+        for (to, byte) in word.iter_mut().zip(block) {
+            *to = *byte;
+        }
+        search(word, 0);
+    }
+    (escapes == 0).then_some(slashes)
+}
+
+/// A bit for each byte of the word that is this one, the lowest for the first.
+#[inline]
+const fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    let differ = word ^ u64::from_le_bytes([byte; 8]);
+    // The highest bit of each byte that does not differ.
+    let equal = !(((differ & LOW) + LOW) | differ | LOW);
+    // The product has the eight of them side by side in its highest byte.
+    (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// Decodes a segment (RFC 3986, section 2.1); what is no escape is an error.
@@ -71,121 +193,92 @@ fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
         .map_err(|_| Malformed)
 }
 
-/// What of a path a matcher has still to look at.
+/// The segments of a path that a table has to match: what is left behind its prefix.
 ///
-/// A segment that does not decode comes as an empty text, which no other segment is: it
-/// equals no literal and fits every parameter, so that its route is found and the client
-/// is told what is wrong.
+/// A segment that does not decode is an empty text here, which no other segment is: it equals
+/// no literal and fits every parameter, so that its route is found and the client is told what
+/// is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'p> {
-    /// The next segments, where the path has an escape.
-    decoded: &'p [Cow<'p, str>],
-    /// What is behind them, without a slash in front.
-    rest: &'p str,
+    path: &'p SplitPath<'p>,
+    from: usize,
 }
 
 impl<'p> Segments<'p> {
-    /// The next segment, decoded, and what is behind it; `None` at the end.
+    /// The text of a segment, decoded; empty where there is none or it does not decode.
     #[inline]
-    pub fn split(self) -> Option<(&'p str, Self)> {
-        if let Some((segment, decoded)) = self.decoded.split_first() {
-            return Some((segment, Self { decoded, ..self }));
-        }
-        let (segment, rest) = split(self.rest)?;
-        Some((segment, Self { rest, ..self }))
+    pub fn text(self, at: usize) -> &'p str {
+        self.path.get(self.from + at)
     }
 
-    /// Whether there are no more segments.
+    /// Whether there is a segment at this place.
     #[inline]
-    pub fn is_end(self) -> bool {
-        self.rest.is_empty() && self.decoded.is_empty()
+    pub fn has(self, at: usize) -> bool {
+        self.from + at < self.path.count
     }
 
-    /// How many bytes all values together may have.
-    pub(super) fn len(self) -> usize {
-        let decoded = self.decoded.iter().map(|segment| segment.len() + 1);
-        decoded.sum::<usize>() + self.rest.len()
+    /// Whether there is a segment at this place that reads as a `T`.
+    #[inline]
+    pub fn is<T>(self, at: usize, ty: &ParamType<T>) -> bool {
+        let text = self.text(at);
+        self.has(at) && (text.is_empty() || ty.reads(text))
     }
 
-    /// What is left behind a prefix of literals, if the path begins with it.
-    pub(super) fn behind(self, prefix: &[&str]) -> Option<Self> {
-        prefix.iter().try_fold(self, |path, literal| {
-            let (segment, path) = path.split()?;
-            (segment == *literal).then_some(path)
-        })
-    }
-
-    /// Writes the next segment, and gives what is behind it.
-    pub(super) fn write_next(self, into: &mut String) -> Result<Self, Malformed> {
-        let (segment, path) = self.split().ok_or(Malformed)?;
-        if segment.is_empty() {
-            return Err(Malformed);
-        }
-        into.push_str(segment);
-        Ok(path)
-    }
-
-    /// Writes all that is left, joined with `/`.
-    pub(super) fn write_rest(self, into: &mut String) -> Result<(), Malformed> {
-        let mut path = self;
-        while !path.decoded.is_empty() {
-            path = path.write_next(into)?;
-            if !path.is_end() {
-                into.push('/');
-            }
-        }
-        let mut rest = path.rest;
-        while let Some((segment, behind)) = split(rest) {
-            into.push_str(&decode(segment)?);
-            if !behind.is_empty() {
-                into.push('/');
-            }
-            rest = behind;
-        }
-        Ok(())
+    /// Whether there are exactly so many segments.
+    #[inline]
+    pub fn end_at(self, at: usize) -> bool {
+        self.from + at == self.path.count && self.path.tail.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::route::ParamType;
+
+    /// As the router does it; what goes both ways is the same on both.
+    fn look_up<R: PartialEq + fmt::Debug>(path: &str, by: impl Fn(&SplitPath<'_>) -> R) -> R {
+        let result = by(&SplitPath::decoded(path, &mut Vec::new()));
+        if let Some(path) = SplitPath::plain(path) {
+            assert_eq!(by(&path), result);
+        }
+        result
+    }
 
     fn texts(path: &str) -> Vec<String> {
-        look_up(path, |mut path| {
-            let mut texts = Vec::new();
-            while let Some((text, rest)) = path.split() {
-                texts.push(if text.is_empty() { "?" } else { text }.to_owned());
-                path = rest;
-            }
-            assert!(path.is_end());
-            texts
+        look_up(path, |path| {
+            let segments = path.behind(&[]).unwrap();
+            assert!(segments.end_at(path.count) && !segments.has(path.count));
+            let texts = (0..path.count).map(|at| path.get(at));
+            let texts = texts.map(|text| if text.is_empty() { "?" } else { text });
+            texts.map(str::to_owned).collect()
         })
     }
 
-    fn rest(path: &str) -> Result<String, Malformed> {
-        let mut rest = String::new();
-        look_up(path, |path| path.write_rest(&mut rest)).map(|()| rest)
+    fn rest(path: &str, from: usize) -> Result<String, Malformed> {
+        look_up(path, |path| {
+            let mut rest = String::from("before");
+            path.write_rest(from, &mut rest)?;
+            Ok(rest.split_off("before".len()))
+        })
     }
 
     #[test]
     fn empty_segments_do_not_count() {
-        for end in ["", "/c%20"] {
-            let has = |path: &str, expected: &[&str]| {
-                let all = expected.iter().copied().chain((!end.is_empty()).then_some("c "));
-                assert_eq!(texts(&format!("{path}{end}")), all.collect::<Vec<_>>());
-            };
-            has("/a/b", &["a", "b"]);
-            has("//a///b/", &["a", "b"]);
-            has("/", &[]);
-            has("", &[]);
-        }
+        assert_eq!(texts("/a/b"), ["a", "b"]);
+        assert_eq!(texts("//a///b/"), ["a", "b"]);
+        assert_eq!(texts("//a///b%20/"), ["a", "b "]);
+        assert_eq!(texts("/"), [""; 0]);
+        assert_eq!(texts(""), [""; 0]);
     }
 
     #[test]
     fn segments_are_decoded_after_the_path_is_split() {
         assert_eq!(texts("/a%2Fb/caf%C3%A9/%25"), ["a/b", "café", "%"]);
-        assert_eq!(texts("/café/ü"), ["café", "ü"]);
+        assert_eq!(texts("/é/ßßßßß/üüüüüüüüü/-"), ["é", "ßßßßß", "üüüüüüüüü", "-"]);
     }
 
     #[test]
@@ -197,48 +290,66 @@ mod tests {
     }
 
     #[test]
-    fn no_more_segments_are_decoded_than_a_pattern_can_have() {
-        let long = "/%78".repeat(100_000);
-        look_up(&long, |path| {
-            assert_eq!(path.decoded.len(), MAX_SEGMENTS);
-            let head = ["x"; MAX_SEGMENTS];
-            assert!(path.behind(&head).is_some_and(|path| !path.is_end()));
-        });
-        let all = "x/".repeat(100_000);
-        assert_eq!(rest(&long).unwrap(), all.trim_end_matches('/'));
+    fn no_more_segments_are_split_than_a_pattern_can_have() {
+        for (segment, text) in [("/x", "x/"), ("/%78", "x/")] {
+            let long = segment.repeat(100_000);
+            look_up(&long, |path| {
+                assert_eq!(path.count, MAX_SEGMENTS);
+                assert!(!path.behind(&[]).unwrap().end_at(MAX_SEGMENTS));
+            });
+            assert_eq!(rest(&long, 1).unwrap(), text.repeat(99_999).trim_end_matches('/'));
+            let most = segment.repeat(MAX_SEGMENTS);
+            for path in [most.clone(), most + "//"] {
+                assert_eq!(texts(&path), ["x"; MAX_SEGMENTS]);
+            }
+        }
     }
 
     #[test]
     fn a_rest_is_joined_without_empty_segments() {
-        assert_eq!(rest("//a//b/").unwrap(), "a/b");
-        assert_eq!(rest("//a%20//b/").unwrap(), "a /b");
-        assert_eq!(rest("/").unwrap(), "");
-        let (head, tail) = ("x/".repeat(MAX_SEGMENTS), "%79//z/");
-        assert_eq!(rest(&format!("{head}{tail}")).unwrap(), format!("{head}y/z"));
-        assert_eq!(rest(&format!("{head}%zz")), Err(Malformed));
-        assert_eq!(rest("/%zz/a"), Err(Malformed));
+        assert_eq!(rest("/a/b/c", 1).unwrap(), "b/c");
+        assert_eq!(rest("//a//b///c/", 1).unwrap(), "b/c");
+        assert_eq!(rest("/a//b%20//c/", 1).unwrap(), "b /c");
+        assert_eq!(rest("/a/b", 2).unwrap(), "");
+        let head = "/x".repeat(MAX_SEGMENTS);
+        assert_eq!(rest(&format!("{head}//%79/z/"), MAX_SEGMENTS - 1).unwrap(), "x/y/z");
+        assert_eq!(rest(&format!("{head}/%zz"), 1), Err(Malformed));
     }
 
     #[test]
-    fn a_malformed_segment_fits_every_type_and_is_no_value() {
-        look_up("/%zz/7", |path| {
+    fn a_malformed_segment_fits_every_type_and_no_literal() {
+        look_up("/%zz/7/x", |path| {
+            let segments = path.behind(&[]).unwrap();
             let number = ParamType::<u64>::new();
-            let (segment, behind) = path.split().unwrap();
-            assert!(number.fits(segment) && !number.fits("x"));
-            assert!(path.write_next(&mut String::new()).is_err());
-            assert!(behind.write_next(&mut String::new()).is_ok());
+            let are_numbers = [0, 1, 2, 3].map(|at| segments.is(at, &number));
+            assert_eq!(are_numbers, [true, true, false, false]);
+            assert_eq!((segments.text(0), segments.text(3)), ("", ""));
+            assert_eq!(path.segment(0), Err(Malformed));
         });
+        assert_eq!(rest("/%zz/7", 0), Err(Malformed));
     }
 
     #[test]
     fn a_prefix_is_compared_and_left_behind() {
         for path in ["/ad%6Din/users", "/admin/users"] {
             look_up(path, |path| {
-                let behind = path.behind(&["admin"]).unwrap();
-                assert_eq!(behind.split().unwrap().0, "users");
+                assert_eq!(path.behind(&["admin"]).unwrap().text(0), "users");
                 assert!(path.behind(&["users"]).is_none());
                 assert!(path.behind(&["admin", "users", "x"]).is_none());
             });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_split_at_its_slashes(path in "[/a%é]{0,80}|[/a]{0,20}|/?([a-zé]{1,60}/){0,8}") {
+            let expected = path.split('/').filter(|segment| !segment.is_empty());
+            let expected: Vec<_> = expected.collect();
+            let plain = SplitPath::plain(&path);
+            prop_assert_eq!(plain.is_some(), expected.len() <= PLACES && !path.contains('%'));
+            if plain.is_some() {
+                prop_assert_eq!(texts(&path), expected);
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::path::{self, Malformed};
+use super::path::{Malformed, SplitPath};
 use super::spec::Rank;
 use super::start;
-use super::{Decide, Matcher, Origins, RouteSpec, Segment, Segments};
+use super::{Decide, Matcher, Origins, RouteSpec, Segment};
 use crate::driver::{Connect, Opens};
 use crate::extract::{Endpoint, Handshake, Params};
 use crate::limits::LimitError;
@@ -114,18 +114,17 @@ impl Route {
     }
 
     /// The values of the parameters of a path that this route matches.
-    fn params(&self, path: Segments<'_>) -> Result<Params, Malformed> {
-        let mut path = path;
-        let mut shape = self.shape.iter();
-        Params::read(self.spec.params, path.len(), |value| {
-            for segment in shape.by_ref() {
+    fn params(&self, path: &SplitPath<'_>, prefix: usize) -> Result<Params, Malformed> {
+        let mut shape = self.shape.iter().zip(prefix..);
+        Params::read(self.spec.params, path.bytes(), |value| {
+            for (segment, at) in shape.by_ref() {
                 match segment {
-                    Segment::Literal(_) => path = path.split().ok_or(Malformed)?.1,
+                    Segment::Literal(_) => {}
                     Segment::Typed(_) | Segment::Text => {
-                        path = path.write_next(value)?;
+                        value.push_str(path.segment(at)?);
                         break;
                     }
-                    Segment::Rest => return path.write_rest(value),
+                    Segment::Rest => return path.write_rest(at, value),
                 }
             }
             Ok(())
@@ -178,21 +177,34 @@ impl Router {
     /// The most specific route for a path, which comes percent-encoded as it stands in the
     /// request's target, without its query.
     pub fn find(&self, path: &str) -> Lookup<'_> {
-        path::look_up(path, |path| {
-            let hits = self.mounts.iter().filter_map(|mount| {
-                let path = path.behind(&mount.prefix)?;
-                let number = (mount.matcher)(path)?;
-                let route = mount.routes.get(number)?.as_ref()?;
-                Some((route, path))
-            });
-            let Some((route, path)) = hits.max_by_key(|(route, _)| route.rank) else {
-                return Lookup::Missing;
-            };
-            match route.params(path) {
-                Ok(params) => Lookup::Found(route, params),
-                Err(Malformed) => Lookup::Malformed,
+        match SplitPath::plain(path) {
+            Some(path) => self.look_up(&path),
+            None => self.look_up(&SplitPath::decoded(path, &mut Vec::new())),
+        }
+    }
+
+    #[inline]
+    fn look_up(&self, path: &SplitPath<'_>) -> Lookup<'_> {
+        let mut best: Option<(&Arc<Route>, usize)> = None;
+        for mount in &self.mounts {
+            if let Some(segments) = path.behind(&mount.prefix)
+                && let Some(number) = (mount.matcher)(segments)
+                && let Some(Some(route)) = mount.routes.get(number)
+                && best.is_none_or(|(known, _)| known.rank < route.rank)
+            {
+                best = Some((route, mount.prefix.len()));
             }
-        })
+        }
+        let Some((route, prefix)) = best else {
+            return Lookup::Missing;
+        };
+        if route.spec.params.is_empty() {
+            return Lookup::Found(route, Params::default());
+        }
+        match route.params(path, prefix) {
+            Ok(params) => Lookup::Found(route, params),
+            Err(Malformed) => Lookup::Malformed,
+        }
     }
 
     /// The routes of all tables; those of nested tables come first.

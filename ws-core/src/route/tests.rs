@@ -75,23 +75,20 @@ impl<R> Handler<R> for Any {
 }
 
 fn matcher(path: Segments<'_>) -> Option<usize> {
-    if let Some((segment, path)) = path.split() {
-        if segment == "rooms" {
-            if let Some((segment, path)) = path.split() {
-                if ParamType::<u64>::new().fits(segment) && path.is_end() {
-                    return Some(1);
-                }
-                if path.is_end() {
-                    return Some(2);
-                }
+    match path.text(0) {
+        "rooms" => {
+            if path.is(1, &ParamType::<u64>::new()) && path.end_at(2) {
+                return Some(1);
             }
-            if path.is_end() {
+            if path.has(1) && path.end_at(2) {
+                return Some(2);
+            }
+            if path.end_at(1) {
                 return Some(0);
             }
         }
-        if segment == "files" {
-            return Some(4);
-        }
+        "files" => return Some(4),
+        _ => {}
     }
     None
 }

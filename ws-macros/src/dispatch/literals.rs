@@ -16,13 +16,25 @@ pub struct Literal<'t> {
     pub then: TokenStream,
 }
 
-/// Statements that run those of the literal that `segment` equals, if there is one.
-pub fn choose(literals: &[Literal<'_>]) -> TokenStream {
-    let all: Vec<_> = literals.iter().collect();
-    if all.len() <= FEW {
-        return compare(&all);
+/// Statements that run those of the literal that the segment at this place is, if there is one.
+pub fn choose(at: usize, literals: &[Literal<'_>]) -> TokenStream {
+    if literals.is_empty() {
+        return TokenStream::new();
     }
-    let arms = grouped(&all, |text| text.len()).into_iter();
+    let all: Vec<_> = literals.iter().collect();
+    let inner = if all.len() <= FEW {
+        compare(&all)
+    } else {
+        by_length(&all)
+    };
+    quote! {
+        let segment = path.text(#at);
+        #inner
+    }
+}
+
+fn by_length(literals: &[&Literal<'_>]) -> TokenStream {
+    let arms = grouped(literals, |text| text.len()).into_iter();
     let arms = arms.map(|(length, group)| {
         let (length, inner) = (Token::usize_unsuffixed(length), of_one_length(&group));
         quote!(#length => { #inner })

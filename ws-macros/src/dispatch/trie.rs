@@ -84,38 +84,30 @@ impl Node {
         &mut self.typed[at].node
     }
 
-    /// Statements that return the number of the route that matches from here on, if one does.
-    /// They name what is left of the path `path`, and of that the first segment `segment`.
-    pub fn statements(&self, types: &ParamTypes<'_>) -> TokenStream {
+    /// Statements that return the number of the route that matches from this segment on,
+    /// if one does. They name the segments `path`.
+    pub fn statements(&self, at: usize, types: &ParamTypes<'_>) -> TokenStream {
         let literals = self.literals.iter().map(|(text, node)| Literal {
             text,
             condition: condition(&node.conditions),
-            then: node.statements(types),
+            then: node.statements(at + 1, types),
         });
-        let literals = literals::choose(&literals.collect::<Vec<_>>());
+        let literals = literals::choose(at, &literals.collect::<Vec<_>>());
         let with_type = self.typed.iter().map(|Typed { written, node }| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(types));
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
             let ty = types.name(written);
-            quote!(#condition { if #ty.fits(segment) { #inner } })
+            quote!(#condition { if path.is(#at, &#ty) { #inner } })
         });
         let text = self.text.iter().map(|node| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(types));
-            quote!(#condition { #inner })
-        });
-        let goes_on = !(self.literals.is_empty() && self.typed.is_empty() && self.text.is_none());
-        let next = goes_on.then(|| {
-            quote! {
-                if let ::core::option::Option::Some((segment, path)) = path.split() {
-                    #literals #(#with_type)* #(#text)*
-                }
-            }
+            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
+            quote!(#condition { if path.has(#at) { #inner } })
         });
         let ends = self.ends.iter().map(|Leaf { number, condition }| {
-            quote!(#condition { if path.is_end() { return ::core::option::Option::Some(#number); } })
+            quote!(#condition { if path.end_at(#at) { return ::core::option::Option::Some(#number); } })
         });
         let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
             quote!(#condition { return ::core::option::Option::Some(#number); })
         });
-        quote!(#next #(#ends)* #(#wildcards)*)
+        quote!(#literals #(#with_type)* #(#text)* #(#ends)* #(#wildcards)*)
     }
 }
