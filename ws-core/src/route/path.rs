@@ -35,10 +35,15 @@ impl<'p> SplitPath<'p> {
     pub(super) fn plain(path: &'p str) -> Option<Self> {
         let mut first = [""; PLACES];
         let (mut count, mut start) = (0, 0);
-        for (block, number) in path.as_bytes().chunks(BLOCK).zip(0..) {
-            let mut slashes = slashes(block)?;
+        let mut at = 0;
+        while at < path.len() {
+            let word = word(path.as_bytes(), at);
+            if equal_bytes(word, b'%') != 0 {
+                return None;
+            }
+            let mut slashes = equal_bytes(word, b'/');
             while slashes != 0 {
-                let end = number * BLOCK + slashes.trailing_zeros() as usize;
+                let end = at + slashes.trailing_zeros() as usize / 8;
                 slashes &= slashes - 1;
                 if end > start {
                     *first.get_mut(count)? = path.get(start..end)?;
@@ -46,6 +51,7 @@ impl<'p> SplitPath<'p> {
                 }
                 start = end + 1;
             }
+            at += 8;
         }
         if start < path.len() {
             *first.get_mut(count)? = path.get(start..)?;
@@ -138,43 +144,26 @@ impl<'p> SplitPath<'p> {
     }
 }
 
-/// How many bytes are searched for slashes before the segments between these are looked at.
-const BLOCK: usize = 64;
-
-/// A bit for each slash of a block; nothing where the block has an escape.
+/// Eight bytes from this place on, the first of them lowest; behind the end all are zero.
 #[inline]
-fn slashes(block: &[u8]) -> Option<u64> {
-    let (mut slashes, mut escapes) = (0, 0);
-    let mut search = |word: [u8; 8], at: usize| {
-        let word = u64::from_le_bytes(word);
-        slashes |= equal_bytes(word, b'/') << at;
-        escapes |= equal_bytes(word, b'%');
-    };
-    for (word, number) in block.as_chunks().0.iter().zip(0..) {
-        search(*word, 8 * number);
+fn word(path: &[u8], at: usize) -> u64 {
+    let rest = path.get(at..).unwrap_or_default();
+    if let Some(word) = rest.first_chunk() {
+        return u64::from_le_bytes(*word);
     }
-    if let Some(word) = block.last_chunk() {
-        // It overlaps what was searched.
-        search(*word, block.len() - 8);
-    } else {
-        let mut word = [0; 8];
-        for (to, byte) in word.iter_mut().zip(block) {
-            *to = *byte;
-        }
-        search(word, 0);
+    if let Some(word) = path.last_chunk() {
+        return u64::from_le_bytes(*word) >> (8 * (8 - rest.len()));
     }
-    (escapes == 0).then_some(slashes)
+    let bytes = rest.iter().rev();
+    bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// A bit for each byte of the word that is this one, the lowest for the first.
+/// The highest bit of each byte of the word that is this one.
 #[inline]
 const fn equal_bytes(word: u64, byte: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
     let differ = word ^ u64::from_le_bytes([byte; 8]);
-    // The highest bit of each byte that does not differ.
-    let equal = !(((differ & LOW) + LOW) | differ | LOW);
-    // The product has the eight of them side by side in its highest byte.
-    (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    !(((differ & LOW) + LOW) | differ | LOW)
 }
 
 /// Decodes a segment (RFC 3986, section 2.1); what is no escape is an error.
