@@ -8,6 +8,7 @@
 mod ast;
 mod check;
 mod expand;
+mod literals;
 mod options;
 mod overlap;
 mod param_types;

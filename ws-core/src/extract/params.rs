@@ -1,5 +1,6 @@
 //! `Path<T>`: the parameters of a route.
 
+use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
@@ -31,28 +32,80 @@ impl<T> Deref for Path<T> {
 }
 
 /// The values of a route's parameters, percent-decoded, in the order of the pattern.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone)]
 pub struct Params {
-    values: Vec<(&'static str, String)>,
+    values: Values,
+}
+
+/// The most values that stand in one text; nearly no pattern has more parameters.
+const JOINED: usize = 4;
+
+#[derive(Clone)]
+enum Values {
+    /// Each on its own.
+    Each(Vec<(&'static str, String)>),
+    /// One behind the other, which takes one allocation for all of them. Each has its name,
+    /// and its end in the text.
+    Joined {
+        names: &'static [&'static str],
+        text: String,
+        ends: [usize; JOINED],
+    },
 }
 
 impl Params {
     /// These values under these names.
     pub fn new(values: Vec<(&'static str, String)>) -> Self {
-        Self { values }
+        Self {
+            values: Values::Each(values),
+        }
+    }
+
+    /// A value for each of these names, in turn appended to a text by `write`. All of them
+    /// together have no more than so many bytes.
+    pub(crate) fn read<E>(
+        names: &'static [&'static str],
+        bytes: usize,
+        mut write: impl FnMut(&mut String) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        if (1..=JOINED).contains(&names.len()) {
+            let mut text = String::with_capacity(bytes);
+            let mut ends = [0; JOINED];
+            for (_, end) in names.iter().zip(&mut ends) {
+                write(&mut text)?;
+                *end = text.len();
+            }
+            let values = Values::Joined { names, text, ends };
+            return Ok(Self { values });
+        }
+        let values = names.iter().map(|name| {
+            let mut value = String::new();
+            write(&mut value).map(|()| (*name, value))
+        });
+        Ok(Self::new(values.collect::<Result<_, _>>()?))
+    }
+
+    /// The name and the value at this place of the pattern.
+    fn get(&self, place: usize) -> Option<(&'static str, &str)> {
+        match &self.values {
+            Values::Each(values) => values.get(place).map(|(name, value)| (*name, &**value)),
+            Values::Joined { names, text, ends } => {
+                let start = place.checked_sub(1).map_or(Some(0), |at| ends.get(at).copied());
+                Some((*names.get(place)?, text.get(start?..*ends.get(place)?)?))
+            }
+        }
     }
 
     /// The value of this name, as it stands in the path, percent-decoded.
     pub fn named(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
+        self.iter()
             .find(|(known, _)| *known == name)
-            .map(|(_, value)| &**value)
+            .map(|(_, value)| value)
     }
 
     /// Names and values in the order of the pattern.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.values.iter().map(|(name, value)| (*name, &**value))
+        (0..).map_while(|place| self.get(place))
     }
 
     /// The value at this place of the pattern, read as a `T`.
@@ -62,11 +115,9 @@ impl Params {
     /// 404 where there is no such value, or it is no `T`: then the path is not one of
     /// the route's.
     pub fn parse<T: FromStr>(&self, place: usize) -> Result<T, Refusal> {
-        let value = self
-            .values
-            .get(place)
-            .and_then(|(_, value)| value.parse().ok());
-        value.ok_or(Refusal::NOT_FOUND)
+        self.get(place)
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or(Refusal::NOT_FOUND)
     }
 
     /// The value of this name, read as a `T`.
@@ -78,6 +129,27 @@ impl Params {
         self.named(name)
             .and_then(|value| value.parse().ok())
             .ok_or(Refusal::NOT_FOUND)
+    }
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Params {}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Params ")?;
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -121,3 +193,68 @@ pub struct NameChar<const C: char, Rest>(std::marker::PhantomData<Rest>);
 /// The end of a parameter's name.
 #[derive(Debug)]
 pub enum NameEnd {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: &[&str] = &["a", "b", "c", "d", "e", "f"];
+
+    /// The same values, read from a path and made of a list.
+    fn both(names: &'static [&'static str], values: &[&str]) -> [Params; 2] {
+        let mut rest = values.iter();
+        let read = Params::read(names, 0, |text| {
+            text.push_str(rest.next().ok_or(())?);
+            Ok::<_, ()>(())
+        });
+        let values = values.iter().map(|value| (*value).to_owned());
+        let listed = names.iter().copied().zip(values).collect();
+        [read.unwrap(), Params::new(listed)]
+    }
+
+    #[test]
+    fn values_are_the_same_however_they_are_kept() {
+        let values = ["7", "", "käse", "a/b", "x", ""];
+        for count in 0..=values.len() {
+            let [read, listed] = both(&NAMES[..count], &values[..count]);
+            let pairs: Vec<_> = read.iter().collect();
+            assert_eq!(pairs, listed.iter().collect::<Vec<_>>());
+            assert_eq!(pairs.len(), count);
+            assert_eq!(read, listed);
+            for (place, name) in NAMES.iter().enumerate() {
+                let value = values[..count].get(place).copied();
+                assert_eq!((read.named(name), listed.named(name)), (value, value));
+                let parsed = read.parse::<String>(place);
+                assert_eq!(parsed.ok().as_deref(), value);
+            }
+        }
+    }
+
+    #[test]
+    fn params_that_differ_are_not_equal() {
+        let [one, _] = both(&["a", "b"], &["x", "yz"]);
+        for (names, values) in [
+            (&["a", "b"], ["xy", "z"]),
+            (&["a", "c"], ["x", "yz"]),
+        ] {
+            let [other, listed] = both(names, &values);
+            assert!(one != other && one != listed);
+        }
+        assert_ne!(one, both(&["a"], &["x"])[0]);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_written_is_an_error() {
+        for count in [1, 6] {
+            let read = Params::read(&NAMES[..count], 0, |_| Err(()));
+            assert_eq!(read, Err(()));
+        }
+    }
+
+    #[test]
+    fn params_show_their_names_and_values() {
+        let [read, listed] = both(&["a"], &["x"]);
+        assert_eq!(format!("{read:?}"), r#"Params {"a": "x"}"#);
+        assert_eq!(format!("{listed:?}"), r#"Params {"a": "x"}"#);
+    }
+}

@@ -28,7 +28,9 @@ impl<T> ParamType<T> {
             write: T::to_string,
         }
     }
+
     /// Whether this text, decoded, is a `T`.
+    #[inline]
     pub fn reads(&self, text: &str) -> bool {
         (self.reads)(text)
     }

@@ -10,69 +10,164 @@ use super::{MAX_SEGMENTS, ParamType};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Malformed;
 
-/// One segment, decoded.
-type Decoded<'p> = Result<Cow<'p, str>, Malformed>;
+/// What a segment that does not decode becomes; no other segment is empty.
+const MALFORMED: Cow<'_, str> = Cow::Borrowed("");
+
+/// The most segments that a plain path has.
+const PLACES: usize = 8;
 
 /// The segments of one path; only so many are looked at as a pattern can have.
 #[derive(Debug)]
 pub(super) struct SplitPath<'p> {
-    head: Vec<Decoded<'p>>,
-    /// What lies behind the head; it is empty or has a segment.
+    first: [&'p str; PLACES],
+    more: &'p [Cow<'p, str>],
+    count: usize,
+    /// What lies behind these segments, not decoded; it is empty or has a segment.
     tail: &'p str,
+    /// How long the path is.
+    bytes: usize,
 }
 
 impl<'p> SplitPath<'p> {
-    pub(super) fn new(path: &'p str) -> Self {
-        let mut head = Vec::new();
+    /// The segments of a plain path, as nearly all are: few segments and no escapes. It takes
+    /// no allocation. Of any other path it gives nothing.
+    #[inline]
+    pub(super) fn plain(path: &'p str) -> Option<Self> {
+        let mut first = [""; PLACES];
+        let (mut count, mut start) = (0, 0);
+        let mut at = 0;
+        while at < path.len() {
+            let word = word(path.as_bytes(), at);
+            if equal_bytes(word, b'%') != 0 {
+                return None;
+            }
+            let mut slashes = equal_bytes(word, b'/');
+            while slashes != 0 {
+                let end = at + slashes.trailing_zeros() as usize / 8;
+                slashes &= slashes - 1;
+                if end > start {
+                    *first.get_mut(count)? = path.get(start..end)?;
+                    count += 1;
+                }
+                start = end + 1;
+            }
+            at += 8;
+        }
+        if start < path.len() {
+            *first.get_mut(count)? = path.get(start..)?;
+            count += 1;
+        }
+        Some(Self {
+            first,
+            more: &[],
+            count,
+            tail: "",
+            bytes: path.len(),
+        })
+    }
+
+    /// The segments of any path. Their texts are kept by the caller.
+    #[cold]
+    pub(super) fn decoded(path: &'p str, texts: &'p mut Vec<Cow<'p, str>>) -> Self {
         let mut tail = path.trim_start_matches('/');
-        while !tail.is_empty() && head.len() < MAX_SEGMENTS {
+        while !tail.is_empty() && texts.len() < MAX_SEGMENTS {
             let (segment, rest) = tail.split_once('/').unwrap_or((tail, ""));
-            head.push(decode(segment));
+            texts.push(decode(segment).unwrap_or(MALFORMED));
             tail = rest.trim_start_matches('/');
         }
-        Self { head, tail }
+        let mut first = [""; PLACES];
+        for (place, text) in first.iter_mut().zip(&*texts) {
+            *place = text;
+        }
+        Self {
+            first,
+            more: texts.get(PLACES..).unwrap_or_default(),
+            count: texts.len(),
+            tail,
+            bytes: path.len(),
+        }
+    }
+
+    /// The segment at this place; empty where there is none.
+    #[inline]
+    fn get(&self, at: usize) -> &str {
+        match self.first.get(at) {
+            Some(segment) => segment,
+            None => self.more.get(at - PLACES).map_or("", |segment| segment),
+        }
+    }
+
+    /// What all values together have no more bytes than.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What is left behind a prefix of literals, if the path begins with it.
+    #[inline]
     pub(super) fn behind(&self, prefix: &[&str]) -> Option<Segments<'_>> {
-        let here = Segments {
-            path: self,
-            from: 0,
-        };
-        let begins = prefix
-            .iter()
-            .enumerate()
-            .all(|(at, text)| here.text(at) == Some(text));
-        begins.then_some(Segments {
+        for (at, literal) in prefix.iter().enumerate() {
+            if self.get(at) != *literal {
+                return None;
+            }
+        }
+        Some(Segments {
             path: self,
             from: prefix.len(),
         })
     }
 
     /// The segment at this place.
+    #[inline]
     pub(super) fn segment(&self, at: usize) -> Result<&str, Malformed> {
-        self.head
-            .get(at)
-            .ok_or(Malformed)?
-            .as_deref()
-            .map_err(|malformed| *malformed)
+        let segment = self.get(at);
+        if segment.is_empty() {
+            return Err(Malformed);
+        }
+        Ok(segment)
     }
 
-    /// All segments from this place on, joined with `/`.
-    pub(super) fn rest(&self, from: usize) -> Result<String, Malformed> {
-        let head = self.head.iter().skip(from).cloned();
-        let tail = self
-            .tail
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(decode);
-        let all = head.chain(tail).collect::<Result<Vec<_>, _>>()?;
-        Ok(all.join("/"))
+    /// Writes all segments from this place on, joined with `/`.
+    pub(super) fn write_rest(&self, from: usize, into: &mut String) -> Result<(), Malformed> {
+        let start = into.len();
+        for at in from..self.count {
+            into.push_str(self.segment(at)?);
+            into.push('/');
+        }
+        for segment in self.tail.split('/').filter(|segment| !segment.is_empty()) {
+            into.push_str(&decode(segment)?);
+            into.push('/');
+        }
+        if into.len() > start {
+            into.pop();
+        }
+        Ok(())
     }
 }
 
+/// Eight bytes from this place on, the first of them lowest; behind the end all are zero.
+#[inline]
+fn word(path: &[u8], at: usize) -> u64 {
+    let rest = path.get(at..).unwrap_or_default();
+    if let Some(word) = rest.first_chunk() {
+        return u64::from_le_bytes(*word);
+    }
+    if let Some(word) = path.last_chunk() {
+        return u64::from_le_bytes(*word) >> (8 * (8 - rest.len()));
+    }
+    let bytes = rest.iter().rev();
+    bytes.fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// The highest bit of each byte of the word that is this one.
+#[inline]
+const fn equal_bytes(word: u64, byte: u8) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    let differ = word ^ u64::from_le_bytes([byte; 8]);
+    !(((differ & LOW) + LOW) | differ | LOW)
+}
+
 /// Decodes a segment (RFC 3986, section 2.1); what is no escape is an error.
-fn decode(segment: &str) -> Decoded<'_> {
+fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
     let mut escapes = segment.split('%').skip(1);
     let valid = escapes.all(|text| {
         let mut digits = text.bytes();
@@ -89,8 +184,9 @@ fn decode(segment: &str) -> Decoded<'_> {
 
 /// The segments of a path that a table has to match: what is left behind its prefix.
 ///
-/// A segment that does not decode equals no literal and fits every parameter, so that
-/// its route is found and the client is told what is wrong.
+/// A segment that does not decode is an empty text here, which no other segment is: it equals
+/// no literal and fits every parameter, so that its route is found and the client is told what
+/// is wrong.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'p> {
     path: &'p SplitPath<'p>,
@@ -98,47 +194,72 @@ pub struct Segments<'p> {
 }
 
 impl<'p> Segments<'p> {
-    /// The text of a segment, decoded; `None` where there is none or it does not decode.
-    pub fn text(self, at: usize) -> Option<&'p str> {
-        self.path.head.get(self.from + at)?.as_deref().ok()
+    /// The text of a segment, decoded; empty where there is none or it does not decode.
+    #[inline]
+    pub fn text(self, at: usize) -> &'p str {
+        self.path.get(self.from + at)
     }
 
     /// Whether there is a segment at this place.
+    #[inline]
     pub fn has(self, at: usize) -> bool {
-        self.from + at < self.path.head.len()
+        self.from + at < self.path.count
     }
 
     /// Whether there is a segment at this place that reads as a `T`.
+    #[inline]
     pub fn is<T>(self, at: usize, ty: &ParamType<T>) -> bool {
-        match self.path.head.get(self.from + at) {
-            Some(Ok(text)) => ty.reads(text),
-            Some(Err(Malformed)) => true,
-            None => false,
-        }
+        let text = self.text(at);
+        self.has(at) && (text.is_empty() || ty.reads(text))
     }
 
     /// Whether there are exactly so many segments.
+    #[inline]
     pub fn end_at(self, at: usize) -> bool {
-        self.from + at == self.path.head.len() && self.path.tail.is_empty()
+        self.from + at == self.path.count && self.path.tail.is_empty()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
+    use proptest::prelude::*;
+
     use super::*;
 
+    /// As the router does it; what goes both ways is the same on both.
+    fn look_up<R: PartialEq + fmt::Debug>(path: &str, by: impl Fn(&SplitPath<'_>) -> R) -> R {
+        let result = by(&SplitPath::decoded(path, &mut Vec::new()));
+        if let Some(path) = SplitPath::plain(path) {
+            assert_eq!(by(&path), result);
+        }
+        result
+    }
+
     fn texts(path: &str) -> Vec<String> {
-        let path = SplitPath::new(path);
-        let segments = path.behind(&[]).unwrap();
-        (0..path.head.len())
-            .map(|at| segments.text(at).unwrap_or("?").to_owned())
-            .collect()
+        look_up(path, |path| {
+            let segments = path.behind(&[]).unwrap();
+            assert!(segments.end_at(path.count) && !segments.has(path.count));
+            let texts = (0..path.count).map(|at| path.get(at));
+            let texts = texts.map(|text| if text.is_empty() { "?" } else { text });
+            texts.map(str::to_owned).collect()
+        })
+    }
+
+    fn rest(path: &str, from: usize) -> Result<String, Malformed> {
+        look_up(path, |path| {
+            let mut rest = String::from("before");
+            path.write_rest(from, &mut rest)?;
+            Ok(rest.split_off("before".len()))
+        })
     }
 
     #[test]
     fn empty_segments_do_not_count() {
         assert_eq!(texts("/a/b"), ["a", "b"]);
         assert_eq!(texts("//a///b/"), ["a", "b"]);
+        assert_eq!(texts("//a///b%20/"), ["a", "b "]);
         assert_eq!(texts("/"), [""; 0]);
         assert_eq!(texts(""), [""; 0]);
     }
@@ -146,6 +267,7 @@ mod tests {
     #[test]
     fn segments_are_decoded_after_the_path_is_split() {
         assert_eq!(texts("/a%2Fb/caf%C3%A9/%25"), ["a/b", "café", "%"]);
+        assert_eq!(texts("/é/ßßßßß/üüüüüüüüü/-"), ["é", "ßßßßß", "üüüüüüüüü", "-"]);
     }
 
     #[test]
@@ -158,31 +280,65 @@ mod tests {
 
     #[test]
     fn no_more_segments_are_split_than_a_pattern_can_have() {
-        let long = "/x".repeat(100_000);
-        let path = SplitPath::new(&long);
-        assert_eq!(path.head.len(), MAX_SEGMENTS);
-        assert!(!path.behind(&[]).unwrap().end_at(MAX_SEGMENTS));
-        assert_eq!(
-            path.rest(0).unwrap(),
-            "x/".repeat(100_000).trim_end_matches('/')
-        );
+        for (segment, text) in [("/x", "x/"), ("/%78", "x/")] {
+            let long = segment.repeat(100_000);
+            look_up(&long, |path| {
+                assert_eq!(path.count, MAX_SEGMENTS);
+                assert!(!path.behind(&[]).unwrap().end_at(MAX_SEGMENTS));
+            });
+            assert_eq!(rest(&long, 1).unwrap(), text.repeat(99_999).trim_end_matches('/'));
+            let most = segment.repeat(MAX_SEGMENTS);
+            for path in [most.clone(), most + "//"] {
+                assert_eq!(texts(&path), ["x"; MAX_SEGMENTS]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rest_is_joined_without_empty_segments() {
+        assert_eq!(rest("/a/b/c", 1).unwrap(), "b/c");
+        assert_eq!(rest("//a//b///c/", 1).unwrap(), "b/c");
+        assert_eq!(rest("/a//b%20//c/", 1).unwrap(), "b /c");
+        assert_eq!(rest("/a/b", 2).unwrap(), "");
+        let head = "/x".repeat(MAX_SEGMENTS);
+        assert_eq!(rest(&format!("{head}//%79/z/"), MAX_SEGMENTS - 1).unwrap(), "x/y/z");
+        assert_eq!(rest(&format!("{head}/%zz"), 1), Err(Malformed));
     }
 
     #[test]
     fn a_malformed_segment_fits_every_type_and_no_literal() {
-        let path = SplitPath::new("/%zz/7");
-        let segments = path.behind(&[]).unwrap();
-        let number = ParamType::<u64>::new();
-        let are_numbers = [0, 1, 2].map(|at| segments.is(at, &number));
-        assert_eq!((are_numbers, segments.text(0)), ([true, true, false], None));
-        assert_eq!(path.rest(0), Err(Malformed));
+        look_up("/%zz/7/x", |path| {
+            let segments = path.behind(&[]).unwrap();
+            let number = ParamType::<u64>::new();
+            let are_numbers = [0, 1, 2, 3].map(|at| segments.is(at, &number));
+            assert_eq!(are_numbers, [true, true, false, false]);
+            assert_eq!((segments.text(0), segments.text(3)), ("", ""));
+            assert_eq!(path.segment(0), Err(Malformed));
+        });
+        assert_eq!(rest("/%zz/7", 0), Err(Malformed));
     }
 
     #[test]
     fn a_prefix_is_compared_and_left_behind() {
-        let path = SplitPath::new("/ad%6Din/users");
-        assert_eq!(path.behind(&["admin"]).unwrap().text(0), Some("users"));
-        assert!(path.behind(&["users"]).is_none());
-        assert!(path.behind(&["admin", "users", "x"]).is_none());
+        for path in ["/ad%6Din/users", "/admin/users"] {
+            look_up(path, |path| {
+                assert_eq!(path.behind(&["admin"]).unwrap().text(0), "users");
+                assert!(path.behind(&["users"]).is_none());
+                assert!(path.behind(&["admin", "users", "x"]).is_none());
+            });
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_is_split_at_its_slashes(path in "[/a%é]{0,80}|[/a]{0,20}|/?([a-zé]{1,60}/){0,8}") {
+            let expected = path.split('/').filter(|segment| !segment.is_empty());
+            let expected: Vec<_> = expected.collect();
+            let plain = SplitPath::plain(&path);
+            prop_assert_eq!(plain.is_some(), expected.len() <= PLACES && !path.contains('%'));
+            if plain.is_some() {
+                prop_assert_eq!(texts(&path), expected);
+            }
+        }
     }
 }

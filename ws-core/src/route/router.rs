@@ -115,17 +115,20 @@ impl Route {
 
     /// The values of the parameters of a path that this route matches.
     fn params(&self, path: &SplitPath<'_>, prefix: usize) -> Result<Params, Malformed> {
-        let mut names = self.spec.params.iter();
-        let mut values = Vec::with_capacity(names.len());
-        for (at, segment) in self.shape.iter().enumerate() {
-            let value = match segment {
-                Segment::Literal(_) => continue,
-                Segment::Typed(_) | Segment::Text => path.segment(prefix + at)?.to_owned(),
-                Segment::Rest => path.rest(prefix + at)?,
-            };
-            values.extend(names.next().map(|name| (*name, value)));
-        }
-        Ok(Params::new(values))
+        let mut shape = self.shape.iter().zip(prefix..);
+        Params::read(self.spec.params, path.bytes(), |value| {
+            for (segment, at) in shape.by_ref() {
+                match segment {
+                    Segment::Literal(_) => {}
+                    Segment::Typed(_) | Segment::Text => {
+                        value.push_str(path.segment(at)?);
+                        break;
+                    }
+                    Segment::Rest => return path.write_rest(at, value),
+                }
+            }
+            Ok(())
+        })
     }
 }
 
@@ -174,16 +177,31 @@ impl Router {
     /// The most specific route for a path, which comes percent-encoded as it stands in the
     /// request's target, without its query.
     pub fn find(&self, path: &str) -> Lookup<'_> {
-        let path = SplitPath::new(path);
-        let hits = self.mounts.iter().filter_map(|mount| {
-            let number = (mount.matcher)(path.behind(&mount.prefix)?)?;
-            let route = mount.routes.get(number)?.as_ref()?;
-            Some((route, mount.prefix.len()))
-        });
-        let Some((route, prefix)) = hits.max_by_key(|(route, _)| route.rank) else {
+        match SplitPath::plain(path) {
+            Some(path) => self.look_up(&path),
+            None => self.look_up(&SplitPath::decoded(path, &mut Vec::new())),
+        }
+    }
+
+    #[inline]
+    fn look_up(&self, path: &SplitPath<'_>) -> Lookup<'_> {
+        let mut best: Option<(&Arc<Route>, usize)> = None;
+        for mount in &self.mounts {
+            if let Some(segments) = path.behind(&mount.prefix)
+                && let Some(number) = (mount.matcher)(segments)
+                && let Some(Some(route)) = mount.routes.get(number)
+                && best.is_none_or(|(known, _)| known.rank < route.rank)
+            {
+                best = Some((route, mount.prefix.len()));
+            }
+        }
+        let Some((route, prefix)) = best else {
             return Lookup::Missing;
         };
-        match route.params(&path, prefix) {
+        if route.spec.params.is_empty() {
+            return Lookup::Found(route, Params::default());
+        }
+        match route.params(path, prefix) {
             Ok(params) => Lookup::Found(route, params),
             Err(Malformed) => Lookup::Malformed,
         }

@@ -76,7 +76,7 @@ impl<R> Handler<R> for Any {
 
 fn matcher(path: Segments<'_>) -> Option<usize> {
     match path.text(0) {
-        Some("rooms") => {
+        "rooms" => {
             if path.is(1, &ParamType::<u64>::new()) && path.end_at(2) {
                 return Some(1);
             }
@@ -87,7 +87,7 @@ fn matcher(path: Segments<'_>) -> Option<usize> {
                 return Some(0);
             }
         }
-        Some("files") => return Some(4),
+        "files" => return Some(4),
         _ => {}
     }
     None

@@ -53,6 +53,7 @@ pub fn table(table: &Table) -> TokenStream {
             dead_code, missing_debug_implementations, non_camel_case_types,
             non_local_definitions, non_upper_case_globals, private_bounds, private_interfaces,
             single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
+            unused_variables,
         )]
         const _: () = {
             mod __routes { #(#markers)* #(#mounts)* }

@@ -7,6 +7,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::literals::{self, Literal};
 use super::param_types::{Conditions, ParamTypes, condition};
 use super::pattern::{Pattern, Segment};
 
@@ -86,12 +87,12 @@ impl Node {
     /// Statements that return the number of the route that matches from this segment on,
     /// if one does. They name the segments `path`.
     pub fn statements(&self, at: usize, types: &ParamTypes<'_>) -> TokenStream {
-        let arms = self.literals.iter().map(|(text, node)| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
-            quote!(#condition ::core::option::Option::Some(#text) => { #inner })
+        let literals = self.literals.iter().map(|(text, node)| Literal {
+            text,
+            condition: condition(&node.conditions),
+            then: node.statements(at + 1, types),
         });
-        let literals =
-            (!self.literals.is_empty()).then(|| quote!(match path.text(#at) { #(#arms)* _ => {} }));
+        let literals = literals::choose(at, &literals.collect::<Vec<_>>());
         let with_type = self.typed.iter().map(|Typed { written, node }| {
             let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
             let ty = types.name(written);

@@ -1,0 +1,154 @@
+//! What it takes to find a route, beside `matchit`, which leaves out what a `Router` also does:
+//! percent-decoding, types of parameters, and values that outlive the path.
+//!
+//! ```text
+//! cargo bench -p ws-tests --bench routing
+//! ```
+//!
+//! Every line of a table is one resource with five routes, made of its path, such as `rooms`
+//! or `admin/rooms`, by
+//!
+//! ```text
+//! sed -E 'h; s|/|_|; G; s|(.*)\n(.*)|    \1: "/\2" => Any; \1_one: "/\2/{id: u64}" => Any; \1_set: "/\2/{id: u64}/settings" => Any; \1_log: "/\2/{id: u64}/events/{name}" => Any; \1_raw: "/\2/{id: u64}/raw/{*rest}" => Any;|'
+//! ```
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Bencher, Criterion, Throughput};
+use ws_server::extract::NoState;
+use ws_server::limits::LimitOptions;
+use ws_server::prelude::*;
+use ws_server::route::{Lookup, Router, Table};
+
+mod hundred;
+mod ten;
+mod thousand;
+
+/// Takes any connection; nothing here opens one.
+struct Any;
+
+#[ws_handler]
+impl Any {
+    fn init() -> Self {
+        Any
+    }
+}
+
+/// One table in both routers.
+struct Pair {
+    ours: Router,
+    theirs: matchit::Router<usize>,
+    patterns: Vec<String>,
+}
+
+impl Pair {
+    fn new(table: Table<NoState>) -> Self {
+        let ours = table
+            .into_router(NoState, &Hub::default(), &LimitOptions::NONE)
+            .unwrap();
+        let patterns: Vec<_> = ours.routes().map(|route| route.path.clone()).collect();
+        let mut theirs = matchit::Router::new();
+        for (number, pattern) in patterns.iter().enumerate() {
+            let untyped = pattern.replace(": u64", "");
+            theirs.insert(untyped, number).unwrap();
+        }
+        Self {
+            ours,
+            theirs,
+            patterns,
+        }
+    }
+
+    /// The length of all values, so that all of them are read; `None` where nothing matches.
+    fn ours(&self, path: &str) -> Option<usize> {
+        match &self.ours.find(path) {
+            Lookup::Found(_, params) => Some(params.iter().map(|(_, value)| value.len()).sum()),
+            _ => None,
+        }
+    }
+
+    fn theirs(&self, path: &str) -> Option<usize> {
+        let found = self.theirs.at(path).ok()?;
+        Some(found.params.iter().map(|(_, value)| value.len()).sum())
+    }
+
+    /// Paths from all over the table.
+    fn paths(&self, case: Case) -> Vec<String> {
+        let patterns = self.patterns.iter().map(String::as_str);
+        let paths: Vec<_> = patterns.filter_map(|pattern| case.path(pattern)).collect();
+        let step = paths.len().div_ceil(PATHS);
+        paths.into_iter().step_by(step).collect()
+    }
+}
+
+/// The most paths of a case that are looked up in turn, so that none is learnt by heart.
+const PATHS: usize = 16;
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Case {
+    Literal,
+    Parameter,
+    Wildcard,
+    Miss,
+}
+
+impl Case {
+    const ALL: [Self; 4] = [Self::Literal, Self::Parameter, Self::Wildcard, Self::Miss];
+
+    /// A path of this case that is made after a pattern, where one can be.
+    fn path(self, pattern: &str) -> Option<String> {
+        let kind = match (pattern.contains('{'), pattern.contains("{*")) {
+            (false, _) => Self::Literal,
+            (true, false) => Self::Parameter,
+            (true, true) => Self::Wildcard,
+        };
+        let path = pattern
+            .replace("{id: u64}", "4711")
+            .replace("{name}", "closed")
+            .replace("{*rest}", "reports/2024/summary.txt");
+        match (self, kind) {
+            (Self::Miss, Self::Literal) => Some(format!("/nowhere{path}")),
+            (Self::Miss, Self::Parameter) => Some(format!("{path}/nothing")),
+            _ => (self == kind).then_some(path),
+        }
+    }
+}
+
+fn compare(criterion: &mut Criterion, name: &str, table: Table<NoState>) {
+    let pair = Pair::new(table);
+    for case in Case::ALL {
+        let paths = pair.paths(case);
+        for path in &paths {
+            let found = pair.ours(path);
+            assert_eq!(found, pair.theirs(path), "{path}");
+            assert_eq!(found.is_none(), case == Case::Miss, "{path}");
+        }
+        let mut group = criterion.benchmark_group(format!("{name}/{case:?}"));
+        group.throughput(Throughput::Elements(paths.len() as u64));
+        let look_up = |find: fn(&Pair, &str) -> Option<usize>| {
+            let (pair, paths) = (&pair, &paths);
+            move |bencher: &mut Bencher<'_>| {
+                bencher.iter(|| {
+                    for path in paths {
+                        black_box(find(pair, black_box(path)));
+                    }
+                });
+            }
+        };
+        group.bench_function("ours", look_up(Pair::ours));
+        group.bench_function("matchit", look_up(Pair::theirs));
+        group.finish();
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1500))
+        .configure_from_args();
+    compare(&mut criterion, "10", ten::Routes::table());
+    compare(&mut criterion, "100", hundred::Routes::table());
+    compare(&mut criterion, "1000", thousand::Routes::table());
+    criterion.final_summary();
+}
