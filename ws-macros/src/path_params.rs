@@ -130,7 +130,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
             #own
             #bounds
         {
-            const FIELDS: ::core::option::Option<&'static [&'static str]> =
+            const FIELDS: ::core::option::Option<&'static [&'static ::core::primitive::str]> =
                 ::core::option::Option::Some(&[#(#names),*]);
 
             fn from_params(

@@ -30,7 +30,7 @@ struct Any;
 
 #[ws_handler]
 impl Any {
-    fn init() -> Self {
+    fn init(_: &Handshake) -> Self {
         Any
     }
 }

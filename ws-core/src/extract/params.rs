@@ -90,7 +90,9 @@ impl Params {
         match &self.values {
             Values::Each(values) => values.get(place).map(|(name, value)| (*name, &**value)),
             Values::Joined { names, text, ends } => {
-                let start = place.checked_sub(1).map_or(Some(0), |at| ends.get(at).copied());
+                let start = place
+                    .checked_sub(1)
+                    .map_or(Some(0), |at| ends.get(at).copied());
                 Some((*names.get(place)?, text.get(start?..*ends.get(place)?)?))
             }
         }
@@ -233,10 +235,7 @@ mod tests {
     #[test]
     fn params_that_differ_are_not_equal() {
         let [one, _] = both(&["a", "b"], &["x", "yz"]);
-        for (names, values) in [
-            (&["a", "b"], ["xy", "z"]),
-            (&["a", "c"], ["x", "yz"]),
-        ] {
+        for (names, values) in [(&["a", "b"], ["xy", "z"]), (&["a", "c"], ["x", "yz"])] {
             let [other, listed] = both(names, &values);
             assert!(one != other && one != listed);
         }

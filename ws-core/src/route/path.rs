@@ -267,7 +267,10 @@ mod tests {
     #[test]
     fn segments_are_decoded_after_the_path_is_split() {
         assert_eq!(texts("/a%2Fb/caf%C3%A9/%25"), ["a/b", "café", "%"]);
-        assert_eq!(texts("/é/ßßßßß/üüüüüüüüü/-"), ["é", "ßßßßß", "üüüüüüüüü", "-"]);
+        assert_eq!(
+            texts("/é/ßßßßß/üüüüüüüüü/-"),
+            ["é", "ßßßßß", "üüüüüüüüü", "-"]
+        );
     }
 
     #[test]
@@ -286,7 +289,10 @@ mod tests {
                 assert_eq!(path.count, MAX_SEGMENTS);
                 assert!(!path.behind(&[]).unwrap().end_at(MAX_SEGMENTS));
             });
-            assert_eq!(rest(&long, 1).unwrap(), text.repeat(99_999).trim_end_matches('/'));
+            assert_eq!(
+                rest(&long, 1).unwrap(),
+                text.repeat(99_999).trim_end_matches('/')
+            );
             let most = segment.repeat(MAX_SEGMENTS);
             for path in [most.clone(), most + "//"] {
                 assert_eq!(texts(&path), ["x"; MAX_SEGMENTS]);
@@ -301,7 +307,10 @@ mod tests {
         assert_eq!(rest("/a//b%20//c/", 1).unwrap(), "b /c");
         assert_eq!(rest("/a/b", 2).unwrap(), "");
         let head = "/x".repeat(MAX_SEGMENTS);
-        assert_eq!(rest(&format!("{head}//%79/z/"), MAX_SEGMENTS - 1).unwrap(), "x/y/z");
+        assert_eq!(
+            rest(&format!("{head}//%79/z/"), MAX_SEGMENTS - 1).unwrap(),
+            "x/y/z"
+        );
         assert_eq!(rest(&format!("{head}/%zz"), 1), Err(Malformed));
     }
 

@@ -114,8 +114,8 @@ fn route(
         quote! {
             #cfg
             impl<__T: #core::extract::FromRef<#state>> #core::extract::Provides<__T> for #marker {
-                fn provide(state: &#core::extract::AnyState) -> __T {
-                    <__T as #core::extract::FromRef<#state>>::from_ref(state.get::<#state>())
+                fn provide(__state: &#core::extract::AnyState) -> __T {
+                    <__T as #core::extract::FromRef<#state>>::from_ref(__state.get::<#state>())
                 }
             }
         }
@@ -174,9 +174,9 @@ fn params(
     let reads = route.pattern.params().enumerate().map(|(place, segment)| {
         if let Segment::Typed { written, .. } = segment {
             let ty = types.name(written);
-            quote!(#ty.read(params, #place)?)
+            quote!(#ty.read(__params, #place)?)
         } else {
-            quote!(params.parse::<::std::string::String>(#place)?)
+            quote!(__params.parse::<::std::string::String>(#place)?)
         }
     });
     let by_place = match &own_types[..] {
@@ -191,7 +191,7 @@ fn params(
             #cfg
             impl #core::extract::FromParams<#marker> for #ty {
                 fn from_params(
-                    params: &#core::extract::Params,
+                    __params: &#core::extract::Params,
                 ) -> ::core::result::Result<Self, #core::error::Refusal> {
                     ::core::result::Result::Ok(#value)
                 }
@@ -249,8 +249,8 @@ fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
     let missing = quote_spanned! {route.path.span()=>
         #(#cfg)*
-        const _: () = if let ::core::option::Option::Some(fault) = &#entry.missing_field() {
-            ::core::panic!("{}", fault.as_str())
+        const _: () = if let ::core::option::Option::Some(__fault) = &#entry.missing_field() {
+            ::core::panic!("{}", __fault.as_str())
         };
     };
     Some(quote! {
@@ -290,10 +290,10 @@ fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenSt
     let path = if table.routes.is_empty() {
         quote!(_)
     } else {
-        quote!(path)
+        quote!(__path)
     };
     quote! {
-        fn __find(#path: #core::route::Segments<'_>) -> ::core::option::Option<usize> {
+        fn __find(#path: #core::route::Segments<'_>) -> ::core::option::Option<::core::primitive::usize> {
             #statements
             ::core::option::Option::None
         }
@@ -311,7 +311,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
     let nests = table.nested.iter().map(|nested| {
         let cfg = attributes(&nested.attrs, &LINTS);
         let name = &nested.name;
-        quote!(#(#cfg)* let table = table.mount::<__routes::#name>();)
+        quote!(#(#cfg)* let __table = __table.mount::<__routes::#name>();)
     });
     let urls = table
         .routes
@@ -325,10 +325,10 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
         impl #item {
             /// The routing table, for a server or another table.
             #vis fn table() -> #core::route::Table<#state> {
-                const ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
-                let table = #core::route::Table::<#state>::new(__find, ENTRIES);
+                const __ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
+                let __table = #core::route::Table::<#state>::new(__find, __ENTRIES);
                 #(#nests)*
-                table
+                __table
             }
             #(#urls)*
             #(#nested_urls)*
@@ -368,7 +368,7 @@ fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStre
             let ty = types.name(written);
             quote!(&#ty.write(&#name))
         } else {
-            quote!(&::core::convert::AsRef::<str>::as_ref(&#name))
+            quote!(&::core::convert::AsRef::<::core::primitive::str>::as_ref(&#name))
         }
     });
     quote! {
@@ -389,7 +389,7 @@ pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
     if let Segment::Typed { ty, .. } = segment {
         quote!(#name: #ty)
     } else {
-        quote!(#name: impl ::core::convert::AsRef<str>)
+        quote!(#name: impl ::core::convert::AsRef<::core::primitive::str>)
     }
 }
 
@@ -399,8 +399,8 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
     let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
     quote! {
         #attrs
-        #vis fn #name(url: #core::route::RouteUrl) -> #core::route::RouteUrl {
-            url.below(&[#(#prefix),*])
+        #vis fn #name(__url: #core::route::RouteUrl) -> #core::route::RouteUrl {
+            __url.below(&[#(#prefix),*])
         }
     }
 }

@@ -28,7 +28,7 @@ pub fn choose(at: usize, literals: &[Literal<'_>]) -> TokenStream {
         by_length(&all)
     };
     quote! {
-        let segment = path.text(#at);
+        let __segment = __path.text(#at);
         #inner
     }
 }
@@ -39,7 +39,7 @@ fn by_length(literals: &[&Literal<'_>]) -> TokenStream {
         let (length, inner) = (Token::usize_unsuffixed(length), of_one_length(&group));
         quote!(#length => { #inner })
     });
-    quote!(match segment.len() { #(#arms)* _ => {} })
+    quote!(match __segment.len() { #(#arms)* _ => {} })
 }
 
 /// The choice between literals that are equally long: no byte asked for lies behind the end.
@@ -54,7 +54,7 @@ fn of_one_length(literals: &[&Literal<'_>]) -> TokenStream {
         quote!(#byte => { #inner })
     });
     let at = Token::usize_unsuffixed(at);
-    quote!(match segment.as_bytes()[#at] { #(#arms)* _ => {} })
+    quote!(match __segment.as_bytes()[#at] { #(#arms)* _ => {} })
 }
 
 /// Where these literals have the most different bytes. Two different ones differ somewhere, so
@@ -76,7 +76,7 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
             condition,
             then,
         } = literal;
-        quote!(#condition { if segment == #text { #then } })
+        quote!(#condition { if __segment == #text { #then } })
     });
     arms.collect()
 }

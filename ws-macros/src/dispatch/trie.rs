@@ -85,7 +85,7 @@ impl Node {
     }
 
     /// Statements that return the number of the route that matches from this segment on,
-    /// if one does. They name the segments `path`.
+    /// if one does. They name the segments `__path`.
     pub fn statements(&self, at: usize, types: &ParamTypes<'_>) -> TokenStream {
         let literals = self.literals.iter().map(|(text, node)| Literal {
             text,
@@ -96,14 +96,14 @@ impl Node {
         let with_type = self.typed.iter().map(|Typed { written, node }| {
             let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
             let ty = types.name(written);
-            quote!(#condition { if path.is(#at, &#ty) { #inner } })
+            quote!(#condition { if __path.is(#at, &#ty) { #inner } })
         });
         let text = self.text.iter().map(|node| {
             let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
-            quote!(#condition { if path.has(#at) { #inner } })
+            quote!(#condition { if __path.has(#at) { #inner } })
         });
         let ends = self.ends.iter().map(|Leaf { number, condition }| {
-            quote!(#condition { if path.end_at(#at) { return ::core::option::Option::Some(#number); } })
+            quote!(#condition { if __path.end_at(#at) { return ::core::option::Option::Some(#number); } })
         });
         let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
             quote!(#condition { return ::core::option::Option::Some(#number); })

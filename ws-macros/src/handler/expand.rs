@@ -215,7 +215,7 @@ impl<'b> Expansion<'b> {
             quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
         });
         Some(quote! {
-            const FIELDS: &'static [::core::option::Option<&'static [&'static str]>] =
+            const FIELDS: &'static [::core::option::Option<&'static [&'static ::core::primitive::str]>] =
                 &[#(#fields),*];
         })
     }

@@ -2,7 +2,8 @@
 //! libraries are, and with every name of the prelude taken.
 #![deny(warnings)]
 #![no_implicit_prelude]
-#![allow(dead_code, unused_macros, non_camel_case_types, non_snake_case)]
+#![allow(dead_code, unused_macros)]
+#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
 mod core {}
 mod std {}
@@ -28,6 +29,18 @@ fn None() {}
 fn Ok() {}
 fn Err() {}
 fn drop() {}
+enum usize {}
+enum str {}
+enum bool {}
+const path: u8 = 0;
+const params: u8 = 0;
+const state: u8 = 0;
+const table: u8 = 0;
+const url: u8 = 0;
+const outer: u8 = 0;
+const prefix: u8 = 0;
+const fault: u8 = 0;
+const segment: u8 = 0;
 struct Box;
 struct Table;
 struct Entry;

@@ -28,8 +28,8 @@ fn mount(nested: &Nested, state: &TokenStream, core: &TokenStream) -> TokenStrea
     quote! {
         #(#cfg)*
         impl #core::route::conflict::Mounted<#state> for __routes::#name {
-            const NAME: &'static str = #text;
-            const PREFIX: &'static [&'static str] = &[#(#prefix),*];
+            const NAME: &'static ::core::primitive::str = #text;
+            const PREFIX: &'static [&'static ::core::primitive::str] = &[#(#prefix),*];
             type Table = #inner;
         }
     }
@@ -69,10 +69,10 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
                 + ::core::marker::Send + ::core::marker::Sync + 'static,
         {
             fn nest_in(
-                outer: #core::route::Table<__S>,
-                prefix: &'static [&'static str],
+                __outer: #core::route::Table<__S>,
+                __prefix: &'static [&'static ::core::primitive::str],
             ) -> #core::route::Table<__S> {
-                outer.nest(prefix, <#item>::table())
+                __outer.nest(__prefix, <#item>::table())
             }
         }
     }
@@ -84,15 +84,15 @@ fn check(nested: &Nested, table: &Table, core: &TokenStream) -> TokenStream {
     let attrs = attributes(&nested.attrs, &["cfg"]);
     let (item, name) = (&table.item.name, nested.name.unraw().to_string());
     let report = quote_spanned! {nested.path.span()=>
-        if let ::core::option::Option::Some(fault) = &FAULT {
-            ::core::panic!("{}", fault.as_str())
+        if let ::core::option::Option::Some(__fault) = &__FAULT {
+            ::core::panic!("{}", __fault.as_str())
         }
     };
     quote! {
         #(#attrs)*
         const _: () = {
             #[allow(long_running_const_eval)]
-            const FAULT: ::core::option::Option<#core::route::conflict::Text> =
+            const __FAULT: ::core::option::Option<#core::route::conflict::Text> =
                 #core::route::conflict::find(
                     <#item as #core::route::conflict::Dispatch>::OUTLINE,
                     #name,
