@@ -34,7 +34,7 @@ pub fn choose(at: usize, literals: &[Literal<'_>]) -> TokenStream {
 }
 
 fn by_length(literals: &[&Literal<'_>]) -> TokenStream {
-    let arms = grouped(literals, |text| text.len()).into_iter();
+    let arms = grouped(literals, str::len).into_iter();
     let arms = arms.map(|(length, group)| {
         let (length, inner) = (Token::usize_unsuffixed(length), of_one_length(&group));
         quote!(#length => { #inner })
