@@ -45,11 +45,11 @@ enum Values {
     /// Each on its own.
     Each(Vec<(&'static str, String)>),
     /// One behind the other, which takes one allocation for all of them. Each has its name,
-    /// and its end in the text.
+    /// and its end in the text: 16 bits of a number, which is moved faster than a list.
     Joined {
         names: &'static [&'static str],
         text: String,
-        ends: [usize; JOINED],
+        ends: u64,
     },
 }
 
@@ -68,12 +68,12 @@ impl Params {
         bytes: usize,
         mut write: impl FnMut(&mut String) -> Result<(), E>,
     ) -> Result<Self, E> {
-        if (1..=JOINED).contains(&names.len()) {
+        if names.len() <= JOINED && u16::try_from(bytes).is_ok() {
             let mut text = String::with_capacity(bytes);
-            let mut ends = [0; JOINED];
-            for (_, end) in names.iter().zip(&mut ends) {
+            let mut ends = 0;
+            for place in 0..names.len() {
                 write(&mut text)?;
-                *end = text.len();
+                ends |= (text.len() as u64) << (16 * place);
             }
             let values = Values::Joined { names, text, ends };
             return Ok(Self { values });
@@ -90,10 +90,11 @@ impl Params {
         match &self.values {
             Values::Each(values) => values.get(place).map(|(name, value)| (*name, &**value)),
             Values::Joined { names, text, ends } => {
-                let start = place
-                    .checked_sub(1)
-                    .map_or(Some(0), |at| ends.get(at).copied());
-                Some((*names.get(place)?, text.get(start?..*ends.get(place)?)?))
+                let name = names.get(place)?;
+                // The end of the one before it, which is 0 for the first.
+                let [start, end] = [ends << 16 >> (16 * place), ends >> (16 * place)];
+                let [start, end] = [start, end].map(|end| (end & 0xffff) as usize);
+                Some((name, text.get(start..end)?))
             }
         }
     }
@@ -205,7 +206,8 @@ mod tests {
     /// The same values, read from a path and made of a list.
     fn both(names: &'static [&'static str], values: &[&str]) -> [Params; 2] {
         let mut rest = values.iter();
-        let read = Params::read(names, 0, |text| {
+        let bytes = values.iter().map(|value| value.len()).sum();
+        let read = Params::read(names, bytes, |text| {
             text.push_str(rest.next().ok_or(())?);
             Ok::<_, ()>(())
         });
@@ -229,6 +231,16 @@ mod tests {
                 let parsed = read.parse::<String>(place);
                 assert_eq!(parsed.ok().as_deref(), value);
             }
+        }
+    }
+
+    #[test]
+    fn values_may_be_of_any_length() {
+        for length in [65_534, 65_535, 65_536, 200_000] {
+            let long = "x".repeat(length);
+            let [read, listed] = both(&["a", "b"], &[&long, "y"]);
+            assert_eq!(read.iter().last(), Some(("b", "y")));
+            assert_eq!(read, listed);
         }
     }
 

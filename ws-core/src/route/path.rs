@@ -17,24 +17,27 @@ const MALFORMED: Cow<'_, str> = Cow::Borrowed("");
 const PLACES: usize = 8;
 
 /// The segments of one path; only so many are looked at as a pattern can have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct SplitPath<'p> {
-    first: [&'p str; PLACES],
-    more: &'p [Cow<'p, str>],
+    /// The whole path.
+    path: &'p str,
+    /// Where the segments of a plain path begin and end.
+    places: [(u16, u16); PLACES],
+    /// Those of any other path.
+    decoded: Option<&'p [Cow<'p, str>]>,
     count: usize,
     /// What lies behind these segments, not decoded; it is empty or has a segment.
     tail: &'p str,
-    /// How long the path is.
-    bytes: usize,
 }
 
 impl<'p> SplitPath<'p> {
-    /// The segments of a plain path, as nearly all are: few segments and no escapes. It takes
-    /// no allocation. Of any other path it gives nothing.
+    /// Takes the segments of a plain path, as nearly all are: few segments and no escapes.
+    /// Nothing is allocated, nor moved afterwards. Of any other path it gives nothing.
     #[inline]
-    pub(super) fn plain(path: &'p str) -> Option<Self> {
-        let mut first = [""; PLACES];
-        let (mut count, mut start) = (0, 0);
+    pub(super) fn take_plain(&mut self, path: &'p str) -> Option<&Self> {
+        u16::try_from(path.len()).ok()?;
+        self.path = path;
+        let mut start = 0;
         let mut at = 0;
         while at < path.len() {
             let word = word(path.as_bytes(), at);
@@ -46,24 +49,25 @@ impl<'p> SplitPath<'p> {
                 let end = at + slashes.trailing_zeros() as usize / 8;
                 slashes &= slashes - 1;
                 if end > start {
-                    *first.get_mut(count)? = path.get(start..end)?;
-                    count += 1;
+                    self.place(start, end)?;
                 }
                 start = end + 1;
             }
             at += 8;
         }
         if start < path.len() {
-            *first.get_mut(count)? = path.get(start..)?;
-            count += 1;
+            self.place(start, path.len())?;
         }
-        Some(Self {
-            first,
-            more: &[],
-            count,
-            tail: "",
-            bytes: path.len(),
-        })
+        Some(self)
+    }
+
+    /// Adds a segment of a plain path, where there is room for one.
+    #[inline]
+    fn place(&mut self, start: usize, end: usize) -> Option<()> {
+        let place = self.places.get_mut(self.count)?;
+        *place = (u16::try_from(start).ok()?, u16::try_from(end).ok()?);
+        self.count += 1;
+        Some(())
     }
 
     /// The segments of any path. Their texts are kept by the caller.
@@ -75,38 +79,50 @@ impl<'p> SplitPath<'p> {
             texts.push(decode(segment).unwrap_or(MALFORMED));
             tail = rest.trim_start_matches('/');
         }
-        let mut first = [""; PLACES];
-        for (place, text) in first.iter_mut().zip(&*texts) {
-            *place = text;
-        }
         Self {
-            first,
-            more: texts.get(PLACES..).unwrap_or_default(),
+            path,
+            places: [(0, 0); PLACES],
+            decoded: Some(texts),
             count: texts.len(),
             tail,
-            bytes: path.len(),
         }
     }
 
     /// The segment at this place; empty where there is none.
     #[inline]
     fn get(&self, at: usize) -> &str {
-        match self.first.get(at) {
-            Some(segment) => segment,
-            None => self.more.get(at - PLACES).map_or("", |segment| segment),
+        match self.decoded {
+            None => {
+                let (start, end) = self.places.get(at).copied().unwrap_or_default();
+                self.path.get(start.into()..end.into()).unwrap_or_default()
+            }
+            Some(texts) => texts.get(at).map_or("", |text| text),
+        }
+    }
+
+    /// As [`get`](Self::get), as bytes.
+    #[inline]
+    fn bytes_of(&self, at: usize) -> &[u8] {
+        match self.decoded {
+            None => {
+                let (start, end) = self.places.get(at).copied().unwrap_or_default();
+                let bytes = self.path.as_bytes();
+                bytes.get(start.into()..end.into()).unwrap_or_default()
+            }
+            Some(_) => self.get(at).as_bytes(),
         }
     }
 
     /// What all values together have no more bytes than.
     pub(super) const fn bytes(&self) -> usize {
-        self.bytes
+        self.path.len()
     }
 
     /// What is left behind a prefix of literals, if the path begins with it.
     #[inline]
     pub(super) fn behind(&self, prefix: &[&str]) -> Option<Segments<'_>> {
         for (at, literal) in prefix.iter().enumerate() {
-            if self.get(at) != *literal {
+            if self.bytes_of(at) != literal.as_bytes() {
                 return None;
             }
         }
@@ -126,8 +142,22 @@ impl<'p> SplitPath<'p> {
         Ok(segment)
     }
 
+    /// All segments from this place on, where the path has them just so.
+    fn plain_rest(&self, from: usize) -> Option<&str> {
+        let places = self.places.get(from..self.count)?;
+        let ((start, _), (_, end)) = (places.first()?, places.last()?);
+        let is_joined = |pair: &[(u16, u16)]| pair[1].0 == pair[0].1 + 1;
+        let is_whole = self.decoded.is_none() && places.windows(2).all(is_joined);
+        let rest = usize::from(*start)..usize::from(*end);
+        self.path.get(rest).filter(|_| is_whole)
+    }
+
     /// Writes all segments from this place on, joined with `/`.
     pub(super) fn write_rest(&self, from: usize, into: &mut String) -> Result<(), Malformed> {
+        if let Some(rest) = self.plain_rest(from) {
+            into.push_str(rest);
+            return Ok(());
+        }
         let start = into.len();
         for at in from..self.count {
             into.push_str(self.segment(at)?);
@@ -200,6 +230,12 @@ impl<'p> Segments<'p> {
         self.path.get(self.from + at)
     }
 
+    /// The same as bytes: what compares many literals has no need for a text.
+    #[inline]
+    pub fn bytes(self, at: usize) -> &'p [u8] {
+        self.path.bytes_of(self.from + at)
+    }
+
     /// Whether there is a segment at this place.
     #[inline]
     pub fn has(self, at: usize) -> bool {
@@ -231,8 +267,8 @@ mod tests {
     /// As the router does it; what goes both ways is the same on both.
     fn look_up<R: PartialEq + fmt::Debug>(path: &str, by: impl Fn(&SplitPath<'_>) -> R) -> R {
         let result = by(&SplitPath::decoded(path, &mut Vec::new()));
-        if let Some(path) = SplitPath::plain(path) {
-            assert_eq!(by(&path), result);
+        if let Some(path) = SplitPath::default().take_plain(path) {
+            assert_eq!(by(path), result);
         }
         result
     }
@@ -343,9 +379,9 @@ mod tests {
         fn a_path_is_split_at_its_slashes(path in "[/a%é]{0,80}|[/a]{0,20}|/?([a-zé]{1,60}/){0,8}") {
             let expected = path.split('/').filter(|segment| !segment.is_empty());
             let expected: Vec<_> = expected.collect();
-            let plain = SplitPath::plain(&path);
-            prop_assert_eq!(plain.is_some(), expected.len() <= PLACES && !path.contains('%'));
-            if plain.is_some() {
+            let is_plain = SplitPath::default().take_plain(&path).is_some();
+            prop_assert_eq!(is_plain, expected.len() <= PLACES && !path.contains('%'));
+            if is_plain {
                 prop_assert_eq!(texts(&path), expected);
             }
         }

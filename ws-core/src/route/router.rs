@@ -177,8 +177,8 @@ impl Router {
     /// The most specific route for a path, which comes percent-encoded as it stands in the
     /// request's target, without its query.
     pub fn find(&self, path: &str) -> Lookup<'_> {
-        match SplitPath::plain(path) {
-            Some(path) => self.look_up(&path),
+        match SplitPath::default().take_plain(path) {
+            Some(path) => self.look_up(path),
             None => self.look_up(&SplitPath::decoded(path, &mut Vec::new())),
         }
     }

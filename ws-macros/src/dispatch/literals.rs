@@ -28,7 +28,7 @@ pub fn choose(at: usize, literals: &[Literal<'_>]) -> TokenStream {
         by_length(&all)
     };
     quote! {
-        let __segment = __path.text(#at);
+        let __segment = __path.bytes(#at);
         #inner
     }
 }
@@ -54,7 +54,7 @@ fn of_one_length(literals: &[&Literal<'_>]) -> TokenStream {
         quote!(#byte => { #inner })
     });
     let at = Token::usize_unsuffixed(at);
-    quote!(match __segment.as_bytes()[#at] { #(#arms)* _ => {} })
+    quote!(match __segment[#at] { #(#arms)* _ => {} })
 }
 
 /// Where these literals have the most different bytes. Two different ones differ somewhere, so
@@ -76,6 +76,8 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
             condition,
             then,
         } = literal;
+        // As bytes: a text would be looked at for where its characters end.
+        let text = Token::byte_string(text.as_bytes());
         quote!(#condition { if __segment == #text { #then } })
     });
     arms.collect()
