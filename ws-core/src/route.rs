@@ -2,8 +2,8 @@
 //!
 //! A table is constant data and one generated function that matches a path, see
 //! [`Matcher`]. [`Table::into_router`] resolves the options of every route, gives each
-//! nested table its part of the state, and finds routes of different tables that
-//! contradict each other.
+//! nested table its part of the state. That routes of different tables do not contradict
+//! each other the compiler has seen to, see [`conflict`].
 //!
 //! A path is split at `/`; empty segments (leading, doubled and trailing slashes) do not
 //! count. Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
