@@ -1,8 +1,9 @@
-//! The book of errors says of every message of the macros what it means, and of nothing else.
+//! The texts that `ui.rs` expects, as far as they are the same wherever the tests run; and the book
+//! of errors, which says of every message of the macros what it means, and of nothing else.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The messages of the book, each as the texts between its `…`s.
 fn book() -> Vec<(String, Vec<String>)> {
@@ -19,19 +20,26 @@ fn book() -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// The files of the cases that must fail, with this extension, sorted.
+fn cases(extension: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
+    let mut found = Vec::new();
+    for of_macro in fs::read_dir(root).unwrap() {
+        let fail = of_macro.unwrap().path().join("fail");
+        let files = fs::read_dir(fail).unwrap();
+        found.extend(files.map(|file| file.unwrap().path()));
+    }
+    found.retain(|path| path.extension().is_some_and(|found| found == extension));
+    found.sort();
+    found
+}
+
 /// The first lines of all messages that the tests of mistakes expect.
 fn expected() -> BTreeSet<String> {
-    let ui = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
     let mut found = BTreeSet::new();
-    for of_macro in fs::read_dir(ui).unwrap() {
-        let fail = of_macro.unwrap().path().join("fail");
-        for file in fs::read_dir(fail).unwrap() {
-            let file = file.unwrap().path();
-            if file.extension().is_some_and(|kind| kind == "stderr") {
-                let text = fs::read_to_string(&file).unwrap();
-                found.extend(text.lines().filter_map(message).map(str::to_owned));
-            }
-        }
+    for path in cases("stderr") {
+        let text = fs::read_to_string(path).unwrap();
+        found.extend(text.lines().filter_map(message).map(str::to_owned));
     }
     found
 }
@@ -94,4 +102,36 @@ fn the_readme_shows_five_mistakes_as_they_are() {
     let (code, _main) = source.split_once("\nfn main").unwrap();
     let (_head, code) = code.split_once("pub struct Room;\n\n").unwrap();
     assert!(readme.contains(code.trim_end()));
+}
+
+/// The compiler shows lines of the standard library only where its sources are installed.
+#[test]
+fn no_text_shows_the_sources_of_the_standard_library() {
+    let texts = cases("stderr");
+    assert!(!texts.is_empty());
+    for path in texts {
+        let text = fs::read_to_string(&path).unwrap();
+        let shown = text.lines().find(|line| {
+            let sources = ["$RUST", "/rustc/", "/rustlib/"];
+            sources.iter().any(|part| line.contains(part))
+        });
+        assert_eq!(
+            shown,
+            None,
+            "{}: assert the lines that matter in a test of their own",
+            path.display()
+        );
+    }
+}
+
+/// A text whose case is gone or renamed expects nothing any more.
+#[test]
+fn every_mistake_has_its_text_and_every_text_its_mistake() {
+    let bare = |extension| {
+        let paths = cases(extension).into_iter();
+        paths
+            .map(|path| path.with_extension(""))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bare("rs"), bare("stderr"));
 }

@@ -93,10 +93,7 @@ fn parse_argument(
     if !known.contains(&&*text) {
         let takes: Vec<_> = known.iter().map(|name| usage(name)).collect();
         let takes = takes.join(" and ");
-        let message = format!(
-            "`#[{attribute}]` has no argument `{text}`\nhelp: it takes \
-                               {takes}"
-        );
+        let message = format!("`#[{attribute}]` has no argument `{text}`\nhelp: it takes {takes}");
         return Err(syn::Error::new(name.span(), message));
     }
     let wrong = |span: Span| syn::Error::new(span, format!("write {}", usage(&text)));

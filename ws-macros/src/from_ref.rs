@@ -160,7 +160,8 @@ fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
                 part.ty,
                 format_args!(
                     "the fields {first} and {second} have one type, and `State<{}>` could be \
-                     either\nhelp: wrap one in a type of its own, or leave one out with \
+                     either\n\
+                     help: wrap one in a type of its own, or leave one out with \
                      `#[from_ref(skip)]`",
                     written(part.ty)
                 ),
@@ -187,9 +188,8 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
             errors.push(
                 part.ty,
                 format_args!(
-                    "the field {} may be of any type, so it cannot be a part of its \
-                     own\nhelp: wrap it, as in `Arc<{}>`, or leave it out with \
-                     `#[from_ref(skip)]`",
+                    "the field {} may be of any type, so it cannot be a part of its own\n\
+                     help: wrap it, as in `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
                     name(&part.member),
                     written(part.ty)
                 ),

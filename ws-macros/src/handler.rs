@@ -60,8 +60,8 @@ fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
     errors.push(
         head_of(item),
         format_args!(
-            "`#[ws_handler]` belongs on an impl block, not on {what}\nhelp: write \
-             `#[ws_handler] impl Room {{ fn init() -> Self {{ … }} }}`"
+            "`#[ws_handler]` belongs on an impl block, not on {what}\n\
+             help: write `#[ws_handler] impl Room {{ fn init() -> Self {{ … }} }}`"
         ),
     );
     None

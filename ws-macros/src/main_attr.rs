@@ -94,8 +94,8 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             &signature.inputs,
             format_args!(
-                "nothing calls `{}` with arguments\nhelp: remove them, and read the command \
-                 line with `std::env::args`",
+                "nothing calls `{}` with arguments\n\
+                 help: remove them, and read the command line with `std::env::args`",
                 signature.ident
             ),
         );

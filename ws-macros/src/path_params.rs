@@ -74,8 +74,9 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
             Fields::Unnamed(fields) => errors.push(
                 fields,
                 format!(
-                    "{wanted}\nhelp: write `struct {name} {{ id: u64 }}`; a tuple needs no \
-                     derive, as in `Path<(u64, String)>`"
+                    "{wanted}\n\
+                     help: write `struct {name} {{ id: u64 }}`; a tuple needs no derive, as in \
+                     `Path<(u64, String)>`"
                 ),
             ),
         },
@@ -83,8 +84,9 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
             errors.push(
                 data.enum_token,
                 format!(
-                    "{wanted}\nhelp: for a parameter that is one of several words implement \
-                     `FromStr` and write `{{kind: {name}}}` in the path"
+                    "{wanted}\n\
+                     help: for a parameter that is one of several words implement `FromStr` and \
+                     write `{{kind: {name}}}` in the path"
                 ),
             );
         }

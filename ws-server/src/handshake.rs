@@ -68,17 +68,19 @@ pub(crate) async fn answer(
         Err(refused) => {
             let now = Instant::now();
             let refusal = match refused {
-                Refused::ByInit(refusal) => {
+                RefusedBy::Init(refusal) => {
                     if by_browser {
                         shared.refused.keep(asked, refusal.clone(), now);
                     }
                     refusal
                 }
                 // A plain GET, perhaps of a page that asks why.
-                Refused::Before(refusal) if refusal.status() == StatusCode::UPGRADE_REQUIRED => {
+                RefusedBy::Admission(refusal)
+                    if refusal.status() == StatusCode::UPGRADE_REQUIRED =>
+                {
                     shared.refused.take(asked, now).unwrap_or(refusal)
                 }
-                Refused::Before(refusal) => refusal,
+                RefusedBy::Admission(refusal) => refusal,
             };
             tracing::debug!(
                 route = name,
@@ -91,19 +93,23 @@ pub(crate) async fn answer(
     }
 }
 
-/// Where a request was refused.
-enum Refused {
-    Before(Refusal),
-    ByInit(Refusal),
+/// Who has refused a request.
+enum RefusedBy {
+    Admission(Refusal),
+    Init(Refusal),
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for RefusedBy {
     fn from(refusal: Refusal) -> Self {
-        Self::Before(refusal)
+        Self::Admission(refusal)
     }
 }
 
-async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Response<()>, Refused> {
+async fn connect(
+    shared: &Shared,
+    found: Found,
+    arrival: Arrival,
+) -> Result<Response<()>, RefusedBy> {
     let (route, params) = found?;
     let Entry {
         client,
@@ -122,7 +128,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Resp
         .with_params(params)
         .with_visitor(visitor)
         .with_slot(slot);
-    let opened = route.open(handshake).await.map_err(Refused::ByInit)?;
+    let opened = route.open(handshake).await.map_err(RefusedBy::Init)?;
     tokio::spawn(upgrade(on_upgrade, opened));
     Ok(accept.response(protocol))
 }

@@ -214,3 +214,23 @@ async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
     client.say("hello").await;
     assert_eq!(client.text().await, "hello");
 }
+
+/// A script is not shown what a handshake was refused with, and asks by a plain GET.
+#[tokio::test]
+async fn a_plain_get_tells_a_page_once_what_init_has_refused() {
+    let server = running().await;
+    let path = "/refuses?refuse=1";
+    let origin = "Origin: http://example.com";
+    let plain = async || {
+        let request = format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n");
+        let (head, body) = Client::ask(server.address, &request).await;
+        (head.status, body)
+    };
+    // Who is no browser has seen the answer.
+    Client::ask(server.address, &upgrade(path, &[])).await;
+    assert_eq!(plain().await.0, 426);
+    let (head, _) = Client::ask(server.address, &upgrade(path, &[origin])).await;
+    assert_eq!(head.status, 401);
+    assert_eq!(plain().await, (401, "who are you?\n".to_owned()));
+    assert_eq!(plain().await.0, 426);
+}

@@ -155,7 +155,7 @@ impl Stream {
     ) -> Result<(Session, Then), AttachError> {
         let mut state = self.lock();
         state.check(session, route)?;
-        state.is_carried_for(standing.client);
+        state.set_client(standing.client);
         let gap = match standing.position {
             Some(Position { epoch, .. }) if epoch != Epoch::Ours(state.epoch) => {
                 state.queue.restart();
@@ -235,7 +235,7 @@ impl Stream {
     /// As [`push`](Self::push), but somebody has to [`pump`](Self::pump).
     pub(super) fn put(&self, push: &Push) -> bool {
         let mut state = self.lock();
-        let takes = !state.ended && state.ending.is_none();
+        let takes = state.takes();
         if takes {
             state.queue.push(push.clone(), &self.limits);
         }
@@ -251,7 +251,7 @@ impl Stream {
     /// does not follow.
     pub(crate) fn poll_push(&self, cx: &Context<'_>, push: &Push) -> Poll<bool> {
         let mut state = self.lock();
-        if state.ended || state.ending.is_some() {
+        if !state.takes() {
             return Poll::Ready(false);
         }
         if state.socket.is_some() && state.queue.is_full(&self.limits) {
@@ -266,7 +266,7 @@ impl Stream {
     /// As [`push`](Self::push), for the last that a handler says: it is kept, whatever waits.
     pub(crate) fn append(&self, push: &Push) {
         let mut state = self.lock();
-        if !state.ended && state.ending.is_none() {
+        if state.takes() {
             state.queue.append(push.clone());
             state.pump();
         }

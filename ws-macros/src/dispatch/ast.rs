@@ -134,8 +134,7 @@ fn table_item(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) ->
         errors.push(
             &name,
             format!(
-                "the type of a table has no fields and no generics\nhelp: write `struct \
-                     {name};`"
+                "the type of a table has no fields and no generics\nhelp: write `struct {name};`"
             ),
         );
         while !input.is_empty() {
@@ -242,8 +241,7 @@ fn unknown_item(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
         }
         _ if input.peek(Token![:]) => {
             let message = format!(
-                "the path of a route is a string\nhelp: write `{name}: \"/path\" => \
-                         Handler;`"
+                "the path of a route is a string\nhelp: write `{name}: \"/path\" => Handler;`"
             );
             errors.push(name, message);
         }

@@ -82,8 +82,8 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
             }
             Target::Table { table, options } => {
                 if let Some(options) = options {
-                    let message = "a nested table takes no options\nhelp: set them in its own \
-                                   block";
+                    let message = "a nested table takes no options\n\
+                        help: set them in its own block";
                     errors.push(options, message);
                 }
                 check_not_itself(&table, item.as_ref(), errors);
@@ -128,8 +128,8 @@ fn check_said_once(block: &Block, errors: &Errors) {
     for item in block.items.iter().skip(1) {
         errors.push(
             &item.name,
-            "a block is one table, and it has its `struct` already\nhelp: remove one, or \
-             write a second block",
+            "a block is one table, and it has its `struct` already\n\
+             help: remove one, or write a second block",
         );
     }
     for state in block.states.iter().skip(1) {
@@ -249,8 +249,8 @@ fn literals(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
                 errors.push(
                     path,
                     format!(
-                        "the prefix of a nested table has no parameters\nhelp: move \
-                         `{{{name}}}` into the routes of the nested table"
+                        "the prefix of a nested table has no parameters\n\
+                         help: move `{{{name}}}` into the routes of the nested table"
                     ),
                 );
             }
@@ -281,7 +281,8 @@ fn check_overlaps(routes: &[Route], errors: &Errors) {
                 &later.path,
                 format!(
                     "`{}` and `{}`{} overlap: both match \"{path}\", and neither is more \
-                     specific\nhelp: tell them apart by a literal, or remove one",
+                     specific\n\
+                     help: tell them apart by a literal, or remove one",
                     later.name,
                     earlier.name,
                     line_of(&earlier.path),

@@ -27,17 +27,21 @@ pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let core = core(table);
     let types = ParamTypes::of(&table.routes);
-    let markers = table.routes.iter().map(|route| {
-        let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
-        quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
-    });
-    let mounts = table.nested.iter().map(|nested| {
-        let (cfg, name) = (attributes(&nested.attrs, &["cfg"]), &nested.name);
+    let routes = table.routes.iter().map(|route| (&route.attrs, &route.name));
+    let nests = table
+        .nested
+        .iter()
+        .map(|nested| (&nested.attrs, &nested.name));
+    let markers = routes.chain(nests).map(|(attrs, name)| {
+        let cfg = attributes(attrs, &["cfg"]);
         quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
     });
     let nested = nested(table, &core);
     let warnings = table.warnings.iter().map(Warning::expand);
-    let unread = table.routes.iter().map(|route| unread(route, &core));
+    let params = table
+        .routes
+        .iter()
+        .map(|route| checks_of_params(route, &core));
     let routes = table
         .routes
         .iter()
@@ -53,16 +57,15 @@ pub fn table(table: &Table) -> TokenStream {
             dead_code, missing_debug_implementations, non_camel_case_types,
             non_local_definitions, non_upper_case_globals, private_bounds, private_interfaces,
             single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
-            unused_variables,
         )]
         const _: () = {
-            mod __routes { #(#markers)* #(#mounts)* }
+            mod __routes { #(#markers)* }
             #constants
             #(#routes)*
             #matcher
             #functions
             #nested
-            #(#unread)*
+            #(#params)*
         };
         #(#warnings)*
     }
@@ -91,7 +94,7 @@ pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribu
 }
 
 /// What holds for everything that is made of a line.
-const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
+pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// What the marker of a route knows, and the entry of the table.
 fn route(
@@ -237,9 +240,9 @@ fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream)
     }
 }
 
-/// A warning where the handler leaves the parameters of the route unread. A `start` function
-/// may read them.
-fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
+/// What is said of parameters that the handler leaves unread: a warning where these are all,
+/// an error where it takes others by name. A `start` function may read them.
+fn checks_of_params(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     let mut named = route.pattern.params().filter_map(Segment::param);
     if route.options.start().is_some() || named.all(|name| name.to_string().starts_with('_')) {
         return None;
@@ -247,12 +250,7 @@ fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
     let are_read = Ident::new("are_read", route.path.span());
     let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
-    let missing = quote_spanned! {route.path.span()=>
-        #(#cfg)*
-        const _: () = if let ::core::option::Option::Some(__fault) = &#entry.missing_field() {
-            ::core::panic!("{}", __fault.as_str())
-        };
-    };
+    let missing = fault(&quote!(#entry.missing_field()), route.path.span());
     Some(quote! {
         #(#attrs)*
         const _: fn() = {
@@ -260,8 +258,18 @@ fn unread(route: &Route, core: &TokenStream) -> Option<TokenStream> {
             use #core::extract::AreRead as _;
             <#core::extract::ParamsOf<#handler>>::#are_read
         };
-        #missing
+        #(#cfg)*
+        const _: () = #missing;
     })
+}
+
+/// An error of the compiler at this place, where a constant says that something is wrong.
+pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
+    quote_spanned! {place=>
+        if let ::core::option::Option::Some(__fault) = &#found {
+            ::core::panic!("{}", __fault.as_str())
+        }
+    }
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.

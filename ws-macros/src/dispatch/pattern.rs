@@ -58,6 +58,15 @@ impl Segment {
 }
 
 impl Pattern {
+    /// The pattern of a path that is right, for tests.
+    #[cfg(test)]
+    pub fn of(path: &str) -> Self {
+        let errors = Errors::new();
+        let pattern = Self::parse(&LitStr::new(path, Span::call_site()), &errors);
+        errors.finish().expect("a path without mistakes");
+        pattern
+    }
+
     /// Reads a path and reports what is wrong with it.
     pub fn parse(path: &LitStr, errors: &Errors) -> Self {
         let text = path.value();
@@ -109,8 +118,8 @@ impl Pattern {
         for segment in all_but_last {
             if let Segment::Rest { name } = segment {
                 report(format!(
-                    "`{{*{name}}}` must come last: it takes all that is left\nhelp: \
-                     `{{{name}}}` takes one segment"
+                    "`{{*{name}}}` must come last: it takes all that is left\n\
+                     help: `{{{name}}}` takes one segment"
                 ));
             }
         }
@@ -182,8 +191,8 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
         Some(inner) if !inner.contains(['{', '}']) => parameter(part, inner, span, report),
         _ if part.contains('{') => {
             report(format!(
-                "`{part}` mixes text and a parameter\nhelp: a parameter is a whole segment, \
-                 as in \"/rooms/{{id}}\""
+                "`{part}` mixes text and a parameter\n\
+                 help: a parameter is a whole segment, as in \"/rooms/{{id}}\""
             ));
             None
         }
@@ -214,8 +223,8 @@ fn check_literal(text: &str, report: &impl Fn(String)) {
         report(format!("`{text}` has a `}}` without a `{{`"));
     } else if let Some(bad) = text.chars().find(|&character| !stands_in_a_path(character)) {
         report(format!(
-            "`{}` in `{text}` would have to be escaped in a URL\nhelp: use letters, digits \
-             and any of `-._~!$&'()+,;=:@`, or a parameter",
+            "`{}` in `{text}` would have to be escaped in a URL\n\
+             help: use letters, digits and any of `-._~!$&'()+,;=:@`, or a parameter",
             bad.escape_debug()
         ));
     }
@@ -237,8 +246,8 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
     };
     let Some(ident) = parameter_name(name, span) else {
         report(format!(
-            "`{name}` in `{part}` is no name for a parameter\nhelp: write a name such as \
-             `{{id}}` or `{{id: u64}}`"
+            "`{name}` in `{part}` is no name for a parameter\n\
+             help: write a name such as `{{id}}` or `{{id: u64}}`"
         ));
         return None;
     };
@@ -272,8 +281,9 @@ fn typed(
         });
     }
     report(format!(
-        "`{written}` in `{part}` is no type for a parameter\nhelp: write an owned type that \
-         implements `FromStr`, as in `{{{name}: u64}}`, or `{{{name}}}` for text"
+        "`{written}` in `{part}` is no type for a parameter\n\
+         help: write an owned type that implements `FromStr`, as in `{{{name}: u64}}`, or \
+         `{{{name}}}` for text"
     ));
     None
 }

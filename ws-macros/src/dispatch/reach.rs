@@ -6,17 +6,22 @@
 use super::overlap::surely_reads;
 use super::pattern::{Pattern, Segment};
 
-/// Which of these patterns leave nothing to a pattern: as few as will do. `None` where some
-/// path is left.
-pub fn takers(pattern: &Pattern, others: &[&Pattern]) -> Option<Vec<usize>> {
+/// Which of these named patterns leave nothing to a pattern: as few as will do. `None` where
+/// some path is left.
+pub fn takers<'p, N>(
+    pattern: &Pattern,
+    others: impl Iterator<Item = (N, &'p Pattern)>,
+) -> Option<Vec<N>> {
+    // The others are not even looked at for nearly all routes.
     if !pattern.segments.iter().any(can_be_parted) {
         return None;
     }
-    let mut takers: Vec<usize> = (0..others.len())
-        .filter(|at| wins(others[*at], pattern))
-        .collect();
-    let all_taken = |takers: &[usize]| {
-        let tails: Vec<_> = takers.iter().map(|at| &others[*at].segments[..]).collect();
+    let mut takers: Vec<_> = others.filter(|(_, other)| wins(other, pattern)).collect();
+    let all_taken = |takers: &[(N, &Pattern)]| {
+        let tails: Vec<_> = takers
+            .iter()
+            .map(|(_, taker)| &taker.segments[..])
+            .collect();
         is_taken(&pattern.segments, &tails)
     };
     if !all_taken(&takers) {
@@ -30,7 +35,7 @@ pub fn takers(pattern: &Pattern, others: &[&Pattern]) -> Option<Vec<usize>> {
             at += 1;
         }
     }
-    Some(takers)
+    Some(takers.into_iter().map(|(name, _)| name).collect())
 }
 
 fn can_be_parted(segment: &Segment) -> bool {
@@ -112,19 +117,11 @@ fn takes_text(segment: &Segment, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proc_macro2::Span;
-    use syn::LitStr;
-
     use super::*;
-    use crate::errors::Errors;
 
     fn takers_of(pattern: &str, others: &[&str]) -> Option<Vec<usize>> {
-        let errors = Errors::new();
-        let parse = |text: &str| Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
-        let parsed: Vec<_> = others.iter().map(|other| parse(other)).collect();
-        let found = takers(&parse(pattern), &parsed.iter().collect::<Vec<_>>());
-        errors.finish().expect("paths without mistakes");
-        found
+        let parsed: Vec<_> = others.iter().map(|other| Pattern::of(other)).collect();
+        takers(&Pattern::of(pattern), parsed.iter().enumerate())
     }
 
     #[test]

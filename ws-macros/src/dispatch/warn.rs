@@ -5,13 +5,13 @@
 //! say what is the matter; `#[allow(deprecated)]` at the line allows it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::Attribute;
 use syn::spanned::Spanned;
 
 use super::check::Route;
+use super::expand::{LINTS, attributes};
 use super::options::Options;
-use super::pattern::Pattern;
 use super::reach::takers;
 
 /// One warning.
@@ -38,14 +38,14 @@ pub fn warnings(routes: &[Route], defaults: &Options) -> Vec<Warning> {
 fn unreachable_routes(routes: &[Route], all: &mut Vec<Warning>) {
     for (at, route) in routes.iter().enumerate() {
         // What is there under a condition takes nothing where that does not hold.
-        let others: Vec<&Route> = (0..routes.len())
-            .filter(|other| *other != at)
-            .map(|other| &routes[other])
-            .filter(|other| !other.attrs.iter().any(|attr| attr.path().is_ident("cfg")))
-            .collect();
-        let patterns: Vec<&Pattern> = others.iter().map(|other| &other.pattern).collect();
-        if let Some(takers) = takers(&route.pattern, &patterns) {
-            let names = takers.iter().map(|at| format!("`{}`", others[*at].name));
+        let others = routes
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at)
+            .filter(|(_, other)| attributes(&other.attrs, &["cfg"]).is_empty())
+            .map(|(_, other)| (&other.name, &other.pattern));
+        if let Some(takers) = takers(&route.pattern, others) {
+            let names = takers.iter().map(|name| format!("`{name}`"));
             let names = names.collect::<Vec<_>>().join(" and ");
             all.push(Warning {
                 attrs: route.attrs.clone(),
@@ -124,12 +124,7 @@ fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<W
 impl Warning {
     /// The use of a constant of its own.
     pub fn expand(&self) -> TokenStream {
-        let lints = ["cfg", "allow", "warn", "deny"];
-        let attrs = self
-            .attrs
-            .iter()
-            .filter(|attr| lints.iter().any(|lint| attr.path().is_ident(lint)))
-            .map(ToTokens::to_token_stream);
+        let attrs = attributes(&self.attrs, &LINTS);
         let (name, note) = (Ident::new(self.name, self.place), &self.note);
         quote! {
             #(#attrs)*

@@ -116,10 +116,8 @@ impl<'b> Expansion<'b> {
     fn no_init(&self) -> TokenStream {
         let conditions = &self.conditions;
         let text = written(conditions);
-        let message = format!(
-            "under `{text}` this handler has no `init`\nhelp: write one for \
-                               that case"
-        );
+        let message =
+            format!("under `{text}` this handler has no `init`\nhelp: write one for that case");
         quote_spanned! {span_of(&self.block.item.self_ty)=>
             #conditions
             ::core::compile_error!(#message);

@@ -11,7 +11,7 @@ impl Stream {
     /// The handler has closed: what waits is delivered, then its Close.
     pub(in crate::page) fn finish(&self, close: &Close) -> Then {
         let mut state = self.lock();
-        if state.ended || state.ending.is_some() {
+        if !state.takes() {
             return Then::Nothing;
         }
         state.ending = Some(close.clone());

@@ -99,7 +99,7 @@ impl State {
     /// From now on this script runs in the page. Another one, as of a duplicated tab, counts
     /// its own messages and knows nothing of what the one before got: for it, and for the one
     /// before where that comes back, a new epoch begins.
-    pub(super) fn is_carried_for(&mut self, client: Option<u64>) {
+    pub(super) fn set_client(&mut self, client: Option<u64>) {
         let before = self.client;
         self.client = client.or(before);
         if client.is_none() || before.is_none() || client == before {
@@ -110,6 +110,11 @@ impl State {
         if let Some(feed) = &self.feed {
             feed.forget_ids();
         }
+    }
+
+    /// Whether the page takes messages: behind the Close of its handler nothing follows.
+    pub(super) const fn takes(&self) -> bool {
+        !self.ended && self.ending.is_none()
     }
 
     pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {

@@ -1,10 +1,10 @@
 //! What the tables of other blocks need to know of this one, and this one of them.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{attributes, state_type};
+use super::{attributes, fault, state_type};
 use crate::dispatch::check::{Nested, Table};
 
 /// The markers of the lines with nested tables, the outline of the table, and for each such
@@ -83,11 +83,7 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
 fn check(nested: &Nested, table: &Table, core: &TokenStream) -> TokenStream {
     let attrs = attributes(&nested.attrs, &["cfg"]);
     let (item, name) = (&table.item.name, nested.name.unraw().to_string());
-    let report = quote_spanned! {nested.path.span()=>
-        if let ::core::option::Option::Some(__fault) = &__FAULT {
-            ::core::panic!("{}", __fault.as_str())
-        }
-    };
+    let report = fault(&quote!(__FAULT), nested.path.span());
     quote! {
         #(#attrs)*
         const _: () = {

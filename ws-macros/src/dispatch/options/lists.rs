@@ -19,8 +19,9 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
             errors.push(
                 origin,
                 format!(
-                    "`{text}` is no origin\nhelp: write scheme and host, and the port where \
-                     it is not the scheme's own, as in \"https://app.example:8443\""
+                    "`{text}` is no origin\n\
+                     help: write scheme and host, and the port where it is not the scheme's own, \
+                     as in \"https://app.example:8443\""
                 ),
             );
         }
@@ -37,8 +38,8 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
             errors.push(
                 protocol,
                 format!(
-                    "`{text}` is no name for a subprotocol\nhelp: use letters, digits and any \
-                     of !#$%&'*+-.^_`|~"
+                    "`{text}` is no name for a subprotocol\n\
+                     help: use letters, digits and any of !#$%&'*+-.^_`|~"
                 ),
             );
         } else if text.eq_ignore_ascii_case("bearer") {
@@ -46,7 +47,8 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
                 protocol,
                 format!(
                     "`{text}` is never chosen: in the list of a client it says that the next \
-                     element is a token\nhelp: remove it, and take `Bearer` in `init`"
+                     element is a token\n\
+                     help: remove it, and take `Bearer` in `init`"
                 ),
             );
         }

@@ -54,8 +54,8 @@ impl Options {
         if let (true, Some(place)) = (contradict, place) {
             errors.push(
                 place,
-                "`require_page: true` needs a session: a page belongs to one\nhelp: remove it \
-                 or `require_session: false`",
+                "`require_page: true` needs a session: a page belongs to one\n\
+                 help: remove it or `require_session: false`",
             );
         }
     }
@@ -69,8 +69,9 @@ impl Options {
         }
         let own = |name: &str| self.choices.get(name)?.written.clone();
         let message = "`origins: any` lets pages of every site act with the session of their \
-                       visitors\nhelp: write `origins: [\"https://…\"]`, or `require_session: \
-                       false`, or say `cross_site: \"why that is safe\"`";
+            visitors\n\
+            help: write `origins: [\"https://…\"]`, or `require_session: false`, or say \
+            `cross_site: \"why that is safe\"`";
         match own("origins").or_else(|| own("require_session")) {
             Some(place) => errors.push(place, message),
             None => errors.push(route, message),

@@ -1,18 +1,13 @@
-use proc_macro2::Span;
 use proptest::prelude::*;
-use syn::LitStr;
 
 use super::super::reach::takers;
 use super::*;
-use crate::errors::Errors;
 
 fn both_match(first: &str, second: &str) -> Option<String> {
-    let errors = Errors::new();
-    let pattern = |text| Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
-    let found = ambiguous_path(&pattern(first), &pattern(second));
-    let other_way = ambiguous_path(&pattern(second), &pattern(first));
+    let (one, other) = (Pattern::of(first), Pattern::of(second));
+    let found = ambiguous_path(&one, &other);
+    let other_way = ambiguous_path(&other, &one);
     assert_eq!(found.is_some(), other_way.is_some(), "{first} and {second}");
-    errors.finish().expect("paths without mistakes");
     found
 }
 
@@ -81,13 +76,6 @@ fn patterns_without_a_common_path_do_not_overlap() {
     assert_eq!(both_match("/{id: u64}/a", "/{id: i64}/b"), None);
 }
 
-fn parsed(text: &str) -> Pattern {
-    let errors = Errors::new();
-    let pattern = Pattern::parse(&LitStr::new(text, Span::call_site()), &errors);
-    errors.finish().expect("a path without mistakes");
-    pattern
-}
-
 /// Whether a pattern matches a path, by the definition.
 fn matches(segments: &[Segment], path: &[&str]) -> bool {
     match (segments.first(), path.first()) {
@@ -150,7 +138,7 @@ proptest! {
         first in pattern(),
         second in pattern(),
     ) {
-        let (one, other) = (parsed(&first), parsed(&second));
+        let (one, other) = (Pattern::of(&first), Pattern::of(&second));
         let both = |path: &[&str]| matches(&one.segments, path) && matches(&other.segments, path);
         let meet = paths().into_iter().find(|path| both(path));
         match both_match(&first, &second) {
@@ -189,10 +177,9 @@ proptest! {
         route in pattern(),
         others in prop::collection::vec(pattern(), 0..5),
     ) {
-        let own = parsed(&route);
-        let others: Vec<_> = others.iter().map(|other| parsed(other)).collect();
-        let others: Vec<&Pattern> = others.iter().collect();
-        if let Some(takers) = takers(&own, &others) {
+        let own = Pattern::of(&route);
+        let others: Vec<_> = others.iter().map(|other| Pattern::of(other)).collect();
+        if let Some(takers) = takers(&own, others.iter().enumerate()) {
             let taken = |path: &[&str]| takers.iter().any(|at| matches(&others[*at].segments, path));
             let left = paths().into_iter().find(|path| matches(&own.segments, path) && !taken(path));
             prop_assert_eq!(left, None);

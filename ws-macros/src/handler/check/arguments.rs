@@ -25,8 +25,7 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
         None => errors.push(
             &hook.signature.ident,
             format_args!(
-                "`{0}` takes the {wanted} as its first argument after `self`\nhelp: add \
-                 {example}",
+                "`{0}` takes the {wanted} as its first argument after `self`\nhelp: add {example}",
                 hook.kind
             ),
         ),
@@ -104,7 +103,8 @@ pub fn payload_is_one(hook: &Hook, errors: &Errors) {
             &argument.ty,
             format_args!(
                 "`{}` takes one value, its first argument after `self`, and `{name}` is a \
-                 second\nhelp: {advice}",
+                 second\n\
+                 help: {advice}",
                 hook.kind
             ),
         );
@@ -125,8 +125,8 @@ pub fn handshake_is_read_in_init(hook: &Hook, errors: &Errors) {
         errors.push(
             &argument.ty,
             format_args!(
-                "`{name}` belongs to `init`, because a connection keeps nothing of its \
-                 request\nhelp: take it there, and keep what `{}` needs in a field",
+                "`{name}` belongs to `init`, because a connection keeps nothing of its request\n\
+                 help: take it there, and keep what `{}` needs in a field",
                 hook.kind
             ),
         );
@@ -171,8 +171,8 @@ pub fn arguments_are_unconditional(hook: &Hook, errors: &Errors) {
             errors.push(
                 attribute,
                 format_args!(
-                    "an argument of a hook cannot be conditional\nhelp: write `{}` twice, \
-                     with a `#[cfg(…)]` on each",
+                    "an argument of a hook cannot be conditional\n\
+                     help: write `{}` twice, with a `#[cfg(…)]` on each",
                     hook.kind
                 ),
             );
@@ -199,9 +199,9 @@ pub fn arguments_are_for_the_call(block: &Block, errors: &Errors) {
                 errors.push(
                     &argument.ty,
                     format_args!(
-                        "an argument lasts for one call of `{}`, but `{lifetime}` is a \
-                         lifetime of the handler, which lasts longer\nhelp: leave it out, and \
-                         clone what is to be kept",
+                        "an argument lasts for one call of `{}`, but `{lifetime}` is a lifetime \
+                         of the handler, which lasts longer\n\
+                         help: leave it out, and clone what is to be kept",
                         hook.kind
                     ),
                 );

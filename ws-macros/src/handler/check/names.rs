@@ -19,7 +19,8 @@ pub fn block_is_inherent(block: &Block, errors: &Errors) {
             path,
             format_args!(
                 "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a \
-                 trait\nhelp: write `impl {}`",
+                 trait\n\
+                 help: write `impl {}`",
                 written(ty)
             ),
         );
@@ -36,9 +37,9 @@ pub fn init_is_there(block: &Block, errors: &Errors) {
     if missing && !misspelt && block.item.trait_.is_none() {
         errors.push(
             &block.item.self_ty,
-            "this handler has no `init`, which makes it when a client connects\nhelp: add `fn \
-             init() -> Self { … }`; it may take arguments such as `socket: &Socket<Self>`, \
-             `state: State<T>` and `Path(id): Path<T>`",
+            "this handler has no `init`, which makes it when a client connects\n\
+             help: add `fn init() -> Self { … }`; it may take arguments such as `socket: \
+             &Socket<Self>`, `state: State<T>` and `Path(id): Path<T>`",
         );
     }
 }
@@ -49,8 +50,8 @@ pub fn hooks_are_spelt_right(block: &Block, errors: &Errors) {
         errors.push(
             name,
             format_args!(
-                "`{name}` is not the name of a hook, so no connection calls it\nhelp: name it \
-                 `{kind}`; if it is a helper, choose a name less like the hook's"
+                "`{name}` is not the name of a hook, so no connection calls it\n\
+                 help: name it `{kind}`; if it is a helper, choose a name less like the hook's"
             ),
         );
     }
@@ -68,8 +69,8 @@ pub fn hooks_are_there_once(block: &Block, errors: &Errors) {
             errors.push(
                 &hook.signature.ident,
                 format_args!(
-                    "`{}` is here twice, and a handler has each hook once\nhelp: for \
-                     alternatives, write a different `#[cfg(…)]` on each of them",
+                    "`{}` is here twice, and a handler has each hook once\n\
+                     help: for alternatives, write a different `#[cfg(…)]` on each of them",
                     hook.kind
                 ),
             );
@@ -89,8 +90,8 @@ pub fn conditions_are_few(block: &Block, errors: &Errors) {
                     cfg,
                     format_args!(
                         "the hooks of one block may have {MAX_CONDITIONS} different \
-                         `#[cfg(…)]`s\nhelp: put the conditions on whole impl blocks, or into \
-                         the bodies"
+                         `#[cfg(…)]`s\n\
+                         help: put the conditions on whole impl blocks, or into the bodies"
                     ),
                 );
             }

@@ -36,8 +36,8 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
             errors.push(
                 parameter,
                 format_args!(
-                    "`{}` is called by the library, which cannot choose a type for it\nhelp: \
-                     name the type, or make the handler generic, `impl<T> Room<T> {{ … }}`",
+                    "`{}` is called by the library, which cannot choose a type for it\n\
+                     help: name the type, or make the handler generic, `impl<T> Room<T> {{ … }}`",
                     hook.kind
                 ),
             );
@@ -48,8 +48,8 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
             errors.push(
                 &argument.ty,
                 format_args!(
-                    "`{}` is called by the library, which cannot choose a type for `impl \
-                     Trait`\nhelp: name the type",
+                    "`{}` is called by the library, which cannot choose a type for `impl Trait`\n\
+                     help: name the type",
                     hook.kind
                 ),
             );
@@ -63,29 +63,28 @@ pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
     match (hook.kind, &hook.receiver) {
         (Kind::Init, Some(receiver)) => errors.push(
             &receiver.tokens,
-            "`init` makes the handler, so there is no `self` yet\nhelp: remove it, and return \
-             `Self`",
+            "`init` makes the handler, so there is no `self` yet\n\
+             help: remove it, and return `Self`",
         ),
         (Kind::Message | Kind::Info, None) => errors.push(
             name,
             format_args!(
-                "`{name}` is called on the handler\nhelp: begin its arguments with \
-                          `&mut self`"
+                "`{name}` is called on the handler\nhelp: begin its arguments with `&mut self`"
             ),
         ),
         (Kind::Message | Kind::Info, Some(receiver)) if receiver.passing != Passing::Reference => {
             errors.push(
                 &receiver.tokens,
                 format_args!(
-                    "`{name}` is called many times, so it cannot consume the handler\nhelp: \
-                     take `&mut self`"
+                    "`{name}` is called many times, so it cannot consume the handler\n\
+                     help: take `&mut self`"
                 ),
             );
         }
         (Kind::Terminate, None) => errors.push(
             name,
-            "`terminate` is called on the handler\nhelp: begin its arguments with `self` or \
-             `&mut self`",
+            "`terminate` is called on the handler\n\
+             help: begin its arguments with `self` or `&mut self`",
         ),
         (Kind::Terminate, Some(receiver)) if receiver.passing == Passing::Other => {
             errors.push(&receiver.tokens, "`terminate` takes `self` or `&mut self`");
@@ -99,8 +98,9 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     if hook.kind == Kind::Init && is_unit(&hook.output()) {
         errors.push(
             &hook.signature.ident,
-            "`init` returns nothing, but it makes the handler\nhelp: write `-> Self`, or `-> \
-             Result<Self, Refusal>` to be able to refuse the connection",
+            "`init` returns nothing, but it makes the handler\n\
+             help: write `-> Self`, or `-> Result<Self, Refusal>` to be able to refuse the \
+             connection",
         );
     }
 }
@@ -112,8 +112,8 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     {
         errors.push(
             output,
-            "`terminate` runs after the connection has ended, so nothing can be sent\nhelp: \
-             remove the return type",
+            "`terminate` runs after the connection has ended, so nothing can be sent\n\
+             help: remove the return type",
         );
     }
 }

@@ -2,6 +2,15 @@
 
 use super::*;
 
+/// Each of these messages of one text is answered in order, and then none is left unseen.
+async fn answered(tab: &mut Tab, numbers: std::ops::RangeInclusive<u64>, text: &str) {
+    for n in numbers {
+        assert_eq!(tab.next().await, said(&format!("{n} {text} of nobody")));
+    }
+    tab.so_far().await;
+    assert_eq!(tab.unseen(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_close_of_the_handler_follows_everything_that_it_sent() {
     let office = Office::new().await;
@@ -106,11 +115,7 @@ async fn a_handler_and_a_page_that_both_send_a_lot_do_not_wait_for_each_other() 
     for n in 0..2000 {
         assert_eq!(tab.next().await, said(&n.to_string()));
     }
-    for n in 2..=21 {
-        assert_eq!(tab.next().await, said(&format!("{n} {long} of nobody")));
-    }
-    tab.so_far().await;
-    assert_eq!(tab.unseen(), 0);
+    answered(&mut tab, 2..=21, &long).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,11 +189,7 @@ async fn a_handler_that_is_busy_lets_the_page_wait_and_loses_nothing() {
     tab.so_far().await;
     assert!((3..10).contains(&tab.unseen()), "{}", tab.unseen());
     assert_eq!(tab.next().await, said("done"));
-    for n in 2..=11 {
-        assert_eq!(tab.next().await, said(&format!("{n} {long} of nobody")));
-    }
-    tab.so_far().await;
-    assert_eq!(tab.unseen(), 0);
+    answered(&mut tab, 2..=11, &long).await;
 }
 
 #[tokio::test(start_paused = true)]
