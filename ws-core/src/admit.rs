@@ -119,13 +119,13 @@ impl From<&Route> for Door {
 /// # Errors
 ///
 /// 400 for a path whose percent-encoding is broken.
-pub fn route(lookup: Lookup<'_>) -> Option<Result<(&Arc<Route>, Params), Refusal>> {
+pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Params), Refusal>> {
     match lookup {
         Lookup::Missing => None,
         Lookup::Malformed => Some(Err(
             Refusal::BAD_REQUEST.body("the path is not valid: its percent-encoding is broken")
         )),
-        Lookup::Found(route, params) => Some(Ok((route, params))),
+        Lookup::Found(route, captures) => Some(Ok((route, captures.into_params()))),
     }
 }
 

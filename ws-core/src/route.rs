@@ -8,6 +8,7 @@
 //! A path is split at `/`; empty segments (leading, doubled and trailing slashes) do not
 //! count. Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
 
+mod captures;
 pub mod conflict;
 mod param;
 mod path;
@@ -17,6 +18,7 @@ mod start;
 mod table;
 mod url;
 
+pub use captures::Captures;
 pub use param::ParamType;
 pub use path::Segments;
 pub use router::{Lookup, Route, Router, RouterError};

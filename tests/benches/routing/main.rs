@@ -1,5 +1,5 @@
 //! What it takes to find a route, beside `matchit`, which leaves out what a `Router` also does:
-//! percent-decoding, types of parameters, and values that outlive the path.
+//! percent-decoding and types of parameters.
 //!
 //! ```text
 //! cargo bench -p ws-tests --bench routing

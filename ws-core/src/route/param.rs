@@ -3,6 +3,7 @@
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
+use super::path::{decode, has_escape};
 use crate::error::Refusal;
 use crate::extract::Params;
 
@@ -29,10 +30,14 @@ impl<T> ParamType<T> {
         }
     }
 
-    /// Whether this text, decoded, is a `T`.
+    /// Whether a segment of a path is a `T`, once it is decoded. What does not decode fits every
+    /// type, so that its route is found and the client is told what is wrong.
     #[inline]
-    pub fn reads(&self, text: &str) -> bool {
-        (self.reads)(text)
+    pub fn fits(&self, segment: &str) -> bool {
+        if has_escape(segment) {
+            return decode(segment).map_or(true, |text| (self.reads)(&text));
+        }
+        (self.reads)(segment)
     }
 
     /// The parameter at this place of the pattern.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::path::{Malformed, SplitPath};
+use super::captures::Captures;
+use super::path::{self, Malformed, Segments};
 use super::spec::Rank;
 use super::start;
 use super::{Decide, Matcher, Origins, RouteSpec, Segment};
 use crate::driver::{Connect, Opens};
-use crate::extract::{Endpoint, Handshake, Params};
+use crate::extract::{Endpoint, Handshake};
 use crate::limits::LimitError;
 use crate::page::PAGE_PROTOCOL;
 
@@ -112,35 +113,17 @@ impl Route {
         }
         self.spec.options.protocols.unwrap_or(&[])
     }
-
-    /// The values of the parameters of a path that this route matches.
-    fn params(&self, path: &SplitPath<'_>, prefix: usize) -> Result<Params, Malformed> {
-        let mut shape = self.shape.iter().zip(prefix..);
-        Params::read(self.spec.params, path.bytes(), |value| {
-            for (segment, at) in shape.by_ref() {
-                match segment {
-                    Segment::Literal(_) => {}
-                    Segment::Typed(_) | Segment::Text => {
-                        value.push_str(path.segment(at)?);
-                        break;
-                    }
-                    Segment::Rest => return path.write_rest(at, value),
-                }
-            }
-            Ok(())
-        })
-    }
 }
 
 /// What a path leads to.
 #[derive(Debug)]
-pub enum Lookup<'r> {
+pub enum Lookup<'r, 'p> {
     /// No route matches; the request is not ours.
     Missing,
     /// A route matches, and a parameter of it has an invalid escape or is no UTF-8: 400.
     Malformed,
     /// The most specific route that matches, and the values of its parameters.
-    Found(&'r Arc<Route>, Params),
+    Found(&'r Arc<Route>, Captures<'p>),
 }
 
 /// One table at its place.
@@ -176,35 +159,51 @@ impl Router {
 
     /// The most specific route for a path, which comes percent-encoded as it stands in the
     /// request's target, without its query.
-    pub fn find(&self, path: &str) -> Lookup<'_> {
-        match SplitPath::default().take_plain(path) {
-            Some(path) => self.look_up(path),
-            None => self.look_up(&SplitPath::decoded(path, &mut Vec::new())),
+    pub fn find<'p>(&self, path: &'p str) -> Lookup<'_, 'p> {
+        let Some((route, behind)) = self.best(Segments::of(path)) else {
+            return if path::is_plain(path) {
+                Lookup::Missing
+            } else {
+                self.find_odd(path)
+            };
+        };
+        let names = route.spec.params;
+        if names.is_empty() {
+            return Lookup::Found(route, Captures::NONE);
+        }
+        // What literals match is plain; of the rest that is looked at here.
+        if !behind.is_plain() {
+            return self.find_odd(path);
+        }
+        Lookup::Found(route, Captures::in_path(names, route.shape, behind))
+    }
+
+    /// The same for a path that may not be plain.
+    #[cold]
+    fn find_odd<'p>(&self, path: &str) -> Lookup<'_, 'p> {
+        let path = path::plain(path);
+        let Some((route, behind)) = self.best(Segments::of(&path)) else {
+            return Lookup::Missing;
+        };
+        match Captures::decoded(route.spec.params, route.shape, behind) {
+            Ok(captures) => Lookup::Found(route, captures),
+            Err(Malformed) => Lookup::Malformed,
         }
     }
 
-    #[inline]
-    fn look_up(&self, path: &SplitPath<'_>) -> Lookup<'_> {
-        let mut best: Option<(&Arc<Route>, usize)> = None;
+    /// The most specific route that matches, and what is left for it of the path.
+    fn best<'p>(&self, path: Segments<'p>) -> Option<(&Arc<Route>, Segments<'p>)> {
+        let mut best: Option<(&Arc<Route>, Segments<'p>)> = None;
         for mount in &self.mounts {
-            if let Some(segments) = path.behind(&mount.prefix)
-                && let Some(number) = (mount.matcher)(segments)
+            if let Some(path) = path.behind_all(&mount.prefix)
+                && let Some(number) = (mount.matcher)(path)
                 && let Some(Some(route)) = mount.routes.get(number)
                 && best.is_none_or(|(known, _)| known.rank < route.rank)
             {
-                best = Some((route, mount.prefix.len()));
+                best = Some((route, path));
             }
         }
-        let Some((route, prefix)) = best else {
-            return Lookup::Missing;
-        };
-        if route.spec.params.is_empty() {
-            return Lookup::Found(route, Params::default());
-        }
-        match route.params(path, prefix) {
-            Ok(params) => Lookup::Found(route, params),
-            Err(Malformed) => Lookup::Malformed,
-        }
+        best
     }
 
     /// The routes of all tables; those of nested tables come first.

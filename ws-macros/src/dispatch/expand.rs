@@ -294,7 +294,7 @@ fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenSt
     for (number, route) in table.routes.iter().enumerate() {
         root.add(&route.pattern, number, &predicates(&route.attrs));
     }
-    let statements = root.statements(0, types);
+    let statements = root.statements(types);
     let path = if table.routes.is_empty() {
         quote!(_)
     } else {

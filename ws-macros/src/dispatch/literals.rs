@@ -1,5 +1,5 @@
-//! The choice between many literals: by their length, then by the byte that tells most of them
-//! apart, until a few are left to be compared. So its time does not grow with their number.
+//! The choice between many literals: by the byte that tells most of them apart, again and again,
+//! until a few are left to be compared. So its time does not grow with their number.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,57 +16,45 @@ pub struct Literal<'t> {
     pub then: TokenStream,
 }
 
-/// Statements that run those of the literal that the segment at this place is, if there is one.
-pub fn choose(at: usize, literals: &[Literal<'_>]) -> TokenStream {
-    if literals.is_empty() {
-        return TokenStream::new();
-    }
-    let all: Vec<_> = literals.iter().collect();
-    let inner = if all.len() <= FEW {
-        compare(&all)
-    } else {
-        by_length(&all)
-    };
-    quote! {
-        let __segment = __path.bytes(#at);
-        #inner
-    }
+/// Statements that run those of the literal that the next segment of the path is, if there is
+/// one; `__path` is then what is left behind it.
+pub fn choose(literals: &[Literal<'_>]) -> TokenStream {
+    choose_of(&literals.iter().collect::<Vec<_>>())
 }
 
-fn by_length(literals: &[&Literal<'_>]) -> TokenStream {
-    let arms = grouped(literals, str::len).into_iter();
-    let arms = arms.map(|(length, group)| {
-        let (length, inner) = (Token::usize_unsuffixed(length), of_one_length(&group));
-        quote!(#length => { #inner })
-    });
-    quote!(match __segment.len() { #(#arms)* _ => {} })
-}
-
-/// The choice between literals that are equally long: no byte asked for lies behind the end.
-fn of_one_length(literals: &[&Literal<'_>]) -> TokenStream {
+fn choose_of(literals: &[&Literal<'_>]) -> TokenStream {
     if literals.len() <= FEW {
         return compare(literals);
     }
     let at = telling_byte(literals);
-    let arms = grouped(literals, |text| text.as_bytes()[at]).into_iter();
+    let arms = grouped(literals, |text| byte(text, at)).into_iter();
     let arms = arms.map(|(byte, group)| {
-        let (byte, inner) = (Token::byte_character(byte), of_one_length(&group));
+        let (byte, inner) = (Token::byte_character(byte), choose_of(&group));
         quote!(#byte => { #inner })
     });
     let at = Token::usize_unsuffixed(at);
-    quote!(match __segment[#at] { #(#arms)* _ => {} })
+    quote!(match __path.byte(#at) { #(#arms)* _ => {} })
 }
 
-/// Where these literals have the most different bytes. Two different ones differ somewhere, so
-/// every group that is made by it is smaller.
+/// Where these literals have the most different bytes, none of them having ended before. Two
+/// different ones differ there or earlier, so every group that is made by it is smaller.
 fn telling_byte(literals: &[&Literal<'_>]) -> usize {
-    let length = literals.first().map_or(0, |literal| literal.text.len());
+    let lengths = literals.iter().map(|literal| literal.text.len());
     let different = |at: &usize| {
-        let bytes = literals.iter().map(|literal| literal.text.as_bytes()[*at]);
+        let bytes = literals.iter().map(|literal| byte(literal.text, *at));
         bytes.collect::<BTreeSet<_>>().len()
     };
     // The first of the best.
-    (0..length).rev().max_by_key(different).unwrap_or_default()
+    let shortest = lengths.min().unwrap_or_default();
+    (0..=shortest)
+        .rev()
+        .max_by_key(different)
+        .unwrap_or_default()
+}
+
+/// A byte of a literal as the matcher sees it: behind its end is a slash.
+fn byte(text: &str, at: usize) -> u8 {
+    text.as_bytes().get(at).copied().unwrap_or(b'/')
 }
 
 fn compare(literals: &[&Literal<'_>]) -> TokenStream {
@@ -78,7 +66,12 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
         } = literal;
         // As bytes: a text would be looked at for where its characters end.
         let text = Token::byte_string(text.as_bytes());
-        quote!(#condition { if __segment == #text { #then } })
+        quote! {
+            #condition
+            {
+                if let ::core::option::Option::Some(__path) = __path.behind(#text) { #then }
+            }
+        }
     });
     arms.collect()
 }

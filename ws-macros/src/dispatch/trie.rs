@@ -84,30 +84,40 @@ impl Node {
         &mut self.typed[at].node
     }
 
-    /// Statements that return the number of the route that matches from this segment on,
-    /// if one does. They name the segments `__path`.
-    pub fn statements(&self, at: usize, types: &ParamTypes<'_>) -> TokenStream {
+    /// Statements that return the number of the route that matches from here on, if one does.
+    /// They name what is left of the path `__path`.
+    pub fn statements(&self, types: &ParamTypes<'_>) -> TokenStream {
         let literals = self.literals.iter().map(|(text, node)| Literal {
             text,
             condition: condition(&node.conditions),
-            then: node.statements(at + 1, types),
+            then: node.statements(types),
         });
-        let literals = literals::choose(at, &literals.collect::<Vec<_>>());
+        let literals = literals::choose(&literals.collect::<Vec<_>>());
         let with_type = self.typed.iter().map(|Typed { written, node }| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
+            let (condition, inner) = (condition(&node.conditions), node.statements(types));
             let ty = types.name(written);
-            quote!(#condition { if __path.is(#at, &#ty) { #inner } })
+            quote!(#condition { if #ty.fits(__segment) { #inner } })
         });
         let text = self.text.iter().map(|node| {
-            let (condition, inner) = (condition(&node.conditions), node.statements(at + 1, types));
-            quote!(#condition { if __path.has(#at) { #inner } })
+            let (condition, inner) = (condition(&node.conditions), node.statements(types));
+            quote!(#condition { #inner })
+        });
+        let has_params = !self.typed.is_empty() || self.text.is_some();
+        let params = has_params.then(|| {
+            quote! {
+                let __segment = __path.first();
+                if !__segment.is_empty() {
+                    let __path = __path.skip(__segment.len());
+                    #(#with_type)* #(#text)*
+                }
+            }
         });
         let ends = self.ends.iter().map(|Leaf { number, condition }| {
-            quote!(#condition { if __path.end_at(#at) { return ::core::option::Option::Some(#number); } })
+            quote!(#condition { if __path.is_end() { return ::core::option::Option::Some(#number); } })
         });
         let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
             quote!(#condition { return ::core::option::Option::Some(#number); })
         });
-        quote!(#literals #(#with_type)* #(#text)* #(#ends)* #(#wildcards)*)
+        quote!(#literals #params #(#ends)* #(#wildcards)*)
     }
 }

@@ -1,0 +1,104 @@
+//! The parameters of a route that was found, before anybody asks for them.
+
+use super::Segment;
+use super::path::{Malformed, Segments, decode};
+use crate::extract::Params;
+
+/// The values of a route's parameters, where they stand in the path if they can: finding a
+/// route allocates nothing. [`into_params`](Self::into_params) takes them off the path.
+///
+/// ```
+/// # use ws_core::extract::{NoState, Params};
+/// # use ws_core::hub::Hub;
+/// # use ws_core::limits::LimitOptions;
+/// # use ws_core::route::{Lookup, Table};
+/// # let table: Table<NoState> = Table::new(|_| None, &[]);
+/// # let router = table.into_router(NoState, &Hub::default(), &LimitOptions::NONE).unwrap();
+/// if let Lookup::Found(route, captures) = router.find("/rooms/7") {
+///     for (name, value) in captures.iter() {
+///         println!("{}: {name} is {value}", route.path);
+///     }
+///     let params: Params = captures.into_params();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Captures<'p> {
+    values: Values<'p>,
+}
+
+#[derive(Debug)]
+enum Values<'p> {
+    InPath {
+        names: &'static [&'static str],
+        pattern: &'static [Segment],
+        path: Segments<'p>,
+    },
+    /// The path was not plain.
+    Decoded(Params),
+}
+
+impl<'p> Captures<'p> {
+    /// Of a route without parameters.
+    pub(super) const NONE: Self = Self::in_path(&[], &[], Segments::NONE);
+
+    /// The values of a plain path, of which this is left for the pattern.
+    pub(super) const fn in_path(
+        names: &'static [&'static str],
+        pattern: &'static [Segment],
+        path: Segments<'p>,
+    ) -> Self {
+        let values = Values::InPath {
+            names,
+            pattern,
+            path,
+        };
+        Self { values }
+    }
+
+    /// The values of a path with escapes.
+    pub(super) fn decoded(
+        names: &'static [&'static str],
+        pattern: &'static [Segment],
+        path: Segments<'_>,
+    ) -> Result<Self, Malformed> {
+        let values = path.values(pattern).map(decode);
+        let pairs = names.iter().zip(values);
+        let params = pairs.map(|(name, value)| Ok((*name, value?.into_owned())));
+        let params = params.collect::<Result<_, _>>().map(Params::new)?;
+        Ok(Self {
+            values: Values::Decoded(params),
+        })
+    }
+
+    /// Names and values in the order of the pattern, percent-decoded.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let (in_path, decoded) = match &self.values {
+            Values::InPath {
+                names,
+                pattern,
+                path,
+            } => {
+                let values = names.iter().copied().zip(path.values(pattern));
+                (Some(values), None)
+            }
+            Values::Decoded(params) => (None, Some(params.iter())),
+        };
+        in_path
+            .into_iter()
+            .flatten()
+            .chain(decoded.into_iter().flatten())
+    }
+
+    /// The values on their own, so that they outlive the path.
+    pub fn into_params(self) -> Params {
+        match self.values {
+            Values::Decoded(params) => params,
+            Values::InPath { .. } => Params::new(
+                self.iter()
+                    .map(|(name, value)| (name, value.to_owned()))
+                    .collect(),
+            ),
+        }
+    }
+}
