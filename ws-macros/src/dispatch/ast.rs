@@ -18,6 +18,8 @@ pub struct Block {
     pub crates: Vec<Path>,
     pub defaults: Vec<Defaults>,
     pub lines: Vec<Line>,
+    /// Names of what may have been meant as lines, and what was reported there.
+    pub unread: Vec<(Ident, syn::Error)>,
 }
 
 /// `pub struct Routes;`
@@ -114,7 +116,11 @@ impl Block {
                 end_of_item(&path, input, errors);
                 self.crates.push(path);
             }
-            _ => unknown_item(&name, input, errors),
+            _ => {
+                let error = unknown_item(&name, input);
+                errors.push_syn(error.clone());
+                self.unread.push((name, error));
+            }
         }
         Ok(())
     }
@@ -229,24 +235,18 @@ fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     }
 }
 
-/// An item that is none of those of a block.
-fn unknown_item(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
+/// Skips an item that is none of those of a block, and says so.
+fn unknown_item(name: &Ident, input: ParseStream<'_>) -> syn::Error {
     let known = super::options::nearest(&name.to_string(), ["state", "defaults", "crate"]);
-    match known {
+    let message = match known {
         Some(known) if name != known => {
-            errors.push(
-                name,
-                format!("unknown item `{name}`\nhelp: did you mean `{known}`?"),
-            );
+            format!("unknown item `{name}`\nhelp: did you mean `{known}`?")
         }
         _ if input.peek(Token![:]) => {
-            let message = format!(
-                "the path of a route is a string\nhelp: write `{name}: \"/path\" => Handler;`"
-            );
-            errors.push(name, message);
+            format!("the path of a route is a string\nhelp: write `{name}: \"/path\" => Handler;`")
         }
-        _ => errors.push(name, EXPECTED_ITEM),
-    }
+        _ => EXPECTED_ITEM.to_owned(),
+    };
     let block = input.peek(token::Brace);
     if block {
         let _ = input.parse::<Group>();
@@ -254,6 +254,7 @@ fn unknown_item(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
     } else {
         skip_behind(input, ';');
     }
+    syn::Error::new_spanned(name, message)
 }
 
 /// `{ name: value, … }`

@@ -18,6 +18,8 @@ pub struct Table {
     pub routes: Vec<Route>,
     pub nested: Vec<Nested>,
     pub warnings: Vec<Warning>,
+    /// Names of which it is not known what functions they mean, and what was reported there.
+    pub unclear: Vec<(Ident, syn::Error)>,
 }
 
 /// A route with its options resolved.
@@ -55,9 +57,10 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     let mut routes = Vec::new();
     let mut nested = Vec::new();
     let mut names = Names::default();
+    let mut unclear = block.unread;
     for line in block.lines {
         check_attributes(&line, errors);
-        let has_usable_name = names.take(&line, errors);
+        let has_usable_name = names.take(&line, &mut unclear, errors);
         let Line {
             attrs,
             name,
@@ -110,6 +113,7 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
         routes,
         nested,
         warnings,
+        unclear,
     })
 }
 
@@ -180,10 +184,16 @@ struct Names(Vec<(Ident, Vec<String>)>);
 impl Names {
     /// Each line becomes a function of the table, so that its name must be one, and its
     /// own. Gives whether it is.
-    fn take(&mut self, line: &Line, errors: &Errors) -> bool {
+    fn take(
+        &mut self,
+        line: &Line,
+        unclear: &mut Vec<(Ident, syn::Error)>,
+        errors: &Errors,
+    ) -> bool {
         let name = &line.name;
         let text = name.to_string();
-        if syn::parse_str::<Ident>(&text).is_err() {
+        // `gen` is one since the edition of 2024, which `syn` does not look at.
+        if text == "gen" || syn::parse_str::<Ident>(&text).is_err() {
             let hint = match &*text {
                 "_" | "self" | "Self" | "super" | "crate" => "choose another name".to_owned(),
                 _ => format!("write `r#{text}`, or choose another name"),
@@ -203,10 +213,11 @@ impl Names {
             known == name && !both_conditional(known_conditions, &conditions)
         });
         if taken {
-            errors.push(
-                name,
-                format!("the name `{name}` is there twice\nhelp: give each route its own"),
-            );
+            let message =
+                format!("the name `{name}` is there twice\nhelp: give each route its own");
+            let error = syn::Error::new_spanned(name, message);
+            errors.push_syn(error.clone());
+            unclear.push((name.clone(), error));
             return false;
         }
         self.0.push((name.clone(), conditions));

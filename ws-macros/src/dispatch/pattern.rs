@@ -159,11 +159,17 @@ fn check_slashes(text: &str, report: &impl Fn(String)) {
 /// Splits at the slashes outside of braces; empty segments are reported elsewhere.
 fn split<'t>(text: &'t str, report: &impl Fn(String)) -> Vec<&'t str> {
     let mut parts = Vec::new();
-    let (mut start, mut open) = (0, None);
+    let (mut start, mut open, mut depth) = (0, None, 0_usize);
     for (at, character) in text.char_indices() {
         match character {
-            '{' => open = open.or(Some(at)),
-            '}' => open = None,
+            '{' => {
+                open = open.or(Some(at));
+                depth += 1;
+            }
+            '}' => {
+                depth = depth.saturating_sub(1);
+                open = open.filter(|_| depth > 0);
+            }
             '/' if open.is_none() => {
                 parts.push(&text[start..at]);
                 start = at + 1;
@@ -188,7 +194,7 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
         .strip_prefix('{')
         .and_then(|part| part.strip_suffix('}'));
     match inner {
-        Some(inner) if !inner.contains(['{', '}']) => parameter(part, inner, span, report),
+        Some(inner) if is_balanced(inner) => parameter(part, inner, span, report),
         _ if part.contains('{') => {
             report(format!(
                 "`{part}` mixes text and a parameter\n\
@@ -201,6 +207,16 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
             Some(Segment::Literal(part.to_owned()))
         }
     }
+}
+
+/// Whether each brace has its other one, as in `id: Of<{ N }>`.
+fn is_balanced(text: &str) -> bool {
+    let mut braces = text.chars().filter(|character| "{}".contains(*character));
+    let depth = braces.try_fold(0_usize, |depth, brace| match brace {
+        '{' => depth.checked_add(1),
+        _ => depth.checked_sub(1),
+    });
+    depth == Some(0)
 }
 
 /// A literal is written as it stands in a URL, and must not need an escape there
@@ -345,6 +361,10 @@ mod tests {
             Ok("/r#type=u8/r#match")
         );
         assert_eq!(read("/{gen}/{try: u8}").as_deref(), Ok("/r#gen/r#try=u8"));
+        assert_eq!(
+            read("/{id: Of<u8, { N / 2 }>}/x").as_deref(),
+            Ok("/id=Of<u8,{N/2}>/x")
+        );
         assert_eq!(read("/v1.0/a-b_c~/@me").as_deref(), Ok("/v1.0/a-b_c~/@me"));
     }
 
@@ -357,6 +377,8 @@ mod tests {
             ("/a/", "do not count"),
             ("/{id", "`{id` is not closed"),
             ("/{id/x", "`{id` is not closed"),
+            ("/{id: Of<{ N }>/x", "is not closed"),
+            ("/{{id}}", "`{id}` in `{{id}}` is no name"),
             ("/{1d}", "`1d` in `{1d}` is no name"),
             ("/{}", "`` in `{}` is no name"),
             ("/{self}", "`self` in `{self}` is no name"),

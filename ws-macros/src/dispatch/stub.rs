@@ -3,6 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::Ident;
 
 use super::check::{Route, Table};
 use super::expand::{
@@ -22,7 +23,7 @@ pub fn table(table: &Table) -> TokenStream {
     let routes = table
         .routes
         .iter()
-        .filter(|route| route.has_usable_name)
+        .filter(|route| route.has_usable_name && !is_unclear(table, &route.name))
         .map(|route| {
             let attrs = url_attributes(&route.attrs, &url_summary(route));
             let name = &route.name;
@@ -35,7 +36,7 @@ pub fn table(table: &Table) -> TokenStream {
     let nested = table
         .nested
         .iter()
-        .filter(|nested| nested.has_usable_name)
+        .filter(|nested| nested.has_usable_name && !is_unclear(table, &nested.name))
         .map(|nested| {
             let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
             let name = &nested.name;
@@ -46,11 +47,15 @@ pub fn table(table: &Table) -> TokenStream {
                 }
             }
         });
+    let unclear = unclear(table);
     let outline = empty_outline(table, &core);
     quote! {
         #item
         #outline
-        #[allow(dead_code, private_bounds, private_interfaces, non_local_definitions)]
+        #[allow(
+            dead_code, non_upper_case_globals, private_bounds, private_interfaces,
+            non_local_definitions,
+        )]
         impl #name {
             /// The routing table.
             #vis fn table() -> #core::route::Table<#state> {
@@ -59,8 +64,27 @@ pub fn table(table: &Table) -> TokenStream {
             }
             #(#routes)*
             #(#nested)*
+            #(#unclear)*
         }
     }
+}
+
+fn is_unclear(table: &Table, name: &Ident) -> bool {
+    table.unclear.iter().any(|(unclear, _)| unclear == name)
+}
+
+/// What stands for functions of unknown arguments: constants whose type has the error in it that
+/// was reported. The compiler says it once, and nothing of what is done with such a type.
+fn unclear(table: &Table) -> impl Iterator<Item = TokenStream> {
+    let vis = &table.item.vis;
+    let firsts = table.unclear.iter().enumerate().filter(|(at, (name, _))| {
+        let is_first = table.unclear[..*at].iter().all(|(known, _)| known != name);
+        is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
+    });
+    firsts.map(move |(_, (name, error))| {
+        let error = error.to_compile_error();
+        quote!(#vis const #name: [(); #error] = ::core::unreachable!();)
+    })
 }
 
 /// The arguments of a route's function. Of a flawed path not all parameters were understood:

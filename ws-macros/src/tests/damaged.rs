@@ -158,6 +158,14 @@ struct Mistake {
     place: Option<(String, std::ops::Range<usize>)>,
 }
 
+/// Whether this is `[(); compile_error!(…)]`: an error that is reported already, in a type, so
+/// that nothing is said of its uses. The compiler does not say it twice.
+fn is_type_of_an_error(group: &Group) -> bool {
+    let start: Vec<_> = group.stream().into_iter().take(2).collect();
+    let start: Vec<_> = start.iter().map(ToString::to_string).collect();
+    group.delimiter() == Delimiter::Bracket && start == ["()", ";"]
+}
+
 /// Every `compile_error!`, wherever it stands.
 fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
     let mut found = Vec::new();
@@ -169,6 +177,7 @@ fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
                 place = Some(name.span());
                 tokens.next_if(|token| matches!(token, TokenTree::Punct(_)));
             }
+            TokenTree::Group(group) if is_type_of_an_error(&group) => {}
             TokenTree::Group(group) => {
                 let Some(span) = place.take() else {
                     found.extend(mistakes(group.stream()));

@@ -13,9 +13,9 @@ dispatch! {
     pub struct Routes;
 
     room: "/a" => Echo;
-    room: "/b" => Echo;
+    room: "/b/{id: u64}" => Echo;
 }
 
 fn main() {
-    let _ = (Routes::table(), Routes::room());
+    let _ = (Routes::table(), Routes::room(), Routes::room(7).query("a", 1));
 }

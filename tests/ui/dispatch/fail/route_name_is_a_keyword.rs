@@ -14,6 +14,7 @@ dispatch! {
 
     type: "/a" => Echo;
     self: "/b" => Echo;
+    gen: "/c" => Echo;
 }
 
 fn main() {
