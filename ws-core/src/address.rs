@@ -1,6 +1,7 @@
 //! Addresses of clients: what counts as one of them, and what may be a proxy.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
 
 /// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
 const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
@@ -18,12 +19,22 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 }
 
 /// What counts as one address: an IPv4 address, or the /64 that an IPv6 subscriber has.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let high = u128::from(address) & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from(high))
-        }
-        v4 @ IpAddr::V4(_) => v4,
+///
+/// Each connection keeps one, so it is as small as it can be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Network(NonZeroU64);
+
+impl Network {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        let bits = match address.to_canonical() {
+            // No network begins with 32 zero bits, but that of `::1`, which is 0.
+            IpAddr::V4(address) => u64::from(address.to_bits()),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        };
+        // Neither `0.0.0.0` nor `::` is anybody's, and `::1` is this machine, like the other.
+        Self(NonZeroU64::new(bits).unwrap_or(Self::THIS))
     }
+
+    /// Stands for 127.0.0.1.
+    const THIS: NonZeroU64 = NonZeroU64::new(0x7f00_0001).unwrap();
 }

@@ -42,7 +42,7 @@ use finish::Finishing;
 use worker::Worker;
 
 /// Messages and notifications that one connection handles before it is the others' turn.
-const CALLS_PER_POLL: usize = 512;
+const CALLS_PER_POLL: u16 = 512;
 
 /// How often a driver writes a full outbox before it lets other connections run.
 const BURSTS_PER_POLL: usize = 8;
@@ -68,7 +68,7 @@ struct Driver<H: 'static> {
     /// A notification is next where a message waits too.
     mail_next: bool,
     /// Hooks that may still be called before it is the others' turn.
-    calls_left: usize,
+    calls_left: u16,
     finishing: Option<Box<Finishing>>,
     /// The connection's place among those that the server allows.
     slot: Option<Slot>,
@@ -76,9 +76,25 @@ struct Driver<H: 'static> {
 
 /// An async hook under way.
 struct Running<H> {
-    name: &'static str,
+    hook: RunningHook,
     future: HookFuture<H>,
     since: Instant,
+}
+
+/// Which hook runs.
+#[derive(Clone, Copy)]
+enum RunningHook {
+    Message,
+    Info,
+}
+
+impl RunningHook {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Info => "info",
+        }
+    }
 }
 
 /// What has ended already. The ends are independent: any of them may come first.
@@ -166,7 +182,7 @@ impl<H: Send + 'static> Driver<H> {
             }
             // The buffers may be in pieces: the thread makes new ones.
             Err(panic) => {
-                let _entered = self.context.span.enter();
+                let _entered = self.context.span().enter();
                 log_panic(&*panic);
                 let close = Close::internal();
                 Poll::Ready(CloseReason::of(CloseCause::HookPanic, &close))
@@ -184,7 +200,6 @@ impl<H: Send + 'static> Driver<H> {
                 text,
             ));
         }
-        self.clock.now = Instant::now();
         self.calls_left = CALLS_PER_POLL;
         // The waker is known before orders are looked at, so that none is overlooked.
         self.cork(cx);
@@ -195,9 +210,7 @@ impl<H: Send + 'static> Driver<H> {
         let mut bursts = BURSTS_PER_POLL;
         loop {
             let more = self.turn(cx, worker);
-            self.flush(cx, worker, true);
-            let status = self.shared().outbox().status();
-            self.note(status);
+            let status = self.flush(cx, worker, true);
             if let Some(reason) = self.over(status.empty, cx) {
                 return Poll::Ready(reason);
             }
@@ -240,22 +253,28 @@ impl<H: Send + 'static> Driver<H> {
         true
     }
 
-    /// Writes what this burst produced. Afterwards the outbox may be written to directly.
-    fn flush(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker, uncork: bool) {
+    /// Writes what this burst produced, and notes how the outbox stands then. With `uncork` it
+    /// may be written to directly from now on.
+    fn flush(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker, uncork: bool) -> Status {
+        let outbox = self.context.socket.shared().outbox();
         let Some(transport) = &mut self.transport else {
-            return;
+            return outbox.status();
         };
         if self.ends.closing {
             transport.closing();
         }
-        let outbox = self.context.socket.shared().outbox();
-        let now = self.clock.now;
-        if let Err(error) = outbox.flush(cx, &mut worker.cork, &mut **transport, now, uncork)
+        let now = worker.now;
+        let (written, mut status) =
+            outbox.flush(cx, &mut worker.cork, &mut **transport, now, uncork);
+        if let Err(error) = written
             && !self.ends.lost
         {
-            tracing::debug!(parent: &self.context.span, %error, "the connection is lost");
+            tracing::debug!(parent: self.context.span(), %error, "the connection is lost");
             self.lose();
+            status = self.shared().outbox().status();
         }
+        self.note(status);
+        status
     }
 
     /// The transport has failed: nobody can send any more.
@@ -344,4 +363,21 @@ fn undo<H>(context: &Context<H>) {
 /// The reason of an end that nobody declared (RFC 6455, section 7.1.5).
 fn lost() -> CloseReason {
     CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tasks are allocated in steps of 128 bytes, and tokio adds 112 to a driver.
+    #[test]
+    fn a_connection_of_a_unit_handler_is_small() {
+        struct Unit;
+        assert!(
+            size_of::<Driver<Unit>>() <= 272,
+            "{}",
+            size_of::<Driver<Unit>>()
+        );
+        assert!(size_of::<Shared>() <= 320, "{}", size_of::<Shared>());
+    }
 }

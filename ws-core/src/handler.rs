@@ -154,7 +154,7 @@ impl<'a, H> Call<'a, H> {
             return Step::Done(Ok(Reply::NONE));
         };
         let context = self.context;
-        let _entered = context.span.enter();
+        let _entered = context.span().enter();
         Step::Done(Ok(hook(handler, context)))
     }
 
@@ -177,7 +177,7 @@ impl<'a, H> Call<'a, H> {
     /// The payload is not what the hook takes: the connection is closed with the code of
     /// the error.
     pub fn undecodable(self, error: DecodeError) -> Step<H> {
-        let _entered = self.context.span.enter();
+        let _entered = self.context.span().enter();
         // The error's own text quotes the payload.
         let code = error.close_code().get();
         tracing::debug!(code, "a message is not what the handler takes");
@@ -220,7 +220,7 @@ impl<H> Taken<H> {
 pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) -> Result<T, Fault> {
     let mut hook = pin!(Some(hook));
     let mut result = poll_fn(|cx| {
-        let _entered = context.span.enter();
+        let _entered = context.span().enter();
         if context.socket.hooks_are_cut() {
             tracing::error!(hook = hook::name(), "a hook ran out of time");
             return Poll::Ready(Err(Fault::TimedOut));
@@ -235,7 +235,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     })
     .await;
     // What a hook leaves behind may panic too; the handler outlives that.
-    let _entered = context.span.enter();
+    let _entered = context.span().enter();
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook.set(None))) {
         result = Err(Fault::of_panic(&*panic));
     }
@@ -265,7 +265,7 @@ impl<H> Ending<H> {
             context,
             reason,
         } = self;
-        let _entered = context.span.enter();
+        let _entered = context.span().enter();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, reason, &context))) {
             Fault::of_panic(&*panic);
         }

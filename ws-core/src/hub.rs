@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
@@ -238,10 +239,15 @@ impl Hub {
     }
 
     /// Makes a connection known, with an id that no other had.
-    pub(crate) fn register(&self, peer: Option<SocketAddr>, common: Arc<Common>) -> Arc<Shared> {
+    pub(crate) fn register(
+        &self,
+        peer: Option<SocketAddr>,
+        common: Arc<Common>,
+        span: impl FnOnce(ConnectionId) -> Span,
+    ) -> Arc<Shared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let of_page = common.of_page;
-        let shared = Arc::new(Shared::new(id, peer, common));
+        let shared = Arc::new(Shared::new(id, peer, common, span(id)));
         let weak = Arc::downgrade(&shared);
         self.connections(of_page).insert(id, weak);
         // One that came while the server began to shut down may have been overlooked.

@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::error::{NotifyError, log_panic};
@@ -33,8 +32,6 @@ pub(crate) struct MailSlot {
     /// How many notifications wait.
     waiting: AtomicUsize,
     closed: Mutex<bool>,
-    /// Told when room appears, and at the end.
-    room: Notify,
 }
 
 /// A mailbox whose type is known to the handler alone.
@@ -188,7 +185,7 @@ impl MailSlot {
         Ok(set(&mut inner.timers, value))
     }
 
-    /// Takes the next notification.
+    /// Takes the next notification. There may be room then for somebody who waits for it.
     pub(crate) fn next<T: Send + 'static>(&self) -> Option<T> {
         let mut inner = self.mailbox::<T>().lock();
         let Mail { value, source } = inner.queue.pop_front()?;
@@ -201,8 +198,6 @@ impl MailSlot {
         if inner.queue.is_empty() && inner.queue.capacity() > 16 {
             inner.queue = VecDeque::new();
         }
-        drop(inner);
-        self.room.notify_waiters();
         Some(value)
     }
 
@@ -244,11 +239,5 @@ impl MailSlot {
         }
         drop(closed);
         self.waiting.store(0, Ordering::Release);
-        self.room.notify_waiters();
-    }
-
-    /// Told when room appears, and at the end.
-    pub(crate) fn room(&self) -> &Notify {
-        &self.room
     }
 }

@@ -275,7 +275,7 @@ impl Outbox {
         let first = state.phase == Phase::Open;
         if first {
             state.phase = Phase::Closing;
-            state.ending = Some(reason);
+            state.ending = Some(Box::new(reason));
         }
         // One Close frame is sent, and no more (RFC 6455, section 5.5.1); an earlier one that
         // was discarded is not sent.
@@ -297,7 +297,8 @@ impl Outbox {
         state.queue = VecDeque::new();
         (state.bytes, state.frames, state.started) = (0, 0, false);
         state.direct = None;
-        let reason = state.ending.get_or_insert(reason).clone();
+        let ending = state.ending.get_or_insert_with(|| Box::new(reason));
+        let reason = (**ending).clone();
         self.waiting.store(false, Ordering::Relaxed);
         drop(state);
         self.room.notify_waiters();
@@ -317,7 +318,7 @@ impl Outbox {
 
     /// Why the connection ends or has ended, once somebody said so.
     pub fn ending(&self) -> Option<CloseReason> {
-        self.lock().ending.clone()
+        self.lock().ending.as_deref().cloned()
     }
 
     /// Whether frames are still taken.
@@ -390,11 +391,8 @@ impl Outbox {
     }
 
     /// Writes `cork`, which came before everything in the queue, and the queue. What
-    /// the transport does not take waits; `cork` is empty afterwards.
-    ///
-    /// # Errors
-    ///
-    /// The error of the transport: the connection is lost.
+    /// the transport does not take waits; `cork` is empty afterwards. An error of the
+    /// transport means that the connection is lost.
     pub(crate) fn flush(
         &self,
         cx: &mut Context<'_>,
@@ -402,7 +400,7 @@ impl Outbox {
         transport: &mut dyn Transport,
         now: Instant,
         uncork: bool,
-    ) -> io::Result<()> {
+    ) -> (io::Result<()>, Status) {
         let mut state = self.lock();
         if uncork {
             state.corked = false;
@@ -413,11 +411,12 @@ impl Outbox {
         cork.clear();
         // Told only where room appeared: who waits for it may be the hook of this very task.
         let room = state.phase == Phase::Open && state.bytes < before;
+        let status = state.status();
         drop(state);
         if room {
             self.room.notify_waiters();
         }
-        result
+        (result, status)
     }
 
     /// What the connection's task needs to know.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::SendError;
@@ -50,9 +51,11 @@ pub(crate) struct Shared {
     /// `control` has something that the connection's task has not seen.
     changed: AtomicBool,
     control: Mutex<Control>,
-    /// Told when the client has closed, when the server shuts down, and at the end.
-    closed: Notify,
+    /// Where nobody listens to it there is none.
+    span: Option<Box<Span>>,
 }
+
+static NO_SPAN: Span = Span::none();
 
 /// What all connections of one route share.
 pub(crate) struct Common {
@@ -64,17 +67,33 @@ pub(crate) struct Common {
 
 #[derive(Default)]
 struct Control {
-    subscriptions: Vec<Subscription>,
-    tasks: Option<Box<JoinSet<()>>>,
-    expiry: Option<Instant>,
-    /// Its place among the sockets of its session, and when that ends.
-    session: Option<Box<(Attachment, Instant)>>,
-    /// A shutdown cuts everything but `terminate` at the first time, that at the second.
-    shutdown: Option<(Instant, Instant)>,
+    /// What many connections never have.
+    more: Option<Box<More>>,
     client_gone: bool,
     gone: bool,
     /// `terminate` has ended too.
     finished: bool,
+}
+
+#[derive(Default)]
+struct More {
+    subscriptions: Vec<Subscription>,
+    tasks: Option<JoinSet<()>>,
+    expiry: Option<Instant>,
+    /// Its place among the sockets of its session, and when that ends.
+    session: Option<(Attachment, Instant)>,
+    /// A shutdown cuts everything but `terminate` at the first time, that at the second.
+    shutdown: Option<(Instant, Instant)>,
+}
+
+impl Control {
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    fn shutdown(&self) -> Option<(Instant, Instant)> {
+        self.more.as_ref().and_then(|more| more.shutdown)
+    }
 }
 
 /// What other tasks want of the connection's task.
@@ -178,7 +197,7 @@ impl<H> Socket<H> {
     /// Closes the connection with 4401 at this time, however busy it is. A later call
     /// replaces an earlier one.
     pub fn expire_at(&self, at: Instant) {
-        self.shared.order(|control| control.expiry = Some(at));
+        self.shared.order(|more| more.expiry = Some(at));
     }
 
     /// A handle for the client direction alone, the handler's type forgotten.
@@ -193,7 +212,12 @@ impl<H> Socket<H> {
 }
 
 impl Shared {
-    pub(crate) fn new(id: ConnectionId, peer: Option<SocketAddr>, common: Arc<Common>) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        peer: Option<SocketAddr>,
+        common: Arc<Common>,
+        span: Span,
+    ) -> Self {
         Self {
             id,
             peer,
@@ -203,7 +227,7 @@ impl Shared {
             cut: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             control: Mutex::default(),
-            closed: Notify::new(),
+            span: (!span.is_none()).then(|| Box::new(span)),
         }
     }
 
@@ -219,25 +243,39 @@ impl Shared {
         &self.common.limits
     }
 
+    pub(crate) fn span(&self) -> &Span {
+        self.span.as_deref().unwrap_or(&NO_SPAN)
+    }
+
+    /// Told when there is room in the outbox or in the mailbox, when the client has closed,
+    /// when the server shuts down, and at the end. Who waits looks again each time.
+    pub(crate) fn changes(&self) -> &Notify {
+        self.outbox.room()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what the connection's task is to do, and wakes it.
-    fn order(&self, change: impl FnOnce(&mut Control)) {
-        change(&mut self.lock());
+    fn order(&self, change: impl FnOnce(&mut More)) {
+        change(self.lock().more());
         self.changed.store(true, Ordering::Release);
         self.outbox.wake();
     }
 
     /// What has changed since the last look.
     pub(crate) fn new_orders(&self) -> Option<Orders> {
-        self.changed.swap(false, Ordering::AcqRel).then(|| {
-            let control = self.lock();
-            let session = control.session.as_ref().map(|session| session.1);
+        // Looked at before it is written: there is nothing new nearly every time.
+        let changed =
+            self.changed.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel);
+        changed.then(|| {
+            let mut control = self.lock();
+            let more = control.more();
+            let session = more.session.as_ref().map(|session| session.1);
             Orders {
-                expiry: control.expiry.into_iter().chain(session).min(),
-                shutdown: control.shutdown,
+                expiry: more.expiry.into_iter().chain(session).min(),
+                shutdown: more.shutdown,
             }
         })
     }
@@ -246,8 +284,8 @@ impl Shared {
     pub(crate) fn belongs_to(self: &Arc<Self>, session: &Session) {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
-        let session = Box::new((attachment, session.expires_at()));
-        self.order(|control| control.session = Some(session));
+        let session = (attachment, session.expires_at());
+        self.order(|more| more.session = Some(session));
     }
 
     /// Lets the running hook go on, or cuts it off at its next poll.
@@ -269,28 +307,28 @@ impl Shared {
     /// The server shuts down: everything but `terminate` ends at `cut`, that at `end`.
     pub(crate) fn shut_down(&self, cut: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
-        self.order(|control| control.shutdown = Some((cut, end)));
-        self.closed.notify_waiters();
+        self.order(|more| more.shutdown = Some((cut, end)));
+        self.changes().notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
 
     /// The client's Close has arrived, or its side of the stream has ended without.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
-        self.closed.notify_waiters();
+        self.changes().notify_waiters();
     }
 
     /// `terminate` has ended, and the connection's task with it.
     pub(crate) fn finish(&self) {
         self.outbox.release();
         self.lock().finished = true;
-        self.closed.notify_waiters();
+        self.changes().notify_waiters();
     }
 
     /// Resolves when a shutdown cuts everything but `terminate`.
     pub(crate) async fn cut_by_shutdown(&self) {
-        self.until(|control| control.shutdown.is_some()).await;
-        let shutdown = self.lock().shutdown;
+        self.until(|control| control.shutdown().is_some()).await;
+        let shutdown = self.lock().shutdown();
         if let Some((cut, _)) = shutdown {
             tokio::time::sleep_until(cut).await;
         }
@@ -312,7 +350,7 @@ impl Shared {
 
     async fn until(&self, reached: impl Fn(&Control) -> bool) {
         loop {
-            let told = self.closed.notified();
+            let told = self.changes().notified();
             tokio::pin!(told);
             // Registered before the look, so that nothing is missed in between.
             told.as_mut().enable();
@@ -330,14 +368,19 @@ impl Shared {
         self.mail.close();
         let mut control = self.lock();
         control.gone = true;
-        let subscriptions = std::mem::take(&mut control.subscriptions);
-        let (tasks, session) = (control.tasks.take(), control.session.take());
+        let ended = control.more.as_mut().map(|more| {
+            let tasks = more.tasks.take();
+            let subscriptions = std::mem::take(&mut more.subscriptions);
+            (subscriptions, tasks, more.session.take())
+        });
         drop(control);
-        drop((tasks, session));
-        for subscription in subscriptions {
-            self.common.topics.unsubscribe(subscription);
+        if let Some((subscriptions, tasks, session)) = ended {
+            drop((tasks, session));
+            for subscription in subscriptions {
+                self.common.topics.unsubscribe(subscription);
+            }
         }
-        self.closed.notify_waiters();
+        self.changes().notify_waiters();
         reason
     }
 
@@ -362,7 +405,7 @@ impl Shared {
     async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
         let frame = Frame::of(&message);
         loop {
-            let room = self.outbox.room().notified();
+            let room = self.changes().notified();
             tokio::pin!(room);
             room.as_mut().enable();
             match self.outbox.push(&frame) {

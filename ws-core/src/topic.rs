@@ -293,7 +293,7 @@ impl Topics {
         for subscriber in subscribers.slots.iter().flatten() {
             reached += usize::from(match subscriber {
                 Subscriber::Client { recipient, policy } => {
-                    if except.connection == Some(recipient.id()) {
+                    if except.connection.is_some_and(|id| id == recipient.id()) {
                         continue;
                     }
                     let write = reached < self.inline;

@@ -18,74 +18,81 @@ use crate::socket::Orders;
 /// The times of one connection. One timer serves them all; it is not moved when something
 /// is received, but looks again when it fires.
 pub(super) struct Clock {
-    /// The time of this poll.
-    pub(super) now: Instant,
     received: Instant,
     pinged: Option<Instant>,
     /// Whether we read; while we do not, nothing can be received.
     reading: bool,
     expiry: Option<Instant>,
+    /// When the client has used up what its rate allows so far.
+    used_until: Option<Instant>,
+    /// What only a connection that ends has.
+    closing: Option<Box<Closing>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// The timer has not fired yet.
+    armed: bool,
+}
+
+/// The times of a connection that ends.
+#[derive(Default)]
+struct Closing {
     shutdown: Option<(Instant, Instant)>,
     /// The Close frame is out: the client's answer is not waited for any longer.
     close_by: Option<Instant>,
     /// A client that reads a little now and then does not keep a closing connection longer.
     give_up: Option<Instant>,
-    /// When the client has used up what its rate allows so far.
-    used_until: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The time that the timer is set to, until it has fired.
-    armed: Option<Instant>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
-            now,
-            received: now,
+            received: Instant::now(),
             pinged: None,
             reading: true,
             expiry: None,
-            shutdown: None,
-            close_by: None,
-            give_up: None,
             used_until: None,
+            closing: None,
             sleep: None,
-            armed: None,
+            armed: false,
         }
     }
 
     pub(super) fn obey(&mut self, orders: Orders) {
         self.expiry = orders.expiry;
-        self.shutdown = orders.shutdown;
+        if orders.shutdown.is_some() {
+            self.closing.get_or_insert_default().shutdown = orders.shutdown;
+        }
     }
 
     /// Something came from the client.
-    pub(super) fn received(&mut self) {
-        self.received = self.now;
+    pub(super) fn received(&mut self, now: Instant) {
+        self.received = now;
         self.pinged = None;
     }
 
     /// When a shutdown allows `terminate` no more time.
     pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
-        self.shutdown.map(|(_, end)| end)
+        self.shutdown().map(|(_, end)| end)
+    }
+
+    fn shutdown(&self) -> Option<(Instant, Instant)> {
+        self.closing.as_ref().and_then(|closing| closing.shutdown)
     }
 
     /// Counts one message of the client. Returns whether the rate allows it.
-    pub(super) fn allows(&mut self, rate: Option<Rate>) -> bool {
+    pub(super) fn allows(&mut self, rate: Option<Rate>, now: Instant) -> bool {
         let Some(rate) = rate else {
             return true;
         };
-        let used = rate.count(self.used_until, self.now);
+        let used = rate.count(self.used_until, now);
         self.used_until = used.or(self.used_until);
         used.is_some()
     }
 
     /// Sets the timer, unless it fires early enough already.
-    fn arm(&mut self, next: Instant, cx: &mut TaskContext<'_>) -> bool {
-        if self
-            .armed
-            .is_some_and(|armed| armed > self.now && armed <= next)
+    fn arm(&mut self, next: Instant, now: &mut Instant, cx: &mut TaskContext<'_>) -> bool {
+        if self.armed
+            && let Some(sleep) = &self.sleep
+            && (sleep.deadline() > *now && sleep.deadline() <= next)
         {
             return false;
         }
@@ -93,13 +100,12 @@ impl Clock {
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(next)));
         sleep.as_mut().reset(next);
-        self.armed = Some(next);
         // The timer keeps the task's waker: it need not be polled again until it fires. That
         // must not depend on how much this task may still do in this turn.
         let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
+        self.armed = !fired;
         if fired {
-            self.armed = None;
-            self.now = Instant::now();
+            *now = Instant::now();
         }
         fired
     }
@@ -126,38 +132,37 @@ impl<H: Send + 'static> Driver<H> {
         status: Status,
         worker: &mut Worker,
     ) -> bool {
-        self.watch(status);
+        self.watch(status, worker.now);
         loop {
             let Some((due, at)) = self.next_due(status) else {
                 return false;
             };
-            if at <= self.clock.now {
+            if at <= worker.now {
                 self.do_due(due, cx, worker);
                 return true;
             }
-            if !self.clock.arm(at, cx) {
+            if !self.clock.arm(at, &mut worker.now, cx) {
                 return false;
             }
         }
     }
 
     /// Lets clocks stand still, or begin to run.
-    fn watch(&mut self, status: Status) {
+    fn watch(&mut self, status: Status, now: Instant) {
         let reading = self.may_read();
         if reading && !self.clock.reading {
-            self.clock.received();
+            self.clock.received(now);
         }
         self.clock.reading = reading;
         if !self.ends.closing {
             return;
         }
-        let (now, limits) = (self.clock.now, *self.shared().limits());
+        let limits = *self.shared().limits();
         let give_up = now + limits.stall + limits.close_timeout;
-        self.clock.give_up.get_or_insert(give_up);
+        let closing = self.clock.closing.get_or_insert_default();
+        closing.give_up.get_or_insert(give_up);
         if status.empty {
-            self.clock
-                .close_by
-                .get_or_insert(now + limits.close_timeout);
+            closing.close_by.get_or_insert(now + limits.close_timeout);
         }
     }
 
@@ -167,8 +172,10 @@ impl<H: Send + 'static> Driver<H> {
         let limits = self.context.endpoint.limits();
         let watched = clock.reading && !self.ends.closing;
         let quiet = |after| if watched { after } else { None };
-        let close_by = clock.close_by.or(clock.give_up);
-        let stall = status.blocked.filter(|_| clock.close_by.is_none());
+        let closing = clock.closing.as_deref();
+        let closed_by = closing.and_then(|closing| closing.close_by);
+        let close_by = closed_by.or(closing.and_then(|closing| closing.give_up));
+        let stall = status.blocked.filter(|_| closed_by.is_none());
         let pinged = clock.pinged.unwrap_or(clock.received);
         let timer = if self.ends.closing {
             None
@@ -176,7 +183,7 @@ impl<H: Send + 'static> Driver<H> {
             self.shared().mail().next_due()
         };
         let all = [
-            (Due::Cut, clock.shutdown.map(|(cut, _)| cut)),
+            (Due::Cut, clock.shutdown().map(|(cut, _)| cut)),
             (Due::CloseBy, close_by.filter(|_| !self.ends.forced)),
             (
                 Due::Hook,
@@ -201,7 +208,7 @@ impl<H: Send + 'static> Driver<H> {
     }
 
     fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
-        let now = self.clock.now;
+        let now = worker.now;
         match due {
             Due::Cut => {
                 self.cut_hook(cx, worker);
@@ -217,7 +224,8 @@ impl<H: Send + 'static> Driver<H> {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "nothing could be written");
                 self.shared().fail(&close, CloseCause::Stalled);
                 self.ends.closing = true;
-                self.clock.close_by = Some(now + self.shared().limits().close_timeout);
+                let close_by = now + self.shared().limits().close_timeout;
+                self.clock.closing.get_or_insert_default().close_by = Some(close_by);
             }
             Due::Expiry => {
                 self.clock.expiry = None;

@@ -30,7 +30,7 @@ impl<H: Send + 'static> Driver<H> {
         let reason = self.shared().end(reason);
         // Not the text: it may come from the client.
         let (cause, code) = (reason.cause, reason.code.get());
-        tracing::debug!(parent: &self.context.span, %cause, code, "closed");
+        tracing::debug!(parent: self.context.span(), %cause, code, "closed");
         let limit = Instant::now() + self.shared().limits().terminate_timeout;
         let limit = self
             .clock
@@ -69,7 +69,7 @@ impl<H: Send + 'static> Driver<H> {
         {
             finishing.deadline.as_mut().reset(end);
         }
-        let _entered = self.context.span.enter();
+        let _entered = self.context.span().enter();
         let polled = hook::run("terminate", || {
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
                 .map_err(|panic| Fault::of_panic(&*panic))

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll};
 
-use super::{Driver, Running, Worker};
+use super::{Driver, Running, RunningHook, Worker};
 use crate::close::{Close, CloseCause};
 use crate::handler::{Call, Fault, Outcome, Step};
 use crate::hook;
@@ -92,27 +92,27 @@ impl<H: Send + 'static> Driver<H> {
         self.mail_next = true;
         self.calls_left = self.calls_left.saturating_sub(1);
         let call = Call::new(&mut self.handler, &self.context);
-        let step = caught("message", &self.context.span, || {
+        let step = caught("message", self.context.span(), || {
             (self.hooks.message)(call, incoming)
         });
         let step = step.unwrap_or_else(|fault| Step::Done(Err(fault)));
-        self.step("message", step, cx, worker);
+        self.step(RunningHook::Message, step, cx, worker);
     }
 
     fn call_info(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         self.mail_next = false;
         self.calls_left = self.calls_left.saturating_sub(1);
         let call = Call::new(&mut self.handler, &self.context);
-        let step = caught("info", &self.context.span, || (self.hooks.info)(call));
+        let step = caught("info", self.context.span(), || (self.hooks.info)(call));
         let step = step.unwrap_or_else(|fault| Some(Step::Done(Err(fault))));
         if let Some(step) = step {
-            self.step("info", step, cx, worker);
+            self.step(RunningHook::Info, step, cx, worker);
         }
     }
 
     fn step(
         &mut self,
-        name: &'static str,
+        hook: RunningHook,
         step: Step<H>,
         cx: &mut TaskContext<'_>,
         worker: &mut Worker,
@@ -121,9 +121,9 @@ impl<H: Send + 'static> Driver<H> {
             Step::Done(outcome) => self.outcome(outcome, cx, worker),
             Step::Pending(future) => {
                 self.running = Some(Running {
-                    name,
+                    hook,
                     future,
-                    since: self.clock.now,
+                    since: worker.now,
                 });
                 self.poll_hook(cx, worker);
             }
@@ -136,7 +136,7 @@ impl<H: Send + 'static> Driver<H> {
             return;
         };
         // The hook's own panics are caught within; this is for those of what it leaves behind.
-        let polled = caught(running.name, &self.context.span, || {
+        let polled = caught(running.hook.name(), self.context.span(), || {
             running.future.as_mut().poll(cx)
         });
         match polled {
@@ -167,8 +167,8 @@ impl<H: Send + 'static> Driver<H> {
     /// Puts the notifications that are due into the mailbox. Making them clones values of
     /// the application, which may panic.
     pub(super) fn fire_timers(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
-        let now = self.clock.now;
-        let fired = caught("info", &self.context.span, || {
+        let now = worker.now;
+        let fired = caught("info", self.context.span(), || {
             self.shared().mail().fire(now);
         });
         if let Err(fault) = fired {
@@ -253,9 +253,8 @@ impl<H: Send + 'static> Driver<H> {
     /// Writes the cork buffer where it is full: what the socket does not take then waits.
     pub(super) fn bound_cork(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         if worker.cork.len() >= CORK.min(self.shared().limits().outbox) {
-            self.flush(cx, worker, false);
             // What was written may have been a Close frame that the hook asked for.
-            self.note(self.shared().outbox().status());
+            self.flush(cx, worker, false);
         }
     }
 

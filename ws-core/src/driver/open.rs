@@ -66,7 +66,7 @@ pub(crate) async fn open<H: Handler<R>, R: 'static>(
 }
 
 async fn init<H: Handler<R>, R>(opening: &Opening<H>) -> Result<H, Refusal> {
-    let span = opening.context.span.clone();
+    let span = opening.context.span().clone();
     let limit = opening.context.endpoint.limits().init_timeout;
     let init = AssertUnwindSafe(H::init(opening)).catch_unwind();
     let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
@@ -100,17 +100,20 @@ impl<H> Unopened<H> {
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
         let tracked = endpoint.hub().tracker().token();
-        let shared = endpoint.hub().register(peer, endpoint.common().clone());
+        let shared = endpoint
+            .hub()
+            .register(peer, endpoint.common().clone(), |id| {
+                tracing::info_span!(
+                    "websocket",
+                    %id,
+                    route = endpoint.pattern(),
+                    peer = peer.map(tracing::field::display),
+                )
+            });
         if let Some(session) = &visitor.session {
             shared.belongs_to(session);
         }
         let socket = Socket::new(shared);
-        let span = tracing::info_span!(
-            "websocket",
-            id = %socket.id(),
-            route = endpoint.pattern(),
-            peer = peer.map(tracing::field::display),
-        );
         let known = visitor.session.is_some() || visitor.page.is_some();
         let visitor = known.then(|| Arc::new(visitor));
         Self {
@@ -118,7 +121,6 @@ impl<H> Unopened<H> {
                 socket,
                 endpoint: endpoint.clone(),
                 visitor,
-                span,
             },
             opened: false,
             _tracked: tracked,

@@ -52,7 +52,7 @@ impl<H: Send + 'static> Driver<H> {
                 self.shared().client_gone();
             }
             Ok(_) if direct => {
-                self.clock.received();
+                self.clock.received(worker.now);
                 match self.decoder.target_filled() {
                     Ok(Some(event)) => self.event(event, cx, worker),
                     Ok(None) => {}
@@ -60,13 +60,13 @@ impl<H: Send + 'static> Driver<H> {
                 }
             }
             Ok(read) => {
-                self.clock.received();
+                self.clock.received(worker.now);
                 let mut scratch = std::mem::take(&mut worker.scratch);
                 self.feed(&mut scratch[..read], cx, worker);
                 worker.scratch = scratch;
             }
             Err(error) => {
-                tracing::debug!(parent: &self.context.span, %error, "the connection is lost");
+                tracing::debug!(parent: self.context.span(), %error, "the connection is lost");
                 self.lose();
             }
         }
@@ -98,7 +98,8 @@ impl<H: Send + 'static> Driver<H> {
             Event::Close(body) => self.client_close(body),
             _ if self.ends.closing => {}
             Event::Message(incoming) => {
-                if self.clock.allows(self.context.endpoint.limits().rate) {
+                let rate = self.context.endpoint.limits().rate;
+                if self.clock.allows(rate, worker.now) {
                     self.message(incoming, cx, worker);
                 } else {
                     let close = Close::new(CloseCode::POLICY, "too many messages");
@@ -135,7 +136,7 @@ impl<H: Send + 'static> Driver<H> {
         if self.ends.closing {
             return;
         }
-        tracing::debug!(parent: &self.context.span, %error, "the client broke the protocol");
+        tracing::debug!(parent: self.context.span(), %error, "the client broke the protocol");
         let code = error.close_code();
         let cause = match code {
             CloseCode::INVALID_PAYLOAD => CloseCause::InvalidPayload,

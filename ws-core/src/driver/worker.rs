@@ -4,6 +4,8 @@
 
 use std::cell::Cell;
 
+use tokio::time::Instant;
+
 /// Size of the buffer that sockets are read into, in bytes.
 const SCRATCH: usize = 64 * 1024;
 
@@ -12,6 +14,8 @@ pub(super) struct Worker {
     pub(super) scratch: Vec<u8>,
     /// Frames of the present burst, written together at its end.
     pub(super) cork: Vec<u8>,
+    /// The time of this poll.
+    pub(super) now: Instant,
 }
 
 thread_local! {
@@ -22,10 +26,15 @@ impl Worker {
     /// Takes the thread's buffers. A hook that drives another connection on this thread
     /// finds none, and gets new ones.
     pub(super) fn take() -> Self {
-        IDLE.take().unwrap_or_else(|| Self {
-            scratch: vec![0; SCRATCH],
-            cork: Vec::new(),
-        })
+        let now = Instant::now();
+        match IDLE.take() {
+            Some(idle) => Self { now, ..idle },
+            None => Self {
+                scratch: vec![0; SCRATCH],
+                cork: Vec::new(),
+                now,
+            },
+        }
     }
 
     /// Leaves the buffers to the next connection.

@@ -124,7 +124,6 @@ pub struct Context<H> {
     pub(crate) socket: Socket<H>,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) visitor: Option<Arc<Visitor>>,
-    pub(crate) span: tracing::Span,
 }
 
 /// Who is at the other end, where the route asked.
@@ -142,7 +141,6 @@ impl<H> Clone for Context<H> {
             socket: self.socket.clone(),
             endpoint: self.endpoint.clone(),
             visitor: self.visitor.clone(),
-            span: self.span.clone(),
         }
     }
 }
@@ -151,6 +149,11 @@ impl<H> Context<H> {
     /// The handle of the connection.
     pub fn socket(&self) -> &Socket<H> {
         &self.socket
+    }
+
+    /// What log lines of the connection stand in.
+    pub(crate) fn span(&self) -> &tracing::Span {
+        self.socket.shared().span()
     }
 
     /// The hub of the server.
@@ -168,7 +171,11 @@ impl<H> Context<H> {
     where
         H: Accepts<T>,
     {
-        self.socket.shared().mail().next()
+        let shared = self.socket.shared();
+        let next = shared.mail().next();
+        // There is room now for somebody who waits for it.
+        shared.changes().notify_waiters();
+        next
     }
 
     /// The session, if the connection has one.

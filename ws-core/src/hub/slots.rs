@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::address::{is_private, network};
+use crate::address::{Network, is_private};
 use crate::limits::ServerLimits;
 use crate::thinned::Thinned;
 
@@ -20,7 +20,7 @@ pub(super) struct Slots {
 #[derive(Default)]
 struct Taken {
     all: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Network, usize>,
 }
 
 /// There is no place for one more connection.
@@ -37,7 +37,7 @@ pub enum Full {
 /// The place of one connection; dropping it gives the place back.
 pub struct Slot {
     slots: Arc<Slots>,
-    address: Option<IpAddr>,
+    address: Option<Network>,
 }
 
 impl std::fmt::Debug for Slot {
@@ -56,7 +56,7 @@ impl Slots {
     ) -> Result<Slot, Full> {
         // Without a limit per address there is no need to remember addresses.
         let client = address.filter(|_| limits.per_address.is_some());
-        let address = client.map(network);
+        let address = client.map(Network::of);
         let mut taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if limits.connections.is_some_and(|limit| taken.all >= limit) {
             return Err(Full::Server);

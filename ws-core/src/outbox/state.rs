@@ -41,7 +41,7 @@ pub(super) struct State {
     /// Since when the socket has taken nothing of what waits.
     pub(super) blocked: Option<Instant>,
     /// Why the connection ends, said by whoever ended it first.
-    pub(super) ending: Option<CloseReason>,
+    pub(super) ending: Option<Box<CloseReason>>,
     pub(super) dropped: u64,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SessionKey;
-use crate::address::{is_private, network};
+use crate::address::{Network, is_private};
 use crate::limits::Rate;
 
 /// Entries that are kept before those whose time is over are looked for.
@@ -52,7 +52,7 @@ impl<K: Eq + std::hash::Hash> Times<K> {
 
 /// Who begins sessions, and how many: one address could fill the store alone.
 #[derive(Default)]
-pub(super) struct Newcomers(Until<IpAddr>);
+pub(super) struct Newcomers(Until<Network>);
 
 impl Newcomers {
     /// Counts one more session of this address. Returns whether the rate allows it.
@@ -62,7 +62,7 @@ impl Newcomers {
         let (Some(address), Some(rate)) = (address.filter(|it| !is_private(*it)), rate) else {
             return true;
         };
-        let address = network(address);
+        let address = Network::of(address);
         let mut times = self.0.times();
         let used = times.known.get(&address).copied();
         let used = rate.count(used, Instant::now());

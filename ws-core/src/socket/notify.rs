@@ -38,7 +38,7 @@ impl<H> Socket<H> {
     {
         let mut value = value;
         loop {
-            let room = self.shared.mail.room().notified();
+            let room = self.shared.changes().notified();
             tokio::pin!(room);
             room.as_mut().enable();
             match self.shared.notify(value) {

@@ -95,13 +95,12 @@ impl Shared {
         if control.gone {
             return;
         }
-        let mut known = control.subscriptions.iter();
+        let subscriptions = &mut control.more().subscriptions;
+        let mut known = subscriptions.iter();
         if let Some(known) = known.find(|known| known.is_to(topic, listens)) {
             known.replace(subscriber);
-        } else if control.subscriptions.len() < self.limits().subscriptions {
-            control
-                .subscriptions
-                .push(topics.subscribe(topic, subscriber));
+        } else if subscriptions.len() < self.limits().subscriptions {
+            subscriptions.push(topics.subscribe(topic, subscriber));
         } else {
             drop(control);
             tracing::error!(id = %self.id, "closed: more subscriptions than one connection may have");
@@ -125,10 +124,9 @@ impl Shared {
         listens: bool,
     ) -> Option<Subscription> {
         let mut control = self.lock();
-        let place = control
-            .subscriptions
-            .iter()
-            .position(|known| known.is_to(topic, listens))?;
-        Some(control.subscriptions.swap_remove(place))
+        let subscriptions = &mut control.more.as_mut()?.subscriptions;
+        let mut known = subscriptions.iter();
+        let place = known.position(|known| known.is_to(topic, listens))?;
+        Some(subscriptions.swap_remove(place))
     }
 }

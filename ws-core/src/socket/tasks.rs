@@ -37,7 +37,7 @@ impl<H> Socket<H> {
         if control.gone {
             return Err(SpawnError::Closed);
         }
-        let tasks = control.tasks.get_or_insert_with(Box::default);
+        let tasks = control.more().tasks.get_or_insert_default();
         reap(tasks);
         if tasks.len() >= self.shared.limits().tasks {
             return Err(SpawnError::Full);
