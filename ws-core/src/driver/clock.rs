@@ -173,9 +173,9 @@ impl<H: Send + 'static> Driver<H> {
         let watched = clock.reading && !self.ends.closing;
         let quiet = |after| if watched { after } else { None };
         let closing = clock.closing.as_deref();
-        let closed_by = closing.and_then(|closing| closing.close_by);
-        let close_by = closed_by.or(closing.and_then(|closing| closing.give_up));
-        let stall = status.blocked.filter(|_| closed_by.is_none());
+        let answer_by = closing.and_then(|closing| closing.close_by);
+        let end_by = answer_by.or(closing.and_then(|closing| closing.give_up));
+        let stall = status.blocked.filter(|_| answer_by.is_none());
         let pinged = clock.pinged.unwrap_or(clock.received);
         let timer = if self.ends.closing {
             None
@@ -184,7 +184,7 @@ impl<H: Send + 'static> Driver<H> {
         };
         let all = [
             (Due::Cut, clock.shutdown().map(|(cut, _)| cut)),
-            (Due::CloseBy, close_by.filter(|_| !self.ends.forced)),
+            (Due::CloseBy, end_by.filter(|_| !self.ends.forced)),
             (
                 Due::Hook,
                 self.running
