@@ -1,6 +1,6 @@
 //! From an upgraded HTTP connection to the byte stream that a connection's driver uses.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +12,8 @@ use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade as auto;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use ws_core::outbox::{DirectWrite, Transport};
 
 #[cfg(test)]
@@ -45,16 +44,18 @@ fn tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Box<dyn Transport>, Bytes) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY is not set");
     }
-    let (read, write) = stream.into_split();
-    let write = Arc::new(TcpWrite(write));
-    (Box::new(Tcp { read, write }), Bytes::copy_from_slice(early))
+    let stream = Arc::new(Stream(stream));
+    (Box::new(Tcp(stream)), Bytes::copy_from_slice(early))
 }
 
-/// The writing side of a TCP stream, which the connection's own task and publishers share.
+/// A TCP stream that the connection's own task and publishers share.
+///
+/// One allocation, so that a publisher has one place less in memory to go to for each
+/// subscriber.
 #[derive(Debug)]
-struct TcpWrite(OwnedWriteHalf);
+struct Stream(TcpStream);
 
-impl TcpWrite {
+impl Stream {
     /// Writes as far as tokio knows, from the last attempt, that the socket takes something.
     fn try_write_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match one(slices) {
@@ -63,13 +64,33 @@ impl TcpWrite {
         }
         .and_then(some_written)
     }
+
+    /// Reads as far as tokio knows that there is something.
+    ///
+    /// A read that does not fill the buffer has taken all there was: tokio is told so, which
+    /// spares a read that finds nothing.
+    fn try_read_ready(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut short = None;
+        let read = self.0.try_io(Interest::READABLE, || {
+            let read = (&*SockRef::from(&self.0)).read(buf)?;
+            if IS_EDGE_TRIGGERED && (1..buf.len()).contains(&read) {
+                short = Some(read);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(read)
+        });
+        short.map_or(read, Ok)
+    }
 }
+
+/// Whether the system tells of new bytes even where it has told of earlier ones.
+const IS_EDGE_TRIGGERED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Whoever publishes asks the socket itself, and not tokio, which would look its readiness up:
 /// with many subscribers that memory is not in the processor's cache.
-impl DirectWrite for TcpWrite {
+impl DirectWrite for Stream {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = SockRef::from(self.0.as_ref());
+        let socket = SockRef::from(&self.0);
         match one(slices) {
             Some(one) => socket.send_with_flags(one, NO_SIGNAL),
             None => socket.send_vectored_with_flags(slices, NO_SIGNAL),
@@ -95,18 +116,18 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 const NO_SIGNAL: i32 = 0;
 
 /// The connection's own side of a TCP stream.
-///
-/// The reading side is tokio's own half: after a read that did not fill the buffer it
-/// knows, without asking the system, that there is nothing more.
 #[derive(Debug)]
-struct Tcp {
-    read: OwnedReadHalf,
-    write: Arc<TcpWrite>,
-}
+struct Tcp(Arc<Stream>);
 
 impl Transport for Tcp {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        poll_read(&mut self.read, cx, buf)
+        loop {
+            ready!(self.0.0.poll_read_ready(cx))?;
+            match self.0.try_read_ready(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 
     fn poll_read_buf(
@@ -114,7 +135,13 @@ impl Transport for Tcp {
         cx: &mut Context<'_>,
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>> {
-        tokio_util::io::poll_read_buf(Pin::new(&mut self.read), cx, buf)
+        loop {
+            ready!(self.0.0.poll_read_ready(cx))?;
+            match self.0.0.try_read_buf(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 
     fn poll_write_vectored(
@@ -123,9 +150,9 @@ impl Transport for Tcp {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.write.try_write_ready(slices) {
+            match self.0.try_write_ready(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.write.0.as_ref().poll_write_ready(cx))?;
+                    ready!(self.0.0.poll_write_ready(cx))?;
                 }
                 result => return Poll::Ready(result),
             }
@@ -135,8 +162,7 @@ impl Transport for Tcp {
     /// Half a close: what the client still sends can be read. tokio's own shutdown wants
     /// the stream for itself, and publishers hold it too.
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let stream = SockRef::from(self.write.0.as_ref());
-        let done = match stream.shutdown(Shutdown::Write) {
+        let done = match SockRef::from(&self.0.0).shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         };
@@ -144,7 +170,7 @@ impl Transport for Tcp {
     }
 
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
-        Some(self.write.clone())
+        Some(self.0.clone())
     }
 }
 
