@@ -23,20 +23,24 @@ const PONG: u64 = u64::MAX - 2;
 const SLICES: usize = 64;
 
 /// What waits, and how far the outbox is open.
+///
+/// In this order: what every push looks at comes first, so that a publish takes no more of each
+/// subscriber's memory into the processor's cache than it has to.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) corked: bool,
+    pub(super) broken: bool,
+    /// The first chunk is a part of a frame whose beginning is already written.
+    pub(super) started: bool,
+    pub(super) direct: Option<Arc<dyn DirectWrite>>,
     pub(super) queue: VecDeque<Chunk>,
     /// Bytes and frames in the queue.
     pub(super) bytes: usize,
     pub(super) frames: usize,
-    /// The first chunk is a part of a frame whose beginning is already written.
-    pub(super) started: bool,
     /// Where the first chunk holds many frames: bytes that are left of the begun one.
     left: usize,
-    pub(super) corked: bool,
-    pub(super) phase: Phase,
-    pub(super) broken: bool,
-    pub(super) direct: Option<Arc<dyn DirectWrite>>,
     pub(super) waker: Option<Waker>,
     /// Since when the socket has taken nothing of what waits.
     pub(super) blocked: Option<Instant>,
