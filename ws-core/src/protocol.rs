@@ -38,6 +38,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod mask;
+pub(crate) mod spare;
 mod unfinished;
 pub mod utf8;
 

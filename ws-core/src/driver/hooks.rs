@@ -10,7 +10,7 @@ use crate::hook;
 use crate::message::Message;
 use crate::outbox::Frame;
 use crate::protocol::encoder::put_frame;
-use crate::protocol::{Incoming, OpCode};
+use crate::protocol::{Incoming, OpCode, spare};
 use crate::reply::{End, Reply};
 
 /// Payloads up to this size are copied into the cork buffer, in bytes.
@@ -241,6 +241,7 @@ impl<H: Send + 'static> Driver<H> {
         let outbox = self.shared().outbox();
         if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
             put_frame(&mut worker.cork, OpCode::of(&message), message.as_bytes());
+            spare::keep(message.into_bytes());
             return Ok(());
         }
         if !outbox.has_room(message.len(), worker.cork.len()) {

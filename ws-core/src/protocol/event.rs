@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::error::ProtocolError;
 use super::frame::OpCode;
-use super::utf8;
+use super::{spare, utf8};
 use crate::close::CloseCode;
 
 /// What came in: a whole message, or a control frame.
@@ -107,7 +107,7 @@ impl TextData<'_> {
     #[must_use]
     pub fn into_string(self) -> String {
         match self {
-            Self::Borrowed(text) => text.to_owned(),
+            Self::Borrowed(text) => spare::copy_text(text),
             Self::Owned(text) => text,
         }
     }
@@ -143,7 +143,7 @@ impl BinaryData<'_> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Borrowed(bytes) => spare::copy(bytes).into(),
             Self::Owned(bytes) => bytes.freeze(),
         }
     }

@@ -1,0 +1,104 @@
+//! The buffer of the last message that was copied out of a read, kept for the next one.
+//!
+//! A message that a hook keeps or returns owns its payload. One that is sent back is copied into
+//! the cork buffer, and its own buffer is free again: where the next message has the same size,
+//! it takes that one, and an echo allocates nothing. Only the same size will do, so that a
+//! message that is kept never holds more memory than it needs.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+
+/// The largest buffer that is kept, in bytes.
+const MOST: usize = 16 * 1024;
+
+thread_local! {
+    /// Empty, with its capacity.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// An empty buffer for so many bytes, and no more.
+fn take(len: usize) -> Vec<u8> {
+    let spare = SPARE.take();
+    if spare.capacity() == len {
+        return spare;
+    }
+    SPARE.set(spare);
+    Vec::with_capacity(len)
+}
+
+/// These bytes in a buffer of their own.
+pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
+    let mut copy = take(bytes.len());
+    copy.extend_from_slice(bytes);
+    copy
+}
+
+/// This text in a buffer of its own.
+pub(super) fn copy_text(text: &str) -> String {
+    // An empty buffer is text, and that is seen at once.
+    let mut copy = String::from_utf8(take(text.len())).unwrap_or_default();
+    copy.push_str(text);
+    copy
+}
+
+/// Keeps the buffer of a payload that nobody needs any more, if nobody else has it.
+pub(crate) fn keep(payload: Bytes) {
+    if (1..=MOST).contains(&payload.len())
+        && let Ok(unique) = payload.try_into_mut()
+    {
+        let mut spare = Vec::from(unique);
+        if spare.capacity() <= MOST {
+            spare.clear();
+            SPARE.set(spare);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a copy of so many bytes lies, and its capacity.
+    fn copied(len: usize) -> (Vec<u8>, *const u8) {
+        let copy = copy(&vec![7; len]);
+        assert_eq!((copy.len(), copy.capacity()), (len, len));
+        let address = copy.as_ptr();
+        (copy, address)
+    }
+
+    #[test]
+    fn the_next_message_of_the_same_size_takes_the_buffer() {
+        let (first, address) = copied(100);
+        keep(first.into());
+        let (other, _) = copied(99);
+        let (second, reused) = copied(100);
+        assert_eq!(reused, address);
+        keep(other.into());
+        assert_eq!(copied(100).0, second);
+        let text = copy_text(&"x".repeat(99));
+        assert_eq!((text.as_str(), text.capacity()), (&*"x".repeat(99), 99));
+    }
+
+    #[test]
+    fn what_somebody_still_has_is_not_taken() {
+        let (first, _) = copied(50);
+        let kept = Bytes::from(first);
+        keep(kept.clone());
+        let (second, _) = copied(50);
+        assert_eq!((&kept[..], &second[..]), (&[7; 50][..], &[7; 50][..]));
+        keep(Bytes::from_static(b"static"));
+        keep(Bytes::new());
+        assert_eq!(copy(b"static"), b"static");
+    }
+
+    #[test]
+    fn a_large_buffer_is_given_back() {
+        let (large, _) = copied(MOST + 1);
+        keep(large.into());
+        assert_eq!(SPARE.take().capacity(), 0);
+        let (most, address) = copied(MOST);
+        keep(most.into());
+        assert_eq!(copied(MOST).1, address);
+    }
+}
