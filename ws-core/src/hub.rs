@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
 use crate::page::Pages;
+use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
 use crate::topic::{Except, Topic, TopicValue, Topics};
@@ -238,10 +239,15 @@ impl Hub {
     }
 
     /// Makes a connection known, with an id that no other had.
-    pub(crate) fn register(&self, peer: Option<SocketAddr>, common: Arc<Common>) -> Arc<Shared> {
+    pub(crate) fn register(
+        &self,
+        peer: Option<SocketAddr>,
+        common: Arc<Common>,
+        deflate: Option<Deflate>,
+    ) -> Arc<Shared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let of_page = common.of_page;
-        let shared = Arc::new(Shared::new(id, peer, common));
+        let shared = Arc::new(Shared::new(id, peer, common, deflate));
         let weak = Arc::downgrade(&shared);
         self.connections(of_page).insert(id, weak);
         // One that came while the server began to shut down may have been overlooked.

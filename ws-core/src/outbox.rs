@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::close::{Close, CloseReason};
+use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
 mod frame;
@@ -24,6 +25,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use frame::Broadcast;
 pub use frame::{Frame, Policy};
 use state::{CLOSE, State};
 
@@ -148,6 +150,8 @@ pub struct Outbox {
     room: Notify,
     max_bytes: usize,
     max_frames: usize,
+    /// How messages may be compressed, where the client takes that.
+    deflate: Option<Deflate>,
 }
 
 impl Outbox {
@@ -159,6 +163,28 @@ impl Outbox {
             room: Notify::new(),
             max_bytes,
             max_frames,
+            deflate: None,
+        }
+    }
+
+    /// Sets how messages may be compressed.
+    pub(crate) fn with_deflate(self, deflate: Option<Deflate>) -> Self {
+        Self { deflate, ..self }
+    }
+
+    /// How messages may be compressed, where the client takes that.
+    #[inline]
+    pub(crate) fn deflate(&self) -> Option<Deflate> {
+        self.deflate
+    }
+
+    /// The frame of a message as this client gets it: compressed where it takes that and it is
+    /// worth it.
+    #[inline]
+    pub(crate) fn packed(&self, frame: Frame) -> Frame {
+        match self.deflate {
+            None => frame,
+            Some(deflate) => frame.deflated(deflate).unwrap_or(frame),
         }
     }
 

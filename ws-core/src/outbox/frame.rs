@@ -1,12 +1,14 @@
 //! Complete wire frames, ready to be written to any number of clients.
 
+use std::cell::OnceCell;
 use std::io::IoSlice;
 
 use bytes::Bytes;
 
 use crate::message::Message;
-use crate::protocol::OpCode;
 use crate::protocol::encoder::{encode, header};
+use crate::protocol::frame::Header;
+use crate::protocol::{Deflate, OpCode};
 
 /// Payloads up to this size are copied behind their header; larger ones are shared.
 const COPY: usize = 4 * 1024;
@@ -63,6 +65,13 @@ impl Frame {
         }
     }
 
+    /// The frame with its payload compressed. `None` where that is not worth it.
+    pub(crate) fn deflated(&self, deflate: Deflate) -> Option<Self> {
+        let (header, size) = Header::parse(&self.head).ok()??;
+        let payload = [self.head.get(size..)?, &self.payload];
+        deflate.encode(header.opcode, payload).map(Self::whole)
+    }
+
     /// The size on the wire in bytes.
     pub fn len(&self) -> usize {
         self.head.len() + self.payload.len()
@@ -79,6 +88,33 @@ impl Frame {
 
     pub(super) fn chunks(&self) -> [Bytes; 2] {
         [self.head.clone(), self.payload.clone()]
+    }
+}
+
+/// A frame for many clients, compressed at most once, for the first that takes it so.
+pub(crate) struct Broadcast {
+    plain: Frame,
+    deflated: OnceCell<Option<Frame>>,
+}
+
+impl Broadcast {
+    pub(crate) fn new(plain: Frame) -> Self {
+        Self {
+            plain,
+            deflated: OnceCell::new(),
+        }
+    }
+
+    /// The frame for a client with this agreement. One that has asked for a small window gets
+    /// it plain: for it alone it would be compressed anew.
+    pub(crate) fn to(&self, deflate: Option<Deflate>) -> &Frame {
+        match deflate {
+            Some(deflate) if deflate.is_any_window() => {
+                let deflated = self.deflated.get_or_init(|| self.plain.deflated(deflate));
+                deflated.as_ref().unwrap_or(&self.plain)
+            }
+            _ => &self.plain,
+        }
     }
 }
 

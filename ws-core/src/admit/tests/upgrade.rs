@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_right_handshake_is_answered_as_the_rfc_shows() {
     let entry = Case::default().admit(&[]).unwrap();
-    let response = entry.accept.response(entry.protocol);
+    let response = entry.accept.response(entry.protocol, entry.deflate);
     assert_eq!(response.status(), 101);
     assert_eq!(response.headers()["connection"], "Upgrade");
     assert_eq!(response.headers()["upgrade"], "websocket");
