@@ -21,12 +21,13 @@ use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
 mod frame;
+mod packed;
 mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use frame::Broadcast;
 pub use frame::{Frame, Policy};
+pub(crate) use packed::Broadcast;
 use state::{CLOSE, State};
 
 /// The stream of bytes beneath a connection. No method ever blocks.
@@ -164,27 +165,6 @@ impl Outbox {
             max_bytes,
             max_frames,
             deflate: None,
-        }
-    }
-
-    /// Sets how messages may be compressed.
-    pub(crate) fn with_deflate(self, deflate: Option<Deflate>) -> Self {
-        Self { deflate, ..self }
-    }
-
-    /// How messages may be compressed, where the client takes that.
-    #[inline]
-    pub(crate) fn deflate(&self) -> Option<Deflate> {
-        self.deflate
-    }
-
-    /// The frame of a message as this client gets it: compressed where it takes that and it is
-    /// worth it.
-    #[inline]
-    pub(crate) fn packed(&self, frame: Frame) -> Frame {
-        match self.deflate {
-            None => frame,
-            Some(deflate) => frame.deflated(deflate).unwrap_or(frame),
         }
     }
 

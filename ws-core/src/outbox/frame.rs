@@ -1,6 +1,5 @@
 //! Complete wire frames, ready to be written to any number of clients.
 
-use std::cell::OnceCell;
 use std::io::IoSlice;
 
 use bytes::Bytes;
@@ -88,33 +87,6 @@ impl Frame {
 
     pub(super) fn chunks(&self) -> [Bytes; 2] {
         [self.head.clone(), self.payload.clone()]
-    }
-}
-
-/// A frame for many clients, compressed at most once, for the first that takes it so.
-pub(crate) struct Broadcast {
-    plain: Frame,
-    deflated: OnceCell<Option<Frame>>,
-}
-
-impl Broadcast {
-    pub(crate) fn new(plain: Frame) -> Self {
-        Self {
-            plain,
-            deflated: OnceCell::new(),
-        }
-    }
-
-    /// The frame for a client with this agreement. One that has asked for a small window gets
-    /// it plain: for it alone it would be compressed anew.
-    pub(crate) fn to(&self, deflate: Option<Deflate>) -> &Frame {
-        match deflate {
-            Some(deflate) if deflate.is_any_window() => {
-                let deflated = self.deflated.get_or_init(|| self.plain.deflated(deflate));
-                deflated.as_ref().unwrap_or(&self.plain)
-            }
-            _ => &self.plain,
-        }
     }
 }
 
