@@ -120,9 +120,7 @@ impl Handshake {
         self.protocol.as_deref()
     }
 
-    /// How messages of the connection may be compressed: where the route has `deflate: true`
-    /// and the client offered what could be taken (RFC 7692).
-    pub const fn deflate(&self) -> Option<Deflate> {
+    pub(crate) const fn deflate(&self) -> Option<Deflate> {
         self.deflate
     }
 

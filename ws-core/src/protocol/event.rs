@@ -95,6 +95,14 @@ pub enum Incoming<'b> {
 }
 
 impl Incoming<'_> {
+    /// The size of the payload in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_str().len(),
+            Self::Binary(data) => data.as_slice().len(),
+        }
+    }
+
     /// The message that a compressed payload holds.
     pub(super) fn inflated(
         opcode: OpCode,

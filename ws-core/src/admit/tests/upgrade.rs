@@ -17,6 +17,28 @@ fn a_right_handshake_is_answered_as_the_rfc_shows() {
 }
 
 #[test]
+fn what_a_client_offers_is_agreed_on_where_the_route_says_so() {
+    let header = "sec-websocket-extensions";
+    let offer = (header, "foo, permessage-deflate; server_max_window_bits=12");
+    let answer = |deflate, offer: (&'static str, &str)| {
+        let case = Case {
+            door: Door { deflate, ..OPEN },
+            ..Case::default()
+        };
+        let entry = case.admit(&[offer]).unwrap();
+        let response = entry.accept.response(entry.protocol, entry.deflate);
+        let answer = response.headers().get(header);
+        answer.map(|answer| answer.to_str().unwrap().to_owned())
+    };
+    let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                  server_max_window_bits=12";
+    assert_eq!(answer(true, offer).as_deref(), Some(agreed));
+    assert_eq!(answer(false, offer), None);
+    assert_eq!(answer(true, (header, "permessage-deflate; x")), None);
+    assert_eq!(answer(true, ("x-other", "permessage-deflate")), None);
+}
+
+#[test]
 fn step_1_passes_on_what_has_no_route_and_refuses_a_broken_path() {
     assert!(route(Lookup::Missing).is_none());
     let refusal = route(Lookup::Malformed).map(|found| found.map(|_| ()).unwrap_err());
