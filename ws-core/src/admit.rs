@@ -86,6 +86,10 @@ pub struct Policy {
 
 /// What a route says about who may connect.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the route by itself"
+)]
 pub struct Door {
     /// Name of the route, for logs.
     pub name: &'static str,

@@ -104,11 +104,14 @@ fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
 /// The parts of a text between separators, trimmed; a separator in quotes is none.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut quoted = false;
-    let mut escaped = false;
+    let mut behind_escape = false;
     text.split(move |byte| {
-        let escapes = quoted && !escaped && *byte == b'\\';
-        quoted ^= *byte == b'"' && !escaped;
-        escaped = escapes;
+        let is_plain = !std::mem::take(&mut behind_escape);
+        match byte {
+            b'"' if is_plain => quoted = !quoted,
+            b'\\' if is_plain => behind_escape = quoted,
+            _ => {}
+        }
         !quoted && *byte == separator
     })
     .map(<[u8]>::trim_ascii)
