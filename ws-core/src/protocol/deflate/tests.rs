@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use bytes::BufMut as _;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use http::HeaderMap;
@@ -233,6 +234,31 @@ fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
     assert_eq!(whole.len(), limit);
     assert!(whole.capacity() <= limit + 1, "{}", whole.capacity());
     assert!(inflate(&deflated(b"a"), usize::MAX).unwrap().capacity() <= 1024);
+}
+
+#[test]
+fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
+    let payload = noise(60_000);
+    let mut compressed = deflated(&payload);
+    for opcode in [OpCode::Text, OpCode::Binary] {
+        let wire = sent(opcode, &compressed, &[]);
+        let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
+        assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
+        decoder.read_target().expect("large").put_slice(&wire[20..]);
+        let event = decoder.target_filled().unwrap();
+        let expected = match opcode {
+            OpCode::Text => text(std::str::from_utf8(&payload).unwrap()),
+            _ => binary(&payload),
+        };
+        assert!(event == Some(expected), "{opcode:?}");
+        assert_eq!(decoder.buffered(), 0);
+    }
+    compressed.pop();
+    let wire = sent(OpCode::Binary, &compressed, &[]);
+    let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
+    assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
+    decoder.read_target().expect("large").put_slice(&wire[20..]);
+    assert_eq!(decoder.target_filled(), Err(ProtocolError::InvalidDeflate));
 }
 
 #[test]
