@@ -1,7 +1,8 @@
 //! Echo and fan-out, for conformance and load tools.
 //!
 //! `/echo` sends every message back, `/fanout` sends it to everybody who is connected
-//! there, the sender included. `--workers 1` serves with a single thread in all. Limits per
+//! there, the sender included; `/deflate` is `/echo` for clients that compress their messages
+//! (RFC 7692). `--workers 1` serves with a single thread in all. Limits per
 //! address and the check of origins are lifted, unless `--guarded` asks for them.
 
 use examples::{Options, announce};
@@ -44,8 +45,9 @@ dispatch! {
 
     defaults { require_session: false, max_message: 64 MiB }
 
-    echo:   "/echo"   => Echo;
-    fanout: "/fanout" => Fanout;
+    echo:    "/echo"    => Echo;
+    fanout:  "/fanout"  => Fanout;
+    deflate: "/deflate" => Echo { deflate: true, origins: any };
 }
 
 async fn serve(options: Options) -> examples::Result<()> {

@@ -101,7 +101,7 @@ dispatch! {
         timers: 0, tasks: 1, subscriptions: 9, read_ahead: 100 B, rate: 20/s, ping: off, idle: off, stall: 0.5s,
         init_timeout: 500ms, hook_timeout: 2m, close_timeout: 1h, terminate_timeout: 3 s,
         require_session: true, require_page: false, origins: ["https://a.example"],
-        protocols: ["v2.chat", "v1.chat"],
+        protocols: ["v2.chat", "v1.chat"], deflate: true,
     };
     page: "/page" => Any { attach: page, require_session: true, rate: 5/s };
     open: "/open" => Any { rate: off, origins: any };
@@ -231,6 +231,8 @@ fn every_option_reaches_the_route() {
         Some(Origins::List(&["https://a.example"]))
     );
     assert_eq!(spec.options.protocols, Some(&["v2.chat", "v1.chat"][..]));
+    assert_eq!(spec.options.deflate, Some(true));
+    assert_eq!(configured("plain").0.options.deflate, None);
 }
 
 #[test]

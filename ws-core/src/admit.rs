@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use crate::error::Refusal;
 use crate::extract::{Params, Visitor};
 use crate::hub::Full;
+use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::SessionError;
 use crate::thinned::Thinned;
@@ -85,6 +86,10 @@ pub struct Policy {
 
 /// What a route says about who may connect.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the route by itself"
+)]
 pub struct Door {
     /// Name of the route, for logs.
     pub name: &'static str,
@@ -98,6 +103,8 @@ pub struct Door {
     pub origins: Option<Origins>,
     /// The subprotocols that the route speaks, the most wanted first.
     pub protocols: &'static [&'static str],
+    /// Whether messages are compressed with clients that offer it.
+    pub deflate: bool,
 }
 
 impl From<&Route> for Door {
@@ -109,6 +116,7 @@ impl From<&Route> for Door {
             asks_visitor: route.asks_visitor,
             origins: route.origins(),
             protocols: route.protocols(),
+            deflate: route.deflate(),
         }
     }
 }
@@ -151,6 +159,10 @@ pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock
         wish,
         wanted: door.wanted(),
         protocol: protocols::choose(door, request.headers),
+        deflate: door
+            .deflate
+            .then(|| Deflate::negotiate(request.headers))
+            .flatten(),
         client,
         cross_site,
     })
@@ -187,6 +199,7 @@ pub struct Knock {
     wanted: Option<Wanted>,
     /// Decided from the headers at once, told in its turn.
     protocol: Result<Option<&'static str>, Refusal>,
+    deflate: Option<Deflate>,
     client: Client,
     cross_site: bool,
 }
@@ -235,6 +248,7 @@ impl Knock {
         Ok(Known {
             wish: self.wish,
             protocol: self.protocol,
+            deflate: self.deflate,
             client: self.client,
             visitor,
         })
@@ -246,6 +260,7 @@ impl Knock {
 pub struct Known {
     wish: Wish,
     protocol: Result<Option<&'static str>, Refusal>,
+    deflate: Option<Deflate>,
     client: Client,
     visitor: Visitor,
 }
@@ -277,6 +292,7 @@ impl Known {
             client: self.client,
             visitor: self.visitor,
             protocol: self.protocol?,
+            deflate: self.deflate,
             slot,
             accept,
         })
@@ -292,6 +308,8 @@ pub struct Entry<S> {
     pub visitor: Visitor,
     /// The subprotocol: the first of the route's that the client offered.
     pub protocol: Option<&'static str>,
+    /// How messages may be compressed: the first offer of the client that can be taken.
+    pub deflate: Option<Deflate>,
     /// The place among the server's connections.
     pub slot: S,
     /// The answer to the client's key.
@@ -303,8 +321,13 @@ pub struct Entry<S> {
 pub struct Accept(HeaderValue);
 
 impl Accept {
-    /// The 101 that opens the connection, with this subprotocol if one was chosen.
-    pub fn response(self, protocol: Option<&'static str>) -> Response<()> {
+    /// The 101 that opens the connection, with this subprotocol if one was chosen, and with what
+    /// was agreed on about compression.
+    pub fn response(
+        self,
+        protocol: Option<&'static str>,
+        deflate: Option<Deflate>,
+    ) -> Response<()> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
@@ -314,6 +337,9 @@ impl Accept {
         // A protocol was offered in a header, so it can stand in one.
         if let Some(Ok(protocol)) = protocol.map(HeaderValue::from_str) {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        if let Some(deflate) = deflate {
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, deflate.answer());
         }
         response
     }

@@ -148,12 +148,13 @@ impl<H: Send + 'static> Driver<H> {
         slot: Option<Slot>,
     ) -> Self {
         let max_message = context.endpoint.limits().max_message;
+        let deflate = context.socket.shared().outbox().deflate().is_some();
         Self {
             hooks,
             handler: Some(handler),
             context,
             transport,
-            decoder: Decoder::new(Role::Server, max_message),
+            decoder: Decoder::new(Role::Server, max_message).with_deflate(deflate),
             running: None,
             held: None,
             ahead: Ahead::of_early_bytes(early),

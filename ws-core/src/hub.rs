@@ -14,6 +14,7 @@ use tracing::Span;
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
 use crate::page::Pages;
+use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
 use crate::topic::{Except, Topic, TopicValue, Topics};
@@ -243,11 +244,12 @@ impl Hub {
         &self,
         peer: Option<SocketAddr>,
         common: Arc<Common>,
+        deflate: Option<Deflate>,
         span: impl FnOnce(ConnectionId) -> Span,
     ) -> Arc<Shared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let of_page = common.of_page;
-        let shared = Arc::new(Shared::new(id, peer, common, span(id)));
+        let shared = Arc::new(Shared::new(id, peer, common, deflate, span(id)));
         let weak = Arc::downgrade(&shared);
         self.connections(of_page).insert(id, weak);
         // One that came while the server began to shut down may have been overlooked.

@@ -17,14 +17,17 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::close::{Close, CloseReason};
+use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
 mod frame;
+mod packed;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use frame::{Frame, Policy};
+pub(crate) use packed::Broadcast;
 use state::{CLOSE, State};
 
 /// The stream of bytes beneath a connection. No method ever blocks.
@@ -148,6 +151,8 @@ pub struct Outbox {
     room: Notify,
     max_bytes: usize,
     max_frames: usize,
+    /// How messages may be compressed, where the client takes that.
+    deflate: Option<Deflate>,
 }
 
 impl Outbox {
@@ -159,6 +164,7 @@ impl Outbox {
             room: Notify::new(),
             max_bytes,
             max_frames,
+            deflate: None,
         }
     }
 

@@ -11,12 +11,12 @@
 //! | [`decoder`] | 5.4-5.6 | bytes to messages and control events |
 //! | [`event`] | 5.5, 5.6 | what the decoder hands out |
 //! | [`encoder`] | 5.2, 5.5 | messages and control frames to bytes |
+//! | [`deflate`] | RFC 7692 | what clients offer, and compressed messages |
 //! | [`error`] | 7.4 | how a peer broke the rules, and the close code for it |
 //!
-//! Compression (RFC 7692) belongs between frame and message: a later `deflate` module inflates
-//! the payload of a message whose first frame has RSV1 set, before its text is validated.
-//! [`frame::Header`] already reports RSV1; the decoder refuses it as long as no extension is
-//! agreed.
+//! Compression (RFC 7692) stands between frame and message: a message whose first frame has RSV1
+//! set is inflated when it is whole, before its text is validated. Where it was not agreed on, the
+//! decoder refuses RSV1.
 //!
 //! ```
 //! use ws_core::protocol::{Decoder, Event, Incoming, Role, encoder};
@@ -33,6 +33,7 @@
 
 pub mod accept;
 pub mod decoder;
+pub mod deflate;
 pub mod encoder;
 pub mod error;
 pub mod event;
@@ -51,6 +52,7 @@ mod split_tests;
 
 pub use accept::{accept_key, is_valid_key};
 pub use decoder::{Decoder, Role};
+pub use deflate::{DEFLATE_THRESHOLD, Deflate};
 pub use error::ProtocolError;
 pub use event::{BinaryData, ControlPayload, Event, Incoming, TextData};
 pub use frame::OpCode;

@@ -18,6 +18,7 @@ use crate::limits::{Limits, OnFull};
 use crate::mailbox::MailSlot;
 use crate::message::Message;
 use crate::outbox::{Frame, Outbox, Refused};
+use crate::protocol::Deflate;
 use crate::session::{Attachment, Session, SessionSocket};
 use crate::topic::{Recipient, Subscription, Topics};
 
@@ -216,12 +217,15 @@ impl Shared {
         id: ConnectionId,
         peer: Option<SocketAddr>,
         common: Arc<Common>,
+        deflate: Option<Deflate>,
         span: Span,
     ) -> Self {
+        let limits = &common.limits;
+        let outbox = Outbox::new(limits.outbox, limits.outbox_frames).with_deflate(deflate);
         Self {
             id,
             peer,
-            outbox: Outbox::new(common.limits.outbox, common.limits.outbox_frames),
+            outbox,
             mail: MailSlot::default(),
             common,
             cut: AtomicBool::new(false),
@@ -388,7 +392,7 @@ impl Shared {
     fn send(&self, message: Message) -> Result<(), SendError<Message>> {
         // Encoding shares a large payload and copies a small one: the message is still
         // there to be given back.
-        match self.outbox.push(&Frame::of(&message)) {
+        match self.outbox.push(&self.outbox.packed(Frame::of(&message))) {
             Ok(()) => Ok(()),
             Err(Refused::Closed) => Err(SendError::Closed(message)),
             Err(Refused::Full) => match self.limits().on_full {
@@ -403,7 +407,7 @@ impl Shared {
 
     /// Sends a message as soon as there is room.
     async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
-        let frame = Frame::of(&message);
+        let frame = self.outbox.packed(Frame::of(&message));
         loop {
             let room = self.changes().notified();
             tokio::pin!(room);

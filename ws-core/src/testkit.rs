@@ -51,6 +51,7 @@ use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits, ServerLimits};
 use crate::page::Page;
+use crate::protocol::Deflate;
 use crate::route::{Router, RouterError, Table};
 use crate::session::Sessions;
 
@@ -292,6 +293,12 @@ impl Knock {
         self
     }
 
+    /// Offers to compress messages (RFC 7692), as browsers do. A single handler, which has no
+    /// route, then takes the offer.
+    pub fn deflate(self) -> Self {
+        self.header("sec-websocket-extensions", "permessage-deflate")
+    }
+
     /// Takes a header from the request.
     pub fn without_header(mut self, name: &str) -> Self {
         self.headers.remove(name);
@@ -390,8 +397,10 @@ impl Knock {
         let TestKit { hub, policy, .. } = &self.kit;
         let router = match self.goal {
             Goal::Handler(open) => {
+                let deflate = Deflate::negotiate(&self.headers);
                 let handshake = Handshake::new(self.uri, self.headers)
                     .with_peer(self.peer)
+                    .with_deflate(deflate)
                     .with_visitor(self.visitor);
                 return open(hub.clone(), self.limits, handshake).await;
             }
@@ -411,6 +420,7 @@ impl Knock {
         let handshake = Handshake::new(self.uri, self.headers)
             .with_peer(entry.client.peer)
             .with_protocol(entry.protocol.map(str::to_owned))
+            .with_deflate(entry.deflate)
             .with_params(params)
             .with_visitor(entry.visitor)
             .with_slot(entry.slot);

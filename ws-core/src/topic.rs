@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::id::ConnectionId;
 use crate::message::Message;
-use crate::outbox::{Delivery, Frame, Outbox, Policy};
+use crate::outbox::{Broadcast, Delivery, Frame, Outbox, Policy};
 
 mod flush;
 
@@ -285,7 +285,7 @@ impl Topics {
         let Some(channel) = self.find(topic) else {
             return Ok(0);
         };
-        let frame = Frame::owned(value.to_message()?);
+        let frame = Broadcast::new(Frame::owned(value.to_message()?));
         let mut later = flush::Later::default();
         let mut slow = Vec::new();
         let subscribers = channel.lock();
@@ -298,7 +298,8 @@ impl Topics {
                     }
                     let write = reached < self.inline;
                     let outbox = recipient.outbox();
-                    match outbox.push_topic(&frame, channel.id, *policy, write, except.volatile) {
+                    let frame = frame.to(outbox.deflate());
+                    match outbox.push_topic(frame, channel.id, *policy, write, except.volatile) {
                         Delivery::Taken => true,
                         Delivery::Deferred => {
                             later.push(recipient.clone());

@@ -114,6 +114,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `origins` | `same`, `any`, `["https://a.example", …]` | `same`, or what the server says |
 /// | `cross_site` | `"why"`: the reason for `origins: any` beside a session | none |
 /// | `protocols` | `["v2.chat", "v1.chat"]`, the most wanted first | none |
+/// | `deflate` | `true`, `false`: compressed with clients that offer it, see below | `false` |
 /// | `start` | the path of a function, see below | none |
 /// | `attach` | `page`, see below: the handler lives as long as the page | as the connection |
 /// | `max_message` | size; past it 1009 | `64 KiB` |
@@ -160,6 +161,18 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The arguments that `V1` takes must be there on the route, as those of its own handler.
 ///
+/// # Compression
+///
+/// With `deflate: true` messages go compressed, in both directions, where the client offers
+/// permessage-deflate (RFC 7692), as browsers do. Each message is compressed by itself, so that an
+/// open connection costs no memory for it; what is below 256 bytes, or would not get smaller, is
+/// sent as it is. `max_message` bounds a message before and after it is inflated. What is
+/// published is compressed once for all subscribers. It takes some processor time for each message:
+/// worth it for text over slow lines, and not within a data centre.
+///
+/// Where a message holds a secret and something that an attacker can choose, its size may tell
+/// the secret: leave such routes without.
+///
 /// # Attached to a page
 ///
 /// With `attach: page` one value of the handler lives as long as the page that a visitor has
@@ -173,7 +186,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The other side is the client of this library, or one that speaks the protocol of pages. That
 /// has its own subprotocol, so that such a route takes no `protocols`. It needs a session and a
-/// page, and takes no `start`, which could choose a handler that is not attached: `init` refuses.
+/// page, and takes no `deflate` and no `start`, which could choose a handler that is not attached:
+/// `init` refuses.
 ///
 /// # State
 ///

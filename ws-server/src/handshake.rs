@@ -115,6 +115,7 @@ async fn connect(
         client,
         visitor,
         protocol,
+        deflate,
         slot,
         accept,
     } = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await?;
@@ -125,12 +126,13 @@ async fn connect(
     let handshake = Handshake::new(arrival.uri, arrival.headers)
         .with_peer(client.peer)
         .with_protocol(protocol.map(str::to_owned))
+        .with_deflate(deflate)
         .with_params(params)
         .with_visitor(visitor)
         .with_slot(slot);
     let opened = route.open(handshake).await.map_err(RefusedBy::Init)?;
     tokio::spawn(upgrade(on_upgrade, opened));
-    Ok(accept.response(protocol))
+    Ok(accept.response(protocol, deflate))
 }
 
 /// Waits until hyper has written the 101, then lets the connection run in a task of its

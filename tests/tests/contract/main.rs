@@ -45,6 +45,7 @@
 //! | `Message::concat` makes one message of chunks | `payloads::concat_makes_one_message_of_chunks` |
 //! | **Sending** | |
 //! | a reply waits for room while reading stops | `sending::a_reply_waits_for_room_while_reading_stops` |
+//! | messages go compressed where that was agreed on | `deflate::*` |
 //! | `send` never waits: past the limit it closes with 1013 | `sending::send_past_the_limit_closes_with_1013`, `sending::the_number_of_frames_is_limited_too` |
 //! | or gives the message back | `sending::send_past_the_limit_gives_the_message_back_where_the_route_refuses` |
 //! | `send_async` waits | `sending::send_async_waits_for_room`, `topics::send_async_sees_the_room_that_the_task_of_a_publish_makes` |
@@ -132,6 +133,7 @@ mod tab;
 mod bearer;
 mod calls;
 mod closing;
+mod deflate;
 mod hooks;
 mod init;
 mod limits;

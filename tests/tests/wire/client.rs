@@ -245,11 +245,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (head, body)
     }
 
-    /// The next frame. No server masks (RFC 6455, section 5.1) or has agreed to extensions.
+    /// The next frame, where no extension is agreed on.
     pub async fn frame(&mut self) -> Frame {
+        let (first, payload) = self.raw_frame().await;
+        assert_eq!(first & 0x70, 0, "no reserved bit is set");
+        Frame {
+            fin: first & 0x80 != 0,
+            opcode: first & 0x0f,
+            payload,
+        }
+    }
+
+    /// The first byte of the next frame, and its payload. No server masks (RFC 6455, section
+    /// 5.1).
+    pub async fn raw_frame(&mut self) -> (u8, Vec<u8>) {
         self.fill(2).await;
         let (first, second) = (self.read[0], self.read[1]);
-        assert_eq!(first & 0x70, 0, "no reserved bit is set");
         assert_eq!(second & 0x80, 0, "no frame is masked");
         let (len, start) = match second {
             126 => {
@@ -269,11 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.fill(start + len).await;
         let payload = self.read[start..start + len].to_vec();
         self.read.drain(..start + len);
-        Frame {
-            fin: first & 0x80 != 0,
-            opcode: first & 0x0f,
-            payload,
-        }
+        (first, payload)
     }
 
     /// The next frame, which is a text message.

@@ -3,6 +3,7 @@
 mod browser;
 mod client;
 mod closing;
+mod deflate;
 mod devices;
 mod examples;
 mod fanout;

@@ -20,6 +20,7 @@ const OPEN: Door = Door {
     asks_visitor: false,
     origins: None,
     protocols: &["v2.chat", "v1.chat"],
+    deflate: false,
 };
 
 /// The headers of a handshake that is right in everything, changed as a test says.
@@ -161,7 +162,7 @@ fn step_5_says_when_to_come_back() {
 fn step_6_takes_the_route_s_first_that_the_client_offers() {
     let chosen = |offers: &[(&'static str, &str)]| {
         let entry = Case::default().admit(offers).unwrap();
-        let response = entry.accept.response(entry.protocol);
+        let response = entry.accept.response(entry.protocol, entry.deflate);
         let header = response.headers().get("sec-websocket-protocol");
         header.map(|value| value.to_str().unwrap().to_owned())
     };

@@ -79,9 +79,5 @@ impl Ahead {
 
 /// What a queued message counts against the limit, in bytes.
 fn cost(message: &Incoming<'_>) -> usize {
-    let payload = match message {
-        Incoming::Text(text) => text.as_str().len(),
-        Incoming::Binary(data) => data.as_slice().len(),
-    };
-    payload + OVERHEAD
+    message.len() + OVERHEAD
 }

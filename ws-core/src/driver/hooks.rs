@@ -240,14 +240,19 @@ impl<H: Send + 'static> Driver<H> {
         }
         let outbox = self.shared().outbox();
         if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
-            put_frame(&mut worker.cork, OpCode::of(&message), message.as_bytes());
+            let (opcode, payload, cork) =
+                (OpCode::of(&message), message.as_bytes(), &mut worker.cork);
+            match outbox.deflate() {
+                Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
+                _ => put_frame(cork, opcode, payload),
+            }
             spare::keep(message.into_bytes());
             return Ok(());
         }
         if !outbox.has_room(message.len(), worker.cork.len()) {
             return Err(message);
         }
-        outbox.reply(&Frame::owned(message));
+        outbox.reply(&outbox.packed(Frame::owned(message)));
         Ok(())
     }
 

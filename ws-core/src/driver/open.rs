@@ -100,16 +100,19 @@ impl<H> Unopened<H> {
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
         let tracked = endpoint.hub().tracker().token();
-        let shared = endpoint
-            .hub()
-            .register(peer, endpoint.common().clone(), |id| {
-                tracing::info_span!(
-                    "websocket",
-                    %id,
-                    route = endpoint.pattern(),
-                    peer = peer.map(tracing::field::display),
-                )
-            });
+        let common = endpoint.common();
+        // What the handler of a page says goes into the page's queue, and not to the client.
+        let deflate = handshake.deflate().filter(|_| !common.of_page);
+        let span = |id| {
+            tracing::info_span!(
+                "websocket",
+                %id,
+                route = endpoint.pattern(),
+                peer = peer.map(tracing::field::display),
+            )
+        };
+        let hub = endpoint.hub();
+        let shared = hub.register(peer, common.clone(), deflate, span);
         if let Some(session) = &visitor.session {
             shared.belongs_to(session);
         }

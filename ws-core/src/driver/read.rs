@@ -6,7 +6,11 @@ use super::{Driver, Worker};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::outbox::Control;
 use crate::protocol::encoder::{encode_pong, put_frame};
-use crate::protocol::{Event, OpCode, ProtocolError, TextData};
+use crate::protocol::{Event, Incoming, OpCode, ProtocolError, TextData};
+
+/// Where messages come compressed, so many bytes of one count as another call: what arrives in one
+/// read may become a thousand times as much, and inflating it is time of the others.
+const INFLATED_PER_CALL: usize = 16 * 1024;
 
 impl<H: Send + 'static> Driver<H> {
     /// Whether bytes from the client are taken now.
@@ -98,6 +102,7 @@ impl<H: Send + 'static> Driver<H> {
             Event::Close(body) => self.client_close(body),
             _ if self.ends.closing => {}
             Event::Message(incoming) => {
+                self.charge(&incoming);
                 let rate = self.context.endpoint.limits().rate;
                 if self.clock.allows(rate, worker.now) {
                     self.message(incoming, cx, worker);
@@ -116,6 +121,14 @@ impl<H: Send + 'static> Driver<H> {
                 }
             }
             Event::Pong(_) => {}
+        }
+    }
+
+    /// What was inflated counts for more than one call where it is large.
+    fn charge(&mut self, incoming: &Incoming<'_>) {
+        if self.shared().outbox().deflate().is_some() {
+            let more = u16::try_from(incoming.len() / INFLATED_PER_CALL).unwrap_or(u16::MAX);
+            self.calls_left = self.calls_left.saturating_sub(more);
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::error::Refusal;
 use crate::hub::{Hub, Slot};
 use crate::page::Page;
+use crate::protocol::Deflate;
 use crate::session::Session;
 use crate::socket::Socket;
 
@@ -29,6 +30,7 @@ pub struct Handshake {
     params: Params,
     visitor: Visitor,
     slot: Option<Slot>,
+    deflate: Option<Deflate>,
 }
 
 impl Handshake {
@@ -50,6 +52,12 @@ impl Handshake {
     /// Sets the subprotocol that was chosen.
     pub fn with_protocol(mut self, protocol: Option<String>) -> Self {
         self.protocol = protocol;
+        self
+    }
+
+    /// Sets how messages may be compressed, where that was agreed on.
+    pub fn with_deflate(mut self, deflate: Option<Deflate>) -> Self {
+        self.deflate = deflate;
         self
     }
 
@@ -110,6 +118,10 @@ impl Handshake {
     /// client offered (RFC 6455, section 4.2.2).
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
+    }
+
+    pub(crate) const fn deflate(&self) -> Option<Deflate> {
+        self.deflate
     }
 
     /// The session, where the route or its handler asks for one.

@@ -5,8 +5,9 @@ use std::io::IoSlice;
 use bytes::Bytes;
 
 use crate::message::Message;
-use crate::protocol::OpCode;
 use crate::protocol::encoder::{encode, header};
+use crate::protocol::frame::Header;
+use crate::protocol::{Deflate, OpCode};
 
 /// Payloads up to this size are copied behind their header; larger ones are shared.
 const COPY: usize = 4 * 1024;
@@ -61,6 +62,13 @@ impl Frame {
             head: frame,
             payload: Bytes::new(),
         }
+    }
+
+    /// The frame with its payload compressed. `None` where that is not worth it.
+    pub(crate) fn deflated(&self, deflate: Deflate) -> Option<Self> {
+        let (header, size) = Header::parse(&self.head).ok()??;
+        let payload = [self.head.get(size..)?, &self.payload];
+        deflate.encode(header.opcode, payload).map(Self::whole)
     }
 
     /// The size on the wire in bytes.

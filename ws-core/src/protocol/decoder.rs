@@ -51,6 +51,7 @@ pub enum Role {
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
+    deflate: bool,
     max_message: usize,
     unfinished: Option<Box<Unfinished>>,
 }
@@ -61,9 +62,33 @@ impl Decoder {
     pub const fn new(role: Role, max_message: usize) -> Self {
         Self {
             role,
+            deflate: false,
             max_message,
             unfinished: None,
         }
+    }
+
+    /// Takes compressed messages too, where that was agreed on (RFC 7692): a message whose first
+    /// frame has RSV1 set is inflated when it is whole.
+    ///
+    /// `max_message` bounds the compressed bytes as they come, and what becomes of them. A
+    /// message is inflated by itself: see [`deflate`](super::deflate).
+    ///
+    /// ```
+    /// use ws_core::protocol::{Decoder, Event, Incoming, Role};
+    ///
+    /// // The sample of RFC 7692, section 7.2.3.1.
+    /// let mut read = *b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00";
+    /// let mut decoder = Decoder::new(Role::Client, 1024).with_deflate(true);
+    /// let Some(Event::Message(Incoming::Text(text))) = decoder.decode(&mut &mut read[..])? else {
+    ///     panic!("a whole message");
+    /// };
+    /// assert_eq!(text.as_str(), "Hello");
+    /// # Ok::<(), ws_core::protocol::ProtocolError>(())
+    /// ```
+    #[must_use]
+    pub fn with_deflate(self, deflate: bool) -> Self {
+        Self { deflate, ..self }
     }
 
     /// Takes the next event off the front of `input`, which is unmasked in place.
@@ -174,14 +199,14 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// None at present, as binary payloads have no content to be wrong; the same set as
+    /// Those of a compressed message that is whole now; the same set as
     /// [`decode`](Self::decode).
     pub fn target_filled(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(unfinished) = &mut self.unfinished else {
             return Ok(None);
         };
         unfinished.unmask_fresh();
-        let event = unfinished.end_frame();
+        let event = unfinished.end_frame(self.max_message);
         self.release();
         event
     }
@@ -232,6 +257,9 @@ impl Decoder {
             if let Some(mask) = header.mask {
                 mask::apply(payload, mask, 0);
             }
+            if header.rsv1 {
+                return Event::inflated(header.opcode, payload, self.max_message).map(Some);
+            }
             return Event::whole(header.opcode, payload).map(Some);
         }
         self.unfinished.get_or_insert_default().open(header, len);
@@ -246,7 +274,9 @@ impl Decoder {
             (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
-        if header.rsv1 {
+        // RFC 7692, section 6.1: it stands on the first frame of a message and on no other.
+        let may_rsv1 = self.deflate && matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        if header.rsv1 && !may_rsv1 {
             return Err(ProtocolError::ReservedBits);
         }
         let held = self.unfinished.as_ref().and_then(|u| u.message_len());
@@ -279,7 +309,7 @@ impl Decoder {
         };
         let len = unfinished.missing().min(input.len());
         unfinished.append(take_front(input, len))?;
-        let event = unfinished.end_frame();
+        let event = unfinished.end_frame(self.max_message);
         self.release();
         event
     }

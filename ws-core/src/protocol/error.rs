@@ -2,7 +2,7 @@
 
 use crate::close::CloseCode;
 
-/// A breach of RFC 6455 by the peer, or a message over the size limit.
+/// A breach of RFC 6455 or RFC 7692 by the peer, or a message over the size limit.
 ///
 /// The connection cannot go on after any of them: the bytes that follow have no meaning. Send
 /// [`close_code`](Self::close_code) and drop the connection (RFC 6455 section 7.1.7).
@@ -42,7 +42,11 @@ pub enum ProtocolError {
     /// Text, or the text of a Close frame, is not UTF-8 (section 8.1).
     #[error("text is not UTF-8")]
     InvalidUtf8,
-    /// The message is over the limit, judged by the header before its payload arrives.
+    /// A compressed message is no DEFLATE data, or ends early (RFC 7692, section 7.2.2).
+    #[error("a compressed message cannot be inflated")]
+    InvalidDeflate,
+    /// The message is over the limit, judged by the header before its payload arrives; a
+    /// compressed one also while it is inflated.
     #[error("a message of at least {size} bytes is over the limit of {limit}")]
     TooBig {
         /// The limit in bytes.
@@ -59,7 +63,8 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The code to close with: 1007 for text that is not UTF-8, 1009 over the size limit, and
+    /// The code to close with: 1007 for text that is not UTF-8 and for a compressed message that
+    /// cannot be inflated, 1009 over the size limit, and
     /// 1002 for everything else (section 7.4.1).
     ///
     /// ```
@@ -71,7 +76,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_PAYLOAD,
             Self::TooBig { .. } => CloseCode::TOO_BIG,
             _ => CloseCode::PROTOCOL_ERROR,
         }

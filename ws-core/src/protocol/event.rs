@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::deflate::{Broken, inflate};
 use super::error::ProtocolError;
 use super::frame::OpCode;
 use super::{spare, utf8};
@@ -44,6 +45,16 @@ impl<'b> Event<'b> {
         }
     }
 
+    /// The event of a compressed message with its payload in plain (RFC 7692, section 7.2.2),
+    /// which inflates to `limit` bytes at most.
+    pub(super) fn inflated(
+        opcode: OpCode,
+        payload: &[u8],
+        limit: usize,
+    ) -> Result<Self, ProtocolError> {
+        Incoming::inflated(opcode, payload, limit).map(Self::Message)
+    }
+
     /// The event of a control frame.
     pub(super) fn control(opcode: OpCode, payload: BinaryData<'b>) -> Result<Self, ProtocolError> {
         match opcode {
@@ -81,6 +92,36 @@ pub enum Incoming<'b> {
     Text(TextData<'b>),
     /// A binary message.
     Binary(BinaryData<'b>),
+}
+
+impl Incoming<'_> {
+    /// The size of the payload in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.as_str().len(),
+            Self::Binary(data) => data.as_slice().len(),
+        }
+    }
+
+    /// The message that a compressed payload holds.
+    pub(super) fn inflated(
+        opcode: OpCode,
+        payload: &[u8],
+        limit: usize,
+    ) -> Result<Self, ProtocolError> {
+        let bytes = inflate(payload, limit).map_err(|broken| match broken {
+            Broken::Corrupt => ProtocolError::InvalidDeflate,
+            Broken::TooBig => ProtocolError::TooBig {
+                limit,
+                size: (limit as u64).saturating_add(1),
+            },
+        })?;
+        if opcode == OpCode::Text {
+            let text = String::from_utf8(bytes).map_err(|_| ProtocolError::InvalidUtf8)?;
+            return Ok(Self::Text(TextData::Owned(text)));
+        }
+        Ok(Self::Binary(BinaryData::from_vec(bytes)))
+    }
 }
 
 /// Text, lent from the read buffer or owned.

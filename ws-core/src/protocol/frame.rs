@@ -14,7 +14,7 @@ pub(super) const MASKED: u8 = 0x80;
 /// Length field values that announce a 16-bit and a 64-bit length.
 pub(super) const LEN_16: u8 = 126;
 pub(super) const LEN_64: u8 = 127;
-const RSV1: u8 = 0x40;
+pub(super) const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 
 /// What a frame carries.

@@ -58,13 +58,22 @@ impl Frame {
 /// The message so far.
 #[derive(Debug)]
 enum Body {
-    Text { text: String, utf8: Validator },
-    Binary { bytes: Vec<u8>, plain: usize },
+    Text {
+        text: String,
+        utf8: Validator,
+    },
+    /// A binary message, or a compressed one of this opcode, whose text is looked at when it is
+    /// inflated.
+    Binary {
+        bytes: Vec<u8>,
+        plain: usize,
+        deflated: Option<OpCode>,
+    },
 }
 
 impl Body {
-    fn new(opcode: OpCode) -> Self {
-        if opcode == OpCode::Text {
+    fn new(header: &Header) -> Self {
+        if header.opcode == OpCode::Text && !header.rsv1 {
             Self::Text {
                 text: String::new(),
                 utf8: Validator::default(),
@@ -73,6 +82,7 @@ impl Body {
             Self::Binary {
                 bytes: Vec::new(),
                 plain: 0,
+                deflated: header.rsv1.then_some(header.opcode),
             }
         }
     }
@@ -84,13 +94,22 @@ impl Body {
         }
     }
 
-    fn finish(self) -> Result<Incoming<'static>, InvalidUtf8> {
+    fn finish(self, limit: usize) -> Result<Incoming<'static>, ProtocolError> {
         match self {
             Self::Text { text, utf8 } if utf8.is_complete() => {
                 Ok(Incoming::Text(TextData::Owned(text)))
             }
-            Self::Text { .. } => Err(InvalidUtf8),
-            Self::Binary { bytes, .. } => Ok(Incoming::Binary(BinaryData::from_vec(bytes))),
+            Self::Text { .. } => Err(ProtocolError::InvalidUtf8),
+            Self::Binary {
+                bytes,
+                deflated: None,
+                ..
+            } => Ok(Incoming::Binary(BinaryData::from_vec(bytes))),
+            Self::Binary {
+                bytes,
+                deflated: Some(opcode),
+                ..
+            } => Incoming::inflated(opcode, &bytes, limit),
         }
     }
 }
@@ -133,7 +152,7 @@ impl Unfinished {
     /// Starts a frame of `len` bytes that has been admitted.
     pub(super) fn open(&mut self, header: &Header, len: usize) {
         if !header.opcode.is_control() && self.message.is_none() {
-            self.message = Some(Body::new(header.opcode));
+            self.message = Some(Body::new(header));
         }
         self.frame = Some(Frame {
             opcode: header.opcode,
@@ -148,7 +167,7 @@ impl Unfinished {
     pub(super) fn missing(&self) -> usize {
         let Some(frame) = &self.frame else { return 0 };
         let fresh = match &self.message {
-            Some(Body::Binary { bytes, plain }) => bytes.len() - plain,
+            Some(Body::Binary { bytes, plain, .. }) => bytes.len() - plain,
             _ => 0,
         };
         frame.len - frame.taken - fresh
@@ -210,7 +229,7 @@ impl Unfinished {
 
     /// Unmasks what was put into the buffer since the last time.
     pub(super) fn unmask_fresh(&mut self) {
-        if let (Some(frame), Some(Body::Binary { bytes, plain })) =
+        if let (Some(frame), Some(Body::Binary { bytes, plain, .. })) =
             (&mut self.frame, &mut self.message)
             && !frame.opcode.is_control()
         {
@@ -219,8 +238,12 @@ impl Unfinished {
         }
     }
 
-    /// Ends the frame under way when it is whole, and gives what it completes.
-    pub(super) fn end_frame(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+    /// Ends the frame under way when it is whole, and gives what it completes; a compressed
+    /// message may have `limit` bytes.
+    pub(super) fn end_frame(
+        &mut self,
+        limit: usize,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
         if self.missing() > 0 {
             return Ok(None);
         }
@@ -232,7 +255,7 @@ impl Unfinished {
             return Event::control(frame.opcode, payload).map(Some);
         }
         let whole = self.message.take_if(|_| frame.fin);
-        let message = whole.map(Body::finish).transpose()?;
+        let message = whole.map(|body| body.finish(limit)).transpose()?;
         Ok(message.map(Event::Message))
     }
 }

@@ -106,6 +106,11 @@ impl Route {
         self.spec.options.origins
     }
 
+    /// Whether messages are compressed with clients that offer it; without a word they are not.
+    pub fn deflate(&self) -> bool {
+        self.spec.options.deflate.unwrap_or(false)
+    }
+
     /// The subprotocols in the order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
         if self.of_pages {

@@ -39,6 +39,9 @@ pub struct RouteOptions {
     pub origins: Option<Origins>,
     /// The subprotocols (RFC 6455, section 1.9) in the order of preference.
     pub protocols: Option<&'static [&'static str]>,
+    /// Whether messages are compressed with clients that offer it (RFC 7692); without a word they
+    /// are not.
+    pub deflate: Option<bool>,
     /// Whether a `start` function may refuse a handshake or choose another handler.
     pub start: bool,
     /// Whether the handler lives as long as a page, over any number of connections.
@@ -54,6 +57,7 @@ impl RouteOptions {
         require_page: None,
         origins: None,
         protocols: None,
+        deflate: None,
         start: false,
         attach_page: false,
         limits: LimitOptions::NONE,

@@ -189,6 +189,11 @@ impl Sender {
 
 #[cfg(feature = "test-kit")]
 impl Sender {
+    /// Whether the client takes compressed messages.
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.shared.outbox().deflate().is_some()
+    }
+
     /// The handle with the handler's type, which the test knows.
     pub(crate) fn socket<H>(&self) -> Socket<H> {
         Socket::new(self.shared.clone())

@@ -46,7 +46,7 @@ pub struct TestClient {
 
 impl TestClient {
     pub(super) fn new(pipe: Pipe, sender: Sender) -> Self {
-        let decoder = Decoder::new(Role::Client, MOST);
+        let decoder = Decoder::new(Role::Client, MOST).with_deflate(sender.is_deflated());
         Self {
             pipe,
             sender,

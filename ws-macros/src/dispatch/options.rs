@@ -35,13 +35,14 @@ enum Kind {
     Attach,
 }
 
-/// Every option there is; those after the first seven are fields of `LimitOptions`.
+/// Every option there is; those after the first eight are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
     ("origins", Kind::Origins),
     ("cross_site", Kind::Reason),
     ("protocols", Kind::Protocols),
+    ("deflate", Kind::Flag),
     ("start", Kind::Start),
     ("attach", Kind::Attach),
     ("max_message", Kind::Size),

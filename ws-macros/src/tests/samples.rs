@@ -149,7 +149,7 @@ const UNCOMMON_TABLE: &str = r#"
     home: "/" => chat::Home<u8, { 1 + 1 }>;
     #[cfg(unix)]
     r#fn: "/{gen}/{id: std::num::NonZeroU64}/{type}" => Room {
-        start: choose::by_version, protocols: ["v2", "v1"], idle: 2 m, mailbox: 1_024,
+        start: choose::by_version, protocols: ["v2", "v1"], deflate: true, idle: 2 m, mailbox: 1_024,
     };
     #[cfg(not(unix))]
     r#fn: "/{name}/{id: i8}/{type}" => Room { idle: off, stall: 0.5s, on_full: refuse };

@@ -26,6 +26,8 @@ dispatch! {
     who: "/who" => Echo { require_session: true, require_page: false, origins: same };
     page: "/page" => Echo { attach: page };
     any: "/any" => Echo { require_session: false, origins: any, on_full: refuse };
+    deflate: "/deflate" => Echo { deflate: true };
+    plain: "/plain" => Echo { deflate: false, attach: page };
     list: "/list" => Echo {
         origins: ["https://a.example", "http://[::1]:8080"],
         protocols: ["v2.chat", "v1.chat"],

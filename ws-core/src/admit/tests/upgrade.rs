@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_right_handshake_is_answered_as_the_rfc_shows() {
     let entry = Case::default().admit(&[]).unwrap();
-    let response = entry.accept.response(entry.protocol);
+    let response = entry.accept.response(entry.protocol, entry.deflate);
     assert_eq!(response.status(), 101);
     assert_eq!(response.headers()["connection"], "Upgrade");
     assert_eq!(response.headers()["upgrade"], "websocket");
@@ -14,6 +14,28 @@ fn a_right_handshake_is_answered_as_the_rfc_shows() {
         "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     );
     assert!(!response.headers().contains_key("sec-websocket-protocol"));
+}
+
+#[test]
+fn what_a_client_offers_is_agreed_on_where_the_route_says_so() {
+    let header = "sec-websocket-extensions";
+    let offer = (header, "foo, permessage-deflate; server_max_window_bits=12");
+    let answer = |deflate, offer: (&'static str, &str)| {
+        let case = Case {
+            door: Door { deflate, ..OPEN },
+            ..Case::default()
+        };
+        let entry = case.admit(&[offer]).unwrap();
+        let response = entry.accept.response(entry.protocol, entry.deflate);
+        let answer = response.headers().get(header);
+        answer.map(|answer| answer.to_str().unwrap().to_owned())
+    };
+    let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                  server_max_window_bits=12";
+    assert_eq!(answer(true, offer).as_deref(), Some(agreed));
+    assert_eq!(answer(false, offer), None);
+    assert_eq!(answer(true, (header, "permessage-deflate; x")), None);
+    assert_eq!(answer(true, ("x-other", "permessage-deflate")), None);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl State {
                 Some(Next::Message(frame)) => (frame, true),
                 None => return,
             };
-            match socket.outbox().push(&frame) {
+            match socket.outbox().push(&socket.outbox().packed(frame)) {
                 Ok(()) if of_queue => self.queue.given(),
                 Ok(()) => self.seen_due = false,
                 Err(Refused::Full) => {

@@ -7,12 +7,13 @@ use crate::dispatch::options::{Choice, Meaning, Options, Origins};
 
 /// `RouteOptions { … }`; what the table leaves open is not written.
 pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
-    const OF_ROUTE: [&str; 7] = [
+    const OF_ROUTE: [&str; 8] = [
         "require_session",
         "require_page",
         "origins",
         "cross_site",
         "protocols",
+        "deflate",
         "start",
         "attach",
     ];

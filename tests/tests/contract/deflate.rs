@@ -1,0 +1,86 @@
+//! Connections whose messages are compressed (RFC 7692).
+
+use flate2::{Compress, Compression, FlushCompress};
+use ws_core::protocol::OpCode;
+use ws_core::protocol::encoder::encode_masked;
+use ws_core::testkit::TestKit;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, limits, quiet};
+
+/// Notes how long messages are; answers one that is a number with so many long ones.
+struct Many(Journal);
+
+#[ws_handler]
+impl Many {
+    fn init(journal: Journal) -> Self {
+        Many(journal)
+    }
+
+    fn message(&mut self, text: String) -> Vec<String> {
+        self.0.note(format!("message {}", text.len()));
+        let count: usize = text.parse().unwrap_or(0);
+        (0..count).map(long).collect()
+    }
+}
+
+/// A long text that gets much smaller, and is no other's.
+fn long(number: usize) -> String {
+    format!("{number} ").repeat(1000)
+}
+
+/// A text as a client sends it compressed.
+fn packed(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + 64);
+    let mut compress = Compress::new(Compression::best(), false);
+    let sync = FlushCompress::Sync;
+    compress
+        .compress_vec(text.as_bytes(), &mut out, sync)
+        .unwrap();
+    let mut frame = encode_masked(OpCode::Text, true, &out[..out.len() - 4], [1, 2, 3, 4]);
+    frame[0] |= 0x40;
+    frame
+}
+
+on_both_transports! {
+    async fn replies_that_wait_for_room_arrive_whole_and_in_order(way: Way) {
+        let knock = Journal::new().knock::<Many>(&TestKit::new()).deflate();
+        let small = limits(|it| (it.outbox, it.outbox_frames) = (8 << 10, 4));
+        let mut client = way(knock.limits(small).network_room(100)).connect().await.unwrap();
+        client.bytes(&packed("200")).await;
+        quiet().await;
+        assert!(client.socket::<Many>().buffered() <= 8 << 10);
+        for number in 0..200 {
+            assert_eq!(client.text().await, long(number));
+        }
+    }
+
+    async fn an_outbox_counts_what_is_written_and_not_what_it_was(way: Way) {
+        let knock = Journal::new().knock::<Many>(&TestKit::new()).deflate();
+        let mut client = way(knock.network_room(1)).connect().await.unwrap();
+        let socket = client.socket::<Many>();
+        for number in 0..10 {
+            socket.send(long(number)).unwrap();
+        }
+        assert!((100..1000).contains(&socket.buffered()), "{}", socket.buffered());
+        for number in 0..10 {
+            assert_eq!(client.text().await, long(number));
+        }
+    }
+
+    async fn a_client_whose_few_bytes_become_many_keeps_nobody_waiting(way: Way) {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let knock = || way(journal.knock::<Many>(&kit).deflate());
+        let mut greedy = knock().connect().await.unwrap();
+        let mut modest = knock().connect().await.unwrap();
+        // Of calls alone these are too few to be worth a turn.
+        let bytes = packed(&"x".repeat(60_000)).repeat(400);
+        assert!(bytes.len() < 64 << 10);
+        tokio::join!(greedy.bytes(&bytes), modest.send("hello"));
+        quiet().await;
+        let lines = journal.of("message");
+        assert_eq!(lines.len(), 401);
+        let place = lines.iter().position(|line| line == "message 5").unwrap();
+        assert!((1..250).contains(&place), "{place}");
+    }
+}

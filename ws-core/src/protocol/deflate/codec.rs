@@ -1,0 +1,206 @@
+//! Compressing and inflating one message at a time.
+
+use std::cell::RefCell;
+
+use bytes::Bytes;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use super::{DEFLATE_THRESHOLD, Deflate};
+use crate::protocol::encoder::header;
+use crate::protocol::frame::{OpCode, RSV1};
+
+/// The fastest level: a server's processors are scarcer than its lines. Of 4 KiB of JSON it
+/// leaves 28 percent in 8 µs, where the usual level 6 leaves 19 percent in 20 µs; of 64 KiB,
+/// 24 percent in 75 µs and 16 percent in 480 µs.
+const LEVEL: Compression = Compression::new(1);
+
+/// What every compressed message ends with, and what is not sent (section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// The tail, and behind it an empty block that is the last: only where the message ended at the
+/// end of a block, that ends the stream exactly there.
+const END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
+
+/// A buffer that a thread keeps is no larger than this, in bytes.
+const KEPT: usize = 64 * 1024;
+
+/// The first step of a buffer for a message whose size is not known, in bytes.
+const STEP: usize = 1024;
+
+/// The smallest window that is compressed with.
+const LEAST_BITS: u8 = 9;
+
+thread_local! {
+    static DEFLATER: RefCell<Deflater> = RefCell::default();
+    static INFLATER: RefCell<Option<Decompress>> = const { RefCell::new(None) };
+}
+
+/// The compressors of a thread, one for each size of window, made when it is wanted first.
+#[derive(Default)]
+struct Deflater {
+    by_bits: [Option<Compress>; 7],
+    scratch: Vec<u8>,
+}
+
+impl Deflater {
+    /// Compresses a payload of two parts into the scratch buffer. `None` where that makes it
+    /// no smaller.
+    fn deflate(&mut self, payload: [&[u8]; 2], bits: u8) -> Option<&[u8]> {
+        let slot = usize::from(bits.checked_sub(LEAST_BITS)?);
+        let slot = self.by_bits.get_mut(slot)?;
+        let compress =
+            slot.get_or_insert_with(|| Compress::new_with_window_bits(LEVEL, false, bits));
+        compress.reset();
+        let out = &mut self.scratch;
+        out.clear();
+        let most = payload[0].len() + payload[1].len();
+        let steps = [FlushCompress::None, FlushCompress::Sync];
+        for (mut part, flush) in payload.into_iter().zip(steps) {
+            loop {
+                if out.capacity() == out.len() {
+                    // The tail is not sent, and so may be too much.
+                    if out.len() >= most + TAIL.len() {
+                        return None;
+                    }
+                    out.reserve(out.len().max(STEP));
+                }
+                let before = compress.total_in();
+                // Valid input cannot fail; if it did, the message would be sent plain.
+                compress.compress_vec(part, out, flush).ok()?;
+                let taken = usize::try_from(compress.total_in() - before).ok()?;
+                part = &part[taken..];
+                if part.is_empty() && out.len() < out.capacity() {
+                    break;
+                }
+            }
+        }
+        let deflated = out.strip_suffix(&TAIL)?;
+        (deflated.len() < most).then_some(deflated)
+    }
+
+    /// A large message leaves no large buffer behind.
+    fn tidy(&mut self) {
+        if self.scratch.capacity() > KEPT {
+            self.scratch = Vec::new();
+        }
+    }
+}
+
+impl Deflate {
+    /// Appends a frame with the compressed payload. Returns `false`, with nothing appended, where
+    /// it is not worth it.
+    pub(crate) fn put_frame(self, out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) -> bool {
+        let put = |deflated: &[u8]| {
+            let (head, size) = compressed_header(opcode, deflated.len());
+            out.reserve(size + deflated.len());
+            out.extend_from_slice(&head[..size]);
+            out.extend_from_slice(deflated);
+        };
+        self.with([payload, &[]], put).is_some()
+    }
+
+    /// A frame with a payload of two parts, compressed. `None` where it is not worth it.
+    pub(crate) fn encode(self, opcode: OpCode, payload: [&[u8]; 2]) -> Option<Bytes> {
+        self.with(payload, |deflated| {
+            let (head, size) = compressed_header(opcode, deflated.len());
+            let mut out = Vec::with_capacity(size + deflated.len());
+            out.extend_from_slice(&head[..size]);
+            out.extend_from_slice(deflated);
+            out.into()
+        })
+    }
+
+    fn with<T>(self, payload: [&[u8]; 2], then: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        if payload[0].len() + payload[1].len() < DEFLATE_THRESHOLD {
+            return None;
+        }
+        // Where a thread is ending, what its values say at last is sent plain.
+        let done = DEFLATER.try_with(|deflater| {
+            let mut deflater = deflater.borrow_mut();
+            let done = deflater.deflate(payload, self.window_bits()).map(then);
+            deflater.tidy();
+            done
+        });
+        done.ok().flatten()
+    }
+}
+
+fn compressed_header(opcode: OpCode, len: usize) -> ([u8; 10], usize) {
+    let (mut head, size) = header(opcode, len);
+    head[0] |= RSV1;
+    (head, size)
+}
+
+/// Why a compressed message has no payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::protocol) enum Broken {
+    /// It is no DEFLATE, or ends early.
+    Corrupt,
+    /// It is larger than the limit.
+    TooBig,
+}
+
+/// The payload of a compressed message (section 7.2.2), of `limit` bytes at most.
+///
+/// The buffer grows as it fills, and to one byte more than the limit at most: so much is needed
+/// to see that there is more.
+pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
+    INFLATER.with(|inflater| {
+        let mut inflater = inflater.borrow_mut();
+        let inflater = inflater.get_or_insert_with(|| Decompress::new(false));
+        inflater.reset(false);
+        let mut out = Vec::new();
+        let guess = compressed.len().saturating_mul(2).max(STEP);
+        out.reserve_exact(guess.min(limit.saturating_add(1)));
+        run(inflater, compressed, &mut out, limit)?;
+        let len = out.len();
+        // What comes of the end would belong to a block that the message left open.
+        let ended = run(inflater, &END, &mut out, limit).map_err(|_| Broken::Corrupt)?;
+        if ended && out.len() == len {
+            Ok(out)
+        } else {
+            Err(Broken::Corrupt)
+        }
+    })
+}
+
+/// Inflates all of `input`. Returns whether a last block ended exactly with it.
+///
+/// Blocks may follow a last one; they begin anew (section 7.2.3.5).
+fn run(
+    inflater: &mut Decompress,
+    mut input: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<bool, Broken> {
+    let mut ended = false;
+    loop {
+        if out.len() == out.capacity() {
+            let room = limit.saturating_add(1) - out.len();
+            out.reserve_exact(out.len().max(STEP).min(room));
+        }
+        let before = (inflater.total_in(), out.len());
+        let status = inflater
+            .decompress_vec(input, out, FlushDecompress::Sync)
+            .map_err(|_| Broken::Corrupt)?;
+        if out.len() > limit {
+            return Err(Broken::TooBig);
+        }
+        let taken = usize::try_from(inflater.total_in() - before.0).unwrap_or(0);
+        input = &input[taken..];
+        let stuck = taken == 0 && out.len() == before.1;
+        match status {
+            Status::StreamEnd => {
+                inflater.reset(false);
+                ended = true;
+            }
+            Status::Ok | Status::BufError => ended &= stuck,
+        }
+        if input.is_empty() && out.len() < out.capacity() {
+            return Ok(ended);
+        }
+        if stuck && status != Status::StreamEnd {
+            return Err(Broken::Corrupt);
+        }
+    }
+}

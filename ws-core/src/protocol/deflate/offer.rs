@@ -1,0 +1,118 @@
+//! What clients offer (RFC 7692, sections 5.1 and 7.1).
+
+use std::num::NonZeroU8;
+
+use super::Deflate;
+use crate::fields::is_token;
+
+const NAME: &[u8] = b"permessage-deflate";
+
+/// The first offer of a header line that can be accepted.
+pub(super) fn first_acceptable(line: &[u8]) -> Option<Deflate> {
+    split(line, b',').find_map(judge)
+}
+
+/// Accepts one element of the list, or declines it.
+fn judge(element: &[u8]) -> Option<Deflate> {
+    let mut parts = split(element, b';');
+    if parts.next() != Some(NAME) {
+        return None;
+    }
+    let mut seen = Seen::default();
+    let mut agreed = Deflate::default();
+    for part in parts {
+        let (name, value) = parameter(part)?;
+        let known = match (name, value) {
+            (b"server_no_context_takeover", None) => &mut seen.server_takeover,
+            (b"client_no_context_takeover", None) => &mut seen.client_takeover,
+            (b"server_max_window_bits", Some(value)) => {
+                // zlib has no window of 8 bits for raw data, and a larger one would be wrong.
+                agreed.asked = Some(window_bits(&value).filter(|bits| bits.get() > 8)?);
+                &mut seen.server_bits
+            }
+            // It says how small a window this server may ask for. None is asked for: whatever
+            // the client uses, the largest window reads it.
+            (b"client_max_window_bits", None) => &mut seen.client_bits,
+            (b"client_max_window_bits", Some(value)) => {
+                window_bits(&value)?;
+                &mut seen.client_bits
+            }
+            _ => return None,
+        };
+        if std::mem::replace(known, true) {
+            return None;
+        }
+    }
+    Some(agreed)
+}
+
+/// The parameters that an offer has had.
+#[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are a set of four names"
+)]
+struct Seen {
+    server_takeover: bool,
+    client_takeover: bool,
+    server_bits: bool,
+    client_bits: bool,
+}
+
+/// The name and the value of a parameter (RFC 6455, section 9.1). `None` where it is none.
+fn parameter(part: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
+    let (name, value) = match part.iter().position(|byte| *byte == b'=') {
+        None => (part, None),
+        Some(at) => (
+            part[..at].trim_ascii_end(),
+            Some(unquoted(part[at + 1..].trim_ascii_start())?),
+        ),
+    };
+    is_token(name).then_some((name, value))
+}
+
+/// A value without its quotes; what is quoted must be a token too.
+fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
+    let plain = match value {
+        [b'"', inner @ .., b'"'] => {
+            let mut plain = Vec::with_capacity(inner.len());
+            let mut bytes = inner.iter();
+            while let Some(byte) = bytes.next() {
+                plain.push(if *byte == b'\\' {
+                    *bytes.next()?
+                } else {
+                    *byte
+                });
+            }
+            plain
+        }
+        plain => plain.to_vec(),
+    };
+    is_token(&plain).then_some(plain)
+}
+
+/// A decimal of 8 to 15 without leading zeros (section 7.1.2).
+fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
+    let bits = match *value {
+        [digit @ b'8'..=b'9'] => digit - b'0',
+        [b'1', digit @ b'0'..=b'5'] => 10 + (digit - b'0'),
+        _ => return None,
+    };
+    NonZeroU8::new(bits)
+}
+
+/// The parts of a text between separators, trimmed; a separator in quotes is none.
+fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = false;
+    let mut behind_escape = false;
+    text.split(move |byte| {
+        let is_plain = !std::mem::take(&mut behind_escape);
+        match byte {
+            b'"' if is_plain => quoted = !quoted,
+            b'\\' if is_plain => behind_escape = quoted,
+            _ => {}
+        }
+        !quoted && *byte == separator
+    })
+    .map(<[u8]>::trim_ascii)
+}

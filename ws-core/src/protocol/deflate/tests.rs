@@ -1,0 +1,370 @@
+//! What is agreed on, and what becomes of messages on the way there and back.
+
+use std::io::Write as _;
+
+use bytes::BufMut as _;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use http::HeaderMap;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{Broken, DEFLATE_THRESHOLD, Deflate, inflate};
+use crate::close::CloseCode;
+use crate::protocol::decoder_tests::{MASK, binary, decode_into, own, ping, text};
+use crate::protocol::encoder::encode_masked;
+use crate::protocol::frame::RSV1;
+use crate::protocol::{Decoder, Event, OpCode, ProtocolError, Role};
+
+mod offers;
+
+fn with_window(bits: u8) -> Deflate {
+    let offer = format!("permessage-deflate; server_max_window_bits={bits}");
+    let headers = [("sec-websocket-extensions", offer)];
+    Deflate::negotiate(&HeaderMap::from_iter(
+        headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())),
+    ))
+    .unwrap()
+}
+
+/// A compressed payload as other libraries make it.
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(payload).unwrap();
+    encoder.flush().unwrap();
+    // What is written up to the flush, without the last block that the end would add.
+    let out = encoder.get_ref();
+    out.strip_suffix(&[0x00, 0x00, 0xff, 0xff])
+        .unwrap()
+        .to_vec()
+}
+
+/// A compressed message as a client sends it, in fragments of these sizes, the rest in the last.
+fn sent(opcode: OpCode, compressed: &[u8], cuts: &[usize]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    let mut start = 0;
+    for (at, end) in cuts.iter().copied().chain([compressed.len()]).enumerate() {
+        let kind = if at == 0 {
+            opcode
+        } else {
+            OpCode::Continuation
+        };
+        let mut frame = encode_masked(kind, at == cuts.len(), &compressed[start..end], MASK);
+        frame[0] |= if at == 0 { RSV1 } else { 0 };
+        wire.extend(frame);
+        start = end;
+    }
+    wire
+}
+
+fn decode(wire: &[u8], limit: usize) -> Result<Vec<Event<'static>>, ProtocolError> {
+    let mut events = Vec::new();
+    let mut decoder = Decoder::new(Role::Server, limit).with_deflate(true);
+    decode_into(&mut decoder, wire, &mut events).map(|()| events)
+}
+
+/// Text of this length, the same every time, in which nothing is repeated.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 57) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+#[test]
+fn every_window_is_answered_and_used() {
+    for bits in 9..=15 {
+        let deflate = with_window(bits);
+        assert_eq!(deflate.window_bits(), bits);
+        let end = format!("; server_max_window_bits={bits}");
+        assert!(deflate.answer().to_str().unwrap().ends_with(&end));
+        // Text in which only the end repeats anything: the beginning, from a distance that is one
+        // too many, or from a half of it.
+        let noise = noise(300 + (1 << bits));
+        let repeated = |distance: usize| [&noise[..distance], &noise[..300]].concat();
+        let encode = |payload: &[u8]| deflate.encode(OpCode::Binary, [payload, &[]]);
+        assert_eq!(encode(&repeated((1 << bits) + 1)), None, "{bits} bits");
+        if bits > 9 {
+            let near = repeated(1 << (bits - 1));
+            assert!(
+                encode(&near).unwrap().len() < near.len() - 250,
+                "{bits} bits"
+            );
+        }
+    }
+    assert!(Deflate::default().is_any_window() && with_window(15).is_any_window());
+    assert!(!with_window(14).is_any_window());
+}
+
+#[test]
+fn the_samples_of_the_rfc_are_read() {
+    // Sections 7.2.3.1 to 7.2.3.5.
+    for sample in [
+        &b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
+        b"\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00",
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00",
+        b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+    ] {
+        assert_eq!(inflate(sample, 5), Ok(b"Hello".to_vec()), "{sample:x?}");
+        let wire = sent(OpCode::Text, sample, &[]);
+        assert_eq!(decode(&wire, 20), Ok(vec![text("Hello")]));
+        let wire = sent(OpCode::Binary, sample, &[3, 3]);
+        assert_eq!(decode(&wire, 20), Ok(vec![binary(b"Hello")]));
+    }
+    // Section 7.2.3.2: the second message of a connection, which repeats the first.
+    let shared = b"\xf2\x00\x11\x00\x00";
+    assert_eq!(inflate(shared, 5), Err(Broken::Corrupt));
+    // Section 7.2.3.6: an empty message.
+    for empty in [&b"\x02\x00"[..], b"\x00"] {
+        assert_eq!(inflate(empty, 0), Ok(Vec::new()));
+    }
+    // A block that is the last, others behind it, and one more last one.
+    let two = b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00";
+    assert_eq!(inflate(two, 10), Ok(b"HelloHello".to_vec()));
+}
+
+#[test]
+fn what_is_no_deflate_or_ends_early_is_refused() {
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    for end in 0..hello.len() {
+        assert_eq!(
+            inflate(&hello[..end], 99),
+            Err(Broken::Corrupt),
+            "{end} bytes"
+        );
+    }
+    for wrong in [
+        // A reserved kind of block; a stored block with a wrong length, and one that takes what
+        // stands for the end as its content.
+        &b"\x07\x00"[..],
+        b"\x00\x05\x00\x00\x00Hello\x00",
+        b"\x00\x04\x00\xfb\xff",
+        b"\x00\x09\x00\xf6\xff",
+        // Rubbish behind the last block, and nothing where the end must begin.
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff",
+        b"\xf3\x48\xcd\xc9\xc9\x07\x00",
+        b"plain text",
+    ] {
+        assert_eq!(inflate(wrong, 99), Err(Broken::Corrupt), "{wrong:x?}");
+        for opcode in [OpCode::Text, OpCode::Binary] {
+            let error = decode(&sent(opcode, wrong, &[]), 99).unwrap_err();
+            assert_eq!(error, ProtocolError::InvalidDeflate);
+            assert_eq!(error.close_code(), CloseCode::INVALID_PAYLOAD);
+        }
+    }
+    let latin = sent(OpCode::Text, &deflated(b"caf\xe9"), &[]);
+    assert_eq!(decode(&latin, 99), Err(ProtocolError::InvalidUtf8));
+    // The thread's inflater is as good as new.
+    assert_eq!(inflate(hello, 5), Ok(b"Hello".to_vec()));
+}
+
+#[test]
+fn rsv1_stands_on_the_first_frame_of_a_message_only_and_where_it_was_agreed_on() {
+    let refused = Err(ProtocolError::ReservedBits);
+    let wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
+    let mut decoder = Decoder::new(Role::Server, 99);
+    let result = decoder.decode(&mut &mut wire.clone()[..]).map(|_| ());
+    assert_eq!(result, Err(ProtocolError::ReservedBits));
+    for opcode in [OpCode::Ping, OpCode::Pong, OpCode::Close] {
+        assert_eq!(decode(&sent(opcode, b"", &[]), 99), refused);
+    }
+    let mut wire = encode_masked(OpCode::Text, false, b"a", MASK);
+    wire.extend(sent(OpCode::Continuation, b"b", &[]));
+    assert_eq!(decode(&wire, 99), refused);
+    // A message without it is plain, also behind a compressed one.
+    let mut wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
+    wire.extend(encode_masked(OpCode::Text, true, b"plain", MASK));
+    assert_eq!(decode(&wire, 99), Ok(vec![text("Hello"), text("plain")]));
+    // A control frame may come between the fragments.
+    let whole = sent(OpCode::Text, &deflated(b"Hello"), &[2]);
+    let (first, rest) = whole.split_at(8);
+    let wire = [first, &encode_masked(OpCode::Ping, true, b"?", MASK), rest].concat();
+    assert_eq!(decode(&wire, 99), Ok(vec![ping(b"?"), text("Hello")]));
+}
+
+#[test]
+fn the_limit_bounds_what_a_message_becomes() {
+    let zeros = deflated(&[0; 5000]);
+    assert!(zeros.len() < 50);
+    assert_eq!(inflate(&zeros, 5000).unwrap().len(), 5000);
+    assert_eq!(inflate(&zeros, 4999), Err(Broken::TooBig));
+    assert_eq!(inflate(&zeros, 0), Err(Broken::TooBig));
+    let wire = sent(OpCode::Binary, &zeros, &[4]);
+    let too_big = ProtocolError::TooBig {
+        limit: 4999,
+        size: 5000,
+    };
+    assert_eq!(decode(&wire, 4999), Err(too_big));
+    assert_eq!(too_big.close_code(), CloseCode::TOO_BIG);
+    assert_eq!(decode(&wire, 5000), Ok(vec![binary(&[0; 5000])]));
+    // It bounds the compressed bytes too, by the header alone.
+    let head = &sent(OpCode::Binary, &[0; 101], &[])[..6];
+    let error = ProtocolError::TooBig {
+        limit: 100,
+        size: 101,
+    };
+    assert_eq!(decode(head, 100), Err(error));
+}
+
+#[test]
+fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
+    // Each piece refers to nothing before it, so that one can be repeated.
+    let mut piece = Vec::with_capacity(64 << 10);
+    flate2::Compress::new(Compression::best(), false)
+        .compress_vec(&vec![0; 1 << 20], &mut piece, flate2::FlushCompress::Full)
+        .unwrap();
+    let bomb = piece.repeat(1024);
+    let bomb = bomb.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap();
+    let limit = 2 << 20;
+    assert!(bomb.len() < limit, "the compressed bytes pass");
+    let one = inflate(&piece[..piece.len() - 4], limit).unwrap();
+    assert!(one == vec![0; 1 << 20]);
+    assert_eq!(inflate(bomb, limit), Err(Broken::TooBig));
+    let wire = sent(OpCode::Binary, bomb, &[]);
+    let error = decode(&wire, limit).unwrap_err();
+    assert_eq!(error.close_code(), CloseCode::TOO_BIG);
+    // The buffer is never larger than the limit and the byte that shows more.
+    let most = deflated(&vec![0; limit]);
+    let whole = inflate(&most, limit).unwrap();
+    assert_eq!(whole.len(), limit);
+    assert!(whole.capacity() <= limit + 1, "{}", whole.capacity());
+    assert!(inflate(&deflated(b"a"), usize::MAX).unwrap().capacity() <= 1024);
+}
+
+#[test]
+fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
+    let payload = noise(60_000);
+    let mut compressed = deflated(&payload);
+    for opcode in [OpCode::Text, OpCode::Binary] {
+        let wire = sent(opcode, &compressed, &[]);
+        let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
+        assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
+        decoder.read_target().expect("large").put_slice(&wire[20..]);
+        let event = decoder.target_filled().unwrap();
+        let expected = match opcode {
+            OpCode::Text => text(std::str::from_utf8(&payload).unwrap()),
+            _ => binary(&payload),
+        };
+        assert!(event == Some(expected), "{opcode:?}");
+        assert_eq!(decoder.buffered(), 0);
+    }
+    compressed.pop();
+    let wire = sent(OpCode::Binary, &compressed, &[]);
+    let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
+    assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
+    decoder.read_target().expect("large").put_slice(&wire[20..]);
+    assert_eq!(decoder.target_filled(), Err(ProtocolError::InvalidDeflate));
+}
+
+#[test]
+fn what_compressing_does_not_make_smaller_is_left_plain() {
+    let mut out = b"before".to_vec();
+    let deflate = Deflate::default();
+    let alike = [b'a'; DEFLATE_THRESHOLD];
+    assert!(!deflate.put_frame(&mut out, OpCode::Text, &alike[1..]));
+    assert_eq!(out, b"before");
+    assert!(deflate.put_frame(&mut out, OpCode::Text, &alike));
+    assert_eq!(out[6], 0xc1, "FIN, RSV1 and text");
+    assert!(out.len() < 20);
+    for len in [DEFLATE_THRESHOLD, 5_000, 300_000] {
+        let mut noise = vec![0; len];
+        getrandom::fill(&mut noise).unwrap();
+        let mut out = Vec::new();
+        assert!(!deflate.put_frame(&mut out, OpCode::Binary, &noise));
+        assert!(out.is_empty());
+        assert_eq!(deflate.encode(OpCode::Binary, [&noise, &[]]), None);
+        assert_eq!(deflate.encode(OpCode::Binary, [&[], &noise]), None);
+    }
+}
+
+fn content() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        vec(any::<u8>(), 0..2000),
+        "[a-d\u{e9} ]{0,3000}".prop_map(String::into_bytes),
+        (vec(any::<u8>(), 1..300), 1..600_usize).prop_map(|(part, times)| part.repeat(times)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_compressed_is_read_again(
+        payload in content(),
+        cut: Index,
+        bits in 9..=15_u8,
+    ) {
+        let (first, second) = payload.split_at(cut.index(payload.len() + 1));
+        let deflate = with_window(bits);
+        if let Some(frame) = deflate.encode(OpCode::Binary, [first, second]) {
+            prop_assert!(payload.len() >= DEFLATE_THRESHOLD);
+            let mut appended = Vec::new();
+            let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
+            let mut wire = frame.to_vec();
+            let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
+            prop_assert_eq!(event, Some(binary(&payload)));
+            prop_assert!(deflate.put_frame(&mut appended, OpCode::Binary, &payload));
+            prop_assert!(appended.len() <= payload.len() + 9);
+        }
+        prop_assert_eq!(inflate(&deflated(&payload), payload.len()), Ok(payload));
+    }
+
+    #[test]
+    fn however_a_compressed_message_is_split_it_is_the_same(
+        payload in content(),
+        fragments in vec(any::<Index>(), 0..4),
+        reads in vec(any::<Index>(), 0..6),
+        is_text: bool,
+    ) {
+        let compressed = deflated(&payload);
+        let mut cuts: Vec<_> = fragments.iter().map(|it| it.index(compressed.len() + 1)).collect();
+        cuts.sort_unstable();
+        let opcode = if is_text { OpCode::Text } else { OpCode::Binary };
+        let limit = payload.len().max(compressed.len());
+        let expected = decode(&sent(opcode, &compressed, &[]), limit);
+        match String::from_utf8(payload.clone()) {
+            _ if !is_text => prop_assert_eq!(&expected, &Ok(vec![binary(&payload)])),
+            Ok(it) => prop_assert_eq!(&expected, &Ok(vec![text(&it)])),
+            Err(_) => prop_assert_eq!(&expected, &Err(ProtocolError::InvalidUtf8)),
+        }
+        let wire = sent(opcode, &compressed, &cuts);
+        prop_assert_eq!(&decode(&wire, limit), &expected);
+        let mut ends: Vec<_> = reads.iter().map(|it| it.index(wire.len() + 1)).collect();
+        ends.push(wire.len());
+        ends.sort_unstable();
+        let mut decoder = Decoder::new(Role::Server, limit).with_deflate(true);
+        let mut events = Vec::new();
+        let mut start = 0;
+        let mut result = Ok(());
+        for end in ends {
+            result = decode_into(&mut decoder, &wire[start..end], &mut events);
+            start = end;
+            if result.is_err() {
+                break;
+            }
+        }
+        prop_assert_eq!(result.map(|()| events), expected);
+    }
+
+    #[test]
+    fn no_bytes_make_more_than_the_limit_or_a_panic(
+        bytes in prop_oneof![
+            vec(any::<u8>(), 0..400),
+            (content(), any::<Index>(), any::<u8>()).prop_map(|(payload, at, byte)| {
+                let mut bytes = deflated(&payload);
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                bytes
+            }),
+        ],
+        limit in prop_oneof![0..50_usize, 0..5000_usize],
+    ) {
+        if let Ok(out) = inflate(&bytes, limit) {
+            prop_assert!(out.len() <= limit && out.capacity() <= limit + 1);
+        }
+        let _ = decode(&sent(OpCode::Text, &bytes, &[]), limit);
+    }
+}

@@ -1,0 +1,149 @@
+//! What offers are answered with.
+
+use http::HeaderMap;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::Deflate;
+
+const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+/// What these header lines are answered with.
+fn answer(lines: &[&str]) -> Option<String> {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        headers.append("sec-websocket-extensions", line.parse().unwrap());
+    }
+    let answer = Deflate::negotiate(&headers)?.answer();
+    Some(answer.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn offers_are_answered_as_the_rfc_says() {
+    let bits = |bits: u8| format!("{PLAIN}; server_max_window_bits={bits}");
+    let table: &[(&[&str], Option<String>)] = &[
+        (&[], None),
+        (&[""], None),
+        // Section 5.1 and 7.1.
+        (&["permessage-deflate"], Some(PLAIN.into())),
+        (
+            &["permessage-deflate; client_max_window_bits; server_max_window_bits=10"],
+            Some(bits(10)),
+        ),
+        (
+            &[
+                "permessage-deflate; client_max_window_bits; server_max_window_bits=10, \
+               permessage-deflate; client_max_window_bits",
+            ],
+            Some(bits(10)),
+        ),
+        (
+            &["permessage-foo; x=10, permessage-deflate"],
+            Some(PLAIN.into()),
+        ),
+        (
+            &[
+                "permessage-foo",
+                "permessage-deflate;server_max_window_bits=9",
+            ],
+            Some(bits(9)),
+        ),
+        (
+            &["permessage-deflate; server_max_window_bits=\"10\""],
+            Some(bits(10)),
+        ),
+        (
+            &["permessage-deflate; server_max_window_bits=\"1\\5\""],
+            Some(bits(15)),
+        ),
+        (
+            &["permessage-deflate ; server_no_context_takeover ;client_no_context_takeover"],
+            Some(PLAIN.into()),
+        ),
+        (
+            &["permessage-deflate; client_max_window_bits=8"],
+            Some(PLAIN.into()),
+        ),
+        // zlib cannot; the client says what it takes instead.
+        (
+            &["permessage-deflate; server_max_window_bits=8, permessage-deflate"],
+            Some(PLAIN.into()),
+        ),
+        // A comma in quotes separates nothing.
+        (
+            &["foo; x=\"a, permessage-deflate; server_max_window_bits=9, b\", permessage-deflate"],
+            Some(PLAIN.into()),
+        ),
+        (&["foo; x=\"\\\", permessage-deflate"], None),
+        (&["x-webkit-deflate-frame, PERMESSAGE-DEFLATE"], None),
+    ];
+    for (lines, expected) in table {
+        assert_eq!(answer(lines), *expected, "{lines:?}");
+    }
+}
+
+#[test]
+fn an_offer_against_the_rules_is_declined_and_the_next_one_is_taken() {
+    for parameters in [
+        "unknown",
+        "x=1",
+        "server_no_context_takeover; server_no_context_takeover",
+        "client_no_context_takeover; client_no_context_takeover",
+        "server_max_window_bits=10; server_max_window_bits=10",
+        "client_max_window_bits; client_max_window_bits=10",
+        "server_no_context_takeover=1",
+        "server_no_context_takeover=\"\"",
+        "client_no_context_takeover=true",
+        "server_max_window_bits",
+        "server_max_window_bits=",
+        "server_max_window_bits=\"\"",
+        "server_max_window_bits=\"10",
+        "server_max_window_bits=7",
+        "server_max_window_bits=8",
+        "server_max_window_bits=16",
+        "server_max_window_bits=010",
+        "server_max_window_bits=+9",
+        "server_max_window_bits=-9",
+        "server_max_window_bits=9 9",
+        "server_max_window_bits=100",
+        "client_max_window_bits=7",
+        "client_max_window_bits=16",
+        "client_max_window_bits=08",
+        "client_max_window_bits=x",
+        "",
+        ";",
+        "=10",
+        "server max window bits=10",
+    ] {
+        let bad = format!("permessage-deflate; {parameters}");
+        // What begins a quote and does not end it has the rest of its line.
+        assert_eq!(answer(&[&bad]), None, "{bad}");
+        let good = "permessage-deflate; client_max_window_bits";
+        assert_eq!(answer(&[&bad, good]), Some(PLAIN.into()), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_header_makes_negotiation_panic(
+        lines in vec(
+            prop_oneof![
+                vec(any::<u8>(), 0..80),
+                "(permessage-deflate|;|,|=|\"|\\\\| |server_max_window_bits|1|9|x){0,20}"
+                    .prop_map(String::into_bytes),
+            ],
+            0..4,
+        ),
+    ) {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            if let Ok(line) = http::HeaderValue::from_bytes(&line) {
+                headers.append("sec-websocket-extensions", line);
+            }
+        }
+        if let Some(agreed) = Deflate::negotiate(&headers) {
+            prop_assert!((9..=15).contains(&agreed.window_bits()));
+            prop_assert!(agreed.answer().to_str().unwrap().starts_with(PLAIN));
+        }
+    }
+}
