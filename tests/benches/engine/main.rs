@@ -1,0 +1,43 @@
+//! What the engine does beside the system: bytes to messages and back, what waits for a client,
+//! and what a publish costs for each subscriber. Clients are sinks in memory.
+//!
+//! ```text
+//! cargo bench -p ws-tests --bench engine
+//! ```
+
+use std::time::Duration;
+
+use criterion::Criterion;
+
+mod bytes;
+mod frames;
+mod outbox;
+mod publish;
+mod sink;
+
+/// What each byte-wise step is measured with: a word of chat, the most that a header of two
+/// bytes holds, a page of data, and the most that is read at one time.
+const SIZES: [usize; 4] = [16, 125, 4 * 1024, 64 * 1024];
+
+/// The size as it stands in the name of a case.
+fn name(size: usize) -> String {
+    match size {
+        0x10_0000.. => format!("{} MiB", size >> 20),
+        0x400.. => format!("{} KiB", size >> 10),
+        _ => format!("{size} B"),
+    }
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1500))
+        .configure_from_args();
+    frames::decode(&mut criterion);
+    frames::encode(&mut criterion);
+    bytes::mask(&mut criterion);
+    bytes::utf8(&mut criterion);
+    outbox::send(&mut criterion);
+    publish::publish(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,50 @@
+//! One publish to many subscribers; what is shown is for each delivery.
+
+use criterion::{Criterion, Throughput};
+use ws_core::hub::Hub;
+use ws_core::limits::ServerLimits;
+use ws_core::message::Message;
+use ws_server::prelude::*;
+
+use crate::sink::{Connections, Sink};
+
+fn news() -> Topic<Message> {
+    Topic::new("news")
+}
+
+struct Reader;
+
+#[ws_handler]
+impl Reader {
+    fn init(socket: &Socket<Self>) -> Self {
+        socket.subscribe(&news());
+        Reader
+    }
+}
+
+const SUBSCRIBERS: [usize; 4] = [1, 100, 1000, 10_000];
+
+/// The publish writes to every socket itself, or only queues and what it leaves behind writes,
+/// which on a thread without a runtime happens at once.
+const WAYS: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then written", 0)];
+
+pub fn publish(criterion: &mut Criterion) {
+    let topic = news();
+    let message = Message::binary(vec![b'p'; 125]);
+    for (way, inline) in WAYS {
+        let mut group = criterion.benchmark_group(format!("publish/{way}"));
+        for count in SUBSCRIBERS {
+            let hub = Hub::new(ServerLimits {
+                publish_inline: inline,
+                ..ServerLimits::DEFAULT
+            });
+            let readers = Connections::open::<Reader>(&hub, count, Sink { direct: true });
+            group.throughput(Throughput::Elements(count as u64));
+            group.bench_function(count.to_string(), |bencher| {
+                bencher.iter(|| assert_eq!(hub.publish(&topic, &message), count));
+            });
+            assert!(readers.senders.iter().all(|reader| reader.buffered() == 0));
+        }
+        group.finish();
+    }
+}

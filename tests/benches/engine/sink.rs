@@ -1,0 +1,98 @@
+//! Connections to clients that take everything and say nothing.
+
+use std::hint::black_box;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, buf::Limit};
+use http::{HeaderMap, Uri};
+use tokio::runtime::{Builder, Runtime};
+use ws_core::driver::connect;
+use ws_core::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState};
+use ws_core::handler::Handler;
+use ws_core::hub::Hub;
+use ws_core::limits::Limits;
+use ws_core::outbox::{DirectWrite, Transport};
+use ws_core::socket::Sender;
+
+/// A stream whose other end takes everything.
+#[derive(Clone, Copy)]
+pub struct Sink {
+    /// Whether others than the connection's own task may write to it.
+    pub direct: bool,
+}
+
+fn take(slices: &[IoSlice<'_>]) -> usize {
+    black_box(slices).iter().map(|slice| slice.len()).sum()
+}
+
+impl Transport for Sink {
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        _: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(take(slices)))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        self.direct.then(|| Arc::new(*self) as Arc<dyn DirectWrite>)
+    }
+}
+
+impl DirectWrite for Sink {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(take(slices))
+    }
+}
+
+/// Idle connections on a runtime that runs only where it is told to.
+pub struct Connections {
+    pub runtime: Runtime,
+    pub senders: Vec<Sender>,
+}
+
+impl Connections {
+    pub fn open<H: Handler<AnyRoute>>(hub: &Hub, count: usize, sink: Sink) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        let state = AnyState::new(NoState);
+        // Nobody answers pings.
+        let limits = Limits {
+            ping: None,
+            idle: None,
+            ..Limits::DEFAULT
+        };
+        let endpoint = Arc::new(Endpoint::new("bench", "/", hub.clone(), state, limits));
+        let senders = runtime.block_on(async {
+            let mut senders = Vec::new();
+            for _ in 0..count {
+                let handshake = Handshake::new(Uri::from_static("/"), HeaderMap::new());
+                let opened = connect::<H, AnyRoute>(endpoint.clone(), handshake).await;
+                let opened = opened.unwrap();
+                senders.push(opened.sender());
+                opened.start(Box::new(sink), Bytes::new());
+                // It is driven until it waits.
+                tokio::task::yield_now().await;
+            }
+            senders
+        });
+        Self { runtime, senders }
+    }
+}

@@ -1,0 +1,211 @@
+//! What one echoed message allocates, counted, over a real TCP connection.
+//!
+//! Server and client share one thread, and the allocator counts for each thread: what is
+//! counted is all that the server does for a message, as the client does without the heap.
+
+use allocation_counter::{AllocationInfo, measure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use ws_server::prelude::*;
+
+#[allow(dead_code, reason = "what other tests use of it")]
+#[path = "wire/client.rs"]
+mod client;
+#[allow(dead_code, reason = "what other tests use of it")]
+#[path = "wire/running.rs"]
+mod running;
+
+use client::{BINARY, Client, TEXT, frame};
+use running::Running;
+
+/// Messages that are counted, each sent when the echo of the one before has come.
+const MESSAGES: u64 = 200;
+
+/// The smallest, those whose length takes one, two and no more bytes of the header, and the
+/// largest that is copied into the thread's buffer.
+const SIZES: [usize; 6] = [1, 16, 125, 126, 4096, 16 * 1024];
+
+/// An echo of one payload type, with a plain hook or an async one.
+macro_rules! echo {
+    ($name:ident: $payload:ty) => {
+        struct $name;
+
+        #[ws_handler]
+        impl $name {
+            fn init(_: &Handshake) -> Self {
+                $name
+            }
+
+            fn message(&mut self, payload: $payload) -> $payload {
+                payload
+            }
+        }
+    };
+    ($name:ident: async $payload:ty) => {
+        struct $name;
+
+        #[ws_handler]
+        impl $name {
+            fn init(_: &Handshake) -> Self {
+                $name
+            }
+
+            async fn message(&mut self, payload: $payload) -> $payload {
+                payload
+            }
+        }
+    };
+}
+
+echo!(PlainBytes: Bytes);
+echo!(PlainMessage: Message);
+echo!(PlainText: String);
+echo!(AsyncBytes: async Bytes);
+echo!(AsyncMessage: async Message);
+echo!(AsyncText: async String);
+
+dispatch! {
+    struct Routes;
+
+    defaults { require_session: false }
+
+    plain_bytes:   "/plain/bytes"   => PlainBytes;
+    plain_message: "/plain/message" => PlainMessage;
+    plain_text:    "/plain/text"    => PlainText;
+    async_bytes:   "/async/bytes"   => AsyncBytes;
+    async_message: "/async/message" => AsyncMessage;
+    async_text:    "/async/text"    => AsyncText;
+}
+
+/// Every payload type, with the kinds of message that it takes.
+const PAYLOADS: [(&str, u8); 4] = [
+    ("bytes", BINARY),
+    ("message", BINARY),
+    ("message", TEXT),
+    ("text", TEXT),
+];
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+async fn serve() -> Running {
+    let ws = Server::new(Routes::table()).build().unwrap();
+    Running::start(ws).await
+}
+
+/// A client that sends one frame again and again, and has a place for its echo.
+struct Peer {
+    stream: TcpStream,
+    frame: Vec<u8>,
+    echo: Vec<u8>,
+}
+
+impl Peer {
+    async fn open(server: &Running, path: &str, opcode: u8, len: usize) -> Self {
+        let stream = Client::open(server.address, path).await.stream;
+        let frame = frame(opcode, vec![b'x'; len]);
+        // As long as the frame, but for the mask.
+        let echo = vec![0; frame.len() - 4];
+        Self {
+            stream,
+            frame,
+            echo,
+        }
+    }
+
+    async fn echo(&mut self, times: u64) {
+        for _ in 0..times {
+            self.stream.write_all(&self.frame).await.unwrap();
+            self.stream.read_exact(&mut self.echo).await.unwrap();
+        }
+    }
+}
+
+/// Allocations of the messages that are counted, once nothing is new any more.
+fn allocations(path: &str, opcode: u8, len: usize) -> AllocationInfo {
+    let runtime = runtime();
+    let server = runtime.block_on(serve());
+    let mut peer = runtime.block_on(Peer::open(&server, path, opcode, len));
+    runtime.block_on(peer.echo(10));
+    let counted = measure(|| runtime.block_on(peer.echo(MESSAGES)));
+    assert!(peer.echo.ends_with(b"x"));
+    counted
+}
+
+#[test]
+fn the_client_of_these_tests_allocates_nothing() {
+    let runtime = runtime();
+    let (mut peer, mut other) = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (frame, echo) = (vec![b'x'; 100], vec![0; 100]);
+        let peer = Peer {
+            stream,
+            frame,
+            echo,
+        };
+        (peer, listener.accept().await.unwrap().0)
+    });
+    let mirror = async |other: &mut TcpStream, times| {
+        let mut buffer = [0; 100];
+        for _ in 0..times {
+            other.read_exact(&mut buffer).await.unwrap();
+            other.write_all(&buffer).await.unwrap();
+        }
+    };
+    runtime.block_on(async { tokio::join!(peer.echo(10), mirror(&mut other, 10)) });
+    let info = measure(|| {
+        runtime.block_on(async { tokio::join!(peer.echo(MESSAGES), mirror(&mut other, MESSAGES)) });
+    });
+    assert_eq!(info.count_total, 0);
+}
+
+/// The payload, which the handler owns, with not one byte to spare.
+#[test]
+fn a_plain_hook_allocates_its_payload_and_nothing_else() {
+    for (payload, opcode) in PAYLOADS {
+        for len in SIZES {
+            let path = format!("/plain/{payload}");
+            let counted = allocations(&path, opcode, len);
+            let counted = (counted.count_total, counted.bytes_total);
+            let payloads = (MESSAGES, MESSAGES * len as u64);
+            assert_eq!(counted, payloads, "{path}, opcode {opcode}, {len} bytes");
+        }
+    }
+}
+
+/// The payload, and the future.
+#[test]
+fn an_async_hook_allocates_its_future_too() {
+    for (payload, opcode) in PAYLOADS {
+        for len in SIZES {
+            let path = format!("/async/{payload}");
+            let counted = allocations(&path, opcode, len);
+            let count = counted.count_total;
+            assert_eq!(count, 2 * MESSAGES, "{path}, opcode {opcode}, {len} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_connection_keeps_nothing_of_a_message_that_was_handled() {
+    let runtime = runtime();
+    let server = runtime.block_on(serve());
+    let len = 16 * 1024;
+    for kind in ["plain", "async"] {
+        for (payload, opcode) in PAYLOADS {
+            let path = format!("/{kind}/{payload}");
+            // The thread's own buffers grow once, for all connections.
+            let mut first = runtime.block_on(Peer::open(&server, &path, opcode, len));
+            runtime.block_on(first.echo(1));
+            let mut idle = runtime.block_on(Peer::open(&server, &path, opcode, len));
+            let info = measure(|| runtime.block_on(idle.echo(1)));
+            assert!(info.bytes_max >= len as u64, "{path}: nothing was counted");
+            assert_eq!(info.bytes_current, 0, "{path}, opcode {opcode}");
+        }
+    }
+}
