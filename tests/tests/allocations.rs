@@ -164,29 +164,25 @@ fn the_client_of_these_tests_allocates_nothing() {
     assert_eq!(info.count_total, 0);
 }
 
-/// The payload, which the handler owns, with not one byte to spare.
+/// Each message takes the buffer that the one before has left.
 #[test]
-fn a_plain_hook_allocates_its_payload_and_nothing_else() {
+fn a_plain_hook_that_sends_its_payload_back_allocates_nothing() {
     for (payload, opcode) in PAYLOADS {
         for len in SIZES {
             let path = format!("/plain/{payload}");
-            let counted = allocations(&path, opcode, len);
-            let counted = (counted.count_total, counted.bytes_total);
-            let payloads = (MESSAGES, MESSAGES * len as u64);
-            assert_eq!(counted, payloads, "{path}, opcode {opcode}, {len} bytes");
+            let count = allocations(&path, opcode, len).count_total;
+            assert_eq!(count, 0, "{path}, opcode {opcode}, {len} bytes");
         }
     }
 }
 
-/// The payload, and the future.
 #[test]
-fn an_async_hook_allocates_its_future_too() {
+fn an_async_hook_allocates_its_future() {
     for (payload, opcode) in PAYLOADS {
         for len in SIZES {
             let path = format!("/async/{payload}");
-            let counted = allocations(&path, opcode, len);
-            let count = counted.count_total;
-            assert_eq!(count, 2 * MESSAGES, "{path}, opcode {opcode}, {len} bytes");
+            let count = allocations(&path, opcode, len).count_total;
+            assert_eq!(count, MESSAGES, "{path}, opcode {opcode}, {len} bytes");
         }
     }
 }
@@ -196,16 +192,18 @@ fn a_connection_keeps_nothing_of_a_message_that_was_handled() {
     let runtime = runtime();
     let server = runtime.block_on(serve());
     let len = 16 * 1024;
+    let mut most = 0;
     for kind in ["plain", "async"] {
         for (payload, opcode) in PAYLOADS {
             let path = format!("/{kind}/{payload}");
             // The thread's own buffers grow once, for all connections.
             let mut first = runtime.block_on(Peer::open(&server, &path, opcode, len));
-            runtime.block_on(first.echo(1));
+            let info = measure(|| runtime.block_on(first.echo(1)));
+            most = most.max(info.bytes_max);
             let mut idle = runtime.block_on(Peer::open(&server, &path, opcode, len));
             let info = measure(|| runtime.block_on(idle.echo(1)));
-            assert!(info.bytes_max >= len as u64, "{path}: nothing was counted");
             assert_eq!(info.bytes_current, 0, "{path}, opcode {opcode}");
         }
     }
+    assert!(most >= len as u64, "nothing was counted");
 }

@@ -9,10 +9,11 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll};
 
 use bytes::Bytes;
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
@@ -222,7 +223,7 @@ impl<H: Send + 'static> Driver<H> {
             }
             bursts -= 1;
             if more || bursts == 0 {
-                cx.waker().wake_by_ref();
+                yield_turn(cx);
                 return Poll::Pending;
             }
             self.cork(cx);
@@ -352,6 +353,14 @@ impl<H: 'static> Drop for Driver<H> {
         undo(&self.context);
         self.context.socket.shared().finish();
     }
+}
+
+/// Goes on when the others had their turn. They include those whose messages the runtime has not
+/// seen yet: a mere wake-up would let a connection that floods run many turns before the runtime
+/// looks at the network again.
+fn yield_turn(cx: &mut TaskContext<'_>) {
+    // The first poll leaves the wake-up to the runtime.
+    let _ = pin!(yield_now()).poll(cx);
 }
 
 /// Ends everything that hangs on a connection, and forgets it.

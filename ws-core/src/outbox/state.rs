@@ -112,6 +112,10 @@ impl State {
         self.bytes += frame.len() - written;
         self.frames += 1;
         self.started |= written > 0;
+        if self.queue.capacity() == 0 {
+            // Most queues never hold more: what is published to many waits in many of them.
+            self.queue.reserve_exact(1);
+        }
         let [head, payload] = frame.chunks();
         let mut skip = written;
         for (mut bytes, last) in [(head, payload.is_empty()), (payload, true)] {
