@@ -31,17 +31,18 @@ pub(crate) enum Messages {
     Many(VecDeque<Message>),
 }
 
-/// What follows the messages of a reply.
+/// What follows the messages of a reply. Few replies end anything, and all are moved: so a
+/// close stands in a box.
 #[derive(Debug, Default)]
 pub(crate) enum End {
     #[default]
     Open,
     /// The handler closes.
-    Close(Close),
+    Close(Box<Close>),
     /// The handler failed: an `Err` was returned, or a value could not be encoded.
-    Error(Close),
+    Error(Box<Close>),
     /// The client's message is not what the handler takes.
-    Undecodable(Close),
+    Undecodable(Box<Close>),
 }
 
 impl Messages {
@@ -103,15 +104,15 @@ impl Reply {
         tracing::error!(hook = hook::name(), %error, "a reply could not be encoded");
         Self {
             messages: Messages::None,
-            end: End::Error(Close::internal()),
+            end: End::Error(Box::new(Close::internal())),
         }
     }
 
     /// The client's message is not what is taken here.
-    pub(crate) const fn undecodable(close: Close) -> Self {
+    pub(crate) fn undecodable(close: Close) -> Self {
         Self {
             messages: Messages::None,
-            end: End::Undecodable(close),
+            end: End::Undecodable(Box::new(close)),
         }
     }
 
@@ -252,7 +253,7 @@ impl IntoReply for Close {
     fn into_reply(self) -> Reply {
         Reply {
             messages: Messages::None,
-            end: End::Close(self),
+            end: End::Close(Box::new(self)),
         }
     }
 }
@@ -269,7 +270,7 @@ impl<R: IntoReply, E: Into<Close>> IntoReply for Result<R, E> {
             Ok(reply) => reply.into_reply(),
             Err(error) => Reply {
                 messages: Messages::None,
-                end: End::Error(error.into()),
+                end: End::Error(Box::new(error.into())),
             },
         }
     }
