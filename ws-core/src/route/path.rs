@@ -23,13 +23,14 @@ pub(super) fn is_plain(path: &str) -> bool {
     };
     let bytes = path.as_bytes();
     match bytes.last_chunk() {
-        // The last ones overlap.
+        // The last ones overlap, and of those the last byte of all is looked at by itself.
         Some(last) => {
             let all = bytes
                 .windows(9)
                 .step_by(8)
                 .filter_map(|bytes| bytes.first_chunk());
-            all.fold(odd(last), |found, bytes| found | odd(bytes)) == 0
+            let found = all.fold(odd(last), |found, bytes| found | odd(bytes));
+            found == 0 && !path.ends_with('%')
         }
         None => !path.contains("//") && !path.contains('%'),
     }
@@ -316,6 +317,14 @@ mod tests {
             assert!(path.behind_all(&["users"]).is_none());
             assert!(path.behind_all(&["admin", "users", "x"]).is_none());
             assert_eq!([0, 4, 5, 6, 11, 99].map(|at| path.byte(at)), *b"an/u//");
+        }
+    }
+
+    #[test]
+    fn an_escape_that_is_cut_off_at_the_end_is_none_of_any_length() {
+        for length in 1..40 {
+            let path = format!("/{}%", "x".repeat(length));
+            assert!(!is_plain(&path) && is_plain(&path[..=length]), "{path}");
         }
     }
 
