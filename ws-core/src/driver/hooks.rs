@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::outbox::Frame;
 use crate::protocol::encoder::put_frame;
 use crate::protocol::{Incoming, OpCode, spare};
-use crate::reply::{End, Reply};
+use crate::reply::{End, IntoReply, Messages, Reply};
 
 /// Payloads up to this size are copied into the cork buffer, in bytes.
 const CORK_PAYLOAD: usize = 16 * 1024;
@@ -95,8 +95,22 @@ impl<H: Send + 'static> Driver<H> {
         let step = caught("message", self.context.span(), || {
             (self.hooks.message)(call, incoming)
         });
-        let step = step.unwrap_or_else(|fault| Step::Done(Err(fault)));
-        self.step(RunningHook::Message, step, cx, worker);
+        match step {
+            // The common case goes the shortest way: a reply is large to move.
+            Ok(Step::Done(Ok(Reply {
+                messages: Messages::One(message),
+                end: End::Open,
+            }))) => {
+                if let Err(message) = self.send(message, cx, worker) {
+                    self.held = Some(Box::new(message.into_reply()));
+                }
+                self.note_close();
+            }
+            step => {
+                let step = step.unwrap_or_else(|fault| Step::Done(Err(fault)));
+                self.step(RunningHook::Message, step, cx, worker);
+            }
+        }
     }
 
     fn call_info(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
@@ -184,7 +198,11 @@ impl<H: Send + 'static> Driver<H> {
             Err(Fault::Panic) => self.close(&Close::internal(), CloseCause::HookPanic),
             Err(Fault::TimedOut) => self.close(&Close::internal(), CloseCause::HookTimeout),
         }
-        // The hook itself may have closed.
+        self.note_close();
+    }
+
+    /// A hook may have closed the connection itself.
+    fn note_close(&mut self) {
         if !self.ends.closing && self.shared().outbox().has_waiting() {
             self.ends.closing = self.shared().outbox().status().ending;
         }
