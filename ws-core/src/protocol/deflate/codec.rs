@@ -48,33 +48,17 @@ impl Deflater {
     fn deflate(&mut self, payload: [&[u8]; 2], bits: u8) -> Option<&[u8]> {
         let slot = usize::from(bits.checked_sub(LEAST_BITS)?);
         let slot = self.by_bits.get_mut(slot)?;
-        let compress =
-            slot.get_or_insert_with(|| Compress::new_with_window_bits(LEVEL, false, bits));
+        // Taken out: one that has stopped in the midst of a message is never used again, as its
+        // reset keeps bits that were not written yet.
+        let mut compress = slot
+            .take()
+            .unwrap_or_else(|| Compress::new_with_window_bits(LEVEL, false, bits));
         compress.reset();
-        let out = &mut self.scratch;
-        out.clear();
         let most = payload[0].len() + payload[1].len();
-        let steps = [FlushCompress::None, FlushCompress::Sync];
-        for (mut part, flush) in payload.into_iter().zip(steps) {
-            loop {
-                if out.capacity() == out.len() {
-                    // The tail is not sent, and so may be too much.
-                    if out.len() >= most + TAIL.len() {
-                        return None;
-                    }
-                    out.reserve(out.len().max(STEP));
-                }
-                let before = compress.total_in();
-                // Valid input cannot fail; if it did, the message would be sent plain.
-                compress.compress_vec(part, out, flush).ok()?;
-                let taken = usize::try_from(compress.total_in() - before).ok()?;
-                part = &part[taken..];
-                if part.is_empty() && out.len() < out.capacity() {
-                    break;
-                }
-            }
-        }
-        let deflated = out.strip_suffix(&TAIL)?;
+        self.scratch.clear();
+        run_deflate(&mut compress, payload, &mut self.scratch, most)?;
+        let deflated = self.scratch.strip_suffix(&TAIL)?;
+        *slot = Some(compress);
         (deflated.len() < most).then_some(deflated)
     }
 
@@ -84,6 +68,37 @@ impl Deflater {
             self.scratch = Vec::new();
         }
     }
+}
+
+/// Compresses all of a payload. `None` where that takes more than `most` bytes and the tail, or
+/// fails: then the compressor has stopped in its midst.
+fn run_deflate(
+    compress: &mut Compress,
+    payload: [&[u8]; 2],
+    out: &mut Vec<u8>,
+    most: usize,
+) -> Option<()> {
+    let steps = [FlushCompress::None, FlushCompress::Sync];
+    for (mut part, flush) in payload.into_iter().zip(steps) {
+        loop {
+            if out.capacity() == out.len() {
+                // The tail is not sent, and so may be too much.
+                if out.len() >= most + TAIL.len() {
+                    return None;
+                }
+                out.reserve(out.len().max(STEP));
+            }
+            let before = compress.total_in();
+            // Valid input cannot fail; if it did, the message would be sent plain.
+            compress.compress_vec(part, out, flush).ok()?;
+            let taken = usize::try_from(compress.total_in() - before).ok()?;
+            part = &part[taken..];
+            if part.is_empty() && out.len() < out.capacity() {
+                break;
+            }
+        }
+    }
+    Some(())
 }
 
 impl Deflate {

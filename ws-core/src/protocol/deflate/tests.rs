@@ -282,6 +282,30 @@ fn what_compressing_does_not_make_smaller_is_left_plain() {
     }
 }
 
+#[test]
+fn a_message_that_was_left_plain_spoils_none_after_it() {
+    for (bits, len) in (9..=15).zip([1_000, 2_000, 4_000].into_iter().cycle()) {
+        let deflate = with_window(bits);
+        let mut noise = vec![0; len];
+        getrandom::fill(&mut noise).unwrap();
+        for times in 1..20 {
+            assert_eq!(deflate.encode(OpCode::Binary, [&noise, &[]]), None);
+            let payload = noise[..200].repeat(times + 40);
+            let Some(frame) = deflate.encode(OpCode::Binary, [&payload, &[]]) else {
+                continue;
+            };
+            let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
+            let mut wire = frame.to_vec();
+            let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
+            assert_eq!(
+                event,
+                Some(binary(&payload)),
+                "{bits} bits, {len} bytes before"
+            );
+        }
+    }
+}
+
 fn content() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(any::<u8>(), 0..2000),
