@@ -282,27 +282,23 @@ fn what_compressing_does_not_make_smaller_is_left_plain() {
     }
 }
 
+/// A compressor that stopped in the midst of a message may hold bits of it. That depends on the
+/// message, and one in some thirty shows it.
 #[test]
 fn a_message_that_was_left_plain_spoils_none_after_it() {
-    for (bits, len) in (9..=15).zip([1_000, 2_000, 4_000].into_iter().cycle()) {
-        let deflate = with_window(bits);
-        let mut noise = vec![0; len];
+    let deflate = Deflate::default();
+    // Just below a size of the buffer, so that it is full before all is compressed.
+    let mut noise = vec![0; 16_300];
+    for times in 0..400 {
         getrandom::fill(&mut noise).unwrap();
-        for times in 1..20 {
-            assert_eq!(deflate.encode(OpCode::Binary, [&noise, &[]]), None);
-            let payload = noise[..200].repeat(times + 40);
-            let Some(frame) = deflate.encode(OpCode::Binary, [&payload, &[]]) else {
-                continue;
-            };
-            let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
-            let mut wire = frame.to_vec();
-            let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
-            assert_eq!(
-                event,
-                Some(binary(&payload)),
-                "{bits} bits, {len} bytes before"
-            );
-        }
+        let (first, second) = noise.split_at(times * 40);
+        assert_eq!(deflate.encode(OpCode::Binary, [first, second]), None);
+        let payload = noise[..200].repeat(41);
+        let frame = deflate.encode(OpCode::Binary, [&payload, &[]]);
+        let mut wire = frame.expect("a message that is worth it").to_vec();
+        let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
+        let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
+        assert_eq!(event, Some(binary(&payload)));
     }
 }
 
