@@ -105,22 +105,15 @@ impl Deflate {
     /// Appends a frame with the compressed payload. Returns `false`, with nothing appended, where
     /// it is not worth it.
     pub(crate) fn put_frame(self, out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) -> bool {
-        let put = |deflated: &[u8]| {
-            let (head, size) = compressed_header(opcode, deflated.len());
-            out.reserve(size + deflated.len());
-            out.extend_from_slice(&head[..size]);
-            out.extend_from_slice(deflated);
-        };
+        let put = |deflated: &[u8]| append(out, opcode, deflated);
         self.with([payload, &[]], put).is_some()
     }
 
     /// A frame with a payload of two parts, compressed. `None` where it is not worth it.
     pub(crate) fn encode(self, opcode: OpCode, payload: [&[u8]; 2]) -> Option<Bytes> {
         self.with(payload, |deflated| {
-            let (head, size) = compressed_header(opcode, deflated.len());
-            let mut out = Vec::with_capacity(size + deflated.len());
-            out.extend_from_slice(&head[..size]);
-            out.extend_from_slice(deflated);
+            let mut out = Vec::new();
+            append(&mut out, opcode, deflated);
             out.into()
         })
     }
@@ -140,10 +133,13 @@ impl Deflate {
     }
 }
 
-fn compressed_header(opcode: OpCode, len: usize) -> ([u8; 10], usize) {
-    let (mut head, size) = header(opcode, len);
+/// Appends a frame whose payload is compressed.
+fn append(out: &mut Vec<u8>, opcode: OpCode, deflated: &[u8]) {
+    let (mut head, size) = header(opcode, deflated.len());
     head[0] |= RSV1;
-    (head, size)
+    out.reserve(size + deflated.len());
+    out.extend_from_slice(&head[..size]);
+    out.extend_from_slice(deflated);
 }
 
 /// Why a compressed message has no payload.
