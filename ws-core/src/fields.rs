@@ -1,5 +1,7 @@
 //! The syntax that fields of HTTP have in common (RFC 9110, section 5.6).
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::HeaderName;
 
@@ -42,6 +44,47 @@ pub fn is_token(text: &[u8]) -> bool {
         && text
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+}
+
+/// Where in a text with quoted strings (section 5.6.4) we are, read from its start.
+#[derive(Default)]
+pub(crate) struct Quotes {
+    open: bool,
+    escaped: bool,
+}
+
+impl Quotes {
+    /// Goes on by this byte, and says whether it is the separator, outside of quotes.
+    pub(crate) fn parts_at(&mut self, byte: u8, separator: u8) -> bool {
+        if self.escaped {
+            self.escaped = false;
+        } else if byte == b'"' {
+            self.open = !self.open;
+        } else if self.open {
+            self.escaped = byte == b'\\';
+        } else {
+            return byte == separator;
+        }
+        false
+    }
+}
+
+/// The value of a parameter, its quotes taken off; `None` where they are not in order.
+pub(crate) fn value(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let Some(inner) = text.strip_prefix(b"\"") else {
+        let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
+        return (!text.is_empty() && text.iter().all(plain)).then_some(Cow::Borrowed(text));
+    };
+    let mut unquoted = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    loop {
+        match bytes.next()? {
+            b'"' => break,
+            b'\\' => unquoted.push(*bytes.next()?),
+            byte => unquoted.push(*byte),
+        }
+    }
+    bytes.as_slice().is_empty().then_some(Cow::Owned(unquoted))
 }
 
 #[cfg(test)]

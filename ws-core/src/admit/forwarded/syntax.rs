@@ -5,12 +5,12 @@
 //! have begun the list, and an unfinished quote of its own must not swallow what a proxy
 //! added behind it and still be read.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{FARTHEST, Scheme};
 use crate::admit::host::Host;
+use crate::fields::{self, Quotes};
 
 /// What one proxy says of whom it serves. Where it is malformed, nothing of it counts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,7 +36,7 @@ impl Element {
                 continue;
             }
             let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (name, value) = (&pair[..at], value(&pair[at + 1..])?);
+            let (name, value) = (&pair[..at], fields::value(&pair[at + 1..])?);
             let place = match name {
                 name if name.eq_ignore_ascii_case(b"for") => &mut node,
                 name if name.eq_ignore_ascii_case(b"proto") => &mut proto,
@@ -65,47 +65,6 @@ pub(super) fn from_right(line: &[u8]) -> VecDeque<&[u8]> {
         elements.truncate(FARTHEST);
     }
     elements
-}
-
-/// Where in a text we are, read from its start.
-#[derive(Default)]
-struct Quotes {
-    open: bool,
-    escaped: bool,
-}
-
-impl Quotes {
-    /// Goes on by this byte, and says whether it is the separator, outside of quotes.
-    fn parts_at(&mut self, byte: u8, separator: u8) -> bool {
-        if self.escaped {
-            self.escaped = false;
-        } else if byte == b'"' {
-            self.open = !self.open;
-        } else if self.open {
-            self.escaped = byte == b'\\';
-        } else {
-            return byte == separator;
-        }
-        false
-    }
-}
-
-/// The value of a parameter, its quotes taken off; `None` where they are not in order.
-fn value(text: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let Some(inner) = text.strip_prefix(b"\"") else {
-        let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
-        return (!text.is_empty() && text.iter().all(plain)).then_some(Cow::Borrowed(text));
-    };
-    let mut unquoted = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
-    loop {
-        match bytes.next()? {
-            b'"' => break,
-            b'\\' => unquoted.push(*bytes.next()?),
-            byte => unquoted.push(*byte),
-        }
-    }
-    bytes.as_slice().is_empty().then_some(Cow::Owned(unquoted))
 }
 
 /// A host of `Host`'s form.

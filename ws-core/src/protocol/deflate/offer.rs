@@ -1,9 +1,10 @@
 //! What clients offer (RFC 7692, sections 5.1 and 7.1).
 
+use std::borrow::Cow;
 use std::num::NonZeroU8;
 
 use super::Deflate;
-use crate::fields::is_token;
+use crate::fields::{self, Quotes, is_token};
 
 const NAME: &[u8] = b"permessage-deflate";
 
@@ -60,7 +61,7 @@ struct Seen {
 }
 
 /// The name and the value of a parameter (RFC 6455, section 9.1). `None` where it is none.
-fn parameter(part: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
+fn parameter(part: &[u8]) -> Option<(&[u8], Option<Cow<'_, [u8]>>)> {
     let (name, value) = match part.iter().position(|byte| *byte == b'=') {
         None => (part, None),
         Some(at) => (
@@ -72,23 +73,8 @@ fn parameter(part: &[u8]) -> Option<(&[u8], Option<Vec<u8>>)> {
 }
 
 /// A value without its quotes; what is quoted must be a token too.
-fn unquoted(value: &[u8]) -> Option<Vec<u8>> {
-    let plain = match value {
-        [b'"', inner @ .., b'"'] => {
-            let mut plain = Vec::with_capacity(inner.len());
-            let mut bytes = inner.iter();
-            while let Some(byte) = bytes.next() {
-                plain.push(if *byte == b'\\' {
-                    *bytes.next()?
-                } else {
-                    *byte
-                });
-            }
-            plain
-        }
-        plain => plain.to_vec(),
-    };
-    is_token(&plain).then_some(plain)
+fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    fields::value(value).filter(|value| is_token(value))
 }
 
 /// A decimal of 8 to 15 without leading zeros (section 7.1.2).
@@ -103,16 +89,7 @@ fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
 
 /// The parts of a text between separators, trimmed; a separator in quotes is none.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut quoted = false;
-    let mut behind_escape = false;
-    text.split(move |byte| {
-        let is_plain = !std::mem::take(&mut behind_escape);
-        match byte {
-            b'"' if is_plain => quoted = !quoted,
-            b'\\' if is_plain => behind_escape = quoted,
-            _ => {}
-        }
-        !quoted && *byte == separator
-    })
-    .map(<[u8]>::trim_ascii)
+    let mut quotes = Quotes::default();
+    text.split(move |byte| quotes.parts_at(*byte, separator))
+        .map(<[u8]>::trim_ascii)
 }
