@@ -60,8 +60,11 @@ struct Seen {
     client_bits: bool,
 }
 
+/// The value of a parameter.
+type Value<'v> = Cow<'v, [u8]>;
+
 /// The name and the value of a parameter (RFC 6455, section 9.1). `None` where it is none.
-fn parameter(part: &[u8]) -> Option<(&[u8], Option<Cow<'_, [u8]>>)> {
+fn parameter(part: &[u8]) -> Option<(&[u8], Option<Value<'_>>)> {
     let (name, value) = match part.iter().position(|byte| *byte == b'=') {
         None => (part, None),
         Some(at) => (
@@ -73,7 +76,7 @@ fn parameter(part: &[u8]) -> Option<(&[u8], Option<Cow<'_, [u8]>>)> {
 }
 
 /// A value without its quotes; what is quoted must be a token too.
-fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+fn unquoted(value: &[u8]) -> Option<Value<'_>> {
     fields::value(value).filter(|value| is_token(value))
 }
 
