@@ -21,7 +21,7 @@ use crate::error::log_panic;
 use crate::extract::Context;
 use crate::handler::{HookFuture, Hooks};
 use crate::hub::Slot;
-use crate::outbox::{Status, Transport};
+use crate::outbox::{Io, Status};
 use crate::protocol::{Decoder, Role};
 use crate::reply::Reply;
 use crate::socket::Shared;
@@ -57,7 +57,7 @@ struct Driver<H: 'static> {
     /// The handler; it is elsewhere while an async hook runs.
     handler: Option<H>,
     context: Context<H>,
-    transport: Option<Box<dyn Transport>>,
+    transport: Option<Io>,
     decoder: Decoder,
     running: Option<Running<H>>,
     /// A reply that waits for room in the outbox; nothing is read meanwhile.
@@ -144,7 +144,7 @@ impl<H: Send + 'static> Driver<H> {
         handler: H,
         hooks: &'static Hooks<H>,
         context: Context<H>,
-        transport: Option<Box<dyn Transport>>,
+        transport: Option<Io>,
         early: &Bytes,
         slot: Option<Slot>,
     ) -> Self {
@@ -259,15 +259,14 @@ impl<H: Send + 'static> Driver<H> {
     /// may be written to directly from now on.
     fn flush(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker, uncork: bool) -> Status {
         let outbox = self.context.socket.shared().outbox();
-        let Some(transport) = &mut self.transport else {
+        let Some(transport) = self.transport.as_mut().map(Io::get_mut) else {
             return outbox.status();
         };
         if self.ends.closing {
             transport.closing();
         }
         let now = worker.now;
-        let (written, mut status) =
-            outbox.flush(cx, &mut worker.cork, &mut **transport, now, uncork);
+        let (written, mut status) = outbox.flush(cx, &mut worker.cork, transport, now, uncork);
         if let Err(error) = written
             && !self.ends.lost
         {
@@ -335,9 +334,11 @@ impl<H: Send + 'static> Driver<H> {
         // Our Close is written. The side that closes the stream first is the server
         // (RFC 6455, section 7.1.1).
         if !self.ends.shut && (self.ends.client_closed.is_some() || self.ends.deaf) {
-            if let Some(transport) = &mut self.transport {
+            let closed = self.ends.client_closed.is_some();
+            if let Some(transport) = self.transport.as_mut().map(Io::get_mut) {
                 // Not before everything that the stream keeps is written. An error is an end.
-                self.ends.shut = transport.poll_shutdown(cx).is_ready();
+                self.ends.shut =
+                    (closed && transport.ends_on_drop()) || transport.poll_shutdown(cx).is_ready();
             }
             if !self.ends.shut {
                 return None;

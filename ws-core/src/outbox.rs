@@ -7,12 +7,12 @@
 //! that the burst leaves in one write.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use bytes::{Bytes, buf::Limit};
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -25,79 +25,12 @@ mod packed;
 mod state;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 pub use frame::{Frame, Policy};
 pub(crate) use packed::Broadcast;
 use state::{CLOSE, State};
-
-/// The stream of bytes beneath a connection. No method ever blocks.
-pub trait Transport: Send + 'static {
-    /// Reads into `buf`; 0 is the end of the stream.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the stream: the connection is lost.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
-
-    /// Reads straight into the buffer of an unfinished message; 0 is the end of the stream.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the stream: the connection is lost.
-    fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>>;
-
-    /// Writes some bytes of the slices, never none.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the stream: the connection is lost.
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
-
-    /// Flushes and ends the writing side.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the stream; the connection ends in any case.
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-
-    /// Goes on writing what the stream has taken and keeps; a stream that keeps nothing is
-    /// always flushed.
-    ///
-    /// # Errors
-    ///
-    /// Any error of the stream: the connection is lost.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let _ = cx;
-        Poll::Ready(Ok(()))
-    }
-
-    /// The writing side as other tasks may use it, where the stream allows that.
-    fn direct(&self) -> Option<Arc<dyn DirectWrite>>;
-
-    /// The connection is closing: what is written from now on is the last. Said before each
-    /// write of it; a transport that lets its writer wait for something but bytes may not do so
-    /// any more.
-    fn closing(&mut self) {}
-}
-
-/// Writes to the client from any task, without waiting.
-pub trait DirectWrite: Send + Sync {
-    /// Writes what the socket takes now.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::WouldBlock`] where it takes nothing; any other error means that
-    /// the connection is lost.
-    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
-}
+pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
 /// Why a frame was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

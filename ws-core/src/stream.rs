@@ -200,7 +200,7 @@ async fn start<H: Handler<R>, R: 'static>(
         set => set.map_err(refusal)?,
     }
     let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
-    Box::new(ready).start(Box::new(transport), Bytes::new());
+    Box::new(ready).start(Box::new(transport).into(), Bytes::new());
     Ok(handshake)
 }
 

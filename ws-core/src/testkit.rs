@@ -375,7 +375,7 @@ impl Knock {
         let (pipe, early) = (Pipe::new(self.room, self.direct), self.early.clone());
         let opened = self.admitted().await?;
         let sender = opened.sender();
-        opened.start(Box::new(pipe.server()), early.into());
+        opened.start(Box::new(pipe.server()).into(), early.into());
         Ok(TestClient::new(pipe, sender))
     }
 

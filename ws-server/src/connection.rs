@@ -14,7 +14,7 @@ use hyper_util::server::conn::auto::upgrade as auto;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use ws_core::outbox::{DirectWrite, Transport};
+use ws_core::outbox::{DirectWrite, Io, SharedTransport, Transport};
 
 #[cfg(test)]
 mod tests;
@@ -24,28 +24,38 @@ mod tests;
 /// A TCP stream is taken out of whatever hyper wrapped it in, so that other tasks can
 /// write to it directly. hyper's read buffer keeps 8 KiB alive even where nothing is left
 /// in it: what it holds is copied and the buffer dropped.
-pub(crate) fn open(upgraded: Upgraded) -> (Box<dyn Transport>, Bytes) {
+pub(crate) fn open(upgraded: Upgraded) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => return tcp(io, &read_buf),
+        Ok(Parts { io, read_buf, .. }) => return foreign_tcp(io, &read_buf),
         Err(upgraded) => upgraded,
     };
     match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(auto::Parts { io, read_buf, .. }) => tcp(io, &read_buf),
+        Ok(auto::Parts { io, read_buf, .. }) => foreign_tcp(io, &read_buf),
         Err(upgraded) => (
-            Box::new(IoTransport::new(TokioIo::new(upgraded))),
+            Box::new(IoTransport::new(TokioIo::new(upgraded))).into(),
             Bytes::new(),
         ),
     }
 }
 
-fn tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Box<dyn Transport>, Bytes) {
+/// A TCP stream that another server may have accepted.
+fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Io, Bytes) {
     let stream = io.into_inner();
-    // Each write is a whole burst already; there is nothing for the system to wait for.
-    if let Err(error) = stream.set_nodelay(true) {
+    send_at_once(&stream);
+    tcp(stream, early)
+}
+
+/// A TCP stream that [sends at once](send_at_once), and what of it was read too early.
+pub(crate) fn tcp(stream: TcpStream, early: &[u8]) -> (Io, Bytes) {
+    let stream = Arc::new(Stream(stream));
+    (Io::Shared(stream), Bytes::copy_from_slice(early))
+}
+
+/// Each write is a whole burst already; there is nothing for the system to wait for.
+pub(crate) fn send_at_once<'s>(socket: impl Into<SockRef<'s>>) {
+    if let Err(error) = socket.into().set_tcp_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY is not set");
     }
-    let stream = Arc::new(Stream(stream));
-    (Box::new(Tcp(stream)), Bytes::copy_from_slice(early))
 }
 
 /// A TCP stream that the connection's own task and publishers share.
@@ -115,15 +125,11 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const NO_SIGNAL: i32 = 0;
 
-/// The connection's own side of a TCP stream.
-#[derive(Debug)]
-struct Tcp(Arc<Stream>);
-
-impl Transport for Tcp {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+impl SharedTransport for Stream {
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.0.poll_read_ready(cx))?;
-            match self.0.try_read_ready(buf) {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.try_read_ready(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -131,13 +137,13 @@ impl Transport for Tcp {
     }
 
     fn poll_read_buf(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.0.poll_read_ready(cx))?;
-            match self.0.0.try_read_buf(buf) {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read_buf(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -145,14 +151,14 @@ impl Transport for Tcp {
     }
 
     fn poll_write_vectored(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.0.try_write_ready(slices) {
+            match self.try_write_ready(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.0.poll_write_ready(cx))?;
+                    ready!(self.0.poll_write_ready(cx))?;
                 }
                 result => return Poll::Ready(result),
             }
@@ -161,16 +167,11 @@ impl Transport for Tcp {
 
     /// Half a close: what the client still sends can be read. tokio's own shutdown wants
     /// the stream for itself, and publishers hold it too.
-    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let done = match SockRef::from(&self.0.0).shutdown(Shutdown::Write) {
+    fn shutdown(&self) -> io::Result<()> {
+        match SockRef::from(&self.0).shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
-        };
-        Poll::Ready(done)
-    }
-
-    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
-        Some(self.0.clone())
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Connections {
                 let opened = connect::<H, AnyRoute>(endpoint.clone(), handshake).await;
                 let opened = opened.unwrap();
                 senders.push(opened.sender());
-                opened.start(Box::new(sink), Bytes::new());
+                opened.start(Box::new(sink).into(), Bytes::new());
                 // It is driven until it waits.
                 tokio::task::yield_now().await;
             }

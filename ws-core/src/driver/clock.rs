@@ -22,19 +22,18 @@ pub(super) struct Clock {
     pinged: Option<Instant>,
     /// Whether we read; while we do not, nothing can be received.
     reading: bool,
+    rare: Option<Box<Rare>>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// When the timer fires, unless it has. The timer knows too, but lies elsewhere in memory.
+    fires: Option<Instant>,
+}
+
+/// The times that most connections do not have.
+#[derive(Default)]
+struct Rare {
     expiry: Option<Instant>,
     /// When the client has used up what its rate allows so far.
     used_until: Option<Instant>,
-    /// What only a connection that ends has.
-    closing: Option<Box<Closing>>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The timer has not fired yet.
-    armed: bool,
-}
-
-/// The times of a connection that ends.
-#[derive(Default)]
-struct Closing {
     shutdown: Option<(Instant, Instant)>,
     /// The Close frame is out: the client's answer is not waited for any longer.
     close_by: Option<Instant>,
@@ -48,18 +47,17 @@ impl Clock {
             received: Instant::now(),
             pinged: None,
             reading: true,
-            expiry: None,
-            used_until: None,
-            closing: None,
+            rare: None,
             sleep: None,
-            armed: false,
+            fires: None,
         }
     }
 
     pub(super) fn obey(&mut self, orders: Orders) {
-        self.expiry = orders.expiry;
-        if orders.shutdown.is_some() {
-            self.closing.get_or_insert_default().shutdown = orders.shutdown;
+        if self.rare.is_some() || orders.expiry.is_some() || orders.shutdown.is_some() {
+            let rare = self.rare.get_or_insert_default();
+            rare.expiry = orders.expiry;
+            rare.shutdown = orders.shutdown;
         }
     }
 
@@ -75,7 +73,7 @@ impl Clock {
     }
 
     fn shutdown(&self) -> Option<(Instant, Instant)> {
-        self.closing.as_ref().and_then(|closing| closing.shutdown)
+        self.rare.as_ref().and_then(|rare| rare.shutdown)
     }
 
     /// Counts one message of the client. Returns whether the rate allows it.
@@ -83,17 +81,15 @@ impl Clock {
         let Some(rate) = rate else {
             return true;
         };
-        let used = rate.count(self.used_until, now);
-        self.used_until = used.or(self.used_until);
+        let used_until = &mut self.rare.get_or_insert_default().used_until;
+        let used = rate.count(*used_until, now);
+        *used_until = used.or(*used_until);
         used.is_some()
     }
 
     /// Sets the timer, unless it fires early enough already.
     fn arm(&mut self, next: Instant, now: &mut Instant, cx: &mut TaskContext<'_>) -> bool {
-        if self.armed
-            && let Some(sleep) = &self.sleep
-            && (sleep.deadline() > *now && sleep.deadline() <= next)
-        {
+        if self.fires.is_some_and(|at| *now < at && at <= next) {
             return false;
         }
         let sleep = self
@@ -103,7 +99,7 @@ impl Clock {
         // The timer keeps the task's waker: it need not be polled again until it fires. That
         // must not depend on how much this task may still do in this turn.
         let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
-        self.armed = !fired;
+        self.fires = (!fired).then_some(next);
         if fired {
             *now = Instant::now();
         }
@@ -159,7 +155,7 @@ impl<H: Send + 'static> Driver<H> {
         }
         let limits = *self.shared().limits();
         let give_up = now + limits.stall + limits.close_timeout;
-        let closing = self.clock.closing.get_or_insert_default();
+        let closing = self.clock.rare.get_or_insert_default();
         closing.give_up.get_or_insert(give_up);
         if status.empty {
             closing.close_by.get_or_insert(now + limits.close_timeout);
@@ -172,9 +168,9 @@ impl<H: Send + 'static> Driver<H> {
         let limits = self.context.endpoint.limits();
         let watched = clock.reading && !self.ends.closing;
         let quiet = |after| if watched { after } else { None };
-        let closing = clock.closing.as_deref();
-        let answer_by = closing.and_then(|closing| closing.close_by);
-        let end_by = answer_by.or(closing.and_then(|closing| closing.give_up));
+        let rare = clock.rare.as_deref();
+        let answer_by = rare.and_then(|rare| rare.close_by);
+        let end_by = answer_by.or(rare.and_then(|rare| rare.give_up));
         let stall = status.blocked.filter(|_| answer_by.is_none());
         let pinged = clock.pinged.unwrap_or(clock.received);
         let timer = if self.ends.closing {
@@ -192,7 +188,7 @@ impl<H: Send + 'static> Driver<H> {
                     .map(|hook| hook.since + limits.hook_timeout),
             ),
             (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
-            (Due::Expiry, clock.expiry),
+            (Due::Expiry, rare.and_then(|rare| rare.expiry)),
             (Due::Timer, timer),
             (
                 Due::Idle,
@@ -225,10 +221,12 @@ impl<H: Send + 'static> Driver<H> {
                 self.shared().fail(&close, CloseCause::Stalled);
                 self.ends.closing = true;
                 let close_by = now + self.shared().limits().close_timeout;
-                self.clock.closing.get_or_insert_default().close_by = Some(close_by);
+                self.clock.rare.get_or_insert_default().close_by = Some(close_by);
             }
             Due::Expiry => {
-                self.clock.expiry = None;
+                if let Some(rare) = &mut self.clock.rare {
+                    rare.expiry = None;
+                }
                 let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
                 self.close(&close, CloseCause::Expired);
             }

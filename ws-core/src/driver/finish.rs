@@ -14,7 +14,7 @@ use crate::hook;
 
 /// `terminate`, under way.
 pub(super) struct Finishing {
-    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    future: Pin<Box<dyn Future<Output = ()> + Send>>,
     deadline: Pin<Box<Sleep>>,
 }
 
@@ -43,12 +43,10 @@ impl<H: Send + 'static> Driver<H> {
             }
             None => Finish::Done,
         };
-        let future = match finish {
-            Finish::Pending(future) => Some(future),
-            Finish::Done => None,
-        };
-        let deadline = Box::pin(sleep_until(limit));
-        self.finishing = Some(Box::new(Finishing { future, deadline }));
+        if let Finish::Pending(future) = finish {
+            let deadline = Box::pin(sleep_until(limit));
+            self.finishing = Some(Box::new(Finishing { future, deadline }));
+        }
     }
 
     /// Waits for `terminate`, as long as it may take.
@@ -61,9 +59,6 @@ impl<H: Send + 'static> Driver<H> {
         let Some(finishing) = &mut self.finishing else {
             return Poll::Ready(());
         };
-        let Some(future) = &mut finishing.future else {
-            return Poll::Ready(());
-        };
         if let Some(end) = self.clock.end_of_shutdown()
             && end < finishing.deadline.deadline()
         {
@@ -71,7 +66,7 @@ impl<H: Send + 'static> Driver<H> {
         }
         let _entered = self.context.span().enter();
         let polled = hook::run("terminate", || {
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            catch_unwind(AssertUnwindSafe(|| finishing.future.as_mut().poll(cx)))
                 .map_err(|panic| Fault::of_panic(&*panic))
         });
         match polled {

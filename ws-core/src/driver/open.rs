@@ -17,7 +17,7 @@ use crate::extract::{Context, Endpoint, Handshake, Opening};
 use crate::handler::{Fault, Handler, Hooks};
 use crate::hook;
 use crate::hub::Slot;
-use crate::outbox::Transport;
+use crate::outbox::Io;
 use crate::socket::{Sender, Socket};
 
 /// A connection whose `init` has succeeded, and which waits for its transport.
@@ -26,7 +26,7 @@ use crate::socket::{Sender, Socket};
 pub trait Opened: Send {
     /// Gives the connection its transport and lets it live in a task of its own. `early` is
     /// what the client sent behind its request.
-    fn start(self: Box<Self>, transport: Box<dyn Transport>, early: Bytes);
+    fn start(self: Box<Self>, transport: Io, early: Bytes);
 
     /// A handle to the connection.
     fn sender(&self) -> Sender;
@@ -174,7 +174,7 @@ pub(crate) struct Ready<H: Send + 'static> {
 }
 
 impl<H: Send + 'static> Ready<H> {
-    fn run(&mut self, transport: Option<Box<dyn Transport>>, early: &Bytes) {
+    fn run(&mut self, transport: Option<Io>, early: &Bytes) {
         let Some((handler, context, slot)) = self.parts.take() else {
             return;
         };
@@ -185,7 +185,7 @@ impl<H: Send + 'static> Ready<H> {
 }
 
 impl<H: Send + 'static> Opened for Ready<H> {
-    fn start(mut self: Box<Self>, transport: Box<dyn Transport>, early: Bytes) {
+    fn start(mut self: Box<Self>, transport: Io, early: Bytes) {
         if let Some((_, context, _)) = &self.parts {
             context.socket.shared().outbox().connect(transport.direct());
         }

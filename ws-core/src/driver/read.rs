@@ -4,7 +4,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use super::{Driver, Worker};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
-use crate::outbox::Control;
+use crate::outbox::{Control, Io};
 use crate::protocol::encoder::{encode_pong, put_frame};
 use crate::protocol::{Event, Incoming, OpCode, ProtocolError, TextData};
 
@@ -37,7 +37,7 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Reads once, and handles what came.
     pub(super) fn poll_read(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> Poll<()> {
-        let Some(transport) = &mut self.transport else {
+        let Some(transport) = self.transport.as_mut().map(Io::get_mut) else {
             return Poll::Pending;
         };
         // The rest of a large message is read straight into its place.

@@ -1,5 +1,7 @@
 //! What cannot be seen from outside of an outbox.
 
+use std::io::IoSlice;
+
 use super::*;
 use crate::close::CloseCause;
 

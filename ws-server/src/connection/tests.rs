@@ -109,13 +109,16 @@ async fn the_end_waits_for_the_last_flush() {
     assert_eq!(seen, "last");
 }
 
-async fn tcp_pair() -> (Box<dyn Transport>, TcpStream) {
+async fn tcp_pair() -> (Arc<dyn SharedTransport>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap())
         .await
         .unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    (tcp(TokioIo::new(server), b"").0, client)
+    let (Io::Shared(stream), _) = tcp(server, b"") else {
+        panic!("a TCP stream can be shared");
+    };
+    (stream, client)
 }
 
 #[tokio::test]
