@@ -55,17 +55,23 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                   query,
                   target: Option<Target>,
                   peer,
-                  on_upgrade| {
+                  on_upgrade: Option<OnUpgrade>| {
                 let uri = target.map_or_else(|| uri(path, query), |Target(uri)| uri);
                 let arrival = Arrival {
                     method,
                     uri,
                     headers,
                     peer,
-                    on_upgrade,
+                    can_upgrade: on_upgrade.is_some(),
                 };
                 let shared = serving.clone();
-                async move { handshake::answer(&shared, found, arrival).await }
+                async move {
+                    let answer = handshake::answer(&shared, found, arrival).await;
+                    if let (Some(opened), Some(on_upgrade)) = (answer.opened, on_upgrade) {
+                        tokio::spawn(handshake::upgrade(on_upgrade, opened));
+                    }
+                    answer.response
+                }
             },
         )
         .boxed()
@@ -117,15 +123,21 @@ fn query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> + Cop
         .or_else(|_| std::future::ready(Ok((None,))))
 }
 
-/// The client's address: ours, else warp's. An IPv4 address that a listener of IPv6 sees
-/// in IPv6's clothes is IPv4: all such addresses would be one neighbourhood.
+/// The client's address: ours, else warp's.
 pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddr>()
         .and(warp::addr::remote())
         .map(|ours: Option<PeerAddr>, warps: Option<SocketAddr>| {
-            let address = ours.map(|PeerAddr(address)| address).or(warps)?;
-            Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+            ours.map(|PeerAddr(address)| address)
+                .or(warps)
+                .map(canonical)
         })
+}
+
+/// An IPv4 address that a listener of IPv6 sees in IPv6's clothes is IPv4: all such addresses
+/// would be one neighbourhood.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The target of the request as far as warp shows it. It was one already, so it parses.

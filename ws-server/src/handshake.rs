@@ -6,16 +6,17 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::ORIGIN;
-use http::{HeaderMap, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::Reply;
-use ws_core::admit::{self, Entry, Request};
+use ws_core::admit::{self, Client, Request};
 use ws_core::driver::Opened;
 use ws_core::error::Refusal;
 use ws_core::extract::{Handshake, Params};
 use ws_core::route::Route;
 
 use crate::connection;
+use crate::refused::Asked;
 use crate::shared::Shared;
 
 /// Where a request goes: the route and its parameters, or the answer to a broken path.
@@ -28,8 +29,8 @@ pub(crate) struct Arrival {
     pub(crate) headers: HeaderMap,
     /// The client's address, or that of a proxy before it.
     pub(crate) peer: Option<SocketAddr>,
-    /// What hyper turns the HTTP connection into, where it can.
-    pub(crate) on_upgrade: Option<OnUpgrade>,
+    /// Whether hyper can turn the HTTP connection into something else.
+    pub(crate) can_upgrade: bool,
 }
 
 impl Arrival {
@@ -42,102 +43,101 @@ impl Arrival {
             uri: &self.uri,
             headers: &self.headers,
             peer: self.peer,
-            can_upgrade: self.on_upgrade.is_some(),
+            can_upgrade: self.can_upgrade,
         }
+    }
+
+    /// Names the request for whoever asks why it was refused.
+    fn name(&self, shared: &Shared, client: &Client) -> Asked {
+        shared
+            .refused
+            .name(client.address(), &self.uri, &self.headers)
     }
 }
 
-/// The answer to a request: 101 and a connection, or why not.
+/// The answer to a request, and the connection that it opens where it is a 101.
+pub(crate) struct Answer {
+    pub(crate) response: warp::reply::Response,
+    /// Waits for its transport.
+    pub(crate) opened: Option<Box<dyn Opened>>,
+}
+
+/// Admits a request and runs `init`, or says why not.
 ///
 /// Where the client leaves while `init` runs, hyper drops this future, and `init` with it.
-pub(crate) async fn answer(
-    shared: &Shared,
-    found: Found,
-    arrival: Arrival,
-) -> warp::reply::Response {
-    let client = shared.policy.client(arrival.peer, &arrival.headers);
-    let asked = shared
-        .refused
-        .name(client.address(), &arrival.uri, &arrival.headers);
-    let by_browser = arrival.headers.contains_key(ORIGIN);
+pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> Answer {
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);
     match connect(shared, found, arrival).await {
-        Ok(response) => response.map(|()| "").into_response(),
-        Err(refused) => {
-            let now = Instant::now();
-            let refusal = match refused {
-                RefusedBy::Init(refusal) => {
-                    if by_browser {
-                        shared.refused.keep(asked, refusal.clone(), now);
-                    }
-                    refusal
-                }
-                // A plain GET, perhaps of a page that asks why.
-                RefusedBy::Admission(refusal)
-                    if refusal.status() == StatusCode::UPGRADE_REQUIRED =>
-                {
-                    shared.refused.take(asked, now).unwrap_or(refusal)
-                }
-                RefusedBy::Admission(refusal) => refusal,
-            };
-            tracing::debug!(
-                route = name,
-                peer = ?client.peer,
-                status = refusal.status().as_u16(),
-                "refused"
-            );
-            refusal.into_response().into_response()
+        Ok(answer) => answer,
+        Err(Refused { refusal, peer }) => {
+            let status = refusal.status().as_u16();
+            tracing::debug!(route = name, ?peer, status, "refused");
+            Answer {
+                response: refusal.into_response().into_response(),
+                opened: None,
+            }
         }
     }
 }
 
-/// Who has refused a request.
-enum RefusedBy {
-    Admission(Refusal),
-    Init(Refusal),
+/// A request that was refused, and where it came from.
+struct Refused {
+    refusal: Refusal,
+    peer: Option<SocketAddr>,
 }
 
-impl From<Refusal> for RefusedBy {
-    fn from(refusal: Refusal) -> Self {
-        Self::Admission(refusal)
+async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answer, Refused> {
+    let (route, params) = found.map_err(|refusal| explained(shared, &arrival, refusal))?;
+    let admitted = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await;
+    let entry = admitted.map_err(|refusal| explained(shared, &arrival, refusal))?;
+    let peer = entry.client.peer;
+    // Browsers do not show a script what a handshake was refused with.
+    let by_browser = arrival.headers.contains_key(ORIGIN);
+    let asked = by_browser.then(|| arrival.name(shared, &entry.client));
+    let handshake = Handshake::new(arrival.uri, arrival.headers)
+        .with_peer(peer)
+        .with_protocol(entry.protocol.map(str::to_owned))
+        .with_deflate(entry.deflate)
+        .with_params(params)
+        .with_visitor(entry.visitor)
+        .with_slot(entry.slot);
+    match route.open(handshake).await {
+        Ok(opened) => Ok(Answer {
+            response: entry
+                .accept
+                .response(entry.protocol, entry.deflate)
+                .map(|()| "")
+                .into_response(),
+            opened: Some(opened),
+        }),
+        Err(refusal) => {
+            if let Some(asked) = asked {
+                let now = Instant::now();
+                shared.refused.keep(asked, refusal.clone(), now);
+            }
+            Err(Refused { refusal, peer })
+        }
     }
 }
 
-async fn connect(
-    shared: &Shared,
-    found: Found,
-    arrival: Arrival,
-) -> Result<Response<()>, RefusedBy> {
-    let (route, params) = found?;
-    let Entry {
-        client,
-        visitor,
-        protocol,
-        deflate,
-        slot,
-        accept,
-    } = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await?;
-    let Some(on_upgrade) = arrival.on_upgrade else {
-        // Admission lets nobody in who cannot be upgraded.
-        return Err(Refusal::BAD_REQUEST.into());
-    };
-    let handshake = Handshake::new(arrival.uri, arrival.headers)
-        .with_peer(client.peer)
-        .with_protocol(protocol.map(str::to_owned))
-        .with_deflate(deflate)
-        .with_params(params)
-        .with_visitor(visitor)
-        .with_slot(slot);
-    let opened = route.open(handshake).await.map_err(RefusedBy::Init)?;
-    tokio::spawn(upgrade(on_upgrade, opened));
-    Ok(accept.response(protocol, deflate))
+/// What was refused before `init`. A plain GET may be of a page that asks what `init` has refused a
+/// moment ago: then that is the answer.
+fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
+    let client = shared.policy.client(arrival.peer, &arrival.headers);
+    let earlier = (refusal.status() == StatusCode::UPGRADE_REQUIRED)
+        .then(|| arrival.name(shared, &client))
+        .and_then(|asked| shared.refused.take(asked, Instant::now()));
+    Refused {
+        refusal: earlier.unwrap_or(refusal),
+        peer: client.peer,
+    }
 }
 
 /// Waits until hyper has written the 101, then lets the connection run in a task of its
 /// own: this one still holds what belongs to HTTP.
-async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>) {
+pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>) {
     match on_upgrade.await {
         Ok(upgraded) => {
             let (transport, early): (_, Bytes) = connection::open(upgraded);

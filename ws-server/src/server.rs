@@ -14,6 +14,7 @@ use crate::refused::Refused;
 use crate::shared::{Hints, Shared};
 
 mod accept;
+mod alone;
 mod http;
 mod pages;
 mod sessions;

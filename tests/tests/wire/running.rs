@@ -24,8 +24,15 @@ pub struct Running {
 impl Running {
     /// Serves the routes alone.
     pub async fn start(ws: Ws) -> Self {
-        let filter = ws.filter();
-        Self::serve(ws, filter).await
+        let (listener, stop, stopped) = place().await;
+        let address = listener.local_addr().unwrap();
+        let served = tokio::spawn(ws.run_until(listener, stopped));
+        Self {
+            address,
+            ws,
+            stop: Some(stop),
+            served,
+        }
     }
 
     /// Serves a filter on the server's own accept loop.
@@ -34,12 +41,8 @@ impl Running {
         F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
         R: Reply + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (listener, stop, stopped) = place().await;
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = async move {
-            let _ = stopped.await;
-        };
         let served = tokio::spawn(ws.serve_until(filter, listener, stopped));
         Self {
             address,
@@ -51,12 +54,8 @@ impl Running {
 
     /// Serves the filter under warp's own server.
     pub async fn under_warp(ws: Ws, filter: WsFilter) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (listener, stop, stopped) = place().await;
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = async move {
-            let _ = stopped.await;
-        };
         let server = warp::serve(filter).incoming(listener).graceful(stopped);
         Self {
             address,
@@ -79,6 +78,16 @@ impl Running {
         self.stop();
         within("the server ends", &mut self.served).await.unwrap();
     }
+}
+
+/// A listener, and how its server is told to stop.
+async fn place() -> (TcpListener, oneshot::Sender<()>, impl Future<Output = ()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async move {
+        let _ = stopped.await;
+    };
+    (listener, stop, stopped)
 }
 
 /// What the connections of one test tell.

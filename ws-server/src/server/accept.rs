@@ -3,18 +3,20 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::http::{self, Application, ForPeer};
+use super::http::{self, Application};
+use crate::connection::send_at_once;
 use crate::shared::Shared;
 
 /// Time for the answers to handshakes that the hub cuts at its deadline.
@@ -75,35 +77,27 @@ struct Http {
 impl Http {
     async fn accept(self: Arc<Self>, listener: TcpListener, application: impl Application) {
         let mut backoff = Backoff::default();
+        let mut earliest = Earliest::default();
+        if INHERITS_NODELAY {
+            send_at_once(&listener);
+        }
         while let Ok(place) = self.room.clone().acquire_owned().await {
             let (stream, peer) = accepted(&listener, &mut backoff).await;
+            earliest.keep();
+            if !INHERITS_NODELAY {
+                send_at_once(&stream);
+            }
             let (http, application) = (self.clone(), application.clone());
             self.connections.spawn(async move {
-                let connection = http.connection(stream, peer, application);
-                http.cut.run_until_cancelled(connection).await;
+                let draining = http.draining.cancelled();
+                // In a box: a task is moved about before it runs, and when it has ended.
+                let served = Box::pin(application.serve(&http.builder, stream, peer, draining));
+                if let Some(Err(error)) = http.cut.run_until_cancelled(served).await {
+                    tracing::debug!(%peer, %error, "the HTTP connection failed");
+                }
                 // The place is free again when HTTP is over, be it by an upgrade.
                 drop(place);
             });
-        }
-    }
-
-    /// Speaks HTTP on one connection until it closes or becomes something else.
-    async fn connection(&self, stream: TcpStream, peer: SocketAddr, application: impl Application) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "TCP_NODELAY is not set");
-        }
-        let service = ForPeer { application, peer };
-        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection.with_upgrades());
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = self.draining.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "the HTTP connection failed");
         }
     }
 }
@@ -127,6 +121,31 @@ async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, 
                 }
                 tokio::time::sleep(backoff.next()).await;
             }
+        }
+    }
+}
+
+/// Whether an accepted connection has the options of its listener, which saves setting them.
+const INHERITS_NODELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// A timer that is nearly always the first of all to fire, while connections come.
+///
+/// A new timer that is earlier than all others makes tokio interrupt its own wait for events, by
+/// a system call and a round for nothing. Every connection sets timers, of seconds at least, and
+/// with this one before them they are not the earliest.
+#[derive(Default)]
+struct Earliest(Option<Pin<Box<Sleep>>>);
+
+impl Earliest {
+    /// How far ahead it is: most timers of connections are later.
+    const AHEAD: Duration = Duration::from_secs(1);
+
+    /// Sets it again where it has fired. Nobody is woken by it.
+    fn keep(&mut self) {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(Self::AHEAD)));
+        if timer.as_mut().now_or_never().is_some() {
+            timer.as_mut().reset(Instant::now() + Self::AHEAD);
+            let _ = timer.as_mut().now_or_never();
         }
     }
 }
@@ -186,6 +205,33 @@ mod tests {
         assert!(!backoff.is_first());
         backoff.reset();
         assert_eq!(backoff.next().as_millis(), 5);
+    }
+
+    #[tokio::test]
+    async fn accepted_connections_send_at_once_where_their_listener_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        send_at_once(&listener);
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (accepted, _) = accepted(&listener, &mut Backoff::default()).await;
+        assert_eq!(accepted.nodelay().unwrap(), INHERITS_NODELAY);
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earliest_timer_is_set_again_when_it_has_fired() {
+        let mut earliest = Earliest::default();
+        let mut deadline = || {
+            earliest.keep();
+            let timer = earliest.0.as_ref().unwrap();
+            timer.deadline()
+        };
+        let first = deadline();
+        assert_eq!(first, Instant::now() + Earliest::AHEAD);
+        tokio::time::advance(Earliest::AHEAD / 2).await;
+        assert_eq!(deadline(), first);
+        tokio::time::advance(Earliest::AHEAD).await;
+        assert_eq!(deadline(), Instant::now() + Earliest::AHEAD);
     }
 
     #[test]

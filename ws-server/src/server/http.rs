@@ -1,7 +1,7 @@
 //! HTTP/1.1 on one connection: hyper around the application's warp filter.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
 use std::net::SocketAddr;
 
 use futures::future::Either;
@@ -9,8 +9,9 @@ use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
 use warp::Reply;
 use warp::reply::Response;
 use ws_core::limits::ServerLimits;
@@ -35,39 +36,75 @@ pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
     builder
 }
 
-/// Answers the requests of an application.
-pub(super) fn service(filter: WsFilter) -> impl Application {
-    TowerToHyperService::new(warp::service(filter))
+/// What a server serves on its connections.
+pub(super) trait Application: Clone + Send + 'static {
+    /// Speaks HTTP on one connection until it closes or becomes something else. It takes no
+    /// further request once `draining` is ready.
+    fn serve(
+        self,
+        builder: &http1::Builder,
+        stream: TcpStream,
+        peer: SocketAddr,
+        draining: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = hyper::Result<()>> + Send;
 }
 
-/// A service that answers each request of each connection.
-pub(super) trait Application:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
+/// A warp filter, which may upgrade connections to whatever it likes.
+#[derive(Clone, Debug)]
+pub(super) struct Filtered(pub(super) WsFilter);
+
+impl Application for Filtered {
+    async fn serve(
+        self,
+        builder: &http1::Builder,
+        stream: TcpStream,
+        peer: SocketAddr,
+        draining: impl Future<Output = ()> + Send,
+    ) -> hyper::Result<()> {
+        let service = ForPeer::new(self.0, peer);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection.with_upgrades());
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = draining => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    }
 }
 
-impl<A> Application for A where
-    A: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
-
-/// The application as one client sees it: each request carries the client's address.
+/// A filter as one client sees it: each request carries the client's address.
 #[derive(Clone, Debug)]
 pub(super) struct ForPeer<A> {
-    pub(super) application: A,
-    pub(super) peer: SocketAddr,
+    application: A,
+    peer: SocketAddr,
 }
 
-impl<A: Application> Service<Request<Incoming>> for ForPeer<A> {
+/// The answer to one request.
+pub(super) type Answers<A> = Either<Ready<Result<Response, Infallible>>, A>;
+
+impl ForPeer<()> {
+    pub(super) fn new(
+        filter: WsFilter,
+        peer: SocketAddr,
+    ) -> ForPeer<
+        impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send,
+    > {
+        let application = TowerToHyperService::new(warp::service(filter));
+        ForPeer { application, peer }
+    }
+}
+
+impl<A> Service<Request<Incoming>> for ForPeer<A>
+where
+    A: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response, Infallible>>, A::Future>;
+    type Future = Answers<A::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if !has_path(&request) {

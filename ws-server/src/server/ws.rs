@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use warp::filters::BoxedFilter;
 use warp::{Filter, Rejection, Reply};
 use ws_core::hub::Hub;
@@ -13,8 +14,10 @@ use ws_core::page::Page;
 use ws_core::route::RouteUrl;
 use ws_core::session::Session;
 
+use super::accept;
+use super::alone::Alone;
+use super::http::Filtered;
 use super::signals::Signals;
-use super::{accept, http};
 use crate::client;
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
@@ -145,11 +148,6 @@ impl Ws {
         client::serve(&self.shared.client_path, self.open_page())
     }
 
-    /// What is served where there is no application around it.
-    fn alone(&self) -> WsFilter {
-        self.filter().or(self.client()).unify().boxed()
-    }
-
     /// The whole address of a route, for mails and applications: `wss://example.com/rooms/42`.
     /// `None` where the server was given no [`public_url`](crate::Server::public_url). Pages
     /// of the site itself need only the path.
@@ -207,7 +205,8 @@ impl Ws {
     where
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
     {
-        self.serve(self.alone(), address)
+        let ws = self.clone();
+        async move { ws.run_listener(bind(address).await?).await }
     }
 
     /// As [`run`](Self::run), on a listener that is bound already.
@@ -219,7 +218,35 @@ impl Ws {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        self.serve_listener(self.alone(), listener)
+        let ws = self.clone();
+        until_signalled(move |stop| ws.run_until(listener, stop))
+    }
+
+    /// Serves the routes alone on this listener until `stop` is ready, and then until the
+    /// shutdown that it starts is over.
+    ///
+    /// ```no_run
+    /// # async fn run(ws: ws_server::Ws) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3030").await?;
+    /// let one_hour = tokio::time::sleep(std::time::Duration::from_secs(3600));
+    /// ws.run_until(listener, one_hour).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_until<T>(
+        &self,
+        listener: TcpListener,
+        stop: T,
+    ) -> impl Future<Output = ()> + Send + use<T>
+    where
+        T: Future<Output = ()> + Send,
+    {
+        let shared = self.shared.clone();
+        let alone = Alone {
+            shared: shared.clone(),
+            rest: replying(self.client()),
+        };
+        async move { accept::serve(&shared, alone, listener, stop).await }
     }
 
     /// Listens on this address and serves this filter, which is usually
@@ -242,14 +269,7 @@ impl Ws {
     {
         let ws = self.clone();
         let filter = replying(filter);
-        async move {
-            let listener = TcpListener::bind(&address).await;
-            let listener = listener.map_err(|source| Error::Bind {
-                address: address.to_string(),
-                source,
-            })?;
-            ws.serve_listener(filter, listener).await
-        }
+        async move { ws.serve_listener(filter, bind(address).await?).await }
     }
 
     /// As [`serve`](Self::serve), on a listener that is bound already.
@@ -268,23 +288,7 @@ impl Ws {
     {
         let ws = self.clone();
         let filter = replying(filter);
-        async move {
-            let mut signals = Signals::listen()?;
-            let first = Arc::new(tokio::sync::Notify::new());
-            let stop = first.clone();
-            let serving = ws.serve_until(filter, listener, async move { stop.notified().await });
-            tokio::pin!(serving);
-            tokio::select! {
-                () = &mut serving => return Ok(()),
-                () = signals.next() => first.notify_one(),
-            }
-            tracing::info!("shutting down; a second signal ends the server at once");
-            tokio::select! {
-                () = serving => {}
-                () = signals.next() => tracing::warn!("ended at once by a second signal"),
-            }
-            Ok(())
-        }
+        until_signalled(move |stop| ws.serve_until(filter, listener, stop))
     }
 
     /// Serves this filter on this listener until `stop` is ready, and then until the
@@ -300,10 +304,41 @@ impl Ws {
         R: Reply + 'static,
         T: Future<Output = ()> + Send,
     {
-        let service = http::service(replying(filter));
+        let application = Filtered(replying(filter));
         let shared = self.shared.clone();
-        async move { accept::serve(&shared, service, listener, stop).await }
+        async move { accept::serve(&shared, application, listener, stop).await }
     }
+}
+
+async fn bind(address: impl ToSocketAddrs + Display) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(&address).await;
+    listener.map_err(|source| Error::Bind {
+        address: address.to_string(),
+        source,
+    })
+}
+
+/// Serves until a signal has come and the shutdown that it starts is over, or until a second one.
+async fn until_signalled<S>(
+    serve: impl FnOnce(WaitForCancellationFutureOwned) -> S + Send,
+) -> Result<(), Error>
+where
+    S: Future<Output = ()> + Send,
+{
+    let mut signals = Signals::listen()?;
+    let stop = CancellationToken::new();
+    let serving = serve(stop.clone().cancelled_owned());
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => return Ok(()),
+        () = signals.next() => stop.cancel(),
+    }
+    tracing::info!("shutting down; a second signal ends the server at once");
+    tokio::select! {
+        () = serving => {}
+        () = signals.next() => tracing::warn!("ended at once by a second signal"),
+    }
+    Ok(())
 }
 
 /// One type for every application, so that the server is compiled once.
