@@ -1,5 +1,10 @@
 //! From a whole message to the payload that a `message` hook asks for.
 
+#![expect(
+    clippy::inline_always,
+    reason = "calls for each message of a burst, which the compiler keeps apart by itself"
+)]
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
@@ -94,6 +99,7 @@ pub trait FromMessage: Sized {
 }
 
 impl FromMessage for String {
+    #[inline(always)]
     fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
         match incoming {
             Incoming::Text(text) => Ok(text.into_string()),
@@ -103,12 +109,14 @@ impl FromMessage for String {
 }
 
 impl FromMessage for ByteString {
+    #[inline(always)]
     fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
         String::from_message(incoming).map(Self::from)
     }
 }
 
 impl FromMessage for Bytes {
+    #[inline(always)]
     fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
         match incoming {
             Incoming::Binary(bytes) => Ok(bytes.into_bytes()),
@@ -118,6 +126,7 @@ impl FromMessage for Bytes {
 }
 
 impl FromMessage for Message {
+    #[inline(always)]
     fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
         Ok(match incoming {
             Incoming::Text(text) => Self::text(text.into_string()),

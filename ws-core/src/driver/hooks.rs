@@ -92,12 +92,14 @@ impl<H: Send + 'static> Driver<H> {
         self.mail_next = true;
         self.calls_left = self.calls_left.saturating_sub(1);
         let call = Call::new(&mut self.handler, &self.context);
-        let step = caught("message", self.context.span(), || {
-            (self.hooks.message)(call, incoming)
+        // Put into its place from within: a step is large to move.
+        let mut step = None;
+        let called = caught("message", self.context.span(), || {
+            step = Some((self.hooks.message)(call, incoming));
         });
         match step {
-            // The common case goes the shortest way: a reply is large to move.
-            Ok(Step::Done(Ok(Reply {
+            // The common case goes the shortest way.
+            Some(Step::Done(Ok(Reply {
                 messages: Messages::One(message),
                 end: End::Open,
             }))) => {
@@ -106,10 +108,8 @@ impl<H: Send + 'static> Driver<H> {
                 }
                 self.note_close();
             }
-            step => {
-                let step = step.unwrap_or_else(|fault| Step::Done(Err(fault)));
-                self.step(RunningHook::Message, step, cx, worker);
-            }
+            Some(step) => self.step(RunningHook::Message, step, cx, worker),
+            None => self.outcome(called.map(|()| Reply::NONE), cx, worker),
         }
     }
 

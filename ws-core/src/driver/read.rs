@@ -1,5 +1,10 @@
 //! From the transport to whole messages.
 
+#![expect(
+    clippy::inline_always,
+    reason = "calls for each message of a burst, which the compiler keeps apart by itself"
+)]
+
 use std::task::{Context as TaskContext, Poll, ready};
 
 use super::{Driver, Worker};
@@ -89,6 +94,20 @@ impl<H: Send + 'static> Driver<H> {
                 self.ahead.get_or_insert_default().keep(input);
                 return;
             }
+            // What most reads hold goes the shortest way.
+            match self.decoder.short_message(&mut input) {
+                Some(Ok(incoming)) => {
+                    if !self.ends.closing {
+                        self.data(incoming, cx, worker);
+                    }
+                    continue;
+                }
+                Some(Err(error)) => {
+                    self.fail(error.into());
+                    return;
+                }
+                None => {}
+            }
             match self.decoder.decode(&mut input) {
                 Ok(Some(event)) => self.event(event, cx, worker),
                 Ok(None) => return,
@@ -101,16 +120,7 @@ impl<H: Send + 'static> Driver<H> {
         match event {
             Event::Close(body) => self.client_close(body),
             _ if self.ends.closing => {}
-            Event::Message(incoming) => {
-                self.charge(&incoming);
-                let rate = self.context.endpoint.limits().rate;
-                if self.clock.allows(rate, worker.now) {
-                    self.message(incoming, cx, worker);
-                } else {
-                    let close = Close::new(CloseCode::POLICY, "too many messages");
-                    self.close(&close, CloseCause::RateLimit);
-                }
-            }
+            Event::Message(incoming) => self.data(incoming, cx, worker),
             Event::Ping(payload) => {
                 self.bound_cork(cx, worker);
                 let outbox = self.shared().outbox();
@@ -121,6 +131,19 @@ impl<H: Send + 'static> Driver<H> {
                 }
             }
             Event::Pong(_) => {}
+        }
+    }
+
+    /// A whole message.
+    #[inline(always)]
+    fn data(&mut self, incoming: Incoming<'_>, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        self.charge(&incoming);
+        let rate = self.context.endpoint.limits().rate;
+        if self.clock.allows(rate, worker.now) {
+            self.message(incoming, cx, worker);
+        } else {
+            let close = Close::new(CloseCode::POLICY, "too many messages");
+            self.close(&close, CloseCause::RateLimit);
         }
     }
 

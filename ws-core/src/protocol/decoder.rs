@@ -10,8 +10,9 @@ use bytes::buf::Limit;
 use super::error::ProtocolError;
 use super::event::{BinaryData, Event, Incoming, TextData};
 use super::frame::{Header, OpCode, ShortMessage};
+use super::mask;
 use super::unfinished::Unfinished;
-use super::{mask, utf8};
+use super::utf8::{self, InvalidUtf8};
 
 /// Which end of the connection decodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -106,25 +107,24 @@ impl Decoder {
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if let Some((is_text, payload)) = self.take_short_message(input) {
-            if !is_text {
-                let data = BinaryData::Borrowed(payload);
-                return Ok(Some(Event::Message(Incoming::Binary(data))));
-            }
-            return match utf8::whole(payload) {
-                Ok(text) => Ok(Some(Event::Message(Incoming::Text(TextData::Borrowed(
-                    text,
-                ))))),
-                Err(_) => Err(ProtocolError::InvalidUtf8),
-            };
+        match self.short_message(input) {
+            Some(Ok(message)) => Ok(Some(Event::Message(message))),
+            Some(Err(InvalidUtf8)) => Err(ProtocolError::InvalidUtf8),
+            None => self.decode_any(input),
         }
-        self.decode_any(input)
     }
 
-    /// The payload, in plain, of a short message from a client that lies whole in `input`, and
-    /// whether it is text. `None`, with nothing taken, leaves `input` to `decode_any`.
-    #[inline]
-    fn take_short_message<'b>(&self, input: &mut &'b mut [u8]) -> Option<(bool, &'b [u8])> {
+    /// A short message from a client that lies whole in `input`. `None`, with nothing taken,
+    /// leaves `input` to [`decode`](Self::decode).
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+    )]
+    #[inline(always)]
+    pub(crate) fn short_message<'b>(
+        &self,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Incoming<'b>, InvalidUtf8>> {
         if self.unfinished.is_some() || self.role != Role::Server {
             return None;
         }
@@ -132,10 +132,18 @@ impl Decoder {
         if frame.len > self.max_message || input.len() < frame.size + frame.len {
             return None;
         }
-        take_front(input, frame.size);
-        let payload = take_front(input, frame.len);
+        let whole = take_front(input, frame.size + frame.len);
+        let start = if frame.text {
+            aligned(whole, frame.size)
+        } else {
+            frame.size
+        };
+        let payload = &mut whole[start..][..frame.len];
         mask::apply(payload, frame.mask, 0);
-        Some((frame.text, payload))
+        if !frame.text {
+            return Some(Ok(Incoming::Binary(BinaryData::Borrowed(payload))));
+        }
+        Some(utf8::whole(payload).map(|text| Incoming::Text(TextData::Borrowed(text))))
     }
 
     /// The next event of any input.
@@ -318,6 +326,20 @@ impl Decoder {
     fn release(&mut self) {
         self.unfinished.take_if(|u| u.is_idle());
     }
+}
+
+/// Moves the payload that begins at `start` to the front, over the header, as far as that puts
+/// it to the boundary of a word. Returns where it begins now.
+///
+/// Short text is validated by words, and up to seven bytes before the first of them one by one.
+#[inline]
+fn aligned(frame: &mut [u8], start: usize) -> usize {
+    let beyond = (frame.as_ptr().addr() + start) % size_of::<usize>();
+    if beyond == 0 || beyond > start {
+        return start;
+    }
+    frame.copy_within(start.., start - beyond);
+    start - beyond
 }
 
 /// Takes `len` bytes, which there are, off the front of `input`.

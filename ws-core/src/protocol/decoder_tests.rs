@@ -294,3 +294,35 @@ fn an_encoded_close_is_decoded() {
     let bare = encoder::encode_close(&Close::from(CloseCode::NO_STATUS));
     assert_eq!(decode_as(Role::Client, &bare), Ok(vec![Event::Close(None)]));
 }
+
+#[test]
+fn text_is_the_same_wherever_it_lies_in_memory() {
+    let words = "abcdefghijklmnopqrstuvwxyz \u{e9}t\u{e9} \u{1f600}".repeat(6);
+    for start in 0..16 {
+        for len in (0..=words.len()).filter(|len| words.is_char_boundary(*len)) {
+            let frames = [&words[..len], &words[len..]]
+                .map(|text| encode_masked(OpCode::Text, true, text.as_bytes(), MASK));
+            let mut read = [&vec![0; start][..], &frames.concat()].concat();
+            let mut input = &mut read[start..];
+            let mut decoder = Decoder::new(Role::Server, 1024);
+            for expected in [&words[..len], &words[len..]] {
+                let event = decoder.decode(&mut input).expect("valid");
+                assert_eq!(event, Some(text(expected)), "{len} bytes from {start}");
+            }
+        }
+    }
+}
+
+#[test]
+fn text_that_is_no_utf8_is_refused_wherever_it_lies_in_memory() {
+    for start in 0..16 {
+        for len in 1..100 {
+            let mut payload = vec![b'a'; len];
+            payload[len - 1] = 0xff;
+            let frame = encode_masked(OpCode::Text, true, &payload, MASK);
+            let mut read = [&vec![0; start][..], &frame].concat();
+            let decoded = Decoder::new(Role::Server, 1024).decode(&mut &mut read[start..]);
+            assert_eq!(decoded, Err(ProtocolError::InvalidUtf8), "{len} bytes");
+        }
+    }
+}

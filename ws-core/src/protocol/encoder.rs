@@ -61,11 +61,24 @@ pub fn put_header(out: &mut impl BufMut, opcode: OpCode, len: usize) {
 }
 
 /// Appends a complete unmasked frame; see [`header`].
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+)]
+#[inline(always)]
 pub fn put_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
-    let (bytes, size) = header(opcode, payload.len());
-    out.reserve(size + payload.len());
-    out.extend_from_slice(&bytes[..size]);
+    match u8::try_from(payload.len()) {
+        // Most frames are short, and their header is always two bytes.
+        Ok(short) if short < LEN_16 => {
+            out.reserve(2 + payload.len());
+            out.extend_from_slice(&[FIN | opcode as u8, short]);
+        }
+        _ => {
+            let (bytes, size) = header(opcode, payload.len());
+            out.reserve(size + payload.len());
+            out.extend_from_slice(&bytes[..size]);
+        }
+    }
     out.extend_from_slice(payload);
 }
 

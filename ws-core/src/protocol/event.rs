@@ -145,6 +145,7 @@ impl TextData<'_> {
     }
 
     /// The text to keep; copies only what is borrowed.
+    #[inline]
     #[must_use]
     pub fn into_string(self) -> String {
         match self {
@@ -181,6 +182,7 @@ impl BinaryData<'_> {
     }
 
     /// The bytes to keep; copies only what is borrowed.
+    #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
@@ -214,6 +216,7 @@ impl ControlPayload<'_> {
     }
 
     /// The bytes to keep; copies only what is borrowed.
+    #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()

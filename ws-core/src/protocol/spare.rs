@@ -18,6 +18,7 @@ thread_local! {
 }
 
 /// An empty buffer for so many bytes, and no more.
+#[inline]
 fn take(len: usize) -> Vec<u8> {
     let spare = SPARE.take();
     if spare.capacity() == len {
@@ -28,6 +29,7 @@ fn take(len: usize) -> Vec<u8> {
 }
 
 /// These bytes in a buffer of their own.
+#[inline]
 pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
     let mut copy = take(bytes.len());
     copy.extend_from_slice(bytes);
@@ -35,6 +37,7 @@ pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// This text in a buffer of its own.
+#[inline]
 pub(super) fn copy_text(text: &str) -> String {
     // An empty buffer is text, and that is seen at once.
     let mut copy = String::from_utf8(take(text.len())).unwrap_or_default();
@@ -43,11 +46,11 @@ pub(super) fn copy_text(text: &str) -> String {
 }
 
 /// Keeps the buffer of a payload that nobody needs any more, if nobody else has it.
+#[inline]
 pub(crate) fn keep(payload: Bytes) {
-    if (1..=MOST).contains(&payload.len())
-        && let Ok(unique) = payload.try_into_mut()
-    {
-        let mut spare = Vec::from(unique);
+    // What is unique becomes a vector without a copy.
+    if (1..=MOST).contains(&payload.len()) && payload.is_unique() {
+        let mut spare = Vec::from(payload);
         if spare.capacity() <= MOST {
             spare.clear();
             SPARE.set(spare);
