@@ -150,8 +150,7 @@ impl Outbox {
             return Delivery::Skipped;
         }
         // What takes the place of older frames needs no further room, unless it is larger.
-        let replaces =
-            policy == Policy::Latest && state.drop_topic(topic, usize::MAX, self) >= frame.len();
+        let replaces = policy == Policy::Latest && state.drop_topic(topic, self) >= frame.len();
         if !replaces && !state.fits(frame.len(), self) {
             match policy {
                 Policy::Close => return Delivery::Overflow,

@@ -77,10 +77,12 @@ impl Clock {
     }
 
     /// Counts one message of the client. Returns whether the rate allows it.
+    #[inline]
     pub(super) fn allows(&mut self, rate: Option<Rate>, now: Instant) -> bool {
-        let Some(rate) = rate else {
-            return true;
-        };
+        rate.is_none_or(|rate| self.allows_by(rate, now))
+    }
+
+    fn allows_by(&mut self, rate: Rate, now: Instant) -> bool {
         let used_until = &mut self.rare.get_or_insert_default().used_until;
         let used = rate.count(*used_until, now);
         *used_until = used.or(*used_until);
@@ -128,6 +130,9 @@ impl<H: Send + 'static> Driver<H> {
         status: Status,
         worker: &mut Worker,
     ) -> bool {
+        if self.clock_stands(status, worker.now) {
+            return false;
+        }
         self.watch(status, worker.now);
         loop {
             let Some((due, at)) = self.next_due(status) else {
@@ -141,6 +146,23 @@ impl<H: Send + 'static> Driver<H> {
                 return false;
             }
         }
+    }
+
+    /// Whether the timer fires early enough for everything: what is due by the client's silence
+    /// only moves away, and there is nothing else.
+    fn clock_stands(&self, status: Status, now: Instant) -> bool {
+        let clock = &self.clock;
+        let Some(fires) = clock.fires.filter(|at| now < *at) else {
+            return false;
+        };
+        let later = |due: Option<Instant>| due.is_none_or(|due| fires <= due);
+        let rare = clock.rare.as_deref();
+        rare.is_none_or(|rare| rare.shutdown.is_none() && later(rare.expiry))
+            && self.running.is_none()
+            && status.blocked.is_none()
+            && !self.ends.closing
+            && clock.reading == self.may_read()
+            && later(self.shared().mail().next_due())
     }
 
     /// Lets clocks stand still, or begin to run.

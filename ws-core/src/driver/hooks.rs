@@ -62,6 +62,11 @@ impl<H: Send + 'static> Driver<H> {
     }
 
     /// A message that has just been decoded: handled at once where nothing stands before it.
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+    )]
+    #[inline(always)]
     pub(super) fn message(
         &mut self,
         incoming: Incoming<'_>,

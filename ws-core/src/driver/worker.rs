@@ -19,26 +19,29 @@ pub(super) struct Worker {
 }
 
 thread_local! {
-    static IDLE: Cell<Option<Worker>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<Box<Worker>>> = const { Cell::new(None) };
 }
 
 impl Worker {
     /// Takes the thread's buffers. A hook that drives another connection on this thread
     /// finds none, and gets new ones.
-    pub(super) fn take() -> Self {
+    pub(super) fn take() -> Box<Self> {
         let now = Instant::now();
         match IDLE.take() {
-            Some(idle) => Self { now, ..idle },
-            None => Self {
+            Some(mut idle) => {
+                idle.now = now;
+                idle
+            }
+            None => Box::new(Self {
                 scratch: vec![0; SCRATCH],
                 cork: Vec::new(),
                 now,
-            },
+            }),
         }
     }
 
     /// Leaves the buffers to the next connection.
-    pub(super) fn give_back(mut self) {
+    pub(super) fn give_back(mut self: Box<Self>) {
         // What one connection could not write must never reach another's client.
         self.cork.clear();
         IDLE.set(Some(self));

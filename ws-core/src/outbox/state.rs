@@ -170,14 +170,14 @@ impl State {
         }
         let mut done = 0;
         while done < cork.len() || !self.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.fill(&cork[done..], &mut slices);
-            match transport.poll_write_vectored(cx, &slices[..count]) {
+            match self.poll_write(cx, &cork[done..], transport) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     let corked = written.min(cork.len() - done);
                     done += corked;
-                    self.advance(written - corked, outbox);
+                    if written > corked {
+                        self.advance(written - corked, outbox);
+                    }
                     self.blocked = None;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
@@ -197,6 +197,22 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Writes `first`, and what is in the queue behind it.
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        first: &[u8],
+        transport: &mut dyn Transport,
+    ) -> Poll<io::Result<usize>> {
+        // The common case: nothing waits, and no room for many slices is made.
+        if self.queue.is_empty() {
+            return transport.poll_write_vectored(cx, &[IoSlice::new(first)]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.fill(first, &mut slices);
+        transport.poll_write_vectored(cx, &slices[..count])
     }
 
     /// What is left of the cork buffer waits in front of the queue.
@@ -291,7 +307,7 @@ impl State {
             Control::Pong => PONG,
         };
         let dropped = self.dropped;
-        self.drop_topic(mark, usize::MAX, outbox);
+        self.drop_topic(mark, outbox);
         self.dropped = dropped;
         let end_of_started = self.queue.iter().position(|chunk| chunk.last);
         let place = end_of_started
@@ -311,12 +327,36 @@ impl State {
 
     /// Drops the oldest frames of a topic until a new one fits.
     pub(super) fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
-        while !self.fits(len, outbox) && self.drop_topic(topic, 1, outbox) > 0 {}
+        while !self.fits(len, outbox) && self.drop_oldest(topic) {}
     }
 
-    /// Drops up to `count` of the oldest frames of a topic, but never one whose
-    /// beginning is written. Returns how many bytes were dropped.
-    pub(super) fn drop_topic(&mut self, topic: u64, count: usize, outbox: &Outbox) -> usize {
+    /// Drops the oldest frame of a topic whose beginning is not written. Returns whether there
+    /// was one. In a queue of one topic it is the first or the second frame: the others are not
+    /// looked at, as every publish to a client that is behind drops one.
+    fn drop_oldest(&mut self, topic: u64) -> bool {
+        let mut begins = !self.started;
+        let oldest = self.queue.iter().position(|chunk| {
+            let found = begins && chunk.topic == topic;
+            begins = chunk.last;
+            found
+        });
+        let Some(oldest) = oldest else {
+            return false;
+        };
+        while let Some(chunk) = self.queue.remove(oldest) {
+            self.bytes -= chunk.bytes.len();
+            if chunk.last {
+                break;
+            }
+        }
+        self.frames -= 1;
+        self.dropped += 1;
+        true
+    }
+
+    /// Drops all frames of a topic, but never one whose beginning is written. Returns how many
+    /// bytes were dropped.
+    pub(super) fn drop_topic(&mut self, topic: u64, outbox: &Outbox) -> usize {
         let before = self.bytes;
         let mut dropped = 0;
         let mut beyond_started = !self.started;
@@ -325,8 +365,8 @@ impl State {
         let (bytes, frames) = (&mut self.bytes, &mut self.frames);
         self.queue.retain(|chunk| {
             if !inside {
-                dropping = beyond_started && chunk.topic == topic && dropped < count;
-                dropped += usize::from(dropping);
+                dropping = beyond_started && chunk.topic == topic;
+                dropped += u64::from(dropping);
             }
             inside = !chunk.last;
             beyond_started |= chunk.last;
@@ -336,7 +376,7 @@ impl State {
             }
             !dropping
         });
-        self.dropped += dropped as u64;
+        self.dropped += dropped;
         outbox
             .waiting
             .store(!self.queue.is_empty(), Ordering::Relaxed);
