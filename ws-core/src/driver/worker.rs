@@ -25,6 +25,10 @@ thread_local! {
 impl Worker {
     /// Takes the thread's buffers. A hook that drives another connection on this thread
     /// finds none, and gets new ones.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "it goes from the thread to the driver and back as one pointer"
+    )]
     pub(super) fn take() -> Box<Self> {
         let now = Instant::now();
         match IDLE.take() {
