@@ -1,0 +1,136 @@
+//! A client that sends as much as it can, beside many that send little.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::sleep;
+
+use crate::client::{Client, TEXT, frame};
+use crate::table::{Case, Latencies, print};
+use crate::{Host, Result};
+
+const QUIET: u64 = 100;
+
+/// The least pause and the most, in milliseconds. They differ, or all would speak at one time soon.
+const PAUSE: (u64, u64) = (5, 15);
+const TEXT_OF_32_BYTES: &str = "0123456789abcdef0123456789abcdef";
+
+/// Bytes that the flood writes, and reads, at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// Time before a case, for what the one before has left, and for the flood to rise.
+const LEAD: Duration = Duration::from_millis(300);
+
+/// What the bad client does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bad {
+    Nothing,
+    FloodsElsewhere,
+    Floods,
+    FloodsAndReadsNothing,
+}
+
+const CASES: [(&str, Bad); 5] = [
+    ("no flood", Bad::Nothing),
+    ("no flood, again", Bad::Nothing),
+    ("flood of another server", Bad::FloodsElsewhere),
+    ("flood", Bad::Floods),
+    ("flood that reads nothing", Bad::FloodsAndReadsNothing),
+];
+
+/// One connection that floods, with threads of its own.
+struct Flood {
+    stream: TcpStream,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Flood {
+    async fn start(address: SocketAddr, reads: bool, sent: &Arc<AtomicU64>) -> Result<Self> {
+        let stream = Client::open(address, "/echo").await.stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        let (mut writes, sent) = (stream.try_clone()?, Arc::clone(sent));
+        let mut threads = vec![thread::spawn(move || {
+            let one = frame(TEXT, TEXT_OF_32_BYTES);
+            let count = BLOCK / one.len();
+            let block = one.repeat(count);
+            while writes.write_all(&block).is_ok() {
+                sent.fetch_add(count as u64, Ordering::Relaxed);
+            }
+        })];
+        if reads {
+            let mut echoes = stream.try_clone()?;
+            threads.push(thread::spawn(move || {
+                let mut block = vec![0; BLOCK];
+                while matches!(echoes.read(&mut block), Ok(1..)) {}
+            }));
+        }
+        Ok(Self { stream, threads })
+    }
+
+    /// Ends reads and writes under way too.
+    fn stop(self) -> Result<()> {
+        self.stream.shutdown(Shutdown::Both)?;
+        for thread in self.threads {
+            thread.join().map_err(|_| "the flood panicked")?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends one message, waits for its echo, and pauses, until the end of the stream.
+async fn talk(mut client: Client, number: u64, latencies: Latencies) -> std::io::Result<()> {
+    let message = frame(TEXT, TEXT_OF_32_BYTES);
+    // Two bytes of header.
+    let mut echo = [0; 2 + TEXT_OF_32_BYTES.len()];
+    let (least, most) = PAUSE;
+    for turn in number.. {
+        let more = turn * (number + 1) % (most - least + 1);
+        sleep(Duration::from_millis(least + more)).await;
+        let measured = latencies.is_open();
+        let sent = Instant::now();
+        client.stream.write_all(&message).await?;
+        client.stream.read_exact(&mut echo).await?;
+        if measured {
+            latencies.note(sent.elapsed());
+        }
+    }
+    Ok(())
+}
+
+pub async fn measure(host: &Host, rounds: usize) -> Result<()> {
+    let elsewhere = Host::start()?;
+    let latencies = Latencies::default();
+    let mut quiet = Vec::new();
+    for number in 0..QUIET {
+        let client = Client::open(host.address, "/echo").await;
+        quiet.push(tokio::spawn(talk(client, number, latencies.clone())));
+    }
+    let mut cases = CASES.map(|(name, _)| Case::new(name));
+    let sent = Arc::default();
+    for _ in 0..rounds {
+        for (case, (_, bad)) in cases.iter_mut().zip(CASES) {
+            let flood = match bad {
+                Bad::Nothing => None,
+                Bad::FloodsElsewhere => Some(Flood::start(elsewhere.address, true, &sent).await?),
+                Bad::Floods => Some(Flood::start(host.address, true, &sent).await?),
+                Bad::FloodsAndReadsNothing => Some(Flood::start(host.address, false, &sent).await?),
+            };
+            sleep(LEAD).await;
+            case.measure(host, &latencies, &sent).await?;
+            if let Some(flood) = flood {
+                flood.stop()?;
+            }
+        }
+    }
+    for quiet in quiet {
+        quiet.abort();
+    }
+    let title = format!("Echoes of {QUIET} quiet connections");
+    print(&title, "flooded", &cases);
+    Ok(())
+}
