@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use super::Recipient;
+use super::{Recipient, prefetch};
 
 /// Sockets that the task writes to before it lets others run.
 const TURN: usize = 64;
@@ -44,6 +44,7 @@ impl Later {
     /// Writes to some of the sockets. Returns whether there are more.
     fn turn(&mut self) -> bool {
         let rest = self.recipients.len().saturating_sub(TURN);
+        prefetch(self.recipients[rest..].iter());
         for recipient in self.recipients.drain(rest..) {
             recipient.outbox().flush_direct();
         }
