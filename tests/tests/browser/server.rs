@@ -7,6 +7,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::{Response, with_header};
 use warp::{Filter, Reply};
 use ws_server::prelude::*;
+use ws_server::route::RouteUrl;
 
 /// As many pushes follow every message.
 const PUSHES: u64 = 5;
@@ -21,6 +22,9 @@ impl Heard {
     }
 }
 
+/// Messages from this length on are pushed back, in bytes.
+const LONG: usize = 256;
+
 /// Notes every message, and pushes after it: 1, 2, 3, …
 struct Recorder {
     pushed: u64,
@@ -33,6 +37,9 @@ impl Recorder {
     }
 
     fn message(&mut self, text: String, page: Page, State(heard): State<Heard>) {
+        if text.len() >= LONG {
+            page.push("said", &text);
+        }
         heard.with(|heard| heard.push(text));
         for _ in 0..PUSHES {
             self.pushed += 1;
@@ -46,12 +53,14 @@ dispatch! {
     state: Heard;
 
     recorder: "/recorder" => Recorder { attach: page };
+    deflated: "/deflated" => Recorder { attach: page, deflate: true };
 }
 
-/// A page whose tag is changed so.
+/// A page with a tag for this route, which is changed so.
 fn page(
     ws: &Ws,
     path: &'static str,
+    route: RouteUrl,
     changed: fn(&str, &Page) -> String,
 ) -> BoxedFilter<(Response,)> {
     warp::path(path)
@@ -59,7 +68,7 @@ fn page(
         .and(warp::get())
         .and(ws.page())
         .map(move |visit: Visit, page: Page| {
-            let tag = page.stream_tag(&Routes::recorder()).to_string();
+            let tag = page.stream_tag(&route).to_string();
             // The script of the page connects, with delays of its own, and not the tag.
             let tag = tag.replace("data-stream", "data-route");
             let html = format!(
@@ -89,8 +98,11 @@ pub async fn start() -> String {
     });
     let heard = warp::path!("heard")
         .map(move || heard.with(|heard| warp::reply::json(heard)).into_response());
-    let pages = page(&ws, "open", |tag, _| tag.to_owned());
-    let pages = pages.or(page(&ws, "refused", forged)).unify();
+    let as_it_is = |tag: &str, _: &Page| tag.to_owned();
+    let pages = page(&ws, "open", Routes::recorder(), as_it_is);
+    let deflated = page(&ws, "deflated", Routes::deflated(), as_it_is);
+    let refused = page(&ws, "refused", Routes::recorder(), forged);
+    let pages = pages.or(deflated).unify().or(refused).unify();
     let http = pages.or(script).unify().or(heard).unify();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

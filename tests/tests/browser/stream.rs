@@ -41,3 +41,9 @@ async fn a_refused_handshake_shows_its_reason() {
     let url = server::start().await;
     script::run("stream_refused.mjs", &[&url]).await;
 }
+
+#[tokio::test]
+async fn a_stream_may_be_compressed() {
+    let url = server::start().await;
+    script::run("stream_deflate.mjs", &[&url]).await;
+}
