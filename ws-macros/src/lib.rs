@@ -186,8 +186,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The other side is the client of this library, or one that speaks the protocol of pages. That
 /// has its own subprotocol, so that such a route takes no `protocols`. It needs a session and a
-/// page, and takes no `deflate` and no `start`, which could choose a handler that is not attached:
-/// `init` refuses.
+/// page, and takes no `start`, which could choose a handler that is not attached: `init` refuses.
 ///
 /// # State
 ///

@@ -160,7 +160,6 @@ fn check_options(options: &Options, errors: &Errors) {
     options.check_attached_has_session(errors);
     options.check_attached_has_page(errors);
     options.check_attached_has_no_protocols(errors);
-    options.check_attached_has_no_deflate(errors);
     options.check_attached_has_no_start(errors);
 }
 

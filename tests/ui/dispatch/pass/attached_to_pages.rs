@@ -47,7 +47,7 @@ mod inner {
         pub struct Routes;
         defaults { attach: page, ping: 20s, idle: 40s }
 
-        plain: "/plain" => super::Dash;
+        plain: "/plain" => super::Dash { deflate: true };
         open: "/open" => super::Paged;
     }
 }

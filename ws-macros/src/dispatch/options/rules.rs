@@ -106,14 +106,6 @@ impl Options {
         self.report_attached_and("start", why, errors);
     }
 
-    /// What the handler of a page says goes into the page's queue, and to no client of its own.
-    pub fn check_attached_has_no_deflate(&self, errors: &Errors) {
-        if self.flag("deflate") == Some(true) {
-            let why = "`attach: page` goes without `deflate`: the handler writes to its page";
-            self.report_attached_and("deflate", why, errors);
-        }
-    }
-
     /// Reports `attach: page` beside another option, at the one of them that is the route's own;
     /// at the other option where both are.
     fn report_attached_and(&self, name: &str, why: &str, errors: &Errors) {
