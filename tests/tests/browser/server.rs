@@ -53,7 +53,7 @@ dispatch! {
     state: Heard;
 
     recorder: "/recorder" => Recorder { attach: page };
-    deflated: "/deflated" => Recorder { attach: page, deflate: true };
+    deflated: "/recorder/deflated" => Recorder { attach: page, deflate: true };
 }
 
 /// A page with a tag for this route, which is changed so.
