@@ -76,16 +76,19 @@ enum Phase {
 }
 
 /// The frames that wait for one client.
+///
+/// In this order: see [`State`].
+#[repr(C)]
 pub struct Outbox {
-    state: Mutex<State>,
     /// Whether the queue holds anything; read without the lock by the connection's task.
     waiting: AtomicBool,
-    /// Told when room appears, and at the end.
-    room: Notify,
-    max_bytes: usize,
-    max_frames: usize,
     /// How messages may be compressed, where the client takes that.
     deflate: Option<Deflate>,
+    state: Mutex<State>,
+    max_bytes: usize,
+    max_frames: usize,
+    /// Told when room appears, and at the end.
+    room: Notify,
 }
 
 impl Outbox {

@@ -41,19 +41,23 @@ pub struct Socket<H> {
 }
 
 /// What all handles of one connection share.
+///
+/// In this order: what every message looks at stands together, and is at the beginning of the
+/// outbox too. With many connections each line of the processor's cache counts.
+#[repr(C)]
 pub(crate) struct Shared {
     id: ConnectionId,
-    peer: Option<SocketAddr>,
-    outbox: Outbox,
-    mail: MailSlot,
+    /// Where nobody listens to it there is none.
+    span: Option<Box<Span>>,
     common: Arc<Common>,
+    mail: MailSlot,
     /// The running hook is to be cut off at its next poll.
     cut: AtomicBool,
     /// `control` has something that the connection's task has not seen.
     changed: AtomicBool,
+    outbox: Outbox,
     control: Mutex<Control>,
-    /// Where nobody listens to it there is none.
-    span: Option<Box<Span>>,
+    peer: Option<SocketAddr>,
 }
 
 static NO_SPAN: Span = Span::none();

@@ -25,7 +25,8 @@ const SLICES: usize = 64;
 /// What waits, and how far the outbox is open.
 ///
 /// In this order: what every push looks at comes first, so that a publish takes no more of each
-/// subscriber's memory into the processor's cache than it has to.
+/// subscriber's memory into the processor's cache than it has to; then what the connection's task
+/// looks at in each burst.
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct State {
@@ -39,11 +40,11 @@ pub(super) struct State {
     /// Bytes and frames in the queue.
     pub(super) bytes: usize,
     pub(super) frames: usize,
-    /// Where the first chunk holds many frames: bytes that are left of the begun one.
-    left: usize,
     pub(super) waker: Option<Waker>,
     /// Since when the socket has taken nothing of what waits.
     pub(super) blocked: Option<Instant>,
+    /// Where the first chunk holds many frames: bytes that are left of the begun one.
+    left: usize,
     /// Why the connection ends, said by whoever ended it first.
     pub(super) ending: Option<Box<CloseReason>>,
     pub(super) dropped: u64,
