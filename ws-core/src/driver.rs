@@ -115,7 +115,7 @@ struct Ends {
     eof: bool,
     /// The transport failed.
     lost: bool,
-    /// Our side of the stream was ended.
+    /// Our side of the stream was ended, or ends when the stream is dropped.
     shut: bool,
     /// Time is up: nothing is waited for any more.
     forced: bool,

@@ -237,11 +237,13 @@ impl Outbox {
         state.phase = Phase::Closed;
         state.queue = VecDeque::new();
         (state.bytes, state.frames, state.started) = (0, 0, false);
-        state.direct = None;
+        let direct = state.direct.take();
         let ending = state.ending.get_or_insert_with(|| Box::new(reason));
         let reason = (**ending).clone();
         self.waiting.store(false, Ordering::Relaxed);
         drop(state);
+        // This may close the socket: a publisher that looks in here does not wait for that.
+        drop(direct);
         self.room.notify_waiters();
         reason
     }

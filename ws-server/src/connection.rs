@@ -40,15 +40,19 @@ pub(crate) fn open(upgraded: Upgraded) -> (Io, Bytes) {
 
 /// A TCP stream that another server may have accepted.
 fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Io, Bytes) {
-    let stream = io.into_inner();
-    send_at_once(&stream);
-    tcp(stream, early)
+    let tcp = io.into_inner();
+    send_at_once(&tcp);
+    // Its application may have kept the socket open elsewhere.
+    shared(Stream { tcp, ours: false }, early)
 }
 
-/// A TCP stream that [sends at once](send_at_once), and what of it was read too early.
-pub(crate) fn tcp(stream: TcpStream, early: &[u8]) -> (Io, Bytes) {
-    let stream = Arc::new(Stream(stream));
-    (Io::Shared(stream), Bytes::copy_from_slice(early))
+/// A TCP stream that the server itself has accepted, and what of it was read too early.
+pub(crate) fn tcp(tcp: TcpStream, early: &[u8]) -> (Io, Bytes) {
+    shared(Stream { tcp, ours: true }, early)
+}
+
+fn shared(stream: Stream, early: &[u8]) -> (Io, Bytes) {
+    (Io::Shared(Arc::new(stream)), Bytes::copy_from_slice(early))
 }
 
 /// Each write is a whole burst already; there is nothing for the system to wait for.
@@ -63,14 +67,18 @@ pub(crate) fn send_at_once<'s>(socket: impl Into<SockRef<'s>>) {
 /// One allocation, so that a publisher has one place less in memory to go to for each
 /// subscriber.
 #[derive(Debug)]
-struct Stream(TcpStream);
+struct Stream {
+    tcp: TcpStream,
+    /// Nobody else has the socket: dropping it ends the stream.
+    ours: bool,
+}
 
 impl Stream {
     /// Writes as far as tokio knows, from the last attempt, that the socket takes something.
     fn try_write_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match one(slices) {
-            Some(one) => self.0.try_write(one),
-            None => self.0.try_write_vectored(slices),
+            Some(one) => self.tcp.try_write(one),
+            None => self.tcp.try_write_vectored(slices),
         }
         .and_then(some_written)
     }
@@ -81,8 +89,8 @@ impl Stream {
     /// spares a read that finds nothing.
     fn try_read_ready(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut short = None;
-        let read = self.0.try_io(Interest::READABLE, || {
-            let read = (&*SockRef::from(&self.0)).read(buf)?;
+        let read = self.tcp.try_io(Interest::READABLE, || {
+            let read = (&*SockRef::from(&self.tcp)).read(buf)?;
             if IS_EDGE_TRIGGERED && (1..buf.len()).contains(&read) {
                 short = Some(read);
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -100,7 +108,7 @@ const IS_EDGE_TRIGGERED: bool = cfg!(any(target_os = "linux", target_os = "andro
 /// with many subscribers that memory is not in the processor's cache.
 impl DirectWrite for Stream {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = SockRef::from(&self.0);
+        let socket = SockRef::from(&self.tcp);
         match one(slices) {
             Some(one) => socket.send_with_flags(one, NO_SIGNAL),
             None => socket.send_vectored_with_flags(slices, NO_SIGNAL),
@@ -128,7 +136,7 @@ const NO_SIGNAL: i32 = 0;
 impl SharedTransport for Stream {
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
+            ready!(self.tcp.poll_read_ready(cx))?;
             match self.try_read_ready(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
@@ -142,8 +150,8 @@ impl SharedTransport for Stream {
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
+            ready!(self.tcp.poll_read_ready(cx))?;
+            match self.tcp.try_read_buf(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
@@ -158,7 +166,7 @@ impl SharedTransport for Stream {
         loop {
             match self.try_write_ready(slices) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.0.poll_write_ready(cx))?;
+                    ready!(self.tcp.poll_write_ready(cx))?;
                 }
                 result => return Poll::Ready(result),
             }
@@ -168,10 +176,14 @@ impl SharedTransport for Stream {
     /// Half a close: what the client still sends can be read. tokio's own shutdown wants
     /// the stream for itself, and publishers hold it too.
     fn shutdown(&self) -> io::Result<()> {
-        match SockRef::from(&self.0).shutdown(Shutdown::Write) {
+        match SockRef::from(&self.tcp).shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
+    }
+
+    fn ends_on_drop(&self) -> bool {
+        self.ours
     }
 }
 

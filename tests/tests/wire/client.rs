@@ -39,7 +39,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default();
         let status = first

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use ws_server::prelude::*;
 
-use crate::client::{CLOSE, Client, Frame, KEY, TEXT, close, frame, until, upgrade};
+use crate::client::{CLOSE, Client, Frame, Head, KEY, TEXT, close, frame, until, upgrade, within};
 use crate::handshake::{HOST, Routes, get, running};
 use crate::running::Running;
 
@@ -233,4 +235,59 @@ async fn a_plain_get_tells_a_page_once_what_init_has_refused() {
     assert_eq!(head.status, 401);
     assert_eq!(plain().await, (401, "who are you?\n".to_owned()));
     assert_eq!(plain().await.0, 426);
+}
+
+/// Counts answers that stand one behind the other, each whole.
+fn whole_answers(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let (head, body) = bytes.split_at(end.expect("a whole head") + 4);
+        let head = Head::parse(std::str::from_utf8(head).unwrap());
+        let len: usize = head.header("content-length").unwrap().parse().unwrap();
+        assert!(body.len() >= len, "{} of {len} bytes", body.len());
+        bytes = &body[len..];
+        count += 1;
+    }
+    count
+}
+
+/// How many of so many requests are answered, the last of which ends the connection, where the
+/// client reads only when the server ends.
+async fn answered_in_a_shutdown(asked: usize) -> usize {
+    let listening = TcpSocket::new_v4().unwrap();
+    listening.set_send_buffer_size(4096).unwrap();
+    listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let ws = Server::new(Routes::table()).build().unwrap();
+    let hub = ws.hub();
+    let mut server = Running::start_on(ws, listening.listen(1).unwrap());
+    let reading = TcpSocket::new_v4().unwrap();
+    reading.set_recv_buffer_size(4096).unwrap();
+    let mut client = reading.connect(server.address).await.unwrap();
+    let ask = |line| format!("GET /ws-server/client.js HTTP/1.1\r\n{HOST}\r\n{line}\r\n");
+    let requests = ask("").repeat(asked - 1) + &ask("Connection: close\r\n");
+    client.write_all(requests.as_bytes()).await.unwrap();
+    client.readable().await.unwrap();
+    server.stop();
+    until("the server ends", || hub.is_shutting_down()).await;
+    let mut bytes = Vec::new();
+    let read = within("the end", client.read_to_end(&mut bytes)).await;
+    read.unwrap();
+    server.stopped().await;
+    whole_answers(&bytes)
+}
+
+/// The system takes some answers, hyper has one more, and the others it does not begin. Where that
+/// one is the last, nothing but its end is left to do.
+#[tokio::test]
+async fn in_a_shutdown_answers_are_written_to_their_end() {
+    const ASKED: std::ops::Range<usize> = 2..40;
+    let mut answered = Vec::new();
+    for asked in ASKED {
+        answered.push(answered_in_a_shutdown(asked).await);
+    }
+    let most = *answered.iter().max().unwrap();
+    assert!(most < ASKED.end - 1, "all were answered at once");
+    let expected: Vec<usize> = ASKED.map(|asked| asked.min(most)).collect();
+    assert_eq!(answered, expected);
 }

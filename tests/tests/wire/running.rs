@@ -24,7 +24,13 @@ pub struct Running {
 impl Running {
     /// Serves the routes alone.
     pub async fn start(ws: Ws) -> Self {
-        let (listener, stop, stopped) = place().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(ws, listener)
+    }
+
+    /// Serves the routes alone on this listener.
+    pub fn start_on(ws: Ws, listener: TcpListener) -> Self {
+        let (stop, stopped) = stopping();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(ws.run_until(listener, stopped));
         Self {
@@ -41,8 +47,9 @@ impl Running {
         F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
         R: Reply + 'static,
     {
-        let (listener, stop, stopped) = place().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (stop, stopped) = stopping();
         let served = tokio::spawn(ws.serve_until(filter, listener, stopped));
         Self {
             address,
@@ -54,8 +61,9 @@ impl Running {
 
     /// Serves the filter under warp's own server.
     pub async fn under_warp(ws: Ws, filter: WsFilter) -> Self {
-        let (listener, stop, stopped) = place().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (stop, stopped) = stopping();
         let server = warp::serve(filter).incoming(listener).graceful(stopped);
         Self {
             address,
@@ -80,14 +88,13 @@ impl Running {
     }
 }
 
-/// A listener, and how its server is told to stop.
-async fn place() -> (TcpListener, oneshot::Sender<()>, impl Future<Output = ()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// How a server is told to stop.
+fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move {
         let _ = stopped.await;
     };
-    (listener, stop, stopped)
+    (stop, stopped)
 }
 
 /// What the connections of one test tell.

@@ -46,7 +46,7 @@ impl Wish {
     }
 }
 
-/// Reads the wish of a request, in the order method, upgrade, version, key.
+/// Reads the wish of a request, in the order method, upgrade, body, version, key.
 ///
 /// # Errors
 ///
@@ -72,8 +72,21 @@ pub(super) fn wish(request: &Request<'_>) -> Result<Wish, Refusal> {
     if !names(headers, &header::CONNECTION, "upgrade") {
         return Err(Refusal::BAD_REQUEST.body("the header `Connection` must name `Upgrade`"));
     }
+    no_body(headers)?;
     version(headers)?;
     key(headers).map(Wish::Connect)
+}
+
+/// The bytes behind the head are frames. What a body of the request would be, to whoever stands
+/// before this server, must not be read as such (RFC 9112, section 11.2).
+fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut lengths = headers.get_all(&header::CONTENT_LENGTH).iter();
+    if headers.contains_key(&header::TRANSFER_ENCODING)
+        || lengths.any(|length| length.as_bytes().trim_ascii() != b"0")
+    {
+        return Err(Refusal::BAD_REQUEST.body("an opening handshake has no body"));
+    }
+    Ok(())
 }
 
 /// Section 4.2.1, item 6; the answer to another version is section 4.4's.

@@ -28,7 +28,7 @@ pub(super) struct Clock {
     fires: Option<Instant>,
 }
 
-/// The times that most connections do not have.
+/// The times that many connections do not have.
 #[derive(Default)]
 struct Rare {
     expiry: Option<Instant>,

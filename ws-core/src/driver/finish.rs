@@ -22,7 +22,7 @@ impl<H: Send + 'static> Driver<H> {
     /// Ends everything but the handler, and calls `terminate`. Where nobody has said why
     /// the connection ends, `reason` is why.
     pub(super) fn begin_finish(&mut self, reason: CloseReason) {
-        // The stream is closed before the handler hears of it.
+        // With `end` below: the stream is closed before the handler hears of it.
         self.transport = None;
         self.held = None;
         self.ahead = None;

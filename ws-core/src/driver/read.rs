@@ -108,7 +108,7 @@ impl<H: Send + 'static> Driver<H> {
                 }
                 None => {}
             }
-            match self.decoder.decode(&mut input) {
+            match self.decoder.decode_any(&mut input) {
                 Ok(Some(event)) => self.event(event, cx, worker),
                 Ok(None) => return,
                 Err(error) => self.fail(error),

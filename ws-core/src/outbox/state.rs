@@ -329,10 +329,13 @@ impl State {
     /// Drops the oldest frames of a topic until a new one fits.
     pub(super) fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
         while !self.fits(len, outbox) && self.drop_oldest(topic) {}
+        outbox
+            .waiting
+            .store(!self.queue.is_empty(), Ordering::Relaxed);
     }
 
     /// Drops the oldest frame of a topic whose beginning is not written. Returns whether there
-    /// was one. In a queue of one topic it is the first or the second frame: the others are not
+    /// was one. Where the queue is full of the topic it is one of the first: the others are not
     /// looked at, as every publish to a client that is behind drops one.
     fn drop_oldest(&mut self, topic: u64) -> bool {
         let mut begins = !self.started;

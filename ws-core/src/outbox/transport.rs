@@ -82,7 +82,7 @@ pub trait DirectWrite: Send + Sync {
 }
 
 /// A stream of bytes that no task needs for itself, such as a TCP stream: publishers write to it
-/// as well as the connection's own task. Dropping the last handle ends it in order.
+/// as well as the connection's own task.
 pub trait SharedTransport: DirectWrite + 'static {
     /// As [`Transport::poll_read`].
     ///
@@ -119,6 +119,9 @@ pub trait SharedTransport: DirectWrite + 'static {
     ///
     /// Any error of the stream; the connection ends in any case.
     fn shutdown(&self) -> io::Result<()>;
+
+    /// As [`Transport::ends_on_drop`], of the last handle.
+    fn ends_on_drop(&self) -> bool;
 }
 
 impl Transport for Arc<dyn SharedTransport> {
@@ -151,7 +154,7 @@ impl Transport for Arc<dyn SharedTransport> {
     }
 
     fn ends_on_drop(&self) -> bool {
-        true
+        (**self).ends_on_drop()
     }
 }
 

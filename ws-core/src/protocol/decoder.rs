@@ -25,8 +25,8 @@ pub enum Role {
 
 /// Turns the bytes of one connection into events.
 ///
-/// A frame that lies whole in the input is lent from there: unmasked in place, nothing copied and
-/// nothing allocated. Everything unfinished is kept in one allocation that exists only as long as
+/// A frame that lies whole in the input is lent from there: unmasked in place, and nothing is
+/// allocated. Short text may be moved to the front by some bytes, over its header. Everything unfinished is kept in one allocation that exists only as long as
 /// it is needed, so that an idle decoder takes [`size_of::<Decoder>()`](size_of), at most 40
 /// bytes.
 ///
@@ -133,7 +133,7 @@ impl Decoder {
             return None;
         }
         let whole = take_front(input, frame.size + frame.len);
-        let start = if frame.text {
+        let start = if frame.text && frame.len < SHORT_TEXT {
             aligned(whole, frame.size)
         } else {
             frame.size
@@ -148,7 +148,7 @@ impl Decoder {
 
     /// The next event of any input.
     #[inline(never)]
-    fn decode_any<'b>(
+    pub(crate) fn decode_any<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -327,6 +327,9 @@ impl Decoder {
         self.unfinished.take_if(|u| u.is_idle());
     }
 }
+
+/// Text of so many bytes is validated by vectors, wherever it lies.
+const SHORT_TEXT: usize = 64;
 
 /// Moves the payload that begins at `start` to the front, over the header, as far as that puts
 /// it to the boundary of a word. Returns where it begins now.

@@ -48,7 +48,7 @@ pub(super) fn copy_text(text: &str) -> String {
 /// Keeps the buffer of a payload that nobody needs any more, if nobody else has it.
 #[inline]
 pub(crate) fn keep(payload: Bytes) {
-    // What is unique becomes a vector without a copy.
+    // What is unique becomes a vector without an allocation.
     if (1..=MOST).contains(&payload.len()) && payload.is_unique() {
         let mut spare = Vec::from(payload);
         if spare.capacity() <= MOST {

@@ -78,15 +78,10 @@ impl Http {
     async fn accept(self: Arc<Self>, listener: TcpListener, application: impl Application) {
         let mut backoff = Backoff::default();
         let mut earliest = Earliest::default();
-        if INHERITS_NODELAY {
-            send_at_once(&listener);
-        }
         while let Ok(place) = self.room.clone().acquire_owned().await {
             let (stream, peer) = accepted(&listener, &mut backoff).await;
             earliest.keep();
-            if !INHERITS_NODELAY {
-                send_at_once(&stream);
-            }
+            send_at_once(&stream);
             let (http, application) = (self.clone(), application.clone());
             self.connections.spawn(async move {
                 let draining = http.draining.cancelled();
@@ -124,9 +119,6 @@ async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, 
         }
     }
 }
-
-/// Whether an accepted connection has the options of its listener, which saves setting them.
-const INHERITS_NODELAY: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// A timer that is nearly always the first of all to fire, while connections come.
 ///
@@ -205,17 +197,6 @@ mod tests {
         assert!(!backoff.is_first());
         backoff.reset();
         assert_eq!(backoff.next().as_millis(), 5);
-    }
-
-    #[tokio::test]
-    async fn accepted_connections_send_at_once_where_their_listener_does() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        send_at_once(&listener);
-        let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect(address).await.unwrap();
-        let (accepted, _) = accepted(&listener, &mut Backoff::default()).await;
-        assert_eq!(accepted.nodelay().unwrap(), INHERITS_NODELAY);
-        drop(client);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -27,7 +27,7 @@ use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival, Found};
 use crate::shared::Shared;
 
-/// The routes, and before everything else this filter.
+/// The routes, and this filter for everything else.
 #[derive(Clone)]
 pub(super) struct Alone {
     pub(super) shared: Arc<Shared>,
@@ -53,15 +53,21 @@ impl Application for Alone {
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
             () = draining => {
-                Pin::new(&mut connection).graceful_shutdown();
+                // A 101 that is half written is written to its end: that connection closes by
+                // itself.
+                if opened.is_empty() {
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
                 poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }
         }?;
-        if let Some(opened) = opened.take() {
-            let parts = connection.into_parts();
-            let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
-            opened.start(transport, early);
-        }
+        let Some(opened) = opened.take() else {
+            // Without an upgrade the shutdown is hyper's: answers may still wait to be written.
+            return connection.await;
+        };
+        let parts = connection.into_parts();
+        let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
+        opened.start(transport, early);
         Ok(())
     }
 }
@@ -72,12 +78,20 @@ impl Application for Alone {
 struct Waiting(Arc<Mutex<Option<Box<dyn Opened>>>>);
 
 impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Opened>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn put(&self, opened: Option<Box<dyn Opened>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        *self.lock() = opened;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_none()
     }
 
     fn take(&self) -> Option<Box<dyn Opened>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
     }
 }
 

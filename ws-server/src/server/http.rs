@@ -1,4 +1,4 @@
-//! HTTP/1.1 on one connection: hyper around the application's warp filter.
+//! HTTP/1.1 on one connection: hyper around what a server serves.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
