@@ -76,8 +76,7 @@ enum Phase {
 }
 
 /// The frames that wait for one client.
-///
-/// In this order: see [`State`].
+// In this order, as `State` is: what each message looks at stands together.
 #[repr(C)]
 pub struct Outbox {
     /// Whether the queue holds anything; read without the lock by the connection's task.
