@@ -9,7 +9,6 @@ use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::path::{FullPath, Tail};
 use warp::{Filter, Rejection};
-use ws_core::admit;
 
 use crate::handshake::{self, Arrival};
 use crate::shared::Shared;
@@ -99,14 +98,9 @@ fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Reje
         None => ("/", "/"),
         Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),
     };
-    // The asterisk of `OPTIONS *` is no path.
-    if !rest.starts_with('/') {
-        return Err(warp::reject::not_found());
-    }
-    match admit::route(shared.router.find(rest)) {
+    match handshake::find(shared, rest) {
         None => Err(warp::reject::not_found()),
-        Some(Ok((route, params))) => Ok((Ok((route.clone(), params)), whole.to_owned())),
-        Some(Err(refusal)) => Ok((Err(refusal), whole.to_owned())),
+        Some(found) => Ok((found, whole.to_owned())),
     }
 }
 

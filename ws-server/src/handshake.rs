@@ -22,6 +22,16 @@ use crate::shared::Shared;
 /// Where a request goes: the route and its parameters, or the answer to a broken path.
 pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
 
+/// Where a request with this path goes; `None` where no route has it. The asterisk of `OPTIONS *`
+/// is no path.
+pub(crate) fn find(shared: &Shared, path: &str) -> Option<Found> {
+    if !path.starts_with('/') {
+        return None;
+    }
+    let found = admit::route(shared.router.find(path))?;
+    Some(found.map(|(route, params)| (route.clone(), params)))
+}
+
 /// The rest of a request whose path belongs to a route.
 pub(crate) struct Arrival {
     pub(crate) method: Method,

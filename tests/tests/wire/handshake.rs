@@ -251,42 +251,6 @@ const FORMS: &[(&str, &[&str], u16)] = &[
         400,
     ),
     ("no Connection", &[HOST, UPGRADE, VERSION, SAMPLE], 400),
-    (
-        "a body",
-        &[
-            HOST,
-            CONNECTION,
-            UPGRADE,
-            VERSION,
-            SAMPLE,
-            "Content-Length: 20",
-        ],
-        400,
-    ),
-    (
-        "a body of chunks",
-        &[
-            HOST,
-            CONNECTION,
-            UPGRADE,
-            VERSION,
-            SAMPLE,
-            "Transfer-Encoding: chunked",
-        ],
-        400,
-    ),
-    (
-        "a body of no bytes",
-        &[
-            HOST,
-            CONNECTION,
-            UPGRADE,
-            VERSION,
-            SAMPLE,
-            "Content-Length: 0",
-        ],
-        101,
-    ),
     ("no Host", &[CONNECTION, UPGRADE, VERSION, SAMPLE], 400),
     (
         "two Hosts",

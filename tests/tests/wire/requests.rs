@@ -182,6 +182,19 @@ async fn init_decides_on_the_answer() {
 }
 
 #[tokio::test]
+async fn an_opening_handshake_has_no_body() {
+    let server = running().await;
+    for (line, status) in [
+        ("Content-Length: 20", 400),
+        ("Transfer-Encoding: chunked", 400),
+        ("Content-Length: 0", 101),
+    ] {
+        let (head, _) = Client::ask(server.address, &upgrade("/echo", &[line])).await;
+        assert_eq!(head.status, status, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn frames_in_the_packet_of_the_request_are_handled() {
     let server = running().await;
     let mut client = Client::connect(server.address).await;

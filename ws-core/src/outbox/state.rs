@@ -69,6 +69,13 @@ impl State {
         }
     }
 
+    /// Says to the connection's task whether anything waits.
+    fn tell_waiting(&self, outbox: &Outbox) {
+        outbox
+            .waiting
+            .store(!self.queue.is_empty(), Ordering::Relaxed);
+    }
+
     pub(super) fn set_waker(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(known) => known.clone_from(waker),
@@ -295,9 +302,7 @@ impl State {
                 }
             }
         }
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
+        self.tell_waiting(outbox);
         close && self.queue.back().is_none_or(|chunk| chunk.topic != CLOSE)
     }
 
@@ -329,9 +334,7 @@ impl State {
     /// Drops the oldest frames of a topic until a new one fits.
     pub(super) fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
         while !self.fits(len, outbox) && self.drop_oldest(topic) {}
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
+        self.tell_waiting(outbox);
     }
 
     /// Drops the oldest frame of a topic whose beginning is not written. Returns whether there
@@ -381,9 +384,7 @@ impl State {
             !dropping
         });
         self.dropped += dropped;
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
+        self.tell_waiting(outbox);
         before - self.bytes
     }
 }

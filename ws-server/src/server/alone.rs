@@ -18,13 +18,12 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use warp::reply::Response;
-use ws_core::admit;
 use ws_core::driver::Opened;
 
 use super::http::{Application, ForPeer};
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
-use crate::handshake::{self, Arrival, Found};
+use crate::handshake::{self, Arrival};
 use crate::shared::Shared;
 
 /// The routes, and this filter for everything else.
@@ -103,24 +102,13 @@ struct Requests {
     opened: Waiting,
 }
 
-impl Requests {
-    /// The route of a request, or `None` where it is not for a route.
-    fn find(&self, path: &str) -> Option<Found> {
-        if !path.starts_with('/') {
-            return None;
-        }
-        let found = admit::route(self.shared.router.find(path))?;
-        Some(found.map(|(route, params)| (route.clone(), params)))
-    }
-}
-
 impl Service<Request<Incoming>> for Requests {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let Some(found) = self.find(request.uri().path()) else {
+        let Some(found) = handshake::find(&self.shared, request.uri().path()) else {
             return Box::pin(ForPeer::new(self.rest.clone(), self.peer).call(request));
         };
         let (head, _) = request.into_parts();

@@ -81,9 +81,6 @@ pub(super) struct ForPeer<A> {
     peer: SocketAddr,
 }
 
-/// The answer to one request.
-pub(super) type Answers<A> = Either<Ready<Result<Response, Infallible>>, A>;
-
 impl ForPeer<()> {
     pub(super) fn new(
         filter: WsFilter,
@@ -104,7 +101,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answers<A::Future>;
+    type Future = Either<Ready<Result<Response, Infallible>>, A::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if !has_path(&request) {
