@@ -185,9 +185,13 @@ impl<H: Send + 'static> Ready<H> {
 }
 
 impl<H: Send + 'static> Opened for Ready<H> {
-    fn start(mut self: Box<Self>, transport: Io, early: Bytes) {
+    fn start(mut self: Box<Self>, mut transport: Io, early: Bytes) {
         if let Some((_, context, _)) = &self.parts {
-            context.socket.shared().outbox().connect(transport.direct());
+            context
+                .socket
+                .shared()
+                .outbox()
+                .connect(transport.get_mut().direct());
         }
         self.run(Some(transport), &early);
     }

@@ -173,13 +173,6 @@ impl Io {
             Self::Own(own) => &mut **own,
         }
     }
-
-    pub(crate) fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
-        match self {
-            Self::Shared(shared) => shared.direct(),
-            Self::Own(own) => own.direct(),
-        }
-    }
 }
 
 impl<T: Transport> From<Box<T>> for Io {
