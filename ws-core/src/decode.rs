@@ -5,13 +5,15 @@
     reason = "calls for each message of a burst, which the compiler keeps apart by itself"
 )]
 
+use std::fmt;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
 
 use crate::close::{Close, CloseCode};
 use crate::message::Message;
-use crate::protocol::Incoming;
+use crate::protocol::{BinaryData, Incoming, TextData};
 
 /// Why a message did not become the payload that the hook asks for.
 ///
@@ -32,6 +34,15 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// The payload is not what it should be, for this reason: the error of a decoder.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is named in `map_err`, which gives the error away"
+    )]
+    pub fn malformed(reason: impl fmt::Display) -> Self {
+        Self::Malformed(reason.to_string())
+    }
+
     /// The close code of this error (RFC 6455, section 7.4.1).
     pub const fn close_code(&self) -> CloseCode {
         match self {
@@ -76,32 +87,206 @@ pub struct Json<T>(pub T);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MsgPack<T>(pub T);
 
+/// One whole message from the client, as a payload type of your own reads it: see
+/// [`FromMessage`].
+///
+/// It is lent from the read buffer if it lies there whole: to look at it copies nothing, to keep
+/// it copies it once. A message that arrived in pieces is owned already, and is kept without a
+/// copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Payload<'m>(Incoming<'m>);
+
+impl<'m> Payload<'m> {
+    #[inline(always)]
+    pub(crate) fn new(incoming: Incoming<'m>) -> Self {
+        Self(incoming)
+    }
+
+    /// Whether it is a text message; else it is a binary one.
+    pub fn is_text(&self) -> bool {
+        matches!(self.0, Incoming::Text(_))
+    }
+
+    /// The text of a text message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::ExpectedText`] if it is binary.
+    pub fn text(&self) -> Result<&str, DecodeError> {
+        match &self.0 {
+            Incoming::Text(text) => Ok(text.as_str()),
+            Incoming::Binary(_) => Err(DecodeError::ExpectedText),
+        }
+    }
+
+    /// The bytes of a binary message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::ExpectedBinary`] if it is text.
+    pub fn binary(&self) -> Result<&[u8], DecodeError> {
+        match &self.0 {
+            Incoming::Binary(data) => Ok(data.as_slice()),
+            Incoming::Text(_) => Err(DecodeError::ExpectedBinary),
+        }
+    }
+
+    /// The bytes of a message of either kind.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Incoming::Text(text) => text.as_str().as_bytes(),
+            Incoming::Binary(data) => data.as_slice(),
+        }
+    }
+
+    /// The size in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the message is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'m> From<&'m Message> for Payload<'m> {
+    fn from(message: &'m Message) -> Self {
+        Self(match message {
+            Message::Text(text) => Incoming::Text(TextData::Borrowed(text)),
+            Message::Binary(bytes) => Incoming::Binary(BinaryData::Borrowed(bytes)),
+        })
+    }
+}
+
 /// What the first argument of `message` may be.
 ///
-/// `String` and [`ByteString`] take text, [`Bytes`] takes binary, [`Message`] takes
-/// both, [`Json`] takes text. `Result<P, DecodeError>` takes everything and lets the
-/// hook see what could not be decoded; without it the connection is closed with the
-/// code of the error.
+/// | type | takes |
+/// |---|---|
+/// | `String`, [`ByteString`] | text |
+/// | [`Bytes`] | binary |
+/// | [`Message`] | both |
+/// | [`Json<T>`](Json) | text |
+/// | `MsgPack<T>`, with the feature `msgpack` | binary |
+/// | `Result<P, DecodeError>` | what `P` takes, and lets the hook see what could not be decoded |
+///
+/// If the message is of another kind the connection is closed with 1003, if it does not decode
+/// with 1007, unless the hook takes a `Result`.
+///
+/// # Types of your own
+///
+/// A format of your own is a type that implements this trait, and [`IntoReply`] if it is sent
+/// too:
+///
+/// ```
+/// use ws_server::decode::{DecodeError, FromMessage, Payload};
+/// use ws_server::prelude::*;
+/// use ws_server::reply::{IntoReply, Reply};
+///
+/// /// A value as CBOR, in a binary message.
+/// struct Cbor<T>(T);
+///
+/// impl<T: serde::de::DeserializeOwned> FromMessage for Cbor<T> {
+///     fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+///         ciborium::from_reader(payload.binary()?)
+///             .map(Cbor)
+///             .map_err(DecodeError::malformed)
+///     }
+/// }
+///
+/// impl<T: serde::Serialize> IntoReply for Cbor<T> {
+///     fn into_reply(self) -> Reply {
+///         let mut bytes = Vec::new();
+///         // An error is logged, and closes the connection with 1011.
+///         let encoded = ciborium::into_writer(&self.0, &mut bytes).or_close();
+///         encoded.map(|()| Message::binary(bytes)).into_reply()
+///     }
+/// }
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Reading { celsius: f32 }
+///
+/// struct Thermometer;
+///
+/// #[ws_handler]
+/// impl Thermometer {
+///     fn init() -> Self {
+///         Thermometer
+///     }
+///
+///     fn message(&mut self, Cbor(reading): Cbor<Reading>) -> Cbor<Reading> {
+///         Cbor(Reading { celsius: reading.celsius + 0.5 })
+///     }
+/// }
+/// ```
+///
+/// The types of the library can be taken by the kind of the message. This socket takes commands
+/// as JSON text, and an upload as raw binary messages:
+///
+/// ```
+/// use ws_server::decode::{DecodeError, FromMessage, Payload};
+/// use ws_server::prelude::*;
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(tag = "type", rename_all = "snake_case")]
+/// enum Command { Begin { name: String }, End }
+///
+/// enum Input { Command(Command), Chunk(Bytes) }
+///
+/// impl FromMessage for Input {
+///     fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+///         if payload.is_text() {
+///             Json::from_message(payload).map(|Json(command)| Input::Command(command))
+///         } else {
+///             Bytes::from_message(payload).map(Input::Chunk)
+///         }
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Upload { name: String, size: usize }
+///
+/// #[ws_handler]
+/// impl Upload {
+///     fn init() -> Self {
+///         Upload::default()
+///     }
+///
+///     fn message(&mut self, input: Input) -> Option<String> {
+///         match input {
+///             Input::Command(Command::Begin { name }) => *self = Upload { name, size: 0 },
+///             Input::Chunk(chunk) => self.size += chunk.len(),
+///             Input::Command(Command::End) => {
+///                 return Some(format!("{} has {} bytes", self.name, self.size));
+///             }
+///         }
+///         None
+///     }
+/// }
+/// ```
+///
+/// [`IntoReply`]: crate::reply::IntoReply
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no payload of `message`",
     label = "not a payload",
     note = "the payload comes first: `String`, `Bytes`, `Message`, `Json<T>`, or \
             `Result<Json<T>, DecodeError>` to see what does not decode",
-    note = "for a type of your own, derive `serde::Deserialize` and take `Json<T>`"
+    note = "for a type of your own, derive `serde::Deserialize` and take `Json<T>`, or implement \
+            `FromMessage` for a format of its own"
 )]
 pub trait FromMessage: Sized {
     /// Decodes a whole message.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where the message is of the wrong kind or does not decode.
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError>;
+    /// [`DecodeError`] if the message is of the wrong kind or does not decode.
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError>;
 }
 
 impl FromMessage for String {
     #[inline(always)]
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        match incoming {
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        match payload.0 {
             Incoming::Text(text) => Ok(text.into_string()),
             Incoming::Binary(_) => Err(DecodeError::ExpectedText),
         }
@@ -110,15 +295,15 @@ impl FromMessage for String {
 
 impl FromMessage for ByteString {
     #[inline(always)]
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        String::from_message(incoming).map(Self::from)
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        String::from_message(payload).map(Self::from)
     }
 }
 
 impl FromMessage for Bytes {
     #[inline(always)]
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        match incoming {
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        match payload.0 {
             Incoming::Binary(bytes) => Ok(bytes.into_bytes()),
             Incoming::Text(_) => Err(DecodeError::ExpectedBinary),
         }
@@ -127,8 +312,8 @@ impl FromMessage for Bytes {
 
 impl FromMessage for Message {
     #[inline(always)]
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        Ok(match incoming {
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        Ok(match payload.0 {
             Incoming::Text(text) => Self::text(text.into_string()),
             Incoming::Binary(bytes) => Self::Binary(bytes.into_bytes()),
         })
@@ -136,32 +321,24 @@ impl FromMessage for Message {
 }
 
 impl<T: DeserializeOwned> FromMessage for Json<T> {
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        match incoming {
-            Incoming::Text(text) => match serde_json::from_str(text.as_str()) {
-                Ok(value) => Ok(Self(value)),
-                Err(error) => Err(DecodeError::Malformed(error.to_string())),
-            },
-            Incoming::Binary(_) => Err(DecodeError::ExpectedText),
-        }
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        serde_json::from_str(payload.text()?)
+            .map(Self)
+            .map_err(DecodeError::malformed)
     }
 }
 
 #[cfg(feature = "msgpack")]
 impl<T: DeserializeOwned> FromMessage for MsgPack<T> {
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        match incoming {
-            Incoming::Binary(bytes) => match rmp_serde::from_slice(bytes.as_slice()) {
-                Ok(value) => Ok(Self(value)),
-                Err(error) => Err(DecodeError::Malformed(error.to_string())),
-            },
-            Incoming::Text(_) => Err(DecodeError::ExpectedBinary),
-        }
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        rmp_serde::from_slice(payload.binary()?)
+            .map(Self)
+            .map_err(DecodeError::malformed)
     }
 }
 
 impl<P: FromMessage> FromMessage for Result<P, DecodeError> {
-    fn from_message(incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        Ok(P::from_message(incoming))
+    fn from_message(payload: Payload<'_>) -> Result<Self, DecodeError> {
+        Ok(P::from_message(payload))
     }
 }

@@ -11,11 +11,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::close::{Close, CloseReason};
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, Payload};
 use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Opening};
 use crate::hook;
-use crate::protocol::Incoming;
 use crate::reply::Reply;
 
 /// A handler of WebSocket connections on the route with the marker `R`.
@@ -47,8 +46,8 @@ pub trait Handler<R>: Sized + Send + 'static {
 
     /// One whole message from the client. Without the hook, data is refused with 1003
     /// (RFC 6455, section 7.4.1).
-    fn message(call: Call<'_, Self>, incoming: Incoming<'_>) -> Step<Self> {
-        let _ = (call, incoming);
+    fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
+        let _ = (call, payload);
         Call::no_data_taken()
     }
 
@@ -296,7 +295,7 @@ impl Finish {
 /// The hooks of a handler on one route. They are all that is compiled once per route;
 /// the life of the connection is compiled once per handler.
 pub struct Hooks<H> {
-    pub(crate) message: fn(Call<'_, H>, Incoming<'_>) -> Step<H>,
+    pub(crate) message: fn(Call<'_, H>, Payload<'_>) -> Step<H>,
     pub(crate) info: fn(Call<'_, H>) -> Option<Step<H>>,
     pub(crate) terminate: fn(Ending<H>) -> Finish,
 }

@@ -186,8 +186,9 @@ impl Hub {
         };
         // Sockets first: a page's handler has nothing to say to one that is closed.
         for of_page in [false, true] {
-            let all = self.connections(of_page);
-            let all: Vec<_> = all.values().filter_map(Weak::upgrade).collect();
+            let connections = self.connections(of_page);
+            let all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
+            drop(connections);
             for connection in all {
                 connection.shut_down(times.0, times.1);
             }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::time::Instant;
 
 use crate::error::{NotifyError, log_panic};
+use crate::message::Message;
 use crate::timer::{Due, TimerId, Timers};
 
 /// Says that `T` is the mailbox type of a handler: the first argument of its `info`.
@@ -35,15 +36,21 @@ pub(crate) struct MailSlot {
 }
 
 /// A mailbox whose type is known to the handler alone.
+///
+/// Values run code of the application when they are cloned, converted or dropped, and that code
+/// may use the same mailbox: none of it runs under the lock.
 trait AnyMailbox: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    /// Moves what is due into the mailbox; returns how many were moved.
-    fn fire(&self, now: Instant) -> usize;
+    /// Moves what is due into the mailbox, and counts it as waiting.
+    fn fire(&self, now: Instant, waiting: &AtomicUsize);
     fn next_due(&self) -> Option<Instant>;
     fn cancel(&self, id: TimerId) -> bool;
     fn has_timer(&self, id: TimerId) -> bool;
     fn close(&self);
 }
+
+/// Makes a notification of what a topic has published; `None` if that cannot be read.
+pub(crate) type Read<T> = fn(Message) -> Option<T>;
 
 /// The mailbox of a handler whose `info` takes a `T`.
 struct Mailbox<T> {
@@ -61,8 +68,46 @@ struct Inner<T> {
 }
 
 struct Mail<T> {
-    value: T,
+    content: Content<T>,
     source: Source,
+}
+
+/// What a notification is made of.
+pub(crate) enum Content<T> {
+    /// The notification itself.
+    Value(T),
+    /// A message of a topic, which becomes the notification in the task of the handler.
+    Heard(Message, Read<T>),
+}
+
+impl<T> Content<T> {
+    /// The notification; `None` if what was heard cannot be read.
+    pub(crate) fn open(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Heard(message, read) => read(message),
+        }
+    }
+}
+
+/// Why a mailbox took nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Untaken {
+    Full,
+    Closed,
+}
+
+impl<T> Inner<T> {
+    /// Whether one more notification is taken.
+    fn room(&self, limit: usize) -> Result<(), Untaken> {
+        if self.closed {
+            Err(Untaken::Closed)
+        } else if self.notified >= limit {
+            Err(Untaken::Full)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Where a notification came from.
@@ -84,16 +129,34 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
         self
     }
 
-    fn fire(&self, now: Instant) -> usize {
-        let mut inner = self.lock();
-        let mut fired = 0;
-        while let Some(Due { value, repeats }) = inner.timers.next(now) {
-            let source = repeats.map_or(Source::Once, Source::Every);
-            inner.fired += usize::from(repeats.is_none());
-            inner.queue.push_back(Mail { value, source });
-            fired += 1;
+    fn fire(&self, now: Instant, waiting: &AtomicUsize) {
+        loop {
+            let mut inner = self.lock();
+            let Some(due) = inner.timers.next(now) else {
+                return;
+            };
+            let (value, source) = match due {
+                Due::Once(value) => {
+                    inner.fired += 1;
+                    (value, Source::Once)
+                }
+                Due::Every(id, mut make) => {
+                    drop(inner);
+                    let value = make();
+                    inner = self.lock();
+                    // Making it may have cancelled the timer, or closed the mailbox.
+                    if let Err(make) = inner.timers.put_back(id, make) {
+                        drop(inner);
+                        drop((value, make));
+                        continue;
+                    }
+                    (value, Source::Every(id))
+                }
+            };
+            let content = Content::Value(value);
+            inner.queue.push_back(Mail { content, source });
+            waiting.fetch_add(1, Ordering::Release);
         }
-        fired
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -101,7 +164,9 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
     }
 
     fn cancel(&self, id: TimerId) -> bool {
-        self.lock().timers.cancel(id)
+        let cancelled = self.lock().timers.cancel(id);
+        // Its value is dropped here, and not under the lock.
+        cancelled.is_some()
     }
 
     fn has_timer(&self, id: TimerId) -> bool {
@@ -111,7 +176,6 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
     fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        // The values may be of a type whose `Drop` runs user code: not under the lock.
         let queue = std::mem::take(&mut inner.queue);
         let timers = std::mem::take(&mut inner.timers);
         drop(inner);
@@ -155,17 +219,34 @@ impl MailSlot {
         limit: usize,
     ) -> Result<(), NotifyError<T>> {
         let mut inner = self.mailbox::<T>().lock();
-        if inner.closed {
-            return Err(NotifyError::Closed(value));
+        match inner.room(limit) {
+            Ok(()) => {
+                self.leave(&mut inner, Content::Value(value));
+                Ok(())
+            }
+            Err(Untaken::Full) => Err(NotifyError::Full(value)),
+            Err(Untaken::Closed) => Err(NotifyError::Closed(value)),
         }
-        if inner.notified >= limit {
-            return Err(NotifyError::Full(value));
-        }
+    }
+
+    /// Leaves what a topic has published, to be read when it is the handler's turn.
+    pub(crate) fn hear<T: Send + 'static>(
+        &self,
+        message: Message,
+        read: Read<T>,
+        limit: usize,
+    ) -> Result<(), Untaken> {
+        let mut inner = self.mailbox::<T>().lock();
+        inner.room(limit)?;
+        self.leave(&mut inner, Content::Heard(message, read));
+        Ok(())
+    }
+
+    fn leave<T>(&self, inner: &mut Inner<T>, content: Content<T>) {
         inner.notified += 1;
         let source = Source::Notify;
-        inner.queue.push_back(Mail { value, source });
+        inner.queue.push_back(Mail { content, source });
         self.waiting.fetch_add(1, Ordering::Release);
-        Ok(())
     }
 
     /// Sets a timer.
@@ -185,10 +266,10 @@ impl MailSlot {
         Ok(set(&mut inner.timers, value))
     }
 
-    /// Takes the next notification. There may be room then for somebody who waits for it.
-    pub(crate) fn next<T: Send + 'static>(&self) -> Option<T> {
+    /// Takes the next notification. There may be room then for a task that waits for it.
+    pub(crate) fn next<T: Send + 'static>(&self) -> Option<Content<T>> {
         let mut inner = self.mailbox::<T>().lock();
-        let Mail { value, source } = inner.queue.pop_front()?;
+        let Mail { content, source } = inner.queue.pop_front()?;
         self.waiting.fetch_sub(1, Ordering::Release);
         match source {
             Source::Notify => inner.notified -= 1,
@@ -198,7 +279,7 @@ impl MailSlot {
         if inner.queue.is_empty() && inner.queue.capacity() > 16 {
             inner.queue = VecDeque::new();
         }
-        Some(value)
+        Some(content)
     }
 
     /// Whether anything waits.
@@ -209,7 +290,7 @@ impl MailSlot {
     /// Puts what is due into the mailbox.
     pub(crate) fn fire(&self, now: Instant) {
         if let Some(mailbox) = self.mailbox.get() {
-            self.waiting.fetch_add(mailbox.fire(now), Ordering::Release);
+            mailbox.fire(now, &self.waiting);
         }
     }
 
@@ -234,10 +315,11 @@ impl MailSlot {
     pub(crate) fn close(&self) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
+        drop(closed);
+        // One that is made from now on is made closed.
         if let Some(mailbox) = self.mailbox.get() {
             mailbox.close();
         }
-        drop(closed);
         self.waiting.store(0, Ordering::Release);
     }
 }

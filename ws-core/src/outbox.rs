@@ -6,7 +6,6 @@
 //! While that task handles a burst of messages the outbox is *corked*: pushes wait, so
 //! that the burst leaves in one write.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +20,8 @@ use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
 mod frame;
+#[cfg(test)]
+mod model_tests;
 mod packed;
 mod state;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod transport;
 
 pub use frame::{Frame, Policy};
 pub(crate) use packed::Broadcast;
+pub(crate) use state::Dropped;
 use state::{CLOSE, State};
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
@@ -132,14 +134,15 @@ impl Outbox {
     ///
     /// With `write` the frame goes straight to an idle socket, else it waits for
     /// [`flush_direct`](Self::flush_direct). A `volatile` frame is left out where
-    /// anything waits.
-    pub fn push_topic(
+    /// anything waits. What leaves the queue for it is in `dropped` then.
+    pub(crate) fn push_topic(
         &self,
         frame: &Frame,
         topic: u64,
         policy: Policy,
         write: bool,
         volatile: bool,
+        dropped: &mut Dropped,
     ) -> Delivery {
         let mut state = self.lock();
         if state.phase != Phase::Open {
@@ -151,18 +154,8 @@ impl Outbox {
             state.dropped += 1;
             return Delivery::Skipped;
         }
-        // What takes the place of older frames needs no further room, unless it is larger.
-        let replaces = policy == Policy::Latest && state.drop_topic(topic, self) >= frame.len();
-        if !replaces && !state.fits(frame.len(), self) {
-            match policy {
-                Policy::Close => return Delivery::Overflow,
-                Policy::DropOldest => state.drop_until_fits(topic, frame.len(), self),
-                Policy::DropNewest | Policy::Latest => {}
-            }
-            if !state.fits(frame.len(), self) {
-                state.dropped += 1;
-                return Delivery::Skipped;
-            }
+        if let Some(refused) = state.make_room(frame.len(), topic, policy, self, dropped) {
+            return refused;
         }
         let idle = state.queue.is_empty();
         let waker = state.put(frame, topic, write, self);
@@ -179,11 +172,12 @@ impl Outbox {
 
     /// Writes what was deferred; the connection's task does what the socket does not take.
     pub fn flush_direct(&self) {
+        let mut dropped = Dropped::default();
         let mut state = self.lock();
         if state.corked || state.queue.is_empty() {
             return;
         }
-        state.write_direct(self);
+        state.write_direct(self, &mut dropped);
         let waker = if state.queue.is_empty() && !state.broken {
             None
         } else {
@@ -207,11 +201,26 @@ impl Outbox {
     }
 
     fn end(&self, close: &Close, reason: CloseReason, discard: bool) -> bool {
+        let mut dropped = Dropped::default();
+        let first = self.end_silently(close, reason, discard.then_some(&mut dropped));
+        self.tell();
+        first
+    }
+
+    /// As [`close`](Self::close), and with `discard` as
+    /// [`discard_and_close`](Self::discard_and_close); what was discarded is in there then. It
+    /// wakes nothing: [`tell`](Self::tell) does, when the caller holds no lock.
+    pub(crate) fn end_silently(
+        &self,
+        close: &Close,
+        reason: CloseReason,
+        discard: Option<&mut Dropped>,
+    ) -> bool {
         let mut state = self.lock();
         if state.phase == Phase::Closed {
             return false;
         }
-        let unsent = discard && state.discard(self);
+        let unsent = discard.is_some_and(|dropped| state.discard(self, dropped));
         let first = state.phase == Phase::Open;
         if first {
             state.phase = Phase::Closing;
@@ -222,24 +231,25 @@ impl Outbox {
         if first || unsent {
             state.put(&Frame::whole(encode_close(close)), CLOSE, true, self);
         }
-        let waker = state.waker.clone();
-        drop(state);
-        wake(waker);
-        self.room.notify_waiters();
         first
+    }
+
+    /// Wakes the connection's task, and all that wait for room or for the end.
+    pub(crate) fn tell(&self) {
+        self.wake();
+        self.room.notify_waiters();
     }
 
     /// The connection is gone: nothing is taken or written any more. Where nobody said
     /// why yet, `reason` is why. Returns why.
     pub fn shut(&self, reason: CloseReason) -> CloseReason {
+        let mut dropped = Dropped::default();
         let mut state = self.lock();
         state.phase = Phase::Closed;
-        state.queue = VecDeque::new();
-        (state.bytes, state.frames, state.started) = (0, 0, false);
+        state.clear(self, &mut dropped);
         let direct = state.direct.take();
         let ending = state.ending.get_or_insert_with(|| Box::new(reason));
         let reason = (**ending).clone();
-        self.waiting.store(false, Ordering::Relaxed);
         drop(state);
         // This may close the socket: a publisher that looks in here does not wait for that.
         drop(direct);
@@ -255,7 +265,8 @@ impl Outbox {
 
     /// The connection's task has ended: nobody is woken any more.
     pub fn release(&self) {
-        self.lock().waker = None;
+        let waker = self.lock().waker.take();
+        drop(waker);
     }
 
     /// Why the connection ends or has ended, once somebody said so.
@@ -349,12 +360,13 @@ impl Outbox {
         now: Instant,
         uncork: bool,
     ) -> (io::Result<()>, Status) {
+        let mut dropped = Dropped::default();
         let mut state = self.lock();
         if uncork {
             state.corked = false;
         }
         let before = state.bytes;
-        let result = state.flush(cx, cork, transport, now, self);
+        let result = state.flush(cx, cork, transport, now, self, &mut dropped);
         // Also after an error: the buffer is the thread's, and the next connection's.
         cork.clear();
         // Told only where room appeared: who waits for it may be the hook of this very task.

@@ -17,7 +17,7 @@ use crate::id::ConnectionId;
 use crate::limits::{Limits, OnFull};
 use crate::mailbox::MailSlot;
 use crate::message::Message;
-use crate::outbox::{Frame, Outbox, Refused};
+use crate::outbox::{Dropped, Frame, Outbox, Refused};
 use crate::protocol::Deflate;
 use crate::session::{Attachment, Session, SessionSocket};
 use crate::topic::{Recipient, Subscription, Topics};
@@ -402,7 +402,8 @@ impl Shared {
             Err(Refused::Full) => match self.limits().on_full {
                 OnFull::Refuse => Err(SendError::Full(message)),
                 OnFull::Close => {
-                    self.overflow();
+                    self.overflow(&mut Dropped::default());
+                    self.outbox.tell();
                     Err(SendError::Closed(message))
                 }
             },
@@ -441,8 +442,9 @@ impl Recipient for Shared {
         &self.outbox
     }
 
-    fn overflow(&self) -> bool {
+    fn overflow(&self, dropped: &mut Dropped) -> bool {
         let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
-        self.fail(&close, CloseCause::Overflow)
+        let reason = CloseReason::of(CloseCause::Overflow, &close);
+        self.outbox.end_silently(&close, reason, Some(dropped))
     }
 }

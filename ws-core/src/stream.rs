@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::decode::Payload;
 use crate::driver::{Opened, Opens, Unopened, open};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
@@ -16,7 +17,6 @@ use crate::handler::{Call, Handler, Hooks, Step};
 use crate::id::ConnectionId;
 use crate::mailbox::Accepts;
 use crate::page::{AttachError, Feed, OpenError, Page, PageSocket, Room, Stream, logged_on};
-use crate::protocol::Incoming;
 use crate::session::Session;
 
 mod messages;
@@ -221,8 +221,8 @@ impl<R: HasPage> Handler<R> for PageStream {
         }
     }
 
-    fn message(call: Call<'_, Self>, incoming: Incoming<'_>) -> Step<Self> {
-        messages::receive(call, incoming)
+    fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
+        messages::receive(call, &payload)
     }
 
     fn info(call: Call<'_, Self>) -> Option<Step<Self>> {

@@ -11,14 +11,13 @@
 //! # use ws_core::error::Refusal;
 //! # use ws_core::extract::{Opening, FromConnection};
 //! # use ws_core::handler::{Call, Handler, Step};
-//! # use ws_core::protocol::Incoming;
+//! # use ws_core::decode::Payload;
 //! # use ws_core::reply::IntoReply;
 //! # struct Echo;
 //! # impl<R> Handler<R> for Echo {
 //! #     async fn init(_: &Opening<Self>) -> Result<Self, Refusal> { Ok(Echo) }
-//! #     fn message(call: Call<'_, Self>, incoming: Incoming<'_>) -> Step<Self> {
-//! #         let Incoming::Text(text) = incoming else { panic!() };
-//! #         let text = text.into_string();
+//! #     fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
+//! #         let text = payload.text().unwrap().to_owned();
 //! #         call.now(move |_, _| text.into_reply())
 //! #     }
 //! # }

@@ -15,21 +15,29 @@ pub(crate) struct Timers<T> {
     last: u64,
 }
 
-enum Timer<T> {
+/// Makes the notifications of a repeated timer.
+pub(crate) type Make<T> = Box<dyn FnMut() -> T + Send>;
+
+/// A timer that was set.
+pub(crate) enum Timer<T> {
+    /// For one notification.
     Once(T),
+    /// For one notification in every period.
     Every {
         period: Duration,
-        make: Box<dyn FnMut() -> T + Send>,
+        /// It is elsewhere while it runs.
+        make: Option<Make<T>>,
         /// An earlier tick waits in the mailbox: a later one is the same tick.
         pending: bool,
     },
 }
 
-/// A notification that is due.
-pub(crate) struct Due<T> {
-    pub(crate) value: T,
-    /// The timer that goes on, if it does.
-    pub(crate) repeats: Option<TimerId>,
+/// What is due.
+pub(crate) enum Due<T> {
+    /// A notification.
+    Once(T),
+    /// One that is still to be made; the timer goes on. Hand `Make` to [`Timers::put_back`].
+    Every(TimerId, Make<T>),
 }
 
 impl<T> Default for Timers<T> {
@@ -64,7 +72,7 @@ impl<T> Timers<T> {
         let id = self.next_id();
         let timer = Timer::Every {
             period,
-            make: Box::new(make),
+            make: Some(Box::new(make)),
             pending: false,
         };
         self.waiting.insert((first, id), timer);
@@ -80,31 +88,40 @@ impl<T> Timers<T> {
                 .filter(|first| first.key().0 <= now)?;
             let ((due, id), timer) = first.remove_entry();
             match timer {
-                Timer::Once(value) => {
-                    return Some(Due {
-                        value,
-                        repeats: None,
-                    });
-                }
+                Timer::Once(value) => return Some(Due::Once(value)),
                 Timer::Every {
                     period,
                     mut make,
                     pending,
                 } => {
-                    let value = (!pending).then(&mut make);
+                    let made = if pending { None } else { make.take() };
                     let timer = Timer::Every {
                         period,
                         make,
                         pending: true,
                     };
-                    self.waiting
-                        .insert((next_tick(due, period, now), id), timer);
-                    if let Some(value) = value {
-                        let repeats = Some(id);
-                        return Some(Due { value, repeats });
+                    let next = next_tick(due, period, now);
+                    self.waiting.insert((next, id), timer);
+                    if let Some(make) = made {
+                        return Some(Due::Every(id, make));
                     }
                 }
             }
+        }
+    }
+
+    /// Takes back what makes the notifications of a repeated timer.
+    ///
+    /// # Errors
+    ///
+    /// The timer is gone; `make` is given back, to be dropped by the caller.
+    pub(crate) fn put_back(&mut self, id: TimerId, make: Make<T>) -> Result<(), Make<T>> {
+        match self.find(id) {
+            Some(Timer::Every { make: place, .. }) => {
+                *place = Some(make);
+                Ok(())
+            }
+            _ => Err(make),
         }
     }
 
@@ -120,10 +137,14 @@ impl<T> Timers<T> {
         self.waiting.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Removes a timer. Returns whether it was there.
-    pub(crate) fn cancel(&mut self, id: TimerId) -> bool {
-        let key = self.waiting.keys().find(|(_, known)| *known == id).copied();
-        key.is_some_and(|key| self.waiting.remove(&key).is_some())
+    /// Removes a timer, to be dropped by the caller; `None` if it is not set.
+    pub(crate) fn cancel(&mut self, id: TimerId) -> Option<Timer<T>> {
+        let key = self
+            .waiting
+            .keys()
+            .find(|(_, known)| *known == id)
+            .copied()?;
+        self.waiting.remove(&key)
     }
 
     /// Whether the timer is set.
@@ -164,7 +185,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn values(timers: &mut Timers<&'static str>, now: Instant) -> Vec<&'static str> {
-        std::iter::from_fn(|| timers.next(now).map(|due| due.value)).collect()
+        let mut values = Vec::new();
+        while let Some(due) = timers.next(now) {
+            values.push(match due {
+                Due::Once(value) => value,
+                Due::Every(id, mut make) => {
+                    let value = make();
+                    assert!(timers.put_back(id, make).is_ok());
+                    value
+                }
+            });
+        }
+        values
     }
 
     #[test]
@@ -197,8 +229,23 @@ mod tests {
         let mut timers = Timers::default();
         let id = timers.after(start, "never");
         assert!(timers.contains(id));
-        assert!(timers.cancel(id));
-        assert!(!timers.cancel(id));
+        assert!(timers.cancel(id).is_some());
+        assert!(timers.cancel(id).is_none());
         assert_eq!(values(&mut timers, start + SECOND), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_timer_that_is_cancelled_while_its_value_is_made_takes_nothing_back() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        let id = timers.every(start + SECOND, SECOND, || "tick");
+        let Some(Due::Every(due, make)) = timers.next(start + SECOND) else {
+            panic!("it is due");
+        };
+        assert_eq!(due, id);
+        assert!(timers.contains(id), "it is due again");
+        assert!(timers.cancel(id).is_some());
+        assert!(timers.put_back(id, make).is_err());
+        assert_eq!(timers.next_due(), None);
     }
 }

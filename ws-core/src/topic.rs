@@ -1,26 +1,30 @@
 //! Topics: typed sets of sockets, each publish encoded once.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use serde::Serialize;
-
 use crate::id::ConnectionId;
+use crate::mailbox::Untaken;
 use crate::message::Message;
-use crate::outbox::{Broadcast, Delivery, Frame, Outbox, Policy};
+use crate::outbox::{Dropped, Outbox, Policy};
 
 mod flush;
+mod publish;
+mod value;
+
+pub use value::{FromTopic, TopicValue};
 
 /// The name of a set of sockets, and the type of what is published to them.
 ///
 /// A topic is only a name: it exists in a [`Hub`](crate::hub::Hub) as long as somebody is
 /// subscribed there. Topics of one name and different types are different topics.
 ///
-/// A `T: Serialize` is published as a text message of JSON; a [`Message`] as it is.
+/// What is text, bytes or a [`Message`] is published bare, every other `T: Serialize` as a text
+/// message of JSON: see [`TopicValue`].
 ///
 /// ```
 /// use ws_core::topic::Topic;
@@ -65,44 +69,18 @@ impl<T> fmt::Debug for Topic<T> {
     }
 }
 
-/// What can be published to a topic: every `T: Serialize` as JSON, or a [`Message`].
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be published to a topic",
-    label = "neither `Serialize` nor a `Message`",
-    note = "derive `serde::Serialize` for it, or use a `Topic<Message>`"
-)]
-pub trait TopicValue: 'static {
-    /// The message that every subscriber gets.
-    ///
-    /// # Errors
-    ///
-    /// The encoder's error.
-    fn to_message(&self) -> Result<Message, serde_json::Error>;
-}
-
-impl<T: Serialize + 'static> TopicValue for T {
-    fn to_message(&self) -> Result<Message, serde_json::Error> {
-        serde_json::to_string(self).map(Message::text)
-    }
-}
-
-impl TopicValue for Message {
-    fn to_message(&self) -> Result<Message, serde_json::Error> {
-        Ok(self.clone())
-    }
-}
-
-/// One who is told what a topic publishes.
+/// A connection that gets what a topic publishes.
 pub(crate) trait Recipient: Send + Sync {
     fn id(&self) -> ConnectionId;
     fn outbox(&self) -> &Outbox;
-    /// The subscription does not allow to miss a frame, and there was no room for one.
-    /// Returns whether that closed the connection.
-    fn overflow(&self) -> bool;
+    /// The subscription does not allow to miss a message, and there was no room for one.
+    /// Returns whether that closed the connection; its task is not woken. What was discarded
+    /// is in `dropped` then.
+    fn overflow(&self, dropped: &mut Dropped) -> bool;
 }
 
-/// Hands a value of the topic's type to a handler. Returns whether it took it.
-type Deliver = dyn Fn(&dyn Any) -> bool + Send + Sync;
+/// Leaves a message in the mailbox of a handler, unread. `None` if the handler is gone.
+type Deliver = dyn Fn(&Message) -> Option<(Arc<dyn Recipient>, Result<(), Untaken>)> + Send + Sync;
 
 /// A subscriber: a client, or a handler that listens.
 pub(crate) enum Subscriber {
@@ -114,29 +92,6 @@ pub(crate) enum Subscriber {
         id: ConnectionId,
         deliver: Box<Deliver>,
     },
-}
-
-impl Subscriber {
-    fn recipient(&self) -> Option<&Arc<dyn Recipient>> {
-        match self {
-            Self::Client { recipient, .. } => Some(recipient),
-            Self::Listener { .. } => None,
-        }
-    }
-}
-
-/// Subscribers whose memory is asked for together.
-const AHEAD: usize = 16;
-
-/// Asks for the memory of these outboxes.
-///
-/// A publish finds hardly any of it in the processor's cache where there are thousands of them, and
-/// a write to a socket ends all that the processor does ahead of time: without this, memory would
-/// be waited for once for each subscriber.
-fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
-    for recipient in recipients {
-        recipient.outbox().prefetch();
-    }
 }
 
 /// The topics of one hub.
@@ -295,69 +250,5 @@ impl Topics {
             let subscribers = channel.lock();
             subscribers.slots.len() - subscribers.free.len()
         })
-    }
-
-    /// Encodes a value once and hands it to every subscriber, in one order for all of
-    /// them. Returns how many took it.
-    pub(crate) fn publish<T: TopicValue>(
-        &self,
-        topic: &Topic<T>,
-        value: &T,
-        except: Except,
-    ) -> Result<usize, serde_json::Error> {
-        let Some(channel) = self.find(topic) else {
-            return Ok(0);
-        };
-        let frame = Broadcast::new(Frame::owned(value.to_message()?));
-        let mut later = flush::Later::default();
-        let mut slow = Vec::new();
-        let subscribers = channel.lock();
-        let mut reached = 0;
-        for (slot, subscriber) in subscribers.slots.iter().enumerate() {
-            if slot % AHEAD == 0 {
-                let next = subscribers.slots[slot..].iter().take(AHEAD);
-                prefetch(next.flatten().filter_map(Subscriber::recipient));
-            }
-            let Some(subscriber) = subscriber else {
-                continue;
-            };
-            reached += usize::from(match subscriber {
-                Subscriber::Client { recipient, policy } => {
-                    if except.connection.is_some_and(|id| id == recipient.id()) {
-                        continue;
-                    }
-                    let write = reached < self.inline;
-                    let outbox = recipient.outbox();
-                    let frame = frame.to(outbox.deflate());
-                    match outbox.push_topic(frame, channel.id, *policy, write, except.volatile) {
-                        Delivery::Taken => true,
-                        Delivery::Deferred => {
-                            later.push(recipient.clone());
-                            true
-                        }
-                        Delivery::Skipped | Delivery::Closed => false,
-                        Delivery::Overflow => {
-                            if recipient.overflow() {
-                                slow.push(recipient.id());
-                            }
-                            false
-                        }
-                    }
-                }
-                Subscriber::Listener { id, deliver } => {
-                    if except.connection == Some(*id) {
-                        continue;
-                    }
-                    deliver(value)
-                }
-            });
-        }
-        drop(subscribers);
-        later.flush();
-        // Logged without the lock: a log may itself be published.
-        for id in slow {
-            tracing::debug!(%id, topic = topic.name(), "closed: the client does not follow");
-        }
-        Ok(reached)
     }
 }

@@ -5,6 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::{Driver, Running, RunningHook, Worker};
 use crate::close::{Close, CloseCause};
+use crate::decode::Payload;
 use crate::handler::{Call, Fault, Outcome, Step};
 use crate::hook;
 use crate::message::Message;
@@ -100,7 +101,7 @@ impl<H: Send + 'static> Driver<H> {
         // Put into its place from within: a step is large to move.
         let mut step = None;
         let called = caught("message", self.context.span(), || {
-            step = Some((self.hooks.message)(call, incoming));
+            step = Some((self.hooks.message)(call, Payload::new(incoming)));
         });
         match step {
             // The common case goes the shortest way.
@@ -124,8 +125,10 @@ impl<H: Send + 'static> Driver<H> {
         let call = Call::new(&mut self.handler, &self.context);
         let step = caught("info", self.context.span(), || (self.hooks.info)(call));
         let step = step.unwrap_or_else(|fault| Some(Step::Done(Err(fault))));
-        if let Some(step) = step {
-            self.step(RunningHook::Info, step, cx, worker);
+        match step {
+            Some(step) => self.step(RunningHook::Info, step, cx, worker),
+            // What a topic published could not be read, and that has closed the connection.
+            None => self.note_close(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AnyState, HasPage, HasSession, Provides, State};
+use crate::close::{Close, CloseCause};
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::mailbox::Accepts;
@@ -166,16 +167,21 @@ impl<H> Context<H> {
         &self.endpoint.state
     }
 
-    /// Takes the next notification, the one that `info` is to be called with.
+    /// Takes the next notification, the one that `info` is to be called with. A value of a topic
+    /// that cannot be read closes the connection with 1011.
     pub fn next_notification<T: Send + 'static>(&self) -> Option<T>
     where
         H: Accepts<T>,
     {
         let shared = self.socket.shared();
-        let next = shared.mail().next();
-        // There is room now for somebody who waits for it.
+        let next = shared.mail().next::<T>()?;
+        // There is room now for a task that waits for it.
         shared.changes().notify_waiters();
-        next
+        let opened = next.open();
+        if opened.is_none() {
+            shared.close(&Close::internal(), CloseCause::HookError);
+        }
+        opened
     }
 
     /// The session, if the connection has one.

@@ -3,14 +3,13 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::Hub;
 use crate::page::{Page, PageMessage, Pages, StreamClient};
 use crate::push::Push;
 use crate::reply::{IntoReply, Reply};
 use crate::session::{Session, SessionError};
-use crate::topic::{Topic, TopicValue};
+use crate::topic::{FromTopic, Topic};
 
 /// What an application does with a message of a page.
 type OnMessage = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
@@ -101,18 +100,20 @@ impl Hub {
     {
         let hear = move |message: &PageMessage, hub: &Hub| hear(message, hub).into_reply();
         let PageHook(hook) = &self.inner.page_hook;
-        *hook.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hear));
+        let mut hook = hook.write().unwrap_or_else(PoisonError::into_inner);
+        let earlier = hook.replace(Arc::new(hear));
+        drop(hook);
+        // What it holds may use the hub when it is dropped.
+        drop(earlier);
     }
 
     /// Publishes every message that a page sends on a route to
-    /// [`PageStream`](crate::stream::PageStream) to a topic, read as JSON. A message that is no
-    /// `T` closes the page's connection with 1007. It takes the place of
-    /// [`on_page_message`](Self::on_page_message).
-    pub fn publish_page_messages<T>(&self, topic: Topic<T>)
-    where
-        T: TopicValue + DeserializeOwned,
-    {
-        self.on_page_message(move |sent, hub| match sent.json::<T>() {
+    /// [`PageStream`](crate::stream::PageStream) to a topic, read as
+    /// [`FromTopic`] reads it: a `String` is the text of the message, any other `T` is read from
+    /// JSON. A message that is no `T` closes the page's connection with 1007, one of the wrong
+    /// kind with 1003. It takes the place of [`on_page_message`](Self::on_page_message).
+    pub fn publish_page_messages<T: FromTopic>(&self, topic: Topic<T>) {
+        self.on_page_message(move |sent, hub| match T::from_topic(sent.message.clone()) {
             Ok(value) => {
                 hub.publish(&topic, &value);
                 Reply::NONE

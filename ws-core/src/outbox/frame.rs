@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::message::Message;
 use crate::protocol::encoder::{encode, header};
@@ -69,6 +70,25 @@ impl Frame {
         let (header, size) = Header::parse(&self.head).ok()??;
         let payload = [self.head.get(size..)?, &self.payload];
         deflate.encode(header.opcode, payload).map(Self::whole)
+    }
+
+    /// The message that was encoded, sharing the bytes of the frame.
+    pub(crate) fn message(&self) -> Message {
+        let (opcode, size) = match Header::parse(&self.head) {
+            Ok(Some((header, size))) => (header.opcode, size),
+            Ok(None) | Err(_) => (OpCode::Binary, 0),
+        };
+        let payload = if self.payload.is_empty() {
+            self.head.slice(size..)
+        } else {
+            self.payload.clone()
+        };
+        if opcode == OpCode::Text
+            && let Ok(text) = ByteString::try_from(payload.clone())
+        {
+            return Message::Text(text);
+        }
+        Message::Binary(payload)
     }
 
     /// The size on the wire in bytes.

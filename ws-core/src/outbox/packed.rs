@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 
 use super::{Frame, Outbox};
+use crate::message::Message;
 use crate::protocol::Deflate;
 
 impl Outbox {
@@ -40,6 +41,11 @@ impl Broadcast {
             plain,
             deflated: OnceCell::new(),
         }
+    }
+
+    /// The message, sharing the bytes of the frame.
+    pub(crate) fn message(&self) -> Message {
+        self.plain.message()
     }
 
     /// The frame for a client with this agreement. One that has asked for a small window gets

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
@@ -13,6 +12,10 @@ use tokio::time::Instant;
 use super::{Control, DirectWrite, Frame, Outbox, Phase, Status, Transport};
 use crate::close::CloseReason;
 use crate::protocol::frame::Header;
+
+mod dropping;
+
+pub(crate) use dropping::Dropped;
 
 /// Marks the chunks of control frames; the ids of topics count from 1.
 pub(super) const CLOSE: u64 = u64::MAX;
@@ -58,6 +61,8 @@ pub(super) struct Chunk {
     last: bool,
     /// This is what was left of a cork buffer: many whole frames, behind a begun one.
     many: bool,
+    /// A payload that was not copied: others may have it too, and it may have an owner.
+    shared: bool,
 }
 
 impl State {
@@ -126,7 +131,8 @@ impl State {
         }
         let [head, payload] = frame.chunks();
         let mut skip = written;
-        for (mut bytes, last) in [(head, payload.is_empty()), (payload, true)] {
+        let parts = [(head, payload.is_empty(), false), (payload, true, true)];
+        for (mut bytes, last, shared) in parts {
             let skipped = skip.min(bytes.len());
             bytes.advance(skipped);
             skip -= skipped;
@@ -136,13 +142,14 @@ impl State {
                     topic,
                     last,
                     many: false,
+                    shared,
                 });
             }
         }
         outbox.waiting.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn write_direct(&mut self, outbox: &Outbox) {
+    pub(super) fn write_direct(&mut self, outbox: &Outbox, dropped: &mut Dropped) {
         let Some(direct) = self.direct.clone() else {
             return;
         };
@@ -150,7 +157,7 @@ impl State {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.fill(&[], &mut slices);
             match direct.try_write_vectored(&slices[..count]) {
-                Ok(written) if written > 0 => self.advance(written, outbox),
+                Ok(written) if written > 0 => self.advance(written, outbox, dropped),
                 Ok(_) => {
                     self.broken = true;
                     return;
@@ -170,6 +177,7 @@ impl State {
         transport: &mut dyn Transport,
         now: Instant,
         outbox: &Outbox,
+        dropped: &mut Dropped,
     ) -> io::Result<()> {
         // Replies are corked only while nothing else is half written.
         debug_assert!(cork.is_empty() || !self.started);
@@ -184,7 +192,7 @@ impl State {
                     let corked = written.min(cork.len() - done);
                     done += corked;
                     if written > corked {
-                        self.advance(written - corked, outbox);
+                        self.advance(written - corked, outbox, dropped);
                     }
                     self.blocked = None;
                 }
@@ -236,6 +244,7 @@ impl State {
             topic: 0,
             last: true,
             many: true,
+            shared: false,
         });
         outbox.waiting.store(true, Ordering::Relaxed);
     }
@@ -256,7 +265,7 @@ impl State {
     }
 
     /// Takes what was written off the queue.
-    fn advance(&mut self, mut written: usize, outbox: &Outbox) {
+    fn advance(&mut self, mut written: usize, outbox: &Outbox, dropped: &mut Dropped) {
         self.bytes -= written;
         while written > 0 {
             let Some(front) = self.queue.front_mut() else {
@@ -273,37 +282,15 @@ impl State {
             written -= front.bytes.len();
             self.started = !front.last;
             self.frames -= usize::from(front.last);
-            self.queue.pop_front();
+            if let Some(written) = self.queue.pop_front() {
+                dropped.keep(written);
+            }
         }
         if self.queue.is_empty() {
             // An idle connection keeps no buffer.
             self.queue = VecDeque::new();
             outbox.waiting.store(false, Ordering::Relaxed);
         }
-    }
-
-    /// Drops all frames but the rest of the one that is half written. Returns whether a
-    /// Close frame was among them.
-    pub(super) fn discard(&mut self, outbox: &Outbox) -> bool {
-        let close = self.queue.back().is_some_and(|chunk| chunk.topic == CLOSE);
-        let queue = mem::take(&mut self.queue);
-        (self.bytes, self.frames) = (0, 0);
-        if self.started {
-            for mut chunk in queue {
-                if chunk.many {
-                    chunk.bytes.truncate(self.left);
-                }
-                self.bytes += chunk.bytes.len();
-                let last = chunk.last;
-                self.queue.push_back(chunk);
-                if last {
-                    self.frames = 1;
-                    break;
-                }
-            }
-        }
-        self.tell_waiting(outbox);
-        close && self.queue.back().is_none_or(|chunk| chunk.topic != CLOSE)
     }
 
     /// Queues a control frame before all others, but not into a half written one.
@@ -313,7 +300,7 @@ impl State {
             Control::Pong => PONG,
         };
         let dropped = self.dropped;
-        self.drop_topic(mark, outbox);
+        self.drop_topic(mark, &mut Dropped::default());
         self.dropped = dropped;
         let end_of_started = self.queue.iter().position(|chunk| chunk.last);
         let place = end_of_started
@@ -326,66 +313,10 @@ impl State {
             topic: mark,
             last: true,
             many: false,
+            shared: false,
         };
         self.queue.insert(place, chunk);
         outbox.waiting.store(true, Ordering::Relaxed);
-    }
-
-    /// Drops the oldest frames of a topic until a new one fits.
-    pub(super) fn drop_until_fits(&mut self, topic: u64, len: usize, outbox: &Outbox) {
-        while !self.fits(len, outbox) && self.drop_oldest(topic) {}
-        self.tell_waiting(outbox);
-    }
-
-    /// Drops the oldest frame of a topic whose beginning is not written. Returns whether there
-    /// was one. Where the queue is full of the topic it is one of the first: the others are not
-    /// looked at, as every publish to a client that is behind drops one.
-    fn drop_oldest(&mut self, topic: u64) -> bool {
-        let mut begins = !self.started;
-        let oldest = self.queue.iter().position(|chunk| {
-            let found = begins && chunk.topic == topic;
-            begins = chunk.last;
-            found
-        });
-        let Some(oldest) = oldest else {
-            return false;
-        };
-        while let Some(chunk) = self.queue.remove(oldest) {
-            self.bytes -= chunk.bytes.len();
-            if chunk.last {
-                break;
-            }
-        }
-        self.frames -= 1;
-        self.dropped += 1;
-        true
-    }
-
-    /// Drops all frames of a topic, but never one whose beginning is written. Returns how many
-    /// bytes were dropped.
-    pub(super) fn drop_topic(&mut self, topic: u64, outbox: &Outbox) -> usize {
-        let before = self.bytes;
-        let mut dropped = 0;
-        let mut beyond_started = !self.started;
-        let mut dropping = false;
-        let mut inside = false;
-        let (bytes, frames) = (&mut self.bytes, &mut self.frames);
-        self.queue.retain(|chunk| {
-            if !inside {
-                dropping = beyond_started && chunk.topic == topic;
-                dropped += u64::from(dropping);
-            }
-            inside = !chunk.last;
-            beyond_started |= chunk.last;
-            if dropping {
-                *bytes -= chunk.bytes.len();
-                *frames -= usize::from(chunk.last);
-            }
-            !dropping
-        });
-        self.dropped += dropped;
-        self.tell_waiting(outbox);
-        before - self.bytes
     }
 }
 

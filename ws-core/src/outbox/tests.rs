@@ -1,9 +1,12 @@
 //! What cannot be seen from outside of an outbox.
 
 use std::io::IoSlice;
+use std::sync::{Weak, mpsc};
+use std::time::Duration;
 
 use super::*;
 use crate::close::CloseCause;
+use crate::message::Message;
 
 /// A client that takes everything.
 #[derive(Default)]
@@ -56,13 +59,128 @@ impl DirectWrite for Valve {
     }
 }
 
+/// Pushes a frame of the topic 1.
+fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
+    outbox.push_topic(frame, 1, policy, true, false, &mut Dropped::default())
+}
+
+#[test]
+fn a_frame_that_would_not_fit_anyway_drops_nothing() {
+    for policy in [Policy::Latest, Policy::DropOldest] {
+        let outbox = Outbox::new(100, 10);
+        outbox.connect(Some(Arc::new(Valve::default())));
+        let other = Frame::whole(Bytes::from(vec![b'o'; 80]));
+        let frame = |len| Frame::whole(Bytes::from(vec![b'f'; len]));
+        assert_eq!(outbox.push(&other), Ok(()));
+        assert_eq!(publish(&outbox, &frame(10), policy), Delivery::Taken);
+        assert_eq!(publish(&outbox, &frame(21), policy), Delivery::Skipped);
+        assert_eq!((outbox.buffered(), outbox.dropped()), (90, 1), "{policy:?}");
+        // One that fits in the place of the old one takes it.
+        assert_eq!(publish(&outbox, &frame(20), policy), Delivery::Taken);
+        assert_eq!(
+            (outbox.buffered(), outbox.dropped()),
+            (100, 2),
+            "{policy:?}"
+        );
+    }
+}
+
+/// A payload whose owner looks at the outbox when it is dropped, as one that sends would.
+struct Owner(Weak<Outbox>, mpsc::Sender<usize>);
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &[b'x'; 5000]
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let outbox = self.0.upgrade().expect("the test has it");
+        self.1.send(outbox.buffered()).expect("the test waits");
+    }
+}
+
+/// What the owner of a payload finds in the outbox when this is done to it; the payload waits
+/// there, in a frame of 5004 bytes of the topic 1. A deadlock is an error, and does not hang.
+fn dropped_by(change: fn(&Outbox, &Valve)) -> Result<usize, mpsc::RecvTimeoutError> {
+    let (sent, seen) = mpsc::channel();
+    std::thread::spawn(move || {
+        let outbox = Arc::new(Outbox::new(6000, 10));
+        let valve = Arc::new(Valve::default());
+        outbox.connect(Some(valve.clone()));
+        let payload = Bytes::from_owner(Owner(Arc::downgrade(&outbox), sent));
+        publish(
+            &outbox,
+            &Frame::owned(Message::Binary(payload)),
+            Policy::Close,
+        );
+        change(&outbox, &valve);
+    });
+    seen.recv_timeout(Duration::from_secs(20))
+}
+
+#[test]
+fn a_payload_that_leaves_the_queue_is_dropped_when_the_outbox_is_not_locked() {
+    let all: [(&str, fn(&Outbox, &Valve), usize); 5] = [
+        (
+            "written",
+            |outbox, valve| {
+                valve.0.store(true, Ordering::Relaxed);
+                outbox.flush_direct();
+            },
+            0,
+        ),
+        (
+            "replaced",
+            |outbox, _| {
+                publish(
+                    outbox,
+                    &Frame::whole(Bytes::from(vec![0; 999])),
+                    Policy::Latest,
+                );
+            },
+            999,
+        ),
+        (
+            "made room",
+            |outbox, _| {
+                publish(
+                    outbox,
+                    &Frame::whole(Bytes::from(vec![0; 1000])),
+                    Policy::DropOldest,
+                );
+            },
+            1000,
+        ),
+        (
+            "discarded",
+            |outbox, _| {
+                let reason = CloseReason::of(CloseCause::Stalled, &Close::NORMAL);
+                outbox.discard_and_close(&Close::NORMAL, reason);
+            },
+            4,
+        ),
+        (
+            "shut",
+            |outbox, _| {
+                outbox.shut(CloseReason::of(CloseCause::Lost, &Close::NORMAL));
+            },
+            0,
+        ),
+    ];
+    for (name, change, left) in all {
+        assert_eq!(dropped_by(change), Ok(left), "{name}");
+    }
+}
+
 #[test]
 fn what_was_dropped_and_written_waits_no_more() {
     let outbox = Outbox::new(100, 1);
     let valve = Arc::new(Valve::default());
     outbox.connect(Some(valve.clone()));
     let frame = Frame::whole(Bytes::from_static(b"\x81\x01a"));
-    let push = || outbox.push_topic(&frame, 1, Policy::DropOldest, true, false);
+    let push = || publish(&outbox, &frame, Policy::DropOldest);
     assert_eq!((push(), outbox.has_waiting()), (Delivery::Taken, true));
     valve.0.store(true, Ordering::Relaxed);
     // The frame that waits makes room, and the new one is written at once.

@@ -1,17 +1,14 @@
 //! Topics of one connection.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::any::type_name;
 use std::sync::Arc;
-
-use serde::de::DeserializeOwned;
 
 use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
-use crate::error::{NotifyError, log_panic};
-use crate::mailbox::Accepts;
+use crate::mailbox::{Accepts, Read, Untaken};
+use crate::message::Message;
 use crate::outbox::Policy;
-use crate::topic::{Recipient, Subscriber, Subscription, Topic, TopicValue};
+use crate::topic::{FromTopic, Recipient, Subscriber, Subscription, Topic, TopicValue};
 
 impl<H> Socket<H> {
     /// Sends everything that is published to the topic to the client, until
@@ -44,35 +41,20 @@ impl<H> Socket<H> {
     /// type, which is `From<T>`, in `info`. A handler that does not follow, so that its
     /// mailbox is full, is closed with 1013.
     ///
-    /// The value's `Clone` and `From` run while the topic is locked: they must not publish or
-    /// subscribe to it. A panic in them ends this connection with 1011.
+    /// The handler's own task reads the value from what was published, as a client would: what
+    /// serde skips is not there. A value that cannot be read, or a panic in `From`, ends this
+    /// connection with 1011.
     pub fn listen<T, M>(&self, topic: &Topic<T>)
     where
-        T: TopicValue + Clone + DeserializeOwned,
+        T: FromTopic,
         M: From<T> + Send + 'static,
         H: Accepts<M>,
     {
         let handler = Arc::downgrade(&self.shared);
-        let deliver = move |value: &dyn Any| {
-            let (Some(handler), Some(value)) = (handler.upgrade(), value.downcast_ref::<T>())
-            else {
-                return false;
-            };
-            // A panic in here would end the publisher's hook, not the listener's connection.
-            match catch_unwind(AssertUnwindSafe(|| M::from(value.clone()))) {
-                Ok(value) => {
-                    let taken = handler.notify(value);
-                    if let Err(NotifyError::Full(_)) = taken {
-                        handler.overflow();
-                    }
-                    taken.is_ok()
-                }
-                Err(panic) => {
-                    log_panic(&*panic);
-                    handler.close(&Close::internal(), CloseCause::HookPanic);
-                    false
-                }
-            }
+        let deliver = move |message: &Message| {
+            let handler: Arc<Shared> = handler.upgrade()?;
+            let taken = handler.hear(message, read::<T, M>);
+            Some((handler as Arc<dyn Recipient>, taken))
         };
         let listener = Subscriber::Listener {
             id: self.id(),
@@ -87,7 +69,26 @@ impl<H> Socket<H> {
     }
 }
 
+/// Reads what a topic has published as a notification.
+fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
+    let value = T::from_topic(message).inspect_err(|error| {
+        let value = type_name::<T>();
+        tracing::error!(value, "closed: what a topic has published cannot be read");
+        // The text may quote the value.
+        tracing::debug!(value, %error, "what a topic has published cannot be read");
+    });
+    value.ok().map(M::from)
+}
+
 impl Shared {
+    /// Leaves a message of a topic for the handler; its task is not woken.
+    fn hear<M: Send + 'static>(&self, message: &Message, read: Read<M>) -> Result<(), Untaken> {
+        if !self.outbox.is_open() {
+            return Err(Untaken::Closed);
+        }
+        self.mail.hear(message.clone(), read, self.limits().mailbox)
+    }
+
     fn join<T: TopicValue>(&self, topic: &Topic<T>, listens: bool, subscriber: Subscriber) {
         let topics = &self.common.topics;
         // Held throughout: two subscriptions to one topic would double every frame.

@@ -4,21 +4,21 @@ use std::sync::PoisonError;
 
 use super::{Link, PageStream};
 use crate::close::{Close, CloseCode};
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, Payload};
 use crate::extract::Context;
 use crate::handler::{Call, Step, guard};
 use crate::message::Message;
 use crate::page::{Accepted, FromPage, PONG, PageMessage, PageSocket, seen};
-use crate::protocol::Incoming;
 use crate::push::Push;
 use crate::reply::{IntoReply, Reply};
 
 /// A message has come by a page's socket.
-pub(super) fn receive(call: Call<'_, PageStream>, incoming: Incoming<'_>) -> Step<PageStream> {
-    let Incoming::Text(text) = incoming else {
-        return call.undecodable(DecodeError::ExpectedText);
+pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step<PageStream> {
+    let text = match payload.text() {
+        Ok(text) => text,
+        Err(error) => return call.undecodable(error),
     };
-    let Ok(message) = FromPage::parse(text.as_str()) else {
+    let Ok(message) = FromPage::parse(text) else {
         let what = "no message of the page protocol".to_owned();
         return call.undecodable(DecodeError::Malformed(what));
     };

@@ -3,7 +3,8 @@
 use std::mem;
 use std::sync::Arc;
 
-use super::{Recipient, prefetch};
+use super::Recipient;
+use super::publish::prefetch;
 
 /// Sockets that the task writes to before it lets others run.
 const TURN: usize = 64;

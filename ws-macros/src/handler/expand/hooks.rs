@@ -64,7 +64,7 @@ impl Expansion<'_> {
         quote! {
             fn message(
                 #call: #path::handler::Call<'_, Self>,
-                #incoming: #path::protocol::Incoming<'_>,
+                #incoming: #path::decode::Payload<'_>,
             ) -> #path::handler::Step<Self> {
                 let #payload = match <#ty as #path::decode::FromMessage>::from_message(#incoming) {
                     ::core::result::Result::Ok(#payload) => #payload,

@@ -1,0 +1,209 @@
+//! The outbox beside a model of it: a list of frames, and every policy in a few lines.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const MAX_BYTES: usize = 100;
+const MAX_FRAMES: usize = 6;
+
+/// A client that takes as many bytes as there is room for.
+#[derive(Default)]
+struct Wire(Mutex<(usize, Vec<u8>)>);
+
+impl DirectWrite for Wire {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let (room, written) = &mut *self.0.lock().unwrap();
+        if *room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut count = 0;
+        for slice in slices {
+            let len = slice.len().min(*room);
+            written.extend_from_slice(&slice[..len]);
+            *room -= len;
+            count += len;
+        }
+        Ok(count)
+    }
+}
+
+/// A frame of the model: its bytes are all its number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Waits {
+    topic: u64,
+    number: u8,
+    len: usize,
+    written: usize,
+}
+
+#[derive(Default)]
+struct Model {
+    queue: VecDeque<Waits>,
+    dropped: u64,
+    room: usize,
+    written: Vec<u8>,
+}
+
+fn fits(waiting: &[Waits], len: usize) -> bool {
+    let bytes: usize = waiting.iter().map(|frame| frame.len - frame.written).sum();
+    waiting.is_empty() || (bytes + len <= MAX_BYTES && waiting.len() < MAX_FRAMES)
+}
+
+impl Model {
+    /// The queue without so many of the oldest frames of a topic that are not begun.
+    fn without(&self, topic: u64, count: usize) -> Vec<Waits> {
+        let mut left = count;
+        let mut kept = Vec::new();
+        for frame in &self.queue {
+            if frame.topic == topic && frame.written == 0 && left > 0 {
+                left -= 1;
+            } else {
+                kept.push(frame.clone());
+            }
+        }
+        kept
+    }
+
+    fn push_topic(&mut self, frame: Waits, policy: Policy, volatile: bool) -> Delivery {
+        let own = |it: &&Waits| it.topic == frame.topic && it.written == 0;
+        let own: Vec<_> = self.queue.iter().filter(own).collect();
+        let replaced: usize = own.iter().map(|it| it.len).sum();
+        let all = own.len();
+        let dropped = match policy {
+            _ if volatile && !self.queue.is_empty() => None,
+            Policy::Latest if all > 0 && replaced >= frame.len => Some(all),
+            Policy::Latest => {
+                Some(all).filter(|all| fits(&self.without(frame.topic, *all), frame.len))
+            }
+            Policy::Close | Policy::DropNewest => {
+                Some(0).filter(|_| fits(&self.without(frame.topic, 0), frame.len))
+            }
+            Policy::DropOldest => {
+                (0..=all).find(|count| fits(&self.without(frame.topic, *count), frame.len))
+            }
+        };
+        match dropped {
+            Some(count) => {
+                self.queue = self.without(frame.topic, count).into();
+                self.dropped += count as u64;
+                self.put(frame);
+                Delivery::Taken
+            }
+            None if policy == Policy::Close && !volatile => Delivery::Overflow,
+            None => {
+                self.dropped += 1;
+                Delivery::Skipped
+            }
+        }
+    }
+
+    fn put(&mut self, frame: Waits) {
+        let idle = self.queue.is_empty();
+        self.queue.push_back(frame);
+        if idle {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        while let Some(front) = self.queue.front_mut() {
+            let len = (front.len - front.written).min(self.room);
+            self.written.extend(vec![front.number; len]);
+            self.room -= len;
+            front.written += len;
+            if front.written < front.len {
+                return;
+            }
+            self.queue.pop_front();
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(usize),
+    Publish {
+        topic: u64,
+        policy: Policy,
+        len: usize,
+        volatile: bool,
+    },
+    /// The client takes so many bytes more.
+    Take(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let policy = prop_oneof![
+        Just(Policy::Close),
+        Just(Policy::DropOldest),
+        Just(Policy::DropNewest),
+        Just(Policy::Latest),
+    ];
+    let len = || prop_oneof![4 => 1..40_usize, 1 => 40..130_usize];
+    prop_oneof![
+        1 => len().prop_map(Step::Push),
+        6 => (1..3_u64, policy, len(), prop::bool::weighted(0.1)).prop_map(
+            |(topic, policy, len, volatile)| Step::Publish { topic, policy, len, volatile }
+        ),
+        2 => (0..60_usize).prop_map(Step::Take),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_outbox_keeps_and_drops_what_its_policies_allow(steps in vec(step(), 1..60)) {
+        let wire = Arc::new(Wire::default());
+        let outbox = Outbox::new(MAX_BYTES, MAX_FRAMES);
+        outbox.connect(Some(wire.clone()));
+        let mut model = Model::default();
+        for (number, step) in steps.into_iter().enumerate() {
+            let number = u8::try_from(number).unwrap();
+            let before = model.queue.clone();
+            let waits = |topic, len| Waits { topic, number, len, written: 0 };
+            let frame = |len| Frame::whole(Bytes::from(vec![number; len]));
+            match step {
+                Step::Push(len) => {
+                    let queue: Vec<_> = model.queue.iter().cloned().collect();
+                    let fits = fits(&queue, len);
+                    prop_assert_eq!(outbox.push(&frame(len)).is_ok(), fits);
+                    if fits {
+                        model.put(waits(0, len));
+                    }
+                }
+                Step::Publish { topic, policy, len, volatile } => {
+                    let mut gone = Dropped::default();
+                    let delivery =
+                        outbox.push_topic(&frame(len), topic, policy, true, volatile, &mut gone);
+                    let expected = model.push_topic(waits(topic, len), policy, volatile);
+                    prop_assert_eq!(delivery, expected);
+                    // Never both: the new frame is left out, and older ones are kept.
+                    if delivery != Delivery::Taken {
+                        prop_assert_eq!(&model.queue, &before);
+                    }
+                }
+                Step::Take(bytes) => {
+                    model.room += bytes;
+                    wire.0.lock().unwrap().0 += bytes;
+                    model.write();
+                    outbox.flush_direct();
+                }
+            }
+            let bytes: usize = model.queue.iter().map(|it| it.len - it.written).sum();
+            prop_assert_eq!(outbox.buffered(), bytes);
+            prop_assert_eq!(outbox.has_waiting(), bytes > 0);
+            prop_assert_eq!(outbox.dropped(), model.dropped);
+        }
+        wire.0.lock().unwrap().0 = usize::MAX / 2;
+        model.room = usize::MAX / 2;
+        model.write();
+        outbox.flush_direct();
+        prop_assert_eq!(&wire.0.lock().unwrap().1, &model.written);
+    }
+}

@@ -1,0 +1,189 @@
+//! From a value to the message that a topic publishes, and back.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+#[cfg(feature = "msgpack")]
+use crate::decode::MsgPack;
+use crate::decode::{DecodeError, FromMessage, Json};
+use crate::message::Message;
+
+/// What can be published to a topic.
+///
+/// | type | published as |
+/// |---|---|
+/// | `String`, `&'static str`, `Box<str>`, `Arc<str>`, `Cow<'static, str>`, [`ByteString`] | text, bare |
+/// | [`Bytes`] | binary, bare |
+/// | [`Message`] | text or binary, as it is |
+/// | `MsgPack<T>`, with the feature `msgpack` | binary, `MessagePack` |
+/// | [`Json<T>`](Json), and every other `T: Serialize` | text, JSON |
+///
+/// These types are bare in replies and in `send` too; only there JSON is asked for by `Json`. A
+/// `Vec<u8>` is a list of numbers, as every `Vec` is a list: binary data is [`Bytes`]. For the
+/// JSON of a text, with its quotes, use a `Topic<Json<String>>`.
+///
+/// A type that is not `Serialize` may implement this trait for a format of its own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published to a topic",
+    label = "neither `Serialize` nor a `Message`",
+    note = "derive `serde::Serialize` for it, or use a `Topic<Message>`"
+)]
+pub trait TopicValue: 'static {
+    /// The message that every subscriber gets.
+    ///
+    /// # Errors
+    ///
+    /// The encoder's error, in words.
+    fn to_message(&self) -> Result<Message, String>;
+}
+
+impl<T: Serialize + 'static> TopicValue for T {
+    fn to_message(&self) -> Result<Message, String> {
+        bare(self).map_or_else(|| json(self), Ok)
+    }
+}
+
+impl TopicValue for Message {
+    fn to_message(&self) -> Result<Message, String> {
+        Ok(self.clone())
+    }
+}
+
+impl<T: Serialize + 'static> TopicValue for Json<T> {
+    fn to_message(&self) -> Result<Message, String> {
+        json(&self.0)
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl<T: Serialize + 'static> TopicValue for MsgPack<T> {
+    fn to_message(&self) -> Result<Message, String> {
+        rmp_serde::to_vec_named(&self.0)
+            .map(Message::binary)
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// What a handler can [listen](crate::socket::Socket::listen) to: what can be published, and be
+/// read again from the message.
+///
+/// Every `T: DeserializeOwned` is read as [`TopicValue`] has written it: text and bytes bare,
+/// others from JSON. A [`Message`] is taken as it is.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot listen to a topic of `{Self}`",
+    label = "neither `DeserializeOwned` nor a `Message`",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or use a `Topic<Message>`"
+)]
+pub trait FromTopic: TopicValue + Sized {
+    /// Reads a value from what was published.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the message is of the wrong kind or does not decode.
+    fn from_topic(message: Message) -> Result<Self, DecodeError>;
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> FromTopic for T {
+    fn from_topic(message: Message) -> Result<Self, DecodeError> {
+        match read_bare(message) {
+            Ok(read) => read,
+            Err(message) => from_json(message),
+        }
+    }
+}
+
+impl FromTopic for Message {
+    fn from_topic(message: Message) -> Result<Self, DecodeError> {
+        Ok(message)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> FromTopic for Json<T> {
+    fn from_topic(message: Message) -> Result<Self, DecodeError> {
+        from_json(message).map(Self)
+    }
+}
+
+#[cfg(feature = "msgpack")]
+impl<T: Serialize + DeserializeOwned + 'static> FromTopic for MsgPack<T> {
+    fn from_topic(message: Message) -> Result<Self, DecodeError> {
+        Self::from_message((&message).into())
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Message, String> {
+    serde_json::to_string(value)
+        .map(Message::text)
+        .map_err(|error| error.to_string())
+}
+
+fn from_json<T: DeserializeOwned>(message: Message) -> Result<T, DecodeError> {
+    Json::from_message((&message).into()).map(|Json(value)| value)
+}
+
+/// The types that are text. Each can be made of a `ByteString`, and copied to one.
+macro_rules! texts {
+    ($then:ident $args:tt) => {
+        $then! { $args String, Box<str>, Arc<str>, Cow<'static, str> }
+    };
+}
+
+/// The message of a value that is text or bytes. The compiler knows all types, and leaves of
+/// this what belongs to one.
+fn bare<T: 'static>(value: &T) -> Option<Message> {
+    let value: &dyn Any = value;
+    macro_rules! copied {
+        ([] $($text:ty),*) => {
+            $(if let Some(text) = value.downcast_ref::<$text>() {
+                return Some(Message::text(&**text));
+            })*
+        };
+    }
+    texts!(copied []);
+    if let Some(text) = value.downcast_ref::<&'static str>() {
+        return Some(Message::from(*text));
+    }
+    if let Some(text) = value.downcast_ref::<ByteString>() {
+        return Some(Message::Text(text.clone()));
+    }
+    value
+        .downcast_ref::<Bytes>()
+        .map(|bytes| Message::Binary(bytes.clone()))
+}
+
+/// The value of a bare message, if `T` is text or bytes; else the message is given back.
+fn read_bare<T: 'static>(message: Message) -> Result<Result<T, DecodeError>, Message> {
+    let mut read: Result<T, DecodeError> = Err(DecodeError::ExpectedText);
+    let place: &mut dyn Any = &mut read;
+    let text = |message: Message| match message {
+        Message::Text(text) => Ok(text),
+        Message::Binary(_) => Err(DecodeError::ExpectedText),
+    };
+    macro_rules! filled {
+        ([] $($text:ty),*) => {
+            $(if let Some(place) = place.downcast_mut::<Result<$text, DecodeError>>() {
+                *place = text(message).map(|text| String::from(text).into());
+                return Ok(read);
+            })*
+        };
+    }
+    texts!(filled []);
+    if let Some(place) = place.downcast_mut::<Result<ByteString, DecodeError>>() {
+        *place = text(message);
+        return Ok(read);
+    }
+    if let Some(place) = place.downcast_mut::<Result<Bytes, DecodeError>>() {
+        *place = match message {
+            Message::Binary(bytes) => Ok(bytes),
+            Message::Text(_) => Err(DecodeError::ExpectedBinary),
+        };
+        return Ok(read);
+    }
+    Err(message)
+}
