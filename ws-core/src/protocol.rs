@@ -48,6 +48,8 @@ mod decoder_tests;
 #[cfg(test)]
 mod limit_tests;
 #[cfg(test)]
+mod skip_tests;
+#[cfg(test)]
 mod split_tests;
 
 pub use accept::{accept_key, is_valid_key};

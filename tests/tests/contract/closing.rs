@@ -5,6 +5,7 @@ use std::pin::pin;
 use futures::FutureExt;
 use tokio::time::Instant;
 use ws_core::protocol::OpCode;
+use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::{Received, TestKit};
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError, SpawnError};
@@ -83,6 +84,50 @@ on_both_transports! {
         assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
         assert_eq!(client.receive().await, Received::End);
         assert_eq!(journal.of("message"), Vec::<String>::new());
+    }
+
+    async fn data_after_our_close_is_not_even_decoded(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).deflate());
+        let mut client = knock.connect().await.unwrap();
+        let start = Instant::now();
+        client.socket::<Probe>().close(Close::NORMAL);
+        assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
+        // Compressed messages that are none, and text that is none: read, each would be an error,
+        // and what follows an error is not understood.
+        for opcode in [OpCode::Text, OpCode::Binary] {
+            let mut frame = encode_masked(opcode, true, &[0xff; 500], [1, 2, 3, 4]);
+            frame[0] |= 0x40;
+            client.bytes(&frame).await;
+        }
+        client.frame(OpCode::Text, false, &[0xff; 500]).await;
+        client.frame(OpCode::Continuation, true, b"").await;
+        client.close(CloseCode::NORMAL, "").await;
+        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+        assert_eq!(seconds(start), 0, "the client's Close was understood");
+        assert_eq!(journal.of("message"), Vec::<String>::new());
+    }
+
+    async fn the_close_of_the_client_is_found_in_what_was_read_ahead_of_ours(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()));
+        let knock = knock.limits(limits(|limits| limits.read_ahead = 100));
+        let mut client = knock.connect().await.unwrap();
+        let start = Instant::now();
+        // In one read: more than is decoded ahead of the hook, and a Close behind it.
+        let mut read = encode_masked(OpCode::Text, true, b"gone", [1, 2, 3, 4]);
+        for _ in 0..20 {
+            read.extend(encode_masked(OpCode::Text, true, b"say too late", [1, 2, 3, 4]));
+        }
+        read.extend(encode_masked(OpCode::Close, true, b"\x03\xe8", [1, 2, 3, 4]));
+        client.bytes(&read).await;
+        quiet().await;
+        assert_eq!(journal.of("saw"), Vec::<String>::new());
+        client.socket::<Probe>().close(Close::NORMAL);
+        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+        assert_eq!(journal.of("saw"), ["saw the close"]);
+        assert_eq!(journal.of("message"), ["message gone"]);
+        assert_eq!(seconds(start), 0);
     }
 
     async fn the_answer_of_the_client_is_awaited_for_close_timeout(way: Way) {

@@ -31,6 +31,9 @@ impl<H: Send + 'static> Driver<H> {
         loop {
             self.release_held(cx, worker);
             if !self.can_call() || self.calls_left == 0 {
+                if self.ends.closing {
+                    self.skip_ahead(cx, worker);
+                }
                 return;
             }
             let mail = self.has_mail();
@@ -42,6 +45,14 @@ impl<H: Send + 'static> Driver<H> {
             } else {
                 return;
             }
+        }
+    }
+
+    /// What was read ahead is discarded, as our Close is queued. The client's Close may be among
+    /// the bytes that are not decoded yet.
+    fn skip_ahead(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        if let Some(mut ahead) = self.ahead.take() {
+            self.feed(&mut ahead.take_rest(), cx, worker);
         }
     }
 

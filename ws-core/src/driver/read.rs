@@ -45,6 +45,9 @@ impl<H: Send + 'static> Driver<H> {
         let Some(transport) = self.transport.as_mut().map(Io::get_mut) else {
             return Poll::Pending;
         };
+        if self.ends.closing {
+            self.decoder.skip_messages();
+        }
         // The rest of a large message is read straight into its place.
         let target = if self.ends.deaf {
             None
@@ -90,16 +93,16 @@ impl<H: Send + 'static> Driver<H> {
         worker: &mut Worker,
     ) {
         while !input.is_empty() && !self.ends.deaf && self.ends.client_closed.is_none() {
-            if !self.takes_more() || self.calls_left == 0 {
+            if self.ends.closing {
+                self.decoder.skip_messages();
+            } else if !self.takes_more() || self.calls_left == 0 {
                 self.ahead.get_or_insert_default().keep(input);
                 return;
             }
             // What most reads hold goes the shortest way.
             match self.decoder.short_message(&mut input) {
                 Some(Ok(incoming)) => {
-                    if !self.ends.closing {
-                        self.data(incoming, cx, worker);
-                    }
+                    self.data(incoming, cx, worker);
                     continue;
                 }
                 Some(Err(error)) => {

@@ -53,6 +53,10 @@ pub enum Role {
 pub struct Decoder {
     role: Role,
     deflate: bool,
+    /// Payloads of messages are passed over.
+    skipping: bool,
+    /// Short messages may go the shortest way: from a client, and not skipped.
+    short: bool,
     max_message: usize,
     unfinished: Option<Box<Unfinished>>,
 }
@@ -64,6 +68,8 @@ impl Decoder {
         Self {
             role,
             deflate: false,
+            skipping: false,
+            short: matches!(role, Role::Server),
             max_message,
             unfinished: None,
         }
@@ -90,6 +96,33 @@ impl Decoder {
     #[must_use]
     pub fn with_deflate(self, deflate: bool) -> Self {
         Self { deflate, ..self }
+    }
+
+    /// From now on messages are passed over: nothing of them is unmasked, validated, inflated or
+    /// kept, and what was kept of an unfinished one is freed. Control frames are decoded as
+    /// before, and so are headers: what they show of a broken protocol is an error still, a
+    /// message above the limit included.
+    ///
+    /// For bytes that come after a Close of our own (RFC 6455, section 5.5.1).
+    ///
+    /// ```
+    /// use ws_core::protocol::{Decoder, Event, Role};
+    ///
+    /// // A compressed message that is no DEFLATE, and an empty Close behind it.
+    /// let mut read = *b"\xc1\x82\x00\x00\x00\x00\xff\xff\x88\x80\x00\x00\x00\x00";
+    /// let mut decoder = Decoder::new(Role::Server, 1024).with_deflate(true);
+    /// decoder.skip_messages();
+    /// assert_eq!(decoder.decode(&mut &mut read[..])?, Some(Event::Close(None)));
+    /// # Ok::<(), ws_core::protocol::ProtocolError>(())
+    /// ```
+    pub fn skip_messages(&mut self) {
+        if self.skipping {
+            return;
+        }
+        (self.skipping, self.short) = (true, false);
+        if let Some(unfinished) = &mut self.unfinished {
+            unfinished.skip();
+        }
     }
 
     /// Takes the next event off the front of `input`, which is unmasked in place.
@@ -125,7 +158,7 @@ impl Decoder {
         &self,
         input: &mut &'b mut [u8],
     ) -> Option<Result<Incoming<'b>, InvalidUtf8>> {
-        if self.unfinished.is_some() || self.role != Role::Server {
+        if self.unfinished.is_some() || !self.short {
             return None;
         }
         let frame = ShortMessage::parse(input)?;
@@ -262,6 +295,9 @@ impl Decoder {
         let alone = header.fin && header.opcode != OpCode::Continuation;
         if alone && len <= input.len() {
             let payload = take_front(input, len);
+            if self.skipping && !header.opcode.is_control() {
+                return Ok(None);
+            }
             if let Some(mask) = header.mask {
                 mask::apply(payload, mask, 0);
             }
@@ -270,7 +306,8 @@ impl Decoder {
             }
             return Event::whole(header.opcode, payload).map(Some);
         }
-        self.unfinished.get_or_insert_default().open(header, len);
+        let unfinished = self.unfinished.get_or_insert_default();
+        unfinished.open(header, len, self.skipping);
         self.feed(input)
     }
 

@@ -69,11 +69,15 @@ enum Body {
         plain: usize,
         deflated: Option<OpCode>,
     },
+    /// A message that is passed over, of so many bytes so far.
+    Skipped(usize),
 }
 
 impl Body {
-    fn new(header: &Header) -> Self {
-        if header.opcode == OpCode::Text && !header.rsv1 {
+    fn new(header: &Header, skip: bool) -> Self {
+        if skip {
+            Self::Skipped(0)
+        } else if header.opcode == OpCode::Text && !header.rsv1 {
             Self::Text {
                 text: String::new(),
                 utf8: Validator::default(),
@@ -91,25 +95,28 @@ impl Body {
         match self {
             Self::Text { text, utf8 } => text.len() + utf8.pending_len(),
             Self::Binary { bytes, .. } => bytes.len(),
+            Self::Skipped(len) => *len,
         }
     }
 
-    fn finish(self, limit: usize) -> Result<Incoming<'static>, ProtocolError> {
+    /// The whole message; `None` if it was passed over.
+    fn finish(self, limit: usize) -> Result<Option<Incoming<'static>>, ProtocolError> {
         match self {
+            Self::Skipped(_) => Ok(None),
             Self::Text { text, utf8 } if utf8.is_complete() => {
-                Ok(Incoming::Text(TextData::Owned(text)))
+                Ok(Some(Incoming::Text(TextData::Owned(text))))
             }
             Self::Text { .. } => Err(ProtocolError::InvalidUtf8),
             Self::Binary {
                 bytes,
                 deflated: None,
                 ..
-            } => Ok(Incoming::Binary(BinaryData::from_vec(bytes))),
+            } => Ok(Some(Incoming::Binary(BinaryData::from_vec(bytes)))),
             Self::Binary {
                 bytes,
                 deflated: Some(opcode),
                 ..
-            } => Incoming::inflated(opcode, &bytes, limit),
+            } => Incoming::inflated(opcode, &bytes, limit).map(Some),
         }
     }
 }
@@ -134,7 +141,18 @@ impl Unfinished {
     }
 
     pub(super) fn buffered(&self) -> usize {
-        self.head.len + self.control.len() + self.message_len().unwrap_or(0)
+        let message = match &self.message {
+            None | Some(Body::Skipped(_)) => 0,
+            Some(body) => body.len(),
+        };
+        self.head.len + self.control.len() + message
+    }
+
+    /// Frees what was kept of a message, and passes the rest of it over.
+    pub(super) fn skip(&mut self) {
+        if let Some(body) = &mut self.message {
+            *body = Body::Skipped(body.len());
+        }
     }
 
     /// Keeps one more byte of a header and gives the header when that completes it.
@@ -150,9 +168,9 @@ impl Unfinished {
     }
 
     /// Starts a frame of `len` bytes that has been admitted.
-    pub(super) fn open(&mut self, header: &Header, len: usize) {
+    pub(super) fn open(&mut self, header: &Header, len: usize, skip: bool) {
         if !header.opcode.is_control() && self.message.is_none() {
-            self.message = Some(Body::new(header));
+            self.message = Some(Body::new(header, skip));
         }
         self.frame = Some(Frame {
             opcode: header.opcode,
@@ -201,6 +219,11 @@ impl Unfinished {
                 }
                 bytes.extend_from_slice(input);
                 self.unmask_fresh();
+                Ok(())
+            }
+            Some(Body::Skipped(len)) => {
+                *len += input.len();
+                frame.taken += input.len();
                 Ok(())
             }
             None => Ok(()),
@@ -256,7 +279,7 @@ impl Unfinished {
         }
         let whole = self.message.take_if(|_| frame.fin);
         let message = whole.map(|body| body.finish(limit)).transpose()?;
-        Ok(message.map(Event::Message))
+        Ok(message.flatten().map(Event::Message))
     }
 }
 
