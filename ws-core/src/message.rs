@@ -1,5 +1,7 @@
 //! Whole messages, as handlers see them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -113,6 +115,18 @@ impl From<String> for Message {
 impl From<&'static str> for Message {
     fn from(text: &'static str) -> Self {
         Self::Text(ByteString::from_static(text))
+    }
+}
+
+impl From<Box<str>> for Message {
+    fn from(text: Box<str>) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Arc<str>> for Message {
+    fn from(text: Arc<str>) -> Self {
+        Self::text(&*text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -11,6 +12,10 @@ use crate::close::Close;
 use crate::decode::Json;
 use crate::hook;
 use crate::message::Message;
+
+mod never;
+
+pub use never::ReplyOrNever;
 
 /// Messages for the client in order, then perhaps a close.
 ///
@@ -136,7 +141,7 @@ impl Reply {
 /// | type | means |
 /// |---|---|
 /// | `()` | nothing |
-/// | `String`, `&'static str`, `Cow<'static, str>`, [`ByteString`] | one text message |
+/// | `String`, `&'static str`, `Cow<'static, str>`, `Box<str>`, `Arc<str>`, [`ByteString`] | one text message |
 /// | [`Bytes`] | one binary message |
 /// | [`Json<T>`](Json) | one text message of JSON |
 /// | [`Answer<R, E>`](crate::call::Answer) | one text message: the answer to a call |
@@ -146,13 +151,18 @@ impl Reply {
 /// | [`Close`] | the end, after what waits in the outbox |
 /// | `(R, Close)` | `R`, then the end |
 /// | `Result<R, E>` with `E: Into<Close>` | `R`, or the end with the error's close |
+///
+/// A format of your own is a type that implements this trait:
+/// [`FromMessage`](crate::decode::FromMessage) has an example. A type that `send` is to take too
+/// implements [`IntoMessage`](crate::socket::IntoMessage).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as the reply of a hook",
     label = "not a reply",
     note = "a hook returns `()`, `String`, `&'static str`, `Bytes`, `Message`, `Json<T>`, \
             `Answer<R, E>`, `Close`, or `Option`, `Vec`, `Result<_, impl Into<Close>>` or \
             `(_, Close)` of these",
-    note = "to send a value of your own, derive `serde::Serialize` for it and return `Json(value)`"
+    note = "to send a value of your own, derive `serde::Serialize` for it and return `Json(value)`, \
+            or implement `IntoReply` for a format of its own"
 )]
 pub trait IntoReply {
     /// Turns the value into messages and an end.
@@ -199,6 +209,8 @@ one_message! {
         Cow::Borrowed(text) => Message::from(text),
         Cow::Owned(text) => Message::from(text),
     };
+    Box<str> => Message::text;
+    Arc<str> => |text| Message::text(&*text);
     ByteString => Message::Text;
     Bytes => Message::Binary;
 }

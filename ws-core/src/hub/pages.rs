@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Hub;
 use crate::page::{Page, PageMessage, Pages, StreamClient};
 use crate::push::Push;
-use crate::reply::{IntoReply, Reply};
+use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
 use crate::topic::{FromTopic, Topic};
 
@@ -96,9 +96,9 @@ impl Hub {
     pub fn on_page_message<F, R>(&self, hear: F)
     where
         F: Fn(&PageMessage, &Hub) -> R + Send + Sync + 'static,
-        R: IntoReply,
+        R: ReplyOrNever,
     {
-        let hear = move |message: &PageMessage, hub: &Hub| hear(message, hub).into_reply();
+        let hear = move |message: &PageMessage, hub: &Hub| hear(message, hub).reply();
         let PageHook(hook) = &self.inner.page_hook;
         let mut hook = hook.write().unwrap_or_else(PoisonError::into_inner);
         let earlier = hook.replace(Arc::new(hear));

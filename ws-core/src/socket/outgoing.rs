@@ -21,7 +21,7 @@ use crate::message::Message;
     message = "`{Self}` cannot be sent to a client",
     label = "not a message",
     note = "send `String`, `&'static str`, `Bytes`, `Message`, or `Json(value)` for a value that is \
-            `serde::Serialize`"
+            `serde::Serialize`; or implement `IntoMessage` for a format of its own"
 )]
 pub trait IntoMessage {
     /// The message.
@@ -49,7 +49,7 @@ macro_rules! always {
     };
 }
 
-always!(String, &'static str, ByteString, Bytes);
+always!(String, &'static str, Box<str>, Arc<str>, ByteString, Bytes);
 
 impl IntoMessage for Cow<'static, str> {
     fn into_message(self) -> Result<Message, String> {

@@ -12,12 +12,34 @@ use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
 use crate::hook;
-use crate::reply::{End, IntoReply, Reply};
+use crate::reply::{End, Reply, ReplyOrNever};
 
 impl<H> Socket<H> {
     /// Runs a future beside the hooks. Its output is a reply, as a hook's would be: it
     /// waits for room in the outbox. At the end of the connection the future is dropped;
-    /// a panic in it closes the connection with 1011.
+    /// a panic in it closes the connection with 1011. It may be an endless loop:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::prelude::*;
+    ///
+    /// struct Ticker;
+    ///
+    /// #[ws_handler]
+    /// impl Ticker {
+    ///     fn init(socket: &Socket<Self>) -> Result<Self, Refusal> {
+    ///         let sender = socket.sender();
+    ///         let endless = async move {
+    ///             loop {
+    ///                 tokio::time::sleep(Duration::from_secs(1)).await;
+    ///                 let _ = sender.send("tick");
+    ///             }
+    ///         };
+    ///         socket.spawn(endless).or_refuse()?;
+    ///         Ok(Ticker)
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -30,7 +52,7 @@ impl<H> Socket<H> {
     pub fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
     where
         F: Future + Send + 'static,
-        F::Output: IntoReply,
+        F::Output: ReplyOrNever,
     {
         let shared = self.shared.clone();
         let mut control = self.shared.lock();
@@ -43,7 +65,7 @@ impl<H> Socket<H> {
             return Err(SpawnError::Full);
         }
         let task = async move {
-            let output = async { future.await.into_reply() };
+            let output = async { future.await.reply() };
             let output = AssertUnwindSafe(output).catch_unwind();
             let output = async { output.await.map_err(|panic| log_panic(&*panic)) };
             match hook::run_async("spawn", output).await {
