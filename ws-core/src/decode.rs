@@ -35,10 +35,6 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// The payload is not what it should be, for this reason: the error of a decoder.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it is named in `map_err`, which gives the error away"
-    )]
     pub fn malformed(reason: impl fmt::Display) -> Self {
         Self::Malformed(reason.to_string())
     }
