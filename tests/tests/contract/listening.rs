@@ -1,6 +1,9 @@
 //! Topics that a handler listens to.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use ws_core::testkit::TestKit;
 use ws_server::prelude::*;
 
@@ -78,14 +81,18 @@ async fn a_handler_that_does_not_follow_is_closed_with_1013() {
     }
 }
 
-/// A value that cannot be cloned, or converted, if it says so.
-#[derive(Serialize, Deserialize)]
+/// A value that cannot be read, or converted, if it says so.
+#[derive(Serialize)]
 struct Touchy(String);
 
-impl Clone for Touchy {
-    fn clone(&self) -> Self {
-        assert_ne!(self.0, "no clone", "it cannot be cloned");
-        Touchy(self.0.clone())
+impl<'de> Deserialize<'de> for Touchy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        assert_ne!(text, "panics when read", "it cannot be read");
+        if text == "unreadable" {
+            return Err(D::Error::custom("it cannot be read"));
+        }
+        Ok(Touchy(text))
     }
 }
 
@@ -132,23 +139,175 @@ fn touchy() -> Topic<Touchy> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_over_a_value_ends_the_listener_and_no_other() {
-    for panics in ["no clone", "no conversion"] {
+async fn a_value_that_cannot_be_read_ends_the_listener_and_no_other() {
+    for (value, cause) in [
+        ("panics when read", CloseCause::HookPanic),
+        ("no conversion", CloseCause::HookPanic),
+        ("unreadable", CloseCause::HookError),
+    ] {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let knock = |query| Journal::new().knock::<Touched>(&kit).uri(query);
         let listener = journal.knock::<Touched>(&kit).uri("/?listen");
         let mut listener = listener.connect().await.unwrap();
         let mut subscriber = knock("/?subscribe").connect().await.unwrap();
         let mut speaker = knock("/").connect().await.unwrap();
-        speaker.send(panics).await;
-        assert_eq!(subscriber.text().await, format!("{panics:?}"));
-        assert_eq!(speaker.text().await, "1", "the listener did not take it");
+        speaker.send(value).await;
+        assert_eq!(subscriber.text().await, format!("{value:?}"));
+        assert_eq!(speaker.text().await, "2", "it waited in the mailbox");
         let closed = (CloseCode::INTERNAL_ERROR, String::new());
         assert_eq!(listener.closed().await, closed);
         listener.close(CloseCode::INTERNAL_ERROR, "").await;
-        ended(&listener, &journal, CloseCause::HookPanic, 1011, "").await;
+        ended(&listener, &journal, cause, 1011, "").await;
         speaker.send("go on").await;
         assert_eq!(subscriber.text().await, r#""go on""#);
         assert_eq!(speaker.text().await, "1");
+    }
+}
+
+/// What arrives from topics of every kind, in the order in which it was published.
+struct Anything(Vec<String>);
+
+enum Arrived {
+    Text(String),
+    Bytes(Bytes),
+    Message(Message),
+    Number(u64),
+}
+
+macro_rules! arrived {
+    ($($type:ty => $variant:ident;)*) => {
+        $(impl From<$type> for Arrived {
+            fn from(value: $type) -> Self {
+                Arrived::$variant(value.into())
+            }
+        })*
+    };
+}
+
+arrived! {
+    String => Text;
+    Box<str> => Text;
+    Cow<'static, str> => Text;
+    Bytes => Bytes;
+    Message => Message;
+    u64 => Number;
+}
+
+impl From<Json<String>> for Arrived {
+    fn from(Json(text): Json<String>) -> Self {
+        Arrived::Text(text)
+    }
+}
+
+#[ws_handler]
+impl Anything {
+    fn init() -> Self {
+        Anything(Vec::new())
+    }
+
+    fn info(&mut self, arrived: Arrived) -> Option<String> {
+        self.0.push(match arrived {
+            Arrived::Text(text) => text,
+            Arrived::Bytes(bytes) => format!("{bytes:?}"),
+            Arrived::Message(message) => format!("{:?}", message.as_bytes()),
+            Arrived::Number(number) => number.to_string(),
+        });
+        (self.0.len() == 7).then(|| self.0.join(" "))
+    }
+}
+
+/// A topic of each type, all of one name.
+fn any<T>() -> Topic<T> {
+    Topic::new("any")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
+    let kit = TestKit::new();
+    let mut client = kit.handler::<Anything>().connect().await.unwrap();
+    let mut reader = Journal::new().knock::<Ear>(&kit).connect().await.unwrap();
+    let (socket, reads) = (client.socket::<Anything>(), reader.socket::<Ear>());
+    macro_rules! published {
+        ($($value:expr => $type:ty, $message:expr;)*) => {
+            $(
+                socket.listen::<$type, Arrived>(&any());
+                reads.subscribe::<$type>(&any());
+                let value: $type = $value;
+                assert_eq!(kit.hub().publish(&any::<$type>(), &value), 2);
+                assert_eq!(reader.message().await, $message, stringify!($type));
+            )*
+        };
+    }
+    published! {
+        "ann joined.".to_owned() => String, Message::text("ann joined.");
+        "box".into() => Box<str>, Message::text("box");
+        "cow".into() => Cow<'static, str>, Message::text("cow");
+        Bytes::from_static(b"\0\x01") => Bytes, Message::binary(&b"\0\x01"[..]);
+        Message::binary(vec![2]) => Message, Message::binary(vec![2]);
+        7 => u64, Message::text("7");
+        Json("quotes".to_owned()) => Json<String>, Message::text("\"quotes\"");
+    }
+    assert_eq!(
+        client.text().await,
+        r#"ann joined. box cow b"\0\x01" [2] 7 quotes"#
+    );
+    reads.subscribe::<&'static str>(&any());
+    assert_eq!(kit.hub().publish(&any::<&'static str>(), &"static"), 1);
+    assert_eq!(reader.text().await, "static");
+    // Binary data is `Bytes`; a `Vec` is a list, whatever is in it.
+    reads.subscribe::<Vec<u8>>(&any());
+    assert_eq!(kit.hub().publish(&any::<Vec<u8>>(), &vec![1, 2]), 1);
+    assert_eq!(reader.text().await, "[1,2]");
+}
+
+#[test]
+fn every_listener_hears_all_publishers_in_one_order() {
+    let kit = TestKit::new();
+    let (threads, each) = (4, 200_u64);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let journals = [Journal::new(), Journal::new()];
+    runtime.block_on(async {
+        let mut clients = Vec::new();
+        for journal in &journals {
+            let knock = journal
+                .knock::<Ear>(&kit)
+                .limits(limits(|it| it.mailbox = 1000));
+            let client = knock.connect().await.unwrap();
+            client.socket::<Ear>().listen(&news());
+            clients.push(client);
+        }
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let hub = kit.hub();
+                scope.spawn(move || {
+                    for number in 0..each {
+                        let reached = hub.publish(&news(), &format!("{thread} {number:03}"));
+                        assert_eq!(reached, 2);
+                    }
+                });
+            }
+        });
+        for client in &mut clients {
+            for _ in 0..threads * each {
+                client.text().await;
+            }
+        }
+    });
+    let [first, second] = journals.map(|journal| journal.lines());
+    assert_eq!(first.len() as u64, threads * each);
+    assert_eq!(first, second, "one order for all");
+    for thread in 0..threads {
+        let own = first
+            .iter()
+            .filter(|line| line.starts_with(&format!("heard {thread} ")));
+        let expected = (0..each).map(|number| format!("heard {thread} {number:03}"));
+        assert!(
+            own.eq(&expected.collect::<Vec<_>>()),
+            "in the order of its publisher"
+        );
     }
 }

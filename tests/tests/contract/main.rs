@@ -63,6 +63,7 @@
 //! | timers count against a bound | `mailbox::timers_count_against_a_bound_of_their_own`, `mailbox::what_timers_left_in_the_mailbox_takes_no_place_of_others` |
 //! | a dropped handle cancels nothing, `cancel` does | `mailbox::a_dropped_handle_leaves_its_timer_set_and_cancel_takes_it_back` |
 //! | late ticks coalesce | `mailbox::late_ticks_coalesce` |
+//! | code of the application that the library calls may call it | `reentrant::*` |
 //! | **Order** | |
 //! | FIFO per source | `order::messages_are_answered_in_order`, `order::notifications_of_one_task_arrive_in_order`, `order::messages_of_one_task_arrive_in_order_whatever_the_network_takes`, `order::a_hook_that_waits_keeps_its_place` |
 //! | frames of different senders never interleave | `order::frames_of_different_senders_never_interleave` |
@@ -145,6 +146,7 @@ mod pages;
 mod panics;
 mod payloads;
 mod proxies;
+mod reentrant;
 mod regressions;
 mod sending;
 mod sessions;

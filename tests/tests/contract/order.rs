@@ -123,7 +123,7 @@ on_both_transports! {
         for _ in 0..6 {
             heard.push(client.text().await);
         }
-        let expected = ["sent", "\"published\"", "sent again", "one", "two", "three"];
+        let expected = ["sent", "published", "sent again", "one", "two", "three"];
         assert_eq!(heard, expected);
     }
 

@@ -42,12 +42,12 @@ async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> Test
     client
 }
 
-/// What the client gets behind the frame that was half written; JSON strings bare.
+/// What the client gets behind the frame that was half written.
 async fn rest(client: &mut TestClient, count: usize) -> Vec<String> {
     assert_eq!(client.text().await, "x".repeat(60));
     let mut texts = Vec::new();
     for _ in 0..count {
-        texts.push(client.text().await.replace('"', ""));
+        texts.push(client.text().await);
     }
     quiet().await;
     assert_eq!(client.so_far().await, [], "nothing more comes");
@@ -68,8 +68,8 @@ on_both_transports! {
         assert_eq!(kit.hub().publish(&Topic::<u32>::new("a"), &7), 1);
         assert_eq!(kit.hub().publish(&Topic::new("m"), &Message::binary(vec![1])), 1);
         assert_eq!(say(&kit, &b(), "nobody"), 0);
-        assert_eq!(first.text().await, "\"both\"");
-        assert_eq!(second.text().await, "\"both\"");
+        assert_eq!(first.text().await, "both");
+        assert_eq!(second.text().await, "both");
         assert_eq!(second.text().await, "7");
         assert_eq!(second.message().await, Message::binary(vec![1]));
         assert_eq!(first.so_far().await, []);
@@ -86,7 +86,7 @@ on_both_transports! {
         assert!(socket.unsubscribe(&a()));
         assert!(!socket.unsubscribe(&a()));
         assert_eq!(say(&kit, &a(), "never"), 0);
-        assert_eq!(client.text().await, "\"once\"");
+        assert_eq!(client.text().await, "once");
         socket.subscribe(&b());
         assert_eq!(kit.hub().subscriber_count(&b()), 1);
         client.end().await;
@@ -173,8 +173,8 @@ on_both_transports! {
                 for text in ["1", "2", "3"] {
                     assert_eq!(say(&kit, &a(), text), 1);
                 }
-                assert_eq!(client.text().await.len(), long + 2);
-                assert_eq!(client.text().await, "\"3\"");
+                assert_eq!(client.text().await.len(), long);
+                assert_eq!(client.text().await, "3");
             }
         }
     }
@@ -189,9 +189,9 @@ on_both_transports! {
         assert_eq!(slow.socket::<Probe>().dropped(), 1);
         assert_eq!(rest(&mut slow, 0).await, Vec::<String>::new());
         assert_eq!(kit.hub().publish_volatile(&a(), &"2".to_owned()), 2);
-        assert_eq!(slow.text().await, "\"2\"");
-        assert_eq!(fast.text().await, "\"1\"");
-        assert_eq!(fast.text().await, "\"2\"");
+        assert_eq!(slow.text().await, "2");
+        assert_eq!(fast.text().await, "1");
+        assert_eq!(fast.text().await, "2");
     }
 
     async fn publish_except_passes_one_over(way: Way) {
@@ -204,8 +204,8 @@ on_both_transports! {
         let socket = first.socket::<Probe>();
         assert_eq!(kit.hub().publish_except(&a(), &"others".to_owned(), &socket), 1);
         say(&kit, &a(), "all");
-        assert_eq!(first.text().await, "\"all\"");
-        assert_eq!(second.text().await, "\"others\"");
+        assert_eq!(first.text().await, "all");
+        assert_eq!(second.text().await, "others");
     }
 
     async fn what_one_publish_does_not_write_itself_a_task_writes_in_order(way: Way) {
@@ -223,7 +223,7 @@ on_both_transports! {
         }
         for client in &mut clients {
             client.socket::<Probe>().send("4").unwrap();
-            for text in ["\"1\"", "\"2\"", "\"3\"", "4"] {
+            for text in ["1", "2", "3", "4"] {
                 assert_eq!(client.text().await, text);
             }
         }
@@ -243,7 +243,7 @@ on_both_transports! {
         let mut second = pin!(socket.send_async("2"));
         assert_eq!(second.as_mut().now_or_never(), None);
         second.await.unwrap();
-        assert_eq!(client.text().await, "\"1\"");
+        assert_eq!(client.text().await, "1");
         assert_eq!(client.text().await, "2");
         assert_eq!(seconds(start), 0);
     }

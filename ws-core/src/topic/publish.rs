@@ -39,10 +39,21 @@ impl Topics {
         value: &T,
         except: Except,
     ) -> Result<usize, String> {
-        let Some(channel) = self.find(topic) else {
+        let Some(mut channel) = self.find(topic) else {
             return Ok(0);
         };
         let frame = Broadcast::new(Frame::owned(value.to_message()?));
+        let after = After::default();
+        let mut subscribers = channel.lock();
+        // To encode the value is work of the application, which may have changed the subscribers.
+        while subscribers.dead {
+            drop(subscribers);
+            channel = match self.find(topic) {
+                Some(channel) => channel,
+                None => return Ok(0),
+            };
+            subscribers = channel.lock();
+        }
         let mut sending = Sending {
             channel: &channel,
             frame: &frame,
@@ -50,16 +61,15 @@ impl Topics {
             inline: self.inline,
             heard: None,
             reached: 0,
-            after: After::default(),
+            after,
         };
-        let subscribers = channel.lock();
         for (slot, subscriber) in subscribers.slots.iter().enumerate() {
             if slot % AHEAD == 0 {
                 let next = subscribers.slots[slot..].iter().take(AHEAD);
                 prefetch(next.flatten().filter_map(Subscriber::recipient));
             }
             if let Some(subscriber) = subscriber {
-                sending.to(subscriber);
+                sending.hand(subscriber);
             }
         }
         drop(subscribers);
@@ -84,9 +94,9 @@ struct Sending<'p> {
 
 impl Sending<'_> {
     #[inline]
-    fn to(&mut self, subscriber: &Subscriber) {
+    fn hand(&mut self, subscriber: &Subscriber) {
         let reached = match subscriber {
-            Subscriber::Client { recipient, policy } => self.to_client(recipient, *policy),
+            Subscriber::Client { recipient, policy } => self.push(recipient, *policy),
             Subscriber::Listener { id, .. } if self.except.connection == Some(*id) => false,
             Subscriber::Listener { deliver, .. } => {
                 let message = self.heard.get_or_insert_with(|| self.frame.message());
@@ -100,7 +110,7 @@ impl Sending<'_> {
     }
 
     #[inline]
-    fn to_client(&mut self, recipient: &Arc<dyn Recipient>, policy: Policy) -> bool {
+    fn push(&mut self, recipient: &Arc<dyn Recipient>, policy: Policy) -> bool {
         let Except {
             connection,
             volatile,

@@ -93,7 +93,7 @@ impl<T: Serialize + DeserializeOwned + 'static> FromTopic for T {
     fn from_topic(message: Message) -> Result<Self, DecodeError> {
         match read_bare(message) {
             Ok(read) => read,
-            Err(message) => from_json(message),
+            Err(message) => from_json(&message),
         }
     }
 }
@@ -106,7 +106,7 @@ impl FromTopic for Message {
 
 impl<T: Serialize + DeserializeOwned + 'static> FromTopic for Json<T> {
     fn from_topic(message: Message) -> Result<Self, DecodeError> {
-        from_json(message).map(Self)
+        from_json(&message).map(Self)
     }
 }
 
@@ -123,8 +123,8 @@ fn json<T: Serialize>(value: &T) -> Result<Message, String> {
         .map_err(|error| error.to_string())
 }
 
-fn from_json<T: DeserializeOwned>(message: Message) -> Result<T, DecodeError> {
-    Json::from_message((&message).into()).map(|Json(value)| value)
+fn from_json<T: DeserializeOwned>(message: &Message) -> Result<T, DecodeError> {
+    Json::from_message(message.into()).map(|Json(value)| value)
 }
 
 /// The types that are text. Each can be made of a `ByteString`, and copied to one.

@@ -43,7 +43,9 @@ impl Drop for Dropped {
     fn drop(&mut self) {
         if let Some(first) = self.first.take() {
             release(first);
-            mem::take(&mut self.more).into_iter().for_each(release);
+            for payload in mem::take(&mut self.more) {
+                release(payload);
+            }
         }
     }
 }
@@ -200,7 +202,9 @@ impl State {
                 }
             }
         }
-        queue.for_each(|chunk| dropped.keep(chunk));
+        for chunk in queue {
+            dropped.keep(chunk);
+        }
         self.tell_waiting(outbox);
         close && self.queue.back().is_none_or(|chunk| chunk.topic != CLOSE)
     }
@@ -208,7 +212,9 @@ impl State {
     /// Drops everything.
     pub(in crate::outbox) fn clear(&mut self, outbox: &Outbox, dropped: &mut Dropped) {
         let queue = mem::take(&mut self.queue);
-        queue.into_iter().for_each(|chunk| dropped.keep(chunk));
+        for chunk in queue {
+            dropped.keep(chunk);
+        }
         (self.bytes, self.frames, self.started) = (0, 0, false);
         self.tell_waiting(outbox);
     }

@@ -1,0 +1,378 @@
+//! Code of the application that runs while the library works: a `Drop`, a `Clone`, a `From`, a
+//! `Serialize`. It may use the very socket, topic or hub that called it.
+
+use std::cell::{Cell, RefCell};
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+use ws_core::testkit::{TestClient, TestKit};
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, limits, quiet, secs};
+
+/// What a value does when it is used: the name of the use, and what happens then.
+type Act = Rc<dyn Fn(&'static str)>;
+
+thread_local! {
+    static ACT: RefCell<Option<Act>> = const { RefCell::new(None) };
+    static ACTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on every use of a value does this, unless it is done already.
+fn when_used(act: impl Fn(&'static str) + 'static) {
+    ACT.set(Some(Rc::new(act)));
+}
+
+fn used(how: &'static str) {
+    let act = ACT.with_borrow(Clone::clone);
+    if let Some(act) = act
+        && !ACTING.replace(true)
+    {
+        act(how);
+        ACTING.set(false);
+    }
+}
+
+/// Runs a test on a thread of its own, so that a deadlock fails and does not hang.
+fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let (ended, end) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(test());
+        ACT.set(None);
+        ended.send(()).unwrap();
+    });
+    if end.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+        panic!("a deadlock");
+    }
+    if let Err(panic) = thread.join() {
+        resume_unwind(panic);
+    }
+}
+
+/// A value that acts when it is cloned, converted, serialised or dropped.
+#[derive(Deserialize)]
+struct Value(String);
+
+impl Value {
+    fn new(text: &str) -> Self {
+        Value(text.to_owned())
+    }
+}
+
+impl Clone for Value {
+    fn clone(&self) -> Self {
+        used("clone");
+        Value(self.0.clone())
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        used("drop");
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        used("serialize");
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// The mailbox type.
+struct Heard(Value);
+
+impl From<Value> for Heard {
+    fn from(value: Value) -> Self {
+        used("from");
+        Heard(value)
+    }
+}
+
+impl Clone for Heard {
+    fn clone(&self) -> Self {
+        Heard(self.0.clone())
+    }
+}
+
+/// Notes what arrives in its mailbox.
+struct Ear(Journal);
+
+#[ws_handler]
+impl Ear {
+    fn init(journal: Journal) -> Self {
+        Ear(journal)
+    }
+
+    fn info(&mut self, Heard(value): Heard) {
+        self.0.note(&value.0);
+    }
+}
+
+fn heard(text: &str) -> Heard {
+    Heard(Value::new(text))
+}
+
+fn topic() -> Topic<Value> {
+    Topic::new("values")
+}
+
+struct Setting {
+    kit: TestKit,
+    journal: Journal,
+    client: TestClient,
+    socket: Socket<Ear>,
+}
+
+async fn setting() -> Setting {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let client = journal.knock::<Ear>(&kit).connect().await.unwrap();
+    let socket = client.socket::<Ear>();
+    Setting {
+        kit,
+        journal,
+        client,
+        socket,
+    }
+}
+
+#[test]
+fn the_drop_of_a_cancelled_timers_value_may_notify() {
+    watched(|| async {
+        let Setting {
+            journal, socket, ..
+        } = setting().await;
+        let timers = [
+            socket.notify_after(secs(60), heard("later")),
+            socket.notify_every(secs(60), heard("often")),
+        ];
+        let of_drop = socket.clone();
+        when_used(move |how| {
+            assert_eq!(how, "drop");
+            of_drop.notify(heard("dropped")).map_err(|_| ()).unwrap();
+            of_drop.notify_after(secs(1), heard("dropped a second ago"));
+        });
+        for timer in &timers {
+            assert!(timer.cancel());
+            assert!(!timer.cancel());
+        }
+        ACT.set(None);
+        tokio::time::sleep(secs(100)).await;
+        let twice = |text| [text, text];
+        let expected = [twice("dropped"), twice("dropped a second ago")];
+        assert_eq!(journal.lines(), expected.concat());
+    });
+}
+
+#[test]
+fn the_clone_of_a_repeated_value_may_notify_and_cancel_its_timer() {
+    watched(|| async {
+        let Setting {
+            journal, socket, ..
+        } = setting().await;
+        let ticks = Rc::new(RefCell::new(None));
+        let (of_clone, timer, count) = (socket.clone(), ticks.clone(), Cell::new(0));
+        when_used(move |how| {
+            if how != "clone" {
+                return;
+            }
+            count.set(count.get() + 1);
+            let number = count.get();
+            let text = format!("clone {number}");
+            of_clone.notify(heard(&text)).map_err(|_| ()).unwrap();
+            if number == 3 {
+                let timer = timer.borrow();
+                let timer: &ws_server::Timer = timer.as_ref().unwrap();
+                assert!(timer.is_set() && timer.cancel() && !timer.is_set());
+            }
+        });
+        *ticks.borrow_mut() = Some(socket.notify_every(secs(1), heard("tick")));
+        tokio::time::sleep(secs(10)).await;
+        // What is cancelled while its value is made is not delivered.
+        let expected = ["clone 1", "tick", "clone 2", "tick", "clone 3"];
+        assert_eq!(journal.lines(), expected);
+    });
+}
+
+#[test]
+fn values_that_are_dropped_at_the_end_may_use_the_socket_and_the_hub() {
+    watched(|| async {
+        let Setting {
+            kit,
+            journal,
+            mut client,
+            socket,
+        } = setting().await;
+        let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
+        other.socket::<Ear>().listen(&topic());
+        socket.notify_after(secs(60), heard("timer"));
+        socket.listen(&topic());
+        let (hub, drops) = (kit.hub().clone(), Rc::new(Cell::new(0)));
+        let (of_drop, count) = (socket.clone(), drops.clone());
+        when_used(move |how| {
+            if how == "drop" {
+                count.set(count.get() + 1);
+                of_drop.subscribe(&topic());
+                of_drop.unlisten(&topic());
+                assert!(of_drop.notify(heard("too late")).is_err());
+                hub.publish(&topic(), &Value::new("published"));
+            }
+        });
+        client.end().await;
+        client.terminated().await;
+        assert!(drops.get() > 0);
+        ACT.set(None);
+        quiet().await;
+        assert_eq!(
+            kit.hub().subscriber_count(&topic()),
+            1,
+            "only the other one"
+        );
+        let published = vec!["published"; drops.get()];
+        assert_eq!(journal.lines(), published);
+    });
+}
+
+#[test]
+fn serialize_may_publish_to_the_topic_and_subscribe_to_it() {
+    watched(|| async {
+        let Setting {
+            kit,
+            mut client,
+            socket,
+            ..
+        } = setting().await;
+        let (hub, of_serialize) = (kit.hub().clone(), socket.clone());
+        socket.subscribe(&topic());
+        when_used(move |how| {
+            if how == "serialize" {
+                of_serialize.unsubscribe(&topic());
+                of_serialize.subscribe(&topic());
+                assert_eq!(hub.publish(&topic(), &Value::new("inner")), 1);
+            }
+        });
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("outer")), 1);
+        assert_eq!(client.text().await, "\"inner\"");
+        assert_eq!(client.text().await, "\"outer\"");
+    });
+}
+
+#[test]
+fn from_may_publish_to_the_topic_that_is_listened_to_and_leave_it() {
+    watched(|| async {
+        let Setting {
+            kit,
+            journal,
+            socket,
+            ..
+        } = setting().await;
+        let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
+        let (hub, first) = (kit.hub().clone(), Cell::new(true));
+        let (leaves, stays) = (socket.clone(), other.socket::<Ear>());
+        socket.listen(&topic());
+        stays.listen(&topic());
+        when_used(move |how| {
+            if how == "from" && first.replace(false) {
+                hub.publish(&topic(), &Value::new("inner"));
+                assert!(leaves.unlisten(&topic()));
+                assert!(!leaves.unlisten(&topic()));
+            }
+        });
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("one")), 2);
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("two")), 2);
+        quiet().await;
+        let mut lines = journal.lines();
+        lines.sort();
+        assert_eq!(lines, ["inner", "inner", "one", "one", "two", "two"]);
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("three")), 1);
+    });
+}
+
+/// Binary data with an owner, as memory that belongs to a pool.
+struct Owned;
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 10_000]
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        used("drop");
+    }
+}
+
+#[test]
+fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
+    watched(|| async {
+        let (kit, journal) = (TestKit::new(), Journal::new());
+        let data: Topic<Bytes> = Topic::new("data");
+        let owned = || Bytes::from_owner(Owned);
+        for policy in [Policy::DropOldest, Policy::Latest, Policy::Close] {
+            let knock = journal.knock::<Ear>(&kit).network_room(10);
+            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = knock.connect().await.unwrap();
+            let socket = client.socket::<Ear>();
+            socket.subscribe_with(&data, policy);
+            // The first is half written, the second is dropped for the third.
+            for _ in 0..2 {
+                assert_eq!(kit.hub().publish(&data, &owned()), 1);
+                quiet().await;
+            }
+            let (hub, drops, topic) = (kit.hub().clone(), Rc::new(Cell::new(0)), data.clone());
+            let (count, socket) = (drops.clone(), socket.clone());
+            when_used(move |_| {
+                count.set(count.get() + 1);
+                hub.publish(&topic, &Bytes::from_static(b"inner"));
+                socket.buffered();
+            });
+            kit.hub().publish(&data, &Bytes::from_static(b"outer"));
+            assert_eq!(drops.get(), 1, "{policy:?}");
+            client.reset().await;
+            client.terminated().await;
+            assert_eq!(
+                drops.get(),
+                2,
+                "{policy:?}: and the one that was half written"
+            );
+            ACT.set(None);
+        }
+    });
+}
+
+/// Acts when it is dropped.
+struct Last;
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        used("drop");
+    }
+}
+
+#[test]
+fn a_function_for_messages_of_pages_may_use_the_hub_when_it_is_replaced() {
+    watched(|| async {
+        let kit = TestKit::new();
+        let last = Last;
+        kit.hub().on_page_message(move |_, _| {
+            let _ = &last;
+        });
+        let (hub, drops) = (kit.hub().clone(), Rc::new(Cell::new(0)));
+        let count = drops.clone();
+        when_used(move |_| {
+            count.set(count.get() + 1);
+            hub.on_page_message(|_, _| Close::NORMAL);
+        });
+        kit.hub().on_page_message(|_, _| "replaced");
+        assert_eq!(drops.get(), 1);
+    });
+}
