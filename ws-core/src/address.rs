@@ -22,10 +22,11 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 ///
 /// Each connection keeps one, so it is as small as it can be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Network(NonZeroU64);
+pub struct Network(NonZeroU64);
 
 impl Network {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    /// The network of a client's address.
+    pub fn of(address: IpAddr) -> Self {
         let bits = match address.to_canonical() {
             // No network begins with 32 zero bits, but that of `::1`, which is 0.
             IpAddr::V4(address) => u64::from(address.to_bits()),

@@ -10,7 +10,7 @@
 
 #![forbid(unsafe_code)]
 
-mod address;
+pub mod address;
 pub mod admit;
 pub mod call;
 pub mod close;

@@ -249,8 +249,15 @@ fn none_is_zero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
 pub struct ServerLimits {
     /// Size of a request's head in bytes; past it 431.
     pub head: usize,
-    /// How long a request's head may take to arrive.
+    /// How long a request's head may take to arrive, from the beginning of the connection, and of
+    /// a later request from its first byte.
     pub head_timeout: Duration,
+    /// How long an HTTP connection is kept after an answer if the client sends nothing.
+    pub keep_alive: Duration,
+    /// How long a client may keep a request's body that is read, or an answer, waiting.
+    pub body_timeout: Duration,
+    /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
+    pub body_rate: Option<usize>,
     /// WebSocket connections from one address (IPv6: one /64); past it 429.
     pub per_address: Option<usize>,
     /// WebSocket connections in all; past it 503.
@@ -260,6 +267,8 @@ pub struct ServerLimits {
     /// HTTP connections at the same time that are not, or not yet, WebSocket connections;
     /// past it new ones wait to be accepted.
     pub http_connections: usize,
+    /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
+    pub http_per_address: Option<usize>,
     /// How long a graceful shutdown may take in all, from the first signal on.
     pub shutdown: Duration,
     /// Limits of pages and of what is kept for them.
@@ -274,10 +283,14 @@ impl ServerLimits {
     pub const DEFAULT: Self = Self {
         head: 16 * KIB,
         head_timeout: Duration::from_secs(10),
+        keep_alive: Duration::from_secs(75),
+        body_timeout: Duration::from_secs(30),
+        body_rate: Some(256),
         per_address: Some(256),
         connections: None,
         publish_inline: 1024,
         http_connections: 16 * KIB,
+        http_per_address: Some(KIB),
         shutdown: Duration::from_secs(10),
         pages: PageLimits::DEFAULT,
     };
@@ -285,6 +298,8 @@ impl ServerLimits {
     /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         self.head_timeout = self.head_timeout.min(LONGEST);
+        self.keep_alive = self.keep_alive.min(LONGEST);
+        self.body_timeout = self.body_timeout.min(LONGEST);
         self.shutdown = self.shutdown.min(LONGEST);
         self.pages = self.pages.bounded();
         self
@@ -305,9 +320,13 @@ impl ServerLimits {
         }
         let zeros = [
             ("head_timeout", self.head_timeout.is_zero()),
+            ("keep_alive", self.keep_alive.is_zero()),
+            ("body_timeout", self.body_timeout.is_zero()),
+            ("body_rate", self.body_rate == Some(0)),
             ("per_address", self.per_address == Some(0)),
             ("connections", self.connections == Some(0)),
             ("http_connections", self.http_connections == 0),
+            ("http_per_address", self.http_per_address == Some(0)),
         ];
         none_is_zero(&zeros)?;
         self.pages.check()
@@ -350,9 +369,15 @@ mod tests {
         );
         assert_eq!((server.per_address, server.connections), (Some(256), None));
         assert_eq!(
-            (server.http_connections, server.shutdown),
-            (16_384, Duration::from_secs(10))
+            (server.http_connections, server.http_per_address),
+            (16_384, Some(1_024))
         );
+        assert_eq!(server.keep_alive, Duration::from_secs(75));
+        assert_eq!(
+            (server.body_timeout, server.body_rate),
+            (Duration::from_secs(30), Some(256))
+        );
+        assert_eq!(server.shutdown, Duration::from_secs(10));
     }
 
     #[test]

@@ -62,6 +62,18 @@ pub(crate) fn send_at_once<'s>(socket: impl Into<SockRef<'s>>) {
     }
 }
 
+/// Answers a connection that is not served, as far as the system takes it at once. What has
+/// arrived of a request is read away: the system would reset the connection for it, and the client
+/// may then not see the answer.
+pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
+    let mut socket = &*SockRef::from(tcp);
+    let read = socket.read(&mut [0; 4096]);
+    let sent = SockRef::from(tcp).send_with_flags(answer, NO_SIGNAL);
+    if let Err(error) = sent {
+        tracing::debug!(%error, ?read, "a refused connection got no answer");
+    }
+}
+
 /// A TCP stream that the connection's own task and publishers share.
 ///
 /// One allocation, so that a publisher has one place less in memory to go to for each

@@ -16,7 +16,9 @@ use crate::shared::{Hints, Shared};
 mod accept;
 mod alone;
 mod http;
+mod listen;
 mod pages;
+mod places;
 mod sessions;
 mod settings;
 mod signals;
@@ -123,12 +125,17 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets how many WebSocket connections one address may have (an IPv6 address counts
-    /// as its /64); past it the answer is 429. `None` lifts the limit; the default is 256.
+    /// as its /64); past it the answer is 429. `None` lifts the limit, and that of
+    /// [`http_per_address`](Self::http_per_address); the default is 256.
     ///
     /// Behind a proxy all clients have one address until the proxy is named in
     /// [`trusted_proxies`](Self::trusted_proxies).
     pub fn per_address(mut self, connections: impl Into<Option<usize>>) -> Self {
-        self.settings.server_limits.per_address = connections.into();
+        let limits = &mut self.settings.server_limits;
+        limits.per_address = connections.into();
+        if limits.per_address.is_none() {
+            limits.http_per_address = None;
+        }
         self
     }
 
@@ -146,10 +153,54 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how long a request's head may take to arrive, and how long an HTTP connection
-    /// may wait for its next request; then it is closed. The default is 10 s.
+    /// Sets how many of these HTTP connections one address may have (an IPv6 address counts as its
+    /// /64); past it one of its silent connections is closed, and if there is none, the new one
+    /// is refused with 429. `None` lifts the limit; the default is 1,024.
+    ///
+    /// The addresses of [`trusted_proxies`](Self::trusted_proxies) are exempt: a proxy carries the
+    /// connections of all its clients.
+    pub fn http_per_address(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.settings.server_limits.http_per_address = connections.into();
+        self
+    }
+
+    /// Sets how long the head of a request may take to arrive, from the beginning of the
+    /// connection, and of a later request from its first byte; then the connection is closed. The
+    /// default is 10 s.
     pub const fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.head_timeout = timeout;
+        self
+    }
+
+    /// Sets how long an HTTP connection is kept after an answer if the client sends nothing. The
+    /// default is 75 s: balancers reuse connections for up to 60 s, and turn an earlier end
+    /// into a 502.
+    ///
+    /// If [`http_connections`](Self::http_connections) are in use, the connection that has been
+    /// silent longest is closed for a new one.
+    pub const fn keep_alive(mut self, timeout: Duration) -> Self {
+        self.settings.server_limits.keep_alive = timeout;
+        self
+    }
+
+    /// Sets how long a client may keep the server waiting for more of a request's body that the
+    /// application reads, or for room to write an answer; then the connection is closed. The
+    /// default is 30 s.
+    ///
+    /// Only time in which bytes wait for the client counts, not the time in which the application
+    /// works on an answer or has nothing to send: a long poll takes as long as it likes. See
+    /// [`body_rate`](Self::body_rate).
+    pub const fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.server_limits.body_timeout = timeout;
+        self
+    }
+
+    /// Sets the least rate in bytes per second at which a client must send the body of a request
+    /// and read an answer while bytes wait; below it, the connection is closed when
+    /// [`body_timeout`](Self::body_timeout) is used up. `None`: any progress will do. The
+    /// default is 256.
+    pub fn body_rate(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.settings.server_limits.body_rate = bytes.into();
         self
     }
 

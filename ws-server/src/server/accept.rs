@@ -2,21 +2,22 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::http::{self, Application};
-use crate::connection::send_at_once;
+use super::http::{self, Application, Timeouts};
+use super::places::Places;
+use crate::connection::{refuse, send_at_once};
+use crate::filter::canonical;
 use crate::shared::Shared;
 
 /// Time for the answers to handshakes that the hub cuts at its deadline.
@@ -24,16 +25,15 @@ const SLACK: Duration = Duration::from_millis(100);
 
 /// Serves until `stop`, then shuts down within the server's time.
 pub(super) async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     application: impl Application,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
 ) {
     let http = Arc::new(Http {
+        shared: shared.clone(),
         builder: http::builder(&shared.limits),
-        room: Arc::new(Semaphore::new(
-            shared.limits.http_connections.min(Semaphore::MAX_PERMITS),
-        )),
+        places: Places::new(&shared.limits),
         connections: TaskTracker::new(),
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -64,9 +64,9 @@ pub(super) async fn serve(
 
 /// What all HTTP connections of a server share.
 struct Http {
+    shared: Arc<Shared>,
     builder: http1::Builder,
-    /// Places for connections that are not, or not yet, WebSocket connections.
-    room: Arc<Semaphore>,
+    places: Arc<Places>,
     connections: TaskTracker,
     /// No further requests.
     draining: CancellationToken,
@@ -78,15 +78,20 @@ impl Http {
     async fn accept(self: Arc<Self>, listener: TcpListener, application: impl Application) {
         let mut backoff = Backoff::default();
         let mut earliest = Earliest::default();
-        while let Ok(place) = self.room.clone().acquire_owned().await {
+        loop {
             let (stream, peer) = accepted(&listener, &mut backoff).await;
             earliest.keep();
+            let Ok(mut place) = self.places.take(self.counted(peer)).await else {
+                refuse(&stream, TOO_MANY);
+                continue;
+            };
             send_at_once(&stream);
             let (http, application) = (self.clone(), application.clone());
             self.connections.spawn(async move {
-                let draining = http.draining.cancelled();
+                let draining = pin!(http.draining.cancelled());
+                let timeouts = Timeouts::new(&http.shared.limits, &mut place, draining);
                 // In a box: a task is moved about before it runs, and when it has ended.
-                let served = Box::pin(application.serve(&http.builder, stream, peer, draining));
+                let served = Box::pin(application.serve(&http.builder, stream, peer, timeouts));
                 if let Some(Err(error)) = http.cut.run_until_cancelled(served).await {
                     tracing::debug!(%peer, %error, "the HTTP connection failed");
                 }
@@ -95,7 +100,20 @@ impl Http {
             });
         }
     }
+
+    /// The address that a connection is counted to. A proxy carries the connections of all its
+    /// clients, so it is no address of its own.
+    fn counted(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let address = canonical(peer).ip();
+        let is_proxy = self.shared.policy.trusted_proxies.contains(address);
+        (!is_proxy).then_some(address)
+    }
 }
+
+/// The answer to a connection of an address that has as many as it may. Its request is not read.
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n\
+    retry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 37\r\n\r\n\
+    too many HTTP connections from here\r\n";
 
 /// The next connection. Errors do not end a server: those of one connection that was lost
 /// before it was accepted are passed over, and where the system lacks something (files,

@@ -5,10 +5,11 @@
 //! was when its work is done, without a box around it and without a task that waits for it.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,10 +18,9 @@ use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use warp::reply::Response;
 use ws_core::driver::Opened;
 
-use super::http::{Application, ForPeer};
+use super::http::{Activity, Answer, Answering, Application, Connection, ForPeer, Timeouts};
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
@@ -39,7 +39,7 @@ impl Application for Alone {
         builder: &http1::Builder,
         stream: TcpStream,
         peer: SocketAddr,
-        draining: impl Future<Output = ()> + Send,
+        timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
         let opened = Waiting::default();
         let service = Requests {
@@ -47,27 +47,46 @@ impl Application for Alone {
             rest: self.rest,
             peer,
             opened: opened.clone(),
+            activity: timeouts.activity().clone(),
         };
-        let mut connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::select! {
-            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
-            () = draining => {
-                // A 101 that is half written is written to its end: that connection closes by
-                // itself.
-                if opened.is_empty() {
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
-            }
-        }?;
-        let Some(opened) = opened.take() else {
-            // Without an upgrade the shutdown is hyper's: answers may still wait to be written.
-            return connection.await;
+        let mut direct = Direct {
+            connection: builder.serve_connection(TokioIo::new(stream), service),
+            opened,
+            is_closing: false,
         };
-        let parts = connection.into_parts();
-        let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
-        opened.start(transport, early);
+        timeouts.enforce(&mut direct).await?;
+        if let Some(opened) = direct.opened.take() {
+            let parts = direct.connection.into_parts();
+            let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
+            opened.start(transport, early);
+        }
         Ok(())
+    }
+}
+
+/// A connection whose stream is taken back when it has become a WebSocket connection.
+struct Direct {
+    connection: http1::Connection<TokioIo<TcpStream>, Requests>,
+    opened: Waiting,
+    /// HTTP is over, without an upgrade.
+    is_closing: bool,
+}
+
+impl Connection for Direct {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        if !self.is_closing {
+            ready!(self.connection.poll_without_shutdown(cx))?;
+            if !self.opened.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            // Without an upgrade the shutdown is hyper's: answers may still wait to be written.
+            self.is_closing = true;
+        }
+        Future::poll(Pin::new(&mut self.connection), cx)
+    }
+
+    fn finish(&mut self) {
+        Pin::new(&mut self.connection).graceful_shutdown();
     }
 }
 
@@ -100,17 +119,20 @@ struct Requests {
     rest: WsFilter,
     peer: SocketAddr,
     opened: Waiting,
+    activity: Arc<Activity>,
 }
 
 impl Service<Request<Incoming>> for Requests {
-    type Response = Response;
+    type Response = Answer;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Answering {
         let Some(found) = handshake::find(&self.shared, request.uri().path()) else {
-            return Box::pin(ForPeer::new(self.rest.clone(), self.peer).call(request));
+            let rest = ForPeer::new(self.rest.clone(), self.peer, self.activity.clone());
+            return rest.call(request);
         };
+        self.activity.begin();
         let (head, _) = request.into_parts();
         let arrival = Arrival {
             method: head.method,
@@ -120,10 +142,11 @@ impl Service<Request<Incoming>> for Requests {
             can_upgrade: head.extensions.get::<OnUpgrade>().is_some(),
         };
         let (shared, opened) = (self.shared.clone(), self.opened.clone());
+        let activity = self.activity.clone();
         Box::pin(async move {
             let answer = handshake::answer(&shared, found, arrival).await;
             opened.put(answer.opened);
-            Ok(answer.response)
+            Ok(activity.answer(answer.response))
         })
     }
 }

@@ -1,15 +1,18 @@
 //! HTTP/1.1 on one connection: hyper around what a server serves.
 
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+use std::future::{Future, ready};
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use futures::future::Either;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use warp::Reply;
@@ -17,6 +20,36 @@ use warp::reply::Response;
 use ws_core::limits::ServerLimits;
 
 use crate::filter::{PeerAddr, Target, WsFilter};
+
+mod activity;
+mod allowance;
+mod bodies;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+
+pub(super) use activity::Activity;
+use bodies::{Received, Sent};
+pub(super) use timeouts::{Connection, Timeouts};
+
+/// The body that warp answers with, which has no public name.
+type Body = <Response as HasBody>::Body;
+
+/// Names the body of a response.
+pub(super) trait HasBody {
+    /// The body.
+    type Body;
+}
+
+impl<B> HasBody for http::Response<B> {
+    type Body = B;
+}
+
+/// An answer whose body reports how it gets on.
+pub(super) type Answer = http::Response<Sent<Body>>;
+
+/// The answer to a request, as hyper waits for it.
+pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
 /// Least bytes that hyper may read ahead of the application; above the head's limit, so
 /// that a body does not trickle.
@@ -26,9 +59,8 @@ const READ_BUFFER: usize = 64 * 1024;
 pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // Without a timer hyper has no time-outs.
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
+        // The time-outs of `timeouts` take its place: hyper counts the silence before a head, too.
+        .header_read_timeout(None)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(READ_BUFFER))
         // A client that ends its half is gone: what runs for it, such as `init`, is dropped.
@@ -38,14 +70,14 @@ pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
 
 /// What a server serves on its connections.
 pub(super) trait Application: Clone + Send + 'static {
-    /// Speaks HTTP on one connection until it closes or becomes something else. It takes no
-    /// further request once `draining` is ready.
+    /// Speaks HTTP on one connection until it closes, becomes something else, or one of the
+    /// time-outs ends it.
     fn serve(
         self,
         builder: &http1::Builder,
         stream: TcpStream,
         peer: SocketAddr,
-        draining: impl Future<Output = ()> + Send,
+        timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> impl Future<Output = hyper::Result<()>> + Send;
 }
 
@@ -59,18 +91,27 @@ impl Application for Filtered {
         builder: &http1::Builder,
         stream: TcpStream,
         peer: SocketAddr,
-        draining: impl Future<Output = ()> + Send,
+        timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
-        let service = ForPeer::new(self.0, peer);
+        let service = ForPeer::new(self.0, peer, timeouts.activity().clone());
+        // hyper is given the bare stream: whoever upgrades the connection can take it out again.
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection.with_upgrades());
-        tokio::select! {
-            ended = &mut connection => ended,
-            () = draining => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+        let mut connection = connection.with_upgrades();
+        timeouts.enforce(&mut connection).await
+    }
+}
+
+impl<I, S> Connection for UpgradeableConnection<I, S>
+where
+    I: Read + Write + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Answer, Error = Infallible>,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        Future::poll(Pin::new(self), cx)
+    }
+
+    fn finish(&mut self) {
+        Pin::new(self).graceful_shutdown();
     }
 }
 
@@ -79,38 +120,52 @@ impl Application for Filtered {
 pub(super) struct ForPeer<A> {
     application: A,
     peer: SocketAddr,
+    activity: Arc<Activity>,
 }
 
 impl ForPeer<()> {
     pub(super) fn new(
         filter: WsFilter,
         peer: SocketAddr,
+        activity: Arc<Activity>,
     ) -> ForPeer<
-        impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
+        impl Service<
+            Request<Received<Incoming>>,
+            Response = Response,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
         + Send,
     > {
         let application = TowerToHyperService::new(warp::service(filter));
-        ForPeer { application, peer }
+        ForPeer {
+            application,
+            peer,
+            activity,
+        }
     }
 }
 
 impl<A> Service<Request<Incoming>> for ForPeer<A>
 where
-    A: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    A: Service<Request<Received<Incoming>>, Response = Response, Error = Infallible>,
+    A::Future: Send + 'static,
 {
-    type Response = Response;
+    type Response = Answer;
     type Error = Infallible;
-    type Future = Either<Ready<Result<Response, Infallible>>, A::Future>;
+    type Future = Answering;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
+        self.activity.begin();
         if !has_path(&request) {
-            return Either::Left(ready(Ok(no_path())));
+            return Box::pin(ready(Ok(self.activity.answer(no_path()))));
         }
         let target = Target(request.uri().clone());
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
-        Either::Right(self.application.call(request))
+        let request = request.map(|body| self.activity.receive(body));
+        let (answer, activity) = (self.application.call(request), self.activity.clone());
+        Box::pin(async move { answer.await.map(|response| activity.answer(response)) })
     }
 }
 

@@ -17,6 +17,7 @@ use ws_core::session::Session;
 use super::accept;
 use super::alone::Alone;
 use super::http::Filtered;
+use super::listen::bind;
 use super::signals::Signals;
 use crate::client;
 use crate::failure::Error;
@@ -308,14 +309,6 @@ impl Ws {
         let shared = self.shared.clone();
         async move { accept::serve(&shared, application, listener, stop).await }
     }
-}
-
-async fn bind(address: impl ToSocketAddrs + Display) -> Result<TcpListener, Error> {
-    let listener = TcpListener::bind(&address).await;
-    listener.map_err(|source| Error::Bind {
-        address: address.to_string(),
-        source,
-    })
 }
 
 /// Serves until a signal has come and the shutdown that it starts is over, or until a second one.

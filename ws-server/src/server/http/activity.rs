@@ -1,0 +1,183 @@
+//! What an HTTP connection is doing: its service and its bodies report it, its time-outs read it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::allowance::{Allowance, Pace};
+use super::bodies::{Received, Sent};
+
+/// Shared by the time-outs of a connection, its service, and the bodies of its requests and
+/// answers.
+#[derive(Debug)]
+pub(in crate::server) struct Activity {
+    state: Mutex<State>,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Requests whose head has arrived.
+    requests: u64,
+    /// Requests that are not answered to the end.
+    open: usize,
+    /// The body of a request that has not arrived to its end.
+    receiving: Option<Allowance>,
+    /// Bytes of answers that the system has not taken yet.
+    unsent: usize,
+    /// Bytes of answers that the system has taken since the time-outs were looked at.
+    sent: usize,
+    sending: Allowance,
+    /// The connection becomes something else than HTTP.
+    switching: bool,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::server) enum Phase {
+    /// The head of its first request.
+    Opening,
+    /// The end of a request: its body, the application, or the client that reads the answer.
+    Working {
+        /// The earliest time at which the client can have used up its patience; `None` if only
+        /// the application is waited for.
+        until: Option<Instant>,
+    },
+    /// Another request, after so many.
+    Quiet { requests: u64 },
+    /// The end of the 101.
+    Switching,
+}
+
+impl Activity {
+    pub(in crate::server) fn new(pace: Pace) -> Arc<Self> {
+        let state = State {
+            requests: 0,
+            open: 0,
+            receiving: None,
+            unsent: 0,
+            sent: 0,
+            sending: Allowance::new(pace),
+            switching: false,
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            pace,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::server) fn phase(&self) -> Phase {
+        let mut state = self.lock();
+        if state.switching {
+            return Phase::Switching;
+        }
+        let until = state.runs_out(self.pace);
+        match state.requests {
+            0 => Phase::Opening,
+            _ if until.is_some() || state.open > 0 => Phase::Working { until },
+            requests => Phase::Quiet { requests },
+        }
+    }
+
+    /// The head of a request has arrived.
+    pub(in crate::server) fn begin(&self) {
+        let mut state = self.lock();
+        state.requests += 1;
+        state.open += 1;
+    }
+
+    /// The body of the request whose head has arrived.
+    pub(in crate::server) fn receive<B: hyper::body::Body>(
+        self: &Arc<Self>,
+        body: B,
+    ) -> Received<B> {
+        if body.is_end_stream() {
+            return Received::new(body, None);
+        }
+        self.lock().receiving = Some(Allowance::new(self.pace));
+        Received::new(body, Some(self.clone()))
+    }
+
+    /// The answer to the request whose head has arrived.
+    pub(in crate::server) fn answer<B>(
+        self: &Arc<Self>,
+        response: http::Response<B>,
+    ) -> http::Response<Sent<B>> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.lock().switching = true;
+        }
+        response.map(|body| Sent::new(body, self.clone()))
+    }
+
+    /// The application waits for more of a request's body.
+    pub(super) fn await_body(&self) {
+        if let Some(receiving) = &mut self.lock().receiving {
+            receiving.wait(Instant::now());
+        }
+    }
+
+    /// More of a request's body has arrived.
+    pub(super) fn received(&self, bytes: usize) {
+        if let Some(receiving) = &mut self.lock().receiving {
+            receiving.moved(bytes, Instant::now());
+        }
+    }
+
+    /// A request's body is over, or nobody reads on.
+    pub(super) fn end_receiving(&self) {
+        self.lock().receiving = None;
+    }
+
+    /// hyper takes so many bytes of an answer, to write them.
+    pub(super) fn enqueue(&self, bytes: usize) {
+        self.lock().unsent += bytes;
+    }
+
+    /// The system has taken so many bytes of an answer.
+    pub(super) fn sent(&self, bytes: usize) {
+        let mut state = self.lock();
+        state.unsent -= bytes;
+        state.sent = state.sent.saturating_add(bytes);
+    }
+
+    /// Bytes of an answer are given up.
+    pub(super) fn discard(&self, bytes: usize) {
+        self.lock().unsent -= bytes;
+    }
+
+    /// hyper has the whole answer to a request, or has given it up.
+    pub(super) fn end_answer(&self) {
+        self.lock().open -= 1;
+    }
+}
+
+impl State {
+    /// The earliest time at which the client can run out of its allowances. The clock is read only
+    /// if there is something that could wait for the client.
+    fn runs_out(&mut self, pace: Pace) -> Option<Instant> {
+        if self.receiving.is_none() && self.unsent == 0 {
+            if self.sent > 0 {
+                self.sent = 0;
+                self.sending = Allowance::new(pace);
+            }
+            return None;
+        }
+        let now = Instant::now();
+        let receiving = self.receiving.map(|receiving| receiving.runs_out(now));
+        let sent = std::mem::take(&mut self.sent);
+        if sent > 0 {
+            self.sending.moved(sent, now);
+        }
+        if self.unsent == 0 {
+            return receiving;
+        }
+        self.sending.wait(now);
+        let sending = self.sending.runs_out(now);
+        Some(receiving.map_or(sending, |receiving| receiving.min(sending)))
+    }
+}

@@ -1,0 +1,177 @@
+//! How long a client may keep bytes waiting.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Limits on a transfer that waits for the client: a request body that the application is
+/// reading, or an answer that the client does not read.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Pace {
+    /// The time that a client may keep bytes waiting without any progress.
+    pub(in crate::server) patience: Duration,
+    /// The least bytes per second; `None`: any progress will do.
+    pub(in crate::server) rate: Option<usize>,
+}
+
+impl Pace {
+    /// The time that so many bytes earn.
+    fn earned(self, bytes: usize) -> Duration {
+        match self.rate {
+            None => self.patience,
+            Some(rate) => {
+                let nanos = bytes as u128 * 1_000_000_000 / rate.max(1) as u128;
+                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}
+
+/// A budget of time: waiting for the client spends it, bytes earn it back, up to the whole
+/// patience. So a transfer above the least rate never runs out of it, one below it does, and one
+/// that was fast cannot be slow for hours on its credit.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::server) struct Allowance {
+    pace: Pace,
+    spent: Duration,
+    /// Since when the transfer waits for the client.
+    waiting: Option<Instant>,
+}
+
+impl Allowance {
+    pub(in crate::server) const fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            spent: Duration::ZERO,
+            waiting: None,
+        }
+    }
+
+    /// From now on the transfer waits for the client.
+    pub(in crate::server) fn wait(&mut self, now: Instant) {
+        self.waiting.get_or_insert(now);
+    }
+
+    /// The transfer has moved so many bytes, and no longer waits.
+    pub(in crate::server) fn moved(&mut self, bytes: usize, now: Instant) {
+        if let Some(since) = self.waiting.take() {
+            self.spent += now.saturating_duration_since(since);
+        }
+        self.spent = self.spent.saturating_sub(self.pace.earned(bytes));
+    }
+
+    /// The time at which the budget is used up, if the client does nothing until then. A transfer
+    /// that does not wait cannot run out of it earlier, whenever it begins to wait.
+    pub(in crate::server) fn runs_out(&self, now: Instant) -> Instant {
+        let left = self.pace.patience.saturating_sub(self.spent);
+        self.waiting.unwrap_or(now) + left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PACE: Pace = Pace {
+        patience: Duration::from_secs(30),
+        rate: Some(256),
+    };
+
+    /// How long a transfer lives of which `bytes` arrive after each `pause`, up to an hour.
+    fn lives(pace: Pace, bytes: usize, pause: Duration) -> Option<Duration> {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(pace);
+        let mut now = start;
+        while now < start + Duration::from_hours(1) {
+            allowance.wait(now);
+            let end = allowance.runs_out(now);
+            now += pause;
+            if now > end {
+                return Some(end - start);
+            }
+            allowance.moved(bytes, now);
+        }
+        None
+    }
+
+    #[test]
+    fn a_client_that_does_nothing_runs_out_of_patience() {
+        assert_eq!(
+            lives(PACE, 1, Duration::from_mins(10)),
+            Some(Duration::from_secs(30))
+        );
+    }
+
+    #[test]
+    fn a_trickle_below_the_rate_runs_out_and_a_stream_above_it_does_not() {
+        let second = Duration::from_secs(1);
+        let trickle = lives(PACE, 1, second).unwrap();
+        assert_eq!(trickle.as_secs(), 30);
+        assert_eq!(lives(PACE, 128, second).unwrap().as_secs(), 59);
+        assert_eq!(lives(PACE, 257, second), None);
+        // One byte just before the patience ends is no progress.
+        let late = lives(PACE, 1, Duration::from_secs(29)).unwrap();
+        assert_eq!(late.as_secs(), 30);
+    }
+
+    #[test]
+    fn lumps_within_the_patience_are_fine() {
+        assert_eq!(lives(PACE, 65_536, Duration::from_secs(29)), None);
+    }
+
+    #[test]
+    fn a_fast_start_earns_no_credit() {
+        let now = Instant::now();
+        let mut allowance = Allowance::new(PACE);
+        allowance.moved(1 << 30, now);
+        allowance.wait(now);
+        assert_eq!(allowance.runs_out(now), now + PACE.patience);
+    }
+
+    #[test]
+    fn time_in_which_the_application_is_busy_is_not_counted() {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(PACE);
+        allowance.wait(start);
+        let later = start + Duration::from_secs(20);
+        allowance.moved(1, later);
+        let much_later = later + Duration::from_hours(1);
+        let left = allowance.runs_out(much_later) - much_later;
+        assert_eq!(left.as_secs(), 10);
+    }
+
+    #[test]
+    fn without_a_rate_any_progress_will_do() {
+        let pace = Pace { rate: None, ..PACE };
+        assert_eq!(lives(pace, 1, Duration::from_secs(29)), None);
+        assert!(lives(pace, 1, Duration::from_secs(31)).is_some());
+    }
+
+    proptest! {
+        /// Whatever the steps, a transfer above the rate lives as long as no pause is longer than
+        /// the patience, and no transfer lives longer than its bytes and one patience.
+        #[test]
+        fn a_transfer_lives_by_its_bytes(steps in prop::collection::vec((0_u64..40, 0_usize..20_000), 1..60)) {
+            let start = Instant::now();
+            let mut allowance = Allowance::new(PACE);
+            let (mut now, mut total) = (start, 0_usize);
+            for (pause, bytes) in steps {
+                allowance.wait(now);
+                let end = allowance.runs_out(now);
+                prop_assert!(end <= start + PACE.patience + PACE.earned(total));
+                prop_assert!(end <= now + PACE.patience);
+                now += Duration::from_secs(pause);
+                if now > end {
+                    break;
+                }
+                allowance.moved(bytes, now);
+                total += bytes;
+                if PACE.earned(bytes) >= PACE.patience {
+                    prop_assert_eq!(allowance.runs_out(now), now + PACE.patience);
+                }
+            }
+        }
+    }
+}

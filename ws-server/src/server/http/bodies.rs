@@ -1,0 +1,153 @@
+//! The bodies of requests and answers, which report to their connection how they get on.
+
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::body::{Body, Frame, SizeHint};
+
+use super::activity::Activity;
+
+/// The body of a request.
+#[derive(Debug)]
+pub(in crate::server) struct Received<B> {
+    body: B,
+    /// Until the body ends.
+    activity: Option<Arc<Activity>>,
+}
+
+impl<B> Received<B> {
+    pub(super) const fn new(body: B, activity: Option<Arc<Activity>>) -> Self {
+        Self { body, activity }
+    }
+
+    fn end(&mut self) {
+        if let Some(activity) = self.activity.take() {
+            activity.end_receiving();
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match (&polled, &self.activity) {
+            (Poll::Pending, Some(activity)) => activity.await_body(),
+            (Poll::Ready(Some(Ok(frame))), Some(activity)) => {
+                activity.received(frame.data_ref().map_or(0, Bytes::len));
+                if self.body.is_end_stream() {
+                    self.end();
+                }
+            }
+            (Poll::Ready(_), _) => self.end(),
+            (Poll::Pending, None) => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for Received<B> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The body of an answer. hyper drops it when it has the whole of it.
+#[derive(Debug)]
+pub(in crate::server) struct Sent<B> {
+    body: B,
+    activity: Arc<Activity>,
+}
+
+impl<B> Sent<B> {
+    pub(super) const fn new(body: B, activity: Arc<Activity>) -> Self {
+        Self { body, activity }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B> {
+    type Data = Chunk;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Chunk>, B::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = frame.map(|frame| {
+            frame.map(|frame| frame.map_data(|bytes| Chunk::new(bytes, self.activity.clone())))
+        });
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for Sent<B> {
+    fn drop(&mut self) {
+        self.activity.end_answer();
+    }
+}
+
+/// Bytes of an answer on their way to the system: hyper advances them as the system takes them.
+#[derive(Debug)]
+pub(in crate::server) struct Chunk {
+    bytes: Bytes,
+    activity: Arc<Activity>,
+}
+
+impl Chunk {
+    fn new(bytes: Bytes, activity: Arc<Activity>) -> Self {
+        activity.enqueue(bytes.len());
+        Self { bytes, activity }
+    }
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.bytes.chunks_vectored(slices)
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.bytes.advance(bytes);
+        self.activity.sent(bytes);
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        if !self.bytes.is_empty() {
+            self.activity.discard(self.bytes.len());
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The time-outs of HTTP connections, over pipes in memory and with paused time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use warp::Filter;
+use ws_core::limits::ServerLimits;
+
+use super::{Connection, ForPeer, Timeouts, builder};
+use crate::filter::WsFilter;
+use crate::server::places::{Place, Places};
+
+/// What the kernel holds for a client that does not read, and for a server that does not.
+const PIPE: usize = 4096;
+
+const LIMITS: ServerLimits = ServerLimits {
+    http_connections: 2,
+    http_per_address: None,
+    ..ServerLimits::DEFAULT
+};
+
+const HEAD: Duration = LIMITS.head_timeout;
+const KEEP: Duration = LIMITS.keep_alive;
+const PATIENCE: Duration = LIMITS.body_timeout;
+const LARGE: usize = 100_000;
+
+/// An application with requests that take long for good reasons, and others.
+fn application() -> WsFilter {
+    let now = warp::path("now").map(|| "now");
+    let later = warp::path("later").then(async || {
+        sleep(Duration::from_hours(1)).await;
+        "later"
+    });
+    let large = warp::path("large").map(|| vec![b'x'; LARGE]);
+    let length = warp::path("length")
+        .and(warp::body::bytes())
+        .map(|body: Bytes| body.len().to_string());
+    let busy = warp::path("busy")
+        .and(warp::body::stream())
+        .then(async |body| {
+            sleep(Duration::from_hours(1)).await;
+            drop(body);
+            "busy"
+        });
+    let events = warp::path("events").map(|| {
+        let events = stream::iter(["one", "two"]).then(async |event| {
+            sleep(Duration::from_hours(1)).await;
+            Ok::<_, std::io::Error>(event)
+        });
+        warp::reply::stream(Box::pin(events))
+    });
+    let replies = now.or(later).or(large).or(length).or(busy).or(events);
+    replies
+        .map(|reply| warp::Reply::into_response(reply))
+        .boxed()
+}
+
+/// A client, and the task that serves it.
+struct Rig {
+    client: DuplexStream,
+    /// Returns when the connection ended.
+    served: JoinHandle<Instant>,
+    draining: CancellationToken,
+    started: Instant,
+}
+
+async fn place(places: &Arc<Places>) -> Place {
+    places.take(None).await.unwrap()
+}
+
+fn serve(mut place: Place) -> Rig {
+    let (client, server) = duplex(PIPE);
+    let draining = CancellationToken::new();
+    let drained = draining.clone();
+    let served = tokio::spawn(async move {
+        let draining = std::pin::pin!(drained.cancelled());
+        let timeouts = Timeouts::new(&LIMITS, &mut place, draining);
+        let peer = ([127, 0, 0, 1], 1).into();
+        let service = ForPeer::new(application(), peer, timeouts.activity().clone());
+        let connection = builder(&LIMITS).serve_connection(TokioIo::new(server), service);
+        let mut connection = connection.with_upgrades();
+        // The tests look at what the client sees.
+        let _ = timeouts.enforce(&mut connection).await;
+        Instant::now()
+    });
+    let started = Instant::now();
+    Rig {
+        client,
+        served,
+        draining,
+        started,
+    }
+}
+
+async fn rig() -> Rig {
+    serve(place(&Places::new(&LIMITS)).await)
+}
+
+impl Rig {
+    async fn send(&mut self, bytes: &str) {
+        self.client.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// Asks for a path, and reads the answer to the given end.
+    async fn ask(&mut self, path: &str, end: &str) {
+        self.send(&get(path)).await;
+        self.read_until(end).await;
+    }
+
+    async fn read_until(&mut self, end: &str) {
+        let mut read = Vec::new();
+        while !read.ends_with(end.as_bytes()) {
+            let byte = self.client.read_u8().await;
+            let byte = byte.unwrap_or_else(|error| panic!("{error} behind {read:?}"));
+            read.push(byte);
+        }
+    }
+
+    /// Waits for the end of the connection. Returns how long it lived, and what it sent.
+    async fn lived(&mut self) -> (Duration, usize) {
+        let lived = (&mut self.served).await.unwrap() - self.started;
+        let mut rest = Vec::new();
+        self.client.read_to_end(&mut rest).await.unwrap();
+        (lived, rest.len())
+    }
+}
+
+fn get(path: &str) -> String {
+    format!("GET /{path} HTTP/1.1\r\nhost: a\r\n\r\n")
+}
+
+fn post(path: &str, length: usize) -> String {
+    format!("POST /{path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
+}
+
+fn assert_about(lived: Duration, expected: Duration) {
+    let late = lived.checked_sub(expected);
+    assert!(
+        late.is_some_and(|late| late <= Duration::from_millis(200)),
+        "{lived:?}, not {expected:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_head_has_ten_seconds() {
+    assert_about(rig().await.lived().await.0, HEAD);
+    let mut trickles = rig().await;
+    for byte in get("now").split("").take(30) {
+        trickles.send(byte).await;
+        sleep(HEAD / 31).await;
+    }
+    assert_about(trickles.lived().await.0, HEAD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_connection_that_had_an_answer_is_kept_for_75_seconds() {
+    let mut rig = rig().await;
+    rig.ask("now", "now").await;
+    assert_eq!(rig.lived().await, (KEEP, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_answer_begins_the_silence_again() {
+    let mut rig = rig().await;
+    for _ in 0..10 {
+        rig.ask("now", "now").await;
+        sleep(KEEP - Duration::from_secs(1)).await;
+    }
+    rig.ask("now", "now").await;
+    assert_about(rig.lived().await.0, KEEP * 11 - Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_head_has_ten_seconds_from_its_first_byte() {
+    let mut rig = rig().await;
+    rig.ask("now", "now").await;
+    let silence = Duration::from_mins(1);
+    sleep(silence).await;
+    rig.send("G").await;
+    sleep(HEAD / 2).await;
+    rig.send("ET /now").await;
+    assert_about(rig.lived().await.0, silence + HEAD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_head_that_arrives_in_time_is_answered() {
+    let mut rig = rig().await;
+    for _ in 0..3 {
+        sleep(HEAD / 2).await;
+        rig.send("GET /now HTTP/1.1\r\n").await;
+        sleep(HEAD / 2).await;
+        rig.send("host: a\r\n\r\n").await;
+        rig.read_until("now").await;
+        sleep(KEEP / 2).await;
+    }
+    rig.ask("now", "now").await;
+}
+
+/// Such a part of a head is taken for silence; its next byte begins its time.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_began_in_the_packet_of_the_last_request_has_ten_seconds_from_its_next_byte() {
+    let mut rig = rig().await;
+    rig.send(&(get("now") + "GET /n")).await;
+    rig.read_until("now").await;
+    sleep(HEAD * 2).await;
+    rig.send("o").await;
+    assert_about(rig.lived().await.0, HEAD * 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_requests_are_all_answered() {
+    let mut rig = rig().await;
+    rig.send(&get("now").repeat(40)).await;
+    for _ in 0..40 {
+        rig.read_until("now").await;
+    }
+    assert_about(rig.lived().await.0, KEEP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_application_has_not_made_has_all_time() {
+    let mut rig = rig().await;
+    rig.ask("later", "later").await;
+    rig.ask("later", "later").await;
+    assert_about(rig.lived().await.0, Duration::from_hours(2) + KEEP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_silent_in_between_has_all_time() {
+    let mut rig = rig().await;
+    rig.ask("events", "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n").await;
+    assert_about(rig.started.elapsed(), Duration::from_hours(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_ends_its_connection() {
+    let mut rig = rig().await;
+    rig.send(&post("length", 10_000)).await;
+    let mut byte = 0;
+    while rig.client.write_all(b"x").await.is_ok() {
+        sleep(Duration::from_secs(1)).await;
+        byte += 1;
+        assert!(byte < 60, "the trickle goes on");
+    }
+    assert_about(rig.lived().await.0, PATIENCE + PATIENCE / 256);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_ends_its_connection() {
+    let mut rig = rig().await;
+    rig.send(&post("length", 10)).await;
+    assert_about(rig.lived().await.0, PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_above_the_least_rate_arrives() {
+    let mut rig = rig().await;
+    let lump = "x".repeat(257);
+    rig.send(&post("length", 257 * 600)).await;
+    for _ in 0..600 {
+        sleep(Duration::from_secs(1)).await;
+        rig.send(&lump).await;
+    }
+    rig.read_until("154200").await;
+}
+
+/// Its bytes wait for the application, and not for the client.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_the_application_does_not_read_has_all_time() {
+    let mut rig = rig().await;
+    rig.send(&post("busy", 100_000)).await;
+    rig.read_until("busy").await;
+    assert_about(rig.started.elapsed(), Duration::from_hours(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_read_ends_its_connection() {
+    let mut rig = rig().await;
+    rig.send(&get("large")).await;
+    let (lived, held) = rig.lived().await;
+    assert_about(lived, PATIENCE);
+    assert_eq!(held, PIPE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_answers_that_are_not_read_end_their_connection() {
+    let mut rig = rig().await;
+    rig.send(&get("large").repeat(20)).await;
+    assert_about(rig.lived().await.0, PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_read_steadily_has_all_the_time_it_needs() {
+    let mut rig = rig().await;
+    rig.send(&get("large")).await;
+    let mut read = 0;
+    let mut lump = [0; 300];
+    while read < LARGE {
+        sleep(Duration::from_secs(1)).await;
+        read += rig.client.read(&mut lump).await.unwrap();
+    }
+    assert!(rig.started.elapsed() > PATIENCE * 10);
+    assert!(!rig.served.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_a_byte_is_read_now_and_then_ends_its_connection() {
+    let mut rig = rig().await;
+    rig.send(&get("large")).await;
+    let mut read = 0;
+    while rig.client.read_u8().await.is_ok() {
+        sleep(Duration::from_secs(5)).await;
+        read += 1;
+    }
+    // What was on its way is read to its end.
+    assert!(read > PIPE, "{read}");
+    assert_about(rig.lived().await.0, PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_half_a_head() {
+    let mut silent = rig().await;
+    let mut half = rig().await;
+    half.send("GET /now HTTP/1.1\r\nho").await;
+    let mut kept = rig().await;
+    kept.ask("now", "now").await;
+    let mut half_of_a_later_one = rig().await;
+    half_of_a_later_one.ask("now", "now").await;
+    half_of_a_later_one.send("GET /").await;
+    let mut busy = rig().await;
+    busy.send(&get("later")).await;
+    sleep(Duration::from_secs(1)).await;
+    for rig in [&silent, &half, &kept, &half_of_a_later_one, &busy] {
+        rig.draining.cancel();
+    }
+    for rig in [&mut silent, &mut half, &mut kept, &mut half_of_a_later_one] {
+        assert_eq!(rig.lived().await, (Duration::from_secs(1), 0));
+    }
+    busy.read_until("later").await;
+    assert_about(busy.lived().await.0, Duration::from_hours(1));
+}
+
+/// A request that has arrived, and that the server has not seen yet, is a whole one.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_answers_a_request_that_has_just_arrived() {
+    let mut rig = rig().await;
+    rig.send(&get("now")).await;
+    rig.draining.cancel();
+    rig.read_until("now").await;
+    assert_eq!(rig.lived().await, (Duration::ZERO, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_that_has_been_silent_longest_gives_its_place_up() {
+    let places = Places::new(&LIMITS);
+    let mut first = serve(place(&places).await);
+    let mut second = serve(place(&places).await);
+    for rig in [&mut second, &mut first] {
+        rig.ask("now", "now").await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let mut third = serve(place(&places).await);
+    assert_eq!(second.lived().await, (Duration::from_secs(2), 0));
+    third.ask("now", "now").await;
+    first.ask("now", "now").await;
+    // Now the third has been silent longest.
+    let _fourth = place(&places).await;
+    assert_eq!(third.lived().await, (Duration::ZERO, 0));
+    assert!(!first.served.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_request_keeps_its_place_until_it_is_answered() {
+    let places = Places::new(&LIMITS);
+    let mut works = serve(place(&places).await);
+    works.send(&get("later")).await;
+    let mut begins = serve(place(&places).await);
+    let waits = tokio::spawn({
+        let places = places.clone();
+        async move { place(&places).await }
+    });
+    // The first that is answered does not become silent.
+    begins.ask("now", "now").await;
+    let _third = waits.await.unwrap();
+    assert_eq!(begins.lived().await, (Duration::ZERO, 0));
+    works.read_until("later").await;
+    works.ask("now", "now").await;
+}

@@ -1,0 +1,318 @@
+//! Drives one HTTP connection, and ends it when it waits for its client for too long.
+//!
+//! One timer per connection serves all time-outs. It is not moved when something arrives: what
+//! the connection waits for is looked at again when it fires.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+use ws_core::limits::ServerLimits;
+
+use super::activity::{Activity, Phase};
+use super::allowance::Pace;
+use crate::server::places::{Bell, Evicted, Place};
+
+/// An HTTP connection of hyper.
+pub(in crate::server) trait Connection {
+    /// Speaks HTTP until the connection ends or becomes something else.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>>;
+
+    /// Takes no further request, and ends when all is answered.
+    fn finish(&mut self);
+}
+
+/// The time-outs of one connection.
+pub(in crate::server) struct Timeouts<'p, D> {
+    activity: Arc<Activity>,
+    /// The time for the head of a request, from the first byte of a later one.
+    head: Duration,
+    /// The time for which a silent connection is kept.
+    keep_alive: Duration,
+    pace: Pace,
+    place: &'p mut Place,
+    /// Ready when the server takes no further requests.
+    draining: Pin<&'p mut D>,
+}
+
+impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
+    pub(in crate::server) fn new(
+        limits: &ServerLimits,
+        place: &'p mut Place,
+        draining: Pin<&'p mut D>,
+    ) -> Self {
+        let pace = Pace {
+            patience: limits.body_timeout,
+            rate: limits.body_rate,
+        };
+        Self {
+            activity: Activity::new(pace),
+            head: limits.head_timeout,
+            keep_alive: limits.keep_alive,
+            pace,
+            place,
+            draining,
+        }
+    }
+
+    /// What the service and the bodies of the connection report to.
+    pub(in crate::server) const fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Drives the connection until it ends, or until its time is up.
+    pub(in crate::server) async fn enforce(
+        self,
+        connection: &mut impl Connection,
+    ) -> hyper::Result<()> {
+        let mut driven = Driven {
+            timeouts: self,
+            stage: Stage::Begun,
+            timer: None,
+            finishing: false,
+        };
+        poll_fn(|cx| driven.poll(connection, cx)).await
+    }
+}
+
+/// What a connection waits for, and until when.
+enum Stage {
+    /// It has just begun.
+    Begun,
+    /// The head of a request.
+    Head { until: Instant, requests: u64 },
+    /// The client, the application, or both.
+    Working { until: Option<Instant> },
+    /// Another request, of which no byte has arrived.
+    Silent(Silence),
+    /// What is left to write before the connection ends.
+    Ending { until: Instant },
+}
+
+struct Silence {
+    until: Instant,
+    requests: u64,
+    bell: Arc<Bell>,
+    waker: Waker,
+    /// The connection may be evicted.
+    is_known: bool,
+}
+
+impl Silence {
+    fn new(until: Instant, requests: u64, task: &Waker) -> Self {
+        let bell = Bell::new(task);
+        Self {
+            until,
+            requests,
+            waker: bell.clone().into(),
+            bell,
+            is_known: false,
+        }
+    }
+}
+
+/// What comes after a step.
+enum Next {
+    /// The connection is polled again.
+    Again,
+    /// It waits, until the stage's time at the latest.
+    Wait,
+    /// It is over, whatever is left of it.
+    Over,
+}
+
+struct Driven<'p, D> {
+    timeouts: Timeouts<'p, D>,
+    stage: Stage,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The connection takes no further request.
+    finishing: bool,
+}
+
+impl<D: Future<Output = ()>> Driven<'_, D> {
+    fn poll(
+        &mut self,
+        connection: &mut impl Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<hyper::Result<()>> {
+        loop {
+            self.hear_bell(connection);
+            let ended = match &self.stage {
+                Stage::Silent(silence) => connection.poll(&mut Context::from_waker(&silence.waker)),
+                _ => connection.poll(cx),
+            };
+            if ended.is_ready() {
+                return ended;
+            }
+            let next = match self.drain(connection, cx) {
+                Next::Wait => self.advance(connection, cx),
+                next => next,
+            };
+            let next = match next {
+                Next::Wait => {
+                    ready!(self.poll_timer(cx));
+                    self.expire(connection)
+                }
+                next => next,
+            };
+            if matches!(next, Next::Over) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Ends the silence of a connection whose bell has rung: the client has sent something, or the
+    /// place is needed.
+    fn hear_bell(&mut self, connection: &mut impl Connection) {
+        let Stage::Silent(silence) = &self.stage else {
+            return;
+        };
+        if silence.is_known && silence.bell.has_rung() {
+            let requests = silence.requests;
+            match self.timeouts.place.end_silence() {
+                Ok(()) => {
+                    let until = Instant::now() + self.timeouts.head;
+                    self.stage = Stage::Head { until, requests };
+                }
+                Err(Evicted) => self.finish(connection),
+            }
+        }
+    }
+
+    /// In a shutdown, a connection without a whole head ends at once, and any other when its
+    /// requests are answered.
+    fn drain(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
+        if self.finishing || self.timeouts.draining.as_mut().poll(cx).is_pending() {
+            return Next::Wait;
+        }
+        match self.timeouts.activity.phase() {
+            Phase::Opening => return Next::Over,
+            // The 101 is written to its end: that connection closes by itself.
+            Phase::Switching => self.finishing = true,
+            Phase::Working { .. } => {
+                self.finishing = true;
+                connection.finish();
+            }
+            Phase::Quiet { .. } => self.finish(connection),
+        }
+        Next::Again
+    }
+
+    /// The connection takes no further request, and has none: it ends.
+    fn finish(&mut self, connection: &mut impl Connection) {
+        // It ends in either case.
+        let _ = self.timeouts.place.end_silence();
+        self.finishing = true;
+        connection.finish();
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let until = Instant::now() + self.timeouts.pace.patience;
+        self.stage = Stage::Ending { until };
+    }
+
+    /// Looks at what the connection waits for now.
+    fn advance(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
+        match (self.timeouts.activity.phase(), &mut self.stage) {
+            (Phase::Opening, Stage::Begun) => {
+                let until = Instant::now() + self.timeouts.head;
+                self.stage = Stage::Head { until, requests: 0 };
+            }
+            (Phase::Opening, _) => {}
+            (Phase::Working { until }, _) => {
+                self.stage = Stage::Working { until };
+                if self.timeouts.place.end_silence().is_err() {
+                    self.finishing = true;
+                    connection.finish();
+                    return Next::Again;
+                }
+            }
+            (Phase::Switching | Phase::Quiet { .. }, Stage::Ending { .. }) => {}
+            (Phase::Switching, _) => self.end(),
+            (
+                Phase::Quiet { requests },
+                Stage::Head {
+                    requests: before, ..
+                },
+            ) if *before == requests => {}
+            (Phase::Quiet { requests }, Stage::Silent(silence)) if silence.requests == requests => {
+                if !silence.is_known {
+                    silence.is_known = true;
+                    let bell = silence.bell.clone();
+                    if let Err(Evicted) = self.timeouts.place.keep_silent(&bell) {
+                        self.finish(connection);
+                        return Next::Again;
+                    }
+                }
+            }
+            (Phase::Quiet { .. }, _) if self.finishing => self.end(),
+            (Phase::Quiet { requests }, _) => {
+                if let Err(Evicted) = self.timeouts.place.end_silence() {
+                    self.finish(connection);
+                    return Next::Again;
+                }
+                // hyper is polled once more, so that the stream has no waker but the bell. Of the
+                // next head it may have a part already, which came together with the last request:
+                // that is taken for silence until more arrives.
+                let until = Instant::now() + self.timeouts.keep_alive;
+                self.stage = Stage::Silent(Silence::new(until, requests, cx.waker()));
+                return Next::Again;
+            }
+        }
+        Next::Wait
+    }
+
+    /// Ready when the time of the stage is up.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = match &self.stage {
+            Stage::Begun | Stage::Working { until: None } => return Poll::Pending,
+            Stage::Head { until, .. }
+            | Stage::Working { until: Some(until) }
+            | Stage::Ending { until }
+            | Stage::Silent(Silence { until, .. }) => *until,
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() > until {
+            timer.as_mut().reset(until);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= until {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(until);
+        }
+    }
+
+    fn expire(&mut self, connection: &mut impl Connection) -> Next {
+        match &self.stage {
+            Stage::Begun => Next::Wait,
+            Stage::Head { .. } => {
+                tracing::debug!("the head of a request did not arrive in time");
+                Next::Over
+            }
+            Stage::Working { .. } => match self.timeouts.activity.phase() {
+                Phase::Working { until: Some(until) } if until <= Instant::now() => {
+                    tracing::debug!("the client kept the body of a request or answer waiting");
+                    Next::Over
+                }
+                // It has made progress since.
+                _ => Next::Again,
+            },
+            Stage::Silent(_) => {
+                self.finish(connection);
+                Next::Again
+            }
+            Stage::Ending { .. } => {
+                tracing::debug!("the client did not read the end of an answer");
+                Next::Over
+            }
+        }
+    }
+}

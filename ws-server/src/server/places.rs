@@ -1,0 +1,289 @@
+//! The places of HTTP connections: how many there may be, in all and of one address, and which
+//! of them is closed if another one needs its place.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ws_core::address::Network;
+use ws_core::limits::ServerLimits;
+use ws_core::thinned::Thinned;
+
+/// Places for connections that are not, or not yet, WebSocket connections.
+#[derive(Debug)]
+pub(super) struct Places {
+    all: Arc<Semaphore>,
+    per_address: Option<usize>,
+    taken: Mutex<Taken>,
+    /// Connections that waited for a place because all were in use.
+    waited: Thinned,
+    /// Connections that were refused because their address has as many as it may.
+    refused: Thinned,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    by_address: HashMap<Network, OfAddress>,
+    /// The silent connections, by the order in which they became silent.
+    silent: BTreeMap<u64, Silent>,
+    /// The key of the next silent connection.
+    next: u64,
+    /// A connection waits for a place.
+    wanted: bool,
+}
+
+/// The connections of one address.
+#[derive(Debug, Default)]
+struct OfAddress {
+    /// All of them, but those that were evicted.
+    held: usize,
+    silent: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Silent {
+    bell: Arc<Bell>,
+    address: Option<Network>,
+}
+
+/// The address of a connection has as many as it may.
+#[derive(Debug)]
+pub(super) struct Full;
+
+/// The place of a connection was needed for another one.
+#[derive(Debug)]
+pub(super) struct Evicted;
+
+impl Places {
+    pub(super) fn new(limits: &ServerLimits) -> Arc<Self> {
+        let all = limits.http_connections.min(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            all: Arc::new(Semaphore::new(all)),
+            per_address: limits.http_per_address,
+            taken: Mutex::default(),
+            waited: Thinned::default(),
+            refused: Thinned::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a connection from this address; `None` for one that is not counted. If
+    /// all places are in use, the connection that has been silent longest is evicted, and if there
+    /// is none, the next that becomes silent or closes.
+    pub(super) async fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
+        // Without a limit there is no need to remember addresses.
+        let counted = address.filter(|_| self.per_address.is_some());
+        let mut place = Place {
+            address: counted.map(Network::of),
+            silence: None,
+            _permit: None,
+            places: self.clone(),
+        };
+        if let Some(network) = place.address
+            && !self.count(network)
+        {
+            place.address = None;
+            self.warn_of_refusal(address);
+            return Err(Full);
+        }
+        place._permit = Some(self.permit().await);
+        Ok(place)
+    }
+
+    /// Counts one more connection of an address, in the place of a silent one if need be.
+    fn count(&self, network: Network) -> bool {
+        let mut taken = self.lock();
+        let of_address = taken.by_address.entry(network).or_default();
+        if self
+            .per_address
+            .is_some_and(|limit| of_address.held >= limit)
+        {
+            let Some(longest) = of_address.silent.first().copied() else {
+                return false;
+            };
+            taken.evict(longest);
+            taken.by_address.entry(network).or_default().held += 1;
+        } else {
+            of_address.held += 1;
+        }
+        true
+    }
+
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        if let Ok(permit) = self.all.clone().try_acquire_owned() {
+            return permit;
+        }
+        {
+            let mut taken = self.lock();
+            match taken.silent.first_key_value() {
+                Some((&longest, _)) => taken.evict(longest),
+                None => taken.wanted = true,
+            }
+        }
+        if let Some(waited) = self.waited.count() {
+            tracing::warn!(
+                waited,
+                "all places of HTTP connections are in use; new connections wait for one, or take \
+                 that of a silent one; the limit is `Server::http_connections`"
+            );
+        }
+        let permit = self.all.clone().acquire_owned().await;
+        self.lock().wanted = false;
+        permit.expect("the semaphore is never closed")
+    }
+
+    fn warn_of_refusal(&self, address: Option<IpAddr>) {
+        if let Some(refused) = self.refused.count() {
+            tracing::warn!(
+                ?address,
+                refused,
+                "an address has as many HTTP connections as it may, and further ones are refused \
+                 with 429; the limit is `Server::http_per_address`; a proxy is exempt if \
+                 `Server::trusted_proxies` names it"
+            );
+        }
+    }
+}
+
+impl Taken {
+    /// Takes the place of a silent connection away. It is no longer counted.
+    fn evict(&mut self, silence: u64) {
+        if let Some(silent) = self.silent.remove(&silence) {
+            if let Some(network) = silent.address {
+                self.forget(network, |of_address| {
+                    of_address.silent.remove(&silence);
+                });
+            }
+            silent.bell.ring();
+        }
+    }
+
+    /// One connection less of an address.
+    fn forget(&mut self, network: Network, and: impl FnOnce(&mut OfAddress)) {
+        if let Entry::Occupied(mut entry) = self.by_address.entry(network) {
+            let of_address = entry.get_mut();
+            and(of_address);
+            of_address.held -= 1;
+            if of_address.held == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+/// The place of one connection; dropping it gives the place back.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    /// The address that counts this connection.
+    address: Option<Network>,
+    /// The key of this connection among the silent ones.
+    silence: Option<u64>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// The connection is silent, and may be evicted: then the bell rings.
+    ///
+    /// # Errors
+    ///
+    /// [`Evicted`] at once if another connection waits for a place.
+    pub(super) fn keep_silent(&mut self, bell: &Arc<Bell>) -> Result<(), Evicted> {
+        let mut taken = self.places.lock();
+        if taken.wanted {
+            taken.wanted = false;
+            return Err(Evicted);
+        }
+        let silence = taken.next;
+        taken.next += 1;
+        let silent = Silent {
+            bell: bell.clone(),
+            address: self.address,
+        };
+        taken.silent.insert(silence, silent);
+        if let Some(network) = self.address
+            && let Some(of_address) = taken.by_address.get_mut(&network)
+        {
+            of_address.silent.insert(silence);
+        }
+        self.silence = Some(silence);
+        Ok(())
+    }
+
+    /// The connection is no longer silent.
+    ///
+    /// # Errors
+    ///
+    /// [`Evicted`] if its place was needed in the meantime.
+    pub(super) fn end_silence(&mut self) -> Result<(), Evicted> {
+        let Some(silence) = self.silence.take() else {
+            return Ok(());
+        };
+        let mut taken = self.places.lock();
+        if taken.silent.remove(&silence).is_none() {
+            self.address = None;
+            return Err(Evicted);
+        }
+        if let Some(network) = self.address
+            && let Some(of_address) = taken.by_address.get_mut(&network)
+        {
+            of_address.silent.remove(&silence);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // An evicted connection is not counted any more.
+        let _ = self.end_silence();
+        if let Some(network) = self.address {
+            self.places.lock().forget(network, |_| {});
+        }
+    }
+}
+
+/// Wakes the task of a silent connection: when bytes have arrived, or when it is evicted.
+///
+/// It is the only waker that the stream of a silent connection has, so that no other event of the
+/// task is taken for bytes.
+#[derive(Debug)]
+pub(super) struct Bell {
+    task: Waker,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    pub(super) fn new(task: &Waker) -> Arc<Self> {
+        Arc::new(Self {
+            task: task.clone(),
+            rung: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn has_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
+    fn ring(&self) {
+        self.rung.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
+}
