@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace. What the tests need and cargo cannot bring is
+# Runs every test of the workspace, whatever fails on the way. What the tests need and cargo cannot bring is
 # installed where that is possible, and named where it is not.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -42,4 +42,5 @@ fi
 export PROPTEST_FAILURE_PERSISTENCE=off
 # Nor does a snapshot that differs; `INSTA_UPDATE=always cargo test -p ws-macros` accepts it.
 export INSTA_UPDATE=no
-exec cargo test --workspace --all-features "$@"
+# A failure hides no other: all binaries run, and the doctests after them.
+exec cargo test --workspace --all-features --no-fail-fast "$@"

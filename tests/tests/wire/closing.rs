@@ -89,7 +89,8 @@ dispatch! {
 
     obeys:   "/obeys"   => Obeys { max_message: 1 KiB };
     hasty:   "/hasty"   => Obeys { hook_timeout: 50ms };
-    mute:    "/mute"    => Obeys { close_timeout: 50ms, ping: 20ms, idle: 100ms };
+    mute:    "/mute"    => Obeys { close_timeout: 50ms };
+    pinged:  "/pinged"  => Obeys { close_timeout: 50ms, ping: 100ms, idle: 2s };
     quiet:   "/quiet"   => Obeys { close_timeout: 50ms, ping: off, idle: 50ms };
     rate:    "/rate"    => Obeys { rate: 3/h };
     deaf:    "/deaf"    => Deaf;
@@ -413,7 +414,7 @@ async fn a_client_that_does_not_answer_the_close_is_not_waited_for() {
 #[tokio::test]
 async fn a_mute_client_is_pinged_and_then_closed() {
     let (server, _, mut hears) = running().await;
-    let mut client = server.open("/mute").await;
+    let mut client = server.open("/pinged").await;
     let (before, code) = client.until_close().await;
     assert!(!before.is_empty());
     assert!(

@@ -12,6 +12,7 @@ mod handshake;
 mod hostile;
 mod hostile_visitors;
 mod mount;
+mod places;
 mod proxies;
 mod requests;
 mod rooms;

@@ -346,7 +346,7 @@ async fn an_address_in_use_is_an_error_that_names_it() {
 #[test]
 fn a_wrong_configuration_is_an_error_that_names_the_value() {
     type Change = fn(Server<App>) -> Server<App>;
-    let table: [(Change, &str); 9] = [
+    let table: [(Change, &str); 13] = [
         (
             |server| server.head(1023),
             "`head` is 1023; it must be at least 1024",
@@ -354,6 +354,19 @@ fn a_wrong_configuration_is_an_error_that_names_the_value() {
         (
             |server| server.head_timeout(Duration::ZERO),
             "`head_timeout` is zero",
+        ),
+        (
+            |server| server.keep_alive(Duration::ZERO),
+            "`keep_alive` is zero",
+        ),
+        (
+            |server| server.body_timeout(Duration::ZERO),
+            "`body_timeout` is zero",
+        ),
+        (|server| server.body_rate(0), "`body_rate` is zero"),
+        (
+            |server| server.http_per_address(0),
+            "`http_per_address` is zero",
         ),
         (|server| server.max_connections(0), "`connections` is zero"),
         (|server| server.per_address(0), "`per_address` is zero"),

@@ -22,8 +22,8 @@ struct State {
     requests: u64,
     /// Requests that are not answered to the end.
     open: usize,
-    /// The body of a request that has not arrived to its end.
-    receiving: Option<Allowance>,
+    /// The body that has not arrived to its end, of which request.
+    receiving: Option<(u64, Allowance)>,
     /// Bytes of answers that the system has not taken yet.
     unsent: usize,
     /// Bytes of answers that the system has taken since the time-outs were looked at.
@@ -99,8 +99,11 @@ impl Activity {
         if body.is_end_stream() {
             return Received::new(body, None);
         }
-        self.lock().receiving = Some(Allowance::new(self.pace));
-        Received::new(body, Some(self.clone()))
+        let mut state = self.lock();
+        let request = state.requests;
+        state.receiving = Some((request, Allowance::new(self.pace)));
+        drop(state);
+        Received::new(body, Some((request, self.clone())))
     }
 
     /// The answer to the request whose head has arrived.
@@ -114,23 +117,27 @@ impl Activity {
         response.map(|body| Sent::new(body, self.clone()))
     }
 
-    /// The application waits for more of a request's body.
-    pub(super) fn await_body(&self) {
-        if let Some(receiving) = &mut self.lock().receiving {
+    /// The application waits for more of the body of this request.
+    pub(super) fn await_body(&self, request: u64) {
+        if let Some(receiving) = self.lock().receiving_of(request) {
             receiving.wait(Instant::now());
         }
     }
 
-    /// More of a request's body has arrived.
-    pub(super) fn received(&self, bytes: usize) {
-        if let Some(receiving) = &mut self.lock().receiving {
+    /// More of the body of this request has arrived.
+    pub(super) fn received(&self, request: u64, bytes: usize) {
+        if let Some(receiving) = self.lock().receiving_of(request) {
             receiving.moved(bytes, Instant::now());
         }
     }
 
-    /// A request's body is over, or nobody reads on.
-    pub(super) fn end_receiving(&self) {
-        self.lock().receiving = None;
+    /// The body of this request is over, or is not read any further. An application may keep it for
+    /// longer than hyper does, which then has the next request already.
+    pub(super) fn end_receiving(&self, request: u64) {
+        let mut state = self.lock();
+        if state.receiving_of(request).is_some() {
+            state.receiving = None;
+        }
     }
 
     /// hyper takes so many bytes of an answer, to write them.
@@ -157,6 +164,11 @@ impl Activity {
 }
 
 impl State {
+    fn receiving_of(&mut self, request: u64) -> Option<&mut Allowance> {
+        let receiving = self.receiving.as_mut();
+        receiving.and_then(|(of, allowance)| (*of == request).then_some(allowance))
+    }
+
     /// The earliest time at which the client can run out of its allowances. The clock is read only
     /// if there is something that could wait for the client.
     fn runs_out(&mut self, pace: Pace) -> Option<Instant> {
@@ -168,7 +180,10 @@ impl State {
             return None;
         }
         let now = Instant::now();
-        let receiving = self.receiving.map(|receiving| receiving.runs_out(now));
+        let receiving = self
+            .receiving
+            .as_ref()
+            .map(|(_, receiving)| receiving.runs_out(now));
         let sent = std::mem::take(&mut self.sent);
         if sent > 0 {
             self.sending.moved(sent, now);

@@ -55,17 +55,26 @@ impl Allowance {
     /// The transfer has moved so many bytes, and no longer waits.
     pub(in crate::server) fn moved(&mut self, bytes: usize, now: Instant) {
         if let Some(since) = self.waiting.take() {
-            self.spent += now.saturating_duration_since(since);
+            // It may have waited longer, if this process was paused: the bytes still count.
+            let waited = now.saturating_duration_since(since);
+            self.spent = (self.spent + waited).min(self.pace.patience);
         }
         self.spent = self.spent.saturating_sub(self.pace.earned(bytes));
     }
 
-    /// The time at which the budget is used up, if the client does nothing until then. A transfer
-    /// that does not wait cannot run out of it earlier, whenever it begins to wait.
+    /// The time at which the budget is used up, if the client does nothing until then. For a
+    /// transfer that does not wait, the time at which to look again: whenever it begins to wait, it
+    /// cannot run out of its budget much earlier.
     pub(in crate::server) fn runs_out(&self, now: Instant) -> Instant {
         let left = self.pace.patience.saturating_sub(self.spent);
-        self.waiting.unwrap_or(now) + left
+        match self.waiting {
+            Some(since) => since + left,
+            None => now + left.max(Self::LOOK),
+        }
     }
+
+    /// How late an end may be.
+    const LOOK: Duration = Duration::from_secs(1);
 }
 
 #[cfg(test)]
@@ -140,6 +149,18 @@ mod tests {
         let much_later = later + Duration::from_hours(1);
         let left = allowance.runs_out(much_later) - much_later;
         assert_eq!(left.as_secs(), 10);
+    }
+
+    #[test]
+    fn a_paused_process_does_not_end_a_transfer_whose_bytes_have_arrived() {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(PACE);
+        allowance.wait(start);
+        let later = start + PACE.patience * 3;
+        allowance.moved(256, later);
+        assert!(allowance.runs_out(later) > later);
+        allowance.wait(later);
+        assert_eq!(allowance.runs_out(later), later + Duration::from_secs(1));
     }
 
     #[test]

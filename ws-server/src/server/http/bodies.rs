@@ -14,18 +14,18 @@ use super::activity::Activity;
 #[derive(Debug)]
 pub(in crate::server) struct Received<B> {
     body: B,
-    /// Until the body ends.
-    activity: Option<Arc<Activity>>,
+    /// Which request it is of, until the body ends.
+    request: Option<(u64, Arc<Activity>)>,
 }
 
 impl<B> Received<B> {
-    pub(super) const fn new(body: B, activity: Option<Arc<Activity>>) -> Self {
-        Self { body, activity }
+    pub(super) const fn new(body: B, request: Option<(u64, Arc<Activity>)>) -> Self {
+        Self { body, request }
     }
 
     fn end(&mut self) {
-        if let Some(activity) = self.activity.take() {
-            activity.end_receiving();
+        if let Some((request, activity)) = self.request.take() {
+            activity.end_receiving(request);
         }
     }
 }
@@ -39,10 +39,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match (&polled, &self.activity) {
-            (Poll::Pending, Some(activity)) => activity.await_body(),
-            (Poll::Ready(Some(Ok(frame))), Some(activity)) => {
-                activity.received(frame.data_ref().map_or(0, Bytes::len));
+        match (&polled, &self.request) {
+            (Poll::Pending, Some((request, activity))) => activity.await_body(*request),
+            (Poll::Ready(Some(Ok(frame))), Some((request, activity))) => {
+                activity.received(*request, frame.data_ref().map_or(0, Bytes::len));
                 if self.body.is_end_stream() {
                     self.end();
                 }
