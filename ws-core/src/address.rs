@@ -21,7 +21,7 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 /// What counts as one address: an IPv4 address, or the /64 that an IPv6 subscriber has.
 ///
 /// Each connection keeps one, so it is as small as it can be.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Network(NonZeroU64);
 
 impl Network {

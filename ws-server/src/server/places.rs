@@ -1,8 +1,8 @@
 //! The places of HTTP connections: how many there may be, in all and of one address, and which
 //! of them is closed if another one needs its place.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,8 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Taken {
-    by_address: HashMap<Network, OfAddress>,
+    /// By order, and not by hashes, which take longer than anything else here.
+    by_address: BTreeMap<Network, OfAddress>,
     /// The silent connections, by the order in which they became silent.
     silent: BTreeMap<u64, Silent>,
     /// The key of the next silent connection.
