@@ -264,8 +264,8 @@ pub struct ServerLimits {
     pub connections: Option<usize>,
     /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
     pub publish_inline: usize,
-    /// HTTP connections at the same time that are not, or not yet, WebSocket connections;
-    /// past it new ones wait to be accepted.
+    /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past it
+    /// the longest silent one is closed, or new ones wait.
     pub http_connections: usize,
     /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
     pub http_per_address: Option<usize>,

@@ -140,7 +140,8 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets how many HTTP connections that are no WebSocket connections there may be at
-    /// one time; further ones wait to be accepted. The default is 16,384.
+    /// one time. Past it, the one that has been silent longest after an answer is closed for a new
+    /// one; if all have something to do, new ones wait. The default is 16,384.
     pub const fn http_connections(mut self, connections: usize) -> Self {
         self.settings.server_limits.http_connections = connections;
         self

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use ws_core::driver::Opened;
 
-use super::http::{Activity, Answer, Answering, Application, Connection, ForPeer, Timeouts};
+use super::http::{Activity, Answer, Answering, Application, Connection, End, ForPeer, Timeouts};
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
@@ -54,8 +54,10 @@ impl Application for Alone {
             opened,
             is_closing: false,
         };
-        timeouts.enforce(&mut direct).await?;
-        if let Some(opened) = direct.opened.take() {
+        // Of a connection that was cut, the 101 may not be written to its end.
+        if timeouts.enforce(&mut direct).await? == End::Finished
+            && let Some(opened) = direct.opened.take()
+        {
             let parts = direct.connection.into_parts();
             let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
             opened.start(transport, early);

@@ -30,7 +30,7 @@ mod timeouts;
 
 pub(super) use activity::Activity;
 use bodies::{Received, Sent};
-pub(super) use timeouts::{Connection, Timeouts};
+pub(super) use timeouts::{Connection, End, Timeouts};
 
 /// The body that warp answers with, which has no public name.
 type Body = <Response as HasBody>::Body;
@@ -97,7 +97,7 @@ impl Application for Filtered {
         // hyper is given the bare stream: whoever upgrades the connection can take it out again.
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
-        timeouts.enforce(&mut connection).await
+        timeouts.enforce(&mut connection).await.map(|_| ())
     }
 }
 

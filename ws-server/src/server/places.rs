@@ -84,7 +84,7 @@ impl Places {
         let mut place = Place {
             address: counted.map(Network::of),
             silence: None,
-            _permit: None,
+            permit: None,
             places: self.clone(),
         };
         if let Some(network) = place.address
@@ -94,7 +94,7 @@ impl Places {
             self.warn_of_refusal(address);
             return Err(Full);
         }
-        place._permit = Some(self.permit().await);
+        place.permit = Some(self.permit().await);
         Ok(place)
     }
 
@@ -187,7 +187,7 @@ pub(super) struct Place {
     address: Option<Network>,
     /// The key of this connection among the silent ones.
     silence: Option<u64>,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Place {
@@ -248,6 +248,7 @@ impl Drop for Place {
         if let Some(network) = self.address {
             self.places.lock().forget(network, |_| {});
         }
+        drop(self.permit.take());
     }
 }
 

@@ -25,6 +25,15 @@ pub(in crate::server) trait Connection {
     fn finish(&mut self);
 }
 
+/// How the driving of a connection came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::server) enum End {
+    /// HTTP is over: the connection is closed, or becomes something else.
+    Finished,
+    /// A time-out or the shutdown of the server ended it, whatever was left to do.
+    Cut,
+}
+
 /// The time-outs of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
     activity: Arc<Activity>,
@@ -32,7 +41,8 @@ pub(in crate::server) struct Timeouts<'p, D> {
     head: Duration,
     /// The time for which a silent connection is kept.
     keep_alive: Duration,
-    pace: Pace,
+    /// The time for what is left to write when the connection ends.
+    ending: Duration,
     place: &'p mut Place,
     /// Ready when the server takes no further requests.
     draining: Pin<&'p mut D>,
@@ -44,15 +54,15 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
         place: &'p mut Place,
         draining: Pin<&'p mut D>,
     ) -> Self {
-        let pace = Pace {
+        let transfers = Pace {
             patience: limits.body_timeout,
             rate: limits.body_rate,
         };
         Self {
-            activity: Activity::new(pace),
+            activity: Activity::new(transfers),
             head: limits.head_timeout,
             keep_alive: limits.keep_alive,
-            pace,
+            ending: limits.body_timeout,
             place,
             draining,
         }
@@ -67,7 +77,7 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
     pub(in crate::server) async fn enforce(
         self,
         connection: &mut impl Connection,
-    ) -> hyper::Result<()> {
+    ) -> hyper::Result<End> {
         let mut driven = Driven {
             timeouts: self,
             stage: Stage::Begun,
@@ -137,15 +147,15 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         &mut self,
         connection: &mut impl Connection,
         cx: &mut Context<'_>,
-    ) -> Poll<hyper::Result<()>> {
+    ) -> Poll<hyper::Result<End>> {
         loop {
             self.hear_bell(connection);
             let ended = match &self.stage {
                 Stage::Silent(silence) => connection.poll(&mut Context::from_waker(&silence.waker)),
                 _ => connection.poll(cx),
             };
-            if ended.is_ready() {
-                return ended;
+            if let Poll::Ready(ended) = ended {
+                return Poll::Ready(ended.map(|()| End::Finished));
             }
             let next = match self.drain(connection, cx) {
                 Next::Wait => self.advance(connection, cx),
@@ -159,7 +169,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                 next => next,
             };
             if matches!(next, Next::Over) {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(End::Cut));
             }
         }
     }
@@ -211,7 +221,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
     }
 
     fn end(&mut self) {
-        let until = Instant::now() + self.timeouts.pace.patience;
+        let until = Instant::now() + self.timeouts.ending;
         self.stage = Stage::Ending { until };
     }
 
@@ -222,7 +232,8 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                 let until = Instant::now() + self.timeouts.head;
                 self.stage = Stage::Head { until, requests: 0 };
             }
-            (Phase::Opening, _) => {}
+            (Phase::Opening, _)
+            | (Phase::Switching | Phase::Quiet { .. }, Stage::Ending { .. }) => {}
             (Phase::Working { until }, _) => {
                 self.stage = Stage::Working { until };
                 if self.timeouts.place.end_silence().is_err() {
@@ -231,7 +242,6 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     return Next::Again;
                 }
             }
-            (Phase::Switching | Phase::Quiet { .. }, Stage::Ending { .. }) => {}
             (Phase::Switching, _) => self.end(),
             (
                 Phase::Quiet { requests },
