@@ -1,6 +1,6 @@
 //! Addresses of clients: what counts as one of them, and what may be a proxy.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 
 /// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
@@ -34,6 +34,15 @@ impl Network {
         };
         // Neither `0.0.0.0` nor `::` is anybody's, and `::1` is this machine, like the other.
         Self(NonZeroU64::new(bits).unwrap_or(Self::THIS))
+    }
+
+    /// The address, or the first one of the /64.
+    pub(crate) fn address(self) -> IpAddr {
+        let bits = self.0.get();
+        match u32::try_from(bits) {
+            Ok(bits) => Ipv4Addr::from_bits(bits).into(),
+            Err(_) => Ipv6Addr::from_bits(u128::from(bits) << 64).into(),
+        }
     }
 
     /// Stands for 127.0.0.1.

@@ -14,7 +14,9 @@ pub struct SessionLimits {
     /// How long a session lives in all, from its beginning or the last logon; open sockets
     /// are closed with 4401 then.
     pub lifetime: Duration,
-    /// Sessions that the store in memory keeps; past it 503, unless one may be given up.
+    /// Sessions that the store in memory keeps. Past it an anonymous session without an open
+    /// socket is evicted, first of the address that holds most; if there is none, 503. See
+    /// [`MemoryStore`](crate::session::MemoryStore).
     pub sessions: usize,
     /// Bytes of all values that the store in memory keeps; past it no value is added.
     pub memory: usize,

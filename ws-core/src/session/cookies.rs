@@ -12,7 +12,7 @@ use crate::fields::is_token;
 ///
 /// ```
 /// use http::HeaderMap;
-/// use ws_core::session::cookies;
+/// use ws_server::session::cookies;
 ///
 /// let mut headers = HeaderMap::new();
 /// headers.insert("cookie", "a=1; b=2; b=3".parse().unwrap());

@@ -26,7 +26,7 @@ impl StoreError {
     /// The store failed for this reason.
     ///
     /// ```
-    /// use ws_core::session::StoreError;
+    /// use ws_server::session::StoreError;
     ///
     /// let error = StoreError::failed("connection refused");
     /// assert_eq!(error.to_string(), "the session store failed: connection refused");

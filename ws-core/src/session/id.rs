@@ -29,7 +29,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
 /// what is named by it is not shared with whoever had the session before.
 ///
 /// ```
-/// use ws_core::session::SessionId;
+/// use ws_server::session::SessionId;
 ///
 /// let id = SessionId::from_bytes([7; 16]);
 /// assert_eq!(id.to_string(), "BwcHBwcHBwcHBwcHBwcHBw");

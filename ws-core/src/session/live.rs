@@ -31,7 +31,7 @@ use crate::push::Push;
 /// the user, and changes nothing any more.
 ///
 /// ```
-/// # use ws_core::session::{Session, SessionError};
+/// # use ws_server::session::{Session, SessionError};
 /// async fn choose(session: &Session, theme: &str) -> Result<Option<String>, SessionError> {
 ///     let before = session.get("theme");
 ///     session.insert("theme", theme).await?;

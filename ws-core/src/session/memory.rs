@@ -9,30 +9,40 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::record::{size_of, size_of_all};
-use super::{SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
+use super::{Newcomer, SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
+use crate::address::Network;
 use crate::limits::later;
 
+mod evict;
+mod held;
 #[cfg(test)]
 mod tests;
+
+use held::{Held, Place};
 
 /// What may be left of keys that are gone, beside what there is: past it, queues are
 /// cleaned.
 const SLACK: usize = 64;
 
-/// Sessions that are looked at for one to give up; the next look goes on from there.
-const LOOKS: usize = 256;
-
-/// Keeps sessions in memory, at most so many. They are gone when the process is.
+/// Keeps sessions in memory, up to a fixed number. They are lost when the process ends.
 ///
-/// Where it is full, a new session takes the place of the oldest whose cookie never came
-/// back, such as those of clients that keep no cookies; then of the one that was not used
-/// for longest, where nobody has logged on in it and half of its time is over. Open sockets
-/// use their sessions more often than that, so none with a socket is given up.
+/// A full store evicts a session for each new one. It never evicts the session of a user, or
+/// one with an open socket. It takes the first that it finds of:
 ///
-/// Sessions whose time is over are swept out by whatever call comes next.
+/// 1. the oldest session whose cookie did not come back within half of its time, such as one
+///    of a client that keeps no cookies;
+/// 2. the least recently used session of the address that would hold the most anonymous
+///    sessions together with the new one, if that is more than one: an address that fills the
+///    store pays for it alone. Addresses that may be those of a proxy are not counted;
+/// 3. the oldest session whose cookie has not come back yet;
+/// 4. the least recently used session, if half of its time is over.
+///
+/// Otherwise [`SessionStore::create`] returns [`StoreError::Full`].
+///
+/// Sessions whose time is over are removed by whatever call comes next.
 ///
 /// ```
-/// use ws_core::session::MemoryStore;
+/// use ws_server::session::MemoryStore;
 ///
 /// let store = MemoryStore::new(10_000);
 /// ```
@@ -52,6 +62,10 @@ struct Kept {
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     /// In the order of creation; those whose cookie came back are passed over.
     fresh: VecDeque<SessionKey>,
+    /// Anonymous sessions by address.
+    held: Held,
+    /// Anonymous sessions without an address.
+    unknown: u32,
 }
 
 struct Entry {
@@ -62,6 +76,10 @@ struct Entry {
     ttl: Duration,
     /// The cookie came back at least once.
     returned: bool,
+    /// Where the session began.
+    network: Option<Network>,
+    /// While it is anonymous and has an address.
+    place: Option<Place>,
 }
 
 impl MemoryStore {
@@ -116,6 +134,9 @@ impl Kept {
     fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&Entry> {
         let expires = later(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;
+        if let Some(place) = entry.place {
+            self.held.touch(place);
+        }
         entry.returned = true;
         entry.ttl = ttl;
         let sooner = expires < entry.expires;
@@ -127,13 +148,19 @@ impl Kept {
         self.sessions.get(&key)
     }
 
-    fn insert(&mut self, key: SessionKey, entry: Entry) {
+    fn insert(&mut self, key: SessionKey, mut entry: Entry) {
         if let Some(user) = &entry.record.user {
             self.by_user.entry(user.clone()).or_default().insert(key);
+        } else {
+            let listed = entry
+                .network
+                .and_then(|network| self.held.insert(network, key));
+            entry.place = listed;
+            self.unknown += u32::from(listed.is_none());
         }
         self.due.push(Reverse((entry.expires, key)));
         self.bytes += size_of_all(&entry.record.values);
-        if !entry.returned {
+        if !entry.returned && entry.record.user.is_none() {
             self.fresh.push_back(key);
         }
         self.sessions.insert(key, entry);
@@ -141,17 +168,23 @@ impl Kept {
     }
 
     fn remove(&mut self, key: SessionKey) -> Option<Entry> {
-        let entry = self.sessions.remove(&key)?;
+        let mut entry = self.sessions.remove(&key)?;
         self.bytes -= size_of_all(&entry.record.values);
-        if let Some(user) = &entry.record.user
-            && let Some(keys) = self.by_user.get_mut(user)
-        {
+        match (&entry.record.user, entry.place.take()) {
+            (Some(user), _) => self.remove_from_user(user, key),
+            (None, Some(place)) => self.held.remove(place),
+            (None, None) => self.unknown -= 1,
+        }
+        Some(entry)
+    }
+
+    fn remove_from_user(&mut self, user: &str, key: SessionKey) {
+        if let Some(keys) = self.by_user.get_mut(user) {
             keys.remove(&key);
             if keys.is_empty() {
                 self.by_user.remove(user);
             }
         }
-        Some(entry)
     }
 
     /// Queues hold keys that are gone; not many more than there are sessions.
@@ -169,48 +202,6 @@ impl Kept {
                 .retain(|key| sessions.get(key).is_some_and(|entry| !entry.returned));
         }
     }
-
-    /// Gives a session up for another one. Returns whether there was any to give up.
-    fn evict(&mut self) -> bool {
-        while let Some(key) = self.fresh.pop_front() {
-            if self.sessions.get(&key).is_some_and(|entry| !entry.returned) {
-                self.remove(key);
-                return true;
-            }
-        }
-        let unused = self.unused();
-        unused.is_some_and(|key| self.remove(key).is_some())
-    }
-
-    /// The anonymous session that was not used for longest, where that is half of its time.
-    fn unused(&mut self) -> Option<SessionKey> {
-        let now = Instant::now();
-        let mut passed = Vec::new();
-        let mut found = None;
-        // The first that is due was not used for longest: all live for about the same time.
-        for _ in 0..LOOKS {
-            let Some(Reverse((at, key))) = self.due.pop() else {
-                break;
-            };
-            let Some(entry) = self.sessions.get(&key) else {
-                continue;
-            };
-            if entry.expires > at {
-                self.due.push(Reverse((entry.expires, key)));
-                continue;
-            }
-            passed.push(Reverse((at, key)));
-            if at.saturating_duration_since(now) > entry.ttl / 2 {
-                break;
-            }
-            if entry.record.user.is_none() {
-                found = Some(key);
-                break;
-            }
-        }
-        self.due.extend(passed);
-        found
-    }
 }
 
 impl SessionStore for MemoryStore {
@@ -220,11 +211,21 @@ impl SessionStore for MemoryStore {
         record: SessionRecord,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
+        self.create_for(key, record, ttl, Newcomer::new(None)).await
+    }
+
+    async fn create_for(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+        newcomer: Newcomer<'_>,
+    ) -> Result<bool, StoreError> {
         let mut kept = self.kept();
         if kept.sessions.contains_key(&key) {
             return Ok(false);
         }
-        if kept.sessions.len() >= self.capacity && !kept.evict() {
+        if kept.sessions.len() >= self.capacity && !kept.evict(&newcomer) {
             return Err(StoreError::Full);
         }
         let now = Instant::now();
@@ -234,6 +235,8 @@ impl SessionStore for MemoryStore {
             expires: later(now, ttl),
             ttl,
             returned: false,
+            network: newcomer.network,
+            place: None,
         };
         kept.insert(key, entry);
         Ok(true)

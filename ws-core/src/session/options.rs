@@ -13,8 +13,8 @@ pub const SECURE_PREFIX: &str = "__Host-";
 /// How the sessions of a server are kept and named.
 ///
 /// ```
-/// use ws_core::limits::SessionLimits;
-/// use ws_core::session::{SessionOptions, Sessions};
+/// use ws_server::limits::SessionLimits;
+/// use ws_server::session::{SessionOptions, Sessions};
 ///
 /// let options = SessionOptions::new(SessionLimits::DEFAULT).session_cookie("sid");
 /// let sessions = Sessions::new(options);

@@ -145,6 +145,11 @@ impl Inner {
         all
     }
 
+    /// Whether this session has open sockets, be they of before a logon.
+    pub(super) fn has_sockets(&self, id: SessionId) -> bool {
+        self.all_of(id).iter().any(|live| live.has_sockets())
+    }
+
     /// Every session that somebody in this process holds.
     fn all(&self) -> Vec<Arc<Live>> {
         self.live().values().filter_map(Weak::upgrade).collect()

@@ -12,15 +12,17 @@ use super::registry::Inner;
 #[cfg(test)]
 use super::store::DynStore;
 use super::{
-    ForeignSession, Session, SessionError, SessionKey, SessionRecord, SessionToken, cookies,
+    ForeignSession, Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken,
+    cookies,
 };
+use crate::address::is_private;
 use crate::limits::SessionLimits;
 
 /// The sessions of one server. Clones are the same sessions; a hub has one of them.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use ws_core::hub::Hub;
+/// use ws_server::Hub;
 ///
 /// let hub = Hub::default();
 /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
@@ -76,12 +78,22 @@ impl Sessions {
     /// [`SessionError::Foreign`], [`SessionError::Full`], [`SessionError::Random`], and what
     /// the store may say.
     pub async fn begin(&self) -> Result<(Session, SessionToken), SessionError> {
+        self.begin_at(None).await
+    }
+
+    async fn begin_at(
+        &self,
+        address: Option<IpAddr>,
+    ) -> Result<(Session, SessionToken), SessionError> {
         if self.are_foreign() {
             return Err(SessionError::Foreign);
         }
         let (token, record) = (SessionToken::new()?, SessionRecord::new(None)?);
         let first = self.inner.limits.first_idle;
-        let created = self.inner.store.create(token.key(), record.clone(), first);
+        let has_sockets = |id| self.inner.has_sockets(id);
+        let newcomer = Newcomer::new(address).sockets(&has_sockets);
+        let store = &self.inner.store;
+        let created = store.create_for(token.key(), record.clone(), first, newcomer);
         if !self.inner.in_time(created).await? {
             // Two tokens of 256 bits are the same: the random numbers are not random.
             return Err(SessionError::Random);
@@ -89,7 +101,10 @@ impl Sessions {
         Ok((self.inner.hold(token.key(), None, record).0, token))
     }
 
-    /// Begins a session for a client of this address, of which only so many may begin.
+    /// Begins a session for a client of this address, from which only so many may begin within
+    /// a time, and which pays for its own sessions when the store is full
+    /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Private addresses may be
+    /// those of proxies, and are not counted.
     ///
     /// # Errors
     ///
@@ -103,7 +118,7 @@ impl Sessions {
             newcomers, limits, ..
         } = &*self.inner;
         if newcomers.allows(address, limits.begin_rate) {
-            self.begin().await
+            self.begin_at(address.filter(|it| !is_private(*it))).await
         } else {
             Err(SessionError::TooMany)
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{SessionId, SessionKey, SessionRecord, StoreError};
+use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
 
 /// Keeps sessions: by default in memory ([`MemoryStore`](super::MemoryStore)).
 ///
@@ -30,6 +30,29 @@ pub trait SessionStore: Send + Sync + 'static {
         record: SessionRecord,
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// As [`create`](Self::create), for a client that is not known yet: a visitor without a
+    /// session. By default the store learns nothing of the client.
+    ///
+    /// A store with a bound should override this, so that one address cannot hold all of it:
+    /// when it is full, it evicts an anonymous session of the address that holds most, never
+    /// the session of a user or one that [has sockets](Newcomer::has_sockets). A bound for each
+    /// address would lock out the visitors of a large network. A store that wraps another one
+    /// passes the call on.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn create_for(
+        &self,
+        key: SessionKey,
+        record: SessionRecord,
+        ttl: Duration,
+        newcomer: Newcomer<'_>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        let _ = newcomer;
+        self.create(key, record, ttl)
+    }
 
     /// The session under this key, with its age. It lives for `ttl` from now.
     ///
@@ -126,7 +149,7 @@ pub trait SessionStore: Send + Sync + 'static {
 /// ```
 /// use std::collections::HashMap;
 /// use http::HeaderMap;
-/// use ws_core::session::{ForeignSession, SessionSource, StoreError, cookies};
+/// use ws_server::session::{ForeignSession, SessionSource, StoreError, cookies};
 ///
 /// /// The application's own: from the value of its cookie `sid` to a user.
 /// struct Accounts(HashMap<String, String>);
@@ -228,6 +251,8 @@ object! {
     /// A [`SessionStore`] as an object.
     DynStore of SessionStore {
         fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
+        fn create_for(&self, key: SessionKey, record: SessionRecord, ttl: Duration,
+            newcomer: Newcomer<'a>) -> bool;
         fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
         fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
         fn contains(&self, key: SessionKey) -> bool;

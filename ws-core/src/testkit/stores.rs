@@ -4,10 +4,12 @@
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 //! #     .block_on(async {
-//! use ws_core::session::MemoryStore;
-//! use ws_core::testkit::stores;
+//! use ws_server::session::MemoryStore;
+//! use ws_server::testkit::stores;
 //!
 //! stores::keeps_sessions(&MemoryStore::new(1_000)).await;
+//! // Only for a store that evicts sessions when it is full.
+//! stores::shares_its_room(&MemoryStore::new(20), 20).await;
 //! # });
 //! ```
 //!
@@ -15,13 +17,20 @@
 //! run out: with a store that keeps time by tokio's clock run it with paused time, and with
 //! any other in real time, where it takes less than ten seconds.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use futures::future::join_all;
 use http::HeaderMap;
 use tokio::time::sleep;
 
-use crate::session::{SessionKey, SessionRecord, SessionSource, SessionStore, SessionToken};
+mod room;
+
+pub use room::shares_its_room;
+
+use crate::session::{
+    Newcomer, SessionKey, SessionRecord, SessionSource, SessionStore, SessionToken,
+};
 
 /// Longer than the suite takes.
 const LONG: Duration = Duration::from_mins(5);
@@ -55,6 +64,26 @@ pub async fn keeps_sessions(store: &impl SessionStore) {
     of_two_renewals_at_the_same_time_one_succeeds(store).await;
     a_removed_session_is_gone(store).await;
     all_sessions_of_a_user_are_removed_and_no_others(store).await;
+    a_session_of_a_known_address_is_like_any_other(store).await;
+}
+
+async fn a_session_of_a_known_address_is_like_any_other(store: &impl SessionStore) {
+    let newcomer = Newcomer::new(Some(IpAddr::from([203, 0, 113, 1])));
+    let (key, record) = (new_key(), new_record(None));
+    for expected in [true, false] {
+        let created = store.create_for(key, record.clone(), LONG, newcomer).await;
+        let created = created.expect("`create_for` fails");
+        assert_eq!(created, expected, "`create_for` takes a key once");
+    }
+    let mut loaded = load(store, key).await.expect("a session that was created");
+    loaded.age = record.age;
+    assert_eq!(loaded, record);
+    remove(store, key).await;
+    assert_eq!(
+        load(store, key).await,
+        None,
+        "a removed session is still there"
+    );
 }
 
 async fn create(store: &impl SessionStore, record: SessionRecord, ttl: Duration) -> SessionKey {
@@ -376,6 +405,7 @@ mod tests {
         let store = MemoryStore::new(100);
         keeps_sessions(&store).await;
         assert_eq!(store.count().await.unwrap(), 0);
+        shares_its_room(&MemoryStore::new(20), 20).await;
     }
 
     struct ByCookie;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod evictions;
+
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn key(number: u8) -> SessionKey {

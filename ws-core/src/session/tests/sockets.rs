@@ -162,3 +162,44 @@ async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
     tokio::time::sleep(IDLE).await;
     assert_eq!((sessions.count().await.unwrap(), planted.closed()), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_evicts_no_session_with_an_open_socket() {
+    let limits = SessionLimits {
+        sessions: 3,
+        ..SessionLimits::DEFAULT
+    };
+    let sessions = Sessions::new(SessionOptions::new(limits));
+    let at = |last: u8| Some(std::net::IpAddr::from([203, 0, 113, last]));
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        let (_, token) = sessions.begin_for(at(1)).await.unwrap();
+        assert!(found(&sessions, &token).await.is_some());
+        tokens.push(token);
+    }
+    let session = found(&sessions, &tokens[0]).await.unwrap();
+    let socket = Socket::of(&session, 1);
+    drop(session);
+    // The others were used later, and are evicted nevertheless.
+    for token in &tokens[1..] {
+        assert!(found(&sessions, token).await.is_some());
+    }
+    for newcomer in 2..=3 {
+        let (_, token) = sessions.begin_for(at(newcomer)).await.unwrap();
+        assert!(found(&sessions, &token).await.is_some());
+        tokens.push(token);
+    }
+    let mut there = Vec::new();
+    for token in &tokens {
+        there.push(found(&sessions, token).await.is_some());
+    }
+    assert_eq!(there, [true, false, false, true, true]);
+    drop(socket);
+    // Without its socket it is the least recently used one of its address, which holds no
+    // more than others: nothing in use is evicted for it.
+    let full = sessions.begin_for(at(4)).await.unwrap_err();
+    assert!(matches!(full, SessionError::Full), "{full}");
+    // A private address may be a proxy, whose visitors pay for nobody.
+    let full = sessions.begin_for("10.0.0.1".parse().ok()).await;
+    assert!(matches!(full, Err(SessionError::Full)), "{full:?}");
+}

@@ -1,0 +1,108 @@
+//! Which session a full store gives up for a new one.
+
+use std::cmp::Reverse;
+
+use tokio::time::Instant;
+
+use super::{Entry, Kept};
+use crate::session::{Newcomer, SessionKey};
+
+/// Sessions that one eviction looks at; the next one continues from there.
+const LOOKS: usize = 256;
+
+/// Addresses that one eviction looks at.
+const NETWORKS: usize = 8;
+
+impl Kept {
+    /// Evicts one session for a new one of this client. Returns false if there is none that
+    /// may be evicted.
+    pub(super) fn evict(&mut self, newcomer: &Newcomer<'_>) -> bool {
+        let now = Instant::now();
+        let left = |entry: &Entry| entry.expires.saturating_duration_since(now);
+        let found = self
+            .unreturned(newcomer, |entry| left(entry) <= entry.ttl / 2)
+            .or_else(|| self.of_largest(newcomer))
+            .or_else(|| self.unreturned(newcomer, |_| true))
+            .or_else(|| self.unused(newcomer, now));
+        found.is_some_and(|key| self.remove(key).is_some())
+    }
+
+    /// The oldest session whose cookie never came back, if it is old enough.
+    fn unreturned(
+        &mut self,
+        newcomer: &Newcomer<'_>,
+        is_old_enough: impl Fn(&Entry) -> bool,
+    ) -> Option<SessionKey> {
+        while let Some(key) = self.fresh.front().copied() {
+            match self.sessions.get(&key) {
+                Some(entry) if !entry.returned && entry.may_be_evicted(newcomer) => {
+                    return is_old_enough(entry).then_some(key);
+                }
+                _ => self.fresh.pop_front(),
+            };
+        }
+        None
+    }
+
+    /// The least recently used session of the address that would hold most with the new one.
+    ///
+    /// Sessions without an address are many visitors': they give nothing up here, and others
+    /// give nothing up for them while they hold more.
+    fn of_largest(&mut self, newcomer: &Newcomer<'_>) -> Option<SessionKey> {
+        let own = newcomer.network;
+        let held = own.map_or(self.unknown, |own| self.held.count(own));
+        let larger = self.held.largest().take_while(|(of, _)| *of > held + 1);
+        let own = own.filter(|_| held > 0).map(|own| (held, own));
+        let largest: Vec<_> = larger.take(NETWORKS).chain(own).collect();
+        let mut looks = LOOKS;
+        for (of, network) in largest {
+            for _ in 0..of {
+                looks = looks.checked_sub(1)?;
+                let (place, key) = self.held.least_recent(network)?;
+                let entry = self.sessions.get(&key)?;
+                if entry.may_be_evicted(newcomer) {
+                    return Some(key);
+                }
+                // An open socket is a use.
+                self.held.touch(place);
+            }
+        }
+        None
+    }
+
+    /// The anonymous session that was not used for longest, if that is half of its time.
+    fn unused(&mut self, newcomer: &Newcomer<'_>, now: Instant) -> Option<SessionKey> {
+        let mut passed = Vec::new();
+        let mut found = None;
+        // The first that is due was not used for longest: all live for about the same time.
+        for _ in 0..LOOKS {
+            let Some(Reverse((at, key))) = self.due.pop() else {
+                break;
+            };
+            let Some(entry) = self.sessions.get(&key) else {
+                continue;
+            };
+            if entry.expires > at {
+                self.due.push(Reverse((entry.expires, key)));
+                continue;
+            }
+            passed.push(Reverse((at, key)));
+            if at.saturating_duration_since(now) > entry.ttl / 2 {
+                break;
+            }
+            if entry.may_be_evicted(newcomer) {
+                found = Some(key);
+                break;
+            }
+        }
+        self.due.extend(passed);
+        found
+    }
+}
+
+impl Entry {
+    /// Whether the session is anonymous and has no open socket.
+    fn may_be_evicted(&self, newcomer: &Newcomer<'_>) -> bool {
+        self.record.user.is_none() && !newcomer.has_sockets(self.record.id)
+    }
+}

@@ -1,0 +1,244 @@
+//! How many anonymous sessions each address holds, and in which order they were used.
+
+use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU32;
+
+use slab::Slab;
+
+use crate::address::Network;
+use crate::session::SessionKey;
+
+/// A session's place in the list of its address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place(NonZeroU32);
+
+impl Place {
+    /// `None` past the number of places that can be counted.
+    fn at(index: usize) -> Option<Self> {
+        let number = u32::try_from(index).ok()?.checked_add(1)?;
+        NonZeroU32::new(number).map(Self)
+    }
+
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// One session in the list of its address.
+struct Node {
+    key: SessionKey,
+    network: Network,
+    before: Option<Place>,
+    after: Option<Place>,
+}
+
+/// The sessions of one address, at least one.
+struct List {
+    first: Place,
+    last: Place,
+    len: u32,
+}
+
+/// Anonymous sessions by address, each address's in the order of their last use.
+///
+/// Every operation takes constant time, or logarithmic time in the number of addresses.
+#[derive(Default)]
+pub(super) struct Held {
+    nodes: Slab<Node>,
+    lists: HashMap<Network, List>,
+    /// The length of each list, to find the longest.
+    lens: BTreeSet<(u32, Network)>,
+}
+
+impl Held {
+    /// Adds a session that was used just now.
+    pub(super) fn insert(&mut self, network: Network, key: SessionKey) -> Option<Place> {
+        let place = Place::at(self.nodes.vacant_key())?;
+        self.nodes.insert(Node {
+            key,
+            network,
+            before: None,
+            after: None,
+        });
+        self.append(network, place);
+        self.resize(network, 1);
+        Some(place)
+    }
+
+    pub(super) fn remove(&mut self, place: Place) {
+        let network = self.nodes[place.index()].network;
+        self.detach(network, place);
+        self.resize(network, -1);
+        self.nodes.remove(place.index());
+    }
+
+    /// The session was used just now.
+    pub(super) fn touch(&mut self, place: Place) {
+        let Node { network, after, .. } = self.nodes[place.index()];
+        if after.is_some() {
+            self.detach(network, place);
+            self.append(network, place);
+        }
+    }
+
+    /// How many sessions the address holds.
+    pub(super) fn count(&self, network: Network) -> u32 {
+        self.lists.get(&network).map_or(0, |list| list.len)
+    }
+
+    /// The addresses and how many sessions each holds, those that hold most first.
+    pub(super) fn largest(&self) -> impl Iterator<Item = (u32, Network)> {
+        self.lens.iter().rev().copied()
+    }
+
+    /// The session of the address that was not used for longest.
+    pub(super) fn least_recent(&self, network: Network) -> Option<(Place, SessionKey)> {
+        let place = self.lists.get(&network)?.first;
+        Some((place, self.nodes[place.index()].key))
+    }
+
+    /// Puts a node that is in no list at the end of one.
+    fn append(&mut self, network: Network, place: Place) {
+        let list = self.lists.entry(network).or_insert(List {
+            first: place,
+            last: place,
+            len: 0,
+        });
+        let before = (list.last != place).then_some(list.last);
+        list.last = place;
+        let node = &mut self.nodes[place.index()];
+        (node.before, node.after) = (before, None);
+        if let Some(before) = before {
+            self.nodes[before.index()].after = Some(place);
+        }
+    }
+
+    /// Takes a node out of its list. The list keeps its length, and its ends if this is all
+    /// of it.
+    fn detach(&mut self, network: Network, place: Place) {
+        let Node { before, after, .. } = self.nodes[place.index()];
+        if let Some(before) = before {
+            self.nodes[before.index()].after = after;
+        }
+        if let Some(after) = after {
+            self.nodes[after.index()].before = before;
+        }
+        if let Some(list) = self.lists.get_mut(&network) {
+            list.first = if before.is_none() {
+                after.unwrap_or(place)
+            } else {
+                list.first
+            };
+            list.last = if after.is_none() {
+                before.unwrap_or(place)
+            } else {
+                list.last
+            };
+        }
+    }
+
+    /// Counts a session more or less; an address without sessions is forgotten.
+    fn resize(&mut self, network: Network, change: i32) {
+        let Some(list) = self.lists.get_mut(&network) else {
+            return;
+        };
+        self.lens.remove(&(list.len, network));
+        list.len = list.len.saturating_add_signed(change);
+        if list.len == 0 {
+            self.lists.remove(&network);
+        } else {
+            self.lens.insert((list.len, network));
+        }
+    }
+
+    /// How many addresses hold sessions.
+    #[cfg(test)]
+    pub(super) fn networks(&self) -> usize {
+        assert_eq!(self.lists.len(), self.lens.len());
+        self.lists.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn network(number: u8) -> Network {
+        Network::of(IpAddr::from([203, 0, 113, number]))
+    }
+
+    /// The keys of an address, the least recently used first.
+    fn order(held: &Held, network: Network) -> Vec<SessionKey> {
+        let mut next = held.lists.get(&network).map(|list| list.first);
+        let mut keys = Vec::new();
+        while let Some(place) = next {
+            let node = &held.nodes[place.index()];
+            keys.push(node.key);
+            next = node.after;
+        }
+        keys
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Insert(u8),
+        Remove(prop::sample::Index),
+        Touch(prop::sample::Index),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..4_u8).prop_map(Step::Insert),
+            2 => any::<prop::sample::Index>().prop_map(Step::Remove),
+            4 => any::<prop::sample::Index>().prop_map(Step::Touch),
+        ]
+    }
+
+    proptest! {
+        /// The reference keeps all sessions in one vector, in the order of their use.
+        #[test]
+        fn the_lists_are_those_of_a_vector(steps in prop::collection::vec(step(), 0..200)) {
+            let mut held = Held::default();
+            let mut model: Vec<(u8, SessionKey, Place)> = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Insert(of) => {
+                        let key = SessionKey::of_foreign(&number.to_string());
+                        let place = held.insert(network(of), key).unwrap();
+                        model.push((of, key, place));
+                    }
+                    Step::Remove(at) if !model.is_empty() => {
+                        let (_, _, place) = model.remove(at.index(model.len()));
+                        held.remove(place);
+                    }
+                    Step::Touch(at) if !model.is_empty() => {
+                        let used = model.remove(at.index(model.len()));
+                        held.touch(used.2);
+                        model.push(used);
+                    }
+                    Step::Remove(_) | Step::Touch(_) => {}
+                }
+                let mut lens = Vec::new();
+                for of in 0..4 {
+                    let keys = model.iter().filter(|it| it.0 == of).map(|it| it.1);
+                    let keys: Vec<_> = keys.collect();
+                    let count = held.count(network(of)) as usize;
+                    prop_assert_eq!(count, keys.len());
+                    let least_recent = held.least_recent(network(of)).map(|it| it.1);
+                    prop_assert_eq!(least_recent, keys.first().copied());
+                    lens.extend((count > 0).then_some(count));
+                    prop_assert_eq!(order(&held, network(of)), keys);
+                }
+                lens.sort_unstable_by(|a, b| b.cmp(a));
+                let largest: Vec<_> = held.largest().map(|it| it.0 as usize).collect();
+                prop_assert_eq!(largest, lens);
+                prop_assert_eq!(held.nodes.len(), model.len());
+                held.networks();
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! A full store: one address pays for itself, and users and open sockets lose nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn address(number: u8) -> IpAddr {
+    IpAddr::from([203, 0, 113, number])
+}
+
+fn named(number: usize) -> SessionKey {
+    SessionKey::of_foreign(&number.to_string())
+}
+
+/// Begins a session. Returns its id; `None` if the store is full.
+async fn begin(store: &MemoryStore, number: usize, newcomer: Newcomer<'_>) -> Option<SessionId> {
+    let record = SessionRecord::new(None).unwrap();
+    let id = record.id;
+    match store
+        .create_for(named(number), record, MINUTE, newcomer)
+        .await
+    {
+        Ok(created) => created.then_some(id),
+        Err(StoreError::Full) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn touch(store: &MemoryStore, number: usize) -> bool {
+    store.touch(named(number), MINUTE).await.unwrap()
+}
+
+/// A store for 100 sessions that one address has filled, and the numbers of its sessions.
+async fn filled_by(attacker: IpAddr) -> (MemoryStore, Vec<usize>) {
+    let store = MemoryStore::new(100);
+    for number in 0..100 {
+        assert!(
+            begin(&store, number, Newcomer::new(Some(attacker)))
+                .await
+                .is_some()
+        );
+        assert!(touch(&store, number).await);
+    }
+    (store, (0..100).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out() {
+    let attacker = address(1);
+    let (store, mut attacking) = filled_by(attacker).await;
+    for visitor in 0..40 {
+        let number = 1000 + visitor;
+        let from = address(100 + u8::try_from(visitor % 20).unwrap());
+        let begun = begin(&store, number, Newcomer::new(Some(from))).await;
+        assert!(begun.is_some(), "visitor {visitor} is refused");
+        // The attacker uses what it has, and begins another session.
+        for number in &attacking {
+            touch(&store, *number).await;
+        }
+        let another = 2000 + visitor;
+        assert!(
+            begin(&store, another, Newcomer::new(Some(attacker)))
+                .await
+                .is_some()
+        );
+        attacking.push(another);
+        // The cookies come back.
+        for number in 1000..=1000 + visitor {
+            assert!(touch(&store, number).await, "visitor {number} is evicted");
+        }
+        tokio::time::advance(MINUTE / 100).await;
+    }
+    let kept = store.kept();
+    assert_eq!(kept.held.count(Network::of(attacker)), 60);
+    assert_eq!((kept.sessions.len(), kept.held.networks()), (100, 21));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_its_own_sessions_an_address_gives_up_the_least_recently_used() {
+    let (store, _) = filled_by(address(1)).await;
+    tokio::time::advance(MINUTE / 60).await;
+    for number in 0..10 {
+        assert!(touch(&store, number).await);
+    }
+    for from in [2, 1] {
+        let newcomer = Newcomer::new(Some(address(from)));
+        assert!(
+            begin(&store, 1000 + usize::from(from), newcomer)
+                .await
+                .is_some()
+        );
+    }
+    let mut gone = Vec::new();
+    for number in 0..100 {
+        let there = store.contains(named(number)).await.unwrap();
+        gone.extend((!there).then_some(number));
+    }
+    assert_eq!(gone, [10, 11]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
+    let attacker = Newcomer::new(Some(address(1)));
+    let store = MemoryStore::new(4);
+    let with_socket = begin(&store, 0, attacker).await.unwrap();
+    let has_sockets = |id| id == with_socket;
+    for number in 1..4 {
+        begin(&store, number, attacker).await.unwrap();
+    }
+    let user = Some("ada".to_owned());
+    store
+        .renew(named(1), named(11), user, MINUTE)
+        .await
+        .unwrap();
+    for number in [0, 11, 2, 3] {
+        assert!(touch(&store, number).await);
+    }
+    let newcomer = |number| Newcomer::new(Some(address(number))).sockets(&has_sockets);
+    assert!(begin(&store, 20, newcomer(2)).await.is_some());
+    assert!(begin(&store, 21, newcomer(3)).await.is_some());
+    for number in [0, 11, 20, 21] {
+        assert!(touch(&store, number).await, "session {number} is evicted");
+    }
+    // Each address has one session now, and uses it.
+    assert!(begin(&store, 22, newcomer(4)).await.is_none());
+    tokio::time::advance(MINUTE * 3 / 4).await;
+    for number in [20, 21] {
+        assert!(touch(&store, number).await);
+    }
+    // What was not used for half of its time is a user's, or has a socket.
+    assert!(begin(&store, 22, newcomer(4)).await.is_none());
+    assert!(touch(&store, 0).await && touch(&store, 11).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_began_with_a_user_is_not_given_up_because_it_is_new() {
+    let store = MemoryStore::new(2);
+    create(&store, 1, Some("ada")).await;
+    create(&store, 2, Some("bob")).await;
+    assert!(
+        begin(&store, 3, Newcomer::new(Some(address(1))))
+            .await
+            .is_none()
+    );
+    assert!(has(&store, 1).await && has(&store, 2).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn visitors_of_an_unknown_address_give_up_nothing_that_they_use() {
+    let unknown = Newcomer::new(None);
+    let store = MemoryStore::new(10);
+    for number in 0..8 {
+        begin(&store, number, unknown).await.unwrap();
+        assert!(touch(&store, number).await);
+    }
+    let known = Newcomer::new(Some(address(1)));
+    for number in [8, 9] {
+        begin(&store, number, known).await.unwrap();
+        assert!(touch(&store, number).await);
+    }
+    // The address that holds two pays for its third.
+    assert!(begin(&store, 10, known).await.is_some());
+    assert!(touch(&store, 10).await);
+    // Eight unknown ones may not take from two.
+    assert!(begin(&store, 11, unknown).await.is_none());
+    for number in [0, 1, 2, 3, 4, 5, 6, 7, 9, 10] {
+        assert!(touch(&store, number).await, "session {number} is evicted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newcomer_costs_a_bounded_number_of_looks() {
+    const MANY: usize = 5_000;
+    let store = MemoryStore::new(MANY);
+    for number in 0..MANY {
+        let from = address(u8::try_from(number % 7).unwrap());
+        begin(&store, number, Newcomer::new(Some(from)))
+            .await
+            .unwrap();
+        assert!(touch(&store, number).await);
+    }
+    let looks = AtomicUsize::new(0);
+    let has_sockets = |_| {
+        looks.fetch_add(1, Ordering::Relaxed);
+        true
+    };
+    let newcomer = Newcomer::new(Some(address(99))).sockets(&has_sockets);
+    assert!(begin(&store, MANY, newcomer).await.is_none());
+    let looks = looks.into_inner();
+    assert!((1..=2 * 256).contains(&looks), "{looks}");
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// From one of four addresses, or from an unknown one.
+    Begin(u8),
+    Touch(prop::sample::Index),
+    Logon(prop::sample::Index),
+    Anonymous(prop::sample::Index),
+    Remove(prop::sample::Index),
+    Socket(prop::sample::Index),
+    EndUser,
+    Wait(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        8 => (0..5_u8).prop_map(Step::Begin),
+        8 => at().prop_map(Step::Touch),
+        1 => at().prop_map(Step::Logon),
+        1 => at().prop_map(Step::Anonymous),
+        1 => at().prop_map(Step::Remove),
+        1 => at().prop_map(Step::Socket),
+        1 => Just(Step::EndUser),
+        3 => (1..30_u8).prop_map(Step::Wait),
+    ]
+}
+
+/// What the accounting must be, from the sessions themselves.
+fn check_accounts(store: &MemoryStore) -> BTreeMap<SessionKey, (SessionId, bool, Option<Network>)> {
+    let kept = store.kept();
+    let mut held: BTreeMap<Network, u32> = BTreeMap::new();
+    let mut unknown = 0;
+    let mut all = BTreeMap::new();
+    for (key, entry) in &kept.sessions {
+        let anonymous = entry.record.user.is_none();
+        match entry.network.filter(|_| anonymous) {
+            Some(network) => *held.entry(network).or_default() += 1,
+            None => unknown += u32::from(anonymous),
+        }
+        assert_eq!(entry.place.is_some(), anonymous && entry.network.is_some());
+        all.insert(*key, (entry.record.id, anonymous, entry.network));
+    }
+    assert_eq!(kept.unknown, unknown);
+    assert_eq!(kept.held.networks(), held.len());
+    for (network, count) in held {
+        assert_eq!(kept.held.count(network), count);
+    }
+    all
+}
+
+async fn run(steps: Vec<Step>) {
+    const CAPACITY: usize = 8;
+    let store = MemoryStore::new(CAPACITY);
+    let mut sockets: Vec<SessionId> = Vec::new();
+    for (number, step) in steps.into_iter().enumerate() {
+        let before = check_accounts(&store);
+        let keys: Vec<_> = before.keys().copied().collect();
+        let pick = |at: prop::sample::Index| (!keys.is_empty()).then(|| keys[at.index(keys.len())]);
+        match step {
+            Step::Begin(from) => {
+                let from = (from > 0).then(|| address(from));
+                let own = from.map(Network::of);
+                let has_sockets = |id| sockets.contains(&id);
+                let newcomer = Newcomer::new(from).sockets(&has_sockets);
+                let begun = begin(&store, number, newcomer).await;
+                let after = check_accounts(&store);
+                assert_eq!(begun.is_some(), after.contains_key(&named(number)));
+                let evicted: Vec<_> = before
+                    .iter()
+                    .filter(|it| !after.contains_key(it.0))
+                    .collect();
+                let full = before.len() == CAPACITY;
+                assert_eq!(evicted.len(), usize::from(full && begun.is_some()));
+                let count = |of| {
+                    let all = before.values();
+                    all.filter(|(_, anonymous, network)| *anonymous && *network == of)
+                        .count()
+                };
+                for (_, (id, anonymous, _)) in &evicted {
+                    assert!(*anonymous && !sockets.contains(id), "{id} is evicted");
+                }
+                if begun.is_none() {
+                    // An address with one that may be evicted holds no more than the newcomer's
+                    // would, and that one nothing.
+                    for (id, anonymous, network) in before.values() {
+                        if *anonymous && network.is_some() && !sockets.contains(id) {
+                            assert!(count(*network) <= count(own) + 1);
+                            assert!(*network != own);
+                        }
+                    }
+                }
+            }
+            Step::Touch(at) => {
+                if let Some(key) = pick(at) {
+                    assert!(store.touch(key, MINUTE).await.unwrap());
+                }
+            }
+            Step::Logon(at) | Step::Anonymous(at) => {
+                let user = matches!(step, Step::Logon(_)).then(|| "ada".to_owned());
+                if let Some(key) = pick(at) {
+                    let renewed = store.renew(key, named(number), user, MINUTE).await;
+                    assert!(renewed.unwrap().is_some());
+                }
+            }
+            Step::Remove(at) => {
+                if let Some(key) = pick(at) {
+                    assert!(store.remove(key).await.unwrap().is_some());
+                }
+            }
+            Step::Socket(at) => sockets.extend(pick(at).map(|key| before[&key].0)),
+            Step::EndUser => {
+                let users = before.values().filter(|it| !it.1).count();
+                assert_eq!(store.remove_user("ada").await.unwrap().len(), users);
+            }
+            Step::Wait(seconds) => {
+                tokio::time::advance(Duration::from_secs(seconds.into())).await;
+            }
+        }
+        assert!(check_accounts(&store).len() <= CAPACITY);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_accounts_are_right_whatever_happens(steps in prop::collection::vec(step(), 0..150)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(run(steps));
+    }
+}
