@@ -13,4 +13,5 @@ fn what_is_right_compiles_and_every_mistake_is_explained() {
         cases.pass(format!("ui/{room}/pass/*.rs"));
         cases.compile_fail(format!("ui/{room}/fail/*.rs"));
     }
+    cases.compile_fail("ui/visit/fail/*.rs");
 }

@@ -1,7 +1,10 @@
 //! Log lines that any client can cause, and that must not flood the log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Counts what is worth a line at the first time, the tenth, the hundredth, and so on.
 /// Clones count together.
@@ -32,3 +35,58 @@ impl PartialEq for Thinned {
 }
 
 impl Eq for Thinned {}
+
+/// How long [`Paced`] holds lines back after one.
+const PACE: Duration = Duration::from_secs(10);
+
+/// Lets one line through every ten seconds, and counts what it holds back: for what comes and
+/// goes, such as a store that fails. Clones count together.
+///
+/// ```
+/// use ws_core::thinned::Paced;
+///
+/// let paced = Paced::default();
+/// assert_eq!((paced.count(), paced.count()), (Some(1), None));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Paced(Arc<Mutex<Pace>>);
+
+#[derive(Debug, Default)]
+struct Pace {
+    line: Option<Instant>,
+    held_back: u64,
+}
+
+impl Paced {
+    /// Counts once more. Returns how often it was since the last line, this time included, if
+    /// a line is due.
+    pub fn count(&self) -> Option<u64> {
+        let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if pace.line.is_some_and(|line| now < line + PACE) {
+            pace.held_back += 1;
+            return None;
+        }
+        pace.line = Some(now);
+        Some(std::mem::take(&mut pace.held_back) + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_line_is_let_through_in_ten_seconds_and_tells_how_many_were_not() {
+        let paced = Paced::default();
+        let burst: Vec<_> = (0..100).map(|_| paced.count()).collect();
+        assert_eq!(
+            (burst[0], burst[1..].iter().flatten().count()),
+            (Some(1), 0)
+        );
+        tokio::time::advance(PACE).await;
+        assert_eq!([paced.count(), paced.count()], [Some(100), None]);
+        tokio::time::advance(PACE * 2).await;
+        assert_eq!(paced.count(), Some(2));
+    }
+}

@@ -1,6 +1,7 @@
 //! What the filter, the accept loop and every clone of a server share.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
@@ -8,12 +9,14 @@ use ws_core::admit::{Client, Policy};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
+use ws_core::session::SessionError;
+use ws_core::thinned::Paced;
 
 use crate::refused::Refused;
 
 /// A server's configuration, checked, and its hub.
 pub(crate) struct Shared {
-    pub(crate) router: Router,
+    pub(crate) router: Arc<Router>,
     pub(crate) hub: Hub,
     pub(crate) policy: Policy,
     pub(crate) limits: ServerLimits,
@@ -23,10 +26,15 @@ pub(crate) struct Shared {
     pub(crate) client_path: String,
 }
 
-/// What a server says once to whoever runs it.
+/// What a server logs for its operator, once or at most every few seconds: any client can
+/// cause it.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     tls: AtomicBool,
+    full: Paced,
+    begin_rate: Paced,
+    store: Paced,
+    unanswered: Paced,
 }
 
 impl Hints {
@@ -44,6 +52,54 @@ impl Hints {
                      `Server::trusted_proxies`, or set `Server::public_url`"
                 );
             }
+        }
+    }
+}
+
+impl Hints {
+    /// A visitor is refused because of this error.
+    pub(crate) fn refused(&self, error: &SessionError, client: &Client) {
+        match error {
+            SessionError::TooMany => {
+                if let Some(refused) = self.begin_rate.count() {
+                    let address = client.address();
+                    tracing::warn!(
+                        ?address,
+                        refused,
+                        limit = "SessionLimits::begin_rate",
+                        "sessions are refused with 429: too many begin from one address"
+                    );
+                }
+            }
+            SessionError::Full => {
+                if let Some(refused) = self.full.count() {
+                    tracing::warn!(
+                        refused,
+                        limit = "SessionLimits::sessions",
+                        "sessions are refused with 503: the store is full of sessions that are \
+                         in use; raise the limit, or that of your own store"
+                    );
+                }
+            }
+            SessionError::Ended => tracing::debug!(%error, "a visitor is refused"),
+            error => {
+                if let Some(refused) = self.store.count() {
+                    tracing::error!(%error, refused, "visitors are refused: no session is found");
+                }
+            }
+        }
+    }
+
+    /// A visit ended without its answer, which has to set these cookies.
+    pub(crate) fn unanswered(&self, cookies: &'static str) {
+        if let Some(visits) = self.unanswered.count() {
+            tracing::warn!(
+                cookies,
+                visits,
+                "a `Visit` was dropped without `reply` or `refuse`, so the browser does not get \
+                 its cookies; answer with `visit.reply(…)`, and put `ws.session()` and \
+                 `ws.page()` behind the filters that may reject"
+            );
         }
     }
 }

@@ -80,18 +80,14 @@ impl Asker {
         shared.hints.look(&client, &self.headers);
         let sessions = shared.hub.sessions();
         let session = sessions.find(&self.headers, client.is_secure()).await;
-        let session = session.map_err(failed)?;
+        let session = session.map_err(|error| failed(shared, error, &client))?;
         Ok(Asked { session, client })
     }
 }
 
 /// What a store says is for the log; the visitor learns the status.
-fn failed(error: SessionError) -> Refusal {
-    if matches!(error, SessionError::TooMany) {
-        tracing::debug!(%error, "no session begins");
-    } else {
-        tracing::error!(%error, "a session cannot be had");
-    }
+fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
+    shared.hints.refused(&error, client);
     error.into()
 }
 
@@ -118,11 +114,11 @@ fn visits(shared: &Arc<Shared>, overtaken: Overtaken) -> BoxedFilter<(Visit,)> {
         .boxed()
 }
 
-async fn visit(shared: &Shared, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
+async fn visit(shared: &Arc<Shared>, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
     let Asked { session, client } = asker.ask(shared).await?;
     let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
-        return Ok(Visit::continued(shared.hub.clone(), session, secure));
+        return Ok(Visit::continued(shared.clone(), session, secure));
     }
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
@@ -132,11 +128,11 @@ async fn visit(shared: &Shared, asker: &Asker, late: Overtaken) -> Result<Visit,
         return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
     }
     let begun = sessions.begin_for(client.address()).await;
-    let (session, token) = begun.map_err(failed)?;
+    let (session, token) = begun.map_err(|error| failed(shared, error, &client))?;
     if overtaken {
-        return Ok(Visit::continued(shared.hub.clone(), session, secure));
+        return Ok(Visit::continued(shared.clone(), session, secure));
     }
-    Ok(Visit::begun(shared.hub.clone(), session, token, secure))
+    Ok(Visit::begun(shared.clone(), session, token, secure))
 }
 
 /// The visitor's session, if there is one.
@@ -152,7 +148,7 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
         .and_then(async |shared: Arc<Shared>, asker: Asker| {
             let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
             let secure = client.is_secure();
-            let visit = |session| Visit::continued(shared.hub.clone(), session, secure);
+            let visit = |session| Visit::continued(shared.clone(), session, secure);
             Ok::<_, warp::Rejection>(session.map(visit))
         })
         .boxed()
@@ -165,9 +161,9 @@ pub(crate) fn page(shared: &Arc<Shared>) -> BoxedFilter<(Visit, Page)> {
 
 fn page_of(visit: BoxedFilter<(Visit,)>) -> BoxedFilter<(Visit, Page)> {
     visit
-        .and_then(async |mut visit: Visit| {
-            let page = visit.open_page().map_err(|error| reject(failed(error)))?;
-            Ok::<_, warp::Rejection>((visit, page))
+        .and_then(async |mut visit: Visit| match visit.open_page() {
+            Ok(page) => Ok((visit, page)),
+            Err(error) => Err(reject(visit.failed(error))),
         })
         .untuple_one()
         .boxed()

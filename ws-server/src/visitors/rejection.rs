@@ -31,6 +31,7 @@ impl Reject for Refused {}
 /// })
 /// # }
 /// ```
+#[must_use = "a rejection does nothing before it is returned"]
 pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
     warp::reject::custom(Refused(refusal.into()))
 }

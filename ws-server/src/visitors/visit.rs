@@ -1,23 +1,27 @@
 //! A visitor's request, on the HTTP side.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use warp::Reply;
 use warp::reply::Response;
 use ws_core::error::Refusal;
 use ws_core::fields::elements;
-use ws_core::hub::Hub;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken};
 
 use super::cookie;
+use crate::shared::Shared;
 
 /// A visitor's request: the session, and what the reply has to tell the browser of it.
 ///
 /// [`Ws::session`](crate::Ws::session), [`Ws::page`](crate::Ws::page) and
 /// [`Ws::current_visit`](crate::Ws::current_visit) give one. Cookies are set by
-/// [`reply`](Self::reply) and [`refuse`](Self::refuse), so every answer should go through
-/// them: a new session whose cookie is not set is lost.
+/// [`reply`](Self::reply) and [`refuse`](Self::refuse), so every answer has to go through
+/// them: a new session whose cookie is not set is lost, and a logon without its cookie has no
+/// effect in the browser. A visit with such cookies that is dropped without an answer is
+/// logged at `warn`, at most once in ten seconds.
 ///
 /// ```no_run
 /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -36,25 +40,27 @@ use super::cookie;
 #[derive(Debug)]
 #[must_use = "the reply has to set the visitor's cookies: end with `visit.reply(…)`"]
 pub struct Visit {
-    hub: Hub,
+    shared: Arc<Shared>,
     session: Session,
     secure: bool,
+    /// What the answer still has to do, as is `page`.
     cookie: Cookie,
     page: Option<Page>,
 }
 
 /// What becomes of the session's cookie.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Cookie {
+    #[default]
     Stays,
     Set(SessionToken),
     Removed,
 }
 
 impl Visit {
-    pub(super) fn continued(hub: Hub, session: Session, secure: bool) -> Self {
+    pub(super) fn continued(shared: Arc<Shared>, session: Session, secure: bool) -> Self {
         Self {
-            hub,
+            shared,
             session,
             secure,
             cookie: Cookie::Stays,
@@ -62,11 +68,27 @@ impl Visit {
         }
     }
 
-    pub(super) fn begun(hub: Hub, session: Session, token: SessionToken, secure: bool) -> Self {
-        Self {
-            cookie: Cookie::Set(token),
-            ..Self::continued(hub, session, secure)
-        }
+    pub(super) fn begun(
+        shared: Arc<Shared>,
+        session: Session,
+        token: SessionToken,
+        secure: bool,
+    ) -> Self {
+        let mut visit = Self::continued(shared, session, secure);
+        visit.cookie = Cookie::Set(token);
+        visit
+    }
+
+    /// Ends the visit without an answer, for this reason.
+    pub(super) fn failed(mut self, error: SessionError) -> Refusal {
+        self.pending();
+        tracing::error!(%error, "no page can be issued");
+        error.into()
+    }
+
+    /// What the answer has to do. Afterwards nothing is left to do.
+    fn pending(&mut self) -> (Cookie, Option<Page>) {
+        (std::mem::take(&mut self.cookie), self.page.take())
     }
 
     /// The visitor's session. After [`logon`](Self::logon) it is the new one.
@@ -98,6 +120,7 @@ impl Visit {
             self.logoff().await?;
         }
         let renewed = self
+            .shared
             .hub
             .sessions()
             .renew(&self.session, Some(user.clone()))
@@ -105,8 +128,12 @@ impl Visit {
         let (session, token) = match renewed {
             // It ended just now, or while the visitor typed: the user gets another one.
             Err(SessionError::Ended) => {
-                let (session, _) = self.hub.sessions().begin().await?;
-                self.hub.sessions().renew(&session, Some(user)).await?
+                let (session, _) = self.shared.hub.sessions().begin().await?;
+                self.shared
+                    .hub
+                    .sessions()
+                    .renew(&session, Some(user))
+                    .await?
             }
             renewed => renewed?,
         };
@@ -124,7 +151,7 @@ impl Visit {
     ///
     /// What the store may say. The sockets are closed nevertheless.
     pub async fn logoff(&mut self) -> Result<(), SessionError> {
-        self.hub.sessions().end(&self.session).await?;
+        self.shared.hub.sessions().end(&self.session).await?;
         self.page = None;
         self.cookie = Cookie::Removed;
         Ok(())
@@ -137,7 +164,7 @@ impl Visit {
     /// [`SessionError::Random`] where the operating system has no random numbers;
     /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
-        let page = self.hub.open_page(&self.session)?;
+        let page = self.shared.hub.open_page(&self.session)?;
         self.page = Some(page.clone());
         Ok(page)
     }
@@ -154,6 +181,7 @@ impl Visit {
     ///     }
     /// }
     /// ```
+    #[must_use = "it is the answer, which sets the visitor's cookies"]
     pub fn refuse(self, refusal: impl Into<Refusal>) -> Response {
         self.reply(refusal.into().into_response())
     }
@@ -163,11 +191,13 @@ impl Visit {
     /// It says `Cache-Control: private, no-cache`, since it is for one visitor. What the
     /// application says instead stands, where it is `private` or `no-store`, or where no
     /// cookie is set.
-    pub fn reply(self, reply: impl Reply) -> Response {
+    #[must_use = "it is the answer, which sets the visitor's cookies"]
+    pub fn reply(mut self, reply: impl Reply) -> Response {
         let mut response = reply.into_response();
-        let (names, secure) = (self.hub.sessions(), self.secure);
+        let (cookie, issued) = self.pending();
+        let (names, secure) = (self.shared.hub.sessions(), self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
-        let mut cookies = match &self.cookie {
+        let mut cookies = match cookie {
             Cookie::Stays => vec![],
             Cookie::Set(token) => vec![cookie::set(session, &token.cookie_value(), secure)],
             Cookie::Removed => vec![
@@ -175,7 +205,7 @@ impl Visit {
                 cookie::remove(page, secure),
             ],
         };
-        if let Some(issued) = &self.page {
+        if let Some(issued) = issued {
             cookies.push(cookie::set(page, issued.id(), secure));
         }
         let headers = response.headers_mut();
@@ -189,6 +219,21 @@ impl Visit {
             headers.insert(CACHE_CONTROL, private);
         }
         response
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let cookies = match self.pending() {
+            (Cookie::Set(_), _) => "of a new session",
+            (Cookie::Removed, _) => "of the session, to be removed",
+            (Cookie::Stays, Some(_)) => "of a new page",
+            (Cookie::Stays, None) => return,
+        };
+        // A panic is logged as what it is.
+        if !std::thread::panicking() {
+            self.shared.hints.unanswered(cookies);
+        }
     }
 }
 
