@@ -6,21 +6,21 @@
 //! a test of a minute takes no time and never fails by chance.
 //!
 //! ```
-//! use ws_core::close::CloseCode;
-//! use ws_core::testkit::TestKit;
-//! # use ws_core::error::Refusal;
-//! # use ws_core::extract::{Opening, FromConnection};
-//! # use ws_core::handler::{Call, Handler, Step};
-//! # use ws_core::decode::Payload;
-//! # use ws_core::reply::IntoReply;
-//! # struct Echo;
-//! # impl<R> Handler<R> for Echo {
-//! #     async fn init(_: &Opening<Self>) -> Result<Self, Refusal> { Ok(Echo) }
-//! #     fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
-//! #         let text = payload.text().unwrap().to_owned();
-//! #         call.now(move |_, _| text.into_reply())
-//! #     }
-//! # }
+//! use ws_server::prelude::*;
+//! use ws_server::testkit::TestKit;
+//!
+//! struct Echo;
+//!
+//! #[ws_handler]
+//! impl Echo {
+//!     fn init() -> Self {
+//!         Echo
+//!     }
+//!
+//!     fn message(&mut self, text: String) -> String {
+//!         text
+//!     }
+//! }
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let kit = TestKit::new();
@@ -54,6 +54,7 @@ use crate::protocol::Deflate;
 use crate::route::{Router, RouterError, Table};
 use crate::session::Sessions;
 
+mod built;
 mod client;
 mod pipe;
 pub mod stores;
@@ -133,7 +134,8 @@ impl TestKit {
     ///
     /// Where the kit's sessions cannot begin one.
     pub async fn visitor(&self) -> TestVisitor {
-        TestVisitor::new(self.hub.clone()).await
+        let client = self.policy.client(None, &HeaderMap::new());
+        TestVisitor::new(self.hub.clone(), client.is_secure()).await
     }
 
     /// A visitor who has logged on as this user.

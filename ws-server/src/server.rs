@@ -22,6 +22,8 @@ mod places;
 mod sessions;
 mod settings;
 mod signals;
+#[cfg(feature = "test-kit")]
+mod testing;
 mod ws;
 
 use settings::{Origins, Settings};
@@ -307,7 +309,7 @@ impl<S, G> Server<S, G> {
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
         Ok(Ws::new(Shared {
-            router,
+            router: router.into(),
             hub,
             policy,
             limits,

@@ -155,3 +155,4 @@ mod spawn;
 mod start;
 mod terminate;
 mod topics;
+mod visits;

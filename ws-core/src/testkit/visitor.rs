@@ -11,7 +11,7 @@ use crate::session::{Session, SessionToken};
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use ws_core::testkit::TestKit;
+/// use ws_server::testkit::TestKit;
 ///
 /// let kit = TestKit::new();
 /// let mut visitor = kit.visitor().await;
@@ -27,21 +27,23 @@ pub struct TestVisitor {
     hub: Hub,
     session: Session,
     token: SessionToken,
+    secure: bool,
 }
 
 impl TestVisitor {
-    pub(super) async fn new(hub: Hub) -> Self {
+    pub(super) async fn new(hub: Hub, secure: bool) -> Self {
         let begun = hub.sessions().begin().await;
         let (session, token) = begun.expect("a store with room for a session");
         let visitor = Self {
             hub,
             session,
             token,
+            secure,
         };
         // The cookie comes back once, as that of a browser does.
         let cookie = visitor.cookie().parse().expect("a header's value");
         let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
-        let found = visitor.hub.sessions().find(&headers, false).await;
+        let found = visitor.hub.sessions().find(&headers, secure).await;
         found
             .expect("a store that answers")
             .expect("a session that was begun");
@@ -53,9 +55,10 @@ impl TestVisitor {
         &self.session
     }
 
-    /// The visitor's cookie, as it stands in the header `Cookie` of plain HTTP.
+    /// The visitor's cookie as it is in the header `Cookie`; over TLS, such as below a
+    /// `public_url` of `https`, its name begins with `__Host-`.
     pub fn cookie(&self) -> String {
-        let name = self.hub.sessions().session_cookie(false);
+        let name = self.hub.sessions().session_cookie(self.secure);
         format!("{name}={}", self.token.cookie_value())
     }
 

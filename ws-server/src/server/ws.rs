@@ -57,7 +57,7 @@ use crate::visitors::{self, Visit};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ws {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Ws {
@@ -72,6 +72,7 @@ impl Ws {
     /// It matches what is left of the path, so `warp::path("api").and(ws.filter())` puts
     /// the whole table under `/api`. Under plain `warp::serve` the limits on a request's
     /// head, on HTTP connections and the peer address are warp's.
+    #[must_use = "a filter does nothing before it is served"]
     pub fn filter(&self) -> WsFilter {
         filter::build(&self.shared)
     }
@@ -90,6 +91,7 @@ impl Ws {
     /// application's, who has none; with 429 where too many begin from one address; and with
     /// 503 where the store fails or has no room. See [`recover`](crate::recover) for other
     /// servers than this one.
+    #[must_use = "a filter does nothing before it is served"]
     pub fn session(&self) -> BoxedFilter<(Visit,)> {
         visitors::session(&self.shared)
     }
@@ -97,6 +99,7 @@ impl Ws {
     /// The visitor's session if there is one; none is begun.
     ///
     /// It rejects as [`session`](Self::session) does.
+    #[must_use = "a filter does nothing before it is served"]
     pub fn current_session(&self) -> BoxedFilter<(Option<Session>,)> {
         visitors::current_session(&self.shared)
     }
@@ -105,12 +108,14 @@ impl Ws {
     /// to do for anybody else.
     ///
     /// It rejects as [`session`](Self::session) does.
+    #[must_use = "a filter does nothing before it is served"]
     pub fn current_visit(&self) -> BoxedFilter<(Option<Visit>,)> {
         visitors::current_visit(&self.shared)
     }
 
     /// The visitor's session, as [`session`](Self::session), and a new page of it: for every
     /// rendering of a page that opens a connection.
+    #[must_use = "a filter does nothing before it is served"]
     pub fn page(&self) -> BoxedFilter<(Visit, Page)> {
         visitors::page(&self.shared)
     }
@@ -126,14 +131,15 @@ impl Ws {
     /// ws.filter().or(warp::path!("page").and(ws.open_page())).or(files)
     /// # }
     /// ```
+    #[must_use = "a filter does nothing before it is served"]
     pub fn open_page(&self) -> WsFilter {
         visitors::open_page(&self.shared)
     }
 
     /// Serves the client of page streams: the ES module that
     /// [`Page::stream_tag`](crate::Page::stream_tag) loads, under a name that changes with its
-    /// content, so that browsers keep it; `client.js`, for scripts that import it; and fresh
-    /// pages for tabs that need one. All of it is below
+    /// content, so that browsers keep it; `client.js`, for scripts that import it; its types as
+    /// `client.d.ts`; and fresh pages for tabs that need one. All of it is below
     /// [`client_path`](crate::Server::client_path). [`run`](Self::run) serves it beside the
     /// routes.
     ///
@@ -145,6 +151,7 @@ impl Ws {
     /// ws.filter().or(ws.client()).or(home)
     /// # }
     /// ```
+    #[must_use = "a filter does nothing before it is served"]
     pub fn client(&self) -> WsFilter {
         client::serve(&self.shared.client_path, self.open_page())
     }
