@@ -250,7 +250,7 @@ fn the_levels_are_those_that_the_architecture_shows() {
     assert_eq!(documented_levels(), CORE);
 }
 
-/// The lines of the sections of a manifest that name dependencies.
+/// The names of a crate's dependencies, without those of its tests and examples.
 fn dependencies(crate_name: &str) -> BTreeSet<String> {
     let manifest = workspace().join(crate_name).join("Cargo.toml");
     let text = fs::read_to_string(manifest).unwrap();
@@ -258,7 +258,8 @@ fn dependencies(crate_name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
         if let Some(section) = line.strip_prefix('[') {
-            inside = section.trim_end_matches(']').ends_with("dependencies");
+            let section = section.trim_end_matches(']');
+            inside = section.ends_with("dependencies") && section != "dev-dependencies";
         } else if inside {
             let name = line.split(['.', '=', ' ']).next().unwrap_or_default();
             found.insert(name.to_owned());

@@ -31,7 +31,7 @@ use crate::socket::IntoMessage;
 /// does not decode. The number is the caller's: it says nothing and proves nothing.
 ///
 /// ```
-/// use ws_core::call::CallId;
+/// use ws_server::call::CallId;
 ///
 /// let id = CallId::new(7).unwrap();
 /// assert_eq!((id.get(), id.to_string()), (7, "7".to_owned()));
@@ -60,13 +60,13 @@ impl CallId {
     /// The answer to the call of this id.
     ///
     /// ```
-    /// use ws_core::call::{Answer, Call};
+    /// use ws_server::call::{Answer, Call};
     ///
     /// fn message(call: Call<String>) -> Answer<usize, &'static str> {
     ///     let (id, body) = call.split();
     ///     id.answer(if body.is_empty() { Err("empty") } else { Ok(body.len()) })
     /// }
-    /// # let call = Call { id: ws_core::call::CallId::MAX, body: "four".to_owned() };
+    /// # let call = Call { id: ws_server::call::CallId::MAX, body: "four".to_owned() };
     /// # assert_eq!(message(call).result, Ok(4));
     /// ```
     pub const fn answer<R, E>(self, result: Result<R, E>) -> Answer<R, E> {
@@ -86,8 +86,8 @@ impl fmt::Display for CallId {
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use ws_core::call::{Answer, Call};
-/// use ws_core::decode::Json;
+/// use ws_server::call::{Answer, Call};
+/// use ws_server::decode::Json;
 ///
 /// #[derive(Deserialize)]
 /// struct Rename { name: String }
@@ -123,7 +123,7 @@ impl fmt::Display for CallId {
 ///
 /// ```
 /// # use serde::Deserialize;
-/// # use ws_core::call::{Call, Checked};
+/// # use ws_server::call::{Call, Checked};
 /// # #[derive(Deserialize)]
 /// # struct Rename { name: String }
 /// #[derive(Deserialize)]
@@ -166,7 +166,7 @@ impl<T> Call<T> {
 /// `socket.send(answer)` sends it. An `R` of `()` is sent as `"ok":null`.
 ///
 /// ```
-/// use ws_core::call::{Answer, CallId};
+/// use ws_server::call::{Answer, CallId};
 ///
 /// let id = CallId::new(7).unwrap();
 /// let done: Answer<(), String> = id.answer(Ok(()));

@@ -17,7 +17,7 @@ pub const MAX_CLOSE_TEXT: usize = 123;
 /// them, although they never travel in a frame.
 ///
 /// ```
-/// use ws_core::close::CloseCode;
+/// use ws_server::close::CloseCode;
 ///
 /// assert_eq!(CloseCode::new(1000), Some(CloseCode::NORMAL));
 /// assert_eq!(CloseCode::new(1005), None);
@@ -133,7 +133,7 @@ impl From<CloseCode> for u16 {
 /// What ends a connection: a code and a text of at most [`MAX_CLOSE_TEXT`] bytes.
 ///
 /// ```
-/// use ws_core::close::{Close, CloseCode};
+/// use ws_server::close::{Close, CloseCode};
 ///
 /// let close = Close::policy("one room at a time");
 /// assert_eq!(close.code(), CloseCode::POLICY);
@@ -293,7 +293,7 @@ impl fmt::Display for CloseCause {
 /// How a connection ended: what caused it, and the code and text that were sent or received.
 ///
 /// ```
-/// use ws_core::close::{CloseCause, CloseCode, CloseReason};
+/// use ws_server::close::{CloseCause, CloseCode, CloseReason};
 ///
 /// let reason = CloseReason::new(CloseCause::ClientClosed, CloseCode::NORMAL, "");
 /// assert_eq!(reason.to_string(), "client closed: 1000 (normal closure)");

@@ -63,7 +63,7 @@ impl From<DecodeError> for Close {
 ///
 /// ```
 /// use serde::Deserialize;
-/// use ws_core::decode::Json;
+/// use ws_server::decode::Json;
 ///
 /// #[derive(Deserialize)]
 /// struct Say { text: String }

@@ -14,7 +14,7 @@ use crate::hook;
 ///
 /// ```
 /// use http::StatusCode;
-/// use ws_core::error::Refusal;
+/// use ws_server::error::Refusal;
 ///
 /// let refusal = Refusal::new(StatusCode::PAYMENT_REQUIRED).body("no credit left");
 /// assert_eq!(refusal.status(), 402);
@@ -146,7 +146,7 @@ impl std::error::Error for Refusal {}
 /// Turns any error into a refusal or a close that shows nothing of it to the client.
 ///
 /// ```
-/// use ws_core::error::{OrFault, Refusal};
+/// use ws_server::error::{OrFault, Refusal};
 ///
 /// let missing: Result<u8, _> = "x".parse::<u8>();
 /// assert_eq!(missing.or_refuse(), Err(Refusal::INTERNAL_SERVER_ERROR));

@@ -105,8 +105,8 @@ impl Hub {
     /// nobody and is logged at `error`.
     ///
     /// ```
-    /// use ws_core::hub::Hub;
-    /// use ws_core::topic::Topic;
+    /// use ws_server::Hub;
+    /// use ws_server::topic::Topic;
     ///
     /// let hub = Hub::default();
     /// let news: Topic<String> = Topic::new("news");

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 /// Cloning is cheap: both kinds share their bytes.
 ///
 /// ```
-/// use ws_core::message::Message;
+/// use ws_server::Message;
 ///
 /// let hello = Message::text("hello");
 /// assert_eq!(hello.as_text(), Some("hello"));
@@ -38,7 +38,7 @@ impl Message {
     /// One text message of many chunks.
     ///
     /// ```
-    /// use ws_core::message::Message;
+    /// use ws_server::Message;
     ///
     /// let name = String::from("Ada");
     /// assert_eq!(Message::concat(["Hello, ", &name, "!"]), Message::text("Hello, Ada!"));
@@ -54,7 +54,7 @@ impl Message {
     /// One binary message of many chunks.
     ///
     /// ```
-    /// use ws_core::message::Message;
+    /// use ws_server::Message;
     ///
     /// assert_eq!(Message::concat_bytes([&b"ab"[..], b"c"]), Message::binary(&b"abc"[..]));
     /// ```

@@ -53,7 +53,7 @@ use id::PageId;
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// use ws_core::hub::Hub;
+/// use ws_server::Hub;
 ///
 /// let hub = Hub::default();
 /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
@@ -150,7 +150,7 @@ impl Page {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// # let hub = ws_core::hub::Hub::default();
+    /// # let hub = ws_server::Hub::default();
     /// # let (session, _) = hub.sessions().begin().await.unwrap();
     /// # let page = hub.open_page(&session).unwrap();
     /// let html = page.stream_tag("/websocket").nonce("r4nd0m").to_string();

@@ -186,7 +186,7 @@ impl<H> Socket<H> {
     /// A hook that waits for something slow can stop when nobody is there any more:
     ///
     /// ```
-    /// # use ws_core::socket::Socket;
+    /// # use ws_server::socket::Socket;
     /// # async fn slow() -> u32 { 7 }
     /// async fn search<H>(socket: &Socket<H>) -> Option<u32> {
     ///     tokio::select! {

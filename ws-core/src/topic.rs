@@ -27,7 +27,7 @@ pub use value::{FromTopic, TopicValue};
 /// message of JSON: see [`TopicValue`].
 ///
 /// ```
-/// use ws_core::topic::Topic;
+/// use ws_server::topic::Topic;
 ///
 /// fn room(id: u64) -> Topic<String> {
 ///     Topic::new(format!("room:{id}"))

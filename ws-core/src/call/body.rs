@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use ws_core::call::{Answer, BodyError, Call, Checked};
-/// use ws_core::decode::Json;
+/// use ws_server::call::{Answer, BodyError, Call, Checked};
+/// use ws_server::decode::Json;
 ///
 /// # #[derive(Deserialize)]
 /// # struct Rename { name: String }
@@ -93,7 +93,7 @@ const LONGEST: usize = 200;
 /// `Debug`, which end in logs, leave it out.
 ///
 /// ```
-/// use ws_core::call::{Call, Checked};
+/// use ws_server::call::{Call, Checked};
 ///
 /// let call: Call<Checked<u8>> = serde_json::from_str(r#"{"call":7,"body":"no"}"#).unwrap();
 /// let error = call.body.0.unwrap_err();

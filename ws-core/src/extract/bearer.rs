@@ -34,8 +34,8 @@ use crate::fields::is_token;
 /// Whether the token is good is for the application to say:
 ///
 /// ```
-/// use ws_core::error::Refusal;
-/// use ws_core::extract::Bearer;
+/// use ws_server::error::Refusal;
+/// use ws_server::extract::Bearer;
 ///
 /// # struct Devices;
 /// # impl Devices { fn of_token(&self, token: &str) -> Option<u64> { (token == "t0p").then_some(7) } }

@@ -176,8 +176,8 @@ impl<H> Opening<H> {
 /// An argument of `init`; implement it for what you want to find in a request.
 ///
 /// ```
-/// use ws_core::error::Refusal;
-/// use ws_core::extract::{FromHandshake, Opening};
+/// use ws_server::error::Refusal;
+/// use ws_server::extract::{FromHandshake, Opening};
 ///
 /// /// The language that the browser prefers.
 /// struct Language(String);

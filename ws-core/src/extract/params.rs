@@ -12,7 +12,7 @@ use crate::error::Refusal;
 /// or a struct with `#[derive(PathParams)]` whose fields have the parameters' names.
 ///
 /// ```
-/// use ws_core::extract::Path;
+/// use ws_server::extract::Path;
 ///
 /// // A route "/rooms/{id: u64}/chat".
 /// fn init(Path(id): Path<u64>) -> u64 {

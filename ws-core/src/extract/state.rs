@@ -13,7 +13,7 @@ use super::AnyRoute;
 /// [`FromRef`] can make of it. It dereferences to `T`.
 ///
 /// ```
-/// use ws_core::extract::State;
+/// use ws_server::extract::State;
 ///
 /// #[derive(Clone)]
 /// struct Db;

@@ -38,7 +38,7 @@ impl Hub {
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// # let hub = ws_core::hub::Hub::default();
+    /// # let hub = ws_server::Hub::default();
     /// let (mine, _) = hub.sessions().begin().await.unwrap();
     /// let (yours, _) = hub.sessions().begin().await.unwrap();
     /// let page = hub.open_page(&mine).unwrap();
@@ -53,7 +53,7 @@ impl Hub {
     /// All pages of a user, in all sessions of theirs that are current.
     ///
     /// ```
-    /// use ws_core::hub::Hub;
+    /// use ws_server::Hub;
     ///
     /// let hub = Hub::default();
     /// assert_eq!(hub.user("ada").push("mail", &1), 0);
@@ -85,7 +85,7 @@ impl Hub {
     /// long as there is no function, messages are refused with 1003.
     ///
     /// ```
-    /// use ws_core::hub::Hub;
+    /// use ws_server::Hub;
     ///
     /// let hub = Hub::default();
     /// hub.on_page_message(|sent, _hub| {

@@ -8,10 +8,10 @@ use crate::extract::Params;
 /// route allocates nothing. [`into_params`](Self::into_params) takes them off the path.
 ///
 /// ```
-/// # use ws_core::extract::{NoState, Params};
-/// # use ws_core::hub::Hub;
-/// # use ws_core::limits::LimitOptions;
-/// # use ws_core::route::{Lookup, Table};
+/// # use ws_server::extract::{NoState, Params};
+/// # use ws_server::Hub;
+/// # use ws_server::limits::LimitOptions;
+/// # use ws_server::route::{Lookup, Table};
 /// # let table: Table<NoState> = Table::new(|_| None, &[]);
 /// # let router = table.into_router(NoState, &Hub::default(), &LimitOptions::NONE).unwrap();
 /// if let Lookup::Found(route, captures) = router.find("/rooms/7") {

@@ -143,10 +143,10 @@ pub(super) struct Mount {
 /// All routes of a server.
 ///
 /// ```
-/// use ws_core::extract::NoState;
-/// use ws_core::hub::Hub;
-/// use ws_core::limits::LimitOptions;
-/// use ws_core::route::{Lookup, Table};
+/// use ws_server::extract::NoState;
+/// use ws_server::Hub;
+/// use ws_server::limits::LimitOptions;
+/// use ws_server::route::{Lookup, Table};
 ///
 /// let empty: Table<NoState> = Table::new(|_| None, &[]);
 /// let router = empty.into_router(NoState, &Hub::default(), &LimitOptions::NONE).unwrap();

@@ -6,7 +6,7 @@ use crate::limits::LimitOptions;
 /// One line of a table.
 ///
 /// ```
-/// use ws_core::route::{RouteOptions, RouteSpec};
+/// use ws_server::route::{RouteOptions, RouteSpec};
 ///
 /// const ROOM: RouteSpec = RouteSpec {
 ///     name: "room",

@@ -18,11 +18,11 @@ use crate::hook;
 /// that the compiler checks at the table that the route has what those handlers take:
 ///
 /// ```
-/// # use ws_core::extract::Opening;
-/// # use ws_core::handler::Handler;
-/// use ws_core::error::Refusal;
-/// use ws_core::extract::Handshake;
-/// use ws_core::route::Start;
+/// # use ws_server::extract::Opening;
+/// # use ws_server::handler::Handler;
+/// use ws_server::error::Refusal;
+/// use ws_server::extract::Handshake;
+/// use ws_server::route::Start;
 ///
 /// # struct V1;
 /// # impl<R> Handler<R> for V1 {

@@ -23,7 +23,7 @@ const DOTS_ESCAPED: &AsciiSet = &ESCAPED.add(b'.');
 /// resolve even where they are encoded.
 ///
 /// ```
-/// use ws_core::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+/// use ws_server::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
 ///
 /// // `dispatch!` writes this for `user: "/users/{name}" => …`.
 /// enum User {}
@@ -94,7 +94,7 @@ impl RouteUrl {
     /// Adds a pair to the query; both are percent-encoded.
     ///
     /// ```
-    /// # use ws_core::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+    /// # use ws_server::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
     /// # enum Root {}
     /// # impl Marker for Root {
     /// #     const SPEC: &'static RouteSpec = &RouteSpec {

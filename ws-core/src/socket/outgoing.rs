@@ -108,7 +108,7 @@ impl<H> Socket<H> {
 /// A handle for sending to one client, whatever its handler.
 ///
 /// ```
-/// use ws_core::socket::Sender;
+/// use ws_server::socket::Sender;
 ///
 /// fn greet(everybody: &[Sender]) {
 ///     for sender in everybody {

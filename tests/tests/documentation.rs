@@ -1,0 +1,118 @@
+//! The examples of the documentation name the crate that a user depends on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The files below a directory with this extension.
+fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The modules of `ws-core` whose documentation is part of `ws-server`'s: those that it exports,
+/// and those of which it exports something.
+fn exported() -> BTreeSet<String> {
+    let facade = read(&workspace().join("ws-server/src/lib.rs"));
+    let (facade, _hidden) = facade.split_once("#[doc(hidden)]").unwrap();
+    let mut modules = BTreeSet::new();
+    for item in facade.split("pub use ws_core::").skip(1) {
+        let (paths, _) = item.split_once(';').unwrap();
+        let list = paths
+            .strip_prefix('{')
+            .and_then(|list| list.strip_suffix('}'));
+        let names = list.unwrap_or(paths).split(',').map(str::trim);
+        let names = names.map(|path| path.split("::").next().unwrap_or_default());
+        modules.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    modules
+}
+
+/// The lines of code in the examples of Markdown.
+fn code(markdown: impl Iterator<Item = (usize, String)>) -> Vec<(usize, String)> {
+    let mut inside = false;
+    let mut found = Vec::new();
+    for (number, line) in markdown {
+        if line.trim_start().starts_with("```") {
+            inside = !inside;
+        } else if inside {
+            found.push((number, line));
+        }
+    }
+    found
+}
+
+/// The documentation comments of a source, line by line.
+fn comments(source: &str) -> impl Iterator<Item = (usize, String)> {
+    (1..).zip(source.lines()).filter_map(|(number, line)| {
+        let line = line.trim_start();
+        let text = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
+        text.map(|text| (number, text.to_owned()))
+    })
+}
+
+/// The places in these examples that name a crate behind the facade.
+fn faults(path: &Path, examples: Vec<(usize, String)>) -> Vec<String> {
+    let named = ["ws_core", "ws_macros"];
+    let wrong = examples.into_iter();
+    let wrong = wrong.filter(|(_, line)| named.iter().any(|name| line.contains(name)));
+    let path = path.strip_prefix(workspace()).unwrap_or(path).display();
+    wrong
+        .map(|(number, line)| format!("{path}:{number}:{line}"))
+        .collect()
+}
+
+#[test]
+fn examples_name_the_crate_of_the_user_alone() {
+    let exported = exported();
+    for module in ["hub", "session", "testkit", "topic"] {
+        assert!(exported.contains(module), "{module} of {exported:?}");
+    }
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for crate_name in ["ws-core", "ws-macros", "ws-server"] {
+        let root = workspace().join(crate_name).join("src");
+        for path in files(&root, "rs") {
+            let inside = path.strip_prefix(&root).unwrap();
+            let first = inside.components().next().unwrap().as_os_str().to_str();
+            let module = first.unwrap().trim_end_matches(".rs");
+            // What only the engine's own documentation shows names the engine.
+            if crate_name == "ws-core" && !exported.contains(module) {
+                continue;
+            }
+            let examples = code(comments(&read(&path)));
+            seen += examples.len();
+            wrong.extend(faults(&path, examples));
+        }
+        for path in files(&root, "md") {
+            let text = read(&path);
+            let lines = (1..).zip(text.lines().map(str::to_owned));
+            wrong.extend(faults(&path, code(lines)));
+        }
+    }
+    for name in ["README.md", "PAGE-PROTOCOL.md"] {
+        let path = workspace().join(name);
+        let text = read(&path);
+        let lines = (1..).zip(text.lines().map(str::to_owned));
+        wrong.extend(faults(&path, code(lines)));
+    }
+    assert!(seen > 500, "{seen} lines of examples are found");
+    assert_eq!(wrong, Vec::<String>::new());
+}
