@@ -23,18 +23,24 @@ use crate::filter::WsFilter;
 /// The client as it stands in the project: an ES module without dependencies.
 const SOURCE: &str = include_str!("../client/client.js");
 
-/// Where it is found where nothing else is said.
+/// Its types, for editors and compilers of TypeScript.
+const TYPES: &str = include_str!("../client/client.d.ts");
+
+/// The default path prefix.
 pub(crate) const PREFIX: &str = "/ws-server";
 
-/// A file whose content never changes under its name, and the short file that leads to it.
+/// A file whose content never changes under its name, the short file that leads to it, and the
+/// types of both.
 struct Files {
     /// Names the content: the first 64 bits of its SHA-256, in hexadecimal.
     hash: String,
     client: File,
     alias: File,
+    types: File,
 }
 
 struct File {
+    content_type: HeaderValue,
     plain: Bytes,
     gzip: Bytes,
     /// A strong validator for each of the two (RFC 9110, section 8.8.3).
@@ -42,22 +48,34 @@ struct File {
 }
 
 static FILES: LazyLock<Files> = LazyLock::new(|| {
-    let digest = Sha256::digest(SOURCE);
-    let first = digest[..8]
-        .iter()
-        .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
-    let hash = format!("{first:016x}");
+    let hash = short_hash(SOURCE);
     // One module however it is imported: what the page's tag loads is what a script imports.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
+    let script = HeaderValue::from_static("text/javascript; charset=utf-8");
+    let types = HeaderValue::from_static("application/typescript; charset=utf-8");
     Files {
-        client: File::new(SOURCE.to_owned(), &hash),
-        alias: File::new(alias, &format!("alias-{hash}")),
+        client: File::new(SOURCE.to_owned(), &hash, script.clone()),
+        alias: File::new(alias, &format!("alias-{hash}"), script),
+        types: File::new(
+            TYPES.to_owned(),
+            &format!("types-{}", short_hash(TYPES)),
+            types,
+        ),
         hash,
     }
 });
 
+/// The first 64 bits of the SHA-256, in hexadecimal.
+fn short_hash(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    let first = digest[..8]
+        .iter()
+        .fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
+    format!("{first:016x}")
+}
+
 impl File {
-    fn new(text: String, name: &str) -> Self {
+    fn new(text: String, name: &str, content_type: HeaderValue) -> Self {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         let written = gzip.write_all(text.as_bytes());
         written.expect("memory takes what is written");
@@ -66,6 +84,7 @@ impl File {
             tag.expect("a hash can stand in a header")
         };
         Self {
+            content_type,
             gzip: gzip.finish().expect("memory takes what is written").into(),
             plain: text.into(),
             tags: [tag(""), tag("-gzip")],
@@ -96,8 +115,7 @@ impl File {
         set(VARY, &HeaderValue::from_static("accept-encoding"));
         set(CACHE_CONTROL, &HeaderValue::from_static(cache));
         if !is_known {
-            let script = HeaderValue::from_static("text/javascript; charset=utf-8");
-            set(CONTENT_TYPE, &script);
+            set(CONTENT_TYPE, &self.content_type);
             let no_sniff = HeaderName::from_static("x-content-type-options");
             set(no_sniff, &HeaderValue::from_static("nosniff"));
             if gzip {
@@ -180,6 +198,8 @@ pub(crate) fn is_prefix(prefix: &str) -> bool {
 fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
     let (file, cache) = if name == "client.js" {
         (&FILES.alias, "no-cache")
+    } else if name == "client.d.ts" {
+        (&FILES.types, "no-cache")
     } else if name.strip_prefix("client-")?.strip_suffix(".js")? == FILES.hash {
         (&FILES.client, "public, max-age=31536000, immutable")
     } else {

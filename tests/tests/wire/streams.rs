@@ -142,6 +142,23 @@ async fn scripts_import_the_client_under_a_name_that_stays() {
 }
 
 #[tokio::test]
+async fn the_types_of_the_client_are_served_beside_it() {
+    let server = site(|server| server).await;
+    let (head, body) = ask(&server, "GET", "/ws-server/client.d.ts", &[]).await;
+    let types = Some("application/typescript; charset=utf-8");
+    assert_eq!((head.status, head.header("content-type")), (200, types));
+    assert_eq!(head.header("cache-control"), Some("no-cache"));
+    assert_eq!(
+        body,
+        include_bytes!("../../../ws-server/client/client.d.ts")
+    );
+    let (script, _) = ask(&server, "GET", "/ws-server/client.js", &[]).await;
+    assert_ne!(script.header("etag"), head.header("etag"));
+    let javascript = Some("text/javascript; charset=utf-8");
+    assert_eq!(script.header("content-type"), javascript);
+}
+
+#[tokio::test]
 async fn nothing_else_is_below_the_clients_path() {
     let server = site(|server| server).await;
     for path in [
