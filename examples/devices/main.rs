@@ -28,11 +28,15 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use examples::{Options, announce};
+use examples::{Options, Takes, announce};
 use serde::{Deserialize, Serialize};
 use warp::Filter;
 use warp::http::StatusCode;
 use ws_server::prelude::*;
+
+/// The first line of `--help`.
+const ABOUT: &str =
+    "Devices with bearer tokens, and two versions of their protocol. Open / in a browser.";
 
 /// As many readings of different names are kept of one device.
 const MOST_READINGS: usize = 16;
@@ -266,7 +270,7 @@ dispatch! {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line()?;
+    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
     let tokens = [("b0iler-t0ken", "boiler"), ("pump.t0ken", "pump")];
     let app = App {
         tokens: Tokens(Arc::new(BTreeMap::from(tokens))),

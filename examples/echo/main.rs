@@ -5,8 +5,12 @@
 //! (RFC 7692). `--workers 1` serves with a single thread in all. Limits per
 //! address and the check of origins are lifted, unless `--guarded` asks for them.
 
-use examples::{Options, announce};
+use examples::{Options, Takes, announce};
 use ws_server::prelude::*;
+
+/// The first line of `--help`.
+const ABOUT: &str = "Echo on /echo, compressed on /deflate, and fan-out on /fanout: for \
+                     conformance and load tools.";
 
 /// Sends every message back as it came.
 struct Echo;
@@ -62,7 +66,7 @@ async fn serve(options: Options) -> examples::Result<()> {
 }
 
 fn main() -> examples::Result<()> {
-    let options = Options::from_command_line()?;
+    let options = Options::from_command_line(ABOUT, Takes::Everything)?;
     match options.workers {
         Some(workers) => ws_server::runtime::block_on_with_workers(workers, serve(options)),
         None => ws_server::runtime::block_on(serve(options)),

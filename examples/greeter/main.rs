@@ -5,9 +5,13 @@
 
 use std::time::Duration;
 
-use examples::{Options, announce};
+use examples::{Options, Takes, announce};
 use warp::Filter;
 use ws_server::prelude::*;
+
+/// The first line of `--help`.
+const ABOUT: &str =
+    "Greets after a second, echoes, and greets again every five seconds. Open / in a browser.";
 
 /// Greets, echoes, greets again.
 struct Greeter;
@@ -43,7 +47,7 @@ dispatch! {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line()?;
+    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
     let ws = Server::new(Routes::table()).build()?;
     // The visitor's session is in a cookie; the page's own id goes into its HTML.
     let page = warp::path::end()

@@ -5,7 +5,7 @@
 //! `/rooms/NUMBER/chat` is the chat; who has not logged on may listen. `GET /api/rooms` lists
 //! the rooms, `POST /api/rooms/NUMBER` with `{"text": "…"}` says something from outside.
 
-use examples::{Options, announce, escape};
+use examples::{Options, Takes, announce, escape};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use warp::filters::BoxedFilter;
@@ -19,6 +19,9 @@ use users::Users;
 
 mod chat;
 mod users;
+
+/// The first line of `--help`.
+const ABOUT: &str = "Chat rooms inside a warp application whose users log on. Open / in a browser.";
 
 /// The state of the application; the handlers take the parts that they need.
 #[derive(Clone, FromRef)]
@@ -169,7 +172,7 @@ fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line()?;
+    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
     let app = App {
         rooms: Rooms::default(),
         users: Users::new()?,

@@ -3,13 +3,21 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
 /// The error of an example: printed, and the end of it.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The options that an example has, besides `--help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// `--listen ADDR`.
+    Listen,
+    /// `--workers N` and `--guarded` too, for load tools.
+    Everything,
+}
 
 /// The options of an example.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,29 +40,67 @@ impl Default for Options {
     }
 }
 
+/// What the command line asks for.
+#[derive(PartialEq, Eq, Debug)]
+enum Asked {
+    Run(Options),
+    Help,
+}
+
 impl Options {
-    /// The options that the program was called with.
+    /// The options that the program was called with. `--help` prints them, below these words on
+    /// the example, and ends the process with status 0.
     ///
     /// # Errors
     ///
-    /// Where there is an option or a value that no example knows.
-    pub fn from_command_line() -> Result<Self> {
-        Self::parse(std::env::args_os().skip(1))
-    }
-
-    fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Self> {
-        use lexopt::prelude::{Long, ValueExt};
-        let mut options = Self::default();
-        let mut parser = lexopt::Parser::from_args(arguments);
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Long("listen") => options.listen = parser.value()?.string()?,
-                Long("workers") => options.workers = Some(parser.value()?.parse()?),
-                Long("guarded") => options.guarded = true,
-                other => return Err(other.unexpected().into()),
+    /// If there is an option or a value that the example does not know.
+    pub fn from_command_line(about: &str, takes: Takes) -> Result<Self> {
+        let arguments = lexopt::Parser::from_env();
+        let name = arguments.bin_name().unwrap_or("example").to_owned();
+        match Self::parse(arguments, takes)? {
+            Asked::Run(options) => Ok(options),
+            Asked::Help => {
+                print!("{}", Self::help(&name, about, takes));
+                std::process::exit(0)
             }
         }
-        Ok(options)
+    }
+
+    fn parse(mut arguments: lexopt::Parser, takes: Takes) -> Result<Asked> {
+        use lexopt::prelude::{Long, Short, ValueExt};
+        let mut options = Self::default();
+        let everything = takes == Takes::Everything;
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("listen") => options.listen = arguments.value()?.string()?,
+                Long("workers") if everything => {
+                    options.workers = Some(arguments.value()?.parse()?);
+                }
+                Long("guarded") if everything => options.guarded = true,
+                Long("help") | Short('h') => return Ok(Asked::Help),
+                other => return Err(format!("{}; try --help", other.unexpected()).into()),
+            }
+        }
+        Ok(Asked::Run(options))
+    }
+
+    fn help(name: &str, about: &str, takes: Takes) -> String {
+        let listen = Self::default().listen;
+        let more = match takes {
+            Takes::Listen => "",
+            Takes::Everything => {
+                "      --workers N    worker threads [default: one for each core]\n      \
+                 --guarded      keep the limits per address and the check of origins\n"
+            }
+        };
+        format!(
+            "{about}\n\n\
+             Usage: {name} [OPTIONS]\n\n\
+             Options:\n      \
+             --listen ADDR  the address to listen on [default: {listen}]\n\
+             {more}  \
+             -h, --help         print this text\n"
+        )
     }
 
     /// Binds the address.
@@ -99,35 +145,56 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Options> {
-        Options::parse(line.split_whitespace().map(OsString::from))
+    fn parse(line: &str, takes: Takes) -> Result<Asked> {
+        Options::parse(lexopt::Parser::from_args(line.split_whitespace()), takes)
     }
 
     #[test]
     fn options_have_defaults() {
-        assert_eq!(parse("").unwrap(), Options::default());
+        for takes in [Takes::Listen, Takes::Everything] {
+            let asked = parse("", takes).unwrap();
+            assert_eq!(asked, Asked::Run(Options::default()));
+        }
     }
 
     #[test]
     fn options_are_read() {
-        let options = parse("--listen [::1]:80 --workers 2 --guarded").unwrap();
-        let listen = "[::1]:80".to_owned();
-        assert_eq!(
-            options,
-            Options {
-                listen,
-                workers: Some(2),
-                guarded: true
-            }
-        );
+        let line = "--listen [::1]:80 --workers 2 --guarded";
+        let expected = Options {
+            listen: "[::1]:80".to_owned(),
+            workers: Some(2),
+            guarded: true,
+        };
+        let asked = parse(line, Takes::Everything).unwrap();
+        assert_eq!(asked, Asked::Run(expected));
     }
 
     #[test]
-    fn an_unknown_option_is_named() {
+    fn an_option_that_an_example_does_not_have_is_named() {
+        let error = |line, takes| parse(line, takes).unwrap_err().to_string();
+        let unknown = "invalid option '--port'; try --help";
+        assert_eq!(error("--port 80", Takes::Everything), unknown);
+        let unused = "invalid option '--workers'; try --help";
+        assert_eq!(error("--workers 2", Takes::Listen), unused);
+    }
+
+    #[test]
+    fn help_lists_the_options_with_their_defaults() {
+        for line in ["--help", "-h", "--listen [::1]:80 --help"] {
+            assert_eq!(parse(line, Takes::Listen).unwrap(), Asked::Help);
+        }
+        let expected = "Echoes.\n\n\
+                        Usage: echo [OPTIONS]\n\n\
+                        Options:\n      \
+                        --listen ADDR  the address to listen on [default: 127.0.0.1:3030]\n      \
+                        --workers N    worker threads [default: one for each core]\n      \
+                        --guarded      keep the limits per address and the check of origins\n  \
+                        -h, --help         print this text\n";
         assert_eq!(
-            parse("--port 80").unwrap_err().to_string(),
-            "invalid option '--port'"
+            Options::help("echo", "Echoes.", Takes::Everything),
+            expected
         );
+        assert!(!Options::help("echo", "Echoes.", Takes::Listen).contains("--workers"));
     }
 
     #[test]

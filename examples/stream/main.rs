@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use examples::{Options, announce, escape};
+use examples::{Options, Takes, announce, escape};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
@@ -28,10 +28,14 @@ use notes::Notes;
 mod notes;
 mod push;
 
+/// The first line of `--help`.
+const ABOUT: &str =
+    "A page that the server pushes to, over any number of connections. Open / in a browser.";
+
 /// What the page may do: load scripts, styles and pictures from here, connect to here, and send
 /// forms to here. `'self'` includes WebSockets.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
-                      style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+                      style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
 /// As many characters has the name of a user.
@@ -157,7 +161,7 @@ async fn count(hub: Hub) {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line()?;
+    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
     let ws = Server::new(Routes::table()).build()?;
     let http = pages(&ws).or(push::routes(&ws)).unify();
 

@@ -31,8 +31,8 @@ pub async fn get(example: &Example, path: &str) -> (u16, Option<String>, String)
     )
 }
 
-/// Runs an example that cannot run, to its end.
-async fn fails(name: &str, arguments: &[&str]) -> Output {
+/// Runs an example that does not serve, to its end.
+async fn to_its_end(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program(name).await);
     let output = command.args(arguments).kill_on_drop(true).output();
     within("the example ends", output).await.unwrap()
@@ -91,15 +91,47 @@ async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
     for name in ["greeter", "echo", "mount", "stream", "devices"] {
-        let output = fails(name, &["--listen", &address]).await;
+        let output = to_its_end(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
         assert!(
             error.contains(&format!("cannot listen on {address}: ")),
             "{name}: {error}"
         );
-        let output = fails(name, &["--nonsense"]).await;
+        let output = to_its_end(name, &["--nonsense"]).await;
         assert_eq!(output.status.code(), Some(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn help_lists_the_options_of_an_example_and_ends_it_in_good_order() {
+    for name in ["greeter", "echo", "mount", "stream", "devices"] {
+        let output = to_its_end(name, &["--help"]).await;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{name}: {text}");
+        let usage = format!("Usage: {name} [OPTIONS]");
+        let listen = "--listen ADDR  the address to listen on [default: 127.0.0.1:3030]";
+        for part in [&usage, listen, "-h, --help"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(text.contains("--workers N"), name == "echo", "{text}");
+    }
+}
+
+/// Browsers ask for `/favicon.ico` where a page names no icon, and would get 404.
+#[tokio::test]
+async fn the_pages_of_the_examples_bring_an_icon_that_their_policy_allows() {
+    for name in ["greeter", "mount", "stream", "devices"] {
+        let example = Example::start(name, &[]).await;
+        let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
+        let (head, page) = Client::ask(example.address, &request).await;
+        assert!(
+            page.contains("<link rel=\"icon\" href=\"data:image/svg+xml,"),
+            "{name}"
+        );
+        if let Some(policy) = head.header("content-security-policy") {
+            assert!(policy.contains("img-src data:;"), "{name}: {policy}");
+        }
     }
 }
 
