@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tokio::net::TcpListener;
 
@@ -56,7 +57,9 @@ impl Options {
     /// If there is an option or a value that the example does not know.
     pub fn from_command_line(about: &str, takes: Takes) -> Result<Self> {
         let arguments = lexopt::Parser::from_env();
-        let name = arguments.bin_name().unwrap_or("example").to_owned();
+        let name = arguments.bin_name().map(Path::new);
+        let name = name.and_then(|path| path.file_stem()?.to_str());
+        let name = name.unwrap_or("example").to_owned();
         match Self::parse(arguments, takes)? {
             Asked::Run(options) => Ok(options),
             Asked::Help => {
