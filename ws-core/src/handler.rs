@@ -146,6 +146,11 @@ impl<'a, H> Call<'a, H> {
         self.context
     }
 
+    /// The handler, unless an async hook is under way.
+    pub(crate) fn handler(&self) -> Option<&H> {
+        self.slot.as_ref()
+    }
+
     /// Runs a plain hook in place. The connection catches a panic of it, as of everything
     /// else that is done for the call.
     pub fn now(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {

@@ -3,6 +3,7 @@
 //! The protocol between the two is `PAGE-PROTOCOL.md`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::message::Message;
 use crate::push::Push;
 use crate::session::{Session, SessionError};
 
+mod budget;
 mod feed;
 mod id;
 mod queue;
@@ -26,7 +28,7 @@ pub use tag::{StreamClient, StreamTag};
 pub use wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, Pages, logged_on};
+pub(crate) use registry::{OpenError, Pages, TooMany, logged_on};
 pub(crate) use stream::{
     Accepted, AttachError, Epoch, PageSocket, Position, Room, Standing, Stream,
 };
@@ -73,13 +75,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// A new page of this session.
-    pub(crate) fn issue(pages: &Arc<Pages>, session: &Session) -> Result<Self, SessionError> {
+    /// A new page of this session, for a client of this address.
+    pub(crate) fn issue(
+        pages: &Arc<Pages>,
+        session: &Session,
+        address: Option<IpAddr>,
+    ) -> Result<Self, SessionError> {
         let id = PageId::issue(session)?;
-        let epoch = match pages.open(&id.text, session) {
+        let epoch = match pages.open(&id.text, session, address) {
             Ok(stream) => Some(stream.epoch()),
             // What is pushed before the browser comes is lost, and it is told so.
-            Err(OpenError::TooMany) => None,
+            Err(OpenError::TooMany(_)) => None,
             Err(OpenError::Session(error)) => return Err(error),
         };
         Ok(Self {
@@ -105,9 +111,9 @@ impl Page {
         self.id.is_former
     }
 
-    /// The stream of the page, begun where it has none.
-    pub(crate) fn open(&self) -> Result<Arc<Stream>, OpenError> {
-        self.pages.open(&self.id.text, &self.session)
+    /// The stream of the page. If it has none, one begins, for a client of this address.
+    pub(crate) fn open(&self, address: Option<IpAddr>) -> Result<Arc<Stream>, OpenError> {
+        self.pages.open(&self.id.text, &self.session, address)
     }
 
     /// All pages of its server.

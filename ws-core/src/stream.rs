@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::decode::Payload;
 use crate::driver::{Opened, Opens, Unopened, open};
@@ -15,8 +16,11 @@ use crate::error::Refusal;
 use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
 use crate::handler::{Call, Handler, Hooks, Step};
 use crate::id::ConnectionId;
+use crate::limits::later;
 use crate::mailbox::Accepts;
-use crate::page::{AttachError, Feed, OpenError, Page, PageSocket, Room, Stream, logged_on};
+use crate::page::{
+    AttachError, OpenError, Page, PageSocket, Room, Standing, Stream, TooMany, logged_on,
+};
 use crate::session::Session;
 
 mod messages;
@@ -73,10 +77,10 @@ impl PageStream {
         handshake: &Handshake,
         context: &Context<Self>,
         route: usize,
+        standing: Standing,
         stream: Arc<Stream>,
     ) -> Result<Result<Self, AttachError>, Refusal> {
         let (page, session) = visitor(handshake)?;
-        let standing = position::of(handshake)?;
         let socket: Arc<dyn PageSocket> = context.socket.shared().clone();
         let attached = page
             .pages()
@@ -103,9 +107,15 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
 }
 
 /// The stream of a page, begun where there is none.
-fn begin(page: &Page) -> Result<Arc<Stream>, Refusal> {
-    page.open().map_err(|error| match error {
-        OpenError::TooMany => Refusal::TOO_MANY_REQUESTS.body("this session has too many pages"),
+fn begin(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
+    let address = handshake.peer_addr().map(|peer| peer.ip());
+    page.open(address).map_err(|error| match error {
+        OpenError::TooMany(TooMany::OfSession) => {
+            Refusal::TOO_MANY_REQUESTS.body("this session has too many pages")
+        }
+        OpenError::TooMany(TooMany::OfAddress) => {
+            Refusal::TOO_MANY_REQUESTS.body("this address has too many pages")
+        }
         OpenError::Session(error) => error.into(),
     })
 }
@@ -127,8 +137,9 @@ fn route_of(endpoint: &Arc<Endpoint>) -> usize {
 }
 
 /// Runs a connection of a page to a handler of the route with the marker `R` that lives as
-/// long as the page: `attach: page` in a table. Its `init` runs where the page has no handler
-/// yet.
+/// long as the page: `attach: page` in a table. Its `init` runs if the page has no handler yet.
+/// Connections of the page that come meanwhile wait for its outcome, each for one `init_timeout`
+/// at most.
 ///
 /// Its errors are those of [`connect`](crate::driver::connect); a page that is attached at
 /// another route is answered with 409.
@@ -138,30 +149,29 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
 ) -> Opens {
     Box::pin(async move {
         let slot = handshake.take_slot();
-        let route = route_of(&endpoint);
         position::check_protocol(&handshake)?;
-        position::of(&handshake)?;
+        let standing = position::of(&handshake)?;
         let (page, session) = visitor(&handshake)?;
-        let (page, session) = (page.clone(), session.clone());
+        let inner = endpoint.of_pages().unwrap_or(&endpoint);
+        let opener = Opener {
+            route: route_of(&endpoint),
+            by: later(Instant::now(), inner.limits().init_timeout),
+            standing,
+            page: page.clone(),
+            session: session.clone(),
+            endpoint,
+        };
         loop {
-            let stream = current(&page, &session)?;
-            let _held = page.pages().hold(&stream);
-            let opening = stream.opening.lock().await;
-            match stream.check(&session, route) {
-                Err(AttachError::Ended) => continue,
-                checked => checked.map_err(refusal)?,
-            }
-            // Somebody may have begun it meanwhile, before a logon.
-            if stream.is_of_another(&session) {
+            let stream = current(&opener.page, &opener.session, &handshake)?;
+            let _held = opener.page.pages().hold(&stream);
+            let has_handler;
+            (has_handler, handshake) = opener.ready::<H, R>(handshake, &stream).await?;
+            if !has_handler {
                 continue;
             }
-            if !stream.has_handler() {
-                handshake = start::<H, R>(&endpoint, handshake, &session, &stream, &page).await?;
-            }
-            drop(opening);
-            let unopened = Unopened::<PageStream>::register(&endpoint, &handshake);
-            let carried = PageStream::carry(&handshake, &unopened.context, route, stream.clone())?;
-            let handler = match carried {
+            let unopened = Unopened::<PageStream>::register(&opener.endpoint, &handshake);
+            let (context, route) = (&unopened.context, opener.route);
+            let handler = match PageStream::carry(&handshake, context, route, standing, stream)? {
                 Err(AttachError::Ended) => continue,
                 carried => carried.map_err(refusal)?,
             };
@@ -172,36 +182,74 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     })
 }
 
-/// The stream of a page as this session may have it: a handler that was made for the visitor
-/// of before a logon is none for who has logged on.
-fn current(page: &Page, session: &Session) -> Result<Arc<Stream>, Refusal> {
-    let stream = begin(page)?;
-    if stream.is_of_another(session) {
-        page.pages().end(&stream, &logged_on());
-        return begin(page);
-    }
-    Ok(stream)
+/// A connection of a page on its way to the page's handler.
+struct Opener {
+    endpoint: Arc<Endpoint>,
+    route: usize,
+    standing: Standing,
+    page: Page,
+    session: Session,
+    /// When `init`, and the wait for it, has to be over.
+    by: Instant,
 }
 
-/// Runs `init` of the handler of a page, and lets it live.
-async fn start<H: Handler<R>, R: 'static>(
-    endpoint: &Arc<Endpoint>,
-    handshake: Handshake,
-    session: &Session,
-    stream: &Arc<Stream>,
-    page: &Page,
-) -> Result<Handshake, Refusal> {
-    let inner = endpoint.of_pages().unwrap_or(endpoint);
-    let (ready, handshake) = open::<H, R>(inner, handshake).await?;
-    let feed = Arc::new(Feed::new(page.pages().limits().bytes));
-    match stream.set_handler(feed.clone(), session, route_of(endpoint)) {
-        // The page begins anew; for this handler the upgrade has failed.
-        Err(AttachError::Ended) => return Ok(handshake),
-        set => set.map_err(refusal)?,
+impl Opener {
+    /// Makes sure that the page has a handler. Returns whether it has one now: if the stream
+    /// ended meanwhile, the page begins again.
+    async fn ready<H: Handler<R>, R: 'static>(
+        &self,
+        handshake: Handshake,
+        stream: &Arc<Stream>,
+    ) -> Result<(bool, Handshake), Refusal> {
+        let Self { session, .. } = self;
+        let waiting = stream.opening.come(session);
+        let turn = waiting.turn(self.by).await?;
+        match stream.check(session, self.route, self.standing) {
+            Err(AttachError::Ended) => return Ok((false, handshake)),
+            checked => checked.map_err(refusal)?,
+        }
+        // It may have got a handler before a logon.
+        if stream.is_of_another(session) {
+            return Ok((false, handshake));
+        }
+        if stream.has_handler() {
+            return Ok((true, handshake));
+        }
+        let started = self.start::<H, R>(handshake, stream).await;
+        let handshake = started.inspect_err(|refusal| turn.fail(session, refusal))?;
+        Ok((true, handshake))
     }
-    let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
-    Box::new(ready).start(Box::new(transport).into(), Bytes::new());
-    Ok(handshake)
+
+    /// Runs `init` of the handler, and lets it live.
+    async fn start<H: Handler<R>, R: 'static>(
+        &self,
+        handshake: Handshake,
+        stream: &Arc<Stream>,
+    ) -> Result<Handshake, Refusal> {
+        let Self { endpoint, page, .. } = self;
+        let inner = endpoint.of_pages().unwrap_or(endpoint);
+        let (ready, handshake) = open::<H, R>(inner, handshake, self.by).await?;
+        let feed = page.pages().new_feed();
+        match stream.set_handler(feed.clone(), &self.session, self.route) {
+            // The page begins anew; for this handler the upgrade has failed.
+            Err(AttachError::Ended) => return Ok(handshake),
+            set => set.map_err(refusal)?,
+        }
+        let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
+        Box::new(ready).start(Box::new(transport).into(), Bytes::new());
+        Ok(handshake)
+    }
+}
+
+/// The stream of a page as this session may have it: a handler that was made for the visitor
+/// of before a logon is none for who has logged on.
+fn current(page: &Page, session: &Session, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
+    let stream = begin(page, handshake)?;
+    if stream.is_of_another(session) {
+        page.pages().end(&stream, &logged_on());
+        return begin(page, handshake);
+    }
+    Ok(stream)
 }
 
 impl<R: HasPage> Handler<R> for PageStream {
@@ -210,10 +258,11 @@ impl<R: HasPage> Handler<R> for PageStream {
     async fn init(opening: &Opening<Self>) -> Result<Self, Refusal> {
         let (handshake, context) = (opening.handshake(), opening.context());
         position::check_protocol(handshake)?;
+        let standing = position::of(handshake)?;
         let (page, _) = visitor(handshake)?;
         let route = route_of(&context.endpoint);
         loop {
-            match Self::carry(handshake, context, route, begin(page)?)? {
+            match Self::carry(handshake, context, route, standing, begin(page, handshake)?)? {
                 // It has ended just now: the page begins anew.
                 Err(AttachError::Ended) => {}
                 carried => return carried.map_err(refusal),

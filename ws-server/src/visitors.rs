@@ -115,7 +115,18 @@ fn visits(shared: &Arc<Shared>, overtaken: Overtaken) -> BoxedFilter<(Visit,)> {
 }
 
 async fn visit(shared: &Arc<Shared>, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
-    let Asked { session, client } = asker.ask(shared).await?;
+    let found = asker.ask(shared).await?;
+    let address = found.client.address();
+    let visit = visit_of(shared, asker, found, late).await?;
+    Ok(visit.with_address(address))
+}
+
+async fn visit_of(
+    shared: &Arc<Shared>,
+    asker: &Asker,
+    Asked { session, client }: Asked,
+    late: Overtaken,
+) -> Result<Visit, Refusal> {
     let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
         return Ok(Visit::continued(shared.clone(), session, secure));
@@ -149,7 +160,8 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
             let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
             let secure = client.is_secure();
             let visit = |session| Visit::continued(shared.clone(), session, secure);
-            Ok::<_, warp::Rejection>(session.map(visit))
+            let visit = session.map(visit);
+            Ok::<_, warp::Rejection>(visit.map(|visit| visit.with_address(client.address())))
         })
         .boxed()
 }

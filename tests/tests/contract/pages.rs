@@ -10,7 +10,9 @@ use crate::journal::{quiet, secs};
 use crate::tab::{Got, Tab, event};
 
 mod bad_input;
+mod blocking;
 mod handlers;
+mod memory;
 mod random;
 mod scopes;
 

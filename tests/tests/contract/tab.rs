@@ -37,7 +37,7 @@ pub(crate) struct Tab {
     pub(crate) epoch: Option<String>,
     pub(crate) offset: u64,
     /// Names the script that runs in the tab.
-    script: u64,
+    pub(crate) script: u64,
     /// What the server has not seen, with ids; not yet given to a socket where it is new.
     unseen: VecDeque<(u64, String)>,
     last_id: u64,

@@ -255,3 +255,24 @@ async fn a_plain_get_of_a_stream_says_why_it_is_refused() {
     browser.cookies.clear();
     assert_eq!(browser.request("GET", &target).await.0.status, 403);
 }
+
+#[tokio::test]
+async fn pages_are_counted_by_the_address_that_a_trusted_proxy_has_written() {
+    let limits = PageLimits {
+        per_address: 2,
+        ..PageLimits::DEFAULT
+    };
+    let server = site(|server| server.page_limits(limits).trusted_proxies(["127.0.0.1"])).await;
+    let pages_after = async |address: &str| {
+        let mut browser = Browser::new(server.address);
+        browser.lines = vec![format!("X-Forwarded-For: {address}")];
+        for _ in 0..4 {
+            browser.get("/").await;
+        }
+        server.ws.hub().page_count()
+    };
+    assert_eq!(pages_after("203.0.113.7").await, 2);
+    assert_eq!(pages_after("203.0.113.7").await, 2);
+    assert_eq!(pages_after("203.0.113.8").await, 4);
+    assert_eq!(pages_after("10.0.0.1").await, 8, "it may be a proxy");
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{Either, select};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
@@ -17,6 +18,7 @@ use crate::extract::{Context, Endpoint, Handshake, Opening};
 use crate::handler::{Fault, Handler, Hooks};
 use crate::hook;
 use crate::hub::Slot;
+use crate::limits::later;
 use crate::outbox::Io;
 use crate::socket::{Sender, Socket};
 
@@ -44,15 +46,17 @@ pub type Connect = fn(Arc<Endpoint>, Handshake) -> Opens;
 /// `init` refuses, everything that hung on the connection is undone.
 pub fn connect<H: Handler<R>, R: 'static>(endpoint: Arc<Endpoint>, handshake: Handshake) -> Opens {
     Box::pin(async move {
-        let (ready, _) = open::<H, R>(&endpoint, handshake).await?;
+        let by = later(Instant::now(), endpoint.limits().init_timeout);
+        let (ready, _) = open::<H, R>(&endpoint, handshake, by).await?;
         Ok(Box::new(ready) as Box<dyn Opened>)
     })
 }
 
-/// As [`connect`], and gives the handshake back.
+/// As [`connect`], with the time when `init` has to be over, and gives the handshake back.
 pub(crate) async fn open<H: Handler<R>, R: 'static>(
     endpoint: &Arc<Endpoint>,
     mut handshake: Handshake,
+    by: Instant,
 ) -> Result<(Ready<H>, Handshake), Refusal> {
     let slot = handshake.take_slot();
     let unopened = Unopened::<H>::register(endpoint, &handshake);
@@ -60,19 +64,18 @@ pub(crate) async fn open<H: Handler<R>, R: 'static>(
         handshake,
         context: unopened.context.clone(),
     };
-    let handler = init::<H, R>(&opening).await?;
+    let handler = init::<H, R>(&opening, by).await?;
     let hooks = const { &Hooks::<H>::of::<R>() };
     Ok((unopened.ready(handler, hooks, slot)?, opening.handshake))
 }
 
-async fn init<H: Handler<R>, R>(opening: &Opening<H>) -> Result<H, Refusal> {
+async fn init<H: Handler<R>, R>(opening: &Opening<H>, by: Instant) -> Result<H, Refusal> {
     let span = opening.context.span().clone();
-    let limit = opening.context.endpoint.limits().init_timeout;
     let init = AssertUnwindSafe(H::init(opening)).catch_unwind();
     let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
     let init = hook::run_async("init", init).instrument(span.clone());
     let shared = opening.context.socket.shared();
-    let init = pin!(tokio::time::timeout(limit, init));
+    let init = pin!(timeout_at(by, init));
     match select(init, pin!(shared.cut_by_shutdown())).await {
         Either::Left((Ok(Ok(made)), _)) => made,
         Either::Left((Ok(Err(Fault::Panic | Fault::TimedOut)), _)) => {

@@ -1,5 +1,6 @@
 //! Pages: opened, pushed to, and heard.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Serialize;
@@ -27,10 +28,26 @@ impl Hub {
     /// [`SessionError::Ended`] where the session is not current, and
     /// [`SessionError::Random`] where the operating system has no random numbers.
     pub fn open_page(&self, session: &Session) -> Result<Page, SessionError> {
+        self.open_page_for(session, None)
+    }
+
+    /// As [`open_page`](Self::open_page), for a client of this address, which may have
+    /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this
+    /// limit the page is issued without a queue: a push before its browser connects is lost, and
+    /// the browser gets a reset.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_page`](Self::open_page).
+    pub fn open_page_for(
+        &self,
+        session: &Session,
+        address: Option<IpAddr>,
+    ) -> Result<Page, SessionError> {
         if !session.is_current() {
             return Err(SessionError::Ended);
         }
-        Page::issue(&self.inner.pages, session)
+        Page::issue(&self.inner.pages, session, address)
     }
 
     /// The page of this id, where it was issued to this session and is still good: for an HTTP
@@ -76,12 +93,30 @@ impl Hub {
         self.inner.pages.count()
     }
 
+    /// Bytes that wait for all pages together, up to
+    /// [`PageLimits::all_bytes`](crate::limits::PageLimits::all_bytes).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _) = hub.sessions().begin().await.unwrap();
+    /// let page = hub.open_page(&session).unwrap();
+    /// page.push("news", &"x".repeat(1000));
+    /// assert!((1000..1200).contains(&hub.page_bytes()));
+    /// # });
+    /// ```
+    pub fn page_bytes(&self) -> usize {
+        self.inner.pages.bytes()
+    }
+
     /// Hands every message that a page sends on a route to
     /// [`PageStream`](crate::stream::PageStream) to this function. It replaces an earlier one.
     ///
     /// The function runs in the task of the page's connection; messages of one page come one
     /// after the other. What it returns goes to the page, as what a hook returns; for work that
-    /// takes time it starts a task, which pushes. A panic closes the connection with 1011. As
+    /// takes time it starts a task, which pushes. A function that blocks holds one worker thread;
+    /// further messages of the page wait for it without a thread, also those of another socket,
+    /// for at most `hook_timeout`. A panic closes the connection with 1011. As
     /// long as there is no function, messages are refused with 1003.
     ///
     /// ```

@@ -10,15 +10,28 @@ pub struct PageLimits {
     /// How long a page goes on without a socket, from its rendering too; then it ends.
     pub grace: Duration,
     /// Messages that may wait for one page, those included that it has not acknowledged; past
-    /// it all of them are dropped, and the page is told to load its state anew.
+    /// this limit all of them are dropped, and the page gets a reset. The page's own handler
+    /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free for
+    /// other pushes.
     pub messages: usize,
-    /// Bytes of these messages, with 64 for each; one message of any size always fits. As many
-    /// bytes of the page's own messages may wait for its handler, where that is slow; past it
-    /// the socket is closed with 1013, and comes back.
+    /// Bytes of these messages, with 64 for each; one message of any size always fits. A message
+    /// of the page's handler counts for at most half of this. As many bytes of the page's own
+    /// messages, with 64 for each, may wait for a slow handler; past this limit the socket is
+    /// closed with 1013, and the page reconnects.
     pub bytes: usize,
+    /// Bytes that wait for all pages of the server together, with 64 for each message of each
+    /// page; the payload of a push to many pages counts once. Past this limit the largest queues
+    /// are dropped, and their pages get a reset; messages that are on their way over a live
+    /// connection are dropped last. As many bytes of messages may wait for the handlers of all
+    /// pages; past this limit a page may have a sixteenth of `bytes` waiting. At least `bytes`.
+    pub all_bytes: usize,
     /// Pages of one session at the same time; past it the oldest without a socket ends, and
     /// where there is none the answer is 429.
     pub per_session: usize,
+    /// Pages that one address (IPv6: one /64) has begun, at the same time; past this limit the
+    /// oldest one without a socket ends, and if there is none the answer is 429. Private addresses
+    /// are not counted: each may be a proxy that is missing in `trusted_proxies`.
+    pub per_address: usize,
     /// Pages without a socket at the same time, those included that were without one within
     /// the grace time; past it the one that has waited longest ends.
     pub waiting: usize,
@@ -30,7 +43,9 @@ impl PageLimits {
         grace: Duration::from_secs(20),
         messages: KIB,
         bytes: MIB,
+        all_bytes: 256 * MIB,
         per_session: 128,
+        per_address: KIB,
         waiting: 16 * KIB,
     };
 
@@ -51,8 +66,17 @@ impl PageLimits {
             ("messages", self.messages == 0),
             ("bytes", self.bytes == 0),
             ("per_session", self.per_session == 0),
+            ("per_address", self.per_address == 0),
             ("waiting", self.waiting == 0),
-        ])
+        ])?;
+        if self.all_bytes < self.bytes {
+            return Err(LimitError::TooSmall {
+                name: "all_bytes",
+                value: self.all_bytes,
+                least: self.bytes,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -71,12 +95,20 @@ mod tests {
         let limits = PageLimits::DEFAULT;
         assert_eq!(limits.grace, Duration::from_secs(20));
         assert_eq!((limits.messages, limits.bytes), (1_024, 1_048_576));
+        assert_eq!(limits.all_bytes, 268_435_456);
         assert_eq!((limits.per_session, limits.waiting), (128, 16_384));
+        assert_eq!(limits.per_address, 1_024);
         assert_eq!(limits.check(), Ok(()));
         let none = PageLimits {
             messages: 0,
             ..PageLimits::DEFAULT
         };
         assert_eq!(none.check(), Err(LimitError::Zero { name: "messages" }));
+        let little = PageLimits {
+            all_bytes: 1_000,
+            ..PageLimits::DEFAULT
+        };
+        let error = little.check().unwrap_err().to_string();
+        assert_eq!(error, "`all_bytes` is 1000; it must be at least 1048576");
     }
 }

@@ -1,13 +1,21 @@
 //! What a page sends to its handler, on its way from one socket or the next.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::budget::{Budget, Charge};
 use crate::close::CloseCode;
 use crate::message::Message;
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
+
+/// Bytes that a message counts besides its frame: many small ones fill the limit too.
+const OVERHEAD: usize = 64;
+
+/// While the feeds of all pages hold more than they may, each may hold this part of its limit (one
+/// sixteenth).
+const SCARCE: usize = 16;
 
 /// Frames for the handler of a page, as a client would send them. The handler's connection
 /// reads them as it reads a socket.
@@ -17,31 +25,47 @@ pub(crate) struct Feed {
     limit: usize,
 }
 
+/// Names a message of a page. An id alone does not: every epoch counts its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MessageId {
+    pub(crate) epoch: u64,
+    pub(crate) id: u64,
+}
+
 /// What the handler's connection has read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Taken {
     /// How many bytes; 0 at the end.
     pub(crate) bytes: usize,
-    /// The id of the last message that was read whole, where one was.
-    pub(crate) id: Option<u64>,
+    /// The last message that was read whole, if any was.
+    pub(crate) last: Option<MessageId>,
 }
 
-#[derive(Default)]
 struct State {
     bytes: Vec<u8>,
     /// Bytes at the front that were read already.
     read: usize,
-    /// The messages that wait: the id of each, where it still means anything, and its bytes.
-    waiting: VecDeque<(Option<u64>, usize)>,
+    /// The messages that wait, and the bytes of each. A Close has no id.
+    waiting: VecDeque<(Option<MessageId>, usize)>,
+    /// Bytes that wait, of all that pages may hold.
+    held: Charge,
     /// Nothing more comes.
     ended: bool,
     reader: Option<Waker>,
 }
 
 impl Feed {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, budget: &Arc<Budget>) -> Self {
+        let state = State {
+            bytes: Vec::new(),
+            read: 0,
+            waiting: VecDeque::new(),
+            held: Charge::new(budget, 0),
+            ended: false,
+            reader: None,
+        };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(state),
             limit,
         }
     }
@@ -52,22 +76,21 @@ impl Feed {
 
     /// Hands a message with its id over. Returns whether there is room for it; after the end
     /// it goes nowhere, as behind a Close.
-    pub(super) fn push(&self, id: u64, message: &Message) -> bool {
+    pub(super) fn push(&self, id: MessageId, message: &Message) -> bool {
         let state = self.lock();
-        if state.bytes.len() - state.read >= self.limit && !state.ended {
+        let limit = if state.held.budget().is_over() {
+            self.limit / SCARCE
+        } else {
+            self.limit
+        };
+        let held = state.held.bytes();
+        if held > 0 && held >= limit && !state.ended {
             return false;
         }
         let opcode = OpCode::of(message);
         let frame = encode_masked(opcode, true, message.as_bytes(), [0; 4]);
         Self::put(state, frame, Some(id), false);
         true
-    }
-
-    /// The page counts its messages anew: the ids of those that wait mean nothing any more.
-    pub(super) fn forget_ids(&self) {
-        for (id, _) in &mut self.lock().waiting {
-            *id = None;
-        }
     }
 
     /// The page is closed for good, as by the user.
@@ -82,7 +105,7 @@ impl Feed {
         Self::put(self.lock(), Vec::new(), None, true);
     }
 
-    fn put(mut state: MutexGuard<'_, State>, bytes: Vec<u8>, id: Option<u64>, last: bool) {
+    fn put(mut state: MutexGuard<'_, State>, bytes: Vec<u8>, id: Option<MessageId>, last: bool) {
         if state.ended {
             return;
         }
@@ -90,6 +113,7 @@ impl Feed {
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
         state.waiting.push_back((id, bytes.len()));
+        state.held.add(bytes.len() + OVERHEAD);
         if state.bytes.is_empty() {
             state.bytes = bytes;
         } else {
@@ -115,14 +139,17 @@ impl Feed {
         if state.read == state.bytes.len() {
             (state.bytes, state.read) = (Vec::new(), 0);
         }
-        let id = state.taken(count);
-        Poll::Ready(Taken { bytes: count, id })
+        let whole = state.waiting.len();
+        let last = state.taken(count);
+        let whole = whole - state.waiting.len();
+        state.held.give_back(count + whole * OVERHEAD);
+        Poll::Ready(Taken { bytes: count, last })
     }
 }
 
 impl State {
-    /// So many bytes more were read; gives the id of the last message among them.
-    fn taken(&mut self, mut count: usize) -> Option<u64> {
+    /// So many more bytes were read. Returns the last message that ends among them.
+    fn taken(&mut self, mut count: usize) -> Option<MessageId> {
         let mut last = None;
         while let Some((id, rest)) = self.waiting.front_mut() {
             if *rest > count {
@@ -149,24 +176,40 @@ mod tests {
     use super::*;
     use crate::protocol::{Decoder, Event, Incoming, Role};
 
-    fn take(feed: &Feed, most: usize) -> Option<(Vec<u8>, Option<u64>)> {
+    fn new_feed(limit: usize) -> Feed {
+        Feed::new(limit, &Budget::new(usize::MAX))
+    }
+
+    const fn id(id: u64) -> MessageId {
+        MessageId { epoch: 1, id }
+    }
+
+    fn take(feed: &Feed, most: usize) -> Option<(Vec<u8>, Option<MessageId>)> {
         let mut buf = vec![0; most];
         let taken = poll_fn(|cx| feed.poll_read(cx, &mut buf)).now_or_never()?;
         buf.truncate(taken.bytes);
-        Some((buf, taken.id))
+        Some((buf, taken.last))
     }
 
     fn read(feed: &Feed, most: usize) -> Option<Vec<u8>> {
         take(feed, most).map(|(bytes, _)| bytes)
     }
 
+    impl Feed {
+        /// Bytes that wait, with what each message takes.
+        pub(in crate::page) fn weight(&self) -> usize {
+            let state = self.lock();
+            state.bytes.len() - state.read + state.waiting.len() * OVERHEAD
+        }
+    }
+
     #[test]
     fn a_message_is_read_as_a_clients_frame_in_any_pieces() {
-        let feed = Feed::new(100);
+        let feed = new_feed(100);
         assert_eq!(read(&feed, 10), None);
-        feed.push(1, &Message::text("hello"));
+        feed.push(id(1), &Message::text("hello"));
         feed.say_goodbye();
-        feed.push(2, &Message::text("too late"));
+        feed.push(id(2), &Message::text("too late"));
         let mut all = Vec::new();
         while let Some(piece) = read(&feed, 3).filter(|piece| !piece.is_empty()) {
             all.extend(piece);
@@ -191,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_never_quite_done_leaves_nothing_behind() {
-        let feed = Feed::new(1_000);
+        let feed = new_feed(1_000);
         for _ in 0..1_000 {
-            feed.push(1, &Message::text("x".repeat(100)));
+            feed.push(id(1), &Message::text("x".repeat(100)));
             read(&feed, 105);
         }
         let state = feed.lock();
@@ -202,31 +245,49 @@ mod tests {
 
     #[test]
     fn a_reader_that_does_not_follow_leaves_no_room_but_for_one_message() {
-        let feed = Feed::new(8);
-        assert!(feed.push(1, &Message::text("more than eight")));
-        assert!(!feed.push(2, &Message::text("x")));
+        let feed = new_feed(8);
+        assert!(feed.push(id(1), &Message::text("more than eight")));
+        assert!(!feed.push(id(2), &Message::text("x")));
         read(&feed, 100);
-        assert!(feed.push(2, &Message::text("x")));
+        assert!(feed.push(id(2), &Message::text("x")));
         feed.end();
-        assert!(feed.push(3, &Message::text("nobody hears it")));
+        assert!(feed.push(id(3), &Message::text("nobody hears it")));
+    }
+
+    #[test]
+    fn bytes_that_wait_are_counted_exactly_and_few_where_all_pages_hold_too_much() {
+        let budget = Budget::new(10_000);
+        let feed = Feed::new(3_200, &budget);
+        // 6 bytes before the payload, and 64 beside it.
+        assert!(feed.push(id(1), &Message::text("x".repeat(100))));
+        assert!(feed.push(id(2), &Message::text("x".repeat(100))));
+        assert_eq!(budget.used(), 340);
+        read(&feed, 110);
+        assert_eq!(budget.used(), 340 - 110 - 64);
+        let others = Charge::new(&budget, 10_000);
+        assert!(feed.push(id(3), &Message::text("x")), "less than 200 waits");
+        assert!(!feed.push(id(4), &Message::text("x")));
+        drop(others);
+        assert!(feed.push(id(4), &Message::text("x")));
+        drop(feed);
+        assert_eq!(budget.used(), 0);
     }
 
     #[test]
     fn a_message_is_taken_when_it_was_read_whole() {
-        let feed = Feed::new(1_000);
+        let feed = new_feed(1_000);
         let taken = |most| take(&feed, most).unwrap().1;
         // 6 bytes before a short payload.
-        for id in 1..=3 {
-            assert!(feed.push(id, &Message::text("four")));
+        for n in 1..=3 {
+            assert!(feed.push(id(n), &Message::text("four")));
         }
         assert_eq!(taken(9), None);
-        assert_eq!(taken(1), Some(1));
-        assert_eq!(taken(20), Some(3));
-        assert!(feed.push(4, &Message::text("four")));
-        assert_eq!(taken(5), None);
-        feed.forget_ids();
-        assert!(feed.push(1, &Message::text("four")));
-        assert_eq!(taken(10), None, "the rest of one, and a half of the next");
-        assert_eq!(taken(10), Some(1));
+        assert_eq!(taken(1), Some(id(1)));
+        assert_eq!(taken(20), Some(id(3)));
+        assert!(feed.push(id(4), &Message::text("four")));
+        let next = MessageId { epoch: 2, id: 1 };
+        assert!(feed.push(next, &Message::text("four")));
+        assert_eq!(taken(15), Some(id(4)), "one, and a half of the next");
+        assert_eq!(taken(10), Some(next));
     }
 }

@@ -1,7 +1,9 @@
 //! The messages that a page has not acknowledged: pure, without sockets and clocks.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::budget::{Budget, Charge};
 use crate::limits::PageLimits;
 use crate::outbox::Frame;
 use crate::push::Push;
@@ -15,11 +17,97 @@ const WINDOW_BYTES: usize = 256 * 1024;
 /// What a message takes besides its bytes: many small messages fill the limit too.
 const OVERHEAD: usize = 64;
 
+/// A page's handler leaves this part of the queue free (one fourth), in messages and in bytes: so
+/// other pushes have room, however fast the handler is.
+const RESERVE: usize = 4;
+
+/// A message of the handler counts for at most this part of the limit in bytes (one half): one of
+/// any size then fits beside a few other pushes, and two of them never fit together.
+const LARGEST: usize = 2;
+
+/// The source of a message, which decides how much of the queue it may fill.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Source {
+    /// The page's handler, which waits for room.
+    Handler,
+    /// Pushes that cannot wait.
+    Others,
+}
+
+impl Source {
+    /// How many messages and bytes the queue may hold with this message.
+    const fn share(self, limits: &PageLimits) -> (usize, usize) {
+        let (messages, bytes) = (limits.messages, limits.bytes);
+        match self {
+            Self::Handler => (
+                messages - messages.div_ceil(RESERVE),
+                bytes - bytes.div_ceil(RESERVE),
+            ),
+            Self::Others => (messages, bytes),
+        }
+    }
+
+    /// The bytes that a message of this cost counts against the limit.
+    const fn counted(self, cost: usize, limits: &PageLimits) -> usize {
+        let most = limits.bytes / LARGEST;
+        match self {
+            Self::Handler if cost > most => most,
+            Self::Handler | Self::Others => cost,
+        }
+    }
+}
+
+/// A message for one page, or for many.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    push: Push,
+    /// The bytes of one for many pages: they count once for all of them.
+    shared: Option<Arc<Charge>>,
+}
+
+impl Parcel {
+    pub(super) fn for_one(push: &Push) -> Self {
+        Self {
+            push: push.clone(),
+            shared: None,
+        }
+    }
+
+    pub(super) fn for_many(push: &Push, budget: &Arc<Budget>) -> Self {
+        Self {
+            push: push.clone(),
+            shared: Some(Arc::new(Charge::new(budget, push.tail().len()))),
+        }
+    }
+
+    /// Bytes that this queue alone holds of it.
+    fn own_bytes(&self) -> usize {
+        match self.shared {
+            Some(_) => OVERHEAD,
+            None => cost(&self.push),
+        }
+    }
+}
+
+/// A message that waits, or is on its way.
+#[derive(Debug)]
+struct Item {
+    parcel: Parcel,
+    /// The bytes that it counts against the limit.
+    counted: usize,
+}
+
+impl Item {
+    fn cost(&self) -> usize {
+        cost(&self.parcel.push)
+    }
+}
+
 /// The messages of a page: those that wait, and those that are on their way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
     /// The first has the offset `base + 1`.
-    items: VecDeque<Push>,
+    items: VecDeque<Item>,
     /// The last offset that is no longer kept.
     base: u64,
     /// The last offset that the present socket was given.
@@ -28,13 +116,19 @@ pub(super) struct Queue {
     ever_sent: u64,
     /// Everything up to here was dropped, or acknowledged before.
     dropped: u64,
-    /// Of all items, as they count against the limit.
-    bytes: usize,
-    /// Of those that are on their way.
+    /// Bytes of all items, as they count against the limit.
+    counted: usize,
+    /// Bytes that it holds, of all that pages may hold.
+    held: Charge,
+    /// Bytes of those that are on their way.
     in_flight: usize,
     /// The present socket has not heard yet that something was dropped.
     reset_due: bool,
 }
+
+/// An offset that was sent to the page, or none yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sent(u64);
 
 /// The page claims to have got what it was never sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,11 +163,32 @@ pub(super) enum Next {
     Message(Frame),
 }
 
-fn cost(push: &Push) -> usize {
+/// The bytes of a message in a queue.
+pub(super) fn cost(push: &Push) -> usize {
     push.tail().len() + OVERHEAD
 }
 
 impl Queue {
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self {
+            items: VecDeque::new(),
+            base: 0,
+            sent: 0,
+            ever_sent: 0,
+            dropped: 0,
+            counted: 0,
+            held: Charge::new(budget, 0),
+            in_flight: 0,
+            reset_due: false,
+        }
+    }
+
+    /// Bytes of all messages, and of those that are on their way.
+    pub(super) fn weight(&self) -> (usize, usize) {
+        // Either may leave some out: of messages for many pages, or of large ones of a handler.
+        (self.counted.max(self.held.bytes()), self.in_flight)
+    }
+
     /// The last offset that was given to a message.
     pub(super) fn last(&self) -> u64 {
         self.base + self.items.len() as u64
@@ -88,69 +203,92 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Whether one more message would be more than the limits allow.
-    pub(super) fn is_full(&self, limits: &PageLimits) -> bool {
-        self.items.len() >= limits.messages || self.bytes >= limits.bytes
+    /// Whether a message of this cost fits. A message of any size fits an empty queue.
+    pub(super) fn fits(&self, cost: usize, source: Source, limits: &PageLimits) -> bool {
+        let (messages, bytes) = source.share(limits);
+        let counted = self.counted + source.counted(cost, limits);
+        self.items.is_empty() || (self.items.len() < messages && counted <= bytes)
     }
 
-    /// Adds a message. Where there is no room, everything is dropped, this message too: a page
-    /// that gets a part of it would be wrong without knowing. One message of any size fits an
-    /// empty queue.
-    pub(super) fn push(&mut self, push: Push, limits: &PageLimits) {
-        let bytes = self.bytes + cost(&push);
-        let fits = self.items.len() < limits.messages && bytes <= limits.bytes;
-        self.items.push_back(push);
-        if fits || self.items.len() == 1 {
-            self.bytes = bytes;
-            return;
+    /// Adds a message. If it does not [fit](Self::fits), the queue overflows: the message and
+    /// everything before it are dropped.
+    pub(super) fn push(&mut self, parcel: Parcel, source: Source, limits: &PageLimits) {
+        let fits = self.fits(cost(&parcel.push), source, limits);
+        self.put(parcel, source, limits);
+        if !fits {
+            self.overflow();
         }
-        self.base = self.last();
-        self.items = VecDeque::new();
-        (self.bytes, self.in_flight) = (0, 0);
+    }
+
+    /// Adds a message even if it does not fit: for the last messages of a handler.
+    pub(super) fn append(&mut self, parcel: Parcel, limits: &PageLimits) {
+        self.put(parcel, Source::Handler, limits);
+    }
+
+    fn put(&mut self, parcel: Parcel, source: Source, limits: &PageLimits) {
+        let counted = source.counted(cost(&parcel.push), limits);
+        self.counted += counted;
+        self.held.add(parcel.own_bytes());
+        self.items.push_back(Item { parcel, counted });
+    }
+
+    /// Drops everything; the page gets a reset. A page with a gap would be wrong and could not
+    /// know it.
+    pub(super) fn overflow(&mut self) {
+        self.clear();
         (self.sent, self.ever_sent, self.dropped) = (self.base, self.base, self.base);
         self.reset_due = true;
     }
 
-    /// Adds a message, however many there are: for what has to be kept once.
-    pub(super) fn append(&mut self, push: Push) {
-        self.bytes += cost(&push);
-        self.items.push_back(push);
+    /// Drops everything: the page has ended.
+    pub(super) fn clear(&mut self) {
+        self.base = self.last();
+        self.items = VecDeque::new();
+        (self.counted, self.in_flight) = (0, 0);
+        self.held.give_back(self.held.bytes());
     }
 
-    /// The page has got everything up to this offset. Returns whether that makes room.
-    pub(super) fn ack(&mut self, offset: u64) -> Result<bool, FromTheFuture> {
+    /// Checks an offset that the page claims to have got.
+    pub(super) fn check(&self, offset: u64) -> Result<Sent, FromTheFuture> {
         if offset > self.ever_sent {
             return Err(FromTheFuture);
         }
+        Ok(Sent(offset))
+    }
+
+    /// The page has got everything up to this offset. Returns whether that makes room.
+    pub(super) fn ack(&mut self, Sent(offset): Sent) -> bool {
         let before = self.base;
+        let mut freed = 0;
         while self.base < offset
             && let Some(item) = self.items.pop_front()
         {
             self.base += 1;
-            self.bytes -= cost(&item);
+            self.counted -= item.counted;
+            freed += item.parcel.own_bytes();
             if self.base <= self.sent {
-                self.in_flight -= cost(&item);
+                self.in_flight -= item.cost();
             }
         }
+        self.held.give_back(freed);
         // What another socket of the page was given, this one need not be.
         self.sent = self.sent.max(self.base);
         if self.items.is_empty() && self.items.capacity() > 16 {
             self.items = VecDeque::new();
         }
-        Ok(self.base > before)
+        self.base > before
     }
 
     /// A new socket of the page goes on behind this offset. Returns what is missing, if
     /// anything is; the socket begins behind [`base`](Self::base).
-    pub(super) fn resume(&mut self, offset: u64) -> Result<Option<Gap>, FromTheFuture> {
-        self.ack(offset)?;
+    pub(super) fn resume(&mut self, Sent(offset): Sent) -> Option<Gap> {
+        self.ack(Sent(offset));
         self.restart();
-        let gap = match offset {
+        match offset {
             _ if offset >= self.base => None,
             _ if offset < self.dropped => Some(Gap::Overflow),
             _ => Some(Gap::History),
-        };
-        Ok(gap)
+        }
     }
 
     /// A new socket of the page knows nothing: it gets what is kept.
@@ -166,12 +304,13 @@ impl Queue {
         }
         let on_the_way = self.sent - self.base;
         let item = self.items.get(usize::try_from(on_the_way).ok()?)?;
-        let follows = on_the_way < WINDOW && self.in_flight + cost(item) <= WINDOW_BYTES;
+        let push = &item.parcel.push;
+        let follows = on_the_way < WINDOW && self.in_flight + cost(push) <= WINDOW_BYTES;
         if !follows && on_the_way > 0 {
             return None;
         }
-        let head = format!("{}{}", item.kind().opening(), self.sent + 1);
-        Some(Next::Message(Frame::joined(head.as_bytes(), item.tail())))
+        let head = format!("{}{}", push.kind().opening(), self.sent + 1);
+        Some(Next::Message(Frame::joined(head.as_bytes(), push.tail())))
     }
 
     /// The present socket was given what [`next`](Self::next) said.
@@ -181,12 +320,14 @@ impl Queue {
         }
         let place = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
         if let Some(item) = self.items.get(place) {
-            self.in_flight += cost(item);
+            self.in_flight += item.cost();
             self.sent += 1;
             self.ever_sent = self.ever_sent.max(self.sent);
         }
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,18 @@
 //! The pages of one server that go on, and everyone who may push to them.
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::time::Instant;
 
 use super::StreamClient;
-use super::queue::FromTheFuture;
+use super::budget::Budget;
+use super::feed::Feed;
+use super::queue::{FromTheFuture, Parcel};
 use super::reaper::{Reaper, reap};
 use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
+use crate::address::{Network, is_private};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
@@ -16,8 +20,11 @@ use crate::push::Push;
 use crate::session::{Lineage, Session, SessionError, SessionPages};
 
 mod known;
+mod relief;
 
-use known::{Known, TooMany};
+use known::Known;
+pub(crate) use known::TooMany;
+use relief::Relief;
 
 /// The pages of one server.
 pub(crate) struct Pages {
@@ -29,6 +36,11 @@ pub(crate) struct Pages {
     client: OnceLock<StreamClient>,
     known: Mutex<Known>,
     reaper: Mutex<Reaper>,
+    /// Bytes that wait for all pages together.
+    queued: Arc<Budget>,
+    /// Bytes that wait for the handlers of all pages together.
+    fed: Arc<Budget>,
+    relief: Relief,
     this: Weak<Self>,
 }
 
@@ -41,6 +53,9 @@ impl Pages {
             client: OnceLock::new(),
             known: Mutex::default(),
             reaper: Mutex::default(),
+            queued: Budget::new(limits.all_bytes),
+            fed: Budget::new(limits.all_bytes),
+            relief: Relief::default(),
             this: this.clone(),
         })
     }
@@ -58,8 +73,9 @@ impl Pages {
         &self.parameter
     }
 
-    pub(crate) const fn limits(&self) -> &PageLimits {
-        &self.limits
+    /// The queue of a page's messages to its handler.
+    pub(crate) fn new_feed(&self) -> Arc<Feed> {
+        Arc::new(Feed::new(self.limits.bytes, &self.fed))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -76,25 +92,53 @@ impl Pages {
         self.known().pages.get(id).cloned()
     }
 
-    /// The stream of this page of this session, begun where there is none.
-    pub(crate) fn open(&self, id: &Arc<str>, session: &Session) -> Result<Arc<Stream>, OpenError> {
+    /// The stream of this page of this session. If it has none, one begins, for a client of this
+    /// address.
+    pub(crate) fn open(
+        &self,
+        id: &Arc<str>,
+        session: &Session,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Stream>, OpenError> {
+        // A private address may be a proxy that is not configured: all visitors share it.
+        let address = address.filter(|it| !is_private(*it)).map(Network::of);
+        self.open_at(id, session, address)
+    }
+
+    fn open_at(
+        &self,
+        id: &Arc<str>,
+        session: &Session,
+        address: Option<Network>,
+    ) -> Result<Arc<Stream>, OpenError> {
         let mut known = self.known();
         let found = known.pages.get(id).filter(|stream| !stream.has_ended());
-        if let Some(stream) = found {
-            return Ok(stream.clone());
+        if let Some(stream) = found.cloned() {
+            let evicted = known.locate(&stream, address, self.limits.per_address)?;
+            drop(known);
+            self.end_all(&evicted);
+            return Ok(stream);
         }
-        let evicted = known.room_for(session, self.limits.per_session)?;
-        let stream = Arc::new(Stream::new(id.clone(), session.clone(), self.limits)?);
+        let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
+        let stream = Arc::new(stream?);
+        let evicted = known.room_for(session, address, &self.limits)?;
         if let Some(gone) = known.pages.insert(id.clone(), stream.clone()) {
             known.leave(&gone, &gone.session());
+            known.dislocate(&gone);
         }
         known.join(&stream, session);
+        known.locate(&stream, address, usize::MAX)?;
         drop(known);
-        if let Some(evicted) = evicted {
-            self.end(&evicted, &Close::GOING_AWAY);
-        }
+        self.end_all(&evicted);
         self.watch(&stream, later(Instant::now(), self.limits.grace));
         Ok(stream)
+    }
+
+    /// Ends pages that make room for others.
+    fn end_all(&self, evicted: &[Arc<Stream>]) {
+        for stream in evicted {
+            self.end(stream, &Close::GOING_AWAY);
+        }
     }
 
     /// Lets a page live while somebody opens it, until this is dropped.
@@ -151,8 +195,10 @@ impl Pages {
 
     /// Pushes to one page, as this session knows it. Returns whether it takes anything.
     pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
-        self.known_as(id, session)
-            .is_some_and(|stream| stream.push(push))
+        let stream = self.known_as(id, session);
+        let taken = stream.is_some_and(|stream| stream.push(push));
+        self.relieve();
+        taken
     }
 
     /// The stream of a page, for this session alone: whoever opened the page may not be who has
@@ -162,7 +208,7 @@ impl Pages {
         if stream.is_of_another(session) {
             // Nor is its handler theirs: the page begins anew.
             self.end(&stream, &logged_on());
-            return self.open(id, session).ok();
+            return self.open_at(id, session, stream.network()).ok();
         }
         if let Some((before, then)) = stream.adopt(session) {
             self.moved(&stream, &before, session);
@@ -203,26 +249,28 @@ impl Pages {
     /// by itself; a task does the rest, and a page's queue keeps the order.
     fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
         let mut taken = streams;
-        taken.retain(|stream| stream.put(push));
+        let parcel = Parcel::for_many(push, &self.queued);
+        taken.retain(|stream| stream.put(parcel.clone()));
+        drop(parcel);
         let inline = taken.len().min(self.inline);
         let later = taken.split_off(inline);
         let reached = inline + later.len();
         for stream in &taken {
             stream.pump();
         }
-        if later.is_empty() {
-            return reached;
-        }
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => {
-                runtime.spawn(pump(later));
-            }
-            Err(_) => {
-                for stream in &later {
-                    stream.pump();
+        if !later.is_empty() {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => {
+                    runtime.spawn(pump(later));
+                }
+                Err(_) => {
+                    for stream in &later {
+                        stream.pump();
+                    }
                 }
             }
         }
+        self.relieve();
         reached
     }
 
@@ -316,13 +364,13 @@ impl Drop for Held<'_> {
 /// Why a page's stream could not begin.
 #[derive(Debug)]
 pub(crate) enum OpenError {
-    TooMany,
+    TooMany(TooMany),
     Session(SessionError),
 }
 
 impl From<TooMany> for OpenError {
-    fn from(TooMany: TooMany) -> Self {
-        Self::TooMany
+    fn from(of: TooMany) -> Self {
+        Self::TooMany(of)
     }
 }
 
@@ -372,24 +420,4 @@ impl Pages {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::Sessions;
-
-    #[tokio::test]
-    async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behind() {
-        let sessions = Sessions::default();
-        let (session, _) = sessions.begin().await.unwrap();
-        let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());
-        let stream = pages.open(&"page".into(), &session).unwrap();
-        let user = Some("ada".to_owned());
-        let (renewed, _) = sessions.renew(&session, user).await.unwrap();
-        let (before, then) = stream.adopt(&renewed).unwrap();
-        // It ends, and only then is it known where it went.
-        pages.end(&stream, &Close::GOING_AWAY);
-        pages.moved(&stream, &before, &renewed);
-        pages.then(&stream, then);
-        assert!(pages.known().is_empty());
-        assert_eq!(pages.count_of_user("ada"), 0);
-    }
-}
+mod tests;

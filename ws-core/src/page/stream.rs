@@ -1,12 +1,17 @@
 //! What a server keeps of a page: its queue, and who sends and receives at the moment.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
+use super::budget::Budget;
 use super::feed::Feed;
-use super::queue::{FromTheFuture, Gap};
+use super::queue::{FromTheFuture, Parcel, Source, cost};
 use super::registry::logged_on;
 use super::wire;
+use crate::address::Network;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
@@ -18,13 +23,35 @@ mod answers;
 mod end;
 mod epoch;
 mod heard;
+mod locked;
+mod opening;
 mod state;
 
 pub(crate) use answers::{Accepted, AttachError};
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{Epoch, Position, Standing};
+use locked::Writer;
+use opening::Opening;
 pub(super) use state::Then;
 use state::{State, said};
+
+/// The weight of a queue: in their order the first queue is dropped first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Weight {
+    /// Bytes that wait, without those on their way over a connection: a page that follows has
+    /// no others.
+    waiting: Reverse<usize>,
+    all: Reverse<usize>,
+    until: Rank,
+}
+
+/// Among queues of the same size: the page that has waited longest for a socket, and last those
+/// that have one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Rank {
+    Until(Instant),
+    InUse,
+}
 
 /// A socket that carries a page's stream.
 pub(crate) trait PageSocket: Send + Sync {
@@ -43,12 +70,14 @@ pub(crate) struct Room;
 pub(crate) struct Stream {
     id: Arc<str>,
     limits: PageLimits,
+    /// The address that has begun the page, if addresses are counted and it is not private.
+    address: OnceLock<Network>,
     state: Mutex<State>,
-    /// Held while a socket runs `init` of the page's handler.
-    pub(crate) opening: tokio::sync::Mutex<()>,
-    /// Held while a message of the page is handled: those of one page never overlap, though
-    /// the socket that a message came by may be gone.
-    pub(crate) handling: Mutex<()>,
+    /// Lets one socket at a time run `init` of the page's handler.
+    pub(crate) opening: Opening,
+    /// Held while the application handles a message of the page: those of one page never
+    /// overlap, though the socket that a message came by may be gone.
+    pub(crate) handling: tokio::sync::Mutex<()>,
 }
 
 impl Stream {
@@ -56,26 +85,33 @@ impl Stream {
         id: Arc<str>,
         session: Session,
         limits: PageLimits,
+        budget: &Arc<Budget>,
     ) -> Result<Self, SessionError> {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
-        let state = State::new(u64::from_be_bytes(epoch), session, &limits);
+        let state = State::new(u64::from_be_bytes(epoch), session, &limits, budget);
         Ok(Self {
             id,
             limits,
+            address: OnceLock::new(),
             state: Mutex::new(state),
-            opening: tokio::sync::Mutex::const_new(()),
-            handling: Mutex::new(()),
+            opening: Opening::default(),
+            handling: tokio::sync::Mutex::const_new(()),
         })
-    }
-
-    /// No code that can panic runs under the lock, so a poisoned one is still whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) const fn id(&self) -> &Arc<str> {
         &self.id
+    }
+
+    /// The address that has begun the page, if addresses are counted and it is not private.
+    pub(super) fn network(&self) -> Option<Network> {
+        self.address.get().copied()
+    }
+
+    /// Sets the address that has begun the page, once.
+    pub(super) fn set_address(&self, address: Network) {
+        let _ = self.address.set(address);
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -140,9 +176,17 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether a socket of this session may attach at this route.
-    pub(crate) fn check(&self, session: &Session, route: usize) -> Result<(), AttachError> {
-        self.lock().check(session, route)
+    /// Whether a socket of this session, and of a page that is so far, may attach at this route.
+    pub(crate) fn check(
+        &self,
+        session: &Session,
+        route: usize,
+        standing: Standing,
+    ) -> Result<(), AttachError> {
+        let state = self.lock();
+        state.check(session, route)?;
+        state.plan(standing)?;
+        Ok(())
     }
 
     /// From now on the page's stream goes through this socket. The one before is closed.
@@ -155,15 +199,8 @@ impl Stream {
     ) -> Result<(Session, Then), AttachError> {
         let mut state = self.lock();
         state.check(session, route)?;
-        state.set_client(standing.client);
-        let gap = match standing.position {
-            Some(Position { epoch, .. }) if epoch != Epoch::Ours(state.epoch) => {
-                state.queue.restart();
-                Some(Gap::Restart)
-            }
-            Some(Position { offset, .. }) => state.queue.resume(offset)?,
-            None => state.queue.resume(0)?,
-        };
+        let plan = state.plan(standing)?;
+        let gap = state.resume(&plan);
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
         state.stay();
@@ -178,7 +215,7 @@ impl Stream {
         }
         state.pump();
         let closed = state.close_if_done();
-        let_write(state);
+        drop(state);
         if let Some(earlier) = earlier {
             earlier.close_page(&Close::new(
                 CloseCode::SUPERSEDED,
@@ -219,13 +256,13 @@ impl Stream {
         } else {
             state.wait(&self.limits)
         };
-        let_write(state);
+        drop(state);
         then
     }
 
     /// Adds a message. Returns whether the page still takes any.
     pub(crate) fn push(&self, push: &Push) -> bool {
-        let taken = self.put(push);
+        let taken = self.put(Parcel::for_one(push));
         if taken {
             self.pump();
         }
@@ -233,11 +270,12 @@ impl Stream {
     }
 
     /// As [`push`](Self::push), but somebody has to [`pump`](Self::pump).
-    pub(super) fn put(&self, push: &Push) -> bool {
+    pub(super) fn put(&self, parcel: Parcel) -> bool {
         let mut state = self.lock();
         let takes = state.takes();
         if takes {
-            state.queue.push(push.clone(), &self.limits);
+            let queue = &mut state.queue;
+            queue.push(parcel, Source::Others, &self.limits);
         }
         takes
     }
@@ -251,25 +289,61 @@ impl Stream {
     /// does not follow.
     pub(crate) fn poll_push(&self, cx: &Context<'_>, push: &Push) -> Poll<bool> {
         let mut state = self.lock();
+        let cost = cost(push);
+        if state.must_wait(cost, &self.limits) {
+            let waker = cx.waker().clone();
+            state.writer = Some(Writer { waker, cost });
+            return Poll::Pending;
+        }
+        state.writer = None;
         if !state.takes() {
             return Poll::Ready(false);
         }
-        if state.socket.is_some() && state.queue.is_full(&self.limits) {
-            state.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        state.queue.push(push.clone(), &self.limits);
+        let source = match state.socket {
+            Some(_) => Source::Handler,
+            // Without a socket there is nothing to wait for.
+            None => Source::Others,
+        };
+        let parcel = Parcel::for_one(push);
+        state.queue.push(parcel, source, &self.limits);
         state.pump();
         Poll::Ready(true)
     }
 
-    /// As [`push`](Self::push), for the last that a handler says: it is kept, whatever waits.
+    /// As [`push`](Self::push), for the last messages of a handler: they are kept, however many
+    /// there are, and nothing is taken behind them.
     pub(crate) fn append(&self, push: &Push) {
         let mut state = self.lock();
-        if state.takes() {
-            state.queue.append(push.clone());
+        if !state.ended && state.ending.is_none() {
+            state.closing = true;
+            state.queue.append(Parcel::for_one(push), &self.limits);
             state.pump();
         }
+    }
+
+    /// The weight of the queue; `None` if it is empty.
+    pub(super) fn weight(&self) -> Option<Weight> {
+        let state = self.lock();
+        let (all, in_flight) = state.queue.weight();
+        let on_the_way = if state.socket.is_some() { in_flight } else { 0 };
+        (all > 0).then(|| Weight {
+            waiting: Reverse(all.saturating_sub(on_the_way)),
+            all: Reverse(all),
+            until: state.until.map_or(Rank::InUse, Rank::Until),
+        })
+    }
+
+    /// Drops all messages; the page gets a reset.
+    pub(super) fn overflow(&self) -> Then {
+        let mut state = self.lock();
+        if state.queue.is_empty() {
+            return Then::Nothing;
+        }
+        state.queue.overflow();
+        state.pump();
+        let closed = state.close_if_done();
+        drop(state);
+        said(closed)
     }
 
     /// The socket's outbox has room again.
@@ -296,21 +370,18 @@ impl Stream {
         if !state.is_carried_by(socket) {
             return Ok(Then::Nothing);
         }
-        if !state.queue.ack(offset)? {
+        let sent = state.queue.check(offset)?;
+        if !state.queue.ack(sent) {
             return Ok(Then::Nothing);
         }
         state.pump();
         let closed = state.close_if_done();
         // A page that follows gets all that a handler has left behind.
         state.extend(&self.limits);
-        let_write(state);
+        drop(state);
         Ok(said(closed))
     }
 }
 
-/// Unlocks, and lets the handler look whether it may go on.
-fn let_write(mut state: MutexGuard<'_, State>) {
-    let writer = state.writer.take();
-    drop(state);
-    writer.into_iter().for_each(Waker::wake);
-}
+#[cfg(test)]
+pub(super) mod tests;

@@ -104,7 +104,7 @@ mod tests {
         let sessions = Sessions::default();
         let (session, _) = sessions.begin().await.unwrap();
         let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());
-        let page = Page::issue(&pages, &session).unwrap();
+        let page = Page::issue(&pages, &session, None).unwrap();
         let tag = page.stream_tag("/a?b=\"<c>\"&d").nonce("n").to_string();
         let (id, epoch) = (page.id(), page.epoch().unwrap());
         let expected = format!(

@@ -1,7 +1,5 @@
 //! What a page sends, and what becomes of it.
 
-use std::sync::PoisonError;
-
 use super::{Link, PageStream};
 use crate::close::{Close, CloseCode};
 use crate::decode::{DecodeError, Payload};
@@ -29,10 +27,30 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
             this.link.bye = true;
             Close::NORMAL.into_reply()
         }),
-        FromPage::Message(id, message) => {
-            call.now(|this, context| this.link.take(context, id, &message))
-        }
+        FromPage::Message(id, message) => take(call, id, message),
     }
+}
+
+/// Takes a message of the page. It waits only while the application handles another message of
+/// the page, which came by an earlier socket: the task waits then, not its thread.
+fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
+    let Some(PageStream { link }) = call.handler() else {
+        return Step::Done(Ok(Reply::NONE));
+    };
+    let stream = link.stream.clone();
+    if let Ok(_one_by_one) = stream.handling.try_lock() {
+        return call.now(|this, context| this.link.take(context, id, &message));
+    }
+    let mut taken = call.take();
+    Step::pending(async move {
+        let (this, context) = taken.parts();
+        let outcome = guard(context, async {
+            let _one_by_one = this.link.stream.handling.lock().await;
+            this.link.take(context, id, &message)
+        });
+        let outcome = outcome.await;
+        taken.finish(outcome)
+    })
 }
 
 /// Goes on with the page's queue when the socket has taken what waits. One step at a time, so
@@ -73,14 +91,12 @@ impl Link {
         }
     }
 
-    /// Takes a message of the page. None waits in here: an acknowledgement behind it may be
-    /// what the page's handler waits for.
+    /// Takes a message of the page. It does not wait for the page's handler, which may wait for
+    /// an acknowledgement behind the message.
     fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         if message.len() > self.max_payload {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
-        let handling = self.stream.handling.lock();
-        let _one_by_one = handling.unwrap_or_else(PoisonError::into_inner);
         match self.stream.accept(self.socket, id, message) {
             Accepted::New => self.hear(context, id, message),
             Accepted::Again(last) => seen(last).into_reply(),
@@ -107,6 +123,7 @@ impl Link {
                 Message::Binary(data) => Push::binary(data),
             });
         }
+        self.page.pages().relieve();
         let mut reply = seen(id).into_reply();
         reply.end = end;
         reply

@@ -1,6 +1,5 @@
 //! What the connection of a page's handler reads and writes: the page, instead of a socket.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -16,6 +15,10 @@ use crate::push::Push;
 /// The largest message of a handler to its page, in bytes: any that it made is taken.
 const MOST: usize = usize::MAX;
 
+/// Bytes that are decoded at a time. Messages that the page does not take yet stay in the outbox, so
+/// that each one that it takes counts as progress of the connection.
+const AT_ONCE: usize = 16 * 1024;
+
 /// The stream of a page, as a transport.
 ///
 /// The handler's connection is driven as any other: it reads frames of a client, which the
@@ -26,7 +29,7 @@ pub(super) struct PageTransport {
     feed: Arc<Feed>,
     decoder: Decoder,
     /// Decoded, and waiting until the page follows.
-    waiting: VecDeque<Item>,
+    waiting: Option<Item>,
     /// What comes is the last: it is kept for the page, however slowly that follows.
     closing: bool,
     closed: bool,
@@ -44,53 +47,64 @@ impl PageTransport {
             stream,
             feed,
             decoder: Decoder::new(Role::Client, MOST),
-            waiting: VecDeque::new(),
+            waiting: None,
             closing: false,
             closed: false,
         }
     }
 
-    /// Hands over what waits, as far as the page follows.
+    /// Hands the waiting item over when the queue has room.
     fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
-        while let Some(item) = self.waiting.front() {
-            match item {
-                Item::Push(push) if self.closing => self.stream.append(push),
-                Item::Push(push) => {
-                    ready!(self.stream.poll_push(cx, push));
-                }
-                Item::Close(close) => {
-                    self.closed = true;
-                    self.pages.finish(&self.stream, close);
-                }
+        match &self.waiting {
+            Some(Item::Push(push)) if self.closing => self.stream.append(push),
+            Some(Item::Push(push)) => {
+                ready!(self.stream.poll_push(cx, push));
             }
-            self.waiting.pop_front();
+            Some(Item::Close(close)) => {
+                self.closed = true;
+                self.pages.finish(&self.stream, close);
+            }
+            None => return Poll::Ready(()),
         }
+        self.waiting = None;
+        self.pages.relieve();
         Poll::Ready(())
     }
 
-    fn decode(&mut self, mut bytes: &mut [u8]) -> io::Result<()> {
+    /// Decodes a part of the slices up to the first message that has to wait. Returns the number
+    /// of bytes.
+    fn take(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let broken = |_| io::Error::from(io::ErrorKind::InvalidData);
-        while let Some(event) = self.decoder.decode(&mut bytes).map_err(broken)? {
-            self.waiting.push_back(match event {
-                Event::Message(Incoming::Text(text)) => Item::Push(Push::text(text.as_str())),
-                Event::Message(Incoming::Binary(data)) => Item::Push(Push::binary(data.as_slice())),
-                Event::Close(Some((code, text))) => {
-                    Item::Close(Close::new(code, text.into_string()))
-                }
-                Event::Close(None) => Item::Close(Close::from(CloseCode::NORMAL)),
-                // The page's sockets have their own.
-                Event::Ping(_) | Event::Pong(_) => continue,
-            });
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        let first = first.map_or(&[][..], |slice| &slice[..slice.len().min(AT_ONCE)]);
+        let mut bytes = first.to_vec();
+        let mut rest = &mut bytes[..];
+        while self.poll_waiting(cx).is_ready()
+            && let Some(event) = self.decoder.decode(&mut rest).map_err(broken)?
+        {
+            self.waiting = item(event);
         }
-        Ok(())
+        Ok(first.len() - rest.len())
     }
+}
+
+/// What a frame of the handler becomes; `None` for control frames: the page's sockets have their
+/// own.
+fn item(event: Event<'_>) -> Option<Item> {
+    Some(match event {
+        Event::Message(Incoming::Text(text)) => Item::Push(Push::text(text.as_str())),
+        Event::Message(Incoming::Binary(data)) => Item::Push(Push::binary(data.as_slice())),
+        Event::Close(Some((code, text))) => Item::Close(Close::new(code, text.into_string())),
+        Event::Close(None) => Item::Close(Close::from(CloseCode::NORMAL)),
+        Event::Ping(_) | Event::Pong(_) => return None,
+    })
 }
 
 impl Transport for PageTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let taken = ready!(self.feed.poll_read(cx, buf));
-        if let Some(id) = taken.id {
-            self.stream.saw(id);
+        if let Some(last) = taken.last {
+            self.stream.saw(last);
         }
         Poll::Ready(Ok(taken.bytes))
     }
@@ -112,14 +126,7 @@ impl Transport for PageTransport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(cx));
-        let mut bytes = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
-        for slice in slices {
-            bytes.extend_from_slice(slice);
-        }
-        self.decode(&mut bytes)?;
-        // What the page does not take now is kept here, and goes on before anything else.
-        let _ = self.poll_waiting(cx);
-        Poll::Ready(Ok(bytes.len()))
+        Poll::Ready(self.take(cx, slices))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

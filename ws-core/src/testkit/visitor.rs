@@ -68,7 +68,7 @@ impl TestVisitor {
     ///
     /// Where the system has no random numbers.
     pub fn page(&self) -> Page {
-        Page::issue(self.hub.pages(), &self.session).expect("random numbers")
+        Page::issue(self.hub.pages(), &self.session, None).expect("random numbers")
     }
 
     /// Logs the visitor on. The cookie is another one from now on.

@@ -1,5 +1,6 @@
 //! A visitor's request, on the HTTP side.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
@@ -46,6 +47,8 @@ pub struct Visit {
     /// What the answer still has to do, as is `page`.
     cookie: Cookie,
     page: Option<Page>,
+    /// The visitor's address, which may have only so many pages.
+    address: Option<IpAddr>,
 }
 
 /// What becomes of the session's cookie.
@@ -65,6 +68,7 @@ impl Visit {
             secure,
             cookie: Cookie::Stays,
             page: None,
+            address: None,
         }
     }
 
@@ -89,6 +93,12 @@ impl Visit {
     /// What the answer has to do. Afterwards nothing is left to do.
     fn pending(&mut self) -> (Cookie, Option<Page>) {
         (std::mem::take(&mut self.cookie), self.page.take())
+    }
+
+    /// Sets the visitor's address.
+    pub(super) fn with_address(mut self, address: Option<IpAddr>) -> Self {
+        self.address = address;
+        self
     }
 
     /// The visitor's session. After [`logon`](Self::logon) it is the new one.
@@ -164,7 +174,7 @@ impl Visit {
     /// [`SessionError::Random`] where the operating system has no random numbers;
     /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
-        let page = self.shared.hub.open_page(&self.session)?;
+        let page = self.shared.hub.open_page_for(&self.session, self.address)?;
         self.page = Some(page.clone());
         Ok(page)
     }

@@ -175,3 +175,48 @@ async fn a_message_above_the_limit_closes_with_1009_however_it_is_written() {
     tab.client().send("x".repeat(65_536 * 6 + 1025)).await;
     assert!(matches!(tab.next().await, Got::Closed(1009, _)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_refused_changes_nothing_for_the_page() {
+    let (kit, visitor) = server().await;
+    kit.hub().on_page_message(|_, _| "heard");
+    let page = visitor.page();
+    let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
+    tab.send("a").await;
+    assert_eq!(tab.so_far().await, [Got::Text("heard".to_owned())]);
+    let epoch = u64::from_str_radix(tab.epoch.as_ref().unwrap(), 16).unwrap();
+    let mut other = Tab::of(&kit, &visitor, "/stream", &page);
+    other.offset = 99_999;
+    for guess in [epoch, epoch.wrapping_add(1)] {
+        other.epoch = Some(format!("{guess:016x}"));
+        if guess == epoch {
+            other.script = tab.script;
+        } else {
+            other.script = tab.script + 1_000_000;
+        }
+        let refused = (
+            400,
+            "`offset` is of a message that was never sent".to_owned(),
+        );
+        assert_eq!(other.connect().await, Err(refused), "{guess}");
+    }
+    tab.send("b").await;
+    assert_eq!(tab.so_far().await, [Got::Text("heard".to_owned())]);
+    assert_eq!(tab.unseen(), 0);
+    tab.cut().await;
+    tab.connect().await.unwrap();
+    assert_eq!(tab.so_far().await, [], "the epoch is the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_refused_begins_no_stream() {
+    let (kit, visitor) = server().await;
+    let page = visitor.page();
+    tokio::time::sleep(secs(21)).await;
+    assert_eq!(kit.hub().page_count(), 0);
+    let target = format!("/stream?z_pid={}&offset=1", page.id());
+    let knock = kit.open(&target).session(&visitor);
+    let knock = knock.header("sec-websocket-protocol", "page.v1");
+    assert_eq!(knock.connect().await.unwrap_err().status(), 400);
+    assert_eq!(kit.hub().page_count(), 0);
+}

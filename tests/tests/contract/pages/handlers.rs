@@ -5,6 +5,7 @@ use crate::journal::Journal;
 
 mod flow;
 mod opening;
+pub(crate) mod pressure;
 
 /// Publishes and hears one topic.
 pub(crate) struct Listener;

@@ -6,10 +6,48 @@ const LIMITS: PageLimits = PageLimits {
     ..PageLimits::DEFAULT
 };
 
+impl Queue {
+    /// The bytes of all messages that are this queue's own, and what it shares with others: which
+    /// one, and its bytes.
+    pub(in crate::page) fn parcels(&self) -> (usize, Vec<(usize, usize)>) {
+        let own = self.items.iter().map(|item| match item.parcel.shared {
+            Some(_) => OVERHEAD,
+            None => item.parcel.push.tail().len() + OVERHEAD,
+        });
+        let shared = self.items.iter().filter_map(|item| {
+            let charge = item.parcel.shared.as_ref()?;
+            Some((Arc::as_ptr(charge).addr(), item.parcel.push.tail().len()))
+        });
+        (own.sum(), shared.collect())
+    }
+
+    pub(in crate::page) fn last_sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+fn new_queue() -> Queue {
+    Queue::new(&Budget::new(usize::MAX))
+}
+
+impl Queue {
+    fn acked(&mut self, offset: u64) -> Result<bool, FromTheFuture> {
+        Ok(self.ack(self.check(offset)?))
+    }
+
+    fn resumed(&mut self, offset: u64) -> Result<Option<Gap>, FromTheFuture> {
+        Ok(self.resume(self.check(offset)?))
+    }
+
+    fn foreign(&mut self, push: &Push) {
+        self.push(Parcel::for_one(push), Source::Others, &LIMITS);
+    }
+}
+
 fn filled(count: usize, limits: &PageLimits) -> Queue {
-    let mut queue = Queue::default();
+    let mut queue = new_queue();
     for _ in 0..count {
-        queue.push(Push::text("x"), limits);
+        queue.push(Parcel::for_one(&Push::text("x")), Source::Others, limits);
     }
     queue
 }
@@ -31,25 +69,25 @@ fn give(queue: &mut Queue) -> Vec<u64> {
 fn a_message_is_given_once_and_kept_until_it_is_acknowledged() {
     let mut queue = filled(3, &LIMITS);
     assert_eq!(give(&mut queue), [1, 2, 3]);
-    assert_eq!(queue.ack(2), Ok(true));
+    assert_eq!(queue.acked(2), Ok(true));
     assert_eq!(
         (queue.base(), queue.last(), queue.is_empty()),
         (2, 3, false)
     );
-    assert_eq!(queue.ack(2), Ok(false), "a repetition");
-    assert_eq!(queue.ack(1), Ok(false), "one that goes back");
-    assert_eq!(queue.ack(3), Ok(true));
+    assert_eq!(queue.acked(2), Ok(false), "a repetition");
+    assert_eq!(queue.acked(1), Ok(false), "one that goes back");
+    assert_eq!(queue.acked(3), Ok(true));
     assert!(queue.is_empty());
-    assert_eq!((queue.bytes, queue.in_flight), (0, 0));
+    assert_eq!((queue.counted, queue.in_flight), (0, 0));
 }
 
 #[test]
 fn what_was_never_sent_cannot_be_acknowledged() {
     let mut queue = filled(2, &LIMITS);
-    assert_eq!(queue.ack(1), Err(FromTheFuture));
-    assert_eq!(queue.resume(2), Err(FromTheFuture));
+    assert_eq!(queue.acked(1), Err(FromTheFuture));
+    assert_eq!(queue.resumed(2), Err(FromTheFuture));
     assert_eq!(give(&mut queue), [1, 2]);
-    assert_eq!(queue.ack(3), Err(FromTheFuture));
+    assert_eq!(queue.acked(3), Err(FromTheFuture));
     assert_eq!(queue.base(), 0);
 }
 
@@ -57,9 +95,9 @@ fn what_was_never_sent_cannot_be_acknowledged() {
 fn a_new_socket_goes_on_behind_what_the_page_has() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
-    assert_eq!(queue.resume(2), Ok(None));
+    assert_eq!(queue.resumed(2), Ok(None));
     assert_eq!(give(&mut queue), [3]);
-    assert_eq!(queue.resume(2), Ok(None));
+    assert_eq!(queue.resumed(2), Ok(None));
     assert_eq!(give(&mut queue), [3], "it may have been lost again");
 }
 
@@ -67,8 +105,8 @@ fn a_new_socket_goes_on_behind_what_the_page_has() {
 fn a_page_that_is_behind_what_is_kept_hears_of_it() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
-    queue.ack(2).unwrap();
-    assert_eq!(queue.resume(1), Ok(Some(Gap::History)));
+    queue.acked(2).unwrap();
+    assert_eq!(queue.resumed(1), Ok(Some(Gap::History)));
     assert_eq!(give(&mut queue), [3]);
 }
 
@@ -76,30 +114,38 @@ fn a_page_that_is_behind_what_is_kept_hears_of_it() {
 fn past_a_limit_everything_is_dropped_and_the_page_hears_of_it() {
     let mut queue = filled(4, &LIMITS);
     give(&mut queue);
-    assert!(queue.is_full(&LIMITS));
-    queue.push(Push::text("x"), &LIMITS);
-    assert_eq!((queue.base(), queue.bytes, queue.is_empty()), (5, 0, true));
-    queue.push(Push::text("x"), &LIMITS);
+    let cost = cost(&Push::text("x"));
+    assert!(!queue.fits(cost, Source::Others, &LIMITS));
+    queue.foreign(&Push::text("x"));
+    assert_eq!(
+        (queue.base(), queue.counted, queue.is_empty()),
+        (5, 0, true)
+    );
+    queue.foreign(&Push::text("x"));
     assert_eq!(
         give(&mut queue),
         [0, 6],
         "a reset, and then what came after"
     );
-    assert_eq!(queue.ack(3), Ok(false), "it had not heard of the reset yet");
-    assert_eq!(queue.resume(3), Ok(Some(Gap::Overflow)));
-    assert_eq!(queue.resume(5), Ok(None));
+    assert_eq!(
+        queue.acked(3),
+        Ok(false),
+        "it had not heard of the reset yet"
+    );
+    assert_eq!(queue.resumed(3), Ok(Some(Gap::Overflow)));
+    assert_eq!(queue.resumed(5), Ok(None));
     assert_eq!(give(&mut queue), [6]);
 }
 
 #[test]
 fn bytes_are_limited_too_and_one_message_of_any_size_fits() {
-    let mut queue = Queue::default();
+    let mut queue = new_queue();
     let large = Push::text(&"x".repeat(10_000));
-    queue.push(large.clone(), &LIMITS);
+    queue.foreign(&large);
     assert_eq!(give(&mut queue), [1]);
-    queue.push(Push::text("x"), &LIMITS);
+    queue.foreign(&Push::text("x"));
     assert_eq!((queue.base(), queue.is_empty()), (2, true));
-    queue.push(large, &LIMITS);
+    queue.foreign(&large);
     assert_eq!(queue.last(), 3);
     assert_eq!(give(&mut queue), [0, 3]);
 }
@@ -112,14 +158,15 @@ fn only_so_much_is_on_its_way() {
     };
     let mut queue = filled(300, &limits);
     assert_eq!(give(&mut queue).len(), 256);
-    queue.ack(10).unwrap();
+    queue.acked(10).unwrap();
     assert_eq!(give(&mut queue).len(), 10);
-    let mut queue = Queue::default();
+    let mut queue = new_queue();
     for _ in 0..3 {
-        queue.push(Push::text(&"x".repeat(200_000)), &limits);
+        let large = Push::text(&"x".repeat(200_000));
+        queue.push(Parcel::for_one(&large), Source::Others, &limits);
     }
     assert_eq!(give(&mut queue), [1]);
-    queue.ack(1).unwrap();
+    queue.acked(1).unwrap();
     assert_eq!(give(&mut queue), [2]);
 }
 
@@ -127,10 +174,36 @@ fn only_so_much_is_on_its_way() {
 fn what_one_socket_was_given_and_the_page_acknowledges_on_the_next_is_done() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
-    queue.resume(0).unwrap();
-    assert_eq!(queue.ack(3), Ok(true));
+    queue.resumed(0).unwrap();
+    assert_eq!(queue.acked(3), Ok(true));
     assert_eq!(give(&mut queue), Vec::<u64>::new());
-    queue.push(Push::text("x"), &LIMITS);
+    queue.foreign(&Push::text("x"));
     assert_eq!(give(&mut queue), [4]);
     assert_eq!(queue.in_flight, cost(&Push::text("x")));
+}
+
+#[test]
+fn a_handler_leaves_a_fourth_of_the_queue_free() {
+    let fits = |queue: &Queue, cost, source| queue.fits(cost, source, &LIMITS);
+    let small = cost(&Push::text("x"));
+    let mut queue = filled(3, &LIMITS);
+    assert!(!fits(&queue, small, Source::Handler), "messages");
+    assert!(fits(&queue, small, Source::Others));
+    queue = new_queue();
+    let half = Parcel::for_one(&Push::text(&"x".repeat(350)));
+    queue.push(half, Source::Handler, &LIMITS);
+    assert!(!fits(&queue, 200, Source::Handler), "bytes");
+    assert!(fits(&queue, 200, Source::Others));
+}
+
+#[test]
+fn a_message_of_a_handler_of_any_size_fits_beside_a_few_of_others_and_they_beside_it() {
+    let large = || Push::text(&"x".repeat(10_000));
+    let mut queue = filled(1, &LIMITS);
+    assert!(queue.fits(cost(&large()), Source::Handler, &LIMITS));
+    queue.push(Parcel::for_one(&large()), Source::Handler, &LIMITS);
+    assert!(!queue.fits(cost(&large()), Source::Handler, &LIMITS));
+    queue.foreign(&Push::text("x"));
+    assert_eq!((queue.base(), queue.last()), (0, 3));
+    assert_eq!(give(&mut queue), [1, 2, 3]);
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::address::Network;
+use crate::limits::PageLimits;
 use crate::page::Stream;
 use crate::session::{Lineage, Session};
 
@@ -13,11 +15,16 @@ pub(super) struct Known {
     /// Oldest first.
     pub(super) sessions: HashMap<Lineage, Vec<Arc<Stream>>>,
     pub(super) users: HashMap<Box<str>, Vec<Lineage>>,
+    /// By the addresses that have begun them, oldest first.
+    addresses: HashMap<Network, Vec<Arc<Stream>>>,
 }
 
-/// A session has as many pages as it may.
+/// A session, or an address, has as many pages as it may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooMany;
+pub(crate) enum TooMany {
+    OfSession,
+    OfAddress,
+}
 
 impl Known {
     pub(super) fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
@@ -60,29 +67,88 @@ impl Known {
             self.pages.remove(stream.id());
         }
         self.leave(stream, &stream.session());
+        self.dislocate(stream);
     }
 
-    /// Makes room for one more page of this session; gives the one that is to end for it, and
-    /// that is no longer counted.
+    /// Counts the page as one of this address, unless it counts as one of another. Returns the
+    /// page that is to end for it, and that is no longer counted.
+    pub(super) fn locate(
+        &mut self,
+        stream: &Arc<Stream>,
+        address: Option<Network>,
+        most: usize,
+    ) -> Result<Vec<Arc<Stream>>, TooMany> {
+        let Some(address) = address.filter(|_| stream.network().is_none()) else {
+            return Ok(Vec::new());
+        };
+        let of_address = self.addresses.get(&address);
+        let oldest = oldest(of_address, most, TooMany::OfAddress)?;
+        let evicted: Vec<_> = oldest.into_iter().collect();
+        for stream in &evicted {
+            self.forget(stream);
+        }
+        stream.set_address(address);
+        let pages = self.addresses.entry(address).or_default();
+        pages.push(stream.clone());
+        Ok(evicted)
+    }
+
+    pub(super) fn dislocate(&mut self, stream: &Arc<Stream>) {
+        let Some(address) = stream.network() else {
+            return;
+        };
+        if let Some(pages) = self.addresses.get_mut(&address) {
+            pages.retain(|it| !Arc::ptr_eq(it, stream));
+            if pages.is_empty() {
+                self.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Makes room for one more page of this session, begun from this address. Returns those that
+    /// are to end for it, and that are no longer counted. If there is no room, nothing changes.
     pub(super) fn room_for(
         &mut self,
         session: &Session,
-        most: usize,
-    ) -> Result<Option<Arc<Stream>>, TooMany> {
-        let pages = self.sessions.get(&session.lineage());
-        let pages = pages.map_or(&[][..], Vec::as_slice);
-        if pages.len() < most {
-            return Ok(None);
+        address: Option<Network>,
+        limits: &PageLimits,
+    ) -> Result<Vec<Arc<Stream>>, TooMany> {
+        let of_session = self.sessions.get(&session.lineage());
+        let of_session = oldest(of_session, limits.per_session, TooMany::OfSession)?;
+        let of_address = address.and_then(|address| self.addresses.get(&address));
+        let of_address = oldest(of_address, limits.per_address, TooMany::OfAddress)?;
+        // One that ends makes room in both.
+        let of_address = of_address.filter(|_| {
+            !of_session
+                .as_ref()
+                .is_some_and(|it| it.network() == address)
+        });
+        let evicted: Vec<_> = of_session.into_iter().chain(of_address).collect();
+        for stream in &evicted {
+            self.forget(stream);
         }
-        let oldest = pages.iter().find(|stream| !stream.is_in_use());
-        let oldest = oldest.cloned().ok_or(TooMany)?;
-        self.forget(&oldest);
-        Ok(Some(oldest))
+        Ok(evicted)
     }
 
     /// Whether nothing is kept of any page.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.pages.is_empty() && self.sessions.is_empty() && self.users.is_empty()
+        let all = self.pages.is_empty() && self.addresses.is_empty();
+        all && self.sessions.is_empty() && self.users.is_empty()
     }
+}
+
+/// The page that has to end for one more of these, if one has to: the oldest that is not in use.
+/// All of them in use is the error.
+fn oldest(
+    pages: Option<&Vec<Arc<Stream>>>,
+    most: usize,
+    error: TooMany,
+) -> Result<Option<Arc<Stream>>, TooMany> {
+    let pages = pages.map_or(&[][..], Vec::as_slice);
+    if pages.len() < most {
+        return Ok(None);
+    }
+    let oldest = pages.iter().find(|stream| !stream.is_in_use());
+    oldest.cloned().map(Some).ok_or(error)
 }

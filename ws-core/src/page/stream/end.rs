@@ -1,9 +1,8 @@
 //! The end of a page: by its handler, by its time, or before it.
 
-use std::sync::MutexGuard;
-
 use tokio::time::Instant;
 
+use super::locked::Locked;
 use super::{State, Stream, Then, said};
 use crate::close::{Close, CloseCode};
 
@@ -11,7 +10,7 @@ impl Stream {
     /// The handler has closed: what waits is delivered, then its Close.
     pub(in crate::page) fn finish(&self, close: &Close) -> Then {
         let mut state = self.lock();
-        if !state.takes() {
+        if state.ended || state.ending.is_some() {
             return Then::Nothing;
         }
         state.ending = Some(close.clone());
@@ -64,7 +63,7 @@ impl Stream {
     }
 }
 
-fn finally(mut state: MutexGuard<'_, State>, close: &Close) -> Then {
+fn finally(mut state: Locked<'_>, close: &Close) -> Then {
     let socket = state.end(false);
     drop(state);
     if let Some(socket) = socket {

@@ -3,6 +3,7 @@
 use super::{Accepted, Stream};
 use crate::id::ConnectionId;
 use crate::message::Message;
+use crate::page::feed::MessageId;
 
 impl Stream {
     /// A message of the page, by this socket.
@@ -20,8 +21,13 @@ impl Stream {
         let accepted = match &state.feed {
             None => Accepted::New,
             // Behind the Close of the handler nothing is taken, and so nothing is seen.
-            Some(feed) if feed.push(id, message) => Accepted::Fed,
-            Some(_) => return Accepted::NoRoom,
+            Some(feed) => {
+                let epoch = state.epoch;
+                if !feed.push(MessageId { epoch, id }, message) {
+                    return Accepted::NoRoom;
+                }
+                Accepted::Fed
+            }
         };
         state.accepted = id;
         if accepted == Accepted::New {
@@ -30,10 +36,14 @@ impl Stream {
         accepted
     }
 
-    /// The handler has taken everything up to this id, which the page may forget now.
-    pub(crate) fn saw(&self, id: u64) {
+    /// The handler has taken everything up to this message, which the page may forget now. If a
+    /// new epoch has begun meanwhile, the message is of a script that does not ask any more.
+    pub(crate) fn saw(&self, last: MessageId) {
         let mut state = self.lock();
-        state.seen = id;
+        if last.epoch != state.epoch || last.id <= state.seen {
+            return;
+        }
+        state.seen = last.id;
         state.seen_due = state.socket.is_some();
         state.pump();
     }

@@ -1,16 +1,17 @@
 //! What a stream holds under its lock.
 
 use std::sync::Arc;
-use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::{AttachError, Feed, PageSocket};
+use super::locked::Writer;
+use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::outbox::Refused;
-use crate::page::queue::{Gap, Next, Queue};
+use crate::page::budget::Budget;
+use crate::page::queue::{FromTheFuture, Gap, Next, Queue, Sent};
 use crate::page::wire;
 use crate::session::Session;
 
@@ -41,14 +42,27 @@ pub(super) struct State {
     /// Leads to the page's handler, where it has one.
     pub(super) feed: Option<Arc<Feed>>,
     /// The handler's connection, which waits for acknowledgements.
-    pub(super) writer: Option<Waker>,
+    pub(super) writer: Option<Writer>,
     /// When the page ends, unless a socket comes.
     pub(super) until: Option<Instant>,
     /// The reaper knows of the page.
     pub(super) watched: bool,
+    /// The handler closes: only its last messages are still added.
+    pub(super) closing: bool,
     /// The handler has closed: the Close follows the last message.
     pub(super) ending: Option<Close>,
     pub(super) ended: bool,
+}
+
+/// How a new socket continues the stream.
+pub(super) struct Plan {
+    /// The epoch from now on. Another script, as of a duplicated tab, counts its own messages
+    /// and knows nothing of the messages that the earlier one got: a new epoch begins for it, and
+    /// for the earlier one when that reconnects.
+    epoch: u64,
+    client: Option<u64>,
+    /// The last offset that the page has got. `None`: it does not know this epoch.
+    from: Option<Sent>,
 }
 
 /// What a stream asks of the registry when it lets go of its lock.
@@ -74,9 +88,14 @@ pub(super) fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
 
 impl State {
     /// The stream of a page that was rendered just now: it waits for a socket.
-    pub(super) fn new(epoch: u64, session: Session, limits: &PageLimits) -> Self {
+    pub(super) fn new(
+        epoch: u64,
+        session: Session,
+        limits: &PageLimits,
+        budget: &Arc<Budget>,
+    ) -> Self {
         Self {
-            queue: Queue::default(),
+            queue: Queue::new(budget),
             epoch,
             accepted: 0,
             seen: 0,
@@ -91,30 +110,47 @@ impl State {
             writer: None,
             until: Some(later(Instant::now(), limits.grace)),
             watched: true,
+            closing: false,
             ending: None,
             ended: false,
         }
     }
 
-    /// From now on this script runs in the page. Another one, as of a duplicated tab, counts
-    /// its own messages and knows nothing of what the one before got: for it, and for the one
-    /// before where that comes back, a new epoch begins.
-    pub(super) fn set_client(&mut self, client: Option<u64>) {
-        let before = self.client;
-        self.client = client.or(before);
-        if client.is_none() || before.is_none() || client == before {
-            return;
-        }
-        self.epoch = self.epoch.wrapping_add(1);
-        (self.accepted, self.seen) = (0, 0);
-        if let Some(feed) = &self.feed {
-            feed.forget_ids();
-        }
+    /// Plans how a new socket continues the stream. All refusals happen here, before anything
+    /// changes.
+    pub(super) fn plan(&self, standing: Standing) -> Result<Plan, FromTheFuture> {
+        let Standing { position, client } = standing;
+        let same = client.is_none() || self.client.is_none() || client == self.client;
+        let epoch = self.epoch.wrapping_add(u64::from(!same));
+        let from = match position {
+            Some(Position { epoch: own, .. }) if own != Epoch::Ours(epoch) => None,
+            Some(Position { offset, .. }) => Some(self.queue.check(offset)?),
+            None => Some(self.queue.check(0)?),
+        };
+        Ok(Plan {
+            epoch,
+            client: client.or(self.client),
+            from,
+        })
     }
 
-    /// Whether the page takes messages: behind the Close of its handler nothing follows.
+    /// Continues as planned. Returns why messages are missing, if any are.
+    pub(super) fn resume(&mut self, plan: &Plan) -> Option<Gap> {
+        self.client = plan.client;
+        if plan.epoch != self.epoch {
+            self.epoch = plan.epoch;
+            (self.accepted, self.seen) = (0, 0);
+        }
+        if let Some(from) = plan.from {
+            return self.queue.resume(from);
+        }
+        self.queue.restart();
+        Some(Gap::Restart)
+    }
+
+    /// Whether the page takes messages: nothing follows the last ones of its handler.
     pub(super) const fn takes(&self) -> bool {
-        !self.ended && self.ending.is_none()
+        !self.ended && !self.closing && self.ending.is_none()
     }
 
     pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {
@@ -204,16 +240,13 @@ impl State {
     /// Ends everything. Returns the socket that is to be closed.
     pub(super) fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
         self.ended = true;
-        self.queue = Queue::default();
+        self.queue.clear();
         if let Some(feed) = self.feed.take() {
             if bye {
                 feed.say_goodbye();
             } else {
                 feed.end();
             }
-        }
-        if let Some(writer) = self.writer.take() {
-            writer.wake();
         }
         self.socket.take()
     }

@@ -170,3 +170,75 @@ async fn what_the_handler_takes_of_an_earlier_script_is_not_said_to_be_seen_of_t
     next.stay(7).await;
     assert_eq!((next.unseen(), office.journal.of("message").len()), (0, 10));
 }
+
+/// A tab of this page whose `init` takes longer than it may.
+fn hanging(office: &Office, page: &Page) -> Tab {
+    let mut tab = office.tab_of(page);
+    tab.knock = |knock| {
+        let knock = knock.header("x-slow", "1000");
+        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    };
+    tab
+}
+
+#[tokio::test(start_paused = true)]
+async fn sockets_that_wait_for_an_init_that_hangs_are_all_refused_after_one_init_timeout() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let since = tokio::time::Instant::now();
+    let tabs = (0..6).map(|_| {
+        let mut tab = hanging(&office, &page);
+        async move {
+            let (status, _) = tab.connect().await.unwrap_err();
+            (status, crate::journal::seconds(since))
+        }
+    });
+    assert_eq!(futures::future::join_all(tabs).await, [(503, 10); 6]);
+    // One that comes later has a try of its own.
+    let mut tab = office.tab_of(&page).connected().await;
+    tab.send("a").await;
+    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_waits_for_one_that_gives_up_has_the_rest_of_its_own_time() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let (mut first, mut second) = (hanging(&office, &page), hanging(&office, &page));
+    let since = tokio::time::Instant::now();
+    let gives_up = tokio::time::timeout(secs(4), first.connect());
+    let waits = async {
+        tokio::time::sleep(secs(2)).await;
+        let (status, _) = second.connect().await.unwrap_err();
+        (status, crate::journal::seconds(since))
+    };
+    let (gone, waited) = tokio::join!(gives_up, waits);
+    assert!(gone.is_err());
+    assert_eq!(waited, (503, 12), "2 seconds waited, and 8 in `init`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sockets_that_wait_share_the_refusal_of_init() {
+    let mut office = Office::new().await;
+    office.visitor.logon("eve").await;
+    let page = office.visitor.page();
+    let (mut one, mut two) = (slow(&office, &page), slow(&office, &page));
+    let since = tokio::time::Instant::now();
+    let both = tokio::join!(one.connect(), two.connect());
+    let refused = Err((403, "not you".to_owned()));
+    assert_eq!(both, (refused.clone(), refused));
+    assert_eq!(crate::journal::seconds(since), 5, "`init` ran once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_refused_for_its_offset_begins_no_handler() {
+    let office = Office::new().await;
+    let mut tab = office.tab();
+    tab.offset = 99_999;
+    let refused = (
+        400,
+        "`offset` is of a message that was never sent".to_owned(),
+    );
+    assert_eq!(tab.connect().await, Err(refused));
+    assert_eq!(office.journal.of("init"), Vec::<String>::new());
+}

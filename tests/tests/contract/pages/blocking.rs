@@ -1,0 +1,51 @@
+//! An application whose function for messages of pages blocks.
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::*;
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_blocks_holds_one_worker_however_many_sockets_the_page_has() {
+    let (kit, visitor) = server().await;
+    let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = channel::<()>();
+    let released = Mutex::new(released);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let journal = heard.clone();
+    kit.hub().on_page_message(move |sent, _| {
+        let text = sent.message.as_text().unwrap().to_owned();
+        if text == "block" {
+            entered.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        journal.lock().unwrap().push(text);
+    });
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("block").await;
+    let mut has_entered = has_entered;
+    has_entered.recv().await.unwrap();
+    // The page comes by another socket, and says more.
+    tab.client = None;
+    tab.connect().await.unwrap();
+    tab.send("next").await;
+    while tab.client().unsent() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // The second worker still runs tasks.
+    for _ in 0..10 {
+        let runs = tokio::time::timeout(LONG, tokio::spawn(async {}));
+        runs.await.expect("a worker that is not blocked").unwrap();
+    }
+    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new());
+    release.send(()).unwrap();
+    while tab.unseen() > 0 {
+        let seen = tokio::time::timeout(Duration::from_millis(10), tab.next());
+        assert!(seen.await.is_err(), "nothing but what is seen");
+    }
+    assert_eq!(*heard.lock().unwrap(), ["block", "next"]);
+}

@@ -1,0 +1,177 @@
+//! A page that acknowledges everything loses nothing, however fast its handler is.
+
+use super::*;
+
+/// Sends what a message asks for: `COUNT SIZE` are so many messages, each with its number and
+/// padding.
+pub(crate) struct Flood;
+
+#[ws_handler]
+impl Flood {
+    fn init() -> Self {
+        Flood
+    }
+
+    fn message(&mut self, wish: String) -> Vec<String> {
+        let (count, size) = wish.split_once(' ').unwrap();
+        let (count, size): (usize, usize) = (count.parse().unwrap(), size.parse().unwrap());
+        (0..count).map(|n| padded(n, size)).collect()
+    }
+}
+
+dispatch! {
+    pub(crate) struct Floods;
+
+    flood: "/flood" => Flood { attach: page };
+}
+
+pub(crate) fn padded(number: usize, size: usize) -> String {
+    let mut text = number.to_string();
+    text.extend(std::iter::repeat_n(' ', size.saturating_sub(text.len())));
+    text
+}
+
+async fn flooded() -> (TestKit, TestVisitor, Tab) {
+    let kit = TestKit::table(Floods::table(), NoState).unwrap();
+    let visitor = kit.visitor().await;
+    let tab = Tab::new(&kit, &visitor, "/flood").connected().await;
+    (kit, visitor, tab)
+}
+
+/// Acknowledges everything that the tab has got.
+async fn acknowledge(tab: &mut Tab) {
+    let offset = tab.offset;
+    tab.say(&json!({"type": "ack", "offset": offset})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_any_size_that_are_acknowledged_at_once_all_arrive() {
+    for (count, size) in [(100, 65_000), (100, 30_000), (100, 10_000), (5, 3_000_000)] {
+        let (_kit, _visitor, mut tab) = flooded().await;
+        tab.send(&format!("{count} {size}")).await;
+        for n in 0..count {
+            assert_eq!(tab.next().await, said(&padded(n, size)), "{n} of {count}");
+        }
+        assert_eq!(tab.so_far().await, []);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_follows_loses_nothing_to_broadcasts_beside_a_fast_handler() {
+    let (kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("20000 1").await;
+    let hub = kit.hub().clone();
+    let broadcasts = tokio::spawn(async move {
+        let mut sent = 0_u64;
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            sent += 1;
+            assert_eq!(hub.broadcast("n", &sent), 1);
+        }
+    });
+    let (mut texts, mut events) = (0_usize, 0_u64);
+    while texts < 20_000 {
+        match tab.next().await {
+            Got::Text(text) => {
+                assert_eq!(text, texts.to_string());
+                texts += 1;
+            }
+            Got::Event(_, number) => {
+                events += 1;
+                assert_eq!(number, events);
+            }
+            other => panic!("{other:?} after {texts} messages and {events} events"),
+        }
+        if tab.offset % 32 == 0 {
+            // The way to the server and back.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            acknowledge(&mut tab).await;
+        }
+    }
+    broadcasts.abort();
+    assert!(events >= 50, "{events}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_broadcast_while_the_handler_waits_costs_nothing() {
+    let (kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("3000 1").await;
+    for n in 0..256 {
+        assert_eq!(tab.next().await, said(&n.to_string()));
+    }
+    assert_eq!(tab.so_far().await, [], "the handler waits for the page");
+    assert_eq!(kit.hub().broadcast("n", &1), 1);
+    tab.acknowledges = true;
+    acknowledge(&mut tab).await;
+    let mut got = Vec::new();
+    for _ in 256..=3000 {
+        got.push(tab.next().await);
+    }
+    let at = got.iter().position(|got| *got == event("n", 1)).unwrap();
+    got.remove(at);
+    let expected: Vec<_> = (256..3000).map(|n| said(&n.to_string())).collect();
+    assert_eq!(got, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_waits_continues_when_pushes_of_others_overflow_the_queue() {
+    let (kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("3000 1").await;
+    tab.so_far().await;
+    // More than the handler has left free.
+    for n in 0..300_u64 {
+        kit.hub().broadcast("n", &n);
+    }
+    tab.acknowledges = true;
+    let mut got = tab.so_far().await;
+    assert_eq!(got.remove(0), Got::Reset("overflow".to_owned()));
+    let rest: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
+    got.retain(|got| matches!(got, Got::Text(_)));
+    assert!(got.len() > 1_000 && rest.ends_with(&got), "{}", got.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_acknowledges_a_little_at_a_time_is_not_stalled() {
+    let (_kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("4000 1").await;
+    let mut got = 0;
+    while got < 4000 {
+        tokio::time::sleep(secs(10)).await;
+        for message in tab.so_far().await {
+            assert_eq!(message, said(&got.to_string()));
+            got += 1;
+        }
+        acknowledge(&mut tab).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_message_of_a_handler_is_not_kept_waiting_by_pushes_of_others() {
+    let (kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("3 2000000").await;
+    let mut texts = 0;
+    // The queue is never empty: each message is acknowledged when the next has been pushed.
+    for n in 0..1_000_u64 {
+        kit.hub().broadcast("n", &n);
+        acknowledge(&mut tab).await;
+        for got in tab.so_far().await {
+            match got {
+                Got::Event(..) => {}
+                Got::Text(text) => {
+                    assert_eq!(text, padded(texts, 2_000_000));
+                    texts += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        if texts == 3 {
+            return;
+        }
+    }
+    panic!("{texts} of 3 arrived");
+}

@@ -1,0 +1,147 @@
+//! What all pages hold together is bounded, and one address holds only so many pages.
+
+use std::net::SocketAddr;
+
+use super::handlers::pressure::{Floods, padded};
+use super::*;
+
+const MIB: usize = 1024 * 1024;
+
+fn few_bytes() -> PageLimits {
+    PageLimits {
+        all_bytes: 8 * MIB,
+        ..PageLimits::DEFAULT
+    }
+}
+
+fn kit_of(pages: PageLimits) -> TestKit {
+    let kit = TestKit::with_limits(ServerLimits {
+        pages,
+        ..ServerLimits::DEFAULT
+    });
+    kit.with_table(Floods::table(), NoState).unwrap()
+}
+
+/// A page whose handler leaves a megabyte behind for it, when it hangs up.
+async fn hoard(kit: &TestKit) -> Tab {
+    let visitor = kit.visitor().await;
+    let mut tab = Tab::new(kit, &visitor, "/flood").connected().await;
+    tab.acknowledges = false;
+    tab.send("1 1000000").await;
+    assert_eq!(tab.next().await, Got::Text(padded(0, 1_000_000)));
+    tab.cut().await;
+    tab
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_hang_up_on_large_replies_hold_no_more_than_all_pages_may() {
+    let limits = few_bytes();
+    let kit = kit_of(limits);
+    let visitor = kit.visitor().await;
+    let page = visitor.page();
+    let mut bystander = Tab::of(&kit, &visitor, "/flood", &page).connected().await;
+    let mut tabs = Vec::new();
+    for n in 0..40_u64 {
+        tabs.push(hoard(&kit).await);
+        let bytes = kit.hub().page_bytes();
+        assert!(bytes <= limits.all_bytes, "{bytes} after {n}");
+        assert_eq!(page.push("n", &n), 1);
+        assert_eq!(bystander.so_far().await, numbers([n]));
+    }
+    assert_eq!(kit.hub().page_count(), 41, "handlers and pages go on");
+    // The page that waits longest was dropped first, and learns it; the last one was not.
+    let mut last = tabs.pop().unwrap();
+    last.acknowledges = true;
+    last.offset = 0;
+    last.connect().await.unwrap();
+    assert_eq!(last.so_far().await, [Got::Text(padded(0, 1_000_000))]);
+    let mut first = tabs.swap_remove(0);
+    first.offset = 0;
+    first.connect().await.unwrap();
+    assert_eq!(first.so_far().await, [Got::Reset("overflow".to_owned())]);
+    first.acknowledges = true;
+    first.send("1 5").await;
+    assert_eq!(first.so_far().await, [Got::Text(padded(0, 5))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_that_are_connected_and_do_not_follow_are_reset_and_those_that_follow_are_not() {
+    let limits = few_bytes();
+    let kit = kit_of(limits);
+    let visitor = kit.visitor().await;
+    let page = visitor.page();
+    let mut bystander = Tab::of(&kit, &visitor, "/flood", &page).connected().await;
+    let mut lazy = Vec::new();
+    for _ in 0..20 {
+        let visitor = kit.visitor().await;
+        let mut tab = Tab::new(&kit, &visitor, "/flood").connected().await;
+        tab.acknowledges = false;
+        tab.send("20 40000").await;
+        tab.so_far().await;
+        lazy.push(tab);
+        let bytes = kit.hub().page_bytes();
+        assert!(bytes <= limits.all_bytes, "{bytes}");
+        assert_eq!(page.push("n", &1_u64), 1);
+        assert_eq!(bystander.so_far().await, numbers([1]));
+    }
+    let mut resets = 0;
+    for tab in &mut lazy {
+        let got = tab.so_far().await;
+        resets += usize::from(got.contains(&Got::Reset("overflow".to_owned())));
+    }
+    assert!(resets > 0);
+}
+
+/// A page of a new visitor that is begun from this address.
+async fn from_address(kit: &TestKit, address: SocketAddr) -> (Tab, Result<(), (u16, String)>) {
+    let visitor = kit.visitor().await;
+    let page = visitor.page();
+    let mut tab = Tab::of(kit, &visitor, "/flood", &page);
+    PEER.set(address);
+    tab.knock = |knock| knock.peer(PEER.get());
+    let connected = tab.connect().await;
+    (tab, connected)
+}
+
+thread_local! {
+    /// The address of the next client of this test.
+    static PEER: std::cell::Cell<SocketAddr> =
+        const { std::cell::Cell::new(SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1)) };
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_address_has_only_so_many_pages() {
+    let kit = kit_of(PageLimits {
+        per_address: 2,
+        ..PageLimits::DEFAULT
+    });
+    let here: SocketAddr = "203.0.113.7:4711".parse().unwrap();
+    let (mut first, connected) = from_address(&kit, here).await;
+    assert_eq!(connected, Ok(()));
+    let (_second, connected) = from_address(&kit, here).await;
+    assert_eq!(connected, Ok(()));
+    let (_, connected) = from_address(&kit, here).await;
+    let refused = (429, "this address has too many pages".to_owned());
+    assert_eq!(connected, Err(refused));
+    // Others have their own.
+    let (_other, connected) = from_address(&kit, "203.0.113.8:1".parse().unwrap()).await;
+    assert_eq!(connected, Ok(()));
+    for port in 1..=4 {
+        let neighbour = SocketAddr::new("10.0.0.1".parse().unwrap(), port);
+        let (tab, connected) = from_address(&kit, neighbour).await;
+        assert_eq!(connected, Ok(()), "it may be a proxy");
+        drop(tab);
+    }
+    // One without a connection gives way.
+    let count = kit.hub().page_count();
+    first.cut().await;
+    let (_third, connected) = from_address(&kit, here).await;
+    assert_eq!(connected, Ok(()));
+    assert_eq!(kit.hub().page_count(), count);
+    PEER.set(here);
+    let (status, _) = first.connect().await.unwrap_err();
+    assert_eq!(
+        status, 429,
+        "it has ended, and there is no room for another"
+    );
+}

@@ -1,0 +1,211 @@
+//! The queue against a simple reference: random sizes, acknowledgements, pushes and cuts.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LIMITS: PageLimits = PageLimits {
+    messages: 12,
+    bytes: 4096,
+    ..PageLimits::DEFAULT
+};
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// Someone pushes a text of so many bytes.
+    Push(usize),
+    /// The handler sends a text of so many bytes, if it fits.
+    Write(usize),
+    /// The socket is given what may be on its way.
+    Give,
+    /// The page acknowledges so many of the messages that it has got.
+    Ack(u64),
+    /// The connection is lost with this many messages; the page comes back.
+    Cut(u64),
+    /// The page claims what it was never sent.
+    Lie,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let size = prop_oneof![4 => 0..100_usize, 2 => 100..2_000_usize, 1 => 2_000..20_000_usize];
+    prop_oneof![
+        4 => size.clone().prop_map(Act::Push),
+        8 => size.prop_map(Act::Write),
+        6 => Just(Act::Give),
+        6 => (0..6_u64).prop_map(Act::Ack),
+        2 => (0..6_u64).prop_map(Act::Cut),
+        1 => Just(Act::Lie),
+    ]
+}
+
+/// The reference: every message that is kept, and nothing that could be computed.
+#[derive(Default)]
+struct Reference {
+    /// Offset, bytes, and what counts of them.
+    kept: Vec<(u64, usize, usize)>,
+    last: u64,
+    /// The largest offset that any socket was given.
+    most: u64,
+    /// The offset that the page has got.
+    got: u64,
+    resets: u32,
+}
+
+impl Reference {
+    fn fits(&self, bytes: usize, messages_left: usize, bytes_left: usize) -> bool {
+        let counted: usize = self.kept.iter().map(|(.., counted)| counted).sum();
+        self.kept.is_empty()
+            || (self.kept.len() < LIMITS.messages - messages_left
+                && counted + bytes <= LIMITS.bytes - bytes_left)
+    }
+
+    fn add(&mut self, bytes: usize, counted: usize) {
+        self.last += 1;
+        self.kept.push((self.last, bytes, counted));
+    }
+
+    fn ack(&mut self, offset: u64) {
+        self.kept.retain(|(kept, ..)| *kept > offset);
+    }
+}
+
+struct Both {
+    queue: Queue,
+    reference: Reference,
+}
+
+impl Both {
+    fn act(&mut self, act: Act) {
+        let Self { queue, reference } = self;
+        match act {
+            Act::Push(size) => {
+                let push = Push::text(&"x".repeat(size));
+                let bytes = cost(&push);
+                let fits = reference.fits(bytes, 0, 0);
+                assert_eq!(queue.fits(bytes, Source::Others, &LIMITS), fits);
+                queue.push(Parcel::for_one(&push), Source::Others, &LIMITS);
+                reference.add(bytes, bytes);
+                if !fits {
+                    reference.kept.clear();
+                    reference.most = reference.last;
+                }
+            }
+            Act::Write(size) => {
+                let push = Push::text(&"x".repeat(size));
+                let bytes = cost(&push);
+                let counted = bytes.min(LIMITS.bytes / 2);
+                let fits = reference.fits(counted, 3, LIMITS.bytes / 4);
+                assert_eq!(queue.fits(bytes, Source::Handler, &LIMITS), fits);
+                if !fits {
+                    return;
+                }
+                queue.push(Parcel::for_one(&push), Source::Handler, &LIMITS);
+                reference.add(bytes, counted);
+                assert_eq!(queue.last(), reference.last);
+                // A push of others never overflows a queue that the handler has just added to.
+                if queue.items.len() > 1 {
+                    assert!(queue.fits(LIMITS.bytes / 4, Source::Others, &LIMITS));
+                }
+            }
+            Act::Give => self.give(),
+            Act::Ack(count) => {
+                let offset = reference.got.saturating_sub(count);
+                let offset = queue.check(offset).expect("what was sent");
+                reference.ack(offset.0);
+                queue.ack(offset);
+            }
+            Act::Cut(lost) => {
+                reference.got = reference.got.saturating_sub(lost);
+                let base = reference
+                    .kept
+                    .first()
+                    .map_or(reference.last, |(it, ..)| it - 1);
+                let gap = queue.resume(queue.check(reference.got).expect("what was sent"));
+                assert_eq!(gap.is_some(), reference.got < base);
+                reference.ack(reference.got);
+                reference.got = queue.base();
+            }
+            Act::Lie => assert_eq!(queue.check(reference.most + 1), Err(FromTheFuture)),
+        }
+    }
+
+    fn give(&mut self) {
+        let Self { queue, reference } = self;
+        while let Some(next) = queue.next() {
+            match next {
+                Next::Reset(base) => {
+                    assert!(base >= reference.got);
+                    reference.got = base;
+                    reference.resets += 1;
+                }
+                Next::Message(frame) => {
+                    let next = reference.got + 1;
+                    let kept = reference.kept.iter().find(|(offset, ..)| *offset == next);
+                    let (_, bytes, _) = kept.expect("a message that is kept, in order");
+                    assert!(frame.len() > bytes - OVERHEAD);
+                    reference.got = next;
+                    reference.most = reference.most.max(next);
+                }
+            }
+            queue.given();
+        }
+    }
+
+    fn check(&self) {
+        let Self { queue, reference } = self;
+        let counted: usize = queue.items.iter().map(|item| item.counted).sum();
+        assert_eq!(queue.counted, counted);
+        assert_eq!(queue.items.len(), reference.kept.len());
+        assert_eq!(queue.last(), reference.last);
+        assert_eq!(queue.ever_sent, reference.most);
+        let sent = usize::try_from(queue.sent - queue.base).unwrap();
+        let on_the_way = queue.items.iter().take(sent);
+        let in_flight: usize = on_the_way.map(Item::cost).sum();
+        assert_eq!(queue.in_flight, in_flight);
+        let bytes: usize = reference.kept.iter().map(|(_, bytes, _)| bytes).sum();
+        assert_eq!(queue.held.bytes(), bytes);
+        assert_eq!(queue.held.budget().used(), bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn the_queue_does_as_its_reference(acts in prop::collection::vec(act(), 1..120)) {
+        let mut both = Both { queue: Queue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        for act in acts {
+            both.act(act);
+            both.check();
+        }
+        // A page that acknowledges gets everything in the end, and leaves room for any message.
+        while !both.queue.is_empty() || both.queue.next().is_some() {
+            both.give();
+            both.act(Act::Ack(0));
+            both.check();
+        }
+        prop_assert!(both.queue.fits(usize::MAX / 2, Source::Handler, &LIMITS));
+        prop_assert_eq!(both.queue.counted, 0);
+    }
+
+    /// Whatever the sizes, and however fast the handler is: a page that acknowledges what it
+    /// gets loses nothing.
+    #[test]
+    fn a_handler_that_waits_for_room_never_causes_a_reset(
+        sizes in prop::collection::vec((0..20_000_usize, 0..800_usize), 1..60),
+    ) {
+        let mut both = Both { queue: Queue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        for (written, pushed) in sizes {
+            let push = Push::text(&"x".repeat(written));
+            while !both.queue.fits(cost(&push), Source::Handler, &LIMITS) {
+                both.act(Act::Give);
+                both.act(Act::Ack(0));
+            }
+            both.act(Act::Write(written));
+            both.act(Act::Push(pushed));
+        }
+        both.act(Act::Give);
+        prop_assert_eq!(both.reference.resets, 0);
+    }
+}

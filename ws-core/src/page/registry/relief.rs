@@ -1,0 +1,61 @@
+//! Drops queues when all pages together hold more than they may.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Pages;
+use crate::thinned::Thinned;
+
+/// Whether a call drops queues at the moment, and how many were dropped.
+#[derive(Default)]
+pub(super) struct Relief {
+    runs: AtomicBool,
+    dropped: Thinned,
+}
+
+impl Pages {
+    /// Bytes that wait for all pages.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queued.used()
+    }
+
+    /// Drops the largest queues while pages hold more than they may; their pages get a reset.
+    /// Called after messages were added, without any lock held.
+    pub(crate) fn relieve(&self) {
+        // Again: other calls may have left their work to this one.
+        while self.queued.is_over() && !self.relief.runs.swap(true, Ordering::Acquire) {
+            let dropped = self.drop_heaviest();
+            self.relief.runs.store(false, Ordering::Release);
+            let lines = (0..dropped).filter_map(|_| self.relief.dropped.count());
+            if let Some(queues) = lines.last() {
+                tracing::warn!(
+                    queues,
+                    limit = "PageLimits::all_bytes",
+                    "the queues of all pages exceeded their limit; the largest were dropped, \
+                     and their pages get a reset"
+                );
+            }
+            if dropped == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Returns how many queues were dropped.
+    fn drop_heaviest(&self) -> usize {
+        let streams: Vec<_> = self.known().pages.values().cloned().collect();
+        let weighed = streams
+            .iter()
+            .filter_map(|stream| Some((stream.weight()?, stream)));
+        let mut heaviest: Vec<_> = weighed.collect();
+        heaviest.sort_by_key(|(weight, _)| *weight);
+        let mut dropped = 0;
+        for (_, stream) in heaviest {
+            if self.queued.is_relieved() {
+                break;
+            }
+            self.then(stream, stream.overflow());
+            dropped += 1;
+        }
+        dropped
+    }
+}

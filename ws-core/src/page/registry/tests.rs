@@ -1,0 +1,190 @@
+//! Pages that come and go, and what is counted of them.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::Message;
+use crate::page::stream::tests::{fake_socket, run};
+use crate::session::Sessions;
+
+const LIMITS: PageLimits = PageLimits {
+    messages: 20,
+    bytes: 4_000,
+    all_bytes: 10_000,
+    per_session: 3,
+    ..PageLimits::DEFAULT
+};
+
+fn new_pages(limits: PageLimits) -> Arc<Pages> {
+    Pages::new(limits, 1, "z_pid".to_owned())
+}
+
+#[tokio::test]
+async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behind() {
+    let sessions = Sessions::default();
+    let (session, _) = sessions.begin().await.unwrap();
+    let pages = new_pages(PageLimits::DEFAULT);
+    let address = "203.0.113.7".parse().ok();
+    let stream = pages.open(&"page".into(), &session, address).unwrap();
+    let user = Some("ada".to_owned());
+    let (renewed, _) = sessions.renew(&session, user).await.unwrap();
+    let (before, then) = stream.adopt(&renewed).unwrap();
+    // It ends, and only then is it known where it went.
+    pages.end(&stream, &Close::GOING_AWAY);
+    pages.moved(&stream, &before, &renewed);
+    pages.then(&stream, then);
+    assert!(pages.known().is_empty());
+    assert_eq!(pages.count_of_user("ada"), 0);
+}
+
+#[tokio::test]
+async fn what_goes_to_many_pages_counts_once() {
+    let sessions = Sessions::default();
+    let pages = new_pages(LIMITS);
+    for number in 0..20 {
+        let (session, _) = sessions.begin().await.unwrap();
+        let id = number.to_string().into();
+        pages.open(&id, &session, None).unwrap();
+    }
+    let push = Push::text(&"x".repeat(1_000));
+    assert_eq!(pages.push_to_all(&push), 20);
+    let each = 64;
+    assert_eq!(pages.bytes(), push.tail().len() + 20 * each);
+    assert_eq!(pages.push_to_all(&push), 20);
+    assert_eq!(pages.bytes(), 2 * (push.tail().len() + 20 * each));
+}
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Open(u8),
+    PushTo(u8, usize),
+    PushToAll(usize),
+    Attach(u8),
+    Ack(u8),
+    Detach(u8),
+    Hear(u8, usize),
+    End(u8),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let page = 0..6_u8;
+    prop_oneof![
+        4 => page.clone().prop_map(Act::Open),
+        8 => (page.clone(), 0..3_000_usize).prop_map(|(page, size)| Act::PushTo(page, size)),
+        4 => (0..3_000_usize).prop_map(Act::PushToAll),
+        3 => page.clone().prop_map(Act::Attach),
+        5 => page.clone().prop_map(Act::Ack),
+        2 => page.clone().prop_map(Act::Detach),
+        3 => (page.clone(), 0..300_usize).prop_map(|(page, size)| Act::Hear(page, size)),
+        1 => page.prop_map(Act::End),
+    ]
+}
+
+struct Server {
+    pages: Arc<Pages>,
+    sessions: Vec<Session>,
+    sockets: HashMap<u8, ConnectionId>,
+}
+
+impl Server {
+    fn act(&mut self, act: Act) {
+        let id = |page: u8| -> Arc<str> { page.to_string().into() };
+        let session = |page: u8| &self.sessions[usize::from(page % 2)];
+        let pages = &self.pages;
+        match act {
+            Act::Open(page) => {
+                let _ = pages.open(&id(page), session(page), None);
+            }
+            Act::PushTo(page, size) => {
+                let push = Push::text(&"x".repeat(size));
+                pages.push_to(&id(page), session(page), &push);
+            }
+            Act::PushToAll(size) => {
+                pages.push_to_all(&Push::text(&"x".repeat(size)));
+            }
+            Act::Attach(page) => {
+                let Some(stream) = pages.find(&id(page)) else {
+                    return;
+                };
+                let socket = fake_socket();
+                let standing = Standing {
+                    position: None,
+                    client: None,
+                };
+                pages
+                    .attach(&stream, session(page), 1, standing, &socket)
+                    .unwrap();
+                self.sockets.insert(page, socket.id());
+            }
+            Act::Ack(page) => self.with_socket(page, |stream, socket| {
+                let _ = pages.ack(stream, socket, stream.last_sent());
+            }),
+            Act::Detach(page) => self.with_socket(page, |stream, socket| {
+                pages.detach(stream, socket, false);
+            }),
+            Act::Hear(page, size) => self.with_socket(page, |stream, socket| {
+                if !stream.has_handler() {
+                    let feed = pages.new_feed();
+                    stream.set_handler(feed, session(page), 1).unwrap();
+                }
+                let message = Message::text("x".repeat(size));
+                stream.accept(socket, stream.last_accepted() + 1, &message);
+            }),
+            Act::End(page) => {
+                if let Some(stream) = pages.find(&id(page)) {
+                    pages.end(&stream, &Close::NORMAL);
+                }
+            }
+        }
+    }
+
+    fn with_socket(&self, page: u8, act: impl FnOnce(&Arc<Stream>, ConnectionId)) {
+        let stream = self.pages.find(&page.to_string());
+        if let (Some(stream), Some(socket)) = (stream, self.sockets.get(&page)) {
+            act(&stream, *socket);
+        }
+    }
+
+    fn check(&self) {
+        let streams: Vec<_> = self.pages.known().pages.values().cloned().collect();
+        let held: Vec<_> = streams.iter().map(|stream| stream.held()).collect();
+        let own: usize = held.iter().map(|held| held.own).sum();
+        let shared: HashMap<_, _> = held.iter().flat_map(|held| held.shared.clone()).collect();
+        let queued = own + shared.values().sum::<usize>();
+        assert_eq!(self.pages.queued.used(), queued);
+        let fed: usize = held.iter().map(|held| held.fed).sum();
+        assert_eq!(self.pages.fed.used(), fed);
+        assert!(queued <= LIMITS.all_bytes);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn the_bytes_of_all_pages_are_counted_exactly_and_stay_below_their_limit(
+        acts in prop::collection::vec(act(), 1..120),
+    ) {
+        run(async {
+            let sessions = Sessions::default();
+            let mut server = Server {
+                pages: new_pages(LIMITS),
+                sessions: vec![sessions.begin().await.unwrap().0, sessions.begin().await.unwrap().0],
+                sockets: HashMap::new(),
+            };
+            for act in acts {
+                server.act(act);
+                server.check();
+            }
+            let Server { pages, .. } = server;
+            let all: Vec<_> = pages.known().pages.values().cloned().collect();
+            for stream in all {
+                pages.end(&stream, &Close::NORMAL);
+            }
+            assert_eq!((pages.queued.used(), pages.fed.used()), (0, 0));
+        });
+    }
+}

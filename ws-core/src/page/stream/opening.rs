@@ -1,0 +1,85 @@
+//! One `init` of a page's handler at a time.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::Refusal;
+use crate::session::Session;
+
+/// Lets one socket of a page at a time run `init` of the page's handler. Those that wait for it
+/// share its outcome: the handler, or the refusal.
+#[derive(Default)]
+pub(crate) struct Opening {
+    turn: tokio::sync::Mutex<()>,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    last: Option<Box<(Session, Refusal)>>,
+}
+
+/// A socket that wants to run `init`, or to get its outcome.
+pub(crate) struct Waiting<'o> {
+    opening: &'o Opening,
+    session: &'o Session,
+    /// Failures before it came.
+    before: u64,
+}
+
+/// The turn of one socket; dropping it ends the turn.
+pub(crate) struct Turn<'o> {
+    opening: &'o Opening,
+    _turn: tokio::sync::MutexGuard<'o, ()>,
+}
+
+impl Opening {
+    /// Registers a socket of this session that needs the handler.
+    pub(crate) fn come<'o>(&'o self, session: &'o Session) -> Waiting<'o> {
+        Waiting {
+            opening: self,
+            session,
+            before: self.failures().count,
+        }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'o> Waiting<'o> {
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the `init` that it has waited for, if that was of the same session; 503
+    /// when its time is over.
+    pub(crate) async fn turn(self, by: Instant) -> Result<Turn<'o>, Refusal> {
+        let turn = timeout_at(by, self.opening.turn.lock()).await;
+        let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
+        let failures = self.opening.failures();
+        if failures.count > self.before
+            && let Some((session, refusal)) = failures.last.as_deref()
+            && session == self.session
+        {
+            return Err(refusal.clone());
+        }
+        drop(failures);
+        Ok(Turn {
+            opening: self.opening,
+            _turn: turn,
+        })
+    }
+}
+
+impl Turn<'_> {
+    /// `init` was refused, for this session: those that wait for it are refused too.
+    pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
+        let mut failures = self.opening.failures();
+        failures.count += 1;
+        failures.last = Some(Box::new((session.clone(), refusal.clone())));
+    }
+}

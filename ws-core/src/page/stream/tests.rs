@@ -1,0 +1,355 @@
+//! A stream with sockets that keep what they get, and a handler that waits.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Wake, Waker};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::message::Message;
+use crate::session::Sessions;
+
+const LIMITS: PageLimits = PageLimits {
+    messages: 8,
+    bytes: 4096,
+    ..PageLimits::DEFAULT
+};
+
+const ROUTE: usize = 1;
+
+struct FakeSocket {
+    id: ConnectionId,
+    outbox: Outbox,
+}
+
+/// A socket whose client reads nothing.
+pub(in crate::page) fn fake_socket() -> Arc<dyn PageSocket> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    Arc::new(FakeSocket {
+        id: ConnectionId::new(LAST.fetch_add(1, Ordering::Relaxed) + 1),
+        outbox: Outbox::new(usize::MAX / 2, usize::MAX / 2),
+    })
+}
+
+impl PageSocket for FakeSocket {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn close_page(&self, _: &Close) {}
+
+    fn want_room(&self) {}
+}
+
+/// What a stream holds, as its budgets should have counted it.
+pub(in crate::page) struct Held {
+    /// Bytes of the queue that are its own.
+    pub(in crate::page) own: usize,
+    /// Messages for many pages, and their bytes.
+    pub(in crate::page) shared: Vec<(usize, usize)>,
+    /// Bytes that wait for the handler.
+    pub(in crate::page) fed: usize,
+}
+
+impl Stream {
+    pub(in crate::page) fn held(&self) -> Held {
+        let state = self.lock();
+        let (own, shared) = state.queue.parcels();
+        let fed = state.feed.as_ref().map_or(0, |feed| feed.weight());
+        Held { own, shared, fed }
+    }
+
+    pub(in crate::page) fn last_sent(&self) -> u64 {
+        self.lock().queue.last_sent()
+    }
+
+    pub(in crate::page) fn last_accepted(&self) -> u64 {
+        self.lock().accepted
+    }
+}
+
+/// A stream, and the session that it belongs to.
+struct Fixture {
+    stream: Stream,
+    session: Session,
+    sessions: Sessions,
+    budget: Arc<Budget>,
+}
+
+pub(in crate::page) fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let sessions = Sessions::default();
+        let (session, _) = sessions.begin().await.unwrap();
+        let budget = Budget::new(LIMITS.all_bytes);
+        Self {
+            stream: Stream::new("page".into(), session.clone(), LIMITS, &budget).unwrap(),
+            budget,
+            session,
+            sessions,
+        }
+    }
+
+    /// A socket of this script, which knows no epoch.
+    fn attach(&self, client: u64) -> ConnectionId {
+        let socket = fake_socket();
+        let standing = Standing {
+            position: None,
+            client: Some(client),
+        };
+        let attached = self.stream.attach(&self.session, ROUTE, standing, &socket);
+        attached.unwrap();
+        socket.id()
+    }
+
+    /// Gives the page a handler.
+    fn with_handler(&self) -> Arc<Feed> {
+        let feed = Arc::new(Feed::new(LIMITS.bytes, &self.budget));
+        let set = self.stream.set_handler(feed.clone(), &self.session, ROUTE);
+        set.unwrap();
+        feed
+    }
+}
+
+#[test]
+fn what_was_taken_of_an_earlier_script_is_never_seen_of_the_next() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let (stream, feed) = (&fixture.stream, fixture.with_handler());
+        let first = fixture.attach(1);
+        let hello = Message::text("hello");
+        assert_eq!(stream.accept(first, 1, &hello), Accepted::Fed);
+        let mut bytes = [0; 64];
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
+            panic!("a message waits");
+        };
+        // The next script comes between the handler's taking and its saying so.
+        let second = fixture.attach(2);
+        stream.saw(taken.last.expect("a whole message"));
+        assert_eq!(stream.lock().seen, 0);
+        assert!(!stream.lock().seen_due);
+        // Its own first message has the same id, and is seen when it is taken.
+        assert_eq!(stream.accept(second, 1, &hello), Accepted::Fed);
+        let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
+            panic!("a message waits");
+        };
+        stream.saw(taken.last.expect("a whole message"));
+        assert_eq!(stream.lock().seen, 1);
+    });
+}
+
+#[test]
+fn scripts_that_change_while_the_handler_takes_messages_never_see_more_than_they_sent() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let (stream, feed) = (&fixture.stream, fixture.with_handler());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut bytes = [0; 64];
+                let mut cx = Context::from_waker(Waker::noop());
+                while !done.load(Ordering::Relaxed) {
+                    if let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes)
+                        && let Some(last) = taken.last
+                    {
+                        stream.saw(last);
+                    }
+                }
+            });
+            for client in 0..2_000 {
+                let socket = fixture.attach(client);
+                let sent = client % 3;
+                for id in 1..=sent {
+                    stream.accept(socket, id, &Message::text("x"));
+                    assert!(stream.lock().seen <= id, "{client}");
+                }
+                assert!(stream.lock().seen <= sent, "{client}");
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    });
+}
+
+#[test]
+fn a_socket_that_is_refused_changes_nothing() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let stream = &fixture.stream;
+        let socket = fixture.attach(1);
+        assert_eq!(stream.accept(socket, 1, &Message::text("x")), Accepted::New);
+        let epoch = stream.epoch();
+        for position in [epoch, epoch.wrapping_add(1)] {
+            let standing = Standing {
+                position: Some(Position {
+                    epoch: Epoch::Ours(position),
+                    offset: 99_999,
+                }),
+                client: (position != epoch).then_some(2),
+            };
+            let refused = stream.attach(&fixture.session, ROUTE, standing, &fake_socket());
+            assert_eq!(refused.err(), Some(AttachError::FromTheFuture));
+        }
+        assert_eq!(stream.epoch(), epoch);
+        let next = stream.accept(socket, 2, &Message::text("y"));
+        assert_eq!(next, Accepted::New, "the connection goes on");
+    });
+}
+
+/// Whether it was woken.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What happens next to a stream.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// The handler writes, or tries again.
+    Write(usize),
+    Push(usize),
+    /// The page acknowledges some of what it was sent.
+    Ack(u64),
+    /// A socket of this script comes.
+    Attach(u64),
+    Detach,
+    /// A logon takes the page.
+    Adopt,
+    /// All pages together hold too much.
+    Overflow,
+    /// The handler closes, with so many messages before it.
+    Finish(usize),
+    End,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        24 => (0..6_000_usize).prop_map(Act::Write),
+        12 => (0..2_000_usize).prop_map(Act::Push),
+        16 => (0..4_u64).prop_map(Act::Ack),
+        6 => (0..3_u64).prop_map(Act::Attach),
+        2 => Just(Act::Detach),
+        1 => Just(Act::Adopt),
+        1 => Just(Act::Overflow),
+        1 => (0..3_usize).prop_map(Act::Finish),
+        1 => Just(Act::End),
+    ]
+}
+
+/// A stream whose handler waits from time to time.
+struct Waiting {
+    fixture: Fixture,
+    socket: Option<ConnectionId>,
+    flag: Arc<Flag>,
+    /// What the handler waits with.
+    held: Option<Push>,
+}
+
+impl Waiting {
+    async fn act(&mut self, act: Act) {
+        let text = |size: usize| Push::text(&"x".repeat(size));
+        let stream = &self.fixture.stream;
+        match act {
+            Act::Write(size) => {
+                let push = self.held.take().unwrap_or_else(|| text(size));
+                self.flag = Arc::default();
+                let waker = Waker::from(self.flag.clone());
+                if stream
+                    .poll_push(&Context::from_waker(&waker), &push)
+                    .is_pending()
+                {
+                    self.held = Some(push);
+                }
+            }
+            Act::Push(size) => {
+                stream.push(&text(size));
+            }
+            Act::Ack(less) => {
+                let sent = stream.lock().queue.last().saturating_sub(less);
+                if let Some(socket) = self.socket {
+                    // One of the future is refused, and changes nothing.
+                    let _ = stream.ack(socket, sent);
+                }
+            }
+            Act::Attach(client) => {
+                if !stream.has_ended() {
+                    self.socket = Some(self.fixture.attach(client));
+                }
+            }
+            Act::Detach => {
+                if let Some(socket) = self.socket.take() {
+                    stream.detach(socket, false);
+                }
+            }
+            Act::Adopt => {
+                let renewed = self
+                    .fixture
+                    .sessions
+                    .renew(&self.fixture.session, None)
+                    .await;
+                self.fixture.session = renewed.unwrap().0;
+                self.fixture.stream.adopt(&self.fixture.session);
+            }
+            Act::Overflow => {
+                stream.overflow();
+            }
+            Act::Finish(count) => {
+                for _ in 0..count {
+                    stream.append(&text(1_000));
+                }
+                stream.finish(&Close::NORMAL);
+            }
+            Act::End => {
+                stream.end(&Close::GOING_AWAY);
+            }
+        }
+    }
+
+    /// A handler that could continue was woken.
+    fn check(&self) {
+        let Some(held) = &self.held else { return };
+        let state = self.fixture.stream.lock();
+        let open = !state.ended && !state.closing && state.ending.is_none();
+        let fits = state.queue.fits(cost(held), Source::Handler, &LIMITS);
+        let waits = open && state.socket.is_some() && !fits;
+        drop(state);
+        let woken = self.flag.0.load(Ordering::Relaxed);
+        assert!(woken || waits, "a handler that could continue waits");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_handler_that_waits_is_woken_whenever_it_could_continue(
+        acts in prop::collection::vec(act(), 1..80),
+    ) {
+        run(async {
+            let mut waiting = Waiting {
+                fixture: Fixture::new().await,
+                socket: None,
+                flag: Arc::default(),
+                held: None,
+            };
+            for act in acts {
+                waiting.act(act).await;
+                waiting.check();
+            }
+        });
+    }
+}
