@@ -56,11 +56,13 @@ use crate::session::Sessions;
 
 mod built;
 mod client;
+mod page;
 mod pipe;
 pub mod stores;
 mod visitor;
 
 pub use client::{Received, TestClient};
+pub use page::{Acks, Gap, PageKnock, PageReceived, TestPage};
 pub use visitor::TestVisitor;
 
 use pipe::Pipe;

@@ -12,6 +12,7 @@ use crate::tab::{Got, Tab, event};
 mod bad_input;
 mod blocking;
 mod handlers;
+mod kit;
 mod memory;
 mod random;
 mod scopes;

@@ -13,7 +13,7 @@ use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 use crate::socket::{Sender, Socket};
 
 /// The mask of every frame that the client sends. Any mask will do in a test.
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The largest message that a test's client takes, in bytes.
 const MOST: usize = 64 * 1024 * 1024;
@@ -53,6 +53,11 @@ impl TestClient {
             decoder,
             received: VecDeque::new(),
         }
+    }
+
+    /// The network to the server.
+    pub(super) fn pipe(&self) -> &Pipe {
+        &self.pipe
     }
 
     /// Sends one message in one frame.

@@ -1,0 +1,443 @@
+//! A page in a browser's tab, for tests without a browser.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Knock, TestKit, TestVisitor};
+use crate::call::{Answer, CallId};
+use crate::close::CloseCode;
+use crate::error::Refusal;
+use crate::message::Message;
+use crate::page::{PAGE_PROTOCOL, Page};
+
+mod inbox;
+mod link;
+mod script;
+
+pub use inbox::{Gap, PageReceived};
+pub use script::Acks;
+
+use link::Link;
+use script::Script;
+
+/// A test waits at most so long for something to arrive: 60 seconds of tokio's time.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Every page runs a script of its own.
+static SCRIPTS: AtomicU64 = AtomicU64::new(1);
+
+/// What is done with each handshake of a page.
+type EachKnock = Arc<dyn Fn(Knock) -> Knock + Send + Sync>;
+
+impl TestKit {
+    /// A page that connects to the route of this path: to [`PageStream`](crate::stream::PageStream)
+    /// or to a handler with `attach: page`. It speaks the page protocol as the browser's client
+    /// does: see [`TestPage`].
+    pub fn page(&self, path: &str) -> PageKnock {
+        PageKnock {
+            kit: self.clone(),
+            path: path.to_owned(),
+            visitor: None,
+            page: None,
+            each: Arc::new(|knock| knock),
+        }
+    }
+}
+
+/// A page that is about to connect: what [`TestKit::page`] returns.
+#[must_use = "it connects with `connect`"]
+pub struct PageKnock {
+    kit: TestKit,
+    path: String,
+    visitor: Option<TestVisitor>,
+    page: Option<Page>,
+    each: EachKnock,
+}
+
+impl fmt::Debug for PageKnock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageKnock")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PageKnock {
+    /// Sets the visitor whose page it is. Without it a new visitor comes, who has not logged on.
+    pub fn visitor(mut self, visitor: &TestVisitor) -> Self {
+        self.visitor = Some(visitor.clone());
+        self
+    }
+
+    /// Sets the page, which was rendered for the visitor before. Without it the page is rendered
+    /// by [`connect`](Self::connect).
+    pub fn page(mut self, page: &Page) -> Self {
+        self.page = Some(page.clone());
+        self
+    }
+
+    /// Changes each handshake of the page, the first one and those of
+    /// [`reconnect`](TestPage::reconnect): its headers, its address, its network.
+    pub fn each(mut self, change: impl Fn(Knock) -> Knock + Send + Sync + 'static) -> Self {
+        self.each = Arc::new(change);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of admission or of `init`; 404 if no route has the path.
+    ///
+    /// # Panics
+    ///
+    /// If the kit has no table.
+    pub async fn connect(self) -> Result<TestPage, Refusal> {
+        let visitor = match self.visitor {
+            Some(visitor) => visitor,
+            None => self.kit.visitor().await,
+        };
+        let rendered = self.page.unwrap_or_else(|| visitor.page());
+        let client = SCRIPTS.fetch_add(1, Ordering::Relaxed);
+        let mut page = TestPage {
+            script: Arc::new(Script::new(rendered.epoch())),
+            kit: self.kit,
+            path: self.path,
+            visitor,
+            page: rendered,
+            client,
+            each: self.each,
+            link: None,
+            last_call: 0,
+        };
+        page.reconnect().await?;
+        Ok(page)
+    }
+}
+
+/// A page in a tab, over any number of connections, in memory.
+///
+/// It behaves as the browser's client: it acknowledges what it gets, also while the test waits
+/// for something else, sends again what the server has not seen, and goes on where it was when
+/// it [reconnects](Self::reconnect). A test reads what reached the page, in order, each message
+/// once.
+///
+/// Its methods panic if something else happens than the test expects, and say what. One that
+/// waits gives up after a minute of tokio's time; under
+/// `#[tokio::test(start_paused = true)]` that takes no time.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::testkit::{Gap, TestKit};
+///
+/// /// Counts the messages of a page, over all of its connections.
+/// struct Counter(u32);
+///
+/// #[ws_handler]
+/// impl Counter {
+///     fn init() -> Self {
+///         Counter(0)
+///     }
+///
+///     fn message(&mut self, text: String) -> String {
+///         self.0 += 1;
+///         format!("{}: {text}", self.0)
+///     }
+/// }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     counter: "/counter" => Counter { attach: page };
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+/// let ada = kit.user("ada").await;
+/// let mut page = kit.page("/counter").visitor(&ada).connect().await.unwrap();
+/// page.send("one").await;
+/// assert_eq!(page.text().await, "1: one");
+///
+/// page.cut().await;
+/// page.send("two").await;
+/// kit.hub().user("ada").push("news", &7);
+/// page.reconnect().await.unwrap();
+/// assert_eq!(page.event::<u32>("news").await, 7);
+/// assert_eq!(page.text().await, "2: two");
+///
+/// // A page that is away for too long ends, and its handler with it.
+/// page.cut().await;
+/// tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+/// page.reconnect().await.unwrap();
+/// assert_eq!(page.reset().await, Gap::Restart);
+/// page.send("three").await;
+/// assert_eq!(page.text().await, "1: three");
+/// # });
+/// ```
+pub struct TestPage {
+    kit: TestKit,
+    path: String,
+    visitor: TestVisitor,
+    page: Page,
+    /// Names the script that runs in the page.
+    client: u64,
+    each: EachKnock,
+    script: Arc<Script>,
+    link: Option<Link>,
+    last_call: u32,
+}
+
+impl fmt::Debug for TestPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestPage")
+            .field("path", &self.path)
+            .field("connected", &self.link.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Its connections.
+impl TestPage {
+    /// Connects again, and goes on where the page was. A connection that is open is cut before.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](PageKnock::connect).
+    ///
+    /// # Panics
+    ///
+    /// If the server does not begin with `welcome`.
+    pub async fn reconnect(&mut self) -> Result<(), Refusal> {
+        self.cut().await;
+        let parameter = self.kit.hub().sessions().page_parameter();
+        let (id, client, position) = (self.page.id(), self.client, self.script.position());
+        let target = format!("{}?{parameter}={id}&client={client}{position}", self.path);
+        let knock = self.kit.open(&target).session(&self.visitor);
+        let knock = knock.header("sec-websocket-protocol", PAGE_PROTOCOL);
+        let client = (self.each)(knock).connect().await?;
+        self.link = Some(Link::begin(client, &self.script).await);
+        Ok(())
+    }
+
+    /// Cuts the connection, with everything that is on its way in either direction.
+    pub async fn cut(&mut self) {
+        if self.link.take().is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Says that the page is closed for good, as a browser does when a tab is closed. The
+    /// server closes the connection.
+    pub async fn bye(&mut self) {
+        self.script.say(r#"{"type":"bye"}"#);
+        tokio::task::yield_now().await;
+    }
+
+    /// Sets how the page acknowledges what it gets.
+    pub fn acks(&mut self, acks: Acks) {
+        self.script.set_acks(acks);
+    }
+
+    /// The visitor has another cookie now, as after a logon: the next
+    /// [`reconnect`](Self::reconnect) sends it.
+    pub fn set_visitor(&mut self, visitor: &TestVisitor) {
+        self.visitor = visitor.clone();
+    }
+
+    /// The page, for pushing to it from the test.
+    pub const fn page(&self) -> &Page {
+        &self.page
+    }
+}
+
+/// What it sends.
+impl TestPage {
+    /// Sends a message, now or when it is connected again.
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        self.script.send(message.into());
+        tokio::task::yield_now().await;
+    }
+
+    /// Sends a value as a text message of JSON.
+    ///
+    /// # Panics
+    ///
+    /// If the value cannot be encoded.
+    pub async fn send_json(&mut self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("a value that can be encoded");
+        self.send(text).await;
+    }
+
+    /// Sends a request ([`Call`](crate::call::Call)) and waits for its answer. What else
+    /// arrives meanwhile is kept.
+    ///
+    /// # Errors
+    ///
+    /// The error that the handler answers with.
+    ///
+    /// # Panics
+    ///
+    /// If the answer is neither an `R` nor an `E`, or there is none.
+    pub async fn try_request<R: DeserializeOwned, E: DeserializeOwned>(
+        &mut self,
+        body: &impl Serialize,
+    ) -> Result<R, E> {
+        self.last_call += 1;
+        let id = CallId::new(self.last_call.into()).expect("a small number");
+        let body = serde_json::to_value(body).expect("a value that can be encoded");
+        self.send_json(&serde_json::json!({"call": id, "body": body}))
+            .await;
+        let text = self.wait(|script| script.take_answer(id)).await;
+        let answer: Answer<R, E> = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error} in the answer {text:?}"));
+        answer.result
+    }
+
+    /// As [`try_request`](Self::try_request), for an answer that is `ok`.
+    ///
+    /// # Panics
+    ///
+    /// If the answer is no `R`, or an error, or there is none.
+    pub async fn request<R: DeserializeOwned>(&mut self, body: &impl Serialize) -> R {
+        let answered: Result<R, serde_json::Value> = self.try_request(body).await;
+        answered.unwrap_or_else(|error| panic!("the answer is an error: {error}"))
+    }
+
+    /// How many messages of the page the server has not seen.
+    pub fn unseen(&self) -> usize {
+        self.script.unseen()
+    }
+
+    /// Takes the messages that were sent in an epoch that has ended, and were not seen: they may
+    /// or may not have been handled, and are not sent again.
+    pub fn unconfirmed(&mut self) -> Vec<Message> {
+        self.script.take_unconfirmed()
+    }
+}
+
+/// What reaches it.
+impl TestPage {
+    /// The next of whatever reaches the page.
+    ///
+    /// # Panics
+    ///
+    /// If nothing arrives within a minute, or the server breaks the protocol.
+    pub async fn receive(&mut self) -> PageReceived {
+        let received = self.wait(Script::take).await;
+        if received.is_end() {
+            self.link = None;
+        }
+        received
+    }
+
+    /// The text of the next message, which is text of the page's handler.
+    ///
+    /// # Panics
+    ///
+    /// If something else arrives.
+    pub async fn text(&mut self) -> String {
+        match self.receive().await {
+            PageReceived::Text(text) => text,
+            other => panic!("expected text, received {other:?}"),
+        }
+    }
+
+    /// As [`text`](Self::text), read as JSON.
+    ///
+    /// # Panics
+    ///
+    /// If something else arrives.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> T {
+        let text = self.text().await;
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+    }
+
+    /// The bytes of the next message, which is a binary one of the page's handler.
+    ///
+    /// # Panics
+    ///
+    /// If something else arrives.
+    pub async fn binary(&mut self) -> Bytes {
+        match self.receive().await {
+            PageReceived::Binary(data) => data,
+            other => panic!("expected a binary message, received {other:?}"),
+        }
+    }
+
+    /// The data of the next message, which is an event of this name.
+    ///
+    /// # Panics
+    ///
+    /// If something else arrives, or the data is no `T`.
+    pub async fn event<T: DeserializeOwned>(&mut self, name: &str) -> T {
+        match self.receive().await {
+            PageReceived::Event(event, data) if event == name => serde_json::from_value(data)
+                .unwrap_or_else(|error| panic!("{error} in the event {name:?}")),
+            other => panic!("expected the event {name:?}, received {other:?}"),
+        }
+    }
+
+    /// Why messages are missing: the next that reaches the page says so.
+    ///
+    /// # Panics
+    ///
+    /// If something else arrives.
+    pub async fn reset(&mut self) -> Gap {
+        match self.receive().await {
+            PageReceived::Reset(gap) => gap,
+            other => panic!("expected a reset, received {other:?}"),
+        }
+    }
+
+    /// The server's Close: its code and text. What is not read yet is passed over.
+    ///
+    /// # Panics
+    ///
+    /// If the connection is lost instead.
+    pub async fn closed(&mut self) -> (CloseCode, String) {
+        loop {
+            match self.receive().await {
+                PageReceived::Closed(code, text) => return (code, text),
+                PageReceived::Lost => panic!("expected a Close, and the connection is lost"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Everything that has reached the page, and was not read yet, when nothing more comes for a
+    /// millisecond.
+    pub async fn so_far(&mut self) -> Vec<PageReceived> {
+        let mut all = Vec::new();
+        let soon = Duration::from_millis(1);
+        while let Ok(received) = tokio::time::timeout(soon, self.receive()).await {
+            all.push(received);
+        }
+        all
+    }
+
+    /// Waits until the script has what is asked for.
+    async fn wait<T>(&self, take: impl Fn(&Script) -> Option<T>) -> T {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let arrived = self.script.arrived.notified();
+                tokio::pin!(arrived);
+                // Registered before the look, so that nothing is missed in between.
+                arrived.as_mut().enable();
+                if let Some(taken) = take(&self.script) {
+                    return taken;
+                }
+                arrived.await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| {
+            let unread = self.script.waiting();
+            panic!("nothing that was waited for arrived within {PATIENCE:?}; unread: {unread:?}")
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! One connection of a page, which is read by a task of its own, as a browser does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::inbox::PageReceived;
+use super::script::{Due, Script};
+use crate::protocol::OpCode;
+use crate::protocol::encoder::encode_masked;
+use crate::testkit::client::{MASK, Received, TestClient};
+use crate::testkit::pipe::Pipe;
+
+/// How long after a message a browser acknowledges it at the latest.
+const ACK_AFTER: Duration = Duration::from_millis(100);
+
+/// A connection of a page; dropping it cuts it.
+pub(super) struct Link {
+    script: Arc<Script>,
+    pipe: Pipe,
+    reader: AbortHandle,
+}
+
+/// Writes to the server, from any task.
+pub(super) struct Writer(Pipe);
+
+impl Writer {
+    pub(super) fn new(pipe: Pipe) -> Self {
+        Self(pipe)
+    }
+
+    pub(super) fn write(&self, text: &str) {
+        let Self(pipe) = self;
+        pipe.write(&encode_masked(OpCode::Text, true, text.as_bytes(), MASK));
+    }
+}
+
+impl Link {
+    /// Reads `welcome`; a task reads what follows.
+    pub(super) async fn begin(mut client: TestClient, script: &Arc<Script>) -> Self {
+        let pipe = client.pipe().clone();
+        let welcome = client.text().await;
+        script.welcome(&welcome, Writer::new(pipe.clone()));
+        let reader = tokio::spawn(read(client, script.clone())).abort_handle();
+        Self {
+            script: script.clone(),
+            pipe,
+            reader,
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.reader.abort();
+        self.script.cut();
+        // A connection that is over has ended in order.
+        if !self.reader.is_finished() {
+            self.pipe.end(true);
+        }
+    }
+}
+
+async fn read(mut client: TestClient, script: Arc<Script>) {
+    let mut ack_at = None;
+    loop {
+        let received = match ack_at {
+            Some(at) => tokio::select! {
+                biased;
+                received = client.receive() => received,
+                () = sleep_until(at) => {
+                    script.acknowledge();
+                    ack_at = None;
+                    continue;
+                }
+            },
+            None => client.receive().await,
+        };
+        match received {
+            Received::Message(message) => {
+                let text = message.as_text().unwrap_or_default();
+                ack_at = match script.receive(text) {
+                    Due::Later => Some(ack_at.unwrap_or_else(|| Instant::now() + ACK_AFTER)),
+                    Due::Nothing => None,
+                };
+            }
+            Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+            Received::Pong(_) => {}
+            Received::Close(code, text) => {
+                client.close(code, "").await;
+                client.end().await;
+                script.ended(PageReceived::Closed(code, text));
+                return;
+            }
+            Received::End => {
+                script.ended(PageReceived::Lost);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! What the script of a page keeps, over its connections.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::inbox::{FromServer, PageReceived};
+use super::link::Writer;
+use crate::call::CallId;
+use crate::message::Message;
+
+/// Messages after which a browser acknowledges at once.
+const ACK_EVERY: u64 = 32;
+
+/// How a page acknowledges what it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Acks {
+    /// As browsers do: every 32nd message, and 100 ms after the last.
+    #[default]
+    Sent,
+    /// Not at all, as a page that has stopped: the server keeps what it has sent.
+    Held,
+}
+
+/// What is left to acknowledge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Due {
+    Nothing,
+    /// Some messages, a moment after the first of them.
+    Later,
+}
+
+/// The page's side of the protocol.
+pub(super) struct Script {
+    state: Mutex<State>,
+    /// Notified when anything has arrived.
+    pub(super) arrived: Notify,
+}
+
+struct State {
+    epoch: Option<String>,
+    /// The last offset that has reached the page.
+    offset: u64,
+    /// The last offset that was acknowledged.
+    acked: u64,
+    acks: Acks,
+    /// What the server has not seen.
+    unseen: VecDeque<(u64, Message)>,
+    last_id: u64,
+    unconfirmed: Vec<Message>,
+    inbox: VecDeque<PageReceived>,
+    /// How the server has broken the protocol.
+    broken: Option<String>,
+    /// The present connection, for writing.
+    writer: Option<Writer>,
+}
+
+impl Script {
+    pub(super) fn new(epoch: Option<String>) -> Self {
+        let state = State {
+            epoch,
+            offset: 0,
+            acked: 0,
+            acks: Acks::Sent,
+            unseen: VecDeque::new(),
+            last_id: 0,
+            unconfirmed: Vec::new(),
+            inbox: VecDeque::new(),
+            broken: None,
+            writer: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            arrived: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the page is, as its handshake says it.
+    pub(super) fn position(&self) -> String {
+        let state = self.lock();
+        let epoch = state.epoch.as_ref();
+        let position = epoch.map(|epoch| format!("&epoch={epoch}&offset={}", state.offset));
+        position.unwrap_or_default()
+    }
+
+    /// The first message of a connection. What the server has not seen is sent again.
+    pub(super) fn welcome(&self, text: &str, writer: Writer) {
+        let Ok(FromServer::Welcome {
+            epoch,
+            offset,
+            seen,
+        }) = FromServer::parse(text)
+        else {
+            panic!("expected a welcome, received {text:?}");
+        };
+        let mut state = self.lock();
+        let same = state.epoch.as_ref().is_none_or(|known| *known == epoch);
+        if !same {
+            // What was sent may have been handled. What never was is sent with a new id.
+            let sent = std::mem::take(&mut state.unseen);
+            let (sent, new): (Vec<_>, Vec<_>) = sent.into_iter().partition(|(id, _)| *id > 0);
+            let sent = sent.into_iter().map(|(_, message)| message);
+            state.unconfirmed.extend(sent);
+            state.unseen.extend(new);
+            state.last_id = 0;
+        }
+        state.epoch = Some(epoch);
+        (state.offset, state.acked) = (offset, offset);
+        state.seen(seen);
+        state.writer = Some(writer);
+        state.flush();
+    }
+
+    /// A message of the server, behind `welcome`. Returns when to acknowledge it.
+    pub(super) fn receive(&self, text: &str) -> Due {
+        let mut state = self.lock();
+        if let Err(broken) = state.receive(text) {
+            state.broken = Some(broken);
+        }
+        let due = state.due();
+        drop(state);
+        self.arrived.notify_waiters();
+        due
+    }
+
+    /// Acknowledges what has reached the page.
+    pub(super) fn acknowledge(&self) {
+        self.lock().acknowledge();
+    }
+
+    pub(super) fn set_acks(&self, acks: Acks) {
+        let mut state = self.lock();
+        state.acks = acks;
+        state.acknowledge();
+    }
+
+    /// The connection is over.
+    pub(super) fn ended(&self, end: PageReceived) {
+        let mut state = self.lock();
+        state.writer = None;
+        state.inbox.push_back(end);
+        drop(state);
+        self.arrived.notify_waiters();
+    }
+
+    /// The test has cut the connection.
+    pub(super) fn cut(&self) {
+        self.lock().writer = None;
+    }
+
+    /// Sends a message to the handler, now or on the next connection.
+    pub(super) fn send(&self, message: Message) {
+        let mut state = self.lock();
+        state.unseen.push_back((0, message));
+        state.flush_new();
+    }
+
+    /// Sends a message of the protocol, if there is a connection.
+    pub(super) fn say(&self, text: &str) {
+        if let Some(writer) = &self.lock().writer {
+            writer.write(text);
+        }
+    }
+
+    pub(super) fn unseen(&self) -> usize {
+        self.lock().unseen.len()
+    }
+
+    pub(super) fn take_unconfirmed(&self) -> Vec<Message> {
+        std::mem::take(&mut self.lock().unconfirmed)
+    }
+
+    /// The next that has reached the page.
+    pub(super) fn take(&self) -> Option<PageReceived> {
+        let mut state = self.lock();
+        let next = state.inbox.pop_front();
+        if let (None, Some(broken)) = (&next, &state.broken) {
+            let broken = broken.clone();
+            drop(state);
+            panic!("the server broke the page protocol: {broken}");
+        }
+        next
+    }
+
+    /// The answer to this request, if it has arrived.
+    pub(super) fn take_answer(&self, id: CallId) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Answered {
+            answer: CallId,
+        }
+
+        let mut state = self.lock();
+        let at = state.inbox.iter().position(|received| match received {
+            PageReceived::Text(text) => {
+                serde_json::from_str(text).is_ok_and(|it: Answered| it.answer == id)
+            }
+            _ => false,
+        })?;
+        match state.inbox.remove(at) {
+            Some(PageReceived::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What has reached the page and was not read.
+    pub(super) fn waiting(&self) -> Vec<PageReceived> {
+        self.lock().inbox.iter().cloned().collect()
+    }
+}
+
+impl State {
+    fn receive(&mut self, text: &str) -> Result<(), String> {
+        let message = match FromServer::parse(text)?.numbered() {
+            Ok((offset, _)) if offset <= self.offset => return Ok(()),
+            Ok((offset, _)) if offset > self.offset + 1 => {
+                return Err(format!("offset {offset} follows {}", self.offset));
+            }
+            Ok((offset, received)) => {
+                self.offset = offset;
+                self.inbox.push_back(received);
+                return Ok(());
+            }
+            Err(other) => other,
+        };
+        match message {
+            FromServer::Reset { why, offset } => {
+                (self.offset, self.acked) = (offset, offset);
+                self.inbox.push_back(PageReceived::Reset(why));
+            }
+            FromServer::Seen { id } => self.seen(id),
+            FromServer::Renewed => self.inbox.push_back(PageReceived::Renewed),
+            FromServer::Welcome { .. } => return Err("a second welcome".to_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets what the server has seen. What was never sent has no id yet.
+    fn seen(&mut self, last: u64) {
+        self.unseen.retain(|(id, _)| *id == 0 || *id > last);
+    }
+
+    /// Sends everything that the server has not seen.
+    fn flush(&mut self) {
+        let sent = self.unseen.iter().filter(|(id, _)| *id > 0);
+        for (id, message) in sent {
+            if let Some(writer) = &self.writer {
+                writer.write(&wire(*id, message));
+            }
+        }
+        self.flush_new();
+    }
+
+    /// Sends what was never sent.
+    fn flush_new(&mut self) {
+        let Some(writer) = &self.writer else { return };
+        for (id, message) in self.unseen.iter_mut().filter(|(id, _)| *id == 0) {
+            self.last_id += 1;
+            *id = self.last_id;
+            writer.write(&wire(*id, message));
+        }
+    }
+
+    fn due(&mut self) -> Due {
+        if self.offset - self.acked >= ACK_EVERY {
+            self.acknowledge();
+        }
+        if self.acks == Acks::Sent && self.acked < self.offset {
+            Due::Later
+        } else {
+            Due::Nothing
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let Some(writer) = self.writer.as_ref().filter(|_| self.acks == Acks::Sent) else {
+            return;
+        };
+        if self.acked < self.offset {
+            self.acked = self.offset;
+            let ack = json!({"type": "ack", "offset": self.acked});
+            writer.write(&ack.to_string());
+        }
+    }
+}
+
+/// A message of the page, as the protocol writes it.
+fn wire(id: u64, message: &Message) -> String {
+    let message = match message {
+        Message::Text(text) => json!({"type": "text", "id": id, "data": &**text}),
+        Message::Binary(data) => json!({"type": "binary", "id": id, "data": BASE64.encode(data)}),
+    };
+    message.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::pipe::{Pipe, ROOM};
+
+    fn welcome(script: &Script, epoch: &str, seen: u64) {
+        let text = json!({"type": "welcome", "epoch": epoch, "offset": 0, "seen": seen});
+        script.welcome(&text.to_string(), Writer::new(Pipe::new(ROOM, true)));
+    }
+
+    #[test]
+    fn messages_that_a_new_epoch_has_not_seen_are_not_sent_again() {
+        let script = Script::new(Some("one".to_owned()));
+        welcome(&script, "one", 0);
+        for text in ["a", "b", "c"] {
+            script.send(Message::text(text));
+        }
+        script.receive(r#"{"type":"seen","id":1}"#);
+        script.cut();
+        script.send(Message::text("d"));
+        assert_eq!(script.unseen(), 3);
+        // The same epoch has seen one more.
+        welcome(&script, "one", 2);
+        assert_eq!(script.unseen(), 2);
+        script.cut();
+        script.send(Message::text("e"));
+        welcome(&script, "two", 0);
+        let unconfirmed = ["c", "d"].map(Message::text);
+        assert_eq!(script.take_unconfirmed(), unconfirmed);
+        assert_eq!(script.unseen(), 1);
+        script.receive(r#"{"type":"seen","id":1}"#);
+        assert_eq!(script.unseen(), 0, "ids begin at 1 again");
+    }
+
+    #[test]
+    fn messages_that_were_received_are_passed_over_and_a_gap_is_a_fault() {
+        let script = Script::new(None);
+        welcome(&script, "one", 0);
+        for _ in 0..2 {
+            script.receive(r#"{"type":"text","offset":1,"data":"a","more":[]}"#);
+            script.receive(r#"{"type":"unknown"}"#);
+        }
+        assert_eq!(script.take(), Some(PageReceived::Text("a".to_owned())));
+        assert_eq!(script.take(), None);
+        script.receive(r#"{"type":"text","offset":3,"data":"c"}"#);
+        let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| script.take()));
+        assert!(taken.is_err(), "offset 2 is missing");
+    }
+}
