@@ -102,6 +102,10 @@
 //! | a push reaches its scope | `pages::scopes::*` |
 //! | a handler with `attach: page` lives as long as the page | `pages::handlers::*` |
 //! | what a page must not do has its answer | `pages::bad_input::*` |
+//! | a page that follows loses nothing, however fast its handler is | `pages::handlers::pressure::*` |
+//! | a function for messages of pages that blocks holds one thread | `pages::blocking::*` |
+//! | all pages together hold a bounded number of bytes, and one address so many pages | `pages::memory::*` |
+//! | the page of the test kit does as the browser's client | `pages::kit::*` |
 //! | **Panics** | |
 //! | 1011 for that connection and no other | `panics::a_panic_closes_that_connection_with_1011_and_no_other`, `panics::a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook`, `spawn::a_panic_or_an_error_of_a_spawned_future_closes_with_1011` |
 //! | `terminate` gets the state as the panic left it | the first of these, `panics::terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it`, `panics::terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped` |
