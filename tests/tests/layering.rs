@@ -15,7 +15,7 @@ const CORE: &[&[&str]] = &[
     &[
         "close", "message", "limits", "id", "address", "fields", "hook", "thinned",
     ],
-    &["error", "protocol", "push", "timer"],
+    &["error", "protocol", "push", "timer", "watch"],
     &["outbox", "mailbox", "session"],
     &["decode"],
     &["page", "reply", "topic"],
@@ -32,7 +32,7 @@ const CORE: &[&[&str]] = &[
 
 /// The modules of `ws-server`.
 const SERVER: &[&[&str]] = &[
-    &["failure", "connection", "refused", "runtime"],
+    &["failure", "connection", "refused", "runtime", "watchdog"],
     &["shared"],
     &["handshake"],
     &["filter"],

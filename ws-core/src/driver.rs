@@ -20,6 +20,7 @@ use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::log_panic;
 use crate::extract::Context;
 use crate::handler::{HookFuture, Hooks};
+use crate::hook::Hook;
 use crate::hub::Slot;
 use crate::outbox::{Io, Status};
 use crate::protocol::{Decoder, Role};
@@ -77,25 +78,9 @@ struct Driver<H: 'static> {
 
 /// An async hook under way.
 struct Running<H> {
-    hook: RunningHook,
+    hook: Hook,
     future: HookFuture<H>,
     since: Instant,
-}
-
-/// Which hook runs.
-#[derive(Clone, Copy)]
-enum RunningHook {
-    Message,
-    Info,
-}
-
-impl RunningHook {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::Info => "info",
-        }
-    }
 }
 
 /// What has ended already. The ends are independent: any of them may come first.

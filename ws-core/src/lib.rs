@@ -40,3 +40,4 @@ pub mod testkit;
 pub mod thinned;
 mod timer;
 pub mod topic;
+pub mod watch;

@@ -65,6 +65,7 @@ static NO_SPAN: Span = Span::none();
 /// What all connections of one route share.
 pub(crate) struct Common {
     pub(crate) limits: Limits,
+    pub(crate) route: crate::hook::RouteNumber,
     pub(crate) topics: Arc<Topics>,
     /// They are handlers of pages: what they say goes through a page's queue.
     pub(crate) of_page: bool,

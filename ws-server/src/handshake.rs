@@ -18,6 +18,7 @@ use ws_core::route::Route;
 use crate::connection;
 use crate::refused::Asked;
 use crate::shared::Shared;
+use crate::watchdog;
 
 /// Where a request goes: the route and its parameters, or the answer to a broken path.
 pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
@@ -76,6 +77,7 @@ pub(crate) struct Answer {
 ///
 /// Where the client leaves while `init` runs, hyper drops this future, and `init` with it.
 pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> Answer {
+    watchdog::start();
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);

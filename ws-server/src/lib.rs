@@ -69,6 +69,7 @@ pub mod runtime;
 mod server;
 mod shared;
 mod visitors;
+mod watchdog;
 
 pub use failure::Error;
 pub use filter::{PeerAddr, WsFilter};

@@ -1,9 +1,14 @@
 //! Logs: a span per connection, the level of each fault, and what never stands in them.
 
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde::Deserialize;
 use tracing::Level;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::TestKit;
+use ws_core::watch::Watch;
 use ws_server::prelude::*;
 use ws_tests::Captured;
 
@@ -285,4 +290,86 @@ async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
         "{text}"
     );
     assert!(!text.contains("secret"), "{text}");
+}
+
+/// What a test and its blocked hook tell each other.
+#[derive(Clone)]
+struct Gate {
+    entered: mpsc::Sender<()>,
+    release: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+/// Blocks its thread until it is released.
+struct Blocks;
+
+#[ws_handler]
+impl Blocks {
+    fn init() -> Self {
+        Blocks
+    }
+
+    fn message(&mut self, _: String, State(gate): State<Gate>) -> &'static str {
+        gate.entered.send(()).unwrap();
+        gate.release.lock().unwrap().recv().unwrap();
+        "released"
+    }
+}
+
+dispatch! {
+    struct Blocking;
+    state: Gate;
+
+    blocks: "/blocks/its/thread" => Blocks { require_session: false };
+}
+
+#[test]
+fn a_hook_that_blocks_its_thread_is_logged_with_its_name_and_route() {
+    let (captured, _end) = Captured::begin();
+    let (entered, enters) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let gate = Gate {
+        entered,
+        release: Arc::new(Mutex::new(released)),
+    };
+    let lines = || {
+        let mut lines = captured.of(Level::WARN);
+        lines.retain(|line| line.contains("/blocks/its/thread"));
+        lines
+    };
+    let server = thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let kit = TestKit::table(Blocking::table(), gate).unwrap();
+            let mut client = kit.open("/blocks/its/thread").connect().await.unwrap();
+            for _ in 0..3 {
+                client.send("block").await;
+                assert_eq!(client.text().await, "released");
+            }
+        });
+    });
+    let mut watch = Watch::default();
+    let mut now = Instant::now();
+    for count in 1..=3 {
+        enters.recv().unwrap();
+        for (after, logged) in [(0, false), (25, false), (50, false), (75, true), (25, true)] {
+            now += Duration::from_millis(after);
+            watch.look(now);
+            let expected = usize::from(count > 1 || logged);
+            assert_eq!(
+                lines().len(),
+                expected,
+                "the first time, and then the tenth"
+            );
+        }
+        release.send(()).unwrap();
+    }
+    server.join().unwrap();
+    let line = lines().remove(0);
+    for part in [
+        "a hook has run for more than 100 ms",
+        "hook=\"message\"",
+        "count=1",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
 }

@@ -116,6 +116,7 @@
 //! | a span with id, route and peer is entered while a hook runs | `logs::a_span_with_id_route_and_peer_is_entered_while_a_plain_hook_runs` and its async twin |
 //! | faults of a client at `debug` | `logs::faults_of_a_client_are_logged_at_debug_and_no_higher` |
 //! | panics and errors at `error` with the hook's name | `logs::panics_and_errors_are_logged_at_error_with_the_name_of_the_hook` |
+//! | a hook that blocks its thread at `warn` with its name and route | `logs::a_hook_that_blocks_its_thread_is_logged_with_its_name_and_route` |
 //! | never query strings, cookies, tokens or payloads | `logs::query_strings_cookies_tokens_and_payloads_are_never_logged` |
 //! | the log of a refused origin shows both sites and names the fix | `proxies::a_refused_origin_is_logged_beside_the_own_one_with_every_remedy` |
 //! | a proxy that nobody has named is hinted at | `proxies::a_private_address_without_places_is_said_to_be_a_proxy_perhaps` |

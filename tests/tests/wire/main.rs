@@ -1,5 +1,6 @@
 //! What a client sees on the wire: bytes over real sockets, without the library's own client.
 
+mod blocking;
 mod browser;
 mod client;
 mod closing;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::Driver;
 use crate::close::CloseReason;
 use crate::handler::{Ending, Fault, Finish};
-use crate::hook;
+use crate::hook::{self, Hook};
 
 /// `terminate`, under way.
 pub(super) struct Finishing {
@@ -36,10 +36,12 @@ impl<H: Send + 'static> Driver<H> {
             .clock
             .end_of_shutdown()
             .map_or(limit, |end| end.min(limit));
+        hook::join();
         let finish = match self.handler.take() {
             Some(handler) => {
                 let ending = Ending::new(handler, self.context.clone(), reason);
-                hook::run("terminate", || (self.hooks.terminate)(ending))
+                let place = Hook::Terminate.on(self.context.endpoint.route());
+                hook::run(place, || (self.hooks.terminate)(ending))
             }
             None => Finish::Done,
         };
@@ -56,6 +58,7 @@ impl<H: Send + 'static> Driver<H> {
         if let Some(orders) = self.shared().new_orders() {
             self.clock.obey(orders);
         }
+        let place = Hook::Terminate.on(self.context.endpoint.route());
         let Some(finishing) = &mut self.finishing else {
             return Poll::Ready(());
         };
@@ -65,7 +68,8 @@ impl<H: Send + 'static> Driver<H> {
             finishing.deadline.as_mut().reset(end);
         }
         let _entered = self.context.span().enter();
-        let polled = hook::run("terminate", || {
+        hook::join();
+        let polled = hook::run(place, || {
             catch_unwind(AssertUnwindSafe(|| finishing.future.as_mut().poll(cx)))
                 .map_err(|panic| Fault::of_panic(&*panic))
         });

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll};
 
-use super::{Driver, Running, RunningHook, Worker};
+use super::{Driver, Running, Worker};
 use crate::close::{Close, CloseCause};
 use crate::decode::Payload;
 use crate::handler::{Call, Fault, Outcome, Step};
-use crate::hook;
+use crate::hook::{self, Hook, Place};
 use crate::message::Message;
 use crate::outbox::Frame;
 use crate::protocol::encoder::put_frame;
@@ -108,10 +108,11 @@ impl<H: Send + 'static> Driver<H> {
     ) {
         self.mail_next = true;
         self.calls_left = self.calls_left.saturating_sub(1);
+        let place = Hook::Message.on(self.context.endpoint.route());
         let call = Call::new(&mut self.handler, &self.context);
         // Put into its place from within: a step is large to move.
         let mut step = None;
-        let called = caught("message", self.context.span(), || {
+        let called = caught(place, self.context.span(), || {
             step = Some((self.hooks.message)(call, Payload::new(incoming)));
         });
         match step {
@@ -125,7 +126,7 @@ impl<H: Send + 'static> Driver<H> {
                 }
                 self.note_close();
             }
-            Some(step) => self.step(RunningHook::Message, step, cx, worker),
+            Some(step) => self.step(Hook::Message, step, cx, worker),
             None => self.outcome(called.map(|()| Reply::NONE), cx, worker),
         }
     }
@@ -133,23 +134,18 @@ impl<H: Send + 'static> Driver<H> {
     fn call_info(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         self.mail_next = false;
         self.calls_left = self.calls_left.saturating_sub(1);
+        let place = Hook::Info.on(self.context.endpoint.route());
         let call = Call::new(&mut self.handler, &self.context);
-        let step = caught("info", self.context.span(), || (self.hooks.info)(call));
+        let step = caught(place, self.context.span(), || (self.hooks.info)(call));
         let step = step.unwrap_or_else(|fault| Some(Step::Done(Err(fault))));
         match step {
-            Some(step) => self.step(RunningHook::Info, step, cx, worker),
+            Some(step) => self.step(Hook::Info, step, cx, worker),
             // What a topic published could not be read, and that has closed the connection.
             None => self.note_close(),
         }
     }
 
-    fn step(
-        &mut self,
-        hook: RunningHook,
-        step: Step<H>,
-        cx: &mut TaskContext<'_>,
-        worker: &mut Worker,
-    ) {
+    fn step(&mut self, hook: Hook, step: Step<H>, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         match step {
             Step::Done(outcome) => self.outcome(outcome, cx, worker),
             Step::Pending(future) => {
@@ -165,11 +161,12 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Polls the async hook that is under way.
     pub(super) fn poll_hook(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        let route = self.context.endpoint.route();
         let Some(running) = &mut self.running else {
             return;
         };
         // The hook's own panics are caught within; this is for those of what it leaves behind.
-        let polled = caught(running.hook.name(), self.context.span(), || {
+        let polled = caught(running.hook.on(route), self.context.span(), || {
             running.future.as_mut().poll(cx)
         });
         match polled {
@@ -201,7 +198,8 @@ impl<H: Send + 'static> Driver<H> {
     /// the application, which may panic.
     pub(super) fn fire_timers(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         let now = worker.now;
-        let fired = caught("info", self.context.span(), || {
+        let place = Hook::Info.on(self.context.endpoint.route());
+        let fired = caught(place, self.context.span(), || {
             self.shared().mail().fire(now);
         });
         if let Err(fault) = fired {
@@ -308,13 +306,9 @@ impl<H: Send + 'static> Driver<H> {
     }
 }
 
-/// Runs a part of the hook of this name; a panic of it ends only this connection.
-fn caught<T>(
-    name: &'static str,
-    span: &tracing::Span,
-    part: impl FnOnce() -> T,
-) -> Result<T, Fault> {
-    hook::run(name, || {
+/// Runs a part of this hook; a panic of it ends only this connection.
+fn caught<T>(place: Place, span: &tracing::Span, part: impl FnOnce() -> T) -> Result<T, Fault> {
+    hook::run(place, || {
         catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
             let _entered = span.enter();
             Fault::of_panic(&*panic)

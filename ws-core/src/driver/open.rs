@@ -16,7 +16,7 @@ use super::{Driver, undo};
 use crate::error::Refusal;
 use crate::extract::{Context, Endpoint, Handshake, Opening};
 use crate::handler::{Fault, Handler, Hooks};
-use crate::hook;
+use crate::hook::{self, Hook};
 use crate::hub::Slot;
 use crate::limits::later;
 use crate::outbox::Io;
@@ -73,7 +73,8 @@ async fn init<H: Handler<R>, R>(opening: &Opening<H>, by: Instant) -> Result<H, 
     let span = opening.context.span().clone();
     let init = AssertUnwindSafe(H::init(opening)).catch_unwind();
     let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
-    let init = hook::run_async("init", init).instrument(span.clone());
+    let place = Hook::Init.on(opening.context.endpoint.route());
+    let init = hook::run_async(place, init).instrument(span.clone());
     let shared = opening.context.socket.shared();
     let init = pin!(timeout_at(by, init));
     match select(init, pin!(shared.cut_by_shutdown())).await {

@@ -6,6 +6,8 @@ use std::cell::Cell;
 
 use tokio::time::Instant;
 
+use crate::hook;
+
 /// Size of the buffer that sockets are read into, in bytes.
 const SCRATCH: usize = 64 * 1024;
 
@@ -30,6 +32,7 @@ impl Worker {
         reason = "it goes from the thread to the driver and back as one pointer"
     )]
     pub(super) fn take() -> Box<Self> {
+        hook::join();
         let now = Instant::now();
         match IDLE.take() {
             Some(mut idle) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{AnyState, HasPage, HasSession, Provides, State};
 use crate::close::{Close, CloseCause};
+use crate::hook::RouteNumber;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::mailbox::Accepts;
@@ -34,6 +35,7 @@ impl Endpoint {
     ) -> Self {
         let common = Arc::new(Common {
             limits: limits.bounded(),
+            route: RouteNumber::of(pattern),
             topics: hub.topics().clone(),
             of_page: false,
         });
@@ -54,6 +56,7 @@ impl Endpoint {
             let topics = self.hub.topics().clone();
             Arc::new(Common {
                 limits,
+                route: self.common.route,
                 topics,
                 of_page,
             })
@@ -112,6 +115,11 @@ impl Endpoint {
     /// The limits of the route, resolved.
     pub fn limits(&self) -> &Limits {
         &self.common.limits
+    }
+
+    /// The number of the route's pattern.
+    pub(crate) fn route(&self) -> RouteNumber {
+        self.common.route
     }
 
     pub(crate) fn common(&self) -> &Arc<Common> {

@@ -8,7 +8,7 @@ use crate::driver::{Connect, connect};
 use crate::error::{Refusal, log_panic};
 use crate::extract::{Endpoint, Handshake};
 use crate::handler::Handler;
-use crate::hook;
+use crate::hook::{self, Hook};
 
 /// What a `start` function decides of a connection on the route with the marker `R`.
 ///
@@ -215,8 +215,9 @@ pub(super) fn run(
         route = endpoint.pattern(),
         peer = handshake.peer_addr().map(tracing::field::display),
     );
+    hook::join();
     let decided = span.in_scope(|| {
-        hook::run("start", || {
+        hook::run(Hook::Start.on(endpoint.route()), || {
             catch_unwind(AssertUnwindSafe(|| decide(handshake)))
                 .inspect_err(|panic| log_panic(&**panic))
         })

@@ -11,7 +11,7 @@ use tracing::Instrument;
 use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
-use crate::hook;
+use crate::hook::{self, Hook};
 use crate::reply::{End, Reply, ReplyOrNever};
 
 impl<H> Socket<H> {
@@ -68,7 +68,8 @@ impl<H> Socket<H> {
             let output = async { future.await.reply() };
             let output = AssertUnwindSafe(output).catch_unwind();
             let output = async { output.await.map_err(|panic| log_panic(&*panic)) };
-            match hook::run_async("spawn", output).await {
+            let place = Hook::Spawn.on(shared.common.route);
+            match hook::run_async(place, output).await {
                 Ok(reply) => shared.deliver(reply).await,
                 Err(()) => {
                     shared.close(&Close::internal(), CloseCause::HookPanic);
