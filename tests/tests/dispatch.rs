@@ -99,6 +99,7 @@ dispatch! {
     full: "/full" => Any {
         max_message: 16KiB, outbox: 2 MiB, outbox_frames: 10, on_full: refuse, mailbox: 1_000,
         timers: 0, tasks: 1, subscriptions: 9, read_ahead: 100 B, rate: 20/s, ping: off, idle: off, stall: 0.5s,
+        stall_bytes: 1 KiB,
         init_timeout: 500ms, hook_timeout: 2m, close_timeout: 1h, terminate_timeout: 3 s,
         require_session: true, require_page: false, origins: ["https://a.example"],
         protocols: ["v2.chat", "v1.chat"], deflate: true,
@@ -218,6 +219,7 @@ fn every_option_reaches_the_route() {
         ping: None,
         idle: None,
         stall: Duration::from_millis(500),
+        stall_bytes: 1024,
         init_timeout: Duration::from_millis(500),
         hook_timeout: Duration::from_mins(2),
         close_timeout: Duration::from_hours(1),

@@ -15,7 +15,7 @@ const CORE: &[&[&str]] = &[
     &[
         "close", "message", "limits", "id", "address", "fields", "hook", "thinned",
     ],
-    &["error", "protocol", "push", "timer", "watch"],
+    &["error", "protocol", "push", "timer", "late", "watch"],
     &["outbox", "mailbox", "session"],
     &["decode"],
     &["page", "reply", "topic"],

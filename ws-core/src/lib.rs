@@ -23,6 +23,7 @@ pub mod handler;
 mod hook;
 pub mod hub;
 pub mod id;
+mod late;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

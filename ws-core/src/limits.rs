@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 mod page;
+mod server;
 mod session;
 
 pub use page::PageLimits;
+pub use server::ServerLimits;
 pub use session::SessionLimits;
 
 /// How many units make a kibibyte and a mebibyte.
@@ -112,10 +114,15 @@ limits! {
     rate: Option<Rate> = None;
     /// A ping is sent after so long without anything received.
     ping: Option<Duration> = Some(Duration::from_secs(25));
-    /// The connection is closed after so long without anything received.
+    /// The connection is closed with 1001 after so long without anything received. While frames
+    /// wait that the client does not take, `stall` counts instead: a ping would not reach it.
     idle: Option<Duration> = Some(Duration::from_mins(1));
-    /// The connection is cut when so long nothing that waits could be written.
+    /// The connection is closed with 1013 if, while frames wait, the client takes fewer than
+    /// `stall_bytes` in so long.
     stall: Duration = Duration::from_secs(30);
+    /// Bytes that a client must take in each `stall` while frames wait for it; taking all that
+    /// waits is enough, too.
+    stall_bytes: usize = 4 * KIB;
     /// How long `init` may take before 503.
     init_timeout: Duration = Duration::from_secs(10);
     /// How long an async hook may run before 1011.
@@ -206,6 +213,7 @@ impl Limits {
             ("mailbox", self.mailbox),
             ("subscriptions", self.subscriptions),
             ("read_ahead", self.read_ahead),
+            ("stall_bytes", self.stall_bytes),
         ];
         let times = [
             ("ping", self.ping.unwrap_or(Duration::MAX)),
@@ -244,101 +252,6 @@ fn none_is_zero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
     }
 }
 
-/// Limits of a whole server, before and around its connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ServerLimits {
-    /// Size of a request's head in bytes; past it 431.
-    pub head: usize,
-    /// How long a request's head may take to arrive, from the beginning of the connection, and of
-    /// a later request from its first byte.
-    pub head_timeout: Duration,
-    /// How long an HTTP connection is kept after an answer if the client sends nothing.
-    pub keep_alive: Duration,
-    /// How long a client may keep a request's body that is read, or an answer, waiting.
-    pub body_timeout: Duration,
-    /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
-    pub body_rate: Option<usize>,
-    /// WebSocket connections from one address (IPv6: one /64); past it 429.
-    pub per_address: Option<usize>,
-    /// WebSocket connections in all; past it 503.
-    pub connections: Option<usize>,
-    /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
-    pub publish_inline: usize,
-    /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past it
-    /// the longest silent one is closed, or new ones wait.
-    pub http_connections: usize,
-    /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
-    pub http_per_address: Option<usize>,
-    /// How long a graceful shutdown may take in all, from the first signal on.
-    pub shutdown: Duration,
-    /// Limits of pages and of what is kept for them.
-    pub pages: PageLimits,
-}
-
-/// No request of a browser fits a smaller head.
-const LEAST_HEAD: usize = KIB;
-
-impl ServerLimits {
-    /// The defaults of the library.
-    pub const DEFAULT: Self = Self {
-        head: 16 * KIB,
-        head_timeout: Duration::from_secs(10),
-        keep_alive: Duration::from_secs(75),
-        body_timeout: Duration::from_secs(30),
-        body_rate: Some(256),
-        per_address: Some(256),
-        connections: None,
-        publish_inline: 1024,
-        http_connections: 16 * KIB,
-        http_per_address: Some(KIB),
-        shutdown: Duration::from_secs(10),
-        pages: PageLimits::DEFAULT,
-    };
-
-    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
-    pub fn bounded(mut self) -> Self {
-        self.head_timeout = self.head_timeout.min(LONGEST);
-        self.keep_alive = self.keep_alive.min(LONGEST);
-        self.body_timeout = self.body_timeout.min(LONGEST);
-        self.shutdown = self.shutdown.min(LONGEST);
-        self.pages = self.pages.bounded();
-        self
-    }
-
-    /// Checks that the values can work.
-    ///
-    /// # Errors
-    ///
-    /// [`LimitError`] with the name of the first limit that cannot.
-    pub fn check(&self) -> Result<(), LimitError> {
-        if self.head < LEAST_HEAD {
-            return Err(LimitError::TooSmall {
-                name: "head",
-                value: self.head,
-                least: LEAST_HEAD,
-            });
-        }
-        let zeros = [
-            ("head_timeout", self.head_timeout.is_zero()),
-            ("keep_alive", self.keep_alive.is_zero()),
-            ("body_timeout", self.body_timeout.is_zero()),
-            ("body_rate", self.body_rate == Some(0)),
-            ("per_address", self.per_address == Some(0)),
-            ("connections", self.connections == Some(0)),
-            ("http_connections", self.http_connections == 0),
-            ("http_per_address", self.http_per_address == Some(0)),
-        ];
-        none_is_zero(&zeros)?;
-        self.pages.check()
-    }
-}
-
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self::DEFAULT
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,51 +271,11 @@ mod tests {
         assert_eq!(limits.ping, Some(Duration::from_secs(25)));
         assert_eq!(limits.idle, Some(Duration::from_mins(1)));
         assert_eq!(limits.stall, Duration::from_secs(30));
+        assert_eq!(limits.stall_bytes, 4_096);
         assert_eq!(limits.init_timeout, Duration::from_secs(10));
         assert_eq!(limits.hook_timeout, Duration::from_secs(30));
         assert_eq!(limits.close_timeout, Duration::from_secs(5));
         assert_eq!(limits.terminate_timeout, Duration::from_secs(5));
-        let server = ServerLimits::DEFAULT;
-        assert_eq!(
-            (server.head, server.head_timeout),
-            (16_384, Duration::from_secs(10))
-        );
-        assert_eq!((server.per_address, server.connections), (Some(256), None));
-        assert_eq!(
-            (server.http_connections, server.http_per_address),
-            (16_384, Some(1_024))
-        );
-        assert_eq!(server.keep_alive, Duration::from_secs(75));
-        assert_eq!(
-            (server.body_timeout, server.body_rate),
-            (Duration::from_secs(30), Some(256))
-        );
-        assert_eq!(server.shutdown, Duration::from_secs(10));
-    }
-
-    #[test]
-    fn limits_of_a_server_that_cannot_work_are_named() {
-        let head = ServerLimits {
-            head: 100,
-            ..ServerLimits::DEFAULT
-        };
-        let too_small = LimitError::TooSmall {
-            name: "head",
-            value: 100,
-            least: 1024,
-        };
-        assert_eq!(head.check(), Err(too_small));
-        let nobody = ServerLimits {
-            connections: Some(0),
-            ..ServerLimits::DEFAULT
-        };
-        assert_eq!(
-            nobody.check(),
-            Err(LimitError::Zero {
-                name: "connections"
-            })
-        );
-        assert_eq!(ServerLimits::DEFAULT.check(), Ok(()));
     }
 
     #[test]

@@ -379,6 +379,15 @@ impl Outbox {
         (result, status)
     }
 
+    /// Counts anew what the socket takes, where something waits for it.
+    pub(crate) fn restart_stall(&self, now: Instant) -> Status {
+        let mut state = self.lock();
+        if state.blocked.is_some() {
+            state.block(now);
+        }
+        state.status()
+    }
+
     /// What the connection's task needs to know.
     pub(crate) fn status(&self) -> Status {
         self.lock().status()
@@ -389,7 +398,9 @@ impl Outbox {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {
     pub(crate) empty: bool,
+    /// Since when the socket has taken too little of what waits, and how many bytes.
     pub(crate) blocked: Option<Instant>,
+    pub(crate) taken: u32,
     pub(crate) ending: bool,
 }
 

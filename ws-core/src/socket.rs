@@ -433,19 +433,3 @@ impl SessionSocket for Shared {
         self.close(&close, CloseCause::Expired);
     }
 }
-
-impl Recipient for Shared {
-    fn id(&self) -> ConnectionId {
-        self.id
-    }
-
-    fn outbox(&self) -> &Outbox {
-        &self.outbox
-    }
-
-    fn overflow(&self, dropped: &mut Dropped) -> bool {
-        let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
-        let reason = CloseReason::of(CloseCause::Overflow, &close);
-        self.outbox.end_silently(&close, reason, Some(dropped))
-    }
-}

@@ -3,7 +3,9 @@
 //! A [`TestKit`] is a server without sockets: the same admission, the same driver, the same
 //! hub, with clients that are values of the test. Under
 //! `#[tokio::test(start_paused = true)]` time passes only while everybody waits, so that
-//! a test of a minute takes no time and never fails by chance.
+//! a test of a minute takes no time and never fails by chance. `tokio::time::sleep` lets time pass
+//! deadline by deadline; `tokio::time::advance` past several is a pause of the process, after which
+//! clients are pinged before they are closed.
 //!
 //! ```
 //! use ws_server::prelude::*;

@@ -125,8 +125,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `read_ahead` | size: what is read while a hook waits | `64 KiB` |
 /// | `rate` | `20/s`, `100/m`, `off`; past it 1008 | `off` |
 /// | `ping` | time, `off`: after so long without anything received | `25s` |
-/// | `idle` | time, `off`: nothing received, closed | `60s` |
-/// | `stall` | time: nothing could be written, closed | `30s` |
+/// | `idle` | time, `off`: nothing received, closed; not counted while frames wait | `60s` |
+/// | `stall`, `stall_bytes` | time, size: the client takes less in this time while frames wait, closed | `30s`, `4 KiB` |
 /// | `init_timeout` | time; past it 503 | `10s` |
 /// | `hook_timeout` | time; past it 1011 | `30s` |
 /// | `close_timeout`, `terminate_timeout` | time | `5s` |

@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use bytes::buf::Limit;
@@ -18,19 +19,25 @@ use ws_core::outbox::{DirectWrite, Io, SharedTransport, Transport};
 
 #[cfg(test)]
 mod tests;
+mod unsent;
+
+use unsent::Pace;
+pub(crate) use unsent::Unsent;
 
 /// The byte stream of an upgraded connection, and what of it was read too early.
 ///
 /// A TCP stream is taken out of whatever hyper wrapped it in, so that other tasks can
 /// write to it directly. hyper's read buffer keeps 8 KiB alive even where nothing is left
 /// in it: what it holds is copied and the buffer dropped.
-pub(crate) fn open(upgraded: Upgraded) -> (Io, Bytes) {
+///
+/// `unsent` bounds what the system keeps of a TCP stream before it is sent.
+pub(crate) fn open(upgraded: Upgraded, unsent: usize) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => return foreign_tcp(io, &read_buf),
+        Ok(Parts { io, read_buf, .. }) => return foreign_tcp(io, &read_buf, unsent),
         Err(upgraded) => upgraded,
     };
     match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(auto::Parts { io, read_buf, .. }) => foreign_tcp(io, &read_buf),
+        Ok(auto::Parts { io, read_buf, .. }) => foreign_tcp(io, &read_buf, unsent),
         Err(upgraded) => (
             Box::new(IoTransport::new(TokioIo::new(upgraded))).into(),
             Bytes::new(),
@@ -39,16 +46,18 @@ pub(crate) fn open(upgraded: Upgraded) -> (Io, Bytes) {
 }
 
 /// A TCP stream that another server may have accepted.
-fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8]) -> (Io, Bytes) {
+fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8], unsent: usize) -> (Io, Bytes) {
     let tcp = io.into_inner();
     send_at_once(&tcp);
+    unsent::bound(&tcp, unsent);
     // Its application may have kept the socket open elsewhere.
-    shared(Stream { tcp, ours: false }, early)
+    shared(Stream::new(tcp, false, unsent), early)
 }
 
 /// A TCP stream that the server itself has accepted, and what of it was read too early.
-pub(crate) fn tcp(tcp: TcpStream, early: &[u8]) -> (Io, Bytes) {
-    shared(Stream { tcp, ours: true }, early)
+/// `unsent` is the bound of what the system keeps of it before it is sent.
+pub(crate) fn tcp(tcp: TcpStream, early: &[u8], unsent: usize) -> (Io, Bytes) {
+    shared(Stream::new(tcp, true, unsent), early)
 }
 
 fn shared(stream: Stream, early: &[u8]) -> (Io, Bytes) {
@@ -81,11 +90,17 @@ pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
 #[derive(Debug)]
 struct Stream {
     tcp: TcpStream,
+    pace: Pace,
     /// Nobody else has the socket: dropping it ends the stream.
     ours: bool,
 }
 
 impl Stream {
+    fn new(tcp: TcpStream, ours: bool, unsent: usize) -> Self {
+        let pace = Pace::new(unsent);
+        Self { tcp, pace, ours }
+    }
+
     /// Writes as far as tokio knows, from the last attempt, that the socket takes something.
     fn try_write_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match one(slices) {
@@ -192,6 +207,10 @@ impl SharedTransport for Stream {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
         }
+    }
+
+    fn resumed(&self, after: Duration) {
+        self.pace.resumed(&self.tcp, after);
     }
 
     fn ends_on_drop(&self) -> bool {

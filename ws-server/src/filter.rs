@@ -67,7 +67,8 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                 async move {
                     let answer = handshake::answer(&shared, found, arrival).await;
                     if let (Some(opened), Some(on_upgrade)) = (answer.opened, on_upgrade) {
-                        tokio::spawn(handshake::upgrade(on_upgrade, opened));
+                        let unsent = shared.limits.unsent;
+                        tokio::spawn(handshake::upgrade(on_upgrade, opened, unsent));
                     }
                     answer.response
                 }

@@ -149,10 +149,10 @@ fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
 
 /// Waits until hyper has written the 101, then lets the connection run in a task of its
 /// own: this one still holds what belongs to HTTP.
-pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>) {
+pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>, unsent: usize) {
     match on_upgrade.await {
         Ok(upgraded) => {
-            let (transport, early): (_, Bytes) = connection::open(upgraded);
+            let (transport, early): (_, Bytes) = connection::open(upgraded, unsent);
             opened.start(transport, early);
         }
         Err(error) => {

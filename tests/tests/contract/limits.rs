@@ -70,7 +70,7 @@ on_both_transports! {
         bounds.outbox = 100;
         let mut client = knock.limits(bounds).connect().await.unwrap();
         client.send("many 9 60").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "nothing could be written").await;
+        ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
     }
 
     async fn clocks_go_on_while_a_hook_waits_and_nothing_is_left_unread(way: Way) {
@@ -161,6 +161,7 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(limits.read_ahead, 64 * kib);
     assert_eq!((limits.ping, limits.idle), (Some(secs(25)), Some(secs(60))));
     assert_eq!((limits.stall, limits.hook_timeout), (secs(30), secs(30)));
+    assert_eq!(limits.stall_bytes, 4 * kib);
     assert_eq!(
         (limits.close_timeout, limits.terminate_timeout),
         (secs(5), secs(5))

@@ -56,6 +56,8 @@
 //! | `listen` delivers to `info` instead, through `From` | `topics::listen_delivers_to_info_instead_of_the_client`, `topics::a_handler_that_does_not_follow_what_it_listens_to_is_closed`, `listening::*` |
 //! | one message above the limit fits an empty outbox | `sending::one_message_above_the_limit_fits_an_empty_outbox` |
 //! | no progress for `stall` closes | `sending::a_client_that_takes_nothing_for_the_time_of_stall_is_closed`, `sending::a_client_that_reads_slowly_is_not_stalled` |
+//! | a client that makes progress is alive, one that takes too little is closed | `liveness::*` |
+//! | after a pause of the process clients are pinged first, and time-outs start again | `pauses::*` |
 //! | sending to who is gone is `Closed`, never silence | `closing::after_the_end_send_notify_and_spawn_say_closed_and_timers_stop`, `sending::send_async_that_waits_learns_of_the_end` |
 //! | **Mailbox** | |
 //! | `notify` gives the value back in `Full` and `Closed` | `mailbox::a_full_mailbox_gives_the_value_back`, `closing::after_the_end_send_notify_and_spawn_say_closed_and_timers_stop` |
@@ -144,11 +146,13 @@ mod hooks;
 mod init;
 mod limits;
 mod listening;
+mod liveness;
 mod logs;
 mod mailbox;
 mod order;
 mod pages;
 mod panics;
+mod pauses;
 mod payloads;
 mod proxies;
 mod reentrant;

@@ -150,18 +150,18 @@ on_both_transports! {
 
     async fn a_client_that_reads_slowly_is_not_stalled(way: Way) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(4096));
         let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
         let mut client = knock.connect().await.unwrap();
-        client.socket::<Probe>().send(long()).unwrap();
+        let text = "x".repeat(7 * 4096);
+        client.socket::<Probe>().send(text.clone()).unwrap();
         let mut received = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..8 {
+            assert_eq!(received, []);
             tokio::time::sleep(secs(20)).await;
             received.extend(client.so_far_once().await);
         }
-        tokio::time::sleep(secs(20)).await;
-        received.extend(client.so_far().await);
-        assert_eq!(received, [Received::Message(long().into())]);
+        assert_eq!(received, [Received::Message(text.into())]);
         assert!(client.socket::<Probe>().is_open());
     }
 

@@ -87,7 +87,7 @@ on_both_transports! {
         let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
         let mut client = knock.connect().await.unwrap();
         client.send("many 1 1000").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "nothing could be written").await;
+        ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
     }
 
     async fn more_than_the_outbox_holds(way: Way) {

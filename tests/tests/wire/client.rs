@@ -209,6 +209,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         within("bytes from the server", read).await
     }
 
+    /// Reads so many bytes, at most `step` of them after each pause, and keeps them.
+    pub async fn read_slowly(&mut self, bytes: usize, step: usize, pause: Duration) {
+        let mut buffer = vec![0; step];
+        while self.read.len() < bytes {
+            tokio::time::sleep(pause).await;
+            let read = within("bytes from the server", self.stream.read(&mut buffer)).await;
+            let read = read.unwrap_or_else(|error| panic!("cannot read: {error}"));
+            assert!(
+                read > 0,
+                "the stream ended behind {} bytes",
+                self.read.len()
+            );
+            self.read.extend_from_slice(&buffer[..read]);
+        }
+    }
+
     async fn fill(&mut self, bytes: usize) {
         while self.read.len() < bytes {
             match self.more().await {

@@ -21,5 +21,6 @@ mod running;
 mod server;
 mod sessions;
 mod site;
+mod slow;
 mod streams;
 mod visitors;

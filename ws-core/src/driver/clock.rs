@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::Context as TaskContext;
+use std::time::Duration;
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Driver, Worker};
 use crate::close::{Close, CloseCause, CloseCode};
-use crate::limits::Rate;
+use crate::late;
+use crate::limits::{Limits, Rate};
 use crate::outbox::{Control, Status};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
@@ -22,6 +24,10 @@ pub(super) struct Clock {
     pinged: Option<Instant>,
     /// Whether we read; while we do not, nothing can be received.
     reading: bool,
+    /// Whether something waits that the client does not take; a ping would not reach it.
+    blocked: bool,
+    /// How often the process was paused since the client was last heard.
+    pauses: u8,
     rare: Option<Box<Rare>>,
     sleep: Option<Pin<Box<Sleep>>>,
     /// When the timer fires, unless it has. The timer knows too, but lies elsewhere in memory.
@@ -47,6 +53,8 @@ impl Clock {
             received: Instant::now(),
             pinged: None,
             reading: true,
+            blocked: false,
+            pauses: 0,
             rare: None,
             sleep: None,
             fires: None,
@@ -65,6 +73,32 @@ impl Clock {
     pub(super) fn received(&mut self, now: Instant) {
         self.received = now;
         self.pinged = None;
+        self.pauses = 0;
+    }
+
+    /// Whether the timer fires so late that the process must have been paused. The client may
+    /// have answered meanwhile without being heard, so its silence proves nothing.
+    fn was_paused(&mut self, limits: &Limits, now: Instant) -> bool {
+        let Some(due) = self.fires.take_if(|at| *at <= now) else {
+            return false;
+        };
+        let idle = limits.idle.unwrap_or(Duration::MAX);
+        let paused = now - due >= late::LATE.min(idle / 4) && self.pauses < late::MOST_PAUSES;
+        self.pauses += u8::from(paused);
+        paused
+    }
+
+    /// The process was paused: a ping is due, and the client has as long as ever to answer it.
+    fn resume(&mut self, limits: &Limits, now: Instant) {
+        let silent = limits.ping.unwrap_or(Duration::ZERO);
+        let received = now.checked_sub(silent).unwrap_or(now);
+        self.received = self.received.max(received);
+        self.pinged = None;
+        if let Some(rare) = &mut self.rare {
+            let close_by = now + limits.close_timeout;
+            rare.close_by = rare.close_by.map(|at| at.max(close_by));
+            rare.give_up = rare.give_up.map(|at| at.max(close_by + limits.stall));
+        }
     }
 
     /// When a shutdown allows `terminate` no more time.
@@ -133,7 +167,7 @@ impl<H: Send + 'static> Driver<H> {
         if self.clock_stands(status, worker.now) {
             return false;
         }
-        self.watch(status, worker.now);
+        let status = self.watch(status, worker.now);
         loop {
             let Some((due, at)) = self.next_due(status) else {
                 return false;
@@ -160,28 +194,41 @@ impl<H: Send + 'static> Driver<H> {
         rare.is_none_or(|rare| rare.shutdown.is_none() && later(rare.expiry))
             && self.running.is_none()
             && status.blocked.is_none()
+            && !clock.blocked
             && !self.ends.closing
             && clock.reading == self.may_read()
             && later(self.shared().mail().next_due())
     }
 
-    /// Lets clocks stand still, or begin to run.
-    fn watch(&mut self, status: Status, now: Instant) {
-        let reading = self.may_read();
-        if reading && !self.clock.reading {
+    /// Lets clocks stand still, or begin to run. Returns the status as it is then.
+    fn watch(&mut self, mut status: Status, now: Instant) -> Status {
+        let limits = self.context.endpoint.limits();
+        let (reading, blocked) = (self.may_read(), status.blocked.is_some());
+        // A client that takes what waited is alive.
+        if (reading && !self.clock.reading) || (!blocked && self.clock.blocked) {
             self.clock.received(now);
         }
-        self.clock.reading = reading;
-        if !self.ends.closing {
-            return;
+        (self.clock.reading, self.clock.blocked) = (reading, blocked);
+        let paused = self.clock.was_paused(limits, now);
+        if paused {
+            self.clock.resume(limits, now);
+            if let Some(running) = &mut self.running {
+                running.since = now;
+            }
         }
-        let limits = *self.shared().limits();
-        let give_up = now + limits.stall + limits.close_timeout;
-        let closing = self.clock.rare.get_or_insert_default();
-        closing.give_up.get_or_insert(give_up);
-        if status.empty {
-            closing.close_by.get_or_insert(now + limits.close_timeout);
+        let taken = usize::try_from(status.taken).unwrap_or(usize::MAX);
+        if blocked && (paused || taken >= limits.stall_bytes) {
+            status = self.shared().outbox().restart_stall(now);
         }
+        if self.ends.closing {
+            let closing = self.clock.rare.get_or_insert_default();
+            let close_by = now + limits.close_timeout;
+            closing.give_up.get_or_insert(close_by + limits.stall);
+            if status.empty {
+                closing.close_by.get_or_insert(close_by);
+            }
+        }
+        status
     }
 
     /// What is due next, and when.
@@ -190,6 +237,7 @@ impl<H: Send + 'static> Driver<H> {
         let limits = self.context.endpoint.limits();
         let watched = clock.reading && !self.ends.closing;
         let quiet = |after| if watched { after } else { None };
+        let idle = quiet(limits.idle).filter(|_| !clock.blocked);
         let rare = clock.rare.as_deref();
         let answer_by = rare.and_then(|rare| rare.close_by);
         let end_by = answer_by.or(rare.and_then(|rare| rare.give_up));
@@ -212,10 +260,7 @@ impl<H: Send + 'static> Driver<H> {
             (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
             (Due::Expiry, rare.and_then(|rare| rare.expiry)),
             (Due::Timer, timer),
-            (
-                Due::Idle,
-                quiet(limits.idle).map(|idle| clock.received + idle),
-            ),
+            (Due::Idle, idle.map(|idle| clock.received + idle)),
             (Due::Ping, quiet(limits.ping).map(|ping| pinged + ping)),
         ];
         let all = all
@@ -239,7 +284,7 @@ impl<H: Send + 'static> Driver<H> {
             }
             Due::Hook => self.cut_hook(cx, worker),
             Due::Stall => {
-                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "nothing could be written");
+                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
                 self.shared().fail(&close, CloseCause::Stalled);
                 self.ends.closing = true;
                 let close_by = now + self.shared().limits().close_timeout;

@@ -11,11 +11,14 @@ use super::Driver;
 use crate::close::CloseReason;
 use crate::handler::{Ending, Fault, Finish};
 use crate::hook::{self, Hook};
+use crate::late;
 
 /// `terminate`, under way.
 pub(super) struct Finishing {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     deadline: Pin<Box<Sleep>>,
+    /// The process was paused, and the deadline was moved once.
+    moved: bool,
 }
 
 impl<H: Send + 'static> Driver<H> {
@@ -47,7 +50,11 @@ impl<H: Send + 'static> Driver<H> {
         };
         if let Finish::Pending(future) = finish {
             let deadline = Box::pin(sleep_until(limit));
-            self.finishing = Some(Box::new(Finishing { future, deadline }));
+            self.finishing = Some(Box::new(Finishing {
+                future,
+                deadline,
+                moved: false,
+            }));
         }
     }
 
@@ -58,14 +65,19 @@ impl<H: Send + 'static> Driver<H> {
         if let Some(orders) = self.shared().new_orders() {
             self.clock.obey(orders);
         }
+        let limit = self.shared().limits().terminate_timeout;
         let place = Hook::Terminate.on(self.context.endpoint.route());
         let Some(finishing) = &mut self.finishing else {
             return Poll::Ready(());
         };
-        if let Some(end) = self.clock.end_of_shutdown()
-            && end < finishing.deadline.deadline()
-        {
-            finishing.deadline.as_mut().reset(end);
+        let now = Instant::now();
+        if let Some(end) = self.clock.end_of_shutdown() {
+            if end < finishing.deadline.deadline() {
+                finishing.deadline.as_mut().reset(end);
+            }
+        } else if !finishing.moved && now >= finishing.deadline.deadline() + late::LATE {
+            finishing.moved = true;
+            finishing.deadline.as_mut().reset(now + limit);
         }
         let _entered = self.context.span().enter();
         hook::join();

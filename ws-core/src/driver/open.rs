@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{Either, select};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
@@ -18,6 +18,7 @@ use crate::extract::{Context, Endpoint, Handshake, Opening};
 use crate::handler::{Fault, Handler, Hooks};
 use crate::hook::{self, Hook};
 use crate::hub::Slot;
+use crate::late;
 use crate::limits::later;
 use crate::outbox::Io;
 use crate::socket::{Sender, Socket};
@@ -76,7 +77,8 @@ async fn init<H: Handler<R>, R>(opening: &Opening<H>, by: Instant) -> Result<H, 
     let place = Hook::Init.on(opening.context.endpoint.route());
     let init = hook::run_async(place, init).instrument(span.clone());
     let shared = opening.context.socket.shared();
-    let init = pin!(timeout_at(by, init));
+    let again = opening.context.endpoint.limits().init_timeout;
+    let init = pin!(late::by(by, again, init));
     match select(init, pin!(shared.cut_by_shutdown())).await {
         Either::Left((Ok(Ok(made)), _)) => made,
         Either::Left((Ok(Err(Fault::Panic | Fault::TimedOut)), _)) => {

@@ -38,13 +38,15 @@ pub(super) struct State {
     pub(super) broken: bool,
     /// The first chunk is a part of a frame whose beginning is already written.
     pub(super) started: bool,
+    /// Bytes that the socket has taken since `blocked`, or since it had taken enough of them.
+    taken: u32,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
     pub(super) queue: VecDeque<Chunk>,
     /// Bytes and frames in the queue.
     pub(super) bytes: usize,
     pub(super) frames: usize,
     pub(super) waker: Option<Waker>,
-    /// Since when the socket has taken nothing of what waits.
+    /// Since when the socket has taken too little of what waits.
     pub(super) blocked: Option<Instant>,
     /// Where the first chunk holds many frames: bytes that are left of the begun one.
     left: usize,
@@ -70,6 +72,7 @@ impl State {
         Status {
             empty: self.queue.is_empty(),
             blocked: self.blocked.filter(|_| !self.queue.is_empty()),
+            taken: self.taken,
             ending: self.phase != Phase::Open,
         }
     }
@@ -157,7 +160,10 @@ impl State {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.fill(&[], &mut slices);
             match direct.try_write_vectored(&slices[..count]) {
-                Ok(written) if written > 0 => self.advance(written, outbox, dropped),
+                Ok(written) if written > 0 => {
+                    self.take(written);
+                    self.advance(written, outbox, dropped);
+                }
                 Ok(_) => {
                     self.broken = true;
                     return;
@@ -168,6 +174,18 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The socket has taken so many bytes.
+    fn take(&mut self, written: usize) {
+        let written = u32::try_from(written).unwrap_or(u32::MAX);
+        self.taken = self.taken.saturating_add(written);
+    }
+
+    /// Counts what the socket takes from now on.
+    pub(super) fn block(&mut self, now: Instant) {
+        self.blocked = Some(now);
+        self.taken = 0;
     }
 
     pub(super) fn flush(
@@ -189,16 +207,23 @@ impl State {
             match self.poll_write(cx, &cork[done..], transport) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
+                    if let Some(since) = self.blocked {
+                        if self.taken == 0 {
+                            transport.resumed(now - since);
+                        }
+                        self.take(written);
+                    }
                     let corked = written.min(cork.len() - done);
                     done += corked;
                     if written > corked {
                         self.advance(written - corked, outbox, dropped);
                     }
-                    self.blocked = None;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
-                    self.blocked.get_or_insert(now);
+                    if self.blocked.is_none() {
+                        self.block(now);
+                    }
                     break;
                 }
             }
@@ -289,6 +314,7 @@ impl State {
         if self.queue.is_empty() {
             // An idle connection keeps no buffer.
             self.queue = VecDeque::new();
+            self.blocked = None;
             outbox.waiting.store(false, Ordering::Relaxed);
         }
     }

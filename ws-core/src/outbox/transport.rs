@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::buf::Limit;
 
@@ -64,6 +65,12 @@ pub trait Transport: Send + 'static {
         false
     }
 
+    /// The stream was full, and takes bytes again after so long: what it keeps before it sends
+    /// may follow the pace of the client.
+    fn resumed(&mut self, after: Duration) {
+        let _ = after;
+    }
+
     /// The connection is closing: what is written from now on is the last. Said before each
     /// write of it; a transport that lets its writer wait for something but bytes may not do so
     /// any more.
@@ -120,6 +127,9 @@ pub trait SharedTransport: DirectWrite + 'static {
     /// Any error of the stream; the connection ends in any case.
     fn shutdown(&self) -> io::Result<()>;
 
+    /// As [`Transport::resumed`].
+    fn resumed(&self, after: Duration);
+
     /// As [`Transport::ends_on_drop`], of the last handle.
     fn ends_on_drop(&self) -> bool;
 }
@@ -155,6 +165,10 @@ impl Transport for Arc<dyn SharedTransport> {
 
     fn ends_on_drop(&self) -> bool {
         (**self).ends_on_drop()
+    }
+
+    fn resumed(&mut self, after: Duration) {
+        (**self).resumed(after);
     }
 }
 

@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Weak};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::registry::Pages;
 use super::stream::Stream;
+use crate::late;
 
 /// Which pages are to be looked at, and when.
 #[derive(Default)]
@@ -65,7 +66,8 @@ pub(super) async fn reap(pages: Weak<Pages>) {
             running.0 = Weak::new();
             return;
         };
+        let grace = pages.grace();
         drop(pages);
-        sleep_until(next).await;
+        late::reach(next, grace).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -67,6 +68,11 @@ impl Pages {
 
     pub(super) fn client(&self) -> &StreamClient {
         self.client.get_or_init(StreamClient::default)
+    }
+
+    /// How long a page continues without a socket.
+    pub(super) const fn grace(&self) -> Duration {
+        self.limits.grace
     }
 
     pub(super) fn parameter(&self) -> &str {

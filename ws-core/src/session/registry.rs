@@ -10,6 +10,7 @@ use super::live::{Live, SessionPages};
 use super::options::{SECURE_PREFIX, SessionOptions};
 use super::store::{DynSource, DynStore};
 use super::{MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord, StoreError};
+use crate::late;
 use crate::limits::SessionLimits;
 
 /// What all clones of [`Sessions`](super::Sessions) share.
@@ -199,7 +200,7 @@ impl Inner {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {
-        match tokio::time::timeout(self.limits.lookup_timeout, call).await {
+        match late::within(self.limits.lookup_timeout, call).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(SessionError::TimedOut),
         }

@@ -16,6 +16,7 @@ use super::{
     cookies,
 };
 use crate::address::is_private;
+use crate::late;
 use crate::limits::SessionLimits;
 
 /// The sessions of one server. Clones are the same sessions; a hub has one of them.
@@ -146,7 +147,7 @@ impl Sessions {
     ) -> Result<Option<Session>, SessionError> {
         let limit = self.inner.limits.lookup_timeout;
         // The store may be asked more than once; all answers together have this time.
-        let found = tokio::time::timeout(limit, self.look_up(headers, secure)).await;
+        let found = late::within(limit, self.look_up(headers, secure)).await;
         found.unwrap_or(Err(SessionError::TimedOut))
     }
 

@@ -4,10 +4,11 @@ use std::any::type_name;
 use std::sync::Arc;
 
 use super::{Shared, Socket};
-use crate::close::{Close, CloseCause};
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, Read, Untaken};
 use crate::message::Message;
-use crate::outbox::Policy;
+use crate::outbox::{Dropped, Outbox, Policy};
 use crate::topic::{FromTopic, Recipient, Subscriber, Subscription, Topic, TopicValue};
 
 impl<H> Socket<H> {
@@ -129,5 +130,21 @@ impl Shared {
         let mut known = subscriptions.iter();
         let place = known.position(|known| known.is_to(topic, listens))?;
         Some(subscriptions.swap_remove(place))
+    }
+}
+
+impl Recipient for Shared {
+    fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn overflow(&self, dropped: &mut Dropped) -> bool {
+        let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
+        let reason = CloseReason::of(CloseCause::Overflow, &close);
+        self.outbox.end_silently(&close, reason, Some(dropped))
     }
 }

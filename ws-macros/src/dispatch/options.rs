@@ -58,6 +58,7 @@ const OPTIONS: &[(&str, Kind)] = &[
     ("ping", Kind::TimeOrOff),
     ("idle", Kind::TimeOrOff),
     ("stall", Kind::Time),
+    ("stall_bytes", Kind::Size),
     ("init_timeout", Kind::Time),
     ("hook_timeout", Kind::Time),
     ("close_timeout", Kind::Time),

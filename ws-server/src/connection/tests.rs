@@ -115,7 +115,7 @@ async fn tcp_pair() -> (Arc<dyn SharedTransport>, TcpStream) {
         .await
         .unwrap();
     let (server, _) = listener.accept().await.unwrap();
-    let (Io::Shared(stream), _) = tcp(server, b"") else {
+    let (Io::Shared(stream), _) = tcp(server, b"", 64 * 1024) else {
         panic!("a TCP stream can be shared");
     };
     (stream, client)
@@ -156,4 +156,46 @@ async fn others_write_to_a_tcp_stream_until_it_is_full() {
     poll_fn(|cx| transport.poll_shutdown(cx)).await.unwrap();
     let mut seen = Vec::new();
     assert_eq!(client.read_to_end(&mut seen).await.unwrap(), sent);
+}
+
+#[tokio::test]
+#[cfg(any(target_os = "android", target_os = "linux"))]
+async fn accepted_sockets_have_the_bound_of_what_is_unsent_and_inherit_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let bound = |tcp: &TcpStream| SockRef::from(tcp).tcp_notsent_lowat().unwrap();
+    let _early = TcpStream::connect(address).await.unwrap();
+    let mut unsent = Unsent::on_listener(&listener, 12_345);
+    let _late = TcpStream::connect(address).await.unwrap();
+    let (early, _) = listener.accept().await.unwrap();
+    assert_ne!(bound(&early), 12_345);
+    unsent.on_accepted(&early);
+    assert_eq!((bound(&early), unsent.is_inherited()), (12_345, false));
+    let (late, _) = listener.accept().await.unwrap();
+    assert_eq!(bound(&late), 12_345);
+    unsent.on_accepted(&late);
+    assert!(unsent.is_inherited());
+}
+
+#[tokio::test]
+#[cfg(any(target_os = "android", target_os = "linux"))]
+async fn a_fast_client_is_given_a_larger_bound_until_it_is_slow() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap());
+    let tcp = tcp.await.unwrap();
+    let pace = Pace::new(1000);
+    let resumed = |millis| {
+        pace.resumed(&tcp, Duration::from_millis(millis));
+        SockRef::from(&tcp).tcp_notsent_lowat().unwrap()
+    };
+    let not_set = resumed(51);
+    assert_eq!((0..7).map(resumed).max(), Some(not_set));
+    assert_eq!((0..3).map(resumed).collect::<Vec<_>>(), [32_000; 3]);
+    assert_eq!(resumed(51), 1000);
+    assert_eq!((0..8).map(resumed).last(), Some(32_000));
+}
+
+#[test]
+fn a_stream_is_as_small_as_ever() {
+    assert!(size_of::<Stream>() <= 48, "{}", size_of::<Stream>());
 }

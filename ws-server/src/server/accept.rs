@@ -16,7 +16,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::http::{self, Application, Timeouts};
 use super::places::Places;
-use crate::connection::{refuse, send_at_once};
+use crate::connection::{Unsent, refuse, send_at_once};
 use crate::filter::canonical;
 use crate::shared::Shared;
 
@@ -30,6 +30,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
 ) {
+    let unsent = Unsent::on_listener(&listener, shared.limits.unsent);
     let http = Arc::new(Http {
         shared: shared.clone(),
         builder: http::builder(&shared.limits),
@@ -41,8 +42,11 @@ pub(super) async fn serve(
     // Whatever drops this future ends the HTTP connections too.
     let _cut = http.cut.clone().drop_guard();
     // A task of its own runs on a worker; the caller's may be the main thread.
-    let accepting =
-        AbortOnDropHandle::new(tokio::spawn(http.clone().accept(listener, application)));
+    let accepting = AbortOnDropHandle::new(tokio::spawn(http.clone().accept(
+        listener,
+        unsent,
+        application,
+    )));
     stop.await;
     accepting.abort();
     // The listener is closed when its task is gone.
@@ -75,7 +79,12 @@ struct Http {
 }
 
 impl Http {
-    async fn accept(self: Arc<Self>, listener: TcpListener, application: impl Application) {
+    async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut unsent: Unsent,
+        application: impl Application,
+    ) {
         let mut backoff = Backoff::default();
         let mut earliest = Earliest::default();
         loop {
@@ -86,6 +95,7 @@ impl Http {
                 continue;
             };
             send_at_once(&stream);
+            unsent.on_accepted(&stream);
             let (http, application) = (self.clone(), application.clone());
             self.connections.spawn(async move {
                 let draining = pin!(http.draining.cancelled());

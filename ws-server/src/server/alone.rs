@@ -42,6 +42,7 @@ impl Application for Alone {
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
         let opened = Waiting::default();
+        let unsent = self.shared.limits.unsent;
         let service = Requests {
             shared: self.shared,
             rest: self.rest,
@@ -59,7 +60,8 @@ impl Application for Alone {
             && let Some(opened) = direct.opened.take()
         {
             let parts = direct.connection.into_parts();
-            let (transport, early) = connection::tcp(parts.io.into_inner(), &parts.read_buf);
+            let io = parts.io.into_inner();
+            let (transport, early) = connection::tcp(io, &parts.read_buf, unsent);
             opened.start(transport, early);
         }
         Ok(())

@@ -19,7 +19,7 @@ dispatch! {
         timers: 0, tasks: 0,
     };
     times: "/times" => Echo {
-        ping: 25s, idle: 2 m, stall: 0.5s, init_timeout: 500ms, hook_timeout: 1h,
+        ping: 25s, idle: 2 m, stall: 0.5s, stall_bytes: 1 KiB, init_timeout: 500ms, hook_timeout: 1h,
         close_timeout: 5s, terminate_timeout: 5s, rate: 100/m,
     };
     off: "/off" => Echo { ping: off, idle: off, rate: off, on_full: close };

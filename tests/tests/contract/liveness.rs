@@ -1,0 +1,128 @@
+//! Slow clients: one that makes progress is alive, one that makes too little is closed.
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep};
+use ws_core::protocol::OpCode;
+use ws_core::testkit::{Received, TestKit};
+use ws_server::limits::Limits;
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::probe::{Probe, numbered};
+
+/// 75 s at 8 kB/s.
+fn large() -> String {
+    "x".repeat(599_990)
+}
+
+/// A ping after 0.4 s, and the end after 1.5 s.
+fn short() -> Limits {
+    limits(|limits| {
+        limits.ping = Some(std::time::Duration::from_millis(400));
+        limits.idle = Some(std::time::Duration::from_millis(1500));
+    })
+}
+
+on_both_transports! {
+    async fn a_steady_slow_reader_is_alive(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(8_000));
+        let mut client = knock.connect().await.unwrap();
+        let start = Instant::now();
+        // One message, behind whose end every ping waits.
+        client.socket::<Probe>().send(large()).unwrap();
+        let mut received = Vec::new();
+        while received.is_empty() && client.sender().is_open() {
+            sleep(secs(1)).await;
+            received = client.so_far_once().await;
+        }
+        assert_eq!(received[0], Received::Message(large().into()));
+        assert_eq!(seconds(start), 75);
+        // From now on it has as long as any client.
+        while client.receive().await != Received::Ping(Bytes::new()) {}
+        client.frame(OpCode::Pong, true, b"").await;
+        sleep(secs(59)).await;
+        assert!(client.socket::<Probe>().is_open());
+    }
+
+    async fn a_steady_slow_reader_of_many_replies_is_alive(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(20_000));
+        let mut client = knock.limits(short()).connect().await.unwrap();
+        client.send("many 40 60000").await;
+        let mut messages = 0;
+        // 2.4 MB at 20 kB/s.
+        for _ in 0..130 {
+            sleep(secs(1)).await;
+            for received in client.so_far_once().await {
+                match received {
+                    Received::Message(_) => messages += 1,
+                    Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+                    other => panic!("{other:?} after {messages} messages"),
+                }
+            }
+        }
+        assert_eq!(messages, 40);
+        assert!(client.socket::<Probe>().is_open());
+    }
+
+    async fn a_byte_every_29_seconds_is_no_progress(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(1));
+        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = knock.connect().await.unwrap();
+        client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
+        let start = Instant::now();
+        let terminated = client.sender().clone();
+        for _ in 0..10 {
+            sleep(secs(29)).await;
+            client.so_far_once().await;
+            if !terminated.is_open() {
+                break;
+            }
+        }
+        assert_eq!(seconds(start), 58, "the stall is after 30 s");
+        let reason = client.terminated().await;
+        assert_eq!((reason.cause, reason.code.get()), (CloseCause::Stalled, 1013));
+    }
+
+    async fn just_enough_in_every_stall_is_progress(way: Way) {
+        let enough = Limits::DEFAULT.stall_bytes;
+        for (room, cause) in [(enough, None), (enough - 1, Some(CloseCause::Stalled))] {
+            let journal = Journal::new();
+            let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(room));
+            let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+            let mut client = knock.connect().await.unwrap();
+            client.socket::<Probe>().send(numbered(0, 8 * enough)).unwrap();
+            for _ in 0..5 {
+                sleep(secs(29)).await;
+                client.so_far_once().await;
+                quiet().await;
+            }
+            let ending = (!client.sender().is_open()).then_some(CloseCause::Stalled);
+            assert_eq!(ending, cause, "{room} bytes every 29 s");
+        }
+    }
+
+    async fn a_ping_that_waits_in_the_outbox_counts_when_it_is_written(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let mut client = knock.limits(short()).connect().await.unwrap();
+        client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
+        sleep(secs(20)).await;
+        let start = Instant::now();
+        assert_eq!(client.receive().await, Received::Message(numbered(0, 1000).into()));
+        assert_eq!(client.receive().await, Received::Ping(Bytes::new()));
+        assert_eq!(start.elapsed(), secs(0), "the ping went before everything else");
+        // It does not answer, though it could.
+        assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
+        assert_eq!(start.elapsed().as_millis(), 1500);
+    }
+
+    async fn a_client_that_takes_nothing_is_closed_though_pings_wait(way: Way) {
+        let journal = Journal::new();
+        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let client = knock.limits(short()).connect().await.unwrap();
+        let start = Instant::now();
+        client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
+        assert_eq!(client.terminated().await.cause, CloseCause::Stalled);
+        assert_eq!(seconds(start), 35);
+    }
+}

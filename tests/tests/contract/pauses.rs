@@ -1,0 +1,165 @@
+//! A process that was paused: it has not heard its clients, so their silence proves nothing.
+
+use bytes::Bytes;
+use tokio::time::{Instant, advance, sleep};
+use ws_core::protocol::OpCode;
+use ws_core::testkit::{Received, TestKit};
+use ws_server::prelude::*;
+
+use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::probe::{Probe, numbered};
+use crate::tab::{Tab, event};
+
+/// The process does not run for so long.
+async fn pause(seconds: u64) {
+    quiet().await;
+    advance(secs(seconds)).await;
+}
+
+on_both_transports! {
+    async fn a_quiet_client_is_pinged_first(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let mut client = knock.connect().await.unwrap();
+        for before in [0, 24, 26, 49, 51, 59] {
+            sleep(secs(before)).await;
+            client.so_far().await;
+            pause(70).await;
+            let start = Instant::now();
+            assert_eq!(client.receive().await, Received::Ping(Bytes::new()), "{before}");
+            assert_eq!(start.elapsed(), secs(0), "{before}");
+            client.frame(OpCode::Pong, true, b"").await;
+        }
+        pause(70).await;
+        let start = Instant::now();
+        assert_eq!(client.terminated().await.cause, CloseCause::PingTimeout);
+        assert_eq!(seconds(start), 35 + 5, "the time for a Pong, and for a Close");
+    }
+
+    async fn a_client_without_pings_has_its_time_again(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let knock = knock.limits(limits(|limits| limits.ping = None));
+        let client = knock.connect().await.unwrap();
+        pause(70).await;
+        let start = Instant::now();
+        assert_eq!(client.terminated().await.cause, CloseCause::IdleTimeout);
+        assert_eq!(seconds(start), 60 + 5);
+    }
+
+    async fn a_server_that_is_always_late_still_closes_the_dead(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+        let client = knock.connect().await.unwrap();
+        for _ in 0..3 {
+            pause(70).await;
+            quiet().await;
+            assert!(client.sender().is_open());
+        }
+        pause(70).await;
+        quiet().await;
+        assert!(!client.sender().is_open());
+    }
+
+    async fn a_slow_client_is_not_stalled(way: Way) {
+        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
+        let client = knock.connect().await.unwrap();
+        client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
+        pause(70).await;
+        let start = Instant::now();
+        assert_eq!(client.terminated().await.cause, CloseCause::Stalled);
+        assert_eq!(seconds(start), 30 + 5);
+    }
+
+    async fn an_async_hook_has_its_time_again(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send("hold").await;
+        pause(70).await;
+        let start = Instant::now();
+        assert_eq!(client.closed().await.0, CloseCode::INTERNAL_ERROR);
+        assert_eq!(seconds(start), 30);
+    }
+
+    async fn a_client_has_its_time_to_answer_a_close_again(way: Way) {
+        let journal = Journal::new();
+        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.socket::<Probe>().close(Close::NORMAL);
+        pause(70).await;
+        sleep(secs(4)).await;
+        assert_eq!(journal.of("terminate"), Vec::<String>::new());
+        client.close(CloseCode::NORMAL, "").await;
+        client.terminated().await;
+    }
+}
+
+/// Its `init` and its `terminate` never end.
+struct Endless;
+
+#[ws_handler]
+impl Endless {
+    async fn init(handshake: &Handshake) -> Self {
+        if handshake.query() == Some("hang") {
+            std::future::pending::<()>().await;
+        }
+        Endless
+    }
+
+    async fn terminate(self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+dispatch! {
+    struct Routes;
+
+    endless: "/" => Endless { require_session: false };
+    stream: "/websocket" => PageStream;
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_and_terminate_have_their_time_again() {
+    let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+    let hanging = tokio::spawn(kit.open("/?hang").connect());
+    pause(70).await;
+    let start = Instant::now();
+    assert_eq!(hanging.await.unwrap().unwrap_err().status(), 503);
+    assert_eq!(seconds(start), 10);
+
+    let mut client = kit.open("/").connect().await.unwrap();
+    client.end().await;
+    pause(70).await;
+    let start = Instant::now();
+    client.terminated().await;
+    assert_eq!(seconds(start), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_a_connection_has_its_grace_again() {
+    let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+    let visitor = kit.visitor().await;
+    let page = visitor.page();
+    page.push("before", &1);
+    pause(70).await;
+    sleep(secs(19)).await;
+    let tab = Tab::of(&kit, &visitor, "/websocket", &page);
+    let mut tab = tab.connected().await;
+    assert_eq!(tab.next().await, event("before", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expiry_of_a_connection_and_a_shutdown_count_every_second() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    client
+        .socket::<Probe>()
+        .expire_at(Instant::now() + secs(65));
+    pause(70).await;
+    assert_eq!(client.closed().await.0, CloseCode::UNAUTHORIZED);
+
+    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    client.send("hold").await;
+    let hub = kit.hub().clone();
+    let shutdown = tokio::spawn(async move { hub.shutdown(secs(10)).await });
+    pause(70).await;
+    let start = Instant::now();
+    shutdown.await.unwrap();
+    assert_eq!(seconds(start), 0);
+}

@@ -1,0 +1,117 @@
+//! The bound of what the system keeps of a connection before it sends it.
+//!
+//! Linux calls it `TCP_NOTSENT_LOWAT`. What the system has sent is bounded by what the peer's system
+//! takes, so the socket takes more only as the peer makes progress.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+
+/// The bound on a listener and on the sockets that it accepts.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    bytes: usize,
+    /// Accepted sockets have the bound from their listener.
+    inherited: bool,
+}
+
+impl Unsent {
+    /// Sets the bound on a listener, for the sockets that it accepts.
+    pub(crate) fn on_listener(listener: &TcpListener, bytes: usize) -> Self {
+        bound(listener, bytes);
+        Self {
+            bytes,
+            inherited: false,
+        }
+    }
+
+    /// Sets the bound on sockets that were connected before the listener had it. Sockets are
+    /// accepted in the order in which they were connected, so after one that has it all do.
+    pub(crate) fn on_accepted(&mut self, tcp: &TcpStream) {
+        if self.inherited {
+            return;
+        }
+        self.inherited = is_bounded(tcp, self.bytes);
+        if !self.inherited {
+            bound(tcp, self.bytes);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_inherited(&self) -> bool {
+        self.inherited
+    }
+}
+
+/// How fast a client takes what is written to it. A fast one is given a larger bound, so that large
+/// messages take few system calls.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// The bound of a client that is not fast, in bytes.
+    unsent: u32,
+    /// How often in a row the stream was full for no longer than [`QUICK`]; at most [`FAST`].
+    quick: AtomicU8,
+}
+
+/// A client that makes room within this time takes some 650 kB/s at least, by default.
+const QUICK: Duration = Duration::from_millis(50);
+
+/// So many times in a row make a client fast. A slow one with a large receive buffer makes room as
+/// quickly while that fills.
+const FAST: u8 = 8;
+
+/// The bound of a fast client is so many times as large.
+const TIMES: u32 = 32;
+
+impl Pace {
+    pub(super) fn new(unsent: usize) -> Self {
+        Self {
+            unsent: u32::try_from(unsent).unwrap_or(u32::MAX),
+            quick: AtomicU8::new(0),
+        }
+    }
+
+    /// The stream was full, and takes bytes again after so long.
+    pub(super) fn resumed(&self, tcp: &TcpStream, after: Duration) {
+        let before = self.quick.load(Ordering::Relaxed);
+        let now = if after > QUICK {
+            0
+        } else {
+            FAST.min(before + 1)
+        };
+        if now != before {
+            self.quick.store(now, Ordering::Relaxed);
+        }
+        let (was_fast, is_fast) = (before == FAST, now == FAST);
+        if was_fast != is_fast {
+            let times = if is_fast { TIMES } else { 1 };
+            let bytes = self.unsent.saturating_mul(times);
+            bound(tcp, usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+pub(super) fn bound<'s>(socket: impl Into<SockRef<'s>>, bytes: usize) {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    if let Err(error) = socket.into().set_tcp_notsent_lowat(bytes) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT is not set");
+    }
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn is_bounded(tcp: &TcpStream, bytes: usize) -> bool {
+    let bound = SockRef::from(tcp).tcp_notsent_lowat();
+    bound.is_ok_and(|bound| usize::try_from(bound) == Ok(bytes))
+}
+
+/// Other systems have no such bound, or none that can be set from here.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+pub(super) fn bound<'s>(_: impl Into<SockRef<'s>>, _: usize) {}
+
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn is_bounded(_: &TcpStream, _: usize) -> bool {
+    true
+}
