@@ -23,10 +23,10 @@ use crate::hub::Full;
 use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::SessionError;
-use crate::thinned::Thinned;
 
 mod forwarded;
 mod host;
+mod notices;
 mod origin;
 mod protocols;
 #[cfg(test)]
@@ -34,8 +34,11 @@ mod tests;
 mod upgrade;
 mod visitor;
 
-pub use forwarded::{Client, Network, NetworkError, Scheme, TrustedProxies};
+pub use forwarded::{
+    Client, ForwardedError, ForwardedPort, Network, NetworkError, Scheme, TrustedProxies,
+};
 pub use host::Host;
+pub use notices::Notices;
 pub use origin::{AllowedOrigins, Origin, OriginError, same_site};
 use upgrade::Wish;
 pub use visitor::{admit, visitor};
@@ -77,11 +80,13 @@ pub struct Policy {
     /// not `Host`, is what a request's origin must be. It counts for more than anything
     /// that proxies forward.
     pub public_url: Option<Origin>,
-    /// The proxies whose word on a client's address, scheme and host is taken.
+    /// The proxies that may name a client's address, and the scheme and host it asked for.
     pub trusted_proxies: TrustedProxies,
-    /// Counts refused origins: a line at `warn` is written for a few of them, and at `debug`
-    /// for the others.
-    pub refused: Thinned,
+    /// Whether they may also name the port.
+    pub forwarded_port: ForwardedPort,
+    /// Throttles the log: a few of the lines that clients can cause are at `warn`, the others at
+    /// `debug`.
+    pub notices: Notices,
 }
 
 /// What a route says about who may connect.
@@ -142,17 +147,11 @@ pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Param
 /// # Errors
 ///
 /// 405, 426 or 400 for a request that is no opening handshake (RFC 6455, section 4.2.1);
-/// 400 without a usable `Host`; 403 for an origin that may not connect.
+/// 400 for a malformed `Forwarded` of a trusted proxy, or without a usable `Host`; 403 for an
+/// origin that may not connect.
 pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
     let wish = upgrade::wish(request)?;
-    let (client, contradiction) = policy.seen(request.peer, request.headers);
-    if contradiction {
-        tracing::debug!(
-            route = door.name,
-            "`Forwarded` and `X-Forwarded-For` name different clients, and neither counts; \
-             let the proxy set or remove both"
-        );
-    }
+    let client = client(request, policy)?;
     let cross_site = origin::check(door, request, &client, policy)?;
     Ok(Knock {
         route: door.name,
@@ -166,6 +165,27 @@ pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock
         client,
         cross_site,
     })
+}
+
+/// The client of a request.
+///
+/// # Errors
+///
+/// 400 for a malformed `Forwarded` of a trusted proxy.
+pub fn client(request: &Request<'_>, policy: &Policy) -> Result<Client, Refusal> {
+    match policy.seen(request.peer, request.headers) {
+        Ok((client, contradiction)) => {
+            if contradiction {
+                policy.notices.contradiction(request.peer);
+            }
+            Ok(client)
+        }
+        Err(error) => {
+            policy.notices.malformed(request.peer, error);
+            let body = format!("the header `Forwarded` is malformed: {error}");
+            Err(Refusal::BAD_REQUEST.body(body))
+        }
+    }
 }
 
 impl Door {

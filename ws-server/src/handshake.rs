@@ -137,7 +137,12 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
 /// What was refused before `init`. A plain GET may be of a page that asks what `init` has refused a
 /// moment ago: then that is the answer.
 fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
+    // Without a known client the peer is the proxy; admission has logged why.
     let client = shared.policy.client(arrival.peer, &arrival.headers);
+    let Ok(client) = client else {
+        let peer = arrival.peer;
+        return Refused { refusal, peer };
+    };
     let earlier = (refusal.status() == StatusCode::UPGRADE_REQUIRED)
         .then(|| arrival.name(shared, &client))
         .and_then(|asked| shared.refused.take(asked, Instant::now()));

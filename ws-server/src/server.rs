@@ -259,16 +259,19 @@ impl<S, G> Server<S, G> {
     /// Names the proxies in front of this server, by address or network:
     /// `["127.0.0.1", "10.0.0.0/8", "fd00::/8"]`. By default there are none.
     ///
-    /// Of requests that such a proxy sends, `Forwarded` (RFC 7239) or `X-Forwarded-For`,
-    /// `-Proto` and `-Host` count: the limit per address, `peer_addr` and logs see the
+    /// On requests that such a proxy sends, `Forwarded` (RFC 7239) or `X-Forwarded-For`,
+    /// `-Proto` and `-Host` count: the limits per address, `peer_addr` and logs see the
     /// client's address, and the server's own origin is the forwarded host, under the
     /// forwarded scheme. A chain of proxies is followed from the right while each is named
-    /// here; what stands further to the left anybody can have written. Where a proxy
-    /// says no port, the client's is 0.
+    /// here; a client may have written anything further to the left. If a proxy names no
+    /// port, the client's is 0.
     ///
-    /// The proxies must set or remove these headers, not pass on what a client sent. Where
-    /// `Forwarded` and `X-Forwarded-For` name different clients, neither counts. Name only
-    /// proxies: whoever is in one of these networks can say that he is anybody.
+    /// The proxies must set or remove these headers, not pass on what a client sent; in a chain
+    /// each must add its element to a list, or replace the list. A malformed `Forwarded` is
+    /// refused with 400, since an unfinished quote of the client could hide the element that the
+    /// proxy added. If `Forwarded` and `X-Forwarded-For` name different clients, neither counts,
+    /// and the request counts as one of the proxy itself, whose address has the same limits as
+    /// any other. Name only proxies: every machine in these networks can claim to be any client.
     pub fn trusted_proxies<N: Into<String>>(
         mut self,
         networks: impl IntoIterator<Item = N>,

@@ -72,11 +72,11 @@ impl Asker {
             peer: self.peer,
             can_upgrade: false,
         };
+        let client = admit::client(&request, &shared.policy)?;
         // What changes nothing may come from any site; browsers do not show it the answer.
         if !self.method.is_safe() {
-            admit::same_site(&request, &shared.policy)?;
+            admit::same_site(&request, &client, &shared.policy)?;
         }
-        let client = shared.policy.client(self.peer, &self.headers);
         shared.hints.look(&client, &self.headers);
         let sessions = shared.hub.sessions();
         let session = sessions.find(&self.headers, client.is_secure()).await;
@@ -138,7 +138,7 @@ async fn visit_of(
     if overtaken && matches!(late, Overtaken::Refused) {
         return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
     }
-    let begun = sessions.begin_for(client.address()).await;
+    let begun = sessions.begin_for(client.counted_address()).await;
     let (session, token) = begun.map_err(|error| failed(shared, error, &client))?;
     if overtaken {
         return Ok(Visit::continued(shared.clone(), session, secure));

@@ -163,13 +163,31 @@ async fn headers_that_contradict_each_other_are_logged_without_what_they_say() {
         ("forwarded", "for=203.0.113.9;host=secret.test"),
         ("x-forwarded-for", "192.0.2.7"),
     ];
-    let text = "`Forwarded` and `X-Forwarded-For` name different clients, and neither counts";
-    let lines = logged(Level::DEBUG, 101, &both).await;
+    let text = "name different clients, and neither counts";
+    let lines = logged(Level::WARN, 101, &both).await;
     assert_eq!(lines.matches(text).count(), 1, "{lines}");
     let all = logged(Level::TRACE, 101, &both).await + &lines;
     for value in ["203.0.113.9", "192.0.2.7", "secret"] {
         assert!(!all.contains(value), "{all}");
     }
-    let one = logged(Level::DEBUG, 101, &both[1..]).await;
+    let one = logged(Level::WARN, 101, &both[1..]).await;
     assert!(!one.contains(text), "{one}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_forwarded_is_logged_with_its_proxy_and_without_what_it_says() {
+    let wrong = ("forwarded", "for=203.0.113.9;\", host=secret.test");
+    let line = logged(Level::WARN, 400, &[wrong]).await;
+    for part in [
+        "10.0.0.1:9",
+        "a pair has no `=`",
+        "refused=1",
+        "let the proxy replace",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    let all = logged(Level::TRACE, 400, &[wrong]).await + &line;
+    for value in ["203.0.113.9", "secret"] {
+        assert!(!all.contains(value), "{all}");
+    }
 }

@@ -90,7 +90,7 @@ async fn the_address_of_a_connection_is_what_a_trusted_proxy_says() {
     let nobody: [&[&str]; 4] = [
         &[],
         &["X-Forwarded-For: 203.0.113.9, unknown"],
-        &["Forwarded: for=\"192.0.2.7"],
+        &["Forwarded: for=_hidden"],
         // One of them is the client's own.
         &["Forwarded: for=203.0.113.9", "X-Forwarded-For: 192.0.2.7"],
     ];
@@ -147,6 +147,52 @@ async fn behind_a_trusted_proxy_the_limit_per_address_counts_clients() {
         status(&server, &["X-Forwarded-For: 2001:db8:0:1::1"]).await,
         101
     );
+}
+
+#[tokio::test]
+async fn a_quote_that_the_client_leaves_open_hides_nothing_that_the_proxy_adds() {
+    let server = running(trusting().per_address(2)).await;
+    let real = ["Forwarded: for=203.0.113.9"];
+    let (_first, head) = ask(server.address, &real).await;
+    assert_eq!(head.status, 101);
+    let (_second, head) = ask(server.address, &real).await;
+    assert_eq!(head.status, 101);
+    assert_eq!(status(&server, &real).await, 429);
+    for begun in ["for=127.0.0.1;\"", "for=127.0.0.1;x=\"", "for=\"127.0.0.1"] {
+        for lines in [
+            &[&*format!("Forwarded: {begun}, for=203.0.113.9")][..],
+            &[&format!("Forwarded: {begun}"), real[0]],
+            &[
+                &format!("Forwarded: {begun}"),
+                &format!("Forwarded: \", {}", &real[0][11..]),
+            ],
+        ] {
+            assert_eq!(status(&server, lines).await, 400, "{lines:?}");
+        }
+    }
+    // A forged host does not count either.
+    let forged = "Forwarded: host=evil.test;\", for=203.0.113.10;host=shop.test";
+    let lines = [forged, "Origin: http://evil.test"];
+    assert_eq!(status(&server, &lines).await, 400);
+    // Well-formed elements of the client are just to the left of the proxy's.
+    let lines = ["Forwarded: for=127.0.0.1;x=\"\", for=203.0.113.9"];
+    assert_eq!(status(&server, &lines).await, 429);
+}
+
+#[tokio::test]
+async fn the_own_address_of_a_named_proxy_has_its_limit_too() {
+    let server = running(trusting().per_address(1)).await;
+    let contradiction = ["Forwarded: for=203.0.113.9", "X-Forwarded-For: 192.0.2.7"];
+    let (_only, head) = ask(server.address, &contradiction).await;
+    assert_eq!(head.status, 101);
+    for lines in [
+        &contradiction[..],
+        &["Forwarded: for=203.0.113.10", "X-Forwarded-For: 192.0.2.8"],
+        &["X-Forwarded-For: unknown"],
+        &[],
+    ] {
+        assert_eq!(status(&server, lines).await, 429, "{lines:?}");
+    }
 }
 
 #[tokio::test]

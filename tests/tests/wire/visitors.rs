@@ -278,6 +278,43 @@ async fn one_address_cannot_begin_sessions_without_end() {
     );
 }
 
+/// Whoever makes a named proxy send headers that contradict each other, or none that can be used,
+/// counts as the proxy.
+#[tokio::test]
+async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other() {
+    let limits = ws_server::limits::SessionLimits {
+        begin_rate: Some(ws_server::limits::Rate::new(
+            2,
+            std::time::Duration::from_hours(1),
+        )),
+        ..ws_server::limits::SessionLimits::DEFAULT
+    };
+    let server =
+        running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await;
+    let statuses = async |lines: &[&str], count: usize| {
+        let mut statuses = Vec::new();
+        for _ in 0..count {
+            let mut browser = Browser::new(server.address);
+            browser.lines = lines.iter().map(|line| (*line).to_owned()).collect();
+            statuses.push(browser.request("GET", "/visit").await.0.status);
+        }
+        statuses
+    };
+    let contradiction = ["Forwarded: for=203.0.113.9", "X-Forwarded-For: 192.0.2.7"];
+    assert_eq!(statuses(&contradiction, 3).await, [200, 200, 429]);
+    assert_eq!(statuses(&["X-Forwarded-For: unknown"], 1).await, [429]);
+    assert_eq!(statuses(&["Forwarded: for=127.0.0.1"], 1).await, [429]);
+    assert_eq!(statuses(&["Forwarded: for=203.0.113.9"], 1).await, [200]);
+    // A malformed header is refused, as at a handshake.
+    let swallowed = ["Forwarded: for=198.51.100.1;\", for=203.0.113.9"];
+    assert_eq!(statuses(&swallowed, 1).await, [400]);
+    // A private network behind the proxy is its clients, and no proxy that nobody has named.
+    assert_eq!(
+        statuses(&["X-Forwarded-For: 10.0.0.7"], 3).await,
+        [200, 200, 429]
+    );
+}
+
 #[tokio::test]
 async fn a_proxy_that_speaks_tls_and_has_no_name_is_hinted_at_once() {
     let server = running(|server| server).await;

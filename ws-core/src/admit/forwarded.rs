@@ -1,30 +1,19 @@
-//! Who the client is, where proxies stand between: `Forwarded` (RFC 7239), and the
-//! `X-Forwarded-*` headers that came before it.
-//!
-//! Every hop adds an element at the right, and a client can have written whatever stands at
-//! the left. So the lists are walked from the right, and only as far as trusted proxies
-//! have written them.
+//! The client behind proxies: `Forwarded` (RFC 7239), and the older `X-Forwarded-*` headers.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 use super::{Host, Policy};
 use crate::address::is_private;
 
 mod networks;
 mod syntax;
+mod walk;
 
 pub use networks::{Network, NetworkError, TrustedProxies};
-use syntax::Element;
-
-/// How many elements of a list are looked at, counted from the right: more proxies than any
-/// request passes, and a bound for lists that a client made long.
-pub(super) const FARTHEST: usize = 64;
-
-const X_FORWARDED_FOR: &str = "x-forwarded-for";
-const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
-const X_FORWARDED_HOST: &str = "x-forwarded-host";
+pub use syntax::ForwardedError;
+use walk::{Unusable, Walk};
 
 /// The scheme under which a browser sees this server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,7 +33,7 @@ impl Scheme {
         }
     }
 
-    /// Reads what proxies write; some say `wss` of a handshake that came over `https`.
+    /// Reads what proxies write; some write `wss` for a handshake over `https`.
     fn read(text: &[u8]) -> Option<Self> {
         let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
         if is("http") || is("ws") {
@@ -57,27 +46,42 @@ impl Scheme {
     }
 }
 
-/// Who sent a request, and to which site, as far as it is known.
+/// Whether the `X-Forwarded-Port` of trusted proxies counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ForwardedPort {
+    /// It does not.
+    #[default]
+    Ignored,
+    /// It is the port of the own origin if neither `X-Forwarded-Host` nor `Host` has one.
+    Read,
+}
+
+/// The sender of a request, and the site it was sent to, as far as both are known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Client {
-    /// The address of the client: of the direct peer, unless that is a trusted proxy that
-    /// says for whom it asks. A forwarded address without a port has port 0. It is
-    /// canonical: an IPv4 address is never in IPv6's clothes.
+    /// The address of the client: that of the direct peer, unless the peer is a trusted proxy
+    /// that names its client. A forwarded address without a port has port 0. The address is
+    /// canonical: never an IPv4 address mapped into IPv6.
     pub peer: Option<SocketAddr>,
-    /// Whether a trusted proxy said it, and it is not the peer's own.
+    /// Whether a trusted proxy named the address, and it is not the peer's own.
     pub forwarded: bool,
-    /// The scheme of [`Policy::public_url`], else what a trusted proxy says.
+    /// Whether the address is one of a trusted proxy: no proxy named a client behind it.
+    pub is_proxy: bool,
+    /// The scheme of [`Policy::public_url`], else the one that a trusted proxy states.
     pub scheme: Option<Scheme>,
-    /// The host of [`Policy::public_url`], else what a trusted proxy says.
+    /// The host of [`Policy::public_url`], else the one that a trusted proxy states.
     pub host: Option<Host>,
+    /// The port that a trusted proxy states in `X-Forwarded-Port`, if
+    /// [`Policy::forwarded_port`] allows it.
+    pub port: Option<u16>,
 }
 
 impl Client {
-    /// Whether the direct peer may be a proxy that says nothing, or that nobody has named: the
-    /// address that counts is its own, and a private one.
+    /// Whether the address may be that of a proxy that is not named in the configuration: it is
+    /// the direct peer's, and private.
     pub fn may_be_proxy(&self) -> bool {
-        !self.forwarded && self.address().is_some_and(is_private)
+        !self.forwarded && !self.is_proxy && self.address().is_some_and(is_private)
     }
 
     /// Whether a browser sees this server over TLS, as far as that is known.
@@ -89,27 +93,33 @@ impl Client {
     pub fn address(&self) -> Option<IpAddr> {
         self.peer.map(|peer| peer.ip())
     }
+
+    /// The address for limits that must not lock out all visitors of a proxy that the
+    /// configuration does not name: `None` if this one [may be such](Self::may_be_proxy). The
+    /// address of a named proxy counts.
+    pub fn counted_address(&self) -> Option<IpAddr> {
+        self.address().filter(|_| !self.may_be_proxy())
+    }
 }
 
 impl Policy {
-    /// Who sent a request with these headers that came from this peer.
+    /// The client of a request with these headers that came from this peer.
     ///
-    /// `Forwarded` and `X-Forwarded-For`, `-Proto` and `-Host` count only where the peer is
-    /// one of the [trusted proxies](Self::trusted_proxies). The list of addresses is walked
+    /// `Forwarded` and `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` count only if the peer
+    /// is one of the [trusted proxies](Self::trusted_proxies). The list of addresses is walked
     /// from the right as long as trusted proxies wrote it: the client is the first address
     /// that is none of theirs, or the leftmost of all. An element without a usable address
-    /// (`unknown`, `_hidden`, anything malformed) ends the walk, and the client is then the
-    /// last address before it. No more than 64 elements are looked at.
+    /// (`unknown`, `_hidden`) ends the walk, and the client is then the last address before it.
+    /// At most 64 elements are read.
     ///
-    /// Scheme and host are those of the element where the walk ended. `X-Forwarded-Proto`
-    /// and `-Host` count in the same place where their list is as long as that of
-    /// `X-Forwarded-For`, and with their last element else; beside `Forwarded` alone they do
-    /// not count at all.
+    /// Scheme and host are those of the element where the walk ended. Of `X-Forwarded-Proto`,
+    /// `-Host` and `-Port` the element at the same place from the right counts, or the last one
+    /// if the list is too short; beside `Forwarded` alone they do not count at all.
     ///
-    /// Where `Forwarded` and `X-Forwarded-For` both stand, a proxy may have written one and
-    /// passed the client's other one on. Where they name different addresses, neither
-    /// counts; where they name the same, port, scheme and host count as far as both say the
-    /// same.
+    /// If `Forwarded` and `X-Forwarded-For` are both there, a proxy may have written one and
+    /// passed on the other from the client. If they name different addresses, neither counts,
+    /// and the client is the proxy itself; if they name the same one, port, scheme and host
+    /// count as far as both agree.
     ///
     /// ```
     /// use ws_core::admit::{Network, Policy, Scheme};
@@ -121,24 +131,39 @@ impl Policy {
     /// headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9, 192.0.2.7"));
     /// headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     ///
-    /// let client = policy.client("10.0.0.1:4711".parse().ok(), &headers);
+    /// let client = policy.client("10.0.0.1:4711".parse().ok(), &headers)?;
     /// assert_eq!(client.peer, "192.0.2.7:0".parse().ok());
     /// assert_eq!(client.scheme, Some(Scheme::Https));
     ///
-    /// let client = policy.client("192.0.2.1:4711".parse().ok(), &headers);
+    /// let client = policy.client("192.0.2.1:4711".parse().ok(), &headers)?;
     /// assert_eq!(client.peer, "192.0.2.1:4711".parse().ok());
-    /// # Ok::<(), ws_core::admit::NetworkError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Client {
-        self.seen(peer, headers).0
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardedError`] if a trusted proxy sent a malformed `Forwarded`: the client may have
+    /// begun the line, and then it is not known where the proxy's element starts.
+    pub fn client(
+        &self,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+    ) -> Result<Client, ForwardedError> {
+        Ok(self.seen(peer, headers)?.0)
     }
 
-    /// The client; and whether what proxies say contradicts itself, and does not count.
-    pub(super) fn seen(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> (Client, bool) {
+    /// The client; and whether the two families of headers contradict each other, so that
+    /// neither counts.
+    pub(super) fn seen(
+        &self,
+        peer: Option<SocketAddr>,
+        headers: &HeaderMap,
+    ) -> Result<(Client, bool), ForwardedError> {
         let peer = peer.map(|peer| SocketAddr::new(peer.ip().to_canonical(), peer.port()));
         let proxy = peer.filter(|peer| self.trusted_proxies.contains(peer.ip()));
         let mut client = Client {
             peer,
+            is_proxy: proxy.is_some(),
             ..Client::default()
         };
         let walk = proxy.map(|proxy| Walk {
@@ -146,126 +171,27 @@ impl Policy {
             proxy,
             headers,
         });
-        let said = walk.map(Walk::said);
-        let contradiction = said == Some(Err(Contradiction));
-        if let Some(Ok(said)) = said {
-            client.forwarded = client.peer != Some(said.address);
-            client.peer = Some(said.address);
-            client.scheme = said.scheme;
-            client.host = said.host;
+        let mut contradiction = false;
+        match walk.map(Walk::said) {
+            None => {}
+            Some(Ok(said)) => {
+                client.forwarded = peer != Some(said.address);
+                client.is_proxy = self.trusted_proxies.contains(said.address.ip());
+                client.peer = Some(said.address);
+                client.scheme = said.scheme;
+                client.host = said.host;
+                client.port = said
+                    .port
+                    .filter(|_| self.forwarded_port == ForwardedPort::Read);
+            }
+            Some(Err(Unusable::Contradiction)) => contradiction = true,
+            Some(Err(Unusable::Malformed(error))) => return Err(error),
         }
         if let Some(url) = &self.public_url {
             client.scheme = Scheme::read(url.scheme().as_bytes());
             client.host = Some(url.to_host());
+            client.port = None;
         }
-        (client, contradiction)
-    }
-}
-
-/// What the headers of one family say.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Said {
-    address: SocketAddr,
-    scheme: Option<Scheme>,
-    host: Option<Host>,
-}
-
-/// The two families of headers name different clients.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Contradiction;
-
-/// The headers of a request that a trusted proxy sent.
-#[derive(Clone, Copy)]
-struct Walk<'a> {
-    trusted: &'a TrustedProxies,
-    proxy: SocketAddr,
-    headers: &'a HeaderMap,
-}
-
-impl<'a> Walk<'a> {
-    fn said(self) -> Result<Said, Contradiction> {
-        if !self.headers.contains_key(header::FORWARDED) {
-            return Ok(self.older());
-        }
-        let forwarded = self.forwarded();
-        if !self.headers.contains_key(X_FORWARDED_FOR) {
-            return Ok(forwarded);
-        }
-        forwarded.and(&self.older())
-    }
-
-    /// The word of `Forwarded`.
-    fn forwarded(self) -> Said {
-        let lines = self.headers.get_all(header::FORWARDED).iter().rev();
-        let elements = lines
-            .flat_map(|line| syntax::from_right(line.as_bytes()))
-            .take(FARTHEST)
-            .map(<[u8]>::trim_ascii)
-            .filter(|element| !element.is_empty())
-            .map(Element::read);
-        let (address, _, last) = self.to_client(elements);
-        Said {
-            address,
-            scheme: last.scheme,
-            host: last.host,
-        }
-    }
-
-    /// The word of `X-Forwarded-For`, `-Proto` and `-Host`.
-    fn older(self) -> Said {
-        let addresses = self.list(X_FORWARDED_FOR).map(|text| Element {
-            address: syntax::address(text),
-            ..Element::default()
-        });
-        let (address, place, _) = self.to_client(addresses);
-        let len = self.list(X_FORWARDED_FOR).count();
-        let value = |name| {
-            let in_step = self.list(name).count() == len;
-            self.list(name).nth(if in_step { place } else { 0 })
-        };
-        Said {
-            address,
-            scheme: value(X_FORWARDED_PROTO).and_then(Scheme::read),
-            host: value(X_FORWARDED_HOST).and_then(syntax::host),
-        }
-    }
-
-    /// The elements of a list that knows no quotes, the rightmost first.
-    fn list(self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        let lines = self.headers.get_all(name).iter().rev();
-        lines
-            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
-            .take(FARTHEST)
-            .map(<[u8]>::trim_ascii)
-            .filter(|element| !element.is_empty())
-    }
-
-    /// The client's address, and the element where the walk ended with its place.
-    fn to_client(self, elements: impl Iterator<Item = Element>) -> (SocketAddr, usize, Element) {
-        let mut client = (self.proxy, 0, Element::default());
-        for (place, element) in elements.enumerate() {
-            let address = element.address;
-            client = (address.unwrap_or(client.0), place, element);
-            if !address.is_some_and(|address| self.trusted.contains(address.ip())) {
-                break;
-            }
-        }
-        client
-    }
-}
-
-impl Said {
-    /// What both say.
-    fn and(self, other: &Self) -> Result<Self, Contradiction> {
-        if self.address.ip() != other.address.ip() {
-            return Err(Contradiction);
-        }
-        let same_port = self.address.port() == other.address.port();
-        let port = if same_port { self.address.port() } else { 0 };
-        Ok(Self {
-            address: SocketAddr::new(self.address.ip(), port),
-            scheme: self.scheme.filter(|_| self.scheme == other.scheme),
-            host: self.host.filter(|host| other.host.as_ref() == Some(host)),
-        })
+        Ok((client, contradiction))
     }
 }

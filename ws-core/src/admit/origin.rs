@@ -165,7 +165,7 @@ pub(super) fn check(
 ///
 /// 403 for an origin that is neither the server's own nor in [`Policy::origins`]; 400 where
 /// it cannot be told, without a usable `Host`.
-pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> {
+pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Result<(), Refusal> {
     let passes = match request.headers.get(header::ORIGIN) {
         None => !fetched_from(request, "cross-site"),
         Some(origin) => origin == "null" && fetched_from(request, "same-origin"),
@@ -173,8 +173,7 @@ pub fn same_site(request: &Request<'_>, policy: &Policy) -> Result<(), Refusal> 
     if passes {
         return Ok(());
     }
-    let client = policy.client(request.peer, request.headers);
-    let own = Own::of(request, &client, policy)?;
+    let own = Own::of(request, client, policy)?;
     let shown = match Sender::of(request, &own, |origin| in_server_list(origin, policy)) {
         Sender::Friend => return Ok(()),
         Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
@@ -208,7 +207,11 @@ impl<'a> Own<'a> {
         let asked = host(request)?;
         Ok(match &policy.public_url {
             Some(url) => Self::Url(url),
-            None => Self::Asked(client.scheme, client.host.clone().unwrap_or(asked)),
+            None => {
+                let Host { name, port } = client.host.clone().unwrap_or(asked);
+                let port = port.or(client.port);
+                Self::Asked(client.scheme, Host { name, port })
+            }
         })
     }
 
@@ -316,7 +319,7 @@ impl Shown {
             Self::Origin(origin) => origin.to_string(),
         };
         let origin: String = origin.chars().take(SHOWN).collect();
-        let Some(refused) = policy.refused.count() else {
+        let Some(refused) = policy.notices.origins.count() else {
             tracing::debug!(route, origin, own, "origin refused");
             return;
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SessionKey;
-use crate::address::{Network, is_private};
+use crate::address::Network;
 use crate::limits::Rate;
 
 /// Entries that are kept before those whose time is over are looked for.
@@ -55,11 +55,10 @@ impl<K: Eq + std::hash::Hash> Times<K> {
 pub(super) struct Newcomers(Until<Network>);
 
 impl Newcomers {
-    /// Counts one more session of this address. Returns whether the rate allows it.
-    ///
-    /// A private address may be a proxy that nobody has named: all visitors have it.
+    /// Counts one more session of this address. Returns whether the rate allows it. Sessions
+    /// without an address are not counted.
     pub(super) fn allows(&self, address: Option<IpAddr>, rate: Option<Rate>) -> bool {
-        let (Some(address), Some(rate)) = (address.filter(|it| !is_private(*it)), rate) else {
+        let (Some(address), Some(rate)) = (address, rate) else {
             return true;
         };
         let address = Network::of(address);
@@ -120,10 +119,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_may_be_a_proxy_is_not_counted() {
+    async fn without_an_address_or_a_rate_nothing_is_counted() {
         let newcomers = Newcomers::default();
         for _ in 0..10 {
-            assert!(newcomers.allows("10.0.0.1".parse().ok(), RATE));
             assert!(newcomers.allows(None, RATE));
             assert!(newcomers.allows("203.0.113.7".parse().ok(), None));
         }

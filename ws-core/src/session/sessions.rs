@@ -15,7 +15,6 @@ use super::{
     ForeignSession, Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken,
     cookies,
 };
-use crate::address::is_private;
 use crate::late;
 use crate::limits::SessionLimits;
 
@@ -104,8 +103,8 @@ impl Sessions {
 
     /// Begins a session for a client of this address, from which only so many may begin within
     /// a time, and which pays for its own sessions when the store is full
-    /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Private addresses may be
-    /// those of proxies, and are not counted.
+    /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Pass `None` if the
+    /// address may be that of a proxy, which all visitors share.
     ///
     /// # Errors
     ///
@@ -119,7 +118,7 @@ impl Sessions {
             newcomers, limits, ..
         } = &*self.inner;
         if newcomers.allows(address, limits.begin_rate) {
-            self.begin_at(address.filter(|it| !is_private(*it))).await
+            self.begin_at(address).await
         } else {
             Err(SessionError::TooMany)
         }

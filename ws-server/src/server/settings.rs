@@ -1,9 +1,10 @@
 //! What a configuration says, until it is built.
 
-use ws_core::admit::{AllowedOrigins, Network, Origin, Policy, TrustedProxies};
+use ws_core::admit::{
+    AllowedOrigins, ForwardedPort, Network, Notices, Origin, Policy, TrustedProxies,
+};
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
-use ws_core::thinned::Thinned;
 
 use crate::client;
 use crate::failure::Error;
@@ -18,6 +19,7 @@ pub(super) struct Settings {
     pub(super) origins: Origins,
     pub(super) public_url: Option<String>,
     pub(super) trusted_proxies: Vec<String>,
+    pub(super) forwarded_port: ForwardedPort,
     pub(super) client_path: Option<String>,
 }
 
@@ -50,7 +52,8 @@ impl Settings {
             origins,
             public_url,
             trusted_proxies,
-            refused: Thinned::default(),
+            forwarded_port: self.forwarded_port,
+            notices: Notices::default(),
         })
     }
 

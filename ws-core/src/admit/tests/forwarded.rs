@@ -26,10 +26,15 @@ fn lines<'v>(lines: impl IntoIterator<Item = (&'static str, &'v [u8])>) -> Heade
     headers
 }
 
-/// What a request with these header lines says of its client, read from this peer.
-fn client_of(peer: &str, values: &[(&'static str, &str)]) -> Client {
+/// What a request with these header lines states about its client, read from this peer.
+fn read(peer: &str, values: &[(&'static str, &str)]) -> Result<Client, ForwardedError> {
     let values = values.iter().map(|(name, value)| (*name, value.as_bytes()));
     policy().client(peer.parse().ok(), &lines(values))
+}
+
+/// The same for headers that are well-formed.
+fn client_of(peer: &str, values: &[(&'static str, &str)]) -> Client {
+    read(peer, values).unwrap()
 }
 
 /// The client's address, and its scheme and host, where they are known.
@@ -48,6 +53,7 @@ fn address(values: &[(&'static str, &str)]) -> String {
 const FOR: &str = "x-forwarded-for";
 const PROTO: &str = "x-forwarded-proto";
 const HOST: &str = "x-forwarded-host";
+const PORT: &str = "x-forwarded-port";
 const FORWARDED: &str = "forwarded";
 
 #[test]
@@ -199,8 +205,21 @@ fn proto_and_host_are_those_of_the_client_s_own_place() {
             &[(FOR, "203.0.113.9, 192.0.2.7"), (PROTO, "https")],
             "192.0.2.7:0 https ?",
         ),
+        // What the client adds at the left moves nothing.
         (
-            &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "a, http, https")],
+            &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "a, https, http")],
+            "192.0.2.7:0 https ?",
+        ),
+        (
+            &[
+                (FOR, "a, b, 192.0.2.7, 10.0.0.2"),
+                (HOST, "shop.test, inner.test"),
+            ],
+            "192.0.2.7:0 ? shop.test",
+        ),
+        // The inner proxy passes on what the outer one has set.
+        (
+            &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "https")],
             "192.0.2.7:0 https ?",
         ),
         (
@@ -245,7 +264,6 @@ fn where_both_families_name_different_clients_neither_counts() {
     let neither = "10.0.0.1:4711 ? ?";
     assert_eq!(both("for=203.0.113.9;proto=https", "192.0.2.7"), neither);
     assert_eq!(both("proto=https", "192.0.2.7"), neither);
-    assert_eq!(both("for=\"203.0.113.9", "192.0.2.7"), neither);
     assert_eq!(both("for=192.0.2.7", "unknown"), neither);
     // The same client: what both say counts, what one alone says may be the client's word.
     let all = "for=\"192.0.2.7:80\";proto=https;host=shop.test";
@@ -254,6 +272,36 @@ fn where_both_families_name_different_clients_neither_counts() {
     assert_eq!(both("for=192.0.2.7", "192.0.2.7"), "192.0.2.7:0 ? ?");
     let other = "for=192.0.2.7;proto=http;host=evil.test";
     assert_eq!(both(other, "192.0.2.7"), "192.0.2.7:0 ? ?");
+}
+
+#[test]
+fn the_address_of_a_named_proxy_counts_for_every_limit() {
+    let contradiction = [(FORWARDED, "for=203.0.113.9"), (FOR, "192.0.2.7")];
+    let own: [&[(&str, &str)]; 5] = [
+        &[],
+        &[(FOR, "unknown")],
+        &[(FORWARDED, "for=_hidden")],
+        &[(FORWARDED, "proto=https")],
+        &contradiction,
+    ];
+    for values in own {
+        let client = client_of(PROXY, values);
+        assert_eq!(client.peer, PROXY.parse().ok(), "{values:?}");
+        assert!(client.is_proxy && !client.may_be_proxy(), "{values:?}");
+        assert_eq!(client.counted_address(), "10.0.0.1".parse().ok());
+    }
+    // So does that of an inner one, and of a client in a private network.
+    for (client, is_proxy) in [("10.0.0.2", true), ("192.168.0.7", false)] {
+        let found = client_of(PROXY, &[(FOR, client)]);
+        assert_eq!(found.counted_address(), client.parse().ok());
+        assert_eq!((found.is_proxy, found.forwarded), (is_proxy, true));
+    }
+    // A private peer that is not named may be a proxy, and all its visitors would be one.
+    let unnamed = client_of("192.168.0.1:9", &contradiction);
+    assert!(unnamed.may_be_proxy());
+    assert_eq!(unnamed.counted_address(), None);
+    let public = client_of("192.0.2.1:9", &[]);
+    assert_eq!(public.counted_address(), "192.0.2.1".parse().ok());
 }
 
 #[test]
@@ -278,7 +326,7 @@ fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
         assert_eq!(client_of(peer, &values), expected, "{peer}");
         assert_eq!(
             Policy::default().client(peer.parse().ok(), &HeaderMap::new()),
-            expected
+            Ok(expected)
         );
     }
     assert_eq!(client_of("nobody", &values), Client::default());
@@ -300,7 +348,7 @@ fn public_url_counts_for_more_than_what_is_forwarded() {
     let values = [(FOR, "192.0.2.7"), (PROTO, "http"), (HOST, "evil.test")];
     let headers = lines(values.map(|(name, value)| (name, value.as_bytes())));
     for (peer, expected) in [(PROXY, "192.0.2.7:0"), ("192.0.2.1:9", "192.0.2.1:9")] {
-        let client = policy.client(peer.parse().ok(), &headers);
+        let client = policy.client(peer.parse().ok(), &headers).unwrap();
         assert_eq!(client.peer, expected.parse().ok());
         assert_eq!(client.scheme, Some(Scheme::Https));
         assert_eq!(client.host.unwrap().to_string(), "shop.test:8443");

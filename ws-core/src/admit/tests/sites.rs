@@ -269,7 +269,7 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
             &[("origin", origin)]
         };
         let asked = case.ask(&[own, headers].concat(), |request| {
-            same_site(request, &case.policy)
+            same_site(request, &client(request, &case.policy)?, &case.policy)
         });
         asked.map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
     };
@@ -303,10 +303,10 @@ fn refused_origins_are_counted_together_by_all_clones_of_a_policy() {
             403
         );
     }
-    assert_eq!(policy.refused.count(), Some(10));
+    assert_eq!(policy.notices.origins.count(), Some(10));
     assert_eq!(
         case(&policy).status(&[("origin", "https://example.com")]),
         101
     );
-    assert_eq!(policy.refused.count(), None);
+    assert_eq!(policy.notices.origins.count(), None);
 }

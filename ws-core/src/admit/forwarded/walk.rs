@@ -1,0 +1,148 @@
+//! What trusted proxies state about a request.
+//!
+//! Every hop adds an element at the right, and a client may have written everything to the left
+//! of it. So the lists are walked from the right, and only as far as trusted proxies wrote them.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, header};
+
+use super::syntax::{self, Element, ForwardedError, Pairs};
+use super::{Scheme, TrustedProxies};
+use crate::admit::host::Host;
+
+/// The most elements of a list that are read, counted from the right: more proxies than any
+/// request passes, and a bound for lists that a client made long.
+const FARTHEST: usize = 64;
+
+const X_FORWARDED_FOR: &str = "x-forwarded-for";
+const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
+const X_FORWARDED_HOST: &str = "x-forwarded-host";
+const X_FORWARDED_PORT: &str = "x-forwarded-port";
+
+/// What the headers of one family state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Said {
+    pub(super) address: SocketAddr,
+    pub(super) scheme: Option<Scheme>,
+    pub(super) host: Option<Host>,
+    pub(super) port: Option<u16>,
+}
+
+/// Why the headers do not count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Unusable {
+    /// The two families name different clients.
+    Contradiction,
+    /// `Forwarded` cannot be parsed.
+    Malformed(ForwardedError),
+}
+
+impl From<ForwardedError> for Unusable {
+    fn from(error: ForwardedError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+/// The headers of a request that a trusted proxy sent.
+#[derive(Clone, Copy)]
+pub(super) struct Walk<'a> {
+    pub(super) trusted: &'a TrustedProxies,
+    pub(super) proxy: SocketAddr,
+    pub(super) headers: &'a HeaderMap,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn said(self) -> Result<Said, Unusable> {
+        if !self.headers.contains_key(header::FORWARDED) {
+            return Ok(self.older());
+        }
+        let forwarded = self.forwarded()?;
+        if !self.headers.contains_key(X_FORWARDED_FOR) {
+            return Ok(forwarded);
+        }
+        forwarded.and(&self.older()).ok_or(Unusable::Contradiction)
+    }
+
+    /// What `Forwarded` states.
+    fn forwarded(self) -> Result<Said, ForwardedError> {
+        let mut last: VecDeque<Pairs<'_>> = VecDeque::new();
+        for line in self.headers.get_all(header::FORWARDED) {
+            // All of a line is parsed: a proxy may have added to what a client began.
+            for element in syntax::elements(line.as_bytes()) {
+                last.push_front(element?);
+                last.truncate(FARTHEST);
+            }
+        }
+        let (address, _, element) = self.to_client(last.into_iter().map(Pairs::read));
+        Ok(Said {
+            address,
+            scheme: element.scheme,
+            host: element.host,
+            port: None,
+        })
+    }
+
+    /// What `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` state.
+    fn older(self) -> Said {
+        let addresses = self.list(X_FORWARDED_FOR).map(|text| Element {
+            address: syntax::address(text),
+            ..Element::default()
+        });
+        let (address, place, _) = self.to_client(addresses);
+        // Each proxy adds to a list or replaces it. The place is counted from the right, so
+        // that nothing a client puts at the left moves it.
+        let value = |name| {
+            let at_place = self.list(name).nth(place);
+            at_place.or_else(|| self.list(name).next())
+        };
+        Said {
+            address,
+            scheme: value(X_FORWARDED_PROTO).and_then(Scheme::read),
+            host: value(X_FORWARDED_HOST).and_then(syntax::host),
+            port: value(X_FORWARDED_PORT).and_then(syntax::port),
+        }
+    }
+
+    /// The elements of a list without quoted strings, the rightmost first.
+    fn list(self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        let lines = self.headers.get_all(name).iter().rev();
+        lines
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|element| !element.is_empty())
+            .take(FARTHEST)
+    }
+
+    /// The client's address, and the element where the walk ended with its place.
+    fn to_client(self, elements: impl Iterator<Item = Element>) -> (SocketAddr, usize, Element) {
+        let mut client = (self.proxy, 0, Element::default());
+        for (place, element) in elements.enumerate() {
+            let address = element.address;
+            client = (address.unwrap_or(client.0), place, element);
+            if !address.is_some_and(|address| self.trusted.contains(address.ip())) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+impl Said {
+    /// What both state; `None` if they name different clients.
+    fn and(self, other: &Self) -> Option<Self> {
+        if self.address.ip() != other.address.ip() {
+            return None;
+        }
+        let same_port = self.address.port() == other.address.port();
+        let port = if same_port { self.address.port() } else { 0 };
+        Some(Self {
+            address: SocketAddr::new(self.address.ip(), port),
+            scheme: self.scheme.filter(|_| self.scheme == other.scheme),
+            host: self.host.filter(|host| other.host.as_ref() == Some(host)),
+            // `Forwarded` has none, so that nothing confirms it.
+            port: None,
+        })
+    }
+}
