@@ -27,7 +27,7 @@ pub use memory::MemoryStore;
 pub use newcomer::Newcomer;
 pub use options::{SECURE_PREFIX, SessionOptions, SessionOptionsError};
 pub use record::SessionRecord;
-pub use sessions::Sessions;
+pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
 pub(crate) use live::{Attachment, Lineage, SessionPages, SessionSocket};

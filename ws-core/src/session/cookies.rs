@@ -5,10 +5,12 @@ use http::header::COOKIE;
 
 use crate::fields::is_token;
 
-/// The value of a cookie, where exactly one has this name and it is visible ASCII.
+/// The value of a cookie, if exactly one has this name and it is visible ASCII.
 ///
 /// Two of one name are none: the second may have been planted by a page of a neighbouring
-/// host, and nothing in the request tells which of them it is.
+/// host, and nothing in the request tells which one it is. Only the library's own session
+/// cookie may be there several times: [`Sessions::find`](super::Sessions::find) asks the store
+/// which one is live.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -28,15 +30,20 @@ pub fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 /// The bytes of the only cookie of this name. What other cookies hold is of no account.
-pub(super) fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    let lines = headers.get_all(COOKIE).iter();
-    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let mut values = pairs.filter_map(|pair| {
-        let value = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
-        value.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
-    });
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let mut values = all(headers, name);
     let first = values.next()?;
     values.next().is_none().then_some(first)
+}
+
+/// The bytes of every cookie of this name, in the order of the request.
+pub(super) fn all<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h [u8]> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let value = pair.trim_ascii_start().strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=").map(<[u8]>::trim_ascii_end)
+    })
 }
 
 /// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) that brings no

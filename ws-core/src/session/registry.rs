@@ -12,6 +12,7 @@ use super::store::{DynSource, DynStore};
 use super::{MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord, StoreError};
 use crate::late;
 use crate::limits::SessionLimits;
+use crate::thinned::Thinned;
 
 /// What all clones of [`Sessions`](super::Sessions) share.
 pub(super) struct Inner {
@@ -27,6 +28,8 @@ pub(super) struct Inner {
     keeper: Keeper,
     pub(super) newcomers: Newcomers,
     pub(super) overtaken: Overtaken,
+    /// Requests whose cookies name several live sessions.
+    pub(super) ambiguous: Thinned,
 }
 
 /// A name as it is over plain HTTP, and over TLS.
@@ -53,6 +56,7 @@ impl Inner {
             keeper: Keeper::default(),
             newcomers: Newcomers::default(),
             overtaken: Overtaken::default(),
+            ambiguous: Thinned::default(),
         }
     }
 

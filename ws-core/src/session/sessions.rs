@@ -4,8 +4,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
-use http::HeaderMap;
-
 use super::live::SessionPages;
 use super::options::SessionOptions;
 use super::registry::Inner;
@@ -13,10 +11,12 @@ use super::registry::Inner;
 use super::store::DynStore;
 use super::{
     ForeignSession, Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken,
-    cookies,
 };
-use crate::late;
 use crate::limits::SessionLimits;
+
+mod lookup;
+
+pub use lookup::NoSession;
 
 /// The sessions of one server. Clones are the same sessions; a hub has one of them.
 ///
@@ -121,50 +121,6 @@ impl Sessions {
             self.begin_at(address).await
         } else {
             Err(SessionError::TooMany)
-        }
-    }
-
-    /// Whether a request with these headers names a session by a key that a logon has just
-    /// replaced: it was on its way meanwhile, and its sender has got another cookie by now.
-    pub fn is_overtaken(&self, headers: &HeaderMap, secure: bool) -> bool {
-        let value = cookies::only(headers, self.session_cookie(secure));
-        let token = value.and_then(SessionToken::parse);
-        token.is_some_and(|token| self.inner.overtaken.contains(token.key()))
-    }
-
-    /// The session of a request with these headers, which came over TLS or not. It lives on
-    /// from now.
-    ///
-    /// # Errors
-    ///
-    /// What the store or the source may say; [`SessionError::Full`] for the first request
-    /// of an application's session.
-    pub async fn find(
-        &self,
-        headers: &HeaderMap,
-        secure: bool,
-    ) -> Result<Option<Session>, SessionError> {
-        let limit = self.inner.limits.lookup_timeout;
-        // The store may be asked more than once; all answers together have this time.
-        let found = late::within(limit, self.look_up(headers, secure)).await;
-        found.unwrap_or(Err(SessionError::TimedOut))
-    }
-
-    async fn look_up(
-        &self,
-        headers: &HeaderMap,
-        secure: bool,
-    ) -> Result<Option<Session>, SessionError> {
-        if let Some(source) = &self.inner.source {
-            let Some(foreign) = self.inner.in_time(source.find(headers)).await? else {
-                return Ok(None);
-            };
-            return self.find_foreign(foreign).await;
-        }
-        let value = cookies::only(headers, self.session_cookie(secure));
-        match value.and_then(SessionToken::parse) {
-            Some(token) => self.load(token.key(), None).await,
-            None => Ok(None),
         }
     }
 

@@ -10,6 +10,7 @@ use super::*;
 use crate::id::ConnectionId;
 use crate::limits::SessionLimits;
 
+mod lookup;
 mod races;
 mod sockets;
 mod sources;

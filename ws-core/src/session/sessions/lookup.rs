@@ -1,0 +1,160 @@
+//! From the cookies of a request to its session.
+
+use http::HeaderMap;
+
+use super::Sessions;
+use crate::late;
+use crate::session::{Session, SessionError, SessionToken, cookies};
+
+/// The most different tokens of one request that are looked up.
+const CANDIDATES: usize = 4;
+
+/// Why a request has no session. Each text completes a sentence about the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoSession {
+    /// No cookie has the name of the session's.
+    #[error("the request has no session cookie")]
+    NoCookie,
+    /// The cookie names no live session.
+    #[error("the session of its cookie has ended")]
+    Ended,
+    /// A logon has replaced the session of the cookie within the last minute.
+    #[error("a logon has replaced the session of its cookie")]
+    Renewed,
+    /// Two cookies name two live sessions, and nothing tells which one is meant.
+    #[error("its session cookies name different sessions")]
+    Several,
+    /// More different cookies than are looked up.
+    #[error("the request has more than {CANDIDATES} different session cookies")]
+    TooMany,
+    /// The application's [`SessionSource`](crate::session::SessionSource) knows none.
+    #[error("the application knows no session for the request")]
+    Unknown,
+}
+
+/// The different tokens in the session cookies of a request, at most [`CANDIDATES`].
+///
+/// A browser sends two cookies of one name if both a path or domain and the whole site have
+/// one; often one of them is stale, or both are the same.
+struct Candidates<'h>([Option<(&'h [u8], SessionToken)>; CANDIDATES]);
+
+impl<'h> Candidates<'h> {
+    /// Values that are no token count as cookies that name nothing.
+    fn of(headers: &'h HeaderMap, name: &str) -> Result<Self, NoSession> {
+        let mut found = [const { None }; CANDIDATES];
+        let mut none = NoSession::NoCookie;
+        for value in cookies::all(headers, name) {
+            none = NoSession::Ended;
+            // One token has one text.
+            let is_known = found.iter().flatten().any(|(known, _)| *known == value);
+            let token = SessionToken::parse(value).filter(|_| !is_known);
+            if let Some(token) = token {
+                let free = found.iter_mut().find(|place| place.is_none());
+                *free.ok_or(NoSession::TooMany)? = Some((value, token));
+            }
+        }
+        found[0].as_ref().ok_or(none)?;
+        Ok(Self(found))
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &SessionToken> {
+        self.0.iter().flatten().map(|(_, token)| token)
+    }
+}
+
+impl Sessions {
+    /// Whether a request with these headers names a session by a key that a logon has just
+    /// replaced: it was on its way meanwhile, and its sender has got another cookie by now.
+    pub fn is_overtaken(&self, headers: &HeaderMap, secure: bool) -> bool {
+        let found = Candidates::of(headers, self.session_cookie(secure));
+        found.is_ok_and(|found| self.overtakes(&found))
+    }
+
+    fn overtakes(&self, found: &Candidates<'_>) -> bool {
+        let mut tokens = found.tokens();
+        tokens.any(|token| self.inner.overtaken.contains(token.key()))
+    }
+
+    /// The session of a request with these headers, which came over TLS or not. It lives on
+    /// from now.
+    ///
+    /// # Errors
+    ///
+    /// What the store or the source may say; [`SessionError::Full`] for the first request
+    /// of an application's session.
+    pub async fn find(
+        &self,
+        headers: &HeaderMap,
+        secure: bool,
+    ) -> Result<Option<Session>, SessionError> {
+        Ok(self.identify(headers, secure).await?.ok())
+    }
+
+    /// The session of a request, as [`find`](Self::find) finds it, or why there is none.
+    ///
+    /// Several cookies may have the name: the one live session among at most four different
+    /// values counts. Two live ones are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`find`](Self::find).
+    pub async fn identify(
+        &self,
+        headers: &HeaderMap,
+        secure: bool,
+    ) -> Result<Result<Session, NoSession>, SessionError> {
+        let limit = self.inner.limits.lookup_timeout;
+        // The store may be asked more than once; all answers together have this time.
+        let found = late::within(limit, self.look_up(headers, secure)).await;
+        found.unwrap_or(Err(SessionError::TimedOut))
+    }
+
+    async fn look_up(
+        &self,
+        headers: &HeaderMap,
+        secure: bool,
+    ) -> Result<Result<Session, NoSession>, SessionError> {
+        if let Some(source) = &self.inner.source {
+            let Some(foreign) = self.inner.in_time(source.find(headers)).await? else {
+                return Ok(Err(NoSession::Unknown));
+            };
+            let found = self.find_foreign(foreign).await?;
+            return Ok(found.ok_or(NoSession::Ended));
+        }
+        let candidates = match Candidates::of(headers, self.session_cookie(secure)) {
+            Ok(candidates) => candidates,
+            Err(none) => return Ok(Err(none)),
+        };
+        let mut found = None;
+        for token in candidates.tokens() {
+            let Some(session) = self.load(token.key(), None).await? else {
+                continue;
+            };
+            if found.replace(session).is_some() {
+                self.warn_of_several();
+                return Ok(Err(NoSession::Several));
+            }
+        }
+        Ok(found.ok_or_else(|| {
+            if self.overtakes(&candidates) {
+                NoSession::Renewed
+            } else {
+                NoSession::Ended
+            }
+        }))
+    }
+
+    /// The ids are secret, and so are the cookies.
+    fn warn_of_several(&self) {
+        match self.inner.ambiguous.count() {
+            None => tracing::debug!("two session cookies name different live sessions"),
+            Some(requests) => tracing::warn!(
+                requests,
+                "two session cookies of a request name different live sessions, and neither \
+                 counts; a server of a neighbouring host or path may set a cookie of the same \
+                 name: choose another with `Server::session_cookie`"
+            ),
+        }
+    }
+}
