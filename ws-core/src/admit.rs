@@ -22,7 +22,7 @@ use crate::extract::{Params, Visitor};
 use crate::hub::Full;
 use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
-use crate::session::SessionError;
+use crate::session::{NoSession, SessionError};
 
 mod forwarded;
 mod host;
@@ -41,7 +41,7 @@ pub use host::Host;
 pub use notices::Notices;
 pub use origin::{AllowedOrigins, Origin, OriginError, same_site};
 use upgrade::Wish;
-pub use visitor::{admit, visitor};
+pub use visitor::{Found, Missing, admit, visitor};
 
 /// The parts of a request that admission looks at.
 #[derive(Clone, Copy)]
@@ -150,7 +150,7 @@ pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Param
 /// 400 for a malformed `Forwarded` of a trusted proxy, or without a usable `Host`; 403 for an
 /// origin that may not connect.
 pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
-    let wish = upgrade::wish(request)?;
+    let wish = upgrade::wish(request, &policy.notices)?;
     let client = client(request, policy)?;
     let cross_site = origin::check(door, request, &client, policy)?;
     Ok(Knock {
@@ -241,29 +241,31 @@ impl Knock {
         self.cross_site
     }
 
-    /// Step 4: takes what was looked up, `Visitor::default()` where nothing was wanted.
+    /// Step 4: takes what was looked up, `Visitor::default()` if nothing was wanted.
     ///
     /// # Errors
     ///
-    /// 403 without the session or page that the route requires; 503 where the store does
-    /// not answer.
-    pub fn identify(self, visitor: Result<Visitor, SessionError>) -> Result<Known, Refusal> {
-        let visitor = visitor.map_err(|error| {
-            tracing::error!(route = self.route, %error, "sessions cannot be looked up");
-            Refusal::unavailable("sessions are not available now")
-        })?;
-        let missing = match self.wanted {
+    /// 403 without the session or page that the route requires, with a body that names what is
+    /// missing; 503 if the store does not answer.
+    pub fn identify(self, found: Result<impl Into<Found>, SessionError>) -> Result<Known, Refusal> {
+        let Found { visitor, missing } = found
+            .map(Into::into)
+            .map_err(|_| Refusal::unavailable("sessions are not available now"))?;
+        let needs = match self.wanted {
             Some(Wanted::Session | Wanted::Page) if visitor.session.is_none() => Some("session"),
             Some(Wanted::Page) if visitor.page.is_none() => Some("page"),
             _ => None,
         };
-        if let Some(missing) = missing {
+        if let Some(needs) = needs {
+            let missing = missing.unwrap_or(Missing::Session(NoSession::NoCookie));
             tracing::debug!(
                 route = self.route,
-                missing,
+                missing = needs,
+                why = %missing,
                 "no visitor that the route requires"
             );
-            return Err(Refusal::FORBIDDEN.body("this endpoint needs a session of this site"));
+            let body = format!("this endpoint needs a {needs} of this site: {missing}");
+            return Err(Refusal::FORBIDDEN.body(body));
         }
         Ok(Known {
             wish: self.wish,

@@ -24,6 +24,7 @@ mod stream;
 mod tag;
 mod wire;
 
+pub use id::NoPage;
 pub use tag::{StreamClient, StreamTag};
 pub use wire::PAGE_PROTOCOL;
 
@@ -96,9 +97,9 @@ impl Page {
         })
     }
 
-    /// The page of this id, where the id was issued to this session and is still good.
-    pub(crate) fn of(pages: &Arc<Pages>, session: &Session, id: &str) -> Option<Self> {
-        Some(Self {
+    /// The page of this id, if the id was issued to this session and is still good.
+    pub(crate) fn of(pages: &Arc<Pages>, session: &Session, id: &str) -> Result<Self, NoPage> {
+        Ok(Self {
             id: PageId::of(session, id)?,
             session: session.clone(),
             pages: pages.clone(),

@@ -110,11 +110,12 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
 fn begin(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
     let address = handshake.peer_addr().map(|peer| peer.ip());
     page.open(address).map_err(|error| match error {
-        OpenError::TooMany(TooMany::OfSession) => {
-            Refusal::TOO_MANY_REQUESTS.body("this session has too many pages")
-        }
-        OpenError::TooMany(TooMany::OfAddress) => {
-            Refusal::TOO_MANY_REQUESTS.body("this address has too many pages")
+        OpenError::TooMany(of) => {
+            page.pages().log_full(of);
+            Refusal::TOO_MANY_REQUESTS.body(match of {
+                TooMany::OfSession => "this session has too many pages",
+                TooMany::OfAddress => "this address has too many pages",
+            })
         }
         OpenError::Session(error) => error.into(),
     })

@@ -72,6 +72,15 @@ impl Paced {
     }
 }
 
+/// As of [`Thinned`]: what was counted is no part of what its owner is.
+impl PartialEq for Paced {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Paced {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

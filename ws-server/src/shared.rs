@@ -9,7 +9,6 @@ use ws_core::admit::{Client, Policy};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
-use ws_core::session::SessionError;
 use ws_core::thinned::Paced;
 
 use crate::refused::Refused;
@@ -31,9 +30,6 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     tls: AtomicBool,
-    full: Paced,
-    begin_rate: Paced,
-    store: Paced,
     unanswered: Paced,
 }
 
@@ -57,39 +53,6 @@ impl Hints {
 }
 
 impl Hints {
-    /// A visitor is refused because of this error.
-    pub(crate) fn refused(&self, error: &SessionError, client: &Client) {
-        match error {
-            SessionError::TooMany => {
-                if let Some(refused) = self.begin_rate.count() {
-                    let address = client.address();
-                    tracing::warn!(
-                        ?address,
-                        refused,
-                        limit = "SessionLimits::begin_rate",
-                        "sessions are refused with 429: too many begin from one address"
-                    );
-                }
-            }
-            SessionError::Full => {
-                if let Some(refused) = self.full.count() {
-                    tracing::warn!(
-                        refused,
-                        limit = "SessionLimits::sessions",
-                        "sessions are refused with 503: the store is full of sessions that are \
-                         in use; raise the limit, or that of your own store"
-                    );
-                }
-            }
-            SessionError::Ended => tracing::debug!(%error, "a visitor is refused"),
-            error => {
-                if let Some(refused) = self.store.count() {
-                    tracing::error!(%error, refused, "visitors are refused: no session is found");
-                }
-            }
-        }
-    }
-
     /// A visit ended without its answer, which has to set these cookies.
     pub(crate) fn unanswered(&self, cookies: &'static str) {
         if let Some(visits) = self.unanswered.count() {

@@ -87,7 +87,7 @@ impl Asker {
 
 /// What a store says is for the log; the visitor learns the status.
 fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
-    shared.hints.refused(&error, client);
+    shared.policy.notices.no_session(&error, client.address());
     error.into()
 }
 

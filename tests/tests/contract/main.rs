@@ -121,6 +121,7 @@
 //! | a hook that blocks its thread at `warn` with its name and route | `logs::a_hook_that_blocks_its_thread_is_logged_with_its_name_and_route` |
 //! | never query strings, cookies, tokens or payloads | `logs::query_strings_cookies_tokens_and_payloads_are_never_logged` |
 //! | the log of a refused origin shows both sites and names the fix | `proxies::a_refused_origin_is_logged_beside_the_own_one_with_every_remedy` |
+//! | a refusal names what is missing, and the log the limit that is reached | `refusals::*` |
 //! | a proxy that nobody has named is hinted at | `proxies::a_private_address_without_places_is_said_to_be_a_proxy_perhaps` |
 //! | **Defaults** | |
 //! | the table | `limits::the_defaults_are_those_of_the_design` |
@@ -156,6 +157,7 @@ mod pauses;
 mod payloads;
 mod proxies;
 mod reentrant;
+mod refusals;
 mod regressions;
 mod sending;
 mod sessions;

@@ -89,24 +89,41 @@ async fn the_hint_is_given_at_each_power_of_ten_of_one_server() {
     assert_eq!(counts, ["1", "10", "100"], "{lines:?}");
 }
 
+/// The line at `warn` of the first refusal of an address that is no unnamed proxy's.
+fn names_the_limit(lines: &[String], address: &str) {
+    let [line] = lines else {
+        panic!("{address}: {lines:?}");
+    };
+    let fields = format!("address={address} refused=1 limit=1");
+    assert!(line.contains(&fields), "{line}");
+    assert!(line.contains("the limit `Server::per_address`"), "{line}");
+    assert!(!line.contains("trusted_proxies"), "{line}");
+}
+
 #[tokio::test(start_paused = true)]
-async fn there_is_no_hint_where_a_client_is_known_by_his_own_address() {
-    let none = Vec::<String>::new();
-    assert_eq!(hints(&kit(), "192.0.2.1:9", None, 2).await, none);
-    assert_eq!(hints(&kit(), "[2001:db8::1]:9", None, 2).await, none);
-    let trusting = || kit().trusted_proxies(["10.0.0.0/8"]);
-    // A proxy that is named, whoever is behind it.
-    for forwarded in [Some("192.0.2.1"), Some("192.168.0.1")] {
-        assert_eq!(hints(&trusting(), "10.0.0.1:9", forwarded, 2).await, none);
+async fn an_address_without_places_is_logged_with_its_limit() {
+    for (peer, shown) in [
+        ("192.0.2.1:9", "192.0.2.1"),
+        ("[2001:db8::1]:9", "2001:db8::1"),
+    ] {
+        names_the_limit(&hints(&kit(), peer, None, 2).await, shown);
     }
-    // One that says nothing of its clients: all have its own address.
+    let trusting = || kit().trusted_proxies(["10.0.0.0/8"]);
+    // A client of a proxy that is named is none itself.
+    for client in ["192.0.2.1", "192.168.0.1"] {
+        let lines = hints(&trusting(), "10.0.0.1:9", Some(client), 2).await;
+        names_the_limit(&lines, client);
+    }
+    // A proxy that names no client: all of them have its own address.
     for forwarded in [None, Some("unknown")] {
         let lines = hints(&trusting(), "10.0.0.1:9", forwarded, 2).await;
         assert_eq!(lines.len(), 1, "{forwarded:?} {lines:?}");
+        assert!(lines[0].contains("let it send `Forwarded`"), "{lines:?}");
     }
-    // The header of somebody else takes nothing from the hint.
+    // The header of another peer changes nothing.
     let lines = hints(&trusting(), "192.168.0.1:9", Some("192.0.2.1"), 1).await;
     assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("trusted_proxies"), "{lines:?}");
 }
 
 /// What is logged for a handshake with these headers that a trusted proxy sends.

@@ -325,17 +325,18 @@ async fn a_route_that_wants_a_session_refuses_whoever_has_none() {
     let server = running().await;
     for path in ["/session", "/cookie", "/session?z_pid=made-up"] {
         let invented = upgrade(path, &["Cookie: z_sid=made-up; z_pid=made-up"]);
-        for request in [
-            upgrade(path, &[]),
-            invented,
-            format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n"),
+        let (none, ended) = (
+            "the request has no session cookie",
+            "the session of its cookie has ended",
+        );
+        for (request, why) in [
+            (upgrade(path, &[]), none),
+            (invented, ended),
+            (format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n"), none),
         ] {
             let (head, body) = Client::ask(server.address, &request).await;
-            assert_eq!(
-                (head.status, &*body),
-                (403, "this endpoint needs a session of this site\n"),
-                "{path}"
-            );
+            let text = format!("this endpoint needs a session of this site: {why}\n");
+            assert_eq!((head.status, body), (403, text), "{path}");
         }
     }
 }

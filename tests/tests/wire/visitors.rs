@@ -264,6 +264,7 @@ async fn one_address_cannot_begin_sessions_without_end() {
         browser.lines = vec![format!("X-Forwarded-For: {address}")];
         browser
     };
+    let (captured, _guard) = ws_tests::Captured::begin();
     let mut known = from("203.0.113.7");
     known.get("/visit").await;
     let mut statuses = Vec::new();
@@ -271,6 +272,12 @@ async fn one_address_cannot_begin_sessions_without_end() {
         statuses.push(from("203.0.113.7").request("GET", "/visit").await.0.status);
     }
     assert_eq!(statuses, [200, 200, 429]);
+    let lines = captured.of(tracing::Level::WARN);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("`SessionLimits::begin_rate`"),
+        "{lines:?}"
+    );
     assert_eq!(known.request("GET", "/visit").await.0.status, 200);
     assert_eq!(
         from("203.0.113.8").request("GET", "/visit").await.0.status,

@@ -1,9 +1,10 @@
 //! Log lines about requests. Any client can cause one, so they are throttled.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::ForwardedError;
-use crate::thinned::Thinned;
+use crate::session::SessionError;
+use crate::thinned::{Paced, Thinned};
 
 /// Counts what a server logs about requests: clones count together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -12,6 +13,10 @@ pub struct Notices {
     pub(super) origins: Thinned,
     malformed: Thinned,
     contradictions: Thinned,
+    not_passed_on: Thinned,
+    begin_rate: Paced,
+    full_stores: Paced,
+    failures: Paced,
 }
 
 impl Notices {
@@ -41,6 +46,57 @@ impl Notices {
                 "`Forwarded` and `X-Forwarded-For` from a trusted proxy name different clients, \
                  and neither counts; let the proxy set or remove both"
             ),
+        }
+    }
+
+    /// A handshake came without a header that proxies remove unless they are told not to.
+    pub(super) fn not_passed_on(&self, header: &'static str, peer: Option<SocketAddr>) {
+        let peer = peer.map(tracing::field::display);
+        match self.not_passed_on.count() {
+            None => tracing::debug!(header, peer, "a handshake without a header of upgrades"),
+            Some(requests) => tracing::warn!(
+                header,
+                peer,
+                requests,
+                "a handshake came without a header that a proxy may have removed; let the proxy \
+                 send `Upgrade: websocket` and `Connection: upgrade` over HTTP/1.1"
+            ),
+        }
+    }
+
+    /// A visitor gets no session, because of this error.
+    pub fn no_session(&self, error: &SessionError, address: Option<IpAddr>) {
+        let address = address.map(tracing::field::display);
+        let status = error.status().as_u16();
+        match error {
+            SessionError::TooMany => {
+                if let Some(refused) = self.begin_rate.count() {
+                    tracing::warn!(
+                        address,
+                        refused,
+                        status,
+                        "visitors get no session: more begin from one address than the limit \
+                         `SessionLimits::begin_rate` allows"
+                    );
+                }
+            }
+            SessionError::Full => {
+                if let Some(refused) = self.full_stores.count() {
+                    tracing::warn!(
+                        refused,
+                        status,
+                        "visitors get no session: the store is full of sessions that are in use; \
+                         raise `SessionLimits::sessions` or `memory`, or the limit of your own \
+                         store"
+                    );
+                }
+            }
+            SessionError::Ended => tracing::debug!(%error, "a visitor gets no session"),
+            _ => {
+                if let Some(refused) = self.failures.count() {
+                    tracing::error!(%error, refused, status, "sessions are not available");
+                }
+            }
         }
     }
 }

@@ -205,14 +205,12 @@ enum Own<'a> {
 impl<'a> Own<'a> {
     fn of(request: &Request<'_>, client: &Client, policy: &'a Policy) -> Result<Self, Refusal> {
         let asked = host(request)?;
-        Ok(match &policy.public_url {
-            Some(url) => Self::Url(url),
-            None => {
-                let Host { name, port } = client.host.clone().unwrap_or(asked);
-                let port = port.or(client.port);
-                Self::Asked(client.scheme, Host { name, port })
-            }
-        })
+        if let Some(url) = &policy.public_url {
+            return Ok(Self::Url(url));
+        }
+        let Host { name, port } = client.host.clone().unwrap_or(asked);
+        let port = port.or(client.port);
+        Ok(Self::Asked(client.scheme, Host { name, port }))
     }
 
     fn is(&self, origin: &Origin) -> bool {

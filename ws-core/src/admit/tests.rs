@@ -271,7 +271,8 @@ fn an_earlier_step_wins_over_every_later_one() {
     };
     assert_eq!(
         get().admit(headers).unwrap_err().text(),
-        "the header `Connection` must name `Upgrade`"
+        "the header `Connection` must name `Upgrade`; if a proxy has replaced it, let the proxy \
+         send `Connection: upgrade`"
     );
     assert_eq!(get().status(&headers[1..]), 426);
     assert_eq!(
@@ -289,7 +290,7 @@ fn an_earlier_step_wins_over_every_later_one() {
     let last = &headers[5..];
     assert_eq!(
         get().admit(last).unwrap_err().text(),
-        "this endpoint needs a session of this site"
+        "this endpoint needs a session of this site: the request has no session cookie"
     );
     let known = || Case {
         door: OPEN,

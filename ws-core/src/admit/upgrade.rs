@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
-use super::{Accept, Request, only};
+use super::{Accept, Notices, Request, only};
 use crate::error::Refusal;
 use crate::fields::elements;
 use crate::protocol::{accept_key, is_valid_key};
@@ -22,6 +22,8 @@ pub(super) enum Wish {
 pub(super) enum Cannot {
     /// It did not ask.
     NotAsked,
+    /// It has headers of a handshake, but no `Upgrade`.
+    NoUpgrade,
     /// It asked over a connection that cannot change its protocol.
     Http,
 }
@@ -38,20 +40,28 @@ impl Wish {
             Self::Look(Cannot::NotAsked) => Err(upgrade_required(
                 "This is a WebSocket endpoint: connect with a WebSocket client (RFC 6455).",
             )),
+            Self::Look(Cannot::NoUpgrade) => Err(upgrade_required(
+                "This is a WebSocket endpoint. The request is a handshake without the header \
+                 `Upgrade: websocket`: a proxy has removed it. Let the proxy send `Upgrade` and \
+                 `Connection: upgrade` over HTTP/1.1; in nginx: `proxy_http_version 1.1`, \
+                 `proxy_set_header Upgrade $http_upgrade`, `proxy_set_header Connection upgrade`.",
+            )),
             Self::Look(Cannot::Http) => Err(upgrade_required(
                 "This is a WebSocket endpoint: it needs HTTP/1.1 from end to end, with the \
-                 headers `Connection: Upgrade` and `Upgrade: websocket`.",
+                 headers `Connection: Upgrade` and `Upgrade: websocket`. A proxy may have asked \
+                 over HTTP/1.0; in nginx: `proxy_http_version 1.1`.",
             )),
         }
     }
 }
 
-/// Reads the wish of a request, in the order method, upgrade, body, version, key.
+/// Reads the wish of a request, in the order method, upgrade, body, version, key. What looks like
+/// the work of a proxy is logged.
 ///
 /// # Errors
 ///
 /// 405, 426 or 400, each with a body that says what is wrong.
-pub(super) fn wish(request: &Request<'_>) -> Result<Wish, Refusal> {
+pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Refusal> {
     if *request.method != Method::GET {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
             .header(header::ALLOW, HeaderValue::from_static("GET"))
@@ -59,7 +69,11 @@ pub(super) fn wish(request: &Request<'_>) -> Result<Wish, Refusal> {
     }
     let headers = request.headers;
     if !names(headers, &header::UPGRADE, "websocket") {
-        return Ok(Wish::Look(Cannot::NotAsked));
+        if !is_handshake(headers) {
+            return Ok(Wish::Look(Cannot::NotAsked));
+        }
+        notices.not_passed_on("Upgrade", request.peer);
+        return Ok(Wish::Look(Cannot::NoUpgrade));
     }
     // HTTP/1.0 knows no upgrade, and HTTP/2 has another way (RFC 9113, section 8.2.2).
     if !request.can_upgrade
@@ -70,11 +84,22 @@ pub(super) fn wish(request: &Request<'_>) -> Result<Wish, Refusal> {
         return Ok(Wish::Look(Cannot::Http));
     }
     if !names(headers, &header::CONNECTION, "upgrade") {
-        return Err(Refusal::BAD_REQUEST.body("the header `Connection` must name `Upgrade`"));
+        notices.not_passed_on("Connection", request.peer);
+        return Err(Refusal::BAD_REQUEST.body(
+            "the header `Connection` must name `Upgrade`; if a proxy has replaced it, let the \
+             proxy send `Connection: upgrade`",
+        ));
     }
     no_body(headers)?;
     version(headers)?;
     key(headers).map(Wish::Connect)
+}
+
+/// Whether a request without `Upgrade` was sent as a handshake: nothing but a WebSocket client
+/// sends these headers, and a proxy that does not know them passes them on.
+pub(super) fn is_handshake(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
 /// The bytes behind the head are frames. What a body of the request would be, to whoever stands

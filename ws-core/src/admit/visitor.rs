@@ -6,9 +6,9 @@ use super::{Door, Entry, Knock, Policy, Request, knock};
 use crate::error::Refusal;
 use crate::extract::Visitor;
 use crate::hub::{Hub, Slot};
-use crate::page::Page;
+use crate::page::{NoPage, Page};
 use crate::route::Route;
-use crate::session::{SessionError, cookies};
+use crate::session::{NoSession, SessionError, cookies};
 
 /// Steps 2 to 6 for a request to a route of this hub's server.
 ///
@@ -22,18 +22,59 @@ pub async fn admit(
     request: &Request<'_>,
 ) -> Result<Entry<Slot>, Refusal> {
     let knock = knock(Door::from(route), request, policy)?;
-    let visitor = visitor(hub, request, &knock).await;
+    let found = visitor(hub, request, &knock).await;
+    let found = found.inspect_err(|error| policy.notices.no_session(error, knock.client.address()));
     knock
-        .identify(visitor)?
+        .identify(found)?
         .enter(hub.is_shutting_down(), |client| {
             hub.admit(client.address(), client.forwarded)
         })
 }
 
-/// Looks up who sent a request, as far as its route wants to know; it begins no session.
+/// What a look-up found, and why there is not more.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The session and the page.
+    pub visitor: Visitor,
+    /// The first of the two that is missing; `None` if none is, or neither was looked up.
+    pub missing: Option<Missing>,
+}
+
+impl From<Visitor> for Found {
+    fn from(visitor: Visitor) -> Self {
+        let missing = None;
+        Self { visitor, missing }
+    }
+}
+
+impl From<Missing> for Found {
+    fn from(missing: Missing) -> Self {
+        Self {
+            visitor: Visitor::default(),
+            missing: Some(missing),
+        }
+    }
+}
+
+/// Why a request has no session, or no page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// There is no session.
+    #[error(transparent)]
+    Session(#[from] NoSession),
+    /// There is a session, and no page of it.
+    #[error(transparent)]
+    Page(#[from] NoPage),
+    /// A page of another site sent the request, and only its cookies name the session.
+    #[error("it comes from a page of another site, without a page id of its session in the query")]
+    Proof,
+}
+
+/// Looks up the visitor, as far as the route needs one; it begins no session.
 ///
-/// The page comes from the query or, where that names none, from the cookie. A request
-/// from a foreign site, which only `origins: any` has let in, is anonymous unless it names
+/// The page comes from the query or, if that names none, from the cookie. A request
+/// from another site, which only `origins: any` has let in, is anonymous unless it names
 /// a page in its query that was issued since the last logon: cookies alone a browser sends
 /// for any page on the web.
 ///
@@ -44,29 +85,38 @@ pub async fn visitor(
     hub: &Hub,
     request: &Request<'_>,
     knock: &Knock,
-) -> Result<Visitor, SessionError> {
+) -> Result<Found, SessionError> {
+    if knock.wanted().is_none() {
+        return Ok(Found::default());
+    }
     let sessions = hub.sessions();
     let in_query = parameter(request.uri, sessions.page_parameter());
     let is_proof_needed = knock.cross_site();
-    if knock.wanted().is_none() || (is_proof_needed && in_query == Named::Nowhere) {
-        return Ok(Visitor::default());
+    if is_proof_needed && in_query == Named::Nowhere {
+        return Ok(Missing::Proof.into());
     }
     let secure = knock.client().is_secure();
-    let Some(session) = sessions.find(request.headers, secure).await? else {
-        return Ok(Visitor::default());
+    let session = match sessions.identify(request.headers, secure).await? {
+        Ok(session) => session,
+        Err(none) => return Ok(Missing::from(none).into()),
     };
-    let named = match in_query {
-        Named::Once(id) => Some(id),
-        Named::Again => None,
-        Named::Nowhere => cookies::value(request.headers, sessions.page_cookie(secure)),
+    let page = match in_query {
+        Named::Once(id) => hub.identify_page(&session, id),
+        Named::Again => Err(NoPage::Several),
+        Named::Nowhere => cookies::value(request.headers, sessions.page_cookie(secure))
+            .ok_or(NoPage::NoId)
+            .and_then(|id| hub.identify_page(&session, id)),
     };
-    let page = named.and_then(|id| hub.find_page(&session, id));
-    // Nor does one that whoever had the session before a logon may know.
-    if is_proof_needed && page.as_ref().is_none_or(Page::is_former) {
-        return Ok(Visitor::default());
+    // Nor does a page count that whoever had the session before a logon may know.
+    if is_proof_needed && page.as_ref().map_or(true, Page::is_former) {
+        return Ok(Missing::Proof.into());
     }
-    let session = Some(session);
-    Ok(Visitor { session, page })
+    let missing = page.as_ref().err().copied().map(Missing::from);
+    let visitor = Visitor {
+        session: Some(session),
+        page: page.ok(),
+    };
+    Ok(Found { visitor, missing })
 }
 
 /// How often a parameter stands in a query.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 
 use super::Hub;
-use crate::page::{Page, PageMessage, Pages, StreamClient};
+use crate::page::{NoPage, Page, PageMessage, Pages, StreamClient};
 use crate::push::Push;
 use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
@@ -64,6 +64,11 @@ impl Hub {
     /// # });
     /// ```
     pub fn find_page(&self, session: &Session, id: &str) -> Option<Page> {
+        self.identify_page(session, id).ok()
+    }
+
+    /// The page of this id, or why it is none of this session.
+    pub(crate) fn identify_page(&self, session: &Session, id: &str) -> Result<Page, NoPage> {
         Page::of(&self.inner.pages, session, id)
     }
 

@@ -12,8 +12,11 @@ use crate::thinned::Thinned;
 #[derive(Default)]
 pub(super) struct Slots {
     taken: Mutex<Taken>,
-    /// How many connections were refused that may have come through a proxy that nobody
-    /// has named.
+    /// Connections that were refused because the server is full.
+    full: Thinned,
+    /// Connections that were refused because their address is full.
+    full_addresses: Thinned,
+    /// Those of them that may have come through a proxy that is not named.
     unnamed: Thinned,
 }
 
@@ -58,16 +61,16 @@ impl Slots {
         let client = address.filter(|_| limits.per_address.is_some());
         let address = client.map(Network::of);
         let mut taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if limits.connections.is_some_and(|limit| taken.all >= limit) {
+        if let Some(limit) = limits.connections.filter(|limit| taken.all >= *limit) {
+            drop(taken);
+            slots.log_full(limit);
             return Err(Full::Server);
         }
         if let Some(address) = address {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
-            if limits.per_address.is_some_and(|limit| count >= limit) {
+            if let Some(limit) = limits.per_address.filter(|limit| count >= *limit) {
                 drop(taken);
-                if let Some(client) = client.filter(|client| !forwarded && is_private(*client)) {
-                    slots.hint(client);
-                }
+                slots.log_full_address(client, forwarded, limit);
                 return Err(Full::Address);
             }
             taken.by_address.insert(address, count + 1);
@@ -80,18 +83,44 @@ impl Slots {
         })
     }
 
-    /// Behind a proxy that is not named all clients are one, and whoever comes last is
-    /// refused without a word that says why. The line is written at the first such refusal
-    /// of a server, the tenth, the hundredth, and so on.
-    fn hint(&self, address: IpAddr) {
-        if let Some(refused) = self.unnamed.count() {
-            tracing::warn!(
-                %address,
+    fn log_full(&self, limit: usize) {
+        match self.full.count() {
+            None => tracing::debug!(limit, "no room for another connection"),
+            Some(refused) => tracing::warn!(
+                limit,
                 refused,
-                "many connections come from this private address, and more are refused with \
-                 429; if it is a proxy, name it in `Server::trusted_proxies` and let it send \
-                 `Forwarded` or `X-Forwarded-For`, so that its clients are counted one by one"
-            );
+                "no room for another connection: the limit `Server::max_connections` is reached, \
+                 and more are refused with 503"
+            ),
+        }
+    }
+
+    /// Behind a proxy that is not named all clients are one, and the log names the remedy.
+    fn log_full_address(&self, address: Option<IpAddr>, forwarded: bool, limit: usize) {
+        let may_be_proxy = !forwarded && address.is_some_and(is_private);
+        let address = address.map(tracing::field::display);
+        let count = if may_be_proxy {
+            self.unnamed.count()
+        } else {
+            self.full_addresses.count()
+        };
+        match count {
+            None => tracing::debug!(address, limit, "no room for this address"),
+            Some(refused) if may_be_proxy => tracing::warn!(
+                address,
+                refused,
+                "many connections come from this private address, and more than \
+                 `Server::per_address` are refused with 429; if it is a proxy, name it in \
+                 `Server::trusted_proxies` and let it send `Forwarded` or `X-Forwarded-For`, so \
+                 that its clients are counted one by one"
+            ),
+            Some(refused) => tracing::warn!(
+                address,
+                refused,
+                limit,
+                "this address has as many connections as the limit `Server::per_address` allows, \
+                 and more are refused with 429"
+            ),
         }
     }
 }

@@ -51,14 +51,14 @@ impl PageId {
         })
     }
 
-    /// This id, where it was issued to this session and is still good.
-    pub(super) fn of(session: &Session, id: &str) -> Option<Self> {
-        if id.len() != LEN {
-            return None;
-        }
-        let bytes = BASE64.decode(id).ok()?;
-        let (sealed, seal) = bytes.split_at_checked(SEALED)?;
-        mac(session, sealed).verify_truncated_left(seal).ok()?;
+    /// This id, if it was issued to this session and is still good.
+    pub(super) fn of(session: &Session, id: &str) -> Result<Self, NoPage> {
+        let bytes = Some(id).filter(|id| id.len() == LEN);
+        let bytes = bytes.and_then(|id| BASE64.decode(id).ok());
+        let bytes = bytes.ok_or(NoPage::Foreign)?;
+        let (sealed, seal) = bytes.split_at_checked(SEALED).ok_or(NoPage::Foreign)?;
+        let verified = mac(session, sealed).verify_truncated_left(seal);
+        verified.map_err(|_| NoPage::Foreign)?;
         let (_, times) = sealed.split_at(NONCE);
         let (renewals, issued) = times.split_at(RENEWALS);
         let number = |bytes: &[u8]| {
@@ -66,18 +66,41 @@ impl PageId {
                 .iter()
                 .fold(0, |sum, byte| sum << 8 | u32::from(*byte))
         };
-        let since = match session.renewals().checked_sub(number(renewals))? {
-            0 => Duration::from_secs(number(issued).into()),
+        let since = match session.renewals().checked_sub(number(renewals)) {
+            Some(0) => Duration::from_secs(number(issued).into()),
             // The session's age counts from the logon, and so does the page's.
-            1 => Duration::ZERO,
-            _ => return None,
+            Some(1) => Duration::ZERO,
+            Some(_) => return Err(NoPage::Old),
+            // It was issued after a logon that this session has not seen.
+            None => return Err(NoPage::Foreign),
         };
         let age = session.age().saturating_sub(since);
-        (age < session.page_lifetime()).then(|| Self {
+        if age >= session.page_lifetime() {
+            return Err(NoPage::Old);
+        }
+        Ok(Self {
             text: id.into(),
             is_former: number(renewals) != session.renewals(),
         })
     }
+}
+
+/// Why a request has no page. Each text completes a sentence about the request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoPage {
+    /// It names none.
+    #[error("the request has a session, but no page id")]
+    NoId,
+    /// Its query has the parameter more than once.
+    #[error("the query of the request has more than one page id")]
+    Several,
+    /// The id was not issued to this session, or is none.
+    #[error("its page id was not issued to its session")]
+    Foreign,
+    /// The page is older than `page_lifetime`, or there were two logons since.
+    #[error("its page is too old")]
+    Old,
 }
 
 /// The id is half of what opens a connection: it is not shown.
@@ -116,9 +139,9 @@ mod tests {
         assert_eq!(page.text.len(), LEN);
         let lifetime = sessions.limits().page_lifetime;
         tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert_eq!(PageId::of(&session, &page.text), Some(page.clone()));
+        assert_eq!(PageId::of(&session, &page.text), Ok(page.clone()));
         tokio::time::advance(SECOND).await;
-        assert_eq!(PageId::of(&session, &page.text), None);
+        assert_eq!(PageId::of(&session, &page.text), Err(NoPage::Old));
     }
 
     #[tokio::test]
@@ -129,7 +152,7 @@ mod tests {
         for at in 0..id.len() {
             let other = if id.as_bytes()[at] == b'A' { "B" } else { "A" };
             let changed = format!("{}{other}{}", &id[..at], &id[at + 1..]);
-            assert_eq!(PageId::of(&session, &changed), None, "{at}");
+            assert_eq!(PageId::of(&session, &changed), Err(NoPage::Foreign), "{at}");
         }
         for wrong in [
             "",
@@ -138,7 +161,7 @@ mod tests {
             &format!("{id}AAAA"),
             &"A".repeat(LEN),
         ] {
-            assert_eq!(PageId::of(&session, wrong), None, "{wrong}");
+            assert_eq!(PageId::of(&session, wrong), Err(NoPage::Foreign), "{wrong}");
         }
         assert_ne!(PageId::issue(&session).unwrap(), page);
     }
@@ -155,13 +178,13 @@ mod tests {
         let later = PageId::issue(&renewed).unwrap();
         assert_eq!(
             PageId::of(&session, &later.text),
-            None,
+            Err(NoPage::Foreign),
             "it is of the future"
         );
         let (again, _) = sessions.renew(&renewed, user).await.unwrap();
-        assert_eq!(PageId::of(&again, &page.text), None);
+        assert_eq!(PageId::of(&again, &page.text), Err(NoPage::Old));
         let (other, _) = sessions.begin().await.unwrap();
-        assert_eq!(PageId::of(&other, &page.text), None);
+        assert_eq!(PageId::of(&other, &page.text), Err(NoPage::Foreign));
         assert_eq!(format!("{page:?}"), "PageId(…)");
     }
 
@@ -173,8 +196,8 @@ mod tests {
         let (renewed, _) = sessions.renew(&session, None).await.unwrap();
         let lifetime = sessions.limits().page_lifetime;
         tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert!(PageId::of(&renewed, &early.text).is_some());
+        assert!(PageId::of(&renewed, &early.text).is_ok());
         tokio::time::advance(SECOND).await;
-        assert_eq!(PageId::of(&renewed, &early.text), None);
+        assert_eq!(PageId::of(&renewed, &early.text), Err(NoPage::Old));
     }
 }

@@ -19,6 +19,7 @@ use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::push::Push;
 use crate::session::{Lineage, Session, SessionError, SessionPages};
+use crate::thinned::Thinned;
 
 mod known;
 mod relief;
@@ -35,6 +36,8 @@ pub(crate) struct Pages {
     /// The name of the parameter of the query with a page's id.
     parameter: String,
     client: OnceLock<StreamClient>,
+    /// Connections that were refused because their session has too many pages.
+    full: Thinned,
     known: Mutex<Known>,
     reaper: Mutex<Reaper>,
     /// Bytes that wait for all pages together.
@@ -52,6 +55,7 @@ impl Pages {
             inline,
             parameter,
             client: OnceLock::new(),
+            full: Thinned::default(),
             known: Mutex::default(),
             reaper: Mutex::default(),
             queued: Budget::new(limits.all_bytes),
@@ -86,6 +90,24 @@ impl Pages {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection is refused because its session or its address has as many pages as it may.
+    pub(crate) fn log_full(&self, of: TooMany) {
+        let (limit, pages) = match of {
+            TooMany::OfSession => ("PageLimits::per_session", self.limits.per_session),
+            TooMany::OfAddress => ("PageLimits::per_address", self.limits.per_address),
+        };
+        match self.full.count() {
+            None => tracing::debug!(limit, pages, "no room for another page"),
+            Some(refused) => tracing::warn!(
+                limit,
+                pages,
+                refused,
+                "a session or an address has as many connected pages as the limit allows, and \
+                 more are refused with 429"
+            ),
+        }
     }
 
     /// How many pages go on.

@@ -86,7 +86,8 @@ impl Visit {
     /// Ends the visit without an answer, for this reason.
     pub(super) fn failed(mut self, error: SessionError) -> Refusal {
         self.pending();
-        tracing::error!(%error, "no page can be issued");
+        let notices = &self.shared.policy.notices;
+        notices.no_session(&error, self.address);
         error.into()
     }
 

@@ -7,6 +7,7 @@
 //! proxies write it: a value without quotes may have characters that no token has, as in
 //! `host=a.example:8080`.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Scheme;
@@ -64,8 +65,7 @@ pub(super) struct Element {
 
 impl Pairs<'_> {
     pub(super) fn read(self) -> Element {
-        let value =
-            |written: Option<&[u8]>| fields::value(written?).map(|value| value.into_owned());
+        let value = |written: Option<&[u8]>| fields::value(written?).map(Cow::into_owned);
         Element {
             address: value(self.node).and_then(|node| address(&node)),
             scheme: value(self.proto).and_then(|proto| Scheme::read(&proto)),
@@ -144,9 +144,9 @@ type Pair<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 /// Parses the pair at the start of a text, which is not empty.
 fn pair(text: &[u8]) -> Result<Pair<'_>, ForwardedError> {
     let end = text.iter().position(|byte| b"=;,".contains(byte));
-    let (name, value) = match end.map(|end| (&text[..end], &text[end..])) {
-        Some((name, [b'=', value @ ..])) => (name, value),
-        _ => return Err(ForwardedError::NoEquals),
+    let parts = end.map(|end| (&text[..end], &text[end..]));
+    let Some((name, [b'=', value @ ..])) = parts else {
+        return Err(ForwardedError::NoEquals);
     };
     if !is_token(name) {
         return Err(ForwardedError::Name);
@@ -258,7 +258,8 @@ mod tests {
                 assert_eq!(found, Some(*error), "{line:?}");
             }
         }
-        let distinct = (0..=PAIRS).map(|n| format!("n{n}=1;")).collect::<String>();
+        let distinct: Vec<_> = (0..=PAIRS).map(|n| format!("n{n}=1")).collect();
+        let distinct = distinct.join(";");
         let found = elements(distinct.as_bytes()).find_map(Result::err);
         assert_eq!(found, Some(ForwardedError::TooManyPairs));
         let found = elements(many.as_bytes()).find_map(Result::err);

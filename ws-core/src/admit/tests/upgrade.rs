@@ -119,6 +119,45 @@ fn a_plain_get_is_told_what_is_here() {
 }
 
 #[test]
+fn a_handshake_without_upgrade_is_told_that_a_proxy_removed_it() {
+    let nginx = "`proxy_set_header Upgrade $http_upgrade`";
+    for changes in [
+        &[("-upgrade", "")][..],
+        &[("-upgrade", ""), ("-connection", "")],
+        &[("-upgrade", ""), ("-sec-websocket-version", "")],
+        &[("-upgrade", ""), ("-sec-websocket-key", "")],
+        &[("upgrade", "h2c")],
+    ] {
+        let refusal = Case::default().admit(changes).unwrap_err();
+        assert_eq!(refusal.status(), 426, "{changes:?}");
+        let text = refusal.text();
+        assert!(
+            text.contains("a proxy has removed it") && text.contains(nginx),
+            "{text}"
+        );
+    }
+    // Who only looks is told nothing about proxies.
+    let plain = [
+        ("-upgrade", ""),
+        ("-connection", ""),
+        ("-sec-websocket-version", ""),
+        ("-sec-websocket-key", ""),
+    ];
+    let refusal = Case::default().admit(&plain).unwrap_err();
+    assert_eq!(refusal.status(), 426);
+    assert!(!refusal.text().contains("proxy"), "{}", refusal.text());
+    let refusal = Case::default()
+        .admit(&[("connection", "close")])
+        .unwrap_err();
+    assert_eq!(refusal.status(), 400);
+    assert!(
+        refusal.text().contains("let the proxy send"),
+        "{}",
+        refusal.text()
+    );
+}
+
+#[test]
 fn http_that_cannot_be_upgraded_is_told_so() {
     let old = Case {
         version: Some(Version::HTTP_10),
