@@ -24,6 +24,7 @@ use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::{NoSession, SessionError};
 
+mod allowed;
 mod forwarded;
 mod host;
 mod notices;
@@ -34,13 +35,15 @@ mod tests;
 mod upgrade;
 mod visitor;
 
+pub use allowed::{AllowedOrigin, AllowedOriginError, AllowedOrigins};
 pub use forwarded::{
     Client, ForwardedError, ForwardedPort, Network, NetworkError, Scheme, TrustedProxies,
 };
 pub use host::Host;
 pub use notices::Notices;
-pub use origin::{AllowedOrigins, Origin, OriginError, same_site};
+pub use origin::{Origin, OriginError, same_site};
 use upgrade::Wish;
+pub use upgrade::asks_for_upgrade;
 pub use visitor::{Found, Missing, admit, visitor};
 
 /// The parts of a request that admission looks at.

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use http::header;
 
+use super::allowed::{allows_any, allows_null, in_server_list, is_listed};
 use super::{Client, Door, Host, Policy, Request, Scheme, only};
 use crate::error::Refusal;
-use crate::route::Origins;
 
 /// Longest name of a site that a log line shows, in characters.
 const SHOWN: usize = 120;
@@ -63,6 +63,14 @@ impl Origin {
         }
     }
 
+    /// Whether that origin differs only by one more label before the host.
+    pub(super) fn is_one_label_above(&self, origin: &Self) -> bool {
+        let label = origin.host.strip_suffix(&*self.host);
+        let label = label.and_then(|label| label.strip_suffix('.'));
+        (&self.scheme, self.port) == (&origin.scheme, origin.port)
+            && label.is_some_and(|label| !label.is_empty() && !label.contains('.'))
+    }
+
     /// Is this the site of this host? Where it is not known how the request came, the host
     /// may have been reached by either scheme, and its missing port is the default of the
     /// origin's.
@@ -91,6 +99,11 @@ impl FromStr for Origin {
             return Err(OriginError);
         }
         let scheme = scheme.to_ascii_lowercase();
+        // Pages of files have no host.
+        if scheme == "file" && authority.is_empty() {
+            let (host, port) = (String::new(), None);
+            return Ok(Self { scheme, host, port });
+        }
         let Host { name, port } = Host::parse(authority).ok_or(OriginError)?;
         let port = port.filter(|port| default_port(&scheme) != Some(*port));
         Ok(Self {
@@ -108,19 +121,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The origins that may connect, where a route does not say it.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum AllowedOrigins {
-    /// The server's own alone.
-    #[default]
-    Same,
-    /// Every one, on routes that require no session. Those that do trust cookies, and keep
-    /// to the server's own origin unless they say `origins: any` themselves.
-    Any,
-    /// The server's own and these.
-    Listed(Vec<Origin>),
-}
-
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" | "ws" => Some(80),
@@ -131,7 +131,7 @@ fn default_port(scheme: &str) -> Option<u16> {
 
 /// Lets a request in whose origin may use the route; one without `Origin` is from no
 /// browser and passes. Returns whether it is from another site: let in only because the
-/// route takes every origin.
+/// route takes every origin, or pages with the origin `null`.
 ///
 /// # Errors
 ///
@@ -146,6 +146,11 @@ pub(super) fn check(
     match Sender::of(request, &own, |origin| is_listed(origin, door, policy)) {
         Sender::NoPage | Sender::Friend => Ok(false),
         Sender::Stranger(_) if allows_any(door, policy) => Ok(true),
+        Sender::Null if allows_null(door, policy) => Ok(true),
+        Sender::Null => {
+            Shown::Nothing("null").log(Some(door.name), &own, policy);
+            Err(refused())
+        }
         Sender::Stranger(shown) => {
             shown.log(Some(door.name), &own, policy);
             Err(refused())
@@ -158,8 +163,8 @@ pub(super) fn check(
 ///
 /// A request without `Origin` is from no page of another site, unless the browser says so in
 /// `Sec-Fetch-Site`; and one whose origin is `null`, since its page sends no referrer, is from
-/// this site where the browser says that. [`AllowedOrigins::Any`] is about routes; here it
-/// means the own origin.
+/// this site where the browser says that. [`AllowedOrigins::Any`](super::AllowedOrigins::Any) is
+/// about routes, and so is `null` in a list; here they mean the own origin.
 ///
 /// # Errors
 ///
@@ -177,6 +182,7 @@ pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Res
     let shown = match Sender::of(request, &own, |origin| in_server_list(origin, policy)) {
         Sender::Friend => return Ok(()),
         Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
+        Sender::Null => Shown::Nothing("null"),
         Sender::Stranger(shown) => shown,
     };
     shown.log(None, &own, policy);
@@ -252,6 +258,8 @@ enum Sender {
     NoPage,
     /// The server's own, or one that is listed.
     Friend,
+    /// One with the origin `null`, of whatever site.
+    Null,
     /// Anybody else's.
     Stranger(Shown),
 }
@@ -266,40 +274,17 @@ impl Sender {
         match text.and_then(|text| text.parse::<Origin>().ok()) {
             Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Friend,
             Some(origin) => Self::Stranger(Shown::Origin(origin)),
-            None if text == Some("null") => Self::Stranger(Shown::Nothing("null")),
+            None if text == Some("null") => Self::Null,
             // It may hold anything, a password too.
             None => Self::Stranger(Shown::Nothing("(unreadable)")),
         }
     }
 }
 
-/// A session means that cookies are trusted. Only the route itself can say that pages of
-/// anybody may use them, not a word to the server about routes in general.
-fn allows_any(door: Door, policy: &Policy) -> bool {
-    match door.origins {
-        Some(own) => own == Origins::Any,
-        None => policy.origins == AllowedOrigins::Any && !door.require_session,
-    }
-}
-
-fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
-    match door.origins {
-        Some(Origins::List(own)) => own
-            .iter()
-            .any(|listed| listed.parse().as_ref() == Ok(origin)),
-        Some(Origins::Same) => false,
-        Some(Origins::Any) | None => in_server_list(origin, policy),
-    }
-}
-
-fn in_server_list(origin: &Origin, policy: &Policy) -> bool {
-    matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(origin))
-}
-
 /// What a log line shows of an origin.
 enum Shown {
     Origin(Origin),
-    /// A word of ours about what could not be allowed in any list.
+    /// A word of ours about what is no origin.
     Nothing(&'static str),
 }
 
@@ -311,7 +296,7 @@ impl Shown {
         let own: String = own.to_string().chars().take(SHOWN).collect();
         let origin = match self {
             Self::Nothing(origin) => {
-                tracing::debug!(route, origin, own, "no origin that could be allowed");
+                tracing::debug!(route, origin, own, "refused without an origin of its own");
                 return;
             }
             Self::Origin(origin) => origin.to_string(),

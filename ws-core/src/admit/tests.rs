@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::*;
 use crate::session::Sessions;
 
+mod allowed;
 mod forwarded;
 mod origin;
 mod sites;

@@ -95,9 +95,14 @@ pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Ref
     key(headers).map(Wish::Connect)
 }
 
+/// Whether a request asks for a WebSocket connection, be it well-formed or not.
+pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
+    names(headers, &header::UPGRADE, "websocket") || is_handshake(headers)
+}
+
 /// Whether a request without `Upgrade` was sent as a handshake: nothing but a WebSocket client
 /// sends these headers, and a proxy that does not know them passes them on.
-pub(super) fn is_handshake(headers: &HeaderMap) -> bool {
+fn is_handshake(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY)
         || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }

@@ -77,7 +77,8 @@ pub enum Origins {
     Same,
     /// Every origin: for public data, or where the client proves itself otherwise.
     Any,
-    /// The origin of the server, and these, such as `https://app.example`.
+    /// The origin of the server, and these, such as `https://app.example`,
+    /// `https://*.preview.example` (one label), `file://` or `null`.
     List(&'static [&'static str]),
 }
 

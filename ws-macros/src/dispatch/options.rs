@@ -98,6 +98,15 @@ pub enum Origins {
     List(Vec<String>),
 }
 
+/// The origins that pages of any site can have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum CrossSite {
+    /// `any`.
+    Any,
+    /// `null` in a list.
+    Null,
+}
+
 /// One option of a route.
 #[derive(Clone)]
 pub struct Choice {
@@ -177,10 +186,20 @@ impl Options {
         self.choices.contains_key("attach")
     }
 
-    /// Whether pages of any site may connect with the sessions of their visitors.
-    pub fn is_cross_site(&self) -> bool {
-        let any = |choice: &Choice| matches!(choice.meaning, Meaning::Origins(Origins::Any));
-        self.choices.get("origins").is_some_and(any) && self.flag("require_session").unwrap_or(true)
+    /// Whether pages of any site may connect with the sessions of their visitors: which origins
+    /// let them.
+    pub fn cross_site(&self) -> Option<CrossSite> {
+        let Meaning::Origins(origins) = &self.choices.get("origins")?.meaning else {
+            return None;
+        };
+        let which = match origins {
+            Origins::Any => CrossSite::Any,
+            Origins::List(list) if list.iter().any(|origin| origin == "null") => CrossSite::Null,
+            Origins::List(_) | Origins::Same => return None,
+        };
+        self.flag("require_session")
+            .unwrap_or(true)
+            .then_some(which)
     }
 
     /// What a flag says, if it is there.

@@ -86,7 +86,7 @@ fn options_without_effect(
             "a route without a session requires no page: remove `require_page: false`",
         );
     }
-    if let (false, Some(reason)) = (options.is_cross_site(), written("cross_site")) {
+    if let (None, Some(reason)) = (options.cross_site(), written("cross_site")) {
         warn(
             reason,
             "`cross_site` says why `origins: any` and a session go together, and this route does \

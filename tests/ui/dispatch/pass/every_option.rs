@@ -29,7 +29,12 @@ dispatch! {
     deflate: "/deflate" => Echo { deflate: true };
     plain: "/plain" => Echo { deflate: false, attach: page };
     list: "/list" => Echo {
-        origins: ["https://a.example", "http://[::1]:8080"],
+        origins: [
+            "https://a.example",
+            "http://[::1]:8080",
+            "https://*.preview.example:8443",
+            "file://",
+        ],
         protocols: ["v2.chat", "v1.chat"],
     };
 }

@@ -4,17 +4,20 @@ use syn::LitStr;
 
 use crate::errors::Errors;
 
-/// An origin is a scheme and an authority, and nothing behind it (RFC 6454, section 6.2).
+/// An origin is a scheme and an authority, and nothing behind it (RFC 6454, section 6.2). A `*` is
+/// its first label, and `null` is none of the others.
 pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
     for origin in list {
         let text = origin.value();
-        let authority = text.split_once("://").map(|(_, authority)| authority);
-        let is_origin = authority.is_some_and(|authority| {
-            !authority.is_empty()
-                && authority
-                    .chars()
-                    .all(|c| c.is_ascii_graphic() && !"/?#@\\\"".contains(c))
-        });
+        if text == "null" || text == "file://" {
+            continue;
+        }
+        let (scheme, authority) = text.split_once("://").unwrap_or(("", ""));
+        let is_origin = !scheme.is_empty()
+            && !authority.is_empty()
+            && authority
+                .chars()
+                .all(|c| c.is_ascii_graphic() && !"/?#@\\\"".contains(c));
         if !is_origin {
             errors.push(
                 origin,
@@ -24,9 +27,37 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
                      as in \"https://app.example:8443\""
                 ),
             );
+        } else if let Some((what, help)) = wrong_star(scheme, authority) {
+            errors.push(origin, format!("`{text}` {what}\nhelp: {help}"));
         }
     }
     distinct(list, "origin", errors)
+}
+
+/// What is wrong with the `*` of an origin, and what to write instead.
+fn wrong_star(scheme: &str, authority: &str) -> Option<(&'static str, &'static str)> {
+    const HELP: &str = "write `*` for the whole first label, as in \"https://*.preview.example\"";
+    if !scheme.contains('*') && !authority.contains('*') {
+        return None;
+    }
+    let host = authority.split(':').next().unwrap_or_default();
+    if host == "*" && !scheme.contains('*') {
+        let what = "is every host";
+        return Some((what, "name the domain, as in \"https://*.preview.example\""));
+    }
+    let domain = host.strip_prefix("*.").filter(|_| !scheme.contains('*'));
+    let Some(domain) = domain.filter(|_| authority.matches('*').count() == 1) else {
+        return Some(("has a `*` that is not its first label", HELP));
+    };
+    let labels: Vec<_> = domain.split('.').collect();
+    let last = labels.last().copied().unwrap_or_default();
+    if labels.contains(&"") || last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(("has a `*` before what is no domain", HELP));
+    }
+    (labels.len() < 2).then_some((
+        "is every site of a top-level domain",
+        "name a domain below it, as in \"https://*.preview.example\"",
+    ))
 }
 
 /// A subprotocol is a token (RFC 6455, section 4.1; RFC 7230, section 3.2.6).

@@ -5,7 +5,7 @@
 
 use syn::LitStr;
 
-use super::{Meaning, Options};
+use super::{CrossSite, Meaning, Options};
 use crate::errors::Errors;
 
 impl Options {
@@ -64,14 +64,23 @@ impl Options {
     ///
     /// `route` is reported where nothing of this is the route's own.
     pub fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
-        if !self.is_cross_site() || self.says("cross_site") {
+        let Some(which) = self.cross_site().filter(|_| !self.says("cross_site")) else {
             return;
-        }
+        };
         let own = |name: &str| self.choices.get(name)?.written.clone();
-        let message = "`origins: any` lets pages of every site act with the session of their \
-            visitors\n\
-            help: write `origins: [\"https://…\"]`, or `require_session: false`, or say \
-            `cross_site: \"why that is safe\"`";
+        let message = match which {
+            CrossSite::Any => {
+                "`origins: any` lets pages of every site act with the session of their visitors\n\
+                 help: write `origins: [\"https://…\"]`, or `require_session: false`, or say \
+                 `cross_site: \"why that is safe\"`"
+            }
+            CrossSite::Null => {
+                "the origin \"null\" is that of every sandboxed frame: pages of every site could \
+                 act with the session of their visitors\n\
+                 help: remove it, or write `require_session: false`, or say \
+                 `cross_site: \"why that is safe\"`"
+            }
+        };
         match own("origins").or_else(|| own("require_session")) {
             Some(place) => errors.push(place, message),
             None => errors.push(route, message),

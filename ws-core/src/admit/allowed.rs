@@ -1,0 +1,165 @@
+//! The origins that may connect beside the server's own.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Door, Origin, Policy};
+use crate::route::Origins;
+
+/// The origins that may connect, if a route does not name any.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum AllowedOrigins {
+    /// The server's own alone.
+    #[default]
+    Same,
+    /// Every one, on routes that require no session. Those that do trust cookies, and keep
+    /// to the server's own origin unless they say `origins: any` themselves.
+    Any,
+    /// The server's own and these.
+    Listed(Vec<AllowedOrigin>),
+}
+
+/// An entry of a list of origins: `https://example.com`, `https://*.preview.example`, `file://` or
+/// `null`.
+///
+/// ```
+/// use ws_core::admit::AllowedOrigin;
+///
+/// let preview: AllowedOrigin = "https://*.preview.example".parse()?;
+/// assert!(preview.allows(&"https://pr-7.preview.example".parse().unwrap()));
+/// assert!(!preview.allows(&"https://preview.example".parse().unwrap()));
+/// assert!(!preview.allows(&"https://a.b.preview.example".parse().unwrap()));
+/// assert!("https://*.example".parse::<AllowedOrigin>().is_err());
+/// # Ok::<(), ws_core::admit::AllowedOriginError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum AllowedOrigin {
+    /// This one.
+    Exact(Origin),
+    /// Every one with exactly one label before the host of this one.
+    OneLabelBelow(Origin),
+    /// `null`, the origin of sandboxed frames and of some `WebView`s. Pages of any site can have it.
+    Null,
+}
+
+/// A text that is neither an origin nor a pattern of origins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AllowedOriginError {
+    /// It is no origin.
+    #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
+    NoOrigin,
+    /// A `*` that is not all of the first label.
+    #[error("`*` stands for the first label and nothing else, as in `https://*.preview.example`")]
+    Star,
+    /// A `*` that is the whole host.
+    #[error("`*` alone is every host; name the domain, as in `https://*.preview.example`")]
+    EveryHost,
+    /// A `*` before a single label.
+    #[error("`*` before one label is every site of a top-level domain; name a domain below it")]
+    TopLevel,
+}
+
+impl AllowedOrigin {
+    /// Whether this entry allows that origin.
+    pub fn allows(&self, origin: &Origin) -> bool {
+        match self {
+            Self::Exact(own) => own == origin,
+            Self::OneLabelBelow(domain) => domain.is_one_label_above(origin),
+            Self::Null => false,
+        }
+    }
+}
+
+impl FromStr for AllowedOrigin {
+    type Err = AllowedOriginError;
+
+    fn from_str(text: &str) -> Result<Self, AllowedOriginError> {
+        let origin = |text: &str| text.parse().map_err(|_| AllowedOriginError::NoOrigin);
+        if text == "null" {
+            return Ok(Self::Null);
+        }
+        if !text.contains('*') {
+            return origin(text).map(Self::Exact);
+        }
+        let (scheme, authority) = text.split_once("://").ok_or(AllowedOriginError::NoOrigin)?;
+        let host = authority.split(':').next().unwrap_or_default();
+        if scheme.contains('*') || (host != "*" && !host.starts_with("*.")) {
+            return Err(AllowedOriginError::Star);
+        }
+        let Some(domain) = authority.strip_prefix("*.") else {
+            return Err(AllowedOriginError::EveryHost);
+        };
+        if domain.contains('*') {
+            return Err(AllowedOriginError::Star);
+        }
+        let domain: Origin = origin(&format!("{scheme}://{domain}"))?;
+        let labels: Vec<_> = domain.host().split('.').collect();
+        // An address has no labels, and an empty label is in no origin.
+        let last = labels.last().copied().unwrap_or_default();
+        let is_address = last.bytes().all(|byte| byte.is_ascii_digit());
+        if is_address || labels.contains(&"") || domain.host().starts_with('[') {
+            return Err(AllowedOriginError::NoOrigin);
+        }
+        if labels.len() < 2 {
+            return Err(AllowedOriginError::TopLevel);
+        }
+        Ok(Self::OneLabelBelow(domain))
+    }
+}
+
+impl fmt::Display for AllowedOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(origin) => origin.fmt(f),
+            Self::OneLabelBelow(domain) => {
+                write!(f, "{}://*.{}", domain.scheme(), domain.host())?;
+                domain.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
+            Self::Null => f.write_str("null"),
+        }
+    }
+}
+
+/// A session means that cookies are trusted. Only the route itself can say that pages of
+/// anybody may use them, not a word to the server about routes in general.
+pub(super) fn allows_any(door: Door, policy: &Policy) -> bool {
+    match door.origins {
+        Some(own) => own == Origins::Any,
+        None => policy.origins == AllowedOrigins::Any && !door.require_session,
+    }
+}
+
+/// The same for pages with the origin `null`, which pages of any site can have.
+pub(super) fn allows_null(door: Door, policy: &Policy) -> bool {
+    match door.origins {
+        Some(Origins::List(own)) => own.contains(&"null"),
+        Some(Origins::Same) => false,
+        Some(Origins::Any) => true,
+        None => allows_any(door, policy) || (lists_null(policy) && !door.require_session),
+    }
+}
+
+fn lists_null(policy: &Policy) -> bool {
+    let null = AllowedOrigin::Null;
+    matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(&null))
+}
+
+/// Whether the list of the route, or else of the server, allows an origin.
+pub(super) fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
+    match door.origins {
+        Some(Origins::List(own)) => own.iter().any(|listed| {
+            let listed = listed.parse::<AllowedOrigin>();
+            listed.is_ok_and(|listed| listed.allows(origin))
+        }),
+        Some(Origins::Same) => false,
+        Some(Origins::Any) | None => in_server_list(origin, policy),
+    }
+}
+
+pub(super) fn in_server_list(origin: &Origin, policy: &Policy) -> bool {
+    match &policy.origins {
+        AllowedOrigins::Listed(listed) => listed.iter().any(|listed| listed.allows(origin)),
+        AllowedOrigins::Same | AllowedOrigins::Any => false,
+    }
+}

@@ -1,0 +1,262 @@
+//! Origins of files, of nobody, and of one label below a domain; and the port that a proxy states.
+
+use super::*;
+
+#[test]
+fn a_star_is_exactly_one_leading_label() {
+    let table: &[(&str, &str, bool)] = &[
+        (
+            "https://*.preview.example",
+            "https://pr-7.preview.example",
+            true,
+        ),
+        (
+            "https://*.preview.example",
+            "https://PR-7.Preview.example:443",
+            true,
+        ),
+        (
+            "https://*.preview.example",
+            "https://preview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "https://.preview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "https://a.b.preview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "https://apreview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "https://a.preview.example.evil.test",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "http://a.preview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example",
+            "https://a.preview.example:8443",
+            false,
+        ),
+        (
+            "https://*.preview.example:8443",
+            "https://a.preview.example:8443",
+            true,
+        ),
+        (
+            "https://*.preview.example:8443",
+            "https://a.preview.example",
+            false,
+        ),
+        (
+            "https://*.preview.example:443",
+            "https://a.preview.example",
+            true,
+        ),
+        ("https://*.preview.example", "null", false),
+        ("file://", "file://", true),
+        ("FILE://", "file://", true),
+        ("file://", "file:///", false),
+        ("file://", "https://example.org", false),
+        ("null", "null", true),
+        ("null", "file://", false),
+        ("file://", "null", false),
+    ];
+    for (listed, origin, expected) in table {
+        let policy = Policy {
+            origins: AllowedOrigins::Listed(vec![listed.parse().unwrap()]),
+            ..Policy::default()
+        };
+        let status = Case {
+            policy,
+            ..Case::default()
+        }
+        .status(&[("origin", origin)]);
+        assert_eq!(status == 101, *expected, "{listed} {origin}");
+        // The list of a route is read as that of the server.
+        let list: &'static [&'static str] = vec![*listed].leak();
+        let door = Door {
+            origins: Some(Origins::List(list)),
+            ..OPEN
+        };
+        let status = Case {
+            door,
+            ..Case::default()
+        }
+        .status(&[("origin", origin)]);
+        assert_eq!(status == 101, *expected, "{listed} {origin}");
+    }
+}
+
+#[test]
+fn none_of_these_is_let_in_unless_it_is_listed() {
+    for origin in ["null", "file://", "https://a.preview.example"] {
+        assert_eq!(status(&[("origin", origin)]), 403, "{origin}");
+    }
+}
+
+#[test]
+fn a_pattern_that_is_too_wide_or_none_has_its_error() {
+    use AllowedOriginError as E;
+    for (text, error) in [
+        ("https://*", E::EveryHost),
+        ("https://*:8443", E::EveryHost),
+        ("https://*.com", E::TopLevel),
+        ("https://*.com:8443", E::TopLevel),
+        ("https://a.*.example", E::Star),
+        ("https://*.*.example", E::Star),
+        ("https://*a.preview.example", E::Star),
+        ("https://a*.preview.example", E::Star),
+        ("https://**.preview.example", E::Star),
+        ("https://preview.example:*", E::Star),
+        ("*://preview.example", E::Star),
+        ("*", E::NoOrigin),
+        ("https://*.preview.example/", E::NoOrigin),
+        ("https://*.preview..example", E::NoOrigin),
+        ("https://*.preview.example.", E::NoOrigin),
+        ("https://*.0.0.1", E::NoOrigin),
+        ("https://*.[::1]", E::NoOrigin),
+        ("https://*.", E::NoOrigin),
+        ("file://*", E::EveryHost),
+        ("NULL", E::NoOrigin),
+        ("", E::NoOrigin),
+        ("https://", E::NoOrigin),
+        ("https://example.com/x", E::NoOrigin),
+    ] {
+        assert_eq!(text.parse::<AllowedOrigin>(), Err(error), "{text:?}");
+    }
+    for text in [
+        "https://*.preview.example:8443",
+        "file://",
+        "null",
+        "https://a.test",
+    ] {
+        assert_eq!(text.parse::<AllowedOrigin>().unwrap().to_string(), text);
+    }
+}
+
+#[tokio::test]
+async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
+    let listed = Policy {
+        origins: AllowedOrigins::Listed(vec![AllowedOrigin::Null, "file://".parse().unwrap()]),
+        ..Policy::default()
+    };
+    let case = |origins, require_session| Case {
+        door: Door {
+            origins,
+            require_session,
+            ..OPEN
+        },
+        policy: listed.clone(),
+        ..Case::default()
+    };
+    let null = [("origin", "null")];
+    let cross_site = |case: &Case| case.knock(&null).map(|knock| knock.cross_site());
+    assert_eq!(cross_site(&case(None, false)), Ok(true));
+    // The server's list opens no route that trusts cookies; the route's own does.
+    let refused = cross_site(&case(None, true)).unwrap_err();
+    assert_eq!(refused.status(), 403);
+    let own = Some(Origins::List(&["null"]));
+    assert_eq!(cross_site(&case(own, true)), Ok(true));
+    assert!(cross_site(&case(Some(Origins::Same), false)).is_err());
+    assert!(cross_site(&case(Some(Origins::List(&["file://"])), false)).is_err());
+    let file = case(None, true).knock(&[("origin", "file://")]);
+    assert!(!file.unwrap().cross_site());
+    // An endpoint that acts with cookies does not take it either.
+    let case = case(None, false);
+    let same = case.ask(&null, |request| {
+        same_site(request, &client(request, &case.policy)?, &case.policy)
+    });
+    assert_eq!(same.unwrap_err().status(), 403);
+}
+
+#[test]
+fn the_forwarded_port_counts_if_it_is_wanted_and_no_host_has_one() {
+    const PORT: &str = "x-forwarded-port";
+    const HOST: &str = "x-forwarded-host";
+    const PROTO: &str = "x-forwarded-proto";
+    // Headers, an origin, and whether it is the own one: with the port, and without it.
+    type Row = (
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        [bool; 2],
+    );
+    let table: &[Row] = &[
+        (&[(PORT, "8443")], "https://example.com:8443", [true, false]),
+        (&[(PORT, "8443")], "https://example.com", [false, true]),
+        (&[(PORT, "443")], "https://example.com", [true, true]),
+        (
+            &[(PORT, "80"), (PROTO, "https")],
+            "https://example.com",
+            [false, true],
+        ),
+        (
+            &[(PORT, "8443"), ("host", "example.com:9")],
+            "https://example.com:9",
+            [true, true],
+        ),
+        (
+            &[(PORT, "8443"), (HOST, "shop.test")],
+            "https://shop.test:8443",
+            [true, false],
+        ),
+        (
+            &[(PORT, "8443"), (HOST, "shop.test:9")],
+            "https://shop.test:9",
+            [true, true],
+        ),
+        // The client added the left one.
+        (
+            &[(PORT, "1, 8443")],
+            "https://example.com:8443",
+            [true, false],
+        ),
+        (
+            &[(PORT, "1, 8443")],
+            "https://example.com:1",
+            [false, false],
+        ),
+        (&[(PORT, "x")], "https://example.com", [true, true]),
+        (&[(PORT, "65536")], "https://example.com", [true, true]),
+        (&[(PORT, "+443")], "https://example.com", [true, true]),
+        // Beside `Forwarded` it does not count, as the others do not.
+        (
+            &[(PORT, "8443"), ("forwarded", "for=192.0.2.7")],
+            "https://example.com",
+            [true, true],
+        ),
+    ];
+    for (headers, origin, expected) in table {
+        let changes = [*headers, &[("origin", *origin)]].concat();
+        let is_own = |peer: &str, forwarded_port| {
+            let case = Case {
+                peer: peer.parse().ok(),
+                policy: Policy {
+                    trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
+                    forwarded_port,
+                    ..Policy::default()
+                },
+                ..Case::default()
+            };
+            case.status(&changes) == 101
+        };
+        let found =
+            [ForwardedPort::Read, ForwardedPort::Ignored].map(|of| is_own("10.0.0.1:9", of));
+        assert_eq!(found, *expected, "{headers:?} {origin}");
+        let untrusted = is_own("192.0.2.1:9", ForwardedPort::Read);
+        let without = is_own("192.0.2.1:9", ForwardedPort::Ignored);
+        assert_eq!(untrusted, without, "{headers:?} {origin}");
+    }
+}
