@@ -1,5 +1,5 @@
 // The script of the pages of `tests/browser/server.rs`: records what comes, for the tests to read.
-import { connectPage } from "/ws-server/client.js";
+import { connectPage } from "./ws-server/client.js";
 
 const { dataset } = document.querySelector("script[data-route]");
 // Twenty cuts with the delays of the real client would take longer than a page is kept.

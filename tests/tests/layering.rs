@@ -32,7 +32,14 @@ const CORE: &[&[&str]] = &[
 
 /// The modules of `ws-server`.
 const SERVER: &[&[&str]] = &[
-    &["failure", "connection", "refused", "runtime", "watchdog"],
+    &[
+        "base",
+        "failure",
+        "connection",
+        "refused",
+        "runtime",
+        "watchdog",
+    ],
     &["shared"],
     &["handshake"],
     &["filter"],

@@ -25,7 +25,7 @@ mod tag;
 mod wire;
 
 pub use id::NoPage;
-pub use tag::{StreamClient, StreamTag};
+pub use tag::{StreamClient, StreamTag, StreamUrl};
 pub use wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
@@ -152,7 +152,8 @@ impl Page {
     }
 
     /// The HTML that attaches the page to a route, such as `&Routes::stream()`: one `<script>`
-    /// that loads the client and says where to connect to. There is no inline code, so that a
+    /// that loads the client and says where to connect to. A typed URL gets the base path of the
+    /// server, a text such as `"/websocket"` is taken as it is. There is no inline code, so that a
     /// Content-Security-Policy with `script-src 'self'` and `connect-src 'self'` allows it.
     ///
     /// ```
@@ -165,8 +166,9 @@ impl Page {
     /// assert!(html.contains("data-stream=\"/websocket\""));
     /// # });
     /// ```
-    pub fn stream_tag<U: fmt::Display + ?Sized>(&self, url: &U) -> StreamTag {
-        StreamTag::new(self.clone(), url.to_string())
+    pub fn stream_tag<U: StreamUrl + ?Sized>(&self, url: &U) -> StreamTag {
+        let url = url.under(&self.pages.client().base);
+        StreamTag::new(self.clone(), url)
     }
 }
 

@@ -139,7 +139,8 @@ impl TestKit {
     /// Where the kit's sessions cannot begin one.
     pub async fn visitor(&self) -> TestVisitor {
         let client = self.policy.client(None, &HeaderMap::new());
-        TestVisitor::new(self.hub.clone(), client.is_secure()).await
+        let is_secure = client.is_ok_and(|client| client.is_secure());
+        TestVisitor::new(self.hub.clone(), is_secure).await
     }
 
     /// A visitor who has logged on as this user.

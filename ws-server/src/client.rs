@@ -18,6 +18,7 @@ use warp::reply::Response;
 use ws_core::fields::elements;
 use ws_core::page::StreamClient;
 
+use crate::base::Base;
 use crate::filter::WsFilter;
 
 /// The client as it stands in the project: an ES module without dependencies.
@@ -152,16 +153,29 @@ fn status(status: StatusCode) -> Response {
     response
 }
 
-/// What pages are told of where the client is.
-pub(crate) fn places(prefix: &str) -> StreamClient {
+/// Where pages find the client, as browsers see it.
+pub(crate) fn places(base: &Base, prefix: &str) -> StreamClient {
+    let base = base.as_str();
     StreamClient {
-        script: format!("{prefix}/client-{}.js", FILES.hash),
-        fresh: format!("{prefix}/page"),
+        base: base.to_owned(),
+        script: format!("{base}{prefix}/client-{}.js", FILES.hash),
+        fresh: format!("{base}{prefix}/page"),
     }
 }
 
-/// Serves the client, and fresh pages, below this prefix; everything else falls through.
-pub(crate) fn serve(prefix: &str, fresh: WsFilter) -> WsFilter {
+/// Serves the client, and fresh pages, below this prefix; everything else falls through. The filter
+/// works at the root, where it sees the base path, and mounted below it, where it does not.
+pub(crate) fn serve(base: &Base, prefix: &str, fresh: &WsFilter) -> WsFilter {
+    let below_base = serve_below(prefix, fresh.clone());
+    if base.as_str().is_empty() {
+        return below_base;
+    }
+    let whole = format!("{}{prefix}", base.as_str());
+    let at_root = serve_below(&whole, fresh.clone());
+    at_root.or(below_base).unify().boxed()
+}
+
+fn serve_below(prefix: &str, fresh: WsFilter) -> WsFilter {
     let below = below(prefix);
     let page = below.clone().and(warp::path("page")).and(warp::path::end());
     below
@@ -183,15 +197,6 @@ fn below(prefix: &str) -> BoxedFilter<()> {
     parts.fold(warp::any().boxed(), |before, part| {
         before.and(warp::path(part.to_owned())).boxed()
     })
-}
-
-/// Whether files can be served below this: `/`, and segments that no URL escapes.
-pub(crate) fn is_prefix(prefix: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(plain);
-    prefix
-        .strip_prefix('/')
-        .is_some_and(|rest| rest.split('/').all(segment))
 }
 
 /// The answer to a request for this file, where there is one.

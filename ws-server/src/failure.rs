@@ -25,17 +25,43 @@ pub enum Error {
     /// The text is no address of a site.
     #[error(
         "`public_url` is {value:?}; it must be the address of the site without a path, as in \
-         `https://example.com`"
+         `https://example.com`; the path goes into `base`"
     )]
     PublicUrl {
         /// What was given.
         value: String,
     },
-    /// The text is no origin.
-    #[error("`origins` has {value:?}; an origin is written as in `https://example.com`")]
+    /// The text is neither an origin nor a pattern of origins.
+    #[error("`origins` has {value:?}: {reason}")]
     Origin {
         /// What was given.
         value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `origins` names `null` beside a route that requires a session.
+    #[error(
+        "`origins` has \"null\", which is the origin of every sandboxed frame, and the route \
+         `{route}` ({path}) requires a session; give that route an option `origins` of its own \
+         (with \"null\" it must also say `cross_site: \"why that is safe\"`), or \
+         `require_session: false`"
+    )]
+    NullOrigin {
+        /// Name of the route.
+        route: &'static str,
+        /// Pattern of the route, prefixes included.
+        path: String,
+    },
+    /// The text is no base path.
+    #[error(
+        "`base` is {value:?}: {reason}; a base path is written as in `/live`, and a server at the \
+         root has none"
+    )]
+    Base {
+        /// What was given.
+        value: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
     /// The text is no address and no network.
     #[error(

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::Uri;
+use http::{Method, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::filters::BoxedFilter;
 use warp::path::{FullPath, Tail};
@@ -15,8 +15,11 @@ use crate::shared::Shared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
 ///
-/// Every answer is a reply. The only rejection is warp's own "not found", for a path that
-/// no route has, so that other filters behind `or` see the request.
+/// Every answer to a GET on a route's path is a reply. It rejects, so that other filters behind
+/// `or` see the request, a path that no route has with warp's own "not found", and any other method
+/// as `warp::get()` does: 405 if no other filter takes it. With
+/// [`Server::only_upgrades`](crate::Server::only_upgrades) it also rejects a GET that asks for no
+/// upgrade.
 pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 
 /// The address of the client, as an extension of a request.
@@ -40,16 +43,15 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
     path()
         .and_then(move |place: Place| std::future::ready(find(&router, place.as_ref())))
         .untuple_one()
-        .and(warp::method())
+        .and(warp::get())
         .and(warp::header::headers_cloned())
         .and(query())
         .and(warp::ext::optional::<Target>())
         .and(peer())
         .and(warp::ext::optional::<OnUpgrade>())
-        .then(
+        .and_then(
             move |found,
                   path: String,
-                  method,
                   headers,
                   query,
                   target: Option<Target>,
@@ -57,7 +59,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                   on_upgrade: Option<OnUpgrade>| {
                 let uri = target.map_or_else(|| uri(path, query), |Target(uri)| uri);
                 let arrival = Arrival {
-                    method,
+                    method: Method::GET,
                     uri,
                     headers,
                     peer,
@@ -65,12 +67,16 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                 };
                 let shared = serving.clone();
                 async move {
+                    if handshake::is_for_the_application(&shared, &arrival) {
+                        let refused = handshake::refused_before(&shared, &arrival);
+                        return refused.ok_or_else(warp::reject::not_found);
+                    }
                     let answer = handshake::answer(&shared, found, arrival).await;
                     if let (Some(opened), Some(on_upgrade)) = (answer.opened, on_upgrade) {
                         let unsent = shared.limits.unsent;
                         tokio::spawn(handshake::upgrade(on_upgrade, opened, unsent));
                     }
-                    answer.response
+                    Ok::<_, Rejection>(answer.response)
                 }
             },
         )
@@ -98,6 +104,12 @@ fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Reje
     let (whole, rest) = match place {
         None => ("/", "/"),
         Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),
+    };
+    // A filter at the root sees the base path; one that is mounted below it does not.
+    let rest = if rest.len() == whole.len() {
+        shared.base.strip(rest)
+    } else {
+        rest
     };
     match handshake::find(shared, rest) {
         None => Err(warp::reject::not_found()),

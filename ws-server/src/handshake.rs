@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::ORIGIN;
+use http::header::{ACCEPT, ORIGIN};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::Reply;
@@ -13,11 +13,12 @@ use ws_core::admit::{self, Client, Request};
 use ws_core::driver::Opened;
 use ws_core::error::Refusal;
 use ws_core::extract::{Handshake, Params};
+use ws_core::fields::elements;
 use ws_core::route::Route;
 
 use crate::connection;
 use crate::refused::Asked;
-use crate::shared::Shared;
+use crate::shared::{PlainGets, Shared};
 use crate::watchdog;
 
 /// Where a request goes: the route and its parameters, or the answer to a broken path.
@@ -94,6 +95,29 @@ pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> A
     }
 }
 
+/// Whether a request is left to the application although a route has its path: a GET that asks for
+/// no upgrade, if the server takes only upgrades.
+pub(crate) fn is_for_the_application(shared: &Shared, arrival: &Arrival) -> bool {
+    shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
+}
+
+/// The answer to a page that asks why its handshake was refused a moment ago, of a server that
+/// leaves such a GET to the application. A browser that loads a page never gets it.
+pub(crate) fn refused_before(shared: &Shared, arrival: &Arrival) -> Option<warp::reply::Response> {
+    let loads_a_page = elements(&arrival.headers, &ACCEPT)
+        .any(|kind| kind.len() >= HTML.len() && kind[..HTML.len()].eq_ignore_ascii_case(HTML));
+    if loads_a_page {
+        return None;
+    }
+    let client = shared.policy.client(arrival.peer, &arrival.headers).ok()?;
+    let asked = arrival.name(shared, &client);
+    let refusal = shared.refused.take(asked, Instant::now())?;
+    Some(refusal.into_response().into_response())
+}
+
+/// What browsers accept when they load a page.
+const HTML: &[u8] = b"text/html";
+
 /// A request that was refused, and where it came from.
 struct Refused {
     refusal: Refusal,
@@ -143,6 +167,11 @@ fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
         let peer = arrival.peer;
         return Refused { refusal, peer };
     };
+    // A GET that asks why would not come here.
+    if shared.plain_gets == PlainGets::FallThrough && arrival.headers.contains_key(ORIGIN) {
+        let asked = arrival.name(shared, &client);
+        shared.refused.keep(asked, refusal.clone(), Instant::now());
+    }
     let earlier = (refusal.status() == StatusCode::UPGRADE_REQUIRED)
         .then(|| arrival.name(shared, &client))
         .and_then(|asked| shared.refused.take(asked, Instant::now()));

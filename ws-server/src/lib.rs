@@ -57,6 +57,7 @@
 
 #![forbid(unsafe_code)]
 
+mod base;
 mod client;
 mod connection;
 mod failure;

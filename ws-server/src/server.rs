@@ -17,6 +17,7 @@ mod accept;
 mod alone;
 mod http;
 mod listen;
+mod mounting;
 mod pages;
 mod places;
 mod sessions;
@@ -220,8 +221,14 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the origins whose pages may connect besides the server's own, on routes that
-    /// say nothing of origins: `["https://example.com"]`.
+    /// Sets the origins whose pages may connect besides the server's own, on routes without an
+    /// `origins` option: `["https://example.com"]`.
+    ///
+    /// `https://*.preview.example` stands for every host with exactly one label before
+    /// `.preview.example`. `file://` and `null` are the origins that `WebView`s give to pages of an
+    /// application. Any page on the web can also have the origin `null`, in a sandboxed frame: so
+    /// [`build`](Self::build) refuses it if a route without an `origins` option requires a session,
+    /// and otherwise such a page counts as one of another site.
     ///
     /// Browsers send the session's cookie from pages of the same site only, such as those of
     /// another subdomain; a page of another site that is listed here connects to routes that
@@ -306,11 +313,14 @@ impl<S, G> Server<S, G> {
         let policy = self.settings.policy()?;
         self.settings.sessions.check()?;
         let client_path = self.settings.client_path()?;
+        let base = self.settings.base()?;
+        let plain_gets = self.settings.plain_gets;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
-        hub.set_stream_client(client::places(&client_path));
+        hub.set_stream_client(client::places(&base, &client_path));
         let router =
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
+        mounting::check_null_origin(&policy, &router)?;
         Ok(Ws::new(Shared {
             router: router.into(),
             hub,
@@ -319,6 +329,8 @@ impl<S, G> Server<S, G> {
             hints: Hints::default(),
             refused: Refused::default(),
             client_path,
+            base,
+            plain_gets,
         }))
     }
 }

@@ -11,6 +11,7 @@ use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
 use ws_core::thinned::Paced;
 
+use crate::base::Base;
 use crate::refused::Refused;
 
 /// A server's configuration, checked, and its hub.
@@ -21,8 +22,21 @@ pub(crate) struct Shared {
     pub(crate) limits: ServerLimits,
     pub(crate) hints: Hints,
     pub(crate) refused: Refused,
-    /// The path below which browsers find the client of page streams.
+    /// The path below which browsers find the client of page streams, without the base.
     pub(crate) client_path: String,
+    /// The path below which browsers find everything.
+    pub(crate) base: Base,
+    pub(crate) plain_gets: PlainGets,
+}
+
+/// What becomes of a GET on a route's path that asks for no upgrade.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum PlainGets {
+    /// It is answered with 426, or with what a handshake would be refused with.
+    #[default]
+    Answered,
+    /// The application may have it.
+    FallThrough,
 }
 
 /// What a server logs for its operator, once or at most every few seconds: any client can

@@ -73,7 +73,7 @@ fn page(
             let tag = tag.replace("data-stream", "data-route");
             let html = format!(
                 "<!doctype html><title>test</title>{}\
-                 <script type=\"module\" src=\"/recorder.js\"></script>",
+                 <script type=\"module\" src=\"recorder.js\"></script>",
                 changed(&tag, &page)
             );
             visit.reply(warp::reply::html(html))
@@ -87,11 +87,44 @@ fn forged(tag: &str, page: &Page) -> String {
         .replace("data-fresh", "data-none")
 }
 
+/// A tag with an id that was never issued, which the client replaces by a fresh one.
+fn stale(tag: &str, page: &Page) -> String {
+    tag.replace(page.id(), &"A".repeat(page.id().len()))
+}
+
 /// Starts the server, which lives as long as the runtime of the test, and returns its URL.
 pub async fn start() -> String {
+    let ws = ws(|server| server);
+    let filter = application(&ws);
+    listening(ws, filter).await
+}
+
+/// The same with the whole application below `/live`.
+pub async fn start_below_live() -> String {
+    let ws = ws(|server| server.base("/live"));
+    let filter = warp::path("live").and(application(&ws)).boxed();
+    listening(ws, filter).await + "live/"
+}
+
+type Configured = Server<Heard, ws_server::Given<Heard>>;
+
+fn ws(configure: impl FnOnce(Configured) -> Configured) -> (Ws, Heard) {
     let heard = Heard::default();
     let server = Server::new(Routes::table()).state(heard.clone());
-    let ws = server.build().expect("the server builds");
+    let ws = configure(server).build().expect("the server builds");
+    (ws, heard)
+}
+
+async fn listening((ws, _): (Ws, Heard), filter: BoxedFilter<(Response,)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(ws.serve_until(filter, listener, std::future::pending::<()>()));
+    url
+}
+
+/// The routes, the client, and the pages of the tests.
+fn application((ws, heard): &(Ws, Heard)) -> BoxedFilter<(Response,)> {
+    let heard = heard.clone();
     let script = warp::path!("recorder.js").map(|| {
         let script = include_str!("../../browser/recorder.js");
         with_header(script, "content-type", "text/javascript").into_response()
@@ -99,14 +132,13 @@ pub async fn start() -> String {
     let heard = warp::path!("heard")
         .map(move || heard.with(|heard| warp::reply::json(heard)).into_response());
     let as_it_is = |tag: &str, _: &Page| tag.to_owned();
-    let pages = page(&ws, "open", Routes::recorder(), as_it_is);
-    let deflated = page(&ws, "deflated", Routes::deflated(), as_it_is);
-    let refused = page(&ws, "refused", Routes::recorder(), forged);
+    let pages = page(ws, "open", Routes::recorder(), as_it_is);
+    let deflated = page(ws, "deflated", Routes::deflated(), as_it_is);
+    let refused = page(ws, "refused", Routes::recorder(), forged);
+    let stale = page(ws, "stale", Routes::recorder(), stale);
     let pages = pages.or(deflated).unify().or(refused).unify();
+    let pages = pages.or(stale).unify();
     let http = pages.or(script).unify().or(heard).unify();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let filter = ws.filter().or(ws.client()).or(http);
-    tokio::spawn(ws.serve_until(filter, listener, std::future::pending::<()>()));
-    url
+    let routes = ws.filter().or(ws.client()).unify();
+    routes.or(http).unify().boxed()
 }

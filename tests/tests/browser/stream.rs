@@ -47,3 +47,9 @@ async fn a_stream_may_be_compressed() {
     let url = server::start().await;
     script::run("stream_deflate.mjs", &[&url]).await;
 }
+
+#[tokio::test]
+async fn a_whole_application_works_below_a_base_path() {
+    let url = server::start_below_live().await;
+    script::run("stream_base.mjs", &[&url]).await;
+}

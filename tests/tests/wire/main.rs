@@ -1,5 +1,6 @@
 //! What a client sees on the wire: bytes over real sockets, without the library's own client.
 
+mod base;
 mod blocking;
 mod browser;
 mod client;
@@ -13,6 +14,7 @@ mod handshake;
 mod hostile;
 mod hostile_visitors;
 mod mount;
+mod origins;
 mod places;
 mod proxies;
 mod requests;

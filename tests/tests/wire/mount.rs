@@ -106,14 +106,90 @@ async fn what_no_route_has_falls_through_to_the_application() {
         assert_eq!(ask(&plain("GET /own")).await, (201, "own".to_owned()));
         assert_eq!(ask(&plain("GET /nothing")).await.0, 404);
         assert_eq!(ask(&upgrade("/nothing", &[])).await.0, 404);
-        // What a route has is answered, and not passed on.
+        // A GET that a route has is answered, and not passed on.
         assert_eq!(ask(&plain("GET /users/7")).await.0, 426);
-        assert_eq!(ask(&plain("POST /echo")).await.0, 405);
+        assert_eq!(ask(&plain("GET /echo")).await.0, 426);
         assert_eq!(ask(&upgrade("/who", &[])).await.0, 403);
         let mut client = server.open("/users/7").await;
         client.say("hello").await;
         assert_eq!(client.text().await, "hello");
     }
+}
+
+#[tokio::test]
+async fn methods_other_than_get_are_left_to_the_application() {
+    for (server, _hears) in both(application).await {
+        let ask = async |line: &str| {
+            let request = format!("{line} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+            let (head, body) = Client::ask(server.address, &request).await;
+            (head.status, body)
+        };
+        assert_eq!(ask("POST /echo").await, (200, "posted".to_owned()));
+        assert_eq!(ask("GET /echo").await.0, 426);
+        // No filter takes these: as of any filter that takes GET.
+        for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
+            assert_eq!(ask(&format!("{method} /echo")).await.0, 405, "{method}");
+            assert_eq!(ask(&format!("{method} /who")).await.0, 405, "{method}");
+        }
+        assert_eq!(ask("POST /users/7").await.0, 405);
+        assert_eq!(ask("PUT /nothing").await.0, 404);
+        let (mut client, _) = (server.open("/echo").await, ());
+        client.say("hello").await;
+        assert_eq!(client.text().await, "hello");
+    }
+}
+
+#[tokio::test]
+async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
+    let page = |ws: &Ws| {
+        let page = warp::path!("echo").and(warp::get()).map(|| "a page");
+        let post = warp::path!("echo").and(warp::post()).map(|| "posted");
+        boxed(ws.filter().or(page).or(post))
+    };
+    let built = || {
+        let (told, hears) = Told::new();
+        let server = Server::new(Routes::table()).state(told).only_upgrades();
+        (server.build().unwrap(), hears)
+    };
+    let (ws, _ours) = built();
+    let filter = page(&ws);
+    let own_loop = Running::serve(ws, filter).await;
+    let (ws, _warps) = built();
+    let filter = page(&ws);
+    for server in [own_loop, Running::under_warp(ws, filter).await] {
+        let plain = |path: &str, more: &str| {
+            format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n{more}\r\n")
+        };
+        let ask = async |request: String| {
+            let (head, body) = Client::ask(server.address, &request).await;
+            (head.status, body)
+        };
+        assert_eq!(ask(plain("/echo", "")).await, (200, "a page".to_owned()));
+        assert_eq!(ask(plain("/echo", "Upgrade: h2c\r\n")).await.0, 200);
+        assert_eq!(ask(plain("/who", "")).await.0, 404);
+        // A handshake that a proxy has spoiled is no plain GET.
+        let spoiled = "Sec-WebSocket-Version: 13\r\n";
+        assert_eq!(ask(plain("/echo", spoiled)).await.0, 426);
+        assert_eq!(ask(upgrade("/who", &[])).await.0, 403);
+        let mut client = server.open("/echo").await;
+        client.say("hello").await;
+        assert_eq!(client.text().await, "hello");
+        // The page of a browser that was refused asks why, and is told once.
+        let origin = "Origin: http://example.com";
+        assert_eq!(ask(upgrade("/who?page=1", &[origin])).await.0, 403);
+        let html = "Accept: text/html,application/xhtml+xml\r\n";
+        assert_eq!(ask(plain("/who?page=1", html)).await.0, 404);
+        assert_eq!(ask(plain("/who?page=2", "Accept: */*\r\n")).await.0, 404);
+        let (status, why) = ask(plain("/who?page=1", "Accept: */*\r\n")).await;
+        assert_eq!(status, 403);
+        assert!(why.contains("no session cookie"), "{why}");
+        assert_eq!(ask(plain("/who?page=1", "Accept: */*\r\n")).await.0, 404);
+    }
+    // Without an application there is nobody to leave it to.
+    let (ws, _hears) = built();
+    let alone = Running::start(ws).await;
+    let request = "GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    assert_eq!(Client::ask(alone.address, request).await.0.status, 426);
 }
 
 #[tokio::test]

@@ -20,8 +20,8 @@ pub struct SessionLimits {
     pub sessions: usize,
     /// Bytes of all values that the store in memory keeps; past it no value is added.
     pub memory: usize,
-    /// Sessions that may begin from one address (IPv6: one /64); past it 429. Private
-    /// addresses are not counted: proxies have them.
+    /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address is
+    /// not counted if it may be that of a proxy that is not named in `trusted_proxies`.
     pub begin_rate: Option<Rate>,
     /// Bytes of all values of one session, names included, as JSON.
     pub values: usize,

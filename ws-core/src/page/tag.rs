@@ -7,6 +7,8 @@ use super::Page;
 /// Where browsers find the client, and ask for a fresh page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamClient {
+    /// The base path of the server, or nothing. Typed URLs of routes do not have it.
+    pub base: String,
     /// The path of the client: an ES module.
     pub script: String,
     /// The path that answers a POST with the id of a fresh page.
@@ -16,9 +18,41 @@ pub struct StreamClient {
 impl Default for StreamClient {
     fn default() -> Self {
         Self {
+            base: String::new(),
             script: "/ws-server/client.js".to_owned(),
             fresh: "/ws-server/page".to_owned(),
         }
+    }
+}
+
+/// The URL of a page's stream, for [`Page::stream_tag`].
+///
+/// A typed URL such as `Routes::stream()` gets the base path of the server; a text is taken as it
+/// is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the URL of a stream",
+    note = "pass a typed URL such as `&Routes::stream()`, or a text such as `\"/websocket\"`"
+)]
+pub trait StreamUrl {
+    /// The URL as browsers see it, on a server with this base path.
+    fn under(&self, base: &str) -> String;
+}
+
+impl StreamUrl for str {
+    fn under(&self, _base: &str) -> String {
+        self.to_owned()
+    }
+}
+
+impl StreamUrl for String {
+    fn under(&self, _base: &str) -> String {
+        self.clone()
+    }
+}
+
+impl<U: StreamUrl + ?Sized> StreamUrl for &U {
+    fn under(&self, base: &str) -> String {
+        (**self).under(base)
     }
 }
 

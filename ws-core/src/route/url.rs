@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Marker, Segment};
+use crate::page::StreamUrl;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -91,6 +92,19 @@ impl RouteUrl {
         Self { text, ..self }
     }
 
+    /// This URL below the base path of a server, which is empty or such as `/live`.
+    pub fn under(&self, base: &str) -> String {
+        let own = match self.text.strip_prefix('/') {
+            Some(own) if own.is_empty() || own.starts_with('?') => own,
+            _ => &self.text,
+        };
+        if base.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{base}{own}")
+        }
+    }
+
     /// Adds a pair to the query; both are percent-encoded.
     ///
     /// ```
@@ -144,6 +158,12 @@ fn encode(value: &str) -> String {
         ESCAPED
     };
     utf8_percent_encode(value, set).to_string()
+}
+
+impl StreamUrl for RouteUrl {
+    fn under(&self, base: &str) -> String {
+        self.under(base)
+    }
 }
 
 impl Display for RouteUrl {

@@ -132,7 +132,8 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Answering {
-        let Some(found) = handshake::find(&self.shared, request.uri().path()) else {
+        let path = self.shared.base.strip(request.uri().path());
+        let Some(found) = handshake::find(&self.shared, path) else {
             let rest = ForPeer::new(self.rest.clone(), self.peer, self.activity.clone());
             return rest.call(request);
         };

@@ -1,13 +1,15 @@
 //! What a configuration says, until it is built.
 
 use ws_core::admit::{
-    AllowedOrigins, ForwardedPort, Network, Notices, Origin, Policy, TrustedProxies,
+    AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Notices, Origin, Policy, TrustedProxies,
 };
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
 
+use crate::base::{self, Base};
 use crate::client;
 use crate::failure::Error;
+use crate::shared::PlainGets;
 
 /// What a configuration says, apart from the table and its state.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(super) struct Settings {
     pub(super) trusted_proxies: Vec<String>,
     pub(super) forwarded_port: ForwardedPort,
     pub(super) client_path: Option<String>,
+    pub(super) base: Option<String>,
+    pub(super) plain_gets: PlainGets,
 }
 
 #[derive(Debug, Default)]
@@ -35,9 +39,12 @@ impl Settings {
     /// The texts of the configuration, read.
     pub(super) fn policy(&self) -> Result<Policy, Error> {
         let origin = |value: &String| {
-            value.parse::<Origin>().map_err(|_| Error::Origin {
-                value: value.clone(),
-            })
+            value
+                .parse::<AllowedOrigin>()
+                .map_err(|reason| Error::Origin {
+                    value: value.clone(),
+                    reason: reason.to_string(),
+                })
         };
         let origins = match &self.origins {
             Origins::Same => AllowedOrigins::Same,
@@ -61,11 +68,22 @@ impl Settings {
     pub(super) fn client_path(&self) -> Result<String, Error> {
         match &self.client_path {
             None => Ok(client::PREFIX.to_owned()),
-            Some(path) if client::is_prefix(path) => Ok(path.clone()),
+            Some(path) if base::check(path).is_ok() => Ok(path.clone()),
             Some(path) => Err(Error::ClientPath {
                 value: path.clone(),
             }),
         }
+    }
+
+    /// The base path, empty if there is none.
+    pub(super) fn base(&self) -> Result<Base, Error> {
+        let Some(path) = &self.base else {
+            return Ok(Base::default());
+        };
+        Base::read(path).map_err(|reason| Error::Base {
+            value: path.clone(),
+            reason,
+        })
     }
 
     fn trusted_proxies(&self) -> Result<TrustedProxies, Error> {

@@ -70,7 +70,8 @@ impl Ws {
     /// The routes as one warp filter; see [`WsFilter`].
     ///
     /// It matches what is left of the path, so `warp::path("api").and(ws.filter())` puts
-    /// the whole table under `/api`. Under plain `warp::serve` the limits on a request's
+    /// the whole table under `/api`; [`Server::base`](crate::Server::base) tells links and pages
+    /// about it. Under plain `warp::serve` the limits on a request's
     /// head, on HTTP connections and the peer address are warp's.
     #[must_use = "a filter does nothing before it is served"]
     pub fn filter(&self) -> WsFilter {
@@ -153,12 +154,15 @@ impl Ws {
     /// ```
     #[must_use = "a filter does nothing before it is served"]
     pub fn client(&self) -> WsFilter {
-        client::serve(&self.shared.client_path, self.open_page())
+        let Shared {
+            base, client_path, ..
+        } = &*self.shared;
+        client::serve(base, client_path, &self.open_page())
     }
 
     /// The whole address of a route, for mails and applications: `wss://example.com/rooms/42`.
     /// `None` where the server was given no [`public_url`](crate::Server::public_url). Pages
-    /// of the site itself need only the path.
+    /// of the site itself need only the [`path`](Self::path).
     ///
     /// ```
     /// use ws_server::prelude::*;
@@ -183,7 +187,15 @@ impl Ws {
     pub fn link(&self, url: &RouteUrl) -> Option<String> {
         let site = self.shared.policy.public_url.as_ref()?.to_string();
         // `http` becomes `ws`, `https` becomes `wss` (RFC 6455, section 3).
-        Some(format!("ws{}{url}", site.strip_prefix("http")?))
+        let site = site.strip_prefix("http")?;
+        Some(format!("ws{site}{}", self.path(url)))
+    }
+
+    /// The path of a route as browsers see it, below the server's
+    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL by itself does not know the
+    /// base.
+    pub fn path(&self, url: &RouteUrl) -> String {
+        url.under(self.shared.base.as_str())
     }
 
     /// What the connections of this server share.

@@ -1,0 +1,102 @@
+//! The base path: the path below which browsers find the server.
+
+/// A path such as `/live`, or none.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Base(String);
+
+impl Base {
+    /// Reads a base path.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn read(path: &str) -> Result<Self, &'static str> {
+        check(path)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A path without the base. A proxy may have removed it already, so that a path without it is
+    /// left as it is.
+    pub(crate) fn strip<'p>(&self, path: &'p str) -> &'p str {
+        match path.strip_prefix(&*self.0) {
+            Some("") => "/",
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
+    }
+}
+
+/// Checks a path of segments that no URL escapes: `/live`, `/apps/live`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub(crate) fn check(path: &str) -> Result<(), &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let Some(segments) = path.strip_prefix('/') else {
+        return Err("it must begin with `/`");
+    };
+    if segments.is_empty() || segments.ends_with('/') {
+        return Err("it must not end with `/`");
+    }
+    for segment in segments.split('/') {
+        match segment {
+            "" => return Err("it has an empty segment"),
+            "." | ".." => return Err("it has a segment that URLs resolve, `.` or `..`"),
+            _ if segment.bytes().all(plain) => {}
+            _ => return Err("it may only have letters, digits and `-._~` between its slashes"),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_is_plain_segments() {
+        for right in ["/live", "/apps/live", "/v1.2~x_-"] {
+            assert_eq!(Base::read(right).map(|base| base.0), Ok(right.to_owned()));
+        }
+        for (wrong, why) in [
+            ("", "begin with `/`"),
+            ("live", "begin with `/`"),
+            ("https://example.com/live", "begin with `/`"),
+            ("/", "end with `/`"),
+            ("/live/", "end with `/`"),
+            ("/apps//live", "empty segment"),
+            ("/apps/../live", "`.` or `..`"),
+            ("/l%69ve", "letters, digits"),
+            ("/live?x", "letters, digits"),
+            ("/l ve", "letters, digits"),
+        ] {
+            let found = Base::read(wrong).unwrap_err();
+            assert!(found.contains(why), "{wrong}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_base_is_stripped_where_it_is_and_whole() {
+        let base = Base::read("/live").unwrap();
+        for (path, expected) in [
+            ("/live", "/"),
+            ("/live/", "/"),
+            ("/live/rooms/7", "/rooms/7"),
+            ("/live/live", "/live"),
+            ("/rooms/7", "/rooms/7"),
+            ("/lively", "/lively"),
+            ("/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(base.strip(path), expected, "{path}");
+        }
+        for path in ["/", "/rooms", "//rooms", "*"] {
+            assert_eq!(Base::default().strip(path), path);
+        }
+    }
+}

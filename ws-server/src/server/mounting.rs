@@ -1,0 +1,102 @@
+//! What a configuration says of the place of a server: below a path, beside an application, behind a
+//! proxy.
+
+use ws_core::admit::{AllowedOrigin, AllowedOrigins, ForwardedPort, Policy};
+use ws_core::route::Router;
+
+use super::Server;
+use crate::failure::Error;
+use crate::shared::PlainGets;
+
+impl<S, G> Server<S, G> {
+    /// Sets the path below which browsers find everything of this server, such as `/live`: it
+    /// begins with a slash and ends without one. By default there is none.
+    ///
+    /// [`Ws::link`](crate::Ws::link), [`Ws::path`](crate::Ws::path),
+    /// [`Page::stream_tag`](crate::Page::stream_tag) and the requests of the served client then
+    /// begin with it. Patterns of routes and [`client_path`](Self::client_path) do not name it.
+    ///
+    /// The filters work wherever they are mounted: `warp::path("live").and(ws.filter())`, or
+    /// `ws.filter()` at the root, where it matches below the base. [`Ws::run`](crate::Ws::run) too
+    /// serves everything below the base. Both also accept a path without it, because many proxies
+    /// remove the prefix before they pass a request on.
+    ///
+    /// Cookies keep `Path=/`: their prefix `__Host-` asks for it, and pages outside of the base
+    /// have the same session.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// # struct Room;
+    /// # #[ws_handler]
+    /// # impl Room {
+    /// #     fn init() -> Self { Room }
+    /// # }
+    /// dispatch! {
+    ///     struct Routes;
+    ///
+    ///     room: "/rooms/{id: u64}" => Room;
+    /// }
+    ///
+    /// # fn main() -> Result<(), ws_server::Error> {
+    /// use warp::Filter;
+    ///
+    /// let server = Server::new(Routes::table()).base("/live").public_url("https://example.com");
+    /// let ws = server.build()?;
+    /// let link = ws.link(&Routes::room(42));
+    /// assert_eq!(link.as_deref(), Some("wss://example.com/live/rooms/42"));
+    /// let application = warp::path("live").and(ws.filter().or(ws.client()));
+    /// # let _ = application;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn base(mut self, path: impl Into<String>) -> Self {
+        self.settings.base = Some(path.into());
+        self
+    }
+
+    /// Leaves a GET on a route's path that asks for no upgrade to the application, whose page may
+    /// have the same URL: `ws.filter().or(page)`. By default the answer is a readable 426.
+    ///
+    /// A request with `Sec-WebSocket-Key` or `-Version` asks for an upgrade, even if a proxy has
+    /// removed `Upgrade`. A page that asks by a GET why its handshake was refused a moment ago gets
+    /// that answer, unless the GET accepts `text/html`. If the routes are served alone, by
+    /// [`Ws::run`](crate::Ws::run), there is no application, and the answer stays 426.
+    pub const fn only_upgrades(mut self) -> Self {
+        self.settings.plain_gets = PlainGets::FallThrough;
+        self
+    }
+
+    /// Takes the port of the server's own origin from the `X-Forwarded-Port` of
+    /// [trusted proxies](Self::trusted_proxies), if neither `X-Forwarded-Host` nor `Host` has one.
+    ///
+    /// By default the header is ignored: some proxies write the port that they listen on behind a
+    /// balancer, and not the one that browsers see.
+    pub const fn forwarded_port(mut self) -> Self {
+        self.settings.forwarded_port = ForwardedPort::Read;
+        self
+    }
+}
+
+/// The server's list is for routes without one. Any page on the web can have the origin `null`, so
+/// that none of these routes may trust cookies.
+///
+/// # Errors
+///
+/// [`Error::NullOrigin`] names the first that does.
+pub(super) fn check_null_origin(policy: &Policy, router: &Router) -> Result<(), Error> {
+    let AllowedOrigins::Listed(listed) = &policy.origins else {
+        return Ok(());
+    };
+    if !listed.contains(&AllowedOrigin::Null) {
+        return Ok(());
+    }
+    let trusting = router
+        .routes()
+        .find(|route| route.origins().is_none() && route.require_session());
+    trusting.map_or(Ok(()), |route| {
+        Err(Error::NullOrigin {
+            route: route.spec.name,
+            path: route.path.clone(),
+        })
+    })
+}
