@@ -101,9 +101,12 @@ impl Drop for Owner {
     }
 }
 
+/// Something that is done to an outbox and its client.
+type Change = fn(&Outbox, &Valve);
+
 /// What the owner of a payload finds in the outbox when this is done to it; the payload waits
 /// there, in a frame of 5004 bytes of the topic 1. A deadlock is an error, and does not hang.
-fn dropped_by(change: fn(&Outbox, &Valve)) -> Result<usize, mpsc::RecvTimeoutError> {
+fn dropped_by(change: Change) -> Result<usize, mpsc::RecvTimeoutError> {
     let (sent, seen) = mpsc::channel();
     std::thread::spawn(move || {
         let outbox = Arc::new(Outbox::new(6000, 10));
@@ -122,7 +125,7 @@ fn dropped_by(change: fn(&Outbox, &Valve)) -> Result<usize, mpsc::RecvTimeoutErr
 
 #[test]
 fn a_payload_that_leaves_the_queue_is_dropped_when_the_outbox_is_not_locked() {
-    let all: [(&str, fn(&Outbox, &Valve), usize); 5] = [
+    let all: [(&str, Change, usize); 5] = [
         (
             "written",
             |outbox, valve| {
