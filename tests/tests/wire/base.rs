@@ -102,7 +102,7 @@ async fn is_below_live(server: &Running) {
 async fn an_application_may_be_mounted_below_the_base() {
     let ws = server().base("/live").build().unwrap();
     let application = ws.filter().or(ws.client());
-    let filter = warp::path("live").and(application.map(|reply| warp::Reply::into_response(reply)));
+    let filter = warp::path("live").and(application.map(Reply::into_response));
     is_below_live(&Running::serve(ws, filter.boxed()).await).await;
     let ws = server().base("/live").build().unwrap();
     let filter = warp::path("live").and(ws.filter().or(ws.client()).unify());

@@ -133,7 +133,7 @@ async fn methods_other_than_get_are_left_to_the_application() {
         }
         assert_eq!(ask("POST /users/7").await.0, 405);
         assert_eq!(ask("PUT /nothing").await.0, 404);
-        let (mut client, _) = (server.open("/echo").await, ());
+        let mut client = server.open("/echo").await;
         client.say("hello").await;
         assert_eq!(client.text().await, "hello");
     }

@@ -27,7 +27,7 @@ dispatch! {
     struct Private;
 
     open:    "/open"         => Quiet { require_session: false };
-    account: "/account/{id}" => Quiet;
+    account: "/account/{_id}" => Quiet;
 }
 
 async fn status(server: &Running, path: &str, lines: &[&str]) -> u16 {
@@ -85,7 +85,7 @@ fn a_list_with_null_is_refused_beside_a_route_that_trusts_cookies() {
     let error = error.build().unwrap_err().to_string();
     for part in [
         "\"null\"",
-        "`account` (/account/{id})",
+        "`account` (/account/{_id})",
         "cross_site",
         "require_session: false",
     ] {
