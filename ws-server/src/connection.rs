@@ -90,6 +90,8 @@ pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
 #[derive(Debug)]
 struct Stream {
     tcp: TcpStream,
+    /// Bytes that the system keeps unsent, unless the client is fast.
+    unsent: u32,
     pace: Pace,
     /// Nobody else has the socket: dropping it ends the stream.
     ours: bool,
@@ -97,8 +99,12 @@ struct Stream {
 
 impl Stream {
     fn new(tcp: TcpStream, ours: bool, unsent: usize) -> Self {
-        let pace = Pace::new(unsent);
-        Self { tcp, pace, ours }
+        Self {
+            tcp,
+            unsent: u32::try_from(unsent).unwrap_or(u32::MAX),
+            pace: Pace::default(),
+            ours,
+        }
     }
 
     /// Writes as far as tokio knows, from the last attempt, that the socket takes something.
@@ -210,7 +216,7 @@ impl SharedTransport for Stream {
     }
 
     fn resumed(&self, after: Duration) {
-        self.pace.resumed(&self.tcp, after);
+        self.pace.resumed(&self.tcp, self.unsent, after);
     }
 
     fn ends_on_drop(&self) -> bool {

@@ -62,8 +62,10 @@ impl Endpoint {
             })
         };
         // A page's handler has no socket of its own that could go silent, and the sockets
-        // count what comes.
+        // count what comes. Each acknowledgement of the page is progress, however small the
+        // messages are.
         let inner = Limits {
+            stall_bytes: 1,
             ping: None,
             idle: None,
             rate: None,

@@ -94,18 +94,16 @@ impl Pages {
 
     /// A connection is refused because its session or its address has as many pages as it may.
     pub(crate) fn log_full(&self, of: TooMany) {
-        let (limit, pages) = match of {
+        let (name, limit) = match of {
             TooMany::OfSession => ("PageLimits::per_session", self.limits.per_session),
             TooMany::OfAddress => ("PageLimits::per_address", self.limits.per_address),
         };
         match self.full.count() {
-            None => tracing::debug!(limit, pages, "no room for another page"),
+            None => tracing::debug!(name, limit, "no room for another page"),
             Some(refused) => tracing::warn!(
                 limit,
-                pages,
                 refused,
-                "a session or an address has as many connected pages as the limit allows, and \
-                 more are refused with 429"
+                "pages are refused with 429: more are connected than `{name}` allows"
             ),
         }
     }

@@ -47,13 +47,11 @@ impl Unsent {
 
 /// How fast a client takes what is written to it. A fast one is given a larger bound, so that large
 /// messages take few system calls.
-#[derive(Debug)]
-pub(super) struct Pace {
-    /// The bound of a client that is not fast, in bytes.
-    unsent: u32,
-    /// How often in a row the stream was full for no longer than [`QUICK`]; at most [`FAST`].
-    quick: AtomicU8,
-}
+///
+/// Counts how often in a row the stream was full for no longer than [`QUICK`], up to [`FAST`].
+/// The bound is kept beside it: every connection has one of these.
+#[derive(Debug, Default)]
+pub(super) struct Pace(AtomicU8);
 
 /// A client that makes room within this time takes some 650 kB/s at least, by default.
 const QUICK: Duration = Duration::from_millis(50);
@@ -66,28 +64,22 @@ const FAST: u8 = 8;
 const TIMES: u32 = 32;
 
 impl Pace {
-    pub(super) fn new(unsent: usize) -> Self {
-        Self {
-            unsent: u32::try_from(unsent).unwrap_or(u32::MAX),
-            quick: AtomicU8::new(0),
-        }
-    }
-
-    /// The stream was full, and takes bytes again after so long.
-    pub(super) fn resumed(&self, tcp: &TcpStream, after: Duration) {
-        let before = self.quick.load(Ordering::Relaxed);
+    /// The stream was full, and takes bytes again after so long. `unsent` is the bound of a client
+    /// that is not fast, in bytes.
+    pub(super) fn resumed(&self, tcp: &TcpStream, unsent: u32, after: Duration) {
+        let before = self.0.load(Ordering::Relaxed);
         let now = if after > QUICK {
             0
         } else {
             FAST.min(before + 1)
         };
         if now != before {
-            self.quick.store(now, Ordering::Relaxed);
+            self.0.store(now, Ordering::Relaxed);
         }
         let (was_fast, is_fast) = (before == FAST, now == FAST);
         if was_fast != is_fast {
             let times = if is_fast { TIMES } else { 1 };
-            let bytes = self.unsent.saturating_mul(times);
+            let bytes = unsent.saturating_mul(times);
             bound(tcp, usize::try_from(bytes).unwrap_or(usize::MAX));
         }
     }

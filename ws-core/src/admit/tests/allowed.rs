@@ -2,79 +2,81 @@
 
 use super::*;
 
+/// An entry of a list, an origin, and whether the list lets it in.
+const LISTED: &[(&str, &str, bool)] = &[
+    (
+        "https://*.preview.example",
+        "https://pr-7.preview.example",
+        true,
+    ),
+    (
+        "https://*.preview.example",
+        "https://PR-7.Preview.example:443",
+        true,
+    ),
+    (
+        "https://*.preview.example",
+        "https://preview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "https://.preview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "https://a.b.preview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "https://apreview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "https://a.preview.example.evil.test",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "http://a.preview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example",
+        "https://a.preview.example:8443",
+        false,
+    ),
+    (
+        "https://*.preview.example:8443",
+        "https://a.preview.example:8443",
+        true,
+    ),
+    (
+        "https://*.preview.example:8443",
+        "https://a.preview.example",
+        false,
+    ),
+    (
+        "https://*.preview.example:443",
+        "https://a.preview.example",
+        true,
+    ),
+    ("https://*.preview.example", "null", false),
+    ("file://", "file://", true),
+    ("FILE://", "file://", true),
+    ("file://", "file:///", false),
+    ("file://", "https://example.org", false),
+    ("null", "null", true),
+    ("null", "file://", false),
+    ("file://", "null", false),
+];
+
 #[test]
 fn a_star_is_exactly_one_leading_label() {
-    let table: &[(&str, &str, bool)] = &[
-        (
-            "https://*.preview.example",
-            "https://pr-7.preview.example",
-            true,
-        ),
-        (
-            "https://*.preview.example",
-            "https://PR-7.Preview.example:443",
-            true,
-        ),
-        (
-            "https://*.preview.example",
-            "https://preview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "https://.preview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "https://a.b.preview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "https://apreview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "https://a.preview.example.evil.test",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "http://a.preview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example",
-            "https://a.preview.example:8443",
-            false,
-        ),
-        (
-            "https://*.preview.example:8443",
-            "https://a.preview.example:8443",
-            true,
-        ),
-        (
-            "https://*.preview.example:8443",
-            "https://a.preview.example",
-            false,
-        ),
-        (
-            "https://*.preview.example:443",
-            "https://a.preview.example",
-            true,
-        ),
-        ("https://*.preview.example", "null", false),
-        ("file://", "file://", true),
-        ("FILE://", "file://", true),
-        ("file://", "file:///", false),
-        ("file://", "https://example.org", false),
-        ("null", "null", true),
-        ("null", "file://", false),
-        ("file://", "null", false),
-    ];
-    for (listed, origin, expected) in table {
+    for (listed, origin, expected) in LISTED {
         let policy = Policy {
             origins: AllowedOrigins::Listed(vec![listed.parse().unwrap()]),
             ..Policy::default()
@@ -155,8 +157,8 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
     };
     let case = |origins, require_session| Case {
         door: Door {
-            origins,
             require_session,
+            origins,
             ..OPEN
         },
         policy: listed.clone(),
@@ -182,63 +184,66 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
     assert_eq!(same.unwrap_err().status(), 403);
 }
 
+const PORT: &str = "x-forwarded-port";
+const HOST: &str = "x-forwarded-host";
+const PROTO: &str = "x-forwarded-proto";
+
+/// Headers, an origin, and whether it is the own one: if the port is read, and if it is not.
+type Row = (
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    [bool; 2],
+);
+
+const PORTS: &[Row] = &[
+    (&[(PORT, "8443")], "https://example.com:8443", [true, false]),
+    (&[(PORT, "8443")], "https://example.com", [false, true]),
+    (&[(PORT, "443")], "https://example.com", [true, true]),
+    (
+        &[(PORT, "80"), (PROTO, "https")],
+        "https://example.com",
+        [false, true],
+    ),
+    (
+        &[(PORT, "8443"), ("host", "example.com:9")],
+        "https://example.com:9",
+        [true, true],
+    ),
+    (
+        &[(PORT, "8443"), (HOST, "shop.test")],
+        "https://shop.test:8443",
+        [true, false],
+    ),
+    (
+        &[(PORT, "8443"), (HOST, "shop.test:9")],
+        "https://shop.test:9",
+        [true, true],
+    ),
+    // The client added the left one.
+    (
+        &[(PORT, "1, 8443")],
+        "https://example.com:8443",
+        [true, false],
+    ),
+    (
+        &[(PORT, "1, 8443")],
+        "https://example.com:1",
+        [false, false],
+    ),
+    (&[(PORT, "x")], "https://example.com", [true, true]),
+    (&[(PORT, "65536")], "https://example.com", [true, true]),
+    (&[(PORT, "+443")], "https://example.com", [true, true]),
+    // Beside `Forwarded` it does not count, as the others do not.
+    (
+        &[(PORT, "8443"), ("forwarded", "for=192.0.2.7")],
+        "https://example.com",
+        [true, true],
+    ),
+];
+
 #[test]
 fn the_forwarded_port_counts_if_it_is_wanted_and_no_host_has_one() {
-    const PORT: &str = "x-forwarded-port";
-    const HOST: &str = "x-forwarded-host";
-    const PROTO: &str = "x-forwarded-proto";
-    // Headers, an origin, and whether it is the own one: with the port, and without it.
-    type Row = (
-        &'static [(&'static str, &'static str)],
-        &'static str,
-        [bool; 2],
-    );
-    let table: &[Row] = &[
-        (&[(PORT, "8443")], "https://example.com:8443", [true, false]),
-        (&[(PORT, "8443")], "https://example.com", [false, true]),
-        (&[(PORT, "443")], "https://example.com", [true, true]),
-        (
-            &[(PORT, "80"), (PROTO, "https")],
-            "https://example.com",
-            [false, true],
-        ),
-        (
-            &[(PORT, "8443"), ("host", "example.com:9")],
-            "https://example.com:9",
-            [true, true],
-        ),
-        (
-            &[(PORT, "8443"), (HOST, "shop.test")],
-            "https://shop.test:8443",
-            [true, false],
-        ),
-        (
-            &[(PORT, "8443"), (HOST, "shop.test:9")],
-            "https://shop.test:9",
-            [true, true],
-        ),
-        // The client added the left one.
-        (
-            &[(PORT, "1, 8443")],
-            "https://example.com:8443",
-            [true, false],
-        ),
-        (
-            &[(PORT, "1, 8443")],
-            "https://example.com:1",
-            [false, false],
-        ),
-        (&[(PORT, "x")], "https://example.com", [true, true]),
-        (&[(PORT, "65536")], "https://example.com", [true, true]),
-        (&[(PORT, "+443")], "https://example.com", [true, true]),
-        // Beside `Forwarded` it does not count, as the others do not.
-        (
-            &[(PORT, "8443"), ("forwarded", "for=192.0.2.7")],
-            "https://example.com",
-            [true, true],
-        ),
-    ];
-    for (headers, origin, expected) in table {
+    for (headers, origin, expected) in PORTS {
         let changes = [*headers, &[("origin", *origin)]].concat();
         let is_own = |peer: &str, forwarded_port| {
             let case = Case {
