@@ -118,11 +118,8 @@ impl Known {
         let of_address = address.and_then(|address| self.addresses.get(&address));
         let of_address = oldest(of_address, limits.per_address, TooMany::OfAddress)?;
         // One that ends makes room in both.
-        let of_address = of_address.filter(|_| {
-            of_session
-                .as_ref()
-                .is_none_or(|it| it.network() != address)
-        });
+        let of_address =
+            of_address.filter(|_| of_session.as_ref().is_none_or(|it| it.network() != address));
         let evicted: Vec<_> = of_session.into_iter().chain(of_address).collect();
         for stream in &evicted {
             self.forget(stream);
