@@ -3,16 +3,22 @@
 //! Within one table `dispatch!` compares the routes itself. What other tables contain it
 //! cannot see: there it writes constants, and the compiler evaluates what is in here.
 
+mod kinds;
+mod literals;
 mod place;
 mod reads;
+mod search;
 mod text;
 
-use place::Place;
-pub(super) use place::equal;
+use kinds::Kinds;
+pub(super) use literals::equal;
+use literals::hash;
+use place::{Place, nth};
+use search::{Overlap, overlaps};
 pub use text::Text;
 pub(super) use text::missing_field;
 
-use super::{Marker, Segment, Table};
+use super::{MAX_SEGMENTS, Marker, Segment, Table};
 
 /// A table that `dispatch!` has made.
 pub trait Dispatch {
@@ -60,14 +66,31 @@ pub struct Outline {
 pub struct Line {
     name: &'static str,
     shape: &'static [Segment],
+    kinds: Kinds,
+    /// A hash of each literal of the pattern; nothing for parameters.
+    hashes: [u32; MAX_SEGMENTS],
 }
 
 impl Line {
     /// The route with this marker.
     pub const fn of<R: Marker>() -> Self {
+        Self::new(R::SPEC.name, R::SHAPE)
+    }
+
+    const fn new(name: &'static str, shape: &'static [Segment]) -> Self {
+        let mut hashes = [0; MAX_SEGMENTS];
+        let mut at = 0;
+        while at < shape.len() && at < MAX_SEGMENTS {
+            if let Segment::Literal(text) = shape[at] {
+                hashes[at] = hash(text);
+            }
+            at += 1;
+        }
         Self {
-            name: R::SPEC.name,
-            shape: R::SHAPE,
+            name,
+            shape,
+            kinds: Kinds::of(shape),
+            hashes,
         }
     }
 }
@@ -91,107 +114,66 @@ impl Below {
     }
 }
 
-/// What is wrong with the table at the line of this name, seen from the table that has it:
-/// a route of it and one of this table, or of a table at an earlier line, match the same
-/// path, and neither is more specific; or a pattern has too many segments.
-///
-/// `dispatch!` compares the tables of one block pair by pair: for each line all that stands
-/// before it, and its own routes.
-pub const fn find(outline: &'static Outline, name: &str) -> Option<Text> {
+/// How many routes and tables a table has, those of nested tables and itself included.
+pub const fn size(outline: &Outline) -> usize {
+    let mut all = 1 + outline.routes.len();
     let mut at = 0;
     while at < outline.nested.len() {
-        let below = &outline.nested[at];
-        if equal(below.name, name) {
-            return faults_of(outline, at);
-        }
+        all += size(outline.nested[at].outline);
         at += 1;
     }
-    None
+    all
 }
 
-const fn faults_of(outline: &'static Outline, at: usize) -> Option<Text> {
-    let below = &outline.nested[at];
-    let Some(inner) = Place::ROOT.below(below) else {
-        return Some(text::too_long(below.name));
-    };
-    if let Some(name) = inner.too_long(below.outline) {
-        return Some(text::too_long(name));
-    }
-    let mut route = 0;
-    while route < outline.routes.len() {
-        let own = Place::ROOT.at(&outline.routes[route]);
-        if own.may_lead_into(&inner)
-            && let Some(fault) = against(&own, &inner, below.outline)
-        {
-            return Some(fault);
-        }
-        route += 1;
-    }
-    let mut earlier = 0;
-    while earlier < at {
-        let other = &outline.nested[earlier];
-        if let Some(place) = Place::ROOT.below(other)
-            && let Some(fault) = among(&place, other.outline, &inner, below.outline)
-        {
-            return Some(fault);
-        }
-        earlier += 1;
-    }
-    None
-}
-
-/// Compares all routes of one table with all of another.
-const fn among(
-    one: &Place,
+/// What is wrong with the nested tables of one table.
+#[derive(Debug)]
+pub struct Faults<const N: usize> {
     outline: &'static Outline,
-    other: &Place,
-    others: &'static Outline,
-) -> Option<Text> {
-    let mut route = 0;
-    while route < outline.routes.len() {
-        let place = one.at(&outline.routes[route]);
-        if place.may_lead_into(other)
-            && let Some(fault) = against(&place, other, others)
-        {
-            return Some(fault);
-        }
-        route += 1;
-    }
-    let mut nested = 0;
-    while nested < outline.nested.len() {
-        let below = &outline.nested[nested];
-        if let Some(place) = one.below(below)
-            && let Some(fault) = among(&place, below.outline, other, others)
-        {
-            return Some(fault);
-        }
-        nested += 1;
-    }
-    None
+    overlaps: [Option<Overlap>; N],
 }
 
-/// Compares one route with all routes of a table.
-const fn against(one: &Place, at: &Place, outline: &'static Outline) -> Option<Text> {
-    let mut route = 0;
-    while route < outline.routes.len() {
-        let other = at.at(&outline.routes[route]);
-        if one.is_ambiguous_with(&other) {
-            return Some(text::overlap(one, &other));
-        }
-        route += 1;
+/// Compares the nested tables of a table with its own routes and with each other. `N` is the
+/// [`size`] of the table.
+pub const fn find<const N: usize>(outline: &'static Outline) -> Faults<N> {
+    Faults {
+        outline,
+        overlaps: overlaps(outline),
     }
-    let mut nested = 0;
-    while nested < outline.nested.len() {
-        let below = &outline.nested[nested];
-        if let Some(place) = at.below(below)
-            && one.may_lead_into(&place)
-            && let Some(fault) = against(one, &place, below.outline)
-        {
-            return Some(fault);
+}
+
+impl<const N: usize> Faults<N> {
+    /// What is wrong with the nested table at the line of this name: one of its routes and a
+    /// route of the outer table, or of a nested table at an earlier line, match the same path,
+    /// and neither is more specific; or a pattern has too many segments.
+    pub const fn of(&self, name: &str) -> Option<Text> {
+        let mut at = 0;
+        while at < self.outline.nested.len() {
+            if equal(self.outline.nested[at].name, name) {
+                return self.of_line(at);
+            }
+            at += 1;
         }
-        nested += 1;
+        None
     }
-    None
+
+    const fn of_line(&self, at: usize) -> Option<Text> {
+        let below = &self.outline.nested[at];
+        let Some(place) = Place::ROOT.below(below) else {
+            return Some(text::too_long(below.name));
+        };
+        if let Some(name) = place.too_long(below.outline) {
+            return Some(text::too_long(name));
+        }
+        let Some(overlap) = &self.overlaps[at] else {
+            return None;
+        };
+        let earlier = nth(self.outline, overlap.earlier);
+        let later = nth(self.outline, overlap.later);
+        match (earlier, later) {
+            (Some(earlier), Some(later)) => Some(text::overlap(&earlier, &later)),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,26 @@ pub(super) const fn may_read(ty: &str, text: &str) -> bool {
     }
 }
 
+/// A number that types have in common if they read the same texts; less than 16.
+pub(super) const fn reader(ty: &str) -> u128 {
+    match ty.as_bytes() {
+        b"u8" => 1,
+        b"u16" => 2,
+        b"u32" => 3,
+        b"u64" | b"usize" => 4,
+        b"u128" => 5,
+        b"i8" => 6,
+        b"i16" => 7,
+        b"i32" => 8,
+        b"i64" | b"isize" => 9,
+        b"i128" => 10,
+        b"f32" | b"f64" => 11,
+        b"bool" => 12,
+        b"char" => 13,
+        _ => 0,
+    }
+}
+
 /// A text that a type of the standard library reads.
 pub(super) const fn sample(ty: &str) -> Option<&'static str> {
     match ty.as_bytes() {

@@ -1,6 +1,6 @@
 //! A message that is put together while the program compiles.
 
-use super::place::Place;
+use super::place::Placed;
 use super::reads::{may_read, sample};
 use crate::route::Segment;
 
@@ -44,10 +44,10 @@ impl Text {
     }
 
     /// Adds the name of a route and its whole pattern.
-    const fn add_route(self, place: &Place) -> Self {
-        let mut text = self.add("`").add(place.name).add("` (\"");
+    const fn add_route(self, route: &Placed) -> Self {
+        let mut text = self.add("`").add(route.line.name).add("` (\"");
         let mut at = 0;
-        while let Some(segment) = place.segment(at) {
+        while let Some(segment) = route.segment(at) {
             text = text.add("/");
             text = match segment {
                 Segment::Literal(literal) => text.add(literal),
@@ -64,7 +64,7 @@ impl Text {
     }
 
     /// Adds a path that both match.
-    const fn add_witness(self, one: &Place, other: &Place) -> Self {
+    const fn add_witness(self, one: &Placed, other: &Placed) -> Self {
         let mut text = self;
         let mut at = 0;
         loop {
@@ -105,7 +105,7 @@ impl Text {
 }
 
 /// Two routes that match the same path.
-pub(super) const fn overlap(one: &Place, other: &Place) -> Text {
+pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
     Text::EMPTY
         .add_route(other)
         .add(" and ")

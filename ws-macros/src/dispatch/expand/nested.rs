@@ -7,8 +7,8 @@ use syn::ext::IdentExt;
 use super::{attributes, fault, state_type};
 use crate::dispatch::check::{Nested, Table};
 
-/// The markers of the lines with nested tables, the outline of the table, and for each such
-/// line the constant that compares its routes with the others.
+/// The markers of the lines with nested tables, the outline of the table, the constant that
+/// compares their routes with the others, and for each such line one that reports what is wrong.
 pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
     let state = state_type(table, core);
     let mounts = table
@@ -16,8 +16,9 @@ pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
         .iter()
         .map(|nested| mount(nested, &state, core));
     let outline = outline(table, &state, core);
-    let checks = table.nested.iter().map(|nested| check(nested, table, core));
-    quote!(#(#mounts)* #outline #(#checks)*)
+    let faults = (!table.nested.is_empty()).then(|| faults(table, core));
+    let checks = table.nested.iter().map(check);
+    quote!(#(#mounts)* #outline #faults #(#checks)*)
 }
 
 /// What stands behind a line. That it is a table is asked here alone, on its type.
@@ -78,23 +79,26 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     }
 }
 
-/// Compares what stands at a line with the rest of the table. It stands at the path of the
-/// line, and is no item with parameters, so that `cargo check` evaluates it.
-fn check(nested: &Nested, table: &Table, core: &TokenStream) -> TokenStream {
+/// Compares the nested tables with the rest of the table, all at once.
+fn faults(table: &Table, core: &TokenStream) -> TokenStream {
+    let item = &table.item.name;
+    let outline = quote!(<#item as #core::route::conflict::Dispatch>::OUTLINE);
+    quote! {
+        #[allow(long_running_const_eval)]
+        const __FAULTS: #core::route::conflict::Faults<{ #core::route::conflict::size(#outline) }> =
+            #core::route::conflict::find(#outline);
+    }
+}
+
+/// Reports what is wrong with a nested table, at the path of its line. It is no item with
+/// parameters, so that `cargo check` evaluates it.
+fn check(nested: &Nested) -> TokenStream {
     let attrs = attributes(&nested.attrs, &["cfg"]);
-    let (item, name) = (&table.item.name, nested.name.unraw().to_string());
-    let report = fault(&quote!(__FAULT), nested.path.span());
+    let name = nested.name.unraw().to_string();
+    let report = fault(&quote!(__FAULTS.of(#name)), nested.path.span());
     quote! {
         #(#attrs)*
-        const _: () = {
-            #[allow(long_running_const_eval)]
-            const __FAULT: ::core::option::Option<#core::route::conflict::Text> =
-                #core::route::conflict::find(
-                    <#item as #core::route::conflict::Dispatch>::OUTLINE,
-                    #name,
-                );
-            #report
-        };
+        const _: () = #report;
     }
 }
 

@@ -1,0 +1,136 @@
+//! The kinds of the segments of a pattern, without their texts, as bits: they decide which of two
+//! patterns is the more specific one.
+
+use super::reads::reader;
+use crate::route::{MAX_SEGMENTS, Segment};
+
+/// Segments of the longest pattern that is compared: one below a prefix, each of the most
+/// segments.
+const MOST: usize = 2 * MAX_SEGMENTS;
+const _: () = assert!(MOST == u64::BITS as usize);
+
+/// Bits of each typed parameter in [`Kinds::readers`].
+const READER_BITS: usize = 4;
+const _: () = assert!(READER_BITS * MAX_SEGMENTS == u128::BITS as usize);
+
+/// The kinds of the segments of a pattern. In the masks the lowest bit is the first segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Kinds {
+    /// The high and the low bit of the weight of each segment. Behind the end of a pattern it
+    /// is the weight of a literal; from a wildcard on it stays that of the wildcard.
+    high: u64,
+    low: u64,
+    /// Segments before the end, or before the wildcard.
+    len: usize,
+    has_rest: bool,
+    /// What each typed parameter reads, the first in the lowest bits.
+    readers: u128,
+}
+
+/// What the kinds of two patterns decide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Relation {
+    /// No path matches both, or one pattern is more specific.
+    Apart,
+    /// The patterns are ambiguous if a path matches both.
+    Ambiguous,
+    /// The patterns are ambiguous if a path matches both and the types of some parameter differ.
+    ByTypes,
+}
+
+impl Kinds {
+    /// The kinds of a pattern.
+    pub(super) const fn of(shape: &[Segment]) -> Self {
+        let mut kinds = Self {
+            high: u64::MAX,
+            low: u64::MAX,
+            len: 0,
+            has_rest: false,
+            readers: 0,
+        };
+        let mut typed = 0;
+        while kinds.len < shape.len() && kinds.len < MAX_SEGMENTS {
+            let segment = shape[kinds.len];
+            if let Segment::Rest = segment {
+                let before = ones(kinds.len);
+                kinds.high &= before;
+                kinds.low &= before;
+                kinds.has_rest = true;
+                break;
+            }
+            let bit = 1 << kinds.len;
+            if segment.weight() & 2 == 0 {
+                kinds.high ^= bit;
+            }
+            if segment.weight() & 1 == 0 {
+                kinds.low ^= bit;
+            }
+            if let Segment::Typed(ty) = segment {
+                kinds.readers |= reader(ty) << (READER_BITS * typed);
+                typed += 1;
+            }
+            kinds.len += 1;
+        }
+        kinds
+    }
+
+    /// The kinds of the pattern behind so many literals, [`MAX_SEGMENTS`] at most.
+    pub(super) const fn behind(self, prefix: usize) -> Self {
+        Self {
+            high: (self.high << prefix) | ones(prefix),
+            low: (self.low << prefix) | ones(prefix),
+            len: prefix + self.len,
+            ..self
+        }
+    }
+
+    /// The segments that are literals.
+    pub(super) const fn literals(&self) -> u64 {
+        self.high & self.low & ones(self.len)
+    }
+
+    /// The parameters that have a type.
+    pub(super) const fn typed(&self) -> u64 {
+        self.high & !self.low
+    }
+
+    /// Whether two patterns differ in texts and names of types only.
+    pub(super) const fn is(&self, other: &Self) -> bool {
+        self.high == other.high
+            && self.low == other.low
+            && self.len == other.len
+            && self.has_rest == other.has_rest
+            && self.readers == other.readers
+    }
+
+    /// What is decided without the texts of the two patterns.
+    pub(super) const fn relation(&self, other: &Self) -> Relation {
+        let can_be_as_long = match (self.has_rest, other.has_rest) {
+            (false, false) => self.len == other.len,
+            (true, false) => self.len <= other.len,
+            (false, true) => other.len <= self.len,
+            (true, true) => true,
+        };
+        if !can_be_as_long {
+            return Relation::Apart;
+        }
+        let same_high = !(self.high ^ other.high);
+        let more = (self.high & !other.high) | (same_high & self.low & !other.low);
+        let less = (other.high & !self.high) | (same_high & other.low & !self.low);
+        if (more == 0) == (less == 0) {
+            Relation::Ambiguous
+        } else if self.typed() & other.typed() != 0 {
+            Relation::ByTypes
+        } else {
+            Relation::Apart
+        }
+    }
+}
+
+/// So many bits from the lowest on.
+const fn ones(count: usize) -> u64 {
+    match 1_u64.checked_shl(count as u32) {
+        Some(next) => next - 1,
+        None => u64::MAX,
+    }
+}

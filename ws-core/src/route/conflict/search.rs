@@ -1,0 +1,350 @@
+//! Finds ambiguous routes among the tables of a table, in time that grows with the number of
+//! routes, not of their pairs.
+//!
+//! Routes are grouped by the kinds of their segments. Two groups are compared only if their kinds
+//! leave it open which routes are the more specific ones. Of their routes those can be
+//! ambiguous whose literals are the same at each segment that is a literal in both groups: a
+//! hash table finds them. At segments where one group has a type, the literals of the other that
+//! the type does not read are left out before.
+
+use super::kinds::{Kinds, Relation};
+use super::literals::{combine, equal};
+use super::place::Place;
+use super::reads::may_read;
+use super::{Line, Outline};
+use crate::route::Segment;
+
+/// Two routes that match the same path, by their [numbers](super::place::nth): the first such
+/// pair, in the order of the earlier route and then of the later one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Overlap {
+    /// A route of the table itself, or of a nested table at an earlier line.
+    pub(super) earlier: usize,
+    /// A route of the nested table.
+    pub(super) later: usize,
+}
+
+/// For each line with a nested table the first overlap of its routes and the routes before.
+pub(super) const fn overlaps<const N: usize>(outline: &'static Outline) -> [Option<Overlap>; N] {
+    let mut found = [None; N];
+    if outline.nested.is_empty() {
+        return found;
+    }
+    let mut search = Search::<N>::new();
+    search.collect(&Place::ROOT, outline, None);
+    let mut one = 0;
+    while one < search.group_count {
+        let mut other = one;
+        while other < search.group_count {
+            search.compare(one, other, &mut found);
+            other += 1;
+        }
+        one += 1;
+    }
+    found
+}
+
+/// No route.
+const NONE: usize = usize::MAX;
+
+/// A route, or nothing yet.
+#[derive(Clone, Copy)]
+struct Candidate {
+    line: &'static Line,
+    /// The number of its table in [`Search::places`].
+    place: usize,
+    /// 0 for routes of the table itself, then the lines with nested tables.
+    row: usize,
+    /// The next route of the same group.
+    next: usize,
+}
+
+/// Routes with the same kinds of segments, in the order of their numbers.
+#[derive(Clone, Copy)]
+struct Group {
+    kinds: Kinds,
+    first: usize,
+    last: usize,
+}
+
+/// All routes of a table and its nested tables.
+struct Search<const N: usize> {
+    routes: [Candidate; N],
+    route_count: usize,
+    places: [Place; N],
+    place_count: usize,
+    groups: [Group; N],
+    group_count: usize,
+}
+
+/// What two groups have to be compared by: masks of segments.
+#[derive(Clone, Copy)]
+struct Terms {
+    relation: Relation,
+    /// Literals of both.
+    shared: u64,
+    /// Literals of the first and types of the second.
+    read_by_second: u64,
+    /// Types of the first and literals of the second.
+    read_by_first: u64,
+    /// Types of both.
+    typed: u64,
+}
+
+impl Terms {
+    const fn new(first: &Kinds, second: &Kinds) -> Self {
+        Self {
+            relation: first.relation(second),
+            shared: first.literals() & second.literals(),
+            read_by_second: first.literals() & second.typed(),
+            read_by_first: first.typed() & second.literals(),
+            typed: first.typed() & second.typed(),
+        }
+    }
+
+    const fn swapped(self) -> Self {
+        Self {
+            read_by_second: self.read_by_first,
+            read_by_first: self.read_by_second,
+            ..self
+        }
+    }
+}
+
+/// A hash table of the routes of one group. Those of one slot are linked.
+struct Index<const N: usize> {
+    slots: [usize; N],
+    next: [usize; N],
+    keys: [u32; N],
+}
+
+impl<const N: usize> Search<N> {
+    const fn new() -> Self {
+        const NO_LINE: &Line = &Line::new("", &[]);
+        Self {
+            routes: [Candidate {
+                line: NO_LINE,
+                place: 0,
+                row: 0,
+                next: NONE,
+            }; N],
+            route_count: 0,
+            places: [Place::ROOT; N],
+            place_count: 0,
+            groups: [Group {
+                kinds: NO_LINE.kinds,
+                first: NONE,
+                last: NONE,
+            }; N],
+            group_count: 0,
+        }
+    }
+
+    /// Takes up the routes of a table and its nested tables. Without a row it is the outermost.
+    const fn collect(&mut self, place: &Place, outline: &'static Outline, row: Option<usize>) {
+        let number = self.place_count;
+        self.places[number] = *place;
+        self.place_count += 1;
+        let mut at = 0;
+        while at < outline.routes.len() {
+            let row = if let Some(row) = row { row } else { 0 };
+            self.add(&outline.routes[at], number, row);
+            at += 1;
+        }
+        let mut at = 0;
+        while at < outline.nested.len() {
+            let below = &outline.nested[at];
+            let row = if let Some(row) = row { row } else { at + 1 };
+            if let Some(place) = place.below(below) {
+                self.collect(&place, below.outline, Some(row));
+            }
+            at += 1;
+        }
+    }
+
+    const fn add(&mut self, line: &'static Line, place: usize, row: usize) {
+        let number = self.route_count;
+        self.routes[number] = Candidate {
+            line,
+            place,
+            row,
+            next: NONE,
+        };
+        self.route_count += 1;
+        let kinds = line.kinds.behind(self.places[place].before);
+        let mut at = 0;
+        while at < self.group_count && !self.groups[at].kinds.is(&kinds) {
+            at += 1;
+        }
+        if at == self.group_count {
+            self.groups[at] = Group {
+                kinds,
+                first: number,
+                last: number,
+            };
+            self.group_count += 1;
+        } else {
+            self.routes[self.groups[at].last].next = number;
+            self.groups[at].last = number;
+        }
+    }
+
+    /// Compares all routes of two groups.
+    const fn compare(&self, one: usize, other: usize, found: &mut [Option<Overlap>; N]) {
+        let (first, second) = (&self.groups[one], &self.groups[other]);
+        let terms = Terms::new(&first.kinds, &second.kinds);
+        if matches!(terms.relation, Relation::Apart) {
+            return;
+        }
+        self.join(first, second, &terms, found);
+        if one != other {
+            self.join(second, first, &terms.swapped(), found);
+        }
+    }
+
+    /// Finds the overlaps of earlier routes of one group and later routes of another.
+    const fn join(
+        &self,
+        earlier: &Group,
+        later: &Group,
+        terms: &Terms,
+        found: &mut [Option<Overlap>; N],
+    ) {
+        let last_row = self.routes[later.last].row;
+        if self.routes[earlier.first].row >= last_row {
+            return;
+        }
+        let mut index = Index::<N> {
+            slots: [NONE; N],
+            next: [NONE; N],
+            keys: [0; N],
+        };
+        let mut at = earlier.first;
+        while at != NONE && self.routes[at].row < last_row {
+            if self.is_read(at, later.first, terms.read_by_second) {
+                self.insert(&mut index, at, terms);
+            }
+            at = self.routes[at].next;
+        }
+        let mut at = later.first;
+        while at != NONE {
+            if self.is_read(at, earlier.first, terms.read_by_first)
+                && let Some(first) = self.earliest(&index, at, terms)
+            {
+                let row = self.routes[at].row;
+                let is_first = match found[row - 1] {
+                    // Later routes come in their order.
+                    Some(known) => {
+                        first < known.earlier || (first == known.earlier && at < known.later)
+                    }
+                    None => true,
+                };
+                if is_first {
+                    found[row - 1] = Some(Overlap {
+                        earlier: first,
+                        later: at,
+                    });
+                }
+            }
+            at = self.routes[at].next;
+        }
+    }
+
+    /// Adds a route to the hash table. If nothing else matters, only the first of those with the
+    /// same literals.
+    const fn insert(&self, index: &mut Index<N>, route: usize, terms: &Terms) {
+        let key = self.key(route, terms.shared);
+        let slot = key as usize % N;
+        if matches!(terms.relation, Relation::Ambiguous) {
+            let mut at = index.slots[slot];
+            while at != NONE {
+                if index.keys[at] == key && self.is_alike(at, route, terms.shared) {
+                    return;
+                }
+                at = index.next[at];
+            }
+        }
+        index.keys[route] = key;
+        index.next[route] = index.slots[slot];
+        index.slots[slot] = route;
+    }
+
+    /// The first route of the hash table that is ambiguous with a route of a later line.
+    const fn earliest(&self, index: &Index<N>, route: usize, terms: &Terms) -> Option<usize> {
+        let key = self.key(route, terms.shared);
+        let mut first = None;
+        let mut at = index.slots[key as usize % N];
+        while at != NONE {
+            let is_earlier = match first {
+                Some(first) => at < first,
+                None => true,
+            };
+            if is_earlier
+                && index.keys[at] == key
+                && self.routes[at].row < self.routes[route].row
+                && self.is_alike(at, route, terms.shared)
+                && (matches!(terms.relation, Relation::Ambiguous)
+                    || !self.is_alike(at, route, terms.typed))
+            {
+                first = Some(at);
+            }
+            at = index.next[at];
+        }
+        first
+    }
+
+    /// A hash of the literals of a route at these segments.
+    const fn key(&self, route: usize, segments: u64) -> u32 {
+        let Candidate { line, place, .. } = &self.routes[route];
+        let place = &self.places[*place];
+        let (mut key, mut left) = (0, segments);
+        while left != 0 {
+            key = combine(key, place.hash(line, left.trailing_zeros() as usize));
+            left &= left - 1;
+        }
+        key
+    }
+
+    const fn segment(&self, route: usize, at: usize) -> Segment {
+        let Candidate { line, place, .. } = &self.routes[route];
+        match self.places[*place].segment(line, at) {
+            Some(segment) => segment,
+            None => Segment::Rest,
+        }
+    }
+
+    /// Whether two routes have the same texts, or types of the same name, at these segments.
+    const fn is_alike(&self, one: usize, other: usize, segments: u64) -> bool {
+        let mut left = segments;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            let alike = match (self.segment(one, at), self.segment(other, at)) {
+                (Segment::Literal(one), Segment::Literal(other))
+                | (Segment::Typed(one), Segment::Typed(other)) => equal(one, other),
+                _ => true,
+            };
+            if !alike {
+                return false;
+            }
+            left &= left - 1;
+        }
+        true
+    }
+
+    /// Whether the types of one route may read the literals of another at these segments. All
+    /// routes of a group have types that read the same.
+    const fn is_read(&self, literal: usize, typed: usize, segments: u64) -> bool {
+        let mut left = segments;
+        while left != 0 {
+            let at = left.trailing_zeros() as usize;
+            if let (Segment::Literal(text), Segment::Typed(ty)) =
+                (self.segment(literal, at), self.segment(typed, at))
+                && !may_read(ty, text)
+            {
+                return false;
+            }
+            left &= left - 1;
+        }
+        true
+    }
+}
