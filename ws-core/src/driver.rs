@@ -18,11 +18,12 @@ use tokio::time::Instant;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::log_panic;
-use crate::extract::Context;
+use crate::extract::{Context, Endpoint};
 use crate::handler::{HookFuture, Hooks};
 use crate::hook::Hook;
 use crate::hub::Slot;
 use crate::outbox::{Io, Status};
+use crate::page::PageSocket as _;
 use crate::protocol::{Decoder, Role};
 use crate::reply::Reply;
 use crate::socket::Shared;
@@ -35,8 +36,8 @@ mod open;
 mod read;
 mod worker;
 
-pub use open::{Connect, Opened, Opens, connect};
-pub(crate) use open::{Unopened, open};
+pub use open::{Connect, Connecting, Opened, connect};
+pub(crate) use open::{Init, Ready, Unopened, begin};
 
 use ahead::Ahead;
 use clock::Clock;
@@ -336,7 +337,7 @@ impl<H: Send + 'static> Driver<H> {
 impl<H: 'static> Drop for Driver<H> {
     /// Also where the task is dropped before its time, nothing stays behind.
     fn drop(&mut self) {
-        undo(&self.context);
+        undo(self.context.socket.shared(), &self.context.endpoint);
         self.context.socket.shared().finish();
     }
 }
@@ -350,10 +351,10 @@ fn yield_turn(cx: &mut TaskContext<'_>) {
 }
 
 /// Ends everything that hangs on a connection, and forgets it.
-fn undo<H>(context: &Context<H>) {
-    context.socket.shared().end(lost());
-    let of_page = context.endpoint.common().of_page;
-    context.endpoint.hub().forget(context.socket.id(), of_page);
+fn undo(shared: &Shared, endpoint: &Endpoint) {
+    shared.end(lost());
+    let of_page = endpoint.common().of_page;
+    endpoint.hub().forget(shared.id(), of_page);
 }
 
 /// The reason of an end that nobody declared (RFC 6455, section 7.1.5).

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::decode::Payload;
-use crate::driver::{Opened, Opens, Unopened, open};
+use crate::driver::{Connecting, Init, Opened, Ready, Unopened, begin};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
 use crate::handler::{Call, Handler, Hooks, Step};
@@ -107,7 +107,7 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
 }
 
 /// The stream of a page, begun where there is none.
-fn begin(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
+fn stream_of(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
     let address = handshake.peer_addr().map(|peer| peer.ip());
     page.open(address).map_err(|error| match error {
         OpenError::TooMany(of) => {
@@ -146,41 +146,53 @@ fn route_of(endpoint: &Arc<Endpoint>) -> usize {
 /// another route is answered with 409.
 pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     endpoint: Arc<Endpoint>,
+    handshake: Handshake,
+) -> Connecting {
+    Connecting::of_page(Box::pin(attach(endpoint, handshake, begin::<H, R>)))
+}
+
+/// Begins the handler of one route.
+type Begin = fn(Arc<Endpoint>, Handshake) -> Init;
+
+/// Attaches a connection of a page to the page's handler.
+async fn attach(
+    endpoint: Arc<Endpoint>,
     mut handshake: Handshake,
-) -> Opens {
-    Box::pin(async move {
-        let slot = handshake.take_slot();
-        position::check_protocol(&handshake)?;
-        let standing = position::of(&handshake)?;
-        let (page, session) = visitor(&handshake)?;
-        let inner = endpoint.of_pages().unwrap_or(&endpoint);
-        let opener = Opener {
-            route: route_of(&endpoint),
-            by: later(Instant::now(), inner.limits().init_timeout),
-            standing,
-            page: page.clone(),
-            session: session.clone(),
-            endpoint,
-        };
-        loop {
-            let stream = current(&opener.page, &opener.session, &handshake)?;
-            let _held = opener.page.pages().hold(&stream);
-            let has_handler;
-            (has_handler, handshake) = opener.ready::<H, R>(handshake, &stream).await?;
-            if !has_handler {
-                continue;
-            }
-            let unopened = Unopened::<PageStream>::register(&opener.endpoint, &handshake);
-            let (context, route) = (&unopened.context, opener.route);
-            let handler = match PageStream::carry(&handshake, context, route, standing, stream)? {
-                Err(AttachError::Ended) => continue,
-                carried => carried.map_err(refusal)?,
-            };
-            let hooks = const { &Hooks::<PageStream>::of::<AnyRoute>() };
-            let ready = unopened.ready(handler, hooks, slot)?;
-            return Ok(Box::new(ready) as Box<dyn Opened>);
+    begin: Begin,
+) -> Result<Box<dyn Opened>, Refusal> {
+    let slot = handshake.take_slot();
+    position::check_protocol(&handshake)?;
+    let standing = position::of(&handshake)?;
+    let (page, session) = visitor(&handshake)?;
+    let inner = endpoint.of_pages().unwrap_or(&endpoint);
+    let opener = Opener {
+        route: route_of(&endpoint),
+        by: later(Instant::now(), inner.limits().init_timeout),
+        standing,
+        page: page.clone(),
+        session: session.clone(),
+        endpoint,
+        begin,
+    };
+    loop {
+        let stream = current(&opener.page, &opener.session, &handshake)?;
+        let _held = opener.page.pages().hold(&stream);
+        let has_handler;
+        (has_handler, handshake) = opener.ready(handshake, &stream).await?;
+        if !has_handler {
+            continue;
         }
-    })
+        let unopened = Unopened::register(opener.endpoint.clone(), &handshake);
+        let context = unopened.context();
+        let handler = match PageStream::carry(&handshake, &context, opener.route, standing, stream)?
+        {
+            Err(AttachError::Ended) => continue,
+            carried => carried.map_err(refusal)?,
+        };
+        let hooks = const { &Hooks::<PageStream>::of::<AnyRoute>() };
+        let ready = Ready::new(handler, hooks, context, slot);
+        return unopened.open(Box::new(ready) as Box<dyn Opened>);
+    }
 }
 
 /// A connection of a page on its way to the page's handler.
@@ -192,12 +204,13 @@ struct Opener {
     session: Session,
     /// When `init`, and the wait for it, has to be over.
     by: Instant,
+    begin: Begin,
 }
 
 impl Opener {
     /// Makes sure that the page has a handler. Returns whether it has one now: if the stream
     /// ended meanwhile, the page begins again.
-    async fn ready<H: Handler<R>, R: 'static>(
+    async fn ready(
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
@@ -216,20 +229,21 @@ impl Opener {
         if stream.has_handler() {
             return Ok((true, handshake));
         }
-        let started = self.start::<H, R>(handshake, stream).await;
+        let started = self.start(handshake, stream).await;
         let handshake = started.inspect_err(|refusal| turn.fail(session, refusal))?;
         Ok((true, handshake))
     }
 
     /// Runs `init` of the handler, and lets it live.
-    async fn start<H: Handler<R>, R: 'static>(
+    async fn start(
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.of_pages().unwrap_or(endpoint);
-        let (ready, handshake) = open::<H, R>(inner, handshake, self.by).await?;
+        let init = (self.begin)(inner.clone(), handshake);
+        let (opened, handshake) = init.run(self.by).await?;
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.route) {
             // The page begins anew; for this handler the upgrade has failed.
@@ -237,7 +251,7 @@ impl Opener {
             set => set.map_err(refusal)?,
         }
         let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
-        Box::new(ready).start(Box::new(transport).into(), Bytes::new());
+        opened.start(Box::new(transport).into(), Bytes::new());
         Ok(handshake)
     }
 }
@@ -245,10 +259,10 @@ impl Opener {
 /// The stream of a page as this session may have it: a handler that was made for the visitor
 /// of before a logon is none for who has logged on.
 fn current(page: &Page, session: &Session, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
-    let stream = begin(page, handshake)?;
+    let stream = stream_of(page, handshake)?;
     if stream.is_of_another(session) {
         page.pages().end(&stream, &logged_on());
-        return begin(page, handshake);
+        return stream_of(page, handshake);
     }
     Ok(stream)
 }
@@ -263,7 +277,13 @@ impl<R: HasPage> Handler<R> for PageStream {
         let (page, _) = visitor(handshake)?;
         let route = route_of(&context.endpoint);
         loop {
-            match Self::carry(handshake, context, route, standing, begin(page, handshake)?)? {
+            match Self::carry(
+                handshake,
+                context,
+                route,
+                standing,
+                stream_of(page, handshake)?,
+            )? {
                 // It has ended just now: the page begins anew.
                 Err(AttachError::Ended) => {}
                 carried => return carried.map_err(refusal),

@@ -191,7 +191,7 @@ impl TestKit {
 /// Where a client wants to go.
 #[derive(Clone, Debug)]
 enum Goal {
-    Handler(fn(Hub, Limits, Handshake) -> crate::driver::Opens),
+    Handler(fn(Hub, Limits, Handshake) -> crate::driver::Connecting),
     Table(Arc<Router>),
 }
 
@@ -199,7 +199,7 @@ fn handler<H: Handler<AnyRoute>>(
     hub: Hub,
     limits: Limits,
     handshake: Handshake,
-) -> crate::driver::Opens {
+) -> crate::driver::Connecting {
     let endpoint = Endpoint::new("test", "/test", hub, AnyState::new(NoState), limits);
     connect::<H, AnyRoute>(Arc::new(endpoint), handshake)
 }
@@ -408,7 +408,7 @@ impl Knock {
                     .with_peer(self.peer)
                     .with_deflate(deflate)
                     .with_visitor(self.visitor);
-                return open(hub.clone(), self.limits, handshake).await;
+                return open(hub.clone(), self.limits, handshake).run().await;
             }
             Goal::Table(router) => router,
         };

@@ -1,4 +1,7 @@
 //! From an accepted handshake to a running connection.
+//!
+//! Only the future of `init` is compiled for each route; what surrounds it is compiled once, and
+//! the rest once for each handler.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -14,14 +17,14 @@ use tracing::Instrument;
 
 use super::{Driver, undo};
 use crate::error::Refusal;
-use crate::extract::{Context, Endpoint, Handshake, Opening};
+use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler, Hooks};
 use crate::hook::{self, Hook};
 use crate::hub::Slot;
 use crate::late;
 use crate::limits::later;
 use crate::outbox::Io;
-use crate::socket::{Sender, Socket};
+use crate::socket::{Sender, Shared, Socket};
 
 /// A connection whose `init` has succeeded, and which waits for its transport.
 ///
@@ -35,73 +38,119 @@ pub trait Opened: Send {
     fn sender(&self) -> Sender;
 }
 
-/// The future of a connection's `init`.
-pub type Opens = Pin<Box<dyn Future<Output = Result<Box<dyn Opened>, Refusal>> + Send>>;
+/// A boxed future of a connection, or of what the client gets instead.
+type Opens<T = Box<dyn Opened>> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
-/// Runs `init` of the handler of one route.
-pub type Connect = fn(Arc<Endpoint>, Handshake) -> Opens;
+/// Begins `init` of the handler of one route.
+pub type Connect = fn(Arc<Endpoint>, Handshake) -> Connecting;
 
-/// Runs `init` of `H` on the route with the marker `R`.
-///
-/// Its time-out is answered with 503, a panic with 500. Where the future is dropped, or
-/// `init` refuses, everything that hung on the connection is undone.
-pub fn connect<H: Handler<R>, R: 'static>(endpoint: Arc<Endpoint>, handshake: Handshake) -> Opens {
-    Box::pin(async move {
-        let by = later(Instant::now(), endpoint.limits().init_timeout);
-        let (ready, _) = open::<H, R>(&endpoint, handshake, by).await?;
-        Ok(Box::new(ready) as Box<dyn Opened>)
-    })
+/// A connection before its `init` has run. If it is dropped, or `init` refuses, everything that
+/// hung on the connection is undone.
+pub struct Connecting(Stage);
+
+enum Stage {
+    /// `init` of a handler that lives as long as its socket.
+    Init(Init),
+    /// The socket of a page, whose handler may live already.
+    OfPage(Opens),
 }
 
-/// As [`connect`], with the time when `init` has to be over, and gives the handshake back.
-pub(crate) async fn open<H: Handler<R>, R: 'static>(
-    endpoint: &Arc<Endpoint>,
-    mut handshake: Handshake,
-    by: Instant,
-) -> Result<(Ready<H>, Handshake), Refusal> {
-    let slot = handshake.take_slot();
-    let unopened = Unopened::<H>::register(endpoint, &handshake);
-    let opening = Opening {
-        handshake,
-        context: unopened.context.clone(),
-    };
-    let handler = init::<H, R>(&opening, by).await?;
+impl Connecting {
+    /// The connection of this future, which guards `init` by itself.
+    pub(crate) fn of_page(opens: Opens) -> Self {
+        Self(Stage::OfPage(opens))
+    }
+
+    /// Runs `init`.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of `init`; 503 if it runs out of time, 500 if it panics.
+    pub async fn run(self) -> Result<Box<dyn Opened>, Refusal> {
+        match self.0 {
+            Stage::Init(init) => {
+                let limit = init.unopened.endpoint.limits().init_timeout;
+                let (opened, _) = init.run(later(Instant::now(), limit)).await?;
+                Ok(opened)
+            }
+            Stage::OfPage(opens) => opens.await,
+        }
+    }
+}
+
+/// Begins `init` of `H` on the route with the marker `R`.
+pub fn connect<H: Handler<R>, R: 'static>(
+    endpoint: Arc<Endpoint>,
+    handshake: Handshake,
+) -> Connecting {
+    Connecting(Stage::Init(begin::<H, R>(endpoint, handshake)))
+}
+
+/// As [`connect`], for what gets the handshake back.
+pub(crate) fn begin<H: Handler<R>, R: 'static>(
+    endpoint: Arc<Endpoint>,
+    handshake: Handshake,
+) -> Init {
+    let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
     let hooks = const { &Hooks::<H>::of::<R>() };
-    Ok((unopened.ready(handler, hooks, slot)?, opening.handshake))
+    let opens = Box::pin(async move {
+        let made = H::init(&pending.opening).await;
+        pending.ready(made, hooks)
+    });
+    Init { opens, unopened }
 }
 
-async fn init<H: Handler<R>, R>(opening: &Opening<H>, by: Instant) -> Result<H, Refusal> {
-    let span = opening.context.span().clone();
-    let init = AssertUnwindSafe(H::init(opening)).catch_unwind();
+/// `init`, begun. The future comes first, so that it is dropped first.
+pub(crate) struct Init {
+    opens: Opens<(Box<dyn Opened>, Handshake)>,
+    unopened: Unopened,
+}
+
+impl Init {
+    /// Runs it until this time at most; gives the handshake back.
+    pub(crate) async fn run(self, by: Instant) -> Result<(Box<dyn Opened>, Handshake), Refusal> {
+        let unopened = self.unopened;
+        let made = guarded(self.opens, &unopened, by).await?;
+        unopened.open(made)
+    }
+}
+
+/// Runs a future as `init` of a connection, until this time at most. A panic is answered with 500,
+/// the time-out with 503.
+async fn guarded<T>(init: Opens<T>, unopened: &Unopened, by: Instant) -> Result<T, Refusal> {
+    let Unopened {
+        shared, endpoint, ..
+    } = unopened;
+    let init = AssertUnwindSafe(init).catch_unwind();
     let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
-    let place = Hook::Init.on(opening.context.endpoint.route());
-    let init = hook::run_async(place, init).instrument(span.clone());
-    let shared = opening.context.socket.shared();
-    let again = opening.context.endpoint.limits().init_timeout;
-    let init = pin!(late::by(by, again, init));
+    let place = Hook::Init.on(endpoint.route());
+    let init = hook::run_async(place, init).instrument(shared.span().clone());
+    let init = pin!(late::by(by, endpoint.limits().init_timeout, init));
     match select(init, pin!(shared.cut_by_shutdown())).await {
         Either::Left((Ok(Ok(made)), _)) => made,
         Either::Left((Ok(Err(Fault::Panic | Fault::TimedOut)), _)) => {
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
         Either::Left((Err(_), _)) | Either::Right(_) => {
-            tracing::error!(parent: &span, hook = "init", "a hook ran out of time");
+            tracing::error!(parent: shared.span(), hook = "init", "a hook ran out of time");
             Err(Refusal::SERVICE_UNAVAILABLE)
         }
     }
 }
 
 /// A connection whose `init` has not succeeded yet; dropping it undoes it.
-pub(crate) struct Unopened<H> {
-    pub(crate) context: Context<H>,
+pub(crate) struct Unopened {
+    shared: Arc<Shared>,
+    endpoint: Arc<Endpoint>,
+    visitor: Option<Arc<Visitor>>,
     /// `init` has succeeded: what hangs on the connection stays.
     opened: bool,
     /// A shutdown waits for it.
     _tracked: TaskTrackerToken,
 }
 
-impl<H> Unopened<H> {
-    pub(crate) fn register(endpoint: &Arc<Endpoint>, handshake: &Handshake) -> Self {
+impl Unopened {
+    pub(crate) fn register(endpoint: Arc<Endpoint>, handshake: &Handshake) -> Self {
         let visitor = handshake.visitor().clone();
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
@@ -122,51 +171,68 @@ impl<H> Unopened<H> {
         if let Some(session) = &visitor.session {
             shared.belongs_to(session);
         }
-        let socket = Socket::new(shared);
         let known = visitor.session.is_some() || visitor.page.is_some();
         let visitor = known.then(|| Arc::new(visitor));
         Self {
-            context: Context {
-                socket,
-                endpoint: endpoint.clone(),
-                visitor,
-            },
+            shared,
+            endpoint,
+            visitor,
             opened: false,
             _tracked: tracked,
         }
     }
-}
 
-impl<H: Send + 'static> Unopened<H> {
-    /// `init` has succeeded, with this handler.
-    pub(crate) fn ready(
-        mut self,
-        handler: H,
-        hooks: &'static Hooks<H>,
-        slot: Option<Slot>,
-    ) -> Result<Ready<H>, Refusal> {
+    /// What the connection has for the hooks of its handler.
+    pub(crate) fn context<H>(&self) -> Context<H> {
+        Context {
+            socket: Socket::new(self.shared.clone()),
+            endpoint: self.endpoint.clone(),
+            visitor: self.visitor.clone(),
+        }
+    }
+
+    /// `init` has succeeded and made this. Dropping the connection calls its `terminate`.
+    pub(crate) fn open<T>(mut self, made: T) -> Result<T, Refusal> {
         self.opened = true;
-        let context = self.context.clone();
-        let hub = context.endpoint.hub().clone();
-        let ready = Ready {
-            sender: context.socket.sender(),
-            parts: Some((handler, context, slot)),
-            hooks,
-            _tracked: hub.tracker().token(),
-        };
-        // Dropping the connection calls its `terminate`.
-        if hub.is_shutting_down() {
+        if self.endpoint.hub().is_shutting_down() {
             return Err(Refusal::SERVICE_UNAVAILABLE);
         }
-        Ok(ready)
+        Ok(made)
     }
 }
 
-impl<H> Drop for Unopened<H> {
+impl Drop for Unopened {
     fn drop(&mut self) {
         if !self.opened {
-            undo(&self.context);
+            undo(&self.shared, &self.endpoint);
         }
+    }
+}
+
+/// What `init` of a handler is called with, and what its connection needs afterwards.
+struct Pending<H> {
+    opening: Opening<H>,
+    slot: Option<Slot>,
+}
+
+impl<H: Send + 'static> Pending<H> {
+    fn register(endpoint: Arc<Endpoint>, mut handshake: Handshake) -> (Unopened, Self) {
+        let slot = handshake.take_slot();
+        let unopened = Unopened::register(endpoint, &handshake);
+        let context = unopened.context();
+        let opening = Opening { handshake, context };
+        (unopened, Self { opening, slot })
+    }
+
+    /// `init` has ended.
+    fn ready(
+        self,
+        made: Result<H, Refusal>,
+        hooks: &'static Hooks<H>,
+    ) -> Result<(Box<dyn Opened>, Handshake), Refusal> {
+        let Opening { handshake, context } = self.opening;
+        let ready = Ready::new(made?, hooks, context, self.slot);
+        Ok((Box::new(ready), handshake))
     }
 }
 
@@ -180,6 +246,20 @@ pub(crate) struct Ready<H: Send + 'static> {
 }
 
 impl<H: Send + 'static> Ready<H> {
+    pub(crate) fn new(
+        handler: H,
+        hooks: &'static Hooks<H>,
+        context: Context<H>,
+        slot: Option<Slot>,
+    ) -> Self {
+        Self {
+            sender: context.socket.sender(),
+            _tracked: context.endpoint.hub().tracker().token(),
+            parts: Some((handler, context, slot)),
+            hooks,
+        }
+    }
+
     fn run(&mut self, transport: Option<Io>, early: &Bytes) {
         let Some((handler, context, slot)) = self.parts.take() else {
             return;

@@ -7,7 +7,8 @@ use super::path::{self, Malformed, Segments};
 use super::spec::Rank;
 use super::start;
 use super::{Decide, Matcher, Origins, RouteSpec, Segment};
-use crate::driver::{Connect, Opens};
+use crate::driver::{Connect, Opened};
+use crate::error::Refusal;
 use crate::extract::{Endpoint, Handshake};
 use crate::limits::LimitError;
 use crate::page::PAGE_PROTOCOL;
@@ -72,19 +73,14 @@ impl Route {
     ///
     /// # Errors
     ///
-    /// The future gives the refusal of either; 500 where one panics. The handshake is
+    /// The refusal of either; 500 if one panics. The handshake is
     /// dropped then, and the place that it holds is given back.
-    pub fn open(&self, handshake: Handshake) -> Opens {
+    pub async fn open(&self, handshake: Handshake) -> Result<Box<dyn Opened>, Refusal> {
         let chosen = self
             .start
             .map(|decide| start::run(decide, &self.endpoint, &handshake));
-        match chosen.transpose() {
-            Ok(chosen) => {
-                let connect = chosen.flatten().unwrap_or(self.connect);
-                connect(self.endpoint.clone(), handshake)
-            }
-            Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
-        }
+        let connect = chosen.transpose()?.flatten().unwrap_or(self.connect);
+        connect(self.endpoint.clone(), handshake).run().await
     }
 
     /// Whether a connection needs a live session; without a word it does.
