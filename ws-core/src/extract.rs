@@ -1,9 +1,10 @@
 //! Arguments of hooks, found by their type.
 //!
-//! Every route of a table has a marker type `R`, made by `dispatch!`. What the table
-//! knows of the route is said by traits of the marker: [`Provides<T>`] for the state,
-//! [`HasSession`] and [`HasPage`] for sessions, [`FromParams<R>`] for the parameters of
-//! the path. So an argument that a route cannot give does not compile.
+//! `dispatch!` makes a marker type `R` for every kind of route in a table: routes with the same
+//! parameters and the same requirements share it. What the table knows of these routes are traits
+//! of the marker: [`Provides<T>`] for the state, [`HasSession`] and [`HasPage`] for sessions,
+//! [`FromParams<R>`] for the parameters of the path. So an argument that a route cannot give
+//! does not compile.
 
 mod bearer;
 mod connection;

@@ -297,8 +297,8 @@ impl Finish {
     }
 }
 
-/// The hooks of a handler on one route. They are all that is compiled once per route;
-/// the life of the connection is compiled once per handler.
+/// The hooks of a handler on routes of one kind. With the future of `init` they are all that is
+/// compiled once per kind; the life of the connection is compiled once per handler.
 pub struct Hooks<H> {
     pub(crate) message: fn(Call<'_, H>, Payload<'_>) -> Step<H>,
     pub(crate) info: fn(Call<'_, H>) -> Option<Step<H>>,

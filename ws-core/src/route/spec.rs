@@ -108,7 +108,7 @@ impl Segment {
     }
 }
 
-/// What the marker type of a route knows of it; `dispatch!` implements it.
+/// The data of a route, found by a type of its own; `dispatch!` implements it.
 pub trait Marker: 'static {
     /// The line of the table.
     const SPEC: &'static RouteSpec;

@@ -32,15 +32,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The route with the marker `R`, run by the handler `H` and known to the matcher by
-    /// this number.
+    /// The route with the marker `M`, run by the handler `H` and known to the matcher by
+    /// this number. `R` is the marker of all routes that give the same to their handlers.
     ///
     /// A handler that the route cannot serve is reported at this call.
-    pub const fn new<H: Handler<R>, R: Marker>(number: usize) -> Self {
+    pub const fn new<H: Handler<R>, R: 'static, M: Marker>(number: usize) -> Self {
         Self {
             number,
-            spec: R::SPEC,
-            shape: R::SHAPE,
+            spec: M::SPEC,
+            shape: M::SHAPE,
             fields: H::FIELDS,
             visitor: H::VISITOR,
             connect: connect::<H, R>,
@@ -51,11 +51,11 @@ impl Entry {
 
     /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`. A
     /// route without pages is reported at this call.
-    pub const fn attached<H: Handler<R>, R: Marker + HasPage>(number: usize) -> Self {
+    pub const fn attached<H: Handler<R>, R: HasPage + 'static, M: Marker>(number: usize) -> Self {
         Self {
             number,
-            spec: R::SPEC,
-            shape: R::SHAPE,
+            spec: M::SPEC,
+            shape: M::SHAPE,
             fields: H::FIELDS,
             visitor: H::VISITOR,
             connect: connect_page::<H, R>,

@@ -91,10 +91,10 @@ fn matcher(path: Segments<'_>) -> Option<usize> {
 /// The number 3 is left out, as a route that is configured away leaves it.
 fn table<S>() -> Table<S> {
     const ENTRIES: &[Entry] = &[
-        Entry::new::<Any, Lobby>(0),
-        Entry::new::<Any, Room>(1),
-        Entry::new::<Any, Named>(2),
-        Entry::new::<Any, Files>(4),
+        Entry::new::<Any, Lobby, Lobby>(0),
+        Entry::new::<Any, Room, Room>(1),
+        Entry::new::<Any, Named, Named>(2),
+        Entry::new::<Any, Files, Files>(4),
     ];
     Table::new(matcher, ENTRIES)
 }
@@ -271,7 +271,7 @@ marker!(
 
 #[test]
 fn of_several_tables_the_most_specific_match_wins() {
-    const ENTRIES: &[Entry] = &[Entry::new::<Any, Everything>(0)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, Everything, Everything>(0)];
     let everything = Table::<NoState>::new(|_| Some(0), ENTRIES);
     let router = router_of(everything.nest(&["admin"], table::<NoState>()), NoState).unwrap();
     assert_eq!(found(&router, "/admin/rooms"), "/admin/rooms");
@@ -283,7 +283,7 @@ fn of_several_tables_the_most_specific_match_wins() {
 
 #[test]
 fn routes_of_two_tables_with_the_same_shape_are_a_conflict() {
-    const ENTRIES: &[Entry] = &[Entry::new::<Any, AdminRooms>(0)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, AdminRooms, AdminRooms>(0)];
     let outer = Table::<NoState>::new(|_| Some(0), ENTRIES);
     let error = router_of(outer.nest(&["admin"], table::<NoState>()), NoState).unwrap_err();
     let path = || "/admin/rooms".to_owned();
@@ -306,7 +306,7 @@ marker!(
 
 #[test]
 fn a_prefix_that_makes_a_pattern_too_long_is_an_error() {
-    const ENTRIES: &[Entry] = &[Entry::new::<Any, Long>(0)];
+    const ENTRIES: &[Entry] = &[Entry::new::<Any, Long, Long>(0)];
     let long = || Table::<NoState>::new(|_| Some(0), ENTRIES);
     assert!(router_of(long(), NoState).is_ok());
     let error = router_of(nothing::<NoState>().nest(&["a"], long()), NoState).unwrap_err();

@@ -4,11 +4,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Path, Type, Visibility};
+use syn::{Attribute, Path, Visibility};
 
+mod kinds;
 mod nested;
 mod options;
 
+use self::kinds::Kinds;
 pub use self::nested::empty_outline;
 use self::nested::nested;
 use self::options::options;
@@ -17,7 +19,6 @@ use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
 use super::trie::Node;
 use super::warn::Warning;
-use crate::path_params::name_type;
 
 /// The table's type and all that belongs to it.
 ///
@@ -27,6 +28,7 @@ pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let core = core(table);
     let types = ParamTypes::of(&table.routes);
+    let kinds = Kinds::of(&table.routes);
     let routes = table.routes.iter().map(|route| (&route.attrs, &route.name));
     let nests = table
         .nested
@@ -38,15 +40,21 @@ pub fn table(table: &Table) -> TokenStream {
     });
     let nested = nested(table, &core);
     let warnings = table.warnings.iter().map(Warning::expand);
-    let params = table
+    let params: TokenStream = table
         .routes
         .iter()
-        .map(|route| checks_of_params(route, &core));
-    let routes = table
-        .routes
-        .iter()
-        .enumerate()
-        .map(|(number, route)| self::route(route, number, table.state.as_ref(), &types, &core));
+        .filter_map(|route| checks_of_params(route, &core))
+        .collect();
+    let import = (!params.is_empty()).then(|| {
+        quote! {
+            #[allow(unused_imports)]
+            use #core::extract::AreRead as _;
+        }
+    });
+    let routes = table.routes.iter().enumerate();
+    let routes =
+        routes.map(|(number, route)| self::route(route, number, &kinds.marker(number), &core));
+    let kinds = kinds.expand(table.state.as_ref(), &types, &core);
     let constants = types.constants(&core);
     let matcher = matcher(table, &types, &core);
     let functions = functions(table, &types, &core);
@@ -59,13 +67,15 @@ pub fn table(table: &Table) -> TokenStream {
             single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
         )]
         const _: () = {
+            #import
             mod __routes { #(#markers)* }
             #constants
+            #kinds
             #(#routes)*
             #matcher
             #functions
             #nested
-            #(#params)*
+            #params
         };
         #(#warnings)*
     }
@@ -97,35 +107,12 @@ pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribu
 pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// What the marker of a route knows, and the entry of the table.
-fn route(
-    route: &Route,
-    number: usize,
-    state: Option<&Type>,
-    types: &ParamTypes<'_>,
-    core: &TokenStream,
-) -> TokenStream {
-    let cfg = attributes(&route.attrs, &["cfg"]);
-    let cfg = quote!(#(#cfg)*);
+fn route(route: &Route, number: usize, kind: &TokenStream, core: &TokenStream) -> TokenStream {
     let name = &route.name;
     let marker = quote!(__routes::#name);
     let spec = spec(route, &marker, core);
-    let session = route.options.flag("require_session").unwrap_or(true);
-    let page = route.options.flag("require_page").unwrap_or(session) && session;
-    let session = session.then(|| quote!(#cfg impl #core::extract::HasSession for #marker {}));
-    let page = page.then(|| quote!(#cfg impl #core::extract::HasPage for #marker {}));
-    let state = state.map(|state| {
-        quote! {
-            #cfg
-            impl<__T: #core::extract::FromRef<#state>> #core::extract::Provides<__T> for #marker {
-                fn provide(__state: &#core::extract::AnyState) -> __T {
-                    <__T as #core::extract::FromRef<#state>>::from_ref(__state.get::<#state>())
-                }
-            }
-        }
-    });
-    let params = params(route, &marker, types, core);
-    let entry = entry(route, number, &marker, core);
-    quote!(#spec #session #page #state #params #entry)
+    let entry = entry(route, number, kind, &marker, core);
+    quote!(#spec #entry)
 }
 
 fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream {
@@ -155,70 +142,23 @@ fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream 
     }
 }
 
-/// The type of a parameter, as the handler gets it.
-pub fn param_type(segment: &Segment) -> TokenStream {
-    if let Segment::Typed { ty, .. } = segment {
-        ty.to_token_stream()
-    } else {
-        quote!(::std::string::String)
-    }
-}
-
-/// The parameters of a route by place, `Path<u64>` and `Path<(u64, String)>`, and by name.
-fn params(
-    route: &Route,
-    marker: &TokenStream,
-    types: &ParamTypes<'_>,
-    core: &TokenStream,
-) -> TokenStream {
-    let cfg = attributes(&route.attrs, &["cfg"]);
-    let cfg = quote!(#(#cfg)*);
-    let own_types: Vec<_> = route.pattern.params().map(param_type).collect();
-    let reads = route.pattern.params().enumerate().map(|(place, segment)| {
-        if let Segment::Typed { written, .. } = segment {
-            let ty = types.name(written);
-            quote!(#ty.read(__params, #place)?)
-        } else {
-            quote!(__params.parse::<::std::string::String>(#place)?)
-        }
-    });
-    let by_place = match &own_types[..] {
-        [] => None,
-        [ty] => Some((quote!(#ty), quote!(#(#reads)*))),
-        _ => Some((quote!((#(#own_types),*)), quote!((#(#reads),*)))),
-    };
-    // Located at the path, and yet an expansion's: the compiler suggests no edits there.
-    let span = Span::call_site().located_at(route.path.span());
-    let by_place = by_place.map(|(ty, value)| {
-        quote_spanned! {span=>
-            #cfg
-            impl #core::extract::FromParams<#marker> for #ty {
-                fn from_params(
-                    __params: &#core::extract::Params,
-                ) -> ::core::result::Result<Self, #core::error::Refusal> {
-                    ::core::result::Result::Ok(#value)
-                }
-            }
-        }
-    });
-    let by_name = route.pattern.params().zip(&own_types).map(|(segment, ty)| {
-        let name = segment.param().map(|name| name_type(name, core));
-        quote_spanned!(span=> #cfg impl #core::extract::HasParam<#name, #ty> for #marker {})
-    });
-    quote!(#by_place #(#by_name)*)
-}
-
 /// The entry of a route. What the handler lacks for this route is reported here, on the
 /// handler's type.
-fn entry(route: &Route, number: usize, marker: &TokenStream, core: &TokenStream) -> TokenStream {
+fn entry(
+    route: &Route,
+    number: usize,
+    kind: &TokenStream,
+    marker: &TokenStream,
+    core: &TokenStream,
+) -> TokenStream {
     let attrs = attributes(&route.attrs, &LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
     let new = if route.options.attaches_page() {
-        quote_spanned!(handler.span()=> #core::route::Entry::attached::<#handler, #marker>)
+        quote_spanned!(handler.span()=> #core::route::Entry::attached::<#handler, #kind, #marker>)
     } else {
-        quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #marker>)
+        quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #kind, #marker>)
     };
-    let start = route.options.start().map(|path| start(path, marker, core));
+    let start = route.options.start().map(|path| start(path, kind, core));
     let protocols = route.options.choices.get("protocols").map(|protocols| {
         let written = protocols.written.as_ref();
         let place = written.map_or_else(|| route.path.span(), Spanned::span);
@@ -249,17 +189,14 @@ fn checks_of_params(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     }
     let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
     let are_read = Ident::new("are_read", route.path.span());
-    let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
+    let entry = entry_name(route);
     let missing = fault(&quote!(#entry.missing_field()), route.path.span());
     Some(quote! {
         #(#attrs)*
-        const _: fn() = {
-            #[allow(unused_imports)]
-            use #core::extract::AreRead as _;
-            <#core::extract::ParamsOf<#handler>>::#are_read
+        const _: () = {
+            let _ = <#core::extract::ParamsOf<#handler>>::#are_read;
+            #missing
         };
-        #(#cfg)*
-        const _: () = #missing;
     })
 }
 
@@ -273,8 +210,8 @@ pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
-fn start(path: &Path, marker: &TokenStream, core: &TokenStream) -> TokenStream {
-    let decide = quote_spanned!(path.span()=> #core::route::decide::<#marker, _, _>);
+fn start(path: &Path, kind: &TokenStream, core: &TokenStream) -> TokenStream {
+    let decide = quote_spanned!(path.span()=> #core::route::decide::<#kind, _, _>);
     quote! {
         .start({
             fn __start(__handshake: &#core::extract::Handshake) -> #core::route::Decision {

@@ -17,6 +17,9 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
         "start",
         "attach",
     ];
+    if options.choices.is_empty() {
+        return quote!(#core::route::RouteOptions::NONE);
+    }
     let (own, limits): (Vec<_>, Vec<_>) = options
         .choices
         .iter()
