@@ -3,6 +3,8 @@
 //! Server and client share one thread, and the allocator counts for each thread: what is
 //! counted is all that the server does for a message, as the client does without the heap.
 
+use std::io::Write as _;
+
 use allocation_counter::{AllocationInfo, measure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +23,9 @@ use running::Running;
 
 /// Messages that are counted, each sent when the echo of the one before has come.
 const MESSAGES: u64 = 200;
+
+/// Allocations of a handshake, those of hyper, tokio and the client's socket included.
+const HANDSHAKE: u64 = 35;
 
 /// The smallest, those whose length takes one, two and no more bytes of the header, and the
 /// largest that is copied into the thread's buffer.
@@ -184,6 +189,43 @@ fn an_async_hook_allocates_its_future() {
             let count = allocations(&path, opcode, len).count_total;
             assert_eq!(count, MESSAGES, "{path}, opcode {opcode}, {len} bytes");
         }
+    }
+}
+
+/// Requests a connection and reads the answer, without the heap but for the client's socket.
+async fn shake_hands(server: &Running, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut request = [0; 256];
+    let mut left = &mut request[..];
+    write!(
+        left,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    .unwrap();
+    let len = 256 - left.len();
+    stream.write_all(&request[..len]).await.unwrap();
+    let mut answer = [0; 512];
+    let mut read = 0;
+    while !answer[..read].ends_with(b"\r\n\r\n") {
+        read += stream.read(&mut answer[read..]).await.unwrap();
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    stream
+}
+
+/// The future of `init` is one of them; what guards it has none.
+#[test]
+fn a_handshake_allocates_as_often_as_it_must() {
+    let runtime = runtime();
+    let server = runtime.block_on(serve());
+    for path in ["/plain/text", "/async/text"] {
+        let first = runtime.block_on(shake_hands(&server, path));
+        // Now and then a map of the server grows as well.
+        let count = || measure(|| drop(runtime.block_on(shake_hands(&server, path)))).count_total;
+        let fewest = (0..5).map(|_| count()).min();
+        drop(first);
+        assert!(fewest <= Some(HANDSHAKE), "{path}: {fewest:?}");
     }
 }
 

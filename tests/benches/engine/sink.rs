@@ -84,7 +84,9 @@ impl Connections {
             let mut senders = Vec::new();
             for _ in 0..count {
                 let handshake = Handshake::new(Uri::from_static("/"), HeaderMap::new());
-                let opened = connect::<H, AnyRoute>(endpoint.clone(), handshake).await;
+                let opened = connect::<H, AnyRoute>(endpoint.clone(), handshake)
+                    .run()
+                    .await;
                 let opened = opened.unwrap();
                 senders.push(opened.sender());
                 opened.start(Box::new(sink).into(), Bytes::new());

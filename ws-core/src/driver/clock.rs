@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Driver, Worker};
+use super::{Driver, Ends, Worker};
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::late;
 use crate::limits::{Limits, Rate};
@@ -123,6 +123,44 @@ impl Clock {
         used.is_some()
     }
 
+    /// What is due next, and when: by the hook that runs since then, by the next `notify_after`,
+    /// or by the client. It is compiled once, not for each handler.
+    fn next_due(
+        &self,
+        limits: &Limits,
+        status: Status,
+        ends: &Ends,
+        hook_since: Option<Instant>,
+        timer: Option<Instant>,
+    ) -> Option<(Due, Instant)> {
+        let watched = self.reading && !ends.closing;
+        let quiet = |after| if watched { after } else { None };
+        let rare = self.rare.as_deref();
+        let answer_by = rare.and_then(|rare| rare.close_by);
+        let end_by = answer_by.or(rare.and_then(|rare| rare.give_up));
+        let stall = status.blocked.filter(|_| answer_by.is_none());
+        let pinged = self.pinged.unwrap_or(self.received);
+        let hook = hook_since.map(|since| since + limits.hook_timeout);
+        let idle = quiet(limits.idle).filter(|_| !self.blocked);
+        let idle = idle.map(|idle| self.received + idle);
+        let ping = quiet(limits.ping).map(|ping| pinged + ping);
+        let all = [
+            (Due::Cut, self.shutdown().map(|(cut, _)| cut)),
+            (Due::CloseBy, end_by.filter(|_| !ends.forced)),
+            (Due::Hook, hook),
+            (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
+            (Due::Expiry, rare.and_then(|rare| rare.expiry)),
+            (Due::Timer, timer.filter(|_| !ends.closing)),
+            (Due::Idle, idle),
+            (Due::Ping, ping),
+        ];
+        let all = all
+            .into_iter()
+            .filter_map(|(due, at)| at.map(|at| (due, at)));
+        // The first of equal times, which is the most urgent.
+        all.reduce(|first, next| if next.1 < first.1 { next } else { first })
+    }
+
     /// Sets the timer, unless it fires early enough already.
     fn arm(&mut self, next: Instant, now: &mut Instant, cx: &mut TaskContext<'_>) -> bool {
         if self.fires.is_some_and(|at| *now < at && at <= next) {
@@ -169,7 +207,13 @@ impl<H: Send + 'static> Driver<H> {
         }
         let status = self.watch(status, worker.now);
         loop {
-            let Some((due, at)) = self.next_due(status) else {
+            let hook_since = self.running.as_ref().map(|running| running.since);
+            let timer = self.shared().mail().next_due();
+            let limits = self.context.endpoint.limits();
+            let next = self
+                .clock
+                .next_due(limits, status, &self.ends, hook_since, timer);
+            let Some((due, at)) = next else {
                 return false;
             };
             if at <= worker.now {
@@ -229,45 +273,6 @@ impl<H: Send + 'static> Driver<H> {
             }
         }
         status
-    }
-
-    /// What is due next, and when.
-    fn next_due(&self, status: Status) -> Option<(Due, Instant)> {
-        let clock = &self.clock;
-        let limits = self.context.endpoint.limits();
-        let watched = clock.reading && !self.ends.closing;
-        let quiet = |after| if watched { after } else { None };
-        let idle = quiet(limits.idle).filter(|_| !clock.blocked);
-        let rare = clock.rare.as_deref();
-        let answer_by = rare.and_then(|rare| rare.close_by);
-        let end_by = answer_by.or(rare.and_then(|rare| rare.give_up));
-        let stall = status.blocked.filter(|_| answer_by.is_none());
-        let pinged = clock.pinged.unwrap_or(clock.received);
-        let timer = if self.ends.closing {
-            None
-        } else {
-            self.shared().mail().next_due()
-        };
-        let all = [
-            (Due::Cut, clock.shutdown().map(|(cut, _)| cut)),
-            (Due::CloseBy, end_by.filter(|_| !self.ends.forced)),
-            (
-                Due::Hook,
-                self.running
-                    .as_ref()
-                    .map(|hook| hook.since + limits.hook_timeout),
-            ),
-            (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
-            (Due::Expiry, rare.and_then(|rare| rare.expiry)),
-            (Due::Timer, timer),
-            (Due::Idle, idle.map(|idle| clock.received + idle)),
-            (Due::Ping, quiet(limits.ping).map(|ping| pinged + ping)),
-        ];
-        let all = all
-            .into_iter()
-            .filter_map(|(due, at)| at.map(|at| (due, at)));
-        // The first of equal times, which is the most urgent.
-        all.reduce(|first, next| if next.1 < first.1 { next } else { first })
     }
 
     fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {

@@ -111,7 +111,7 @@ async fn nothing_is_lost_between_the_last_write_and_the_end() {
         let uri = http::Uri::from_static("/");
         let handshake = Handshake::new(uri, http::HeaderMap::new());
         let opened = connect::<Echo, AnyRoute>(Arc::new(endpoint), handshake);
-        let opened = opened.await.unwrap();
+        let opened = opened.run().await.unwrap();
         let mut input = encode_masked(OpCode::Text, true, b"last words", [1, 2, 3, 4]);
         input.extend(encode_masked(OpCode::Close, true, &[3, 232], [1, 2, 3, 4]));
         let wire = Arc::default();

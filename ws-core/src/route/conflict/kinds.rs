@@ -129,8 +129,9 @@ impl Kinds {
 
 /// So many bits from the lowest on.
 const fn ones(count: usize) -> u64 {
-    match 1_u64.checked_shl(count as u32) {
-        Some(next) => next - 1,
-        None => u64::MAX,
+    if count < MOST {
+        (1 << count) - 1
+    } else {
+        u64::MAX
     }
 }

@@ -3,26 +3,22 @@
 /// FNV-1a, 32 bits.
 pub(super) const fn hash(text: &str) -> u32 {
     let bytes = text.as_bytes();
-    let mut hash = START;
+    let mut hash = 0x811c_9dc5;
     let mut at = 0;
     while at < bytes.len() {
-        hash = step(hash, bytes[at] as u64);
+        hash = step(hash, bytes[at] as u32);
         at += 1;
     }
-    hash as u32
+    hash
 }
 
 /// One hash of several.
 pub(super) const fn combine(hash: u32, next: u32) -> u32 {
-    // Not `step`: a segment more and another hash must not cancel each other out.
-    step(hash.rotate_left(5) as u64, next as u64) as u32
+    step(hash.rotate_left(5), next)
 }
 
-const START: u64 = 0x811c_9dc5;
-
-/// The product of two numbers of 32 and 25 bits fits; a byte or a hash is the second operand.
-const fn step(hash: u64, next: u64) -> u64 {
-    ((hash ^ next) * 0x0100_0193) & 0xffff_ffff
+const fn step(hash: u32, next: u32) -> u32 {
+    (hash ^ next).wrapping_mul(0x0100_0193)
 }
 
 /// Whether two texts are the same. Names in a table often begin alike and end differently.

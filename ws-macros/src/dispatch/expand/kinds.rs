@@ -96,7 +96,7 @@ impl<'t> Kinds<'t> {
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
-        let markers = self.kinds.iter().map(Kind::declare);
+        let markers = self.kinds.iter().filter_map(Kind::declare);
         let known = self
             .kinds
             .iter()
@@ -109,25 +109,28 @@ impl<'t> Kinds<'t> {
 }
 
 impl Kind<'_> {
-    /// Messages of the compiler name it: the route, or what routes it is of.
-    fn name(&self) -> Ident {
+    /// The marker of its only route. Routes that share a kind have another one, which says what
+    /// they are like: messages of the compiler name it.
+    fn marker(&self) -> TokenStream {
         let name = &self.first.name;
         if self.is_shared {
-            return format_ident!("like_{}", name.unraw(), span = Span::call_site());
+            let name = self.shared_name();
+            quote!(__kinds::#name)
+        } else {
+            quote!(__routes::#name)
         }
-        let mut name = name.clone();
-        name.set_span(Span::call_site());
-        name
     }
 
-    fn marker(&self) -> TokenStream {
-        let name = self.name();
-        quote!(__kinds::#name)
+    fn shared_name(&self) -> Ident {
+        let place = Span::call_site().located_at(self.first.name.span());
+        format_ident!("like_{}", self.first.name.unraw(), span = place)
     }
 
-    fn declare(&self) -> TokenStream {
-        let (cfg, name) = (attributes(&self.first.attrs, &["cfg"]), self.name());
-        quote!(#(#cfg)* pub(super) enum #name {})
+    fn declare(&self) -> Option<TokenStream> {
+        let (cfg, name) = (attributes(&self.first.attrs, &["cfg"]), self.shared_name());
+        let place = name.span();
+        let marker = quote_spanned!(place=> #(#cfg)* pub(super) enum #name {});
+        self.is_shared.then_some(marker)
     }
 
     fn expand(

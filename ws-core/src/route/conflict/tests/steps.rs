@@ -19,7 +19,7 @@ static LITERALS: [u8; COUNT * LETTERS] = {
     while route < COUNT {
         let (mut left, mut at) = (route, 1);
         while at < LETTERS {
-            letters[route * LETTERS + at] = b'a' + (left % 10) as u8;
+            letters[route * LETTERS + at] = b"abcdefghij"[left % 10];
             left /= 10;
             at += 1;
         }
