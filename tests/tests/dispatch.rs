@@ -314,3 +314,45 @@ proptest! {
         let _ = router.find(&format!("/rooms/{tail}"));
     }
 }
+
+/// Values that other parts of a program use, too.
+mod shared {
+    use super::*;
+
+    pub const MESSAGE: usize = 4096;
+    pub const PING: Duration = Duration::from_secs(7);
+    pub const RATE: Rate = Rate::new(3, Duration::from_secs(2));
+}
+
+dispatch! {
+    struct FromConstants;
+    defaults { ping: shared::PING, mailbox: shared::MESSAGE }
+
+    inherits: "/inherits" => Any { rate: shared::RATE, stall: shared::PING };
+    has_own:  "/own" => Any { mailbox: 8, idle: shared::PING, ping: off };
+}
+
+#[test]
+fn a_constant_reaches_the_route_as_a_literal_does() {
+    let router = FromConstants::table()
+        .into_router(NoState, &Hub::default(), &LimitOptions::NONE)
+        .unwrap();
+    let limits: Vec<_> = router
+        .routes()
+        .map(|route| *route.endpoint.limits())
+        .collect();
+    let inherits = Limits {
+        ping: Some(shared::PING),
+        mailbox: 4096,
+        rate: Some(shared::RATE),
+        stall: shared::PING,
+        ..Limits::DEFAULT
+    };
+    let has_own = Limits {
+        ping: None,
+        mailbox: 8,
+        idle: Some(shared::PING),
+        ..Limits::DEFAULT
+    };
+    assert_eq!(limits, [inherits, has_own]);
+}

@@ -15,6 +15,7 @@ mod path;
 mod router;
 mod spec;
 mod start;
+mod state;
 mod table;
 mod url;
 
@@ -24,6 +25,7 @@ pub use path::Segments;
 pub use router::{Lookup, Route, Router, RouterError};
 pub use spec::{Marker, Origins, RouteOptions, RouteSpec, Segment};
 pub use start::{Decide, Decision, IntoStart, Serves, Start, StartFn, decide};
+pub use state::{GivesState, TableState, is_state};
 pub use table::{Entry, Matcher, Table};
 pub use url::RouteUrl;
 

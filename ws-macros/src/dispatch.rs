@@ -2,8 +2,8 @@
 //!
 //! The tokens are read into typed syntax ([`ast`]), every rule is checked and what is
 //! meant is resolved ([`check`]), then the table is written ([`expand`]), which cannot
-//! fail. After a mistake its stubs are written instead, so that the rest of the program
-//! still type-checks.
+//! fail. After a mistake the lines without one are written, and stubs of the others ([`stub`]),
+//! so that the rest of the program still type-checks.
 
 mod ast;
 mod check;
@@ -33,7 +33,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
         (Ok(()), None) => TokenStream::new(),
         (Err(errors), None) => errors,
         (Err(mut errors), Some(table)) => {
-            errors.extend(stub::table(&table));
+            errors.extend(stub::table(table));
             errors
         }
     }

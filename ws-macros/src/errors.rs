@@ -43,6 +43,11 @@ impl Errors {
         }
     }
 
+    /// How many mistakes were found so far.
+    pub fn count(&self) -> usize {
+        self.found.borrow().as_ref().map_or(0, Vec::len)
+    }
+
     /// Takes the value; a parser's error is kept and gives `None`.
     pub fn take<T>(&self, parsed: syn::Result<T>) -> Option<T> {
         parsed.map_err(|error| self.push_syn(error)).ok()

@@ -139,6 +139,11 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Sizes are `100 B`, `16 KiB`, `1 MiB` (a plain number is bytes), times `500ms`, `0.5s`, `25s`,
 /// `2m`, `1h`.
 ///
+/// Numbers, sizes, times and rates may also be constants: `max_message: MESSAGE`,
+/// `ping: limits::PING`. Numbers and sizes (in bytes) are of type `usize`, times are a `Duration`,
+/// rates a `Rate`. A constant is checked as a literal is, when the program is compiled. All other
+/// options are literal, because the table is checked before constants have values.
+///
 /// # Start
 ///
 /// `start: path::to::function` names a plain function that is asked of every handshake, after

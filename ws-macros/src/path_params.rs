@@ -100,13 +100,18 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     let name = &input.ident;
     let mut generics = input.generics.clone();
     let is_generic = generics.type_params().next().is_some();
-    let types = fields.iter().map(|field| &field.ty);
-    let bounds = fields.iter().zip(types).filter_map(|(field, ty)| {
-        let param = name_type(field.ident.as_ref()?, &core);
+    let has = field_traits(fields);
+    let bounds = fields.iter().zip(&has).map(|(field, has)| {
+        let ty = &field.ty;
         let reads = is_generic.then(|| quote!(#ty: ::core::str::FromStr,));
-        Some(quote!(#reads __R: #core::extract::HasParam<#param, #ty>,))
+        quote!(#reads __R: #has<#ty>,)
     });
     let bounds: TokenStream = bounds.collect();
+    let traits = fields
+        .iter()
+        .zip(&has)
+        .filter_map(|(field, has)| Some(field_trait(field.ident.as_ref()?, has, name, &core)));
+    let traits: TokenStream = traits.collect();
     let values = fields.iter().filter_map(|field| {
         let (ident, ty) = (field.ident.as_ref()?, &field.ty);
         let param = ident.unraw().to_string();
@@ -126,22 +131,65 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     let (_, arguments, _) = input.generics.split_for_impl();
     let parameters = parameters(input);
     quote! {
-        #[automatically_derived]
-        impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
-        where
-            #own
-            #bounds
-        {
-            const FIELDS: ::core::option::Option<&'static [&'static ::core::primitive::str]> =
-                ::core::option::Option::Some(&[#(#names),*]);
+        const _: () = {
+            #traits
 
-            fn from_params(
-                __params: &#core::extract::Params,
-            ) -> ::core::result::Result<Self, #core::error::Refusal> {
-                ::core::result::Result::Ok(Self { #values })
+            #[automatically_derived]
+            impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
+            where
+                #own
+                #bounds
+            {
+                const FIELDS: ::core::option::Option<&'static [&'static ::core::primitive::str]> =
+                    ::core::option::Option::Some(&[#(#names),*]);
+
+                fn from_params(
+                    __params: &#core::extract::Params,
+                ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                    ::core::result::Result::Ok(Self { #values })
+                }
             }
-        }
+        };
     }
+}
+
+/// A trait of the routes that have a parameter for this field. In a message of the compiler it
+/// stands for the name as a type, which nobody could read.
+fn field_trait(field: &Ident, has: &Ident, name: &Ident, core: &TokenStream) -> TokenStream {
+    let param = name_type(field, core);
+    let field = field.unraw();
+    let message = format!("this route has no parameter for the field `{field}: {{T}}` of `{name}`");
+    let label = format!("`{name}` has a field `{field}: {{T}}`");
+    let note = format!(
+        "write `{{{{{field}: {{T}}}}}}` in the path (`{{{{{field}}}}}` is a `String`), or remove the \
+         field"
+    );
+    quote! {
+        #[diagnostic::on_unimplemented(message = #message, label = #label, note = #note)]
+        trait #has<T> {}
+
+        #[diagnostic::do_not_recommend]
+        impl<T, R: #core::extract::HasParam<#param, T>> #has<T> for R {}
+    }
+}
+
+/// The names of the traits: `HasFieldSeatNumber` of `seat_number`.
+fn field_traits(fields: &[&Field]) -> Vec<Ident> {
+    let mut names: Vec<Ident> = Vec::new();
+    for field in fields.iter().filter_map(|field| field.ident.as_ref()) {
+        let mut name = "HasField".to_owned();
+        for word in field.unraw().to_string().split('_') {
+            let mut letters = word.chars();
+            name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+            name.push_str(letters.as_str());
+        }
+        // `a_b` and `a__b`, say.
+        while names.iter().any(|known| *known == name) {
+            name.push('2');
+        }
+        names.push(Ident::new(&name, field.span()));
+    }
+    names
 }
 
 /// After a mistake: an impl for every route, so that no use of the type is reported too.

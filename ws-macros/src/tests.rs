@@ -4,6 +4,7 @@
 mod damaged;
 mod samples;
 mod size;
+mod slips;
 mod snapshots;
 
 use proc_macro2::{TokenStream, TokenTree};

@@ -40,6 +40,17 @@ pub trait Nested<S>: Dispatch {
     fn nest_in(outer: Table<S>, prefix: &'static [&'static str]) -> Table<S>;
 }
 
+/// Says that a route may have the table `T` as its handler, which no route may.
+///
+/// `dispatch!` makes each table a handler of the routes that implement this, so that a
+/// forgotten `use` is reported as such.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` is a routing table, not a handler",
+    label = "a nested table needs `use`",
+    note = "write `use {T}` behind `=>`"
+)]
+pub trait TakesTable<T> {}
+
 /// A line of a table over the state `S` with another table behind it.
 ///
 /// All that the other table has to be is asked here, so that it is reported once.

@@ -1,14 +1,22 @@
-//! The syntax of a block, typed. What does not parse is reported and skipped up to the
-//! next `;`, so that one slip hides no other.
+//! The syntax of a block, typed. Each item is read by itself, so that a slip in one hides no
+//! other, and what can be read of an item in spite of a slip is kept.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::ext::IdentExt;
+use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Path, Result, Token, Type, Visibility, token};
 
 use super::value::Value;
 use crate::errors::Errors;
+use crate::source::written;
+
+mod line;
+mod settings;
+mod split;
+mod table_item;
+mod target;
+
+use self::settings::settings;
 
 /// The whole block.
 #[derive(Default)]
@@ -20,6 +28,17 @@ pub struct Block {
     pub lines: Vec<Line>,
     /// Names of what may have been meant as lines, and what was reported there.
     pub unread: Vec<(Ident, syn::Error)>,
+    /// What was reported in items of the whole table that could not be read.
+    pub flaws: Flaws,
+}
+
+/// Items that are in the block, but could not be read.
+#[derive(Default)]
+pub struct Flaws {
+    pub item: bool,
+    /// What was reported at the state.
+    pub state: Option<syn::Error>,
+    pub defaults: bool,
 }
 
 /// `pub struct Routes;`
@@ -40,19 +59,29 @@ pub struct Defaults {
 pub struct Line {
     pub attrs: Vec<Attribute>,
     pub name: Ident,
-    pub path: LitStr,
+    pub path: LinePath,
     pub target: Target,
 }
 
-/// What stands behind `=>`.
+/// The path of a line.
+pub enum LinePath {
+    Text(LitStr),
+    /// No string; what was reported there.
+    Unread(syn::Error),
+}
+
+/// What the line leads to.
 pub enum Target {
-    /// `chat::Room { max_message: 16 KiB }`
+    /// `chat::Room { max_message: 16 KiB }`; a handler that could not be read was reported.
     Handler {
-        handler: Type,
+        handler: Option<Type>,
         options: Vec<Setting>,
     },
-    /// `use crate::admin::Routes`
-    Table { table: Type, options: Option<Group> },
+    /// `use crate::admin::Routes`; a table that could not be read was reported.
+    Table {
+        table: Option<Type>,
+        options: Option<Group>,
+    },
 }
 
 /// `name: value`
@@ -64,244 +93,214 @@ pub struct Setting {
 impl Block {
     /// Reads a block; what does not parse is reported.
     pub fn parse(tokens: TokenStream, errors: &Errors) -> Self {
-        let block = |input: ParseStream<'_>| {
-            let mut block = Self::default();
-            while !input.is_empty() {
+        let mut block = Self::default();
+        for item in errors.take(split::items(tokens)).unwrap_or_default() {
+            let read = |input: ParseStream<'_>| {
                 if let Err(error) = block.item(input, errors) {
                     errors.push_syn(error);
-                    skip_behind(input, ';');
                 }
-            }
-            Ok(block)
-        };
-        errors.take(block.parse2(tokens)).unwrap_or_default()
+                skip(input);
+                Ok(())
+            };
+            errors.take(read.parse2(item));
+        }
+        block
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &Errors) -> Result<()> {
         let attrs = input.call(Attribute::parse_outer)?;
-        if input.peek(Token![pub]) || input.peek(Token![struct]) {
-            self.items.push(table_item(attrs, input, errors)?);
+        if table_item::is_ahead(input) {
+            let item = table_item::parse(attrs, input, errors);
+            self.flaws.item |= item.is_none();
+            self.items.extend(item);
             return Ok(());
         }
-        if !input.peek(Ident::peek_any) {
+        line::check_has_no_visibility(input, errors)?;
+        let Some(name) = line::name(input, errors)? else {
             return Err(input.error(EXPECTED_ITEM));
-        }
-        let name = input.call(Ident::parse_any)?;
-        if input.peek(Token![:]) && !input.peek(Token![::]) && input.peek2(LitStr) {
-            input.parse::<Token![:]>()?;
-            self.lines.push(line(attrs, name, input, errors)?);
+        };
+        if !input.peek2(LitStr) && self.setting_of_the_block(&name, input, errors) {
+            for attr in attrs {
+                errors.push(attr, format!("`{name}` takes no attributes"));
+            }
             return Ok(());
         }
-        for attr in attrs {
-            errors.push(attr, format!("`{name}` takes no attributes"));
-        }
-        match &*name.to_string() {
-            "defaults" if input.peek(token::Brace) => {
-                let options = settings(&input.parse::<Group>()?, errors);
-                input.parse::<Option<Token![;]>>()?;
-                self.defaults.push(Defaults {
-                    keyword: name,
-                    options,
-                });
-            }
-            "state" if input.peek(Token![:]) => {
-                input.parse::<Token![:]>()?;
-                let state: Type = input.parse()?;
-                end_of_item(&state, input, errors);
-                self.states.push(state);
-            }
-            "crate" if input.peek(Token![:]) => {
-                input.parse::<Token![:]>()?;
-                let path: Path = input.parse()?;
-                end_of_item(&path, input, errors);
-                self.crates.push(path);
-            }
-            _ => {
-                let error = unknown_item(&name, input);
+        match line::parse(attrs, &name, input, errors) {
+            Ok(line) => self.lines.push(line),
+            Err(error) => {
                 errors.push_syn(error.clone());
                 self.unread.push((name, error));
             }
         }
         Ok(())
     }
+
+    /// Reads `state: App;`, `crate: ::path;` or `defaults { … }`, if the name is one of these.
+    fn setting_of_the_block(
+        &mut self,
+        name: &Ident,
+        input: ParseStream<'_>,
+        errors: &Errors,
+    ) -> bool {
+        match &*name.to_string() {
+            "state" => {
+                takes_colon(name, "App", input, errors);
+                match last_of_item(name, "the type of the state", input, errors) {
+                    Ok(state) => self.states.push(state),
+                    Err(error) => self.flaws.state = Some(error),
+                }
+            }
+            "crate" if !input.peek(Token![::]) => {
+                takes_colon(name, "::my_framework::ws", input, errors);
+                let library = last_of_item(name, "the path of the library", input, errors);
+                self.crates.extend(library.ok());
+            }
+            "defaults" => {
+                let defaults = defaults(name, input, errors);
+                self.flaws.defaults |= defaults.is_none();
+                self.defaults.extend(defaults);
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\" => Room;`, or \
                              `state: App;`, or `defaults { … }`";
 
-/// `pub struct Routes;`, without fields and generics.
-fn table_item(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> Result<TableItem> {
-    let vis = input.parse()?;
-    let keyword = input.parse()?;
-    let name: Ident = input.parse()?;
-    if input.peek(Token![;]) {
-        input.parse::<Token![;]>()?;
-    } else {
+/// `defaults { … }`, what follows the name.
+fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Defaults> {
+    let sign = sign(input);
+    let is_group = input.peek(token::Brace) || input.peek(token::Paren);
+    if !is_group {
         errors.push(
-            &name,
-            format!(
-                "the type of a table has no fields and no generics\nhelp: write `struct {name};`"
-            ),
+            name,
+            "expected the options of `defaults`\nhelp: write `defaults { … }`",
         );
-        while !input.is_empty() {
-            let token: TokenTree = input.parse()?;
-            let ends =
-                matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
-            if ends || is_punct(&token, ';') {
-                break;
-            }
-        }
-        input.parse::<Option<Token![;]>>()?;
+        return None;
     }
-    Ok(TableItem {
-        attrs,
-        vis,
-        keyword,
-        name,
+    let has_braces = input.peek(token::Brace);
+    let group: Group = input.parse().ok()?;
+    if !sign.is_empty() {
+        let message =
+            "the options of `defaults` follow without a sign\nhelp: write `defaults { … }`";
+        errors.push(sign, message);
+    } else if !has_braces {
+        settings::report_brackets(&group, errors);
+    }
+    let options = settings(&group, errors);
+    if !input.is_empty() {
+        end_of_item(&closing(&group), input, errors);
+    }
+    Some(Defaults {
+        keyword: name.clone(),
+        options,
     })
 }
 
-/// `"/path" => Handler { options };`, what follows the name and the colon.
-fn line(
-    attrs: Vec<Attribute>,
-    name: Ident,
+/// Steps behind the `:` of `state: App`; what is there instead is reported.
+fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Errors) {
+    let sign = sign(input);
+    if sign.to_string() != ":" {
+        let place = if sign.is_empty() {
+            name.to_token_stream()
+        } else {
+            sign
+        };
+        errors.push(
+            place,
+            format!("expected `:`\nhelp: write `{name}: {example};`"),
+        );
+    }
+}
+
+/// Reads what an item ends with, and its `;`.
+///
+/// # Errors
+///
+/// It is missing, or something else; this was reported.
+fn last_of_item<T: syn::parse::Parse + ToTokens>(
+    name: &Ident,
+    what: &str,
     input: ParseStream<'_>,
     errors: &Errors,
-) -> Result<Line> {
-    let path: LitStr = input.parse()?;
-    let target = match target(&name, &path, input, errors) {
-        Ok(target) => {
-            let (Target::Table { table: last, .. } | Target::Handler { handler: last, .. }) =
-                &target;
-            end_of_item(last, input, errors);
-            target
-        }
-        // The line has its function all the same, which the program may use.
-        Err(error) => {
-            errors.push_syn(error);
-            skip_behind(input, ';');
-            Target::Handler {
-                handler: syn::parse_quote!(()),
-                options: Vec::new(),
-            }
-        }
+) -> Result<T> {
+    let report = |error: syn::Error| {
+        errors.push_syn(error.clone());
+        error
     };
-    Ok(Line {
-        attrs,
-        name,
-        path,
-        target,
-    })
+    if input.is_empty() || input.peek(Token![;]) || input.peek(Token![,]) {
+        let message = format!("{what} is missing behind `{name}:`");
+        return Err(report(syn::Error::new_spanned(name, message)));
+    }
+    let written: TokenStream = input.fork().parse()?;
+    if let Ok(last) = input.parse::<T>() {
+        end_of_item(&last, input, errors);
+        return Ok(last);
+    }
+    let message = format!("expected {what}");
+    Err(report(syn::Error::new_spanned(
+        without_end(written),
+        message,
+    )))
 }
 
-/// What stands behind the path of a line.
-fn target(name: &Ident, path: &LitStr, input: ParseStream<'_>, errors: &Errors) -> Result<Target> {
-    if !input.peek(Token![=>]) {
-        let message = format!(
-            "expected `=>` and a handler\nhelp: write `{name}: {} => Handler;`",
-            path.token()
-        );
-        return Err(input.error(message));
-    }
-    input.parse::<Token![=>]>()?;
-    if input.peek(Token![use]) {
-        input.parse::<Token![use]>()?;
-        let table = input.parse()?;
-        let options = if input.peek(token::Brace) {
-            Some(input.parse()?)
-        } else {
-            None
-        };
-        return Ok(Target::Table { table, options });
-    }
-    let handler = input.parse()?;
-    let options = if input.peek(token::Brace) {
-        settings(&input.parse::<Group>()?, errors)
-    } else {
-        Vec::new()
-    };
-    Ok(Target::Handler { handler, options })
-}
-
-/// Every item ends with `;`. Where it is missing the next item is read all the same.
+/// Every item ends with `;`. `last` is what it is missing behind.
 fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     if input.peek(Token![;]) {
         let _ = input.parse::<Token![;]>();
-    } else if input.is_empty() || input.peek(Ident::peek_any) || input.peek(Token![#]) {
+    } else if input.is_empty() {
         errors.push(last, "a `;` is missing behind this");
+    } else if input.peek(Token![,]) {
+        let _ = input
+            .parse::<Token![,]>()
+            .map(|comma| errors.push(comma, "a line ends with `;`, not with `,`"));
     } else {
-        errors.push_syn(input.error("expected `;`"));
-        skip_behind(input, ';');
+        let rest = without_end(rest(input));
+        let message = format!(
+            "unexpected `{}`\nhelp: the line ends with a `;` before this",
+            written(&rest)
+        );
+        errors.push(rest, message);
     }
 }
 
-/// Skips an item that is none of those of a block, and says so.
-fn unknown_item(name: &Ident, input: ParseStream<'_>) -> syn::Error {
-    let known = super::options::nearest(&name.to_string(), ["state", "defaults", "crate"]);
-    let message = match known {
-        Some(known) if name != known => {
-            format!("unknown item `{name}`\nhelp: did you mean `{known}`?")
+/// A token at the end of a group.
+fn closing(group: &Group) -> TokenStream {
+    quote_spanned!(group.span_close()=> end)
+}
+
+/// All tokens of an item but its `;`.
+fn without_end(tokens: TokenStream) -> TokenStream {
+    let mut tokens: Vec<_> = tokens.into_iter().collect();
+    let ends =
+        |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
+    tokens.pop_if(|last| ends(last));
+    tokens.into_iter().collect()
+}
+
+/// The tokens that are left of an item.
+fn rest(input: ParseStream<'_>) -> TokenStream {
+    input.parse().unwrap_or_default()
+}
+
+/// Passes over what is left of an item in which a mistake was reported.
+fn skip(input: ParseStream<'_>) {
+    let _ = rest(input);
+}
+
+/// The sign that comes next, such as `:`, `=` or `->`.
+fn sign(input: ParseStream<'_>) -> TokenStream {
+    let mut sign = TokenStream::new();
+    while let Some((TokenTree::Punct(part), _)) = input.cursor().token_tree() {
+        if !":=->".contains(part.as_char()) {
+            break;
         }
-        _ if input.peek(Token![:]) => {
-            format!("the path of a route is a string\nhelp: write `{name}: \"/path\" => Handler;`")
-        }
-        _ => EXPECTED_ITEM.to_owned(),
-    };
-    let block = input.peek(token::Brace);
-    if block {
-        let _ = input.parse::<Group>();
-        let _ = input.parse::<Option<Token![;]>>();
-    } else {
-        skip_behind(input, ';');
-    }
-    syn::Error::new_spanned(name, message)
-}
-
-/// `{ name: value, … }`
-fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
-    let list = |input: ParseStream<'_>| {
-        let mut settings = Vec::new();
-        while !input.is_empty() {
-            match setting(input) {
-                Ok(setting) => settings.push(setting),
-                Err(error) => errors.push_syn(error),
-            }
-            if !input.is_empty() && !input.peek(Token![,]) {
-                errors.push_syn(input.error("expected `,` between options"));
-            }
-            skip_behind(input, ',');
-        }
-        Ok(settings)
-    };
-    errors.take(list.parse2(group.stream())).unwrap_or_default()
-}
-
-fn setting(input: ParseStream<'_>) -> Result<Setting> {
-    let name = input.call(Ident::parse_any)?;
-    if !input.peek(Token![:]) {
-        let message = format!("an option needs a value\nhelp: write `{name}: …`");
-        return Err(syn::Error::new_spanned(name, message));
-    }
-    input.parse::<Token![:]>()?;
-    if input.is_empty() || input.peek(Token![,]) {
-        let message = format!("an option needs a value\nhelp: write `{name}: …`");
-        return Err(syn::Error::new_spanned(name, message));
-    }
-    Ok(Setting {
-        value: Value::parse(input)?,
-        name,
-    })
-}
-
-/// Skips what is left of an item, its end included.
-fn skip_behind(input: ParseStream<'_>, end: char) {
-    while let Ok(token) = input.parse::<TokenTree>() {
-        if is_punct(&token, end) {
+        sign.extend(input.parse::<TokenTree>());
+        if part.spacing() == Spacing::Alone {
             break;
         }
     }
-}
-
-fn is_punct(token: &TokenTree, wanted: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+    sign
 }

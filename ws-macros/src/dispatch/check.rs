@@ -1,13 +1,16 @@
 //! The rules of a block, one small function each, and what is meant by it.
 
+mod overlaps;
+
+use syn::ext::IdentExt;
 use syn::{Attribute, Ident, LitStr, Path, Type};
 
-use super::ast::{Block, Line, TableItem, Target};
+use super::ast::{Block, Line, LinePath, Setting, TableItem, Target};
 use super::options::Options;
-use super::overlap::ambiguous_path;
 use super::pattern::{Pattern, Segment};
 use super::warn::{Warning, warnings};
 use crate::errors::Errors;
+use crate::source::written;
 
 /// A table; where mistakes were reported it holds what could be read in spite of them.
 pub struct Table {
@@ -15,11 +18,37 @@ pub struct Table {
     pub state: Option<Type>,
     /// The path of the library, where it is not `::ws_server`.
     pub library: Option<Path>,
+    /// The options of `defaults`.
+    pub defaults: Options,
     pub routes: Vec<Route>,
     pub nested: Vec<Nested>,
     pub warnings: Vec<Warning>,
+    /// Lines that lead nowhere, because of mistakes.
+    pub unread: Vec<Unread>,
     /// Names of which it is not known what functions they mean, and what was reported there.
     pub unclear: Vec<(Ident, syn::Error)>,
+    /// Whether the options of `defaults` could not be read.
+    pub has_unread_defaults: bool,
+    /// Whether something of the block was reported, and warnings have time.
+    pub has_mistakes: bool,
+}
+
+/// A line whose path or target could not be read. The program may use its function.
+pub struct Unread {
+    pub attrs: Vec<Attribute>,
+    pub name: Ident,
+    /// Whether the table can have a function of this name.
+    pub has_usable_name: bool,
+    pub path: LitStr,
+    pub pattern: Pattern,
+    pub leads_to: LeadsTo,
+}
+
+/// What a line was meant to lead to.
+#[derive(Clone, Copy)]
+pub enum LeadsTo {
+    Handler,
+    Table,
 }
 
 /// A route with its options resolved.
@@ -34,6 +63,13 @@ pub struct Route {
     pub options: Options,
 }
 
+impl Route {
+    /// Whether all is known that decides which handlers the route takes.
+    pub fn is_sound(&self) -> bool {
+        self.has_usable_name && !self.pattern.is_flawed && self.options.decide_handlers()
+    }
+}
+
 /// A table below a prefix of this one.
 pub struct Nested {
     pub attrs: Vec<Attribute>,
@@ -41,8 +77,19 @@ pub struct Nested {
     /// Whether the table can have a function of this name.
     pub has_usable_name: bool,
     pub path: LitStr,
+    pub pattern: Pattern,
     pub prefix: Vec<String>,
     pub table: Type,
+    /// Whether the table is the one that the line is in.
+    pub is_of_itself: bool,
+}
+
+impl Nested {
+    /// Whether nothing about the line was reported.
+    pub fn is_sound(&self) -> bool {
+        let is_literal = self.prefix.len() == self.pattern.segments.len();
+        self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_of_itself
+    }
 }
 
 /// Checks a block. There is no table where it has no `struct` to stand for it.
@@ -50,38 +97,88 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     check_said_once(&block, errors);
     let defaults = defaults(&block, errors);
     let item = block.items.into_iter().next();
-    if item.is_none() {
+    if item.is_none() && !block.flaws.item {
         let message = "the table needs a type\nhelp: begin the block with `pub struct Routes;`";
         errors.push_at(proc_macro2::Span::call_site(), message);
     }
-    let mut routes = Vec::new();
-    let mut nested = Vec::new();
-    let mut names = Names::default();
-    let mut unclear = block.unread;
+    let state = match (block.flaws.state, block.states.into_iter().next()) {
+        (Some(error), None) => Some(unread(&error)),
+        (_, Some(state)) => Some(state_that_can_be(state, errors)),
+        (None, None) => None,
+    };
+    let mut lines = Lines {
+        unclear: block.unread,
+        ..Lines::default()
+    };
     for line in block.lines {
+        lines.take(line, &defaults, item.as_ref(), errors);
+    }
+    overlaps::check(&lines.routes, errors);
+    let warnings = warnings(&lines.routes, &defaults);
+    Some(Table {
+        item: item?,
+        state,
+        library: block.crates.into_iter().next(),
+        defaults,
+        routes: lines.routes,
+        nested: lines.nested,
+        warnings,
+        unread: lines.unread,
+        unclear: lines.unclear,
+        has_unread_defaults: block.flaws.defaults,
+        has_mistakes: false,
+    })
+}
+
+/// The lines of a block, sorted by what they lead to.
+#[derive(Default)]
+struct Lines {
+    names: Names,
+    routes: Vec<Route>,
+    nested: Vec<Nested>,
+    unread: Vec<Unread>,
+    unclear: Vec<(Ident, syn::Error)>,
+}
+
+impl Lines {
+    fn take(&mut self, line: Line, defaults: &Options, item: Option<&TableItem>, errors: &Errors) {
         check_attributes(&line, errors);
-        let has_usable_name = names.take(&line, &mut unclear, errors);
+        let has_usable_name = self.names.take(&line, &mut self.unclear, errors);
         let Line {
             attrs,
             name,
             path,
             target,
         } = line;
-        let pattern = Pattern::parse(&path, errors);
+        let (path, pattern) = match path {
+            LinePath::Text(path) => {
+                let pattern = Pattern::parse(&path, errors);
+                (path, pattern)
+            }
+            LinePath::Unread(error) => {
+                self.unclear.push((name.clone(), error));
+                (LitStr::new("/", name.span()), Pattern::unread())
+            }
+        };
+        let leads_to = match &target {
+            Target::Handler { .. } => LeadsTo::Handler,
+            Target::Table { .. } => LeadsTo::Table,
+        };
         match target {
             Target::Handler { handler, options } => {
-                let options = Options::resolve(&options, errors).or(&defaults);
-                check_options(&options, errors);
-                options.check_cross_site_has_reason(&path, errors);
-                routes.push(Route {
-                    attrs,
-                    name,
-                    has_usable_name,
-                    path,
-                    pattern,
-                    handler,
-                    options,
-                });
+                let options = route_options(&options, defaults, &path, errors);
+                if let Some(handler) = handler {
+                    self.routes.push(Route {
+                        attrs,
+                        name,
+                        has_usable_name,
+                        path,
+                        pattern,
+                        handler,
+                        options,
+                    });
+                    return;
+                }
             }
             Target::Table { table, options } => {
                 if let Some(options) = options {
@@ -89,32 +186,47 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
                         help: set them in its own block";
                     errors.push(options, message);
                 }
-                check_not_itself(&table, item.as_ref(), errors);
                 let prefix = literals(&pattern, &path, errors);
-                nested.push(Nested {
-                    attrs,
-                    name,
-                    has_usable_name,
-                    path,
-                    prefix,
-                    table,
-                });
+                if let Some(table) = table {
+                    let is_of_itself = check_not_itself(&table, item, errors);
+                    self.nested.push(Nested {
+                        attrs,
+                        name,
+                        has_usable_name,
+                        path,
+                        pattern,
+                        prefix,
+                        table,
+                        is_of_itself,
+                    });
+                    return;
+                }
             }
         }
+        self.unread.push(Unread {
+            attrs,
+            name,
+            has_usable_name,
+            path,
+            pattern,
+            leads_to,
+        });
     }
-    check_overlaps(&routes, errors);
-    let library = block.crates.into_iter().next();
-    let state = block.states.into_iter().next();
-    let warnings = warnings(&routes, &defaults);
-    Some(Table {
-        item: item?,
-        state,
-        library,
-        routes,
-        nested,
-        warnings,
-        unclear,
-    })
+}
+
+/// The options of a route, with those of `defaults`.
+fn route_options(
+    settings: &[Setting],
+    defaults: &Options,
+    path: &LitStr,
+    errors: &Errors,
+) -> Options {
+    let mut options = Options::resolve(settings, errors).or(defaults);
+    let before = errors.count();
+    check_options(&options, errors);
+    options.are_contradictory |= errors.count() > before;
+    options.check_cross_site_has_reason(path, errors);
+    options
 }
 
 /// The options of `defaults`.
@@ -122,8 +234,10 @@ fn defaults(block: &Block, errors: &Errors) -> Options {
     let Some(defaults) = block.defaults.first() else {
         return Options::default();
     };
-    let options = Options::resolve(&defaults.options, errors);
+    let mut options = Options::resolve(&defaults.options, errors);
+    let before = errors.count();
     check_options(&options, errors);
+    options.are_contradictory = errors.count() > before;
     options
 }
 
@@ -151,6 +265,37 @@ fn check_said_once(block: &Block, errors: &Errors) {
             "`defaults` is there twice\nhelp: join the two blocks",
         );
     }
+}
+
+/// A state is a value of a known size, which borrows from nothing.
+fn state_that_can_be(state: Type, errors: &Errors) -> Type {
+    let message = match &state {
+        Type::TraitObject(_) | Type::Slice(_) => {
+            let written = written(&state);
+            format!(
+                "`{written}` has no known size, so it is no state\nhelp: write `Arc<{written}>`"
+            )
+        }
+        Type::Reference(borrowed) if borrowed.lifetime.is_none() => {
+            let written = written(&borrowed.elem);
+            format!(
+                "a state borrows from nothing\nhelp: write `Arc<{written}>` or `&'static {written}`"
+            )
+        }
+        Type::ImplTrait(_) | Type::Infer(_) | Type::Never(_) => {
+            "a state has one type, by its name\nhelp: write `state: App;`".to_owned()
+        }
+        _ => return state,
+    };
+    let error = syn::Error::new_spanned(state, message);
+    errors.push_syn(error.clone());
+    unread(&error)
+}
+
+/// A type with an error in it that was reported: nothing is said of its uses.
+fn unread(error: &syn::Error) -> Type {
+    let error = error.to_compile_error();
+    syn::parse_quote!([(); #error])
 }
 
 /// Options that contradict each other.
@@ -201,7 +346,7 @@ impl Names {
             errors.push(name, format!("`{text}` is a keyword\nhelp: {hint}"));
             return false;
         }
-        if text == "table" {
+        if name.unraw() == "table" {
             errors.push(
                 name,
                 "`table` is the function that gives the table\nhelp: choose another name",
@@ -210,7 +355,7 @@ impl Names {
         }
         let conditions = conditions(&line.attrs);
         let taken = self.0.iter().any(|(known, known_conditions)| {
-            known == name && !both_conditional(known_conditions, &conditions)
+            known.unraw() == name.unraw() && !both_conditional(known_conditions, &conditions)
         });
         if taken {
             let message =
@@ -238,16 +383,19 @@ fn both_conditional(one: &[String], other: &[String]) -> bool {
     !one.is_empty() && !other.is_empty() && one != other
 }
 
-/// A table inside itself would have no end.
-fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) {
-    let Some(item) = item else { return };
-    let Type::Path(path) = table else { return };
-    if path.path.get_ident() == Some(&item.name) {
+/// A table inside itself would have no end. Gives whether this is one.
+fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) -> bool {
+    let (Some(item), Type::Path(path)) = (item, table) else {
+        return false;
+    };
+    let is_itself = path.path.get_ident() == Some(&item.name);
+    if is_itself {
         errors.push(
             table,
             format!("the table `{}` cannot be nested in itself", item.name),
         );
     }
+    is_itself
 }
 
 /// The prefix of a nested table is literal: its parameters would reach no handler.
@@ -268,45 +416,4 @@ fn literals(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
         }
     }
     literals
-}
-
-/// No path may lead to two routes unless one of them is the more specific one.
-fn check_overlaps(routes: &[Route], errors: &Errors) {
-    let conditions: Vec<_> = routes
-        .iter()
-        .map(|route| conditions(&route.attrs))
-        .collect();
-    for (at, later) in routes.iter().enumerate() {
-        let overlap = routes[..at]
-            .iter()
-            .zip(&conditions)
-            .find_map(|(earlier, condition)| {
-                let flawed = earlier.pattern.is_flawed || later.pattern.is_flawed;
-                if flawed || both_conditional(condition, &conditions[at]) {
-                    return None;
-                }
-                Some((earlier, ambiguous_path(&earlier.pattern, &later.pattern)?))
-            });
-        if let Some((earlier, path)) = overlap {
-            errors.push(
-                &later.path,
-                format!(
-                    "`{}` and `{}`{} overlap: both match \"{path}\", and neither is more \
-                     specific\n\
-                     help: tell them apart by a literal, or remove one",
-                    later.name,
-                    earlier.name,
-                    line_of(&earlier.path),
-                ),
-            );
-        }
-    }
-}
-
-/// ` (line 7)`, where that is known.
-fn line_of(path: &LitStr) -> String {
-    match path.span().start().line {
-        0 => String::new(),
-        line => format!(" (line {line})"),
-    }
 }

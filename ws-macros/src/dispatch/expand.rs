@@ -6,12 +6,12 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Path, Visibility};
 
+mod constants;
 mod kinds;
 mod nested;
 mod options;
 
 use self::kinds::Kinds;
-pub use self::nested::empty_outline;
 use self::nested::nested;
 use self::options::options;
 use super::check::{Nested, Route, Table};
@@ -43,7 +43,7 @@ pub fn table(table: &Table) -> TokenStream {
     let params: TokenStream = table
         .routes
         .iter()
-        .filter_map(|route| checks_of_params(route, &core))
+        .filter_map(|route| checks_of_params(route, table, &core))
         .collect();
     let import = (!params.is_empty()).then(|| {
         quote! {
@@ -58,6 +58,11 @@ pub fn table(table: &Table) -> TokenStream {
     let constants = types.constants(&core);
     let matcher = matcher(table, &types, &core);
     let functions = functions(table, &types, &core);
+    let constants_of_options = constants::constants(table, &core);
+    let state = table.state.as_ref().map(|state| {
+        let check = quote_spanned!(state.span()=> #core::route::is_state::<#state>);
+        quote!(const _: () = #check();)
+    });
     quote! {
         #item
         #[allow(
@@ -76,13 +81,15 @@ pub fn table(table: &Table) -> TokenStream {
             #functions
             #nested
             #params
+            #constants_of_options
+            #state
         };
         #(#warnings)*
     }
 }
 
 /// `pub struct Routes;`
-pub fn item(table: &Table) -> TokenStream {
+fn item(table: &Table) -> TokenStream {
     let item = &table.item;
     let (attrs, vis, keyword, name) = (&item.attrs, &item.vis, &item.keyword, &item.name);
     quote_spanned!(name.span()=> #(#attrs)* #[allow(dead_code)] #vis #keyword #name;)
@@ -121,7 +128,7 @@ fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream 
     let path = route.path.value();
     let params = route.pattern.segments.iter().filter_map(Segment::param);
     let params = params.map(|param| param.unraw().to_string());
-    let options = options(&route.options, core);
+    let options = options(&route.options, &route.name, core);
     let segments = route.pattern.segments.iter().map(|segment| match segment {
         Segment::Literal(text) => quote!(#core::route::Segment::Literal(#text)),
         Segment::Typed { written, .. } => quote!(#core::route::Segment::Typed(#written)),
@@ -182,7 +189,7 @@ fn entry(
 
 /// What is said of parameters that the handler leaves unread: a warning where these are all,
 /// an error where it takes others by name. A `start` function may read them.
-fn checks_of_params(route: &Route, core: &TokenStream) -> Option<TokenStream> {
+fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<TokenStream> {
     let mut named = route.pattern.params().filter_map(Segment::param);
     if route.options.start().is_some() || named.all(|name| name.to_string().starts_with('_')) {
         return None;
@@ -191,10 +198,12 @@ fn checks_of_params(route: &Route, core: &TokenStream) -> Option<TokenStream> {
     let are_read = Ident::new("are_read", route.path.span());
     let entry = entry_name(route);
     let missing = fault(&quote!(#entry.missing_field()), route.path.span());
+    let warning = (!table.has_mistakes)
+        .then(|| quote!(let _ = <#core::extract::ParamsOf<#handler>>::#are_read;));
     Some(quote! {
         #(#attrs)*
         const _: () = {
-            let _ = <#core::extract::ParamsOf<#handler>>::#are_read;
+            #warning
             #missing
         };
     })
@@ -282,7 +291,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
 }
 
 /// The state that the table names, or that of a table that names none.
-pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
+fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
     let default = || quote!(#core::extract::NoState);
     table
         .state
@@ -304,7 +313,7 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
 /// `fn room(id: u64) -> RouteUrl`
 fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let name = &route.name;
-    let attrs = url_attributes(&route.attrs, &url_summary(route));
+    let attrs = url_attributes(&route.attrs, &url_summary(&route.path.value()));
     let arguments = route.pattern.params();
     let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
     let values = route.pattern.params().map(|segment| {
@@ -325,8 +334,8 @@ fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStre
 }
 
 /// The documentation of a route's function.
-pub fn url_summary(route: &Route) -> String {
-    format!("The URL of `{}`.", route.path.value())
+pub fn url_summary(path: &str) -> String {
+    format!("The URL of `{path}`.")
 }
 
 /// `id: u64`, or `name: impl AsRef<str>`
@@ -341,7 +350,7 @@ pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
 /// `fn admin(url: RouteUrl) -> RouteUrl`
 fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStream {
     let (name, prefix) = (&nested.name, &nested.prefix);
-    let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
+    let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
         #attrs
         #vis fn #name(__url: #core::route::RouteUrl) -> #core::route::RouteUrl {
@@ -351,9 +360,6 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
 }
 
 /// The documentation of a nested table's function.
-pub fn nested_summary(nested: &Nested) -> String {
-    format!(
-        "A URL of the table below `{}`, seen from outside.",
-        nested.path.value()
-    )
+pub fn nested_summary(path: &str) -> String {
+    format!("A URL of the table below `{path}`, seen from outside.")
 }

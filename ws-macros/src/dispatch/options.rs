@@ -1,5 +1,6 @@
 //! The options of a route: which there are, and what their values mean.
 
+mod constant;
 mod lists;
 mod rules;
 
@@ -10,6 +11,7 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Ident, Path};
 
+pub use self::constant::Constant;
 use self::lists::{origins, protocols};
 use super::ast::Setting;
 use super::value::{Number, Value, ValueKind, unit_of_time};
@@ -17,7 +19,7 @@ use crate::errors::Errors;
 
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
     Size,
     /// A count above zero.
     Count,
@@ -66,10 +68,10 @@ const OPTIONS: &[(&str, Kind)] = &[
 ];
 
 /// Sizes and counts end here, so that they fit a `usize` of every target.
-const MOST: u64 = u32::MAX as u64;
+pub const MOST: u64 = u32::MAX as u64;
 
 /// Times end here: longer ones are slips, and sums of times must not overflow.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
+pub const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// What an option's value means.
 #[derive(Clone)]
@@ -88,6 +90,8 @@ pub enum Meaning {
     Protocols(Vec<String>),
     Start(Path),
     AttachPage,
+    /// A value that only the compiler knows.
+    Constant(Constant),
 }
 
 /// Which origins may connect.
@@ -121,6 +125,8 @@ pub struct Options {
     pub choices: BTreeMap<&'static str, Choice>,
     /// Options that are there, with values that mean nothing.
     flawed: Vec<&'static str>,
+    /// Whether it was reported that options contradict each other.
+    pub are_contradictory: bool,
 }
 
 impl Options {
@@ -139,9 +145,14 @@ impl Options {
             }
             seen.push(name);
             let Some((known, kind)) = OPTIONS.iter().find(|(known, _)| name == known) else {
+                options.flawed.extend(nearest(&name.to_string(), names()));
                 errors.push(name, unknown_option(&name.to_string()));
                 continue;
             };
+            if matches!(setting.value.kind, ValueKind::Unread) {
+                options.flawed.push(known);
+                continue;
+            }
             match kind.read(known, &setting.value, errors) {
                 Ok(meaning) => {
                     let written = Some(setting.value.tokens.clone());
@@ -165,7 +176,19 @@ impl Options {
             };
             self.choices.entry(name).or_insert_with(inherited);
         }
+        self.are_contradictory |= defaults.are_contradictory;
+        for name in &defaults.flawed {
+            if !self.choices.contains_key(name) {
+                self.flawed.push(name);
+            }
+        }
         self
+    }
+
+    /// Whether those options are known that decide which handlers a route takes.
+    pub fn decide_handlers(&self) -> bool {
+        const DECIDE: [&str; 4] = ["require_session", "require_page", "attach", "start"];
+        !self.are_contradictory && !self.flawed.iter().any(|name| DECIDE.contains(name))
     }
 
     /// Whether an option is there, be its value right or not.
@@ -220,8 +243,12 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     (likeness(best) > 0.8).then_some(best)
 }
 
+/// The names of all options.
+fn names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|(known, _)| *known)
+}
+
 fn unknown_option(name: &str) -> String {
-    let names = || OPTIONS.iter().map(|(known, _)| *known);
     if let Some(known) = nearest(name, names()) {
         return format!("unknown option `{name}`\nhelp: did you mean `{known}`?");
     }
@@ -229,8 +256,8 @@ fn unknown_option(name: &str) -> String {
     format!("unknown option `{name}`\nhelp: the options are `{list}`")
 }
 
-/// A word that can name a function: a keyword cannot.
-fn name_of_function(word: &Ident) -> Option<Path> {
+/// A word that can name a function or a constant: a keyword cannot.
+fn name_of_item(word: &Ident) -> Option<Path> {
     syn::parse2::<Ident>(word.into_token_stream())
         .ok()
         .map(Path::from)
@@ -288,11 +315,20 @@ impl Kind {
                 Ok(Meaning::Reason)
             }
             (Self::Start, ValueKind::Path(path)) => Ok(Meaning::Start(path.clone())),
-            (Self::Start, ValueKind::Word(word)) => name_of_function(word)
+            (Self::Start, ValueKind::Word(word)) => name_of_item(word)
                 .map(Meaning::Start)
                 .ok_or_else(|| self.takes(name)),
             (Self::Attach, _) if word("page") => Ok(Meaning::AttachPage),
-            _ => Err(self.takes(name)),
+            (_, kind) => match Constant::named_by(kind) {
+                Some(path) if self.may_be_constant() => {
+                    Ok(Meaning::Constant(Constant { kind: self, path }))
+                }
+                Some(_) => Err(format!(
+                    "{}\nhelp: write it out: the table is read before constants have values",
+                    self.takes(name)
+                )),
+                None => Err(self.takes(name)),
+            },
         }
     }
 

@@ -2,14 +2,24 @@
 
 use super::pattern::{Pattern, Segment};
 
-/// A path that both patterns match, if neither of them is the more specific one.
+/// Why two patterns of a table do not go together.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Overlap {
+    /// Both match this path.
+    Path(String),
+    /// These two types are in one place, and no text is known that both read.
+    Types(String, String),
+}
+
+/// What two patterns have in common, if neither of them is the more specific one.
 ///
 /// Two patterns are compared segment by segment: a literal is more specific than a typed
 /// parameter, that than text, that than a wildcard. Of different types in one place neither
 /// is more specific, because nothing says which of them reads more; so at no segment does
 /// the matcher have to choose between two types for one path.
-pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
+pub fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
     let mut path = String::new();
+    let mut types = None;
     let mut more_specific = (false, false);
     let longest = first.segments.len().max(second.segments.len());
     for at in 0..longest {
@@ -35,6 +45,7 @@ pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
             return None;
         };
         path.push('/');
+        types = types.or_else(|| types_without_a_text(one, other));
         path.push_str(&common(one, other)?);
         let incomparable = differ_in_type(one, other);
         more_specific.0 |= incomparable || one.weight() > other.weight();
@@ -46,7 +57,37 @@ pub fn ambiguous_path(first: &Pattern, second: &Pattern) -> Option<String> {
     } else {
         path
     };
-    (!decided).then_some(path)
+    (!decided).then(|| types.unwrap_or(Overlap::Path(path)))
+}
+
+/// Two different types of which no text is known that both read.
+fn types_without_a_text(one: &Segment, other: &Segment) -> Option<Overlap> {
+    let (
+        Segment::Typed { written: first, .. },
+        Segment::Typed {
+            written: second, ..
+        },
+    ) = (one, other)
+    else {
+        return None;
+    };
+    (first != second && common_text(first, second).is_none())
+        .then(|| Overlap::Types(parameter(one), parameter(other)))
+}
+
+/// A parameter as it is written in a path.
+fn parameter(segment: &Segment) -> String {
+    match segment {
+        Segment::Typed { name, written, .. } => format!("{{{name}: {written}}}"),
+        _ => String::new(),
+    }
+}
+
+/// A text that two types of the standard library read.
+fn common_text(one: &str, other: &str) -> Option<&'static str> {
+    let (first, second) = (sample(one)?, sample(other)?);
+    let both = |text: &&str| may_read(one, text) && may_read(other, text);
+    [first, second].into_iter().find(both)
 }
 
 /// Types are compared as they are written.
@@ -69,9 +110,7 @@ fn common(one: &Segment, other: &Segment) -> Option<String> {
         }
         (Segment::Literal(text), _) | (_, Segment::Literal(text)) => Some(text.clone()),
         (Segment::Typed { written, name, .. }, Segment::Typed { written: other, .. }) => {
-            let text =
-                sample(written).filter(|text| sample(other).is_some() && may_read(other, text));
-            Some(text.map_or_else(|| format!("{{{name}}}"), str::to_owned))
+            Some(common_text(written, other).map_or_else(|| format!("{{{name}}}"), str::to_owned))
         }
         (typed @ Segment::Typed { .. }, _) | (_, typed) => example(typed),
     }

@@ -4,6 +4,8 @@
 //! that is wrong. What can be read in spite of a mistake is read: the functions that the
 //! table's stubs offer then have the right arguments.
 
+mod foreign;
+
 use std::cell::Cell;
 
 use proc_macro2::Span;
@@ -67,6 +69,14 @@ impl Pattern {
         pattern
     }
 
+    /// The pattern of a path that could not be read, which was reported.
+    pub fn unread() -> Self {
+        Self {
+            segments: Vec::new(),
+            is_flawed: true,
+        }
+    }
+
     /// Reads a path and reports what is wrong with it.
     pub fn parse(path: &LitStr, errors: &Errors) -> Self {
         let text = path.value();
@@ -74,6 +84,13 @@ impl Pattern {
         let report = |message: String| {
             is_flawed.set(true);
             errors.push(path, message);
+        };
+        let text = match foreign::rewrite(&text) {
+            Some(rewritten) => {
+                report(rewritten.message());
+                rewritten.path
+            }
+            None => text,
         };
         check_slashes(&text, &report);
         let mut segments = Vec::new();
@@ -134,6 +151,15 @@ impl Pattern {
             ));
         }
     }
+}
+
+/// How many parameters a path with mistakes seems to have.
+pub fn params_meant(path: &str) -> usize {
+    let rewritten = foreign::rewrite(path).map(|rewritten| rewritten.path);
+    let path = rewritten.as_deref().unwrap_or(path);
+    path.split('/')
+        .map(|segment| segment.matches('{').count())
+        .sum()
 }
 
 /// A path begins with a slash; doubled and trailing slashes would mean nothing.
@@ -220,20 +246,11 @@ fn is_balanced(text: &str) -> bool {
 }
 
 /// A literal is written as it stands in a URL, and must not need an escape there
-/// (RFC 3986, section 3.3). What other routers write for parameters is recognised.
+/// (RFC 3986, section 3.3).
 fn check_literal(text: &str, report: &impl Fn(String)) {
     if matches!(text, "." | "..") {
         report(format!(
             "a `{text}` segment is resolved by clients and never arrives\nhelp: leave it out"
-        ));
-    } else if let Some(name) = text.strip_prefix(':') {
-        report(format!(
-            "`{text}` would be taken as it stands\nhelp: a parameter is written `{{{name}}}`"
-        ));
-    } else if let Some(name) = text.strip_prefix('*') {
-        let name = if name.is_empty() { "rest" } else { name };
-        report(format!(
-            "`{text}` would be taken as it stands\nhelp: a wildcard is written `{{*{name}}}`"
         ));
     } else if text.contains('}') {
         report(format!("`{text}` has a `}}` without a `{{`"));
@@ -392,8 +409,8 @@ mod tests {
             ("/caf\u{e9}", "`\u{e9}` in `caf\u{e9}`"),
             ("/a%20b", "`%` in `a%20b`"),
             ("/../b", "`..` segment"),
-            ("/:id", "written `{id}`"),
-            ("/*", "written `{*rest}`"),
+            ("/:id", "another router: `:id`"),
+            ("/*", "another router: `*`"),
             ("/a}", "`a}` has a `}`"),
             ("/{id: &str}", "`&str` in `{id: &str}` is no type"),
             ("/{id:}", "is no type"),

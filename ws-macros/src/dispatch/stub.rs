@@ -1,111 +1,179 @@
-//! What is written after a mistake: the table's type with functions of the right
-//! signatures, so that no use of the table is reported as well.
+//! What is written after a mistake: the table of all lines without one, so that the compiler
+//! checks them in the same run, and for the others functions of the right signatures, so that no
+//! use of the table is reported as well.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::Ident;
+use syn::ext::IdentExt;
+use syn::{Attribute, Ident, LitStr, Visibility};
 
-use super::check::{Route, Table};
+use super::check::{LeadsTo, Nested, Route, Table, Unread};
 use super::expand::{
-    argument, attributes, core, empty_outline, item, nested_summary, state_type, url_attributes,
-    url_summary,
+    self, argument, attributes, core, nested_summary, url_attributes, url_summary,
 };
+use super::pattern::{Pattern, params_meant};
 
-/// The table's type, its `table()`, and the functions of all lines that could be read.
-pub fn table(table: &Table) -> TokenStream {
-    let (item, core) = (item(table), core(table));
+/// The table of the sound lines, and the functions of all others that could be read.
+pub fn table(mut table: Table) -> TokenStream {
+    let core = core(&table);
+    let rest = Rest::taken_from(&mut table);
+    table.warnings.clear();
+    table.has_mistakes = true;
+    let sound = expand::table(&table);
     let (name, vis) = (&table.item.name, &table.item.vis);
-    let state = state_type(table, &core);
-    let handlers = table.routes.iter().map(|route| {
-        let (cfg, handler) = (attributes(&route.attrs, &["cfg"]), &route.handler);
-        quote!(#(#cfg)* let _: ::core::marker::PhantomData<#handler>;)
-    });
-    let routes = table
-        .routes
-        .iter()
-        .filter(|route| route.has_usable_name && !is_unclear(table, &route.name))
-        .map(|route| {
-            let attrs = url_attributes(&route.attrs, &url_summary(route));
-            let name = &route.name;
-            let arguments = arguments(route);
-            quote! {
-                #attrs
-                #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl { ::core::unreachable!() }
-            }
-        });
-    let nested = table
-        .nested
-        .iter()
-        .filter(|nested| nested.has_usable_name && !is_unclear(table, &nested.name))
-        .map(|nested| {
-            let attrs = url_attributes(&nested.attrs, &nested_summary(nested));
-            let name = &nested.name;
-            quote! {
-                #attrs
-                #vis fn #name(_: #core::route::RouteUrl) -> #core::route::RouteUrl {
-                    ::core::unreachable!()
-                }
-            }
-        });
-    let unclear = unclear(table);
-    let outline = empty_outline(table, &core);
+    let handlers = rest.routes.iter().map(handler);
+    let functions = rest.functions();
+    let functions = functions.map(|function| function.expand(vis, &core));
+    let unclear = rest.unclear(vis);
     quote! {
-        #item
-        #outline
-        #[allow(
-            dead_code, non_upper_case_globals, private_bounds, private_interfaces,
-            non_local_definitions,
-        )]
+        #sound
+        #[allow(dead_code, private_bounds, private_interfaces, unused_qualifications)]
+        const _: () = { #(#handlers)* };
+        #[allow(dead_code, non_upper_case_globals, private_interfaces, non_local_definitions)]
         impl #name {
-            /// The routing table.
-            #vis fn table() -> #core::route::Table<#state> {
-                #(#handlers)*
-                ::core::unreachable!()
-            }
-            #(#routes)*
-            #(#nested)*
+            #(#functions)*
             #(#unclear)*
         }
     }
 }
 
-fn is_unclear(table: &Table, name: &Ident) -> bool {
-    table.unclear.iter().any(|(unclear, _)| unclear == name)
+/// Of a route with a mistake it is only checked that its handler is a type.
+fn handler(route: &Route) -> TokenStream {
+    let (cfg, handler) = (attributes(&route.attrs, &["cfg"]), &route.handler);
+    quote!(#(#cfg)* const _: ::core::marker::PhantomData<#handler> = ::core::marker::PhantomData;)
 }
 
-/// What stands for functions of unknown arguments: constants whose type has the error in it that
-/// was reported. The compiler says it once, and nothing of what is done with such a type.
-fn unclear(table: &Table) -> impl Iterator<Item = TokenStream> {
-    let vis = &table.item.vis;
-    let firsts = table.unclear.iter().enumerate().filter(|(at, (name, _))| {
-        let is_first = table.unclear[..*at].iter().all(|(known, _)| known != name);
-        is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
-    });
-    firsts.map(move |(_, (name, error))| {
-        let error = error.to_compile_error();
-        quote!(#vis const #name: [(); #error] = ::core::unreachable!();)
-    })
+/// The lines of a table that have mistakes.
+struct Rest {
+    routes: Vec<Route>,
+    nested: Vec<Nested>,
+    unread: Vec<Unread>,
+    /// Names of which it is not known what functions they mean, and what was reported there.
+    unclear: Vec<(Ident, syn::Error)>,
 }
 
-/// The arguments of a route's function. Of a flawed path not all parameters were understood:
-/// where one seems to be meant, anything is taken.
-fn arguments(route: &Route) -> Vec<TokenStream> {
-    let name = |place: usize| format_ident!("_value{place}");
-    if !route.pattern.is_flawed {
-        let params = route.pattern.params().enumerate();
-        return params
-            .map(|(place, segment)| argument(&name(place), segment))
-            .collect();
+impl Rest {
+    /// Leaves the sound lines in the table.
+    fn taken_from(table: &mut Table) -> Self {
+        let mut rest = Self {
+            routes: Vec::new(),
+            nested: Vec::new(),
+            unread: std::mem::take(&mut table.unread),
+            unclear: std::mem::take(&mut table.unclear),
+        };
+        let knows_defaults = !table.has_unread_defaults;
+        let is_sound =
+            |route: &Route| knows_defaults && route.is_sound() && !rest.is_unclear(&route.name);
+        let (sound, routes) = std::mem::take(&mut table.routes)
+            .into_iter()
+            .partition(is_sound);
+        let (sound_nested, nested) = std::mem::take(&mut table.nested)
+            .into_iter()
+            .partition(|nested: &Nested| nested.is_sound() && !rest.is_unclear(&nested.name));
+        (table.routes, table.nested) = (sound, sound_nested);
+        (rest.routes, rest.nested) = (routes, nested);
+        rest
     }
-    let meant = |segment: &str| match segment.matches('{').count() {
-        0 => usize::from(segment.starts_with([':', '*'])),
-        braces => braces,
-    };
-    let count = route.path.value().split('/').map(meant).sum();
-    (0..count)
-        .map(|place| {
-            let name = name(place);
-            quote!(#name: impl ::core::marker::Sized)
+
+    fn is_unclear(&self, name: &Ident) -> bool {
+        let mut names = self.unclear.iter().map(|(unclear, _)| unclear);
+        names.any(|unclear| unclear.unraw() == name.unraw())
+    }
+
+    /// The functions of all lines that can have one.
+    fn functions(&self) -> impl Iterator<Item = Function<'_>> {
+        let routes = self.routes.iter().map(|route| {
+            let function = Function {
+                attrs: &route.attrs,
+                name: &route.name,
+                path: &route.path,
+                pattern: &route.pattern,
+                leads_to: LeadsTo::Handler,
+            };
+            (route.has_usable_name, function)
+        });
+        let nested = self.nested.iter().map(|nested| {
+            let function = Function {
+                attrs: &nested.attrs,
+                name: &nested.name,
+                path: &nested.path,
+                pattern: &nested.pattern,
+                leads_to: LeadsTo::Table,
+            };
+            (nested.has_usable_name, function)
+        });
+        let unread = self.unread.iter().map(|line| {
+            let function = Function {
+                attrs: &line.attrs,
+                name: &line.name,
+                path: &line.path,
+                pattern: &line.pattern,
+                leads_to: line.leads_to,
+            };
+            (line.has_usable_name, function)
+        });
+        let all = routes.chain(nested).chain(unread);
+        all.filter(|(is_usable, function)| *is_usable && !self.is_unclear(function.name))
+            .map(|(_, function)| function)
+    }
+
+    /// What stands for functions of unknown arguments: constants whose type has the error in it
+    /// that was reported. The compiler says it once, and nothing of what is done with such a type.
+    fn unclear(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
+        let firsts = self.unclear.iter().enumerate().filter(|(at, (name, _))| {
+            let mut known = self.unclear[..*at].iter().map(|(known, _)| known.unraw());
+            let is_first = known.all(|known| known != name.unraw());
+            is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
+        });
+        firsts.map(move |(_, (name, error))| {
+            let error = error.to_compile_error();
+            quote!(#vis const #name: [(); #error] = ::core::unreachable!();)
         })
-        .collect()
+    }
+}
+
+/// A function for URLs.
+struct Function<'t> {
+    attrs: &'t [Attribute],
+    name: &'t Ident,
+    path: &'t LitStr,
+    pattern: &'t Pattern,
+    leads_to: LeadsTo,
+}
+
+impl Function<'_> {
+    fn expand(&self, vis: &Visibility, core: &TokenStream) -> TokenStream {
+        let (name, path) = (self.name, self.path.value());
+        let (summary, arguments) = match self.leads_to {
+            LeadsTo::Handler => (url_summary(&path), self.arguments()),
+            LeadsTo::Table => (
+                nested_summary(&path),
+                vec![quote!(_: #core::route::RouteUrl)],
+            ),
+        };
+        let attrs = url_attributes(self.attrs, &summary);
+        quote! {
+            #attrs
+            #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl { ::core::unreachable!() }
+        }
+    }
+
+    /// The arguments of a route's function. Of a flawed path not all parameters were understood:
+    /// where one seems to be meant, anything is taken.
+    fn arguments(&self) -> Vec<TokenStream> {
+        let name = |place: usize| format_ident!("_value{place}");
+        if !self.pattern.is_flawed {
+            let params = self.pattern.params().enumerate();
+            return params
+                .map(|(place, segment)| argument(&name(place), segment))
+                .collect();
+        }
+        let count = params_meant(&self.path.value());
+        (0..count)
+            .map(|place| {
+                let name = name(place);
+                quote!(#name: impl ::core::marker::Sized)
+            })
+            .collect()
+    }
 }

@@ -36,6 +36,8 @@ pub enum ValueKind {
     PerUnit(Number, String),
     /// Anything else.
     Other,
+    /// What could not be read, and was reported.
+    Unread,
 }
 
 /// A decimal number and its unit, which is empty where there is none.
@@ -48,6 +50,14 @@ pub struct Number {
 }
 
 impl Value {
+    /// The value of an option in which a mistake was reported.
+    pub fn unread(tokens: TokenStream) -> Self {
+        Self {
+            tokens,
+            kind: ValueKind::Unread,
+        }
+    }
+
     /// Reads one value; a value of no known form is kept for the message about it.
     pub fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut tokens = TokenStream::new();
@@ -70,8 +80,15 @@ impl Value {
         } else {
             ValueKind::Other
         };
+        // With something behind it, it is an expression.
+        let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
+        let kind = if ends || input.peek(Ident::peek_any) {
+            kind
+        } else {
+            ValueKind::Other
+        };
         if matches!(kind, ValueKind::Other) {
-            while !input.is_empty() && !input.peek(Token![,]) {
+            while !input.is_empty() && !input.peek(Token![,]) && !input.peek(Token![;]) {
                 input.parse::<TokenTree>()?.to_tokens(&mut tokens);
             }
         }
@@ -79,7 +96,7 @@ impl Value {
     }
 }
 
-/// A word, or a path of several; neither where it is called.
+/// A word, or a path of several; neither if it is part of an expression.
 fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
     let kind = if input.peek(Token![::]) || input.peek2(Token![::]) {
         let path: Path = input.parse()?;
@@ -90,8 +107,13 @@ fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<Valu
         word.to_tokens(tokens);
         ValueKind::Word(word)
     };
-    let is_called = input.peek(token::Paren);
-    Ok(if is_called { ValueKind::Other } else { kind })
+    // A word with a colon is the next option, with no comma before it.
+    let is_expression = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
+    Ok(if is_expression {
+        ValueKind::Other
+    } else {
+        kind
+    })
 }
 
 /// What follows a number: a unit, or `/` and a unit.

@@ -152,8 +152,8 @@ fn placed(tokens: TokenStream, place: Span) -> TokenStream {
 
 /// One `compile_error!` of an expansion.
 #[derive(Debug, PartialEq)]
-struct Mistake {
-    message: String,
+pub struct Mistake {
+    pub message: String,
     /// The text that it blames, and where that stands.
     place: Option<(String, std::ops::Range<usize>)>,
 }
@@ -167,7 +167,7 @@ fn is_type_of_an_error(group: &Group) -> bool {
 }
 
 /// Every `compile_error!`, wherever it stands.
-fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
+pub fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
     let mut found = Vec::new();
     let mut tokens = expansion.into_iter().peekable();
     let mut place = None;

@@ -60,20 +60,23 @@ fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStrea
     }
 }
 
-/// Where the table may stand.
+/// Where the table may stand: behind `use`, and nowhere as a handler.
 fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let (item, state) = (&table.item.name, state_type(table, core));
     quote! {
-        impl<__S> #core::route::conflict::Nested<__S> for #item
-        where
-            #state: #core::extract::FromRef<__S>
-                + ::core::marker::Send + ::core::marker::Sync + 'static,
-        {
+        impl<SomeRoute: #core::route::conflict::TakesTable<#item>> #core::handler::Handler<SomeRoute> for #item {
+            async fn init(
+                _: &#core::extract::Opening<Self>,
+            ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                ::core::unreachable!()
+            }
+        }
+        impl<__S: #core::route::GivesState<#state>> #core::route::conflict::Nested<__S> for #item {
             fn nest_in(
                 __outer: #core::route::Table<__S>,
                 __prefix: &'static [&'static ::core::primitive::str],
             ) -> #core::route::Table<__S> {
-                __outer.nest(__prefix, <#item>::table())
+                __S::nest(__outer, __prefix, <#item>::table())
             }
         }
     }
@@ -99,21 +102,5 @@ fn check(nested: &Nested) -> TokenStream {
     quote! {
         #(#attrs)*
         const _: () = #report;
-    }
-}
-
-/// The outline of a table with mistakes: there is nothing that could contradict others.
-pub fn empty_outline(table: &Table, core: &TokenStream) -> TokenStream {
-    let item = &table.item.name;
-    let nests = nests(table, core);
-    quote! {
-        #[allow(private_bounds, non_local_definitions)]
-        const _: () = {
-            #nests
-            impl #core::route::conflict::Dispatch for #item {
-                const OUTLINE: &'static #core::route::conflict::Outline =
-                    &#core::route::conflict::Outline { routes: &[], nested: &[] };
-            }
-        };
     }
 }

@@ -3,10 +3,11 @@
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
-use crate::dispatch::options::{Choice, Meaning, Options, Origins};
+use super::constants;
+use crate::dispatch::options::{Choice, Kind, Meaning, Options, Origins};
 
 /// `RouteOptions { … }`; what the table leaves open is not written.
-pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
+pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
     const OF_ROUTE: [&str; 8] = [
         "require_session",
         "require_page",
@@ -24,8 +25,11 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
         .choices
         .iter()
         .partition(|(name, _)| OF_ROUTE.contains(name));
-    let field = |(name, choice): &(&&'static str, &Choice)| {
-        let value = meaning(&choice.meaning, core);
+    let field = |(option, choice): &(&&'static str, &Choice)| {
+        let value = match &choice.meaning {
+            Meaning::Constant(constant) => of_constant(constant.kind, option, choice, route),
+            other => meaning(other, core),
+        };
         // Of these it is only said that they are there: the rest stands in the route's entry.
         match &choice.meaning {
             Meaning::Start(_) => return quote!(start: #value,),
@@ -33,7 +37,7 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
             Meaning::Reason => return TokenStream::new(),
             _ => {}
         }
-        let name = Ident::new(name, Span::call_site());
+        let name = Ident::new(option, Span::call_site());
         quote!(#name: ::core::option::Option::Some(#value),)
     };
     let own = own.iter().map(field);
@@ -47,6 +51,15 @@ pub fn options(options: &Options, core: &TokenStream) -> TokenStream {
         }
     });
     quote!(#core::route::RouteOptions { #(#own)* #limits ..#core::route::RouteOptions::NONE })
+}
+
+/// The constant of the expansion that an option has as its value.
+fn of_constant(kind: Kind, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
+    let name = constants::name(option, choice, Some(route));
+    match kind {
+        Kind::TimeOrOff | Kind::Rate => quote!(::core::option::Option::Some(#name)),
+        _ => name.into_token_stream(),
+    }
 }
 
 fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
@@ -73,6 +86,8 @@ fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
         Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
         Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
         Meaning::Protocols(list) => quote!(&[#(#list),*]),
-        Meaning::Start(_) | Meaning::AttachPage | Meaning::Reason => quote!(true),
+        Meaning::Start(_) | Meaning::AttachPage | Meaning::Reason | Meaning::Constant(_) => {
+            quote!(true)
+        }
     }
 }

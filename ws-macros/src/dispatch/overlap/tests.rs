@@ -5,10 +5,13 @@ use super::*;
 
 fn both_match(first: &str, second: &str) -> Option<String> {
     let (one, other) = (Pattern::of(first), Pattern::of(second));
-    let found = ambiguous_path(&one, &other);
-    let other_way = ambiguous_path(&other, &one);
+    let found = overlap(&one, &other);
+    let other_way = overlap(&other, &one);
     assert_eq!(found.is_some(), other_way.is_some(), "{first} and {second}");
-    found
+    found.map(|overlap| match overlap {
+        Overlap::Path(path) => path,
+        Overlap::Types(one, other) => format!("{one} and {other}"),
+    })
 }
 
 #[test]
@@ -34,11 +37,15 @@ fn different_types_in_one_place_overlap() {
     assert_eq!(both_match("/{a: u64}", "/{b: i32}").as_deref(), Some("/7"));
     assert_eq!(
         both_match("/{id: u64}", "/{slug: Slug}").as_deref(),
-        Some("/{id}")
+        Some("{id: u64} and {slug: Slug}")
     );
     assert_eq!(
         both_match("/{a: u64}", "/{b: bool}").as_deref(),
-        Some("/{a}")
+        Some("{a: u64} and {b: bool}")
+    );
+    assert_eq!(
+        both_match("/{a: bool}", "/{b: char}").as_deref(),
+        Some("{a: bool} and {b: char}")
     );
     let nested = both_match("/{a: i64}/{b}", "/{c: u64}/x");
     assert_eq!(nested.as_deref(), Some("/7/x"));
@@ -142,7 +149,7 @@ proptest! {
         let both = |path: &[&str]| matches(&one.segments, path) && matches(&other.segments, path);
         let meet = paths().into_iter().find(|path| both(path));
         match both_match(&first, &second) {
-            // Two types that read no text in common are taken to overlap, and one is shown.
+            // Two types that read no text in common are taken to overlap, and are shown.
             Some(witness) if witness.contains('{') => {}
             Some(witness) => {
                 let path: Vec<_> = witness.split('/').filter(|text| !text.is_empty()).collect();

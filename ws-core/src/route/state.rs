@@ -1,0 +1,37 @@
+//! What a table asks of its state, with texts of its own for what a state cannot be.
+
+use super::Table;
+use crate::extract::FromRef;
+
+/// A type that can be the state of a table: connections on all threads share it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the state of a table: connections on all threads share it",
+    label = "not `Send + Sync + 'static`",
+    note = "keep parts that are not in something that is: `Arc<T>` instead of `Rc<T>`, `Mutex<T>` \
+            instead of `RefCell<T>`"
+)]
+pub trait TableState {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Send + Sync + 'static> TableState for S {}
+
+/// Asks of the state of a table that it can be one. `dispatch!` writes it once, at the type.
+pub const fn is_state<S: TableState>() {}
+
+/// A state that a nested table can take its own state `T` from.
+#[diagnostic::on_unimplemented(
+    message = "the nested table needs the state `{T}`, which this table cannot give",
+    label = "this table has no such state",
+    note = "give this table `state: {T};`, or a state that has a `{T}` as a part and derives `FromRef`"
+)]
+pub trait GivesState<T>: Sized {
+    /// Adds a table over the part to one over the whole.
+    fn nest(outer: Table<Self>, prefix: &'static [&'static str], inner: Table<T>) -> Table<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S, T: FromRef<S> + Send + Sync + 'static> GivesState<T> for S {
+    fn nest(outer: Table<S>, prefix: &'static [&'static str], inner: Table<T>) -> Table<S> {
+        outer.nest(prefix, inner)
+    }
+}

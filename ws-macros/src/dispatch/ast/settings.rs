@@ -1,0 +1,161 @@
+//! The options of a line, or of `defaults`: `{ name: value, … }`.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{LitStr, Token};
+
+use super::{Setting, sign};
+use crate::dispatch::value::Value;
+use crate::errors::Errors;
+
+/// Reads the options in a group; a slip in one of them hides no other.
+pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
+    let list = |input: ParseStream<'_>| {
+        let mut settings = Vec::new();
+        while !input.is_empty() {
+            match setting(input, errors) {
+                Some(setting) => {
+                    settings.push(setting);
+                    separator(input, errors);
+                }
+                None => skip_to_next(input),
+            }
+        }
+        Ok(settings)
+    };
+    errors.take(list.parse2(group.stream())).unwrap_or_default()
+}
+
+/// Options in parentheses or brackets.
+pub fn report_brackets(group: &Group, errors: &Errors) {
+    let (open, close) = match group.delimiter() {
+        Delimiter::Bracket => ('[', ']'),
+        _ => ('(', ')'),
+    };
+    errors.push(
+        group,
+        format!("options are in braces\nhelp: write `{{ … }}` instead of `{open}…{close}`"),
+    );
+}
+
+/// Whether a group holds something that looks like options.
+pub fn are_in(group: &Group) -> bool {
+    let starts = |input: ParseStream<'_>| {
+        let found = starts_setting(input) || input.peek(Token![!]);
+        let _: TokenStream = input.parse()?;
+        Ok(found)
+    };
+    starts.parse2(group.stream()).unwrap_or(false)
+}
+
+fn starts_setting(input: ParseStream<'_>) -> bool {
+    let has_sign = input.peek2(Token![:]) && !input.peek2(Token![::]);
+    input.peek(Ident::peek_any) && (has_sign || input.peek2(Token![=]))
+}
+
+/// One option. What is wrong with it is reported; then its value is a [`Value::unread`].
+fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
+    if input.peek(Token![!]) {
+        return negated(input, errors);
+    }
+    let Some(name) = name(input, errors) else {
+        let place = input.parse::<TokenTree>().ok()?;
+        errors.push(place, "expected an option such as `mailbox: 64`");
+        return None;
+    };
+    let sign = sign(input);
+    let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
+    if ends {
+        let message = format!("an option needs a value\nhelp: write `{name}: …`");
+        errors.push(&name, message);
+        let value = Value::unread(name.to_token_stream());
+        return Some(Setting { name, value });
+    }
+    if sign.to_string() != ":" {
+        let place = if sign.is_empty() {
+            name.to_token_stream()
+        } else {
+            sign
+        };
+        let message = format!("the value of an option follows a `:`\nhelp: write `{name}: …`");
+        errors.push(place, message);
+    }
+    let value = Value::parse(input).unwrap_or_else(|error| {
+        errors.push_syn(error);
+        Value::unread(name.to_token_stream())
+    });
+    Some(Setting { name, value })
+}
+
+/// `!name`, which is meant as `name: false`.
+fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
+    let sign: Token![!] = input.parse().ok()?;
+    let name = input.call(Ident::parse_any);
+    let Ok(name) = name else {
+        errors.push(sign, "expected an option such as `mailbox: 64`");
+        return None;
+    };
+    let mut tokens = sign.into_token_stream();
+    name.to_tokens(&mut tokens);
+    let message = format!("an option needs a value\nhelp: write `{name}: false`");
+    errors.push(&tokens, message);
+    let value = Value::unread(tokens);
+    Some(Setting { name, value })
+}
+
+/// The name of an option; quotes and hyphens are reported.
+fn name(input: ParseStream<'_>, errors: &Errors) -> Option<Ident> {
+    if let Ok(text) = input.fork().parse::<LitStr>() {
+        let mut name = text.parse_with(Ident::parse_any).ok()?;
+        input.parse::<LitStr>().ok()?;
+        name.set_span(text.span());
+        let message = format!("the name of an option has no quotes\nhelp: write `{name}`");
+        errors.push(text, message);
+        return Some(name);
+    }
+    let mut name = input.call(Ident::parse_any).ok()?;
+    let mut tokens = name.to_token_stream();
+    let mut has_hyphens = false;
+    while input.peek(Token![-]) && input.peek2(Ident::peek_any) && !input.peek(Token![->]) {
+        tokens.extend(input.parse::<TokenTree>());
+        let part = input.call(Ident::parse_any).ok()?;
+        part.to_tokens(&mut tokens);
+        name = format_ident!("{name}_{part}", span = name.span());
+        has_hyphens = true;
+    }
+    if has_hyphens {
+        let message = format!("the name of an option has no hyphens\nhelp: write `{name}`");
+        errors.push(tokens, message);
+    }
+    Some(name)
+}
+
+/// The `,` between options.
+fn separator(input: ParseStream<'_>, errors: &Errors) {
+    if input.is_empty() {
+        return;
+    }
+    if input.peek(Token![,]) {
+        let _ = input.parse::<Token![,]>();
+        return;
+    }
+    if let Ok(sign) = input.parse::<Token![;]>() {
+        errors.push(sign, "options are separated by `,`, not by `;`");
+        return;
+    }
+    errors.push_syn(input.error("expected `,` between options"));
+    skip_to_next(input);
+}
+
+/// Passes over tokens that are no option.
+fn skip_to_next(input: ParseStream<'_>) {
+    while !input.is_empty() && !starts_setting(input) {
+        let token = input.parse::<TokenTree>();
+        let ends = |token: TokenTree| matches!(token, TokenTree::Punct(sign) if ",;".contains(sign.as_char()));
+        if token.is_ok_and(ends) {
+            return;
+        }
+    }
+}

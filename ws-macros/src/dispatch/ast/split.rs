@@ -1,0 +1,247 @@
+//! Cuts a block into its items before any of them is read, so that a slip in one of them
+//! never swallows the next.
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Ident, LitStr, Result, Token, Visibility, token};
+
+/// How far behind a name the `=>` of its line is looked for if the path is no string.
+const PATH_TOKENS: usize = 24;
+
+/// The items of a block. Each ends behind its `;`, or before a token that begins another item.
+pub fn items(tokens: TokenStream) -> Result<Vec<TokenStream>> {
+    let items = |input: ParseStream<'_>| {
+        let mut items = Vec::new();
+        while !input.is_empty() {
+            items.push(item(input)?);
+        }
+        Ok(items)
+    };
+    items.parse2(tokens)
+}
+
+fn item(input: ParseStream<'_>) -> Result<TokenStream> {
+    let ends_with_braces = is_braced(input);
+    let mut item = head(input)?;
+    while !input.is_empty() && (item.is_empty() || !starts_item(input)) {
+        let token: TokenTree = input.parse()?;
+        let is_last = match &token {
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                ends_with_braces && !input.peek(Token![;]) && !input.peek(Token![,])
+            }
+            _ => false,
+        };
+        item.extend([token]);
+        if is_last {
+            break;
+        }
+    }
+    Ok(item)
+}
+
+/// What an item begins with, up to the path of a line. None of it begins another one.
+fn head(input: ParseStream<'_>) -> Result<TokenStream> {
+    let mut head = TokenStream::new();
+    let mut take = |count: usize| -> Result<()> {
+        for _ in 0..count {
+            head.extend([input.parse::<TokenTree>()?]);
+        }
+        Ok(())
+    };
+    while input.peek(Token![#]) && (input.peek2(token::Bracket) || input.peek3(token::Bracket)) {
+        take(if input.peek2(Token![!]) { 3 } else { 2 })?;
+    }
+    if input.peek(Token![pub]) {
+        take(if input.peek2(token::Paren) { 2 } else { 1 })?;
+    }
+    if input.peek(LitStr) {
+        take(1)?;
+        if input.peek(Token![:]) && input.peek2(LitStr) {
+            take(2)?;
+        }
+        return Ok(head);
+    }
+    if input.peek(Token![struct]) {
+        take(1)?;
+    }
+    if input.peek(Ident::peek_any) {
+        take(1)?;
+    }
+    while input.peek(Token![-]) && input.peek2(Ident::peek_any) {
+        take(2)?;
+    }
+    if is_sign_ahead(input) {
+        take(1)?;
+    }
+    if input.peek(LitStr) {
+        take(1)?;
+    }
+    Ok(head)
+}
+
+/// Whether an item begins here that ends with its braces, without a `;`.
+fn is_braced(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    if ahead.call(Attribute::parse_outer).is_err() {
+        return false;
+    }
+    if ahead.peek(Token![pub]) || ahead.peek(Token![struct]) {
+        return !is_line(&ahead);
+    }
+    if ahead.call(Ident::parse_any).is_err() {
+        return false;
+    }
+    // A sign in `defaults: { … }`, a name in `enum Routes { … }`.
+    if !ahead.peek(token::Brace) && ahead.peek2(token::Brace) {
+        let _ = ahead.parse::<TokenTree>();
+    }
+    ahead.peek(token::Brace)
+}
+
+/// Whether the next tokens can only be the beginning of an item.
+fn starts_item(input: ParseStream<'_>) -> bool {
+    let may_start = input.peek(Token![#]) || input.peek(Ident::peek_any) || input.peek(LitStr);
+    if !may_start {
+        return false;
+    }
+    let ahead = input.fork();
+    if input.peek(Token![#]) && ahead.call(Attribute::parse_outer).is_err() {
+        return false;
+    }
+    is_struct(&ahead) || is_setting_of_the_block(&ahead) || is_line(&ahead)
+}
+
+fn is_struct(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    (ahead.parse::<Visibility>().is_ok()) && ahead.peek(Token![struct]) && ahead.peek2(Ident)
+}
+
+/// `state: App`, `crate: ::path`, `defaults { … }`, also with a slip in the sign behind the name.
+fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let Ok(name) = ahead.call(Ident::parse_any) else {
+        return false;
+    };
+    let has_sign = takes_sign(&ahead);
+    match &*name.to_string() {
+        "state" | "crate" => has_sign,
+        "defaults" => ahead.peek(token::Brace) || ahead.peek(token::Paren),
+        _ => false,
+    }
+}
+
+/// `name: "/path"`, also with a slip in the name, the sign or the path if a `=>` follows.
+fn is_line(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    if ahead.peek(Token![pub]) && ahead.parse::<Visibility>().is_err() {
+        return false;
+    }
+    if ahead.peek(LitStr) {
+        let _ = ahead.parse::<LitStr>();
+        return ahead.peek(Token![=>]) || (ahead.peek(Token![:]) && ahead.peek2(LitStr));
+    }
+    if ahead.call(Ident::parse_any).is_err() {
+        return false;
+    }
+    while ahead.peek(Token![-]) && ahead.peek2(Ident::peek_any) {
+        let _ = ahead.parse::<TokenTree>();
+        let _ = ahead.parse::<TokenTree>();
+    }
+    let has_sign = takes_sign(&ahead);
+    if let Ok(path) = ahead.parse::<LitStr>() {
+        return ahead.peek(Token![=>]) || (has_sign && path.value().starts_with('/'));
+    }
+    has_sign && arrow_follows(&ahead)
+}
+
+/// Steps behind the `:` of a name, or the `=` that is written instead.
+fn takes_sign(input: ParseStream<'_>) -> bool {
+    is_sign_ahead(input) && input.parse::<TokenTree>().is_ok()
+}
+
+fn is_sign_ahead(input: ParseStream<'_>) -> bool {
+    let is_colon = input.peek(Token![:]) && !input.peek(Token![::]);
+    let is_equals = input.peek(Token![=]) && !input.peek(Token![=>]) && !input.peek(Token![==]);
+    is_colon || is_equals
+}
+
+fn arrow_follows(input: ParseStream<'_>) -> bool {
+    for _ in 0..PATH_TOKENS {
+        if input.peek(Token![=>]) {
+            return true;
+        }
+        let ends = input.peek(Token![;]) || input.peek(Token![,]);
+        if ends || input.parse::<TokenTree>().is_err() {
+            return false;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(block: &str) -> Vec<String> {
+        let items = items(block.parse().unwrap()).unwrap();
+        items.iter().map(ToString::to_string).collect()
+    }
+
+    /// The items as written, each printed as the compiler prints tokens.
+    fn printed(items: &[&str]) -> Vec<String> {
+        let print = |item: &&str| item.parse::<TokenStream>().unwrap().to_string();
+        items.iter().map(print).collect()
+    }
+
+    #[test]
+    fn a_block_without_slips_is_cut_at_its_ends() {
+        let items = [
+            "/// The table.\npub struct Routes;",
+            "state: App;",
+            "crate: ::live::sockets;",
+            "defaults { ping: 20s }",
+            "/// A room.\n#[cfg(unix)] room: \"/rooms/{id: u64}\" => chat::Room<u8, { 1 + 1 }> { mailbox: 8 };",
+            "state: \"/state\" => crate::State;",
+            "admin: \"/admin\" => use crate::admin::Routes;",
+        ];
+        assert_eq!(cut(&items.join("\n")), printed(&items));
+    }
+
+    #[test]
+    fn an_item_without_an_end_stops_before_the_next() {
+        let items = [
+            "pub struct Routes",
+            "state: App,",
+            "a: \"/a\" => Room,",
+            "b: \"/b\" =>",
+            "c: \"/c\"",
+            "#[cfg(unix)] d: \"/d\" => Room { mailbox: 8 }",
+            "e = \"/e\" => Room",
+            "f \"/f\" => Room",
+            "pub g: \"/g\" => Room junk { more } junk",
+            "h: concat!(\"/h\", \"/i\") => Room",
+            "my-room: \"/i\" => Room;",
+            "\"/j\" => Room",
+            "\"k\": \"/k\" => Room",
+            "defaults { ping: 20s }",
+            "l: /l/{id} => Room",
+            "m: \"/m\" => use",
+            "n: \"/n\" => Room<",
+            "o: \"/o\" => Room",
+        ];
+        assert_eq!(cut(&items.join("\n")), printed(&items));
+    }
+
+    #[test]
+    fn braces_end_an_item_that_has_no_other_end() {
+        let items = [
+            "pub struct Routes { hub: Hub }",
+            "default { idle: 90s }",
+            "defaults: { idle: 90s };",
+            "bad => Echo;",
+        ];
+        assert_eq!(cut(&items.join("\n")), printed(&items));
+    }
+}

@@ -1,0 +1,100 @@
+//! The type of the table: `pub struct Routes;`.
+
+use proc_macro2::TokenTree;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Attribute, Ident, LitStr, Token, Visibility};
+
+use super::{TableItem, end_of_item};
+use crate::errors::Errors;
+
+/// Whether the item is the type of the table, perhaps with another keyword or without one.
+pub fn is_ahead(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    let has_visibility = match ahead.parse() {
+        Ok(Visibility::Inherited) => false,
+        Ok(_) => true,
+        Err(_) => return false,
+    };
+    if ahead.peek(Token![struct]) {
+        return true;
+    }
+    let Ok(first) = ahead.call(Ident::parse_any) else {
+        return has_visibility && !ahead.peek(LitStr);
+    };
+    let is_alone = ahead.is_empty() || ahead.peek(Token![;]);
+    let is_type = first
+        .to_string()
+        .starts_with(|c: char| c.is_ascii_uppercase());
+    let is_item = is_keyword(&first) && ahead.peek(Ident);
+    is_item || (is_alone && (has_visibility || is_type))
+}
+
+/// The keyword of another item.
+fn is_keyword(word: &Ident) -> bool {
+    const ITEMS: [&str; 9] = [
+        "enum", "union", "trait", "type", "mod", "fn", "const", "static", "impl",
+    ];
+    ITEMS.iter().any(|item| word == item)
+}
+
+/// Reads the item; it has neither fields nor generics.
+pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> Option<TableItem> {
+    let vis: Visibility = input.parse().ok()?;
+    let is_struct = input.peek(Token![struct]);
+    let keyword = keyword(&vis, input, errors)?;
+    let Ok(name) = input.parse::<Ident>() else {
+        let written = crate::source::written(&vis);
+        let gap = if written.is_empty() { "" } else { " " };
+        errors.push(
+            keyword,
+            format!(
+                "the type of the table needs a name\nhelp: write `{written}{gap}struct Routes;`"
+            ),
+        );
+        return None;
+    };
+    let ends = input.is_empty() || input.peek(Token![;]) || input.peek(Token![,]);
+    if ends {
+        end_of_item(&name, input, errors);
+    } else if is_struct {
+        errors.push(
+            &name,
+            format!(
+                "the type of a table has no fields and no generics\nhelp: write `struct {name};`"
+            ),
+        );
+    }
+    Some(TableItem {
+        attrs,
+        vis,
+        keyword,
+        name,
+    })
+}
+
+/// `struct`; what is there instead is reported.
+fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<Token![struct]> {
+    if input.peek(Token![struct]) {
+        return input.parse().ok();
+    }
+    let ahead = input.fork();
+    let Ok(first) = ahead.call(Ident::parse_any) else {
+        let message = "expected the type of the table\nhelp: write `pub struct Routes;`";
+        errors.push(vis, message);
+        return None;
+    };
+    let written = crate::source::written(vis);
+    let gap = if written.is_empty() { "" } else { " " };
+    let name = ahead.parse::<Ident>().ok();
+    let name = name.filter(|_| is_keyword(&first));
+    let named = name.as_ref().unwrap_or(&first);
+    errors.push(
+        &first,
+        format!("the type of a table is a struct\nhelp: write `{written}{gap}struct {named};`"),
+    );
+    if name.is_some() {
+        let _ = input.parse::<TokenTree>();
+    }
+    Some(Token![struct](first.span()))
+}

@@ -1,0 +1,259 @@
+//! What a line leads to: a handler with options, or with `use` another table.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::ParseStream;
+use syn::parse::discouraged::Speculative;
+use syn::{LitStr, PathArguments, Token, Type, token};
+
+use super::{LinePath, Setting, Target, closing, end_of_item, rest, settings, sign, without_end};
+use crate::errors::Errors;
+use crate::source::written;
+
+/// Reads the `=>` of a line and what is behind it; what is wrong there is reported.
+pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Errors) -> Target {
+    let Some(arrow) = arrow(name, path, input, errors) else {
+        return Target::Handler {
+            handler: None,
+            options: Vec::new(),
+        };
+    };
+    if let Ok(keyword) = input.parse::<Token![use]>() {
+        return table(&keyword, input, errors);
+    }
+    if ends(input) || input.peek(token::Brace) {
+        let message = format!(
+            "a handler is missing behind `=>`\nhelp: write `{} => Handler;`",
+            start(name, path)
+        );
+        errors.push(arrow, message);
+        let (options, _) = options(input, errors);
+        return Target::Handler {
+            handler: None,
+            options,
+        };
+    }
+    handler(input, errors)
+}
+
+fn ends(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![;]) || input.peek(Token![,])
+}
+
+/// A line up to its arrow, for the text of a message.
+fn start(name: &Ident, path: &LinePath) -> String {
+    match path {
+        LinePath::Text(path) => format!("{name}: {}", path.token()),
+        LinePath::Unread(_) => format!("{name}: \"/path\""),
+    }
+}
+
+/// The `=>`, or what is there instead. `None` if nothing is behind the path.
+fn arrow(
+    name: &Ident,
+    path: &LinePath,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> Option<TokenStream> {
+    if input.peek(Token![=>]) {
+        return input
+            .parse::<Token![=>]>()
+            .ok()
+            .map(ToTokens::into_token_stream);
+    }
+    let message = format!(
+        "expected `=>` and a handler\nhelp: write `{} => Handler;`",
+        start(name, path)
+    );
+    if ends(input) {
+        match path {
+            LinePath::Text(path) => errors.push(path, message),
+            LinePath::Unread(_) => errors.push(name, message),
+        }
+        return None;
+    }
+    let found = sign(input);
+    if found.is_empty() {
+        errors.push_syn(input.error(message));
+    } else {
+        errors.push(&found, message);
+    }
+    Some(found)
+}
+
+/// `use crate::admin::Routes`, what follows the keyword.
+fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Target {
+    let unread = |options| Target::Table {
+        table: None,
+        options,
+    };
+    if ends(input) {
+        let message = "a table is missing behind `use`\nhelp: write `use crate::admin::Routes;`";
+        errors.push(keyword, message);
+        return unread(None);
+    }
+    let table = match called(input) {
+        Some(_) => None,
+        None => named_type(input),
+    };
+    let Some(table) = table else {
+        let message = "expected the type of one table, such as `crate::admin::Routes`";
+        errors.push(written_until_braces(input), message);
+        return unread(None);
+    };
+    let options: Option<Group> = input
+        .peek(token::Brace)
+        .then(|| input.parse().ok())
+        .flatten();
+    match &options {
+        Some(group) => end_of_item(&closing(group), input, errors),
+        None => end_of_item(&table, input, errors),
+    }
+    Target::Table {
+        table: Some(table),
+        options,
+    }
+}
+
+/// `chat::Room { max_message: 16 KiB }`
+fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
+    if let Some(called) = called(input) {
+        let handler = made_by_call(called);
+        let message = format!(
+            "a handler is a type, and `init` makes its values\nhelp: write `{}`",
+            written(&handler)
+        );
+        errors.push(written_until_braces(input), message);
+        let (options, _) = options(input, errors);
+        return Target::Handler {
+            handler: Some(handler),
+            options,
+        };
+    }
+    let Some(handler) = named_type(input) else {
+        return no_type(input, errors);
+    };
+    let (options, last) = options(input, errors);
+    let last = last.unwrap_or_else(|| handler.to_token_stream());
+    end_of_item(&last, input, errors);
+    Target::Handler {
+        handler: Some(handler),
+        options,
+    }
+}
+
+/// Something that is no type of a handler.
+fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
+    let text = input.fork().parse::<LitStr>();
+    let is_closure = input.peek(Token![|]) || input.peek(Token![move]) || input.peek(Token![async]);
+    let handler = text.as_ref().ok().and_then(|text| text.parse().ok());
+    let tokens = if is_closure {
+        without_end(rest(input))
+    } else {
+        written_until_braces(input)
+    };
+    let message = match (&handler, text) {
+        (Some(handler), Ok(_)) => format!(
+            "a handler is a type, not a string\nhelp: write `{}`",
+            written(handler)
+        ),
+        (None, Ok(_)) => "a handler is a type, not a string\nhelp: write its path, such as \
+            `chat::Room`"
+            .to_owned(),
+        _ if is_closure => "a handler is a type, not a closure\nhelp: write a type with \
+            `#[ws_handler]`, whose `message` takes what the closure takes"
+            .to_owned(),
+        _ => "expected the type of a handler, such as `chat::Room`".to_owned(),
+    };
+    errors.push(tokens, message);
+    let (options, _) = options(input, errors);
+    Target::Handler { handler, options }
+}
+
+/// A type by its name; options in parentheses are no part of it. Nothing is read if it is none.
+fn named_type(input: ParseStream<'_>) -> Option<Type> {
+    if let Some((ty, _)) = before_parentheses(input) {
+        while !input.peek(token::Paren) && input.parse::<TokenTree>().is_ok() {}
+        return Some(ty);
+    }
+    let ahead = input.fork();
+    let ty = ahead.parse::<Type>().ok().filter(is_named)?;
+    input.advance_to(&ahead);
+    Some(ty)
+}
+
+fn is_named(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .iter()
+            .all(|segment| !matches!(segment.arguments, PathArguments::Parenthesized(_))),
+        Type::Group(group) => is_named(&group.elem),
+        Type::Paren(paren) => is_named(&paren.elem),
+        Type::Macro(_) => true,
+        _ => false,
+    }
+}
+
+/// The path of a function that is called here, as a type. Nothing is read.
+fn called(input: ParseStream<'_>) -> Option<Type> {
+    let (ty, group) = before_parentheses(input)?;
+    (!settings::are_in(&group)).then_some(ty)
+}
+
+/// The type before the first parentheses of a line, and these. Nothing is read.
+fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
+    let ahead = input.fork();
+    let mut before = TokenStream::new();
+    loop {
+        match ahead.parse().ok()? {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
+                let ty = syn::parse2::<Type>(before).ok();
+                let ty = ty.filter(|ty| matches!(ty, Type::Path(_)) && is_named(ty))?;
+                return Some((ty, group));
+            }
+            token => before.extend([token]),
+        }
+    }
+}
+
+/// The type whose function is called: `Room` of `Room::new()`.
+fn made_by_call(called: Type) -> Type {
+    let Type::Path(mut path) = called else {
+        return called;
+    };
+    let is_function = path.path.segments.last().is_some_and(|last| {
+        let name = last.ident.to_string();
+        name.starts_with(|c: char| c.is_ascii_lowercase())
+    });
+    if is_function && path.path.segments.len() > 1 {
+        path.path.segments.pop();
+        path.path.segments.pop_punct();
+    }
+    Type::Path(path)
+}
+
+/// Reads up to the options or the end of the line.
+fn written_until_braces(input: ParseStream<'_>) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    while !ends(input) && !input.peek(token::Brace) {
+        tokens.extend(input.parse::<TokenTree>());
+    }
+    tokens
+}
+
+/// The options behind a handler, and the token that ends them.
+fn options(input: ParseStream<'_>, errors: &Errors) -> (Vec<Setting>, Option<TokenStream>) {
+    let has_braces = input.peek(token::Brace);
+    if !has_braces && !input.peek(token::Paren) && !input.peek(token::Bracket) {
+        return (Vec::new(), None);
+    }
+    let Ok(group) = input.parse::<Group>() else {
+        return (Vec::new(), None);
+    };
+    if !has_braces {
+        settings::report_brackets(&group, errors);
+    }
+    (settings::settings(&group, errors), Some(closing(&group)))
+}

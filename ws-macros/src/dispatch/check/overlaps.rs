@@ -1,0 +1,56 @@
+//! Routes of one table that match the same paths.
+
+use syn::LitStr;
+
+use super::{Route, both_conditional, conditions};
+use crate::dispatch::overlap::{Overlap, overlap};
+use crate::errors::Errors;
+
+/// No path may lead to two routes unless one of them is the more specific one.
+pub fn check(routes: &[Route], errors: &Errors) {
+    let conditions: Vec<_> = routes
+        .iter()
+        .map(|route| conditions(&route.attrs))
+        .collect();
+    for (at, later) in routes.iter().enumerate() {
+        let found = routes[..at]
+            .iter()
+            .zip(&conditions)
+            .find_map(|(earlier, condition)| {
+                let flawed = earlier.pattern.is_flawed || later.pattern.is_flawed;
+                if flawed || both_conditional(condition, &conditions[at]) {
+                    return None;
+                }
+                Some((earlier, overlap(&later.pattern, &earlier.pattern)?))
+            });
+        let Some((earlier, overlap)) = found else {
+            continue;
+        };
+        let names = format!(
+            "`{}` and `{}`{} overlap",
+            later.name,
+            earlier.name,
+            line_of(&earlier.path)
+        );
+        let message = match overlap {
+            Overlap::Path(path) => format!(
+                "{names}: both match \"{path}\", and neither is more specific\n\
+                 help: tell them apart by a literal, or remove one"
+            ),
+            Overlap::Types(own, other) => format!(
+                "{names}: `{own}` and `{other}` are in one place, and neither is more specific\n\
+                 help: types are compared as they are written, not by what they read: tell the \
+                 routes apart by a literal, or remove one"
+            ),
+        };
+        errors.push(&later.path, message);
+    }
+}
+
+/// ` (line 7)`, where that is known.
+fn line_of(path: &LitStr) -> String {
+    match path.span().start().line {
+        0 => String::new(),
+        line => format!(" (line {line})"),
+    }
+}

@@ -1,0 +1,112 @@
+//! Options whose values are constants: each is a constant of the expansion, too, with the type
+//! that the option takes. What a literal is checked for by the macro, the compiler checks of them,
+//! on the option.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Path};
+
+use super::attributes;
+use crate::dispatch::check::Table;
+use crate::dispatch::options::{Choice, Meaning, Options};
+
+/// The constants of a table and their checks. What routes take from `defaults` is there once.
+pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
+    let of_routes = table
+        .routes
+        .iter()
+        .map(|route| of_options(&route.options, Some(&route.name), &route.attrs, core));
+    let of_defaults = of_options(&table.defaults, None, &[], core);
+    quote!(#of_defaults #(#of_routes)*)
+}
+
+/// The name of the constant of an option. What is not written at the route is from `defaults`.
+pub fn name(option: &str, choice: &Choice, route: Option<&Ident>) -> Ident {
+    let span = Span::call_site();
+    match route {
+        Some(route) if choice.written.is_some() => {
+            format_ident!("__OPTION_{}_{option}", route.unraw(), span = span)
+        }
+        _ => format_ident!("__DEFAULT_{option}", span = span),
+    }
+}
+
+fn of_options(
+    options: &Options,
+    route: Option<&Ident>,
+    attrs: &[Attribute],
+    core: &TokenStream,
+) -> TokenStream {
+    let cfg = attributes(attrs, &["cfg"]);
+    let cfg = quote!(#(#cfg)*);
+    let values = options.choices.iter().filter_map(|(option, choice)| {
+        let (Meaning::Constant(constant), Some(_)) = (&choice.meaning, &choice.written) else {
+            return None;
+        };
+        let (name, ty, path) = (
+            name(option, choice, route),
+            constant.ty(core),
+            &constant.path,
+        );
+        let place = last_name(path);
+        let faults = constant.kind.faults(option, &name);
+        let checks = faults.iter().map(|(condition, message)| {
+            quote_spanned!(place=> if #condition { ::core::panic!(#message) })
+        });
+        Some(quote! {
+            #cfg
+            const #name: #ty = #path;
+            #cfg
+            const _: () = { #(#checks)* };
+        })
+    });
+    let ping = ping_below_idle(options, route).map(|check| quote!(#cfg const _: () = #check;));
+    quote!(#(#values)* #ping)
+}
+
+/// `ping` must be below `idle` if one of them is a constant; two literals were compared.
+fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStream> {
+    let (ping, idle) = (options.choices.get("ping")?, options.choices.get("idle")?);
+    let is_constant = |choice: &Choice| matches!(choice.meaning, Meaning::Constant(_));
+    if !is_constant(ping) && !is_constant(idle) {
+        return None;
+    }
+    let written = [ping, idle]
+        .into_iter()
+        .find_map(|choice| choice.written.clone())?;
+    let place = written
+        .into_iter()
+        .last()
+        .map_or_else(Span::call_site, |token| token.span());
+    let ping = nanos("ping", ping, route)?;
+    let idle = nanos("idle", idle, route)?;
+    Some(quote_spanned! {place=>
+        if #ping >= #idle {
+            ::core::panic!(
+                "`ping` must be below `idle`, or the connection is closed before its first ping"
+            )
+        }
+    })
+}
+
+/// The nanoseconds of a time that is not `off`.
+fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenStream> {
+    match &choice.meaning {
+        Meaning::Constant(_) => {
+            let name = name(option, choice, route);
+            Some(quote!(#name.as_nanos()))
+        }
+        Meaning::TimeOrOff(Some(time)) => {
+            let nanos = time.as_nanos();
+            Some(quote!(#nanos))
+        }
+        _ => None,
+    }
+}
+
+/// A path is blamed at its last name, which is the name of the constant.
+fn last_name(path: &Path) -> Span {
+    let last = path.segments.last();
+    last.map_or_else(Span::call_site, |last| last.ident.span())
+}

@@ -1,0 +1,96 @@
+//! Options whose value is a constant of the program.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::Path;
+
+use super::{Kind, LONGEST, MOST, ValueKind, name_of_item};
+
+/// A constant, and what the option takes.
+#[derive(Clone)]
+pub struct Constant {
+    pub kind: Kind,
+    pub path: Path,
+}
+
+impl Constant {
+    /// The constant that a value names. One word is a constant only if it is written as one: the
+    /// others are words of the table, such as `off`.
+    pub fn named_by(value: &ValueKind) -> Option<Path> {
+        match value {
+            ValueKind::Path(path) => Some(path.clone()),
+            ValueKind::Word(word) => {
+                let is_upper_case = !word.to_string().contains(|c: char| c.is_lowercase());
+                name_of_item(word).filter(|_| is_upper_case)
+            }
+            _ => None,
+        }
+    }
+
+    /// The type that the constant must have.
+    pub fn ty(&self, core: &TokenStream) -> TokenStream {
+        match self.kind {
+            Kind::Time | Kind::TimeOrOff => quote!(::core::time::Duration),
+            Kind::Rate => quote!(#core::limits::Rate),
+            _ => quote!(::core::primitive::usize),
+        }
+    }
+}
+
+impl Kind {
+    /// Whether the value may be a constant: those that decide how the table is checked may not.
+    pub fn may_be_constant(self) -> bool {
+        self.is_number() || matches!(self, Self::Time | Self::TimeOrOff | Self::Rate)
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, Self::Size | Self::Count | Self::CountOrNone)
+    }
+
+    /// What makes a constant impossible for an option, with the messages for it.
+    pub fn faults(self, name: &str, constant: &Ident) -> Vec<(TokenStream, String)> {
+        let longest = LONGEST.as_secs();
+        let too_long = |time: TokenStream| {
+            (
+                quote!(#time.as_secs() > #longest),
+                format!("`{name}` is at most one year"),
+            )
+        };
+        let above_zero = format!("`{name}` must be above zero");
+        match self {
+            Self::Size => vec![
+                (quote!(#constant == 0), above_zero),
+                (
+                    quote!(#constant as ::core::primitive::u64 > #MOST),
+                    format!("`{name}` is below 4 GiB"),
+                ),
+            ],
+            Self::Count | Self::CountOrNone => {
+                let zero = (self == Self::Count).then(|| (quote!(#constant == 0), above_zero));
+                let most = (
+                    quote!(#constant as ::core::primitive::u64 > #MOST),
+                    format!("`{name}` is at most {MOST}"),
+                );
+                zero.into_iter().chain([most]).collect()
+            }
+            Self::TimeOrOff => {
+                let message = format!("{above_zero}\nhelp: `{name}: off` turns it off");
+                vec![
+                    (quote!(#constant.is_zero()), message),
+                    too_long(quote!(#constant)),
+                ]
+            }
+            Self::Rate => vec![
+                (
+                    quote!(#constant.per.is_zero()),
+                    format!("the interval of `{name}` must be above zero"),
+                ),
+                too_long(quote!(#constant.per)),
+            ],
+            _ => vec![
+                (quote!(#constant.is_zero()), above_zero),
+                too_long(quote!(#constant)),
+            ],
+        }
+    }
+}

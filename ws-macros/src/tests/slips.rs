@@ -1,0 +1,136 @@
+//! Slips between the lines of a table: each is reported once, and no line is lost.
+
+use super::damaged::mistakes;
+use super::{Macro, tokens};
+
+/// The first lines of what is reported of a block, and which of these functions it has.
+fn read(block: &str) -> (Vec<String>, String) {
+    let expansion = Macro::Dispatch.expand(tokens(""), tokens(block));
+    let text = expansion.to_string();
+    let first_line = |message: &str| message.lines().next().unwrap_or_default().to_owned();
+    let found = mistakes(expansion);
+    let found = found.iter().map(|mistake| first_line(&mistake.message));
+    let functions = ["a", "b", "c", "d"];
+    let is_there = |name: &&str| {
+        let starts = [format!("fn {name} ("), format!("const {name} : [")];
+        starts.iter().any(|start| text.contains(start))
+    };
+    (
+        found.collect(),
+        functions.into_iter().filter(is_there).collect(),
+    )
+}
+
+fn assert_slips(lines: &str, expected: &[&str]) {
+    let (found, functions) = read(&format!("pub struct Routes; {lines}"));
+    assert_eq!(found, expected, "{lines}");
+    assert_eq!(functions, "abcd", "{lines}");
+}
+
+#[test]
+fn a_slip_in_one_line_loses_no_other() {
+    let line_ends = "a line ends with `;`, not with `,`";
+    let missing = "a `;` is missing behind this";
+    let no_handler = "a handler is missing behind `=>`";
+    for (lines, expected) in [
+        (
+            r#"a: "/a" => H, b: "/b" => H { mailbox: 8 }, c: "/c" => H; d: "/d" => use T,"#,
+            &[line_ends, line_ends, line_ends][..],
+        ),
+        (
+            r#"a: "/a" => H b: "/b" => H { mailbox: 8 } c: "/c" => use T d: "/d" => H"#,
+            &[missing, missing, missing, missing],
+        ),
+        (
+            r#"a: "/a" => b: "/b" => ; c: "/c" => { mailbox: 8 }; d: "/d" => use"#,
+            &[
+                no_handler,
+                no_handler,
+                no_handler,
+                "a table is missing behind `use`",
+            ],
+        ),
+        (
+            r#"state: App, a: "/a" => H; state App; b: "/b" H; c "/c" => H; d = "/d" => H;"#,
+            &[
+                line_ends,
+                "expected `:`",
+                "expected `=>` and a handler",
+                "a `:` is missing behind the name",
+                "expected `:` behind the name",
+                "`state` is there twice",
+            ],
+        ),
+        (
+            r#"defaults: { mailbox: 8 } a: "/a" => H < b: "/b" => 5; c: C => H; d: "/d" => H x y;"#,
+            &[
+                "the options of `defaults` follow without a sign",
+                "expected the type of a handler, such as `chat::Room`",
+                "expected the type of a handler, such as `chat::Room`",
+                "the path of a route is a string literal: the table is read before `C` has a value",
+                "unexpected `x y`",
+            ],
+        ),
+        (
+            r#"pub a: "/a" => H; "b": "/b" => H::new(); c: "/c" => |m| m; d: "/d" => H(mailbox: 8);"#,
+            &[
+                "a route has no visibility of its own: its function is as visible as the table",
+                "the name of a route has no quotes",
+                "a handler is a type, and `init` makes its values",
+                "a handler is a type, not a closure",
+                "options are in braces",
+            ],
+        ),
+    ] {
+        assert_slips(lines, expected);
+    }
+}
+
+#[test]
+fn a_slip_in_the_type_of_the_table_loses_no_line() {
+    let lines = r#"a: "/a" => H; b: "/b" => H; c: "/c" => H; d: "/d" => H;"#;
+    for (item, expected) in [
+        ("pub struct Routes", "a `;` is missing behind this"),
+        ("pub struct Routes,", "a line ends with `;`, not with `,`"),
+        ("pub Routes;", "the type of a table is a struct"),
+        ("Routes;", "the type of a table is a struct"),
+        ("pub enum Routes;", "the type of a table is a struct"),
+        ("enum Routes { A }", "the type of a table is a struct"),
+    ] {
+        let (found, functions) = read(&format!("{item} {lines}"));
+        assert_eq!(found[0], expected, "{item}");
+        assert_eq!(functions, "abcd", "{item}");
+    }
+}
+
+#[test]
+fn a_slip_in_an_option_loses_no_other() {
+    let unknown = "unknown option `b`";
+    for (options, expected) in [
+        ("a = 1, b: 2", &["the value of an option follows a `:`"][..]),
+        ("!a, b: 2", &["an option needs a value"]),
+        ("a, b: 2", &["an option needs a value"]),
+        ("a 1, b: 2", &["the value of an option follows a `:`"]),
+        ("a => 1, b: 2", &["the value of an option follows a `:`"]),
+        ("a: 1; b: 2", &["options are separated by `,`, not by `;`"]),
+        ("a: 1 b: 2", &["expected `,` between options"]),
+        ("\"a\": 1, b: 2", &["the name of an option has no quotes"]),
+        ("..a, b: 2", &["expected an option such as `mailbox: 64`"]),
+    ] {
+        let line = format!("pub struct Routes; a: \"/a\" => H {{ {options} }};");
+        let (found, _) = read(&line);
+        let known: Vec<_> = found
+            .iter()
+            .filter(|message| *message != "unknown option `a`")
+            .collect();
+        let expected: Vec<_> = expected.iter().copied().chain([unknown]).collect();
+        assert_eq!(known, expected, "{options}");
+    }
+}
+
+#[test]
+fn every_missing_end_of_a_long_block_is_reported() {
+    let lines = (0..300).map(|at| format!("r{at}: \"/r{at}\" => H "));
+    let (found, _) = read(&format!("pub struct Routes; {}", lines.collect::<String>()));
+    assert_eq!(found.len(), 300);
+}
