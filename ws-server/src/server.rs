@@ -187,6 +187,15 @@ impl<S, G> Server<S, G> {
         self
     }
 
+    /// Sets how many requests one HTTP connection may have; the answer to the last closes it. The
+    /// default is 1,000.
+    ///
+    /// It bounds what a client holds that sends requests and reads no answers.
+    pub const fn requests_per_connection(mut self, requests: u64) -> Self {
+        self.settings.server_limits.requests_per_connection = requests;
+        self
+    }
+
     /// Sets how long a client may keep the server waiting for more of a request's body that the
     /// application reads, or for room to write an answer; then the connection is closed. The
     /// default is 30 s.

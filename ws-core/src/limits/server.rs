@@ -14,6 +14,10 @@ pub struct ServerLimits {
     pub head_timeout: Duration,
     /// How long an HTTP connection is kept after an answer if the client sends nothing.
     pub keep_alive: Duration,
+    /// Requests on one HTTP connection; the answer to the last closes it. hyper buffers the heads
+    /// of answers without a limit, so this also bounds what a client holds that pipelines requests
+    /// and reads nothing.
+    pub requests_per_connection: u64,
     /// How long a client may keep a request's body that is read, or an answer, waiting.
     pub body_timeout: Duration,
     /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
@@ -48,6 +52,7 @@ impl ServerLimits {
         head: 16 * KIB,
         head_timeout: Duration::from_secs(10),
         keep_alive: Duration::from_secs(75),
+        requests_per_connection: 1000,
         body_timeout: Duration::from_secs(30),
         body_rate: Some(256),
         per_address: Some(256),
@@ -86,6 +91,7 @@ impl ServerLimits {
         let zeros = [
             ("head_timeout", self.head_timeout.is_zero()),
             ("keep_alive", self.keep_alive.is_zero()),
+            ("requests_per_connection", self.requests_per_connection == 0),
             ("body_timeout", self.body_timeout.is_zero()),
             ("body_rate", self.body_rate == Some(0)),
             ("per_address", self.per_address == Some(0)),
@@ -123,6 +129,7 @@ mod tests {
             (16_384, Some(1_024))
         );
         assert_eq!(server.keep_alive, Duration::from_secs(75));
+        assert_eq!(server.requests_per_connection, 1_000);
         assert_eq!(
             (server.body_timeout, server.body_rate),
             (Duration::from_secs(30), Some(256))

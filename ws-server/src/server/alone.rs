@@ -137,7 +137,7 @@ impl Service<Request<Incoming>> for Requests {
             let rest = ForPeer::new(self.rest.clone(), self.peer, self.activity.clone());
             return rest.call(request);
         };
-        self.activity.begin();
+        let number = self.activity.begin();
         let (head, _) = request.into_parts();
         let arrival = Arrival {
             method: head.method,
@@ -151,7 +151,7 @@ impl Service<Request<Incoming>> for Requests {
         Box::pin(async move {
             let answer = handshake::answer(&shared, found, arrival).await;
             opened.put(answer.opened);
-            Ok(activity.answer(answer.response))
+            Ok(activity.answer(number, answer.response))
         })
     }
 }

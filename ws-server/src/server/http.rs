@@ -156,16 +156,20 @@ where
     type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
-        self.activity.begin();
+        let number = self.activity.begin();
         if !has_path(&request) {
-            return Box::pin(ready(Ok(self.activity.answer(no_path()))));
+            return Box::pin(ready(Ok(self.activity.answer(number, no_path()))));
         }
         let target = Target(request.uri().clone());
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
         let request = request.map(|body| self.activity.receive(body));
         let (answer, activity) = (self.application.call(request), self.activity.clone());
-        Box::pin(async move { answer.await.map(|response| activity.answer(response)) })
+        Box::pin(async move {
+            answer
+                .await
+                .map(|response| activity.answer(number, response))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use tokio::time::Instant;
 
 use super::allowance::{Allowance, Pace};
@@ -14,6 +15,8 @@ use super::bodies::{Received, Sent};
 pub(in crate::server) struct Activity {
     state: Mutex<State>,
     pace: Pace,
+    /// Requests that the connection may have.
+    most: u64,
 }
 
 #[derive(Debug)]
@@ -46,12 +49,15 @@ pub(in crate::server) enum Phase {
     },
     /// Another request, after so many.
     Quiet { requests: u64 },
+    /// The end of what is left to write: the connection has had all the requests that it may have.
+    Spent,
     /// The end of the 101.
     Switching,
 }
 
 impl Activity {
-    pub(in crate::server) fn new(pace: Pace) -> Arc<Self> {
+    /// `most` is how many requests the connection may have.
+    pub(in crate::server) fn new(pace: Pace, most: u64) -> Arc<Self> {
         let state = State {
             requests: 0,
             open: 0,
@@ -64,6 +70,7 @@ impl Activity {
         Arc::new(Self {
             state: Mutex::new(state),
             pace,
+            most,
         })
     }
 
@@ -80,15 +87,17 @@ impl Activity {
         match state.requests {
             0 => Phase::Opening,
             _ if until.is_some() || state.open > 0 => Phase::Working { until },
+            requests if requests >= self.most => Phase::Spent,
             requests => Phase::Quiet { requests },
         }
     }
 
-    /// The head of a request has arrived.
-    pub(in crate::server) fn begin(&self) {
+    /// The head of a request has arrived. Returns the number of the request.
+    pub(in crate::server) fn begin(&self) -> u64 {
         let mut state = self.lock();
         state.requests += 1;
         state.open += 1;
+        state.requests
     }
 
     /// The body of the request whose head has arrived.
@@ -106,13 +115,18 @@ impl Activity {
         Received::new(body, Some((request, self.clone())))
     }
 
-    /// The answer to the request whose head has arrived.
+    /// The answer to the request of this number. The answer to the last request that the
+    /// connection may have closes it.
     pub(in crate::server) fn answer<B>(
         self: &Arc<Self>,
-        response: http::Response<B>,
+        request: u64,
+        mut response: http::Response<B>,
     ) -> http::Response<Sent<B>> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.lock().switching = true;
+        } else if request >= self.most {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
         }
         response.map(|body| Sent::new(body, self.clone()))
     }

@@ -29,6 +29,7 @@ const LIMITS: ServerLimits = ServerLimits {
 const HEAD: Duration = LIMITS.head_timeout;
 const KEEP: Duration = LIMITS.keep_alive;
 const PATIENCE: Duration = LIMITS.body_timeout;
+const REQUESTS: usize = 1000;
 const LARGE: usize = 100_000;
 
 /// An application with requests that take long for good reasons, and others.
@@ -220,6 +221,27 @@ async fn pipelined_requests_are_all_answered() {
         rig.read_until("now").await;
     }
     assert_about(rig.lived().await.0, KEEP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_answer_that_a_connection_may_have_closes_it() {
+    let mut rig = rig().await;
+    for _ in 1..REQUESTS {
+        rig.ask("now", "now").await;
+    }
+    rig.send(&get("now").repeat(2)).await;
+    rig.read_until("connection: close\r\n").await;
+    rig.read_until("now").await;
+    assert_eq!(rig.lived().await, (Duration::ZERO, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pipelined_answers_without_a_body_that_are_not_read_end_their_connection() {
+    let mut rig = rig().await;
+    let heads = get("now").replace("GET", "HEAD").repeat(4 * REQUESTS);
+    let sent = rig.client.write_all(heads.as_bytes()).await;
+    assert_eq!(sent.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
+    assert_about(rig.lived().await.0, PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,7 +59,7 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
             rate: limits.body_rate,
         };
         Self {
-            activity: Activity::new(transfers),
+            activity: Activity::new(transfers, limits.requests_per_connection),
             head: limits.head_timeout,
             keep_alive: limits.keep_alive,
             ending: limits.body_timeout,
@@ -200,8 +200,8 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         }
         match self.timeouts.activity.phase() {
             Phase::Opening => return Next::Over,
-            // The 101 is written to its end: that connection closes by itself.
-            Phase::Switching => self.finishing = true,
+            // The last answer is written to its end: that connection closes by itself.
+            Phase::Switching | Phase::Spent => self.finishing = true,
             Phase::Working { .. } => {
                 self.finishing = true;
                 connection.finish();
@@ -233,7 +233,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                 self.stage = Stage::Head { until, requests: 0 };
             }
             (Phase::Opening, _)
-            | (Phase::Switching | Phase::Quiet { .. }, Stage::Ending { .. }) => {}
+            | (Phase::Switching | Phase::Quiet { .. } | Phase::Spent, Stage::Ending { .. }) => {}
             (Phase::Working { until }, _) => {
                 self.stage = Stage::Working { until };
                 if self.timeouts.place.end_silence().is_err() {
@@ -242,7 +242,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     return Next::Again;
                 }
             }
-            (Phase::Switching, _) => self.end(),
+            (Phase::Switching | Phase::Spent, _) => self.end(),
             (
                 Phase::Quiet { requests },
                 Stage::Head {
