@@ -40,7 +40,7 @@ struct Taken {
 /// The connections of one address.
 #[derive(Debug, Default)]
 struct OfAddress {
-    /// All of them, but those that were evicted.
+    /// All of them, also those that were evicted and have not ended yet.
     held: usize,
     silent: BTreeSet<u64>,
 }
@@ -98,22 +98,19 @@ impl Places {
         Ok(place)
     }
 
-    /// Counts one more connection of an address, in the place of a silent one if need be.
+    /// Counts one more connection of an address, in the place of a silent one if need be. Evicted
+    /// connections that have not ended yet may be as many again as the limit, and no more.
     fn count(&self, network: Network) -> bool {
         let mut taken = self.lock();
         let of_address = taken.by_address.entry(network).or_default();
-        if self
-            .per_address
-            .is_some_and(|limit| of_address.held >= limit)
-        {
-            let Some(longest) = of_address.silent.first().copied() else {
+        let (held, longest) = (of_address.held, of_address.silent.first().copied());
+        if let Some(limit) = self.per_address.filter(|limit| held >= *limit) {
+            let Some(longest) = longest.filter(|_| held < limit.saturating_mul(2)) else {
                 return false;
             };
             taken.evict(longest);
-            taken.by_address.entry(network).or_default().held += 1;
-        } else {
-            of_address.held += 1;
         }
+        taken.by_address.entry(network).or_default().held += 1;
         true
     }
 
@@ -123,10 +120,11 @@ impl Places {
         }
         {
             let mut taken = self.lock();
-            match taken.silent.first_key_value() {
-                Some((&longest, _)) => taken.evict(longest),
-                None => taken.wanted = true,
+            if let Some((&longest, _)) = taken.silent.first_key_value() {
+                taken.evict(longest);
             }
+            // The evicted one may take its time: another that becomes silent may be faster.
+            taken.wanted = true;
         }
         if let Some(waited) = self.waited.count() {
             tracing::warn!(
@@ -154,23 +152,22 @@ impl Places {
 }
 
 impl Taken {
-    /// Takes the place of a silent connection away. It is no longer counted.
+    /// Asks a silent connection to end. It counts until its place is dropped.
     fn evict(&mut self, silence: u64) {
         if let Some(silent) = self.silent.remove(&silence) {
-            if let Some(network) = silent.address {
-                self.forget(network, |of_address| {
-                    of_address.silent.remove(&silence);
-                });
+            if let Some(network) = silent.address
+                && let Some(of_address) = self.by_address.get_mut(&network)
+            {
+                of_address.silent.remove(&silence);
             }
             silent.bell.ring();
         }
     }
 
     /// One connection less of an address.
-    fn forget(&mut self, network: Network, and: impl FnOnce(&mut OfAddress)) {
+    fn forget(&mut self, network: Network) {
         if let Entry::Occupied(mut entry) = self.by_address.entry(network) {
             let of_address = entry.get_mut();
-            and(of_address);
             of_address.held -= 1;
             if of_address.held == 0 {
                 entry.remove();
@@ -229,7 +226,6 @@ impl Place {
         };
         let mut taken = self.places.lock();
         if taken.silent.remove(&silence).is_none() {
-            self.address = None;
             return Err(Evicted);
         }
         if let Some(network) = self.address
@@ -243,10 +239,10 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // An evicted connection is not counted any more.
+        // It ends in either case.
         let _ = self.end_silence();
         if let Some(network) = self.address {
-            self.places.lock().forget(network, |_| {});
+            self.places.lock().forget(network);
         }
         drop(self.permit.take());
     }
@@ -287,5 +283,60 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    const ADDRESS: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
+    fn places(all: usize, per_address: usize) -> Arc<Places> {
+        Places::new(&ServerLimits {
+            http_connections: all,
+            http_per_address: Some(per_address),
+            ..ServerLimits::DEFAULT
+        })
+    }
+
+    async fn silent(places: &Arc<Places>) -> Place {
+        let mut place = places.take(ADDRESS).await.unwrap();
+        place.keep_silent(&Bell::new(Waker::noop())).unwrap();
+        place
+    }
+
+    #[tokio::test]
+    async fn an_evicted_connection_counts_for_its_address_until_it_has_ended() {
+        let places = places(16, 2);
+        let mut evicted = Vec::new();
+        for _ in 0..4 {
+            evicted.push(silent(&places).await);
+        }
+        assert!(matches!(places.take(ADDRESS).await, Err(Full)));
+        assert!(evicted[0].end_silence().is_err());
+        evicted.remove(0);
+        evicted.push(silent(&places).await);
+        assert!(matches!(places.take(ADDRESS).await, Err(Full)));
+        drop(evicted);
+        assert!(places.lock().by_address.is_empty());
+        assert!(places.lock().silent.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_becomes_silent_helps_if_the_evicted_one_does_not_end() {
+        let places = places(2, 16);
+        let _slow = silent(&places).await;
+        let mut works = places.take(ADDRESS).await.unwrap();
+        let mut waits = std::pin::pin!(places.take(ADDRESS));
+        assert!(waits.as_mut().now_or_never().is_none());
+        let kept = works.keep_silent(&Bell::new(Waker::noop()));
+        assert!(matches!(kept, Err(Evicted)));
+        drop(works);
+        assert!(waits.await.is_ok());
     }
 }

@@ -397,6 +397,20 @@ async fn the_connection_that_has_been_silent_longest_gives_its_place_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_evicted_connection_that_does_not_read_its_answers_is_cut_after_a_second() {
+    let places = Places::new(&LIMITS);
+    let mut reads_nothing = serve(place(&places).await);
+    let heads = get("now").replace("GET", "HEAD").repeat(200);
+    reads_nothing.send(&heads).await;
+    sleep(HEAD).await;
+    let _second = place(&places).await;
+    let _third = place(&places).await;
+    let (lived, held) = reads_nothing.lived().await;
+    assert_about(lived, HEAD + Duration::from_secs(1));
+    assert_eq!(held, PIPE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_with_a_request_keeps_its_place_until_it_is_answered() {
     let places = Places::new(&LIMITS);
     let mut works = serve(place(&places).await);

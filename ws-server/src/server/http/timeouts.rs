@@ -34,6 +34,10 @@ pub(in crate::server) enum End {
     Cut,
 }
 
+/// The most that an evicted connection has for what is left to write: another one waits for its
+/// place.
+const EVICTED: Duration = Duration::from_secs(1);
+
 /// The time-outs of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
     activity: Arc<Activity>,
@@ -187,7 +191,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     let until = Instant::now() + self.timeouts.head;
                     self.stage = Stage::Head { until, requests };
                 }
-                Err(Evicted) => self.finish(connection),
+                Err(Evicted) => self.evict(connection),
             }
         }
     }
@@ -220,6 +224,16 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         self.end();
     }
 
+    /// The place of the connection is needed: it ends, and soon.
+    fn evict(&mut self, connection: &mut impl Connection) {
+        self.hurry();
+        self.finish(connection);
+    }
+
+    fn hurry(&mut self) {
+        self.timeouts.ending = self.timeouts.ending.min(EVICTED);
+    }
+
     fn end(&mut self) {
         let until = Instant::now() + self.timeouts.ending;
         self.stage = Stage::Ending { until };
@@ -236,7 +250,8 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
             | (Phase::Switching | Phase::Quiet { .. } | Phase::Spent, Stage::Ending { .. }) => {}
             (Phase::Working { until }, _) => {
                 self.stage = Stage::Working { until };
-                if self.timeouts.place.end_silence().is_err() {
+                if let Err(Evicted) = self.timeouts.place.end_silence() {
+                    self.hurry();
                     self.finishing = true;
                     connection.finish();
                     return Next::Again;
@@ -254,7 +269,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     silence.is_known = true;
                     let bell = silence.bell.clone();
                     if let Err(Evicted) = self.timeouts.place.keep_silent(&bell) {
-                        self.finish(connection);
+                        self.evict(connection);
                         return Next::Again;
                     }
                 }
@@ -262,7 +277,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
             (Phase::Quiet { .. }, _) if self.finishing => self.end(),
             (Phase::Quiet { requests }, _) => {
                 if let Err(Evicted) = self.timeouts.place.end_silence() {
-                    self.finish(connection);
+                    self.evict(connection);
                     return Next::Again;
                 }
                 // hyper is polled once more, so that the stream has no waker but the bell. Of the
