@@ -224,6 +224,15 @@ impl<S, G> Server<S, G> {
         self
     }
 
+    /// Sets how many bytes of one connection the system keeps before it sends them (Linux:
+    /// `TCP_NOTSENT_LOWAT`), at least 1; a client that takes bytes fast gets 32 times as much. More
+    /// waits in the connection's queue, so that a ping goes before it and the client's progress can
+    /// be seen. The default is 64 KiB.
+    pub const fn unsent(mut self, bytes: usize) -> Self {
+        self.settings.server_limits.unsent = bytes;
+        self
+    }
+
     /// Sets how long the shutdown may take that a signal starts. The default is 10 s.
     pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.shutdown = timeout;

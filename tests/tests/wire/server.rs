@@ -346,7 +346,7 @@ async fn an_address_in_use_is_an_error_that_names_it() {
 #[test]
 fn a_wrong_configuration_is_an_error_that_names_the_value() {
     type Change = fn(Server<App>) -> Server<App>;
-    let table: [(Change, &str); 13] = [
+    let table: [(Change, &str); 15] = [
         (
             |server| server.head(1023),
             "`head` is 1023; it must be at least 1024",
@@ -367,6 +367,11 @@ fn a_wrong_configuration_is_an_error_that_names_the_value() {
         (
             |server| server.http_per_address(0),
             "`http_per_address` is zero",
+        ),
+        (|server| server.unsent(0), "`unsent` is zero"),
+        (
+            |server| server.requests_per_connection(0),
+            "`requests_per_connection` is zero",
         ),
         (|server| server.max_connections(0), "`connections` is zero"),
         (|server| server.per_address(0), "`per_address` is zero"),
