@@ -203,6 +203,10 @@ impl<S, G> Server<S, G> {
     /// Only time in which bytes wait for the client counts, not the time in which the application
     /// works on an answer or has nothing to send: a long poll takes as long as it likes. See
     /// [`body_rate`](Self::body_rate).
+    ///
+    /// The server sees an answer proceed only in steps of up to 64 KiB (on most networks about
+    /// 32 KiB), since systems report room for more only then. A client that reads steadily must
+    /// read one step in this time, or it may be closed: with 30 s, about 2.2 kB/s.
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.body_timeout = timeout;
         self
@@ -211,7 +215,8 @@ impl<S, G> Server<S, G> {
     /// Sets the least rate in bytes per second at which a client must send the body of a request
     /// and read an answer while bytes wait; below it, the connection is closed when
     /// [`body_timeout`](Self::body_timeout) is used up. `None`: any progress will do. The
-    /// default is 256.
+    /// default is 256. For an answer, the rate that `body_timeout` needs to see progress is higher
+    /// at the defaults.
     pub fn body_rate(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.body_rate = bytes.into();
         self
