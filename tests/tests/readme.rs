@@ -21,11 +21,26 @@ impl Echo {
     }
 }
 
+struct Counter(u32);
+
+#[ws_handler]
+impl Counter {
+    fn init() -> Self {
+        Counter(0)
+    }
+
+    fn message(&mut self, text: String) -> String {
+        self.0 += 1;
+        format!("{}: {text}", self.0)
+    }
+}
+
 dispatch! {
     struct Routes;
 
     echo:   "/echo"   => Echo { require_session: false };
     custom: "/custom" => Echo;
+    counter: "/counter" => Counter { attach: page };
 }
 
 fn pages(ws: &Ws) -> WsFilter {
@@ -67,6 +82,20 @@ async fn a_page_that_was_rendered_may_connect() {
     let knock = kit.open("/custom").cookies(home.headers());
     assert!(knock.connect().await.is_ok());
 }
+
+// README
+#[tokio::test(start_paused = true)]
+async fn a_page_counts_over_all_of_its_connections() {
+    let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+    let ada = kit.user("ada").await;
+    let mut page = kit.page("/counter").visitor(&ada).connect().await.unwrap();
+    page.send("one").await;
+    assert_eq!(page.text().await, "1: one");
+    page.cut().await;                                // the network is gone
+    kit.hub().user("ada").push("news", &7);
+    page.reconnect().await.unwrap();
+    assert_eq!(page.event::<u32>("news").await, 7);
+}
 // README
 }
 
@@ -76,8 +105,8 @@ fn the_readme_shows_these_tests() {
     let readme = fs::read_to_string(root.join("../README.md")).unwrap();
     let source = include_str!("readme.rs");
     let parts: Vec<_> = source.split("\n// README\n").collect();
-    assert_eq!(parts.len(), 4);
-    for test in &parts[1..3] {
+    assert_eq!(parts.len(), 5);
+    for test in &parts[1..4] {
         let block = format!("```rust,ignore\n{}\n```", test.trim());
         assert!(readme.contains(&block), "the README does not show:\n{test}");
     }
