@@ -190,7 +190,7 @@ impl<S, G> Server<S, G> {
     /// Sets how many requests one HTTP connection may have; the answer to the last closes it. The
     /// default is 1,000.
     ///
-    /// It bounds what a client holds that sends requests and reads no answers.
+    /// So no client keeps a connection, and what it has allocated, for good.
     pub const fn requests_per_connection(mut self, requests: u64) -> Self {
         self.settings.server_limits.requests_per_connection = requests;
         self

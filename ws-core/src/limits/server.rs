@@ -14,9 +14,8 @@ pub struct ServerLimits {
     pub head_timeout: Duration,
     /// How long an HTTP connection is kept after an answer if the client sends nothing.
     pub keep_alive: Duration,
-    /// Requests on one HTTP connection; the answer to the last closes it. hyper buffers the heads
-    /// of answers without a limit, so this also bounds what a client holds that pipelines requests
-    /// and reads nothing.
+    /// Requests on one HTTP connection; the answer to the last closes it, so that no client
+    /// keeps a connection, and what it has allocated, for good.
     pub requests_per_connection: u64,
     /// How long a client may keep a request's body that is read, or an answer, waiting.
     pub body_timeout: Duration,

@@ -235,13 +235,14 @@ async fn the_last_answer_that_a_connection_may_have_closes_it() {
     assert_eq!(rig.lived().await, (Duration::ZERO, 0));
 }
 
+/// hyper reads no further request while an answer waits for room.
 #[tokio::test(start_paused = true)]
-async fn pipelined_answers_without_a_body_that_are_not_read_end_their_connection() {
+async fn pipelined_answers_without_a_body_that_are_not_read_are_few() {
     let mut rig = rig().await;
     let heads = get("now").replace("GET", "HEAD").repeat(4 * REQUESTS);
     let sent = rig.client.write_all(heads.as_bytes()).await;
     assert_eq!(sent.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
-    assert_about(rig.lived().await.0, PATIENCE);
+    assert_about(rig.lived().await.0, KEEP + PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
