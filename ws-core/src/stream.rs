@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::address::is_private;
 use crate::decode::Payload;
 use crate::driver::{Connecting, Init, Opened, Ready, Unopened, begin};
 use crate::error::Refusal;
@@ -108,7 +109,9 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
 
 /// The stream of a page, begun where there is none.
 fn stream_of(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
+    // A private address may be a proxy that is not configured: all visitors share it.
     let address = handshake.peer_addr().map(|peer| peer.ip());
+    let address = address.filter(|it| !is_private(*it));
     page.open(address).map_err(|error| match error {
         OpenError::TooMany(of) => {
             page.pages().log_full(of);

@@ -116,9 +116,9 @@ fn visits(shared: &Arc<Shared>, overtaken: Overtaken) -> BoxedFilter<(Visit,)> {
 
 async fn visit(shared: &Arc<Shared>, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
     let found = asker.ask(shared).await?;
-    let address = found.client.address();
+    let client = found.client.clone();
     let visit = visit_of(shared, asker, found, late).await?;
-    Ok(visit.with_address(address))
+    Ok(visit.of_client(&client))
 }
 
 async fn visit_of(
@@ -161,7 +161,7 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
             let secure = client.is_secure();
             let visit = |session| Visit::continued(shared.clone(), session, secure);
             let visit = session.map(visit);
-            Ok::<_, warp::Rejection>(visit.map(|visit| visit.with_address(client.address())))
+            Ok::<_, warp::Rejection>(visit.map(|visit| visit.of_client(&client)))
         })
         .boxed()
 }

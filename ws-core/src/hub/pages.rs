@@ -34,7 +34,7 @@ impl Hub {
     /// As [`open_page`](Self::open_page), for a client of this address, which may have
     /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this
     /// limit the page is issued without a queue: a push before its browser connects is lost, and
-    /// the browser gets a reset.
+    /// the browser gets a reset. Give no address that many visitors share, such as that of a proxy.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use super::feed::Feed;
 use super::queue::{FromTheFuture, Parcel};
 use super::reaper::{Reaper, reap};
 use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
-use crate::address::{Network, is_private};
+use crate::address::Network;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
@@ -126,9 +126,7 @@ impl Pages {
         session: &Session,
         address: Option<IpAddr>,
     ) -> Result<Arc<Stream>, OpenError> {
-        // A private address may be a proxy that is not configured: all visitors share it.
-        let address = address.filter(|it| !is_private(*it)).map(Network::of);
-        self.open_at(id, session, address)
+        self.open_at(id, session, address.map(Network::of))
     }
 
     fn open_at(

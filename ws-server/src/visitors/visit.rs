@@ -7,6 +7,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use warp::Reply;
 use warp::reply::Response;
+use ws_core::admit::Client;
 use ws_core::error::Refusal;
 use ws_core::fields::elements;
 use ws_core::page::Page;
@@ -47,8 +48,10 @@ pub struct Visit {
     /// What the answer still has to do, as is `page`.
     cookie: Cookie,
     page: Option<Page>,
-    /// The visitor's address, which may have only so many pages.
+    /// The visitor's address, for the log.
     address: Option<IpAddr>,
+    /// The address that may have only so many pages; `None` if many visitors may share it.
+    counted: Option<IpAddr>,
 }
 
 /// What becomes of the session's cookie.
@@ -69,6 +72,7 @@ impl Visit {
             cookie: Cookie::Stays,
             page: None,
             address: None,
+            counted: None,
         }
     }
 
@@ -97,8 +101,9 @@ impl Visit {
     }
 
     /// Sets the visitor's address.
-    pub(super) fn with_address(mut self, address: Option<IpAddr>) -> Self {
-        self.address = address;
+    pub(super) fn of_client(mut self, client: &Client) -> Self {
+        self.address = client.address();
+        self.counted = client.counted_address();
         self
     }
 
@@ -175,7 +180,7 @@ impl Visit {
     /// [`SessionError::Random`] where the operating system has no random numbers;
     /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
-        let page = self.shared.hub.open_page_for(&self.session, self.address)?;
+        let page = self.shared.hub.open_page_for(&self.session, self.counted)?;
         self.page = Some(page.clone());
         Ok(page)
     }
