@@ -203,6 +203,11 @@ impl Queue {
         self.items.is_empty()
     }
 
+    /// Whether the present socket still has to get a reset.
+    pub(super) const fn is_reset_due(&self) -> bool {
+        self.reset_due
+    }
+
     /// Whether a message of this cost fits. A message of any size fits an empty queue.
     pub(super) fn fits(&self, cost: usize, source: Source, limits: &PageLimits) -> bool {
         let (messages, bytes) = source.share(limits);

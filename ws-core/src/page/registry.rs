@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::StreamClient;
 use super::budget::Budget;
 use super::feed::Feed;
-use super::queue::{FromTheFuture, Parcel};
+use super::queue::Parcel;
 use super::reaper::{Reaper, reap};
 use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
 use crate::address::Network;
@@ -23,6 +23,7 @@ use crate::thinned::Thinned;
 
 mod known;
 mod relief;
+mod reports;
 
 use known::Known;
 pub(crate) use known::TooMany;
@@ -193,18 +194,6 @@ impl Pages {
     /// This socket carries the stream no longer; `bye` says that the page is closed for good.
     pub(crate) fn detach(&self, stream: &Arc<Stream>, socket: ConnectionId, bye: bool) {
         self.then(stream, stream.detach(socket, bye));
-    }
-
-    /// The page has everything up to this offset, says this socket.
-    pub(crate) fn ack(
-        &self,
-        stream: &Arc<Stream>,
-        socket: ConnectionId,
-        offset: u64,
-    ) -> Result<(), FromTheFuture> {
-        let then = stream.ack(socket, offset)?;
-        self.then(stream, then);
-        Ok(())
     }
 
     /// The handler of the page has closed.

@@ -59,7 +59,7 @@ pub(crate) trait PageSocket: Send + Sync {
     fn outbox(&self) -> &Outbox;
     /// Closes the socket, behind what waits.
     fn close_page(&self, close: &Close);
-    /// Asks for [`Stream::go_on`] when the outbox has room again.
+    /// Asks for [`Pages::go_on`](super::Pages::go_on) when the outbox has room again.
     fn want_room(&self);
 }
 
@@ -249,7 +249,7 @@ impl Stream {
             return Then::Nothing;
         }
         state.socket = None;
-        let over = state.ending.is_some() && state.queue.is_empty();
+        let over = state.last_close().is_some();
         let then = if bye || over || state.session.has_ended() {
             state.end(bye);
             Then::Forget
@@ -315,7 +315,7 @@ impl Stream {
     pub(crate) fn append(&self, push: &Push) {
         let mut state = self.lock();
         if !state.ended && state.ending.is_none() {
-            state.closing = true;
+            state.begin_closing();
             state.queue.append(Parcel::for_one(push), &self.limits);
             state.pump();
         }
@@ -339,7 +339,7 @@ impl Stream {
         if state.queue.is_empty() {
             return Then::Nothing;
         }
-        state.queue.overflow();
+        state.overflow();
         state.pump();
         let closed = state.close_if_done();
         drop(state);
@@ -347,12 +347,16 @@ impl Stream {
     }
 
     /// The socket's outbox has room again.
-    pub(crate) fn go_on(&self, socket: ConnectionId) {
+    pub(super) fn go_on(&self, socket: ConnectionId) -> Then {
         let mut state = self.lock();
-        if state.is_carried_by(socket) {
-            state.waits_for_room = false;
-            state.pump();
+        if !state.is_carried_by(socket) {
+            return Then::Nothing;
         }
+        state.waits_for_room = false;
+        state.pump();
+        let closed = state.close_if_done();
+        drop(state);
+        said(closed)
     }
 
     /// Tells the page that a logon has given its visitor another session.

@@ -71,7 +71,8 @@ pub(super) fn wait_for_room(call: Call<'_, PageStream>) -> Step<PageStream> {
                 room.await;
             }
             if is_empty() {
-                this.link.stream.go_on(this.link.socket);
+                let Link { stream, socket, .. } = &this.link;
+                this.link.page.pages().go_on(stream, *socket);
             } else {
                 shared.want_room();
             }

@@ -13,7 +13,10 @@ impl Stream {
         if state.ended || state.ending.is_some() {
             return Then::Nothing;
         }
+        state.begin_closing();
         state.ending = Some(close.clone());
+        // A reset may not have been given yet.
+        state.pump();
         if let Some(feed) = &state.feed {
             feed.end();
         }
@@ -75,11 +78,11 @@ fn finally(mut state: Locked<'_>, close: &Close) -> Then {
 impl State {
     /// What a socket is told whose page's time is over.
     fn late(&self) -> Close {
-        match &self.ending {
-            Some(close) if self.queue.is_empty() => close.clone(),
-            // It has not got everything, and learns so when it comes back.
-            Some(_) => Close::new(CloseCode::TRY_AGAIN_LATER, "the page does not follow"),
-            None => Close::GOING_AWAY,
+        if self.ending.is_none() {
+            return Close::GOING_AWAY;
         }
+        // It has not got everything, and learns so when it comes back.
+        let behind = || Close::new(CloseCode::TRY_AGAIN_LATER, "the page does not follow");
+        self.last_close().unwrap_or_else(behind)
     }
 }

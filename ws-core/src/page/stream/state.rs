@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::locked::Writer;
 use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
-use crate::close::Close;
+use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::outbox::Refused;
@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) closing: bool,
     /// The handler has closed: the Close follows the last message.
     pub(super) ending: Option<Close>,
+    /// The page has missed messages that precede the Close of its handler: it has to come back.
+    pub(super) incomplete: bool,
     pub(super) ended: bool,
 }
 
@@ -112,6 +114,7 @@ impl State {
             watched: true,
             closing: false,
             ending: None,
+            incomplete: false,
             ended: false,
         }
     }
@@ -141,16 +144,31 @@ impl State {
             self.epoch = plan.epoch;
             (self.accepted, self.seen) = (0, 0);
         }
-        if let Some(from) = plan.from {
-            return self.queue.resume(from);
-        }
-        self.queue.restart();
-        Some(Gap::Restart)
+        let Some(from) = plan.from else {
+            self.queue.restart();
+            return Some(Gap::Restart);
+        };
+        let gap = self.queue.resume(from);
+        self.incomplete |= !self.takes() && gap == Some(Gap::Overflow);
+        gap
     }
 
     /// Whether the page takes messages: nothing follows the last ones of its handler.
     pub(super) const fn takes(&self) -> bool {
         !self.ended && !self.closing && self.ending.is_none()
+    }
+
+    /// The handler closes. If the page has not heard yet of messages that were dropped, it misses
+    /// them.
+    pub(super) fn begin_closing(&mut self) {
+        self.closing = true;
+        self.incomplete |= self.queue.is_reset_due();
+    }
+
+    /// Drops all messages; the page gets a reset.
+    pub(super) fn overflow(&mut self) {
+        self.queue.overflow();
+        self.incomplete |= !self.takes();
     }
 
     pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {
@@ -227,13 +245,27 @@ impl State {
         }
     }
 
+    /// The Close of a page whose handler has closed, once the page has acknowledged all messages
+    /// that are kept and got the reset for those that were dropped. A page that misses messages
+    /// has to come back, whatever its handler has closed with.
+    pub(super) fn last_close(&self) -> Option<Close> {
+        let close = self.ending.as_ref()?;
+        let settled = self.queue.is_empty() && !self.queue.is_reset_due();
+        let missed = || Close::new(CloseCode::TRY_AGAIN_LATER, "messages were dropped");
+        settled.then(|| {
+            if self.incomplete {
+                missed()
+            } else {
+                close.clone()
+            }
+        })
+    }
+
     /// Ends a page whose handler has closed and which has got everything. Returns what to
     /// close, and how.
     pub(super) fn close_if_done(&mut self) -> Option<(Arc<dyn PageSocket>, Close)> {
-        if !self.queue.is_empty() || self.socket.is_none() {
-            return None;
-        }
-        let close = self.ending.clone()?;
+        self.socket.as_ref()?;
+        let close = self.last_close()?;
         Some((self.end(false)?, close))
     }
 

@@ -9,6 +9,8 @@ use super::*;
 use crate::message::Message;
 use crate::session::Sessions;
 
+mod ending;
+
 const LIMITS: PageLimits = PageLimits {
     messages: 8,
     bytes: 4096,

@@ -1,0 +1,161 @@
+//! How a page ends that misses messages, or that is given up.
+
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::outbox::{DirectWrite, Frame};
+
+const ROOM: usize = 2_000;
+
+/// A socket whose outbox is full until the client reads.
+struct SlowSocket {
+    outbox: Outbox,
+    closed: Mutex<Option<CloseCode>>,
+    received: Arc<Client>,
+}
+
+/// What the client has read.
+#[derive(Default)]
+struct Client(Mutex<Vec<u8>>);
+
+impl DirectWrite for Client {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut bytes = self.0.lock().unwrap();
+        let before = bytes.len();
+        slices
+            .iter()
+            .for_each(|slice| bytes.extend_from_slice(slice));
+        Ok(bytes.len() - before)
+    }
+}
+
+impl PageSocket for SlowSocket {
+    fn id(&self) -> ConnectionId {
+        ConnectionId::new(1)
+    }
+
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn close_page(&self, close: &Close) {
+        self.closed.lock().unwrap().replace(close.code());
+    }
+
+    fn want_room(&self) {}
+}
+
+impl SlowSocket {
+    fn attach(fixture: &Fixture) -> Arc<Self> {
+        let socket = Arc::new(Self {
+            outbox: Outbox::new(ROOM, usize::MAX / 2),
+            closed: Mutex::default(),
+            received: Arc::default(),
+        });
+        let standing = Standing {
+            position: None,
+            client: Some(1),
+        };
+        let carries: Arc<dyn PageSocket> = socket.clone();
+        let attached = fixture
+            .stream
+            .attach(&fixture.session, ROUTE, standing, &carries);
+        attached.unwrap();
+        socket
+    }
+
+    /// Nothing fits into the outbox any more.
+    fn fill(&self) {
+        let left = ROOM - self.outbox.buffered();
+        self.outbox
+            .push(&Frame::joined(&vec![0; left - 10], &Bytes::new()))
+            .unwrap();
+    }
+
+    /// The client reads everything that waits.
+    fn drain(&self, stream: &Stream) -> Then {
+        self.outbox.connect(Some(self.received.clone()));
+        self.outbox.flush_direct();
+        assert_eq!(self.outbox.buffered(), 0);
+        self.outbox.connect(None);
+        let then = stream.go_on(self.id());
+        self.outbox.connect(Some(self.received.clone()));
+        self.outbox.flush_direct();
+        then
+    }
+
+    fn closed(&self) -> Option<CloseCode> {
+        *self.closed.lock().unwrap()
+    }
+
+    fn was_reset(&self) -> bool {
+        let bytes = self.received.0.lock().unwrap();
+        String::from_utf8_lossy(&bytes).contains("\"reset\"")
+    }
+}
+
+/// The last message of a handler, and its Close with 1000.
+fn leave(stream: &Stream) {
+    stream.append(&Push::text("bye"));
+    stream.finish(&Close::NORMAL);
+}
+
+#[test]
+fn a_full_socket_whose_last_messages_are_dropped_gets_a_reset_and_1013() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let socket = SlowSocket::attach(&fixture);
+        socket.fill();
+        leave(&fixture.stream);
+        assert_eq!(fixture.stream.overflow(), Then::Nothing);
+        assert_eq!(socket.closed(), None, "the reset waits for room");
+        assert_eq!(socket.drain(&fixture.stream), Then::Forget);
+        assert!(socket.was_reset());
+        assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
+    });
+}
+
+#[test]
+fn a_handler_that_closes_before_a_reset_is_delivered_closes_with_1013() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let socket = SlowSocket::attach(&fixture);
+        socket.fill();
+        for _ in 0..=LIMITS.messages {
+            fixture.stream.push(&Push::text("n"));
+        }
+        fixture.stream.finish(&Close::NORMAL);
+        assert_eq!(socket.closed(), None, "the reset waits for room");
+        assert_eq!(socket.drain(&fixture.stream), Then::Forget);
+        assert!(socket.was_reset());
+        assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
+    });
+}
+
+#[test]
+fn a_page_that_is_away_while_its_last_messages_are_dropped_gets_1013_when_it_returns() {
+    run(async {
+        let fixture = Fixture::new().await;
+        leave(&fixture.stream);
+        fixture.stream.overflow();
+        let socket = SlowSocket::attach(&fixture);
+        assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
+    });
+}
+
+#[test]
+fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let socket = SlowSocket::attach(&fixture);
+        fixture.stream.push(&Push::text("n"));
+        fixture.stream.overflow();
+        leave(&fixture.stream);
+        assert_eq!(socket.closed(), None, "\"bye\" is not acknowledged");
+        let last = fixture.stream.lock().queue.last();
+        assert_eq!(fixture.stream.ack(socket.id(), last), Ok(Then::Forget));
+        assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
+    });
+}
