@@ -31,7 +31,7 @@ pub use wire::PAGE_PROTOCOL;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany, logged_on};
 pub(crate) use stream::{
-    Accepted, AttachError, Epoch, PageSocket, Position, Room, Standing, Stream,
+    Accepted, AttachError, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
 };
 pub(crate) use wire::{FromPage, PONG, envelope, seen};
 

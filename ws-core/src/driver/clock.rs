@@ -12,7 +12,7 @@ use super::{Driver, Ends, Worker};
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::late;
 use crate::limits::{Limits, Rate};
-use crate::outbox::{Control, Status};
+use crate::outbox::{Control, Io, Status, Transport};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::Orders;
@@ -275,6 +275,11 @@ impl<H: Send + 'static> Driver<H> {
         status
     }
 
+    fn has_progressed(&mut self) -> bool {
+        let transport = self.transport.as_mut().map(Io::get_mut);
+        transport.is_some_and(Transport::has_progressed)
+    }
+
     fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
         let now = worker.now;
         match due {
@@ -288,6 +293,9 @@ impl<H: Send + 'static> Driver<H> {
                 self.shared().client_gone();
             }
             Due::Hook => self.cut_hook(cx, worker),
+            Due::Stall if self.has_progressed() => {
+                self.shared().outbox().restart_stall(now);
+            }
             Due::Stall => {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
                 self.shared().fail(&close, CloseCause::Stalled);

@@ -75,6 +75,12 @@ pub trait Transport: Send + 'static {
     /// write of it; a transport that lets its writer wait for something but bytes may not do so
     /// any more.
     fn closing(&mut self) {}
+
+    /// Whether the client has made progress since the last call that the written bytes do not
+    /// show. Asked before a connection is closed as stalled.
+    fn has_progressed(&mut self) -> bool {
+        false
+    }
 }
 
 /// Writes to the client from any task, without waiting.

@@ -27,7 +27,7 @@ mod locked;
 mod opening;
 mod state;
 
-pub(crate) use answers::{Accepted, AttachError};
+pub(crate) use answers::{Accepted, AttachError, Progress};
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{Epoch, Position, Standing};
 use locked::Writer;
@@ -318,6 +318,16 @@ impl Stream {
             state.begin_closing();
             state.queue.append(Parcel::for_one(push), &self.limits);
             state.pump();
+        }
+    }
+
+    /// How far the page has got with what was sent.
+    pub(crate) fn progress(&self) -> Progress {
+        let state = self.lock();
+        let socket = state.socket.as_ref();
+        Progress {
+            acknowledged: state.queue.base(),
+            writes: socket.is_some_and(|socket| socket.outbox().buffered() > 0),
         }
     }
 

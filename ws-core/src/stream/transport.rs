@@ -8,7 +8,7 @@ use bytes::{BufMut, buf::Limit};
 
 use crate::close::{Close, CloseCode};
 use crate::outbox::{DirectWrite, Transport};
-use crate::page::{Feed, Pages, Stream};
+use crate::page::{Feed, Pages, Progress, Stream};
 use crate::protocol::{Decoder, Event, Incoming, Role};
 use crate::push::Push;
 
@@ -30,6 +30,8 @@ pub(super) struct PageTransport {
     decoder: Decoder,
     /// Decoded, and waiting until the page follows.
     waiting: Option<Item>,
+    /// What the page had acknowledged when the item began to wait, or at the last look.
+    acknowledged: Option<u64>,
     /// What comes is the last: it is kept for the page, however slowly that follows.
     closing: bool,
     closed: bool,
@@ -48,6 +50,7 @@ impl PageTransport {
             feed,
             decoder: Decoder::new(Role::Client, MOST),
             waiting: None,
+            acknowledged: None,
             closing: false,
             closed: false,
         }
@@ -58,7 +61,11 @@ impl PageTransport {
         match &self.waiting {
             Some(Item::Push(push)) if self.closing => self.stream.append(push),
             Some(Item::Push(push)) => {
-                ready!(self.stream.poll_push(cx, push));
+                if self.stream.poll_push(cx, push).is_pending() {
+                    let now = || self.stream.progress().acknowledged;
+                    self.acknowledged.get_or_insert_with(now);
+                    return Poll::Pending;
+                }
             }
             Some(Item::Close(close)) => {
                 self.closed = true;
@@ -66,7 +73,7 @@ impl PageTransport {
             }
             None => return Poll::Ready(()),
         }
-        self.waiting = None;
+        (self.waiting, self.acknowledged) = (None, None);
         self.pages.relieve();
         Poll::Ready(())
     }
@@ -139,6 +146,18 @@ impl Transport for PageTransport {
 
     fn closing(&mut self) {
         self.closing = true;
+    }
+
+    /// A message is taken as a whole, however slowly the page follows. The page progresses while
+    /// it acknowledges, or while its socket has something to write: that socket has a stall
+    /// time of its own, and its end lets the handler continue.
+    fn has_progressed(&mut self) -> bool {
+        let Progress {
+            acknowledged,
+            writes,
+        } = self.stream.progress();
+        let before = self.acknowledged.replace(acknowledged);
+        writes || before.is_some_and(|before| before != acknowledged)
     }
 
     /// Whoever sends wakes the handler's connection: its order is the page's.

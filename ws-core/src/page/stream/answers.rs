@@ -32,6 +32,15 @@ pub(crate) enum Accepted {
     OutOfOrder,
 }
 
+/// How far a page has got with what was sent to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Progress {
+    /// The last offset that is no longer kept.
+    pub(crate) acknowledged: u64,
+    /// Its socket has something to write.
+    pub(crate) writes: bool,
+}
+
 impl From<FromTheFuture> for AttachError {
     fn from(FromTheFuture: FromTheFuture) -> Self {
         Self::FromTheFuture

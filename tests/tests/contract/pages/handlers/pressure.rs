@@ -1,5 +1,8 @@
 //! A page that acknowledges everything loses nothing, however fast its handler is.
 
+use ws_core::protocol::OpCode;
+use ws_core::testkit::Received;
+
 use super::*;
 
 /// Sends what a message asks for: `COUNT SIZE` are so many messages, each with its number and
@@ -146,6 +149,55 @@ async fn a_page_that_acknowledges_a_little_at_a_time_is_not_stalled() {
             got += 1;
         }
         acknowledge(&mut tab).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_acknowledges_steadily_is_not_stalled_while_one_large_message_waits() {
+    let (_kit, _visitor, mut tab) = flooded().await;
+    tab.acknowledges = false;
+    tab.send("100 7000").await;
+    tab.send("3 600000").await;
+    let (mut texts, mut acknowledged) = (0, 0);
+    while texts < 103 {
+        // 14 kB are acknowledged every 2 seconds; the first large message waits for longer than
+        // a stall.
+        tokio::time::sleep(secs(2)).await;
+        for got in tab.so_far().await {
+            assert!(matches!(got, Got::Text(_)), "{got:?}");
+            texts += 1;
+        }
+        acknowledged = tab.offset.min(acknowledged + 2);
+        tab.say(&json!({"type": "ack", "offset": acknowledged}))
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
+    let kit = TestKit::table(Floods::table(), NoState).unwrap();
+    let visitor = kit.visitor().await;
+    let mut tab = Tab::new(&kit, &visitor, "/flood");
+    tab.knock = |knock| knock.network_room(8_000);
+    let mut tab = tab.connected().await;
+    tab.send("5 300000").await;
+    let client = tab.client();
+    let mut offset = 0_u64;
+    // 8 kB a second: the first message takes longer than a stall.
+    while offset < 5 {
+        tokio::time::sleep(secs(1)).await;
+        for received in client.so_far_once().await {
+            match received {
+                Received::Message(message) if message.len() > 300_000 => {
+                    offset += 1;
+                    let ack = json!({"type": "ack", "offset": offset});
+                    client.send(ack.to_string()).await;
+                }
+                Received::Message(_) => {}
+                Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
 
