@@ -29,9 +29,15 @@ impl Stream {
 
     /// Looks whether the page's time is over.
     pub(in crate::page) fn expire(&self, now: Instant) -> Then {
+        self.end_if(|until| until <= now)
+    }
+
+    /// Ends the page if it waits, and if its time is one of those. If it does not wait, the reaper
+    /// no longer knows of it.
+    fn end_if(&self, is_over: impl FnOnce(Instant) -> bool) -> Then {
         let mut state = self.lock();
         match state.until.filter(|_| !state.ended) {
-            Some(until) if until <= now => {
+            Some(until) if is_over(until) => {
                 let close = state.late();
                 finally(state, &close)
             }
@@ -50,10 +56,9 @@ impl Stream {
         state.watched
     }
 
-    /// Ends the page before its time.
+    /// Ends the page before its time, unless a socket has come meanwhile.
     pub(in crate::page) fn give_up(&self) -> Then {
-        let until = self.lock().until;
-        until.map_or(Then::Nothing, |until| self.expire(until))
+        self.end_if(|_| true)
     }
 
     /// Ends the page, and closes its socket with this.

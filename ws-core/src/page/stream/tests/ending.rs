@@ -159,3 +159,15 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
         assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
     });
 }
+
+#[test]
+fn a_page_whose_socket_comes_while_it_is_given_up_is_watched_again_when_that_leaves() {
+    run(async {
+        let fixture = Fixture::new().await;
+        // The reaper has taken it out, and a socket comes first.
+        let socket = SlowSocket::attach(&fixture);
+        assert_eq!(fixture.stream.give_up(), Then::Nothing);
+        let then = fixture.stream.detach(socket.id(), false);
+        assert!(matches!(then, Then::Watch(_)), "{then:?}");
+    });
+}
