@@ -80,6 +80,15 @@ impl Parcel {
         }
     }
 
+    /// Bytes that this queue holds of it, and its part of what it shares with others: dropping one
+    /// queue frees no more.
+    fn weight(&self) -> usize {
+        match &self.shared {
+            Some(shared) => OVERHEAD + self.push.tail().len() / Arc::strong_count(shared),
+            None => cost(&self.push),
+        }
+    }
+
     /// Bytes that this queue alone holds of it.
     fn own_bytes(&self) -> usize {
         match self.shared {
@@ -183,10 +192,12 @@ impl Queue {
         }
     }
 
-    /// Bytes of all messages, and of those that are on their way.
+    /// Bytes of all messages, and of those that are on their way. A message for many pages weighs
+    /// on each of them only with its part.
     pub(super) fn weight(&self) -> (usize, usize) {
-        // Either may leave some out: of messages for many pages, or of large ones of a handler.
-        (self.counted.max(self.held.bytes()), self.in_flight)
+        let on_the_way = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
+        let weights = || self.items.iter().map(|item| item.parcel.weight());
+        (weights().sum(), weights().take(on_the_way).sum())
     }
 
     /// The last offset that was given to a message.

@@ -56,6 +56,34 @@ async fn what_goes_to_many_pages_counts_once() {
     assert_eq!(pages.bytes(), 2 * (push.tail().len() + 20 * each));
 }
 
+#[tokio::test]
+async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message() {
+    let sessions = Sessions::default();
+    let pages = new_pages(PageLimits {
+        bytes: 50_000,
+        all_bytes: 100_000,
+        ..PageLimits::DEFAULT
+    });
+    let push = |size: usize| Push::text(&"x".repeat(size));
+    let mut many = Vec::new();
+    for number in 0..20 {
+        let (session, _) = sessions.begin().await.unwrap();
+        let id = number.to_string().into();
+        many.push(pages.open(&id, &session, None).unwrap());
+    }
+    assert_eq!(pages.push_to_all(&push(30_000)), 20);
+    // A few pages hold less each, but for themselves.
+    for number in 20..24 {
+        let (session, _) = sessions.begin().await.unwrap();
+        let id = number.to_string().into();
+        pages.open(&id, &session, None).unwrap();
+        assert!(pages.push_to(&id, &session, &push(18_000)));
+    }
+    assert!(pages.bytes() <= 87_500, "{}", pages.bytes());
+    let kept = many.iter().filter(|page| page.held().shared.len() == 1);
+    assert_eq!(kept.count(), 20);
+}
+
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
 enum Act {
