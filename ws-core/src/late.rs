@@ -40,15 +40,28 @@ pub(crate) async fn by<F: Future>(
     again: Duration,
     future: F,
 ) -> Result<F::Output, TimedOut> {
+    by_moving(&mut deadline, again, future).await
+}
+
+/// As [`by`]; a pause of the process moves `deadline`, for what has to follow until then.
+///
+/// # Errors
+///
+/// [`TimedOut`] if the future is not ready in time; it is dropped.
+pub(crate) async fn by_moving<F: Future>(
+    deadline: &mut Instant,
+    again: Duration,
+    future: F,
+) -> Result<F::Output, TimedOut> {
     let mut future = pin!(future);
     for _ in 0..=MOST_PAUSES {
-        if let Ok(output) = timeout_at(deadline, future.as_mut()).await {
+        if let Ok(output) = timeout_at(*deadline, future.as_mut()).await {
             return Ok(output);
         }
         if deadline.elapsed() < LATE {
             break;
         }
-        deadline = later(Instant::now(), again);
+        *deadline = later(Instant::now(), again);
     }
     Err(TimedOut)
 }

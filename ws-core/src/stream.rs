@@ -168,9 +168,10 @@ async fn attach(
     let standing = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
     let inner = endpoint.of_pages().unwrap_or(&endpoint);
+    // When `init`, and the wait for it, has to be over.
+    let mut by = later(Instant::now(), inner.limits().init_timeout);
     let opener = Opener {
         route: route_of(&endpoint),
-        by: later(Instant::now(), inner.limits().init_timeout),
         standing,
         page: page.clone(),
         session: session.clone(),
@@ -181,7 +182,7 @@ async fn attach(
         let stream = current(&opener.page, &opener.session, &handshake)?;
         let _held = opener.page.pages().hold(&stream);
         let has_handler;
-        (has_handler, handshake) = opener.ready(handshake, &stream).await?;
+        (has_handler, handshake) = opener.ready(handshake, &stream, &mut by).await?;
         if !has_handler {
             continue;
         }
@@ -205,8 +206,6 @@ struct Opener {
     standing: Standing,
     page: Page,
     session: Session,
-    /// When `init`, and the wait for it, has to be over.
-    by: Instant,
     begin: Begin,
 }
 
@@ -217,10 +216,14 @@ impl Opener {
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
+        by: &mut Instant,
     ) -> Result<(bool, Handshake), Refusal> {
-        let Self { session, .. } = self;
+        let Self {
+            session, endpoint, ..
+        } = self;
+        let inner = endpoint.of_pages().unwrap_or(endpoint);
         let waiting = stream.opening.come(session);
-        let turn = waiting.turn(self.by).await?;
+        let turn = waiting.turn(by, inner.limits().init_timeout).await?;
         match stream.check(session, self.route, self.standing) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(refusal)?,
@@ -232,7 +235,7 @@ impl Opener {
         if stream.has_handler() {
             return Ok((true, handshake));
         }
-        let started = self.start(handshake, stream).await;
+        let started = self.start(handshake, stream, *by).await;
         let handshake = started.inspect_err(|refusal| turn.fail(session, refusal))?;
         Ok((true, handshake))
     }
@@ -242,11 +245,12 @@ impl Opener {
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
+        by: Instant,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.of_pages().unwrap_or(endpoint);
         let init = (self.begin)(inner.clone(), handshake);
-        let (opened, handshake) = init.run(self.by).await?;
+        let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.route) {
             // The page begins anew; for this handler the upgrade has failed.

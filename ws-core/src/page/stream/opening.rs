@@ -1,10 +1,12 @@
 //! One `init` of a page's handler at a time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::error::Refusal;
+use crate::late;
 use crate::session::Session;
 
 /// Lets one socket of a page at a time run `init` of the page's handler. Those that wait for it
@@ -51,14 +53,14 @@ impl Opening {
 }
 
 impl<'o> Waiting<'o> {
-    /// Waits for its turn.
+    /// Waits for its turn until `by`; a pause of the process moves that to `again` from then.
     ///
     /// # Errors
     ///
     /// The refusal of the `init` that it has waited for, if that was of the same session; 503
     /// when its time is over.
-    pub(crate) async fn turn(self, by: Instant) -> Result<Turn<'o>, Refusal> {
-        let turn = timeout_at(by, self.opening.turn.lock()).await;
+    pub(crate) async fn turn(self, by: &mut Instant, again: Duration) -> Result<Turn<'o>, Refusal> {
+        let turn = late::by_moving(by, again, self.opening.turn.lock()).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
         let failures = self.opening.failures();
         if failures.count > self.before

@@ -242,3 +242,24 @@ async fn a_handshake_that_is_refused_for_its_offset_begins_no_handler() {
     assert_eq!(tab.connect().await, Err(refused));
     assert_eq!(office.journal.of("init"), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn sockets_that_wait_for_init_have_their_time_again_after_a_pause() {
+    let office = Office::new().await;
+    let page = office.visitor.page();
+    let tabs = [office.tab_of(&page), office.tab_of(&page)].map(|mut tab| {
+        tab.knock = |knock| {
+            let knock = knock.header("x-slow", "75");
+            HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+        };
+        tab
+    });
+    let [mut first, mut second] = tabs;
+    let pause = async {
+        quiet().await;
+        tokio::time::advance(secs(70)).await;
+    };
+    let (one, two, ()) = tokio::join!(first.connect(), second.connect(), pause);
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    assert_eq!(office.journal.of("init").len(), 1);
+}
