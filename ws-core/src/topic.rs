@@ -234,7 +234,6 @@ impl Topics {
         let dead = subscribers.free.len() == subscribers.slots.len();
         subscribers.dead = dead;
         drop(subscribers);
-        drop(left);
         if dead {
             let mut channels = self
                 .channels
@@ -242,6 +241,8 @@ impl Topics {
                 .unwrap_or_else(PoisonError::into_inner);
             channels.remove(&channel.key);
         }
+        // This may run code of the application, which may subscribe or publish.
+        drop(left);
     }
 
     /// How many are subscribed.
@@ -252,3 +253,6 @@ impl Topics {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,8 +49,9 @@ impl Topics {
         while subscribers.dead {
             drop(subscribers);
             channel = match self.find(topic) {
-                Some(channel) => channel,
-                None => return Ok(0),
+                Some(other) if !Arc::ptr_eq(&other, &channel) => other,
+                // The last subscriber is leaving, or has left.
+                _ => return Ok(0),
             };
             subscribers = channel.lock();
         }
