@@ -24,9 +24,9 @@ impl DirectWrite for Client {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.0.lock().unwrap();
         let before = bytes.len();
-        slices
-            .iter()
-            .for_each(|slice| bytes.extend_from_slice(slice));
+        for slice in slices {
+            bytes.extend_from_slice(slice);
+        }
         Ok(bytes.len() - before)
     }
 }
