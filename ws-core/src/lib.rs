@@ -9,6 +9,7 @@
 //! The modules form levels; a module uses only modules of lower levels.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod address;
 pub mod admit;

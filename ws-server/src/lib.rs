@@ -56,6 +56,7 @@
 //! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
 mod client;
@@ -97,7 +98,7 @@ pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
 /// The examples of the project's front page.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 /// What a module with handlers usually needs.
