@@ -23,7 +23,7 @@ if [ "$CHROMIUM" = /usr/bin/chromium ]; then
 elif [ ! -x "$CHROMIUM" ]; then
   missing+=("$CHROMIUM: the browser that the variable CHROMIUM names")
 fi
-command -v cargo >/dev/null || missing+=("cargo: builds everything (https://rustup.rs, Rust 1.95 or later)")
+command -v cargo >/dev/null || missing+=("cargo: builds everything (https://rustup.rs, Rust 1.89 or later)")
 
 # What drives the browser; again where the lock is newer than what it led to.
 driver=tests/browser

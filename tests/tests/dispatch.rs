@@ -221,8 +221,8 @@ fn every_option_reaches_the_route() {
         stall: Duration::from_millis(500),
         stall_bytes: 1024,
         init_timeout: Duration::from_millis(500),
-        hook_timeout: Duration::from_mins(2),
-        close_timeout: Duration::from_hours(1),
+        hook_timeout: Duration::from_secs(2 * 60),
+        close_timeout: Duration::from_secs(60 * 60),
         terminate_timeout: Duration::from_secs(3),
     };
     assert_eq!(limits, expected);
@@ -254,7 +254,7 @@ fn off_is_said_and_not_left_open() {
     assert_eq!(open.options.limits.rate, Some(None));
     assert_eq!(open.options.origins, Some(Origins::Any));
     let (strict, limits) = configured("strict");
-    assert_eq!(limits.rate, Some(Rate::new(100, Duration::from_mins(1))));
+    assert_eq!(limits.rate, Some(Rate::new(100, Duration::from_secs(60))));
     assert_eq!(
         (strict.options.origins, limits.max_message),
         (Some(Origins::Same), 100)

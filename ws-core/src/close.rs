@@ -184,7 +184,10 @@ impl Close {
     #[must_use]
     pub fn new(code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
         let mut text = text.into();
-        let end = text.floor_char_boundary(MAX_CLOSE_TEXT);
+        let mut end = text.len().min(MAX_CLOSE_TEXT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
         match &mut text {
             Cow::Borrowed(text) => *text = &text[..end],
             Cow::Owned(text) => text.truncate(end),

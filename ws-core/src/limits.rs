@@ -116,7 +116,7 @@ limits! {
     ping: Option<Duration> = Some(Duration::from_secs(25));
     /// The connection is closed with 1001 after so long without anything received. While frames
     /// wait that the client does not take, `stall` counts instead: a ping would not reach it.
-    idle: Option<Duration> = Some(Duration::from_mins(1));
+    idle: Option<Duration> = Some(Duration::from_secs(60));
     /// The connection is closed with 1013 if, while frames wait, the client takes fewer than
     /// `stall_bytes` in so long.
     stall: Duration = Duration::from_secs(30);
@@ -175,7 +175,7 @@ pub enum LimitError {
 }
 
 /// Longer than anything is waited for: what no clock can count is taken as this.
-const LONGEST: Duration = Duration::from_hours(24 * 365 * 30);
+const LONGEST: Duration = Duration::from_secs(24 * 365 * 30 * 60 * 60);
 
 /// So much later than `now`.
 pub(crate) fn later(now: Instant, after: Duration) -> Instant {
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(limits.rate, None);
         assert_eq!(limits.on_full, OnFull::Close);
         assert_eq!(limits.ping, Some(Duration::from_secs(25)));
-        assert_eq!(limits.idle, Some(Duration::from_mins(1)));
+        assert_eq!(limits.idle, Some(Duration::from_secs(60)));
         assert_eq!(limits.stall, Duration::from_secs(30));
         assert_eq!(limits.stall_bytes, 4_096);
         assert_eq!(limits.init_timeout, Duration::from_secs(10));
@@ -300,7 +300,7 @@ mod tests {
             ..Limits::DEFAULT
         };
         assert_eq!(zero.check(), Err(LimitError::Zero { name: "mailbox" }));
-        let ping = Duration::from_mins(1);
+        let ping = Duration::from_secs(60);
         let late = Limits {
             ping: Some(ping),
             ..Limits::DEFAULT

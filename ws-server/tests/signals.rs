@@ -34,7 +34,7 @@ fn terminate_this_process() {
 #[tokio::test]
 async fn the_first_signal_ends_in_good_order_and_the_second_at_once() {
     let ws = Server::new(Routes::table())
-        .shutdown_timeout(Duration::from_mins(10))
+        .shutdown_timeout(Duration::from_secs(10 * 60))
         .build()
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

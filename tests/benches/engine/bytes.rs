@@ -37,7 +37,8 @@ pub fn mask(criterion: &mut Criterion) {
 /// Text of this size, as far as whole characters go.
 fn text(of: &str, size: usize) -> String {
     let mut text = of.repeat(size.div_ceil(of.len()));
-    text.truncate(text.floor_char_boundary(size));
+    let end = (0..=size).rev().find(|&end| text.is_char_boundary(end));
+    text.truncate(end.unwrap_or(0));
     text
 }
 

@@ -43,20 +43,21 @@ struct Stamp {
 
 impl Stamp {
     /// Bytes of the time.
-    const TIME: usize = size_of::<u128>();
+    const TIME: usize = size_of::<u64>() + size_of::<u32>();
 
     fn message(self) -> Vec<u8> {
-        let mut message = self.sent.as_nanos().to_be_bytes().to_vec();
+        let mut message = self.sent.as_secs().to_be_bytes().to_vec();
+        message.extend(self.sent.subsec_nanos().to_be_bytes());
         message.push(self.measured.into());
         message.resize(SIZE, 0);
         frame(BINARY, message)
     }
 
     fn of(message: &[u8; SIZE]) -> Self {
-        let mut time = [0; Self::TIME];
-        time.copy_from_slice(&message[..Self::TIME]);
+        let (seconds, rest) = message.split_first_chunk().unwrap();
+        let (nanos, _) = rest.split_first_chunk().unwrap();
         Self {
-            sent: Duration::from_nanos_u128(u128::from_be_bytes(time)),
+            sent: Duration::new(u64::from_be_bytes(*seconds), u32::from_be_bytes(*nanos)),
             measured: message[Self::TIME] != 0,
         }
     }

@@ -49,7 +49,7 @@ fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
         ACT.set(None);
         ended.send(()).unwrap();
     });
-    let ended = end.recv_timeout(Duration::from_mins(1));
+    let ended = end.recv_timeout(Duration::from_secs(60));
     assert_ne!(ended, Err(RecvTimeoutError::Timeout), "a deadlock");
     if let Err(panic) = thread.join() {
         resume_unwind(panic);

@@ -31,7 +31,7 @@ dispatch! {
     stream:  "/stream"  => PageStream;
 }
 
-const PAGE_LIFETIME: Duration = Duration::from_mins(1);
+const PAGE_LIFETIME: Duration = Duration::from_secs(60);
 
 fn kit() -> TestKit {
     let limits = SessionLimits {

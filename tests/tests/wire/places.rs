@@ -214,8 +214,11 @@ async fn a_silent_connection_outlives_the_time_for_a_head() {
 
 #[tokio::test]
 async fn a_shutdown_does_not_wait_for_connections_without_a_whole_head() {
-    let ws = Server::new(Routes::table()).shutdown_timeout(Duration::from_hours(1));
-    let ws = ws.head_timeout(Duration::from_hours(1)).build().unwrap();
+    let ws = Server::new(Routes::table()).shutdown_timeout(Duration::from_secs(60 * 60));
+    let ws = ws
+        .head_timeout(Duration::from_secs(60 * 60))
+        .build()
+        .unwrap();
     let mut server = Running::start(ws).await;
     let mut silent = Client::connect(server.address).await;
     let mut half = Client::connect(server.address).await;

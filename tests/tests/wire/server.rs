@@ -167,7 +167,7 @@ async fn a_shutdown_waits_for_clients_that_answer() {
     let mut client = server.open("/steady").await;
     client.say("before").await;
     assert_eq!(client.text().await, "before");
-    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_hours(1)));
+    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(60 * 60)));
     assert_eq!(client.close_frame().await.0, 1001);
     client.send(frame(TEXT, "too late")).await;
     assert_eq!(app.told.open(), 1);
@@ -197,7 +197,7 @@ async fn an_init_that_ends_during_a_shutdown_is_refused_and_terminated() {
     let mut client = Client::connect(server.address).await;
     client.send(upgrade("/gated", &[])).await;
     assert_eq!(hears.next().await, "waits");
-    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_hours(1)));
+    let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(60 * 60)));
     let hub = server.ws.hub();
     until("the shutdown has begun", || hub.is_shutting_down()).await;
     app.gate.notify_one();
@@ -394,7 +394,7 @@ fn a_wrong_configuration_is_an_error_that_names_the_value() {
         (
             |server| {
                 server.limits(LimitOptions {
-                    ping: Some(Some(Duration::from_mins(2))),
+                    ping: Some(Some(Duration::from_secs(2 * 60))),
                     ..LimitOptions::NONE
                 })
             },

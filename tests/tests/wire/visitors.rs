@@ -253,7 +253,7 @@ async fn one_address_cannot_begin_sessions_without_end() {
     let limits = ws_server::limits::SessionLimits {
         begin_rate: Some(ws_server::limits::Rate::new(
             3,
-            std::time::Duration::from_hours(1),
+            std::time::Duration::from_secs(60 * 60),
         )),
         ..ws_server::limits::SessionLimits::DEFAULT
     };
@@ -292,7 +292,7 @@ async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other
     let limits = ws_server::limits::SessionLimits {
         begin_rate: Some(ws_server::limits::Rate::new(
             2,
-            std::time::Duration::from_hours(1),
+            std::time::Duration::from_secs(60 * 60),
         )),
         ..ws_server::limits::SessionLimits::DEFAULT
     };

@@ -34,14 +34,14 @@ pub struct SessionLimits {
 impl SessionLimits {
     /// The defaults of the library.
     pub const DEFAULT: Self = Self {
-        first_idle: Duration::from_mins(2),
-        idle: Duration::from_hours(1),
-        lifetime: Duration::from_hours(14 * 24),
+        first_idle: Duration::from_secs(2 * 60),
+        idle: Duration::from_secs(60 * 60),
+        lifetime: Duration::from_secs(14 * 24 * 60 * 60),
         sessions: 100_000,
         memory: 256 * MIB,
-        begin_rate: Some(Rate::new(600, Duration::from_mins(1))),
+        begin_rate: Some(Rate::new(600, Duration::from_secs(60))),
         values: 64 * KIB,
-        page_lifetime: Duration::from_hours(24),
+        page_lifetime: Duration::from_secs(24 * 60 * 60),
         lookup_timeout: Duration::from_secs(5),
     };
 

@@ -73,7 +73,7 @@ impl Newcomers {
 }
 
 /// How long requests are on their way at the longest.
-const ON_ITS_WAY: Duration = Duration::from_mins(1);
+const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 /// Keys that logons of this process have replaced within the last minute.
 #[derive(Default)]

@@ -27,7 +27,7 @@ use link::Link;
 use script::Script;
 
 /// A test waits at most so long for something to arrive: 60 seconds of tokio's time.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every page runs a script of its own.
 static SCRIPTS: AtomicU64 = AtomicU64::new(1);

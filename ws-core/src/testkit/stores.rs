@@ -33,7 +33,7 @@ use crate::session::{
 };
 
 /// Longer than the suite takes.
-const LONG: Duration = Duration::from_mins(5);
+const LONG: Duration = Duration::from_secs(5 * 60);
 
 /// A time to live that is waited for; stores may count whole seconds.
 const SHORT: Duration = Duration::from_secs(1);

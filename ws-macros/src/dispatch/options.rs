@@ -71,7 +71,7 @@ const OPTIONS: &[(&str, Kind)] = &[
 pub const MOST: u64 = u32::MAX as u64;
 
 /// Times end here: longer ones are slips, and sums of times must not overflow.
-pub const LONGEST: Duration = Duration::from_hours(365 * 24);
+pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What an option's value means.
 #[derive(Clone)]

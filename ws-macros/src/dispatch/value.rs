@@ -228,8 +228,8 @@ pub fn unit_of_time(unit: &str) -> Option<Duration> {
     Some(match unit {
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),
-        "m" => Duration::from_mins(1),
-        "h" => Duration::from_hours(1),
+        "m" => Duration::from_secs(60),
+        "h" => Duration::from_secs(60 * 60),
         _ => return None,
     })
 }
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(time("500ms"), Some(Duration::from_millis(500)));
         assert_eq!(time("0.5s"), Some(Duration::from_millis(500)));
         assert_eq!(time("1.25m"), Some(Duration::from_secs(75)));
-        assert_eq!(time("1h"), Some(Duration::from_hours(1)));
+        assert_eq!(time("1h"), Some(Duration::from_secs(60 * 60)));
         assert_eq!(time("0.000000001s"), Some(Duration::from_nanos(1)));
         assert_eq!(time("5"), None);
         assert_eq!(time("5KiB"), None);

@@ -15,7 +15,7 @@ impl<S, G> Server<S, G> {
     /// use ws_server::limits::PageLimits;
     ///
     /// server.page_limits(PageLimits {
-    ///     grace: Duration::from_mins(2),
+    ///     grace: Duration::from_secs(2 * 60),
     ///     ..PageLimits::DEFAULT
     /// })
     /// # }

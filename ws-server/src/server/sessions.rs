@@ -15,8 +15,8 @@ impl<S, G> Server<S, G> {
     /// use ws_server::limits::SessionLimits;
     ///
     /// server.session_limits(SessionLimits {
-    ///     idle: Duration::from_mins(20),
-    ///     lifetime: Duration::from_hours(12),
+    ///     idle: Duration::from_secs(20 * 60),
+    ///     lifetime: Duration::from_secs(12 * 60 * 60),
     ///     ..SessionLimits::DEFAULT
     /// })
     /// # }

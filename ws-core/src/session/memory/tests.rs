@@ -4,7 +4,7 @@ use super::*;
 
 mod evictions;
 
-const MINUTE: Duration = Duration::from_mins(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 fn key(number: u8) -> SessionKey {
     SessionKey::of_foreign(&number.to_string())

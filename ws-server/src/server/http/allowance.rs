@@ -93,7 +93,7 @@ mod tests {
         let start = Instant::now();
         let mut allowance = Allowance::new(pace);
         let mut now = start;
-        while now < start + Duration::from_hours(1) {
+        while now < start + Duration::from_secs(60 * 60) {
             allowance.wait(now);
             let end = allowance.runs_out(now);
             now += pause;
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_client_that_does_nothing_runs_out_of_patience() {
         assert_eq!(
-            lives(PACE, 1, Duration::from_mins(10)),
+            lives(PACE, 1, Duration::from_secs(10 * 60)),
             Some(Duration::from_secs(30))
         );
     }
@@ -146,7 +146,7 @@ mod tests {
         allowance.wait(start);
         let later = start + Duration::from_secs(20);
         allowance.moved(1, later);
-        let much_later = later + Duration::from_hours(1);
+        let much_later = later + Duration::from_secs(60 * 60);
         let left = allowance.runs_out(much_later) - much_later;
         assert_eq!(left.as_secs(), 10);
     }

@@ -36,7 +36,7 @@ const LARGE: usize = 100_000;
 fn application() -> WsFilter {
     let now = warp::path("now").map(|| "now");
     let later = warp::path("later").then(async || {
-        sleep(Duration::from_hours(1)).await;
+        sleep(Duration::from_secs(60 * 60)).await;
         "later"
     });
     let large = warp::path("large").map(|| vec![b'x'; LARGE]);
@@ -46,13 +46,13 @@ fn application() -> WsFilter {
     let busy = warp::path("busy")
         .and(warp::body::stream())
         .then(async |body| {
-            sleep(Duration::from_hours(1)).await;
+            sleep(Duration::from_secs(60 * 60)).await;
             drop(body);
             "busy"
         });
     let events = warp::path("events").map(|| {
         let events = stream::iter(["one", "two"]).then(async |event| {
-            sleep(Duration::from_hours(1)).await;
+            sleep(Duration::from_secs(60 * 60)).await;
             Ok::<_, std::io::Error>(event)
         });
         warp::reply::stream(Box::pin(events))
@@ -180,7 +180,7 @@ async fn each_answer_begins_the_silence_again() {
 async fn a_later_head_has_ten_seconds_from_its_first_byte() {
     let mut rig = rig().await;
     rig.ask("now", "now").await;
-    let silence = Duration::from_mins(1);
+    let silence = Duration::from_secs(60);
     sleep(silence).await;
     rig.send("G").await;
     sleep(HEAD / 2).await;
@@ -250,14 +250,14 @@ async fn an_answer_that_the_application_has_not_made_has_all_time() {
     let mut rig = rig().await;
     rig.ask("later", "later").await;
     rig.ask("later", "later").await;
-    assert_about(rig.lived().await.0, Duration::from_hours(2) + KEEP);
+    assert_about(rig.lived().await.0, Duration::from_secs(2 * 60 * 60) + KEEP);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_silent_in_between_has_all_time() {
     let mut rig = rig().await;
     rig.ask("events", "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n").await;
-    assert_about(rig.started.elapsed(), Duration::from_hours(2));
+    assert_about(rig.started.elapsed(), Duration::from_secs(2 * 60 * 60));
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +298,7 @@ async fn a_body_that_the_application_does_not_read_has_all_time() {
     let mut rig = rig().await;
     rig.send(&post("busy", 100_000)).await;
     rig.read_until("busy").await;
-    assert_about(rig.started.elapsed(), Duration::from_hours(1));
+    assert_about(rig.started.elapsed(), Duration::from_secs(60 * 60));
 }
 
 #[tokio::test(start_paused = true)]
@@ -365,7 +365,7 @@ async fn a_shutdown_does_not_wait_for_half_a_head() {
         assert_eq!(rig.lived().await, (Duration::from_secs(1), 0));
     }
     busy.read_until("later").await;
-    assert_about(busy.lived().await.0, Duration::from_hours(1));
+    assert_about(busy.lived().await.0, Duration::from_secs(60 * 60));
 }
 
 /// A request that has arrived, and that the server has not seen yet, is a whole one.
