@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Span;
 
@@ -30,6 +29,7 @@ mod tasks;
 
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
+use tasks::Tasks;
 
 /// A handle to one connection whose handler is an `H`.
 ///
@@ -84,7 +84,7 @@ struct Control {
 #[derive(Default)]
 struct More {
     subscriptions: Vec<Subscription>,
-    tasks: Option<JoinSet<()>>,
+    tasks: Option<Tasks>,
     expiry: Option<Instant>,
     /// Its place among the sockets of its session, and when that ends.
     session: Option<(Attachment, Instant)>,

@@ -5,9 +5,11 @@ use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
+use tokio::runtime::Runtime;
 use ws_core::testkit::{TestClient, TestKit};
 use ws_server::prelude::*;
 
@@ -36,8 +38,16 @@ fn used(how: &'static str) {
     }
 }
 
-/// Runs a test on a thread of its own, so that a deadlock fails and does not hang.
+/// Runs a test as [`on_a_thread`] does.
 fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    on_a_thread(|runtime| {
+        runtime.block_on(test());
+        ACT.set(None);
+    });
+}
+
+/// Runs a test on a thread of its own, so that a deadlock fails and does not hang.
+fn on_a_thread(test: impl FnOnce(Runtime) + Send + 'static) {
     let (ended, end) = mpsc::channel();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -45,8 +55,7 @@ fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(test());
-        ACT.set(None);
+        test(runtime);
         ended.send(()).unwrap();
     });
     let ended = end.recv_timeout(Duration::from_secs(60));
@@ -373,5 +382,51 @@ fn a_function_for_messages_of_pages_may_use_the_hub_when_it_is_replaced() {
         });
         kit.hub().on_page_message(|_, _| "replaced");
         assert_eq!(drops.get(), 1);
+    });
+}
+
+/// Calls a function when it is dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A future that lives until it is dropped, and a value with it.
+async fn hold<T: Send>(held: T) {
+    std::future::pending::<()>().await;
+    drop(held);
+}
+
+/// The runtime drops the future before `Socket::spawn` returns.
+#[test]
+fn the_drop_of_a_future_that_is_spawned_while_the_runtime_shuts_down_may_spawn() {
+    on_a_thread(|runtime| {
+        let (outcomes, seen) = mpsc::channel();
+        let client = runtime.block_on(async {
+            let socket = Arc::new(OnceLock::<Socket<Ear>>::new());
+            let (of_inner, noted) = (socket.clone(), outcomes.clone());
+            let mut inner = Some(OnDrop(move || {
+                let spawned = of_inner.get().unwrap().spawn(hold(()));
+                noted.send(("inner", spawned)).unwrap();
+            }));
+            let of_outer = socket.clone();
+            // It is older than the connection, and dropped before it.
+            tokio::spawn(hold(OnDrop(move || {
+                let spawned = of_outer.get().unwrap().spawn(hold(inner.take()));
+                outcomes.send(("outer", spawned)).unwrap();
+            })));
+            let knock = Journal::new().knock::<Ear>(&TestKit::new());
+            let client = knock.connect().await.unwrap();
+            assert!(socket.set(client.socket()).is_ok());
+            quiet().await;
+            client
+        });
+        drop(runtime);
+        let seen: Vec<_> = seen.try_iter().collect();
+        assert_eq!(seen, [("inner", Ok(())), ("outer", Ok(()))]);
+        drop(client);
     });
 }

@@ -5,7 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tracing::Instrument;
 
 use super::{Shared, Socket};
@@ -54,16 +55,9 @@ impl<H> Socket<H> {
         F: Future + Send + 'static,
         F::Output: ReplyOrNever,
     {
+        let runtime = Handle::current();
+        self.shared.reserve_task()?;
         let shared = self.shared.clone();
-        let mut control = self.shared.lock();
-        if control.gone {
-            return Err(SpawnError::Closed);
-        }
-        let tasks = control.more().tasks.get_or_insert_default();
-        reap(tasks);
-        if tasks.len() >= self.shared.limits().tasks {
-            return Err(SpawnError::Full);
-        }
         let task = async move {
             let output = async { future.await.reply() };
             let output = AssertUnwindSafe(output).catch_unwind();
@@ -76,17 +70,58 @@ impl<H> Socket<H> {
                 }
             }
         };
-        tasks.spawn(task.in_current_span());
+        // A runtime that shuts down drops the future at once, and its `Drop` may use the socket.
+        let task = runtime.spawn(task.in_current_span());
+        self.shared.keep_task(task.abort_handle());
         Ok(())
     }
 }
 
-/// Forgets the tasks that have ended.
-fn reap(tasks: &mut JoinSet<()>) {
-    while tasks.try_join_next().is_some() {}
+/// The tasks of a connection. Dropping it aborts them.
+#[derive(Default)]
+pub(super) struct Tasks {
+    running: Vec<AbortHandle>,
+    /// Those that have a place and are not among the running ones yet.
+    starting: usize,
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.running {
+            task.abort();
+        }
+    }
 }
 
 impl Shared {
+    /// Reserves the place of a task.
+    fn reserve_task(&self) -> Result<(), SpawnError> {
+        let mut control = self.lock();
+        if control.gone {
+            return Err(SpawnError::Closed);
+        }
+        let tasks = control.more().tasks.get_or_insert_default();
+        tasks.running.retain(|task| !task.is_finished());
+        if tasks.running.len() + tasks.starting >= self.limits().tasks {
+            return Err(SpawnError::Full);
+        }
+        tasks.starting += 1;
+        Ok(())
+    }
+
+    /// Keeps a task, in the place that was reserved, until it ends or the connection does.
+    fn keep_task(&self, task: AbortHandle) {
+        let mut control = self.lock();
+        if control.gone {
+            drop(control);
+            task.abort();
+            return;
+        }
+        let tasks = control.more().tasks.get_or_insert_default();
+        tasks.starting -= 1;
+        tasks.running.push(task);
+    }
+
     /// Sends the reply of a task.
     async fn deliver(self: Arc<Self>, mut reply: Reply) {
         while let Some(message) = reply.messages.next() {
