@@ -318,6 +318,11 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
     fn expire(&mut self, connection: &mut impl Connection) -> Next {
         match &self.stage {
             Stage::Begun => Next::Wait,
+            // Answers may wait for the client, which woke the silent connection when it read some.
+            Stage::Head { requests: 1.., .. } | Stage::Silent(_) => {
+                self.finish(connection);
+                Next::Again
+            }
             Stage::Head { .. } => {
                 tracing::debug!("the head of a request did not arrive in time");
                 Next::Over
@@ -330,10 +335,6 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                 // It has made progress since.
                 _ => Next::Again,
             },
-            Stage::Silent(_) => {
-                self.finish(connection);
-                Next::Again
-            }
             Stage::Ending { .. } => {
                 tracing::debug!("the client did not read the end of an answer");
                 Next::Over
