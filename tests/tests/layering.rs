@@ -13,7 +13,7 @@ const LONGEST: usize = 450;
 /// The modules of `ws-core`, each level above those that it may use.
 const CORE: &[&[&str]] = &[
     &[
-        "close", "message", "limits", "id", "address", "fields", "hook", "thinned",
+        "close", "message", "limits", "id", "address", "fields", "hook", "throttle",
     ],
     &["error", "protocol", "push", "timer", "late", "watch"],
     &["outbox", "mailbox", "session"],

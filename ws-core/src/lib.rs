@@ -39,7 +39,7 @@ pub mod socket;
 pub mod stream;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
-pub mod thinned;
+pub mod throttle;
 mod timer;
 pub mod topic;
 pub mod watch;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hook::{self, Hook, Place, Word};
-use crate::thinned::Thinned;
+use crate::throttle::Throttle;
 
 /// The time between two looks at what each thread runs.
 const INTERVAL: Duration = Duration::from_millis(25);
@@ -33,7 +33,7 @@ pub struct Watch {
     /// Looks in a row that have found nothing.
     quiet: u32,
     /// How often each hook was long, for the log.
-    long: HashMap<Place, Thinned>,
+    long: HashMap<Place, Throttle>,
 }
 
 /// What one thread was seen to run.
@@ -128,7 +128,7 @@ impl Watch {
         }
     }
 
-    /// Logs a hook at the first time that it is long, the tenth, the hundredth, and so on.
+    /// Logs a hook that runs for long, at most once in ten seconds for each place.
     fn log(&mut self, place: Place) {
         if let Some(count) = self.long.entry(place).or_default().count() {
             let (hook, route) = (place.hook().name(), place.pattern());

@@ -9,7 +9,7 @@ use ws_core::admit::{Client, Policy};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
-use ws_core::thinned::Paced;
+use ws_core::throttle::Throttle;
 
 use crate::base::Base;
 use crate::refused::Refused;
@@ -44,7 +44,7 @@ pub(crate) enum PlainGets {
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     tls: AtomicBool,
-    unanswered: Paced,
+    unanswered: Throttle,
 }
 
 impl Hints {

@@ -4,19 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::ForwardedError;
 use crate::session::SessionError;
-use crate::thinned::{Paced, Thinned};
+use crate::throttle::Throttle;
 
 /// Counts what a server logs about requests: clones count together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Notices {
     /// Refused origins.
-    pub(super) origins: Thinned,
-    malformed: Thinned,
-    contradictions: Thinned,
-    not_passed_on: Thinned,
-    begin_rate: Paced,
-    full_stores: Paced,
-    failures: Paced,
+    pub(super) origins: Throttle,
+    malformed: Throttle,
+    contradictions: Throttle,
+    not_passed_on: Throttle,
+    begin_rate: Throttle,
+    full_stores: Throttle,
+    failures: Throttle,
 }
 
 impl Notices {

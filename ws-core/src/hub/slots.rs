@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Network, is_private};
 use crate::limits::ServerLimits;
-use crate::thinned::Thinned;
+use crate::throttle::Throttle;
 
 /// The places that are taken.
 #[derive(Default)]
 pub(super) struct Slots {
     taken: Mutex<Taken>,
     /// Connections that were refused because the server is full.
-    full: Thinned,
+    full: Throttle,
     /// Connections that were refused because their address is full.
-    full_addresses: Thinned,
+    full_addresses: Throttle,
     /// Those of them that may have come through a proxy that is not named.
-    unnamed: Thinned,
+    unnamed: Throttle,
 }
 
 #[derive(Default)]

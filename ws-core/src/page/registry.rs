@@ -19,7 +19,7 @@ use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::push::Push;
 use crate::session::{Lineage, Session, SessionError, SessionPages};
-use crate::thinned::Thinned;
+use crate::throttle::Throttle;
 
 mod known;
 mod relief;
@@ -38,7 +38,7 @@ pub(crate) struct Pages {
     parameter: String,
     client: OnceLock<StreamClient>,
     /// Connections that were refused because their session has too many pages.
-    full: Thinned,
+    full: Throttle,
     known: Mutex<Known>,
     reaper: Mutex<Reaper>,
     /// Bytes that wait for all pages together.
@@ -56,7 +56,7 @@ impl Pages {
             inline,
             parameter,
             client: OnceLock::new(),
-            full: Thinned::default(),
+            full: Throttle::default(),
             known: Mutex::default(),
             reaper: Mutex::default(),
             queued: Budget::new(limits.all_bytes),

@@ -12,7 +12,7 @@ use super::store::{DynSource, DynStore};
 use super::{MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord, StoreError};
 use crate::late;
 use crate::limits::SessionLimits;
-use crate::thinned::Thinned;
+use crate::throttle::Throttle;
 
 /// What all clones of [`Sessions`](super::Sessions) share.
 pub(super) struct Inner {
@@ -29,7 +29,7 @@ pub(super) struct Inner {
     pub(super) newcomers: Newcomers,
     pub(super) overtaken: Overtaken,
     /// Requests whose cookies name several live sessions.
-    pub(super) ambiguous: Thinned,
+    pub(super) ambiguous: Throttle,
 }
 
 /// A name as it is over plain HTTP, and over TLS.
@@ -56,7 +56,7 @@ impl Inner {
             keeper: Keeper::default(),
             newcomers: Newcomers::default(),
             overtaken: Overtaken::default(),
-            ambiguous: Thinned::default(),
+            ambiguous: Throttle::default(),
         }
     }
 

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Pages;
-use crate::thinned::Thinned;
+use crate::throttle::Throttle;
 
 /// Whether a call drops queues at the moment, and how many were dropped.
 #[derive(Default)]
 pub(super) struct Relief {
     runs: AtomicBool,
-    dropped: Thinned,
+    dropped: Throttle,
 }
 
 impl Pages {
@@ -25,8 +25,10 @@ impl Pages {
         while self.queued.is_over() && !self.relief.runs.swap(true, Ordering::Acquire) {
             let dropped = self.drop_heaviest();
             self.relief.runs.store(false, Ordering::Release);
-            let lines = (0..dropped).filter_map(|_| self.relief.dropped.count());
-            if let Some(queues) = lines.last() {
+            if dropped == 0 {
+                return;
+            }
+            if let Some(queues) = self.relief.dropped.add(dropped) {
                 tracing::warn!(
                     queues,
                     limit = "PageLimits::all_bytes",
@@ -34,14 +36,11 @@ impl Pages {
                      and their pages get a reset"
                 );
             }
-            if dropped == 0 {
-                return;
-            }
         }
     }
 
     /// Returns how many queues were dropped.
-    fn drop_heaviest(&self) -> usize {
+    fn drop_heaviest(&self) -> u64 {
         let streams: Vec<_> = self.known().pages.values().cloned().collect();
         let weighed = streams
             .iter()
