@@ -6,6 +6,17 @@ use std::num::NonZeroU64;
 /// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
 const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
 
+/// Whose address a connection is counted under.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holder {
+    /// A client's: of its own connection, or named by a trusted proxy.
+    Client,
+    /// That of a trusted proxy, which names no client.
+    Proxy,
+    /// Perhaps that of a proxy that is not configured: a private one of the direct peer.
+    Unknown,
+}
+
 /// Is this the address of a neighbour, and not of somebody on the internet?
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
@@ -47,4 +58,44 @@ impl Network {
 
     /// Stands for 127.0.0.1.
     const THIS: NonZeroU64 = NonZeroU64::new(0x7f00_0001).unwrap();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_private_networks_are_private() {
+        let private = |address: &str| is_private(address.parse().unwrap());
+        for address in [
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "100.64.0.0",
+            "100.127.255.255",
+            "::ffff:10.0.0.1",
+            "::1",
+            "fd00::1",
+            "fc00::1",
+            "fe80::1",
+        ] {
+            assert!(private(address), "{address}");
+        }
+        for address in [
+            "11.0.0.1",
+            "172.32.0.1",
+            "100.63.255.255",
+            "100.128.0.0",
+            "192.0.2.1",
+            "::ffff:192.0.2.1",
+            "2001:db8::1",
+            "fec0::1",
+            "fe00::1",
+        ] {
+            assert!(!private(address), "{address}");
+        }
+    }
 }

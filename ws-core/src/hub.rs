@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
+use crate::address::Holder;
 use crate::id::ConnectionId;
 use crate::limits::{Limits, ServerLimits, later};
 use crate::page::Pages;
@@ -205,15 +206,14 @@ impl Hub {
         }
     }
 
-    /// Takes a place for one more connection of this address. `forwarded` says that a trusted
-    /// proxy told it; where none did, and it is a private address that has no place left, a
-    /// log line says that it may be a proxy.
+    /// Takes a place for one more connection of this address. If it has none left, a log line
+    /// names what helps, which depends on the holder of the address.
     ///
     /// # Errors
     ///
     /// [`Full`]: there is none, of this address or at all.
-    pub fn admit(&self, address: Option<IpAddr>, forwarded: bool) -> Result<Slot, Full> {
-        slots::Slots::take(&self.inner.slots, address, forwarded, &self.inner.limits)
+    pub fn admit(&self, address: Option<IpAddr>, holder: Holder) -> Result<Slot, Full> {
+        slots::Slots::take(&self.inner.slots, address, holder, &self.inner.limits)
     }
 
     fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {

@@ -425,6 +425,7 @@ impl Knock {
         let entry = admit::admit(hub, policy, route, &request).await?;
         let handshake = Handshake::new(self.uri, self.headers)
             .with_peer(entry.client.peer)
+            .with_counted_address(entry.client.counted_address())
             .with_protocol(entry.protocol.map(str::to_owned))
             .with_deflate(entry.deflate)
             .with_params(params)

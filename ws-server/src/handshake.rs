@@ -134,6 +134,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     let asked = by_browser.then(|| arrival.name(shared, &entry.client));
     let handshake = Handshake::new(arrival.uri, arrival.headers)
         .with_peer(peer)
+        .with_counted_address(entry.client.counted_address())
         .with_protocol(entry.protocol.map(str::to_owned))
         .with_deflate(entry.deflate)
         .with_params(params)

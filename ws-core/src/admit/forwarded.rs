@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 
 use super::{Host, Policy};
-use crate::address::is_private;
+use crate::address::{Holder, is_private};
 
 mod networks;
 mod syntax;
@@ -78,10 +78,21 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whose address it is, as far as that is known.
+    pub fn holder(&self) -> Holder {
+        if self.is_proxy {
+            Holder::Proxy
+        } else if !self.forwarded && self.address().is_some_and(is_private) {
+            Holder::Unknown
+        } else {
+            Holder::Client
+        }
+    }
+
     /// Whether the address may be that of a proxy that is not named in the configuration: it is
     /// the direct peer's, and private.
     pub fn may_be_proxy(&self) -> bool {
-        !self.forwarded && !self.is_proxy && self.address().is_some_and(is_private)
+        self.holder() == Holder::Unknown
     }
 
     /// Whether a browser sees this server over TLS, as far as that is known.

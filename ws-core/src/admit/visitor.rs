@@ -27,7 +27,7 @@ pub async fn admit(
     knock
         .identify(found)?
         .enter(hub.is_shutting_down(), |client| {
-            hub.admit(client.address(), client.forwarded)
+            hub.admit(client.address(), client.holder())
         })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
@@ -26,6 +26,7 @@ pub struct Handshake {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
+    counted: Option<IpAddr>,
     protocol: Option<String>,
     params: Params,
     visitor: Visitor,
@@ -46,6 +47,12 @@ impl Handshake {
     /// Sets the address of the client.
     pub fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
         self.peer = peer;
+        self
+    }
+
+    /// Sets the address that may have only so many pages; `None` if many visitors may share it.
+    pub fn with_counted_address(mut self, address: Option<IpAddr>) -> Self {
+        self.counted = address;
         self
     }
 
@@ -112,6 +119,11 @@ impl Handshake {
     /// is what the proxy says, with port 0 where it does not say the port.
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    /// The address that may have only so many pages.
+    pub(crate) const fn counted_address(&self) -> Option<IpAddr> {
+        self.counted
     }
 
     /// The subprotocol that was chosen: the first of the route's `protocols` that the

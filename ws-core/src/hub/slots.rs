@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::address::{Network, is_private};
+use crate::address::{Holder, Network};
 use crate::limits::ServerLimits;
 use crate::throttle::Throttle;
 
@@ -16,7 +16,9 @@ pub(super) struct Slots {
     full: Throttle,
     /// Connections that were refused because their address is full.
     full_addresses: Throttle,
-    /// Those of them that may have come through a proxy that is not named.
+    /// The same for the address of a trusted proxy.
+    full_proxies: Throttle,
+    /// The same for an address that may be that of a proxy that is not named.
     unnamed: Throttle,
 }
 
@@ -50,11 +52,11 @@ impl std::fmt::Debug for Slot {
 }
 
 impl Slots {
-    /// Takes a place for this address. `forwarded`: a trusted proxy told it.
+    /// Takes a place for this address of this holder.
     pub(super) fn take(
         slots: &Arc<Self>,
         address: Option<IpAddr>,
-        forwarded: bool,
+        holder: Holder,
         limits: &ServerLimits,
     ) -> Result<Slot, Full> {
         // Without a limit per address there is no need to remember addresses.
@@ -70,7 +72,7 @@ impl Slots {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
             if let Some(limit) = limits.per_address.filter(|limit| count >= *limit) {
                 drop(taken);
-                slots.log_full_address(client, forwarded, limit);
+                slots.log_full_address(client, holder, limit);
                 return Err(Full::Address);
             }
             taken.by_address.insert(address, count + 1);
@@ -95,18 +97,21 @@ impl Slots {
         }
     }
 
-    /// Behind a proxy that is not named all clients are one, and the log names the remedy.
-    fn log_full_address(&self, address: Option<IpAddr>, forwarded: bool, limit: usize) {
-        let may_be_proxy = !forwarded && address.is_some_and(is_private);
+    /// Behind a proxy that is not named, or names no clients, all clients are one, and the log
+    /// names the remedy.
+    fn log_full_address(&self, address: Option<IpAddr>, holder: Holder, limit: usize) {
         let address = address.map(tracing::field::display);
-        let count = if may_be_proxy {
-            self.unnamed.count()
-        } else {
-            self.full_addresses.count()
+        let throttle = match holder {
+            Holder::Client => &self.full_addresses,
+            Holder::Proxy => &self.full_proxies,
+            Holder::Unknown => &self.unnamed,
         };
-        match count {
-            None => tracing::debug!(address, limit, "no room for this address"),
-            Some(refused) if may_be_proxy => tracing::warn!(
+        let Some(refused) = throttle.count() else {
+            tracing::debug!(address, limit, "no room for this address");
+            return;
+        };
+        match holder {
+            Holder::Unknown => tracing::warn!(
                 address,
                 refused,
                 "many connections come from this private address, and more than \
@@ -114,7 +119,15 @@ impl Slots {
                  `Server::trusted_proxies` and let it send `Forwarded` or `X-Forwarded-For`, so \
                  that its clients are counted one by one"
             ),
-            Some(refused) => tracing::warn!(
+            Holder::Proxy => tracing::warn!(
+                address,
+                refused,
+                limit,
+                "this trusted proxy does not name its clients, and has as many connections as the \
+                 limit `Server::per_address` allows; more are refused with 429; let it send \
+                 `Forwarded` or `X-Forwarded-For`, so that its clients are counted one by one"
+            ),
+            Holder::Client => tracing::warn!(
                 address,
                 refused,
                 limit,
@@ -157,7 +170,12 @@ mod tests {
     }
 
     fn take(slots: &Arc<Slots>, address: &str, limits: &ServerLimits) -> Result<Slot, Full> {
-        Slots::take(slots, Some(address.parse().unwrap()), false, limits)
+        Slots::take(
+            slots,
+            Some(address.parse().unwrap()),
+            Holder::Client,
+            limits,
+        )
     }
 
     #[test]
@@ -188,40 +206,5 @@ mod tests {
         let _only = take(&slots, "192.0.2.1", &limits).unwrap();
         let second = take(&slots, "192.0.2.1", &limits);
         assert_eq!(second.unwrap_err(), Full::Server);
-    }
-
-    #[test]
-    fn the_addresses_of_neighbours_are_told_from_those_of_the_internet() {
-        let private = |address: &str| is_private(address.parse().unwrap());
-        for address in [
-            "10.0.0.1",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.1.1",
-            "127.0.0.1",
-            "169.254.1.1",
-            "100.64.0.0",
-            "100.127.255.255",
-            "::ffff:10.0.0.1",
-            "::1",
-            "fd00::1",
-            "fc00::1",
-            "fe80::1",
-        ] {
-            assert!(private(address), "{address}");
-        }
-        for address in [
-            "11.0.0.1",
-            "172.32.0.1",
-            "100.63.255.255",
-            "100.128.0.0",
-            "192.0.2.1",
-            "::ffff:192.0.2.1",
-            "2001:db8::1",
-            "fec0::1",
-            "fe00::1",
-        ] {
-            assert!(!private(address), "{address}");
-        }
     }
 }
