@@ -31,7 +31,7 @@ pub use wire::PAGE_PROTOCOL;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany, logged_on};
 pub(crate) use stream::{
-    Accepted, AttachError, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
+    Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
 };
 pub(crate) use wire::{FromPage, PONG, envelope, seen};
 
@@ -86,7 +86,7 @@ impl Page {
         let epoch = match pages.open(&id.text, session, address) {
             Ok(stream) => Some(stream.epoch()),
             // What is pushed before the browser comes is lost, and it is told so.
-            Err(OpenError::TooMany(_)) => None,
+            Err(OpenError::TooMany(_) | OpenError::Refused(_)) => None,
             Err(OpenError::Session(error)) => return Err(error),
         };
         Ok(Self {
@@ -112,9 +112,15 @@ impl Page {
         self.id.is_former
     }
 
-    /// The stream of the page. If it has none, one begins, for a client of this address.
-    pub(crate) fn open(&self, address: Option<IpAddr>) -> Result<Arc<Stream>, OpenError> {
-        self.pages.open(&self.id.text, &self.session, address)
+    /// The stream of the page for a socket with this claim. If it has none, one begins, for a
+    /// client of this address.
+    pub(crate) fn open(
+        &self,
+        address: Option<IpAddr>,
+        claim: Claim,
+    ) -> Result<Arc<Stream>, OpenError> {
+        self.pages
+            .open_for(&self.id.text, &self.session, address, claim)
     }
 
     /// All pages of its server.

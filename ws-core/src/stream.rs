@@ -10,7 +10,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::address::is_private;
 use crate::decode::Payload;
 use crate::driver::{Connecting, Init, Opened, Ready, Unopened, begin};
 use crate::error::Refusal;
@@ -20,7 +19,7 @@ use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, OpenError, Page, PageSocket, Room, Standing, Stream, TooMany, logged_on,
+    AttachError, Claim, OpenError, Page, PageSocket, Room, Standing, Stream, TooMany, logged_on,
 };
 use crate::session::Session;
 
@@ -107,12 +106,11 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
         .ok_or(Refusal::FORBIDDEN)
 }
 
-/// The stream of a page, begun where there is none.
-fn stream_of(page: &Page, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
-    // A private address may be a proxy that is not configured: all visitors share it.
-    let address = handshake.peer_addr().map(|peer| peer.ip());
-    let address = address.filter(|it| !is_private(*it));
-    page.open(address).map_err(|error| match error {
+/// The stream of a page, begun if there is none.
+fn stream_of(page: &Page, handshake: &Handshake, claim: Claim) -> Result<Arc<Stream>, Refusal> {
+    let opened = page.open(handshake.counted_address(), claim);
+    opened.map_err(|error| match error {
+        OpenError::Refused(error) => refusal(error),
         OpenError::TooMany(of) => {
             page.pages().log_full(of);
             Refusal::TOO_MANY_REQUESTS.body(match of {
@@ -179,7 +177,7 @@ async fn attach(
         begin,
     };
     loop {
-        let stream = current(&opener.page, &opener.session, &handshake)?;
+        let stream = opener.current(&handshake)?;
         let _held = opener.page.pages().hold(&stream);
         let has_handler;
         (has_handler, handshake) = opener.ready(handshake, &stream, &mut by).await?;
@@ -210,6 +208,22 @@ struct Opener {
 }
 
 impl Opener {
+    /// The stream of the page as its session may have it: a handler that was made for the visitor
+    /// of before a logon is not one for the user who has logged on.
+    fn current(&self, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
+        let Self { page, session, .. } = self;
+        let claim = Claim {
+            route: self.route,
+            standing: self.standing,
+        };
+        let stream = stream_of(page, handshake, claim)?;
+        if stream.is_of_another(session) {
+            page.pages().end(&stream, &logged_on());
+            return stream_of(page, handshake, claim);
+        }
+        Ok(stream)
+    }
+
     /// Makes sure that the page has a handler. Returns whether it has one now: if the stream
     /// ended meanwhile, the page begins again.
     async fn ready(
@@ -263,17 +277,6 @@ impl Opener {
     }
 }
 
-/// The stream of a page as this session may have it: a handler that was made for the visitor
-/// of before a logon is none for who has logged on.
-fn current(page: &Page, session: &Session, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
-    let stream = stream_of(page, handshake)?;
-    if stream.is_of_another(session) {
-        page.pages().end(&stream, &logged_on());
-        return stream_of(page, handshake);
-    }
-    Ok(stream)
-}
-
 impl<R: HasPage> Handler<R> for PageStream {
     const SPEAKS_PAGE_PROTOCOL: bool = true;
 
@@ -283,13 +286,14 @@ impl<R: HasPage> Handler<R> for PageStream {
         let standing = position::of(handshake)?;
         let (page, _) = visitor(handshake)?;
         let route = route_of(&context.endpoint);
+        let claim = Claim { route, standing };
         loop {
             match Self::carry(
                 handshake,
                 context,
                 route,
                 standing,
-                stream_of(page, handshake)?,
+                stream_of(page, handshake, claim)?,
             )? {
                 // It has ended just now: the page begins anew.
                 Err(AttachError::Ended) => {}

@@ -1,7 +1,6 @@
 //! The pages of one server that go on, and everyone who may push to them.
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,20 +12,21 @@ use super::feed::Feed;
 use super::queue::Parcel;
 use super::reaper::{Reaper, reap};
 use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
-use crate::address::Network;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
-use crate::limits::{PageLimits, later};
+use crate::limits::PageLimits;
 use crate::push::Push;
-use crate::session::{Lineage, Session, SessionError, SessionPages};
+use crate::session::{Lineage, Session, SessionPages};
 use crate::throttle::Throttle;
 
 mod known;
+mod open;
 mod relief;
 mod reports;
 
 use known::Known;
 pub(crate) use known::TooMany;
+pub(crate) use open::OpenError;
 use relief::Relief;
 
 /// The pages of one server.
@@ -119,63 +119,6 @@ impl Pages {
         self.known().pages.get(id).cloned()
     }
 
-    /// The stream of this page of this session. If it has none, one begins, for a client of this
-    /// address.
-    pub(crate) fn open(
-        &self,
-        id: &Arc<str>,
-        session: &Session,
-        address: Option<IpAddr>,
-    ) -> Result<Arc<Stream>, OpenError> {
-        self.open_at(id, session, address.map(Network::of))
-    }
-
-    fn open_at(
-        &self,
-        id: &Arc<str>,
-        session: &Session,
-        address: Option<Network>,
-    ) -> Result<Arc<Stream>, OpenError> {
-        let mut known = self.known();
-        let found = known.pages.get(id).filter(|stream| !stream.has_ended());
-        if let Some(stream) = found.cloned() {
-            let evicted = known.locate(&stream, address, self.limits.per_address)?;
-            drop(known);
-            self.end_all(&evicted);
-            return Ok(stream);
-        }
-        let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
-        let stream = Arc::new(stream?);
-        let evicted = known.room_for(session, address, &self.limits)?;
-        if let Some(gone) = known.pages.insert(id.clone(), stream.clone()) {
-            known.leave(&gone, &gone.session());
-            known.dislocate(&gone);
-        }
-        known.join(&stream, session);
-        known.locate(&stream, address, usize::MAX)?;
-        drop(known);
-        self.end_all(&evicted);
-        self.watch(&stream, later(Instant::now(), self.limits.grace));
-        Ok(stream)
-    }
-
-    /// Ends pages that make room for others.
-    fn end_all(&self, evicted: &[Arc<Stream>]) {
-        for stream in evicted {
-            self.end(stream, &Close::GOING_AWAY);
-        }
-    }
-
-    /// Lets a page live while somebody opens it, until this is dropped.
-    pub(crate) fn hold(&self, stream: &Arc<Stream>) -> Held<'_> {
-        stream.hold();
-        let stream = stream.clone();
-        Held {
-            pages: self,
-            stream,
-        }
-    }
-
     /// Lets a page's stream go through this socket.
     pub(crate) fn attach(
         &self,
@@ -221,7 +164,7 @@ impl Pages {
         if stream.is_of_another(session) {
             // Nor is its handler theirs: the page begins anew.
             self.end(&stream, &logged_on());
-            return self.open_at(id, session, stream.network()).ok();
+            return self.open_at(id, session, stream.network(), None).ok();
         }
         if let Some((before, then)) = stream.adopt(session) {
             self.moved(&stream, &before, session);
@@ -359,37 +302,6 @@ impl Pages {
                 self.then(&stream, stream.expire(now));
             }
         }
-    }
-}
-
-/// A page that somebody opens.
-pub(crate) struct Held<'p> {
-    pages: &'p Pages,
-    stream: Arc<Stream>,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.pages.then(&self.stream, self.stream.release());
-    }
-}
-
-/// Why a page's stream could not begin.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    TooMany(TooMany),
-    Session(SessionError),
-}
-
-impl From<TooMany> for OpenError {
-    fn from(of: TooMany) -> Self {
-        Self::TooMany(of)
-    }
-}
-
-impl From<SessionError> for OpenError {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
     }
 }
 

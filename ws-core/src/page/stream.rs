@@ -29,7 +29,7 @@ mod state;
 
 pub(crate) use answers::{Accepted, AttachError, Progress};
 pub(super) use epoch::epoch_text;
-pub(crate) use epoch::{Epoch, Position, Standing};
+pub(crate) use epoch::{Claim, Epoch, Position, Standing};
 use locked::Writer;
 use opening::Opening;
 pub(super) use state::Then;
@@ -70,7 +70,7 @@ pub(crate) struct Room;
 pub(crate) struct Stream {
     id: Arc<str>,
     limits: PageLimits,
-    /// The address that has begun the page, if addresses are counted and it is not private.
+    /// The address that has begun the page; none if many visitors may share it.
     address: OnceLock<Network>,
     state: Mutex<State>,
     /// Lets one socket at a time run `init` of the page's handler.
@@ -104,7 +104,7 @@ impl Stream {
         &self.id
     }
 
-    /// The address that has begun the page, if addresses are counted and it is not private.
+    /// The address that has begun the page; none if many visitors may share it.
     pub(super) fn network(&self) -> Option<Network> {
         self.address.get().copied()
     }
@@ -146,19 +146,30 @@ impl Stream {
         (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
     }
 
-    /// The page does not end while somebody opens it: until as many [`release`](Self::release)
-    /// it.
+    /// A handshake for the page begins. The page does not end before its
+    /// [`release`](Self::release).
     pub(super) fn hold(&self) {
         let mut state = self.lock();
         state.openers += 1;
+        let until = state.until;
         state.stay();
+        if state.until.is_none() {
+            state.held = state.held.or(until);
+        }
     }
 
-    /// Somebody opens the page no longer.
+    /// A handshake for the page is over. If it was refused, the page waits as before: its grace is
+    /// not extended.
     pub(super) fn release(&self) -> Then {
         let mut state = self.lock();
         state.openers -= 1;
-        state.wait(&self.limits)
+        let then = state.wait(&self.limits);
+        drop(state);
+        match then {
+            // Its time came while it was held.
+            Then::Watch(until) if until <= Instant::now() => self.expire(until),
+            then => then,
+        }
     }
 
     /// From now on messages of the page go to the handler behind this feed.
@@ -189,6 +200,17 @@ impl Stream {
         Ok(())
     }
 
+    /// Checks that a socket with this claim may get the stream, or one that begins in its place.
+    pub(super) fn allows(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
+        if self.is_of_another(session) {
+            return Ok(());
+        }
+        match self.check(session, claim.route, claim.standing) {
+            Err(AttachError::Ended) => Ok(()),
+            checked => checked,
+        }
+    }
+
     /// From now on the page's stream goes through this socket. The one before is closed.
     pub(super) fn attach(
         &self,
@@ -204,6 +226,7 @@ impl Stream {
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
         state.stay();
+        state.held = None;
         (state.waits_for_room, state.seen_due) = (false, false);
         let before = std::mem::replace(&mut state.session, session.clone());
         let base = state.queue.base();

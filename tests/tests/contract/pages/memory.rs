@@ -145,3 +145,41 @@ async fn one_address_has_only_so_many_pages() {
         "it has ended, and there is no room for another"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_own_address_of_a_trusted_proxy_has_only_so_many_pages() {
+    let kit = kit_of(PageLimits {
+        per_address: 1,
+        ..PageLimits::DEFAULT
+    });
+    let kit = kit.trusted_proxies(["10.0.0.0/8"]);
+    let proxy: SocketAddr = "10.0.0.1:4711".parse().unwrap();
+    let (_first, connected) = from_address(&kit, proxy).await;
+    assert_eq!(connected, Ok(()));
+    let (_, connected) = from_address(&kit, proxy).await;
+    let refused = (429, "this address has too many pages".to_owned());
+    assert_eq!(connected, Err(refused));
+}
+
+/// The page of the handshake was rendered for no address.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_refused_evicts_no_other_page() {
+    let kit = kit_of(PageLimits {
+        per_address: 1,
+        ..PageLimits::DEFAULT
+    });
+    let here: SocketAddr = "203.0.113.7:4711".parse().unwrap();
+    let (mut first, connected) = from_address(&kit, here).await;
+    assert_eq!(connected, Ok(()));
+    first.cut().await;
+    let visitor = kit.visitor().await;
+    for path in ["/flood", "/stream"] {
+        let mut second = Tab::of(&kit, &visitor, path, &visitor.page());
+        second.knock = |knock| knock.peer(PEER.get());
+        second.offset = 99;
+        assert_eq!(second.connect().await.unwrap_err().0, 400, "{path}");
+    }
+    assert_eq!(kit.hub().page_count(), 3);
+    first.connect().await.unwrap();
+    assert_eq!(first.so_far().await, [], "no reset");
+}

@@ -9,6 +9,14 @@ pub(crate) struct Standing {
     pub(crate) client: Option<u64>,
 }
 
+/// What a socket asks for that wants a page's stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Claim {
+    /// The route that it comes by.
+    pub(crate) route: usize,
+    pub(crate) standing: Standing,
+}
+
 /// Where a page says that it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Position {

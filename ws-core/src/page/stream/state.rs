@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) writer: Option<Writer>,
     /// When the page ends, unless a socket comes.
     pub(super) until: Option<Instant>,
+    /// `until` from before the handshakes that are under way: restored if all are refused.
+    pub(super) held: Option<Instant>,
     /// The reaper knows of the page.
     pub(super) watched: bool,
     /// The handler closes: only its last messages are still added.
@@ -111,6 +113,7 @@ impl State {
             feed: None,
             writer: None,
             until: Some(later(Instant::now(), limits.grace)),
+            held: None,
             watched: true,
             closing: false,
             ending: None,
@@ -229,7 +232,8 @@ impl State {
         if self.ended || self.until.is_some() || (in_use && self.ending.is_none()) {
             return Then::Nothing;
         }
-        let until = later(Instant::now(), limits.grace);
+        let held = self.held.take().filter(|_| self.ending.is_none());
+        let until = held.unwrap_or_else(|| later(Instant::now(), limits.grace));
         self.until = Some(until);
         if std::mem::replace(&mut self.watched, true) {
             Then::Nothing

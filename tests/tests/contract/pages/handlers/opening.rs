@@ -1,5 +1,7 @@
 //! Who gets the handler of a page: sockets at once, slow ones, and those of before a logon.
 
+use std::time::Duration;
+
 use super::*;
 
 /// A tab of this page whose `init` takes longer than pages wait here.
@@ -262,4 +264,42 @@ async fn sockets_that_wait_for_init_have_their_time_again_after_a_pause() {
     let (one, two, ()) = tokio::join!(first.connect(), second.connect(), pause);
     assert_eq!((one, two), (Ok(()), Ok(())));
     assert_eq!(office.journal.of("init").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_is_refused_does_not_extend_the_grace_of_its_page() {
+    let refusals: [(&str, u64, u16); 2] = [("ada", 99, 400), ("eve", 0, 403)];
+    for (user, offset, status) in refusals {
+        let mut office = Office::new().await;
+        office.visitor.logon(user).await;
+        let grace = PageLimits::DEFAULT.grace;
+        let page = office.visitor.page();
+        assert_eq!(office.kit.hub().page_count(), 1, "{user}");
+        tokio::time::sleep(grace - secs(1)).await;
+        let mut tab = office.tab_of(&page);
+        tab.offset = offset;
+        assert_eq!(tab.connect().await.unwrap_err().0, status, "{user}");
+        assert_eq!(office.kit.hub().page_count(), 1, "{user}");
+        tokio::time::sleep(secs(2)).await;
+        assert_eq!(office.kit.hub().page_count(), 0, "{user}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_whose_time_comes_while_init_runs_ends_if_no_socket_comes_of_it() {
+    let office = Office::with(PageLimits {
+        grace: secs(2),
+        ..PageLimits::DEFAULT
+    });
+    let office = office.await;
+    let page = office.visitor.page();
+    let mut tab = slow(&office, &page);
+    let opening = tokio::time::timeout(secs(3), tab.connect());
+    let counted = async {
+        tokio::time::sleep(secs(3) - Duration::from_millis(100)).await;
+        office.kit.hub().page_count()
+    };
+    let (opened, while_init_ran) = tokio::join!(opening, counted);
+    assert!(opened.is_err(), "the client gives up");
+    assert_eq!((while_init_ran, office.kit.hub().page_count()), (1, 0));
 }

@@ -25,7 +25,8 @@ impl Flood {
 dispatch! {
     pub(crate) struct Floods;
 
-    flood: "/flood" => Flood { attach: page };
+    flood:  "/flood"  => Flood { attach: page };
+    stream: "/stream" => PageStream;
 }
 
 pub(crate) fn padded(number: usize, size: usize) -> String {

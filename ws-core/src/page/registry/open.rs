@@ -1,0 +1,126 @@
+//! How a page gets its stream, for a rendering or for a socket.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Pages, TooMany};
+use crate::address::Network;
+use crate::close::Close;
+use crate::limits::later;
+use crate::page::stream::{AttachError, Claim, Stream};
+use crate::session::{Session, SessionError};
+
+impl Pages {
+    /// The stream of this page of this session. If it has none, one begins, for a client of this
+    /// address.
+    pub(crate) fn open(
+        &self,
+        id: &Arc<str>,
+        session: &Session,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<Stream>, OpenError> {
+        self.open_at(id, session, address.map(Network::of), None)
+    }
+
+    /// As [`open`](Self::open), for a socket: if it cannot have the stream, nothing changes.
+    pub(crate) fn open_for(
+        &self,
+        id: &Arc<str>,
+        session: &Session,
+        address: Option<IpAddr>,
+        claim: Claim,
+    ) -> Result<Arc<Stream>, OpenError> {
+        self.open_at(id, session, address.map(Network::of), Some(claim))
+    }
+
+    pub(super) fn open_at(
+        &self,
+        id: &Arc<str>,
+        session: &Session,
+        address: Option<Network>,
+        claim: Option<Claim>,
+    ) -> Result<Arc<Stream>, OpenError> {
+        let mut known = self.known();
+        let found = known.pages.get(id).filter(|stream| !stream.has_ended());
+        if let Some(stream) = found.cloned() {
+            if let Some(claim) = claim {
+                stream.allows(session, claim)?;
+            }
+            let evicted = known.locate(&stream, address, self.limits.per_address)?;
+            drop(known);
+            self.end_all(&evicted);
+            return Ok(stream);
+        }
+        let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
+        let stream = Arc::new(stream?);
+        let evicted = known.room_for(session, address, &self.limits)?;
+        if let Some(gone) = known.pages.insert(id.clone(), stream.clone()) {
+            known.leave(&gone, &gone.session());
+            known.dislocate(&gone);
+        }
+        known.join(&stream, session);
+        known.locate(&stream, address, usize::MAX)?;
+        drop(known);
+        self.end_all(&evicted);
+        self.watch(&stream, later(Instant::now(), self.limits.grace));
+        Ok(stream)
+    }
+
+    /// Ends pages that make room for others.
+    fn end_all(&self, evicted: &[Arc<Stream>]) {
+        for stream in evicted {
+            self.end(stream, &Close::GOING_AWAY);
+        }
+    }
+
+    /// Keeps a page while a handshake for it is under way, until this is dropped.
+    pub(crate) fn hold(&self, stream: &Arc<Stream>) -> Held<'_> {
+        stream.hold();
+        let stream = stream.clone();
+        Held {
+            pages: self,
+            stream,
+        }
+    }
+}
+
+/// A page with a handshake under way.
+pub(crate) struct Held<'p> {
+    pages: &'p Pages,
+    stream: Arc<Stream>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.pages.then(&self.stream, self.stream.release());
+    }
+}
+
+/// Why a page's stream could not begin.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    TooMany(TooMany),
+    /// The socket that asks for it cannot have it.
+    Refused(AttachError),
+    Session(SessionError),
+}
+
+impl From<TooMany> for OpenError {
+    fn from(of: TooMany) -> Self {
+        Self::TooMany(of)
+    }
+}
+
+impl From<AttachError> for OpenError {
+    fn from(error: AttachError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<SessionError> for OpenError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
