@@ -34,6 +34,7 @@ const CORE: &[&[&str]] = &[
 const SERVER: &[&[&str]] = &[
     &[
         "base",
+        "exchange",
         "failure",
         "connection",
         "refused",

@@ -10,6 +10,7 @@ use warp::filters::BoxedFilter;
 use warp::path::{FullPath, Tail};
 use warp::{Filter, Rejection};
 
+use crate::exchange::Exchange;
 use crate::handshake::{self, Arrival};
 use crate::shared::Shared;
 
@@ -32,9 +33,13 @@ pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 #[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
 pub struct PeerAddr(pub SocketAddr);
 
-/// The target of the request, as an extension: warp shows filters only parts of it.
+/// The target of the request, of which warp shows filters only parts, and what becomes of the
+/// request: an extension that the server's own accept loop sets.
 #[derive(Clone, Debug)]
-pub(crate) struct Target(pub(crate) Uri);
+pub(crate) struct Target {
+    pub(crate) uri: Uri,
+    pub(crate) exchange: Exchange,
+}
 
 /// Builds the filter: the route first, and the rest of the request only for what has one.
 pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
@@ -57,7 +62,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                   target: Option<Target>,
                   peer,
                   on_upgrade: Option<OnUpgrade>| {
-                let uri = target.map_or_else(|| uri(path, query), |Target(uri)| uri);
+                let uri = target.map_or_else(|| uri(path, query), |target| target.uri);
                 let arrival = Arrival {
                     method: Method::GET,
                     uri,

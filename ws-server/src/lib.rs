@@ -61,6 +61,7 @@
 mod base;
 mod client;
 mod connection;
+mod exchange;
 mod failure;
 mod filter;
 mod handshake;

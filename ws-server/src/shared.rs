@@ -44,7 +44,8 @@ pub(crate) enum PlainGets {
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     tls: AtomicBool,
-    unanswered: Throttle,
+    /// Visits that were dropped without an answer.
+    pub(crate) unanswered: Throttle,
 }
 
 impl Hints {
@@ -62,21 +63,6 @@ impl Hints {
                      `Server::trusted_proxies`, or set `Server::public_url`"
                 );
             }
-        }
-    }
-}
-
-impl Hints {
-    /// A visit ended without its answer, which has to set these cookies.
-    pub(crate) fn unanswered(&self, cookies: &'static str) {
-        if let Some(visits) = self.unanswered.count() {
-            tracing::warn!(
-                cookies,
-                visits,
-                "a `Visit` was dropped without `reply` or `refuse`, so the browser does not get \
-                 its cookies; answer with `visit.reply(…)`, and put `ws.session()` and \
-                 `ws.page()` behind the filters that may reject"
-            );
         }
     }
 }

@@ -15,6 +15,7 @@ use ws_core::error::Refusal;
 use ws_core::page::Page;
 use ws_core::session::{Session, SessionError};
 
+use crate::exchange::Exchange;
 use crate::filter::{Target, WsFilter, peer};
 use crate::shared::Shared;
 
@@ -31,6 +32,7 @@ struct Asker {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
+    exchange: Option<Exchange>,
 }
 
 /// Who asks.
@@ -52,12 +54,16 @@ fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
         .and(warp::ext::optional::<Target>())
         .and(warp::header::headers_cloned())
         .and(peer())
-        .map(|method, target: Option<Target>, headers, peer| Asker {
-            method,
-            // Only its authority counts here; warp shows none.
-            uri: target.map(|Target(uri)| uri).unwrap_or_default(),
-            headers,
-            peer,
+        .map(|method, target: Option<Target>, headers, peer| {
+            let (uri, exchange) = target.map(|it| (it.uri, it.exchange)).unzip();
+            Asker {
+                method,
+                // Only its authority counts here; warp shows none.
+                uri: uri.unwrap_or_default(),
+                headers,
+                peer,
+                exchange,
+            }
         })
 }
 
@@ -118,7 +124,8 @@ async fn visit(shared: &Arc<Shared>, asker: &Asker, late: Overtaken) -> Result<V
     let found = asker.ask(shared).await?;
     let client = found.client.clone();
     let visit = visit_of(shared, asker, found, late).await?;
-    Ok(visit.of_client(&client))
+    let exchange = asker.exchange.clone();
+    Ok(visit.of_client(&client).of_exchange(exchange))
 }
 
 async fn visit_of(
@@ -161,7 +168,8 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
             let secure = client.is_secure();
             let visit = |session| Visit::continued(shared.clone(), session, secure);
             let visit = session.map(visit);
-            Ok::<_, warp::Rejection>(visit.map(|visit| visit.of_client(&client)))
+            let visit = visit.map(|visit| visit.of_client(&client).of_exchange(asker.exchange));
+            Ok::<_, warp::Rejection>(visit)
         })
         .boxed()
 }

@@ -19,6 +19,7 @@ use warp::Reply;
 use warp::reply::Response;
 use ws_core::limits::ServerLimits;
 
+use crate::exchange::Exchange;
 use crate::filter::{PeerAddr, Target, WsFilter};
 
 mod activity;
@@ -160,15 +161,19 @@ where
         if !has_path(&request) {
             return Box::pin(ready(Ok(self.activity.answer(number, no_path()))));
         }
-        let target = Target(request.uri().clone());
+        let exchange = Exchange::default();
+        let target = Target {
+            uri: request.uri().clone(),
+            exchange: exchange.clone(),
+        };
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
         let request = request.map(|body| self.activity.receive(body));
         let (answer, activity) = (self.application.call(request), self.activity.clone());
         Box::pin(async move {
-            answer
-                .await
-                .map(|response| activity.answer(number, response))
+            let answer = answer.await;
+            exchange.end();
+            answer.map(|response| activity.answer(number, response))
         })
     }
 }

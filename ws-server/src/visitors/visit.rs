@@ -14,6 +14,7 @@ use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken};
 
 use super::cookie;
+use crate::exchange::{Exchange, Forgotten};
 use crate::shared::Shared;
 
 /// A visitor's request: the session, and what the reply has to tell the browser of it.
@@ -23,7 +24,9 @@ use crate::shared::Shared;
 /// [`reply`](Self::reply) and [`refuse`](Self::refuse), so every answer has to go through
 /// them: a new session whose cookie is not set is lost, and a logon without its cookie has no
 /// effect in the browser. A visit with such cookies that is dropped without an answer is
-/// logged at `warn`, at most once in ten seconds.
+/// logged at `warn`, at most once in ten seconds. Under the server's own accept loop nothing is
+/// logged if the client leaves before the application answers; another loop, such as that of
+/// `warp::serve`, does not report that.
 ///
 /// ```no_run
 /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -52,6 +55,8 @@ pub struct Visit {
     address: Option<IpAddr>,
     /// The address that may have only so many pages; `None` if many visitors may share it.
     counted: Option<IpAddr>,
+    /// `None` under an accept loop that is not the server's.
+    exchange: Option<Exchange>,
 }
 
 /// What becomes of the session's cookie.
@@ -73,6 +78,7 @@ impl Visit {
             page: None,
             address: None,
             counted: None,
+            exchange: None,
         }
     }
 
@@ -104,6 +110,12 @@ impl Visit {
     pub(super) fn of_client(mut self, client: &Client) -> Self {
         self.address = client.address();
         self.counted = client.counted_address();
+        self
+    }
+
+    /// Sets the request that it belongs to.
+    pub(super) fn of_exchange(mut self, exchange: Option<Exchange>) -> Self {
+        self.exchange = exchange;
         self
     }
 
@@ -247,8 +259,13 @@ impl Drop for Visit {
             (Cookie::Stays, None) => return,
         };
         // A panic is logged as what it is.
-        if !std::thread::panicking() {
-            self.shared.hints.unanswered(cookies);
+        if std::thread::panicking() {
+            return;
+        }
+        let forgotten = Forgotten::new(cookies, &self.shared.hints.unanswered);
+        match &self.exchange {
+            Some(exchange) => exchange.forget(forgotten),
+            None => forgotten.log(),
         }
     }
 }

@@ -1,0 +1,61 @@
+//! Visits that the application drops without an answer.
+
+use tracing::Level;
+use warp::Filter;
+use ws_server::prelude::*;
+use ws_tests::Captured;
+
+use crate::browser::Browser;
+use crate::client::Client;
+use crate::running::{Hears, Running, Told};
+use crate::site::Routes;
+
+/// Reports when it is dropped.
+struct Reports(Told);
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        self.0.tell("dropped");
+    }
+}
+
+/// A server with one path that never answers, and one that forgets its visit.
+async fn forgetful() -> (Running, Hears) {
+    let ws = Server::new(Routes::table()).build().unwrap();
+    let (told, hears) = Told::new();
+    let waits = warp::path("waits").and(ws.page());
+    let waits = waits.then(move |visit: Visit, _: Page| {
+        let held = (Reports(told.clone()), visit);
+        let told = told.clone();
+        async move {
+            // The visit is dropped first.
+            let (_reports, visit) = held;
+            told.tell("waits");
+            std::future::pending::<()>().await;
+            visit.reply("never")
+        }
+    });
+    let forgets = warp::path("forgets").and(ws.page());
+    let forgets = forgets.map(|_: Visit, _: Page| "forgotten");
+    let filter = ws.filter().or(waits).or(forgets);
+    (Running::serve(ws, filter).await, hears)
+}
+
+#[tokio::test]
+async fn a_visit_of_a_client_that_leaves_while_the_application_works_is_not_logged() {
+    let (captured, _guard) = Captured::begin();
+    let (server, mut hears) = forgetful().await;
+    let mut client = Client::connect(server.address).await;
+    client
+        .send("GET /waits HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        .await;
+    assert_eq!(hears.next().await, "waits");
+    drop(client);
+    assert_eq!(hears.next().await, "dropped");
+    assert_eq!(captured.of(Level::WARN), [""; 0]);
+    let mut browser = Browser::new(server.address);
+    assert_eq!(browser.get("/forgets").await, "forgotten");
+    let line = captured.only(Level::WARN);
+    let said = "a `Visit` was dropped without `reply` or `refuse`";
+    assert!(line.contains(said) && line.contains("visits=1"), "{line}");
+}
