@@ -8,6 +8,10 @@ use std::time::Duration;
 use bytes::buf::Limit;
 
 /// The stream of bytes beneath a connection. No method ever blocks.
+///
+/// `poll_write_vectored`, `poll_flush` and `resumed` are called under the lock of the connection's
+/// outbox, and must not use anything that takes it again, such as a socket of the connection or a
+/// topic that it subscribes to.
 pub trait Transport: Send + 'static {
     /// Reads into `buf`; 0 is the end of the stream.
     ///
@@ -83,7 +87,8 @@ pub trait Transport: Send + 'static {
     }
 }
 
-/// Writes to the client from any task, without waiting.
+/// Writes to the client from any task, without waiting. It is called under the lock of the
+/// connection's outbox, as [`Transport`] says.
 pub trait DirectWrite: Send + Sync {
     /// Writes what the socket takes now.
     ///

@@ -73,6 +73,13 @@ impl Ws {
     /// the whole table under `/api`; [`Server::base`](crate::Server::base) tells links and pages
     /// about it. Under plain `warp::serve` the limits on a request's
     /// head, on HTTP connections and the peer address are warp's.
+    ///
+    /// Under a server of your own, a connection may run over a stream that is no `TcpStream`, such
+    /// as one of TLS. Its `poll_write`, `poll_write_vectored` and `poll_flush` are called under a
+    /// lock of the connection and must not use a [`Socket`](crate::Socket), a
+    /// [`Topic`](crate::Topic) or the [`Hub`](crate::Hub), or they can deadlock. If the stream
+    /// logs, this holds for the layers of `tracing` too: one that sends log lines to sockets passes
+    /// them to a task of its own, for example through a channel.
     #[must_use = "a filter does nothing before it is served"]
     pub fn filter(&self) -> WsFilter {
         filter::build(&self.shared)
