@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -97,9 +98,24 @@ impl Example {
     ///
     /// Where it has ended already.
     pub async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Stops the whole process for so long: nothing of it runs meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended already.
+    pub async fn pause(&self, duration: Duration) {
+        self.signal("-STOP").await;
+        tokio::time::sleep(duration).await;
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let killed = Command::new("kill").args(["-TERM", &id]).status().await;
-        assert!(killed.unwrap().success());
+        let sent = Command::new("kill").args([signal, &id]).status().await;
+        assert!(sent.unwrap().success(), "{signal}");
     }
 
     /// Waits for its end.
