@@ -55,6 +55,19 @@ impl Captured {
         String::from_utf8(bytes.clone()).expect("logs are text")
     }
 
+    /// The only line of this level.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one.
+    pub fn only(&self, level: Level) -> String {
+        let lines = self.of(level);
+        let [line] = &lines[..] else {
+            panic!("{lines:?}");
+        };
+        line.clone()
+    }
+
     /// The lines of this level.
     pub fn of(&self, level: Level) -> Vec<String> {
         let text = self.text();

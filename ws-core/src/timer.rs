@@ -191,7 +191,7 @@ mod tests {
                 Due::Once(value) => value,
                 Due::Every(id, mut make) => {
                     let value = make();
-                    assert!(timers.put_back(id, make).is_ok());
+                    assert_eq!(timers.put_back(id, make).map_err(drop), Ok(()));
                     value
                 }
             });
@@ -229,7 +229,7 @@ mod tests {
         let mut timers = Timers::default();
         let id = timers.after(start, "never");
         assert!(timers.contains(id));
-        assert!(timers.cancel(id).is_some());
+        assert!(matches!(timers.cancel(id), Some(Timer::Once("never"))));
         assert!(timers.cancel(id).is_none());
         assert_eq!(values(&mut timers, start + SECOND), Vec::<&str>::new());
     }
@@ -244,8 +244,9 @@ mod tests {
         };
         assert_eq!(due, id);
         assert!(timers.contains(id), "it is due again");
-        assert!(timers.cancel(id).is_some());
-        assert!(timers.put_back(id, make).is_err());
+        let cancelled = timers.cancel(id);
+        assert!(matches!(cancelled, Some(Timer::Every { make: None, .. })));
+        assert_eq!(timers.put_back(id, make).map_err(drop), Err(()));
         assert_eq!(timers.next_due(), None);
     }
 }

@@ -156,6 +156,7 @@ mod panics;
 mod pauses;
 mod payloads;
 mod proxies;
+mod quiet;
 mod reentrant;
 mod refusals;
 mod regressions;

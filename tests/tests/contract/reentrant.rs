@@ -5,12 +5,12 @@ use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::runtime::Runtime;
 use ws_core::testkit::{TestClient, TestKit};
+use ws_server::NotifyError;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet, secs};
@@ -230,7 +230,8 @@ fn values_that_are_dropped_at_the_end_may_use_the_socket_and_the_hub() {
                 count.set(count.get() + 1);
                 of_drop.subscribe(&topic());
                 of_drop.unlisten(&topic());
-                assert!(of_drop.notify(heard("too late")).is_err());
+                let refused = of_drop.notify(heard("too late"));
+                assert!(matches!(refused, Err(NotifyError::Closed(_))));
                 hub.publish(&topic(), &Value::new("published"));
             }
         });
@@ -400,33 +401,29 @@ async fn hold<T: Send>(held: T) {
     drop(held);
 }
 
-/// The runtime drops the future before `Socket::spawn` returns.
+/// The runtime drops the future before `Socket::spawn` returns. It is not the connection's, which
+/// would end the connection too.
 #[test]
 fn the_drop_of_a_future_that_is_spawned_while_the_runtime_shuts_down_may_spawn() {
     on_a_thread(|runtime| {
+        let knock = Journal::new().knock::<Ear>(&TestKit::new());
+        let client = runtime.block_on(knock.connect()).unwrap();
+        let socket = client.socket::<Ear>();
         let (outcomes, seen) = mpsc::channel();
-        let client = runtime.block_on(async {
-            let socket = Arc::new(OnceLock::<Socket<Ear>>::new());
-            let (of_inner, noted) = (socket.clone(), outcomes.clone());
-            let mut inner = Some(OnDrop(move || {
-                let spawned = of_inner.get().unwrap().spawn(hold(()));
-                noted.send(("inner", spawned)).unwrap();
-            }));
-            let of_outer = socket.clone();
-            // It is older than the connection, and dropped before it.
-            tokio::spawn(hold(OnDrop(move || {
-                let spawned = of_outer.get().unwrap().spawn(hold(inner.take()));
-                outcomes.send(("outer", spawned)).unwrap();
-            })));
-            let knock = Journal::new().knock::<Ear>(&TestKit::new());
-            let client = knock.connect().await.unwrap();
-            assert!(socket.set(client.socket()).is_ok());
-            quiet().await;
-            client
-        });
-        drop(runtime);
+        let (of_inner, noted) = (socket.clone(), outcomes.clone());
+        let mut inner = Some(OnDrop(move || {
+            let spawned = of_inner.spawn(hold(()));
+            noted.send(("inner", spawned)).unwrap();
+        }));
+        let ends = tokio::runtime::Builder::new_current_thread().build();
+        let ends = ends.unwrap();
+        ends.spawn(hold(OnDrop(move || {
+            let spawned = socket.spawn(hold(inner.take()));
+            outcomes.send(("outer", spawned)).unwrap();
+        })));
+        drop(ends);
         let seen: Vec<_> = seen.try_iter().collect();
         assert_eq!(seen, [("inner", Ok(())), ("outer", Ok(()))]);
-        drop(client);
+        drop((client, runtime));
     });
 }

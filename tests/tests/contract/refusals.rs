@@ -5,31 +5,12 @@ use std::time::Duration;
 use tracing::Level;
 use ws_core::limits::ServerLimits;
 use ws_core::testkit::{TestKit, TestVisitor};
-use ws_server::extract::NoState;
 use ws_server::limits::{PageLimits, SessionLimits};
-use ws_server::prelude::*;
 use ws_server::session::{SessionOptions, Sessions};
-
 use ws_tests::Captured;
 
-struct Quiet;
-
-#[ws_handler]
-impl Quiet {
-    fn init() -> Self {
-        Quiet
-    }
-}
-
-dispatch! {
-    struct Routes;
-
-    page:    "/page"    => Quiet;
-    session: "/session" => Quiet { require_page: false };
-    any:     "/any"     => Quiet { require_page: false, origins: any, cross_site: "a test" };
-    open:    "/open"    => Quiet { require_session: false };
-    stream:  "/stream"  => PageStream;
-}
+use crate::journal::secs;
+use crate::quiet::{kit_with, routes_of};
 
 const PAGE_LIFETIME: Duration = Duration::from_secs(60);
 
@@ -39,8 +20,7 @@ fn kit() -> TestKit {
         ..SessionLimits::DEFAULT
     };
     let sessions = Sessions::new(SessionOptions::default().limits(limits));
-    let kit = TestKit::with_sessions(sessions);
-    kit.with_table(Routes::table(), NoState).unwrap()
+    routes_of(TestKit::with_sessions(sessions))
 }
 
 /// The body of a 403 for a handshake with this target and these headers.
@@ -158,9 +138,8 @@ async fn several_session_cookies_are_logged_without_what_they_hold() {
         let knock = kit.open("/session").header("cookie", &both);
         assert_eq!(knock.connect().await.unwrap_err().status(), 403);
     }
-    let lines = captured.of(Level::WARN);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("requests=1"), "{lines:?}");
+    let line = captured.only(Level::WARN);
+    assert!(line.contains("requests=1"), "{line}");
     let log = captured.text();
     for secret in [token(&one), token(&other)] {
         assert!(!log.contains(&secret), "{log}");
@@ -180,21 +159,22 @@ async fn several_session_cookies_are_logged_without_what_they_hold() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_server_is_logged_with_its_limit() {
-    let limits = ServerLimits {
+    let kit = kit_with(ServerLimits {
         connections: Some(1),
         ..ServerLimits::DEFAULT
-    };
-    let kit = TestKit::with_limits(limits);
-    let kit = kit.with_table(Routes::table(), NoState).unwrap();
+    });
     let (captured, _guard) = Captured::begin();
     let _only = kit.open("/open").connect().await.unwrap();
-    for _ in 0..30 {
-        let refusal = kit.open("/open").connect().await.unwrap_err();
-        assert_eq!(refusal.status(), 503);
+    for refusals in [30, 1] {
+        for _ in 0..refusals {
+            let refusal = kit.open("/open").connect().await.unwrap_err();
+            assert_eq!(refusal.status(), 503);
+        }
+        tokio::time::advance(secs(10)).await;
     }
     let lines = captured.of(Level::WARN);
     assert_eq!(lines.len(), 2, "{lines:?}");
-    for (line, refused) in lines.iter().zip([1, 10]) {
+    for (line, refused) in lines.iter().zip([1, 30]) {
         assert!(
             line.contains(&format!("limit=1 refused={refused}")),
             "{line}"
@@ -205,15 +185,14 @@ async fn a_full_server_is_logged_with_its_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_pages_of_a_session_are_logged_with_their_limit() {
-    let limits = ServerLimits {
-        pages: PageLimits {
-            per_session: 1,
-            ..PageLimits::DEFAULT
-        },
-        ..ServerLimits::DEFAULT
+    let pages = PageLimits {
+        per_session: 1,
+        ..PageLimits::DEFAULT
     };
-    let kit = TestKit::with_limits(limits);
-    let kit = kit.with_table(Routes::table(), NoState).unwrap();
+    let kit = kit_with(ServerLimits {
+        pages,
+        ..ServerLimits::DEFAULT
+    });
     let (captured, _guard) = Captured::begin();
     let visitor = kit.visitor().await;
     let stream = || {
@@ -225,10 +204,9 @@ async fn too_many_pages_of_a_session_are_logged_with_their_limit() {
         let refusal = stream().visitor(&visitor).connect().await.unwrap_err();
         assert_eq!(refusal.status(), 429, "{}", refusal.text());
     }
-    let lines = captured.of(Level::WARN);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("limit=1 refused=1"), "{lines:?}");
-    assert!(lines[0].contains("PageLimits::per_session"), "{lines:?}");
+    let line = captured.only(Level::WARN);
+    assert!(line.contains("limit=1 refused=1"), "{line}");
+    assert!(line.contains("PageLimits::per_session"), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,8 +219,7 @@ async fn a_handshake_that_lost_its_upgrade_headers_is_logged() {
             let status = if header == "upgrade" { 426 } else { 400 };
             assert_eq!(refusal.status(), status);
         }
-        let lines = captured.of(Level::WARN);
-        assert_eq!(lines.len(), 1, "{lines:?}");
-        assert!(lines[0].contains("a proxy may have removed"), "{lines:?}");
+        let line = captured.only(Level::WARN);
+        assert!(line.contains("a proxy may have removed"), "{line}");
     }
 }

@@ -1,8 +1,8 @@
 //! Lists of origins beyond plain ones, and the port that a proxy states.
 
+use ws_server::extract::NoState;
 use ws_server::prelude::*;
 
-use crate::client::{Client, upgrade};
 use crate::running::Running;
 
 struct Quiet;
@@ -30,17 +30,15 @@ dispatch! {
     account: "/account/{_id}" => Quiet;
 }
 
-async fn status(server: &Running, path: &str, lines: &[&str]) -> u16 {
-    let (head, _) = Client::ask(server.address, &upgrade(path, lines)).await;
-    head.status
+async fn running(server: Server<NoState>) -> Running {
+    Running::start(server.build().unwrap()).await
 }
 
 #[tokio::test]
 async fn files_previews_and_sandboxed_pages_connect_if_they_are_listed() {
-    let server = Server::new(Public::table());
-    let listed = server.origins(["file://", "null", "https://*.preview.example"]);
-    let listed = Running::start(listed.build().unwrap()).await;
-    let plain = Running::start(Server::new(Public::table()).build().unwrap()).await;
+    let origins = ["file://", "null", "https://*.preview.example"];
+    let listed = running(Server::new(Public::table()).origins(origins)).await;
+    let plain = running(Server::new(Public::table())).await;
     let table = [
         ("/open", "file://", [101, 403]),
         ("/open", "null", [101, 403]),
@@ -59,8 +57,8 @@ async fn files_previews_and_sandboxed_pages_connect_if_they_are_listed() {
     for (path, origin, expected) in table {
         let line = format!("Origin: {origin}");
         let found = [
-            status(&listed, path, &[&line]).await,
-            status(&plain, path, &[&line]).await,
+            listed.status(path, &[&line]).await,
+            plain.status(path, &[&line]).await,
         ];
         assert_eq!(found, expected, "{path} {origin}");
     }
@@ -69,14 +67,14 @@ async fn files_previews_and_sandboxed_pages_connect_if_they_are_listed() {
 #[tokio::test]
 async fn the_port_of_a_trusted_proxy_counts_if_configured() {
     let server = || Server::new(Public::table()).trusted_proxies(["127.0.0.1"]);
-    let ignoring = Running::start(server().build().unwrap()).await;
-    let reading = Running::start(server().forwarded_port().build().unwrap()).await;
+    let ignoring = running(server()).await;
+    let reading = running(server().forwarded_port()).await;
     let lines = ["X-Forwarded-Port: 8443", "Origin: https://example.com:8443"];
-    assert_eq!(status(&ignoring, "/open", &lines).await, 403);
-    assert_eq!(status(&reading, "/open", &lines).await, 101);
+    assert_eq!(ignoring.status("/open", &lines).await, 403);
+    assert_eq!(reading.status("/open", &lines).await, 101);
     let lines = ["X-Forwarded-Port: 8443", "Origin: https://example.com"];
-    assert_eq!(status(&ignoring, "/open", &lines).await, 101);
-    assert_eq!(status(&reading, "/open", &lines).await, 403);
+    assert_eq!(ignoring.status("/open", &lines).await, 101);
+    assert_eq!(reading.status("/open", &lines).await, 403);
 }
 
 #[test]

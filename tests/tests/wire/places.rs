@@ -185,6 +185,7 @@ async fn a_named_proxy_carries_the_connections_of_all_its_clients() {
 #[tokio::test]
 async fn a_silent_connection_gives_its_place_to_a_new_one() {
     let ws = Server::new(Routes::table()).http_connections(1);
+    let ws = ws.keep_alive(Duration::from_secs(60 * 60));
     let server = Running::start(ws.build().unwrap()).await;
     let mut kept = Client::connect(server.address).await;
     for _ in 0..2 {
@@ -282,8 +283,10 @@ async fn as_many_connections_as_the_system_allows_wait_to_be_accepted() {
     let free = std::net::TcpListener::bind("127.0.0.87:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let ws = Server::new(Routes::table()).http_connections(1);
-    let ws = ws.http_per_address(None).build().unwrap();
+    let server = Server::new(Routes::table()).http_connections(1);
+    // The first keeps its place.
+    let server = server.head_timeout(Duration::from_secs(60 * 60));
+    let ws = server.http_per_address(None).build().unwrap();
     let running = tokio::spawn(ws.run(address.to_string()));
     within("the server listens", async {
         while TcpStream::connect(address).await.is_err() {

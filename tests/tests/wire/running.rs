@@ -11,7 +11,7 @@ use warp::{Filter, Reply};
 use ws_server::WsFilter;
 use ws_server::prelude::*;
 
-use crate::client::{Client, within};
+use crate::client::{Client, upgrade, within};
 
 /// A server on a port of its own. It is cut where it is dropped.
 pub struct Running {
@@ -75,6 +75,12 @@ impl Running {
 
     pub async fn open(&self, path: &str) -> Client {
         Client::open(self.address, path).await
+    }
+
+    /// The status that answers a handshake with these further header lines.
+    pub async fn status(&self, path: &str, lines: &[&str]) -> u16 {
+        let (head, _) = Client::ask(self.address, &upgrade(path, lines)).await;
+        head.status
     }
 
     /// Begins to shut down; [`stopped`](Self::stopped) waits for the end.

@@ -1,7 +1,12 @@
 //! The HTTP side: cookies and their flags, caches, and what other sites may not do.
 
+use std::time::Duration;
+
+use tracing::Level;
 use warp::Filter;
+use ws_server::limits::{Rate, SessionLimits};
 use ws_server::prelude::*;
+use ws_tests::Captured;
 
 use crate::browser::Browser;
 use crate::client::{Client, Head};
@@ -247,24 +252,25 @@ async fn who_comes_with_the_cookie_of_before_a_logon_gets_no_other() {
     assert_eq!(head.all("set-cookie").len(), 1);
 }
 
+/// A site behind a trusted proxy. So many sessions an hour may begin from one address.
+async fn behind_a_proxy(sessions: u32) -> Running {
+    let limits = SessionLimits {
+        begin_rate: Some(Rate::new(sessions, Duration::from_secs(60 * 60))),
+        ..SessionLimits::DEFAULT
+    };
+    running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await
+}
+
 /// So many sessions begin from one address; whoever has one goes on.
 #[tokio::test]
 async fn one_address_cannot_begin_sessions_without_end() {
-    let limits = ws_server::limits::SessionLimits {
-        begin_rate: Some(ws_server::limits::Rate::new(
-            3,
-            std::time::Duration::from_secs(60 * 60),
-        )),
-        ..ws_server::limits::SessionLimits::DEFAULT
-    };
-    let server =
-        running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await;
+    let server = behind_a_proxy(3).await;
     let from = |address: &str| {
         let mut browser = Browser::new(server.address);
         browser.lines = vec![format!("X-Forwarded-For: {address}")];
         browser
     };
-    let (captured, _guard) = ws_tests::Captured::begin();
+    let (captured, _guard) = Captured::begin();
     let mut known = from("203.0.113.7");
     known.get("/visit").await;
     let mut statuses = Vec::new();
@@ -272,12 +278,8 @@ async fn one_address_cannot_begin_sessions_without_end() {
         statuses.push(from("203.0.113.7").request("GET", "/visit").await.0.status);
     }
     assert_eq!(statuses, [200, 200, 429]);
-    let lines = captured.of(tracing::Level::WARN);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(
-        lines[0].contains("`SessionLimits::begin_rate`"),
-        "{lines:?}"
-    );
+    let line = captured.only(Level::WARN);
+    assert!(line.contains("`SessionLimits::begin_rate`"), "{line}");
     assert_eq!(known.request("GET", "/visit").await.0.status, 200);
     assert_eq!(
         from("203.0.113.8").request("GET", "/visit").await.0.status,
@@ -289,15 +291,7 @@ async fn one_address_cannot_begin_sessions_without_end() {
 /// counts as the proxy.
 #[tokio::test]
 async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other() {
-    let limits = ws_server::limits::SessionLimits {
-        begin_rate: Some(ws_server::limits::Rate::new(
-            2,
-            std::time::Duration::from_secs(60 * 60),
-        )),
-        ..ws_server::limits::SessionLimits::DEFAULT
-    };
-    let server =
-        running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await;
+    let server = behind_a_proxy(2).await;
     let statuses = async |lines: &[&str], count: usize| {
         let mut statuses = Vec::new();
         for _ in 0..count {
@@ -325,24 +319,23 @@ async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other
 #[tokio::test]
 async fn a_proxy_that_speaks_tls_and_has_no_name_is_hinted_at_once() {
     let server = running(|server| server).await;
-    let (captured, _guard) = ws_tests::Captured::begin();
+    let (captured, _guard) = Captured::begin();
     let mut browser = Browser::new(server.address);
     browser.get("/visit").await;
-    assert_eq!(captured.of(tracing::Level::WARN), [""; 0]);
+    assert_eq!(captured.of(Level::WARN), [""; 0]);
     browser.lines = vec!["X-Forwarded-Proto: https".to_owned()];
     for _ in 0..3 {
         browser.get("/visit").await;
     }
-    let lines = captured.of(tracing::Level::WARN);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("`Server::trusted_proxies`"), "{lines:?}");
+    let line = captured.only(Level::WARN);
+    assert!(line.contains("`Server::trusted_proxies`"), "{line}");
 }
 
 #[tokio::test]
 async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
-    let limits = ws_server::limits::SessionLimits {
+    let limits = SessionLimits {
         sessions: 2,
-        ..ws_server::limits::SessionLimits::DEFAULT
+        ..SessionLimits::DEFAULT
     };
     let server = running(|server| server.session_limits(limits)).await;
     let (mut known, mut other) = (Browser::new(server.address), Browser::new(server.address));

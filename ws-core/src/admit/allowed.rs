@@ -23,14 +23,15 @@ pub enum AllowedOrigins {
 /// `null`.
 ///
 /// ```
-/// use ws_core::admit::AllowedOrigin;
+/// use ws_core::admit::{AllowedOrigin, AllowedOriginError};
 ///
 /// let preview: AllowedOrigin = "https://*.preview.example".parse()?;
 /// assert!(preview.allows(&"https://pr-7.preview.example".parse().unwrap()));
 /// assert!(!preview.allows(&"https://preview.example".parse().unwrap()));
 /// assert!(!preview.allows(&"https://a.b.preview.example".parse().unwrap()));
-/// assert!("https://*.example".parse::<AllowedOrigin>().is_err());
-/// # Ok::<(), ws_core::admit::AllowedOriginError>(())
+/// let too_wide = "https://*.example".parse::<AllowedOrigin>();
+/// assert_eq!(too_wide, Err(AllowedOriginError::TopLevel));
+/// # Ok::<(), AllowedOriginError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum AllowedOrigin {

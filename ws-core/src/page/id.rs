@@ -196,7 +196,8 @@ mod tests {
         let (renewed, _) = sessions.renew(&session, None).await.unwrap();
         let lifetime = sessions.limits().page_lifetime;
         tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
-        assert!(PageId::of(&renewed, &early.text).is_ok());
+        let found = PageId::of(&renewed, &early.text);
+        assert_eq!(found.map(|id| id.text), Ok(early.text.clone()));
         tokio::time::advance(SECOND).await;
         assert_eq!(PageId::of(&renewed, &early.text), Err(NoPage::Old));
     }

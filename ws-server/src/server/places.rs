@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ws_core::address::Network;
 use ws_core::limits::ServerLimits;
-use ws_core::thinned::Thinned;
+use ws_core::throttle::Throttle;
 
 /// Places for connections that are not, or not yet, WebSocket connections.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(super) struct Places {
     per_address: Option<usize>,
     taken: Mutex<Taken>,
     /// Connections that waited for a place because all were in use.
-    waited: Thinned,
+    waited: Throttle,
     /// Connections that were refused because their address has as many as it may.
-    refused: Thinned,
+    refused: Throttle,
 }
 
 #[derive(Debug, Default)]
@@ -66,8 +66,8 @@ impl Places {
             all: Arc::new(Semaphore::new(all)),
             per_address: limits.http_per_address,
             taken: Mutex::default(),
-            waited: Thinned::default(),
-            refused: Thinned::default(),
+            waited: Throttle::default(),
+            refused: Throttle::default(),
         })
     }
 
@@ -318,7 +318,7 @@ mod tests {
             evicted.push(silent(&places).await);
         }
         assert!(matches!(places.take(ADDRESS).await, Err(Full)));
-        assert!(evicted[0].end_silence().is_err());
+        assert!(matches!(evicted[0].end_silence(), Err(Evicted)));
         evicted.remove(0);
         evicted.push(silent(&places).await);
         assert!(matches!(places.take(ADDRESS).await, Err(Full)));
@@ -337,6 +337,6 @@ mod tests {
         let kept = works.keep_silent(&Bell::new(Waker::noop()));
         assert!(matches!(kept, Err(Evicted)));
         drop(works);
-        assert!(waits.await.is_ok());
+        waits.await.unwrap();
     }
 }

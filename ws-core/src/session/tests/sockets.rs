@@ -156,7 +156,9 @@ async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
     let (after, token) = sessions.renew(&before, user("ada")).await.unwrap();
     drop(after);
     tokio::time::sleep(IDLE / 2).await;
-    assert!(found(&sessions, &token).await.is_some());
+    let renewed = found(&sessions, &token).await.unwrap();
+    assert_eq!(renewed.user(), Some("ada"));
+    drop(renewed);
     tokio::time::sleep(IDLE / 2).await;
     assert_eq!(planted.closed(), 0);
     tokio::time::sleep(IDLE).await;
@@ -173,8 +175,8 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
     let at = |last: u8| Some(std::net::IpAddr::from([203, 0, 113, last]));
     let mut tokens = Vec::new();
     for _ in 0..3 {
-        let (_, token) = sessions.begin_for(at(1)).await.unwrap();
-        assert!(found(&sessions, &token).await.is_some());
+        let (begun, token) = sessions.begin_for(at(1)).await.unwrap();
+        assert_eq!(found(&sessions, &token).await, Some(begun));
         tokens.push(token);
     }
     let session = found(&sessions, &tokens[0]).await.unwrap();
@@ -182,11 +184,11 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
     drop(session);
     // The others were used later, and are evicted nevertheless.
     for token in &tokens[1..] {
-        assert!(found(&sessions, token).await.is_some());
+        found(&sessions, token).await.unwrap();
     }
     for newcomer in 2..=3 {
-        let (_, token) = sessions.begin_for(at(newcomer)).await.unwrap();
-        assert!(found(&sessions, &token).await.is_some());
+        let (begun, token) = sessions.begin_for(at(newcomer)).await.unwrap();
+        assert_eq!(found(&sessions, &token).await, Some(begun));
         tokens.push(token);
     }
     let mut there = Vec::new();

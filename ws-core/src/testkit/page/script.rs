@@ -348,6 +348,11 @@ mod tests {
         assert_eq!(script.take(), None);
         script.receive(r#"{"type":"text","offset":3,"data":"c"}"#);
         let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| script.take()));
-        assert!(taken.is_err(), "offset 2 is missing");
+        let panic = taken.unwrap_err();
+        let panic = panic.downcast_ref::<String>().unwrap();
+        assert!(
+            panic.starts_with("the server broke the page protocol"),
+            "{panic}"
+        );
     }
 }

@@ -167,7 +167,7 @@ mod tests {
     fn without_a_rate_any_progress_will_do() {
         let pace = Pace { rate: None, ..PACE };
         assert_eq!(lives(pace, 1, Duration::from_secs(29)), None);
-        assert!(lives(pace, 1, Duration::from_secs(31)).is_some());
+        assert_eq!(lives(pace, 1, Duration::from_secs(31)), Some(PACE.patience));
     }
 
     proptest! {

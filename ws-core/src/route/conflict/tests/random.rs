@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Below, Line, Outline, find, hash};
+use super::super::{Below, Faults, Line, Outline, find, hash};
 use super::naive;
 use crate::route::Segment::{self, Literal, Rest, Text, Typed};
 
@@ -121,6 +121,10 @@ proptest! {
     }
 }
 
+fn text_of(faults: &Faults<SIZE>, name: &str) -> Option<String> {
+    faults.of(name).map(|fault| fault.as_str().to_owned())
+}
+
 #[test]
 fn literals_of_the_same_hash_are_compared_as_texts() {
     let [one, other] = ["costarring", "liquid"];
@@ -130,8 +134,15 @@ fn literals_of_the_same_hash_are_compared_as_texts() {
     let own: Vec<&'static [Segment]> = vec![vec![Literal(one)].leak()];
     let outer = outline(own, nested);
     let faults = find::<SIZE>(outer);
-    assert!(faults.of("table0").is_none() && faults.of("table1").is_none());
+    assert_eq!(
+        ["table0", "table1"].map(|name| text_of(&faults, name)),
+        [None, None]
+    );
     let same = outline(vec![vec![Literal(one)].leak()], Vec::new());
     let outer = outline(vec![vec![Literal(one)].leak()], lines(vec![(&[], same)]));
-    assert!(find::<SIZE>(outer).of("table0").is_some());
+    let fault = text_of(&find::<SIZE>(outer), "table0").unwrap();
+    assert!(
+        fault.contains("overlap: both match \"/costarring\""),
+        "{fault}"
+    );
 }

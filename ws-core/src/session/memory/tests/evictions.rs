@@ -38,11 +38,8 @@ async fn touch(store: &MemoryStore, number: usize) -> bool {
 async fn filled_by(attacker: IpAddr) -> (MemoryStore, Vec<usize>) {
     let store = MemoryStore::new(100);
     for number in 0..100 {
-        assert!(
-            begin(&store, number, Newcomer::new(Some(attacker)))
-                .await
-                .is_some()
-        );
+        let attacker = Newcomer::new(Some(attacker));
+        begin(&store, number, attacker).await.unwrap();
         assert!(touch(&store, number).await);
     }
     (store, (0..100).collect())
@@ -62,11 +59,8 @@ async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out(
             touch(&store, *number).await;
         }
         let another = 2000 + visitor;
-        assert!(
-            begin(&store, another, Newcomer::new(Some(attacker)))
-                .await
-                .is_some()
-        );
+        let newcomer = Newcomer::new(Some(attacker));
+        begin(&store, another, newcomer).await.unwrap();
         attacking.push(another);
         // The cookies come back.
         for number in 1000..=1000 + visitor {
@@ -88,11 +82,8 @@ async fn of_its_own_sessions_an_address_gives_up_the_least_recently_used() {
     }
     for from in [2, 1] {
         let newcomer = Newcomer::new(Some(address(from)));
-        assert!(
-            begin(&store, 1000 + usize::from(from), newcomer)
-                .await
-                .is_some()
-        );
+        let begun = begin(&store, 1000 + usize::from(from), newcomer).await;
+        begun.unwrap();
     }
     let mut gone = Vec::new();
     for number in 0..100 {
@@ -120,19 +111,19 @@ async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
         assert!(touch(&store, number).await);
     }
     let newcomer = |number| Newcomer::new(Some(address(number))).sockets(&has_sockets);
-    assert!(begin(&store, 20, newcomer(2)).await.is_some());
-    assert!(begin(&store, 21, newcomer(3)).await.is_some());
+    begin(&store, 20, newcomer(2)).await.unwrap();
+    begin(&store, 21, newcomer(3)).await.unwrap();
     for number in [0, 11, 20, 21] {
         assert!(touch(&store, number).await, "session {number} is evicted");
     }
     // Each address has one session now, and uses it.
-    assert!(begin(&store, 22, newcomer(4)).await.is_none());
+    assert_eq!(begin(&store, 22, newcomer(4)).await, None);
     tokio::time::advance(MINUTE * 3 / 4).await;
     for number in [20, 21] {
         assert!(touch(&store, number).await);
     }
     // What was not used for half of its time is a user's, or has a socket.
-    assert!(begin(&store, 22, newcomer(4)).await.is_none());
+    assert_eq!(begin(&store, 22, newcomer(4)).await, None);
     assert!(touch(&store, 0).await && touch(&store, 11).await);
 }
 
@@ -141,11 +132,8 @@ async fn a_session_that_began_with_a_user_is_not_given_up_because_it_is_new() {
     let store = MemoryStore::new(2);
     create(&store, 1, Some("ada")).await;
     create(&store, 2, Some("bob")).await;
-    assert!(
-        begin(&store, 3, Newcomer::new(Some(address(1))))
-            .await
-            .is_none()
-    );
+    let newcomer = Newcomer::new(Some(address(1)));
+    assert_eq!(begin(&store, 3, newcomer).await, None);
     assert!(has(&store, 1).await && has(&store, 2).await);
 }
 
@@ -163,10 +151,10 @@ async fn visitors_of_an_unknown_address_give_up_nothing_that_they_use() {
         assert!(touch(&store, number).await);
     }
     // The address that holds two pays for its third.
-    assert!(begin(&store, 10, known).await.is_some());
+    begin(&store, 10, known).await.unwrap();
     assert!(touch(&store, 10).await);
     // Eight unknown ones may not take from two.
-    assert!(begin(&store, 11, unknown).await.is_none());
+    assert_eq!(begin(&store, 11, unknown).await, None);
     for number in [0, 1, 2, 3, 4, 5, 6, 7, 9, 10] {
         assert!(touch(&store, number).await, "session {number} is evicted");
     }
@@ -189,7 +177,7 @@ async fn a_newcomer_costs_a_bounded_number_of_looks() {
         true
     };
     let newcomer = Newcomer::new(Some(address(99))).sockets(&has_sockets);
-    assert!(begin(&store, MANY, newcomer).await.is_none());
+    assert_eq!(begin(&store, MANY, newcomer).await, None);
     let looks = looks.into_inner();
     assert!((1..=2 * 256).contains(&looks), "{looks}");
 }
