@@ -23,6 +23,7 @@ mod frame;
 #[cfg(test)]
 mod model_tests;
 mod packed;
+mod published;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,8 @@ mod transport;
 
 pub use frame::{Frame, Policy};
 pub(crate) use packed::Broadcast;
+pub use published::Delivery;
+pub(crate) use published::Published;
 pub(crate) use state::Dropped;
 use state::{CLOSE, State};
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
@@ -39,21 +42,6 @@ pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 pub enum Refused {
     /// There is no room for it.
     Full,
-    /// The connection is closing or gone.
-    Closed,
-}
-
-/// What became of a frame of a topic.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Delivery {
-    /// It was written, or waits.
-    Taken,
-    /// It waits, and somebody has to flush: see [`Outbox::flush_direct`].
-    Deferred,
-    /// It was left out, as the subscription or the publisher allows.
-    Skipped,
-    /// There is no room, and the subscription says that the connection is closed then.
-    Overflow,
     /// The connection is closing or gone.
     Closed,
 }
@@ -128,46 +116,6 @@ impl Outbox {
         drop(state);
         wake(waker);
         if broken { Err(Refused::Closed) } else { Ok(()) }
-    }
-
-    /// Pushes a frame of a topic, as the policy of the subscription says.
-    ///
-    /// With `write` the frame goes straight to an idle socket, else it waits for
-    /// [`flush_direct`](Self::flush_direct). A `volatile` frame is left out where
-    /// anything waits. What leaves the queue for it is in `dropped` then.
-    pub(crate) fn push_topic(
-        &self,
-        frame: &Frame,
-        topic: u64,
-        policy: Policy,
-        write: bool,
-        volatile: bool,
-        dropped: &mut Dropped,
-    ) -> Delivery {
-        let mut state = self.lock();
-        if state.phase != Phase::Open {
-            return Delivery::Closed;
-        }
-        // In a burst the queue holds what this burst produced, which is no backlog.
-        let backlog = state.blocked.is_some() || !state.corked;
-        if volatile && backlog && !state.queue.is_empty() {
-            state.dropped += 1;
-            return Delivery::Skipped;
-        }
-        if let Some(refused) = state.make_room(frame.len(), topic, policy, self, dropped) {
-            return refused;
-        }
-        let idle = state.queue.is_empty();
-        let waker = state.put(frame, topic, write, self);
-        let deferred = !write && idle && !state.corked;
-        let broken = state.broken;
-        drop(state);
-        wake(waker);
-        match (broken, deferred) {
-            (true, _) => Delivery::Closed,
-            (false, true) => Delivery::Deferred,
-            (false, false) => Delivery::Taken,
-        }
     }
 
     /// Writes what was deferred; the connection's task does what the socket does not take.
@@ -308,12 +256,13 @@ impl Outbox {
         self.lock().direct = direct;
     }
 
-    /// Begins a burst: pushes wait until [`uncork`](Self::uncork).
-    pub(crate) fn cork(&self, waker: &Waker) -> Status {
+    /// Begins a burst: pushes wait until it is [flushed](Self::flush). Returns whether the
+    /// connection is ending.
+    pub(crate) fn cork(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
         state.corked = true;
         state.set_waker(waker);
-        state.status()
+        state.phase != Phase::Open
     }
 
     /// From now on this waker wakes the connection's task.

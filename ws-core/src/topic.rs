@@ -54,6 +54,12 @@ impl<T> Topic<T> {
     }
 }
 
+impl<T: 'static> Topic<T> {
+    pub(crate) fn key(&self) -> Key {
+        (TypeId::of::<T>(), self.name.clone())
+    }
+}
+
 impl<T> Clone for Topic<T> {
     fn clone(&self) -> Self {
         Self {
@@ -101,7 +107,8 @@ pub(crate) struct Topics {
     inline: usize,
 }
 
-type Key = (TypeId, Arc<str>);
+/// The type of a topic, and its name.
+pub(crate) type Key = (TypeId, Arc<str>);
 
 /// The subscribers of one topic.
 pub(crate) struct Channel {
@@ -128,9 +135,8 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     /// Whether this is a subscription to the topic, of the client or of the handler.
-    pub(crate) fn is_to<T: 'static>(&self, topic: &Topic<T>, listens: bool) -> bool {
-        let (kind, name) = &self.channel.key;
-        self.listens == listens && *kind == TypeId::of::<T>() && *name == topic.name
+    pub(crate) fn is_to(&self, topic: &Key, listens: bool) -> bool {
+        self.listens == listens && self.channel.key == *topic
     }
 }
 
@@ -167,18 +173,15 @@ impl Topics {
         }
     }
 
-    fn find<T: 'static>(&self, topic: &Topic<T>) -> Option<Arc<Channel>> {
+    fn find(&self, key: &Key) -> Option<Arc<Channel>> {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
-        channels
-            .get(&(TypeId::of::<T>(), topic.name.clone()))
-            .cloned()
+        channels.get(key).cloned()
     }
 
-    fn find_or_make<T: 'static>(&self, topic: &Topic<T>) -> Arc<Channel> {
-        if let Some(channel) = self.find(topic) {
+    fn find_or_make(&self, key: &Key) -> Arc<Channel> {
+        if let Some(channel) = self.find(key) {
             return channel;
         }
-        let key = (TypeId::of::<T>(), topic.name.clone());
         let mut channels = self
             .channels
             .write()
@@ -195,11 +198,7 @@ impl Topics {
     }
 
     /// Adds a subscriber.
-    pub(crate) fn subscribe<T: 'static>(
-        &self,
-        topic: &Topic<T>,
-        subscriber: Subscriber,
-    ) -> Subscription {
+    pub(crate) fn subscribe(&self, topic: &Key, subscriber: Subscriber) -> Subscription {
         let listens = matches!(subscriber, Subscriber::Listener { .. });
         loop {
             let channel = self.find_or_make(topic);
@@ -247,7 +246,7 @@ impl Topics {
 
     /// How many are subscribed.
     pub(crate) fn count<T: 'static>(&self, topic: &Topic<T>) -> usize {
-        self.find(topic).map_or(0, |channel| {
+        self.find(&topic.key()).map_or(0, |channel| {
             let subscribers = channel.lock();
             subscribers.slots.len() - subscribers.free.len()
         })

@@ -179,8 +179,9 @@ proptest! {
                 }
                 Step::Publish { topic, policy, len, volatile } => {
                     let mut gone = Dropped::default();
-                    let delivery =
-                        outbox.push_topic(&frame(len), topic, policy, true, volatile, &mut gone);
+                    let frame = &frame(len);
+                    let published = Published { frame, topic, policy, volatile };
+                    let delivery = outbox.push_topic(published, true, &mut gone);
                     let expected = model.push_topic(waits(topic, len), policy, volatile);
                     prop_assert_eq!(delivery, expected);
                     // Never both: the new frame is left out, and older ones are kept.

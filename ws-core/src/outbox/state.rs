@@ -108,20 +108,46 @@ impl State {
         write: bool,
         outbox: &Outbox,
     ) -> Option<Waker> {
-        let write = write && !self.corked && self.queue.is_empty();
-        if write && let Some(direct) = &self.direct {
-            match direct.try_write_vectored(&frame.slices()) {
-                Ok(written) if written == frame.len() => return None,
-                Ok(written) => self.queue_rest(frame, topic, written, outbox),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.queue_rest(frame, topic, 0, outbox);
-                }
-                Err(_) => self.broken = true,
-            }
-            return self.waker.clone();
+        let write = write && self.is_idle();
+        if write && let Some(written) = self.write_at_once(frame) {
+            return self.put_rest(frame, topic, written, outbox);
         }
         self.queue_rest(frame, topic, 0, outbox);
         if write { self.waker.clone() } else { None }
+    }
+
+    /// Whether a frame may go straight to the socket: nothing waits, and no burst is under way.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        !self.corked && self.queue.is_empty()
+    }
+
+    /// Writes a frame straight to the idle socket, as far as that takes it; `None` if only the
+    /// connection's task can write.
+    #[inline]
+    pub(super) fn write_at_once(&self, frame: &Frame) -> Option<io::Result<usize>> {
+        let direct = self.direct.as_ref()?;
+        Some(direct.try_write_vectored(&frame.slices()))
+    }
+
+    /// Queues what [`write_at_once`](Self::write_at_once) has not written. Returns the task to
+    /// wake.
+    pub(super) fn put_rest(
+        &mut self,
+        frame: &Frame,
+        topic: u64,
+        written: io::Result<usize>,
+        outbox: &Outbox,
+    ) -> Option<Waker> {
+        match written {
+            Ok(written) if written == frame.len() => return None,
+            Ok(written) => self.queue_rest(frame, topic, written, outbox),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.queue_rest(frame, topic, 0, outbox);
+            }
+            Err(_) => self.broken = true,
+        }
+        self.waker.clone()
     }
 
     fn queue_rest(&mut self, frame: &Frame, topic: u64, written: usize, outbox: &Outbox) {
@@ -307,8 +333,8 @@ impl State {
             written -= front.bytes.len();
             self.started = !front.last;
             self.frames -= usize::from(front.last);
-            if let Some(written) = self.queue.pop_front() {
-                dropped.keep(written);
+            if let Some(mut written) = self.queue.pop_front() {
+                dropped.keep(&mut written);
             }
         }
         if self.queue.is_empty() {

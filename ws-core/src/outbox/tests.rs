@@ -61,7 +61,13 @@ impl DirectWrite for Valve {
 
 /// Pushes a frame of the topic 1.
 fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
-    outbox.push_topic(frame, 1, policy, true, false, &mut Dropped::default())
+    let published = Published {
+        frame,
+        topic: 1,
+        policy,
+        volatile: false,
+    };
+    outbox.push_topic(published, true, &mut Dropped::default())
 }
 
 #[test]

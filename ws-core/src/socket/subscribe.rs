@@ -9,7 +9,7 @@ use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, Read, Untaken};
 use crate::message::Message;
 use crate::outbox::{Dropped, Outbox, Policy};
-use crate::topic::{FromTopic, Recipient, Subscriber, Subscription, Topic, TopicValue};
+use crate::topic::{FromTopic, Key, Recipient, Subscriber, Subscription, Topic, TopicValue};
 
 impl<H> Socket<H> {
     /// Sends everything that is published to the topic to the client, until
@@ -28,14 +28,17 @@ impl<H> Socket<H> {
     /// [`dropped`](Self::dropped).
     pub fn subscribe_with<T: TopicValue>(&self, topic: &Topic<T>, policy: Policy) {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
-        self.shared
-            .join(topic, false, Subscriber::Client { recipient, policy });
+        self.shared.join(
+            &topic.key(),
+            false,
+            Subscriber::Client { recipient, policy },
+        );
     }
 
     /// Sends nothing more of the topic to the client. What was published before may still
     /// wait in the outbox. Returns whether there was a subscription.
     pub fn unsubscribe<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
-        self.shared.leave(topic, false)
+        self.shared.leave(&topic.key(), false)
     }
 
     /// Delivers everything that is published to the topic to the handler: as the mailbox
@@ -61,12 +64,12 @@ impl<H> Socket<H> {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        self.shared.join(topic, true, listener);
+        self.shared.join(&topic.key(), true, listener);
     }
 
     /// Delivers nothing more of the topic to the handler. Returns whether it listened.
     pub fn unlisten<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
-        self.shared.leave(topic, true)
+        self.shared.leave(&topic.key(), true)
     }
 }
 
@@ -90,7 +93,7 @@ impl Shared {
         self.mail.hear(message.clone(), read, self.limits().mailbox)
     }
 
-    fn join<T: TopicValue>(&self, topic: &Topic<T>, listens: bool, subscriber: Subscriber) {
+    fn join(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
         let topics = &self.common.topics;
         // Held throughout: two subscriptions to one topic would double every frame.
         let mut control = self.lock();
@@ -110,7 +113,7 @@ impl Shared {
         }
     }
 
-    fn leave<T: TopicValue>(&self, topic: &Topic<T>, listens: bool) -> bool {
+    fn leave(&self, topic: &Key, listens: bool) -> bool {
         match self.take_subscription(topic, listens) {
             Some(subscription) => {
                 self.common.topics.unsubscribe(subscription);
@@ -120,11 +123,7 @@ impl Shared {
         }
     }
 
-    fn take_subscription<T: 'static>(
-        &self,
-        topic: &Topic<T>,
-        listens: bool,
-    ) -> Option<Subscription> {
+    fn take_subscription(&self, topic: &Key, listens: bool) -> Option<Subscription> {
         let mut control = self.lock();
         let subscriptions = &mut control.more.as_mut()?.subscriptions;
         let mut known = subscriptions.iter();

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Channel, Except, Recipient, Subscriber, Topic, TopicValue, Topics, flush};
+use super::{
+    Channel, Deliver, Except, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
+};
 use crate::mailbox::Untaken;
 use crate::message::Message;
-use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Policy};
+use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published};
 
 /// Subscribers whose memory is asked for together.
 const AHEAD: usize = 16;
@@ -21,11 +23,10 @@ pub(super) fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipien
     }
 }
 
-impl Subscriber {
-    fn recipient(&self) -> Option<&Arc<dyn Recipient>> {
-        match self {
-            Self::Client { recipient, .. } => Some(recipient),
-            Self::Listener { .. } => None,
+fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
+    for subscriber in subscribers {
+        if let Some(Subscriber::Client { recipient, .. }) = subscriber {
+            recipient.outbox().prefetch();
         }
     }
 }
@@ -39,11 +40,24 @@ impl Topics {
         value: &T,
         except: Except,
     ) -> Result<usize, String> {
-        let Some(mut channel) = self.find(topic) else {
-            return Ok(0);
-        };
-        let frame = Broadcast::new(Frame::owned(value.to_message()?));
-        let after = After::default();
+        let key = topic.key();
+        match self.find(&key) {
+            Some(channel) => Ok(self.hand_out(&key, channel, value.to_message()?, except)),
+            None => Ok(0),
+        }
+    }
+
+    /// Hands a message to every subscriber. It is compiled once, not for each type of values.
+    #[inline(never)]
+    fn hand_out(
+        &self,
+        topic: &Key,
+        mut channel: Arc<Channel>,
+        message: Message,
+        except: Except,
+    ) -> usize {
+        let frame = Broadcast::new(Frame::owned(message));
+        let mut after = After::default();
         let mut subscribers = channel.lock();
         // To encode the value is work of the application, which may have changed the subscribers.
         while subscribers.dead {
@@ -51,90 +65,45 @@ impl Topics {
             channel = match self.find(topic) {
                 Some(other) if !Arc::ptr_eq(&other, &channel) => other,
                 // The last subscriber is leaving, or has left.
-                _ => return Ok(0),
+                _ => return 0,
             };
             subscribers = channel.lock();
         }
-        let mut sending = Sending {
-            channel: &channel,
-            frame: &frame,
-            except,
-            inline: self.inline,
-            heard: None,
-            reached: 0,
-            after,
-        };
-        for (slot, subscriber) in subscribers.slots.iter().enumerate() {
-            if slot % AHEAD == 0 {
-                let next = subscribers.slots[slot..].iter().take(AHEAD);
-                prefetch(next.flatten().filter_map(Subscriber::recipient));
-            }
-            if let Some(subscriber) = subscriber {
-                sending.hand(subscriber);
+        let mut reached = 0;
+        for some in subscribers.slots.chunks(AHEAD) {
+            prefetch_clients(some);
+            for subscriber in some {
+                let taken = match subscriber {
+                    Some(Subscriber::Client { recipient, policy }) => {
+                        if except.connection.is_some_and(|id| id == recipient.id()) {
+                            continue;
+                        }
+                        let outbox = recipient.outbox();
+                        let published = Published {
+                            frame: frame.to(outbox.deflate()),
+                            topic: channel.id,
+                            policy: *policy,
+                            volatile: except.volatile,
+                        };
+                        let write = reached < self.inline;
+                        match outbox.push_topic(published, write, &mut after.dropped) {
+                            // The common case goes the shortest way.
+                            Delivery::Taken => true,
+                            other => after.delivered(other, recipient),
+                        }
+                    }
+                    Some(Subscriber::Listener { id, .. }) if except.connection == Some(*id) => {
+                        false
+                    }
+                    Some(Subscriber::Listener { deliver, .. }) => after.hear(&frame, deliver),
+                    None => false,
+                };
+                reached += usize::from(taken);
             }
         }
         drop(subscribers);
-        let Sending { reached, after, .. } = sending;
-        after.finish(topic.name());
-        Ok(reached)
-    }
-}
-
-/// One publish, while the topic is locked.
-struct Sending<'p> {
-    channel: &'p Channel,
-    frame: &'p Broadcast,
-    except: Except,
-    /// To so many clients it is written at once.
-    inline: usize,
-    /// The message for handlers that listen, made when the first of them is met.
-    heard: Option<Message>,
-    reached: usize,
-    after: After,
-}
-
-impl Sending<'_> {
-    #[inline]
-    fn hand(&mut self, subscriber: &Subscriber) {
-        let reached = match subscriber {
-            Subscriber::Client { recipient, policy } => self.push(recipient, *policy),
-            Subscriber::Listener { id, .. } if self.except.connection == Some(*id) => false,
-            Subscriber::Listener { deliver, .. } => {
-                let message = self.heard.get_or_insert_with(|| self.frame.message());
-                match deliver(message) {
-                    Some((handler, taken)) => self.after.heard(handler, taken),
-                    None => false,
-                }
-            }
-        };
-        self.reached += usize::from(reached);
-    }
-
-    #[inline]
-    fn push(&mut self, recipient: &Arc<dyn Recipient>, policy: Policy) -> bool {
-        let Except {
-            connection,
-            volatile,
-        } = self.except;
-        if connection.is_some_and(|id| id == recipient.id()) {
-            return false;
-        }
-        let write = self.reached < self.inline;
-        let outbox = recipient.outbox();
-        let frame = self.frame.to(outbox.deflate());
-        let (id, dropped) = (self.channel.id, &mut self.after.dropped);
-        match outbox.push_topic(frame, id, policy, write, volatile, dropped) {
-            Delivery::Taken => true,
-            Delivery::Deferred => {
-                self.after.later.push(recipient.clone());
-                true
-            }
-            Delivery::Skipped | Delivery::Closed => false,
-            Delivery::Overflow => {
-                self.after.overflow(recipient.clone());
-                false
-            }
-        }
+        after.finish(&topic.1);
+        reached
     }
 }
 
@@ -143,6 +112,8 @@ impl Sending<'_> {
 #[derive(Default)]
 struct After {
     later: flush::Later,
+    /// The message for handlers that listen, made when the first of them is met.
+    message: Option<Message>,
     /// Handlers that have something in their mailbox.
     heard: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
@@ -152,8 +123,30 @@ struct After {
 }
 
 impl After {
-    /// Returns whether the handler took the message.
-    fn heard(&mut self, handler: Arc<dyn Recipient>, taken: Result<(), Untaken>) -> bool {
+    /// A client has got the frame, or not. Returns whether it has.
+    #[inline(never)]
+    fn delivered(&mut self, delivery: Delivery, recipient: &Arc<dyn Recipient>) -> bool {
+        match delivery {
+            Delivery::Taken => true,
+            Delivery::Deferred => {
+                self.later.push(recipient.clone());
+                true
+            }
+            Delivery::Skipped | Delivery::Closed => false,
+            Delivery::Overflow => {
+                self.overflow(recipient.clone());
+                false
+            }
+        }
+    }
+
+    /// Hands the message to a handler that listens. Returns whether it took the message.
+    #[inline(never)]
+    fn hear(&mut self, frame: &Broadcast, deliver: &Deliver) -> bool {
+        let message = self.message.get_or_insert_with(|| frame.message());
+        let Some((handler, taken)) = deliver(message) else {
+            return false;
+        };
         match taken {
             Err(Untaken::Full) => self.overflow(handler),
             Ok(()) | Err(Untaken::Closed) => self.heard.push(handler),

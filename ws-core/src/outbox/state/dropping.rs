@@ -11,29 +11,43 @@ use crate::outbox::{Delivery, Outbox, Policy};
 
 /// Payloads that have left a queue. They are dropped when no lock is held any more: a `Bytes` may
 /// have an owner, and the `Drop` of that is code of the application, which may send or publish.
+///
+/// Every write of a connection has one, and nearly all stay empty: that must cost one comparison.
 #[derive(Default)]
-pub(crate) struct Dropped {
-    /// One is the common case, and needs no allocation.
-    first: Option<Bytes>,
-    more: Vec<Bytes>,
+pub(crate) struct Dropped(Payloads);
+
+#[derive(Default)]
+enum Payloads {
+    #[default]
+    None,
+    /// The common case if there are any; it needs no allocation.
+    One(Bytes),
+    Many(Vec<Bytes>),
 }
 
 impl Dropped {
-    #[inline]
-    pub(super) fn keep(&mut self, mut chunk: Chunk) {
-        self.take(&mut chunk);
-    }
-
-    /// Takes the payload of a chunk if it may have an owner.
-    fn take(&mut self, chunk: &mut Chunk) {
+    /// Keeps the payload of a chunk if it may have an owner.
+    pub(super) fn keep(&mut self, chunk: &mut Chunk) {
         if !chunk.shared {
             return;
         }
         let payload = mem::take(&mut chunk.bytes);
-        if self.first.is_none() {
-            self.first = Some(payload);
-        } else {
-            self.more.push(payload);
+        self.0 = match mem::take(&mut self.0) {
+            Payloads::None => Payloads::One(payload),
+            Payloads::One(first) => Payloads::Many(vec![first, payload]),
+            Payloads::Many(mut payloads) => {
+                payloads.push(payload);
+                Payloads::Many(payloads)
+            }
+        };
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        match mem::take(&mut self.0) {
+            Payloads::None => {}
+            Payloads::One(payload) => release(payload),
+            Payloads::Many(payloads) => payloads.into_iter().for_each(release),
         }
     }
 }
@@ -41,11 +55,8 @@ impl Dropped {
 impl Drop for Dropped {
     #[inline]
     fn drop(&mut self) {
-        if let Some(first) = self.first.take() {
-            release(first);
-            for payload in mem::take(&mut self.more) {
-                release(payload);
-            }
+        if !matches!(self.0, Payloads::None) {
+            self.release();
         }
     }
 }
@@ -146,11 +157,10 @@ impl State {
         let Some(oldest) = oldest else {
             return;
         };
-        while let Some(chunk) = self.queue.remove(oldest) {
+        while let Some(mut chunk) = self.queue.remove(oldest) {
             self.bytes -= chunk.bytes.len();
-            let last = chunk.last;
-            dropped.keep(chunk);
-            if last {
+            dropped.keep(&mut chunk);
+            if chunk.last {
                 break;
             }
         }
@@ -175,7 +185,7 @@ impl State {
             if dropping {
                 *bytes -= chunk.bytes.len();
                 *frames -= usize::from(chunk.last);
-                dropped.take(chunk);
+                dropped.keep(chunk);
             }
             !dropping
         });
@@ -202,8 +212,8 @@ impl State {
                 }
             }
         }
-        for chunk in queue {
-            dropped.keep(chunk);
+        for mut chunk in queue {
+            dropped.keep(&mut chunk);
         }
         self.tell_waiting(outbox);
         close && self.queue.back().is_none_or(|chunk| chunk.topic != CLOSE)
@@ -212,8 +222,8 @@ impl State {
     /// Drops everything.
     pub(in crate::outbox) fn clear(&mut self, outbox: &Outbox, dropped: &mut Dropped) {
         let queue = mem::take(&mut self.queue);
-        for chunk in queue {
-            dropped.keep(chunk);
+        for mut chunk in queue {
+            dropped.keep(&mut chunk);
         }
         (self.bytes, self.frames, self.started) = (0, 0, false);
         self.tell_waiting(outbox);

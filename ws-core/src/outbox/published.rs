@@ -1,0 +1,121 @@
+//! Frames of topics on their way into an outbox.
+
+use std::io;
+use std::sync::MutexGuard;
+
+use super::state::State;
+use super::{Dropped, Frame, Outbox, Phase, Policy, wake};
+
+/// What became of a frame of a topic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Delivery {
+    /// It was written, or waits.
+    Taken,
+    /// It waits, and somebody has to flush: see [`Outbox::flush_direct`].
+    Deferred,
+    /// It was left out, as the subscription or the publisher allows.
+    Skipped,
+    /// There is no room, and the subscription says that the connection is closed then.
+    Overflow,
+    /// The connection is closing or gone.
+    Closed,
+}
+
+/// A frame of a topic, for one subscriber.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Published<'f> {
+    pub(crate) frame: &'f Frame,
+    /// Marks the frames of the topic.
+    pub(crate) topic: u64,
+    /// The policy of the subscription.
+    pub(crate) policy: Policy,
+    /// The frame is left out if anything waits.
+    pub(crate) volatile: bool,
+}
+
+impl Outbox {
+    /// Pushes a frame of a topic, as the policy of the subscription says.
+    ///
+    /// With `write` the frame goes straight to an idle socket, else it waits for
+    /// [`flush_direct`](Self::flush_direct). What leaves the queue for it is in `dropped` then.
+    #[inline]
+    pub(crate) fn push_topic(
+        &self,
+        published: Published<'_>,
+        write: bool,
+        dropped: &mut Dropped,
+    ) -> Delivery {
+        let state = self.lock();
+        if state.phase != Phase::Open {
+            return Delivery::Closed;
+        }
+        // The common case goes the shortest way. All else is compiled apart from it.
+        if write
+            && state.is_idle()
+            && let Some(written) = state.write_at_once(published.frame)
+        {
+            if let Ok(written) = written
+                && written == published.frame.len()
+            {
+                return Delivery::Taken;
+            }
+            return self.queue_rest(state, published, written);
+        }
+        self.queue_topic(state, published, write, dropped)
+    }
+
+    /// The idle socket has taken a part of the frame, or nothing.
+    #[cold]
+    fn queue_rest(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        published: Published<'_>,
+        written: io::Result<usize>,
+    ) -> Delivery {
+        let Published { frame, topic, .. } = published;
+        let waker = state.put_rest(frame, topic, written, self);
+        let broken = state.broken;
+        drop(state);
+        wake(waker);
+        if broken {
+            Delivery::Closed
+        } else {
+            Delivery::Taken
+        }
+    }
+
+    #[inline(never)]
+    fn queue_topic(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        published: Published<'_>,
+        write: bool,
+        dropped: &mut Dropped,
+    ) -> Delivery {
+        let Published {
+            frame,
+            topic,
+            policy,
+            volatile,
+        } = published;
+        // In a burst the queue holds what this burst produced, which is no backlog.
+        let backlog = state.blocked.is_some() || !state.corked;
+        if volatile && backlog && !state.queue.is_empty() {
+            state.dropped += 1;
+            return Delivery::Skipped;
+        }
+        if let Some(refused) = state.make_room(frame.len(), topic, policy, self, dropped) {
+            return refused;
+        }
+        let deferred = !write && state.is_idle();
+        let waker = state.put(frame, topic, write, self);
+        let broken = state.broken;
+        drop(state);
+        wake(waker);
+        match (broken, deferred) {
+            (true, _) => Delivery::Closed,
+            (false, true) => Delivery::Deferred,
+            (false, false) => Delivery::Taken,
+        }
+    }
+}
