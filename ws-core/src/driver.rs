@@ -194,7 +194,9 @@ impl<H: Send + 'static> Driver<H> {
         if let Some(orders) = self.shared().new_orders() {
             self.clock.obey(orders);
         }
-        self.poll_hook(cx, worker);
+        if self.running.is_some() {
+            self.poll_hook(cx, worker);
+        }
         let mut bursts = BURSTS_PER_POLL;
         loop {
             let more = self.turn(cx, worker);
@@ -218,14 +220,14 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Begins a burst.
     fn cork(&mut self, cx: &TaskContext<'_>) {
-        let status = self.shared().outbox().cork(cx.waker());
-        self.note(status);
+        let is_ending = self.shared().outbox().cork(cx.waker());
+        self.note(is_ending);
     }
 
     /// Others may have closed the connection.
-    fn note(&mut self, status: Status) {
+    fn note(&mut self, is_ending: bool) {
         // After a loss the outbox takes nothing, but what was received is still handled.
-        self.ends.closing |= status.ending && !self.ends.lost;
+        self.ends.closing |= is_ending && !self.ends.lost;
     }
 
     /// Works on what is there and reads more, until nothing more comes. Returns whether
@@ -260,7 +262,7 @@ impl<H: Send + 'static> Driver<H> {
             self.lose();
             status = self.shared().outbox().status();
         }
-        self.note(status);
+        self.note(status.ending);
         status
     }
 

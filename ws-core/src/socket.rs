@@ -274,11 +274,19 @@ impl Shared {
     }
 
     /// What has changed since the last look.
+    #[inline]
     pub(crate) fn new_orders(&self) -> Option<Orders> {
         // Looked at before it is written: there is nothing new nearly every time.
-        let changed =
-            self.changed.load(Ordering::Acquire) && self.changed.swap(false, Ordering::AcqRel);
-        changed.then(|| {
+        if self.changed.load(Ordering::Acquire) {
+            self.take_orders()
+        } else {
+            None
+        }
+    }
+
+    #[cold]
+    fn take_orders(&self) -> Option<Orders> {
+        self.changed.swap(false, Ordering::AcqRel).then(|| {
             let mut control = self.lock();
             let more = control.more();
             let session = more.session.as_ref().map(|session| session.1);

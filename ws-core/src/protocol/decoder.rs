@@ -231,6 +231,7 @@ impl Decoder {
     /// # Ok::<(), ws_core::protocol::ProtocolError>(())
     /// ```
     #[must_use]
+    #[inline]
     pub fn read_target(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         self.unfinished.as_mut()?.target()
     }
