@@ -25,6 +25,7 @@ use crate::route::{Lookup, Origins, Route};
 use crate::session::{NoSession, SessionError};
 
 mod allowed;
+mod entry;
 mod forwarded;
 mod host;
 mod notices;
@@ -36,6 +37,7 @@ mod upgrade;
 mod visitor;
 
 pub use allowed::{AllowedOrigin, AllowedOriginError, AllowedOrigins};
+pub use entry::Welcome;
 pub use forwarded::{
     Client, ForwardedError, ForwardedPort, Network, NetworkError, Scheme, TrustedProxies,
 };

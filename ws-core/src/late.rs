@@ -2,12 +2,17 @@
 //!
 //! A stopped process, a paused virtual machine or a starved container notices all its deadlines
 //! at once, before it has read what arrived meanwhile.
+//!
+//! A timer is set only when the future that it limits has to wait. Futures are lent: a function that
+//! took one by value would have room for it twice.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use futures::future::{Either, select};
+use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::limits::later;
 
@@ -25,45 +30,47 @@ pub(crate) struct TimedOut;
 ///
 /// # Errors
 ///
-/// [`TimedOut`] if the future is not ready in time; it is dropped.
-pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, TimedOut> {
-    by(later(Instant::now(), limit), limit, future).await
-}
-
-/// Awaits `future` until `deadline`; after a pause of the process, `again` longer.
-///
-/// # Errors
-///
-/// [`TimedOut`] if the future is not ready in time; it is dropped.
-pub(crate) async fn by<F: Future>(
-    mut deadline: Instant,
-    again: Duration,
-    future: F,
+/// [`TimedOut`] if the future is not ready in time.
+pub(crate) async fn within<F: Future>(
+    limit: Duration,
+    future: Pin<&mut F>,
 ) -> Result<F::Output, TimedOut> {
-    by_moving(&mut deadline, again, future).await
+    let is_over = pin!(async {
+        is_over(&mut later(Instant::now(), limit), limit).await;
+    });
+    match select(future, is_over).await {
+        Either::Left((output, _)) => Ok(output),
+        Either::Right(_) => Err(TimedOut),
+    }
 }
 
-/// As [`by`]; a pause of the process moves `deadline`, for what has to follow until then.
+/// Awaits `future` until `deadline`; a pause of the process moves that to `again` from then, also
+/// for what has to follow until then.
 ///
 /// # Errors
 ///
-/// [`TimedOut`] if the future is not ready in time; it is dropped.
-pub(crate) async fn by_moving<F: Future>(
+/// [`TimedOut`] if the future is not ready in time.
+pub(crate) async fn by<F: Future>(
     deadline: &mut Instant,
     again: Duration,
-    future: F,
+    future: Pin<&mut F>,
 ) -> Result<F::Output, TimedOut> {
-    let mut future = pin!(future);
+    match select(future, pin!(is_over(deadline, again))).await {
+        Either::Left((output, _)) => Ok(output),
+        Either::Right(_) => Err(TimedOut),
+    }
+}
+
+/// Resolves at `deadline`; a pause of the process moves that to `again` from then.
+pub(crate) async fn is_over(deadline: &mut Instant, again: Duration) {
     for _ in 0..=MOST_PAUSES {
-        if let Ok(output) = timeout_at(*deadline, future.as_mut()).await {
-            return Ok(output);
-        }
+        // Whatever the limited future has used of its task's turn, the timer is looked at.
+        unconstrained(sleep_until(*deadline)).await;
         if deadline.elapsed() < LATE {
             break;
         }
         *deadline = later(Instant::now(), again);
     }
-    Err(TimedOut)
 }
 
 /// Sleeps until `deadline`; after a pause of the process, `again` longer.
@@ -88,9 +95,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_future_that_takes_too_long_times_out() {
         let start = Instant::now();
-        assert_eq!(within(LIMIT, pending::<()>()).await, Err(TimedOut));
+        assert_eq!(within(LIMIT, pin!(pending::<()>())).await, Err(TimedOut));
         assert_eq!(start.elapsed().as_secs(), 10);
-        assert_eq!(within(LIMIT, sleep(LIMIT / 2)).await, Ok(()));
+        assert_eq!(within(LIMIT, pin!(sleep(LIMIT / 2))).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -108,7 +115,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_pause_the_limit_starts_again() {
-        let mut waits = pin!(within(LIMIT, pending::<()>()));
+        let forever = pin!(pending::<()>());
+        let mut waits = pin!(within(LIMIT, forever));
         for _ in 0..MOST_PAUSES {
             assert_eq!(waits.as_mut().now_or_never(), None);
             advance(LIMIT * 7).await;

@@ -153,7 +153,7 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
 }
 
 /// Begins the handler of one route.
-type Begin = fn(Arc<Endpoint>, Handshake) -> Init;
+type Begin = fn(Arc<Endpoint>, Handshake) -> Init<(Box<dyn Opened>, Handshake)>;
 
 /// Attaches a connection of a page to the page's handler.
 async fn attach(
@@ -193,7 +193,7 @@ async fn attach(
         };
         let hooks = const { &Hooks::<PageStream>::of::<AnyRoute>() };
         let ready = Ready::new(handler, hooks, context, slot);
-        return unopened.open(Box::new(ready) as Box<dyn Opened>);
+        return unopened.open(ready.boxed());
     }
 }
 

@@ -423,14 +423,7 @@ impl Knock {
             can_upgrade: true,
         };
         let entry = admit::admit(hub, policy, route, &request).await?;
-        let handshake = Handshake::new(self.uri, self.headers)
-            .with_peer(entry.client.peer)
-            .with_counted_address(entry.client.counted_address())
-            .with_protocol(entry.protocol.map(str::to_owned))
-            .with_deflate(entry.deflate)
-            .with_params(params)
-            .with_visitor(entry.visitor)
-            .with_slot(entry.slot);
-        route.open(handshake).await
+        let (handshake, _) = entry.handshake(self.uri, self.headers, params);
+        route.open(handshake)?.run().await
     }
 }

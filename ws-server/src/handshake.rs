@@ -12,7 +12,7 @@ use warp::Reply;
 use ws_core::admit::{self, Client, Request};
 use ws_core::driver::Opened;
 use ws_core::error::Refusal;
-use ws_core::extract::{Handshake, Params};
+use ws_core::extract::Params;
 use ws_core::fields::elements;
 use ws_core::route::Route;
 
@@ -132,21 +132,14 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     // Browsers do not show a script what a handshake was refused with.
     let by_browser = arrival.headers.contains_key(ORIGIN);
     let asked = by_browser.then(|| arrival.name(shared, &entry.client));
-    let handshake = Handshake::new(arrival.uri, arrival.headers)
-        .with_peer(peer)
-        .with_counted_address(entry.client.counted_address())
-        .with_protocol(entry.protocol.map(str::to_owned))
-        .with_deflate(entry.deflate)
-        .with_params(params)
-        .with_visitor(entry.visitor)
-        .with_slot(entry.slot);
-    match route.open(handshake).await {
+    let (handshake, welcome) = entry.handshake(arrival.uri, arrival.headers, params);
+    let opened = match route.open(handshake) {
+        Ok(connecting) => connecting.run().await,
+        Err(refusal) => Err(refusal),
+    };
+    match opened {
         Ok(opened) => Ok(Answer {
-            response: entry
-                .accept
-                .response(entry.protocol, entry.deflate)
-                .map(|()| "")
-                .into_response(),
+            response: welcome.response().map(|()| "").into_response(),
             opened: Some(opened),
         }),
         Err(refusal) => {

@@ -66,15 +66,15 @@ impl Handlers {
     fn declare(self, count: usize) -> String {
         let hooks = match self {
             Self::Plain | Self::OwnPlain => {
-                "fn init() -> Self { Self }
+                "fn init() -> Self { Self::default() }
                  fn message(&mut self, text: String) -> String { text }"
             }
             Self::Path => {
-                "fn init(Path(_): Path<u64>) -> Self { Self }
+                "fn init(Path(_): Path<u64>) -> Self { Self::default() }
                  fn message(&mut self, text: String) -> String { text }"
             }
             Self::FourHooks | Self::OwnFourHooks => {
-                "fn init(Path(_): Path<u64>, app: State<App>) -> Self { drop(app); Self }
+                "fn init(Path(_): Path<u64>, app: State<App>) -> Self { drop(app); Self::default() }
                  fn message(&mut self, text: String, app: State<App>) -> String { drop(app); text }
                  fn info(&mut self, text: String, app: State<App>) -> String { drop(app); text }
                  fn terminate(self, app: State<App>) { drop(app) }"
@@ -82,7 +82,12 @@ impl Handlers {
         };
         let handler = |number| {
             let name = self.of_route(number);
-            format!("pub struct {name};\n#[ws_handler] impl {name} {{ {hooks} }}\n")
+            // Of a size of its own: the compiler merges functions that are equal.
+            let state = vec!["u64"; number].join(", ");
+            format!(
+                "#[derive(Default)] pub struct {name}({state});\n\
+                 #[ws_handler] impl {name} {{ {hooks} }}\n"
+            )
         };
         (0..if self.is_own() { count } else { 1 })
             .map(handler)

@@ -3,13 +3,13 @@
 //! Only the future of `init` is compiled for each route; what surrounds it is compiled once, and
 //! the rest once for each handler.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::future::{Either, select};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -50,7 +50,7 @@ pub struct Connecting(Stage);
 
 enum Stage {
     /// `init` of a handler that lives as long as its socket.
-    Init(Init),
+    Init(Init<Box<dyn Opened>>),
     /// The socket of a page, whose handler may live already.
     OfPage(Opens),
 }
@@ -70,8 +70,7 @@ impl Connecting {
         match self.0 {
             Stage::Init(init) => {
                 let limit = init.unopened.endpoint.limits().init_timeout;
-                let (opened, _) = init.run(later(Instant::now(), limit)).await?;
-                Ok(opened)
+                init.run(later(Instant::now(), limit)).await
             }
             Stage::OfPage(opens) => opens.await,
         }
@@ -83,32 +82,42 @@ pub fn connect<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
 ) -> Connecting {
-    Connecting(Stage::Init(begin::<H, R>(endpoint, handshake)))
+    let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
+    let hooks = const { &Hooks::<H>::of::<R>() };
+    let opens = Box::pin(async move {
+        let handler = H::init(&pending.opening).await?;
+        // In parts: the handshake is large, and stays in its place until it is dropped.
+        let (context, slot) = (pending.opening.context, pending.slot);
+        Ok(Ready::new(handler, hooks, context, slot).boxed())
+    });
+    Connecting(Stage::Init(Init { opens, unopened }))
 }
 
 /// As [`connect`], for what gets the handshake back.
 pub(crate) fn begin<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
-) -> Init {
+) -> Init<(Box<dyn Opened>, Handshake)> {
     let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
     let hooks = const { &Hooks::<H>::of::<R>() };
     let opens = Box::pin(async move {
-        let made = H::init(&pending.opening).await;
-        pending.ready(made, hooks)
+        let handler = H::init(&pending.opening).await?;
+        let (context, slot) = (pending.opening.context, pending.slot);
+        let ready = Ready::new(handler, hooks, context, slot).boxed();
+        Ok((ready, pending.opening.handshake))
     });
     Init { opens, unopened }
 }
 
 /// `init`, begun. The future comes first, so that it is dropped first.
-pub(crate) struct Init {
-    opens: Opens<(Box<dyn Opened>, Handshake)>,
+pub(crate) struct Init<T> {
+    opens: Opens<T>,
     unopened: Unopened,
 }
 
-impl Init {
-    /// Runs it until this time at most; gives the handshake back.
-    pub(crate) async fn run(self, by: Instant) -> Result<(Box<dyn Opened>, Handshake), Refusal> {
+impl<T> Init<T> {
+    /// Runs it until this time at most.
+    pub(crate) async fn run(self, by: Instant) -> Result<T, Refusal> {
         let unopened = self.unopened;
         let made = guarded(self.opens, &unopened, by).await?;
         unopened.open(made)
@@ -117,21 +126,36 @@ impl Init {
 
 /// Runs a future as `init` of a connection, until this time at most. A panic is answered with 500,
 /// the time-out with 503.
-async fn guarded<T>(init: Opens<T>, unopened: &Unopened, by: Instant) -> Result<T, Refusal> {
+async fn guarded<T>(
+    mut init: Opens<T>,
+    unopened: &Unopened,
+    mut by: Instant,
+) -> Result<T, Refusal> {
     let Unopened {
         shared, endpoint, ..
     } = unopened;
-    let init = AssertUnwindSafe(init).catch_unwind();
-    let init = async { init.await.map_err(|panic| Fault::of_panic(&*panic)) };
     let place = Hook::Init.on(endpoint.route());
-    let init = hook::run_async(place, init).instrument(shared.span().clone());
-    let init = pin!(late::by(by, endpoint.limits().init_timeout, init));
-    match select(init, pin!(shared.cut_by_shutdown())).await {
-        Either::Left((Ok(Ok(made)), _)) => made,
-        Either::Left((Ok(Err(Fault::Panic | Fault::TimedOut)), _)) => {
+    let init = poll_fn(move |cx| {
+        hook::join();
+        hook::run(place, || {
+            let polled = catch_unwind(AssertUnwindSafe(|| init.as_mut().poll(cx)));
+            match polled {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(Fault::of_panic(&*panic))),
+            }
+        })
+    });
+    let init = pin!(init.instrument(shared.span().clone()));
+    let out_of_time = pin!(async {
+        let is_over = pin!(late::is_over(&mut by, endpoint.limits().init_timeout));
+        select(is_over, pin!(shared.cut_by_shutdown())).await;
+    });
+    match select(init, out_of_time).await {
+        Either::Left((Ok(made), _)) => made,
+        Either::Left((Err(Fault::Panic | Fault::TimedOut), _)) => {
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
-        Either::Left((Err(_), _)) | Either::Right(_) => {
+        Either::Right(_) => {
             tracing::error!(parent: shared.span(), hook = "init", "a hook ran out of time");
             Err(Refusal::SERVICE_UNAVAILABLE)
         }
@@ -223,17 +247,6 @@ impl<H: Send + 'static> Pending<H> {
         let opening = Opening { handshake, context };
         (unopened, Self { opening, slot })
     }
-
-    /// `init` has ended.
-    fn ready(
-        self,
-        made: Result<H, Refusal>,
-        hooks: &'static Hooks<H>,
-    ) -> Result<(Box<dyn Opened>, Handshake), Refusal> {
-        let Opening { handshake, context } = self.opening;
-        let ready = Ready::new(made?, hooks, context, self.slot);
-        Ok((Box::new(ready), handshake))
-    }
 }
 
 /// A connection between `init` and the upgrade.
@@ -258,6 +271,10 @@ impl<H: Send + 'static> Ready<H> {
             parts: Some((handler, context, slot)),
             hooks,
         }
+    }
+
+    pub(crate) fn boxed(self) -> Box<dyn Opened> {
+        Box::new(self)
     }
 
     fn run(&mut self, transport: Option<Io>, early: &Bytes) {

@@ -23,15 +23,17 @@ use crate::socket::Socket;
 /// Its `Debug` output has neither query nor headers, where secrets are.
 #[derive(Default)]
 pub struct Handshake {
-    uri: Uri,
-    headers: HeaderMap,
-    peer: Option<SocketAddr>,
-    counted: Option<IpAddr>,
-    protocol: Option<String>,
-    params: Params,
-    visitor: Visitor,
-    slot: Option<Slot>,
-    deflate: Option<Deflate>,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Option<SocketAddr>,
+    /// The address that may have only so many pages; `None` if many visitors may share it.
+    pub(crate) counted: Option<IpAddr>,
+    pub(crate) protocol: Option<String>,
+    pub(crate) params: Params,
+    pub(crate) visitor: Visitor,
+    /// The place that the connection takes; it is given back at its end.
+    pub(crate) slot: Option<Slot>,
+    pub(crate) deflate: Option<Deflate>,
 }
 
 impl Handshake {
@@ -50,12 +52,6 @@ impl Handshake {
         self
     }
 
-    /// Sets the address that may have only so many pages; `None` if many visitors may share it.
-    pub fn with_counted_address(mut self, address: Option<IpAddr>) -> Self {
-        self.counted = address;
-        self
-    }
-
     /// Sets the subprotocol that was chosen.
     pub fn with_protocol(mut self, protocol: Option<String>) -> Self {
         self.protocol = protocol;
@@ -68,21 +64,9 @@ impl Handshake {
         self
     }
 
-    /// Sets the parameters of the path.
-    pub fn with_params(mut self, params: Params) -> Self {
-        self.params = params;
-        self
-    }
-
     /// Sets who sent it, as far as that was looked up.
     pub fn with_visitor(mut self, visitor: Visitor) -> Self {
         self.visitor = visitor;
-        self
-    }
-
-    /// Sets the place that the connection takes; it is given back at its end.
-    pub fn with_slot(mut self, slot: Slot) -> Self {
-        self.slot = Some(slot);
         self
     }
 

@@ -7,7 +7,7 @@ use super::path::{self, Malformed, Segments};
 use super::spec::Rank;
 use super::start;
 use super::{Decide, Matcher, Origins, RouteSpec, Segment};
-use crate::driver::{Connect, Opened};
+use crate::driver::{Connect, Connecting};
 use crate::error::Refusal;
 use crate::extract::{Endpoint, Handshake};
 use crate::limits::LimitError;
@@ -68,19 +68,19 @@ pub struct Route {
 }
 
 impl Route {
-    /// The last steps of a handshake: the route's `start` function, where it has one, and
-    /// then `init` of the handler that it keeps or chooses.
+    /// The last steps of a handshake: the route's `start` function, where it has one. What is
+    /// left is to [run](Connecting::run) `init` of the handler that it keeps or chooses.
     ///
     /// # Errors
     ///
-    /// The refusal of either; 500 if one panics. The handshake is
-    /// dropped then, and the place that it holds is given back.
-    pub async fn open(&self, handshake: Handshake) -> Result<Box<dyn Opened>, Refusal> {
+    /// The refusal of `start`; 500 if it panics. The handshake is dropped then, and the place that
+    /// it holds is given back.
+    pub fn open(&self, handshake: Handshake) -> Result<Connecting, Refusal> {
         let chosen = self
             .start
             .map(|decide| start::run(decide, &self.endpoint, &handshake));
         let connect = chosen.transpose()?.flatten().unwrap_or(self.connect);
-        connect(self.endpoint.clone(), handshake).run().await
+        Ok(connect(self.endpoint.clone(), handshake))
     }
 
     /// Whether a connection needs a live session; without a word it does.

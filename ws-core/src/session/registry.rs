@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::arrivals::{Newcomers, Overtaken};
@@ -204,7 +205,7 @@ impl Inner {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {
-        match late::within(self.limits.lookup_timeout, call).await {
+        match late::within(self.limits.lookup_timeout, pin!(call)).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(SessionError::TimedOut),
         }

@@ -90,24 +90,24 @@ impl Http {
         loop {
             let (stream, peer) = accepted(&listener, &mut backoff).await;
             earliest.keep();
-            let Ok(mut place) = self.places.take(self.counted(peer)).await else {
+            let Ok(place) = self.places.take(self.counted(peer)).await else {
                 refuse(&stream, TOO_MANY);
                 continue;
             };
             send_at_once(&stream);
             unsent.on_accepted(&stream);
             let (http, application) = (self.clone(), application.clone());
-            self.connections.spawn(async move {
+            // In a box: a task is moved about before it runs, and when it has ended.
+            self.connections.spawn(Box::pin(async move {
+                // It is free again when HTTP is over, be it by an upgrade.
+                let mut place = place;
                 let draining = pin!(http.draining.cancelled());
                 let timeouts = Timeouts::new(&http.shared.limits, &mut place, draining);
-                // In a box: a task is moved about before it runs, and when it has ended.
-                let served = Box::pin(application.serve(&http.builder, stream, peer, timeouts));
+                let served = pin!(application.serve(&http.builder, stream, peer, timeouts));
                 if let Some(Err(error)) = http.cut.run_until_cancelled(served).await {
                     tracing::debug!(%peer, %error, "the HTTP connection failed");
                 }
-                // The place is free again when HTTP is over, be it by an upgrade.
-                drop(place);
-            });
+            }));
         }
     }
 

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::Request;
@@ -18,7 +18,6 @@ use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use ws_core::driver::Opened;
 
 use super::http::{Activity, Answer, Answering, Application, Connection, End, ForPeer, Timeouts};
 use crate::connection;
@@ -41,25 +40,26 @@ impl Application for Alone {
         peer: SocketAddr,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
-        let opened = Waiting::default();
         let unsent = self.shared.limits.unsent;
+        let activity = timeouts.activity().clone();
         let service = Requests {
             shared: self.shared,
             rest: self.rest,
             peer,
-            opened: opened.clone(),
-            activity: timeouts.activity().clone(),
+            activity: activity.clone(),
         };
+        let mut connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut direct = Direct {
-            connection: builder.serve_connection(TokioIo::new(stream), service),
-            opened,
+            connection: &mut connection,
+            activity: &activity,
             is_closing: false,
         };
         // Of a connection that was cut, the 101 may not be written to its end.
         if timeouts.enforce(&mut direct).await? == End::Finished
-            && let Some(opened) = direct.opened.take()
+            && let Some(opened) = activity.take_opened()
         {
-            let parts = direct.connection.into_parts();
+            drop(direct);
+            let parts = connection.into_parts();
             let io = parts.io.into_inner();
             let (transport, early) = connection::tcp(io, &parts.read_buf, unsent);
             opened.start(transport, early);
@@ -69,51 +69,35 @@ impl Application for Alone {
 }
 
 /// A connection whose stream is taken back when it has become a WebSocket connection.
-struct Direct {
-    connection: http1::Connection<TokioIo<TcpStream>, Requests>,
-    opened: Waiting,
+struct Direct<'c> {
+    connection: &'c mut http1::Connection<TokioIo<TcpStream>, Requests>,
+    activity: &'c Activity,
     /// HTTP is over, without an upgrade.
     is_closing: bool,
 }
 
-impl Connection for Direct {
+impl Drop for Direct<'_> {
+    /// Whoever holds the body of a request holds the activity too, and may do so for longer.
+    fn drop(&mut self) {
+        drop(self.activity.take_opened());
+    }
+}
+
+impl Connection for Direct<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         if !self.is_closing {
             ready!(self.connection.poll_without_shutdown(cx))?;
-            if !self.opened.is_empty() {
+            if self.activity.has_opened() {
                 return Poll::Ready(Ok(()));
             }
             // Without an upgrade the shutdown is hyper's: answers may still wait to be written.
             self.is_closing = true;
         }
-        Future::poll(Pin::new(&mut self.connection), cx)
+        Future::poll(Pin::new(&mut *self.connection), cx)
     }
 
     fn finish(&mut self) {
-        Pin::new(&mut self.connection).graceful_shutdown();
-    }
-}
-
-/// The connection that a request has opened, until the 101 is written. Where that does not come
-/// to pass, it is dropped, and ends.
-#[derive(Clone, Default)]
-struct Waiting(Arc<Mutex<Option<Box<dyn Opened>>>>);
-
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn Opened>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, opened: Option<Box<dyn Opened>>) {
-        *self.lock() = opened;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.lock().is_none()
-    }
-
-    fn take(&self) -> Option<Box<dyn Opened>> {
-        self.lock().take()
+        Pin::new(&mut *self.connection).graceful_shutdown();
     }
 }
 
@@ -122,7 +106,6 @@ struct Requests {
     shared: Arc<Shared>,
     rest: WsFilter,
     peer: SocketAddr,
-    opened: Waiting,
     activity: Arc<Activity>,
 }
 
@@ -146,12 +129,10 @@ impl Service<Request<Incoming>> for Requests {
             peer: Some(canonical(self.peer)),
             can_upgrade: head.extensions.get::<OnUpgrade>().is_some(),
         };
-        let (shared, opened) = (self.shared.clone(), self.opened.clone());
-        let activity = self.activity.clone();
+        let (shared, activity) = (self.shared.clone(), self.activity.clone());
         Box::pin(async move {
             let answer = handshake::answer(&shared, found, arrival).await;
-            opened.put(answer.opened);
-            Ok(activity.answer(number, answer.response))
+            Ok(activity.answer_and_open(number, answer.response, answer.opened))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! One `init` of a page's handler at a time.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,7 +61,8 @@ impl<'o> Waiting<'o> {
     /// The refusal of the `init` that it has waited for, if that was of the same session; 503
     /// when its time is over.
     pub(crate) async fn turn(self, by: &mut Instant, again: Duration) -> Result<Turn<'o>, Refusal> {
-        let turn = late::by_moving(by, again, self.opening.turn.lock()).await;
+        let turn = pin!(self.opening.turn.lock());
+        let turn = late::by(by, again, turn).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
         let failures = self.opening.failures();
         if failures.count > self.before

@@ -1,5 +1,7 @@
 //! From the cookies of a request to its session.
 
+use std::pin::pin;
+
 use http::HeaderMap;
 
 use super::Sessions;
@@ -106,7 +108,8 @@ impl Sessions {
     ) -> Result<Result<Session, NoSession>, SessionError> {
         let limit = self.inner.limits.lookup_timeout;
         // The store may be asked more than once; all answers together have this time.
-        let found = late::within(limit, self.look_up(headers, secure)).await;
+        let found = pin!(self.look_up(headers, secure));
+        let found = late::within(limit, found).await;
         found.unwrap_or(Err(SessionError::TimedOut))
     }
 

@@ -1,10 +1,12 @@
 //! What an HTTP connection is doing: its service and its bodies report it, its time-outs read it.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use tokio::time::Instant;
+use ws_core::driver::Opened;
 
 use super::allowance::{Allowance, Pace};
 use super::bodies::{Received, Sent};
@@ -34,6 +36,18 @@ struct State {
     sending: Allowance,
     /// The connection becomes something else than HTTP.
     switching: bool,
+    opened: Pending,
+}
+
+/// The WebSocket connection that a request has opened, until the 101 is written. If that does not
+/// come to pass, it is dropped, and ends.
+#[derive(Default)]
+struct Pending(Option<Box<dyn Opened>>);
+
+impl fmt::Debug for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pending").field(&self.0.is_some()).finish()
+    }
 }
 
 /// What a connection waits for.
@@ -66,6 +80,7 @@ impl Activity {
             sent: 0,
             sending: Allowance::new(pace),
             switching: false,
+            opened: Pending::default(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -129,6 +144,29 @@ impl Activity {
             response.headers_mut().insert(CONNECTION, close);
         }
         response.map(|body| Sent::new(body, self.clone()))
+    }
+
+    /// The answer to the request of this number, and the connection that it opens if it is a 101.
+    pub(in crate::server) fn answer_and_open<B>(
+        self: &Arc<Self>,
+        request: u64,
+        response: http::Response<B>,
+        opened: Option<Box<dyn Opened>>,
+    ) -> http::Response<Sent<B>> {
+        if opened.is_some() {
+            self.lock().opened = Pending(opened);
+        }
+        self.answer(request, response)
+    }
+
+    /// Whether a request has opened a connection, which waits for its stream.
+    pub(in crate::server) fn has_opened(&self) -> bool {
+        self.lock().opened.0.is_some()
+    }
+
+    /// Takes the connection that a request has opened.
+    pub(in crate::server) fn take_opened(&self) -> Option<Box<dyn Opened>> {
+        self.lock().opened.0.take()
     }
 
     /// The application waits for more of the body of this request.
