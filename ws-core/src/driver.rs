@@ -22,16 +22,16 @@ use crate::extract::{Context, Endpoint};
 use crate::handler::{HookFuture, Hooks};
 use crate::hook::Hook;
 use crate::hub::Slot;
-use crate::outbox::{Io, Status};
+use crate::outbox::Io;
 use crate::page::PageSocket as _;
 use crate::protocol::{Decoder, Role};
-use crate::reply::Reply;
 use crate::socket::Shared;
 
 mod ahead;
 mod clock;
 mod finish;
 mod hooks;
+mod line;
 mod open;
 mod read;
 mod worker;
@@ -42,6 +42,7 @@ pub(crate) use open::{Init, Ready, Unopened, begin};
 use ahead::Ahead;
 use clock::Clock;
 use finish::Finishing;
+use line::Line;
 use worker::Worker;
 
 /// Messages and notifications that one connection handles before it is the others' turn.
@@ -59,22 +60,11 @@ struct Driver<H: 'static> {
     /// The handler; it is elsewhere while an async hook runs.
     handler: Option<H>,
     context: Context<H>,
-    transport: Option<Io>,
-    decoder: Decoder,
     running: Option<Running<H>>,
-    /// A reply that waits for room in the outbox; nothing is read meanwhile.
-    held: Option<Box<Reply>>,
-    /// What was read while a hook ran.
-    ahead: Option<Box<Ahead>>,
-    clock: Clock,
-    ends: Ends,
+    line: Line,
     /// A notification is next where a message waits too.
     mail_next: bool,
-    /// Hooks that may still be called before it is the others' turn.
-    calls_left: u16,
     finishing: Option<Box<Finishing>>,
-    /// The connection's place among those that the server allows.
-    slot: Option<Slot>,
 }
 
 /// An async hook under way.
@@ -140,17 +130,19 @@ impl<H: Send + 'static> Driver<H> {
             hooks,
             handler: Some(handler),
             context,
-            transport,
-            decoder: Decoder::new(Role::Server, max_message).with_deflate(deflate),
             running: None,
-            held: None,
-            ahead: Ahead::of_early_bytes(early),
-            clock: Clock::new(),
-            ends: Ends::default(),
+            line: Line {
+                transport,
+                decoder: Decoder::new(Role::Server, max_message).with_deflate(deflate),
+                held: None,
+                ahead: Ahead::of_early_bytes(early),
+                clock: Clock::new(),
+                ends: Ends::default(),
+                calls_left: CALLS_PER_POLL,
+                slot,
+            },
             mail_next: false,
-            calls_left: CALLS_PER_POLL,
             finishing: None,
-            slot,
         }
     }
 
@@ -180,7 +172,7 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Lives until the connection is over; then says why.
     fn poll_live(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker) -> Poll<CloseReason> {
-        if self.transport.is_none() {
+        if self.line.transport.is_none() {
             let text = "the handshake was answered, but the connection could not be taken over";
             return Poll::Ready(CloseReason::new(
                 CloseCause::UpgradeFailed,
@@ -188,11 +180,11 @@ impl<H: Send + 'static> Driver<H> {
                 text,
             ));
         }
-        self.calls_left = CALLS_PER_POLL;
+        self.line.calls_left = CALLS_PER_POLL;
         // The waker is known before orders are looked at, so that none is overlooked.
         self.cork(cx);
         if let Some(orders) = self.shared().new_orders() {
-            self.clock.obey(orders);
+            self.line.clock.obey(orders);
         }
         if self.running.is_some() {
             self.poll_hook(cx, worker);
@@ -200,13 +192,14 @@ impl<H: Send + 'static> Driver<H> {
         let mut bursts = BURSTS_PER_POLL;
         loop {
             let more = self.turn(cx, worker);
-            let status = self.flush(cx, worker, true);
+            let shared = self.context.socket.shared();
+            let status = self.line.flush(shared, cx, worker, true);
             if let Some(reason) = self.over(status.empty, cx) {
                 return Poll::Ready(reason);
             }
             // The clock is looked at however busy the connection is.
             let due = self.poll_clock(cx, status, worker);
-            if !more && !due && !self.held_has_room() {
+            if !more && !due && !self.line.held_has_room(self.shared()) {
                 return Poll::Pending;
             }
             bursts -= 1;
@@ -221,13 +214,7 @@ impl<H: Send + 'static> Driver<H> {
     /// Begins a burst.
     fn cork(&mut self, cx: &TaskContext<'_>) {
         let is_ending = self.shared().outbox().cork(cx.waker());
-        self.note(is_ending);
-    }
-
-    /// Others may have closed the connection.
-    fn note(&mut self, is_ending: bool) {
-        // After a loss the outbox takes nothing, but what was received is still handled.
-        self.ends.closing |= is_ending && !self.ends.lost;
+        self.line.note(is_ending);
     }
 
     /// Works on what is there and reads more, until nothing more comes. Returns whether
@@ -237,56 +224,10 @@ impl<H: Send + 'static> Driver<H> {
             self.work(cx, worker);
             if !self.may_read() || self.poll_read(cx, worker).is_pending() {
                 self.answer_close();
-                return self.calls_left == 0 && self.can_call() && self.has_work();
+                return self.line.calls_left == 0 && self.can_call() && self.has_work();
             }
         }
         true
-    }
-
-    /// Writes what this burst produced, and notes how the outbox stands then. With `uncork` it
-    /// may be written to directly from now on.
-    fn flush(&mut self, cx: &mut TaskContext<'_>, worker: &mut Worker, uncork: bool) -> Status {
-        let outbox = self.context.socket.shared().outbox();
-        let Some(transport) = self.transport.as_mut().map(Io::get_mut) else {
-            return outbox.status();
-        };
-        if self.ends.closing {
-            transport.closing();
-        }
-        let now = worker.now;
-        let (written, mut status) = outbox.flush(cx, &mut worker.cork, transport, now, uncork);
-        if let Err(error) = written
-            && !self.ends.lost
-        {
-            tracing::debug!(parent: self.context.span(), %error, "the connection is lost");
-            self.lose();
-            status = self.shared().outbox().status();
-        }
-        self.note(status.ending);
-        status
-    }
-
-    /// The transport has failed: nobody can send any more.
-    fn lose(&mut self) {
-        self.ends.lost = true;
-        // A Close that had come before is still why the connection ends.
-        let closed = self.ends.client_closed.as_ref();
-        let reason = closed.map_or_else(lost, |closed| closed.1.clone());
-        self.shared().outbox().shut(reason);
-        self.shared().client_gone();
-    }
-
-    /// The client's Close is answered when everything before it is done (RFC 6455,
-    /// section 5.5.1).
-    fn answer_close(&mut self) {
-        if self.ends.closing || self.is_busy() {
-            return;
-        }
-        if let Some(closed) = &self.ends.client_closed {
-            let (answer, reason) = &**closed;
-            self.shared().outbox().close(answer, reason.clone());
-            self.ends.closing = true;
-        }
     }
 
     /// Whether a message or a notification waits for its hook.
@@ -296,11 +237,17 @@ impl<H: Send + 'static> Driver<H> {
 
     /// Whether a hook runs, or waits for its turn or for room.
     fn is_busy(&self) -> bool {
-        self.running.is_some() || self.held.is_some() || self.has_ahead()
+        self.running.is_some() || self.line.held.is_some() || self.has_ahead()
     }
 
     fn has_ahead(&self) -> bool {
-        self.ahead.as_ref().is_some_and(|ahead| ahead.has_work())
+        self.line.has_ahead()
+    }
+
+    fn answer_close(&mut self) {
+        if !self.line.ends.closing && !self.is_busy() {
+            self.line.answer_close(self.context.socket.shared());
+        }
     }
 
     /// Why the connection is over, if it is.
@@ -308,31 +255,7 @@ impl<H: Send + 'static> Driver<H> {
         if self.running.is_some() {
             return None;
         }
-        if self.ends.forced {
-            return Some(lost());
-        }
-        if self.ends.lost || (self.ends.eof && !self.ends.closing) {
-            let work = self.held.is_some() || (self.has_ahead() && self.handler.is_some());
-            let done = self.ends.closing || !work;
-            return (done && (empty || self.ends.lost)).then(lost);
-        }
-        if !self.ends.closing || !empty {
-            return None;
-        }
-        // Our Close is written. The side that closes the stream first is the server
-        // (RFC 6455, section 7.1.1).
-        if !self.ends.shut && (self.ends.client_closed.is_some() || self.ends.deaf) {
-            let closed = self.ends.client_closed.is_some();
-            if let Some(transport) = self.transport.as_mut().map(Io::get_mut) {
-                // Not before everything that the stream keeps is written. An error is an end.
-                self.ends.shut =
-                    (closed && transport.ends_on_drop()) || transport.poll_shutdown(cx).is_ready();
-            }
-            if !self.ends.shut {
-                return None;
-            }
-        }
-        (self.ends.client_closed.is_some() || self.ends.eof).then(lost)
+        self.line.over(empty, self.handler.is_some(), cx)
     }
 }
 

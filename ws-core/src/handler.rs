@@ -181,11 +181,7 @@ impl<'a, H> Call<'a, H> {
     /// The payload is not what the hook takes: the connection is closed with the code of
     /// the error.
     pub fn undecodable(self, error: DecodeError) -> Step<H> {
-        let _entered = self.context.span().enter();
-        // The error's own text quotes the payload.
-        let code = error.close_code().get();
-        tracing::debug!(code, "a message is not what the handler takes");
-        Step::Done(Ok(Reply::undecodable(error.into())))
+        Step::Done(Ok(undecodable(self.context.span(), error)))
     }
 
     fn no_data_taken() -> Step<H> {
@@ -195,6 +191,15 @@ impl<'a, H> Call<'a, H> {
         );
         Step::Done(Ok(Reply::undecodable(close)))
     }
+}
+
+/// Logs that a payload is not what the hook takes; returns the reply to it.
+fn undecodable(span: &tracing::Span, error: DecodeError) -> Reply {
+    let _entered = span.enter();
+    // The error's own text quotes the payload.
+    let code = error.close_code().get();
+    tracing::debug!(code, "a message is not what the handler takes");
+    Reply::undecodable(error.into())
 }
 
 /// The handler, owned by the future of an async hook.

@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Driver, Ends, Worker};
+use super::{Driver, Ends, Line, Worker};
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::late;
 use crate::limits::{Limits, Rate};
 use crate::outbox::{Control, Io, Status, Transport};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
-use crate::socket::Orders;
+use crate::socket::{Orders, Shared};
 
 /// The times of one connection. One timer serves them all; it is not moved when something
 /// is received, but looks again when it fires.
@@ -205,14 +205,21 @@ impl<H: Send + 'static> Driver<H> {
         if self.clock_stands(status, worker.now) {
             return false;
         }
-        let status = self.watch(status, worker.now);
+        let status = self.line.watch(
+            self.context.socket.shared(),
+            self.may_read(),
+            status,
+            self.running.as_mut().map(|running| &mut running.since),
+            worker.now,
+        );
         loop {
             let hook_since = self.running.as_ref().map(|running| running.since);
             let timer = self.shared().mail().next_due();
             let limits = self.context.endpoint.limits();
             let next = self
+                .line
                 .clock
-                .next_due(limits, status, &self.ends, hook_since, timer);
+                .next_due(limits, status, &self.line.ends, hook_since, timer);
             let Some((due, at)) = next else {
                 return false;
             };
@@ -220,7 +227,7 @@ impl<H: Send + 'static> Driver<H> {
                 self.do_due(due, cx, worker);
                 return true;
             }
-            if !self.clock.arm(at, &mut worker.now, cx) {
+            if !self.line.clock.arm(at, &mut worker.now, cx) {
                 return false;
             }
         }
@@ -229,7 +236,7 @@ impl<H: Send + 'static> Driver<H> {
     /// Whether the timer fires early enough for everything: what is due by the client's silence
     /// only moves away, and there is nothing else.
     fn clock_stands(&self, status: Status, now: Instant) -> bool {
-        let clock = &self.clock;
+        let clock = &self.line.clock;
         let Some(fires) = clock.fires.filter(|at| now < *at) else {
             return false;
         };
@@ -239,15 +246,40 @@ impl<H: Send + 'static> Driver<H> {
             && self.running.is_none()
             && status.blocked.is_none()
             && !clock.blocked
-            && !self.ends.closing
+            && !self.line.ends.closing
             && clock.reading == self.may_read()
             && later(self.shared().mail().next_due())
     }
 
+    fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
+        match due {
+            Due::Cut => {
+                self.cut_hook(cx, worker);
+                self.line.ends.forced = true;
+            }
+            Due::Hook => self.cut_hook(cx, worker),
+            Due::Timer => self.fire_timers(cx, worker),
+            due => {
+                let shared = self.context.socket.shared();
+                self.line.do_due(shared, due, worker.now);
+            }
+        }
+    }
+}
+
+impl Line {
     /// Lets clocks stand still, or begin to run. Returns the status as it is then.
-    fn watch(&mut self, mut status: Status, now: Instant) -> Status {
-        let limits = self.context.endpoint.limits();
-        let (reading, blocked) = (self.may_read(), status.blocked.is_some());
+    /// `hook_since` is when the hook began that runs.
+    fn watch(
+        &mut self,
+        shared: &Shared,
+        reading: bool,
+        mut status: Status,
+        hook_since: Option<&mut Instant>,
+        now: Instant,
+    ) -> Status {
+        let limits = shared.limits();
+        let blocked = status.blocked.is_some();
         // A client that takes what waited is alive.
         if (reading && !self.clock.reading) || (!blocked && self.clock.blocked) {
             self.clock.received(now);
@@ -256,13 +288,13 @@ impl<H: Send + 'static> Driver<H> {
         let paused = self.clock.was_paused(limits, now);
         if paused {
             self.clock.resume(limits, now);
-            if let Some(running) = &mut self.running {
-                running.since = now;
+            if let Some(since) = hook_since {
+                *since = now;
             }
         }
         let taken = usize::try_from(status.taken).unwrap_or(usize::MAX);
         if blocked && (paused || taken >= limits.stall_bytes) {
-            status = self.shared().outbox().restart_stall(now);
+            status = shared.outbox().restart_stall(now);
         }
         if self.ends.closing {
             let closing = self.clock.rare.get_or_insert_default();
@@ -280,27 +312,24 @@ impl<H: Send + 'static> Driver<H> {
         transport.is_some_and(Transport::has_progressed)
     }
 
-    fn do_due(&mut self, due: Due, cx: &mut TaskContext<'_>, worker: &mut Worker) {
-        let now = worker.now;
+    /// Does what is due and does not concern the handler.
+    fn do_due(&mut self, shared: &Shared, due: Due, now: Instant) {
         match due {
-            Due::Cut => {
-                self.cut_hook(cx, worker);
-                self.ends.forced = true;
-            }
+            // These are the handler's.
+            Due::Cut | Due::Hook | Due::Timer => {}
             // A hook that still runs has its own time.
             Due::CloseBy => {
                 self.ends.forced = true;
-                self.shared().client_gone();
+                shared.client_gone();
             }
-            Due::Hook => self.cut_hook(cx, worker),
             Due::Stall if self.has_progressed() => {
-                self.shared().outbox().restart_stall(now);
+                shared.outbox().restart_stall(now);
             }
             Due::Stall => {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
-                self.shared().fail(&close, CloseCause::Stalled);
+                shared.fail(&close, CloseCause::Stalled);
                 self.ends.closing = true;
-                let close_by = now + self.shared().limits().close_timeout;
+                let close_by = now + shared.limits().close_timeout;
                 self.clock.rare.get_or_insert_default().close_by = Some(close_by);
             }
             Due::Expiry => {
@@ -308,23 +337,20 @@ impl<H: Send + 'static> Driver<H> {
                     rare.expiry = None;
                 }
                 let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
-                self.close(&close, CloseCause::Expired);
+                self.close(shared, &close, CloseCause::Expired);
             }
-            Due::Timer => self.fire_timers(cx, worker),
             Due::Idle => {
-                let cause = match self.context.endpoint.limits().ping {
+                let cause = match shared.limits().ping {
                     Some(_) => CloseCause::PingTimeout,
                     None => CloseCause::IdleTimeout,
                 };
-                self.close(
-                    &Close::new(CloseCode::GOING_AWAY, "nothing was received"),
-                    cause,
-                );
+                let close = Close::new(CloseCode::GOING_AWAY, "nothing was received");
+                self.close(shared, &close, cause);
             }
             Due::Ping => {
                 self.clock.pinged = Some(now);
                 let ping = encode(OpCode::Ping, b"");
-                self.shared().outbox().control(Control::Ping, ping);
+                shared.outbox().control(Control::Ping, ping);
             }
         }
     }

@@ -26,16 +26,17 @@ impl<H: Send + 'static> Driver<H> {
     /// the connection ends, `reason` is why.
     pub(super) fn begin_finish(&mut self, reason: CloseReason) {
         // With `end` below: the stream is closed before the handler hears of it.
-        self.transport = None;
-        self.held = None;
-        self.ahead = None;
-        self.slot = None;
+        self.line.transport = None;
+        self.line.held = None;
+        self.line.ahead = None;
+        self.line.slot = None;
         let reason = self.shared().end(reason);
         // Not the text: it may come from the client.
         let (cause, code) = (reason.cause, reason.code.get());
         tracing::debug!(parent: self.context.span(), %cause, code, "closed");
         let limit = Instant::now() + self.shared().limits().terminate_timeout;
         let limit = self
+            .line
             .clock
             .end_of_shutdown()
             .map_or(limit, |end| end.min(limit));
@@ -63,7 +64,7 @@ impl<H: Send + 'static> Driver<H> {
         // A shutdown that begins now may leave less time.
         self.shared().outbox().set_waker(cx.waker());
         if let Some(orders) = self.shared().new_orders() {
-            self.clock.obey(orders);
+            self.line.clock.obey(orders);
         }
         let limit = self.shared().limits().terminate_timeout;
         let place = Hook::Terminate.on(self.context.endpoint.route());
@@ -71,7 +72,7 @@ impl<H: Send + 'static> Driver<H> {
             return Poll::Ready(());
         };
         let now = Instant::now();
-        if let Some(end) = self.clock.end_of_shutdown() {
+        if let Some(end) = self.line.clock.end_of_shutdown() {
             if end < finishing.deadline.deadline() {
                 finishing.deadline.as_mut().reset(end);
             }
