@@ -138,7 +138,7 @@ async fn a_handler_that_waits_continues_when_pushes_of_others_overflow_the_queue
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_acknowledges_a_little_at_a_time_is_not_stalled() {
+async fn a_page_that_acknowledges_every_ten_seconds_is_not_stalled() {
     let (_kit, _visitor, mut tab) = flooded().await;
     tab.acknowledges = false;
     tab.send("4000 1").await;
