@@ -15,14 +15,18 @@ impl Rooms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, room: u64) -> usize {
+    /// Counts one more. Publishing under the lock keeps the events in the order of their counts,
+    /// also if several people enter and leave at once.
+    fn enter(&self, room: u64, name: Option<String>, hub: &Hub) {
         let mut rooms = self.lock();
         let people = rooms.entry(room).or_default();
         *people += 1;
-        *people
+        let people = *people;
+        hub.publish(&topic(room), &Event::Entered { name, people });
     }
 
-    fn leave(&self, room: u64) -> usize {
+    /// Counts one less.
+    fn leave(&self, room: u64, name: Option<String>, hub: &Hub) {
         let mut rooms = self.lock();
         let people = rooms.get_mut(&room).map_or(0, |people| {
             *people -= 1;
@@ -31,7 +35,7 @@ impl Rooms {
         if people == 0 {
             rooms.remove(&room);
         }
-        people
+        hub.publish(&topic(room), &Event::Left { name, people });
     }
 
     /// All rooms that somebody is in.
@@ -94,11 +98,7 @@ impl Chat {
     ) -> Self {
         let name = session.user().map(str::to_owned);
         socket.subscribe(&topic(room));
-        let entered = Event::Entered {
-            name: name.clone(),
-            people: rooms.enter(room),
-        };
-        hub.publish(&topic(room), &entered);
+        rooms.enter(room, name.clone(), hub);
         Chat { room, name }
     }
 
@@ -119,10 +119,6 @@ impl Chat {
     }
 
     fn terminate(self, State(rooms): State<Rooms>, hub: &Hub) {
-        let left = Event::Left {
-            name: self.name,
-            people: rooms.leave(self.room),
-        };
-        hub.publish(&topic(self.room), &left);
+        rooms.leave(self.room, self.name, hub);
     }
 }
