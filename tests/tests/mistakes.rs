@@ -124,6 +124,64 @@ fn no_text_shows_the_sources_of_the_standard_library() {
     }
 }
 
+/// Every file of these directories with this extension.
+fn files_below(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, extension, found);
+        } else if path.extension().is_some_and(|of_file| of_file == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// The types and traits that the documentation hides: what only expansions name.
+fn hidden_names() -> BTreeSet<String> {
+    let mut sources = Vec::new();
+    for library in ["../ws-core/src", "../ws-server/src"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(library);
+        files_below(&root, "rs", &mut sources);
+    }
+    let mut names = BTreeSet::new();
+    for source in sources {
+        let text = fs::read_to_string(source).unwrap();
+        let mut lines = text.lines().map(str::trim);
+        while lines.by_ref().any(|line| line == "#[doc(hidden)]") {
+            let item = lines.find(|line| !line.starts_with('#')).unwrap_or("");
+            let mut words = words(item).skip_while(|word| *word == "pub");
+            let keyword = words.next().unwrap_or("");
+            if ["enum", "struct", "trait", "type"].contains(&keyword) {
+                names.extend(words.next().map(str::to_owned));
+            }
+        }
+    }
+    names
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| !word.is_empty())
+}
+
+/// What a reader of a message cannot know: names that the macros made up for themselves.
+#[test]
+fn no_text_has_a_name_of_the_macros_own() {
+    let hidden = hidden_names();
+    assert!(hidden.contains("NameChar"), "{hidden:?}");
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ws-server/src/mistakes.md");
+    let mut shown = Vec::new();
+    for path in cases("stderr").into_iter().chain([book]) {
+        let text = fs::read_to_string(&path).unwrap();
+        let own = words(&text).filter(|word| word.starts_with("__") || hidden.contains(*word));
+        let own: BTreeSet<_> = own.map(str::to_owned).collect();
+        if !own.is_empty() {
+            shown.push((path, own));
+        }
+    }
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
 /// A text whose case is gone or renamed expects nothing any more.
 #[test]
 fn every_mistake_has_its_text_and_every_text_its_mistake() {

@@ -20,7 +20,7 @@ pub use handshake::{FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
-pub use unread::{AreRead, LeavesParams, ParamsOf};
+pub use unread::{AreRead, LeavesParams, RouteOf};
 
 /// Says that connections of the route `Self` have a session.
 ///

@@ -10,6 +10,8 @@
 
 mod captures;
 pub mod conflict;
+#[doc(hidden)]
+pub mod options;
 mod param;
 mod path;
 mod router;
@@ -23,8 +25,8 @@ pub use captures::Captures;
 pub use param::ParamType;
 pub use path::Segments;
 pub use router::{Lookup, Route, Router, RouterError};
-pub use spec::{Marker, Origins, RouteOptions, RouteSpec, Segment};
-pub use start::{Decide, Decision, IntoStart, Serves, Start, StartFn, decide};
+pub use spec::{Origins, RouteData, RouteOptions, RouteSpec, Segment};
+pub use start::{Decide, Decision, IntoStart, Serves, Start, StartFn, decide, is_start};
 pub use state::{GivesState, TableState, is_state};
 pub use table::{Entry, Matcher, Table};
 pub use url::RouteUrl;

@@ -7,6 +7,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Ident, LitInt, LitStr, Path, Token};
 
 use crate::errors::Errors;
+use crate::manifest;
+use crate::source::written;
 
 /// The path of the crate that the expansions name.
 #[derive(Default)]
@@ -34,7 +36,28 @@ impl CratePath {
                 path = Self::new(given);
             }
         }
-        path
+        path.or_dependency(attribute, errors)
+    }
+
+    /// Without a path of its own it is `::ws_server`. If the crate has no such dependency, this is
+    /// reported, and it is the path that it has.
+    pub fn or_dependency(self, attribute: &str, errors: &Errors) -> Self {
+        if self.0.is_some() {
+            return self;
+        }
+        let library = manifest::library();
+        let Some(fault) = library.fault() else {
+            return self;
+        };
+        let path = library.path();
+        let written = path
+            .as_ref()
+            .map_or_else(|| "::path::to::ws_server".to_owned(), |path| written(path));
+        // `#[live::main]`
+        let attribute = attribute.replace("ws_server", written.trim_start_matches("::"));
+        let message = format!("{fault}\nhelp: write `#[{attribute}(crate = {written})]`");
+        errors.push_at(Span::call_site(), message);
+        Self(path)
     }
 
     /// The doc-hidden module that has everything an expansion needs.

@@ -7,6 +7,7 @@
 
 mod ast;
 mod check;
+mod editor;
 mod expand;
 mod literals;
 mod options;
@@ -19,22 +20,53 @@ mod trie;
 mod value;
 mod warn;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
 
 use crate::errors::Errors;
+use crate::manifest;
+use crate::source::written;
+
+#[cfg(test)]
+pub use options::names as names_of_options;
 
 /// Expands one block.
+///
+/// The compiler keeps quiet about unknown names in a module that has an error of a macro. Those of
+/// a table are in a constant, so that unknown types are reported in the same run; without a table
+/// every use of it would be one.
 pub fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
-    let block = ast::Block::parse(input, &errors);
+    let mut block = ast::Block::parse(input, &errors);
+    if block.crates.is_empty() {
+        block.crates.extend(dependency(&block, &errors));
+    }
+    let for_editors = editor::written(&block);
     let table = check::table(block, &errors);
-    match (errors.finish(), table) {
+    let table = match (errors.finish(), table) {
         (Ok(()), Some(table)) => expand::table(&table),
         (Ok(()), None) => TokenStream::new(),
         (Err(errors), None) => errors,
-        (Err(mut errors), Some(table)) => {
-            errors.extend(stub::table(table));
-            errors
+        (Err(errors), Some(table)) => {
+            let stub = stub::table(table);
+            quote!(#stub const _: () = { #errors };)
         }
+    };
+    quote!(#for_editors #table)
+}
+
+/// The path of a library that has another name in this crate, which is reported.
+fn dependency(block: &ast::Block, errors: &Errors) -> Option<syn::Path> {
+    let library = manifest::library();
+    let fault = library.fault()?;
+    let path = library.path();
+    let shown = path
+        .as_ref()
+        .map_or_else(|| "::path::to::ws_server".to_owned(), written);
+    let message = format!("{fault}\nhelp: add `crate: {shown};` to the block");
+    match block.items.first() {
+        Some(item) => errors.push(&item.name, message),
+        None => errors.push_at(Span::call_site(), message),
     }
+    path
 }

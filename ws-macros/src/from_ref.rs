@@ -135,17 +135,18 @@ fn is_skipped(field: &Field, errors: &Errors) -> bool {
 
 /// Reads `#[from_ref(crate = ::path)]`.
 fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
-    let mut path = CratePath::default();
+    let mut path = None;
     for attribute in input
         .attrs
         .iter()
         .filter(|attribute| attribute.path().is_ident("from_ref"))
     {
         if let Some(list) = errors.take(attribute.meta.require_list()) {
-            path = CratePath::parse_arguments(list.tokens.clone(), "from_ref", errors);
+            let tokens = list.tokens.clone();
+            path = Some(CratePath::parse_arguments(tokens, "from_ref", errors));
         }
     }
-    path
+    path.unwrap_or_else(|| CratePath::default().or_dependency("from_ref", errors))
 }
 
 /// A type is asked for by its name, so two fields of one type are no two parts.

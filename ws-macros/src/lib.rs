@@ -12,6 +12,7 @@ mod errors;
 mod from_ref;
 mod handler;
 mod main_attr;
+mod manifest;
 mod path_params;
 mod source;
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
             Argument::Workers(given) => workers = Some(given),
         }
     }
+    let path = path.or_dependency("ws_server::main", &errors);
     let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
         errors.push(
             head_of(item),

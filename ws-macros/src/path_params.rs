@@ -1,12 +1,14 @@
 //! `#[derive(PathParams)]`: the parameters of a route as the fields of a struct.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token};
 
+use crate::crate_path::CratePath;
 use crate::errors::Errors;
+use crate::source::{placed, unused_name};
 
 /// Implements `FromParams` for every route that has the struct's fields as parameters.
 pub fn expand(input: &DeriveInput) -> TokenStream {
@@ -25,7 +27,7 @@ pub fn expand(input: &DeriveInput) -> TokenStream {
 
 /// `#[path_params(crate = ::path)]` says where the library is.
 fn library(attrs: &[Attribute], errors: &Errors) -> TokenStream {
-    let mut library = quote!(::ws_server);
+    let mut library = None;
     for attr in attrs
         .iter()
         .filter(|attr| attr.path().is_ident("path_params"))
@@ -36,14 +38,16 @@ fn library(attrs: &[Attribute], errors: &Errors) -> TokenStream {
             input.parse::<Path>()
         });
         match (parsed, &attr.meta) {
-            (Ok(path), Meta::List(_)) => library = path.into_token_stream(),
+            (Ok(path), Meta::List(_)) => library = Some(CratePath::new(path)),
             _ => errors.push(
                 attr,
                 "write `#[path_params(crate = ::path::to::ws_server)]`",
             ),
         }
     }
-    library
+    let library =
+        library.unwrap_or_else(|| CratePath::default().or_dependency("path_params", errors));
+    library.into_token_stream()
 }
 
 /// The path is gone when a hook runs: what it gave is owned.
@@ -98,13 +102,17 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
 fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream) -> TokenStream {
     let core = quote!(#library::__macro);
     let name = &input.ident;
+    let route = unused_name("SomeRoute", input);
     let mut generics = input.generics.clone();
+    // As if it was no derive's: the compiler would advise to write the impl by hand.
+    let place = Span::call_site().resolved_at(name.span());
     let is_generic = generics.type_params().next().is_some();
     let has = field_traits(fields);
     let bounds = fields.iter().zip(&has).map(|(field, has)| {
         let ty = &field.ty;
         let reads = is_generic.then(|| quote!(#ty: ::core::str::FromStr,));
-        quote!(#reads __R: #has<#ty>,)
+        let has = placed(quote!(#route: #has<#ty>), place);
+        quote!(#reads #has,)
     });
     let bounds: TokenStream = bounds.collect();
     let traits = fields
@@ -130,12 +138,13 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
         .collect::<TokenStream>();
     let (_, arguments, _) = input.generics.split_for_impl();
     let parameters = parameters(input);
+    let from_params = placed(quote!(#core::extract::FromParams<#route>), place);
     quote! {
         const _: () = {
             #traits
 
             #[automatically_derived]
-            impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
+            impl<#(#parameters,)* #route> #from_params for #name #arguments
             where
                 #own
                 #bounds
@@ -196,10 +205,11 @@ fn field_traits(fields: &[&Field]) -> Vec<Ident> {
 fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
     let core = quote!(#library::__macro);
     let name = &input.ident;
+    let route = unused_name("SomeRoute", input);
     let (_, arguments, where_clause) = input.generics.split_for_impl();
     let parameters = parameters(input);
     quote! {
-        impl<#(#parameters,)* __R> #core::extract::FromParams<__R> for #name #arguments
+        impl<#(#parameters,)* #route> #core::extract::FromParams<#route> for #name #arguments
         #where_clause
         {
             fn from_params(

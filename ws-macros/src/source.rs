@@ -1,6 +1,6 @@
 //! What the user wrote, as messages quote and point at it.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// Tokens as one would write them: printed, they have a space on each side.
@@ -26,6 +26,29 @@ pub fn written(tokens: impl ToTokens) -> String {
         text = text.replace(printed, written);
     }
     text
+}
+
+/// The same tokens at another place: a message about a path points at all of its tokens.
+pub fn placed(tokens: TokenStream, span: Span) -> TokenStream {
+    let tokens = tokens.into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    tokens.collect()
+}
+
+/// A name for a type parameter beside these tokens: they have no such name.
+pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
+    let text = tokens.into_token_stream().to_string();
+    let is_there = |name: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| word == name)
+    };
+    let mut name = start.to_owned();
+    while is_there(&name) {
+        name.push_str("Here");
+    }
+    Ident::new(&name, Span::call_site())
 }
 
 /// The head of an item: what stands before its braces, parentheses or semicolon, without
@@ -61,6 +84,15 @@ mod tests {
         assert_eq!(
             written(condition),
             "#[cfg(all(not(feature = \"a\"), unix))]"
+        );
+    }
+
+    #[test]
+    fn a_name_for_a_parameter_is_none_of_the_users() {
+        assert_eq!(unused_name("SomeRoute", quote!(App<Route>)), "SomeRoute");
+        assert_eq!(
+            unused_name("SomeRoute", quote!(App<[SomeRoute; 2]>)),
+            "SomeRouteHere"
         );
     }
 

@@ -2,6 +2,7 @@
 //! is, and what becomes of damaged blocks.
 
 mod damaged;
+mod editor;
 mod samples;
 mod size;
 mod slips;

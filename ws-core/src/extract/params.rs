@@ -118,14 +118,17 @@ pub trait FromParams<R>: Sized {
     label = "a field of the struct in `Path<…>` has no parameter of its name and type",
     note = "name the fields as the parameters of the path, with the same types; `{{name}}` is a `String`"
 )]
+#[doc(hidden)]
 pub trait HasParam<Name, T> {}
 
 /// One character of a parameter's name, and the rest of it.
 #[derive(Debug)]
+#[doc(hidden)]
 pub struct NameChar<const C: char, Rest>(std::marker::PhantomData<Rest>);
 
 /// The end of a parameter's name.
 #[derive(Debug)]
+#[doc(hidden)]
 pub enum NameEnd {}
 
 #[cfg(test)]

@@ -8,22 +8,23 @@ pub trait LeavesParams {}
 
 /// The parameters of a route to this handler.
 #[derive(Debug)]
-pub struct ParamsOf<H>(PhantomData<H>);
+pub struct RouteOf<H>(PhantomData<H>);
 
-impl<H: LeavesParams> ParamsOf<H> {
-    /// What `dispatch!` calls for a route with parameters, where the handler leaves them.
+impl<H: LeavesParams> RouteOf<H> {
+    /// What `dispatch!` names for a route with parameters if the handler leaves them.
     #[deprecated(
         note = "the handler of this route reads none of its parameters: take `Path` in `init`, or \
                 begin their names with `_`"
     )]
-    pub const fn are_read() {}
+    pub const UNREAD_PARAMETERS: () = ();
 }
 
-/// What `dispatch!` calls where the handler may read them: an inherent function goes before
-/// that of a trait.
+/// What `dispatch!` names if the handler may read them: an inherent constant goes before that of a
+/// trait.
+#[doc(hidden)]
 pub trait AreRead {
     /// Nothing is to be said.
-    fn are_read() {}
+    const UNREAD_PARAMETERS: () = ();
 }
 
-impl<H> AreRead for ParamsOf<H> {}
+impl<H> AreRead for RouteOf<H> {}

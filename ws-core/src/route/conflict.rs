@@ -18,7 +18,7 @@ use search::{Overlap, overlaps};
 pub use text::Text;
 pub(super) use text::missing_field;
 
-use super::{MAX_SEGMENTS, Marker, Segment, Table};
+use super::{MAX_SEGMENTS, RouteData, Segment, Table};
 
 /// A table that `dispatch!` has made.
 pub trait Dispatch {
@@ -84,7 +84,7 @@ pub struct Line {
 
 impl Line {
     /// The route with this marker.
-    pub const fn of<R: Marker>() -> Self {
+    pub const fn of<R: RouteData>() -> Self {
         Self::new(R::SPEC.name, R::SHAPE)
     }
 

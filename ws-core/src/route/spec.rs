@@ -109,7 +109,7 @@ impl Segment {
 }
 
 /// The data of a route, found by a type of its own; `dispatch!` implements it.
-pub trait Marker: 'static {
+pub trait RouteData: 'static {
     /// The line of the table.
     const SPEC: &'static RouteSpec;
     /// The pattern of the route, parsed.

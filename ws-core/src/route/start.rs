@@ -198,6 +198,10 @@ pub fn decide<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(
     start.call(handshake).into_start::<R>().decision
 }
 
+/// Asks of a function that it can be one for the route with the marker `R`. `dispatch!` writes it
+/// for editors, which infer the parameters of a generic function from it.
+pub const fn is_start<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(_: &F) {}
+
 /// Runs the `start` function of a route; gives what takes the connection, if it is another
 /// handler than the route's.
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::conflict::{self, Mounted, Nested as _, Text};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
-use super::{Decide, MAX_SEGMENTS, Marker, RouteSpec, Segment, Segments};
+use super::{Decide, MAX_SEGMENTS, RouteData, RouteSpec, Segment, Segments};
 use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
 use crate::handler::Handler;
@@ -36,7 +36,7 @@ impl Entry {
     /// this number. `R` is the marker of all routes that give the same to their handlers.
     ///
     /// A handler that the route cannot serve is reported at this call.
-    pub const fn new<H: Handler<R>, R: 'static, M: Marker>(number: usize) -> Self {
+    pub const fn new<H: Handler<R>, R: 'static, M: RouteData>(number: usize) -> Self {
         Self {
             number,
             spec: M::SPEC,
@@ -51,7 +51,9 @@ impl Entry {
 
     /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`. A
     /// route without pages is reported at this call.
-    pub const fn attached<H: Handler<R>, R: HasPage + 'static, M: Marker>(number: usize) -> Self {
+    pub const fn attached<H: Handler<R>, R: HasPage + 'static, M: RouteData>(
+        number: usize,
+    ) -> Self {
         Self {
             number,
             spec: M::SPEC,

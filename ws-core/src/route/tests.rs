@@ -16,7 +16,7 @@ use crate::limits::{LimitError, LimitOptions};
 macro_rules! marker {
     ($name:ident, $pattern:literal, $params:expr, $shape:expr, $options:expr) => {
         enum $name {}
-        impl Marker for $name {
+        impl RouteData for $name {
             const SPEC: &'static RouteSpec = &RouteSpec {
                 name: stringify!($name),
                 pattern: $pattern,

@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Marker, Segment};
+use super::{RouteData, Segment};
 use crate::page::StreamUrl;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
@@ -24,11 +24,11 @@ const DOTS_ESCAPED: &AsciiSet = &ESCAPED.add(b'.');
 /// resolve even where they are encoded.
 ///
 /// ```
-/// use ws_server::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+/// use ws_server::route::{RouteData, RouteOptions, RouteSpec, RouteUrl, Segment};
 ///
 /// // `dispatch!` writes this for `user: "/users/{name}" => …`.
 /// enum User {}
-/// impl Marker for User {
+/// impl RouteData for User {
 ///     const SPEC: &'static RouteSpec = &RouteSpec {
 ///         name: "user",
 ///         pattern: "/users/{name}",
@@ -51,7 +51,7 @@ pub struct RouteUrl {
 impl RouteUrl {
     /// The URL of the route with the marker `R`, with these values in the order of the
     /// pattern. A value that is missing is left empty.
-    pub fn of<R: Marker>(values: &[&dyn Display]) -> Self {
+    pub fn of<R: RouteData>(values: &[&dyn Display]) -> Self {
         let mut text = String::new();
         let mut values = values.iter();
         for segment in R::SHAPE {
@@ -108,9 +108,9 @@ impl RouteUrl {
     /// Adds a pair to the query; both are percent-encoded.
     ///
     /// ```
-    /// # use ws_server::route::{Marker, RouteOptions, RouteSpec, RouteUrl, Segment};
+    /// # use ws_server::route::{RouteData, RouteOptions, RouteSpec, RouteUrl, Segment};
     /// # enum Root {}
-    /// # impl Marker for Root {
+    /// # impl RouteData for Root {
     /// #     const SPEC: &'static RouteSpec = &RouteSpec {
     /// #         name: "root", pattern: "/", params: &[], options: RouteOptions::NONE,
     /// #     };

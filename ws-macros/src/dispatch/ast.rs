@@ -1,11 +1,12 @@
 //! The syntax of a block, typed. Each item is read by itself, so that a slip in one hides no
 //! other, and what can be read of an item in spite of a slip is kept.
 
-use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Group, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Path, Result, Token, Type, Visibility, token};
 
+use super::editor::completed;
 use super::value::Value;
 use crate::errors::Errors;
 use crate::source::written;
@@ -38,6 +39,8 @@ pub struct Flaws {
     pub item: bool,
     /// What was reported at the state.
     pub state: Option<syn::Error>,
+    /// The state, if it is a path that ends in `::`, with a name behind it.
+    pub unfinished_state: Option<Path>,
     pub defaults: bool,
 }
 
@@ -72,21 +75,40 @@ pub enum LinePath {
 
 /// What the line leads to.
 pub enum Target {
-    /// `chat::Room { max_message: 16 KiB }`; a handler that could not be read was reported.
+    /// `chat::Room { max_message: 16 KiB }`
     Handler {
-        handler: Option<Type>,
+        handler: Named,
         options: Vec<Setting>,
     },
-    /// `use crate::admin::Routes`; a table that could not be read was reported.
+    /// `use crate::admin::Routes`
     Table {
-        table: Option<Type>,
+        table: Named,
         options: Option<Group>,
     },
+}
+
+/// The handler or the table of a line.
+pub enum Named {
+    Type(Type),
+    /// What could not be read was reported; a path that ends in `::` is here with a name behind it.
+    Unread(Option<Path>),
+}
+
+impl Named {
+    /// The type, unless a mistake was reported.
+    pub fn ty(self) -> Option<Type> {
+        match self {
+            Self::Type(ty) => Some(ty),
+            Self::Unread(_) => None,
+        }
+    }
 }
 
 /// `name: value`
 pub struct Setting {
     pub name: Ident,
+    /// The place of the `:`.
+    pub sign: Span,
     pub value: Value,
 }
 
@@ -145,6 +167,7 @@ impl Block {
         match &*name.to_string() {
             "state" => {
                 takes_colon(name, "App", input, errors);
+                self.flaws.unfinished_state = completed(&without_end(rest(&input.fork())));
                 match last_of_item(name, "the type of the state", input, errors) {
                     Ok(state) => self.states.push(state),
                     Err(error) => self.flaws.state = Some(error),
@@ -168,6 +191,9 @@ impl Block {
 
 const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\" => Room;`, or \
                              `state: App;`, or `defaults { … }`";
+
+/// What is wrong with a path that ends in `::`.
+const NAME_IS_MISSING: &str = "a name is missing behind `::`";
 
 /// `defaults { … }`, what follows the name.
 fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Defaults> {
@@ -239,7 +265,10 @@ fn last_of_item<T: syn::parse::Parse + ToTokens>(
         end_of_item(&last, input, errors);
         return Ok(last);
     }
-    let message = format!("expected {what}");
+    let message = match completed(&without_end(written.clone())) {
+        Some(_) => NAME_IS_MISSING.to_owned(),
+        None => format!("expected {what}"),
+    };
     Err(report(syn::Error::new_spanned(
         without_end(written),
         message,

@@ -2,6 +2,8 @@
 
 mod overlaps;
 
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Ident, LitStr, Path, Type};
 
@@ -167,7 +169,7 @@ impl Lines {
         match target {
             Target::Handler { handler, options } => {
                 let options = route_options(&options, defaults, &path, errors);
-                if let Some(handler) = handler {
+                if let Some(handler) = handler.ty() {
                     self.routes.push(Route {
                         attrs,
                         name,
@@ -187,7 +189,7 @@ impl Lines {
                     errors.push(options, message);
                 }
                 let prefix = literals(&pattern, &path, errors);
-                if let Some(table) = table {
+                if let Some(table) = table.ty() {
                     let is_of_itself = check_not_itself(&table, item, errors);
                     self.nested.push(Nested {
                         attrs,
@@ -285,11 +287,35 @@ fn state_that_can_be(state: Type, errors: &Errors) -> Type {
         Type::ImplTrait(_) | Type::Infer(_) | Type::Never(_) => {
             "a state has one type, by its name\nhelp: write `state: App;`".to_owned()
         }
+        _ if borrows(state.to_token_stream()) => {
+            "a state borrows from nothing\nhelp: name no lifetime but `'static`".to_owned()
+        }
         _ => return state,
     };
     let error = syn::Error::new_spanned(state, message);
     errors.push_syn(error.clone());
     unread(&error)
+}
+
+/// Whether a type names a lifetime that ends. One that it declares itself, as in `for<'a>`, is not
+/// looked at.
+fn borrows(ty: TokenStream) -> bool {
+    let mut tokens = ty.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match token {
+            TokenTree::Ident(name) if name == "for" => return false,
+            TokenTree::Group(group) => borrows(group.stream()),
+            TokenTree::Punct(sign) if sign.as_char() == '\'' => {
+                let name = tokens.peek().map(ToString::to_string);
+                name.is_some_and(|name| name != "static")
+            }
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 /// A type with an error in it that was reported: nothing is said of its uses.
@@ -373,8 +399,7 @@ impl Names {
 /// The `#[cfg]` attributes, as text.
 fn conditions(attrs: &[Attribute]) -> Vec<String> {
     let cfg = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-    cfg.map(|attr| quote::ToTokens::to_token_stream(attr).to_string())
-        .collect()
+    cfg.map(|attr| attr.to_token_stream().to_string()).collect()
 }
 
 /// Two routes under different conditions are taken for alternatives: whether both can hold

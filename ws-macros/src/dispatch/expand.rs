@@ -1,19 +1,23 @@
 //! A checked table, written. Nothing here can fail.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Path, Visibility};
 
 mod constants;
 mod kinds;
+mod names;
 mod nested;
 mod options;
 
 use self::kinds::Kinds;
+use self::names::{blamed, entry_name, marker, markers};
+pub use self::names::{core, library};
 use self::nested::nested;
 use self::options::options;
+use super::ast::TableItem;
 use super::check::{Nested, Route, Table};
 use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
@@ -26,18 +30,10 @@ use super::warn::Warning;
 /// an item may and two tables never meet.
 pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
-    let core = core(table);
+    let (library, core) = (library(table), core());
     let types = ParamTypes::of(&table.routes);
-    let kinds = Kinds::of(&table.routes);
-    let routes = table.routes.iter().map(|route| (&route.attrs, &route.name));
-    let nests = table
-        .nested
-        .iter()
-        .map(|nested| (&nested.attrs, &nested.name));
-    let markers = routes.chain(nests).map(|(attrs, name)| {
-        let cfg = attributes(attrs, &["cfg"]);
-        quote_spanned!(name.span()=> #(#cfg)* pub(super) enum #name {})
-    });
+    let kinds = Kinds::of(table);
+    let markers = markers(table);
     let nested = nested(table, &core);
     let warnings = table.warnings.iter().map(Warning::expand);
     let params: TokenStream = table
@@ -52,33 +48,37 @@ pub fn table(table: &Table) -> TokenStream {
         }
     });
     let routes = table.routes.iter().enumerate();
-    let routes =
-        routes.map(|(number, route)| self::route(route, number, &kinds.marker(number), &core));
+    let routes = routes.map(|(number, route)| {
+        let marker = marker(&table.item, &route.name);
+        self::route(route, number, &kinds.marker(number), &marker, &core)
+    });
     let kinds = kinds.expand(table.state.as_ref(), &types, &core);
     let constants = types.constants(&core);
     let matcher = matcher(table, &types, &core);
     let functions = functions(table, &types, &core);
     let constants_of_options = constants::constants(table, &core);
-    let state = table.state.as_ref().map(|state| {
-        let check = quote_spanned!(state.span()=> #core::route::is_state::<#state>);
-        quote!(const _: () = #check();)
-    });
+    let state = table
+        .state
+        .as_ref()
+        .map(|state| quote!(const _: () = #core::route::is_state::<#state>();));
     quote! {
         #item
         #[allow(
             clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction,
             dead_code, missing_debug_implementations, non_camel_case_types,
-            non_local_definitions, non_upper_case_globals, private_bounds, private_interfaces,
-            single_use_lifetimes, unreachable_code, unreachable_pub, unused_qualifications,
+            non_local_definitions, non_snake_case, non_upper_case_globals, private_bounds,
+            private_interfaces, single_use_lifetimes, unreachable_code, unreachable_pub,
+            unused_imports, unused_qualifications,
         )]
         const _: () = {
+            #library
             #import
-            mod __routes { #(#markers)* }
+            #functions
+            #markers
             #constants
             #kinds
             #(#routes)*
             #matcher
-            #functions
             #nested
             #params
             #constants_of_options
@@ -92,16 +92,8 @@ pub fn table(table: &Table) -> TokenStream {
 fn item(table: &Table) -> TokenStream {
     let item = &table.item;
     let (attrs, vis, keyword, name) = (&item.attrs, &item.vis, &item.keyword, &item.name);
-    quote_spanned!(name.span()=> #(#attrs)* #[allow(dead_code)] #vis #keyword #name;)
-}
-
-/// The module of the library that has what expansions name.
-pub fn core(table: &Table) -> TokenStream {
-    let default = || quote!(::ws_server::__macro);
-    table
-        .library
-        .as_ref()
-        .map_or_else(default, |library| quote!(#library::__macro))
+    let end = quote_spanned!(name.span()=> ;);
+    quote!(#(#attrs)* #[allow(dead_code)] #vis #keyword #name #end)
 }
 
 /// Those attributes of a line that have one of these names.
@@ -114,11 +106,15 @@ pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribu
 pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// What the marker of a route knows, and the entry of the table.
-fn route(route: &Route, number: usize, kind: &TokenStream, core: &TokenStream) -> TokenStream {
-    let name = &route.name;
-    let marker = quote!(__routes::#name);
-    let spec = spec(route, &marker, core);
-    let entry = entry(route, number, kind, &marker, core);
+fn route(
+    route: &Route,
+    number: usize,
+    kind: &TokenStream,
+    marker: &TokenStream,
+    core: &TokenStream,
+) -> TokenStream {
+    let spec = spec(route, marker, core);
+    let entry = entry(route, number, kind, marker, core);
     quote!(#spec #entry)
 }
 
@@ -137,7 +133,7 @@ fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream 
     });
     quote! {
         #(#cfg)*
-        impl #core::route::Marker for #marker {
+        impl #core::route::RouteData for #marker {
             const SPEC: &'static #core::route::RouteSpec = &#core::route::RouteSpec {
                 name: #name,
                 pattern: #path,
@@ -161,28 +157,32 @@ fn entry(
     let attrs = attributes(&route.attrs, &LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
     let new = if route.options.attaches_page() {
-        quote_spanned!(handler.span()=> #core::route::Entry::attached::<#handler, #kind, #marker>)
+        quote!(attached)
     } else {
-        quote_spanned!(handler.span()=> #core::route::Entry::new::<#handler, #kind, #marker>)
+        quote!(new)
     };
-    let start = route.options.start().map(|path| start(path, kind, core));
+    let decides = route.options.start();
+    let start = decides.map(|(path, sign)| start(path, sign, kind, core));
     let protocols = route.options.choices.get("protocols").map(|protocols| {
         let written = protocols.written.as_ref();
         let place = written.map_or_else(|| route.path.span(), Spanned::span);
         let cfg = attributes(&route.attrs, &["cfg"]);
+        let panic = quote! {
+            ::core::panic!(
+                "`PageStream` speaks a subprotocol of its own\nhelp: remove `protocols`"
+            )
+        };
+        let panic = blamed(panic, place, place);
         // Its handler alone knows that it speaks to pages.
-        quote_spanned! {place=>
+        quote! {
             #(#cfg)*
-            const _: () = if #entry.speaks_page_protocol() {
-                ::core::panic!(
-                    "`PageStream` speaks a subprotocol of its own\nhelp: remove `protocols`"
-                )
-            };
+            const _: () = if #entry.speaks_page_protocol() { #panic };
         }
     });
     quote! {
         #(#attrs)*
-        const #entry: #core::route::Entry = #new(#number)#start;
+        const #entry: #core::route::Entry =
+            #core::route::Entry::#new::<#handler, #kind, #marker>(#number)#start;
         #protocols
     }
 }
@@ -195,11 +195,11 @@ fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<
         return None;
     }
     let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
-    let are_read = Ident::new("are_read", route.path.span());
+    let unread = Ident::new("UNREAD_PARAMETERS", route.path.span());
     let entry = entry_name(route);
     let missing = fault(&quote!(#entry.missing_field()), route.path.span());
     let warning = (!table.has_mistakes)
-        .then(|| quote!(let _ = <#core::extract::ParamsOf<#handler>>::#are_read;));
+        .then(|| quote!(let () = <#core::extract::RouteOf<#handler>>::#unread;));
     Some(quote! {
         #(#attrs)*
         const _: () = {
@@ -211,28 +211,17 @@ fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<
 
 /// An error of the compiler at this place, where a constant says that something is wrong.
 pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
-    quote_spanned! {place=>
-        if let ::core::option::Option::Some(__fault) = &#found {
-            ::core::panic!("{}", __fault.as_str())
-        }
-    }
+    let panic = blamed(quote!(::core::panic!("{}", __fault.as_str())), place, place);
+    quote!(if let ::core::option::Option::Some(__fault) = &#found { #panic })
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
-fn start(path: &Path, kind: &TokenStream, core: &TokenStream) -> TokenStream {
-    let decide = quote_spanned!(path.span()=> #core::route::decide::<#kind, _, _>);
-    quote! {
-        .start({
-            fn __start(__handshake: &#core::extract::Handshake) -> #core::route::Decision {
-                #decide(#path, __handshake)
-            }
-            __start
-        })
-    }
-}
-
-fn entry_name(route: &Route) -> Ident {
-    format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
+fn start(path: &Path, sign: Span, kind: &TokenStream, core: &TokenStream) -> TokenStream {
+    // Of mixed site, so that it is no name of the user's.
+    let handshake = Ident::new("handshake", Span::mixed_site());
+    let decide = quote!(#core::route::decide::<#kind, _, _>);
+    let decide = blamed(decide, path.span(), sign);
+    quote!(.start(|#handshake| #decide(#path, #handshake)))
 }
 
 fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
@@ -256,7 +245,8 @@ fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenSt
 
 /// `table()` and a function for the URL of each line.
 fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
-    let (item, vis) = (&table.item.name, &table.item.vis);
+    let (item, vis) = (&table.item, &table.item.vis);
+    let name = &item.name;
     let state = state_type(table, core);
     let entries = table.routes.iter().map(|route| {
         let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
@@ -264,19 +254,19 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
     });
     let nests = table.nested.iter().map(|nested| {
         let cfg = attributes(&nested.attrs, &LINTS);
-        let name = &nested.name;
-        quote!(#(#cfg)* let __table = __table.mount::<__routes::#name>();)
+        let marker = marker(item, &nested.name);
+        quote!(#(#cfg)* let __table = __table.mount::<#marker>();)
     });
     let urls = table
         .routes
         .iter()
-        .map(|route| url(route, vis, types, core));
+        .map(|route| url(route, item, types, core));
     let nested_urls = table
         .nested
         .iter()
         .map(|nested| nested_url(nested, vis, core));
     quote! {
-        impl #item {
+        impl #name {
             /// The routing table, for a server or another table.
             #vis fn table() -> #core::route::Table<#state> {
                 const __ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
@@ -311,8 +301,9 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
 }
 
 /// `fn room(id: u64) -> RouteUrl`
-fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
-    let name = &route.name;
+fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
+    let (name, vis) = (&route.name, &item.vis);
+    let marker = marker(item, name);
     let attrs = url_attributes(&route.attrs, &url_summary(&route.path.value()));
     let arguments = route.pattern.params();
     let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
@@ -328,7 +319,7 @@ fn url(route: &Route, vis: &Visibility, types: &ParamTypes<'_>, core: &TokenStre
     quote! {
         #attrs
         #vis fn #name(#(#arguments),*) -> #core::route::RouteUrl {
-            #core::route::RouteUrl::of::<__routes::#name>(&[#(#values),*])
+            #core::route::RouteUrl::of::<#marker>(&[#(#values),*])
         }
     }
 }
@@ -353,8 +344,8 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
     let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
         #attrs
-        #vis fn #name(__url: #core::route::RouteUrl) -> #core::route::RouteUrl {
-            __url.below(&[#(#prefix),*])
+        #vis fn #name(url: #core::route::RouteUrl) -> #core::route::RouteUrl {
+            url.below(&[#(#prefix),*])
         }
     }
 }

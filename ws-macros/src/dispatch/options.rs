@@ -7,8 +7,9 @@ mod rules;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
 pub use self::constant::Constant;
@@ -117,6 +118,8 @@ pub struct Choice {
     pub meaning: Meaning,
     /// The value as written, to point at; `None` where `defaults` says it.
     pub written: Option<TokenStream>,
+    /// The place of the `:` before the value, also in `defaults`.
+    pub sign: Option<Span>,
 }
 
 /// The options of a route, or those of `defaults`.
@@ -155,8 +158,12 @@ impl Options {
             }
             match kind.read(known, &setting.value, errors) {
                 Ok(meaning) => {
-                    let written = Some(setting.value.tokens.clone());
-                    options.choices.insert(known, Choice { meaning, written });
+                    let choice = Choice {
+                        meaning,
+                        written: Some(setting.value.tokens.clone()),
+                        sign: Some(setting.sign),
+                    };
+                    options.choices.insert(known, choice);
                 }
                 Err(message) => {
                     options.flawed.push(known);
@@ -173,6 +180,7 @@ impl Options {
             let inherited = || Choice {
                 meaning: choice.meaning.clone(),
                 written: None,
+                sign: choice.sign,
             };
             self.choices.entry(name).or_insert_with(inherited);
         }
@@ -196,10 +204,11 @@ impl Options {
         self.choices.contains_key(name) || self.flawed.contains(&name)
     }
 
-    /// The function that `start` names, if it is there.
-    pub fn start(&self) -> Option<&Path> {
-        match &self.choices.get("start")?.meaning {
-            Meaning::Start(path) => Some(path),
+    /// The function that `start` names, if it is there, and the place of the `:` before it.
+    pub fn start(&self) -> Option<(&Path, Span)> {
+        let choice = self.choices.get("start")?;
+        match &choice.meaning {
+            Meaning::Start(path) => Some((path, choice.sign.unwrap_or_else(|| path.span()))),
             _ => None,
         }
     }
@@ -244,7 +253,7 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
 }
 
 /// The names of all options.
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     OPTIONS.iter().map(|(known, _)| *known)
 }
 
@@ -254,6 +263,16 @@ fn unknown_option(name: &str) -> String {
     }
     let list = names().collect::<Vec<_>>().join("`, `");
     format!("unknown option `{name}`\nhelp: the options are `{list}`")
+}
+
+/// The function or the constant that is the value of an option, if the option may have one.
+pub fn item_of(option: &Ident, value: &ValueKind) -> Option<Path> {
+    let (_, kind) = OPTIONS.iter().find(|(known, _)| option == known)?;
+    match (kind, value) {
+        (Kind::Start, ValueKind::Path(path)) => Some(path.clone()),
+        (Kind::Start, ValueKind::Word(word)) => name_of_item(word),
+        _ => Constant::named_by(value).filter(|_| kind.may_be_constant()),
+    }
 }
 
 /// A word that can name a function or a constant: a keyword cannot.

@@ -7,6 +7,7 @@ use syn::{Attribute, Meta, Type};
 
 use super::check::Route;
 use super::pattern::Segment;
+use crate::source::placed;
 
 /// The conditions under which something is there: the `#[cfg]` predicates of each route
 /// that leads there, all of which must hold for that route.
@@ -66,22 +67,13 @@ impl<'t> ParamTypes<'t> {
                  conditions,
              }| {
                 let (name, condition) = (self.name(written), condition(conditions));
-                let core_here = located(core, ty.span());
+                let core_here = placed(core.clone(), ty.span());
                 let new = quote_spanned!(ty.span()=> #core_here::route::ParamType::<#ty>::new());
                 quote!(#condition const #name: #core::route::ParamType<#ty> = #new;)
             },
         );
         constants.collect()
     }
-}
-
-/// The same path at another place: a message about a call points at all of its tokens.
-fn located(path: &TokenStream, span: Span) -> TokenStream {
-    let tokens = path.clone().into_iter().map(|mut token| {
-        token.set_span(span);
-        token
-    });
-    tokens.collect()
 }
 
 /// What stands in the `#[cfg]` attributes of a line.

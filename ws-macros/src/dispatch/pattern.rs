@@ -5,6 +5,7 @@
 //! table's stubs offer then have the right arguments.
 
 mod foreign;
+mod types;
 
 use std::cell::Cell;
 
@@ -305,7 +306,17 @@ fn typed(
     span: Span,
     report: &impl Fn(String),
 ) -> Option<Segment> {
-    if let Ok(ty @ Type::Path(_)) = LitStr::new(written, span).parse::<Type>() {
+    // Located at the path, and yet an expansion's: the compiler suggests no edits there.
+    let place = Span::call_site().located_at(span);
+    if let Ok(ty @ Type::Path(_)) = LitStr::new(written, place).parse::<Type>() {
+        if let Some(meant) = types::meant(&ty) {
+            report(format!(
+                "`{written}` in `{part}` is no type of the language\n\
+                 help: did you mean `{meant}`? a type of your own with this name needs a path, as in \
+                 `self::{written}`"
+            ));
+            return None;
+        }
         let written = written.split_whitespace().collect();
         return Some(Segment::Typed {
             name,

@@ -9,13 +9,13 @@ use syn::{Attribute, Ident, LitStr, Visibility};
 
 use super::check::{LeadsTo, Nested, Route, Table, Unread};
 use super::expand::{
-    self, argument, attributes, core, nested_summary, url_attributes, url_summary,
+    self, argument, attributes, core, library, nested_summary, url_attributes, url_summary,
 };
 use super::pattern::{Pattern, params_meant};
 
 /// The table of the sound lines, and the functions of all others that could be read.
 pub fn table(mut table: Table) -> TokenStream {
-    let core = core(&table);
+    let (library, core) = (library(&table), core());
     let rest = Rest::taken_from(&mut table);
     table.warnings.clear();
     table.has_mistakes = true;
@@ -27,13 +27,18 @@ pub fn table(mut table: Table) -> TokenStream {
     let unclear = rest.unclear(vis);
     quote! {
         #sound
-        #[allow(dead_code, private_bounds, private_interfaces, unused_qualifications)]
-        const _: () = { #(#handlers)* };
-        #[allow(dead_code, non_upper_case_globals, private_interfaces, non_local_definitions)]
-        impl #name {
-            #(#functions)*
-            #(#unclear)*
-        }
+        #[allow(
+            dead_code, non_local_definitions, non_upper_case_globals, private_bounds,
+            private_interfaces, unused_imports, unused_qualifications, unused_variables,
+        )]
+        const _: () = {
+            #library
+            #(#handlers)*
+            impl #name {
+                #(#functions)*
+                #(#unclear)*
+            }
+        };
     }
 }
 
@@ -148,7 +153,7 @@ impl Function<'_> {
             LeadsTo::Handler => (url_summary(&path), self.arguments()),
             LeadsTo::Table => (
                 nested_summary(&path),
-                vec![quote!(_: #core::route::RouteUrl)],
+                vec![quote!(url: #core::route::RouteUrl)],
             ),
         };
         let attrs = url_attributes(self.attrs, &summary);
@@ -161,17 +166,16 @@ impl Function<'_> {
     /// The arguments of a route's function. Of a flawed path not all parameters were understood:
     /// where one seems to be meant, anything is taken.
     fn arguments(&self) -> Vec<TokenStream> {
-        let name = |place: usize| format_ident!("_value{place}");
         if !self.pattern.is_flawed {
-            let params = self.pattern.params().enumerate();
+            let params = self.pattern.params();
             return params
-                .map(|(place, segment)| argument(&name(place), segment))
+                .filter_map(|segment| Some(argument(segment.param()?, segment)))
                 .collect();
         }
         let count = params_meant(&self.path.value());
         (0..count)
             .map(|place| {
-                let name = name(place);
+                let name = format_ident!("value{place}");
                 quote!(#name: impl ::core::marker::Sized)
             })
             .collect()

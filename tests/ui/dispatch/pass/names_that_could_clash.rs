@@ -46,7 +46,56 @@ dispatch! {
     room: "/more" => room::Room;
 }
 
+/// The parameters that the expansion adds to implementations.
+mod parameters {
+    use ws_server::prelude::*;
+
+    #[derive(Clone)]
+    pub struct PartOfState;
+    pub struct Seat;
+
+    #[derive(PathParams)]
+    pub struct Place<SomeRoute> {
+        pub id: SomeRoute,
+    }
+
+    #[ws_handler]
+    impl Seat {
+        fn init(State(_): State<PartOfState>, Path(_): Path<Place<u8>>) -> Self {
+            Seat
+        }
+    }
+
+    dispatch! {
+        pub struct SomeRoute;
+        state: PartOfState;
+
+        seat: "/seats/{id: u8}" => Seat { start: handshake };
+        bench: "/benches/{id: u8}" => Seat { start: start };
+    }
+
+    fn handshake(_: &Handshake) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn start(_: &Handshake) -> Result<(), Refusal> {
+        Err(Refusal::FORBIDDEN)
+    }
+}
+
+dispatch! {
+    struct StateOfOuterTable;
+    state: parameters::PartOfState;
+
+    url: "/below" => use parameters::SomeRoute;
+}
+
 fn main() {
+    let _ = StateOfOuterTable::table();
+    assert_eq!(
+        StateOfOuterTable::url(parameters::SomeRoute::seat(1)).to_string(),
+        "/below/seats/1"
+    );
     let _ = (Routes::table(), More::table());
     assert_eq!(Routes::room("a", 1, "b").to_string(), "/room/a/1/b");
     assert_eq!(Routes::r#type("a", 1, "b").to_string(), "/type/a/1/b");

@@ -4,9 +4,11 @@ use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{LitStr, Token};
 
-use super::{Setting, sign};
+use super::{NAME_IS_MISSING, Setting, sign};
+use crate::dispatch::editor::completed;
 use crate::dispatch::value::Value;
 use crate::errors::Errors;
 
@@ -66,12 +68,14 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         return None;
     };
     let sign = sign(input);
+    let sign_span = sign.span();
     let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
     if ends {
         let message = format!("an option needs a value\nhelp: write `{name}: …`");
         errors.push(&name, message);
         let value = Value::unread(name.to_token_stream());
-        return Some(Setting { name, value });
+        let sign = name.span();
+        return Some(Setting { name, sign, value });
     }
     if sign.to_string() != ":" {
         let place = if sign.is_empty() {
@@ -82,11 +86,25 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         let message = format!("the value of an option follows a `:`\nhelp: write `{name}: …`");
         errors.push(place, message);
     }
+    let (sign, written) = (sign_span, value_ahead(input));
     let value = Value::parse(input).unwrap_or_else(|error| {
-        errors.push_syn(error);
-        Value::unread(name.to_token_stream())
+        match completed(&written) {
+            Some(_) => errors.push(&written, NAME_IS_MISSING),
+            None => errors.push_syn(error),
+        }
+        Value::unread(written)
     });
-    Some(Setting { name, value })
+    Some(Setting { name, sign, value })
+}
+
+/// What is written up to the next separator. Nothing is read.
+fn value_ahead(input: ParseStream<'_>) -> TokenStream {
+    let ahead = input.fork();
+    let mut tokens = TokenStream::new();
+    while !ahead.is_empty() && !ahead.peek(Token![,]) && !ahead.peek(Token![;]) {
+        tokens.extend(ahead.parse::<TokenTree>());
+    }
+    tokens
 }
 
 /// `!name`, which is meant as `name: false`.
@@ -102,7 +120,11 @@ fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     let message = format!("an option needs a value\nhelp: write `{name}: false`");
     errors.push(&tokens, message);
     let value = Value::unread(tokens);
-    Some(Setting { name, value })
+    Some(Setting {
+        sign: name.span(),
+        name,
+        value,
+    })
 }
 
 /// The name of an option; quotes and hyphens are reported.

@@ -6,7 +6,11 @@ use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
 use syn::{LitStr, PathArguments, Token, Type, token};
 
-use super::{LinePath, Setting, Target, closing, end_of_item, rest, settings, sign, without_end};
+use super::{
+    LinePath, NAME_IS_MISSING, Named, Setting, Target, closing, end_of_item, rest, settings, sign,
+    without_end,
+};
+use crate::dispatch::editor::completed;
 use crate::errors::Errors;
 use crate::source::written;
 
@@ -14,7 +18,7 @@ use crate::source::written;
 pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Errors) -> Target {
     let Some(arrow) = arrow(name, path, input, errors) else {
         return Target::Handler {
-            handler: None,
+            handler: Named::Unread(None),
             options: Vec::new(),
         };
     };
@@ -29,7 +33,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
         errors.push(arrow, message);
         let (options, _) = options(input, errors);
         return Target::Handler {
-            handler: None,
+            handler: Named::Unread(None),
             options,
         };
     }
@@ -83,9 +87,9 @@ fn arrow(
 
 /// `use crate::admin::Routes`, what follows the keyword.
 fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Target {
-    let unread = |options| Target::Table {
-        table: None,
-        options,
+    let unread = |half| Target::Table {
+        table: Named::Unread(half),
+        options: None,
     };
     if ends(input) {
         let message = "a table is missing behind `use`\nhelp: write `use crate::admin::Routes;`";
@@ -97,9 +101,14 @@ fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Targ
         None => named_type(input),
     };
     let Some(table) = table else {
-        let message = "expected the type of one table, such as `crate::admin::Routes`";
-        errors.push(written_until_braces(input), message);
-        return unread(None);
+        let tokens = written_until_braces(input);
+        let half = completed(&tokens);
+        let message = match &half {
+            Some(_) => NAME_IS_MISSING,
+            None => "expected the type of one table, such as `crate::admin::Routes`",
+        };
+        errors.push(&tokens, message);
+        return unread(half);
     };
     let options: Option<Group> = input
         .peek(token::Brace)
@@ -110,7 +119,7 @@ fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Targ
         None => end_of_item(&table, input, errors),
     }
     Target::Table {
-        table: Some(table),
+        table: Named::Type(table),
         options,
     }
 }
@@ -126,7 +135,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
         errors.push(written_until_braces(input), message);
         let (options, _) = options(input, errors);
         return Target::Handler {
-            handler: Some(handler),
+            handler: Named::Type(handler),
             options,
         };
     }
@@ -137,7 +146,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     let last = last.unwrap_or_else(|| handler.to_token_stream());
     end_of_item(&last, input, errors);
     Target::Handler {
-        handler: Some(handler),
+        handler: Named::Type(handler),
         options,
     }
 }
@@ -152,7 +161,9 @@ fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
     } else {
         written_until_braces(input)
     };
+    let half = completed(&tokens);
     let message = match (&handler, text) {
+        _ if half.is_some() => NAME_IS_MISSING.to_owned(),
         (Some(handler), Ok(_)) => format!(
             "a handler is a type, not a string\nhelp: write `{}`",
             written(handler)
@@ -165,8 +176,9 @@ fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
             .to_owned(),
         _ => "expected the type of a handler, such as `chat::Room`".to_owned(),
     };
-    errors.push(tokens, message);
+    errors.push(&tokens, message);
     let (options, _) = options(input, errors);
+    let handler = handler.map_or(Named::Unread(half), Named::Type);
     Target::Handler { handler, options }
 }
 

@@ -30,7 +30,7 @@ pub fn check(routes: &[Route], errors: &Errors) {
             "`{}` and `{}`{} overlap",
             later.name,
             earlier.name,
-            line_of(&earlier.path)
+            line_of(&earlier.path, &later.path)
         );
         let message = match overlap {
             Overlap::Path(path) => format!(
@@ -47,10 +47,12 @@ pub fn check(routes: &[Route], errors: &Errors) {
     }
 }
 
-/// ` (line 7)`, where that is known.
-fn line_of(path: &LitStr) -> String {
-    match path.span().start().line {
-        0 => String::new(),
-        line => format!(" (line {line})"),
+/// ` (line 7)`, unless both are in one line: so are all tokens if the lines are unknown, as in
+/// editors.
+fn line_of(earlier: &LitStr, later: &LitStr) -> String {
+    let line = |path: &LitStr| path.span().start().line;
+    if line(earlier) == line(later) {
+        return String::new();
     }
+    format!(" (line {})", line(earlier))
 }

@@ -3,11 +3,12 @@
 //! on the option.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Path};
 
 use super::attributes;
+use super::names::blamed;
 use crate::dispatch::check::Table;
 use crate::dispatch::options::{Choice, Meaning, Options};
 
@@ -50,9 +51,11 @@ fn of_options(
             &constant.path,
         );
         let place = last_name(path);
+        let names = choice.sign.unwrap_or(place);
         let faults = constant.kind.faults(option, &name);
         let checks = faults.iter().map(|(condition, message)| {
-            quote_spanned!(place=> if #condition { ::core::panic!(#message) })
+            let panic = blamed(quote!(::core::panic!(#message)), place, names);
+            quote!(if #condition { #panic })
         });
         Some(quote! {
             #cfg
@@ -72,22 +75,23 @@ fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStre
     if !is_constant(ping) && !is_constant(idle) {
         return None;
     }
-    let written = [ping, idle]
+    let blames = [ping, idle]
         .into_iter()
-        .find_map(|choice| choice.written.clone())?;
+        .find(|choice| choice.written.is_some())?;
+    let written = blames.written.clone().into_iter().flatten();
     let place = written
-        .into_iter()
         .last()
         .map_or_else(Span::call_site, |token| token.span());
+    let names = blames.sign.unwrap_or(place);
     let ping = nanos("ping", ping, route)?;
     let idle = nanos("idle", idle, route)?;
-    Some(quote_spanned! {place=>
-        if #ping >= #idle {
-            ::core::panic!(
-                "`ping` must be below `idle`, or the connection is closed before its first ping"
-            )
-        }
-    })
+    let panic = quote! {
+        ::core::panic!(
+            "`ping` must be below `idle`, or the connection is closed before its first ping"
+        )
+    };
+    let panic = blamed(panic, place, names);
+    Some(quote!(if #ping >= #idle { #panic }))
 }
 
 /// The nanoseconds of a time that is not `off`.

@@ -7,13 +7,17 @@ use syn::Type;
 use syn::ext::IdentExt;
 
 use super::attributes;
-use crate::dispatch::check::Route;
+use super::names::{marker, marker_type, module};
+use crate::dispatch::ast::TableItem;
+use crate::dispatch::check::{Route, Table};
 use crate::dispatch::param_types::{ParamTypes, predicates};
 use crate::dispatch::pattern::Segment;
 use crate::path_params::name_type;
+use crate::source::unused_name;
 
 /// The kinds of the routes of a table.
 pub struct Kinds<'t> {
+    item: &'t TableItem,
     kinds: Vec<Kind<'t>>,
     /// The kind of each route.
     of_routes: Vec<usize>,
@@ -63,10 +67,10 @@ impl Gives {
 }
 
 impl<'t> Kinds<'t> {
-    /// The kinds of these routes.
-    pub fn of(routes: &'t [Route]) -> Self {
+    /// The kinds of the routes of a table.
+    pub fn of(table: &'t Table) -> Self {
         let mut kinds: Vec<Kind<'t>> = Vec::new();
-        let of_routes = routes.iter().map(|route| {
+        let of_routes = table.routes.iter().map(|route| {
             let gives = Gives::of(route);
             let known = kinds.iter().position(|kind| kind.gives == gives);
             if let Some(at) = known {
@@ -81,12 +85,16 @@ impl<'t> Kinds<'t> {
             kinds.len() - 1
         });
         let of_routes = of_routes.collect();
-        Self { kinds, of_routes }
+        Self {
+            item: &table.item,
+            kinds,
+            of_routes,
+        }
     }
 
     /// The marker of the route of this number.
     pub fn marker(&self, number: usize) -> TokenStream {
-        self.kinds[self.of_routes[number]].marker()
+        self.kinds[self.of_routes[number]].marker(self.item)
     }
 
     /// The markers, and what is known of them.
@@ -100,9 +108,10 @@ impl<'t> Kinds<'t> {
         let known = self
             .kinds
             .iter()
-            .map(|kind| kind.expand(state, types, core));
+            .map(|kind| kind.expand(self.item, state, types, core));
+        let module = module("routes_of", self.item);
         quote! {
-            mod __kinds { #(#markers)* }
+            mod #module { #(#markers)* }
             #(#known)*
         }
     }
@@ -111,59 +120,66 @@ impl<'t> Kinds<'t> {
 impl Kind<'_> {
     /// The marker of its only route. Routes that share a kind have another one, which says what
     /// they are like: messages of the compiler name it.
-    fn marker(&self) -> TokenStream {
-        let name = &self.first.name;
+    fn marker(&self, item: &TableItem) -> TokenStream {
         if self.is_shared {
-            let name = self.shared_name();
-            quote!(__kinds::#name)
+            let (module, name) = (
+                module("routes_of", item),
+                self.shared_name(Span::call_site()),
+            );
+            quote!(#module::#name)
         } else {
-            quote!(__routes::#name)
+            marker(item, &self.first.name)
         }
     }
 
-    fn shared_name(&self) -> Ident {
-        let place = Span::call_site().located_at(self.first.name.span());
-        format_ident!("like_{}", self.first.name.unraw(), span = place)
+    fn shared_name(&self, span: Span) -> Ident {
+        format_ident!("routes_like_{}", self.first.name.unraw(), span = span)
     }
 
     fn declare(&self) -> Option<TokenStream> {
-        let (cfg, name) = (attributes(&self.first.attrs, &["cfg"]), self.shared_name());
-        let place = name.span();
-        let marker = quote_spanned!(place=> #(#cfg)* pub(super) enum #name {});
-        self.is_shared.then_some(marker)
+        let cfg = attributes(&self.first.attrs, &["cfg"]);
+        let name = self.shared_name(Span::call_site().located_at(self.first.name.span()));
+        self.is_shared.then(|| marker_type(&cfg, name))
     }
 
     fn expand(
         &self,
+        item: &TableItem,
         state: Option<&Type>,
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
         let cfg = attributes(&self.first.attrs, &["cfg"]);
         let cfg = quote!(#(#cfg)*);
-        let marker = self.marker();
+        let marker = self.marker(item);
         let Gives { session, page, .. } = self.gives;
         let session = session.then(|| quote!(#cfg impl #core::extract::HasSession for #marker {}));
         let page = page.then(|| quote!(#cfg impl #core::extract::HasPage for #marker {}));
         let state = state.map(|state| {
+            let part = unused_name("PartOfState", state);
             quote! {
                 #cfg
-                impl<__T: #core::extract::FromRef<#state>> #core::extract::Provides<__T> for #marker {
-                    fn provide(__state: &#core::extract::AnyState) -> __T {
-                        <__T as #core::extract::FromRef<#state>>::from_ref(__state.get::<#state>())
+                impl<#part: #core::extract::FromRef<#state>> #core::extract::Provides<#part> for #marker {
+                    fn provide(__state: &#core::extract::AnyState) -> #part {
+                        <#part as #core::extract::FromRef<#state>>::from_ref(__state.get::<#state>())
                     }
                 }
             }
         });
-        let params = self.params(types, core);
+        let params = self.params(&marker, types, core);
         quote!(#session #page #state #params)
     }
 
     /// The parameters by place, `Path<u64>` and `Path<(u64, String)>`, and by name.
-    fn params(&self, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
+    fn params(
+        &self,
+        marker: &TokenStream,
+        types: &ParamTypes<'_>,
+        core: &TokenStream,
+    ) -> TokenStream {
         let cfg = attributes(&self.first.attrs, &["cfg"]);
         let cfg = quote!(#(#cfg)*);
-        let (marker, pattern) = (self.marker(), &self.first.pattern);
+        let pattern = &self.first.pattern;
         let own_types: Vec<_> = pattern.params().map(param_type).collect();
         let reads = pattern.params().enumerate().map(|(place, segment)| {
             if let Segment::Typed { written, .. } = segment {

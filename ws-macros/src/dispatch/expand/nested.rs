@@ -4,8 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
+use super::names::marker;
 use super::{attributes, fault, state_type};
 use crate::dispatch::check::{Nested, Table};
+use crate::source::unused_name;
 
 /// The markers of the lines with nested tables, the outline of the table, the constant that
 /// compares their routes with the others, and for each such line one that reports what is wrong.
@@ -14,7 +16,7 @@ pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
     let mounts = table
         .nested
         .iter()
-        .map(|nested| mount(nested, &state, core));
+        .map(|nested| mount(nested, table, &state, core));
     let outline = outline(table, &state, core);
     let faults = (!table.nested.is_empty()).then(|| faults(table, core));
     let checks = table.nested.iter().map(check);
@@ -22,13 +24,14 @@ pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
 }
 
 /// What stands behind a line. That it is a table is asked here alone, on its type.
-fn mount(nested: &Nested, state: &TokenStream, core: &TokenStream) -> TokenStream {
+fn mount(nested: &Nested, table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
     let cfg = attributes(&nested.attrs, &["cfg"]);
-    let (name, prefix, inner) = (&nested.name, &nested.prefix, &nested.table);
-    let text = name.unraw().to_string();
+    let (prefix, inner) = (&nested.prefix, &nested.table);
+    let marker = marker(&table.item, &nested.name);
+    let text = nested.name.unraw().to_string();
     quote! {
         #(#cfg)*
-        impl #core::route::conflict::Mounted<#state> for __routes::#name {
+        impl #core::route::conflict::Mounted<#state> for #marker {
             const NAME: &'static ::core::primitive::str = #text;
             const PREFIX: &'static [&'static ::core::primitive::str] = &[#(#prefix),*];
             type Table = #inner;
@@ -39,12 +42,14 @@ fn mount(nested: &Nested, state: &TokenStream, core: &TokenStream) -> TokenStrea
 /// The table, as other tables see it.
 fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
     let routes = table.routes.iter().map(|route| {
-        let (cfg, name) = (attributes(&route.attrs, &["cfg"]), &route.name);
-        quote!(#(#cfg)* #core::route::conflict::Line::of::<__routes::#name>())
+        let cfg = attributes(&route.attrs, &["cfg"]);
+        let marker = marker(&table.item, &route.name);
+        quote!(#(#cfg)* #core::route::conflict::Line::of::<#marker>())
     });
     let nested = table.nested.iter().map(|nested| {
-        let (cfg, name) = (attributes(&nested.attrs, &["cfg"]), &nested.name);
-        quote!(#(#cfg)* #core::route::conflict::Below::of::<#state, __routes::#name>())
+        let cfg = attributes(&nested.attrs, &["cfg"]);
+        let marker = marker(&table.item, &nested.name);
+        quote!(#(#cfg)* #core::route::conflict::Below::of::<#state, #marker>())
     });
     let item = &table.item.name;
     let nests = nests(table, core);
@@ -63,20 +68,22 @@ fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStrea
 /// Where the table may stand: behind `use`, and nowhere as a handler.
 fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let (item, state) = (&table.item.name, state_type(table, core));
+    let route = unused_name("SomeRoute", item);
+    let outer = unused_name("StateOfOuterTable", quote!(#item #state));
     quote! {
-        impl<SomeRoute: #core::route::conflict::TakesTable<#item>> #core::handler::Handler<SomeRoute> for #item {
+        impl<#route: #core::route::conflict::TakesTable<#item>> #core::handler::Handler<#route> for #item {
             async fn init(
                 _: &#core::extract::Opening<Self>,
             ) -> ::core::result::Result<Self, #core::error::Refusal> {
                 ::core::unreachable!()
             }
         }
-        impl<__S: #core::route::GivesState<#state>> #core::route::conflict::Nested<__S> for #item {
+        impl<#outer: #core::route::GivesState<#state>> #core::route::conflict::Nested<#outer> for #item {
             fn nest_in(
-                __outer: #core::route::Table<__S>,
+                __outer: #core::route::Table<#outer>,
                 __prefix: &'static [&'static ::core::primitive::str],
-            ) -> #core::route::Table<__S> {
-                __S::nest(__outer, __prefix, <#item>::table())
+            ) -> #core::route::Table<#outer> {
+                #outer::nest(__outer, __prefix, <#item>::table())
             }
         }
     }

@@ -1,0 +1,95 @@
+//! What the user wrote, once more, for editors alone: an item that no compiler reads.
+//!
+//! An editor that completes a path expands the table twice, as it is and with a word at the cursor,
+//! and wants that word at the same place of both. So this item is the first of every expansion, holds
+//! each line in its order, and holds paths that are half typed. Since it is the first, it is also
+//! what an editor finds first when it goes to a definition.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::Path;
+
+use super::ast::{Block, Named, Setting, Target};
+use super::options::item_of;
+use super::value::ValueKind;
+
+/// The types, functions, constants and names of options in a block.
+pub fn written(block: &Block) -> TokenStream {
+    let library = block
+        .crates
+        .first()
+        .map_or_else(|| quote!(::ws_server), ToTokens::to_token_stream);
+    let core = quote!(#library::__macro);
+    let states = block.states.iter().map(ToTokens::to_token_stream);
+    let unfinished = block.flaws.unfinished_state.iter();
+    let states = states.chain(unfinished.map(ToTokens::to_token_stream));
+    let states = states.map(|state| quote!(let _: #state;));
+    let defaults = block.defaults.iter().flat_map(|defaults| &defaults.options);
+    let defaults = defaults.map(|setting| of_setting(setting, &core));
+    let lines = block.lines.iter().map(|line| {
+        let (named, options) = match &line.target {
+            Target::Handler { handler, options } => (handler, &options[..]),
+            Target::Table { table, .. } => (table, &[][..]),
+        };
+        let named = of_named(named);
+        let options = options.iter().map(|setting| of_setting(setting, &core));
+        quote!(#named #(#options)*)
+    });
+    quote! {
+        #[allow(unexpected_cfgs)]
+        const _: () = {
+            #[cfg(rust_analyzer)]
+            {
+                #(#states)*
+                #(#defaults)*
+                #(#lines)*
+            }
+        };
+    }
+}
+
+/// Nothing that can be read is there as the type that anything has.
+fn of_named(named: &Named) -> TokenStream {
+    match named {
+        Named::Type(ty) => quote!(let _: #ty;),
+        Named::Unread(Some(path)) => quote!(let _: #path;),
+        Named::Unread(None) => quote!(let _: _;),
+    }
+}
+
+/// The name of an option is that of a constant with its documentation.
+fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> TokenStream {
+    let is_name = syn::parse2::<Ident>(name.to_token_stream()).is_ok() && name != "gen";
+    let option = is_name.then(|| quote!(let _ = #core::route::options::#name;));
+    let path = match &value.kind {
+        ValueKind::Unread => completed(&value.tokens),
+        kind => item_of(name, kind),
+    };
+    let path = path.map(|path| {
+        if name == "start" {
+            quote!(#core::route::is_start::<(), _, _>(&#path);)
+        } else {
+            quote!(let _ = #path;)
+        }
+    });
+    quote!(#option #path)
+}
+
+/// A path that ends in `::`, as it is while somebody types it, with a name at its end.
+pub fn completed(tokens: &TokenStream) -> Option<Path> {
+    let mut last = tokens
+        .clone()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev();
+    let mut ends_with_colon = || {
+        let last = last.next();
+        last.is_some_and(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ':'))
+    };
+    if !ends_with_colon() || !ends_with_colon() {
+        return None;
+    }
+    let name = Ident::new("unfinished", Span::mixed_site());
+    syn::parse2(quote!(#tokens #name)).ok()
+}

@@ -1,0 +1,87 @@
+//! The names in the expansion of a table, and the places of its tokens.
+//!
+//! What the user wrote is there with its own place once, in what an editor is to go to. Names that
+//! are made of it have the location of the user's, or none, so that no search for the user's finds
+//! a path of the library. Names that the compiler may show can be read.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Attribute;
+use syn::ext::IdentExt;
+
+use super::attributes;
+use crate::dispatch::ast::TableItem;
+use crate::dispatch::check::{Route, Table};
+
+/// The import of what expansions name, so that a library of another name is one error.
+pub fn library(table: &Table) -> TokenStream {
+    let core = core();
+    let library = table
+        .library
+        .as_ref()
+        .map_or_else(|| quote!(::ws_server), |library| quote!(#library));
+    quote!(use #library::__macro as #core;)
+}
+
+/// The module of the library that has what expansions name, beside [`library`].
+pub fn core() -> TokenStream {
+    quote!(__ws)
+}
+
+/// The markers of all lines, in a module.
+pub fn markers(table: &Table) -> TokenStream {
+    let routes = table.routes.iter().map(|route| (&route.attrs, &route.name));
+    let nests = table
+        .nested
+        .iter()
+        .map(|nested| (&nested.attrs, &nested.name));
+    let markers = routes.chain(nests).map(|(attrs, name)| {
+        let cfg = attributes(attrs, &["cfg"]);
+        marker_type(
+            &cfg,
+            with_span(name, Span::call_site().located_at(name.span())),
+        )
+    });
+    let module = module("route_of", &table.item);
+    quote!(mod #module { #(#markers)* })
+}
+
+/// The type of a marker. All of it has the place of the name, which the compiler shows.
+pub fn marker_type(cfg: &[&Attribute], name: Ident) -> TokenStream {
+    let place = quote!((super));
+    let marker = quote_spanned!(name.span()=> pub #place enum #name {});
+    quote!(#(#cfg)* #marker)
+}
+
+/// The marker of a line: `route_of_Routes::room`.
+pub fn marker(item: &TableItem, name: &Ident) -> TokenStream {
+    let (module, name) = (module("route_of", item), with_span(name, Span::call_site()));
+    quote!(#module::#name)
+}
+
+/// A module of the table. The compiler names it if two tables have routes of one name.
+pub fn module(start: &str, item: &TableItem) -> Ident {
+    format_ident!("{start}_{}", item.name.unraw(), span = Span::call_site())
+}
+
+pub fn entry_name(route: &Route) -> Ident {
+    format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
+}
+
+/// The same name at another place.
+fn with_span(name: &Ident, span: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(span);
+    name
+}
+
+/// An expression that the compiler blames at this place. An editor finds its names at the other
+/// one, before it: there is no name of the user's.
+pub fn blamed(expression: TokenStream, place: Span, names: Span) -> TokenStream {
+    let tokens = expression.into_iter().map(|mut token| {
+        let is_name = matches!(token, TokenTree::Ident(_));
+        token.set_span(if is_name { names } else { place });
+        token
+    });
+    tokens.collect()
+}

@@ -1,0 +1,188 @@
+//! What an editor finds in an expansion: it goes from a token to all tokens of the expansion that
+//! have its place, the first one first, and it completes a word by expanding the table twice, as it
+//! is and with a word at the cursor.
+
+use std::ops::Range;
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use super::{Macro, tokens};
+
+/// A table with every name that a user can write there.
+const TABLE: &str = "pub struct Routes;
+    state: app::App;
+    defaults { ping: INTERVAL }
+    home: \"/\" => Home;
+    room: \"/rooms/{id: u64}\" => chat::Room { max_message: limits::LARGE, start: by_version };
+    desk: \"/desk\" => Desk { attach: page };
+    admin: \"/admin\" => use crate::admin::Table;";
+
+/// All names of a stream with their places, in order.
+fn names(stream: TokenStream, found: &mut Vec<(String, Range<usize>)>) {
+    for token in stream {
+        match token {
+            TokenTree::Ident(name) => found.push((name.to_string(), name.span().byte_range())),
+            TokenTree::Group(group) => names(group.stream(), found),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+/// The names of an expansion that are at the place of this word of the table.
+fn names_at(word: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    names(Macro::Dispatch.expand(tokens(""), tokens(TABLE)), &mut all);
+    let start = TABLE.find(word).expect("a word of the table");
+    let place = start..start + word.len();
+    let at = all.into_iter().filter(|(_, found)| *found == place);
+    at.map(|(name, _)| name).collect()
+}
+
+/// How often each name of the table is in its expansion. One use is for editors, one for the
+/// compiler; a route with parameters also asks whether its handler reads them.
+#[test]
+fn at_the_place_of_a_name_is_nothing_but_this_name() {
+    for (word, uses) in [
+        ("INTERVAL", 2),
+        ("Home", 2),
+        ("chat", 2),
+        ("Room", 2),
+        ("limits", 2),
+        ("LARGE", 2),
+        ("by_version", 2),
+        ("Desk", 2),
+        ("Table", 2),
+        ("max_message", 1),
+        ("ping", 1),
+        ("start", 1),
+        ("attach", 1),
+    ] {
+        let found = names_at(word);
+        assert!(found.iter().all(|name| name == word), "{word}: {found:?}");
+        assert_eq!(found.len(), uses, "{word}");
+    }
+}
+
+/// The names of the table and of its state are in many places.
+#[test]
+fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
+    for word in ["Routes", "app", "App"] {
+        let found = names_at(word);
+        assert!(!found.is_empty(), "{word}");
+        assert!(found.iter().all(|name| name == word), "{word}: {found:?}");
+    }
+}
+
+/// The function for the URL is found first; markers have the place for the compiler's messages.
+#[test]
+fn at_the_name_of_a_route_its_function_is_found_first() {
+    for word in ["room", "desk", "admin"] {
+        assert_eq!(names_at(word), [word, "pub", "enum", word], "{word}");
+    }
+    let shared = [
+        "home",
+        "pub",
+        "enum",
+        "home",
+        "pub",
+        "enum",
+        "routes_like_home",
+    ];
+    assert_eq!(names_at("home"), shared);
+}
+
+/// The expansion as text, with a word at the cursor if there is one.
+fn expansion(table: &str, word: &str) -> String {
+    let block = format!("pub struct Routes; {}", table.replace('|', word));
+    Macro::Dispatch
+        .expand(tokens(""), tokens(&block))
+        .to_string()
+}
+
+#[test]
+fn a_half_typed_path_has_the_place_of_a_whole_one() {
+    const CURSOR: &str = "here_is_the_cursor";
+    for (table, before) in [
+        (r#"a: "/a" => chat::| b: "/b" => Room;"#, "let _ : chat :: "),
+        (
+            r#"a: "/a" => chat::|; b: "/b" => Room;"#,
+            "let _ : chat :: ",
+        ),
+        (r#"a: "/a" => chat::| { ping: 20s };"#, "let _ : chat :: "),
+        (r#"a: "/a" => crate::chat::|"#, "let _ : crate :: chat :: "),
+        (r#"a: "/a" => Ro|; b: "/b" => Room;"#, "let _ : "),
+        (
+            r#"b: "/b" => Room; a: "/a" => |;"#,
+            "let _ : Room ; let _ : ",
+        ),
+        (r#"a: "/a" => use admin::|"#, "let _ : admin :: "),
+        (
+            r#"a: "/a" => use admin::|; b: "/b" => Room;"#,
+            "let _ : admin :: ",
+        ),
+        (r#"a: "/a" => use |;"#, "let _ : "),
+        (r#"state: app::|; a: "/a" => Room;"#, "let _ : app :: "),
+        (r#"state: Ap|; a: "/a" => Room;"#, "let _ : "),
+        (r#"a: "/a" => Room { max_| };"#, ":: route :: options :: "),
+        (
+            r#"a: "/a" => Room { ping: 20s, max_| };"#,
+            ":: route :: options :: ",
+        ),
+        (
+            r#"defaults { pi| } a: "/a" => Room;"#,
+            ":: route :: options :: ",
+        ),
+        (
+            r#"a: "/a" => Room { start: on| };"#,
+            "is_start :: < () , _ , _ > (& ",
+        ),
+        (
+            r#"a: "/a" => Room { start: crate::devices::|, ping: 20s };"#,
+            "is_start :: < () , _ , _ > (& crate :: devices :: ",
+        ),
+        (
+            r#"a: "/a" => Room { mailbox: limits::| };"#,
+            "let _ = limits :: ",
+        ),
+    ] {
+        let (as_is, with_word) = (expansion(table, ""), expansion(table, CURSOR));
+        let at = with_word.find(CURSOR).unwrap_or_else(|| panic!("{table}"));
+        let typed = table.split('|').next().unwrap_or_default();
+        let typed = typed.rsplit([' ', ':']).next().unwrap_or_default();
+        let (start, _) = with_word.split_at(at - typed.len());
+        assert!(start.ends_with(before), "{table}: {start}");
+        assert!(as_is.starts_with(start), "{table}:\n{start}\n{as_is}");
+        assert!(
+            as_is.find("rust_analyzer") < with_word.find("struct"),
+            "{table}"
+        );
+    }
+}
+
+/// Editors take the documentation of an option from the constant of its name.
+#[test]
+fn every_option_has_a_constant_with_its_documentation() {
+    let source = include_str!("../../../ws-core/src/route/options.rs");
+    let constants = source.lines().filter_map(|line| {
+        let (name, _) = line.strip_prefix("pub const ")?.split_once(':')?;
+        Some(name)
+    });
+    let mut constants: Vec<_> = constants.collect();
+    let mut options: Vec<_> = crate::dispatch::names_of_options().collect();
+    constants.sort_unstable();
+    options.sort_unstable();
+    assert_eq!(constants, options);
+}
+
+/// In editors all tokens are in the first line.
+#[test]
+fn an_overlap_names_the_line_only_if_it_is_another_one() {
+    let lines = ["struct Routes;", r#"a: "/{a}" => H;"#, r#"b: "/{b}" => H;"#];
+    for (gap, expected) in [
+        (" ", "`b` and `a` overlap"),
+        ("\n", "`b` and `a` (line 2) overlap"),
+    ] {
+        let found = expansion(lines.join(gap).trim_start_matches("struct Routes;"), "");
+        assert!(found.contains(expected), "{found}");
+    }
+}
