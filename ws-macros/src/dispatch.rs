@@ -33,14 +33,16 @@ pub use options::names as names_of_options;
 /// Expands one block.
 ///
 /// The compiler keeps quiet about unknown names in a module that has an error of a macro. Those of
-/// a table are in a constant, so that unknown types are reported in the same run; without a table
-/// every use of it would be one.
+/// a table are in a constant, so that unknown types are reported in the same run. Without a table
+/// every use of it would be one, and without the library every path of the expansion.
 pub fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
     let mut block = ast::Block::parse(input, &errors);
     if block.crates.is_empty() {
         block.crates.extend(dependency(&block, &errors));
     }
+    let has_library =
+        !block.crates.is_empty() || manifest::library() == manifest::Library::AsItself;
     let for_editors = editor::written(&block);
     let table = check::table(block, &errors);
     let table = match (errors.finish(), table) {
@@ -49,7 +51,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
         (Err(errors), None) => errors,
         (Err(errors), Some(table)) => {
             let stub = stub::table(table);
-            quote!(#stub const _: () = { #errors };)
+            if has_library {
+                quote!(#stub const _: () = { #errors };)
+            } else {
+                quote!(#stub #errors)
+            }
         }
     };
     quote!(#for_editors #table)

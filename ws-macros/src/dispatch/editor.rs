@@ -10,6 +10,7 @@ use quote::{ToTokens, quote};
 use syn::Path;
 
 use super::ast::{Block, Named, Setting, Target};
+use super::expand::attributes;
 use super::options::item_of;
 use super::value::ValueKind;
 
@@ -33,7 +34,12 @@ pub fn written(block: &Block) -> TokenStream {
         };
         let named = of_named(named);
         let options = options.iter().map(|setting| of_setting(setting, &core));
-        quote!(#named #(#options)*)
+        let cfg = attributes(&line.attrs, &["cfg"]);
+        if cfg.is_empty() {
+            quote!(#named #(#options)*)
+        } else {
+            quote!(#(#cfg)* { #named #(#options)* })
+        }
     });
     quote! {
         #[allow(unexpected_cfgs)]

@@ -161,8 +161,7 @@ fn entry(
     } else {
         quote!(new)
     };
-    let decides = route.options.start();
-    let start = decides.map(|(path, sign)| start(path, sign, kind, core));
+    let start = route.options.start().map(|path| start(path, kind, core));
     let protocols = route.options.choices.get("protocols").map(|protocols| {
         let written = protocols.written.as_ref();
         let place = written.map_or_else(|| route.path.span(), Spanned::span);
@@ -216,12 +215,11 @@ pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
-fn start(path: &Path, sign: Span, kind: &TokenStream, core: &TokenStream) -> TokenStream {
+fn start(path: &Path, kind: &TokenStream, core: &TokenStream) -> TokenStream {
     // Of mixed site, so that it is no name of the user's.
     let handshake = Ident::new("handshake", Span::mixed_site());
-    let decide = quote!(#core::route::decide::<#kind, _, _>);
-    let decide = blamed(decide, path.span(), sign);
-    quote!(.start(|#handshake| #decide(#path, #handshake)))
+    let decide = Ident::new("decide", path.span());
+    quote!(.start(|#handshake| #core::route::#decide::<#kind, _, _>(#path, #handshake)))
 }
 
 fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
 pub use self::constant::Constant;
@@ -118,7 +117,7 @@ pub struct Choice {
     pub meaning: Meaning,
     /// The value as written, to point at; `None` where `defaults` says it.
     pub written: Option<TokenStream>,
-    /// The place of the `:` before the value, also in `defaults`.
+    /// The place of the `:` before it.
     pub sign: Option<Span>,
 }
 
@@ -180,7 +179,7 @@ impl Options {
             let inherited = || Choice {
                 meaning: choice.meaning.clone(),
                 written: None,
-                sign: choice.sign,
+                sign: None,
             };
             self.choices.entry(name).or_insert_with(inherited);
         }
@@ -204,11 +203,10 @@ impl Options {
         self.choices.contains_key(name) || self.flawed.contains(&name)
     }
 
-    /// The function that `start` names, if it is there, and the place of the `:` before it.
-    pub fn start(&self) -> Option<(&Path, Span)> {
-        let choice = self.choices.get("start")?;
-        match &choice.meaning {
-            Meaning::Start(path) => Some((path, choice.sign.unwrap_or_else(|| path.span()))),
+    /// The function that `start` names, if it is there.
+    pub fn start(&self) -> Option<&Path> {
+        match &self.choices.get("start")?.meaning {
+            Meaning::Start(path) => Some(path),
             _ => None,
         }
     }

@@ -49,7 +49,6 @@ fn at_the_place_of_a_name_is_nothing_but_this_name() {
         ("Room", 2),
         ("limits", 2),
         ("LARGE", 2),
-        ("by_version", 2),
         ("Desk", 2),
         ("Table", 2),
         ("max_message", 1),
@@ -71,6 +70,15 @@ fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
         assert!(!found.is_empty(), "{word}");
         assert!(found.iter().all(|name| name == word), "{word}: {found:?}");
     }
+}
+
+/// The compiler blames the function that calls it, too.
+#[test]
+fn at_the_name_of_a_start_function_it_is_found_first() {
+    assert_eq!(
+        names_at("by_version"),
+        ["by_version", "decide", "by_version"]
+    );
 }
 
 /// The function for the URL is found first; markers have the place for the compiler's messages.
