@@ -173,7 +173,10 @@ fn no_text_has_a_name_of_the_macros_own() {
     let mut shown = Vec::new();
     for path in cases("stderr").into_iter().chain([book]) {
         let text = fs::read_to_string(&path).unwrap();
-        let own = words(&text).filter(|word| word.starts_with("__") || hidden.contains(*word));
+        // The compiler draws lines of underscores.
+        let is_made_up =
+            |word: &&str| word.starts_with("__") && word.contains(char::is_alphanumeric);
+        let own = words(&text).filter(|word| is_made_up(word) || hidden.contains(*word));
         let own: BTreeSet<_> = own.map(str::to_owned).collect();
         if !own.is_empty() {
             shown.push((path, own));

@@ -130,7 +130,13 @@ impl Block {
     }
 
     fn item(&mut self, input: ParseStream<'_>, errors: &Errors) -> Result<()> {
-        let attrs = input.call(Attribute::parse_outer)?;
+        let first = input.fork().parse::<TokenTree>()?;
+        let attrs = input.call(Attribute::parse_outer).map_err(|error| {
+            if first.to_string() == "#" && error.to_string().starts_with("unexpected end") {
+                return syn::Error::new_spanned(&first, "the brackets of an attribute are missing");
+            }
+            error
+        })?;
         if table_item::is_ahead(input) {
             let item = table_item::parse(attrs, input, errors);
             self.flaws.item |= item.is_none();

@@ -217,9 +217,10 @@ pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
 fn start(path: &Path, kind: &TokenStream, core: &TokenStream) -> TokenStream {
     // Of mixed site, so that it is no name of the user's.
-    let handshake = Ident::new("handshake", Span::mixed_site());
-    let decide = Ident::new("decide", path.span());
-    quote!(.start(|#handshake| #core::route::#decide::<#kind, _, _>(#path, #handshake)))
+    let handshake = Ident::new("the_handshake", Span::mixed_site());
+    // The compiler blames the type that does not fit.
+    let any = quote_spanned!(path.span()=> _);
+    quote!(.start(|#handshake| #core::route::decide::<#kind, #any, #any>(#path, #handshake)))
 }
 
 fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
@@ -342,8 +343,8 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
     let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
         #attrs
-        #vis fn #name(url: #core::route::RouteUrl) -> #core::route::RouteUrl {
-            url.below(&[#(#prefix),*])
+        #vis fn #name(inner_url: #core::route::RouteUrl) -> #core::route::RouteUrl {
+            inner_url.below(&[#(#prefix),*])
         }
     }
 }

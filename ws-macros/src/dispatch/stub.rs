@@ -153,7 +153,7 @@ impl Function<'_> {
             LeadsTo::Handler => (url_summary(&path), self.arguments()),
             LeadsTo::Table => (
                 nested_summary(&path),
-                vec![quote!(url: #core::route::RouteUrl)],
+                vec![quote!(inner_url: #core::route::RouteUrl)],
             ),
         };
         let attrs = url_attributes(self.attrs, &summary);

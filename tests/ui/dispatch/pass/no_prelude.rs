@@ -37,6 +37,7 @@ const params: u8 = 0;
 const state: u8 = 0;
 const table: u8 = 0;
 const url: u8 = 0;
+const handshake: u8 = 0;
 const outer: u8 = 0;
 const prefix: u8 = 0;
 const fault: u8 = 0;
