@@ -6,6 +6,7 @@
 //! [`FromParams<R>`] for the parameters of the path. So an argument that a route cannot give
 //! does not compile.
 
+mod argument;
 mod bearer;
 mod connection;
 mod handshake;
@@ -14,11 +15,16 @@ mod params;
 mod state;
 mod unread;
 
+use std::marker::PhantomData;
+
+pub use argument::{
+    AnyNotification, FirstOfInfo, HookArgument, InitArgument, Notification, TerminateArgument,
+};
 pub use bearer::Bearer;
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
-pub use params::{FromParams, HasParam, NameChar, NameEnd, Params, Path};
+pub use params::{FromParams, HasParam, NameChar, NameEnd, NamesParams, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
 pub use unread::{AreRead, LeavesParams, RouteOf};
 
@@ -50,5 +56,26 @@ pub trait HasPage {}
 #[derive(Debug)]
 pub enum AnyRoute {}
 
+#[diagnostic::do_not_recommend]
 impl HasSession for AnyRoute {}
+
+#[diagnostic::do_not_recommend]
 impl HasPage for AnyRoute {}
+
+/// The marker of the routes of `R` while `terminate` runs: it gives what `R` gives, and the
+/// [`CloseReason`](crate::close::CloseReason).
+#[derive(Debug)]
+pub struct Ended<R>(PhantomData<R>);
+
+#[diagnostic::do_not_recommend]
+impl<R: HasSession> HasSession for Ended<R> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: HasPage> HasPage for Ended<R> {}
+
+#[diagnostic::do_not_recommend]
+impl<T, R: Provides<T>> Provides<T> for Ended<R> {
+    fn provide(state: &AnyState) -> T {
+        R::provide(state)
+    }
+}

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use crate::close::{Close, CloseReason};
+use crate::close::Close;
 use crate::decode::{DecodeError, Payload};
 use crate::error::{Refusal, log_panic};
 use crate::extract::{Context, Opening};
@@ -36,10 +36,14 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     const SPEAKS_PAGE_PROTOCOL: bool = false;
 
-    /// What each argument of `init` takes of the path by name; nothing where one of them may
-    /// take anything.
+    /// The parameters of the path that each argument of `init` takes by name; `None` for an
+    /// argument that may take any.
     #[doc(hidden)]
     const FIELDS: &'static [Option<&'static [&'static str]>] = &[];
+
+    /// Where the types of the arguments are checked without a table. Nothing calls it.
+    #[doc(hidden)]
+    fn check_arguments() {}
 
     /// Makes the handler of a connection, before the handshake is answered.
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
@@ -59,7 +63,7 @@ pub trait Handler<R>: Sized + Send + 'static {
 
     /// The end of the connection.
     fn terminate(ending: Ending<Self>) -> Finish {
-        ending.now(|handler, _, _| drop(handler))
+        ending.now(|handler, _| drop(handler))
     }
 }
 
@@ -85,9 +89,67 @@ impl<H> IntoInit<H> for H {
     }
 }
 
-impl<H, E: Into<Refusal>> IntoInit<H> for Result<H, E> {
+impl<H, E: IntoRefusal> IntoInit<H> for Result<H, E> {
     fn into_init(self) -> Result<H, Refusal> {
-        self.map_err(Into::into)
+        self.map_err(IntoRefusal::into_refusal)
+    }
+}
+
+/// An error that refuses a connection: a type that implements `Into<Refusal>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is an error that `init` cannot answer with",
+    label = "an error that is no `Refusal`",
+    note = "to answer 500 and log the error, return `Result<Self, Refusal>` and call `.or_refuse()?` \
+            on what fails",
+    note = "to choose the answer, return an error of your own, and write `impl From<MyError> for Refusal`"
+)]
+pub trait IntoRefusal {
+    /// The refusal.
+    fn into_refusal(self) -> Refusal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Refusal>> IntoRefusal for E {
+    fn into_refusal(self) -> Refusal {
+        self.into()
+    }
+}
+
+/// Marks a handler as used, also while no table names it.
+#[doc(hidden)]
+pub trait Declared<H> {}
+
+/// What every handler is, seen from a route: [`Send`].
+///
+/// `#[ws_handler]` assumes it in the hooks.
+#[doc(hidden)]
+pub trait SendHandler<R>: Send {}
+
+#[diagnostic::do_not_recommend]
+impl<H: Send, R> SendHandler<R> for H {}
+
+/// How `terminate` takes the handler, if its receiver is an alias.
+#[doc(hidden)]
+pub trait Receiver<'a, H> {
+    /// The handler, taken out or lent.
+    fn of(handler: &'a mut Option<H>) -> Self;
+}
+
+impl<'a, H> Receiver<'a, H> for H {
+    fn of(handler: &'a mut Option<H>) -> Self {
+        handler.take().expect("the handler is there")
+    }
+}
+
+impl<'a, H> Receiver<'a, H> for &'a mut H {
+    fn of(handler: &'a mut Option<H>) -> Self {
+        handler.as_mut().expect("the handler is there")
+    }
+}
+
+impl<'a, H> Receiver<'a, H> for &'a H {
+    fn of(handler: &'a mut Option<H>) -> Self {
+        handler.as_ref().expect("the handler is there")
     }
 }
 
@@ -251,39 +313,30 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     result
 }
 
-/// The last call: the handler by value, and why the connection ended.
+/// The last call: the handler by value, and what the connection has for the hook.
 pub struct Ending<H> {
     handler: H,
     context: Context<H>,
-    reason: CloseReason,
 }
 
 impl<H> Ending<H> {
-    pub(crate) fn new(handler: H, context: Context<H>, reason: CloseReason) -> Self {
-        Self {
-            handler,
-            context,
-            reason,
-        }
+    pub(crate) fn new(handler: H, context: Context<H>) -> Self {
+        Self { handler, context }
     }
 
     /// Runs a plain `terminate` in place.
-    pub fn now(self, hook: impl FnOnce(H, CloseReason, &Context<H>)) -> Finish {
-        let Self {
-            handler,
-            context,
-            reason,
-        } = self;
+    pub fn now(self, hook: impl FnOnce(H, &Context<H>)) -> Finish {
+        let Self { handler, context } = self;
         let _entered = context.span().enter();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, reason, &context))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, &context))) {
             Fault::of_panic(&*panic);
         }
         Finish::Done
     }
 
     /// The parts, for the future of an async `terminate`.
-    pub fn parts(self) -> (H, CloseReason, Context<H>) {
-        (self.handler, self.reason, self.context)
+    pub fn parts(self) -> (H, Context<H>) {
+        (self.handler, self.context)
     }
 }
 

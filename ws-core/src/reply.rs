@@ -276,14 +276,34 @@ impl<R: IntoReply> IntoReply for (R, Close) {
     }
 }
 
-impl<R: IntoReply, E: Into<Close>> IntoReply for Result<R, E> {
+impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
     fn into_reply(self) -> Reply {
         match self {
             Ok(reply) => reply.into_reply(),
             Err(error) => Reply {
                 messages: Messages::None,
-                end: End::Error(Box::new(error.into())),
+                end: End::Error(Box::new(error.into_close())),
             },
         }
+    }
+}
+
+/// An error that ends a connection: a type that implements `Into<Close>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is an error that a hook cannot close with",
+    label = "an error that is no `Close`",
+    note = "to close with 1011 and log the error, return `Result<_, Close>` and call `.or_close()?` \
+            on what fails",
+    note = "to choose the code, return an error of your own, and write `impl From<MyError> for Close`"
+)]
+pub trait IntoClose {
+    /// The close.
+    fn into_close(self) -> Close;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Close>> IntoClose for E {
+    fn into_close(self) -> Close {
+        self.into()
     }
 }

@@ -360,9 +360,13 @@ impl Shared {
     #[cfg(feature = "test-kit")]
     async fn finished(&self) -> CloseReason {
         self.until(|control| control.finished).await;
-        self.outbox
-            .ending()
+        self.ending()
             .expect("a connection that has ended has a reason")
+    }
+
+    /// Why the connection ends or has ended, as soon as that is known.
+    pub(crate) fn ending(&self) -> Option<CloseReason> {
+        self.outbox.ending()
     }
 
     async fn until(&self, reached: impl Fn(&Control) -> bool) {

@@ -314,4 +314,4 @@ impl<R: HasPage> Handler<R> for PageStream {
 
 impl Accepts<Room> for PageStream {}
 
-impl LeavesParams for PageStream {}
+impl<R> LeavesParams<R> for PageStream {}

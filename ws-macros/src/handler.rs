@@ -28,21 +28,16 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
         return quote!(#item #reported);
     };
     let mut block = Block::parse(item);
-    check::check(&block, &errors);
-    match errors.finish() {
-        Ok(()) => {
-            block.allow_what_signatures_demand();
-            let user = &block.item;
-            let expanded = expand::implementation(&block, &path);
-            quote!(#user #expanded)
-        }
-        Err(reported) => {
-            block.remove_repeated_hooks();
-            let user = &block.item;
-            let stub = expand::stub(&block, &path);
-            quote!(#user #reported #stub)
-        }
+    check::check(&mut block, &errors);
+    let reported = errors.finish().err();
+    if reported.is_some() {
+        block.remove_repeated_hooks();
+    } else {
+        block.allow_what_signatures_demand();
     }
+    let user = &block.item;
+    let expanded = expand::implementation(&block, &path, reported.is_some());
+    quote!(#user #reported #expanded)
 }
 
 /// The impl block, or a report of what stands in its place.

@@ -148,6 +148,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
             where
                 #own
                 #bounds
+                __R: #core::extract::NamesParams<Self>,
             {
                 const FIELDS: ::core::option::Option<&'static [&'static ::core::primitive::str]> =
                     ::core::option::Option::Some(&[#(#names),*]);
@@ -207,10 +208,14 @@ fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
     let name = &input.ident;
     let route = unused_name("SomeRoute", input);
     let (_, arguments, where_clause) = input.generics.split_for_impl();
+    let own = where_clause.iter().flat_map(|clause| &clause.predicates);
+    let own: TokenStream = own.map(|predicate| quote!(#predicate,)).collect();
     let parameters = parameters(input);
     quote! {
         impl<#(#parameters,)* #route> #core::extract::FromParams<#route> for #name #arguments
-        #where_clause
+        where
+            #own
+            #route: #core::extract::NamesParams<Self>,
         {
             fn from_params(
                 _: &#core::extract::Params,

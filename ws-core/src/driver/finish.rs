@@ -43,7 +43,7 @@ impl<H: Send + 'static> Driver<H> {
         hook::join();
         let finish = match self.handler.take() {
             Some(handler) => {
-                let ending = Ending::new(handler, self.context.clone(), reason);
+                let ending = Ending::new(handler, self.context.clone());
                 let place = Hook::Terminate.on(self.context.endpoint.route());
                 hook::run(place, || (self.hooks.terminate)(ending))
             }

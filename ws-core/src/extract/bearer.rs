@@ -149,12 +149,16 @@ fn is_b64token(text: &[u8]) -> bool {
 }
 
 impl<'a, H, R> FromHandshake<'a, H, R> for Bearer {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         Self::read(opening.handshake().headers()).map_err(Missing::refusal)
     }
 }
 
 impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         match Bearer::read(opening.handshake().headers()) {
             Ok(bearer) => Ok(Some(bearer)),

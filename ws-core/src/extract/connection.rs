@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{AnyState, HasPage, HasSession, Provides, State};
-use crate::close::{Close, CloseCause};
+use super::{AnyState, Ended, HasPage, HasSession, Provides, State};
+use crate::close::{Close, CloseCause, CloseReason};
 use crate::hook::RouteNumber;
 use crate::hub::Hub;
 use crate::limits::Limits;
@@ -288,5 +288,16 @@ impl<H, R> FromConnection<'_, H, R> for Option<Page> {
 
     fn from_connection(context: &Context<H>) -> Self {
         context.page().cloned()
+    }
+}
+
+/// Only `terminate` gets it: there the marker of the route is [`Ended`].
+impl<H, R> FromConnection<'_, H, Ended<R>> for CloseReason {
+    fn from_connection(context: &Context<H>) -> Self {
+        context
+            .socket
+            .shared()
+            .ending()
+            .expect("`terminate` runs when the connection has ended")
     }
 }

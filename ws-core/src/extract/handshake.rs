@@ -197,7 +197,8 @@ pub trait FromHandshake<'a, H, R>: Sized {
     /// [`Context::session`]. An argument of your own that reads it there says `true`.
     const VISITOR: bool = false;
 
-    /// The names of the parameters of the path that it takes, where it takes them by name.
+    /// The names of the parameters of the path that it takes, if these are all that it takes of
+    /// them: none, or some by name. `None` is for an argument that may take any.
     const FIELDS: Option<&'static [&'static str]> = None;
 
     /// Takes the argument from the request.
@@ -215,6 +216,7 @@ macro_rules! as_from_connection {
     ($( [$($generics:tt)*] $type:ty; )*) => {
         $(impl<'a, H, R, $($generics)*> FromHandshake<'a, H, R> for $type {
             const VISITOR: bool = <Self as FromConnection<'a, H, R>>::VISITOR;
+            const FIELDS: Option<&'static [&'static str]> = Some(&[]);
 
             async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
                 Ok(<Self as FromConnection<'a, H, R>>::from_connection(&opening.context))
@@ -233,6 +235,8 @@ as_from_connection! {
 }
 
 impl<'a, H, R: Provides<T>, T: Send> FromHandshake<'a, H, R> for State<T> {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         Ok(<Self as FromConnection<'a, H, R>>::from_connection(
             &opening.context,
@@ -241,6 +245,8 @@ impl<'a, H, R: Provides<T>, T: Send> FromHandshake<'a, H, R> for State<T> {
 }
 
 impl<'a, H, R: HasSession> FromHandshake<'a, H, R> for Session {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         Ok(<Self as FromConnection<'a, H, R>>::from_connection(
             &opening.context,
@@ -249,6 +255,8 @@ impl<'a, H, R: HasSession> FromHandshake<'a, H, R> for Session {
 }
 
 impl<'a, H, R: HasPage> FromHandshake<'a, H, R> for Page {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         Ok(<Self as FromConnection<'a, H, R>>::from_connection(
             &opening.context,
@@ -275,6 +283,8 @@ impl<'a, H, R, T: FromParams<R> + Send> FromHandshake<'a, H, R> for Path<T> {
 pub struct Query<T>(pub T);
 
 impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> {
+    const FIELDS: Option<&'static [&'static str]> = Some(&[]);
+
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         let query = opening.handshake.query().unwrap_or("");
         // The error's own text quotes the query: it is neither logged nor sent.

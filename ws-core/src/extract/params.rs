@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
+use super::AnyRoute;
 use crate::error::Refusal;
 
 /// The parameters of the route's path, in `init` only.
@@ -91,6 +92,25 @@ impl fmt::Debug for Params {
 ///
 /// `dispatch!` implements it for the type of a single parameter and for the tuple of
 /// several; `#[derive(PathParams)]` implements it for structs.
+///
+/// An extractor of your own that reads parameters asks its route for them, so that a route without
+/// them does not compile:
+///
+/// ```
+/// use ws_server::error::Refusal;
+/// use ws_server::extract::{FromHandshake, FromParams, Opening};
+///
+/// struct Seat(u64);
+///
+/// impl<'a, H, R> FromHandshake<'a, H, R> for Seat
+/// where
+///     u64: FromParams<R>,
+/// {
+///     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+///         <u64 as FromParams<R>>::from_params(opening.handshake().params()).map(Self)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the parameters of this route do not give a `{Self}`",
     label = "the handler of this route takes `Path<{Self}>`",
@@ -108,6 +128,37 @@ pub trait FromParams<R>: Sized {
     /// A refusal where a value is not of its type.
     fn from_params(params: &Params) -> Result<Self, Refusal>;
 }
+
+/// No table, no parameters: an argument that wants any is refused with 404.
+#[diagnostic::do_not_recommend]
+impl<T> FromParams<AnyRoute> for T {
+    fn from_params(_: &Params) -> Result<Self, Refusal> {
+        Err(Refusal::NOT_FOUND)
+    }
+}
+
+/// No route either. If there were only one marker that gives any `T`, the compiler would name it in
+/// its messages on routes that do not give a `T`.
+enum NoRoute {}
+
+#[diagnostic::do_not_recommend]
+impl<T> FromParams<NoRoute> for T {
+    fn from_params(_: &Params) -> Result<Self, Refusal> {
+        Err(Refusal::NOT_FOUND)
+    }
+}
+
+/// Says that the route `Self` is one of a table, whose parameters have names for the fields of
+/// `T`.
+///
+/// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it.
+/// So an implementation of [`FromParams<R>`] for all routes of tables is
+/// `impl<R: NamesParams<Self>> FromParams<R> for Place`.
+#[diagnostic::on_unimplemented(
+    message = "this route is not one of a table",
+    label = "not a route of a table"
+)]
+pub trait NamesParams<T> {}
 
 /// Says that the route `Self` has a parameter named `Name` of type `T`.
 ///

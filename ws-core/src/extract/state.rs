@@ -86,6 +86,7 @@ pub trait Provides<T> {
 }
 
 /// Never called: no connection belongs to [`AnyRoute`].
+#[diagnostic::do_not_recommend]
 impl<T> Provides<T> for AnyRoute {
     fn provide(_: &AnyState) -> T {
         unreachable!("no connection has the marker of no route")

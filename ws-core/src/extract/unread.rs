@@ -2,15 +2,38 @@
 
 use std::marker::PhantomData;
 
-/// A handler whose `init` reads no parameter of the path. `#[ws_handler]` says so where it
-/// knows all that `init` takes.
-pub trait LeavesParams {}
+use super::{AnyRoute, Bearer, Query, State};
+use crate::hub::Hub;
+use crate::page::Page;
+use crate::session::Session;
+use crate::socket::Socket;
+
+/// An argument of `init` that reads no parameter of the path, or a handler whose arguments are
+/// all like that.
+///
+/// `#[ws_handler]` implements it for a handler if all arguments of its `init` implement it, so
+/// that the compiler decides by types and not by their names. `R` is the marker of a route, as
+/// in [`FromHandshake`](super::FromHandshake).
+pub trait LeavesParams<R> {}
+
+impl<H, R> LeavesParams<R> for &Socket<H> {}
+impl<H, R> LeavesParams<R> for Socket<H> {}
+impl<R> LeavesParams<R> for &Hub {}
+impl<R> LeavesParams<R> for Hub {}
+impl<R> LeavesParams<R> for Session {}
+impl<R> LeavesParams<R> for Page {}
+impl<R> LeavesParams<R> for Bearer {}
+impl<R> LeavesParams<R> for Option<Session> {}
+impl<R> LeavesParams<R> for Option<Page> {}
+impl<R> LeavesParams<R> for Option<Bearer> {}
+impl<T, R> LeavesParams<R> for State<T> {}
+impl<T, R> LeavesParams<R> for Query<T> {}
 
 /// The parameters of a route to this handler.
 #[derive(Debug)]
 pub struct RouteOf<H>(PhantomData<H>);
 
-impl<H: LeavesParams> RouteOf<H> {
+impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
     /// What `dispatch!` names for a route with parameters if the handler leaves them.
     #[deprecated(
         note = "the handler of this route reads none of its parameters: take `Path` in `init`, or \

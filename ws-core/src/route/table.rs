@@ -78,7 +78,10 @@ impl Entry {
         let mut by_name = false;
         let mut of = 0;
         while of < self.fields.len() {
-            by_name |= self.fields[of].is_some();
+            let Some(fields) = self.fields[of] else {
+                return None;
+            };
+            by_name |= !fields.is_empty();
             of += 1;
         }
         let mut at = 0;

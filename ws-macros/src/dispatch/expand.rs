@@ -13,8 +13,8 @@ mod nested;
 mod options;
 
 use self::kinds::Kinds;
-use self::names::{blamed, entry_name, marker, markers};
-pub use self::names::{core, library};
+use self::names::{blamed, entry_name, marker, markers, with_span};
+pub use self::names::{core, library, written_for};
 use self::nested::nested;
 use self::options::options;
 use super::ast::TableItem;
@@ -43,7 +43,6 @@ pub fn table(table: &Table) -> TokenStream {
         .collect();
     let import = (!params.is_empty()).then(|| {
         quote! {
-            #[allow(unused_imports)]
             use #core::extract::AreRead as _;
         }
     });
@@ -61,16 +60,12 @@ pub fn table(table: &Table) -> TokenStream {
         .state
         .as_ref()
         .map(|state| quote!(const _: () = #core::route::is_state::<#state>();));
+    let name = with_span(&table.item.name, Span::call_site());
     quote! {
         #item
-        #[allow(
-            clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction,
-            dead_code, missing_debug_implementations, non_camel_case_types,
-            non_local_definitions, non_snake_case, non_upper_case_globals, private_bounds,
-            private_interfaces, single_use_lifetimes, unreachable_code, unreachable_pub,
-            unused_imports, unused_qualifications,
-        )]
         const _: () = {
+            // A table that nobody uses yet is nothing to warn of.
+            const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
             #library
             #import
             #functions
@@ -93,7 +88,7 @@ fn item(table: &Table) -> TokenStream {
     let item = &table.item;
     let (attrs, vis, keyword, name) = (&item.attrs, &item.vis, &item.keyword, &item.name);
     let end = quote_spanned!(name.span()=> ;);
-    quote!(#(#attrs)* #[allow(dead_code)] #vis #keyword #name #end)
+    quote!(#(#attrs)* #vis #keyword #name #end)
 }
 
 /// Those attributes of a line that have one of these names.
@@ -301,8 +296,8 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
 
 /// `fn room(id: u64) -> RouteUrl`
 fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
-    let (name, vis) = (&route.name, &item.vis);
-    let marker = marker(item, name);
+    let (name, vis) = (written_for(&route.name), &item.vis);
+    let marker = marker(item, &route.name);
     let attrs = url_attributes(&route.attrs, &url_summary(&route.path.value()));
     let arguments = route.pattern.params();
     let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
@@ -339,7 +334,7 @@ pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
 
 /// `fn admin(url: RouteUrl) -> RouteUrl`
 fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStream {
-    let (name, prefix) = (&nested.name, &nested.prefix);
+    let (name, prefix) = (written_for(&nested.name), &nested.prefix);
     let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
         #attrs

@@ -27,10 +27,6 @@ pub fn table(mut table: Table) -> TokenStream {
     let unclear = rest.unclear(vis);
     quote! {
         #sound
-        #[allow(
-            dead_code, non_local_definitions, non_upper_case_globals, private_bounds,
-            private_interfaces, unused_imports, unused_qualifications, unused_variables,
-        )]
         const _: () = {
             #library
             #(#handlers)*

@@ -2,13 +2,20 @@
 
 use std::fmt;
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::visit_mut::{self, VisitMut};
+use proc_macro2::{Ident, Span};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{
-    Attribute, FnArg, GenericArgument, ImplItem, ImplItemFn, ItemImpl, Lifetime, PathArguments,
-    PathSegment, ReceiverKind, ReturnType, Signature, Type,
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReturnType, Signature, Type,
 };
+
+mod condition;
+mod lifetimes;
+mod types;
+
+pub use condition::{Condition, conditions};
+pub use lifetimes::elided;
+pub use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
 
 /// The user's impl block.
 pub struct Block {
@@ -29,10 +36,13 @@ pub enum Kind {
 pub struct Hook {
     pub kind: Kind,
     pub signature: Signature,
-    /// Its `#[cfg(…)]` attributes, each without the brackets.
-    pub cfgs: Vec<Attribute>,
+    pub conditions: Vec<Condition>,
     pub receiver: Option<Receiver>,
     pub arguments: Vec<Argument>,
+    /// Whether a mistake in it was reported, so that it is not called.
+    pub has_mistakes: bool,
+    /// Whether a mistake in its return type was reported.
+    pub output_has_mistakes: bool,
 }
 
 /// How a hook takes the handler.
@@ -46,6 +56,8 @@ pub struct Receiver {
 pub enum Passing {
     Value,
     Reference,
+    /// `self: Me`, a name for any of the others.
+    Named,
     /// `self: Box<Self>` and the like.
     Other,
 }
@@ -55,6 +67,8 @@ pub struct Argument {
     pub role: Role,
     pub ty: Type,
     pub attributes: Vec<Attribute>,
+    /// Whether a mistake in it was reported.
+    pub has_mistakes: bool,
 }
 
 /// What an argument is filled with.
@@ -62,8 +76,6 @@ pub struct Argument {
 pub enum Role {
     /// The message, or the notification.
     Payload,
-    /// Why the connection ended.
-    Reason,
     /// What its type finds in the connection or in the request.
     Extractor,
 }
@@ -93,8 +105,18 @@ impl Block {
 
     /// Reads a block; what is wrong with it is for `check` to say.
     pub fn parse(item: ItemImpl) -> Self {
-        let hooks = functions(&item).filter_map(Hook::parse).collect();
+        let own = &item.self_ty;
+        let hooks = functions(&item)
+            .filter_map(|function| Some(Hook::parse(function, Kind::of(&function.sig)?, own)))
+            .collect();
         Self { item, hooks }
+    }
+
+    /// Takes the method of this name for the hook that it was meant to be.
+    pub fn adopt(&mut self, name: &Ident, kind: Kind) {
+        let function = functions(&self.item).find(|function| function.sig.ident == *name);
+        let hook = function.map(|function| Hook::parse(function, kind, &self.item.self_ty));
+        self.hooks.extend(hook);
     }
 
     /// The methods that are no hooks.
@@ -102,29 +124,34 @@ impl Block {
         functions(&self.item).filter(|function| Kind::of(&function.sig).is_none())
     }
 
-    /// The hooks of one kind: several where `#[cfg]`s choose among them.
+    /// The hooks of one kind: several if `#[cfg]`s choose among them.
     pub fn hooks_of(&self, kind: Kind) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.kind == kind)
+    }
+
+    /// The hooks that can be called: those without mistakes.
+    pub fn callable(&self) -> impl Iterator<Item = &Hook> {
+        let is_inherent = self.item.trait_.is_none();
+        self.hooks
+            .iter()
+            .filter(move |hook| is_inherent && !hook.has_mistakes)
     }
 
     /// Leaves the first of several hooks under the same `#[cfg]`s: the others have been
     /// reported, and the compiler would report them again.
     pub fn remove_repeated_hooks(&mut self) {
-        let mut seen: Vec<(Kind, String)> = Vec::new();
+        let own = self.item.self_ty.clone();
+        let mut seen: Vec<Hook> = Vec::new();
         self.item.items.retain(|item| {
             let ImplItem::Fn(function) = item else {
                 return true;
             };
-            let Some(hook) = Hook::parse(function) else {
+            let Some(kind) = Kind::of(&function.sig) else {
                 return true;
             };
-            let key = (hook.kind, hook.condition());
-            let repeated = seen.iter().any(|earlier| {
-                earlier.0 == key.0 && {
-                    earlier.1 == key.1 || earlier.1.is_empty() || key.1.is_empty()
-                }
-            });
-            seen.push(key);
+            let hook = Hook::parse(function, kind, &own);
+            let repeated = seen.iter().any(|earlier| hook.repeats(earlier));
+            seen.push(hook);
             !repeated
         });
     }
@@ -152,9 +179,8 @@ impl Kind {
 
     /// The hook that a method is by its name.
     pub fn of(signature: &Signature) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| signature.ident == kind.name())
+        let name = signature.ident.unraw();
+        Self::ALL.into_iter().find(|kind| name == kind.name())
     }
 }
 
@@ -165,11 +191,9 @@ impl fmt::Display for Kind {
 }
 
 impl Hook {
-    fn parse(function: &ImplItemFn) -> Option<Self> {
+    fn parse(function: &ImplItemFn, kind: Kind, own: &Type) -> Self {
         let signature = function.sig.clone();
-        let kind = Kind::of(&signature)?;
-        let cfgs = cfgs(&function.attrs);
-        let receiver = signature.receiver().cloned().map(Receiver::new);
+        let receiver = signature.receiver().cloned();
         let mut arguments: Vec<Argument> = Vec::new();
         for input in &signature.inputs {
             let FnArg::Typed(argument) = input else {
@@ -177,22 +201,30 @@ impl Hook {
             };
             let role = match kind {
                 Kind::Message | Kind::Info if arguments.is_empty() => Role::Payload,
-                Kind::Terminate if name_of(&argument.ty) == "CloseReason" => Role::Reason,
                 _ => Role::Extractor,
             };
             arguments.push(Argument {
                 role,
                 ty: (*argument.ty).clone(),
                 attributes: argument.attrs.clone(),
+                has_mistakes: false,
             });
         }
-        Some(Self {
+        Self {
             kind,
+            conditions: conditions(&function.attrs),
+            receiver: receiver.map(|receiver| Receiver::new(receiver, own)),
             signature,
-            cfgs,
-            receiver,
             arguments,
-        })
+            has_mistakes: false,
+            output_has_mistakes: false,
+        }
+    }
+
+    /// Whether all types of the signature have a meaning outside of it.
+    pub fn is_generic(&self) -> bool {
+        let mut parameters = self.signature.generics.params.iter();
+        parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
     }
 
     /// Where the hook is blamed as a whole: its name.
@@ -204,7 +236,7 @@ impl Hook {
         self.signature.asyncness.is_some()
     }
 
-    /// The type that the hook returns, `()` where it says none.
+    /// The type that the hook returns, `()` if it names none.
     pub fn output(&self) -> Type {
         match &self.signature.output {
             ReturnType::Default => syn::parse_quote!(()),
@@ -212,10 +244,17 @@ impl Hook {
         }
     }
 
-    /// The conditions under which the hook exists, as text; empty where it always does.
+    /// The conditions under which the hook exists, as text; empty if it always does.
     pub fn condition(&self) -> String {
-        let cfgs = &self.cfgs;
-        quote!(#(#cfgs)*).to_string()
+        let predicates = self.conditions.iter().map(|condition| &condition.predicate);
+        quote!(#(#[cfg(#predicates)])*).to_string()
+    }
+
+    /// Whether both hooks are there at the same time, as far as their conditions show.
+    pub fn repeats(&self, earlier: &Self) -> bool {
+        let either_is_always_there = self.conditions.is_empty() || earlier.conditions.is_empty();
+        self.kind == earlier.kind
+            && (either_is_always_there || self.condition() == earlier.condition())
     }
 
     /// The argument with the message or the notification.
@@ -231,129 +270,43 @@ impl Hook {
             .iter()
             .filter(|argument| argument.role == Role::Extractor)
     }
-
-    /// A type of the signature, its lifetimes named by `lifetime` where the signature
-    /// elides or declares them.
-    pub fn with_lifetimes(&self, ty: &Type, lifetime: &str) -> Type {
-        let mut ty = ty.clone();
-        let declared = self
-            .signature
-            .generics
-            .lifetimes()
-            .map(|param| param.lifetime.clone())
-            .collect();
-        let mut named = NameLifetimes {
-            lifetime: Lifetime::new(lifetime, Span::call_site()),
-            declared,
-        };
-        named.visit_type_mut(&mut ty);
-        ty
-    }
 }
 
 impl Receiver {
-    fn new(tokens: syn::Receiver) -> Self {
+    fn new(tokens: syn::Receiver, own: &Type) -> Self {
         let passing = match &tokens.kind {
-            ReceiverKind::Value => Passing::Value,
-            ReceiverKind::Reference(..) => Passing::Reference,
-            ReceiverKind::Typed(_, ty) => match unwrapped(ty) {
-                Type::Reference(reference) if name_of(&reference.elem) == "Self" => {
-                    Passing::Reference
-                }
-                ty if name_of(ty) == "Self" && !matches!(ty, Type::Reference(_)) => Passing::Value,
-                _ => Passing::Other,
+            syn::ReceiverKind::Value => Passing::Value,
+            syn::ReceiverKind::Reference(..) => Passing::Reference,
+            syn::ReceiverKind::Typed(_, ty) => match unwrapped(ty) {
+                Type::Reference(_) => Passing::Reference,
+                ty if name_of(ty) == "Self" || same(ty, own) => Passing::Value,
+                ty if mentions_the_handler(ty, own) => Passing::Other,
+                _ => Passing::Named,
             },
             _ => Passing::Other,
         };
         Self { passing, tokens }
     }
+
+    /// Where the type of `self` stands.
+    pub fn span(&self) -> Span {
+        let last = self.tokens.to_token_stream().into_iter().last();
+        last.map_or_else(Span::call_site, |token| token.span())
+    }
 }
 
-/// The `#[cfg(…)]`s among these attributes.
-pub fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"))
-        .cloned()
-        .collect()
+/// Whether two types are written alike.
+fn same(ty: &Type, other: &Type) -> bool {
+    ty.to_token_stream().to_string() == other.to_token_stream().to_string()
 }
 
-/// What stands within the parentheses of a `#[cfg(…)]`.
-pub fn predicate(cfg: &Attribute) -> TokenStream {
-    cfg.meta
-        .require_list()
-        .map(|list| list.tokens.clone())
-        .unwrap_or_default()
-}
-
-/// A type without the groups that `macro_rules!` and parentheses put around it.
-pub fn unwrapped(mut ty: &Type) -> &Type {
-    loop {
-        ty = match ty {
-            Type::Group(group) => &group.elem,
-            Type::Paren(paren) => &paren.elem,
-            _ => return ty,
+/// Whether a type has the handler's within its angle brackets, as `Box<Self>` has.
+fn mentions_the_handler(ty: &Type, own: &Type) -> bool {
+    parameters_of(ty).into_iter().any(|inner| {
+        let inner = match unwrapped(inner) {
+            Type::Reference(reference) => &*reference.elem,
+            inner => inner,
         };
-    }
-}
-
-/// The last segment of the path that a type is, or that a reference points to.
-pub fn segment_of(ty: &Type) -> Option<&PathSegment> {
-    match unwrapped(ty) {
-        Type::Path(path) => path.path.segments.last(),
-        Type::Reference(reference) => segment_of(&reference.elem),
-        _ => None,
-    }
-}
-
-/// The name of that segment; empty where the type is no path.
-pub fn name_of(ty: &Type) -> String {
-    segment_of(ty)
-        .map(|segment| segment.ident.to_string())
-        .unwrap_or_default()
-}
-
-/// The types between the angle brackets of that segment.
-pub fn parameters_of(ty: &Type) -> Vec<&Type> {
-    let Some(PathArguments::AngleBracketed(list)) = segment_of(ty).map(|s| &s.arguments) else {
-        return Vec::new();
-    };
-    let types = list.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    types.collect()
-}
-
-/// Gives one name to all lifetimes that are elided or belong to the hook.
-struct NameLifetimes {
-    lifetime: Lifetime,
-    declared: Vec<Lifetime>,
-}
-
-impl VisitMut for NameLifetimes {
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" || self.declared.contains(lifetime) {
-            let span = lifetime.span();
-            *lifetime = self.lifetime.clone();
-            lifetime.set_span(span);
-        }
-    }
-
-    fn visit_type_reference_mut(&mut self, reference: &mut syn::TypeReference) {
-        reference
-            .lifetime
-            .get_or_insert_with(|| self.lifetime.clone());
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    /// The elided lifetimes of `fn(&str)` are its own.
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut syn::TypeFnPtr) {}
-
-    /// So are those of `Fn(&str)`.
-    fn visit_parenthesized_generic_arguments_mut(
-        &mut self,
-        _: &mut syn::ParenthesizedGenericArguments,
-    ) {
-    }
+        name_of(inner) == "Self" || same(inner, own) || mentions_the_handler(inner, own)
+    })
 }

@@ -1,23 +1,24 @@
 //! Every rule on a handler. A rule is a function that reports into [`Errors`]; to add
 //! one, write it beside its kin and name it in the list.
+//!
+//! A rule decides by what is written, never by the name of a type: a type of the user's may have
+//! any name, and a type of the library's another one. Mistakes in types are [`doubts`].
 
 mod arguments;
+pub mod doubts;
 mod names;
+mod output;
 mod signature;
 
-pub use names::leaves_params;
-
-use super::ast::{Block, Hook};
+use super::ast::{Argument, Block, Hook};
 use crate::errors::Errors;
 
 /// Rules on the block as a whole.
-const BLOCK_RULES: &[fn(&Block, &Errors)] = &[
+const BLOCK_RULES: &[fn(&mut Block, &Errors)] = &[
     names::block_is_inherent,
-    names::init_is_there,
     names::hooks_are_spelt_right,
     names::hooks_are_there_once,
     names::conditions_are_few,
-    arguments::arguments_are_for_the_call,
 ];
 
 /// Rules on each hook.
@@ -25,26 +26,63 @@ const HOOK_RULES: &[fn(&Hook, &Errors)] = &[
     signature::hook_is_a_plain_function,
     signature::hook_has_no_generics,
     signature::receiver_suits_the_hook,
-    signature::init_returns_the_handler,
-    signature::terminate_returns_nothing,
-    signature::reply_is_owned,
-    signature::future_is_written_as_async,
     arguments::payload_is_there,
-    arguments::payload_is_owned,
-    arguments::payload_is_one,
-    arguments::handshake_is_read_in_init,
-    arguments::reason_is_for_terminate,
-    arguments::arguments_are_unconditional,
 ];
 
-/// Reports every mistake of a block.
-pub fn check(block: &Block, errors: &Errors) {
+/// Rules on what a hook returns.
+const OUTPUT_RULES: &[fn(&Hook, &Errors)] = &[
+    output::init_returns_the_handler,
+    output::terminate_returns_nothing,
+    output::reply_is_owned,
+    output::future_is_written_as_async,
+];
+
+/// Rules on each argument of a hook.
+const ARGUMENT_RULES: &[fn(&Hook, &Argument, &Errors)] = &[
+    arguments::type_is_named,
+    arguments::payload_is_owned,
+    arguments::parts_of_the_request_are_owned,
+    arguments::argument_is_unconditional,
+];
+
+/// Reports every mistake of a block, and marks the hooks that have one.
+pub fn check(block: &mut Block, errors: &Errors) {
     for rule in BLOCK_RULES {
         rule(block, errors);
     }
-    for hook in &block.hooks {
+    let generics = block.item.generics.clone();
+    for hook in &mut block.hooks {
+        let before = errors.count();
         for rule in HOOK_RULES {
             rule(hook, errors);
         }
+        hook.output_has_mistakes = finds(errors, || {
+            for rule in OUTPUT_RULES {
+                rule(hook, errors);
+            }
+        });
+        let flawed: Vec<_> = hook
+            .arguments
+            .iter()
+            .map(|argument| {
+                finds(errors, || {
+                    for rule in ARGUMENT_RULES {
+                        rule(hook, argument, errors);
+                    }
+                    arguments::argument_is_for_the_call(&generics, hook, argument, errors);
+                })
+            })
+            .collect();
+        for (argument, is_flawed) in hook.arguments.iter_mut().zip(flawed) {
+            argument.has_mistakes = is_flawed;
+        }
+        hook.has_mistakes |= errors.count() > before;
     }
+}
+
+/// Whether these rules find a mistake.
+fn finds(errors: &Errors, rules: impl FnOnce()) -> bool {
+    let before = errors.count();
+    rules();
+    errors.count() > before
 }

@@ -3,35 +3,30 @@
 //!
 //! Everything is named by absolute path and every local name is the macro's own, so that
 //! an expansion means the same wherever it stands. Types of the user keep their spans:
-//! where a trait is missing, the compiler points at the type in the signature.
+//! where a trait is missing, the compiler points at the type in the signature. What it quotes
+//! beside that is for the user's eyes too, so the names are whole words.
 
+mod arguments;
 mod hooks;
+mod names;
+mod traits;
 mod variants;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{ImplGenerics, Type, TypeGenerics};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{ImplGenerics, Lifetime, Type, TypeGenerics};
 
-use super::ast::{Argument, Block, Hook, Kind, cfgs, name_of};
+use super::ast::{Block, Hook, Kind, conditions};
 use crate::crate_path::CratePath;
-use crate::handler::check::leaves_params;
 use crate::source::written;
+use hooks::Method;
+use names::{free_ident, free_lifetime};
 use variants::{Variant, combinations};
 
-/// The parameter of the implementation that stands for the marker of a route.
-const ROUTE: &str = "__Route";
-
-/// Implements `Handler`, once for each combination of the conditions of the hooks.
-pub fn implementation(block: &Block, path: &CratePath) -> TokenStream {
-    combinations(block)
-        .into_iter()
-        .map(|hooks| Expansion::new(block, path, hooks).all())
-        .collect()
-}
-
-/// Implements `Handler` with hooks that do nothing, after mistakes were reported: the
-/// rest of the program then type-checks as if there were none.
-pub fn stub(block: &Block, path: &CratePath) -> TokenStream {
+/// Implements `Handler`, once for each combination of the conditions of the hooks. After mistakes
+/// the hooks without one are there, so that the compiler checks their types in the same run, and
+/// the rest of the program type-checks as if there were none.
+pub fn implementation(block: &Block, path: &CratePath, has_mistakes: bool) -> TokenStream {
     if let Some((of_trait, _)) = &block.item.trait_
         && of_trait
             .segments
@@ -40,102 +35,226 @@ pub fn stub(block: &Block, path: &CratePath) -> TokenStream {
     {
         return TokenStream::new();
     }
-    let hooks = Variant {
-        condition: TokenStream::new(),
-        hooks: Vec::new(),
-    };
-    let expansion = Expansion::new(block, path, hooks);
-    let macro_path = &expansion.path;
-    let init = quote! {
-        async fn init(
-            _: &#macro_path::extract::Opening<Self>,
-        ) -> ::core::result::Result<Self, #macro_path::error::Refusal> {
-            ::core::unreachable!()
-        }
-    };
-    let implementation = expansion.handler(&[], &init);
-    let accepts = expansion.accepts_anything();
-    quote!(#implementation #accepts)
+    combinations(block)
+        .into_iter()
+        .map(|variant| Expansion::new(block, path, variant, has_mistakes).all())
+        .collect()
 }
 
 /// What the expansion of one variant needs at hand.
 struct Expansion<'b> {
     block: &'b Block,
+    /// The hooks without mistakes.
     hooks: Vec<&'b Hook>,
     /// `#[cfg(…)]`s of the block and of the variant.
     conditions: TokenStream,
     /// `::ws_server::__macro`
     path: TokenStream,
+    /// The parameter of the implementation that stands for the marker of a route.
     route: Ident,
+    /// The lifetime of one call of a hook.
+    call: Lifetime,
+    /// Whether any mistake in the block was reported.
+    has_mistakes: bool,
 }
 
 impl<'b> Expansion<'b> {
-    fn new(block: &'b Block, path: &CratePath, variant: Variant<'b>) -> Self {
-        let own = cfgs(&block.item.attrs);
-        let condition = variant.condition;
+    fn new(block: &'b Block, path: &CratePath, variant: Variant<'b>, has_mistakes: bool) -> Self {
+        let Variant { condition, hooks } = variant;
+        let own = conditions(&block.item.attrs);
+        let own = own.iter().map(|condition| &condition.predicate);
+        let written = block.item.to_token_stream();
         Self {
             block,
-            hooks: variant.hooks,
-            conditions: quote!(#(#own)* #condition),
+            hooks,
+            conditions: quote!(#(#[cfg(#own)])* #condition),
             path: path.hidden(),
-            route: format_ident!("{ROUTE}"),
+            route: free_ident("Route", &written),
+            call: free_lifetime("call", &written),
+            has_mistakes,
         }
+    }
+
+    /// The hook of this kind, if the variant has one without mistakes.
+    fn hook(&self, kind: Kind) -> Option<&'b Hook> {
+        self.hooks.iter().find(|hook| hook.kind == kind).copied()
+    }
+
+    /// Whether the block has a hook of this kind that cannot be called.
+    fn is_mistaken(&self, kind: Kind) -> bool {
+        self.block.item.trait_.is_some() || self.block.hooks_of(kind).any(|hook| hook.has_mistakes)
     }
 
     /// All items of the variant.
     fn all(&self) -> TokenStream {
-        if !self.hooks.iter().any(|hook| hook.kind == Kind::Init) {
-            return self.no_init();
-        }
-        let mut bounds: Vec<TokenStream> = Vec::new();
-        for bound in self.hooks.iter().flat_map(|hook| self.bounds(hook)) {
-            if !bounds
-                .iter()
-                .any(|known| known.to_string() == bound.to_string())
-            {
-                bounds.push(bound);
+        let methods: Vec<_> = self
+            .hooks
+            .iter()
+            .filter_map(|hook| match hook.kind {
+                Kind::Init => None,
+                Kind::Message => Some(self.message(hook)),
+                Kind::Info => Some(self.info(hook)),
+                Kind::Terminate => Some(self.terminate(hook)),
+            })
+            .collect();
+        let checks = self.checks();
+        let accepts = self.accepts();
+        let init = match self.hook(Kind::Init) {
+            Some(hook) => self.init(hook),
+            None if self.is_mistaken(Kind::Init) => self.init_after_a_mistake(),
+            None => {
+                let others = self.other_hooks(&methods, &checks);
+                let handler = self.without_init();
+                return quote!(#handler #others #accepts);
             }
-        }
-        let methods = self.hooks.iter().map(|hook| match hook.kind {
-            Kind::Init => self.init(hook),
-            Kind::Message => self.message(hook),
-            Kind::Info => self.info(hook),
-            Kind::Terminate => self.terminate(hook),
-        });
-        let methods: TokenStream = methods.collect();
+        };
         let visitor = self.visitor();
         let fields = self.fields();
-        let handler = self.handler(&bounds, &quote!(#visitor #fields #methods));
-        let accepts = self.accepts();
+        let checks = (!checks.is_empty()).then(|| quote!(fn check_arguments() { #checks }));
+        let handler = self.handler(&quote!(#visitor #fields #init #(#methods)* #checks));
         let leaves_params = self.leaves_params();
-        let assertions = self.assertions();
-        quote!(#handler #accepts #leaves_params #assertions)
+        let declared = self.declared();
+        quote!(#handler #accepts #leaves_params #declared)
     }
 
-    /// `check` sees an `init` that not every combination of conditions has.
-    fn no_init(&self) -> TokenStream {
-        let conditions = &self.conditions;
-        let text = written(conditions);
-        let message =
-            format!("under `{text}` this handler has no `init`\nhelp: write one for that case");
-        quote_spanned! {span_of(&self.block.item.self_ty)=>
+    /// Keeps a handler that no table names free of warnings: it may be there for other crates, for
+    /// tests, or for a table to come.
+    fn declared(&self) -> TokenStream {
+        let Self {
+            path, conditions, ..
+        } = self;
+        let (parameters, ty, bounds) = self.header();
+        quote! {
             #conditions
-            ::core::compile_error!(#message);
+            impl #parameters #path::handler::Declared<#ty> for () #bounds {}
         }
     }
 
-    /// `impl Handler<Route> for Room`, with these bounds and methods.
-    fn handler(&self, bounds: &[TokenStream], methods: &TokenStream) -> TokenStream {
+    /// An `init` that is never called: the program does not compile.
+    fn init_after_a_mistake(&self) -> TokenStream {
+        let path = &self.path;
+        quote! {
+            async fn init(
+                _: &#path::extract::Opening<Self>,
+            ) -> ::core::result::Result<Self, #path::error::Refusal> {
+                ::core::unreachable!()
+            }
+        }
+    }
+
+    /// Reports that there is no `init`.
+    ///
+    /// The report stands in the type of the route, which is then not known: the compiler does not
+    /// compare such an implementation with that of another block. If the block has no hooks at all,
+    /// there is hardly another one; then uses of the handler are not reported either.
+    fn without_init(&self) -> TokenStream {
+        let Self {
+            path, conditions, ..
+        } = self;
+        let message = self.no_init();
+        let place = span_of(&self.block.item.self_ty);
+        let reported = quote_spanned!(place=> [(); ::core::compile_error!(#message)]);
+        let may_be_elsewhere = !self.hooks.is_empty() && !self.has_init_somewhere();
+        let (route, missing) = if may_be_elsewhere {
+            (reported, TokenStream::new())
+        } else {
+            let route = quote!(<#reported as Missing>::Route);
+            (
+                route,
+                quote!(
+                    trait Missing {
+                        type Route;
+                    }
+                ),
+            )
+        };
+        let init = self.init_after_a_mistake();
+        let (parameters, ty, bounds) = self.header();
+        quote! {
+            #conditions
+            const _: () = {
+                #missing
+                #[automatically_derived]
+                impl #parameters #path::handler::Handler<#route> for #ty #bounds {
+                    #init
+                }
+            };
+        }
+    }
+
+    /// Whether the block has an `init` under other conditions.
+    fn has_init_somewhere(&self) -> bool {
+        self.block.hooks_of(Kind::Init).next().is_some()
+    }
+
+    /// What is wrong with a block without `init`.
+    fn no_init(&self) -> String {
+        if self.has_init_somewhere() {
+            let text = written(&self.conditions);
+            return format!(
+                "under `{text}` this handler has no `init`\nhelp: write one for that case"
+            );
+        }
+        let advice = "add `fn init() -> Self { … }`; it may take arguments such as `socket: \
+                      &Socket<Self>`, `state: State<T>` and `Path(id): Path<T>`";
+        let belongs = if self.hooks.is_empty() {
+            ""
+        } else {
+            "\nhelp: if it is in another impl block, move these hooks there: all hooks of a \
+             handler belong in one block"
+        };
+        format!(
+            "this handler has no `init`, which makes it when a client connects\n\
+             help: {advice}{belongs}"
+        )
+    }
+
+    /// The hooks of a block without `init`, so that their types are checked nevertheless.
+    fn other_hooks(&self, methods: &[Method], checks: &TokenStream) -> TokenStream {
+        let Self {
+            route, conditions, ..
+        } = self;
+        let signatures = methods.iter().map(|method| &method.signature);
+        let parameters = self.parameters();
+        let (parameters, _, _) = parameters.split_for_impl();
+        let bounds = self.where_clause(&self.all_bounds());
+        let ty = &self.block.item.self_ty;
+        quote! {
+            #conditions
+            const _: () = {
+                trait OtherHooks<#route>: ::core::marker::Sized {
+                    #(#signatures;)*
+                    fn check_arguments();
+                }
+                impl #parameters OtherHooks<#route> for #ty #bounds {
+                    #(#methods)*
+                    fn check_arguments() { #checks }
+                }
+            };
+        }
+    }
+
+    /// The generics of the block, and the route.
+    fn parameters(&self) -> syn::Generics {
+        let route = &self.route;
+        let mut generics = self.block.item.generics.clone();
+        generics.params.push(syn::parse_quote!(#route));
+        generics
+    }
+
+    /// `impl Handler<Route> for Room`, with these methods.
+    fn handler(&self, methods: &TokenStream) -> TokenStream {
         let Self {
             path,
             route,
             conditions,
             ..
         } = self;
-        let mut generics = self.block.item.generics.clone();
-        generics.params.push(syn::parse_quote!(#route));
+        let generics = self.parameters();
         let (parameters, _, _) = generics.split_for_impl();
-        let bounds = self.where_clause(bounds);
+        let mut bounds = self.all_bounds();
+        bounds.extend(self.is_send());
+        let bounds = self.where_clause(&bounds);
         let ty = &self.block.item.self_ty;
         quote! {
             #conditions
@@ -146,15 +265,29 @@ impl<'b> Expansion<'b> {
         }
     }
 
+    /// Assumes in the hooks that the handler is `Send`: if it is not, the compiler reports that
+    /// once, at the handler, and not for each async hook.
+    fn is_send(&self) -> Option<TokenStream> {
+        let Self { path, route, .. } = self;
+        let place = located(span_of(&self.block.item.self_ty));
+        let bound = quote!(Self: #path::handler::SendHandler<#route>);
+        let is_plain = self.block.item.generics.params.is_empty() && !self.has_lifetimes();
+        is_plain.then(|| at(&bound, place))
+    }
+
+    fn has_lifetimes(&self) -> bool {
+        let ty = self.block.item.self_ty.to_token_stream().to_string();
+        self.block.item.generics.lifetimes().next().is_some() || ty.contains("'_")
+    }
+
     /// The user's where clause with these bounds added, and what every handler must be.
     fn where_clause(&self, bounds: &[TokenStream]) -> TokenStream {
         let generics = &self.block.item.generics;
-        let ty = self.block.item.self_ty.to_token_stream().to_string();
         let user = generics
             .where_clause
             .iter()
             .flat_map(|clause| &clause.predicates);
-        let own = if generics.lifetimes().next().is_some() || ty.contains("'_") {
+        let own = if self.has_lifetimes() {
             // With `Send` for one lifetime assumed, the compiler no longer sees that the
             // type is `Send` for all of them, as the futures of async hooks need it.
             quote!(Self: 'static,)
@@ -166,167 +299,67 @@ impl<'b> Expansion<'b> {
         quote!(where #(#user,)* #own #(#bounds,)*)
     }
 
-    /// What the route must give for the arguments of a hook.
-    fn bounds(&self, hook: &'b Hook) -> impl Iterator<Item = TokenStream> {
-        let Self { path, route, .. } = self;
-        let extractor = extractor_trait(hook.kind);
-        let path = path.clone();
-        hook.extractors().map(move |argument| {
-            let ty = hook.with_lifetimes(&argument.ty, "'__call");
-            // Where a route does not meet the bound, the compiler shows the argument.
-            let bound = at(
-                &quote!(#path::extract::#extractor<'__call, Self, #route>),
-                located(span_of(&argument.ty)),
-            );
-            quote!(for<'__call> #ty: #bound)
-        })
-    }
-
-    /// Says whether any argument shows who is at the other end.
-    fn visitor(&self) -> TokenStream {
-        let Self { path, route, .. } = self;
-        let asks = self.hooks.iter().flat_map(|hook| {
-            let extractor = extractor_trait(hook.kind);
-            hook.extractors().map(move |argument| {
-                let ty = hook.with_lifetimes(&argument.ty, "'static");
-                quote!(<#ty as #path::extract::#extractor<'static, Self, #route>>::VISITOR)
-            })
-        });
-        let asks: Vec<_> = asks.collect();
-        if asks.is_empty() {
-            return TokenStream::new();
-        }
-        quote!(const VISITOR: ::core::primitive::bool = #(#asks)||*;)
-    }
-
-    /// Says what `init` takes of the path by name, where that is all that it takes of it.
-    fn fields(&self) -> Option<TokenStream> {
-        let Self { path, route, .. } = self;
-        let init = self.hooks.iter().find(|hook| hook.kind == Kind::Init)?;
-        let is_path = |argument: &&Argument| name_of(&argument.ty) == "Path";
-        let (paths, others): (Vec<_>, Vec<_>) = init.extractors().partition(is_path);
-        if paths.is_empty() || !others.iter().all(|other| leaves_params(&other.ty)) {
-            return None;
-        }
-        let fields = paths.iter().map(|argument| {
-            let ty = init.with_lifetimes(&argument.ty, "'static");
-            quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
-        });
-        Some(quote! {
-            const FIELDS: &'static [::core::option::Option<&'static [&'static ::core::primitive::str]>] =
-                &[#(#fields),*];
-        })
-    }
-
-    /// Says that the handler reads no parameter of its route, where that is sure.
+    /// Implements `LeavesParams` on the condition that all arguments of `init` do. The compiler
+    /// leaves such a condition open as long as it has the parameter of the route in it.
     fn leaves_params(&self) -> Option<TokenStream> {
-        let mut init = self.hooks.iter().filter(|hook| hook.kind == Kind::Init);
-        if !init.all(|hook| hook.extractors().all(|it| leaves_params(&it.ty))) {
-            return None;
-        }
         let Self {
-            path, conditions, ..
+            path,
+            route,
+            conditions,
+            ..
         } = self;
-        let (parameters, ty, _) = self.header();
-        let bounds = self.where_clause(&[]);
+        let init = self.hook(Kind::Init)?;
+        let lifetime = Lifetime::new("'static", Span::call_site());
+        let arguments = init.arguments.iter().map(|argument| {
+            let ty = init.with_lifetimes(&argument.ty, &lifetime);
+            quote!(#ty: #path::extract::LeavesParams<#route>)
+        });
+        let generics = self.parameters();
+        let (parameters, _, _) = generics.split_for_impl();
+        let bounds = self.where_clause(&arguments.collect::<Vec<_>>());
+        let ty = &self.block.item.self_ty;
         Some(quote! {
             #conditions
             #[automatically_derived]
-            impl #parameters #path::extract::LeavesParams for #ty #bounds {}
+            impl #parameters #path::extract::LeavesParams<#route> for #ty #bounds {}
         })
     }
 
-    /// Says which notifications the handler takes.
+    /// Says which notifications the handler takes. After a mistake in `info` that is not known.
     fn accepts(&self) -> TokenStream {
         let Self {
             path, conditions, ..
         } = self;
-        let Some(hook) = self.hooks.iter().find(|hook| hook.kind == Kind::Info) else {
-            return TokenStream::new();
-        };
-        let value = hook
-            .payload()
-            .map(|value| hook.with_lifetimes(&value.ty, "'static"));
-        let (parameters, ty, bounds) = self.header();
-        quote! {
-            #conditions
-            #[automatically_derived]
-            impl #parameters #path::mailbox::Accepts<#value> for #ty #bounds {}
+        let lifetime = Lifetime::new("'static", Span::call_site());
+        if let Some(hook) = self.hook(Kind::Info) {
+            let value = hook
+                .payload()
+                .map(|value| hook.with_lifetimes(&value.ty, &lifetime));
+            let (parameters, ty, bounds) = self.header();
+            return quote! {
+                #conditions
+                #[automatically_derived]
+                impl #parameters #path::mailbox::Accepts<#value> for #ty #bounds {}
+            };
         }
-    }
-
-    /// After a mistake it is not known which notifications the handler takes.
-    fn accepts_anything(&self) -> TokenStream {
-        let Self {
-            path, conditions, ..
-        } = self;
+        let is_sure = match self.block.hooks_of(Kind::Info).next() {
+            Some(_) => !self.is_mistaken(Kind::Info),
+            // It may be in another block.
+            None => self.block.hooks_of(Kind::Init).next().is_none(),
+        };
+        if is_sure || !self.has_mistakes {
+            return TokenStream::new();
+        }
+        let any = free_ident("Any", &self.block.item.to_token_stream());
         let mut generics = self.block.item.generics.clone();
-        generics.params.push(syn::parse_quote!(__Value));
+        generics.params.push(syn::parse_quote!(#any));
         let (parameters, _, bounds) = generics.split_for_impl();
         let ty = &self.block.item.self_ty;
         quote! {
             #conditions
             #[automatically_derived]
-            impl #parameters #path::mailbox::Accepts<__Value> for #ty #bounds {}
+            impl #parameters #path::mailbox::Accepts<#any> for #ty #bounds {}
         }
-    }
-
-    /// Checks each argument against the marker of no route in particular, or a type that no
-    /// route gives would be noticed only where a table uses the handler.
-    fn assertions(&self) -> TokenStream {
-        let Self {
-            path, conditions, ..
-        } = self;
-        let checks: TokenStream = self
-            .hooks
-            .iter()
-            .flat_map(|hook| self.checks(hook))
-            .collect();
-        if checks.is_empty() {
-            return checks;
-        }
-        let (parameters, ty, _) = self.header();
-        let bounds = self.where_clause(&[]);
-        quote! {
-            #conditions
-            const _: () = {
-                #[allow(dead_code)]
-                trait __Arguments {
-                    fn __check();
-                }
-                #[automatically_derived]
-                impl #parameters __Arguments for #ty #bounds {
-                    fn __check() {
-                        fn __argument<'a, H, T>()
-                        where
-                            T: #path::extract::FromHandshake<'a, H, #path::extract::AnyRoute>,
-                        {
-                        }
-                        #checks
-                    }
-                }
-            };
-        }
-    }
-
-    /// One check for each argument of a hook. To name a function of the trait gives the
-    /// shorter error, but reports a function that returns a future twice.
-    fn checks(&self, hook: &'b Hook) -> impl Iterator<Item = TokenStream> {
-        let path = self.path.clone();
-        // What the path has, only a route knows.
-        let known = hook
-            .extractors()
-            .filter(|argument| name_of(&argument.ty) != "Path");
-        known.map(move |argument| {
-            let ty = hook.with_lifetimes(&argument.ty, "'_");
-            if hook.kind == Kind::Init {
-                return quote!(__argument::<Self, #ty>(););
-            }
-            quote! {
-                let _ = <#ty as #path::extract::FromConnection<'_, Self, #path::extract::AnyRoute>>
-                    ::from_connection;
-            }
-        })
     }
 
     /// `<T>`, `Room<T>` and the where clause of the user's block.
@@ -334,14 +367,6 @@ impl<'b> Expansion<'b> {
         let (parameters, _, bounds): (_, TypeGenerics<'_>, _) =
             self.block.item.generics.split_for_impl();
         (parameters, &self.block.item.self_ty, bounds)
-    }
-}
-
-/// The trait that fills the arguments of a hook.
-fn extractor_trait(kind: Kind) -> TokenStream {
-    match kind {
-        Kind::Init => quote!(FromHandshake),
-        Kind::Message | Kind::Info | Kind::Terminate => quote!(FromConnection),
     }
 }
 

@@ -22,35 +22,35 @@ const fn budget(what: &'static str, written: &'static str, tokens: usize) -> Bud
 }
 
 /// A handler that does nothing.
-const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 210);
+const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 250);
 
 /// What each hook adds to it, with an argument that is found by its type.
 const HOOKS: [Budget; 6] = [
     budget(
         "message",
         "fn message(&mut self, text: String, hub: &Hub) {}",
-        496,
+        391,
     ),
     budget(
         "async message",
         "async fn message(&mut self, text: String, hub: &Hub) {}",
-        591,
+        485,
     ),
     budget(
         "info",
         "fn info(&mut self, event: Event, hub: &Hub) {}",
-        469,
+        363,
     ),
     budget(
         "async info",
         "async fn info(&mut self, event: Event, hub: &Hub) {}",
-        563,
+        458,
     ),
-    budget("terminate", "fn terminate(self, hub: &Hub) {}", 365),
+    budget("terminate", "fn terminate(self, hub: &Hub) {}", 306),
     budget(
         "async terminate",
         "async fn terminate(self, hub: &Hub) {}",
-        404,
+        345,
     ),
 ];
 

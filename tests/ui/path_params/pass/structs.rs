@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ws_server::extract::{FromParams, HasParam, Params};
+use ws_server::extract::{FromParams, HasParam, NamesParams, Params};
 use ws_server::prelude::*;
 
 #[derive(PathParams)]
@@ -53,6 +53,7 @@ fn read<T: FromParams<R>, R>(_: fn() -> R, values: &[(&'static str, &str)]) -> R
 fn main() {
     struct Any;
     impl<N, T> HasParam<N, T> for Any {}
+    impl<T> NamesParams<T> for Any {}
     let any = || -> Any { unreachable!() };
     let place: Place = read(any, &[("id", "7"), ("name", "ada")]).unwrap();
     assert_eq!((&*place.name, place.id), ("ada", 7));

@@ -167,7 +167,8 @@ impl Kind<'_> {
             }
         });
         let params = self.params(&marker, types, core);
-        quote!(#session #page #state #params)
+        let names = quote!(#cfg impl<Value> #core::extract::NamesParams<Value> for #marker {});
+        quote!(#session #page #state #names #params)
     }
 
     /// The parameters by place, `Path<u64>` and `Path<(u64, String)>`, and by name.

@@ -37,10 +37,7 @@ pub fn markers(table: &Table) -> TokenStream {
         .map(|nested| (&nested.attrs, &nested.name));
     let markers = routes.chain(nests).map(|(attrs, name)| {
         let cfg = attributes(attrs, &["cfg"]);
-        marker_type(
-            &cfg,
-            with_span(name, Span::call_site().located_at(name.span())),
-        )
+        marker_type(&cfg, written_for(name))
     });
     let module = module("route_of", &table.item);
     quote!(mod #module { #(#markers)* })
@@ -68,8 +65,15 @@ pub fn entry_name(route: &Route) -> Ident {
     format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
 }
 
+/// A name of the user's, as what the expansion declares by it. It has the place where the user wrote
+/// it, but lints know that a macro declares it: they look for no capitals in the name of a marker,
+/// and do not miss a use of a URL.
+pub fn written_for(name: &Ident) -> Ident {
+    with_span(name, Span::call_site().located_at(name.span()))
+}
+
 /// The same name at another place.
-fn with_span(name: &Ident, span: Span) -> Ident {
+pub fn with_span(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span);
     name

@@ -1,70 +1,101 @@
 //! Rules on what a hook takes.
 
 use syn::visit::Visit;
-use syn::{Lifetime, Type};
+use syn::{Generics, Lifetime, Type};
 
-use super::names::{is_for_every_hook, is_payload};
+use super::doubts::{is_no_payload, payload_is_first};
+use super::names::is_payload;
+use super::output::owned;
 use crate::errors::Errors;
-use crate::handler::ast::{Argument, Block, Hook, Kind, Role, name_of, parameters_of, unwrapped};
+use crate::handler::ast::{
+    Argument, Hook, Kind, Role, conditions, contains_impl, name_of, parameters_of, unwrapped,
+};
+use crate::source::written;
 
-/// `message` and `info` are about something, and it comes first.
+/// `message` and `info` are about something.
 pub fn payload_is_there(hook: &Hook, errors: &Errors) {
-    let (wanted, example) = match hook.kind {
-        Kind::Message => (
-            "message",
-            "`text: String`, `bytes: Bytes`, `message: Message` or `Json(value): Json<T>`",
-        ),
-        Kind::Info => (
-            "notification",
-            "an argument of your own type, such as `event: Event`",
-        ),
-        Kind::Init | Kind::Terminate => return,
-    };
-    let later = |argument: &&Argument| argument.role == Role::Extractor && is_payload(&argument.ty);
-    match hook.payload() {
-        None => errors.push(
+    if let (Some((wanted, example)), None) = (wanted(hook.kind), hook.payload()) {
+        errors.push(
             &hook.signature.ident,
             format_args!(
                 "`{0}` takes the {wanted} as its first argument after `self`\nhelp: add {example}",
                 hook.kind
             ),
-        ),
-        Some(first) if is_no_payload(hook.kind, &first.ty) => {
-            let later = hook.arguments.iter().find(later);
-            let advice = match later {
-                Some(payload) => {
-                    format!("move the `{}` to the front", name_of(&payload.ty))
-                }
-                None => format!("before this one, add {example}"),
-            };
-            errors.push(
-                &first.ty,
-                format_args!(
-                    "the first argument of `{}` after `self` is the {wanted}\nhelp: {advice}",
-                    hook.kind
-                ),
-            );
-        }
-        Some(_) => {}
+        );
     }
 }
 
-/// A message is handed over, so the hook takes it by value.
-pub fn payload_is_owned(hook: &Hook, errors: &Errors) {
-    let Some(payload) = hook.payload() else {
-        return;
-    };
-    let Type::Reference(reference) = unwrapped(&payload.ty) else {
-        return;
-    };
-    let is_static = reference
-        .lifetime
-        .as_ref()
-        .is_some_and(|lifetime| lifetime.ident == "static");
-    if is_no_payload(hook.kind, &payload.ty) || (hook.kind == Kind::Info && is_static) {
+/// What `message` and `info` are about, and an example of it.
+pub fn wanted(kind: Kind) -> Option<(&'static str, &'static str)> {
+    match kind {
+        Kind::Message => Some((
+            "message",
+            "`text: String`, `bytes: Bytes`, `message: Message` or `Json(value): Json<T>`",
+        )),
+        Kind::Info => Some((
+            "notification",
+            "an argument of your own type, such as `event: Event`",
+        )),
+        Kind::Init | Kind::Terminate => None,
+    }
+}
+
+/// The library calls a hook with what the connection has, so it cannot choose a type.
+pub fn type_is_named(hook: &Hook, argument: &Argument, errors: &Errors) {
+    if let Some(unnamed) = contains_impl(&argument.ty) {
+        errors.push(
+            unnamed,
+            format_args!(
+                "`{}` is called by the library, which cannot choose a type for `impl Trait`\n\
+                 help: name the type",
+                hook.kind
+            ),
+        );
+    }
+}
+
+/// A message is handed over, so the hook takes it by value, and nothing in it is borrowed.
+pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
+    if payload.role != Role::Payload || contains_impl(&payload.ty).is_some() {
         return;
     }
-    let owned = match (unwrapped(&reference.elem), hook.kind) {
+    let (kind, ty) = (hook.kind, &payload.ty);
+    let Type::Reference(reference) = unwrapped(ty) else {
+        if hook.borrows(ty) {
+            errors.push(
+                ty,
+                format_args!(
+                    "`{kind}` is handed its first argument for good, so `{}` must own its data\n\
+                     help: {}",
+                    written(ty),
+                    owned_instead(hook, ty)
+                ),
+            );
+        }
+        return;
+    };
+    let lifetime = reference.lifetime.as_ref();
+    let is_static = lifetime.is_some_and(|lifetime| lifetime.ident == "static");
+    match (kind, is_no_payload(kind, ty)) {
+        // The compiler says it.
+        (Kind::Message, true) => {}
+        (Kind::Info, true) => errors.push(ty, payload_is_first(hook)),
+        (Kind::Info, false) if is_static => {}
+        _ => {
+            let owned = owned_payload(kind, &reference.elem);
+            errors.push(
+                ty,
+                format_args!(
+                    "`{kind}` is handed its first argument for good, not lent\nhelp: {owned}"
+                ),
+            );
+        }
+    }
+}
+
+/// What to take instead of a reference to this.
+fn owned_payload(kind: Kind, elem: &Type) -> String {
+    match (unwrapped(elem), kind) {
         (Type::Slice(_), _) => "take `Bytes`".to_owned(),
         (elem, Kind::Info) if name_of(elem) == "str" => {
             "take `String` or `&'static str`".to_owned()
@@ -72,141 +103,76 @@ pub fn payload_is_owned(hook: &Hook, errors: &Errors) {
         (elem, _) if name_of(elem) == "str" => "take `String`".to_owned(),
         (elem, _) if is_payload(elem) => format!("take `{}`, without the `&`", name_of(elem)),
         _ => "take it without the `&`".to_owned(),
-    };
-    let kind = hook.kind;
-    errors.push(
-        &payload.ty,
-        format_args!("`{kind}` is handed its first argument for good, not lent\nhelp: {owned}"),
-    );
+    }
 }
 
-/// One call is about one message.
-pub fn payload_is_one(hook: &Hook, errors: &Errors) {
-    let Some(first) = hook.payload() else { return };
-    // Said already: the payload is to be moved to the front.
-    if is_no_payload(hook.kind, &first.ty) {
+/// What a path or a query gives is decoded for the handler, which keeps it.
+pub fn parts_of_the_request_are_owned(hook: &Hook, argument: &Argument, errors: &Errors) {
+    let ty = &argument.ty;
+    let is_decoded = ["Path", "Query"].contains(&&*name_of(ty));
+    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
+    if hook.kind != Kind::Init || !is_decoded || is_reference || contains_impl(ty).is_some() {
         return;
     }
-    for argument in hook
-        .extractors()
-        .filter(|argument| is_payload(&argument.ty))
-    {
-        let name = name_of(&argument.ty);
-        let advice = match hook.kind {
-            Kind::Message => {
-                "to take text and binary alike, take one `Message`; for several values in one \
-                 message, take `Json<T>` of a struct"
-            }
-            _ => "for several values, notify with a struct or a tuple",
-        };
+    if parameters_of(ty).into_iter().any(|part| hook.borrows(part)) {
         errors.push(
-            &argument.ty,
+            ty,
             format_args!(
-                "`{}` takes one value, its first argument after `self`, and `{name}` is a \
-                 second\n\
-                 help: {advice}",
-                hook.kind
+                "what `init` takes of the request is decoded for it, so `{}` must own its data\n\
+                 help: {}",
+                written(ty),
+                owned_instead(hook, ty)
             ),
         );
     }
 }
 
-/// What only the request has is read in `init`: an idle connection keeps no headers.
-pub fn handshake_is_read_in_init(hook: &Hook, errors: &Errors) {
-    if hook.kind == Kind::Init {
-        return;
-    }
-    let taken = hook.arguments.iter().filter(|argument| {
-        argument.role == Role::Extractor
-            || (hook.kind == Kind::Message && is_of_handshake(&argument.ty))
-    });
-    for argument in taken.filter(|argument| is_of_handshake(&argument.ty)) {
-        let name = name_of(&argument.ty);
-        errors.push(
-            &argument.ty,
-            format_args!(
-                "`{name}` belongs to `init`, because a connection keeps nothing of its request\n\
-                 help: take it there, and keep what `{}` needs in a field",
-                hook.kind
-            ),
-        );
-    }
-}
-
-/// Only the end has a reason, and one.
-pub fn reason_is_for_terminate(hook: &Hook, errors: &Errors) {
-    let reasons = hook
-        .arguments
-        .iter()
-        .filter(|argument| name_of(&argument.ty) == "CloseReason");
-    if hook.kind == Kind::Terminate {
-        for second in reasons.skip(1) {
-            errors.push(
-                &second.ty,
-                "the end has one `CloseReason`\nhelp: remove this one",
-            );
-        }
+/// What to write for a type that borrows.
+pub fn owned_instead(hook: &Hook, ty: &Type) -> String {
+    let owned = owned(hook, ty);
+    if hook.borrows(&owned) {
+        "give the type owned fields, such as `String` for `&str`, and remove its lifetime"
+            .to_owned()
     } else {
-        for argument in reasons {
-            errors.push(
-                &argument.ty,
-                format_args!(
-                    "`CloseReason` belongs to `terminate`: while `{}` runs, the connection has \
-                     not ended",
-                    hook.kind
-                ),
-            );
-        }
+        format!("write `{}`", written(&owned))
     }
 }
 
 /// The implementation that is written has to know which arguments there are.
-pub fn arguments_are_unconditional(hook: &Hook, errors: &Errors) {
-    let attributes = hook
-        .arguments
-        .iter()
-        .flat_map(|argument| &argument.attributes);
-    for attribute in attributes {
-        if attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr") {
-            errors.push(
-                attribute,
-                format_args!(
-                    "an argument of a hook cannot be conditional\n\
-                     help: write `{}` twice, with a `#[cfg(…)]` on each",
-                    hook.kind
-                ),
-            );
-        }
+pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Errors) {
+    for condition in conditions(&argument.attributes) {
+        errors.push(
+            condition.attribute,
+            format_args!(
+                "an argument of a hook cannot be conditional\n\
+                 help: write `{}` twice, with a `#[cfg(…)]` on each",
+                hook.kind
+            ),
+        );
     }
 }
 
 /// What a hook is given, it has for the call alone; a handler lives longer.
-pub fn arguments_are_for_the_call(block: &Block, errors: &Errors) {
-    let own: Vec<_> = block
-        .item
-        .generics
-        .lifetimes()
-        .map(|param| &param.lifetime)
-        .collect();
-    for hook in &block.hooks {
-        for argument in hook.extractors() {
-            let mut mentions = MentionsLifetime {
-                wanted: &own,
-                found: None,
-            };
-            mentions.visit_type(&argument.ty);
-            if let Some(lifetime) = mentions.found {
-                errors.push(
-                    &argument.ty,
-                    format_args!(
-                        "an argument lasts for one call of `{}`, but `{lifetime}` is a lifetime \
-                         of the handler, which lasts longer\n\
-                         help: leave it out, and clone what is to be kept",
-                        hook.kind
-                    ),
-                );
-            }
-        }
+pub fn argument_is_for_the_call(own: &Generics, hook: &Hook, argument: &Argument, errors: &Errors) {
+    if argument.role != Role::Extractor {
+        return;
+    }
+    let own: Vec<_> = own.lifetimes().map(|param| &param.lifetime).collect();
+    let mut mentions = MentionsLifetime {
+        wanted: &own,
+        found: None,
+    };
+    mentions.visit_type(&argument.ty);
+    if let Some(lifetime) = mentions.found {
+        errors.push(
+            &argument.ty,
+            format_args!(
+                "an argument lasts for one call of `{}`, but `{lifetime}` is a lifetime \
+                 of the handler, which lasts longer\n\
+                 help: leave it out, and clone what is to be kept",
+                hook.kind
+            ),
+        );
     }
 }
 
@@ -221,35 +187,5 @@ impl Visit<'_> for MentionsLifetime<'_> {
         if self.wanted.contains(&lifetime) {
             self.found.get_or_insert_with(|| lifetime.clone());
         }
-    }
-}
-
-/// Whether a type in the first place is surely meant as an extractor. The value of `info`
-/// may be of any type of the user's, whatever its name.
-fn is_no_payload(kind: Kind, ty: &Type) -> bool {
-    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
-    match kind {
-        Kind::Message => {
-            is_for_every_hook(ty) || is_of_handshake(ty) || name_of(ty) == "CloseReason"
-        }
-        Kind::Info => {
-            let name = name_of(ty);
-            (is_reference && ["Socket", "Hub"].contains(&&*name))
-                || (["Socket", "State"].contains(&&*name) && !parameters_of(ty).is_empty())
-                || name == "CloseReason"
-        }
-        Kind::Init | Kind::Terminate => false,
-    }
-}
-
-/// Whether a type is an extractor that reads the request.
-fn is_of_handshake(ty: &Type) -> bool {
-    let name = name_of(ty);
-    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
-    match &*name {
-        "Path" | "Query" => !parameters_of(ty).is_empty(),
-        "Handshake" => is_reference,
-        "Bearer" => true,
-        _ => false,
     }
 }

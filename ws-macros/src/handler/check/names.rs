@@ -4,7 +4,7 @@ use syn::visit::Visit;
 use syn::{Ident, ImplItemFn, ReturnType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Block, Kind, name_of, parameters_of, predicate};
+use crate::handler::ast::{Block, Kind, name_of, parameters_of};
 use crate::source::written;
 
 /// As many different conditions as the hooks of one block may have: the implementation
@@ -12,7 +12,7 @@ use crate::source::written;
 const MAX_CONDITIONS: usize = 4;
 
 /// A handler's hooks are methods of its own, not of a trait.
-pub fn block_is_inherent(block: &Block, errors: &Errors) {
+pub fn block_is_inherent(block: &mut Block, errors: &Errors) {
     if let Some((path, _)) = &block.item.trait_ {
         let ty = &block.item.self_ty;
         errors.push(
@@ -27,45 +27,33 @@ pub fn block_is_inherent(block: &Block, errors: &Errors) {
     }
 }
 
-/// Without `init` there is no handler.
-pub fn init_is_there(block: &Block, errors: &Errors) {
-    let missing = block.hooks_of(Kind::Init).next().is_none();
-    // An `init` under another name is reported where it stands.
-    let misspelt = misspelt_hooks(block)
-        .iter()
-        .any(|(_, kind)| *kind == Kind::Init);
-    if missing && !misspelt && block.item.trait_.is_none() {
+/// A method that looks like a hook but is named a little differently would never be called. It is
+/// checked as the hook that it was meant to be.
+pub fn hooks_are_spelt_right(block: &mut Block, errors: &Errors) {
+    let misspelt = misspelt_hooks(block);
+    let misspelt: Vec<_> = misspelt
+        .into_iter()
+        .map(|(name, kind)| (name.clone(), kind))
+        .collect();
+    for (name, kind) in misspelt {
         errors.push(
-            &block.item.self_ty,
-            "this handler has no `init`, which makes it when a client connects\n\
-             help: add `fn init() -> Self { … }`; it may take arguments such as `socket: \
-             &Socket<Self>`, `state: State<T>` and `Path(id): Path<T>`",
-        );
-    }
-}
-
-/// A method that looks like a hook but is named a little differently would never be called.
-pub fn hooks_are_spelt_right(block: &Block, errors: &Errors) {
-    for (name, kind) in misspelt_hooks(block) {
-        errors.push(
-            name,
+            &name,
             format_args!(
                 "`{name}` is not the name of a hook, so no connection calls it\n\
                  help: name it `{kind}`; if it is a helper, choose a name less like the hook's"
             ),
         );
+        block.adopt(&name, kind);
     }
 }
 
-/// A hook may be written again only where `#[cfg]`s choose among the alternatives.
-pub fn hooks_are_there_once(block: &Block, errors: &Errors) {
-    for (place, hook) in block.hooks.iter().enumerate() {
-        let repeated = block.hooks[..place].iter().any(|earlier| {
-            let either_is_always_there = earlier.cfgs.is_empty() || hook.cfgs.is_empty();
-            earlier.kind == hook.kind
-                && (either_is_always_there || earlier.condition() == hook.condition())
-        });
-        if repeated {
+/// A hook may be written again only if `#[cfg]`s choose among the alternatives.
+pub fn hooks_are_there_once(block: &mut Block, errors: &Errors) {
+    for place in 0..block.hooks.len() {
+        let (earlier, hook) = block.hooks.split_at_mut(place);
+        let hook = &mut hook[0];
+        if earlier.iter().any(|earlier| hook.repeats(earlier)) {
+            hook.has_mistakes = true;
             errors.push(
                 &hook.signature.ident,
                 format_args!(
@@ -79,22 +67,28 @@ pub fn hooks_are_there_once(block: &Block, errors: &Errors) {
 }
 
 /// The implementation is written once for each combination of conditions.
-pub fn conditions_are_few(block: &Block, errors: &Errors) {
+pub fn conditions_are_few(block: &mut Block, errors: &Errors) {
     let mut seen: Vec<String> = Vec::new();
-    for cfg in block.hooks.iter().flat_map(|hook| &hook.cfgs) {
-        let condition = predicate(cfg).to_string();
-        if !seen.contains(&condition) {
-            seen.push(condition);
-            if seen.len() == MAX_CONDITIONS + 1 {
-                errors.push(
-                    cfg,
-                    format_args!(
-                        "the hooks of one block may have {MAX_CONDITIONS} different \
-                         `#[cfg(…)]`s\n\
-                         help: put the conditions on whole impl blocks, or into the bodies"
-                    ),
-                );
-            }
+    for condition in block.hooks.iter().flat_map(|hook| &hook.conditions) {
+        let predicate = condition.predicate.to_string();
+        if seen.contains(&predicate) {
+            continue;
+        }
+        seen.push(predicate);
+        if seen.len() == MAX_CONDITIONS + 1 {
+            errors.push(
+                &condition.attribute,
+                format_args!(
+                    "the hooks of one block may have {MAX_CONDITIONS} different \
+                     `#[cfg(…)]`s\n\
+                     help: put the conditions on whole impl blocks, or into the bodies"
+                ),
+            );
+        }
+    }
+    if seen.len() > MAX_CONDITIONS {
+        for hook in &mut block.hooks {
+            hook.has_mistakes |= !hook.conditions.is_empty();
         }
     }
 }
@@ -248,14 +242,6 @@ pub fn is_payload(ty: &Type) -> bool {
 pub fn is_for_every_hook(ty: &Type) -> bool {
     let named = |ty: &Type| ["Socket", "Hub", "State", "Session", "Page"].contains(&&*name_of(ty));
     named(ty) || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
-}
-
-/// Whether an extractor of `init` is known to leave the parameters of the path alone.
-pub fn leaves_params(ty: &Type) -> bool {
-    let named = |ty: &Type| ["Query", "Bearer"].contains(&&*name_of(ty));
-    is_for_every_hook(ty)
-        || named(ty)
-        || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Rules on how a hook is declared: its keywords, receiver and return type.
+//! Rules on how a hook is declared: its keywords, generics and receiver.
 
 use quote::quote;
-use syn::{GenericParam, ReturnType, Safety, Type, TypeParamBound};
+use syn::{GenericParam, Safety};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Hook, Kind, Passing, name_of, unwrapped};
+use crate::handler::ast::{Hook, Kind, Passing};
 
 /// A hook is a `fn` or an `async fn`, and nothing more special.
 pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
@@ -43,18 +43,6 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
             );
         }
     }
-    for argument in &hook.arguments {
-        if matches!(unwrapped(&argument.ty), Type::ImplTrait(_)) {
-            errors.push(
-                &argument.ty,
-                format_args!(
-                    "`{}` is called by the library, which cannot choose a type for `impl Trait`\n\
-                     help: name the type",
-                    hook.kind
-                ),
-            );
-        }
-    }
 }
 
 /// `init` makes the handler, `message` and `info` borrow it, `terminate` may consume it.
@@ -72,7 +60,9 @@ pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
                 "`{name}` is called on the handler\nhelp: begin its arguments with `&mut self`"
             ),
         ),
-        (Kind::Message | Kind::Info, Some(receiver)) if receiver.passing != Passing::Reference => {
+        (Kind::Message | Kind::Info, Some(receiver))
+            if matches!(receiver.passing, Passing::Value | Passing::Other) =>
+        {
             errors.push(
                 &receiver.tokens,
                 format_args!(
@@ -91,78 +81,4 @@ pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
         }
         _ => {}
     }
-}
-
-/// `init` gives the handler back.
-pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
-    if hook.kind == Kind::Init && is_unit(&hook.output()) {
-        errors.push(
-            &hook.signature.ident,
-            "`init` returns nothing, but it makes the handler\n\
-             help: write `-> Self`, or `-> Result<Self, Refusal>` to be able to refuse the \
-             connection",
-        );
-    }
-}
-
-/// Nobody is left to read what `terminate` would say.
-pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
-    if let (Kind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
-        && !is_unit(output)
-    {
-        errors.push(
-            output,
-            "`terminate` runs after the connection has ended, so nothing can be sent\n\
-             help: remove the return type",
-        );
-    }
-}
-
-/// A reply is queued after the call, so it cannot borrow from the handler.
-pub fn reply_is_owned(hook: &Hook, errors: &Errors) {
-    let output = hook.output();
-    if let (Kind::Message | Kind::Info, Type::Reference(reference)) =
-        (hook.kind, unwrapped(&output))
-        && reference
-            .lifetime
-            .as_ref()
-            .is_none_or(|lifetime| lifetime.ident != "static")
-    {
-        let owned = match &*name_of(&reference.elem) {
-            "str" => "`String` or `&'static str`",
-            _ => "an owned type",
-        };
-        errors.push(
-            &output,
-            format_args!(
-                "a reply outlives the call of `{}`\nhelp: return {owned}",
-                hook.kind
-            ),
-        );
-    }
-}
-
-/// The library awaits an `async fn`, not a future that a `fn` returns.
-pub fn future_is_written_as_async(hook: &Hook, errors: &Errors) {
-    let output = hook.output();
-    let is_future = match unwrapped(&output) {
-        Type::ImplTrait(future) => future.bounds.iter().any(|bound| {
-            matches!(bound, TypeParamBound::Trait(bound)
-                if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
-        }),
-        ty => ["Pin", "BoxFuture", "LocalBoxFuture"].contains(&&*name_of(ty)),
-    };
-    if is_future {
-        errors.push(
-            &output,
-            format_args!(
-                "`{0}` returns a future\nhelp: write `async fn {0}` instead",
-                hook.kind
-            ),
-        );
-    }
-}
-
-fn is_unit(ty: &Type) -> bool {
-    matches!(unwrapped(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
 }

@@ -1,11 +1,25 @@
 //! The methods of the implementation: what stands between the connection and a hook.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::Type;
+use quote::{ToTokens, quote, quote_spanned};
 
+use super::names::local;
 use super::{Expansion, at, located, span_of};
-use crate::handler::ast::{Argument, Hook, Kind, Passing, Role, unwrapped};
+use crate::handler::ast::{Argument, Hook, Passing, Role, contains_impl, elided, is_never};
+use crate::handler::check::doubts;
+
+/// A method of the implementation.
+pub struct Method {
+    pub signature: TokenStream,
+    body: TokenStream,
+}
+
+impl ToTokens for Method {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { signature, body } = self;
+        tokens.extend(quote!(#signature { #body }));
+    }
+}
 
 impl Expansion<'_> {
     /// `init`: each argument is taken from the request, then the hook is called.
@@ -18,14 +32,12 @@ impl Expansion<'_> {
         let types = hook
             .arguments
             .iter()
-            .map(|argument| hook.with_lifetimes(&argument.ty, "'_"));
+            .map(|argument| hook.with_lifetimes(&argument.ty, &elided()));
         let awaited = hook.is_async().then(|| quote!(.await));
-        let made = converted(
-            hook,
-            &quote!(#path::handler::IntoInit),
-            &quote!(<Self>),
-            |place| quote_spanned!(place=> Self::init(#(#names),*)#awaited),
-        );
+        let made = self.converted(hook, |place| {
+            let name = called(hook, place);
+            quote_spanned!(place=> Self::#name(#(#names),*)#awaited)
+        });
         let opening_is_used = if names.is_empty() {
             quote!(_)
         } else {
@@ -48,78 +60,80 @@ impl Expansion<'_> {
     }
 
     /// `message`: the payload is decoded, then the hook is called.
-    pub fn message(&self, hook: &Hook) -> TokenStream {
+    pub fn message(&self, hook: &Hook) -> Method {
         let path = &self.path;
-        let Names {
-            call,
-            payload,
-            incoming,
-            error,
-            ..
-        } = Names::new();
+        let (call, payload) = (local("call"), local("payload"));
+        let (incoming, error) = (local("incoming"), local("error"));
         let ty = hook
             .payload()
-            .map(|payload| hook.with_lifetimes(&payload.ty, "'_"));
+            .map(|payload| hook.with_lifetimes(&payload.ty, &elided()));
+        let (declared, conversion) = self.payload_trait(hook);
         let step = self.step(hook);
-        quote! {
-            fn message(
-                #call: #path::handler::Call<'_, Self>,
-                #incoming: #path::decode::Payload<'_>,
-            ) -> #path::handler::Step<Self> {
-                let #payload = match <#ty as #path::decode::FromMessage>::from_message(#incoming) {
+        Method {
+            signature: quote! {
+                fn message(
+                    #call: #path::handler::Call<'_, Self>,
+                    #incoming: #path::decode::Payload<'_>,
+                ) -> #path::handler::Step<Self>
+            },
+            body: quote! {
+                #declared
+                let #payload = match <#ty as #conversion>::from_message(#incoming) {
                     ::core::result::Result::Ok(#payload) => #payload,
                     ::core::result::Result::Err(#error) => return #call.undecodable(#error),
                 };
                 #step
-            }
+            },
         }
     }
 
     /// `info`: the next notification is taken, if there is one, then the hook is called.
-    pub fn info(&self, hook: &Hook) -> TokenStream {
+    pub fn info(&self, hook: &Hook) -> Method {
         let path = &self.path;
-        let Names { call, payload, .. } = Names::new();
+        let (call, payload) = (local("call"), local("payload"));
         let ty = hook
             .payload()
-            .map(|value| hook.with_lifetimes(&value.ty, "'_"));
+            .map(|value| hook.with_lifetimes(&value.ty, &elided()));
         let step = self.step(hook);
-        quote! {
-            fn info(
-                #call: #path::handler::Call<'_, Self>,
-            ) -> ::core::option::Option<#path::handler::Step<Self>> {
+        Method {
+            signature: quote! {
+                fn info(
+                    #call: #path::handler::Call<'_, Self>,
+                ) -> ::core::option::Option<#path::handler::Step<Self>>
+            },
+            body: quote! {
                 let #payload = #call.context().next_notification::<#ty>()?;
                 ::core::option::Option::Some(#step)
-            }
+            },
         }
     }
 
     /// Calls `message` or `info`, in place or as a future.
     fn step(&self, hook: &Hook) -> TokenStream {
         let path = &self.path;
-        let Names {
-            call,
-            this,
-            context,
-            taken,
-            outcome,
-            future,
-            ..
-        } = Names::new();
+        let (call, this, context) = (local("call"), local("handler"), local("context"));
         let arguments: Vec<_> = hook
             .arguments
             .iter()
             .map(|argument| self.argument(hook, argument))
             .collect();
-        let name = &hook.signature.ident;
         let awaited = hook.is_async().then(|| quote!(.await));
-        let reply = converted(hook, &quote!(#path::reply::IntoReply), &quote!(), |place| {
-            let name = Ident::new(&name.to_string(), place);
+        let reply = self.converted(hook, |place| {
+            // What an alias stands for, the compiler finds out.
+            let named = hook
+                .receiver
+                .as_ref()
+                .filter(|it| it.passing == Passing::Named);
+            let place = named.map_or(place, |named| located(named.span()));
+            let (name, mut this) = (called(hook, place), this.clone());
+            this.set_span(place);
             quote_spanned!(place=> Self::#name(#this, #(#arguments),*)#awaited)
         });
         if !hook.is_async() {
             let context = bound_if_used(&context, hook.extractors().next().is_some());
             return quote!(#call.now(move |#this, #context| #reply));
         }
+        let (taken, future, outcome) = (local("taken"), local("future"), local("outcome"));
         let pending = pending(hook, &quote!(#path::handler::Step));
         quote! {{
             let mut #taken = #call.take();
@@ -135,79 +149,64 @@ impl Expansion<'_> {
     }
 
     /// `terminate`: the hook is called with the handler, by value or lent.
-    pub fn terminate(&self, hook: &Hook) -> TokenStream {
+    pub fn terminate(&self, hook: &Hook) -> Method {
         let path = &self.path;
-        let Names {
-            this,
-            context,
-            reason,
-            ending,
-            future,
-            ..
-        } = Names::new();
+        let (this, context, ending) = (local("handler"), local("context"), local("ending"));
         let arguments: Vec<_> = hook
             .arguments
             .iter()
             .map(|argument| self.argument(hook, argument))
             .collect();
-        let by_value = hook
-            .receiver
-            .as_ref()
-            .is_none_or(|receiver| receiver.passing == Passing::Value);
-        let (bound, passed) = if by_value {
-            (quote!(#this), quote!(#this))
-        } else {
-            (quote!(mut #this), quote!(&mut #this))
+        let passing = hook.receiver.as_ref().map(|receiver| receiver.passing);
+        let (bound, passed) = match passing {
+            Some(Passing::Reference) => (quote!(mut #this), quote!(&mut #this)),
+            // Which of them it is, the compiler finds out.
+            Some(Passing::Named) => (
+                quote!(#this),
+                quote!(#path::handler::Receiver::of(&mut ::core::option::Option::Some(#this))),
+            ),
+            _ => (quote!(#this), quote!(#this)),
         };
-        let takes_reason = hook
-            .arguments
-            .iter()
-            .any(|argument| argument.role == Role::Reason);
-        let reason = bound_if_used(&reason, takes_reason);
-        let context = bound_if_used(&context, hook.extractors().next().is_some());
+        let takes_context = hook.extractors().next().is_some();
+        let bound_context = bound_if_used(&context, takes_context);
+        let name = called(hook, Span::mixed_site());
         let body = if hook.is_async() {
+            let future = local("future");
             // The context of the future is its own; the arguments borrow from it.
-            let borrowed = hook
-                .extractors()
-                .next()
-                .map(|_| quote!(let #context = &#context;));
+            let borrowed = takes_context.then(|| quote!(let #context = &#context;));
             let pending = pending(hook, &quote!(#path::handler::Finish));
             quote! {
                 let #future = async move {
-                    let (#bound, #reason, #context) = #ending.parts();
+                    let (#bound, #bound_context) = #ending.parts();
                     #borrowed
-                    Self::terminate(#passed, #(#arguments),*).await;
+                    Self::#name(#passed, #(#arguments),*).await;
                 };
                 #pending
             }
         } else {
             quote! {
-                #ending.now(|#bound, #reason, #context| {
-                    Self::terminate(#passed, #(#arguments),*)
+                #ending.now(|#bound, #bound_context| {
+                    Self::#name(#passed, #(#arguments),*)
                 })
             }
         };
-        quote! {
-            fn terminate(#ending: #path::handler::Ending<Self>) -> #path::handler::Finish {
-                #body
-            }
+        Method {
+            signature: quote! {
+                fn terminate(#ending: #path::handler::Ending<Self>) -> #path::handler::Finish
+            },
+            body,
         }
     }
 
     /// The value for an argument of `message`, `info` or `terminate`.
     fn argument(&self, hook: &Hook, argument: &Argument) -> TokenStream {
-        let Self { path, route, .. } = self;
-        let Names {
-            payload,
-            reason,
-            context,
-            ..
-        } = Names::new();
+        let path = &self.path;
+        let context = local("context");
         match argument.role {
-            Role::Payload => quote!(#payload),
-            Role::Reason => quote!(#reason),
+            Role::Payload => local("payload").to_token_stream(),
             Role::Extractor => {
-                let ty = hook.with_lifetimes(&argument.ty, "'_");
+                let ty = hook.with_lifetimes(&argument.ty, &elided());
+                let route = self.route_in(hook);
                 quote! {
                     <#ty as #path::extract::FromConnection<'_, Self, #route>>
                         ::from_connection(#context)
@@ -215,80 +214,45 @@ impl Expansion<'_> {
             }
         }
     }
-}
 
-/// A name of the expansion's own. Hygiene keeps it apart from the user's values, yet not from
-/// constants and unit structs, which a binding of their name would be a pattern for.
-fn local(text: &str) -> Ident {
-    format_ident!("__{text}", span = Span::mixed_site())
-}
-
-/// The local names of the expansion.
-struct Names {
-    call: Ident,
-    context: Ident,
-    ending: Ident,
-    error: Ident,
-    future: Ident,
-    incoming: Ident,
-    outcome: Ident,
-    payload: Ident,
-    reason: Ident,
-    taken: Ident,
-    this: Ident,
-}
-
-impl Names {
-    fn new() -> Self {
-        Self {
-            call: local("call"),
-            context: local("context"),
-            ending: local("ending"),
-            error: local("error"),
-            future: local("future"),
-            incoming: local("incoming"),
-            outcome: local("outcome"),
-            payload: local("payload"),
-            reason: local("reason"),
-            taken: local("taken"),
-            this: local("this"),
+    /// The value of a hook, turned into what the connection takes: `<Output as Trait>::method(call)`.
+    ///
+    /// The type is written out so that a wrong one is reported in the signature; if it
+    /// cannot be written outside of one, it is inferred, and the call is put at its place.
+    fn converted(&self, hook: &Hook, call: impl FnOnce(Span) -> TokenStream) -> TokenStream {
+        let output = hook.output();
+        if is_never(&output) {
+            return call(Span::mixed_site());
+        }
+        let (declared, conversion, method) = self.output_trait(hook);
+        if let Some(unnamed) = contains_impl(&output) {
+            let place = located(span_of(&unnamed));
+            let call = call(place);
+            let method = at(&quote!(<_ as #conversion>::#method), place);
+            return quote_spanned!(place=> #method(#call));
+        }
+        let call = call(Span::mixed_site());
+        let ty = hook.with_lifetimes(&output, &elided());
+        let converted = quote!(<#ty as #conversion>::#method(#call));
+        match doubts::of_output(hook) {
+            Some(_) => quote!({ #declared #converted }),
+            None => converted,
         }
     }
+}
+
+/// The name of a hook, as it is called.
+fn called(hook: &Hook, place: Span) -> Ident {
+    let mut name = hook.signature.ident.clone();
+    name.set_span(place);
+    name
 }
 
 /// Hands the future of a hook on. All of it stands at the name of the hook, which the
 /// compiler then blames for a future that is not `Send`.
 fn pending(hook: &Hook, of: &TokenStream) -> TokenStream {
-    let Names { future, .. } = Names::new();
+    let future = local("future");
     at(&quote!(#of::pending(#future)), located(hook.span()))
-}
-
-/// The value of a hook, turned into what the connection takes: `<Output as Trait>::method(call)`.
-///
-/// The type is written out so that a wrong one is reported in the signature; where it
-/// cannot be written outside of one, it is inferred, and the call is put at its place.
-fn converted(
-    hook: &Hook,
-    conversion: &TokenStream,
-    of: &TokenStream,
-    call: impl FnOnce(Span) -> TokenStream,
-) -> TokenStream {
-    let method = if hook.kind == Kind::Init {
-        quote!(into_init)
-    } else {
-        quote!(into_reply)
-    };
-    let output = hook.output();
-    let is_nameable = !matches!(unwrapped(&output), Type::ImplTrait(_) | Type::Never(_));
-    if is_nameable {
-        let call = call(Span::mixed_site());
-        let output = hook.with_lifetimes(&output, "'_");
-        quote!(<#output as #conversion #of>::#method(#call))
-    } else {
-        let place = located(span_of(&output));
-        let call = call(place);
-        quote_spanned!(place=> #conversion::#method(#call))
-    }
 }
 
 /// A pattern that does not bind what is not used.

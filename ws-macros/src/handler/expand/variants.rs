@@ -5,7 +5,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::handler::ast::{Block, Hook, predicate};
+use crate::handler::ast::{Block, Condition, Hook};
 
 /// The hooks that exist together under one condition.
 pub struct Variant<'b> {
@@ -14,23 +14,19 @@ pub struct Variant<'b> {
     pub hooks: Vec<&'b Hook>,
 }
 
-/// Every combination of the conditions of the hooks. Where none has a condition, that is one.
+/// Every combination of the conditions of the hooks. If none has a condition, that is one.
 pub fn combinations(block: &Block) -> Vec<Variant<'_>> {
-    let mut predicates: Vec<TokenStream> = Vec::new();
-    for cfg in block.hooks.iter().flat_map(|hook| &hook.cfgs) {
-        let predicate = predicate(cfg);
-        if !predicates
-            .iter()
-            .any(|known| known.to_string() == predicate.to_string())
-        {
+    let mut predicates: Vec<&TokenStream> = Vec::new();
+    let is = |known: &TokenStream, wanted: &TokenStream| known.to_string() == wanted.to_string();
+    for Condition { predicate, .. } in block.callable().flat_map(|hook| &hook.conditions) {
+        if !predicates.iter().any(|known| is(known, predicate)) {
             predicates.push(predicate);
         }
     }
-    let place = |cfg: &syn::Attribute| {
-        let wanted = predicate(cfg).to_string();
+    let place = |condition: &Condition| {
         predicates
             .iter()
-            .position(|known| known.to_string() == wanted)
+            .position(|known| is(known, &condition.predicate))
             .unwrap_or_default()
     };
     let variant = |chosen: usize| {
@@ -43,10 +39,10 @@ pub fn combinations(block: &Block) -> Vec<Variant<'_>> {
             }
         });
         let condition = (!predicates.is_empty()).then(|| quote!(#[cfg(all(#(#terms),*))]));
-        let exists = |hook: &&Hook| hook.cfgs.iter().all(|cfg| holds(place(cfg)));
+        let exists = |hook: &&Hook| hook.conditions.iter().all(|it| holds(place(it)));
         Variant {
             condition: condition.unwrap_or_default(),
-            hooks: block.hooks.iter().filter(exists).collect(),
+            hooks: block.callable().filter(exists).collect(),
         }
     };
     (0..1_usize << predicates.len()).map(variant).collect()

@@ -1,0 +1,111 @@
+//! What an argument of a hook must be on some route at least. `#[ws_handler]` checks each argument
+//! against these traits, so that a type that no route gives is reported at the handler, in words
+//! of the hook.
+
+use std::marker::PhantomData;
+
+use super::{AnyRoute, Ended, FromConnection, FromHandshake, State};
+use crate::close::CloseReason;
+use crate::socket::Socket;
+
+/// An argument of `init`: a type that implements [`FromHandshake`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of `init`",
+    label = "not an argument that `init` can take",
+    note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
+            `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement \
+            `FromHandshake`",
+    note = "for a parameter of the path write `Path(id): Path<{Self}>`, for a part of the \
+            application's state `State(part): State<{Self}>`"
+)]
+pub trait InitArgument<'a, H> {
+    /// Named by `#[ws_handler]` to check the type.
+    fn check() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
+
+/// An argument of `message` or `info`, behind the first: a type that implements
+/// [`FromConnection`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of this hook",
+    label = "not an argument that this hook can take",
+    note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
+            `Option<Session>` and `Option<Page>`",
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
+            an idle connection keeps no headers; keep what you need in a field"
+)]
+pub trait HookArgument<'a, H> {
+    /// Named by `#[ws_handler]` to check the type.
+    fn check() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, H, T: FromConnection<'a, H, AnyRoute>> HookArgument<'a, H> for T {}
+
+/// An argument of `terminate`: a type that implements [`FromConnection`], or
+/// [`CloseReason`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no argument of `terminate`",
+    label = "not an argument that `terminate` can take",
+    note = "`terminate` may take `CloseReason`, `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
+            `Option<Session>` and `Option<Page>`",
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
+            an idle connection keeps no headers; keep what you need in a field"
+)]
+pub trait TerminateArgument<'a, H> {
+    /// Named by `#[ws_handler]` to check the type.
+    fn check() {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<'a, H, T: FromConnection<'a, H, Ended<AnyRoute>>> TerminateArgument<'a, H> for T {}
+
+/// The first argument of `info`, if its name is that of an argument of the library. A type of the
+/// application may have that name too, so the compiler looks whether it is one of the library.
+#[derive(Debug)]
+pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
+
+/// What a type of the application is, and what no argument of the library is.
+#[diagnostic::on_unimplemented(
+    message = "the first argument of `info` after `self` is the notification\n\
+               help: before this one, add an argument of your own type, such as `event: Event`",
+    label = "not a notification"
+)]
+pub trait Notification<H> {}
+
+impl<T, H> FirstOfInfo<State<T>, H> {
+    /// Named by `#[ws_handler]`; an inherent function goes before that of a trait.
+    pub fn check()
+    where
+        State<T>: Notification<H>,
+    {
+    }
+}
+
+impl<S, H> FirstOfInfo<Socket<S>, H> {
+    /// As for `State<T>`.
+    pub fn check()
+    where
+        Socket<S>: Notification<H>,
+    {
+    }
+}
+
+impl<H> FirstOfInfo<CloseReason, H> {
+    /// As for `State<T>`.
+    pub fn check()
+    where
+        CloseReason: Notification<H>,
+    {
+    }
+}
+
+/// What is named for all other types.
+pub trait AnyNotification {
+    /// Nothing is to be said.
+    fn check() {}
+}
+
+impl<T, H> AnyNotification for FirstOfInfo<T, H> {}

@@ -1,0 +1,67 @@
+//! What the types of a signature look like.
+
+use syn::visit::{self, Visit};
+use syn::{GenericArgument, PathArguments, PathSegment, Type};
+
+/// A type without the groups that `macro_rules!` and parentheses put around it.
+pub fn unwrapped(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            _ => return ty,
+        };
+    }
+}
+
+/// The last segment of the path that a type is, or that a reference points to.
+fn segment_of(ty: &Type) -> Option<&PathSegment> {
+    match unwrapped(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        Type::Reference(reference) => segment_of(&reference.elem),
+        _ => None,
+    }
+}
+
+/// The name of that segment; empty if the type is no path.
+pub fn name_of(ty: &Type) -> String {
+    segment_of(ty)
+        .map(|segment| segment.ident.to_string())
+        .unwrap_or_default()
+}
+
+/// The types between the angle brackets of that segment.
+pub fn parameters_of(ty: &Type) -> Vec<&Type> {
+    let Some(PathArguments::AngleBracketed(list)) = segment_of(ty).map(|s| &s.arguments) else {
+        return Vec::new();
+    };
+    let types = list.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// Whether a type is `!`.
+pub fn is_never(ty: &Type) -> bool {
+    matches!(unwrapped(ty), Type::Never(_))
+}
+
+/// The first `impl Trait` in a type: such a type cannot be named outside of its signature.
+pub fn contains_impl(ty: &Type) -> Option<Type> {
+    struct Finder(Option<Type>);
+
+    impl Visit<'_> for Finder {
+        fn visit_type(&mut self, ty: &Type) {
+            if matches!(ty, Type::ImplTrait(_)) {
+                self.0.get_or_insert_with(|| ty.clone());
+            } else {
+                visit::visit_type(self, ty);
+            }
+        }
+    }
+
+    let mut finder = Finder(None);
+    finder.visit_type(ty);
+    finder.0
+}

@@ -1,0 +1,162 @@
+//! Types that are probably mistaken, as far as their names show.
+//!
+//! A name decides nothing: the compiler does, by the trait that the type must implement. A doubt
+//! gives that trait a message for the mistake that the name suggests.
+
+use syn::Type;
+
+use super::arguments::wanted;
+use super::names::{is_for_every_hook, is_payload};
+use crate::handler::ast::{Argument, Hook, Kind, Role, name_of, parameters_of, unwrapped};
+
+/// What the compiler should say if this type is not what the hook needs there.
+pub struct Doubt {
+    pub message: String,
+    pub label: &'static str,
+    /// Whether the compiler is to look whether only `terminate` can give it.
+    pub in_terminate_alone: bool,
+}
+
+impl Doubt {
+    fn new(message: String, label: &'static str) -> Self {
+        Self {
+            message,
+            label,
+            in_terminate_alone: false,
+        }
+    }
+}
+
+/// The first argument of `message` is an extractor, by its name.
+pub fn of_payload(hook: &Hook) -> Option<Doubt> {
+    let payload = hook.payload()?;
+    is_no_payload(hook.kind, &payload.ty)
+        .then(|| Doubt::new(payload_is_first(hook), "not a payload"))
+}
+
+/// What is said of another argument in the first place.
+pub fn payload_is_first(hook: &Hook) -> String {
+    let (wanted, example) = wanted(hook.kind).unwrap_or_default();
+    let mut extractors = hook.extractors();
+    let later = extractors.find(|argument| is_payload(&argument.ty));
+    let advice = match later {
+        Some(payload) => format!("move the `{}` to the front", name_of(&payload.ty)),
+        None => format!("before this one, add {example}"),
+    };
+    format!(
+        "the first argument of `{}` after `self` is the {wanted}\nhelp: {advice}",
+        hook.kind
+    )
+}
+
+/// Whether a type in the first place is probably meant as an extractor.
+pub fn is_no_payload(kind: Kind, ty: &Type) -> bool {
+    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
+    let name = name_of(ty);
+    match kind {
+        Kind::Message => is_for_every_hook(ty) || is_of_handshake(ty) || name == "CloseReason",
+        Kind::Info => {
+            (is_reference && ["Socket", "Hub"].contains(&&*name))
+                || (["Socket", "State"].contains(&&*name) && !parameters_of(ty).is_empty())
+                || name == "CloseReason"
+        }
+        Kind::Init | Kind::Terminate => false,
+    }
+}
+
+/// Whether an argument is the payload, which stands in the wrong place: that is reported at the
+/// first.
+pub fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
+    is_payload(&argument.ty) && of_payload(hook).is_some()
+}
+
+/// An extractor that belongs to another hook or to another place, by its name.
+pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
+    if argument.role != Role::Extractor {
+        return None;
+    }
+    let name = name_of(&argument.ty);
+    if hook.kind != Kind::Init && is_of_handshake(&argument.ty) {
+        return Some(Doubt::new(
+            format!(
+                "`{name}` belongs to `init`, because a connection keeps nothing of its request\n\
+                 help: take it there, and keep what `{}` needs in a field",
+                hook.kind
+            ),
+            "an argument of `init`",
+        ));
+    }
+    if name == "CloseReason" && hook.kind != Kind::Terminate {
+        return Some(Doubt::new(
+            format!(
+                "`CloseReason` belongs to `terminate`: while `{}` runs, the connection has not \
+                 ended",
+                hook.kind
+            ),
+            "an argument of `terminate`",
+        ));
+    }
+    let is_reason = |other: &&Argument| name_of(&other.ty) == "CloseReason";
+    let first = hook.extractors().find(is_reason);
+    if name == "CloseReason" && !first.is_some_and(|first| std::ptr::eq(first, argument)) {
+        return Some(Doubt {
+            in_terminate_alone: true,
+            ..Doubt::new(
+                "the end has one `CloseReason`\nhelp: remove this one".to_owned(),
+                "a second reason",
+            )
+        });
+    }
+    let takes_one = matches!(hook.kind, Kind::Message | Kind::Info);
+    if takes_one && is_payload(&argument.ty) {
+        let advice = match hook.kind {
+            Kind::Message => {
+                "to take text and binary alike, take one `Message`; for several values in one \
+                 message, take `Json<T>` of a struct"
+            }
+            _ => "for several values, notify with a struct or a tuple",
+        };
+        return Some(Doubt::new(
+            format!(
+                "`{}` takes one value, its first argument after `self`, and `{name}` is a \
+                 second\n\
+                 help: {advice}",
+                hook.kind
+            ),
+            "a second value",
+        ));
+    }
+    None
+}
+
+/// A return type that is a future or borrows, by its name.
+pub fn of_output(hook: &Hook) -> Option<Doubt> {
+    let output = hook.output();
+    if ["Pin", "BoxFuture", "LocalBoxFuture"].contains(&&*name_of(&output)) {
+        let message = format!(
+            "`{0}` returns a future\nhelp: write `async fn {0}` instead",
+            hook.kind
+        );
+        return Some(Doubt::new(message, "a future"));
+    }
+    let is_reference = matches!(unwrapped(&output), Type::Reference(_));
+    (is_reference && hook.kind != Kind::Init && hook.borrows(&output)).then(|| {
+        let message = format!(
+            "a reply outlives the call of `{}`\nhelp: return an owned type",
+            hook.kind
+        );
+        Doubt::new(message, "borrowed")
+    })
+}
+
+/// Whether a type is an extractor that reads the request.
+fn is_of_handshake(ty: &Type) -> bool {
+    let name = name_of(ty);
+    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
+    match &*name {
+        "Path" | "Query" => !parameters_of(ty).is_empty(),
+        "Handshake" => is_reference,
+        "Bearer" => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,218 @@
+//! What the implementation asks of the arguments of the hooks: bounds on the route, checks without
+//! one, and what they say of themselves.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::Lifetime;
+
+use super::{Expansion, at, located, span_of};
+use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never};
+use crate::handler::check::doubts::{self, Doubt};
+
+impl<'b> Expansion<'b> {
+    /// The marker of the route, as the arguments of a hook see it.
+    pub fn route_in(&self, hook: &Hook) -> TokenStream {
+        let Self { path, route, .. } = self;
+        match hook.kind {
+            Kind::Terminate => quote!(#path::extract::Ended<#route>),
+            Kind::Init | Kind::Message | Kind::Info => quote!(#route),
+        }
+    }
+
+    /// What the route must give for the arguments of all hooks, each once.
+    pub fn all_bounds(&self) -> Vec<TokenStream> {
+        let mut bounds: Vec<TokenStream> = Vec::new();
+        for bound in self.hooks.iter().flat_map(|hook| self.bounds(hook)) {
+            if !bounds
+                .iter()
+                .any(|known| known.to_string() == bound.to_string())
+            {
+                bounds.push(bound);
+            }
+        }
+        bounds
+    }
+
+    fn bounds(&self, hook: &'b Hook) -> impl Iterator<Item = TokenStream> {
+        let Self { path, call, .. } = self;
+        let extractor = extractor_trait(hook.kind);
+        let route = self.route_in(hook);
+        hook.extractors().map(move |argument| {
+            let ty = hook.with_lifetimes(&argument.ty, call);
+            // Where a route does not meet the bound, the compiler shows the argument.
+            let bound = at(
+                &quote!(#path::extract::#extractor<#call, Self, #route>),
+                located(span_of(&argument.ty)),
+            );
+            quote!(for<#call> #ty: #bound)
+        })
+    }
+
+    /// Says whether any argument shows who is at the other end.
+    pub fn visitor(&self) -> TokenStream {
+        let path = &self.path;
+        let lifetime = lasting();
+        let asks = self.hooks.iter().flat_map(|hook| {
+            let extractor = extractor_trait(hook.kind);
+            let route = self.route_in(hook);
+            let lifetime = &lifetime;
+            hook.extractors().map(move |argument| {
+                let ty = hook.with_lifetimes(&argument.ty, lifetime);
+                quote!(<#ty as #path::extract::#extractor<'static, Self, #route>>::VISITOR)
+            })
+        });
+        let asks: Vec<_> = asks.collect();
+        if asks.is_empty() {
+            return TokenStream::new();
+        }
+        quote!(const VISITOR: ::core::primitive::bool = #(#asks)||*;)
+    }
+
+    /// Says what `init` takes of the path by name.
+    pub fn fields(&self) -> Option<TokenStream> {
+        let Self { path, route, .. } = self;
+        let lifetime = lasting();
+        let init = self.hook(Kind::Init)?;
+        let fields = init.arguments.iter().map(|argument| {
+            let ty = init.with_lifetimes(&argument.ty, &lifetime);
+            quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
+        });
+        (!init.arguments.is_empty()).then(|| {
+            quote! {
+                const FIELDS: &'static [::core::option::Option<&'static [&'static ::core::primitive::str]>] =
+                    &[#(#fields),*];
+            }
+        })
+    }
+
+    /// Checks each argument without a route, or a type that no route gives would be noticed only
+    /// where a table uses the handler. Of a hook with mistakes, which is not called, all sound
+    /// types are checked.
+    pub fn checks(&self) -> TokenStream {
+        let flawed = |hook: &&Hook| hook.has_mistakes && !hook.is_generic();
+        let flawed = self.block.hooks.iter().filter(flawed);
+        let flawed = flawed.filter(|_| self.block.item.trait_.is_none());
+        let of_flawed: TokenStream = flawed
+            .map(|hook| {
+                let arguments: TokenStream = self.checks_of(hook).collect();
+                let (payload, output) = (self.check_of_payload(hook), self.check_of_output(hook));
+                quote!({ #arguments } { #payload } { #output })
+            })
+            .collect();
+        let hooks = self.hooks.iter();
+        let checks: TokenStream = hooks.flat_map(|hook| self.checks_of(hook)).collect();
+        quote!(#checks #of_flawed)
+    }
+
+    fn checks_of(&self, hook: &'b Hook) -> impl Iterator<Item = TokenStream> {
+        let first = self.first_of_info(hook);
+        let place = |argument: &Argument| {
+            let mut all = hook.arguments.iter();
+            all.position(|other| std::ptr::eq(other, argument))
+        };
+        let others = hook
+            .extractors()
+            .filter(|argument| !argument.has_mistakes && !doubts::may_be_payload(hook, argument))
+            .map(move |argument| self.check(hook, argument, place(argument).unwrap_or_default()));
+        first.into_iter().chain(others)
+    }
+
+    fn check(&self, hook: &Hook, argument: &Argument, place: usize) -> TokenStream {
+        let path = &self.path;
+        let ty = hook.with_lifetimes(&argument.ty, &elided());
+        let Some(doubt) = doubts::of_extractor(hook, argument) else {
+            let name = match hook.kind {
+                Kind::Init => quote!(InitArgument),
+                Kind::Message | Kind::Info => quote!(HookArgument),
+                Kind::Terminate => quote!(TerminateArgument),
+            };
+            return quote!(let _ = <#ty as #path::extract::#name<'_, Self>>::check;);
+        };
+        let said = said(&doubt);
+        let real = match (hook.kind, doubt.in_terminate_alone) {
+            (Kind::Init, _) => quote!(#path::extract::InitArgument),
+            (Kind::Terminate, false) => quote!(#path::extract::TerminateArgument),
+            _ => quote!(#path::extract::HookArgument),
+        };
+        // The compiler shows the name, and the path of one that is there twice.
+        let name = format_ident!("{}Argument{}", camel(hook.kind), place + 1);
+        quote! {
+            {
+                #said
+                trait #name<'a, H> {
+                    fn check() {}
+                }
+                #[diagnostic::do_not_recommend]
+                impl<'a, H, T: #real<'a, H>> #name<'a, H> for T {}
+                let _ = <#ty as #name<'_, Self>>::check;
+            }
+        }
+    }
+
+    /// Any type of the user's is a notification; one of the library's is meant as an extractor.
+    fn first_of_info(&self, hook: &Hook) -> Option<TokenStream> {
+        let path = &self.path;
+        let payload = hook.payload().filter(|_| hook.kind == Kind::Info)?;
+        doubts::of_payload(hook).filter(|_| !payload.has_mistakes)?;
+        let ty = hook.with_lifetimes(&payload.ty, &elided());
+        let first = at(
+            &quote!(<#path::extract::FirstOfInfo<#ty, Self>>::check),
+            located(span_of(&payload.ty)),
+        );
+        Some(quote! {
+            {
+                use #path::extract::AnyNotification as _;
+                let _ = #first;
+            }
+        })
+    }
+
+    /// That the payload of a hook that is not called can be decoded.
+    fn check_of_payload(&self, hook: &Hook) -> Option<TokenStream> {
+        let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
+        let ty = hook.with_lifetimes(&payload.ty, &elided());
+        let (declared, conversion) = self.payload_trait(hook);
+        (hook.kind == Kind::Message)
+            .then(|| quote!(#declared let _ = <#ty as #conversion>::from_message;))
+    }
+
+    /// That what such a hook returns can be sent, or is the handler.
+    fn check_of_output(&self, hook: &Hook) -> Option<TokenStream> {
+        let output = hook.output();
+        let is_named = contains_impl(&output).is_none() && !is_never(&output);
+        if hook.output_has_mistakes || !is_named || hook.kind == Kind::Terminate {
+            return None;
+        }
+        let ty = hook.with_lifetimes(&output, &elided());
+        let (declared, conversion, method) = self.output_trait(hook);
+        Some(quote!(#declared let _ = <#ty as #conversion>::#method;))
+    }
+}
+
+/// A hook's name, as a part of a type's.
+fn camel(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Init => "Init",
+        Kind::Message => "Message",
+        Kind::Info => "Info",
+        Kind::Terminate => "Terminate",
+    }
+}
+
+/// What the compiler says if the trait that follows is not implemented.
+pub fn said(doubt: &Doubt) -> TokenStream {
+    let Doubt { message, label, .. } = doubt;
+    quote!(#[diagnostic::on_unimplemented(message = #message, label = #label)])
+}
+
+/// The trait that fills the arguments of a hook.
+fn extractor_trait(kind: Kind) -> TokenStream {
+    match kind {
+        Kind::Init => quote!(FromHandshake),
+        Kind::Message | Kind::Info | Kind::Terminate => quote!(FromConnection),
+    }
+}
+
+fn lasting() -> Lifetime {
+    Lifetime::new("'static", Span::call_site())
+}
