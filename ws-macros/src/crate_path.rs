@@ -52,7 +52,7 @@ impl CratePath {
         let path = library.path();
         let written = path
             .as_ref()
-            .map_or_else(|| "::path::to::ws_server".to_owned(), |path| written(path));
+            .map_or_else(|| "::path::to::ws_server".to_owned(), written);
         // `#[live::main]`
         let attribute = attribute.replace("ws_server", written.trim_start_matches("::"));
         let message = format!("{fault}\nhelp: write `#[{attribute}(crate = {written})]`");

@@ -89,7 +89,7 @@ pub enum Target {
 
 /// The handler or the table of a line.
 pub enum Named {
-    Type(Type),
+    Type(Box<Type>),
     /// What could not be read was reported; a path that ends in `::` is here with a name behind it.
     Unread(Option<Path>),
 }
@@ -98,7 +98,7 @@ impl Named {
     /// The type, unless a mistake was reported.
     pub fn ty(self) -> Option<Type> {
         match self {
-            Self::Type(ty) => Some(ty),
+            Self::Type(ty) => Some(*ty),
             Self::Unread(_) => None,
         }
     }

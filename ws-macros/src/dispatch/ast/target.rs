@@ -119,7 +119,7 @@ fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Targ
         None => end_of_item(&table, input, errors),
     }
     Target::Table {
-        table: Named::Type(table),
+        table: Named::Type(Box::new(table)),
         options,
     }
 }
@@ -135,7 +135,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
         errors.push(written_until_braces(input), message);
         let (options, _) = options(input, errors);
         return Target::Handler {
-            handler: Named::Type(handler),
+            handler: Named::Type(Box::new(handler)),
             options,
         };
     }
@@ -146,7 +146,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     let last = last.unwrap_or_else(|| handler.to_token_stream());
     end_of_item(&last, input, errors);
     Target::Handler {
-        handler: Named::Type(handler),
+        handler: Named::Type(Box::new(handler)),
         options,
     }
 }
@@ -178,7 +178,9 @@ fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
     };
     errors.push(&tokens, message);
     let (options, _) = options(input, errors);
-    let handler = handler.map_or(Named::Unread(half), Named::Type);
+    let handler = handler.map_or(Named::Unread(half), |handler| {
+        Named::Type(Box::new(handler))
+    });
     Target::Handler { handler, options }
 }
 

@@ -18,7 +18,7 @@ use crate::source::unused_name;
 /// The kinds of the routes of a table.
 pub struct Kinds<'t> {
     item: &'t TableItem,
-    kinds: Vec<Kind<'t>>,
+    all: Vec<Kind<'t>>,
     /// The kind of each route.
     of_routes: Vec<usize>,
 }
@@ -87,14 +87,14 @@ impl<'t> Kinds<'t> {
         let of_routes = of_routes.collect();
         Self {
             item: &table.item,
-            kinds,
+            all: kinds,
             of_routes,
         }
     }
 
     /// The marker of the route of this number.
     pub fn marker(&self, number: usize) -> TokenStream {
-        self.kinds[self.of_routes[number]].marker(self.item)
+        self.all[self.of_routes[number]].marker(self.item)
     }
 
     /// The markers, and what is known of them.
@@ -104,9 +104,9 @@ impl<'t> Kinds<'t> {
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
-        let markers = self.kinds.iter().filter_map(Kind::declare);
+        let markers = self.all.iter().filter_map(Kind::declare);
         let known = self
-            .kinds
+            .all
             .iter()
             .map(|kind| kind.expand(self.item, state, types, core));
         let module = module("routes_of", self.item);
@@ -139,7 +139,7 @@ impl Kind<'_> {
     fn declare(&self) -> Option<TokenStream> {
         let cfg = attributes(&self.first.attrs, &["cfg"]);
         let name = self.shared_name(Span::call_site().located_at(self.first.name.span()));
-        self.is_shared.then(|| marker_type(&cfg, name))
+        self.is_shared.then(|| marker_type(&cfg, &name))
     }
 
     fn expand(

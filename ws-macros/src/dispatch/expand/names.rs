@@ -37,14 +37,14 @@ pub fn markers(table: &Table) -> TokenStream {
         .map(|nested| (&nested.attrs, &nested.name));
     let markers = routes.chain(nests).map(|(attrs, name)| {
         let cfg = attributes(attrs, &["cfg"]);
-        marker_type(&cfg, written_for(name))
+        marker_type(&cfg, &written_for(name))
     });
     let module = module("route_of", &table.item);
     quote!(mod #module { #(#markers)* })
 }
 
 /// The type of a marker. All of it has the place of the name, which the compiler shows.
-pub fn marker_type(cfg: &[&Attribute], name: Ident) -> TokenStream {
+pub fn marker_type(cfg: &[&Attribute], name: &Ident) -> TokenStream {
     let place = quote!((super));
     let marker = quote_spanned!(name.span()=> pub #place enum #name {});
     quote!(#(#cfg)* #marker)
