@@ -148,7 +148,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
             where
                 #own
                 #bounds
-                __R: #core::extract::NamesParams<Self>,
+                #route: #core::extract::NamesParams<Self>,
             {
                 const FIELDS: ::core::option::Option<&'static [&'static ::core::primitive::str]> =
                     ::core::option::Option::Some(&[#(#names),*]);

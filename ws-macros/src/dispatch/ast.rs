@@ -182,7 +182,8 @@ impl Block {
             "crate" if !input.peek(Token![::]) => {
                 takes_colon(name, "::my_framework::ws", input, errors);
                 let library = last_of_item(name, "the path of the library", input, errors);
-                self.crates.extend(library.ok());
+                let library = library.ok();
+                self.crates.extend(library.filter(|path| is_of_a_module(path, errors)));
             }
             "defaults" => {
                 let defaults = defaults(name, input, errors);
@@ -193,6 +194,16 @@ impl Block {
         }
         true
     }
+}
+
+/// The expansion imports from the path of the library. Reports a path that no `use` may have.
+fn is_of_a_module(path: &Path, errors: &Errors) -> bool {
+    let mut segments = path.segments.iter();
+    let is_of_a_module = segments.all(|part| part.arguments.is_none() && part.ident != "Self");
+    if !is_of_a_module {
+        errors.push(path, "expected the path of the library");
+    }
+    is_of_a_module
 }
 
 const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\" => Room;`, or \

@@ -54,6 +54,16 @@ mod missing {
     }
 }
 
+mod of_a_type {
+    use super::*;
+
+    dispatch! {
+        pub struct Routes;
+        crate: ::ws_server::Self;
+        room: "/room" => Room;
+    }
+}
+
 mod no_type {
     use super::*;
 
