@@ -27,6 +27,7 @@ mod page;
 mod subscribe;
 mod tasks;
 
+pub use crate::mailbox::Accepts;
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
 use tasks::Tasks;

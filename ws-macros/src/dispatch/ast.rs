@@ -183,7 +183,8 @@ impl Block {
                 takes_colon(name, "::my_framework::ws", input, errors);
                 let library = last_of_item(name, "the path of the library", input, errors);
                 let library = library.ok();
-                self.crates.extend(library.filter(|path| is_of_a_module(path, errors)));
+                self.crates
+                    .extend(library.filter(|path| is_of_a_module(path, errors)));
             }
             "defaults" => {
                 let defaults = defaults(name, input, errors);
