@@ -63,6 +63,8 @@ pub fn table(table: &Table) -> TokenStream {
     let name = with_span(&table.item.name, Span::call_site());
     quote! {
         #item
+        // What is generated is not for the user to tidy up; rustc's own lints need no `allow`.
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
         const _: () = {
             // A table that nobody uses yet is nothing to warn of.
             const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
@@ -302,7 +304,7 @@ fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStre
     let arguments = route.pattern.params();
     let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
     let values = route.pattern.params().map(|segment| {
-        let name = segment.param();
+        let name = segment.param().map(written_for);
         if let Segment::Typed { written, .. } = segment {
             let ty = types.name(written);
             quote!(&#ty.write(&#name))
@@ -325,6 +327,7 @@ pub fn url_summary(path: &str) -> String {
 
 /// `id: u64`, or `name: impl AsRef<str>`
 pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
+    let name = written_for(name);
     if let Segment::Typed { ty, .. } = segment {
         quote!(#name: #ty)
     } else {

@@ -182,32 +182,37 @@ impl Kind<'_> {
         let cfg = quote!(#(#cfg)*);
         let pattern = &self.first.pattern;
         let own_types: Vec<_> = pattern.params().map(param_type).collect();
-        let reads = pattern.params().enumerate().map(|(place, segment)| {
-            if let Segment::Typed { written, .. } = segment {
-                let ty = types.name(written);
-                quote!(#ty.read(__params, #place)?)
-            } else {
-                quote!(__params.parse::<::std::string::String>(#place)?)
-            }
-        });
+        let reads: Vec<_> = pattern
+            .params()
+            .enumerate()
+            .map(|(place, segment)| {
+                if let Segment::Typed { written, .. } = segment {
+                    let ty = types.name(written);
+                    quote!(#ty.read(__params, #place))
+                } else {
+                    quote!(__params.parse::<::std::string::String>(#place))
+                }
+            })
+            .collect();
         let by_place = match &own_types[..] {
             [] => None,
             [ty] => Some((quote!(#ty), quote!(#(#reads)*))),
-            _ => Some((quote!((#(#own_types),*)), quote!((#(#reads),*)))),
+            _ => {
+                let all = quote!(::core::result::Result::Ok((#(#reads?),*)));
+                Some((quote!((#(#own_types),*)), all))
+            }
         };
         // Located at the path, and yet an expansion's: the compiler suggests no edits there.
         let span = Span::call_site().located_at(self.first.path.span());
         let by_place = by_place.map(|(ty, value)| {
-            quote_spanned! {span=>
-                #cfg
-                impl #core::extract::FromParams<#marker> for #ty {
-                    fn from_params(
-                        __params: &#core::extract::Params,
-                    ) -> ::core::result::Result<Self, #core::error::Refusal> {
-                        ::core::result::Result::Ok(#value)
-                    }
+            let body = quote! {
+                fn from_params(
+                    __params: &#core::extract::Params,
+                ) -> ::core::result::Result<Self, #core::error::Refusal> {
+                    #value
                 }
-            }
+            };
+            quote_spanned!(span=> #cfg impl #core::extract::FromParams<#marker> for #ty { #body })
         });
         let by_name = pattern.params().zip(&own_types).map(|(segment, ty)| {
             let name = segment.param().map(|name| name_type(name, core));
