@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, sleep_until};
 use tracing::Span;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
@@ -348,7 +349,8 @@ impl Shared {
         self.until(|control| control.shutdown().is_some()).await;
         let shutdown = self.lock().shutdown();
         if let Some((cut, _)) = shutdown {
-            tokio::time::sleep_until(cut).await;
+            // Whatever the other future has used of this task's turn, the timer is looked at.
+            unconstrained(sleep_until(cut)).await;
         }
     }
 

@@ -122,6 +122,22 @@ fn stream_of(page: &Page, handshake: &Handshake, claim: Claim) -> Result<Arc<Str
     })
 }
 
+/// The stream of a page as this session may have it: what was made for the visitor of before a logon
+/// is not for the user who has logged on.
+fn current(
+    page: &Page,
+    session: &Session,
+    handshake: &Handshake,
+    claim: Claim,
+) -> Result<Arc<Stream>, Refusal> {
+    let stream = stream_of(page, handshake, claim)?;
+    if stream.is_of_another(session) {
+        page.pages().end(&stream, &logged_on());
+        return stream_of(page, handshake, claim);
+    }
+    Ok(stream)
+}
+
 fn refusal(error: AttachError) -> Refusal {
     match error {
         AttachError::Ended => Refusal::unavailable("the page has just ended"),
@@ -176,8 +192,12 @@ async fn attach(
         endpoint,
         begin,
     };
+    let claim = Claim {
+        route: opener.route,
+        standing,
+    };
     loop {
-        let stream = opener.current(&handshake)?;
+        let stream = current(&opener.page, &opener.session, &handshake, claim)?;
         let _held = opener.page.pages().hold(&stream);
         let has_handler;
         (has_handler, handshake) = opener.ready(handshake, &stream, &mut by).await?;
@@ -208,22 +228,6 @@ struct Opener {
 }
 
 impl Opener {
-    /// The stream of the page as its session may have it: a handler that was made for the visitor
-    /// of before a logon is not one for the user who has logged on.
-    fn current(&self, handshake: &Handshake) -> Result<Arc<Stream>, Refusal> {
-        let Self { page, session, .. } = self;
-        let claim = Claim {
-            route: self.route,
-            standing: self.standing,
-        };
-        let stream = stream_of(page, handshake, claim)?;
-        if stream.is_of_another(session) {
-            page.pages().end(&stream, &logged_on());
-            return stream_of(page, handshake, claim);
-        }
-        Ok(stream)
-    }
-
     /// Makes sure that the page has a handler. Returns whether it has one now: if the stream
     /// ended meanwhile, the page begins again.
     async fn ready(
@@ -284,7 +288,7 @@ impl<R: HasPage> Handler<R> for PageStream {
         let (handshake, context) = (opening.handshake(), opening.context());
         position::check_protocol(handshake)?;
         let standing = position::of(handshake)?;
-        let (page, _) = visitor(handshake)?;
+        let (page, session) = visitor(handshake)?;
         let route = route_of(&context.endpoint);
         let claim = Claim { route, standing };
         loop {
@@ -293,7 +297,7 @@ impl<R: HasPage> Handler<R> for PageStream {
                 context,
                 route,
                 standing,
-                stream_of(page, handshake, claim)?,
+                current(page, session, handshake, claim)?,
             )? {
                 // It has ended just now: the page begins anew.
                 Err(AttachError::Ended) => {}

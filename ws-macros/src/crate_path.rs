@@ -46,18 +46,15 @@ impl CratePath {
             return self;
         }
         let library = manifest::library();
-        let Some(fault) = library.fault() else {
+        let Some((fault, path)) = library.fault().zip(library.path()) else {
             return self;
         };
-        let path = library.path();
-        let written = path
-            .as_ref()
-            .map_or_else(|| "::path::to::ws_server".to_owned(), written);
+        let written = written(&path);
         // `#[live::main]`
         let attribute = attribute.replace("ws_server", written.trim_start_matches("::"));
         let message = format!("{fault}\nhelp: write `#[{attribute}(crate = {written})]`");
         errors.push_at(Span::call_site(), message);
-        Self(path)
+        Self::new(path)
     }
 
     /// The doc-hidden module that has everything an expansion needs.

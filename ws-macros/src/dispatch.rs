@@ -41,8 +41,6 @@ pub fn expand(input: TokenStream) -> TokenStream {
     if block.crates.is_empty() {
         block.crates.extend(dependency(&block, &errors));
     }
-    let has_library =
-        !block.crates.is_empty() || manifest::library() == manifest::Library::AsItself;
     let for_editors = editor::written(&block);
     let table = check::table(block, &errors);
     let table = match (errors.finish(), table) {
@@ -51,11 +49,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
         (Err(errors), None) => errors,
         (Err(errors), Some(table)) => {
             let stub = stub::table(table);
-            if has_library {
-                quote!(#stub const _: () = { #errors };)
-            } else {
-                quote!(#stub #errors)
-            }
+            quote!(#stub const _: () = { #errors };)
         }
     };
     quote!(#for_editors #table)
@@ -64,15 +58,14 @@ pub fn expand(input: TokenStream) -> TokenStream {
 /// The path of a library that has another name in this crate, which is reported.
 fn dependency(block: &ast::Block, errors: &Errors) -> Option<syn::Path> {
     let library = manifest::library();
-    let fault = library.fault()?;
-    let path = library.path();
-    let shown = path
-        .as_ref()
-        .map_or_else(|| "::path::to::ws_server".to_owned(), written);
-    let message = format!("{fault}\nhelp: add `crate: {shown};` to the block");
+    let (fault, path) = library.fault().zip(library.path())?;
+    let message = format!(
+        "{fault}\nhelp: add `crate: {};` to the block",
+        written(&path)
+    );
     match block.items.first() {
         Some(item) => errors.push(&item.name, message),
         None => errors.push_at(Span::call_site(), message),
     }
-    path
+    Some(path)
 }

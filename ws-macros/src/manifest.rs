@@ -2,7 +2,6 @@
 //! of another name. Nothing is expanded differently for it.
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::{env, fs};
 
 /// How the calling crate can name the library.
@@ -12,8 +11,6 @@ pub enum Library {
     AsItself,
     /// As the dependency of this name.
     Renamed(String),
-    /// Not at all: it is no dependency.
-    Absent,
 }
 
 impl Library {
@@ -22,7 +19,6 @@ impl Library {
         match self {
             Self::AsItself => None,
             Self::Renamed(name) => Some(format!("this crate has the library as `{name}`")),
-            Self::Absent => Some("`ws-server` is no dependency of this crate".to_owned()),
         }
     }
 
@@ -30,23 +26,21 @@ impl Library {
     pub fn path(&self) -> Option<syn::Path> {
         match self {
             Self::Renamed(name) => syn::parse_str(&format!("::{name}")).ok(),
-            Self::AsItself | Self::Absent => None,
+            Self::AsItself => None,
         }
     }
 }
 
 /// What is known of the crate that is compiled. Without a compiler or without Cargo that is nothing.
+///
+/// Each call reads the file: an editor expands for many crates, in one process, while they change.
 pub fn library() -> Library {
-    static FOUND: OnceLock<Library> = OnceLock::new();
     if !proc_macro::is_available() {
         return Library::AsItself;
     }
-    let found = FOUND.get_or_init(|| {
-        let manifest = env::var_os("CARGO_MANIFEST_DIR")
-            .and_then(|dir| fs::read_to_string(Path::new(&dir).join("Cargo.toml")).ok());
-        manifest.map_or(Library::AsItself, |manifest| library_in(&manifest))
-    });
-    found.clone()
+    let manifest = env::var_os("CARGO_MANIFEST_DIR")
+        .and_then(|dir| fs::read_to_string(Path::new(&dir).join("Cargo.toml")).ok());
+    manifest.map_or(Library::AsItself, |manifest| library_in(&manifest))
 }
 
 const PACKAGE: &str = "ws-server";
@@ -54,54 +48,93 @@ const NAME: &str = "ws_server";
 
 /// What a manifest says, as far as its lines do so plainly.
 fn library_in(manifest: &str) -> Library {
-    let mut section = "";
+    let mut section = Vec::new();
     let mut renamed = None;
     for line in manifest.lines() {
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[') {
-            section = header.trim_end_matches(']');
-            if dependency_of(section).is_some_and(|name| crate_name(name) == NAME) {
-                return Library::AsItself;
-            }
-            continue;
-        }
-        let Some((key, value)) = line.split_once('=') else {
+        let line = without_comment(line).trim();
+        let (path, value) = if let Some(header) = line.strip_prefix('[') {
+            section = keys(header.trim_end_matches(']'));
+            (section.clone(), None)
+        } else if let Some((key, value)) = line.split_once('=') {
+            (
+                [&section[..], &keys(key)].concat(),
+                Some(value.replace(' ', "")),
+            )
+        } else {
             continue;
         };
-        let key = key.trim();
-        if section == "package" {
-            if key == "name" && value.contains(&format!("\"{PACKAGE}\"")) {
-                return Library::AsItself;
-            }
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let is = |text: &str| {
+            value
+                .as_deref()
+                .is_some_and(|value| unquoted(value) == text)
+        };
+        if (path == ["package", "name"] && is(PACKAGE)) || (path == ["lib", "name"] && is(NAME)) {
+            return Library::AsItself;
+        }
+        let path = match &path[..] {
+            ["target", _, rest @ ..] => rest,
+            path => path,
+        };
+        let [
+            "dependencies" | "dev-dependencies" | "build-dependencies",
+            rest @ ..,
+        ] = path
+        else {
             continue;
+        };
+        let (name, keys) = match (rest, &value) {
+            ([name, keys @ ..], _) => (name.replace('-', "_"), keys),
+            // All in one line: too much to read.
+            ([], Some(_)) => return Library::AsItself,
+            ([], None) => continue,
+        };
+        if name == NAME {
+            return Library::AsItself;
         }
-        let package = format!("package=\"{PACKAGE}\"");
-        let names_package = line.replace(' ', "").contains(&package);
-        if let Some(name) = dependency_of(section) {
-            renamed = renamed.or(names_package.then(|| crate_name(name)));
-        } else if section.ends_with("dependencies") {
-            let name = crate_name(key.split('.').next().unwrap_or(key));
-            if name == NAME || is_inherited(key, value) {
-                return Library::AsItself;
-            }
-            renamed = renamed.or(names_package.then_some(name));
-        }
+        let names_package = match keys {
+            [] => value.is_some_and(|value| {
+                ['"', '\'']
+                    .iter()
+                    .any(|quote| value.contains(&format!("package={quote}{PACKAGE}{quote}")))
+            }),
+            ["package"] => is(PACKAGE),
+            _ => false,
+        };
+        renamed = renamed.or(names_package.then_some(name));
     }
-    renamed.map_or(Library::Absent, Library::Renamed)
+    renamed.map_or(Library::AsItself, Library::Renamed)
 }
 
-/// The dependency that a section is about: `live` of `dependencies.live`.
-fn dependency_of(section: &str) -> Option<&str> {
-    section.rsplit_once("dependencies.").map(|(_, name)| name)
+/// The keys of `target.'cfg(unix)'.dependencies`.
+fn keys(text: &str) -> Vec<String> {
+    let mut quote = None;
+    let parts = text.split(|letter: char| {
+        match quote {
+            Some(open) if open == letter => quote = None,
+            None if letter == '"' || letter == '\'' => quote = Some(letter),
+            _ => {}
+        }
+        letter == '.' && quote.is_none()
+    });
+    parts.map(|part| unquoted(part.trim()).to_owned()).collect()
 }
 
-/// The package of such a dependency is in another manifest.
-fn is_inherited(key: &str, value: &str) -> bool {
-    key.ends_with(".workspace") || value.replace(' ', "").contains("workspace=true")
+fn unquoted(text: &str) -> &str {
+    text.trim_matches(['"', '\''])
 }
 
-fn crate_name(key: &str) -> String {
-    key.trim_matches('"').replace('-', "_")
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let end = line.find(|letter: char| {
+        match quote {
+            Some(open) if open == letter => quote = None,
+            None if letter == '"' || letter == '\'' => quote = Some(letter),
+            _ => {}
+        }
+        letter == '#' && quote.is_none()
+    });
+    &line[..end.unwrap_or(line.len())]
 }
 
 #[cfg(test)]
@@ -114,6 +147,8 @@ mod tests {
             "[dependencies]\nlive = { version = \"1\", package = \"ws-server\" }",
             "[dependencies.live]\nversion = \"1\"\npackage = \"ws-server\"",
             "[target.'cfg(unix)'.dependencies]\n\"live\" = {package=\"ws-server\"}",
+            "[ dependencies ] # sorted\nserde.workspace = true\nlive = { package = 'ws-server' } # `#`",
+            "[dependencies.\"live\"] # pinned\npackage = 'ws-server'",
         ] {
             let found = library_in(&format!("[package]\nname = \"app\"\n{manifest}"));
             assert_eq!(found, Library::Renamed("live".to_owned()), "{manifest}");
@@ -127,6 +162,11 @@ mod tests {
             "[dev-dependencies]\nws_server = { path = \"..\" }",
             "[dependencies.ws-server]\nversion = \"1\"",
             "[package]\nname = \"ws-server\"",
+            "[package]\nname = \"fork\"\n[lib]\nname = \"ws_server\"",
+            "[dependencies] # sorted\n'ws-server' = \"1\"",
+            "dependencies.ws-server = \"1\"\n[package]\nname = \"app\"",
+            "dependencies = { ws-server = \"1\" }\n[package]\nname = \"app\"",
+            "[target.'cfg(unix)']\ndependencies.ws-server = \"1\"",
             "[dependencies]\nlive = { package = \"ws-server\" }\nws-server.workspace = true",
         ] {
             assert_eq!(library_in(manifest), Library::AsItself, "{manifest}");
@@ -134,12 +174,15 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_without_it_says_so_unless_it_inherits_dependencies() {
-        let manifest = "[package]\nname = \"app\"\n[dependencies]\nserde = \"1\"";
-        assert_eq!(library_in(manifest), Library::Absent);
-        for inherited in ["live.workspace = true", "live = { workspace = true }"] {
-            let manifest = format!("{manifest}\n{inherited}");
-            assert_eq!(library_in(&manifest), Library::AsItself, "{inherited}");
+    fn of_a_manifest_without_it_nothing_is_known() {
+        for dependencies in [
+            "serde = \"1\"",
+            "live.workspace = true",
+            "# live = { package = \"ws-server\" }",
+            "other = { package = \"ws-server-client\" }",
+        ] {
+            let manifest = format!("[package]\nname = \"app\"\n[dependencies]\n{dependencies}");
+            assert_eq!(library_in(&manifest), Library::AsItself, "{dependencies}");
         }
     }
 }

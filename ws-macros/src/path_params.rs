@@ -107,7 +107,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     // As if it was no derive's: the compiler would advise to write the impl by hand.
     let place = Span::call_site().resolved_at(name.span());
     let is_generic = generics.type_params().next().is_some();
-    let has = field_traits(fields);
+    let has = field_traits(fields, input);
     let bounds = fields.iter().zip(&has).map(|(field, has)| {
         let ty = &field.ty;
         let reads = is_generic.then(|| quote!(#ty: ::core::str::FromStr,));
@@ -184,7 +184,7 @@ fn field_trait(field: &Ident, has: &Ident, name: &Ident, core: &TokenStream) -> 
 }
 
 /// The names of the traits: `HasFieldSeatNumber` of `seat_number`.
-fn field_traits(fields: &[&Field]) -> Vec<Ident> {
+fn field_traits(fields: &[&Field], input: &DeriveInput) -> Vec<Ident> {
     let mut names: Vec<Ident> = Vec::new();
     for field in fields.iter().filter_map(|field| field.ident.as_ref()) {
         let mut name = "HasField".to_owned();
@@ -197,7 +197,9 @@ fn field_traits(fields: &[&Field]) -> Vec<Ident> {
         while names.iter().any(|known| *known == name) {
             name.push('2');
         }
-        names.push(Ident::new(&name, field.span()));
+        let mut name = unused_name(&name, input);
+        name.set_span(field.span());
+        names.push(name);
     }
     names
 }

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context as TaskContext, Poll};
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Driver;
@@ -90,7 +91,9 @@ impl<H: Send + 'static> Driver<H> {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
         }
-        if finishing.deadline.as_mut().poll(cx).is_ready() {
+        // Whatever `terminate` has used of this task's turn, the timer is looked at.
+        let deadline = pin!(unconstrained(finishing.deadline.as_mut()));
+        if deadline.poll(cx).is_ready() {
             tracing::error!(hook = "terminate", "a hook ran out of time");
             return Poll::Ready(());
         }

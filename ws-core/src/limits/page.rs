@@ -29,8 +29,8 @@ pub struct PageLimits {
     /// where there is none the answer is 429.
     pub per_session: usize,
     /// Pages that one address (IPv6: one /64) has begun, at the same time; past this limit the
-    /// oldest one without a socket ends, and if there is none the answer is 429. Private addresses
-    /// are not counted: each may be a proxy that is missing in `trusted_proxies`.
+    /// oldest one without a socket ends, and if there is none the answer is 429. A private address
+    /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
     pub per_address: usize,
     /// Pages without a socket at the same time, those included that were without one within
     /// the grace time; past it the one that has waited longest ends.

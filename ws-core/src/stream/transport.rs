@@ -74,7 +74,6 @@ impl PageTransport {
             None => return Poll::Ready(()),
         }
         (self.waiting, self.acknowledged) = (None, None);
-        self.pages.relieve();
         Poll::Ready(())
     }
 
@@ -133,15 +132,21 @@ impl Transport for PageTransport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(cx));
-        Poll::Ready(self.take(cx, slices))
+        let taken = self.take(cx, slices);
+        self.pages.relieve_soon();
+        Poll::Ready(taken)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_waiting(cx).map(Ok)
+        let polled = self.poll_waiting(cx).map(Ok);
+        self.pages.relieve_soon();
+        polled
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_waiting(cx).map(Ok)
+        let polled = self.poll_waiting(cx).map(Ok);
+        self.pages.relieve_soon();
+        polled
     }
 
     fn closing(&mut self) {
@@ -171,6 +176,7 @@ impl Drop for PageTransport {
     fn drop(&mut self) {
         self.closing = true;
         let _ = self.poll_waiting(&Context::from_waker(Waker::noop()));
+        self.pages.relieve();
         if !self.closed {
             self.pages.finish(&self.stream, &Close::internal());
         }

@@ -280,7 +280,9 @@ impl Receiver {
             syn::ReceiverKind::Typed(_, ty) => match unwrapped(ty) {
                 Type::Reference(_) => Passing::Reference,
                 ty if name_of(ty) == "Self" || same(ty, own) => Passing::Value,
-                ty if mentions_the_handler(ty, own) => Passing::Other,
+                ty if POINTERS.contains(&&*name_of(ty)) && mentions_the_handler(ty, own) => {
+                    Passing::Other
+                }
                 _ => Passing::Named,
             },
             _ => Passing::Other,
@@ -294,6 +296,9 @@ impl Receiver {
         last.map_or_else(Span::call_site, |token| token.span())
     }
 }
+
+/// Receivers that own the handler. Another name may be an alias of a reference.
+const POINTERS: [&str; 4] = ["Box", "Rc", "Arc", "Pin"];
 
 /// Whether two types are written alike.
 fn same(ty: &Type, other: &Type) -> bool {

@@ -1,5 +1,6 @@
 //! Drops queues when all pages together hold more than they may.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Pages;
@@ -9,6 +10,8 @@ use crate::throttle::Throttle;
 #[derive(Default)]
 pub(super) struct Relief {
     runs: AtomicBool,
+    /// A task that will drop some was spawned.
+    is_due: AtomicBool,
     dropped: Throttle,
 }
 
@@ -16,6 +19,18 @@ impl Pages {
     /// Bytes that wait for all pages.
     pub(crate) fn bytes(&self) -> usize {
         self.queued.used()
+    }
+
+    /// As [`relieve`](Self::relieve), in a task: for callers that hold the lock of an outbox. The
+    /// log line of it may be published, to that outbox too.
+    pub(crate) fn relieve_soon(self: &Arc<Self>) {
+        if self.queued.is_over() && !self.relief.is_due.swap(true, Ordering::AcqRel) {
+            let pages = self.clone();
+            tokio::spawn(async move {
+                pages.relief.is_due.store(false, Ordering::Release);
+                pages.relieve();
+            });
+        }
     }
 
     /// Drops the largest queues while pages hold more than they may; their pages get a reset.

@@ -27,9 +27,14 @@ impl Stream {
         if closed.is_some() { said(closed) } else { then }
     }
 
-    /// Looks whether the page's time is over.
+    /// Looks whether the page's time is over. While a handshake holds the page, its time stays in
+    /// view: the handshake may be refused.
     pub(in crate::page) fn expire(&self, now: Instant) -> Then {
-        self.end_if(|until| until <= now)
+        let held = self.lock().held_until();
+        match held.filter(|until| *until > now) {
+            Some(until) => Then::Watch(until),
+            None => self.end_if(|until| until <= now),
+        }
     }
 
     /// Ends the page if it waits, and if its time is one of those. If it does not wait, the reaper

@@ -225,6 +225,12 @@ impl State {
         }
     }
 
+    /// When the page ends if the handshake that holds it is refused.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        self.held
+            .filter(|_| !self.ended && self.until.is_none() && self.openers > 0)
+    }
+
     /// Begins to wait for a socket, unless there is one or the time runs already; where the
     /// handler has closed, for what the page acknowledges.
     pub(super) fn wait(&mut self, limits: &PageLimits) -> Then {

@@ -1,7 +1,8 @@
 //! Rules on what a hook takes.
 
 use syn::visit::Visit;
-use syn::{Generics, Lifetime, Type};
+use syn::visit_mut::{self, VisitMut};
+use syn::{GenericArgument, Generics, Lifetime, PathArguments, PathSegment, Type};
 
 use super::doubts::{is_no_payload, payload_is_first};
 use super::names::is_payload;
@@ -61,7 +62,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     }
     let (kind, ty) = (hook.kind, &payload.ty);
     let Type::Reference(reference) = unwrapped(ty) else {
-        if hook.borrows(ty) {
+        if borrows_when_decoded(hook, ty) {
             errors.push(
                 ty,
                 format_args!(
@@ -79,8 +80,8 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     match (kind, is_no_payload(kind, ty)) {
         // The compiler says it.
         (Kind::Message, true) => {}
+        (Kind::Info, _) if is_static => {}
         (Kind::Info, true) => errors.push(ty, payload_is_first(hook)),
-        (Kind::Info, false) if is_static => {}
         _ => {
             let owned = owned_payload(kind, &reference.elem);
             errors.push(
@@ -91,6 +92,28 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
             );
         }
     }
+}
+
+/// Whether a decoded type borrows. A `Cow` does not: serde decodes it as owned.
+fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
+    struct WithoutCows;
+
+    impl VisitMut for WithoutCows {
+        fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+            if segment.ident == "Cow"
+                && let PathArguments::AngleBracketed(parameters) = &mut segment.arguments
+            {
+                let all = std::mem::take(&mut parameters.args).into_iter();
+                let is_lifetime = |it: &_| matches!(it, GenericArgument::Lifetime(_));
+                parameters.args = all.filter(|it| !is_lifetime(it)).collect();
+            }
+            visit_mut::visit_path_segment_mut(self, segment);
+        }
+    }
+
+    let mut ty = ty.clone();
+    WithoutCows.visit_type_mut(&mut ty);
+    hook.borrows(&ty)
 }
 
 /// What to take instead of a reference to this.
@@ -114,7 +137,8 @@ pub fn parts_of_the_request_are_owned(hook: &Hook, argument: &Argument, errors: 
     if hook.kind != Kind::Init || !is_decoded || is_reference || contains_impl(ty).is_some() {
         return;
     }
-    if parameters_of(ty).into_iter().any(|part| hook.borrows(part)) {
+    let mut parts = parameters_of(ty).into_iter();
+    if parts.any(|part| borrows_when_decoded(hook, part)) {
         errors.push(
             ty,
             format_args!(

@@ -65,7 +65,12 @@ fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
             return (!is_static).then_some(ty);
         }
         path => match &*name_of(path) {
-            "Cow" => return hook.borrows(path).then_some(ty),
+            "Cow" => {
+                let of_text = parameters_of(path)
+                    .first()
+                    .is_some_and(|part| name_of(part) == "str");
+                return (of_text && hook.borrows(path)).then_some(ty);
+            }
             "Option" | "Vec" | "Result" => parameters_of(path),
             _ => Vec::new(),
         },

@@ -1,9 +1,9 @@
 //! What the implementation asks of the arguments of the hooks: bounds on the route, checks without
 //! one, and what they say of themselves.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
-use syn::Lifetime;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Lifetime, Type};
 
 use super::{Expansion, at, located, span_of};
 use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never};
@@ -113,8 +113,16 @@ impl<'b> Expansion<'b> {
         let others = hook
             .extractors()
             .filter(|argument| !argument.has_mistakes && !doubts::may_be_payload(hook, argument))
+            // What such a type is depends on the handler that a table names, and is checked there.
+            .filter(|argument| !self.has_parameters(&argument.ty))
             .map(move |argument| self.check(hook, argument, place(argument).unwrap_or_default()));
         first.into_iter().chain(others)
+    }
+
+    /// Whether a type has type parameters of the block in it.
+    fn has_parameters(&self, ty: &Type) -> bool {
+        let mut parameters = self.block.item.generics.type_params();
+        parameters.any(|parameter| mentions(&parameter.ident, ty.to_token_stream()))
     }
 
     fn check(&self, hook: &Hook, argument: &Argument, place: usize) -> TokenStream {
@@ -215,4 +223,12 @@ fn extractor_trait(kind: Kind) -> TokenStream {
 
 fn lasting() -> Lifetime {
     Lifetime::new("'static", Span::call_site())
+}
+
+fn mentions(name: &Ident, tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(name, group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }

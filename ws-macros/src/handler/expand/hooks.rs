@@ -69,6 +69,8 @@ impl Expansion<'_> {
             .map(|payload| hook.with_lifetimes(&payload.ty, &elided()));
         let (declared, conversion) = self.payload_trait(hook);
         let step = self.step(hook);
+        let place = located(ty.as_ref().map_or_else(Span::call_site, span_of));
+        let decoded = quote_spanned!(place=> <#ty as #conversion>::from_message(#incoming));
         Method {
             signature: quote! {
                 fn message(
@@ -78,7 +80,7 @@ impl Expansion<'_> {
             },
             body: quote! {
                 #declared
-                let #payload = match <#ty as #conversion>::from_message(#incoming) {
+                let #payload = match #decoded {
                     ::core::result::Result::Ok(#payload) => #payload,
                     ::core::result::Result::Err(#error) => return #call.undecodable(#error),
                 };

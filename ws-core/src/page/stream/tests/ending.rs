@@ -171,3 +171,15 @@ fn a_page_whose_socket_comes_while_it_is_given_up_is_watched_again_when_that_lea
         assert!(matches!(then, Then::Watch(_)), "{then:?}");
     });
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_page_stays_in_view_while_a_handshake_holds_it() {
+    let Fixture { stream, .. } = &Fixture::new().await;
+    let until = Instant::now() + LIMITS.grace;
+    stream.hold();
+    // The reaper may look for another reason, and must not forget the page.
+    assert_eq!(stream.expire(Instant::now()), Then::Watch(until));
+    tokio::time::advance(LIMITS.grace).await;
+    assert_eq!(stream.expire(Instant::now()), Then::Nothing);
+    assert_eq!(stream.release(), Then::Forget);
+}
