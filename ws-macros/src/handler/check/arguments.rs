@@ -62,7 +62,11 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     }
     let (kind, ty) = (hook.kind, &payload.ty);
     let Type::Reference(reference) = unwrapped(ty) else {
-        if borrows_when_decoded(hook, ty) {
+        let borrows = match kind {
+            Kind::Message => borrows_when_decoded(hook, ty),
+            _ => hook.borrows(ty),
+        };
+        if borrows {
             errors.push(
                 ty,
                 format_args!(
