@@ -41,7 +41,7 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     const FIELDS: &'static [Option<&'static [&'static str]>] = &[];
 
-    /// Where the types of the arguments are checked without a table. Nothing calls it.
+    /// Checks the types of the arguments without a table. Nothing calls it.
     #[doc(hidden)]
     fn check_arguments() {}
 

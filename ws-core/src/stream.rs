@@ -19,7 +19,7 @@ use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, Claim, OpenError, Page, PageSocket, Room, Standing, Stream, TooMany, logged_on,
+    AttachError, Claim, OpenError, Page, PageSocket, Room, Stream, TooMany, logged_on,
 };
 use crate::session::Session;
 
@@ -76,15 +76,12 @@ impl PageStream {
     fn carry(
         handshake: &Handshake,
         context: &Context<Self>,
-        route: usize,
-        standing: Standing,
+        claim: Claim,
         stream: Arc<Stream>,
     ) -> Result<Result<Self, AttachError>, Refusal> {
         let (page, session) = visitor(handshake)?;
         let socket: Arc<dyn PageSocket> = context.socket.shared().clone();
-        let attached = page
-            .pages()
-            .attach(&stream, session, route, standing, &socket);
+        let attached = page.pages().attach(&stream, session, claim, &socket);
         let endpoint = context.endpoint.of_pages().unwrap_or(&context.endpoint);
         let link = Link {
             page: page.clone(),
@@ -184,17 +181,16 @@ async fn attach(
     let inner = endpoint.of_pages().unwrap_or(&endpoint);
     // When `init`, and the wait for it, has to be over.
     let mut by = later(Instant::now(), inner.limits().init_timeout);
-    let opener = Opener {
+    let claim = Claim {
         route: route_of(&endpoint),
         standing,
+    };
+    let opener = Opener {
+        claim,
         page: page.clone(),
         session: session.clone(),
         endpoint,
         begin,
-    };
-    let claim = Claim {
-        route: opener.route,
-        standing,
     };
     loop {
         let stream = current(&opener.page, &opener.session, &handshake, claim)?;
@@ -206,8 +202,7 @@ async fn attach(
         }
         let unopened = Unopened::register(opener.endpoint.clone(), &handshake);
         let context = unopened.context();
-        let handler = match PageStream::carry(&handshake, &context, opener.route, standing, stream)?
-        {
+        let handler = match PageStream::carry(&handshake, &context, claim, stream)? {
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
@@ -220,8 +215,7 @@ async fn attach(
 /// A connection of a page on its way to the page's handler.
 struct Opener {
     endpoint: Arc<Endpoint>,
-    route: usize,
-    standing: Standing,
+    claim: Claim,
     page: Page,
     session: Session,
     begin: Begin,
@@ -242,7 +236,7 @@ impl Opener {
         let inner = endpoint.of_pages().unwrap_or(endpoint);
         let waiting = stream.opening.come(session);
         let turn = waiting.turn(by, inner.limits().init_timeout).await?;
-        match stream.check(session, self.route, self.standing) {
+        match stream.check(session, self.claim) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(refusal)?,
         }
@@ -270,7 +264,7 @@ impl Opener {
         let init = (self.begin)(inner.clone(), handshake);
         let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();
-        match stream.set_handler(feed.clone(), &self.session, self.route) {
+        match stream.set_handler(feed.clone(), &self.session, self.claim.route) {
             // The page begins anew; for this handler the upgrade has failed.
             Err(AttachError::Ended) => return Ok(handshake),
             set => set.map_err(refusal)?,
@@ -289,14 +283,15 @@ impl<R: HasPage> Handler<R> for PageStream {
         position::check_protocol(handshake)?;
         let standing = position::of(handshake)?;
         let (page, session) = visitor(handshake)?;
-        let route = route_of(&context.endpoint);
-        let claim = Claim { route, standing };
+        let claim = Claim {
+            route: route_of(&context.endpoint),
+            standing,
+        };
         loop {
             match Self::carry(
                 handshake,
                 context,
-                route,
-                standing,
+                claim,
                 current(page, session, handshake, claim)?,
             )? {
                 // It has ended just now: the page begins anew.

@@ -45,8 +45,7 @@ impl CratePath {
         if self.0.is_some() {
             return self;
         }
-        let library = manifest::library();
-        let Some((fault, path)) = library.fault().zip(library.path()) else {
+        let Some((fault, path)) = manifest::library().fault() else {
             return self;
         };
         let written = written(&path);

@@ -57,8 +57,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
 
 /// The path of a library that has another name in this crate, which is reported.
 fn dependency(block: &ast::Block, errors: &Errors) -> Option<syn::Path> {
-    let library = manifest::library();
-    let (fault, path) = library.fault().zip(library.path())?;
+    let (fault, path) = manifest::library().fault()?;
     let message = format!(
         "{fault}\nhelp: add `crate: {};` to the block",
         written(&path)

@@ -14,20 +14,13 @@ pub enum Library {
 }
 
 impl Library {
-    /// What is wrong with `::ws_server`.
-    pub fn fault(&self) -> Option<String> {
-        match self {
-            Self::AsItself => None,
-            Self::Renamed(name) => Some(format!("this crate has the library as `{name}`")),
-        }
-    }
-
-    /// The path by another name.
-    pub fn path(&self) -> Option<syn::Path> {
-        match self {
-            Self::Renamed(name) => syn::parse_str(&format!("::{name}")).ok(),
-            Self::AsItself => None,
-        }
+    /// What is wrong with `::ws_server`, and the path to write instead.
+    pub fn fault(&self) -> Option<(String, syn::Path)> {
+        let Self::Renamed(name) = self else {
+            return None;
+        };
+        let path = syn::parse_str(&format!("::{name}")).ok()?;
+        Some((format!("this crate has the library as `{name}`"), path))
     }
 }
 

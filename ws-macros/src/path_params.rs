@@ -164,7 +164,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
 }
 
 /// A trait of the routes that have a parameter for this field. In a message of the compiler it
-/// stands for the name as a type, which nobody could read.
+/// replaces the name as a type, which is unreadable.
 fn field_trait(field: &Ident, has: &Ident, name: &Ident, core: &TokenStream) -> TokenStream {
     let param = name_type(field, core);
     let field = field.unraw();

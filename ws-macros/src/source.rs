@@ -1,5 +1,7 @@
 //! What the user wrote, as messages quote and point at it.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
@@ -39,16 +41,45 @@ pub fn placed(tokens: TokenStream, span: Span) -> TokenStream {
 
 /// A name for a type parameter beside these tokens: they have no such name.
 pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
-    let text = tokens.into_token_stream().to_string();
-    let is_there = |name: &str| {
-        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        words.any(|word| word == name)
-    };
+    let taken = Names::of(&tokens.into_token_stream()).idents;
     let mut name = start.to_owned();
-    while is_there(&name) {
+    while taken.contains(&name) {
         name.push_str("Here");
     }
     Ident::new(&name, Span::call_site())
+}
+
+/// The names in some tokens.
+#[derive(Default)]
+pub struct Names {
+    pub idents: HashSet<String>,
+    pub lifetimes: HashSet<String>,
+}
+
+impl Names {
+    pub fn of(tokens: &TokenStream) -> Self {
+        let mut found = Self::default();
+        found.read(tokens);
+        found
+    }
+
+    fn read(&mut self, tokens: &TokenStream) {
+        let mut follows_quote = false;
+        for token in tokens.clone() {
+            let is_quote = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+            match &token {
+                TokenTree::Group(group) => self.read(&group.stream()),
+                TokenTree::Ident(ident) if follows_quote => {
+                    self.lifetimes.insert(ident.to_string());
+                }
+                TokenTree::Ident(ident) => {
+                    self.idents.insert(ident.to_string());
+                }
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+            follows_quote = is_quote;
+        }
+    }
 }
 
 /// The head of an item: what stands before its braces, parentheses or semicolon, without

@@ -45,7 +45,7 @@ impl Line {
         self.ends.closing |= is_ending && !self.ends.lost;
     }
 
-    /// Writes what this burst produced, and notes how the outbox stands then. With `uncork` it
+    /// Writes what this burst produced, and notes the state of the outbox then. With `uncork` it
     /// may be written to directly from now on.
     pub(super) fn flush(
         &mut self,
@@ -74,7 +74,7 @@ impl Line {
         status
     }
 
-    /// The transport has failed: nobody can send any more.
+    /// The transport has failed: nothing can be sent any more.
     pub(super) fn lose(&mut self, shared: &Shared) {
         self.ends.lost = true;
         // A Close that had come before is still why the connection ends.
@@ -203,7 +203,7 @@ impl Line {
         }
     }
 
-    /// Sends one message of a reply; gives it back where there is no room.
+    /// Sends one message of a reply; gives it back if there is no room.
     pub(super) fn send(
         &mut self,
         shared: &Shared,
@@ -233,7 +233,7 @@ impl Line {
         Ok(())
     }
 
-    /// Writes the cork buffer where it is full: what the socket does not take then waits.
+    /// Writes the cork buffer if it is full: what the socket does not take then waits.
     pub(super) fn bound_cork(
         &mut self,
         shared: &Shared,

@@ -104,7 +104,7 @@ impl<H> FirstOfInfo<CloseReason, H> {
 
 /// What is named for all other types.
 pub trait AnyNotification {
-    /// Nothing is to be said.
+    /// There is nothing to warn of.
     fn check() {}
 }
 

@@ -46,7 +46,7 @@ impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
 /// trait.
 #[doc(hidden)]
 pub trait AreRead {
-    /// Nothing is to be said.
+    /// There is nothing to warn of.
     const UNREAD_PARAMETERS: () = ();
 }
 

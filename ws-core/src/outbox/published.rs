@@ -11,7 +11,7 @@ use super::{Dropped, Frame, Outbox, Phase, Policy, wake};
 pub enum Delivery {
     /// It was written, or waits.
     Taken,
-    /// It waits, and somebody has to flush: see [`Outbox::flush_direct`].
+    /// It waits, and the publisher has to flush: see [`Outbox::flush_direct`].
     Deferred,
     /// It was left out, as the subscription or the publisher allows.
     Skipped,

@@ -11,7 +11,7 @@ use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::Parcel;
 use super::reaper::{Reaper, reap};
-use super::stream::{AttachError, PageSocket, Standing, Stream, Then};
+use super::stream::{AttachError, Claim, PageSocket, Stream, Then};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
@@ -124,11 +124,10 @@ impl Pages {
         &self,
         stream: &Arc<Stream>,
         session: &Session,
-        route: usize,
-        standing: Standing,
+        claim: Claim,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(), AttachError> {
-        let (before, then) = stream.attach(session, route, standing, socket)?;
+        let (before, then) = stream.attach(session, claim, socket)?;
         self.moved(stream, &before, session);
         self.then(stream, then);
         Ok(())

@@ -188,15 +188,10 @@ impl Stream {
     }
 
     /// Whether a socket of this session, and of a page that is so far, may attach at this route.
-    pub(crate) fn check(
-        &self,
-        session: &Session,
-        route: usize,
-        standing: Standing,
-    ) -> Result<(), AttachError> {
+    pub(crate) fn check(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
         let state = self.lock();
-        state.check(session, route)?;
-        state.plan(standing)?;
+        state.check(session, claim.route)?;
+        state.plan(claim.standing)?;
         Ok(())
     }
 
@@ -205,7 +200,7 @@ impl Stream {
         if self.is_of_another(session) {
             return Ok(());
         }
-        match self.check(session, claim.route, claim.standing) {
+        match self.check(session, claim) {
             Err(AttachError::Ended) => Ok(()),
             checked => checked,
         }
@@ -215,8 +210,7 @@ impl Stream {
     pub(super) fn attach(
         &self,
         session: &Session,
-        route: usize,
-        standing: Standing,
+        Claim { route, standing }: Claim,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(Session, Then), AttachError> {
         let mut state = self.lock();

@@ -144,9 +144,7 @@ impl Transport for PageTransport {
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = self.poll_waiting(cx).map(Ok);
-        self.pages.relieve_soon();
-        polled
+        self.poll_flush(cx)
     }
 
     fn closing(&mut self) {

@@ -118,7 +118,7 @@ struct After {
     heard: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
     slow: Vec<Arc<dyn Recipient>>,
-    /// Those that were closed before.
+    /// Payloads that have left queues to make room.
     dropped: Dropped,
 }
 

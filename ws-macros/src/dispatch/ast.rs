@@ -259,6 +259,11 @@ fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Err
     }
 }
 
+/// Whether an item ends here, or with a `,` that is written instead of its `;`.
+fn ends(input: ParseStream<'_>) -> bool {
+    input.is_empty() || input.peek(Token![;]) || input.peek(Token![,])
+}
+
 /// Reads what an item ends with, and its `;`.
 ///
 /// # Errors
@@ -274,7 +279,7 @@ fn last_of_item<T: syn::parse::Parse + ToTokens>(
         errors.push_syn(error.clone());
         error
     };
-    if input.is_empty() || input.peek(Token![;]) || input.peek(Token![,]) {
+    if ends(input) {
         let message = format!("{what} is missing behind `{name}:`");
         return Err(report(syn::Error::new_spanned(name, message)));
     }

@@ -318,7 +318,7 @@ fn borrows(ty: TokenStream) -> bool {
     false
 }
 
-/// A type with an error in it that was reported: nothing is said of its uses.
+/// A type with an error in it that was reported: its uses are not reported.
 fn unread(error: &syn::Error) -> Type {
     let error = error.to_compile_error();
     syn::parse_quote!([(); #error])

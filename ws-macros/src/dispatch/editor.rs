@@ -81,7 +81,7 @@ fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> Toke
     quote!(#option #path)
 }
 
-/// A path that ends in `::`, as it is while somebody types it, with a name at its end.
+/// A path that ends in `::`, as it is while it is typed, with a name at its end.
 pub fn completed(tokens: &TokenStream) -> Option<Path> {
     let mut last = tokens
         .clone()

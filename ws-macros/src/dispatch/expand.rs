@@ -66,7 +66,7 @@ pub fn table(table: &Table) -> TokenStream {
         // A route may have every option.
         #[allow(clippy::needless_update)]
         const _: () = {
-            // A table that nobody uses yet is nothing to warn of.
+            // An unused table is nothing to warn of.
             const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
             #library
             #import

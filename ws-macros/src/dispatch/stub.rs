@@ -118,7 +118,7 @@ impl Rest {
             .map(|(_, function)| function)
     }
 
-    /// What stands for functions of unknown arguments: constants whose type has the error in it
+    /// Instead of functions with unknown arguments: constants whose type has the error in it
     /// that was reported. The compiler says it once, and nothing of what is done with such a type.
     fn unclear(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
         let firsts = self.unclear.iter().enumerate().filter(|(at, (name, _))| {
@@ -160,7 +160,7 @@ impl Function<'_> {
     }
 
     /// The arguments of a route's function. Of a flawed path not all parameters were understood:
-    /// where one seems to be meant, anything is taken.
+    /// if one seems to be meant, anything is accepted.
     fn arguments(&self) -> Vec<TokenStream> {
         if !self.pattern.is_flawed {
             let params = self.pattern.params();

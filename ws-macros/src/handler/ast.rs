@@ -14,7 +14,7 @@ mod lifetimes;
 mod types;
 
 pub use condition::{Condition, conditions};
-pub use lifetimes::elided;
+pub use lifetimes::{elided, lasting};
 pub use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
 
 /// The user's impl block.
@@ -290,7 +290,7 @@ impl Receiver {
         Self { passing, tokens }
     }
 
-    /// Where the type of `self` stands.
+    /// The place of the type of `self`.
     pub fn span(&self) -> Span {
         let last = self.tokens.to_token_stream().into_iter().last();
         last.map_or_else(Span::call_site, |token| token.span())

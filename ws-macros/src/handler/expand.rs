@@ -3,7 +3,7 @@
 //!
 //! Everything is named by absolute path and every local name is the macro's own, so that
 //! an expansion means the same wherever it stands. Types of the user keep their spans:
-//! where a trait is missing, the compiler points at the type in the signature. What it quotes
+//! if a trait is missing, the compiler points at the type in the signature. What it quotes
 //! beside that is for the user's eyes too, so the names are whole words.
 
 mod arguments;
@@ -16,7 +16,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ImplGenerics, Lifetime, Type, TypeGenerics};
 
-use super::ast::{Block, Hook, Kind, conditions};
+use super::ast::{Block, Hook, Kind, conditions, lasting};
 use crate::crate_path::CratePath;
 use crate::source::written;
 use hooks::Method;
@@ -50,7 +50,7 @@ struct Expansion<'b> {
     conditions: TokenStream,
     /// `::ws_server::__macro`
     path: TokenStream,
-    /// The parameter of the implementation that stands for the marker of a route.
+    /// The parameter of the implementation for the marker of a route.
     route: Ident,
     /// The lifetime of one call of a hook.
     call: Lifetime,
@@ -144,7 +144,7 @@ impl<'b> Expansion<'b> {
 
     /// Reports that there is no `init`.
     ///
-    /// The report stands in the type of the route, which is then not known: the compiler does not
+    /// The report is in the type of the route, which is then not known: the compiler does not
     /// compare such an implementation with that of another block. If the block has no hooks at all,
     /// there is hardly another one; then uses of the handler are not reported either.
     fn without_init(&self) -> TokenStream {
@@ -309,7 +309,7 @@ impl<'b> Expansion<'b> {
             ..
         } = self;
         let init = self.hook(Kind::Init)?;
-        let lifetime = Lifetime::new("'static", Span::call_site());
+        let lifetime = lasting();
         let arguments = init.arguments.iter().map(|argument| {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
             quote!(#ty: #path::extract::LeavesParams<#route>)
@@ -330,7 +330,7 @@ impl<'b> Expansion<'b> {
         let Self {
             path, conditions, ..
         } = self;
-        let lifetime = Lifetime::new("'static", Span::call_site());
+        let lifetime = lasting();
         if let Some(hook) = self.hook(Kind::Info) {
             let value = hook
                 .payload()

@@ -154,14 +154,20 @@ impl Places {
 impl Taken {
     /// Asks a silent connection to end. It counts until its place is dropped.
     fn evict(&mut self, silence: u64) {
-        if let Some(silent) = self.silent.remove(&silence) {
-            if let Some(network) = silent.address
-                && let Some(of_address) = self.by_address.get_mut(&network)
-            {
-                of_address.silent.remove(&silence);
-            }
+        if let Some(silent) = self.end_silence(silence) {
             silent.bell.ring();
         }
+    }
+
+    /// A connection is no longer among the silent ones; `None` if it was not.
+    fn end_silence(&mut self, silence: u64) -> Option<Silent> {
+        let silent = self.silent.remove(&silence)?;
+        if let Some(network) = silent.address
+            && let Some(of_address) = self.by_address.get_mut(&network)
+        {
+            of_address.silent.remove(&silence);
+        }
+        Some(silent)
     }
 
     /// One connection less of an address.
@@ -224,16 +230,8 @@ impl Place {
         let Some(silence) = self.silence.take() else {
             return Ok(());
         };
-        let mut taken = self.places.lock();
-        if taken.silent.remove(&silence).is_none() {
-            return Err(Evicted);
-        }
-        if let Some(network) = self.address
-            && let Some(of_address) = taken.by_address.get_mut(&network)
-        {
-            of_address.silent.remove(&silence);
-        }
-        Ok(())
+        let ended = self.places.lock().end_silence(silence);
+        ended.map(drop).ok_or(Evicted)
     }
 }
 

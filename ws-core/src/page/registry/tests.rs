@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::Message;
+use crate::page::stream::Standing;
 use crate::page::stream::tests::{fake_socket, run};
 use crate::session::Sessions;
 
@@ -143,7 +144,12 @@ impl Server {
                     client: None,
                 };
                 pages
-                    .attach(&stream, session(page), 1, standing, &socket)
+                    .attach(
+                        &stream,
+                        session(page),
+                        Claim { route: 1, standing },
+                        &socket,
+                    )
                     .unwrap();
                 self.sockets.insert(page, socket.id());
             }

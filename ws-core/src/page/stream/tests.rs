@@ -109,7 +109,14 @@ impl Fixture {
             position: None,
             client: Some(client),
         };
-        let attached = self.stream.attach(&self.session, ROUTE, standing, &socket);
+        let attached = self.stream.attach(
+            &self.session,
+            Claim {
+                route: ROUTE,
+                standing,
+            },
+            &socket,
+        );
         attached.unwrap();
         socket.id()
     }
@@ -199,7 +206,14 @@ fn a_socket_that_is_refused_changes_nothing() {
                 }),
                 client: (position != epoch).then_some(2),
             };
-            let refused = stream.attach(&fixture.session, ROUTE, standing, &fake_socket());
+            let refused = stream.attach(
+                &fixture.session,
+                Claim {
+                    route: ROUTE,
+                    standing,
+                },
+                &fake_socket(),
+            );
             assert_eq!(refused.err(), Some(AttachError::FromTheFuture));
         }
         assert_eq!(stream.epoch(), epoch);

@@ -5,8 +5,9 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Token, Visibility};
 
-use super::{TableItem, end_of_item};
+use super::{TableItem, end_of_item, ends};
 use crate::errors::Errors;
+use crate::source::written;
 
 /// Whether the item is the type of the table, perhaps with another keyword or without one.
 pub fn is_ahead(input: ParseStream<'_>) -> bool {
@@ -44,18 +45,14 @@ pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> 
     let is_struct = input.peek(Token![struct]);
     let keyword = keyword(&vis, input, errors)?;
     let Ok(name) = input.parse::<Ident>() else {
-        let written = crate::source::written(&vis);
-        let gap = if written.is_empty() { "" } else { " " };
+        let example = example(&vis, "Routes");
         errors.push(
             keyword,
-            format!(
-                "the type of the table needs a name\nhelp: write `{written}{gap}struct Routes;`"
-            ),
+            format!("the type of the table needs a name\nhelp: write `{example}`"),
         );
         return None;
     };
-    let ends = input.is_empty() || input.peek(Token![;]) || input.peek(Token![,]);
-    if ends {
+    if ends(input) {
         end_of_item(&name, input, errors);
     } else if is_struct {
         errors.push(
@@ -84,17 +81,23 @@ fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<
         errors.push(vis, message);
         return None;
     };
-    let written = crate::source::written(vis);
-    let gap = if written.is_empty() { "" } else { " " };
     let name = ahead.parse::<Ident>().ok();
     let name = name.filter(|_| is_keyword(&first));
     let named = name.as_ref().unwrap_or(&first);
+    let example = example(vis, &named.to_string());
     errors.push(
         &first,
-        format!("the type of a table is a struct\nhelp: write `{written}{gap}struct {named};`"),
+        format!("the type of a table is a struct\nhelp: write `{example}`"),
     );
     if name.is_some() {
         let _ = input.parse::<TokenTree>();
     }
     Some(Token![struct](first.span()))
+}
+
+/// `pub struct Routes;`, as visible as the user wrote it.
+fn example(vis: &Visibility, name: &str) -> String {
+    let written = written(vis);
+    let gap = if written.is_empty() { "" } else { " " };
+    format!("{written}{gap}struct {name};")
 }

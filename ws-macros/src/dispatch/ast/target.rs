@@ -7,8 +7,8 @@ use syn::parse::discouraged::Speculative;
 use syn::{LitStr, PathArguments, Token, Type, token};
 
 use super::{
-    LinePath, NAME_IS_MISSING, Named, Setting, Target, closing, end_of_item, rest, settings, sign,
-    without_end,
+    LinePath, NAME_IS_MISSING, Named, Setting, Target, closing, end_of_item, ends, rest, settings,
+    sign, without_end,
 };
 use crate::dispatch::editor::completed;
 use crate::errors::Errors;
@@ -38,10 +38,6 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
         };
     }
     handler(input, errors)
-}
-
-fn ends(input: ParseStream<'_>) -> bool {
-    input.is_empty() || input.peek(Token![;]) || input.peek(Token![,])
 }
 
 /// A line up to its arrow, for the text of a message.

@@ -65,8 +65,8 @@ pub fn entry_name(route: &Route) -> Ident {
     format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
 }
 
-/// A name of the user's, as what the expansion declares by it. It has the place where the user wrote
-/// it, but lints know that a macro declares it: they look for no capitals in the name of a marker,
+/// A name of the user's, as what the expansion declares by it. It has the place of the user's, but
+/// lints know that a macro declares it: they look for no capitals in the name of a marker,
 /// and do not miss a use of a URL.
 pub fn written_for(name: &Ident) -> Ident {
     with_span(name, Span::call_site().located_at(name.span()))

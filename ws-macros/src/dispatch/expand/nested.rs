@@ -65,7 +65,7 @@ fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStrea
     }
 }
 
-/// Where the table may stand: behind `use`, and nowhere as a handler.
+/// What the table may be used as: behind `use`, never as a handler.
 fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let (item, state) = (&table.item.name, state_type(table, core));
     let route = unused_name("SomeRoute", item);

@@ -45,6 +45,11 @@ pub fn elided() -> Lifetime {
     Lifetime::new("'_", Span::call_site())
 }
 
+/// `'static`
+pub fn lasting() -> Lifetime {
+    Lifetime::new("'static", Span::call_site())
+}
+
 /// Gives one name to all lifetimes that are elided or belong to the hook.
 struct NameLifetimes {
     lifetime: Lifetime,

@@ -13,7 +13,7 @@ use crate::handler::ast::{Argument, Hook, Kind, Role, name_of, parameters_of, un
 pub struct Doubt {
     pub message: String,
     pub label: &'static str,
-    /// Whether the compiler is to look whether only `terminate` can give it.
+    /// In `terminate`: ask for a type that `message` and `info` take, too.
     pub in_terminate_alone: bool,
 }
 
@@ -34,7 +34,7 @@ pub fn of_payload(hook: &Hook) -> Option<Doubt> {
         .then(|| Doubt::new(payload_is_first(hook), "not a payload"))
 }
 
-/// What is said of another argument in the first place.
+/// The message about another argument in the first place.
 pub fn payload_is_first(hook: &Hook) -> String {
     let (wanted, example) = wanted(hook.kind).unwrap_or_default();
     let mut extractors = hook.extractors();
@@ -64,7 +64,7 @@ pub fn is_no_payload(kind: Kind, ty: &Type) -> bool {
     }
 }
 
-/// Whether an argument is the payload, which stands in the wrong place: that is reported at the
+/// Whether an argument is the payload, in the wrong place: that is reported at the
 /// first.
 pub fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
     is_payload(&argument.ty) && of_payload(hook).is_some()

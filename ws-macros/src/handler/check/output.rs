@@ -19,7 +19,7 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// Nobody is left to read what `terminate` would say.
+/// There is no client left for a reply of `terminate`.
 pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     if let (Kind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
         && !is_unit(output)

@@ -1,13 +1,14 @@
 //! What the implementation asks of the arguments of the hooks: bounds on the route, checks without
 //! one, and what they say of themselves.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
-use syn::{Lifetime, Type};
+use syn::Type;
 
 use super::{Expansion, at, located, span_of};
-use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never};
+use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never, lasting};
 use crate::handler::check::doubts::{self, Doubt};
+use crate::source::Names;
 
 impl<'b> Expansion<'b> {
     /// The marker of the route, as the arguments of a hook see it.
@@ -39,7 +40,7 @@ impl<'b> Expansion<'b> {
         let route = self.route_in(hook);
         hook.extractors().map(move |argument| {
             let ty = hook.with_lifetimes(&argument.ty, call);
-            // Where a route does not meet the bound, the compiler shows the argument.
+            // If a route does not meet the bound, the compiler shows the argument.
             let bound = at(
                 &quote!(#path::extract::#extractor<#call, Self, #route>),
                 located(span_of(&argument.ty)),
@@ -121,8 +122,9 @@ impl<'b> Expansion<'b> {
 
     /// Whether a type has type parameters of the block in it.
     fn has_parameters(&self, ty: &Type) -> bool {
+        let names = Names::of(&ty.to_token_stream()).idents;
         let mut parameters = self.block.item.generics.type_params();
-        parameters.any(|parameter| mentions(&parameter.ident, ty.to_token_stream()))
+        parameters.any(|parameter| names.contains(&parameter.ident.to_string()))
     }
 
     fn check(&self, hook: &Hook, argument: &Argument, place: usize) -> TokenStream {
@@ -219,16 +221,4 @@ fn extractor_trait(kind: Kind) -> TokenStream {
         Kind::Init => quote!(FromHandshake),
         Kind::Message | Kind::Info | Kind::Terminate => quote!(FromConnection),
     }
-}
-
-fn lasting() -> Lifetime {
-    Lifetime::new("'static", Span::call_site())
-}
-
-fn mentions(name: &Ident, tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(name, group.stream()),
-        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-    })
 }

@@ -121,7 +121,7 @@ impl Expansion<'_> {
             .collect();
         let awaited = hook.is_async().then(|| quote!(.await));
         let reply = self.converted(hook, |place| {
-            // What an alias stands for, the compiler finds out.
+            // The compiler finds out what an alias means.
             let named = hook
                 .receiver
                 .as_ref()

@@ -3,19 +3,21 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::Lifetime;
 
+use crate::source::Names;
+
 /// A name for a type, by this word, that is not in what the user wrote.
 pub fn free_ident(word: &str, written: &TokenStream) -> Ident {
-    let name = free(word, &Written::of(written).idents);
+    let name = free(word, &Names::of(written).idents);
     Ident::new(&name, Span::call_site())
 }
 
 /// The same for a lifetime.
 pub fn free_lifetime(word: &str, written: &TokenStream) -> Lifetime {
-    let name = free(word, &Written::of(written).lifetimes);
+    let name = free(word, &Names::of(written).lifetimes);
     Lifetime::new(&format!("'{name}"), Span::call_site())
 }
 
@@ -33,39 +35,6 @@ fn free(word: &str, taken: &HashSet<String>) -> String {
         name = format!("{word}{number}");
     }
     name
-}
-
-/// The names in some tokens.
-#[derive(Default)]
-struct Written {
-    idents: HashSet<String>,
-    lifetimes: HashSet<String>,
-}
-
-impl Written {
-    fn of(tokens: &TokenStream) -> Self {
-        let mut found = Self::default();
-        found.read(tokens);
-        found
-    }
-
-    fn read(&mut self, tokens: &TokenStream) {
-        let mut follows_quote = false;
-        for token in tokens.clone() {
-            let is_quote = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\'');
-            match &token {
-                TokenTree::Group(group) => self.read(&group.stream()),
-                TokenTree::Ident(ident) if follows_quote => {
-                    self.lifetimes.insert(ident.to_string());
-                }
-                TokenTree::Ident(ident) => {
-                    self.idents.insert(ident.to_string());
-                }
-                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-            }
-            follows_quote = is_quote;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -59,9 +59,14 @@ impl SlowSocket {
             client: Some(1),
         };
         let carries: Arc<dyn PageSocket> = socket.clone();
-        let attached = fixture
-            .stream
-            .attach(&fixture.session, ROUTE, standing, &carries);
+        let attached = fixture.stream.attach(
+            &fixture.session,
+            Claim {
+                route: ROUTE,
+                standing,
+            },
+            &carries,
+        );
         attached.unwrap();
         socket
     }
