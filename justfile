@@ -10,11 +10,11 @@ ci:
 
 # Run the cases of what compiles and what does not, whose name contains FILTER.
 ui FILTER="":
-    cargo test -p ws-tests --all-features --test ui -- trybuild={{FILTER}}
+    cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
 
 # Accept new compiler messages and expansions; read the diff afterwards.
 accept FILTER="":
-    TRYBUILD=overwrite cargo test -p ws-tests --all-features --test ui -- trybuild={{FILTER}}
+    TRYBUILD=overwrite cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
     INSTA_UPDATE=always cargo test -p ws-macros
 
 # Check that the book of mistakes is complete.
