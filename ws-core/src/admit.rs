@@ -31,6 +31,7 @@ mod host;
 mod notices;
 mod origin;
 mod protocols;
+mod sender;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -43,7 +44,8 @@ pub use forwarded::{
 };
 pub use host::Host;
 pub use notices::Notices;
-pub use origin::{Origin, OriginError, same_site};
+pub use origin::{Origin, OriginError};
+pub use sender::same_site;
 use upgrade::Wish;
 pub use upgrade::asks_for_upgrade;
 pub use visitor::{Found, Missing, admit, visitor};
@@ -157,7 +159,7 @@ pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Param
 pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
     let wish = upgrade::wish(request, &policy.notices)?;
     let client = client(request, policy)?;
-    let cross_site = origin::check(door, request, &client, policy)?;
+    let cross_site = sender::check(door, request, &client, policy)?;
     Ok(Knock {
         route: door.name,
         wish,

@@ -29,9 +29,10 @@ pub use tag::{StreamClient, StreamTag, StreamUrl};
 pub use wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
-pub(crate) use registry::{OpenError, Pages, TooMany, logged_on};
+pub(crate) use registry::{OpenError, Pages, TooMany};
 pub(crate) use stream::{
     Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
+    logged_on,
 };
 pub(crate) use wire::{FromPage, PONG, envelope, seen};
 

@@ -10,6 +10,7 @@
 
 mod captures;
 pub mod conflict;
+mod nesting;
 #[doc(hidden)]
 pub mod options;
 mod param;
@@ -23,12 +24,12 @@ mod url;
 
 pub use captures::Captures;
 pub use param::ParamType;
-pub use path::Segments;
+pub use path::{Matcher, Segments};
 pub use router::{Lookup, Route, Router, RouterError};
 pub use spec::{Origins, RouteData, RouteOptions, RouteSpec, Segment};
 pub use start::{Decide, Decision, IntoStart, Serves, Start, StartFn, decide, is_start};
 pub use state::{GivesState, TableState, is_state};
-pub use table::{Entry, Matcher, Table};
+pub use table::{Entry, Table};
 pub use url::RouteUrl;
 
 /// Segments that a pattern may have, the prefixes of outer tables included.

@@ -1,16 +1,9 @@
-//! Step 3: the origin (RFC 6455, section 10.2; RFC 6454).
+//! The origin of a web site (RFC 6454).
 
 use std::fmt;
 use std::str::FromStr;
 
-use http::header;
-
-use super::allowed::{allows_any, allows_null, in_server_list, is_listed};
-use super::{Client, Door, Host, Policy, Request, Scheme, only};
-use crate::error::Refusal;
-
-/// Longest name of a site that a log line shows, in characters.
-const SHOWN: usize = 120;
+use super::{Host, Scheme};
 
 /// The scheme, host and port of a web site: `https://example.com`.
 ///
@@ -74,7 +67,7 @@ impl Origin {
     /// Is this the site of this host? Where it is not known how the request came, the host
     /// may have been reached by either scheme, and its missing port is the default of the
     /// origin's.
-    fn is_of(&self, scheme: Option<Scheme>, host: &Host) -> bool {
+    pub(super) fn is_of(&self, scheme: Option<Scheme>, host: &Host) -> bool {
         let by = match scheme {
             Some(known) => self.scheme == known.as_str(),
             None => matches!(&*self.scheme, "http" | "https"),
@@ -126,194 +119,5 @@ fn default_port(scheme: &str) -> Option<u16> {
         "http" | "ws" => Some(80),
         "https" | "wss" => Some(443),
         _ => None,
-    }
-}
-
-/// Lets a request in whose origin may use the route; one without `Origin` is from no
-/// browser and passes. Returns whether it is from another site: let in only because the
-/// route takes every origin, or pages with the origin `null`.
-///
-/// # Errors
-///
-/// 400 without exactly one usable `Host` (RFC 9112, section 3.2); 403 for the origin.
-pub(super) fn check(
-    door: Door,
-    request: &Request<'_>,
-    client: &Client,
-    policy: &Policy,
-) -> Result<bool, Refusal> {
-    let own = Own::of(request, client, policy)?;
-    match Sender::of(request, &own, |origin| is_listed(origin, door, policy)) {
-        Sender::NoPage | Sender::Friend => Ok(false),
-        Sender::Stranger(_) if allows_any(door, policy) => Ok(true),
-        Sender::Null if allows_null(door, policy) => Ok(true),
-        Sender::Null => {
-            Shown::Nothing("null").log(Some(door.name), &own, policy);
-            Err(refused())
-        }
-        Sender::Stranger(shown) => {
-            shown.log(Some(door.name), &own, policy);
-            Err(refused())
-        }
-    }
-}
-
-/// Whether a request to an HTTP endpoint, a logon for one, comes from a page of this site:
-/// for what acts with the cookies of a visitor and is no WebSocket handshake.
-///
-/// A request without `Origin` is from no page of another site, unless the browser says so in
-/// `Sec-Fetch-Site`; and one whose origin is `null`, since its page sends no referrer, is from
-/// this site where the browser says that. [`AllowedOrigins::Any`](super::AllowedOrigins::Any) is
-/// about routes, and so is `null` in a list; here they mean the own origin.
-///
-/// # Errors
-///
-/// 403 for an origin that is neither the server's own nor in [`Policy::origins`]; 400 where
-/// it cannot be told, without a usable `Host`.
-pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Result<(), Refusal> {
-    let passes = match request.headers.get(header::ORIGIN) {
-        None => !fetched_from(request, "cross-site"),
-        Some(origin) => origin == "null" && fetched_from(request, "same-origin"),
-    };
-    if passes {
-        return Ok(());
-    }
-    let own = Own::of(request, client, policy)?;
-    let shown = match Sender::of(request, &own, |origin| in_server_list(origin, policy)) {
-        Sender::Friend => return Ok(()),
-        Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
-        Sender::Null => Shown::Nothing("null"),
-        Sender::Stranger(shown) => shown,
-    };
-    shown.log(None, &own, policy);
-    Err(Refusal::FORBIDDEN.body("requests from pages of this origin are not accepted"))
-}
-
-fn refused() -> Refusal {
-    Refusal::FORBIDDEN.body("connections from this origin are not accepted")
-}
-
-/// Whether the browser itself says that a request comes from there (Fetch Metadata); no page
-/// can set the header.
-fn fetched_from(request: &Request<'_>, site: &str) -> bool {
-    let mut said = request.headers.get_all("sec-fetch-site").iter();
-    said.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
-}
-
-/// The site that this server is in the eyes of whoever sent the request.
-enum Own<'a> {
-    /// It was told.
-    Url(&'a Origin),
-    /// It is the host that was asked.
-    Asked(Option<Scheme>, Host),
-}
-
-impl<'a> Own<'a> {
-    fn of(request: &Request<'_>, client: &Client, policy: &'a Policy) -> Result<Self, Refusal> {
-        let asked = host(request)?;
-        if let Some(url) = &policy.public_url {
-            return Ok(Self::Url(url));
-        }
-        let Host { name, port } = client.host.clone().unwrap_or(asked);
-        let port = port.or(client.port);
-        Ok(Self::Asked(client.scheme, Host { name, port }))
-    }
-
-    fn is(&self, origin: &Origin) -> bool {
-        match self {
-            Self::Url(url) => origin == *url,
-            Self::Asked(scheme, host) => origin.is_of(*scheme, host),
-        }
-    }
-}
-
-impl fmt::Display for Own<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(url) => url.fmt(f),
-            Self::Asked(Some(scheme), host) => write!(f, "{}://{host}", scheme.as_str()),
-            Self::Asked(None, host) => host.fmt(f),
-        }
-    }
-}
-
-/// The host that the request was sent to.
-fn host(request: &Request<'_>) -> Result<Host, Refusal> {
-    let header = only(request.headers, &header::HOST)
-        .map_err(|_| Refusal::BAD_REQUEST.body("the header `Host` stands more than once"))?;
-    let text = match (request.uri.authority(), header) {
-        (Some(authority), _) => Some(authority.as_str()),
-        (None, Some(value)) => value.to_str().ok(),
-        (None, None) => {
-            return Err(Refusal::BAD_REQUEST.body("the header `Host` is missing"));
-        }
-    };
-    let host = text.and_then(Host::parse);
-    host.ok_or_else(|| Refusal::BAD_REQUEST.body("the header `Host` is no host"))
-}
-
-/// Whose page sent a request.
-enum Sender {
-    /// Nobody's: there is no `Origin`.
-    NoPage,
-    /// The server's own, or one that is listed.
-    Friend,
-    /// One with the origin `null`, of whatever site.
-    Null,
-    /// Anybody else's.
-    Stranger(Shown),
-}
-
-impl Sender {
-    fn of(request: &Request<'_>, own: &Own<'_>, is_listed: impl Fn(&Origin) -> bool) -> Self {
-        if !request.headers.contains_key(header::ORIGIN) {
-            return Self::NoPage;
-        }
-        let value = only(request.headers, &header::ORIGIN).ok().flatten();
-        let text = value.and_then(|value| value.to_str().ok());
-        match text.and_then(|text| text.parse::<Origin>().ok()) {
-            Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Friend,
-            Some(origin) => Self::Stranger(Shown::Origin(origin)),
-            None if text == Some("null") => Self::Null,
-            // It may hold anything, a password too.
-            None => Self::Stranger(Shown::Nothing("(unreadable)")),
-        }
-    }
-}
-
-/// What a log line shows of an origin.
-enum Shown {
-    Origin(Origin),
-    /// A word of ours about what is no origin.
-    Nothing(&'static str),
-}
-
-impl Shown {
-    /// Whoever runs the server sees both sides and what to write: behind a proxy, a page of
-    /// the site itself is refused until the server knows its public name. The route is
-    /// `None` where no route was asked.
-    fn log(&self, route: Option<&'static str>, own: &Own<'_>, policy: &Policy) {
-        let own: String = own.to_string().chars().take(SHOWN).collect();
-        let origin = match self {
-            Self::Nothing(origin) => {
-                tracing::debug!(route, origin, own, "refused without an origin of its own");
-                return;
-            }
-            Self::Origin(origin) => origin.to_string(),
-        };
-        let origin: String = origin.chars().take(SHOWN).collect();
-        let Some(refused) = policy.notices.origins.count() else {
-            tracing::debug!(route, origin, own, "origin refused");
-            return;
-        };
-        tracing::warn!(
-            route,
-            origin,
-            own,
-            refused,
-            "origin refused; if its pages may connect, name it in the route's `origins` or in \
-             `Server::origins`; if it is this server behind a proxy, set `Server::public_url`, \
-             or name the proxy in `Server::trusted_proxies`"
-        );
     }
 }

@@ -1,28 +1,91 @@
-//! When pages end that nobody comes back to.
+//! The order in which pages without a socket end.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-use super::registry::Pages;
 use super::stream::Stream;
-use crate::late;
 
-/// Which pages are to be looked at, and when.
+/// Pages that end unless a socket comes, and whether a task ends them.
 #[derive(Default)]
 pub(super) struct Reaper {
-    pub(super) due: BinaryHeap<Reverse<(Instant, u64)>>,
-    pub(super) streams: HashMap<u64, Weak<Stream>>,
-    pub(super) last: u64,
-    pub(super) runs: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    due: BinaryHeap<Reverse<(Instant, u64)>>,
+    streams: HashMap<u64, Weak<Stream>>,
+    last: u64,
+    runs: bool,
+}
+
+/// The task's next work.
+pub(super) enum Next {
+    /// The time of this page is over.
+    Due(Arc<Stream>),
+    /// The first page is due then.
+    At(Instant),
+    /// No page waits: the task ends.
+    Never,
 }
 
 impl Reaper {
-    /// Forgets pages that wait no longer. Where there are still too many, gives those that have
+    /// No code that can panic runs under the lock.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a page that is due at this time. If more than `most` wait then, returns those that
+    /// have waited longest, which are not watched any more.
+    pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant, most: usize) -> Vec<Arc<Stream>> {
+        let mut state = self.lock();
+        state.last += 1;
+        let number = state.last;
+        state.due.push(Reverse((at, number)));
+        state.streams.insert(number, Arc::downgrade(stream));
+        if state.due.len() > most {
+            state.make_room(most)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The task begins, unless it runs already. Returns whether it does.
+    pub(super) fn begin(&self) -> bool {
+        !std::mem::replace(&mut self.lock().runs, true)
+    }
+
+    /// The task has ended early.
+    pub(super) fn stop(&self) {
+        self.lock().runs = false;
+    }
+
+    /// Takes the next page that is due. If none waits, the task counts as ended.
+    pub(super) fn next(&self, now: Instant) -> Next {
+        let mut state = self.lock();
+        loop {
+            let Some(Reverse((at, _))) = state.due.peek().copied() else {
+                state.runs = false;
+                return Next::Never;
+            };
+            if at > now {
+                return Next::At(at);
+            }
+            let stream = state.take_first();
+            if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
+                return Next::Due(stream);
+            }
+        }
+    }
+}
+
+impl State {
+    /// Forgets pages that wait no longer. If there are still too many, returns those that have
     /// waited longest: some at once, so that this is not done for every page.
-    pub(super) fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
+    fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
         let streams = &mut self.streams;
         self.due.retain(|Reverse((_, number))| {
             let stream = streams.get(number).and_then(Weak::upgrade);
@@ -40,34 +103,81 @@ impl Reaper {
     }
 
     /// The page that is due first.
-    pub(super) fn take_first(&mut self) -> Option<Weak<Stream>> {
+    fn take_first(&mut self) -> Option<Weak<Stream>> {
         let Reverse((_, number)) = self.due.pop()?;
         self.streams.remove(&number)
     }
 }
 
-/// The task that ends pages, until there are none to watch; where it is dropped before, with
-/// its runtime for one, the next page starts another.
-struct Running(Weak<Pages>);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(pages) = self.0.upgrade() {
-            pages.reaper().runs = false;
+    use super::*;
+    use crate::limits::PageLimits;
+    use crate::page::budget::Budget;
+    use crate::session::Sessions;
+
+    async fn new_stream() -> Arc<Stream> {
+        let (session, _) = Sessions::default().begin().await.unwrap();
+        let budget = Budget::new(usize::MAX);
+        let stream = Stream::new("page".into(), session, PageLimits::DEFAULT, &budget);
+        Arc::new(stream.unwrap())
+    }
+
+    /// The page that is due now.
+    fn due(reaper: &Reaper, now: Instant) -> Option<Arc<Stream>> {
+        match reaper.next(now) {
+            Next::Due(stream) => Some(stream),
+            Next::At(_) | Next::Never => None,
         }
     }
-}
 
-/// Ends pages whose time is over, until there are none to watch.
-pub(super) async fn reap(pages: Weak<Pages>) {
-    let mut running = Running(pages);
-    while let Some(pages) = running.0.upgrade() {
-        let Some(next) = pages.look(Instant::now()) else {
-            running.0 = Weak::new();
-            return;
-        };
-        let grace = pages.grace();
-        drop(pages);
-        late::reach(next, grace).await;
+    #[tokio::test(start_paused = true)]
+    async fn pages_are_due_in_the_order_of_their_times_and_those_that_are_gone_never() {
+        let reaper = Reaper::default();
+        let at = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let [second, gone, first] = [new_stream().await, new_stream().await, new_stream().await];
+        for (stream, seconds) in [(&second, 2), (&gone, 1), (&first, 1)] {
+            assert!(reaper.watch(stream, at(seconds), 10).is_empty());
+        }
+        drop(gone);
+        assert!(matches!(reaper.next(at(0)), Next::At(next) if next == at(1)));
+        assert!(due(&reaper, at(1)).is_some_and(|it| Arc::ptr_eq(&it, &first)));
+        assert!(matches!(reaper.next(at(1)), Next::At(next) if next == at(2)));
+        assert!(due(&reaper, at(2)).is_some_and(|it| Arc::ptr_eq(&it, &second)));
+        assert!(matches!(reaper.next(at(9)), Next::Never));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_task_runs_at_a_time_until_it_has_nothing_to_watch() {
+        let reaper = Reaper::default();
+        assert!(reaper.begin());
+        assert!(!reaper.begin());
+        reaper.stop();
+        assert!(reaper.begin());
+        assert!(matches!(reaper.next(Instant::now()), Next::Never));
+        assert!(reaper.begin(), "the task has ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_beyond_the_limit_are_given_up_in_the_order_of_their_times() {
+        let reaper = Reaper::default();
+        let mut streams = Vec::new();
+        for seconds in [3, 1, 2] {
+            let stream = new_stream().await;
+            let at = Instant::now() + Duration::from_secs(seconds);
+            let given_up = reaper.watch(&stream, at, 2);
+            streams.push(stream);
+            match &given_up[..] {
+                [] => assert_ne!(streams.len(), 3),
+                [longest] => assert!(Arc::ptr_eq(longest, &streams[1]) && seconds == 2),
+                more => panic!("{} pages are given up", more.len()),
+            }
+        }
+        // A page that has ended makes room by itself.
+        assert_eq!(streams[0].give_up(), crate::page::stream::Then::Forget);
+        let stream = new_stream().await;
+        assert!(reaper.watch(&stream, Instant::now(), 2).is_empty());
     }
 }

@@ -1,18 +1,14 @@
 //! The pages of one server that go on, and everyone who may push to them.
 
-use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use super::StreamClient;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::Parcel;
-use super::reaper::{Reaper, reap};
-use super::stream::{AttachError, Claim, PageSocket, Stream, Then};
-use crate::close::{Close, CloseCode};
+use super::reaper::Reaper;
+use super::stream::{AttachError, Claim, PageSocket, Stream, Then, logged_on};
+use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::push::Push;
@@ -21,6 +17,7 @@ use crate::throttle::Throttle;
 
 mod known;
 mod open;
+mod reap;
 mod relief;
 mod reports;
 
@@ -40,7 +37,7 @@ pub(crate) struct Pages {
     /// Connections that were refused because their session has too many pages.
     full: Throttle,
     known: Mutex<Known>,
-    reaper: Mutex<Reaper>,
+    reaper: Reaper,
     /// Bytes that wait for all pages together.
     queued: Arc<Budget>,
     /// Bytes that wait for the handlers of all pages together.
@@ -58,7 +55,7 @@ impl Pages {
             client: OnceLock::new(),
             full: Throttle::default(),
             known: Mutex::default(),
-            reaper: Mutex::default(),
+            reaper: Reaper::default(),
             queued: Budget::new(limits.all_bytes),
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
@@ -73,11 +70,6 @@ impl Pages {
 
     pub(super) fn client(&self) -> &StreamClient {
         self.client.get_or_init(StreamClient::default)
-    }
-
-    /// How long a page continues without a socket.
-    pub(super) const fn grace(&self) -> Duration {
-        self.limits.grace
     }
 
     pub(super) fn parameter(&self) -> &str {
@@ -252,56 +244,6 @@ impl Pages {
     fn forget(&self, stream: &Arc<Stream>) {
         self.known().forget(stream);
     }
-
-    pub(super) fn reaper(&self) -> MutexGuard<'_, Reaper> {
-        self.reaper.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks at a page again at this time.
-    fn watch(&self, stream: &Arc<Stream>, at: Instant) {
-        let mut reaper = self.reaper();
-        reaper.last += 1;
-        let number = reaper.last;
-        reaper.due.push(Reverse((at, number)));
-        reaper.streams.insert(number, Arc::downgrade(stream));
-        let most = self.limits.waiting;
-        let longest = if reaper.due.len() > most {
-            reaper.make_room(most)
-        } else {
-            Vec::new()
-        };
-        // All times are equally far away: the task, if it runs, wakes early enough.
-        let runtime = tokio::runtime::Handle::try_current().ok();
-        let runs = reaper.runs || runtime.is_none();
-        reaper.runs |= runtime.is_some();
-        // A runtime that is going down drops the task at once, and that takes the lock.
-        drop(reaper);
-        if let Some(runtime) = runtime.filter(|_| !runs) {
-            runtime.spawn(reap(self.this.clone()));
-        }
-        for longest in longest {
-            self.then(&longest, longest.give_up());
-        }
-    }
-
-    /// Looks at the pages that are due; says when the next one is.
-    pub(super) fn look(&self, now: Instant) -> Option<Instant> {
-        loop {
-            let mut reaper = self.reaper();
-            let Some(Reverse((at, _))) = reaper.due.peek().copied() else {
-                reaper.runs = false;
-                return None;
-            };
-            if at > now {
-                return Some(at);
-            }
-            let stream = reaper.take_first();
-            drop(reaper);
-            if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
-                self.then(&stream, stream.expire(now));
-            }
-        }
-    }
 }
 
 /// Pages that a task writes to before it lets others run.
@@ -314,11 +256,6 @@ async fn pump(streams: Vec<Arc<Stream>>) {
         }
         tokio::task::yield_now().await;
     }
-}
-
-/// The visitor has logged on: a connection of before is closed, and comes back.
-pub(crate) fn logged_on() -> Close {
-    Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
 impl SessionPages for Pages {

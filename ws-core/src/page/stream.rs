@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::{FromTheFuture, Parcel, Source, cost};
-use super::registry::logged_on;
 use super::wire;
 use crate::address::Network;
 use crate::close::{Close, CloseCode};
@@ -30,10 +29,9 @@ mod state;
 pub(crate) use answers::{Accepted, AttachError, Progress};
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{Claim, Epoch, Position, Standing};
-use locked::Writer;
 use opening::Opening;
 pub(super) use state::Then;
-use state::{State, said};
+use state::{State, Writer, said};
 
 /// The weight of a queue: in their order the first queue is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -412,6 +410,11 @@ impl Stream {
         drop(state);
         Ok(said(closed))
     }
+}
+
+/// The visitor has logged on: a connection of before is closed, and comes back.
+pub(crate) fn logged_on() -> Close {
+    Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 
 #[cfg(test)]

@@ -18,26 +18,13 @@ use search::{Overlap, overlaps};
 pub use text::Text;
 pub(super) use text::missing_field;
 
-use super::{MAX_SEGMENTS, RouteData, Segment, Table};
+pub use super::nesting::{Mounted, Nested};
+use super::{MAX_SEGMENTS, RouteData, Segment};
 
 /// A table that `dispatch!` has made.
 pub trait Dispatch {
     /// What the compiler knows of its routes.
     const OUTLINE: &'static Outline;
-}
-
-/// A table that may stand in a table over the state `S`, whose part its own state is.
-///
-/// The state is a parameter, and the other's is not named: it may be a private type.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no routing table",
-    label = "no table of `dispatch!`",
-    note = "behind `use` stands the type that a `dispatch!` block begins with, such as \
-            `use crate::admin::Routes`; for a handler leave `use` out"
-)]
-pub trait Nested<S>: Dispatch {
-    /// Adds this table to another, below a prefix.
-    fn nest_in(outer: Table<S>, prefix: &'static [&'static str]) -> Table<S>;
 }
 
 /// Says that a route may have the table `T` as its handler, which no route may.
@@ -50,18 +37,6 @@ pub trait Nested<S>: Dispatch {
     note = "write `use {T}` behind `=>`"
 )]
 pub trait TakesTable<T> {}
-
-/// A line of a table over the state `S` with another table behind it.
-///
-/// All that the other table has to be is asked here, so that it is reported once.
-pub trait Mounted<S> {
-    /// The name of the line.
-    const NAME: &'static str;
-    /// The segments of its path.
-    const PREFIX: &'static [&'static str];
-    /// The other table.
-    type Table: Nested<S>;
-}
 
 /// The routes of a table, and the tables below it.
 #[derive(Debug)]
@@ -109,20 +84,9 @@ impl Line {
 /// A table below a prefix of another.
 #[derive(Clone, Copy, Debug)]
 pub struct Below {
-    name: &'static str,
-    prefix: &'static [&'static str],
-    outline: &'static Outline,
-}
-
-impl Below {
-    /// What stands at this line.
-    pub const fn of<S, M: Mounted<S>>() -> Self {
-        Self {
-            name: M::NAME,
-            prefix: M::PREFIX,
-            outline: <M::Table as Dispatch>::OUTLINE,
-        }
-    }
+    pub(super) name: &'static str,
+    pub(super) prefix: &'static [&'static str],
+    pub(super) outline: &'static Outline,
 }
 
 /// How many routes and tables a table has, those of nested tables and itself included.

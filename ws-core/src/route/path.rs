@@ -89,6 +89,9 @@ pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
         .map_err(|_| Malformed)
 }
 
+/// Finds the most specific route of one table that matches; gives the number of its entry.
+pub type Matcher = fn(Segments<'_>) -> Option<usize>;
+
 /// What of a path is left for a table to match. It begins with a segment or is empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'p> {

@@ -3,19 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::conflict::{self, Mounted, Nested as _, Text};
+use super::conflict::{self, Text};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
-use super::{Decide, MAX_SEGMENTS, RouteData, RouteSpec, Segment, Segments};
+use super::{Decide, MAX_SEGMENTS, Matcher, RouteData, RouteSpec, Segment};
 use crate::driver::{Connect, connect};
 use crate::extract::{AnyState, Endpoint, FromRef, HasPage};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::stream::connect_page;
-
-/// Finds the most specific route of one table that matches; gives the number of its entry.
-pub type Matcher = fn(Segments<'_>) -> Option<usize>;
 
 /// A route of a table with what runs it.
 #[derive(Clone, Copy, Debug)]
@@ -152,11 +149,6 @@ impl<S> Table<S> {
             entries,
             nested: Vec::new(),
         }
-    }
-
-    /// Adds the table behind a line of this one.
-    pub fn mount<M: Mounted<S>>(self) -> Self {
-        M::Table::nest_in(self, M::PREFIX)
     }
 
     /// Adds another table below a prefix of literals; its state is a part of this one's.

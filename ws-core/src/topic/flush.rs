@@ -4,10 +4,20 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Recipient;
-use super::publish::prefetch;
 
 /// Sockets that the task writes to before it lets others run.
 const TURN: usize = 64;
+
+/// Asks for the memory of these outboxes.
+///
+/// A publish finds hardly any of it in the processor's cache where there are thousands of them, and
+/// a write to a socket ends all that the processor does ahead of time: without this, memory would
+/// be waited for once for each subscriber.
+fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
+    for recipient in recipients {
+        recipient.outbox().prefetch();
+    }
+}
 
 /// Outboxes that hold a frame which nobody has tried to write yet.
 ///

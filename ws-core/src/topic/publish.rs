@@ -12,17 +12,7 @@ use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published};
 /// Subscribers whose memory is asked for together.
 const AHEAD: usize = 16;
 
-/// Asks for the memory of these outboxes.
-///
-/// A publish finds hardly any of it in the processor's cache where there are thousands of them, and
-/// a write to a socket ends all that the processor does ahead of time: without this, memory would
-/// be waited for once for each subscriber.
-pub(super) fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
-    for recipient in recipients {
-        recipient.outbox().prefetch();
-    }
-}
-
+/// Asks for the memory of these outboxes, see [`prefetch`](flush::prefetch).
 fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
     for subscriber in subscribers {
         if let Some(Subscriber::Client { recipient, .. }) = subscriber {

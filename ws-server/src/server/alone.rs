@@ -19,7 +19,9 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::http::{Activity, Answer, Answering, Application, Connection, End, ForPeer, Timeouts};
+use super::http::{
+    Activity, Answer, Answering, Application, Connection, End, ForPeer, Sent, Timeouts,
+};
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
@@ -132,7 +134,10 @@ impl Service<Request<Incoming>> for Requests {
         let (shared, activity) = (self.shared.clone(), self.activity.clone());
         Box::pin(async move {
             let answer = handshake::answer(&shared, found, arrival).await;
-            Ok(activity.answer_and_open(number, answer.response, answer.opened))
+            if let Some(opened) = answer.opened {
+                activity.open(opened);
+            }
+            Ok(Sent::answer(number, answer.response, &activity))
         })
     }
 }

@@ -30,7 +30,8 @@ mod tests;
 mod timeouts;
 
 pub(super) use activity::Activity;
-use bodies::{Received, Sent};
+use bodies::Received;
+pub(super) use bodies::Sent;
 pub(super) use timeouts::{Connection, End, Timeouts};
 
 /// The body that warp answers with, which has no public name.
@@ -159,7 +160,7 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         let number = self.activity.begin();
         if !has_path(&request) {
-            return Box::pin(ready(Ok(self.activity.answer(number, no_path()))));
+            return Box::pin(ready(Ok(Sent::answer(number, no_path(), &self.activity))));
         }
         let exchange = Exchange::default();
         let target = Target {
@@ -168,12 +169,12 @@ where
         };
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
-        let request = request.map(|body| self.activity.receive(body));
+        let request = request.map(|body| Received::new(body, &self.activity));
         let (answer, activity) = (self.application.call(request), self.activity.clone());
         Box::pin(async move {
             let answer = answer.await;
             exchange.end();
-            answer.map(|response| activity.answer(number, response))
+            answer.map(|response| Sent::answer(number, response, &activity))
         })
     }
 }

@@ -2,19 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{MutexGuard, PoisonError};
-use std::task::Waker;
 
 use super::{State, Stream};
 use crate::limits::PageLimits;
-use crate::page::queue::Source;
-
-/// The connection of a page's handler, which waits for room in the queue.
-#[derive(Debug)]
-pub(super) struct Writer {
-    pub(super) waker: Waker,
-    /// Bytes of the message that it waits with.
-    pub(super) cost: usize,
-}
 
 /// A stream's state, locked. Whatever happens under the lock, a writer that can continue then is
 /// woken: each way to more room goes through here.
@@ -59,20 +49,5 @@ impl Drop for Locked<'_> {
         if let Some(writer) = writer {
             writer.waker.wake();
         }
-    }
-}
-
-impl State {
-    /// Whether a writer waits that could continue now.
-    fn writer_can_continue(&self, limits: &PageLimits) -> bool {
-        let can = |writer: &Writer| !self.must_wait(writer.cost, limits);
-        self.writer.as_ref().is_some_and(can)
-    }
-
-    /// Whether the handler has to wait with a message of this cost: a page that is connected
-    /// gets everything, at its own speed.
-    pub(super) fn must_wait(&self, cost: usize, limits: &PageLimits) -> bool {
-        let fits = self.queue.fits(cost, Source::Handler, limits);
-        self.takes() && self.socket.is_some() && !fits
     }
 }

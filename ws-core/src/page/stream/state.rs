@@ -1,19 +1,27 @@
 //! What a stream holds under its lock.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::locked::Writer;
 use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::outbox::Refused;
 use crate::page::budget::Budget;
-use crate::page::queue::{FromTheFuture, Gap, Next, Queue, Sent};
+use crate::page::queue::{FromTheFuture, Gap, Next, Queue, Sent, Source};
 use crate::page::wire;
 use crate::session::Session;
+
+/// The connection of a page's handler, which waits for room in the queue.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) waker: Waker,
+    /// Bytes of the message that it waits with.
+    pub(super) cost: usize,
+}
 
 /// What a stream's lock protects.
 #[expect(
@@ -291,5 +299,18 @@ impl State {
             }
         }
         self.socket.take()
+    }
+
+    /// Whether a writer waits that could continue now.
+    pub(super) fn writer_can_continue(&self, limits: &PageLimits) -> bool {
+        let can = |writer: &Writer| !self.must_wait(writer.cost, limits);
+        self.writer.as_ref().is_some_and(can)
+    }
+
+    /// Whether the handler has to wait with a message of this cost: a page that is connected
+    /// gets everything, at its own speed.
+    pub(super) fn must_wait(&self, cost: usize, limits: &PageLimits) -> bool {
+        let fits = self.queue.fits(cost, Source::Handler, limits);
+        self.takes() && self.socket.is_some() && !fits
     }
 }

@@ -7,10 +7,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::inbox::PageReceived;
-use super::script::{Due, Script};
+use super::script::{Due, Script, Writer};
 use crate::protocol::OpCode;
-use crate::protocol::encoder::encode_masked;
-use crate::testkit::client::{MASK, Received, TestClient};
+use crate::testkit::client::{Received, TestClient};
 use crate::testkit::pipe::Pipe;
 
 /// How long after a message a browser acknowledges it at the latest.
@@ -21,20 +20,6 @@ pub(super) struct Link {
     script: Arc<Script>,
     pipe: Pipe,
     reader: AbortHandle,
-}
-
-/// Writes to the server, from any task.
-pub(super) struct Writer(Pipe);
-
-impl Writer {
-    pub(super) fn new(pipe: Pipe) -> Self {
-        Self(pipe)
-    }
-
-    pub(super) fn write(&self, text: &str) {
-        let Self(pipe) = self;
-        pipe.write(&encode_masked(OpCode::Text, true, text.as_bytes(), MASK));
-    }
 }
 
 impl Link {

@@ -10,9 +10,12 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::inbox::{FromServer, PageReceived};
-use super::link::Writer;
 use crate::call::CallId;
 use crate::message::Message;
+use crate::protocol::OpCode;
+use crate::protocol::encoder::encode_masked;
+use crate::testkit::client::MASK;
+use crate::testkit::pipe::Pipe;
 
 /// Messages after which a browser acknowledges at once.
 const ACK_EVERY: u64 = 32;
@@ -33,6 +36,20 @@ pub(super) enum Due {
     Nothing,
     /// Some messages, a moment after the first of them.
     Later,
+}
+
+/// Writes to the server, from any task.
+pub(super) struct Writer(Pipe);
+
+impl Writer {
+    pub(super) fn new(pipe: Pipe) -> Self {
+        Self(pipe)
+    }
+
+    pub(super) fn write(&self, text: &str) {
+        let Self(pipe) = self;
+        pipe.write(&encode_masked(OpCode::Text, true, text.as_bytes(), MASK));
+    }
 }
 
 /// The page's side of the protocol.
@@ -305,7 +322,7 @@ fn wire(id: u64, message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testkit::pipe::{Pipe, ROOM};
+    use crate::testkit::pipe::ROOM;
 
     fn welcome(script: &Script, epoch: &str, seen: u64) {
         let text = json!({"type": "welcome", "epoch": epoch, "offset": 0, "seen": seen});

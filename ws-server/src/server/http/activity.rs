@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use ws_core::driver::Opened;
 
 use super::allowance::{Allowance, Pace};
-use super::bodies::{Received, Sent};
 
 /// Shared by the time-outs of a connection, its service, and the bodies of its requests and
 /// answers.
@@ -115,48 +114,27 @@ impl Activity {
         state.requests
     }
 
-    /// The body of the request whose head has arrived.
-    pub(in crate::server) fn receive<B: hyper::body::Body>(
-        self: &Arc<Self>,
-        body: B,
-    ) -> Received<B> {
-        if body.is_end_stream() {
-            return Received::new(body, None);
-        }
+    /// The body of the request whose head has arrived begins. Returns the number of the request.
+    pub(super) fn begin_receiving(&self) -> u64 {
         let mut state = self.lock();
-        let request = state.requests;
-        state.receiving = Some((request, Allowance::new(self.pace)));
-        drop(state);
-        Received::new(body, Some((request, self.clone())))
+        state.receiving = Some((state.requests, Allowance::new(self.pace)));
+        state.requests
     }
 
-    /// The answer to the request of this number. The answer to the last request that the
-    /// connection may have closes it.
-    pub(in crate::server) fn answer<B>(
-        self: &Arc<Self>,
-        request: u64,
-        mut response: http::Response<B>,
-    ) -> http::Response<Sent<B>> {
+    /// The request of this number is answered. The answer to the last request that the connection
+    /// may have closes it.
+    pub(super) fn begin_answer<B>(&self, request: u64, response: &mut http::Response<B>) {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.lock().switching = true;
         } else if request >= self.most {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        response.map(|body| Sent::new(body, self.clone()))
     }
 
-    /// The answer to the request of this number, and the connection that it opens if it is a 101.
-    pub(in crate::server) fn answer_and_open<B>(
-        self: &Arc<Self>,
-        request: u64,
-        response: http::Response<B>,
-        opened: Option<Box<dyn Opened>>,
-    ) -> http::Response<Sent<B>> {
-        if opened.is_some() {
-            self.lock().opened = Pending(opened);
-        }
-        self.answer(request, response)
+    /// A request opens this connection: its answer is a 101.
+    pub(in crate::server) fn open(&self, opened: Box<dyn Opened>) {
+        self.lock().opened = Pending(Some(opened));
     }
 
     /// Whether a request has opened a connection, which waits for its stream.

@@ -18,11 +18,16 @@ pub(in crate::server) struct Received<B> {
     request: Option<(u64, Arc<Activity>)>,
 }
 
-impl<B> Received<B> {
-    pub(super) const fn new(body: B, request: Option<(u64, Arc<Activity>)>) -> Self {
+impl<B: Body> Received<B> {
+    /// The body of the request whose head has arrived last.
+    pub(in crate::server) fn new(body: B, activity: &Arc<Activity>) -> Self {
+        let comes = !body.is_end_stream();
+        let request = comes.then(|| (activity.begin_receiving(), activity.clone()));
         Self { body, request }
     }
+}
 
+impl<B> Received<B> {
     fn end(&mut self) {
         if let Some((request, activity)) = self.request.take() {
             activity.end_receiving(request);
@@ -76,8 +81,15 @@ pub(in crate::server) struct Sent<B> {
 }
 
 impl<B> Sent<B> {
-    pub(super) const fn new(body: B, activity: Arc<Activity>) -> Self {
-        Self { body, activity }
+    /// The answer to the request of this number.
+    pub(in crate::server) fn answer(
+        request: u64,
+        mut response: http::Response<B>,
+        activity: &Arc<Activity>,
+    ) -> http::Response<Self> {
+        activity.begin_answer(request, &mut response);
+        let activity = activity.clone();
+        response.map(|body| Self { body, activity })
     }
 }
 

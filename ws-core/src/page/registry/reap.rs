@@ -1,0 +1,63 @@
+//! Ends pages that nobody comes back to.
+
+use std::sync::{Arc, Weak};
+
+use tokio::time::Instant;
+
+use super::Pages;
+use crate::late;
+use crate::page::reaper::Next;
+use crate::page::stream::Stream;
+
+impl Pages {
+    /// Looks at a page again at this time.
+    pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant) {
+        let longest = self.reaper.watch(stream, at, self.limits.waiting);
+        // All times are equally far away: the task, if it runs, wakes early enough.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && self.reaper.begin()
+        {
+            runtime.spawn(reap(self.this.clone()));
+        }
+        for longest in longest {
+            self.then(&longest, longest.give_up());
+        }
+    }
+
+    /// Looks at the pages that are due. Returns when the next one is; `None` ends the task.
+    fn look(&self, now: Instant) -> Option<Instant> {
+        loop {
+            match self.reaper.next(now) {
+                Next::Due(stream) => self.then(&stream, stream.expire(now)),
+                Next::At(next) => return Some(next),
+                Next::Never => return None,
+            }
+        }
+    }
+}
+
+/// The task that ends pages. If it is dropped before it has none to watch, as with its runtime,
+/// the next page starts another.
+struct Running(Weak<Pages>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(pages) = self.0.upgrade() {
+            pages.reaper.stop();
+        }
+    }
+}
+
+/// Ends pages whose time is over, until there are none to watch.
+async fn reap(pages: Weak<Pages>) {
+    let mut running = Running(pages);
+    while let Some(pages) = running.0.upgrade() {
+        let Some(next) = pages.look(Instant::now()) else {
+            running.0 = Weak::new();
+            return;
+        };
+        let grace = pages.limits.grace;
+        drop(pages);
+        late::reach(next, grace).await;
+    }
+}
