@@ -190,7 +190,7 @@ pub fn client(request: &Request<'_>, policy: &Policy) -> Result<Client, Refusal>
         Err(error) => {
             policy.notices.malformed(request.peer, error);
             let body = format!("the header `Forwarded` is malformed: {error}");
-            Err(Refusal::BAD_REQUEST.body(body))
+            Err(Refusal::new(error.status()).body(body))
         }
     }
 }
@@ -272,7 +272,7 @@ impl Knock {
                 "no visitor that the route requires"
             );
             let body = format!("this endpoint needs a {needs} of this site: {missing}");
-            return Err(Refusal::FORBIDDEN.body(body));
+            return Err(Refusal::new(missing.status()).body(body));
         }
         Ok(Known {
             wish: self.wish,

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 pub use self::body::{BodyError, Checked};
 use crate::decode::Json;
+use crate::error::EncodeError;
 use crate::message::Message;
 use crate::push::LARGEST_NUMBER;
 use crate::reply::{IntoReply, Reply};
@@ -202,7 +203,7 @@ impl<R: Serialize, E: Serialize> IntoReply for Answer<R, E> {
 }
 
 impl<R: Serialize, E: Serialize> IntoMessage for Answer<R, E> {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         Json(self).into_message()
     }
 }

@@ -113,7 +113,9 @@ impl fmt::Display for CloseCode {
 
 /// A number that is no status code of a Close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{0} may not be sent as a close code")]
+#[error(
+    "close code {0} may not be sent; choose one of 1000 to 1003, 1007 to 1014, or 3000 to 4999"
+)]
 pub struct InvalidCloseCode(pub u16);
 
 impl TryFrom<u16> for CloseCode {

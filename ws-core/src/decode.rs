@@ -5,38 +5,48 @@
     reason = "calls for each message of a burst, which the compiler keeps apart by itself"
 )]
 
-use std::fmt;
+use std::error::Error;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
 
 use crate::close::{Close, CloseCode};
+use crate::error::Cause;
 use crate::message::Message;
 use crate::protocol::{BinaryData, Incoming, TextData};
 
 /// Why a message did not become the payload that the hook asks for.
 ///
 /// The text of a decoder's error describes the client's data: it goes to the log at
-/// `debug`, never back to the client.
+/// `debug`, never back to the client. It is the source of this error, and no part of its text.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// A binary message came where only text is taken: 1003.
-    #[error("a binary message where text is expected")]
+    #[error("a binary message came where text is expected")]
     ExpectedText,
     /// A text message came where only binary is taken: 1003.
-    #[error("a text message where binary is expected")]
+    #[error("a text message came where binary is expected")]
     ExpectedBinary,
-    /// The payload is not what it should be: 1007.
-    #[error("not decodable: {0}")]
-    Malformed(String),
+    /// The payload is not what it should be: 1007. The source is the error of the decoder.
+    #[error("the payload does not decode")]
+    Malformed(#[source] Cause),
 }
 
 impl DecodeError {
-    /// The payload is not what it should be, for this reason: the error of a decoder.
-    pub fn malformed(reason: impl fmt::Display) -> Self {
-        Self::Malformed(reason.to_string())
+    /// The payload is not what it should be, for this reason: the error of a decoder, or a text.
+    ///
+    /// ```
+    /// use std::error::Error;
+    /// use ws_server::decode::DecodeError;
+    ///
+    /// let error = DecodeError::malformed("x".parse::<u8>().unwrap_err());
+    /// assert!(error.source().unwrap().is::<std::num::ParseIntError>());
+    /// assert_eq!(error.to_string(), "the payload does not decode");
+    /// ```
+    pub fn malformed(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Malformed(Cause::new(reason))
     }
 
     /// The close code of this error (RFC 6455, section 7.4.1).

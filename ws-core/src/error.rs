@@ -9,6 +9,13 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use crate::close::Close;
 use crate::hook;
 
+mod cause;
+mod refused;
+
+pub(crate) use cause::with_causes;
+pub use cause::{Cause, EncodeError};
+pub use refused::{NotifyError, SendError, SpawnError};
+
 /// A handshake that is not accepted: the HTTP response that the client gets instead
 /// of 101 (RFC 6455, section 4.2.2).
 ///
@@ -145,6 +152,9 @@ impl std::error::Error for Refusal {}
 
 /// Turns any error into a refusal or a close that shows nothing of it to the client.
 ///
+/// The log gets the error in its alternate form, `{:#}`: the errors of this library and of `anyhow`
+/// add their causes in it, except for causes that quote what a client has sent.
+///
 /// ```
 /// use ws_server::error::{OrFault, Refusal};
 ///
@@ -170,6 +180,7 @@ pub trait OrFault<T> {
 impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
     fn or_refuse(self) -> Result<T, Refusal> {
         self.map_err(|error| {
+            let error = format_args!("{error:#}");
             tracing::error!(hook = hook::name(), %error, "a hook failed");
             Refusal::INTERNAL_SERVER_ERROR
         })
@@ -177,55 +188,11 @@ impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
 
     fn or_close(self) -> Result<T, Close> {
         self.map_err(|error| {
+            let error = format_args!("{error:#}");
             tracing::error!(hook = hook::name(), %error, "a hook failed");
             Close::internal()
         })
     }
-}
-
-/// Why [`Socket::send`](crate::socket::Socket::send) did not take a message.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SendError<T> {
-    /// The outbox is full and the route says `on_full: refuse`; the message is given back.
-    #[error("the outbox is full")]
-    Full(T),
-    /// The connection is gone or closing; the message is given back.
-    #[error("the connection is closed")]
-    Closed(T),
-    /// The value could not be encoded; nothing was sent.
-    #[error("the message could not be encoded: {0}")]
-    Encode(String),
-}
-
-/// Why [`Socket::notify`](crate::socket::Socket::notify) did not take a value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotifyError<T> {
-    /// The mailbox (or the number of timers) is at its limit; the value is given back.
-    #[error("the mailbox is full")]
-    Full(T),
-    /// The connection is gone; the value is given back.
-    #[error("the connection is closed")]
-    Closed(T),
-}
-
-impl<T> NotifyError<T> {
-    /// The value that was not taken.
-    pub fn into_inner(self) -> T {
-        match self {
-            Self::Full(value) | Self::Closed(value) => value,
-        }
-    }
-}
-
-/// Why [`Socket::spawn`](crate::socket::Socket::spawn) did not start a future.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum SpawnError {
-    /// As many futures run beside this connection as its `tasks` limit allows.
-    #[error("too many tasks on one connection")]
-    Full,
-    /// The connection is gone.
-    #[error("the connection is closed")]
-    Closed,
 }
 
 /// Logs a panic of the application's code; its message is the application's own text.
@@ -237,6 +204,9 @@ pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
         .unwrap_or("(no text)");
     tracing::error!(hook = hook::name(), panic = text, "a hook panicked");
 }
+
+#[cfg(test)]
+mod chains;
 
 #[cfg(test)]
 mod tests {

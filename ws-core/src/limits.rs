@@ -147,6 +147,7 @@ impl Default for LimitOptions {
 
 /// A limit whose value could not work.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LimitError {
     /// The limit must be above zero.
     #[error("`{name}` is zero; it must be above zero")]
@@ -155,7 +156,9 @@ pub enum LimitError {
         name: &'static str,
     },
     /// A ping that comes after the idle limit could never keep a connection alive.
-    #[error("`ping` ({ping:?}) is not below `idle` ({idle:?})")]
+    #[error(
+        "`ping` ({ping:?}) is not below `idle` ({idle:?}); choose a shorter `ping` or a longer `idle`"
+    )]
     PingNotBelowIdle {
         /// Value of `ping`.
         ping: Duration,

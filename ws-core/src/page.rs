@@ -223,6 +223,6 @@ impl PageMessage {
     /// [`DecodeError`] where it is binary, or no such value.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let text = self.message.as_text().ok_or(DecodeError::ExpectedText)?;
-        serde_json::from_str(text).map_err(|error| DecodeError::Malformed(error.to_string()))
+        serde_json::from_str(text).map_err(DecodeError::malformed)
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong before a server serves.
 
+use std::fmt;
 use std::io;
 
 use ws_core::limits::LimitError;
@@ -9,7 +10,9 @@ use ws_core::session::SessionOptionsError;
 /// A server that cannot be built, or cannot listen.
 ///
 /// A wrong configuration is found by [`Server::build`](crate::Server::build), and the
-/// error names the value. Nothing that a client does ends in one.
+/// error names the value. Nothing that a client does ends in one, so none has a status.
+///
+/// An error of the operating system is the source. `{:#}` writes it behind the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,9 +20,9 @@ pub enum Error {
     #[error(transparent)]
     Routes(#[from] RouterError),
     /// A limit of the server cannot work.
-    #[error("the server's limits cannot work: {0}")]
-    Limits(#[from] LimitError),
-    /// What was said of sessions cannot work.
+    #[error("the limits of the server cannot work: {0}")]
+    Limits(LimitError),
+    /// The options of sessions cannot work.
     #[error(transparent)]
     Sessions(#[from] SessionOptionsError),
     /// The text is no address of a site.
@@ -82,14 +85,115 @@ pub enum Error {
         value: String,
     },
     /// The address cannot be listened on: it is taken, not this machine's, or not allowed.
-    #[error("cannot listen on {address}: {source}")]
+    #[error(fmt = unbound)]
     Bind {
         /// What was given.
         address: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The system does not let the process wait for its signals.
-    #[error("cannot wait for the signals that end the server: {0}")]
+    #[error(fmt = unsignalled)]
     Signal(#[source] io::Error),
+}
+
+fn unbound(address: &str, source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "cannot listen on {address}; choose an address of this machine and a free port"
+    )?;
+    behind(source, f)
+}
+
+fn unsignalled(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("cannot wait for the signals that end the server")?;
+    behind(source, f)
+}
+
+/// Writes the cause behind the text in the alternate form, `{:#}`.
+fn behind(cause: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if f.alternate() {
+        write!(f, ": {cause}")?;
+    }
+    Ok(())
+}
+
+impl From<LimitError> for Error {
+    fn from(error: LimitError) -> Self {
+        Self::Limits(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn value() -> String {
+        "wrong".to_owned()
+    }
+
+    fn taken() -> io::Error {
+        io::Error::other("the port is taken")
+    }
+
+    /// One error of each kind.
+    fn all() -> Vec<Error> {
+        let limit = || LimitError::Zero { name: "mailbox" };
+        let conflict = RouterError::Conflict {
+            first: value(),
+            second: value(),
+        };
+        let address = value();
+        let source = taken();
+        vec![
+            conflict.into(),
+            limit().into(),
+            SessionOptionsError::from(limit()).into(),
+            Error::PublicUrl { value: value() },
+            Error::Origin {
+                value: value(),
+                reason: value(),
+            },
+            Error::NullOrigin {
+                route: "room",
+                path: value(),
+            },
+            Error::Base {
+                value: value(),
+                reason: "it must begin with `/`",
+            },
+            Error::TrustedProxy { value: value() },
+            Error::ClientPath { value: value() },
+            Error::Bind { address, source },
+            Error::Signal(taken()),
+        ]
+    }
+
+    #[test]
+    fn no_error_repeats_its_cause_and_each_text_is_one_sentence() {
+        for error in all() {
+            let text = error.to_string();
+            if let Some(source) = error.source() {
+                assert!(!text.contains(&source.to_string()), "{text}");
+                assert_eq!(format!("{error:#}"), format!("{text}: {source}"));
+            } else {
+                assert_eq!(format!("{error:#}"), text);
+            }
+            let first = text.chars().next().unwrap();
+            assert!(first.is_lowercase() || first == '`', "{text}");
+            assert!(!text.ends_with('.') && !text.contains(". "), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_system_is_the_source() {
+        let has_source = |error: &Error| error.source().is_some_and(|it| it.is::<io::Error>());
+        let with_source: Vec<_> = all().into_iter().filter(has_source).collect();
+        assert!(matches!(
+            &*with_source,
+            [Error::Bind { .. }, Error::Signal(_)]
+        ));
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ws_core::testkit::{Received, TestClient, TestKit};
 use ws_server::call::{BodyError, CallId, Checked};
+use ws_server::error::EncodeError;
 use ws_server::extract::AnyRoute;
 use ws_server::prelude::*;
 
@@ -312,7 +313,8 @@ async fn an_answer_that_cannot_be_encoded_closes_with_1011_and_is_not_sent() {
     let client = client::<Unencodable>().await;
     let answer: Answer<_, ()> = Answer::ok(CallId::MAX, Secret);
     let error = client.socket::<Unencodable>().send(answer).unwrap_err();
-    assert_eq!(error, ws_server::SendError::Encode("a secret".to_owned()));
+    assert_eq!(error, EncodeError::new("a secret").into());
+    assert_eq!(error.into_inner(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use ws_core::testkit::{Received, TestKit};
+use ws_server::error::EncodeError;
 use ws_server::prelude::*;
 
 #[derive(Deserialize, Serialize, Debug)]
@@ -230,5 +231,6 @@ async fn what_cannot_be_encoded_is_not_sent() {
         .socket::<TakesNothing>()
         .send(Json(Broken))
         .unwrap_err();
-    assert_eq!(error, ws_server::SendError::Encode("a secret".to_owned()));
+    assert_eq!(error, EncodeError::new("a secret").into());
+    assert_eq!(error.into_inner(), None);
 }

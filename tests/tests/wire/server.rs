@@ -329,16 +329,16 @@ async fn an_address_in_use_is_an_error_that_names_it() {
     let error = ws.run(address.to_string()).await.unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with(&format!("cannot listen on {address}: ")),
+        text.starts_with(&format!("cannot listen on {address}; ")),
         "{text}"
     );
     assert!(matches!(error, ws_server::Error::Bind { .. }));
     let error = ws.run("nowhere").await.unwrap_err().to_string();
-    assert!(error.starts_with("cannot listen on nowhere: "), "{error}");
+    assert!(error.starts_with("cannot listen on nowhere; "), "{error}");
     let filter = ws.filter().or(warp::any().map(|| "own"));
     let error = ws.serve(filter, address).await.unwrap_err().to_string();
     assert!(
-        error.starts_with(&format!("cannot listen on {address}: ")),
+        error.starts_with(&format!("cannot listen on {address}; ")),
         "{error}"
     );
 }

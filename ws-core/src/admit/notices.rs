@@ -94,6 +94,7 @@ impl Notices {
             SessionError::Ended => tracing::debug!(%error, "a visitor gets no session"),
             _ => {
                 if let Some(refused) = self.failures.count() {
+                    let error = format_args!("{error:#}");
                     tracing::error!(%error, refused, status, "sessions are not available");
                 }
             }

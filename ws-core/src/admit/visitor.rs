@@ -1,6 +1,6 @@
 //! Step 4: who is at the other end; and all steps in a row.
 
-use http::Uri;
+use http::{StatusCode, Uri};
 
 use super::{Door, Entry, Knock, Policy, Request, knock};
 use crate::error::Refusal;
@@ -69,6 +69,13 @@ pub enum Missing {
     /// A page of another site sent the request, and only its cookies name the session.
     #[error("it comes from a page of another site, without a page id of its session in the query")]
     Proof,
+}
+
+impl Missing {
+    /// The status of the response on a route that requires a session or a page: 403.
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
 }
 
 /// Looks up the visitor, as far as the route needs one; it begins no session.

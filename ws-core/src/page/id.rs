@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
+use http::StatusCode;
 use sha2::Sha256;
 
 use crate::session::{Session, SessionError};
@@ -101,6 +102,13 @@ pub enum NoPage {
     /// The page is older than `page_lifetime`, or there were two logons since.
     #[error("its page is too old")]
     Old,
+}
+
+impl NoPage {
+    /// The status of the response on a route that requires a page: 403.
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
 }
 
 /// The id is half of what opens a connection: it is not shown.

@@ -55,10 +55,10 @@ pub enum ProtocolError {
         size: u64,
     },
     /// A Close frame with a body of one byte, which is no code (section 5.5.1).
-    #[error("a Close frame has a body of one byte")]
+    #[error("the body of a Close frame has one byte")]
     CloseLength,
     /// A Close frame with a code that may not be sent (section 7.4).
-    #[error("{0} may not be sent as a close code")]
+    #[error("close code {0} may not be sent")]
     CloseCode(u16),
 }
 

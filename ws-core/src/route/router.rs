@@ -6,7 +6,7 @@ use super::captures::Captures;
 use super::path::{self, Malformed, Segments};
 use super::spec::Rank;
 use super::start;
-use super::{Decide, Matcher, Origins, RouteSpec, Segment};
+use super::{Decide, MAX_SEGMENTS, Matcher, Origins, RouteSpec, Segment};
 use crate::driver::{Connect, Connecting};
 use crate::error::Refusal;
 use crate::extract::{Endpoint, Handshake};
@@ -18,17 +18,19 @@ use crate::page::PAGE_PROTOCOL;
 #[non_exhaustive]
 pub enum RouterError {
     /// A limit of a route cannot work, alone or together with another.
-    #[error("route `{name}` ({path}): {source}")]
+    #[error("the limits of the route `{name}` ({path}) cannot work: {error}")]
     Limit {
         /// Name of the route.
         name: &'static str,
         /// Pattern of the route, prefixes included.
         path: String,
         /// What is wrong.
-        source: LimitError,
+        error: LimitError,
     },
     /// Two routes of different tables match the same paths, and neither is more specific.
-    #[error("the routes `{first}` and `{second}` match the same paths")]
+    #[error(
+        "the routes `{first}` and `{second}` match the same paths; make one of them more specific"
+    )]
     Conflict {
         /// Pattern of one route, prefixes included.
         first: String,
@@ -36,7 +38,7 @@ pub enum RouterError {
         second: String,
     },
     /// A pattern with its prefixes is longer than [`MAX_SEGMENTS`](super::MAX_SEGMENTS).
-    #[error("the route `{path}` has {segments} segments; 32 are the most")]
+    #[error("the route `{path}` has {segments} segments; write at most {MAX_SEGMENTS}")]
     TooManySegments {
         /// Pattern of the route, prefixes included.
         path: String,

@@ -254,11 +254,11 @@ impl Assembly<'_> {
             return Err(RouterError::TooManySegments { path, segments });
         }
         let limits = Limits::DEFAULT.overridden(&spec.options.limits.or(*self.server));
-        if let Err(source) = limits.check() {
+        if let Err(error) = limits.check() {
             return Err(RouterError::Limit {
                 name: spec.name,
                 path,
-                source,
+                error,
             });
         }
         let literals = prefix.iter().map(|literal| Segment::Literal(literal));

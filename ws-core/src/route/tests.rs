@@ -208,18 +208,19 @@ fn limits_that_cannot_work_are_an_error_that_names_the_route() {
         .into_router(NoState, &Hub::default(), &server)
         .unwrap_err();
     let ping = Duration::from_secs(25);
-    let source = LimitError::PingNotBelowIdle { ping, idle };
+    let limit = LimitError::PingNotBelowIdle { ping, idle };
     assert_eq!(
         error,
         RouterError::Limit {
             name: "Lobby",
             path: "/rooms".to_owned(),
-            source
+            error: limit
         }
     );
     assert_eq!(
         error.to_string(),
-        "route `Lobby` (/rooms): `ping` (25s) is not below `idle` (10s)"
+        "the limits of the route `Lobby` (/rooms) cannot work: `ping` (25s) is not below `idle` \
+         (10s); choose a shorter `ping` or a longer `idle`"
     );
 }
 

@@ -1,81 +1,96 @@
 //! What can go wrong with sessions.
 
 use std::error::Error;
+use std::fmt;
 
 use http::StatusCode;
 
-use crate::close::Close;
-use crate::error::Refusal;
+use crate::close::{Close, CloseCode};
+use crate::error::{EncodeError, Refusal, with_causes};
 
 /// Any error of a store, boxed.
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a store or a source did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no room for another session or for more values, and no session that may be
     /// given up for it.
     #[error("the session store is full")]
     Full,
-    /// The store could not be reached, or failed.
-    #[error("the session store failed: {0}")]
-    Failed(Cause),
+    /// The store could not be reached, or failed. The source is what the store gave.
+    #[error(fmt = failed)]
+    Failed(#[source] Cause),
 }
 
 impl StoreError {
     /// The store failed for this reason.
     ///
     /// ```
+    /// use std::error::Error;
     /// use ws_server::session::StoreError;
     ///
     /// let error = StoreError::failed("connection refused");
-    /// assert_eq!(error.to_string(), "the session store failed: connection refused");
+    /// assert_eq!(error.source().unwrap().to_string(), "connection refused");
+    /// assert_eq!(error.to_string(), "the session store failed");
+    /// assert_eq!(format!("{error:#}"), "the session store failed: connection refused");
     /// ```
     pub fn failed(cause: impl Into<Cause>) -> Self {
         Self::Failed(cause.into())
     }
+
+    /// The status of a response that this error prevents: 503.
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+fn failed(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    with_causes("the session store failed", &**cause, f)
 }
 
 /// Why something could not be done with a session.
 ///
-/// In `init` it becomes a response ([`status`](Self::status)), in the other hooks a Close.
+/// In `init` it becomes a response ([`status`](Self::status)), in the other hooks a Close
+/// ([`close_code`](Self::close_code)).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The store failed: 503.
-    #[error("the session store failed: {0}")]
-    Store(Cause),
+    /// The store failed: 503. The source is what the store gave.
+    #[error(fmt = failed)]
+    Store(#[source] Cause),
     /// The store did not answer within `lookup_timeout`: 503.
-    #[error("the session store does not answer")]
+    #[error("the session store did not answer within `lookup_timeout`")]
     TimedOut,
     /// There is no room for another session, or for its values: 503.
-    #[error("there is no room for another session")]
+    #[error("there is no room for another session or for more values")]
     Full,
     /// One address has begun more sessions than `begin_rate` allows: 429.
-    #[error("too many sessions begin from one address")]
+    #[error("more sessions begin from one address than `begin_rate` allows")]
     TooMany,
     /// The session has ended, or a logon has renewed its id since: 403, 4401.
-    #[error("the session has ended, or goes on under another id")]
+    #[error("the session has ended, or continues under another id")]
     Ended,
     /// The values of the session would take more bytes than it may have: 500.
-    #[error("the values of one session may take {limit} bytes")]
+    #[error("the values of the session would take more than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
     /// The value cannot be written as JSON: 500.
-    #[error("the value cannot be encoded: {0}")]
-    Encode(serde_json::Error),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
     /// The operating system gives no random numbers: 503.
-    #[error("the system gives no random numbers")]
+    #[error("the operating system gives no random numbers")]
     Random,
     /// Sessions come from the application, which alone logs on: 500.
-    #[error("sessions come from a `SessionSource`: its application logs visitors on")]
+    #[error("sessions come from a `SessionSource`; log visitors on in its application")]
     Foreign,
 }
 
 impl SessionError {
-    /// The status that says it to an HTTP client.
+    /// The status of the response that an HTTP client gets.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Store(_) | Self::TimedOut | Self::Full | Self::Random => {
@@ -86,6 +101,16 @@ impl SessionError {
             Self::TooLarge { .. } | Self::Encode(_) | Self::Foreign => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+        }
+    }
+}
+
+impl SessionError {
+    /// The code that a hook closes the connection with: 4401 if the session has ended, else 1011.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Ended => CloseCode::UNAUTHORIZED,
+            _ => CloseCode::INTERNAL_ERROR,
         }
     }
 }
@@ -132,11 +157,13 @@ mod tests {
             (SessionError::Ended, 403, 4401),
             (SessionError::TooMany, 429, 1011),
             (SessionError::TooLarge { limit: 1 }, 500, 1011),
+            (EncodeError::new("x").into(), 500, 1011),
             (SessionError::Foreign, 500, 1011),
         ];
         for (error, status, code) in table {
             let text = error.to_string();
             assert_eq!(error.status().as_u16(), status, "{text}");
+            assert_eq!(error.close_code().get(), code, "{text}");
             assert_eq!(Close::from(error).code().get(), code, "{text}");
         }
     }

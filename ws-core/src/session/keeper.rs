@@ -95,7 +95,7 @@ async fn check(sessions: &Inner, live: Arc<Live>) -> Option<String> {
             sessions.close_lost(&live);
             None
         }
-        Ok(Err(error)) => Some(error.to_string()),
+        Ok(Err(error)) => Some(format!("{error:#}")),
         Err(_) => Some("the session store panicked".to_owned()),
     }
 }

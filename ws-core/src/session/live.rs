@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::record::{size_of, size_of_all};
 use super::registry::Inner;
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
+use crate::error::EncodeError;
 use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::push::Push;
@@ -267,7 +268,7 @@ impl Session {
         name: &str,
         value: &T,
     ) -> Result<(), SessionError> {
-        let value = serde_json::to_string(value).map_err(SessionError::Encode)?;
+        let value = serde_json::to_string(value).map_err(EncodeError::new)?;
         self.live.set(name, Some(value)).await
     }
 

@@ -103,7 +103,7 @@ impl Default for SessionOptions {
 pub enum SessionOptionsError {
     /// A limit cannot work.
     #[error("the limits of sessions cannot work: {0}")]
-    Limit(#[from] LimitError),
+    Limit(LimitError),
     /// No cookie can have this name, or it brings a prefix, which is put before it over TLS.
     #[error(
         "{name:?} is no name for a cookie; write letters, digits, `-`, `_` and `.`, without the \
@@ -119,6 +119,12 @@ pub enum SessionOptionsError {
         /// What was given for both.
         name: String,
     },
+}
+
+impl From<LimitError> for SessionOptionsError {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error)
+    }
 }
 
 impl fmt::Debug for SessionOptions {

@@ -195,7 +195,8 @@ impl Inner {
         runtime.spawn(async move {
             let touched = inner.store.touch(key, inner.limits.idle);
             if let Err(error) = inner.in_time(touched).await {
-                tracing::warn!(%error, "the idle time of a session did not begin anew");
+                let error = format_args!("{error:#}");
+                tracing::warn!(%error, "the idle time of a session did not start again");
             }
         });
     }

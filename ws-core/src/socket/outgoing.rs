@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::decode::Json;
-use crate::error::SendError;
+use crate::error::{EncodeError, SendError};
 use crate::id::ConnectionId;
 use crate::message::Message;
 
@@ -28,12 +28,12 @@ pub trait IntoMessage {
     ///
     /// # Errors
     ///
-    /// The encoder's error, in words.
-    fn into_message(self) -> Result<Message, String>;
+    /// [`EncodeError`], with the encoder's error as its source.
+    fn into_message(self) -> Result<Message, EncodeError>;
 }
 
 impl IntoMessage for Message {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         Ok(self)
     }
 }
@@ -42,7 +42,7 @@ impl IntoMessage for Message {
 macro_rules! always {
     ($($type:ty),*) => {
         $(impl IntoMessage for $type {
-            fn into_message(self) -> Result<Message, String> {
+            fn into_message(self) -> Result<Message, EncodeError> {
                 Ok(Message::from(self))
             }
         })*
@@ -52,7 +52,7 @@ macro_rules! always {
 always!(String, &'static str, Box<str>, Arc<str>, ByteString, Bytes);
 
 impl IntoMessage for Cow<'static, str> {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         Ok(match self {
             Cow::Borrowed(text) => Message::from(text),
             Cow::Owned(text) => Message::from(text),
@@ -61,19 +61,19 @@ impl IntoMessage for Cow<'static, str> {
 }
 
 impl<T: Serialize> IntoMessage for Json<T> {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         serde_json::to_string(&self.0)
             .map(Message::text)
-            .map_err(|error| error.to_string())
+            .map_err(EncodeError::new)
     }
 }
 
 #[cfg(feature = "msgpack")]
 impl<T: Serialize> IntoMessage for crate::decode::MsgPack<T> {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         rmp_serde::to_vec_named(&self.0)
             .map(Message::binary)
-            .map_err(|error| error.to_string())
+            .map_err(EncodeError::new)
     }
 }
 
@@ -90,8 +90,7 @@ impl<H> Socket<H> {
     /// connection is closed with 1013, and the error is [`SendError::Closed`]. The message
     /// is given back. [`SendError::Encode`] where the value cannot be encoded.
     pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
-        self.shared
-            .send(message.into_message().map_err(SendError::Encode)?)
+        self.shared.send(message.into_message()?)
     }
 
     /// Sends one message to the client, waiting for room in the outbox.
@@ -100,7 +99,7 @@ impl<H> Socket<H> {
     ///
     /// As [`send`](Self::send), but never [`SendError::Full`].
     pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
-        let message = message.into_message().map_err(SendError::Encode)?;
+        let message = message.into_message()?;
         self.shared.send_async(message).await
     }
 }
@@ -141,8 +140,7 @@ impl Sender {
     ///
     /// As [`Socket::send`].
     pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
-        self.shared
-            .send(message.into_message().map_err(SendError::Encode)?)
+        self.shared.send(message.into_message()?)
     }
 
     /// Sends one message, waiting for room; see [`Socket::send_async`].
@@ -151,7 +149,7 @@ impl Sender {
     ///
     /// As [`Socket::send_async`].
     pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
-        let message = message.into_message().map_err(SendError::Encode)?;
+        let message = message.into_message()?;
         self.shared.send_async(message).await
     }
 

@@ -17,8 +17,8 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
         Err(error) => return call.undecodable(error),
     };
     let Ok(message) = FromPage::parse(text) else {
-        let what = "no message of the page protocol".to_owned();
-        return call.undecodable(DecodeError::Malformed(what));
+        let error = DecodeError::malformed("no message of the page protocol");
+        return call.undecodable(error);
     };
     match message {
         FromPage::Ack(offset) => call.now(|this, _| this.link.ack(offset)),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Channel, Deliver, Except, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
 };
+use crate::error::EncodeError;
 use crate::mailbox::Untaken;
 use crate::message::Message;
 use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published};
@@ -29,7 +30,7 @@ impl Topics {
         topic: &Topic<T>,
         value: &T,
         except: Except,
-    ) -> Result<usize, String> {
+    ) -> Result<usize, EncodeError> {
         let key = topic.key();
         match self.find(&key) {
             Some(channel) => Ok(self.hand_out(&key, channel, value.to_message()?, except)),

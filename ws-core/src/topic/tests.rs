@@ -24,7 +24,7 @@ fn outcome<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
 #[test]
 fn a_publish_while_the_last_subscriber_leaves_reaches_nobody_and_returns() {
     let topics = Topics::new(16);
-    let topic = Topic::<u64>::new("t");
+    let topic = Topic::<u64>::local("t");
     let _subscription = topics.subscribe(&topic.key(), listener(Box::new(|_| None)));
     // The subscriber's thread is between leaving the channel and removing it from the map.
     topics.find(&topic.key()).unwrap().lock().dead = true;
@@ -38,14 +38,14 @@ struct Subscribes(Arc<Topics>);
 impl Drop for Subscribes {
     fn drop(&mut self) {
         let next = listener(Box::new(|_| None));
-        self.0.subscribe(&Topic::<u64>::new("t").key(), next);
+        self.0.subscribe(&Topic::<u64>::local("t").key(), next);
     }
 }
 
 #[test]
 fn a_subscriber_that_subscribes_when_it_is_dropped_gets_a_new_channel() {
     let topics = Arc::new(Topics::new(16));
-    let topic = Topic::<u64>::new("t");
+    let topic = Topic::<u64>::local("t");
     let last = Subscribes(topics.clone());
     let deliver = move |_: &Message| {
         let _ = &last;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "msgpack")]
 use crate::decode::MsgPack;
 use crate::decode::{DecodeError, FromMessage, Json};
+use crate::error::EncodeError;
 use crate::message::Message;
 
 /// What can be published to a topic.
@@ -39,34 +40,34 @@ pub trait TopicValue: 'static {
     ///
     /// # Errors
     ///
-    /// The encoder's error, in words.
-    fn to_message(&self) -> Result<Message, String>;
+    /// [`EncodeError`], with the encoder's error as its source.
+    fn to_message(&self) -> Result<Message, EncodeError>;
 }
 
 impl<T: Serialize + 'static> TopicValue for T {
-    fn to_message(&self) -> Result<Message, String> {
+    fn to_message(&self) -> Result<Message, EncodeError> {
         bare(self).map_or_else(|| json(self), Ok)
     }
 }
 
 impl TopicValue for Message {
-    fn to_message(&self) -> Result<Message, String> {
+    fn to_message(&self) -> Result<Message, EncodeError> {
         Ok(self.clone())
     }
 }
 
 impl<T: Serialize + 'static> TopicValue for Json<T> {
-    fn to_message(&self) -> Result<Message, String> {
+    fn to_message(&self) -> Result<Message, EncodeError> {
         json(&self.0)
     }
 }
 
 #[cfg(feature = "msgpack")]
 impl<T: Serialize + 'static> TopicValue for MsgPack<T> {
-    fn to_message(&self) -> Result<Message, String> {
+    fn to_message(&self) -> Result<Message, EncodeError> {
         rmp_serde::to_vec_named(&self.0)
             .map(Message::binary)
-            .map_err(|error| error.to_string())
+            .map_err(EncodeError::new)
     }
 }
 
@@ -117,10 +118,10 @@ impl<T: Serialize + DeserializeOwned + 'static> FromTopic for MsgPack<T> {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Message, String> {
+fn json<T: Serialize>(value: &T) -> Result<Message, EncodeError> {
     serde_json::to_string(value)
         .map(Message::text)
-        .map_err(|error| error.to_string())
+        .map_err(EncodeError::new)
 }
 
 fn from_json<T: DeserializeOwned>(message: &Message) -> Result<T, DecodeError> {

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ws_server::call::Call;
 use ws_server::decode::{FromMessage, Payload};
+use ws_server::error::EncodeError;
 use ws_server::prelude::*;
 use ws_server::reply::{IntoReply, Reply};
 use ws_server::socket::IntoMessage;
@@ -21,10 +22,9 @@ impl<T: DeserializeOwned> FromMessage for Cbor<T> {
 }
 
 impl<T: Serialize> IntoMessage for Cbor<T> {
-    fn into_message(self) -> Result<Message, String> {
+    fn into_message(self) -> Result<Message, EncodeError> {
         let mut bytes = Vec::new();
-        let encoded = ciborium::into_writer(&self.0, &mut bytes);
-        encoded.map_err(|error| error.to_string())?;
+        ciborium::into_writer(&self.0, &mut bytes).map_err(EncodeError::new)?;
         Ok(Message::binary(bytes))
     }
 }

@@ -10,6 +10,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use http::StatusCode;
+
 use super::Scheme;
 use crate::admit::host::Host;
 use crate::fields::{self, is_token};
@@ -43,6 +45,13 @@ pub enum ForwardedError {
     /// An element with more pairs than are read.
     #[error("an element has more than {PAIRS} pairs")]
     TooManyPairs,
+}
+
+impl ForwardedError {
+    /// The status of the response to a request with such a header: 400.
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::BAD_REQUEST
+    }
 }
 
 /// The pairs of one element that are read, as they are written.

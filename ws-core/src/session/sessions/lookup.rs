@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
 use super::Sessions;
 use crate::late;
@@ -33,6 +33,13 @@ pub enum NoSession {
     /// The application's [`SessionSource`](crate::session::SessionSource) knows none.
     #[error("the application knows no session for the request")]
     Unknown,
+}
+
+impl NoSession {
+    /// The status of the response on a route that requires a session: 403.
+    pub const fn status(&self) -> StatusCode {
+        StatusCode::FORBIDDEN
+    }
 }
 
 /// The different tokens in the session cookies of a request, at most [`CANDIDATES`].

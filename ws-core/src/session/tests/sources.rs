@@ -228,7 +228,10 @@ async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
             Broken::Fails,
             "the session store failed: connection refused",
         ),
-        (Broken::Hangs, "the session store does not answer"),
+        (
+            Broken::Hangs,
+            "the session store did not answer within `lookup_timeout`",
+        ),
     ] {
         let options = SessionOptions::new(SessionLimits::DEFAULT).store(broken);
         let sessions = Sessions::new(options);
@@ -238,11 +241,11 @@ async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
         let ended = sessions.end_user("ada").await.unwrap_err();
         for error in [found, begun] {
             assert_eq!(
-                (error.status().as_u16(), error.to_string()),
+                (error.status().as_u16(), format!("{error:#}")),
                 (503, text.to_owned())
             );
         }
-        assert_eq!(ended.to_string(), text);
+        assert_eq!(format!("{ended:#}"), text);
         let lookup = sessions.limits().lookup_timeout;
         let waited = if matches!(broken, Broken::Hangs) {
             lookup * 3

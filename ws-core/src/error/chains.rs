@@ -1,0 +1,225 @@
+//! Every error of the crate: its text is one sentence, and no cause is repeated by its parent.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+use crate::admit::{AllowedOriginError, ForwardedError, Missing, NetworkError, OriginError};
+use crate::call::{Call, Checked};
+use crate::close::{CloseCode, InvalidCloseCode};
+use crate::decode::DecodeError;
+use crate::hub::Full;
+use crate::limits::LimitError;
+use crate::page::NoPage;
+use crate::protocol::ProtocolError;
+use crate::protocol::utf8::InvalidUtf8;
+use crate::route::RouterError;
+use crate::session::{NoSession, SessionError, SessionOptionsError, StoreError};
+
+/// An error of a library below: two texts that no error of this crate may repeat.
+#[derive(Debug, thiserror::Error)]
+#[error("the upper cause")]
+struct Upper(#[source] Lower);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the lower cause")]
+struct Lower;
+
+fn upper() -> Box<dyn Error + Send + Sync> {
+    Box::new(Upper(Lower))
+}
+
+/// Errors with the name of their type.
+type Named = Vec<(&'static str, Box<dyn Error>)>;
+
+macro_rules! named {
+    ($($name:ident: $($error:expr),+;)*) => {
+        vec![$($((stringify!($name), Box::new($error) as Box<dyn Error>)),+),*]
+    };
+}
+
+fn limit() -> LimitError {
+    LimitError::Zero { name: "mailbox" }
+}
+
+/// One error of each variant that has a text of its own.
+fn all() -> Named {
+    let checked: Call<Checked<u8>> = serde_json::from_str(r#"{"call":7,"body":"no"}"#).unwrap();
+    let second = Duration::from_secs(1);
+    named! {
+        Refusal: Refusal::FORBIDDEN;
+        EncodeError: EncodeError::new(upper());
+        SendError: SendError::Full(()), SendError::Closed(()),
+            SendError::<()>::from(EncodeError::new(upper()));
+        NotifyError: NotifyError::Full(()), NotifyError::Closed(());
+        SpawnError: SpawnError::Full, SpawnError::Closed;
+        DecodeError: DecodeError::ExpectedText, DecodeError::ExpectedBinary,
+            DecodeError::malformed(upper());
+        StoreError: StoreError::Full, StoreError::failed(upper());
+        SessionError: SessionError::Store(upper()), SessionError::TimedOut, SessionError::Full,
+            SessionError::TooMany, SessionError::Ended, SessionError::TooLarge { limit: 1 },
+            SessionError::from(EncodeError::new(upper())), SessionError::Random,
+            SessionError::Foreign;
+        SessionOptionsError: SessionOptionsError::from(limit()),
+            SessionOptionsError::CookieName { name: "a b".to_owned() },
+            SessionOptionsError::SameName { name: "z_sid".to_owned() };
+        LimitError: limit(),
+            LimitError::PingNotBelowIdle { ping: second, idle: second },
+            LimitError::TooSmall { name: "outbox", value: 1, least: 2 };
+        RouterError:
+            RouterError::Limit { name: "room", path: "/room".to_owned(), error: limit() },
+            RouterError::Conflict { first: "/{a}".to_owned(), second: "/{b}".to_owned() },
+            RouterError::TooManySegments { path: "/a".to_owned(), segments: 33 };
+        NoPage: NoPage::NoId, NoPage::Several, NoPage::Foreign, NoPage::Old;
+        NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Several,
+            NoSession::TooMany, NoSession::Unknown;
+        Missing: Missing::Session(NoSession::Ended), Missing::Page(NoPage::Old), Missing::Proof;
+        Full: Full::Server, Full::Address;
+        InvalidCloseCode: InvalidCloseCode(1005);
+        BodyError: checked.body.0.unwrap_err();
+        ProtocolError: ProtocolError::ReservedBits, ProtocolError::ReservedOpcode(3),
+            ProtocolError::UnmaskedFrame, ProtocolError::MaskedFrame,
+            ProtocolError::NonMinimalLength, ProtocolError::LengthOverflow,
+            ProtocolError::ControlTooLong, ProtocolError::FragmentedControl,
+            ProtocolError::UnexpectedContinuation, ProtocolError::ExpectedContinuation,
+            ProtocolError::InvalidUtf8, ProtocolError::InvalidDeflate,
+            ProtocolError::TooBig { limit: 1, size: 2 }, ProtocolError::CloseLength,
+            ProtocolError::CloseCode(1005);
+        InvalidUtf8: InvalidUtf8;
+        OriginError: OriginError;
+        NetworkError: NetworkError;
+        AllowedOriginError: AllowedOriginError::NoOrigin, AllowedOriginError::Star,
+            AllowedOriginError::EveryHost, AllowedOriginError::TopLevel;
+        ForwardedError: ForwardedError::NoEquals, ForwardedError::Name,
+            ForwardedError::UnfinishedQuote, ForwardedError::AfterQuote, ForwardedError::Value,
+            ForwardedError::Repeated, ForwardedError::TooManyPairs;
+    }
+}
+
+#[test]
+fn no_error_repeats_its_cause() {
+    for (name, error) in all() {
+        let mut texts = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(cause) = next {
+            texts.push(cause.to_string());
+            next = cause.source();
+        }
+        for (at, text) in texts.iter().enumerate() {
+            for cause in &texts[at + 1..] {
+                assert!(
+                    !text.contains(&**cause),
+                    "{name}: {text:?} repeats {cause:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_error_loses_the_cause_that_it_was_made_of() {
+    let mut kept = BTreeSet::new();
+    for (name, error) in all() {
+        if error.source().is_some_and(|source| source.is::<Upper>()) {
+            let lower = error.source().unwrap().source().unwrap();
+            assert!(lower.is::<Lower>(), "{name}");
+            kept.insert(name);
+        }
+    }
+    let expected = [
+        "DecodeError",
+        "EncodeError",
+        "SendError",
+        "SessionError",
+        "StoreError",
+    ];
+    assert_eq!(kept, BTreeSet::from(expected));
+}
+
+/// A name in quotes may begin it; names of the field keep their capitals.
+#[test]
+fn each_text_is_one_sentence_in_lower_case() {
+    for (name, error) in all() {
+        let text = error.to_string();
+        let first = text.chars().next().unwrap();
+        assert!(
+            first.is_lowercase() || "`\"".contains(first),
+            "{name}: {text}"
+        );
+        assert!(!text.ends_with(['.', '!', '\n']), "{name}: {text}");
+        assert!(!text.contains(". "), "{name}: {text}");
+    }
+}
+
+#[test]
+fn the_alternate_form_has_the_causes_except_those_that_quote_clients() {
+    for (name, error) in all() {
+        let has_cause = error.source().is_some() && name != "DecodeError";
+        let causes = if has_cause {
+            ": the upper cause: the lower cause"
+        } else {
+            ""
+        };
+        assert_eq!(format!("{error:#}"), format!("{error}{causes}"), "{name}");
+    }
+}
+
+#[test]
+fn what_a_client_can_cause_knows_its_status() {
+    let statuses = [
+        (EncodeError::new("x").status(), 500),
+        (StoreError::Full.status(), 503),
+        (StoreError::failed("x").status(), 503),
+        (NoPage::NoId.status(), 403),
+        (NoSession::NoCookie.status(), 403),
+        (Missing::Proof.status(), 403),
+        (ForwardedError::Name.status(), 400),
+    ];
+    for (status, expected) in statuses {
+        assert_eq!(status, expected);
+    }
+    assert_eq!(
+        DecodeError::malformed("x").close_code(),
+        CloseCode::INVALID_PAYLOAD
+    );
+}
+
+/// The files of a folder and of all below it.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// An error that is new must be listed above.
+#[test]
+fn every_error_of_the_crate_is_checked() {
+    let mut files = Vec::new();
+    sources(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    files.retain(|path| path.file_name().is_some_and(|name| name != "chains.rs"));
+    let mut found = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let derived = text.split("thiserror::Error").skip(1);
+        let derived = derived.filter_map(|rest| {
+            let (_, item) = rest.split_once("\npub ")?;
+            item.split([' ', '<', ';', '(', '{']).nth(1)
+        });
+        found.extend(derived.map(str::to_owned));
+        let by_hand = text.split("std::error::Error for ").skip(1);
+        found.extend(by_hand.map(|rest| rest.split(' ').next().unwrap().to_owned()));
+    }
+    let listed = all().into_iter().map(|(name, _)| name.to_owned());
+    assert_eq!(found, listed.collect::<BTreeSet<_>>());
+}

@@ -1,0 +1,132 @@
+//! Why a handle to a connection did not take something.
+
+use crate::close::CloseCode;
+
+use super::EncodeError;
+
+/// Why [`Socket::send`](crate::socket::Socket::send) did not take a message.
+///
+/// ```
+/// use ws_server::SendError;
+///
+/// assert_eq!(SendError::Full("again").into_inner(), Some("again"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError<T> {
+    /// The outbox is full and the route has `on_full: refuse`; the message is given back.
+    #[error("the outbox is full; send again when the client has read some of it")]
+    Full(T),
+    /// The connection is gone or closing; the message is given back.
+    #[error("the connection is closed")]
+    Closed(T),
+    /// The value could not be encoded, so there is no message.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl<T> SendError<T> {
+    /// The message that was not taken; `None` if the value could not be encoded.
+    pub fn into_inner(self) -> Option<T> {
+        match self {
+            Self::Full(message) | Self::Closed(message) => Some(message),
+            Self::Encode(_) => None,
+        }
+    }
+
+    /// The code for a connection that cannot continue without the message: 1013 if the outbox is
+    /// full, 1011 if the value could not be encoded. A connection that is closed keeps its own
+    /// code; for it this is 1001.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Full(_) => CloseCode::TRY_AGAIN_LATER,
+            Self::Closed(_) => CloseCode::GOING_AWAY,
+            Self::Encode(error) => error.close_code(),
+        }
+    }
+}
+
+/// Why [`Socket::notify`](crate::socket::Socket::notify) did not take a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotifyError<T> {
+    /// The mailbox (or the number of timers) is at its limit; the value is given back.
+    #[error("the mailbox is full; notify again when the handler has taken some of it")]
+    Full(T),
+    /// The connection is gone; the value is given back.
+    #[error("the connection is closed")]
+    Closed(T),
+}
+
+impl<T> NotifyError<T> {
+    /// The value that was not taken.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Closed(value) => value,
+        }
+    }
+
+    /// The code for a connection that cannot continue without the value: 1013 if the mailbox is
+    /// full. A connection that is closed keeps its own code; for it this is 1001.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Full(_) => CloseCode::TRY_AGAIN_LATER,
+            Self::Closed(_) => CloseCode::GOING_AWAY,
+        }
+    }
+}
+
+/// Why [`Socket::spawn`](crate::socket::Socket::spawn) did not start a future.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// As many futures run beside this connection as its `tasks` limit allows.
+    #[error("the connection has as many tasks as its route allows; raise the option `tasks`")]
+    Full,
+    /// The connection is gone.
+    #[error("the connection is closed")]
+    Closed,
+}
+
+impl SpawnError {
+    /// The code for a connection that cannot continue without the task: 1013 if there are too many
+    /// tasks. A connection that is closed keeps its own code; for it this is 1001.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Full => CloseCode::TRY_AGAIN_LATER,
+            Self::Closed => CloseCode::GOING_AWAY,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_taken_is_given_back() {
+        assert_eq!(SendError::Full(1).into_inner(), Some(1));
+        assert_eq!(SendError::Closed(2).into_inner(), Some(2));
+        let unencoded: SendError<u8> = EncodeError::new("no JSON").into();
+        assert_eq!(unencoded.into_inner(), None);
+        assert_eq!(NotifyError::Full(3).into_inner(), 3);
+        assert_eq!(NotifyError::Closed(4).into_inner(), 4);
+    }
+
+    #[test]
+    fn each_error_knows_its_close_code() {
+        let encode: SendError<()> = EncodeError::new("no JSON").into();
+        let codes = [
+            (SendError::Full(()).close_code(), 1013),
+            (SendError::Closed(()).close_code(), 1001),
+            (encode.close_code(), 1011),
+            (NotifyError::Full(()).close_code(), 1013),
+            (NotifyError::Closed(()).close_code(), 1001),
+            (SpawnError::Full.close_code(), 1013),
+            (SpawnError::Closed.close_code(), 1001),
+        ];
+        for (code, expected) in codes {
+            assert_eq!(code.get(), expected);
+        }
+    }
+}
