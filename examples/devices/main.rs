@@ -139,7 +139,7 @@ struct Command {
 /// Where the commands for one device go. Its handlers listen, and pass them on in the
 /// words of their version.
 fn commands(device: &str) -> Topic<Command> {
-    Topic::new(format!("device:{device}"))
+    Topic::local(format!("device:{device}"))
 }
 
 /// The handler of the second version: JSON.
@@ -290,7 +290,7 @@ async fn main() -> examples::Result<()> {
         .and(warp::body::content_length_limit(1024))
         .and(warp::body::json())
         .map(
-            move |id: String, command| match hub.publish(&commands(&id), &command) {
+            move |id: String, command| match hub.publish(&commands(&id), &command).reached() {
                 0 => StatusCode::NOT_FOUND,
                 _ => StatusCode::ACCEPTED,
             },

@@ -77,7 +77,7 @@ impl Answer {
 
 /// Where the events of a room are published.
 pub fn topic(room: u64) -> Topic<Event> {
-    Topic::new(format!("room:{room}"))
+    Topic::local(format!("room:{room}"))
 }
 
 /// One client in one room.

@@ -46,7 +46,7 @@ struct Fanout {
 #[ws_handler]
 impl Fanout {
     fn init(socket: &Socket<Self>) -> Self {
-        let everybody = Topic::new("everybody");
+        let everybody = Topic::local("everybody");
         socket.subscribe(&everybody);
         Fanout { everybody }
     }

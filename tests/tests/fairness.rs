@@ -167,7 +167,7 @@ fn over_tcp_the_wait_behind_a_flood_is_bounded_too() {
 }
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Gets the news, every one of them.
@@ -244,7 +244,8 @@ impl Stalled {
     /// Publishes the next of the news. Returns whether everybody took it; the readers always do.
     fn publish(&mut self) -> bool {
         let text = format!("{} {}", self.published, "x".repeat(SIZE));
-        let reached = self.server.ws.hub().publish(&news(), &Message::text(text));
+        let receipt = self.server.ws.hub().publish(&news(), &Message::text(text));
+        let reached = receipt.reached();
         let all = reached > READERS;
         if all {
             self.taken.push(self.published);

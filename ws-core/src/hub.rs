@@ -18,7 +18,7 @@ use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
-use crate::topic::{Except, Topic, TopicValue, Topics};
+use crate::topic::{AsTopic, Except, Receipt, Topic, TopicValue, Topics};
 
 mod pages;
 mod slots;
@@ -102,53 +102,57 @@ impl Hub {
     /// Publishes a value to everybody who is subscribed to the topic, or listens to it.
     ///
     /// The value is encoded once. Every subscriber gets what is published to one topic in
-    /// the same order. Returns how many took it; a value that cannot be encoded reaches
-    /// nobody and is logged at `error`.
+    /// the same order. The [`Receipt`] counts those who took it, and need not be looked at; a
+    /// value that cannot be encoded reaches nobody and is logged at `error`.
     ///
     /// ```
     /// use ws_server::Hub;
     /// use ws_server::topic::Topic;
     ///
     /// let hub = Hub::default();
-    /// let news: Topic<String> = Topic::new("news");
-    /// assert_eq!(hub.publish(&news, &"nobody hears this".to_owned()), 0);
+    /// let news: Topic<String> = Topic::local("news");
+    /// let receipt = hub.publish(&news, &"nobody hears this".to_owned());
+    /// assert_eq!(receipt.reached(), 0);
     /// ```
-    pub fn publish<T: TopicValue>(&self, topic: &Topic<T>, value: &T) -> usize {
-        self.publish_as(topic, value, Except::default())
+    pub fn publish<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, value: &T) -> Receipt {
+        self.publish_as(topic.as_topic(), value, Except::default())
     }
 
     /// As [`publish`](Self::publish), but not to this connection: the one that said it.
     pub fn publish_except<T: TopicValue, H>(
         &self,
-        topic: &Topic<T>,
+        topic: impl AsTopic<Value = T>,
         value: &T,
         except: &Socket<H>,
-    ) -> usize {
+    ) -> Receipt {
         let except = Except {
             connection: Some(except.id()),
             ..Except::default()
         };
-        self.publish_as(topic, value, except)
+        self.publish_as(topic.as_topic(), value, except)
     }
 
     /// As [`publish`](Self::publish), but not to clients for whom anything waits: for values
     /// that the next one replaces, such as positions.
-    pub fn publish_volatile<T: TopicValue>(&self, topic: &Topic<T>, value: &T) -> usize {
+    pub fn publish_volatile<T: TopicValue>(
+        &self,
+        topic: impl AsTopic<Value = T>,
+        value: &T,
+    ) -> Receipt {
         let except = Except {
             volatile: true,
             ..Except::default()
         };
-        self.publish_as(topic, value, except)
+        self.publish_as(topic.as_topic(), value, except)
     }
 
-    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, except: Except) -> usize {
-        self.inner
-            .topics
-            .publish(topic, value, except)
-            .unwrap_or_else(|error| {
-                tracing::error!(topic = topic.name(), %error, "a value could not be encoded");
-                0
-            })
+    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, except: Except) -> Receipt {
+        let reached = self.inner.topics.publish(topic, value, except);
+        Receipt::new(reached.unwrap_or_else(|error| {
+            let error = format_args!("{error:#}");
+            tracing::error!(topic = topic.name(), %error, "a value could not be encoded");
+            0
+        }))
     }
 
     /// The sessions of this server.
@@ -157,8 +161,8 @@ impl Hub {
     }
 
     /// How many clients and handlers are subscribed to the topic.
-    pub fn subscriber_count<T: TopicValue>(&self, topic: &Topic<T>) -> usize {
-        self.inner.topics.count(topic)
+    pub fn subscriber_count<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> usize {
+        self.inner.topics.count(topic.as_topic())
     }
 
     /// How many connections there are, those included whose `init` still runs.

@@ -13,9 +13,13 @@ use crate::message::Message;
 use crate::outbox::{Dropped, Outbox, Policy};
 
 mod flush;
+mod named;
 mod publish;
+mod receipt;
 mod value;
 
+pub use named::AsTopic;
+pub use receipt::Receipt;
 pub use value::{FromTopic, TopicValue};
 
 /// The name of a set of sockets, and the type of what is published to them.
@@ -30,7 +34,7 @@ pub use value::{FromTopic, TopicValue};
 /// use ws_server::topic::Topic;
 ///
 /// fn room(id: u64) -> Topic<String> {
-///     Topic::new(format!("room:{id}"))
+///     Topic::local(format!("room:{id}"))
 /// }
 /// assert_eq!(room(7).name(), "room:7");
 /// ```
@@ -40,8 +44,8 @@ pub struct Topic<T> {
 }
 
 impl<T> Topic<T> {
-    /// The topic of this name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
+    /// The topic of this name, for the subscribers of this process.
+    pub fn local(name: impl Into<Arc<str>>) -> Self {
         Self {
             name: name.into(),
             values: PhantomData,

@@ -9,7 +9,7 @@ use ws_server::prelude::*;
 use crate::sink::{Connections, Sink};
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 struct Reader;
@@ -41,7 +41,7 @@ pub fn publish(criterion: &mut Criterion) {
             let readers = Connections::open::<Reader>(&hub, count, Sink { direct: true });
             group.throughput(Throughput::Elements(count as u64));
             group.bench_function(count.to_string(), |bencher| {
-                bencher.iter(|| assert_eq!(hub.publish(&topic, &message), count));
+                bencher.iter(|| assert_eq!(hub.publish(&topic, &message).reached(), count));
             });
             assert!(readers.senders.iter().all(|reader| reader.buffered() == 0));
         }

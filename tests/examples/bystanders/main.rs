@@ -67,7 +67,7 @@ impl Echo {
 }
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Publishes every message.

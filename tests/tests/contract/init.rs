@@ -14,7 +14,7 @@ use crate::journal::{Farewell, Journal, quiet, seconds, secs};
 use crate::probe::Probe;
 
 fn news() -> Topic<String> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Starts everything there is, gives its handle away, and then does what the query says.
@@ -78,7 +78,10 @@ async fn undone(kit: &TestKit, journal: &Journal, uri: &str) -> (u16, Socket<Sta
 async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
     assert_eq!(kit.hub().subscriber_count(&news()), 0);
     assert_eq!(kit.hub().connection_count(), 0);
-    assert_eq!(kit.hub().publish(&news(), &"nobody".to_owned()), 0);
+    assert_eq!(
+        kit.hub().publish(&news(), &"nobody".to_owned()).reached(),
+        0
+    );
     assert_eq!(socket.send("gone"), Err(SendError::Closed("gone".into())));
     let gone = "gone".to_owned();
     assert_eq!(socket.notify(gone.clone()), Err(NotifyError::Closed(gone)));

@@ -177,8 +177,8 @@ async fn a_connection_has_no_more_subscriptions_than_its_limit() {
     let mut client = knock.connect().await.unwrap();
     let socket = client.socket::<Probe>();
     for name in ["a", "b", "a", "c"] {
-        socket.subscribe(&Topic::<Message>::new(name));
+        socket.subscribe(&Topic::<Message>::local(name));
     }
     assert_eq!(client.closed().await.0, CloseCode::INTERNAL_ERROR);
-    assert_eq!(kit.hub().subscriber_count(&Topic::<Message>::new("c")), 0);
+    assert_eq!(kit.hub().subscriber_count(&Topic::<Message>::local("c")), 0);
 }

@@ -34,7 +34,7 @@ impl Ear {
 }
 
 fn news() -> Topic<String> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,11 +45,11 @@ async fn listen_delivers_to_info_until_unlisten() {
     assert!(!socket.unlisten(&news()));
     socket.listen(&news());
     socket.listen(&news());
-    assert_eq!(kit.hub().publish(&news(), &"one".to_owned()), 1);
+    assert_eq!(kit.hub().publish(&news(), &"one".to_owned()).reached(), 1);
     assert_eq!(client.text().await, "heard one");
     assert!(!socket.unsubscribe(&news()), "the client is not subscribed");
     assert!(socket.unlisten(&news()));
-    assert_eq!(kit.hub().publish(&news(), &"two".to_owned()), 0);
+    assert_eq!(kit.hub().publish(&news(), &"two".to_owned()).reached(), 0);
     quiet().await;
     assert_eq!(journal.lines(), ["heard one"]);
     assert_eq!(client.so_far().await, []);
@@ -65,8 +65,8 @@ async fn a_handler_that_does_not_follow_is_closed_with_1013() {
     for client in [&client, &quick] {
         client.socket::<Ear>().listen(&news());
     }
-    let reached =
-        ["one", "two", "three", "four"].map(|text| kit.hub().publish(&news(), &text.to_owned()));
+    let publish = |text: &str| kit.hub().publish(&news(), &text.to_owned()).reached();
+    let reached = ["one", "two", "three", "four"].map(publish);
     assert_eq!(reached, [2, 2, 1, 1], "how many took it");
     let closed = (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned());
     assert_eq!(client.closed().await, closed);
@@ -121,7 +121,7 @@ impl Touched {
     }
 
     fn message(&mut self, text: String, hub: &Hub) -> String {
-        hub.publish(&touchy(), &Touchy(text)).to_string()
+        hub.publish(&touchy(), &Touchy(text)).reached().to_string()
     }
 
     fn info(&mut self, Converted(text): Converted) -> String {
@@ -135,7 +135,7 @@ impl Touched {
 }
 
 fn touchy() -> Topic<Touchy> {
-    Topic::new("touchy")
+    Topic::local("touchy")
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +218,7 @@ impl Anything {
 
 /// A topic of each type, all of one name.
 fn any<T>() -> Topic<T> {
-    Topic::new("any")
+    Topic::local("any")
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
                 socket.listen::<$type, Arrived>(&any());
                 reads.subscribe::<$type>(&any());
                 let value: $type = $value;
-                assert_eq!(kit.hub().publish(&any::<$type>(), &value), 2);
+                assert_eq!(kit.hub().publish(&any::<$type>(), &value).reached(), 2);
                 assert_eq!(reader.message().await, $message, stringify!($type));
             )*
         };
@@ -252,11 +252,19 @@ async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
         r#"ann joined. box cow b"\0\x01" [2] 7 quotes"#
     );
     reads.subscribe::<&'static str>(&any());
-    assert_eq!(kit.hub().publish(&any::<&'static str>(), &"static"), 1);
+    assert_eq!(
+        kit.hub()
+            .publish(&any::<&'static str>(), &"static")
+            .reached(),
+        1
+    );
     assert_eq!(reader.text().await, "static");
     // Binary data is `Bytes`; a `Vec` is a list, whatever is in it.
     reads.subscribe::<Vec<u8>>(&any());
-    assert_eq!(kit.hub().publish(&any::<Vec<u8>>(), &vec![1, 2]), 1);
+    assert_eq!(
+        kit.hub().publish(&any::<Vec<u8>>(), &vec![1, 2]).reached(),
+        1
+    );
     assert_eq!(reader.text().await, "[1,2]");
 }
 
@@ -285,8 +293,8 @@ fn every_listener_hears_all_publishers_in_one_order() {
                 let hub = kit.hub();
                 scope.spawn(move || {
                     for number in 0..each {
-                        let reached = hub.publish(&news(), &format!("{thread} {number:03}"));
-                        assert_eq!(reached, 2);
+                        let receipt = hub.publish(&news(), &format!("{thread} {number:03}"));
+                        assert_eq!(receipt.reached(), 2);
                     }
                 });
             }

@@ -85,7 +85,7 @@ on_both_transports! {
         let kit = TestKit::new();
         let mut client = way(kit.handler::<Chorus>().network_room(13)).connect().await.unwrap();
         let socket = client.socket::<Chorus>();
-        let topic: Topic<Message> = Topic::new("voices");
+        let topic: Topic<Message> = Topic::local("voices");
         let tasks = ["a", "b", "c"].map(|voice| {
             let (socket, hub, topic) = (socket.clone(), kit.hub().clone(), topic.clone());
             tokio::spawn(async move {
@@ -130,7 +130,7 @@ on_both_transports! {
     async fn the_task_outside_of_hooks_keeps_its_order_too(way: Way) {
         let kit = TestKit::new();
         let mut client = way(kit.handler::<Chorus>()).connect().await.unwrap();
-        let (socket, topic) = (client.socket::<Chorus>(), Topic::<u32>::new("numbers"));
+        let (socket, topic) = (client.socket::<Chorus>(), Topic::<u32>::local("numbers"));
         kit.hub().publish(&topic, &0);
         socket.subscribe(&topic);
         kit.hub().publish(&topic, &1);
@@ -151,12 +151,12 @@ struct Chorus;
 #[ws_handler]
 impl Chorus {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&Topic::<Message>::new("voices"));
+        socket.subscribe(&Topic::<Message>::local("voices"));
         Chorus
     }
 
     fn message(&mut self, _: String, socket: &Socket<Self>, hub: &Hub) -> Vec<&'static str> {
-        let topic = Topic::<String>::new("words");
+        let topic = Topic::<String>::local("words");
         hub.publish(&topic, &"nobody is subscribed yet".to_owned());
         socket.send("sent").unwrap();
         socket.subscribe(&topic);

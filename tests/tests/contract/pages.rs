@@ -307,7 +307,7 @@ async fn what_a_page_says_goes_to_the_application_once_and_in_order() {
 #[tokio::test(start_paused = true)]
 async fn messages_of_pages_go_to_a_topic() {
     let (kit, visitor) = server().await;
-    let topic: Topic<u64> = Topic::new("said");
+    let topic: Topic<u64> = Topic::local("said");
     kit.hub().publish_page_messages(topic.clone());
     let listener = kit.handler::<crate::pages::handlers::Listener>();
     let mut listener = listener.connect().await.unwrap();

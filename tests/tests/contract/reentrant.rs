@@ -130,7 +130,7 @@ fn heard(text: &str) -> Heard {
 }
 
 fn topic() -> Topic<Value> {
-    Topic::new("values")
+    Topic::local("values")
 }
 
 struct Setting {
@@ -265,10 +265,13 @@ fn serialize_may_publish_to_the_topic_and_subscribe_to_it() {
             if how == "serialize" {
                 of_serialize.unsubscribe(&topic());
                 of_serialize.subscribe(&topic());
-                assert_eq!(hub.publish(&topic(), &Value::new("inner")), 1);
+                assert_eq!(hub.publish(&topic(), &Value::new("inner")).reached(), 1);
             }
         });
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("outer")), 1);
+        assert_eq!(
+            kit.hub().publish(&topic(), &Value::new("outer")).reached(),
+            1
+        );
         assert_eq!(client.text().await, "\"inner\"");
         assert_eq!(client.text().await, "\"outer\"");
     });
@@ -295,13 +298,16 @@ fn from_may_publish_to_the_topic_that_is_listened_to_and_leave_it() {
                 assert!(!leaves.unlisten(&topic()));
             }
         });
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("one")), 2);
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("two")), 2);
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("one")).reached(), 2);
+        assert_eq!(kit.hub().publish(&topic(), &Value::new("two")).reached(), 2);
         quiet().await;
         let mut lines = journal.lines();
         lines.sort();
         assert_eq!(lines, ["inner", "inner", "one", "one", "two", "two"]);
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("three")), 1);
+        assert_eq!(
+            kit.hub().publish(&topic(), &Value::new("three")).reached(),
+            1
+        );
     });
 }
 
@@ -324,7 +330,7 @@ impl Drop for Owned {
 fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
     watched(|| async {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let data: Topic<Bytes> = Topic::new("data");
+        let data: Topic<Bytes> = Topic::local("data");
         let owned = || Bytes::from_owner(Owned);
         for policy in [Policy::DropOldest, Policy::Latest, Policy::Close] {
             let knock = journal.knock::<Ear>(&kit).network_room(10);
@@ -334,7 +340,7 @@ fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
             socket.subscribe_with(&data, policy);
             // The first is half written, the second is dropped for the third.
             for _ in 0..2 {
-                assert_eq!(kit.hub().publish(&data, &owned()), 1);
+                assert_eq!(kit.hub().publish(&data, &owned()).reached(), 1);
                 quiet().await;
             }
             let (hub, drops, topic) = (kit.hub().clone(), Rc::new(Cell::new(0)), data.clone());

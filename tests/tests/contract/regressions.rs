@@ -164,14 +164,14 @@ on_both_transports! {
         let knock = knock.limits(limits(|limits| limits.outbox = 100));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Probe>();
-        let topic: Topic<Message> = Topic::new("all");
+        let topic: Topic<Message> = Topic::local("all");
         socket.subscribe(&topic);
         socket.send(numbered(0, 60)).unwrap();
         quiet().await;
         for _ in 0..10 {
             let refused = socket.send(numbered(1, 60)).unwrap_err();
             assert_eq!(refused, SendError::Closed(numbered(1, 60).into()));
-            assert_eq!(kit.hub().publish(&topic, &numbered(2, 60).into()), 0);
+            assert_eq!(kit.hub().publish(&topic, &numbered(2, 60).into()).reached(), 0);
             socket.close(Close::NORMAL);
             quiet().await;
         }

@@ -13,15 +13,15 @@ use crate::journal::{Journal, Way, limits, quiet, seconds};
 use crate::probe::Probe;
 
 fn a() -> Topic<String> {
-    Topic::new("a")
+    Topic::local("a")
 }
 
 fn b() -> Topic<String> {
-    Topic::new("b")
+    Topic::local("b")
 }
 
 fn say(kit: &TestKit, topic: &Topic<String>, text: &str) -> usize {
-    kit.hub().publish(topic, &text.to_owned())
+    kit.hub().publish(topic, &text.to_owned()).reached()
 }
 
 /// A client that has a frame half written and takes no more; room for `frames` in all.
@@ -62,11 +62,11 @@ on_both_transports! {
         let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
         first.socket::<Probe>().subscribe(&a());
         second.socket::<Probe>().subscribe(&a());
-        second.socket::<Probe>().subscribe(&Topic::<u32>::new("a"));
-        second.socket::<Probe>().subscribe(&Topic::<Message>::new("m"));
+        second.socket::<Probe>().subscribe(&Topic::<u32>::local("a"));
+        second.socket::<Probe>().subscribe(&Topic::<Message>::local("m"));
         assert_eq!(say(&kit, &a(), "both"), 2);
-        assert_eq!(kit.hub().publish(&Topic::<u32>::new("a"), &7), 1);
-        assert_eq!(kit.hub().publish(&Topic::new("m"), &Message::binary(vec![1])), 1);
+        assert_eq!(kit.hub().publish(&Topic::<u32>::local("a"), &7).reached(), 1);
+        assert_eq!(kit.hub().publish(&Topic::local("m"), &Message::binary(vec![1])).reached(), 1);
         assert_eq!(say(&kit, &b(), "nobody"), 0);
         assert_eq!(first.text().await, "both");
         assert_eq!(second.text().await, "both");
@@ -185,10 +185,10 @@ on_both_transports! {
         let mut fast = way(Journal::new().knock::<Probe>(&kit)).connect().await.unwrap();
         fast.socket::<Probe>().subscribe(&a());
         quiet().await;
-        assert_eq!(kit.hub().publish_volatile(&a(), &"1".to_owned()), 1);
+        assert_eq!(kit.hub().publish_volatile(&a(), &"1".to_owned()).reached(), 1);
         assert_eq!(slow.socket::<Probe>().dropped(), 1);
         assert_eq!(rest(&mut slow, 0).await, Vec::<String>::new());
-        assert_eq!(kit.hub().publish_volatile(&a(), &"2".to_owned()), 2);
+        assert_eq!(kit.hub().publish_volatile(&a(), &"2".to_owned()).reached(), 2);
         assert_eq!(slow.text().await, "2");
         assert_eq!(fast.text().await, "1");
         assert_eq!(fast.text().await, "2");
@@ -202,7 +202,7 @@ on_both_transports! {
         first.socket::<Probe>().subscribe(&a());
         second.socket::<Probe>().subscribe(&a());
         let socket = first.socket::<Probe>();
-        assert_eq!(kit.hub().publish_except(&a(), &"others".to_owned(), &socket), 1);
+        assert_eq!(kit.hub().publish_except(&a(), &"others".to_owned(), &socket).reached(), 1);
         say(&kit, &a(), "all");
         assert_eq!(first.text().await, "all");
         assert_eq!(second.text().await, "others");
@@ -285,7 +285,7 @@ impl Listens {
 }
 
 fn scores() -> Topic<Score> {
-    Topic::new("scores")
+    Topic::local("scores")
 }
 
 #[tokio::test(start_paused = true)]
@@ -293,20 +293,30 @@ async fn listen_delivers_to_info_instead_of_the_client() {
     let kit = TestKit::new();
     let mut client = kit.handler::<Listens>().connect().await.unwrap();
     let socket = client.socket::<Listens>();
-    assert_eq!(kit.hub().publish(&scores(), &Score { home: 2 }), 1);
+    assert_eq!(
+        kit.hub().publish(&scores(), &Score { home: 2 }).reached(),
+        1
+    );
     assert_eq!(client.text().await, "home 2");
     assert!(socket.unlisten(&scores()));
     assert!(!socket.unlisten(&scores()));
-    assert_eq!(kit.hub().publish(&scores(), &Score { home: 3 }), 0);
+    assert_eq!(
+        kit.hub().publish(&scores(), &Score { home: 3 }).reached(),
+        0
+    );
     // The client's subscription and the handler's are two.
     socket.listen(&scores());
     socket.subscribe(&scores());
     assert_eq!(
         kit.hub()
-            .publish_except(&scores(), &Score { home: 4 }, &socket),
+            .publish_except(&scores(), &Score { home: 4 }, &socket)
+            .reached(),
         0
     );
-    assert_eq!(kit.hub().publish(&scores(), &Score { home: 5 }), 2);
+    assert_eq!(
+        kit.hub().publish(&scores(), &Score { home: 5 }).reached(),
+        2
+    );
     quiet().await;
     let text = |text: &'static str| Received::Message(text.into());
     assert_eq!(

@@ -17,7 +17,7 @@ const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_wi
 const ANSWER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Sends every message back as it came; says why it ended.
@@ -316,7 +316,8 @@ async fn what_is_published_reaches_each_as_it_takes_it() {
             server
                 .ws
                 .hub()
-                .publish(&news(), &Message::text(text.clone())),
+                .publish(&news(), &Message::text(text.clone()))
+                .reached(),
             4
         );
         assert_eq!(plain.text().await, text);

@@ -10,7 +10,7 @@ use crate::client::{Client, close, within};
 use crate::running::{Running, Told};
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Gets the news, all of them.
@@ -189,7 +189,11 @@ async fn who_has_left_is_no_subscriber() {
         leaves.send(close(1000, "")).await;
         leaves.close_frame().await;
         leaves.end().await;
-        assert_eq!(hub.publish(&news(), &Message::text("still there?")), 1);
+        assert_eq!(
+            hub.publish(&news(), &Message::text("still there?"))
+                .reached(),
+            1
+        );
         assert_eq!(stays.text().await, "still there?");
     }
     assert_eq!(hub.subscriber_count(&news()), 1);

@@ -19,7 +19,7 @@ struct App {
 }
 
 fn flood() -> Topic<Message> {
-    Topic::new("flood")
+    Topic::local("flood")
 }
 
 /// Gets everything of the topic.
@@ -95,7 +95,8 @@ async fn publish_until_full(server: &Running, sender: &Sender) -> u64 {
     while sender.is_open() {
         let mut payload = vec![0; 16 * 1024];
         payload[..8].copy_from_slice(&taken.to_be_bytes());
-        taken += u64::try_from(hub.publish(&flood(), &Message::binary(payload))).unwrap();
+        let receipt = hub.publish(&flood(), &Message::binary(payload));
+        taken += u64::try_from(receipt.reached()).unwrap();
         assert!(
             sender.buffered() <= OUTBOX + 200,
             "{} bytes wait",

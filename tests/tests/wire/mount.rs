@@ -14,7 +14,7 @@ use crate::client::{Client, TEXT, close, frame, header, until, upgrade};
 use crate::running::{Hears, Running, Told};
 
 fn news() -> Topic<Message> {
-    Topic::new("news")
+    Topic::local("news")
 }
 
 /// Echoes, and gets the news.
@@ -246,7 +246,7 @@ async fn warps_own_server_serves_everything_that_ours_does() {
     assert!(client.text().await == large);
     let hub = server.ws.hub();
     until("it is subscribed", || hub.subscriber_count(&news()) == 1).await;
-    assert_eq!(hub.publish(&news(), &Message::text("news")), 1);
+    assert_eq!(hub.publish(&news(), &Message::text("news")).reached(), 1);
     assert_eq!(client.text().await, "news");
     client.send(header(0x81, (1 << 20) + 1)).await;
     assert_eq!(client.close_frame().await.0, 1009);
@@ -293,7 +293,8 @@ where
     for n in 0..100 {
         assert_eq!(
             ws.hub()
-                .publish(&news(), &Message::text(format!("news {n}"))),
+                .publish(&news(), &Message::text(format!("news {n}")))
+                .reached(),
             1
         );
     }

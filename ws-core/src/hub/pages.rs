@@ -10,7 +10,7 @@ use crate::page::{NoPage, Page, PageMessage, Pages, StreamClient};
 use crate::push::Push;
 use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
-use crate::topic::{FromTopic, Topic};
+use crate::topic::{AsTopic, FromTopic};
 
 /// What an application does with a message of a page.
 type OnMessage = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
@@ -152,10 +152,13 @@ impl Hub {
     /// [`FromTopic`] reads it: a `String` is the text of the message, any other `T` is read from
     /// JSON. A message that is no `T` closes the page's connection with 1007, one of the wrong
     /// kind with 1003. It takes the place of [`on_page_message`](Self::on_page_message).
-    pub fn publish_page_messages<T: FromTopic>(&self, topic: Topic<T>) {
+    pub fn publish_page_messages<T: FromTopic>(
+        &self,
+        topic: impl AsTopic<Value = T> + Send + Sync + 'static,
+    ) {
         self.on_page_message(move |sent, hub| match T::from_topic(sent.message.clone()) {
             Ok(value) => {
-                hub.publish(&topic, &value);
+                hub.publish(topic.as_topic(), &value);
                 Reply::NONE
             }
             Err(error) => Reply::undecodable(error.into()),

@@ -1,6 +1,7 @@
 //! Topics of one connection.
 
 use std::any::type_name;
+use std::error::Error;
 use std::sync::Arc;
 
 use super::{Shared, Socket};
@@ -9,7 +10,7 @@ use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, Read, Untaken};
 use crate::message::Message;
 use crate::outbox::{Dropped, Outbox, Policy};
-use crate::topic::{FromTopic, Key, Recipient, Subscriber, Subscription, Topic, TopicValue};
+use crate::topic::{AsTopic, FromTopic, Key, Recipient, Subscriber, Subscription, TopicValue};
 
 impl<H> Socket<H> {
     /// Sends everything that is published to the topic to the client, until
@@ -19,17 +20,17 @@ impl<H> Socket<H> {
     ///
     /// Subscribing a second time changes the policy and nothing else. After the end of the
     /// connection it has no effect.
-    pub fn subscribe<T: TopicValue>(&self, topic: &Topic<T>) {
+    pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) {
         self.subscribe_with(topic, Policy::Close);
     }
 
     /// As [`subscribe`](Self::subscribe), with a policy for the time when the outbox is
     /// full. A drop touches only frames of this topic, and is counted in
     /// [`dropped`](Self::dropped).
-    pub fn subscribe_with<T: TopicValue>(&self, topic: &Topic<T>, policy: Policy) {
+    pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy) {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
         self.shared.join(
-            &topic.key(),
+            &topic.as_topic().key(),
             false,
             Subscriber::Client { recipient, policy },
         );
@@ -37,8 +38,8 @@ impl<H> Socket<H> {
 
     /// Sends nothing more of the topic to the client. What was published before may still
     /// wait in the outbox. Returns whether there was a subscription.
-    pub fn unsubscribe<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
-        self.shared.leave(&topic.key(), false)
+    pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
+        self.shared.leave(&topic.as_topic().key(), false)
     }
 
     /// Delivers everything that is published to the topic to the handler: as the mailbox
@@ -48,7 +49,7 @@ impl<H> Socket<H> {
     /// The handler's own task reads the value from what was published, as a client would: what
     /// serde skips is not there. A value that cannot be read, or a panic in `From`, ends this
     /// connection with 1011.
-    pub fn listen<T, M>(&self, topic: &Topic<T>)
+    pub fn listen<T, M>(&self, topic: impl AsTopic<Value = T>)
     where
         T: FromTopic,
         M: From<T> + Send + 'static,
@@ -64,12 +65,12 @@ impl<H> Socket<H> {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        self.shared.join(&topic.key(), true, listener);
+        self.shared.join(&topic.as_topic().key(), true, listener);
     }
 
     /// Delivers nothing more of the topic to the handler. Returns whether it listened.
-    pub fn unlisten<T: TopicValue>(&self, topic: &Topic<T>) -> bool {
-        self.shared.leave(&topic.key(), true)
+    pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
+        self.shared.leave(&topic.as_topic().key(), true)
     }
 }
 
@@ -78,8 +79,9 @@ fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
         tracing::error!(value, "closed: what a topic has published cannot be read");
-        // The text may quote the value.
-        tracing::debug!(value, %error, "what a topic has published cannot be read");
+        // The cause may quote the value.
+        let cause = error.source().map(tracing::field::display);
+        tracing::debug!(value, %error, cause, "what a topic has published cannot be read");
     });
     value.ok().map(M::from)
 }

@@ -13,7 +13,7 @@ pub(crate) struct Listener;
 #[ws_handler]
 impl Listener {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen::<u64, u64>(&Topic::new("said"));
+        socket.listen::<u64, u64>(&Topic::local("said"));
         Listener
     }
 
@@ -45,7 +45,7 @@ impl Desk {
             return Err(Refusal::FORBIDDEN.body("not you"));
         }
         journal.note(format!("init {}", user.as_deref().unwrap_or("nobody")));
-        socket.subscribe(&Topic::<u64>::new("news"));
+        socket.subscribe(&Topic::<u64>::local("news"));
         Ok(Desk {
             journal,
             count: 0,
@@ -169,7 +169,7 @@ async fn the_handler_outlives_its_sockets_and_what_it_sends_goes_through_the_que
     tab.cut().await;
     // While nobody is there, it goes on.
     tokio::time::sleep(secs(10)).await;
-    office.kit.hub().publish(&Topic::<u64>::new("news"), &7);
+    office.kit.hub().publish(&Topic::<u64>::local("news"), &7);
     quiet().await;
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, [said("late"), said("7")]);

@@ -1,0 +1,62 @@
+//! What names a topic.
+
+use std::ops::Deref;
+
+use super::Topic;
+
+/// What names a topic: a [`Topic`], or what dereferences to one, such as `&Topic<T>`,
+/// `Arc<Topic<T>>` and a static `LazyLock<Topic<T>>`.
+///
+/// [`Hub::publish`](crate::hub::Hub::publish), [`Socket::subscribe`](crate::socket::Socket::subscribe)
+/// and their kin take it by value, so that a reference does and a temporary does too:
+///
+/// ```
+/// use ws_server::topic::{AsTopic, Topic};
+/// use ws_server::Hub;
+///
+/// fn announce(hub: &Hub, topic: impl AsTopic<Value = String>, text: &str) -> usize {
+///     hub.publish(topic, &text.to_owned()).reached()
+/// }
+///
+/// let news = Topic::local("news");
+/// let hub = Hub::default();
+/// assert_eq!(announce(&hub, &news, "by reference"), 0);
+/// assert_eq!(announce(&hub, Topic::local("news"), "by value"), 0);
+/// ```
+///
+/// It is not for types of your own: its methods are hidden and change.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no topic",
+    label = "not a topic",
+    note = "`Topic::local(name)` makes a topic of a name"
+)]
+pub trait AsTopic {
+    /// What is published to the topic.
+    type Value;
+
+    #[doc(hidden)]
+    fn as_topic(&self) -> &Topic<Self::Value>;
+}
+
+impl<T> AsTopic for Topic<T> {
+    type Value = T;
+
+    #[inline]
+    fn as_topic(&self) -> &Self {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<P> AsTopic for P
+where
+    P: Deref,
+    P::Target: AsTopic,
+{
+    type Value = <P::Target as AsTopic>::Value;
+
+    #[inline]
+    fn as_topic(&self) -> &Topic<Self::Value> {
+        (**self).as_topic()
+    }
+}
