@@ -1,6 +1,6 @@
 /**
- * The browser's side of ws-server: connections that come back by themselves, and the stream of a
- * page, which loses and doubles nothing on the way.
+ * The browser client of ws-server: connections that reconnect by themselves, and the stream of a
+ * page, which delivers every message once and in order.
  *
  * ```js
  * import { stream } from "/ws-server/client.js";
@@ -16,56 +16,58 @@
  */
 
 /**
- * The stream of this page, as the server's script tag describes it
- * (`<script data-stream data-page data-epoch data-parameter data-fresh>`). Every call gives the
- * same object. It begins to connect at `DOMContentLoaded`, when all module and deferred scripts
- * have run, or at once where that is over: listeners that they add miss nothing.
+ * The stream of this page, configured by the server's script tag
+ * (`<script data-stream data-page data-epoch data-parameter data-fresh>`). Every call returns the
+ * same object. It connects at `DOMContentLoaded`, when all module and deferred scripts have run,
+ * or at once if that event has already fired: listeners that these scripts add miss nothing.
  *
- * @throws {Error} where the page has no such tag.
+ * @throws {Error} if the page has no such tag.
  */
 export function stream(): Stream;
 
 /**
  * A connection to any WebSocket route. `url` may be relative and may begin with `http`. It
- * connects once the running script is done.
+ * connects when the running script has finished.
  *
- * What was handed to a connection that is lost is lost; what was sent in between is queued. There
- * is no heartbeat, as a handler of any kind would not know it.
+ * Messages that were written to a connection are lost if that connection is lost; messages that
+ * are sent while it reconnects are queued. There is no heartbeat: a handler would receive it as a
+ * message.
  */
 export function connect(url: string | URL, options?: Options): Connection;
 
-/** The stream of a page that has no tag, such as a single-page application's. */
+/** The stream of a page without a tag, for example in a single-page application. */
 export function connectPage(url: string | URL, options: PageOptions): Stream;
 
-/** A request that failed. Its message names the request. */
+/** A request that failed. Its message contains the number of the request. */
 export class RequestError extends Error {
-  /** Only the module makes them. */
+  /** Only this module creates errors of this class. */
   private constructor();
   readonly name: "RequestError";
-  /** The number under which the request went over the wire. */
+  /** The number of the request on the wire. */
   readonly id: number;
   /**
    * - `answer`: the server answered with an error, see `error`.
-   * - `timeout`: no answer in time. A request that was not sent yet will not be.
-   * - `closed`: the connection is closed for good, or, of a `connect`, was lost after the
-   *   request was sent. The request may have been handled.
-   * - `reset`: it was sent in an epoch that is gone. It may have been handled.
+   * - `timeout`: no answer in time. If the request was not sent yet, it never will be.
+   * - `closed`: the connection is closed for good, or it is one of `connect` and was lost after
+   *   the request was sent. The request may have been handled.
+   * - `reset`: it was sent in an epoch that has ended. It may have been handled.
    */
   readonly kind: "answer" | "timeout" | "closed" | "reset";
-  /** What the server answered, where `kind` is `answer`. */
+  /** The server's error, if `kind` is `answer`. */
   readonly error?: unknown;
 }
 
 /**
- * What the connection is doing.
+ * The state of a connection.
  *
- * - `connecting`: a handshake is on its way, or its refusal is being asked for.
- * - `open`: messages flow. Of a stream: the server has said `welcome`.
- * - `waiting`: the next try is at `retryAt`, in milliseconds since 1970.
- * - `offline`: the browser says that there is no network; it tries again once there is, or
- *   when the page is looked at.
+ * - `connecting`: a handshake is in progress, or the client asks why one was refused.
+ * - `open`: messages flow. A stream has received `welcome`.
+ * - `waiting`: the next attempt is at `retryAt`, in milliseconds since 1970.
+ * - `offline`: the browser reports that there is no network. The client reconnects when there is
+ *   one, or when the user shows or focuses the page.
  * - `closed`: with the close code, or the status and the text (200 characters) of a refusal. It is
- *   `final`, unless another tab has taken the page: then it goes on when this one is looked at.
+ *   `final`, unless another tab has taken the page: then the stream continues when the user shows
+ *   or focuses this tab.
  */
 export type State =
   | { readonly phase: "connecting" | "open" | "offline" }
@@ -78,19 +80,19 @@ export type State =
       readonly final: boolean;
     };
 
-/** A push by its name. */
+/** A push: its name and its data. */
 export interface Push {
   readonly event: string;
   readonly data: any;
 }
 
-/** Messages are missing: what the page shows may be out of date. Load its state anew. */
+/** Messages are missing, so the page may show old data. Load its state again. */
 export interface Reset {
-  /** `restart`, `history` or `overflow`, see PAGE-PROTOCOL.md. */
+  /** `restart`, `history` or `overflow`: see PAGE-PROTOCOL.md. */
   readonly why: "restart" | "history" | "overflow" | (string & {});
   /**
-   * What was given to `send` and sent in an epoch that is gone, and is not known to have been
-   * accepted. It will not be sent again by itself. Requests are rejected instead.
+   * Values of `send` that were sent in an epoch that has ended, and that the server has not
+   * confirmed. The client does not send them again. Requests are rejected instead.
    */
   readonly unconfirmed: readonly unknown[];
 }
@@ -98,13 +100,13 @@ export interface Reset {
 export interface ConnectionEvents {
   /** Every change of `state`. */
   state: CustomEvent<State>;
-  /** A message of the handler; answers to requests are none. */
+  /** A message of the handler, except answers to requests. */
   message: CustomEvent<string | Uint8Array>;
 }
 
 export interface StreamEvents extends ConnectionEvents {
   reset: CustomEvent<Reset>;
-  /** Every push, beside `on`. */
+  /** Every push, whatever its name; `on` filters by name. */
   push: CustomEvent<Push>;
 }
 
@@ -113,26 +115,26 @@ export interface Connection extends EventTarget {
 
   /**
    * Sends a string as text, an `ArrayBuffer` or a view of one as binary, and anything else as
-   * JSON. (A `Blob` has no JSON: give its `arrayBuffer()`.) It is read at once; later changes
-   * do not count. While there is no connection it is queued; a stream keeps it until the server
-   * has accepted it. Any one message is let into an empty queue.
+   * JSON. (A `Blob` has no JSON: pass its `arrayBuffer()`.) The value is encoded at once; later
+   * changes have no effect. While there is no connection, the message is queued; a stream keeps
+   * it until the server has accepted it. An empty queue accepts a message of any size.
    *
-   * @throws {RangeError} where the queue is full: nothing is dropped in silence.
-   * @throws {DOMException} `InvalidStateError`, where the connection is closed for good.
-   * @throws {TypeError} where the value has no JSON.
+   * @throws {RangeError} if the queue is full: messages are never dropped silently.
+   * @throws {DOMException} `InvalidStateError`, if the connection is closed for good.
+   * @throws {TypeError} if the value has no JSON.
    */
   send(value: unknown): void;
 
   /**
-   * Sends `{"call": id, "body": body}` and waits for its answer, in Rust a `Call<T>` and an
-   * `Answer<R, E>`. Rejects with a {@link RequestError}, with the `RangeError` of `send`, or with
-   * the reason of the `signal`.
+   * Sends `{"call": id, "body": body}` and waits for its answer: in Rust, a `Call<T>` and an
+   * `Answer<R, E>`. Rejects with a {@link RequestError}, with the `RangeError` or `TypeError` of
+   * `send`, or with the reason of the `signal`.
    */
   request<T = any>(body: unknown, options?: RequestOptions): Promise<T>;
 
   /**
-   * Closes for good; what is still queued is not sent. A stream ends on the server, without
-   * grace. `code` is 1000 or 3000 to 4999.
+   * Closes for good; queued messages are not sent. On the server, a stream ends without grace.
+   * `code` is 1000 or 3000 to 4999.
    */
   close(code?: number, reason?: string): void;
 
@@ -151,12 +153,12 @@ export interface Connection extends EventTarget {
 export interface Stream extends Connection {
   /** The id of the page. */
   readonly page: string;
-  /** The epoch of its stream; `undefined` before the first connection of a page without one. */
+  /** The epoch of its stream; `undefined` if the page has none and has not connected yet. */
   readonly epoch: string | undefined;
-  /** The number of the last message that was delivered in this epoch. */
+  /** The offset of the last message that was delivered in this epoch. */
   readonly offset: number;
 
-  /** Listens to the pushes of one name; the function that it gives ends that. */
+  /** Listens to the pushes with one name. Returns a function that removes the listener. */
   on<T = any>(event: string, listener: (data: T) => void): () => void;
 
   addEventListener<K extends keyof StreamEvents>(
@@ -172,51 +174,51 @@ export interface Stream extends Connection {
 }
 
 export interface RequestOptions {
-  /** Milliseconds, 10,000 by default; it runs while the request is queued, too. */
+  /** Milliseconds, 10,000 by default, including the time in the queue. */
   timeout?: number;
   signal?: AbortSignal;
 }
 
-/** Leave an option out, rather than giving `undefined`, where its default is wanted. */
+/** To get the default of an option, leave it out: `undefined` overrides the default. */
 export interface Options {
   /** The constructor to use instead of the global one. */
   WebSocket?: typeof WebSocket;
-  /** What asks why a handshake was refused, and for a fresh page. */
+  /** Asks for the reason of a refused handshake, and for a fresh page. */
   fetch?: typeof fetch;
-  /** Subprotocols to offer. A stream has its own. */
+  /** Subprotocols to offer. A stream offers its own. */
   protocols?: string | string[];
-  /** So many messages may be queued: 256. */
+  /** The largest number of queued messages: 256. */
   queue?: number;
-  /** So many bytes, or UTF-16 units of text: 1 MiB. */
+  /** The size limit of the queue, in bytes or UTF-16 units of text: 1 MiB. */
   queueBytes?: number;
-  /** Milliseconds before the second try, at least: 500. */
+  /** The shortest delay before the second attempt, in milliseconds: 500. */
   minDelay?: number;
   /**
-   * Milliseconds between tries, at most: 15,000, which is less than a page's grace time. A
-   * server may ask for more.
+   * The longest delay between attempts, in milliseconds: 15,000, which is less than a page's
+   * grace time. A server may ask for more with `Retry-After`.
    */
   maxDelay?: number;
   /**
-   * Milliseconds for a handshake, and of silence before a stream asks for a sign of life:
-   * 25,000.
+   * The deadline of a handshake, and the silence after which a stream sends a ping, in
+   * milliseconds: 25,000.
    */
   heartbeat?: number;
-  /** Milliseconds for that sign, and for the answer to a fetch: 10,000. */
+  /** The deadline of the answer to a ping or a fetch, in milliseconds: 10,000. */
   deadline?: number;
-  /** A number from 0 to below 1. */
+  /** Returns a number from 0 up to, but not including, 1. */
   random?: () => number;
 }
 
 export interface PageOptions extends Options {
   /** The id that was issued to the page. */
   page: string;
-  /** The epoch with which it was rendered. */
+  /** The epoch that the page was rendered with. */
   epoch?: string;
-  /** The query parameter of the id: `z_pid`. */
+  /** The query parameter for the id: `z_pid`. */
   parameter?: string;
   /**
-   * Where a fresh page is to be had: the server's `/ws-server/page`. Without it, a page that was
-   * superseded or became too old is closed for good.
+   * The URL that issues fresh pages: the server's `/ws-server/page`. Without it, a page that is
+   * superseded or becomes too old is closed for good.
    */
   fresh?: string;
 }

@@ -1,4 +1,4 @@
-// The browser's side of ws-server: see client.d.ts and PAGE-PROTOCOL.md.
+// The browser client of ws-server: see client.d.ts and PAGE-PROTOCOL.md.
 
 const DEFAULTS = {
   queue: 256,
@@ -10,10 +10,10 @@ const DEFAULTS = {
   random: Math.random,
 };
 const SECOND = 1_000;
-const STEADY = 10_000; // ends the back-off
-const LONGEST = 2 ** 31 - 1; // of a timer
+const STABLE = 10_000; // ends the back-off
+const MAX_DELAY = 2 ** 31 - 1;
 const FINAL_CODES = [1000, 1003, 1007, 1008, 1009];
-const PASSING_STATUSES = [408, 409, 426, 429];
+const RETRY_STATUSES = [408, 409, 426, 429];
 
 export class RequestError extends Error {
   constructor(id, kind, error) {
@@ -28,23 +28,23 @@ class Connection extends EventTarget {
   #page; // of a stream
   #state = Object.freeze({ phase: "connecting" });
   #life = new AbortController();
-  #turn; // What an older try still brings is passed over.
+  #attempt; // older ones are ignored
   #socket;
-  #opened;
-  #tried;
+  #openedAt;
+  #triedAt;
   #failures = 0;
   #timer;
   #calls = new Map();
   #firstCall;
   #lastCall;
-  #outbox = []; // An entry that was sent has an id.
+  #outbox = []; // sent entries have an id
   #written = 0; // on this socket
   #lastId = 0;
   #acked = 0;
-  #standing; // stale, fresh, or proven
-  #patient; // after a logon
+  #freshness; // stale, fresh, or undefined
+  #renewed; // after a logon
   #unconfirmed;
-  #told;
+  #reported;
 
   constructor(url, options, page, start = Promise.resolve()) {
     super();
@@ -53,7 +53,7 @@ class Connection extends EventTarget {
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
     this.#url.hash = "";
     this.#page = page && { parameter: "z_pid", offset: 0, ...page };
-    // Names this script too: a duplicate of its page is another one.
+    // It identifies this script: a duplicate of the tab gets its own.
     this.#firstCall = this.#lastCall = Math.floor(this.#options.random() * 2 ** 32);
     this.#watch();
     start.then(() => this.#is("connecting") && this.#connect());
@@ -93,7 +93,7 @@ class Connection extends EventTarget {
       const entry = { data: encode({ call: id, body }) };
       this.#push(entry);
       const late = () => this.#settle(id, new RequestError(id, "timeout"));
-      const timer = setTimeout(late, Math.min(timeout, LONGEST));
+      const timer = setTimeout(late, Math.min(timeout, MAX_DELAY));
       const abort = () => this.#settle(id, signal.reason);
       signal?.addEventListener("abort", abort);
       const release = () => {
@@ -106,7 +106,7 @@ class Connection extends EventTarget {
 
   close(code = 1000, reason = "") {
     if (this.#state.final) return;
-    if (this.#page) this.#say({ type: "bye" });
+    if (this.#page) this.#write({ type: "bye" });
     this.#drop(code, reason);
     this.#finish({ code, reason });
   }
@@ -125,18 +125,18 @@ class Connection extends EventTarget {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #say(message) {
-    // One that is closing would complain.
+  #write(message) {
+    // A closing socket logs a warning.
     if (this.#is("open") && this.#socket.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
   #push(entry) {
     const { queue, queueBytes } = this.#options;
-    if (this.#state.final) throw new DOMException("closed", "InvalidStateError");
-    // As on the server, one message of any size is allowed.
+    if (this.#state.final) throw new DOMException("the connection is closed", "InvalidStateError");
+    // As on the server, an empty queue accepts any size.
     const { length } = this.#outbox;
     const size = this.#outbox.reduce((sum, { data }) => sum + data.length, entry.data.length);
-    if (length && (length >= queue || size > queueBytes)) throw new RangeError("queue full");
+    if (length && (length >= queue || size > queueBytes)) throw new RangeError("the queue is full");
     this.#outbox.push(entry);
     this.#flush();
   }
@@ -147,10 +147,10 @@ class Connection extends EventTarget {
       const id = (entry.id ??= ++this.#lastId);
       const { data } = entry;
       if (!this.#page) this.#socket.send(data);
-      else if (typeof data === "string") this.#say({ type: "text", id, data });
-      else this.#say({ type: "binary", id, data: toBase64(data) });
+      else if (typeof data === "string") this.#write({ type: "text", id, data });
+      else this.#write({ type: "binary", id, data: toBase64(data) });
     }
-    if (!this.#page) this.#seen(this.#lastId); // Nobody will say so.
+    if (!this.#page) this.#seen(this.#lastId); // No `seen` follows.
   }
 
   #seen(id) {
@@ -165,7 +165,7 @@ class Connection extends EventTarget {
       if (data.includes('"answer"')) message = JSON.parse(data);
     } catch {}
     const id = message?.answer;
-    // A late answer is no message either.
+    // A late answer is not a message.
     if (id > this.#firstCall && id <= this.#lastCall) {
       const error = "error" in message && new RequestError(id, "answer", message.error);
       this.#settle(id, error, message.ok);
@@ -192,22 +192,22 @@ class Connection extends EventTarget {
 
   async #connect() {
     this.#drop();
-    const turn = (this.#turn = {});
-    this.#tried = Date.now();
+    const attempt = (this.#attempt = {});
+    this.#triedAt = Date.now();
     this.#set("connecting");
-    if (this.#standing === "stale" && turn === this.#turn) {
-      const answer = await this.#ask(this.#page.fresh, "POST");
-      if (turn !== this.#turn) return;
+    if (this.#freshness === "stale" && attempt === this.#attempt) {
+      const answer = await this.#fetch(this.#page.fresh, "POST");
+      if (attempt !== this.#attempt) return;
       try {
         this.#renew(answer);
       } catch {
         return this.#refused(answer);
       }
     }
-    if (turn === this.#turn) this.#open(turn);
+    if (attempt === this.#attempt) this.#open(attempt);
   }
 
-  #open(turn) {
+  #open(attempt) {
     const { WebSocket = globalThis.WebSocket, protocols, heartbeat } = this.#options;
     const url = this.#address();
     let socket;
@@ -218,30 +218,30 @@ class Connection extends EventTarget {
     }
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
-    this.#timer = setTimeout(() => socket.close(), heartbeat); // A handshake may hang.
+    this.#timer = setTimeout(() => socket.close(), heartbeat); // for the handshake
     socket.onopen = () => {
-      if (turn !== this.#turn) return;
-      this.#opened = Date.now();
-      this.#beat();
+      if (attempt !== this.#attempt) return;
+      this.#openedAt = Date.now();
+      this.#arm();
       if (!this.#page) this.#set("open");
     };
     socket.onmessage = ({ data }) => {
-      if (turn !== this.#turn) return;
-      this.#beat();
+      if (attempt !== this.#attempt) return;
+      this.#arm();
       try {
         if (this.#page) this.#received(JSON.parse(data));
         else this.#message(typeof data === "string" ? data : new Uint8Array(data));
       } catch {
-        this.#later();
+        this.#retry();
       }
     };
     socket.onclose = async ({ code, reason }) => {
-      if (turn !== this.#turn) return;
+      if (attempt !== this.#attempt) return;
       clearTimeout(this.#timer);
-      if (this.#opened) return this.#closed(code, reason);
-      // Only a plain GET shows why.
-      const answer = await this.#ask(url.replace("ws", "http"), "GET");
-      if (turn === this.#turn) this.#refused(answer);
+      if (this.#openedAt) return this.#closed(code, reason);
+      // Only a plain GET shows the reason.
+      const answer = await this.#fetch(url.replace("ws", "http"), "GET");
+      if (attempt === this.#attempt) this.#refused(answer);
     };
   }
 
@@ -254,7 +254,7 @@ class Connection extends EventTarget {
     return this.#url.href;
   }
 
-  async #ask(url, method) {
+  async #fetch(url, method) {
     const { fetch = globalThis.fetch, deadline } = this.#options;
     try {
       const signal = AbortSignal.timeout(deadline);
@@ -267,28 +267,28 @@ class Connection extends EventTarget {
   }
 
   #refused({ status, after, text }) {
-    if (this.#patient && (status === 403 || status === 409)) {
-      this.#patient = false;
+    if (this.#renewed && (status === 403 || status === 409)) {
+      this.#renewed = false;
       this.#wait(3 * SECOND);
-    } else if (status === 403 && this.#page?.fresh && !this.#standing) {
-      this.#standing = "stale";
+    } else if (status === 403 && this.#page?.fresh && !this.#freshness) {
+      this.#freshness = "stale";
       this.#connect();
-    } else if (/^4/.test(status) && !PASSING_STATUSES.includes(status)) {
+    } else if (/^4/.test(status) && !RETRY_STATUSES.includes(status)) {
       this.#finish({ status, reason: text.trim().slice(0, 200) });
     } else {
-      this.#later(after);
+      this.#retry(after);
     }
   }
 
   #closed(code, reason) {
     if (code === 4409 && this.#page?.fresh) {
       this.#drop();
-      this.#standing = "stale";
+      this.#freshness = "stale";
       this.#set("closed", { code, reason: "superseded", final: false });
     } else if (code >= 3000 || FINAL_CODES.includes(code)) {
       this.#finish({ code, reason });
     } else {
-      this.#later();
+      this.#retry();
     }
   }
 
@@ -302,82 +302,82 @@ class Connection extends EventTarget {
   #drop(code = 1000, reason = "") {
     this.#socket?.close(code, reason);
     clearTimeout(this.#timer);
-    if (Date.now() - this.#opened >= STEADY) this.#failures = 0;
-    this.#turn = this.#socket = this.#opened = undefined;
+    if (Date.now() - this.#openedAt >= STABLE) this.#failures = 0;
+    this.#attempt = this.#socket = this.#openedAt = undefined;
     if (!this.#page) this.#reject("closed");
   }
 
-  #later(seconds = 0) {
+  #retry(seconds = 0) {
     const { minDelay, maxDelay, random } = this.#options;
-    this.#drop(); // It may end the back-off.
+    this.#drop(); // may reset #failures
     const ceiling = Math.min(maxDelay, minDelay * 2 ** ++this.#failures);
     this.#wait(seconds * SECOND + (ceiling / 2) * (1 + random()));
   }
 
   #wait(delay) {
-    if (globalThis.navigator?.onLine === false) return this.#rest();
+    if (globalThis.navigator?.onLine === false) return this.#offline();
     this.#drop();
-    delay = Math.min(delay, LONGEST);
+    delay = Math.min(delay, MAX_DELAY);
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#set("waiting", { retryAt: Date.now() + delay });
   }
 
-  #rest() {
+  #offline() {
     this.#drop();
     this.#set("offline");
   }
 
-  // After sleep, a late timer comes before what has arrived.
-  #beat(asked = 0) {
+  // After sleep, a late timer fires before messages that have arrived.
+  #arm(asked = 0) {
     clearTimeout(this.#timer);
     if (!this.#page) return;
-    const patience = this.#options[asked ? "deadline" : "heartbeat"];
-    const due = Date.now() + patience;
+    const delay = this.#options[asked ? "deadline" : "heartbeat"];
+    const due = Date.now() + delay;
     this.#timer = setTimeout(() => {
       const late = Date.now() - due > SECOND;
-      if (asked > (late ? 1 : 0)) this.#later();
+      if (asked > (late ? 1 : 0)) this.#retry();
       else this.#ping(asked + 1);
-    }, patience);
+    }, delay);
   }
 
   #ping(asked) {
-    if (this.#page) this.#say({ type: "ping" });
-    this.#beat(asked);
+    if (this.#page) this.#write({ type: "ping" });
+    this.#arm(asked);
   }
 
   #watch() {
     const { signal } = this.#life;
     const on = (target, type, listener) => target?.addEventListener?.(type, listener, { signal });
-    const look = () => globalThis.document?.hidden || this.#wake(true);
-    on(globalThis.document, "visibilitychange", look);
-    on(globalThis, "focus", look);
-    on(globalThis, "pageshow", look);
+    const onShow = () => globalThis.document?.hidden || this.#wake(true);
+    on(globalThis.document, "visibilitychange", onShow);
+    on(globalThis, "focus", onShow);
+    on(globalThis, "pageshow", onShow);
     on(globalThis, "online", () => this.#wake());
     on(globalThis, "offline", () => {
-      if (this.#is("waiting")) this.#rest();
+      if (this.#is("waiting")) this.#offline();
       if (this.#is("open")) this.#ping(1);
     });
     on(globalThis, "pagehide", ({ persisted }) => {
-      // A socket would keep the page out of the cache.
+      // Browsers do not cache a page with a socket.
       if (!persisted) this.close();
-      else if (!this.#is("closed")) this.#rest();
+      else if (!this.#is("closed")) this.#offline();
     });
   }
 
-  #wake(looked) {
+  #wake(shown) {
     const { phase, final } = this.#state;
     if (phase === "open") return this.#ping(1);
-    if (phase === "connecting" || final || (phase === "closed" && !looked)) return;
-    const rest = this.#tried + SECOND - Date.now();
+    if (phase === "connecting" || final || (phase === "closed" && !shown)) return;
+    const rest = this.#triedAt + SECOND - Date.now();
     if (rest > 0) this.#wait(rest);
     else this.#connect();
   }
 
-  // The page protocol; throws where the server breaks it.
+  // Throws if the server breaks the page protocol.
   #received(message) {
     const { type, offset, event, data } = message;
     if (type === "welcome") return this.#welcome(message);
-    check(this.#is("open"));
+    assert(this.#is("open"));
     if (type === "event") this.#deliver(offset, "push", { event, data });
     if (type === "text") this.#deliver(offset, "message", data);
     if (type === "binary") {
@@ -387,76 +387,76 @@ class Connection extends EventTarget {
     if (type === "seen") this.#seen(message.id);
     if (type === "reset") this.#reset(message);
     if (type === "renewed") {
-      this.#patient = true;
+      this.#renewed = true;
       this.#after(SECOND * (1 + this.#options.random()), () => this.#connect());
     }
   }
 
   #welcome({ epoch, offset, seen }) {
-    check(epoch && offset >= 0 && seen >= 0);
+    assert(epoch && offset >= 0 && seen >= 0);
     if (epoch !== this.epoch) this.#begin({ epoch, offset });
     this.#acked = this.offset;
     this.#seen(seen);
     this.#written = 0;
-    this.#standing = this.#patient = undefined;
-    const unconfirmed = (this.#told = this.#unconfirmed);
+    this.#freshness = this.#renewed = undefined;
+    const unconfirmed = (this.#reported = this.#unconfirmed);
     this.#unconfirmed = undefined;
     this.#set("open");
     if (unconfirmed) this.#emit("reset", { why: "restart", unconfirmed });
   }
 
   #reset({ why, offset }) {
-    check(offset >= 0);
+    assert(offset >= 0);
     this.#ack();
     this.#page.offset = this.#acked = offset;
-    if (why !== "restart" || !this.#told) this.#emit("reset", { why, unconfirmed: [] });
+    if (why !== "restart" || !this.#reported) this.#emit("reset", { why, unconfirmed: [] });
   }
 
-  // What was sent may have been handled, or not.
-  #begin(stand) {
+  // Sent messages may have been handled.
+  #begin(position) {
     if (this.epoch) {
       const sent = this.#outbox.filter((entry) => entry.id && "value" in entry);
       this.#unconfirmed ??= sent.map(({ value }) => value);
       this.#outbox = this.#outbox.filter((entry) => !entry.id);
       this.#reject("reset");
     }
-    Object.assign(this.#page, stand);
+    Object.assign(this.#page, position);
     this.#lastId = 0;
   }
 
   #renew({ text }) {
     const { page, epoch } = JSON.parse(text);
-    check(page && epoch);
+    assert(page && epoch);
     this.#begin({ page, epoch, offset: 0 });
-    this.#standing = "fresh";
+    this.#freshness = "fresh";
   }
 
   #deliver(offset, type, detail) {
     if (offset <= this.offset) return;
-    check(offset === this.offset + 1);
+    assert(offset === this.offset + 1);
     this.#page.offset = offset;
     if (type === "push") this.#emit(type, detail);
     else this.#message(detail);
-    // Timers of a hidden tab are late.
+    // A hidden tab's timers are late.
     if (offset - this.#acked >= 32 || globalThis.document?.hidden) this.#ack();
     if (offset - this.#acked === 1) this.#after(100, () => this.#ack());
   }
 
   #ack() {
-    if (this.offset > this.#acked) this.#say({ type: "ack", offset: this.offset });
+    if (this.offset > this.#acked) this.#write({ type: "ack", offset: this.offset });
     this.#acked = this.offset;
   }
 
   #after(delay, then) {
-    const turn = this.#turn;
-    setTimeout(() => turn === this.#turn && then(), delay);
+    const attempt = this.#attempt;
+    setTimeout(() => attempt === this.#attempt && then(), delay);
   }
 }
 
-let own;
+let pageStream;
 
 export function stream() {
-  return (own ??= fromTag());
+  return (pageStream ??= fromTag());
 }
 
 export function connect(url, options) {
@@ -469,14 +469,14 @@ export function connectPage(url, options) {
 
 function fromTag() {
   const tag = globalThis.document?.querySelector("script[data-stream]");
-  if (!tag) throw new Error("no script[data-stream]");
-  return new Connection(tag.dataset.stream, {}, tag.dataset, scripts());
+  if (!tag) throw new Error("the page has no script[data-stream]");
+  return new Connection(tag.dataset.stream, {}, tag.dataset, scriptsRun());
 }
 
 if (globalThis.document?.querySelector?.("script[data-stream]")) stream();
 
-// Module scripts run before DOMContentLoaded: none misses the first event.
-async function scripts() {
+// Module scripts run before DOMContentLoaded, so none misses the first event.
+async function scriptsRun() {
   const [page] = performance.getEntriesByType("navigation");
   if (document.readyState === "loading" || page?.domContentLoadedEventStart === 0) {
     await new Promise((go) => document.addEventListener("DOMContentLoaded", go));
@@ -490,7 +490,7 @@ function encode(value) {
     return new Uint8Array(value.buffer ?? value, value.byteOffset, value.byteLength).slice();
   }
   const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError("not a message");
+  if (text === undefined) throw new TypeError("the value has no JSON");
   return text;
 }
 
@@ -498,6 +498,6 @@ function toBase64(bytes) {
   return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }
 
-function check(right) {
-  if (!right) throw new TypeError("not page.v1");
+function assert(valid) {
+  if (!valid) throw new TypeError("not page.v1");
 }
