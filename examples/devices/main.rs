@@ -1,7 +1,8 @@
-//! A gateway for devices: they prove themselves with bearer tokens, have no cookies, and
-//! speak one of two versions of a protocol. A `start` function chooses the handler.
+//! A gateway for devices. Devices authenticate with bearer tokens instead of cookies, and speak one
+//! of two versions of a protocol. A `start` function chooses the handler.
 //!
-//! `boiler` has the token `b0iler-t0ken`, `pump` has `pump.t0ken`. To be one of them:
+//! The device `boiler` has the token `b0iler-t0ken`, `pump` has `pump.t0ken`. To connect as a
+//! device:
 //!
 //! ```sh
 //! cargo run --example devices
@@ -9,26 +10,26 @@
 //!     ws://127.0.0.1:3030/devices/boiler
 //! ```
 //!
-//! and type `temperature 21.5`. With `--protocol v2.devices` it is JSON:
-//! `{"type": "reading", "id": 1, "name": "temperature", "value": 21.5}`, which is answered
-//! with `{"type": "ack", "id": 1}`. A browser sends its token among the subprotocols:
+//! and type `temperature 21.5`. With `--protocol v2.devices`, a device sends JSON:
+//! `{"type": "reading", "id": 1, "name": "temperature", "value": 21.5}`, and receives
+//! `{"type": "ack", "id": 1}`. A browser sends its token as a subprotocol:
 //! `new WebSocket(url, ["v2.devices", "bearer", "pump.t0ken"])`.
 //!
-//! `GET /api/devices` lists what the devices reported, and `/` shows it. A command reaches
-//! a connected device in the words of its version:
+//! `GET /api/devices` lists the readings of the devices, and `/` shows them. A command reaches a
+//! connected device in the format of its protocol version:
 //!
 //! ```sh
 //! curl -H 'Content-Type: application/json' -d '{"interval": 5}' \
 //!     http://127.0.0.1:3030/api/devices/boiler
 //! ```
 //!
-//! A real gateway would keep hashes of tokens, and ask operators who they are as well.
+//! A real gateway would store only hashes of the tokens, and authenticate its operators too.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use examples::{Options, Takes, announce};
+use examples::{OptionSet, Options, announce};
 use serde::{Deserialize, Serialize};
 use warp::Filter;
 use warp::http::StatusCode;
@@ -36,20 +37,20 @@ use ws_server::prelude::*;
 
 /// The first line of `--help`.
 const ABOUT: &str =
-    "Devices with bearer tokens, and two versions of their protocol. Open / in a browser.";
+    "A gateway for devices with bearer tokens and two protocol versions. Open / in a browser.";
 
-/// As many readings of different names are kept of one device.
-const MOST_READINGS: usize = 16;
+/// The largest number of different readings that are kept of one device.
+const MAX_READINGS: usize = 16;
 
-/// As many bytes has the name of a reading.
-const LONGEST_NAME: usize = 32;
+/// The longest name of a reading, in bytes.
+const MAX_NAME_LENGTH: usize = 32;
 
-/// Whose token is whose.
+/// The owner of each token.
 #[derive(Clone)]
 struct Tokens(Arc<BTreeMap<&'static str, &'static str>>);
 
 impl Tokens {
-    /// The device of a path must be the one that the token was given to.
+    /// Checks that the token belongs to the device in the path.
     fn check(&self, bearer: &Bearer, device: &str) -> Result<(), Refusal> {
         match self.0.get(bearer.token()) {
             None => Err(Bearer::invalid()),
@@ -61,17 +62,17 @@ impl Tokens {
     }
 }
 
-/// What is known of one device.
+/// The state of one device.
 #[derive(Clone, Default, Serialize)]
 struct Status {
     connections: usize,
     version: &'static str,
-    /// Seconds between two readings, as the device has confirmed it.
+    /// Seconds between two readings, as confirmed by the device.
     interval: Option<NonZeroU16>,
     readings: BTreeMap<String, f64>,
 }
 
-/// All devices that have been here. The JSON routes read it, the handlers write it.
+/// All devices that have ever connected. The JSON routes read it, the handlers write it.
 #[derive(Clone, Default)]
 struct Devices(Arc<Mutex<BTreeMap<String, Status>>>);
 
@@ -80,7 +81,7 @@ impl Devices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(self, id: String, version: &'static str) -> Device {
+    fn connect(self, id: String, version: &'static str) -> Device {
         let mut all = self.lock();
         let status = all.entry(id.clone()).or_default();
         status.connections += 1;
@@ -90,7 +91,7 @@ impl Devices {
     }
 }
 
-/// One connected device, whatever its version. Where it is dropped, the device has gone.
+/// One connected device, whatever its version. When it is dropped, the device is disconnected.
 struct Device {
     devices: Devices,
     id: String,
@@ -101,14 +102,14 @@ impl Device {
         self.devices.lock().get_mut(&self.id).map(change)
     }
 
-    /// Keeps a reading, unless it makes no sense.
-    fn read(&self, name: &str, value: f64) -> Result<(), &'static str> {
-        if name.is_empty() || name.len() > LONGEST_NAME || !value.is_finite() {
-            return Err("a reading has a short name and a number");
+    /// Stores a reading if it is valid.
+    fn store(&self, name: &str, value: f64) -> Result<(), &'static str> {
+        if name.is_empty() || name.len() > MAX_NAME_LENGTH || !value.is_finite() {
+            return Err("a reading needs a name of 1 to 32 bytes and a finite value");
         }
         let kept = self.with_status(|status| {
             let known = status.readings.contains_key(name);
-            let fits = known || status.readings.len() < MOST_READINGS;
+            let fits = known || status.readings.len() < MAX_READINGS;
             if fits {
                 status.readings.insert(name.to_owned(), value);
             }
@@ -116,7 +117,7 @@ impl Device {
         });
         kept.filter(|fits| *fits)
             .map(|_| ())
-            .ok_or("there are too many different readings")
+            .ok_or("the device has too many different readings")
     }
 
     fn confirm(&self, interval: NonZeroU16) {
@@ -130,22 +131,22 @@ impl Drop for Device {
     }
 }
 
-/// What an operator wants of a device: `{"interval": 5}`.
+/// A command from an operator: `{"interval": 5}`.
 #[derive(Clone, Serialize, Deserialize)]
 struct Command {
     interval: NonZeroU16,
 }
 
-/// Where the commands for one device go. Its handlers listen, and pass them on in the
-/// words of their version.
+/// The topic for the commands to one device. Its handlers listen, and encode each command for their
+/// protocol version.
 fn commands(device: &str) -> Topic<Command> {
     Topic::local(format!("device:{device}"))
 }
 
-/// The handler of the second version: JSON.
+/// The handler of version 2: JSON.
 struct V2(Device);
 
-/// What a device says in the second version.
+/// A message from a device, in version 2.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Report {
@@ -153,7 +154,7 @@ enum Report {
     Interval { id: u64, seconds: NonZeroU16 },
 }
 
-/// What it is told in the second version.
+/// A message to a device, in version 2.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Answer {
@@ -173,18 +174,18 @@ impl V2 {
     ) -> Result<Self, Refusal> {
         tokens.check(&bearer, &id)?;
         socket.listen(&commands(&id));
-        Ok(V2(devices.enter(id, "v2")))
+        Ok(V2(devices.connect(id, "v2")))
     }
 
     fn message(&mut self, Json(report): Json<Report>) -> Json<Answer> {
-        let (id, done) = match report {
-            Report::Reading { id, name, value } => (id, self.0.read(&name, value)),
+        let (id, result) = match report {
+            Report::Reading { id, name, value } => (id, self.0.store(&name, value)),
             Report::Interval { id, seconds } => {
                 self.0.confirm(seconds);
                 (id, Ok(()))
             }
         };
-        Json(match done {
+        Json(match result {
             Ok(()) => Answer::Ack { id },
             Err(why) => Answer::Refused { id, why },
         })
@@ -197,7 +198,7 @@ impl V2 {
     }
 }
 
-/// The handler of the first version: lines of two words.
+/// The handler of version 1: lines of two words.
 struct V1(Device);
 
 #[ws_handler]
@@ -211,22 +212,22 @@ impl V1 {
     ) -> Result<Self, Refusal> {
         tokens.check(&bearer, &id)?;
         socket.listen(&commands(&id));
-        Ok(V1(devices.enter(id, "v1")))
+        Ok(V1(devices.connect(id, "v1")))
     }
 
     fn message(&mut self, line: String) -> String {
-        let done = match line.trim().split_once(' ') {
+        let result = match line.trim().split_once(' ') {
             Some(("interval", seconds)) => seconds
                 .parse()
                 .map(|seconds| self.0.confirm(seconds))
-                .map_err(|_| "an interval is a number of seconds"),
+                .map_err(|_| "the interval must be a number of seconds from 1 to 65535"),
             Some((name, value)) => {
-                let value = value.parse().map_err(|_| "the second word is a number");
-                value.and_then(|value| self.0.read(name, value))
+                let value = value.parse().map_err(|_| "the value must be a number");
+                value.and_then(|value| self.0.store(name, value))
             }
-            None => Err("a line has two words"),
+            None => Err("a line must have a name and a value"),
         };
-        done.map_or_else(|why| format!("error {why}"), |()| "ok".to_owned())
+        result.map_or_else(|why| format!("error {why}"), |()| "ok".to_owned())
     }
 
     fn info(&mut self, command: Command) -> String {
@@ -248,7 +249,7 @@ where
     }
 }
 
-/// The state of the application; the handlers take the parts that they need.
+/// The application's state; each handler extracts the parts that it needs.
 #[derive(Clone, FromRef)]
 struct App {
     tokens: Tokens,
@@ -259,7 +260,7 @@ dispatch! {
     struct Routes;
     state: App;
 
-    // No cookies, so no page can use those of a visitor: every origin may connect.
+    // Without cookies, a foreign page cannot act for a visitor: every origin may connect.
     device: "/devices/{id}" => V2 {
         require_session: false, origins: any,
         protocols: ["v2.devices", "v1.devices"], start: by_version,
@@ -270,7 +271,7 @@ dispatch! {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
+    let options = Options::from_command_line(ABOUT, OptionSet::Listen)?;
     let tokens = [("b0iler-t0ken", "boiler"), ("pump.t0ken", "pump")];
     let app = App {
         tokens: Tokens(Arc::new(BTreeMap::from(tokens))),

@@ -1,18 +1,18 @@
 //! Echo and fan-out, for conformance and load tools.
 //!
-//! `/echo` sends every message back, `/fanout` sends it to everybody who is connected
-//! there, the sender included; `/deflate` is `/echo` for clients that compress their messages
-//! (RFC 7692). `--workers 1` serves with a single thread in all. Limits per
-//! address and the check of origins are lifted, unless `--guarded` asks for them.
+//! `/echo` sends every message back; `/fanout` sends it to every client of that route, including
+//! the sender; `/deflate` is `/echo` for clients that compress their messages (RFC 7692).
+//! `--workers 1` runs everything on a single thread. Without `--guarded`, there are no limits per
+//! address and no origin check.
 
-use examples::{Options, Takes, announce};
+use examples::{OptionSet, Options, announce};
 use ws_server::prelude::*;
 
 /// The first line of `--help`.
 const ABOUT: &str = "Echo on /echo, compressed on /deflate, and fan-out on /fanout: for \
                      conformance and load tools.";
 
-/// Sends every message back as it came.
+/// Sends every message back unchanged.
 struct Echo;
 
 #[ws_handler]
@@ -26,21 +26,21 @@ impl Echo {
     }
 }
 
-/// Sends every message to everybody.
+/// Sends every message to every client.
 struct Fanout {
-    everybody: Topic<Message>,
+    clients: Topic<Message>,
 }
 
 #[ws_handler]
 impl Fanout {
     fn init(socket: &Socket<Self>) -> Self {
-        let everybody = Topic::local("everybody");
-        socket.subscribe(&everybody);
-        Fanout { everybody }
+        let clients = Topic::local("clients");
+        socket.subscribe(&clients);
+        Fanout { clients }
     }
 
     fn message(&mut self, message: Message, hub: &Hub) {
-        hub.publish(&self.everybody, &message);
+        hub.publish(&self.clients, &message);
     }
 }
 
@@ -66,7 +66,7 @@ async fn serve(options: Options) -> examples::Result<()> {
 }
 
 fn main() -> examples::Result<()> {
-    let options = Options::from_command_line(ABOUT, Takes::Everything)?;
+    let options = Options::from_command_line(ABOUT, OptionSet::All)?;
     match options.workers {
         Some(workers) => ws_server::runtime::block_on_with_workers(workers, serve(options)),
         None => ws_server::runtime::block_on(serve(options)),

@@ -1,11 +1,11 @@
-//! The handler of the documentation: greets after a second, echoes, greets again.
+//! The handler of the documentation: it greets after a second, echoes, and greets again.
 //!
-//! `/` is a page that opens a session, connects to `/socket/custom` and shows what arrives;
-//! `/socket/without-session` is the same handler for everybody.
+//! `/` is a page that opens a session, connects to `/socket/custom` and shows the messages;
+//! `/socket/without-session` has the same handler and requires no session.
 
 use std::time::Duration;
 
-use examples::{Options, Takes, announce};
+use examples::{OptionSet, Options, announce};
 use warp::Filter;
 use ws_server::prelude::*;
 
@@ -33,7 +33,7 @@ impl Greeter {
     }
 
     fn terminate(self, reason: CloseReason) {
-        tracing::info!(%reason, "gone");
+        tracing::info!(%reason, "disconnected");
     }
 }
 
@@ -47,9 +47,9 @@ dispatch! {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
+    let options = Options::from_command_line(ABOUT, OptionSet::Listen)?;
     let ws = Server::new(Routes::table()).build()?;
-    // The visitor's session is in a cookie; the page's own id goes into its HTML.
+    // The session id goes into a cookie, the page's own id into the HTML.
     let page = warp::path::end()
         .and(warp::get())
         .and(ws.page())

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use ws_server::prelude::*;
 
-/// How many people are in each room. The JSON routes read it, the handlers write it.
+/// The number of people in each room. The JSON routes read it, the handlers write it.
 #[derive(Clone, Default)]
 pub struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
 
@@ -15,8 +15,8 @@ impl Rooms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more. Publishing under the lock keeps the events in the order of their counts,
-    /// also if several people enter and leave at once.
+    /// Counts a person in. The event is published under the lock, so that events stay in the order
+    /// of their counts even if several people enter and leave at once.
     fn enter(&self, room: u64, name: Option<String>, hub: &Hub) {
         let mut rooms = self.lock();
         let people = rooms.entry(room).or_default();
@@ -25,7 +25,7 @@ impl Rooms {
         hub.publish(&topic(room), &Event::Entered { name, people });
     }
 
-    /// Counts one less.
+    /// Counts a person out, and publishes under the lock for the same reason.
     fn leave(&self, room: u64, name: Option<String>, hub: &Hub) {
         let mut rooms = self.lock();
         let people = rooms.get_mut(&room).map_or(0, |people| {
@@ -38,13 +38,13 @@ impl Rooms {
         hub.publish(&topic(room), &Event::Left { name, people });
     }
 
-    /// All rooms that somebody is in.
+    /// All rooms that are not empty.
     pub fn all(&self) -> BTreeMap<u64, usize> {
         self.lock().clone()
     }
 }
 
-/// What a client says.
+/// A message from a client.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Command {
@@ -52,7 +52,7 @@ enum Command {
     Leave,
 }
 
-/// What a room tells its clients. Who has not logged on has no name.
+/// An event of a room. A guest has no name.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
@@ -61,7 +61,7 @@ pub enum Event {
     Left { name: Option<String>, people: usize },
 }
 
-/// What one client alone is told.
+/// A message to one client only.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Answer {
@@ -69,13 +69,13 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// To whom has not logged on.
-    pub const GUESTS_LISTEN: Self = Self::Refused {
-        why: "log on to speak",
+    /// The refusal for a guest.
+    pub const GUESTS_ONLY_READ: Self = Self::Refused {
+        why: "log on to write",
     };
 }
 
-/// Where the events of a room are published.
+/// The topic for the events of a room.
 pub fn topic(room: u64) -> Topic<Event> {
     Topic::local(format!("room:{room}"))
 }
@@ -83,7 +83,7 @@ pub fn topic(room: u64) -> Topic<Event> {
 /// One client in one room.
 pub struct Chat {
     room: u64,
-    /// Who has logged on: what the session says, whatever the client does.
+    /// The user's name. It is taken from the session, so the client cannot choose it.
     name: Option<String>,
 }
 
@@ -113,7 +113,7 @@ impl Chat {
                 hub.publish(&topic(self.room), &Event::Said { name, text });
                 Ok(None)
             }
-            (Command::Say { .. }, None) => Ok(Some(Json(Answer::GUESTS_LISTEN))),
+            (Command::Say { .. }, None) => Ok(Some(Json(Answer::GUESTS_ONLY_READ))),
             (Command::Leave, _) => Err(Close::NORMAL),
         }
     }

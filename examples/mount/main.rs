@@ -1,11 +1,11 @@
-//! A table inside an application that is already warp's: its users log on with a form, and
-//! pages, JSON routes and chat rooms know them by their session.
+//! A table inside an existing warp application. Its users log on with a form; its pages, JSON
+//! routes and chat rooms identify them by their session.
 //!
 //! `/` is the page of a room, with a form to log on or off: `POST /logon` and `POST /logoff`.
-//! `/rooms/NUMBER/chat` is the chat; who has not logged on may listen. `GET /api/rooms` lists
-//! the rooms, `POST /api/rooms/NUMBER` with `{"text": "…"}` says something from outside.
+//! `/rooms/NUMBER/chat` is the chat; guests can read it. `GET /api/rooms` lists the rooms, `POST
+//! /api/rooms/NUMBER` with `{"text": "…"}` posts a message over HTTP.
 
-use examples::{Options, Takes, announce, escape};
+use examples::{OptionSet, Options, announce, escape};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use warp::filters::BoxedFilter;
@@ -21,9 +21,9 @@ mod chat;
 mod users;
 
 /// The first line of `--help`.
-const ABOUT: &str = "Chat rooms inside a warp application whose users log on. Open / in a browser.";
+const ABOUT: &str = "Chat rooms in a warp application with users. Open / in a browser.";
 
-/// The state of the application; the handlers take the parts that they need.
+/// The application's state; each handler extracts the parts that it needs.
 #[derive(Clone, FromRef)]
 struct App {
     rooms: Rooms,
@@ -37,7 +37,7 @@ dispatch! {
     chat: "/rooms/{room: u64}/chat" => Chat { max_message: 4 KiB };
 }
 
-/// What `/` shows: `?room=NUMBER`, and `wrong` where a password was.
+/// The query of `/`: `?room=NUMBER`, and `wrong` after a failed logon.
 #[derive(Deserialize)]
 struct View {
     room: Option<u64>,
@@ -51,7 +51,7 @@ impl View {
             None => include_str!("logon.html"),
         };
         let wrong = match self.wrong {
-            Some(_) => "There is no such user with this password.",
+            Some(_) => "The name or the password is wrong.",
             None => "",
         };
         include_str!("page.html")
@@ -59,7 +59,7 @@ impl View {
             .replace("{{wrong}}", wrong)
             .replace("{{page}}", page.id())
             .replace("{{room}}", &self.room.unwrap_or(1).to_string())
-            // The last, so that nothing is looked for in a name.
+            // Replaced last: a name may contain text that looks like a placeholder.
             .replace("{{user}}", &escape(user.unwrap_or_default()))
     }
 }
@@ -84,24 +84,24 @@ struct Announcement {
     text: String,
 }
 
-/// Sends the browser to another page, with GET.
-fn see(page: String) -> impl Reply {
+/// Redirects the browser to another page with GET.
+fn redirect(page: String) -> impl Reply {
     warp::reply::with_header(StatusCode::SEE_OTHER, "location", page)
 }
 
 async fn log_on(form: Logon, mut visit: Visit, users: Users) -> Response {
     let Logon { name, room, .. } = form;
     if !users.verify(&name, form.password).await {
-        return visit.reply(see(format!("/?room={room}&wrong")));
+        return visit.reply(redirect(format!("/?room={room}&wrong")));
     }
     match visit.logon(name).await {
-        Ok(()) => visit.reply(see(format!("/?room={room}"))),
+        Ok(()) => visit.reply(redirect(format!("/?room={room}"))),
         Err(error) => visit.refuse(error),
     }
 }
 
 async fn log_off(Logoff { room }: Logoff, visit: Option<Visit>) -> Response {
-    let page = see(format!("/?room={room}"));
+    let page = redirect(format!("/?room={room}"));
     let Some(mut visit) = visit else {
         return page.into_response();
     };
@@ -111,16 +111,16 @@ async fn log_off(Logoff { room }: Logoff, visit: Option<Visit>) -> Response {
     }
 }
 
-/// A POST with a form. Nobody has a password of more than 4 KiB.
+/// A POST with a form of at most 4 KiB.
 fn form<T: DeserializeOwned + Send>() -> impl Filter<Extract = (T,), Error = Rejection> + Clone {
     warp::post()
         .and(warp::body::content_length_limit(4 * 1024))
         .and(warp::body::form())
 }
 
-/// The page, and what its forms are sent to.
+/// The page, and the targets of its forms.
 fn pages(ws: &Ws, users: Users) -> BoxedFilter<(Response,)> {
-    // The visitor's session is in a cookie; the page's own id goes into its HTML.
+    // The session id goes into a cookie, the page's own id into the HTML.
     let page = warp::path::end()
         .and(warp::get())
         .and(warp::query())
@@ -154,7 +154,7 @@ fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
         .and(warp::body::json())
         .map(move |room, session: Option<Session>, said: Announcement| {
             let Some(user) = session.as_ref().and_then(Session::user) else {
-                let answer = warp::reply::json(&Answer::GUESTS_LISTEN);
+                let answer = warp::reply::json(&Answer::GUESTS_ONLY_READ);
                 return warp::reply::with_status(answer, StatusCode::FORBIDDEN).into_response();
             };
             let said = Event::Said {
@@ -172,7 +172,7 @@ fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
+    let options = Options::from_command_line(ABOUT, OptionSet::Listen)?;
     let app = App {
         rooms: Rooms::default(),
         users: Users::new()?,

@@ -1,9 +1,8 @@
-//! The users of the application and their passwords. The library hears a name, no more.
+//! The users of the application and their passwords. The library gets only the user's name.
 //!
-//! A real application keeps this table in its database. It makes a hash with
-//! `Argon2::default().hash_password(…)`, of the crate's feature `getrandom`, when a user
-//! chooses a password; it counts what fails by account and by address and makes the next
-//! attempts wait; and it serves its pages over TLS.
+//! A real application keeps this table in its database. When a user chooses a password, it computes
+//! the hash with `Argon2::default().hash_password(…)`, from the crate's feature `getrandom`. It
+//! throttles failed attempts by account and by address, and serves its pages over TLS.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use tokio::sync::Semaphore;
 
-/// Name and hash, as a database would have them. The passwords stand in `logon.html`, for
-/// this is a demonstration; that of `r&d`, whose name is no HTML, is `tea & toast`.
+/// Names and hashes, as in a database. This is a demonstration, so `logon.html` contains the
+/// passwords; the one of `r&d`, a name that HTML must escape, is `tea & toast`.
 const USERS: [(&str, &str); 3] = [
     (
         "ada",
@@ -30,19 +29,19 @@ const USERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Of random bytes that nobody has kept.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$i32U6WpMAEJbq9GNCj21jg$DdD8AG9ov3L35wf5acGoe5+faDuAimhFIYiHA5CXRw0";
+/// A hash of random bytes that were not kept: no password matches it.
+const UNKNOWN_USER: &str = "$argon2id$v=19$m=19456,t=2,p=1$i32U6WpMAEJbq9GNCj21jg$DdD8AG9ov3L35wf5acGoe5+faDuAimhFIYiHA5CXRw0";
 
-/// So many passwords are verified at once. Each takes a core, and 19 MiB: who sends many
-/// makes others wait, but does not take all of the machine.
-const AT_ONCE: usize = 2;
+/// The number of passwords that are verified at once. Each takes a core and 19 MiB: a flood of
+/// logons delays other logons, but does not use up the whole machine.
+const MAX_VERIFICATIONS: usize = 2;
 
-/// The users. Clones are the same table.
+/// The users. Clones share one table.
 #[derive(Clone)]
 pub struct Users {
     hashes: Arc<BTreeMap<&'static str, PasswordHash>>,
-    nobody: PasswordHash,
-    turns: Arc<Semaphore>,
+    unknown_user: PasswordHash,
+    permits: Arc<Semaphore>,
 }
 
 impl Users {
@@ -54,24 +53,25 @@ impl Users {
         }
         Ok(Self {
             hashes: Arc::new(hashes),
-            nobody: PasswordHash::new(NOBODY)?,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            unknown_user: PasswordHash::new(UNKNOWN_USER)?,
+            permits: Arc::new(Semaphore::new(MAX_VERIFICATIONS)),
         })
     }
 
-    /// Whether there is such a user with this password. The answer takes as long where there
-    /// is none, so that it does not tell who is a user.
+    /// Returns whether this user has this password. An unknown user takes as long as a known one,
+    /// so the time does not reveal which names exist.
     pub async fn verify(&self, name: &str, password: String) -> bool {
         let known = self.hashes.get(name);
-        let hash = known.unwrap_or(&self.nobody).clone();
-        let Ok(turn) = self.turns.clone().acquire_owned().await else {
+        let hash = known.unwrap_or(&self.unknown_user).clone();
+        let Ok(permit) = self.permits.clone().acquire_owned().await else {
             return false;
         };
-        // It computes for a while by intent: the threads that serve sockets must not.
+        // Argon2 is slow by design, so it must not block the threads that serve sockets.
         let verified = tokio::task::spawn_blocking(move || {
             let verified = Argon2::default().verify_password(password.as_bytes(), &hash);
-            // Here and not above: who hangs up meanwhile has had a turn nevertheless.
-            drop(turn);
+            // The permit is released here: if the client disconnects earlier, the work still
+            // counts.
+            drop(permit);
             verified.is_ok()
         });
         verified.await.unwrap_or(false) && known.is_some()

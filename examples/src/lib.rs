@@ -1,4 +1,4 @@
-//! What the examples share: the options of the command line, the listener, and text in HTML.
+//! Code that the examples share: command-line options, the listener, and HTML escaping.
 
 #![forbid(unsafe_code)]
 
@@ -8,26 +8,26 @@ use std::path::Path;
 
 use tokio::net::TcpListener;
 
-/// The error of an example: printed, and the end of it.
+/// The error of an example. `main` prints it and exits.
 pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// The options that an example has, besides `--help`.
+/// The options that an example supports, besides `--help`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Takes {
+pub enum OptionSet {
     /// `--listen ADDR`.
     Listen,
     /// `--workers N` and `--guarded` too, for load tools.
-    Everything,
+    All,
 }
 
-/// The options of an example.
+/// The values of the options.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Where to listen: `--listen ADDR`, 127.0.0.1:3030 by default.
+    /// The address to listen on: `--listen ADDR`, 127.0.0.1:3030 by default.
     pub listen: String,
-    /// Worker threads: `--workers N`, as many as there are cores by default.
+    /// The number of worker threads: `--workers N`, one for each core by default.
     pub workers: Option<usize>,
-    /// `--guarded`: keep the limits of the library.
+    /// `--guarded`: keep the library's limits per address and its origin check.
     pub guarded: bool,
 }
 
@@ -41,59 +41,59 @@ impl Default for Options {
     }
 }
 
-/// What the command line asks for.
+/// A parsed command line.
 #[derive(PartialEq, Eq, Debug)]
-enum Asked {
+enum Parsed {
     Run(Options),
     Help,
 }
 
 impl Options {
-    /// The options that the program was called with. `--help` prints them, below these words on
-    /// the example, and ends the process with status 0.
+    /// Reads the options from the command line. For `--help`, prints `about` and the options, and
+    /// exits with status 0.
     ///
     /// # Errors
     ///
-    /// If there is an option or a value that the example does not know.
-    pub fn from_command_line(about: &str, takes: Takes) -> Result<Self> {
+    /// If the example does not support an option, or a value is invalid.
+    pub fn from_command_line(about: &str, set: OptionSet) -> Result<Self> {
         let arguments = lexopt::Parser::from_env();
         let name = arguments.bin_name().map(Path::new);
         let name = name.and_then(|path| path.file_stem()?.to_str());
         let name = name.unwrap_or("example").to_owned();
-        match Self::parse(arguments, takes)? {
-            Asked::Run(options) => Ok(options),
-            Asked::Help => {
-                print!("{}", Self::help(&name, about, takes));
+        match Self::parse(arguments, set)? {
+            Parsed::Run(options) => Ok(options),
+            Parsed::Help => {
+                print!("{}", Self::help(&name, about, set));
                 std::process::exit(0)
             }
         }
     }
 
-    fn parse(mut arguments: lexopt::Parser, takes: Takes) -> Result<Asked> {
+    fn parse(mut arguments: lexopt::Parser, set: OptionSet) -> Result<Parsed> {
         use lexopt::prelude::{Long, Short, ValueExt};
         let mut options = Self::default();
-        let everything = takes == Takes::Everything;
+        let all = set == OptionSet::All;
         while let Some(argument) = arguments.next()? {
             match argument {
                 Long("listen") => options.listen = arguments.value()?.string()?,
-                Long("workers") if everything => {
+                Long("workers") if all => {
                     options.workers = Some(arguments.value()?.parse()?);
                 }
-                Long("guarded") if everything => options.guarded = true,
-                Long("help") | Short('h') => return Ok(Asked::Help),
+                Long("guarded") if all => options.guarded = true,
+                Long("help") | Short('h') => return Ok(Parsed::Help),
                 other => return Err(format!("{}; try --help", other.unexpected()).into()),
             }
         }
-        Ok(Asked::Run(options))
+        Ok(Parsed::Run(options))
     }
 
-    fn help(name: &str, about: &str, takes: Takes) -> String {
+    fn help(name: &str, about: &str, set: OptionSet) -> String {
         let listen = Self::default().listen;
-        let more = match takes {
-            Takes::Listen => "",
-            Takes::Everything => {
+        let more = match set {
+            OptionSet::Listen => "",
+            OptionSet::All => {
                 "      --workers N    worker threads [default: one for each core]\n      \
-                 --guarded      keep the limits per address and the check of origins\n"
+                 --guarded      keep the limits per address and the origin check\n"
             }
         };
         format!(
@@ -110,25 +110,25 @@ impl Options {
     ///
     /// # Errors
     ///
-    /// Where it is no address, or not free: the error names it.
+    /// If the address is invalid or in use. The error contains the address.
     pub async fn bind(&self) -> Result<TcpListener> {
         let listener = TcpListener::bind(&self.listen).await;
         listener.map_err(|error| format!("cannot listen on {}: {error}", self.listen).into())
     }
 }
 
-/// Prints where the example is to be found.
+/// Prints the URL of the example.
 ///
 /// # Errors
 ///
-/// Where the listener has no address.
+/// If the listener has no address.
 pub fn announce(listener: &TcpListener, path: &str) -> Result<SocketAddr> {
     let address = listener.local_addr()?;
     println!("http://{address}{path}");
     Ok(address)
 }
 
-/// The text as it stands in HTML, in the value of an attribute too.
+/// Escapes a text for HTML, including the values of attributes.
 pub fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for character in text.chars() {
@@ -148,15 +148,15 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(line: &str, takes: Takes) -> Result<Asked> {
-        Options::parse(lexopt::Parser::from_args(line.split_whitespace()), takes)
+    fn parse(line: &str, set: OptionSet) -> Result<Parsed> {
+        Options::parse(lexopt::Parser::from_args(line.split_whitespace()), set)
     }
 
     #[test]
     fn options_have_defaults() {
-        for takes in [Takes::Listen, Takes::Everything] {
-            let asked = parse("", takes).unwrap();
-            assert_eq!(asked, Asked::Run(Options::default()));
+        for set in [OptionSet::Listen, OptionSet::All] {
+            let parsed = parse("", set).unwrap();
+            assert_eq!(parsed, Parsed::Run(Options::default()));
         }
     }
 
@@ -168,40 +168,37 @@ mod tests {
             workers: Some(2),
             guarded: true,
         };
-        let asked = parse(line, Takes::Everything).unwrap();
-        assert_eq!(asked, Asked::Run(expected));
+        let parsed = parse(line, OptionSet::All).unwrap();
+        assert_eq!(parsed, Parsed::Run(expected));
     }
 
     #[test]
-    fn an_option_that_an_example_does_not_have_is_named() {
-        let error = |line, takes| parse(line, takes).unwrap_err().to_string();
+    fn the_error_names_an_unknown_option() {
+        let error = |line, set| parse(line, set).unwrap_err().to_string();
         let unknown = "invalid option '--port'; try --help";
-        assert_eq!(error("--port 80", Takes::Everything), unknown);
+        assert_eq!(error("--port 80", OptionSet::All), unknown);
         let unused = "invalid option '--workers'; try --help";
-        assert_eq!(error("--workers 2", Takes::Listen), unused);
+        assert_eq!(error("--workers 2", OptionSet::Listen), unused);
     }
 
     #[test]
     fn help_lists_the_options_with_their_defaults() {
         for line in ["--help", "-h", "--listen [::1]:80 --help"] {
-            assert_eq!(parse(line, Takes::Listen).unwrap(), Asked::Help);
+            assert_eq!(parse(line, OptionSet::Listen).unwrap(), Parsed::Help);
         }
         let expected = "Echoes.\n\n\
                         Usage: echo [OPTIONS]\n\n\
                         Options:\n      \
                         --listen ADDR  the address to listen on [default: 127.0.0.1:3030]\n      \
                         --workers N    worker threads [default: one for each core]\n      \
-                        --guarded      keep the limits per address and the check of origins\n  \
+                        --guarded      keep the limits per address and the origin check\n  \
                         -h, --help         print this text\n";
-        assert_eq!(
-            Options::help("echo", "Echoes.", Takes::Everything),
-            expected
-        );
-        assert!(!Options::help("echo", "Echoes.", Takes::Listen).contains("--workers"));
+        assert_eq!(Options::help("echo", "Echoes.", OptionSet::All), expected);
+        assert!(!Options::help("echo", "Echoes.", OptionSet::Listen).contains("--workers"));
     }
 
     #[test]
-    fn text_in_html_is_no_markup() {
+    fn escaped_text_contains_no_markup() {
         assert_eq!(
             escape(r#"<a href='x' id="é">&amp;"#),
             "&lt;a href=&#39;x&#39; id=&quot;é&quot;&gt;&amp;amp;"

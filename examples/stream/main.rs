@@ -1,19 +1,19 @@
-//! Page streams: what the server pushes arrives at a page, and what the page says arrives at
-//! its handler, each once and in order, whatever becomes of connections.
+//! Page streams: every push arrives at the page, and every message of the page arrives at its
+//! handler, once and in order, even if connections are lost.
 //!
-//! * `/` is the page: `page.html`, with `page.js` and `style.css`. It allows no inline code;
-//!   its stream is one tag, and `page.js` imports the client.
+//! * `/` is the page: `page.html`, with `page.js` and `style.css`. Its policy forbids inline code;
+//!   one tag opens the stream, and `page.js` imports the client.
 //! * `/notes`, in `notes.rs`, is the route of the stream: a handler that lives as long as the
 //!   page and answers its requests.
 //! * `POST /push/page`, `/push/session`, `/push/user` and `/push/everyone`, in `push.rs`, push.
 //! * `POST /logon` and `POST /logoff` are forms.
 //!
-//! Things to try: stop the server and start it again, open a second tab, duplicate a tab, go
-//! offline, log on in one tab and look at the other.
+//! Things to try: restart the server, open a second tab, duplicate a tab, go offline, log on in one
+//! tab and watch the other.
 
 use std::time::Duration;
 
-use examples::{Options, Takes, announce, escape};
+use examples::{OptionSet, Options, announce, escape};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::MissedTickBehavior;
@@ -32,14 +32,14 @@ mod push;
 const ABOUT: &str =
     "A page that the server pushes to, over any number of connections. Open / in a browser.";
 
-/// What the page may do: load scripts, styles and pictures from here, connect to here, and send
-/// forms to here. `'self'` includes WebSockets.
+/// The content security policy: the page may load scripts and styles from this server, connect to
+/// it, and submit forms to it. `'self'` includes WebSockets.
 const POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; \
                       style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// As many characters has the name of a user.
-const LONGEST_NAME: usize = 32;
+/// The longest user name, in characters.
+const MAX_NAME_LENGTH: usize = 32;
 
 dispatch! {
     struct Routes;
@@ -47,7 +47,7 @@ dispatch! {
     notes: "/notes" => Notes { attach: page, max_message: 4 KiB };
 }
 
-/// What `/` shows: `?wrong` after a name that cannot be one.
+/// The query of `/`: `?wrong` after an invalid name.
 #[derive(Deserialize)]
 struct View {
     wrong: Option<String>,
@@ -61,8 +61,8 @@ impl View {
             .replace("{{guest}}", hidden(user.is_some()))
             .replace("{{member}}", hidden(user.is_none()))
             .replace("{{right}}", hidden(self.wrong.is_none()))
-            .replace("{{longest}}", &LONGEST_NAME.to_string())
-            // The last, so that nothing is looked for in a name.
+            .replace("{{longest}}", &MAX_NAME_LENGTH.to_string())
+            // Replaced last: a name may contain text that looks like a placeholder.
             .replace("{{user}}", &escape(user.unwrap_or_default()))
     }
 }
@@ -73,29 +73,29 @@ struct Logon {
     name: String,
 }
 
-/// Sends the browser to a page, with GET.
-fn see(page: &'static str) -> impl Reply {
+/// Redirects the browser to a page with GET.
+fn redirect(page: &'static str) -> impl Reply {
     with_header(StatusCode::SEE_OTHER, "location", page)
 }
 
-/// Anybody may be anyone here: an application asks for a password first, as `mount` does.
+/// Any name can log on here. A real application checks a password first, as `mount` does.
 async fn log_on(form: Logon, mut visit: Visit) -> Response {
     let name = form.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME {
-        return visit.reply(see("/?wrong"));
+    if name.is_empty() || name.chars().count() > MAX_NAME_LENGTH {
+        return visit.reply(redirect("/?wrong"));
     }
     match visit.logon(name).await {
-        Ok(()) => visit.reply(see("/")),
+        Ok(()) => visit.reply(redirect("/")),
         Err(error) => visit.refuse(error),
     }
 }
 
 async fn log_off(visit: Option<Visit>) -> Response {
     let Some(mut visit) = visit else {
-        return see("/").into_response();
+        return redirect("/").into_response();
     };
     match visit.logoff().await {
-        Ok(()) => visit.reply(see("/")),
+        Ok(()) => visit.reply(redirect("/")),
         Err(error) => visit.refuse(error),
     }
 }
@@ -123,7 +123,7 @@ fn file(
         })
 }
 
-/// The page, its files, and what its forms are sent to.
+/// The page, its files, and the targets of its forms.
 fn pages(ws: &Ws) -> BoxedFilter<(Response,)> {
     let page = warp::path::end()
         .and(warp::get())
@@ -148,7 +148,7 @@ fn pages(ws: &Ws) -> BoxedFilter<(Response,)> {
     page.or(files).unify().or(forms).unify().boxed()
 }
 
-/// Counts the seconds, for everyone.
+/// Pushes a count of seconds to every page.
 async fn count(hub: Hub) {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -161,7 +161,7 @@ async fn count(hub: Hub) {
 #[ws_server::main]
 async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
-    let options = Options::from_command_line(ABOUT, Takes::Listen)?;
+    let options = Options::from_command_line(ABOUT, OptionSet::Listen)?;
     let ws = Server::new(Routes::table()).build()?;
     let http = pages(&ws).or(push::routes(&ws)).unify();
 

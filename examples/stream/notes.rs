@@ -1,15 +1,15 @@
-//! The notes of a page: a handler that lives as long as the page, whatever becomes of sockets.
+//! The notes of a page: a handler that lives as long as the page, over any number of connections.
 
 use serde::{Deserialize, Serialize};
 use ws_server::prelude::*;
 
-/// As many characters has a note.
-const LONGEST: usize = 40;
+/// The longest note, in characters.
+const MAX_LENGTH: usize = 40;
 
-/// As many notes has a page.
-const MOST: usize = 20;
+/// The largest number of notes on a page.
+const MAX_NOTES: usize = 20;
 
-/// What the page asks.
+/// A request of the page.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Command {
@@ -17,7 +17,7 @@ enum Command {
     Add { text: String },
 }
 
-/// The answer: all that the page shows of the server's state.
+/// The answer: the whole state that the page shows.
 #[derive(Serialize)]
 struct Reply {
     user: Option<String>,
@@ -35,7 +35,7 @@ enum Error {
 
 /// The notes of one page.
 pub struct Notes {
-    /// Who has logged on. A logon gives the page another handler, which begins without notes.
+    /// The user who has logged on. A logon gives the page a new handler, which has no notes.
     user: Option<String>,
     notes: Vec<String>,
 }
@@ -51,12 +51,12 @@ impl Notes {
 
     fn message(&mut self, Json(call): Json<Call<Command>>) -> Answer<Reply, Error> {
         let (id, command) = call.split();
-        id.answer(self.obey(command))
+        id.answer(self.handle(command))
     }
 }
 
 impl Notes {
-    fn obey(&mut self, command: Command) -> Result<Reply, Error> {
+    fn handle(&mut self, command: Command) -> Result<Reply, Error> {
         if let Command::Add { text } = command {
             self.add(text.trim())?;
         }
@@ -70,11 +70,11 @@ impl Notes {
         if text.is_empty() {
             return Err(Error::Empty);
         }
-        if text.chars().count() > LONGEST {
-            return Err(Error::TooLong { most: LONGEST });
+        if text.chars().count() > MAX_LENGTH {
+            return Err(Error::TooLong { most: MAX_LENGTH });
         }
-        if self.notes.len() >= MOST {
-            return Err(Error::TooMany { most: MOST });
+        if self.notes.len() >= MAX_NOTES {
+            return Err(Error::TooMany { most: MAX_NOTES });
         }
         self.notes.push(text.to_owned());
         Ok(())

@@ -1,27 +1,27 @@
-// What the page does. The tag in its head says where to connect to; `stream()` does so.
+// The script of the page. `stream()` connects to the URL in the tag in the page's head.
 import { stream } from "/ws-server/client.js";
 
 const UNAUTHORIZED = 4401;
-const LONGEST_LOG = 200; // lines
+const MAX_LOG_LINES = 200; // lines
 const find = (id) => document.getElementById(id);
 const live = stream();
 
-/** A line of the log. Whatever was sent is text, never HTML. */
+/** Adds a line to the log, as text: input is never HTML. */
 function line(text, kind = "") {
   const item = document.createElement("li");
   item.textContent = text;
   item.className = kind;
   const log = find("log");
   log.append(item);
-  while (log.childElementCount > LONGEST_LOG) log.firstElementChild.remove();
+  while (log.childElementCount > MAX_LOG_LINES) log.firstElementChild.remove();
   log.scrollTop = log.scrollHeight;
 }
 
 // The connection.
 
-const WORDS = { connecting: "connecting", open: "connected", waiting: "waiting", offline: "offline" };
+const LABELS = { connecting: "connecting", open: "connected", waiting: "waiting", offline: "offline" };
 
-function why({ code, status, reason }) {
+function closedText({ code, status, reason }) {
   const number = code ?? status;
   return ["closed", number && `(${number})`, reason].filter(Boolean).join(" ");
 }
@@ -31,16 +31,16 @@ function showState(state) {
   find("state").dataset.phase = phase;
   const superseded = phase === "closed" && !final;
   find("state").firstElementChild.textContent = superseded
-    ? "superseded: another tab has this page"
-    : (WORDS[phase] ?? why(state));
+    ? "superseded: this page is open in another tab"
+    : (LABELS[phase] ?? closedText(state));
   showWait();
   const over = phase === "closed" && final;
   find("over").hidden = !over;
   find("over").firstElementChild.textContent =
-    code === UNAUTHORIZED ? "Your visit has ended." : "The stream of this page has ended.";
+    code === UNAUTHORIZED ? "Your session has ended." : "The stream of this page has ended.";
 }
 
-/** The countdown, beside the status: nobody wants every second of it read out. */
+/** The countdown is not part of the status: screen readers would read every second. */
 function showWait() {
   const { phase, retryAt } = live.state;
   const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
@@ -55,11 +55,11 @@ setInterval(showWait, 250);
 live.on("count", (seconds) => (find("count").textContent = seconds));
 live.on("receipt", ({ to, text }) => line(`pushed to ${to === "everyone" ? to : `this ${to}`}: ${text}`));
 
-// What the server knows of the page is asked for at the beginning, and wherever something is
-// missing: after a restart of the server, after a logon, or where the page was away for long.
+// The page requests its state from the server when it loads, and again after each reset: when the
+// server restarts, after a logon, or if the page was away for too long.
 
 live.addEventListener("reset", ({ detail }) => {
-  line(`Something may be missing (${detail.why}): the state was loaded anew.`, "lost");
+  line(`Messages may be missing (${detail.why}): the state was reloaded.`, "lost");
   load();
 });
 
@@ -76,7 +76,7 @@ async function load() {
   try {
     show(await live.request({ type: "list" }, { timeout: 60_000 }));
   } catch (error) {
-    // After a reset it is asked again; after the end the page says so.
+    // A reset calls `load` again, and the page shows when the stream ends.
     if (error.kind === "timeout") line("The server does not answer.", "lost");
   }
 }
@@ -90,7 +90,7 @@ const REFUSED = {
 };
 const FAILED = {
   timeout: "The server does not answer; the note may be added later.",
-  reset: "The stream began anew: see whether the note was added.",
+  reset: "The stream was restarted: check whether the note was added.",
   closed: "The stream has ended: the note was not added.",
 };
 
@@ -109,7 +109,7 @@ find("add").addEventListener("submit", async (event) => {
 find("push").addEventListener("submit", async (event) => {
   event.preventDefault();
   const body = new URLSearchParams(new FormData(event.target));
-  // Not that of the HTML: a duplicated tab has another one by and by.
+  // Not the id in the HTML: a duplicated tab gets a new one.
   body.set("page", live.page);
   try {
     const answer = await fetch(event.submitter.formAction, { method: "POST", body });

@@ -8,10 +8,10 @@ use ws_server::prelude::*;
 
 use crate::form;
 
-/// As many characters may be pushed.
-const LONGEST: usize = 100;
+/// The longest text to push, in characters.
+const MAX_LENGTH: usize = 100;
 
-/// To whom: the last segment of the path.
+/// The receivers of a push: the last segment of the path.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum To {
@@ -35,9 +35,9 @@ impl std::str::FromStr for To {
     }
 }
 
-/// The form: what to push, and the page that asks for it.
+/// The form: the text to push, and the id of the page that sends the form.
 #[derive(Deserialize)]
-struct Order {
+struct PushForm {
     page: String,
     text: String,
 }
@@ -49,22 +49,23 @@ struct Receipt {
     text: String,
 }
 
-/// The answer to the form: how many pages take the push.
+/// The answer to the form: the number of pages that get the push.
 #[derive(Serialize)]
 struct Reached {
     reached: usize,
 }
 
-/// Pushes, where the page that asks was issued to the visitor who asks.
-fn push(to: To, order: Order, visit: Option<&Visit>, hub: &Hub) -> Result<Reached, Refusal> {
+/// Pushes, if the page was issued to the visitor who sends the form.
+fn push(to: To, form: PushForm, visit: Option<&Visit>, hub: &Hub) -> Result<Reached, Refusal> {
     let session = visit.map(Visit::session);
-    let session = session.ok_or_else(|| Refusal::FORBIDDEN.body("your visit has ended"))?;
-    let page = hub.find_page(session, &order.page);
-    let page = page.ok_or_else(|| Refusal::FORBIDDEN.body("this page is not yours"))?;
-    if order.text.chars().count() > LONGEST {
-        return Err(Refusal::BAD_REQUEST.body("this is too long"));
+    let session = session.ok_or_else(|| Refusal::FORBIDDEN.body("your session has ended"))?;
+    let page = hub.find_page(session, &form.page);
+    let page =
+        page.ok_or_else(|| Refusal::FORBIDDEN.body("this page belongs to another session"))?;
+    if form.text.chars().count() > MAX_LENGTH {
+        return Err(Refusal::BAD_REQUEST.body("the text is too long"));
     }
-    let text = order.text;
+    let text = form.text;
     let receipt = Receipt { to, text };
     let reached = match to {
         To::Page => page.push("receipt", &receipt),
@@ -74,7 +75,7 @@ fn push(to: To, order: Order, visit: Option<&Visit>, hub: &Hub) -> Result<Reache
             let user = user.ok_or_else(|| Refusal::FORBIDDEN.body("log on first"))?;
             hub.user(user).push("receipt", &receipt)
         }
-        // Here everybody may do so: this is a demonstration.
+        // This is a demonstration: everyone may push to everyone.
         To::Everyone => hub.broadcast("receipt", &receipt),
     };
     Ok(Reached { reached })
@@ -85,10 +86,10 @@ pub fn routes(ws: &Ws) -> BoxedFilter<(Response,)> {
     let hub = ws.hub();
     warp::path!("push" / To)
         .and(form())
-        // A POST from a page of another site gets no further than this.
+        // This filter refuses a POST from a page of another site.
         .and(ws.current_visit())
-        .map(move |to, order: Order, visit: Option<Visit>| {
-            let pushed = push(to, order, visit.as_ref(), &hub);
+        .map(move |to, form: PushForm, visit: Option<Visit>| {
+            let pushed = push(to, form, visit.as_ref(), &hub);
             match pushed {
                 Ok(reached) => warp::reply::json(&reached).into_response(),
                 Err(refusal) => Reply::into_response(refusal.into_response()),

@@ -29,7 +29,7 @@ await browse(async (open, url) => {
   const first = await enter(await open(), url);
   await line(guest, "a guest", "entered, 2 in the room");
   await logOn(first, "ada", "analytical");
-  await first.getByText("There is no such user with this password.").waitFor();
+  await first.getByText("The name or the password is wrong.").waitFor();
   await connected(first);
   assert.equal(await message(first).isDisabled(), true);
 

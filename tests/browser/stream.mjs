@@ -87,7 +87,7 @@ export const log = (page) => page.locator("#log li").allTextContents();
 export const line = (page, text) =>
   page.locator("#log li").filter({ hasText: new RegExp(`^${text}$`) }).waitFor();
 export const notes = (page) => page.locator("#notes li").allTextContents();
-export const LOST = "Something may be missing (restart): the state was loaded anew.";
+export const LOST = "Messages may be missing (restart): the state was reloaded.";
 
 /** Evaluates `read(stream, argument)` in the page, with its own stream. */
 export function ask(page, read, argument) {

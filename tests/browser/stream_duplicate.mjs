@@ -19,7 +19,7 @@ await browse(async (open, program) => {
   await newer.route(url, (route) => route.fulfill({ body: html, contentType: "text/html" }));
   await enter(newer, url);
   assert.equal(await ask(newer, identity), id);
-  await older.getByText("superseded: another tab has this page").waitFor();
+  await older.getByText("superseded: this page is open in another tab").waitFor();
   const { code, reason, final } = await ask(older, (live) => live.state);
   assert.deepEqual({ code, reason, final }, { code: 4409, reason: "superseded", final: false });
 

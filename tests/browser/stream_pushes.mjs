@@ -56,7 +56,7 @@ await browse(async (open, program) => {
   // A logoff in one tab ends both streams; the tab that it was made in is another visitor's.
   await first.getByRole("button", { name: "Log off" }).click();
   await first.getByRole("button", { name: "Log on" }).waitFor();
-  await second.getByText("Your visit has ended.").waitFor();
+  await second.getByText("Your session has ended.").waitFor();
   const { code, final } = await ask(second, (live) => live.state);
   assert.deepEqual({ code, final }, { code: 4401, final: true });
   await phase(first, "open");
