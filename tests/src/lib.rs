@@ -4,6 +4,8 @@
 
 mod captured;
 mod example;
+#[cfg(doctest)]
+mod guide;
 
 use std::fmt::Debug;
 use std::future::Future;

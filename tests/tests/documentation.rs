@@ -107,8 +107,9 @@ fn examples_name_the_crate_of_the_user_alone() {
             wrong.extend(faults(&path, code(lines)));
         }
     }
-    for name in ["README.md", "PAGE-PROTOCOL.md"] {
-        let path = workspace().join(name);
+    let mut pages = files(&workspace().join("docs/src"), "md");
+    pages.extend(["README.md", "PAGE-PROTOCOL.md"].map(|name| workspace().join(name)));
+    for path in pages {
         let text = read(&path);
         let lines = (1..).zip(text.lines().map(str::to_owned));
         wrong.extend(faults(&path, code(lines)));

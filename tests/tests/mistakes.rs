@@ -88,20 +88,20 @@ fn the_book_has_nothing_that_no_test_shows() {
     assert_eq!(unknown, Vec::<String>::new());
 }
 
-/// The README shows what the compiler really says.
+/// The guide shows what the compiler really says.
 #[test]
-fn the_readme_shows_five_mistakes_as_they_are() {
+fn the_guide_shows_five_mistakes_as_they_are() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("../README.md")).unwrap();
+    let chapter = fs::read_to_string(root.join("../docs/src/tables.md")).unwrap();
     let case = root.join("ui/dispatch/fail/five_mistakes");
     let read = |kind: &str| fs::read_to_string(case.with_extension(kind)).unwrap();
     let said = read("stderr").replace("ui/dispatch/fail/five_mistakes.rs", "src/main.rs");
     assert_eq!(said.matches("error: ").count(), 5);
-    assert!(readme.contains(said.trim_end()));
+    assert!(chapter.contains(said.trim_end()));
     let source = read("rs");
     let (code, _main) = source.split_once("\nfn main").unwrap();
     let (_head, code) = code.split_once("pub struct Room;\n\n").unwrap();
-    assert!(readme.contains(code.trim_end()));
+    assert!(chapter.contains(code.trim_end()));
 }
 
 /// The compiler shows lines of the standard library only where its sources are installed.

@@ -2,7 +2,7 @@
 
 include!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/site/browser.rs"
+    "/site/browser.rs"
 ));
 
 struct Live;

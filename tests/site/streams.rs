@@ -2,7 +2,7 @@
 
 include!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/tests/site/browser.rs"
+    "/site/browser.rs"
 ));
 
 fn serves(table: Table<ws_server::extract::NoState>, pages: fn(&Ws) -> WsFilter) {
