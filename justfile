@@ -21,6 +21,15 @@ accept FILTER="":
 book:
     cargo test -p ws-tests --test mistakes
 
+# Fuzz decoder, deflate, forwarded, origin or page_wire; needs cargo-fuzz and a nightly compiler.
+fuzz TARGET SECONDS="60":
+    mkdir -p fuzz/corpus/{{TARGET}}
+    cargo +nightly fuzz run {{TARGET}} fuzz/corpus/{{TARGET}} fuzz/seeds/{{TARGET}} -- -max_total_time={{SECONDS}}
+
+# Check the spelling of documentation and sources.
+spelling:
+    git ls-files -z '*.md' '*.rs' ':!tests/ui' | xargs -0 codespell
+
 # Measure the engine alone, and the router beside matchit.
 bench:
     cargo bench -p ws-tests

@@ -1,4 +1,5 @@
-//! The examples of the documentation name the crate that a user depends on.
+//! The examples of the documentation name the crate that a user depends on, and its links lead
+//! somewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,4 +117,107 @@ fn examples_name_the_crate_of_the_user_alone() {
     }
     assert!(seen > 500, "{seen} lines of examples are found");
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// The Markdown files of the project.
+fn markdown_files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy();
+        if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+            found.extend(markdown_files(&path));
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The lines of Markdown that are no code, each with its number.
+fn prose(markdown: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut inside = false;
+    (1..).zip(markdown.lines()).filter(move |(_, line)| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        !inside && !fence
+    })
+}
+
+/// The names by which links lead to the headings of a file, as GitHub makes them.
+fn anchors(markdown: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (_, line) in prose(markdown).filter(|(_, line)| line.starts_with('#')) {
+        let heading = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter_map(|c| match c {
+            ' ' => Some('-'),
+            '-' | '_' => Some(c),
+            _ => c.is_alphanumeric().then_some(c),
+        });
+        let name: String = kept.collect();
+        let again = (1..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.clone()).chain(again);
+        found.extend(names.find(|name| !found.contains(name)));
+    }
+    found
+}
+
+/// The targets of the links in a line, without those in inline code.
+fn targets(line: &str) -> Vec<&str> {
+    let text = line.split('`').step_by(2);
+    let links = text.flat_map(|text| text.split("](").skip(1));
+    links.filter_map(|link| link.split(')').next()).collect()
+}
+
+/// The links of a Markdown text at this path that lead nowhere.
+fn broken_links(path: &Path, markdown: &str) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (number, line) in prose(markdown) {
+        let line = line.replace("`](", "](").replace("[`", "[");
+        for target in targets(&line) {
+            // Links to other sites, and to items of the documentation.
+            if target.contains("://") || target.contains("::") || target.starts_with("mailto:") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => path.to_owned(),
+                file => path.parent().unwrap().join(file),
+            };
+            let leads = file.exists()
+                && (anchor.is_empty() || file.is_dir() || anchors(&read(&file)).contains(anchor));
+            if !leads {
+                let path = path.strip_prefix(workspace()).unwrap_or(path).display();
+                broken.push(format!("{path}:{number}: {target}"));
+            }
+        }
+    }
+    broken
+}
+
+#[test]
+fn links_between_files_and_headings_lead_somewhere() {
+    let files = markdown_files(&workspace());
+    assert!(files.len() > 8, "{files:?}");
+    let broken = files
+        .iter()
+        .flat_map(|path| broken_links(path, &read(path)));
+    assert_eq!(broken.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[test]
+fn broken_links_are_found_and_code_is_none() {
+    let path = workspace().join("README.md");
+    let text = "# A `Title`, here\n# Twice\n# Twice\n\
+                [a](#a-title-here) [b](#twice-1) [`c`](SECURITY.md) [d](https://example.com/#no)\n\
+                `[no](link)`\n```\n[no](link)\n```\n\
+                [e](#twice-2) [f](GONE.md) [g](SECURITY.md#gone)\n";
+    let anchors: Vec<_> = anchors(text).into_iter().collect();
+    assert_eq!(anchors, ["a-title-here", "twice", "twice-1"]);
+    // Anchors of the file itself are read from the file.
+    let text = text.replace("[a](#a-title-here) [b](#twice-1) ", "");
+    let expected = ["#twice-2", "GONE.md", "SECURITY.md#gone"];
+    let expected = expected.map(|target| format!("README.md:9: {target}"));
+    let found = broken_links(&path, &text);
+    assert_eq!(found, expected);
 }

@@ -22,9 +22,9 @@ pub use self::body::{BodyError, Checked};
 use crate::decode::Json;
 use crate::error::EncodeError;
 use crate::message::Message;
-use crate::push::LARGEST_NUMBER;
 use crate::reply::{IntoReply, Reply};
 use crate::socket::IntoMessage;
+use crate::wire::LARGEST_NUMBER;
 
 /// Names a call: a number that the caller has not used before on this connection.
 ///

@@ -6,7 +6,8 @@
 //! values of hooks ([`extract`], [`decode`], [`reply`]), requests and their answers ([`call`]),
 //! and routes ([`route`]).
 //!
-//! The modules form levels; a module uses only modules of lower levels.
+//! The modules form five layers; a module uses modules of its own layer and of earlier ones,
+//! never in a circle.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -31,7 +32,6 @@ pub mod message;
 pub mod outbox;
 pub mod page;
 pub mod protocol;
-mod push;
 pub mod reply;
 pub mod route;
 pub mod session;
@@ -43,3 +43,7 @@ pub mod throttle;
 mod timer;
 pub mod topic;
 pub mod watch;
+#[cfg(not(fuzzing))]
+mod wire;
+#[cfg(fuzzing)]
+pub mod wire;

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::decode::DecodeError;
 use crate::message::Message;
-use crate::push::Push;
 use crate::session::{Session, SessionError};
+use crate::wire::{NewPage, Push, json};
 
 mod budget;
 mod feed;
@@ -22,11 +22,11 @@ mod reaper;
 mod registry;
 mod stream;
 mod tag;
-mod wire;
 
 pub use id::NoPage;
 pub use tag::{StreamClient, StreamTag, StreamUrl};
-pub use wire::PAGE_PROTOCOL;
+
+pub use crate::wire::PAGE_PROTOCOL;
 
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany};
@@ -34,7 +34,6 @@ pub(crate) use stream::{
     Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
     logged_on,
 };
-pub(crate) use wire::{FromPage, PONG, envelope, seen};
 
 use id::PageId;
 
@@ -140,6 +139,13 @@ impl Page {
     /// page was not rendered just now.
     pub fn epoch(&self) -> Option<String> {
         self.epoch.map(stream::epoch_text)
+    }
+
+    /// The answer to a browser that asks for this new page, as JSON.
+    #[doc(hidden)]
+    pub fn announcement(&self) -> String {
+        let (page, epoch) = (self.id(), self.epoch());
+        json(&NewPage { page, epoch })
     }
 
     /// Pushes an event to the page: `{"event": …, "data": …}`, with the payload as JSON.

@@ -5,14 +5,17 @@
 //! [`Session`] is a handle to one that hooks and HTTP handlers hold.
 
 mod arrivals;
+mod backend;
 pub mod cookies;
 mod error;
 mod id;
+mod inner;
 mod keeper;
 mod live;
 mod memory;
 mod newcomer;
 mod options;
+mod pages;
 mod record;
 mod registry;
 mod sessions;
@@ -30,4 +33,5 @@ pub use record::SessionRecord;
 pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
-pub(crate) use live::{Attachment, Lineage, SessionPages, SessionSocket};
+pub(crate) use live::{Attachment, SessionSocket};
+pub(crate) use pages::{Lineage, SessionPages};

@@ -194,10 +194,8 @@ pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
     warp::post()
         .and(page_of(visits(shared, Overtaken::Refused)))
         .map(|visit: Visit, page: Page| {
-            // Neither has a character that JSON escapes.
-            let epoch = page.epoch().map(|epoch| format!(r#","epoch":"{epoch}""#));
-            let body = format!(r#"{{"page":"{}"{}}}"#, page.id(), epoch.unwrap_or_default());
-            let json = warp::reply::with_header(body, "content-type", "application/json");
+            let json =
+                warp::reply::with_header(page.announcement(), "content-type", "application/json");
             visit.reply(warp::reply::with_header(json, "cache-control", "no-store"))
         })
         .boxed()

@@ -179,7 +179,7 @@ async fn a_full_server_is_logged_with_its_limit() {
             line.contains(&format!("limit=1 refused={refused}")),
             "{line}"
         );
-        assert!(line.contains("`Server::max_connections`"), "{line}");
+        assert!(line.contains("`max_connections`"), "{line}");
     }
 }
 

@@ -43,7 +43,9 @@ impl Graph {
         let reaches = |from, to| reachable.get(from).is_some_and(|all| all.contains(to));
         let mut cycles = BTreeSet::new();
         for node in reachable.keys().filter(|node| reaches(**node, **node)) {
-            let round = reachable[node].iter().filter(|other| reaches(**other, *node));
+            let round = reachable[node]
+                .iter()
+                .filter(|other| reaches(**other, *node));
             cycles.insert(round.copied().collect::<Vec<_>>());
         }
         cycles.into_iter().collect()

@@ -5,10 +5,11 @@
 //! re-exports items of its children uses none of them. Code under `#[cfg(test)]` does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Spacing, TokenStream, TokenTree};
 
 /// The Rust files below a directory, sorted.
 pub fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -39,6 +40,26 @@ pub struct Use {
     pub line: usize,
 }
 
+/// A string of a source, and its place. Documentation is none.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub module: Module,
+    /// As it is written, without quotes, and with quotes inside as they are.
+    pub value: String,
+    pub line: usize,
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            module,
+            value,
+            line,
+        } = self;
+        write!(f, "{}.rs:{line}: {value}", module.join("/"))
+    }
+}
+
 /// A path as it is written, and its place.
 #[derive(Clone)]
 struct Written {
@@ -62,6 +83,8 @@ struct File {
     imports: Vec<Import>,
     paths: Vec<Written>,
     words: BTreeSet<String>,
+    /// Strings, each with its line.
+    texts: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,6 +140,19 @@ impl Crate {
         self.files.keys().filter(|module| !module.is_empty())
     }
 
+    /// The strings of all files, but for those of tests.
+    pub fn texts(&self) -> Vec<Text> {
+        let files = self.files.iter();
+        let texts = files.flat_map(|(module, file)| {
+            file.texts.iter().map(|(value, line)| Text {
+                module: module.clone(),
+                value: value.clone(),
+                line: *line,
+            })
+        });
+        texts.collect()
+    }
+
     /// Every use of an item of another file, without those from and to the root.
     pub fn uses(&self) -> BTreeSet<Use> {
         let mut found = BTreeSet::new();
@@ -128,11 +164,9 @@ impl Crate {
             let paths = imports.map(|import| &import.path).chain(&file.paths);
             for written in paths {
                 let to = self.find(from, &written.segments, &mut BTreeSet::new());
-                let through = self.named(from, &written.segments);
-                if let (Some(to), Some(through)) = (to, through)
-                    && to != *from
-                    && !to.is_empty()
-                {
+                if let Some(to) = to.filter(|to| to != from && !to.is_empty()) {
+                    let through = Self::named(from, &written.segments);
+                    let through = through.unwrap_or_else(|| to[0].clone());
                     let (from, line) = (from.clone(), written.line);
                     found.insert(Use {
                         from,
@@ -171,7 +205,8 @@ impl Crate {
                         && seen.insert((at.clone(), name.to_owned()))
                     {
                         let rest = &segments[index + 1..];
-                        let path: Vec<_> = import.path.segments.iter().chain(rest).cloned().collect();
+                        let path: Vec<_> =
+                            import.path.segments.iter().chain(rest).cloned().collect();
                         return self.find(&at, &path, seen);
                     }
                     return (index > 0).then_some(at);
@@ -181,16 +216,18 @@ impl Crate {
         Some(at)
     }
 
-    /// The top-level module that a path names, whatever that re-exports.
-    fn named(&self, from: &[String], segments: &[String]) -> Option<String> {
+    /// The top-level module that a path names, whatever that re-exports. `None` if the path begins
+    /// with a name of its file, which has an import of its own.
+    fn named(from: &[String], segments: &[String]) -> Option<String> {
         let mut at = from.to_vec();
-        for segment in segments {
+        for (index, segment) in segments.iter().enumerate() {
             match &**segment {
                 "crate" => at.clear(),
                 "self" => {}
                 "super" => {
                     at.pop();
                 }
+                _ if index == 0 => return None,
                 name => at.push(name.to_owned()),
             }
         }
@@ -207,8 +244,14 @@ impl File {
         while at < tokens.len() {
             match &tokens[at] {
                 TokenTree::Punct(hash) if hash.as_char() == '#' => {
+                    // `#![doc = "…"]` is about the file.
+                    at += usize::from(is_punct(tokens.get(at + 1), '!'));
                     if let Some(TokenTree::Group(group)) = tokens.get(at + 1) {
                         test |= is_test(group);
+                        let is_doc = group.stream().to_string().starts_with("doc");
+                        if !is_doc && !test {
+                            self.note_texts(group.stream());
+                        }
                         at += 1;
                     }
                 }
@@ -235,6 +278,7 @@ impl File {
                         self.paths.push(path);
                     }
                 }
+                TokenTree::Literal(literal) => self.note(literal),
                 TokenTree::Group(group) => {
                     let is_module = group.delimiter() == Delimiter::Brace
                         && at >= 2
@@ -247,8 +291,35 @@ impl File {
         }
     }
 
+    fn note_texts(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Literal(literal) => self.note(&literal),
+                TokenTree::Group(group) => self.note_texts(group.stream()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Notes a literal, if it is a string.
+    fn note(&mut self, literal: &Literal) {
+        let text = literal.to_string();
+        if let Some((_, rest)) = text.split_once('"')
+            && let Some((inside, _)) = rest.rsplit_once('"')
+        {
+            let inside = inside.replace("\\\"", "\"");
+            self.texts.push((inside, literal.span().start().line));
+        }
+    }
+
     /// Reads a `use` line from here on. Returns the position of its end.
-    fn imports(&mut self, tokens: &[TokenTree], begin: usize, depth: usize, is_public: bool) -> usize {
+    fn imports(
+        &mut self,
+        tokens: &[TokenTree],
+        begin: usize,
+        depth: usize,
+        is_public: bool,
+    ) -> usize {
         let rest = tokens[begin..].iter();
         let length = rest.take_while(|token| !is_punct(Some(token), ';')).count();
         let mut written = Vec::new();

@@ -193,9 +193,9 @@ impl Shown {
             origin,
             own,
             refused,
-            "origin refused; if its pages may connect, name it in the route's `origins` or in \
-             `Server::origins`; if it is this server behind a proxy, set `Server::public_url`, \
-             or name the proxy in `Server::trusted_proxies`"
+            "origin refused; if its pages may connect, name it in the option `origins` of the route \
+             or of the server; if it is this server behind a proxy, set `public_url`, or name the \
+             proxy in `trusted_proxies`"
         );
     }
 }

@@ -8,9 +8,10 @@ use crate::hook::RouteNumber;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::mailbox::Accepts;
-use crate::page::{Page, envelope};
+use crate::page::Page;
 use crate::session::Session;
 use crate::socket::{Common, Socket};
+use crate::wire::envelope;
 
 /// One route of a running server, shared by its connections.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::Hub;
 use crate::page::{NoPage, Page, PageMessage, Pages, StreamClient};
-use crate::push::Push;
 use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
 use crate::topic::{AsTopic, FromTopic};
+use crate::wire::Push;
 
 /// What an application does with a message of a page.
 type OnMessage = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;

@@ -91,7 +91,7 @@ impl Slots {
             Some(refused) => tracing::warn!(
                 limit,
                 refused,
-                "no room for another connection: the limit `Server::max_connections` is reached, \
+                "no room for another connection: the limit `max_connections` is reached, \
                  and more are refused with 503"
             ),
         }
@@ -115,8 +115,8 @@ impl Slots {
                 address,
                 refused,
                 "many connections come from this private address, and more than \
-                 `Server::per_address` are refused with 429; if it is a proxy, name it in \
-                 `Server::trusted_proxies` and let it send `Forwarded` or `X-Forwarded-For`, so \
+                 `per_address` are refused with 429; if it is a proxy, name it in \
+                 `trusted_proxies` and let it send `Forwarded` or `X-Forwarded-For`, so \
                  that its clients are counted one by one"
             ),
             Holder::Proxy => tracing::warn!(
@@ -124,14 +124,14 @@ impl Slots {
                 refused,
                 limit,
                 "this trusted proxy does not name its clients, and has as many connections as the \
-                 limit `Server::per_address` allows; more are refused with 429; let it send \
+                 limit `per_address` allows; more are refused with 429; let it send \
                  `Forwarded` or `X-Forwarded-For`, so that its clients are counted one by one"
             ),
             Holder::Client => tracing::warn!(
                 address,
                 refused,
                 limit,
-                "this address has as many connections as the limit `Server::per_address` allows, \
+                "this address has as many connections as the limit `per_address` allows, \
                  and more are refused with 429"
             ),
         }

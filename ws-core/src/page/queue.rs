@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::budget::{Budget, Charge};
 use crate::limits::PageLimits;
 use crate::outbox::Frame;
-use crate::push::Push;
+use crate::wire::{Gap, Push};
 
 /// Messages that may be on their way to a page, not acknowledged.
 const WINDOW: u64 = 256;
@@ -142,28 +142,6 @@ pub(super) struct Sent(u64);
 /// The page claims to have got what it was never sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FromTheFuture;
-
-/// Why messages are missing, as the page protocol says it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Gap {
-    /// The epoch of the page is another one.
-    Restart,
-    /// What the page has not got is no longer kept.
-    History,
-    /// More waited than a page may have.
-    Overflow,
-}
-
-impl Gap {
-    /// The word of the protocol.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::History => "history",
-            Self::Overflow => "overflow",
-        }
-    }
-}
 
 /// What the present socket is to be given next.
 pub(super) enum Next {
@@ -325,7 +303,7 @@ impl Queue {
         if !follows && on_the_way > 0 {
             return None;
         }
-        let head = format!("{}{}", push.kind().opening(), self.sent + 1);
+        let head = push.head(self.sent + 1);
         Some(Next::Message(Frame::joined(head.as_bytes(), push.tail())))
     }
 

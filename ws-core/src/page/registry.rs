@@ -11,9 +11,9 @@ use super::stream::{AttachError, Claim, PageSocket, Stream, Then, logged_on};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
-use crate::push::Push;
 use crate::session::{Lineage, Session, SessionPages};
 use crate::throttle::Throttle;
+use crate::wire::Push;
 
 mod known;
 mod open;
@@ -259,11 +259,8 @@ async fn pump(streams: Vec<Arc<Stream>>) {
 }
 
 impl SessionPages for Pages {
-    fn push(&self, session: &Session, push: &Push) -> usize {
-        if !session.is_current() {
-            return 0;
-        }
-        self.deliver(self.of_session(session.lineage()), push)
+    fn push(&self, session: Lineage, push: &Push) -> usize {
+        self.deliver(self.of_session(session), push)
     }
 
     fn renewed(&self, lineage: Lineage) {

@@ -9,14 +9,13 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::{FromTheFuture, Parcel, Source, cost};
-use super::wire;
 use crate::address::Network;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::outbox::Outbox;
-use crate::push::Push;
 use crate::session::{Session, SessionError};
+use crate::wire::{Push, ToPage};
 
 mod answers;
 mod end;
@@ -31,7 +30,7 @@ pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{Claim, Epoch, Position, Standing};
 use opening::Opening;
 pub(super) use state::Then;
-use state::{State, Writer, said};
+use state::{State, Writer, frame, said};
 
 /// The weight of a queue: in their order the first queue is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -224,9 +223,15 @@ impl Stream {
         let base = state.queue.base();
         let outbox = socket.outbox();
         // The outbox of a new socket is empty: there is room.
-        let _ = outbox.push(&wire::welcome(&epoch_text(state.epoch), base, state.seen));
-        if let Some(gap) = gap {
-            let _ = outbox.push(&wire::reset(gap, base));
+        let welcome = ToPage::Welcome {
+            epoch: epoch_text(state.epoch),
+            offset: base,
+            seen: state.seen,
+        };
+        let _ = outbox.push(&frame(&welcome));
+        if let Some(why) = gap {
+            let offset = base;
+            let _ = outbox.push(&frame(&ToPage::Reset { why, offset }));
         }
         state.pump();
         let closed = state.close_if_done();
@@ -389,7 +394,7 @@ impl Stream {
         let state = self.lock();
         if let Some(socket) = &state.socket {
             // A page that does not follow hears of it another way: nothing is lost but time.
-            let _ = socket.outbox().push(&wire::renewed());
+            let _ = socket.outbox().push(&frame(&ToPage::Renewed));
         }
     }
 

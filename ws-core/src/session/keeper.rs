@@ -8,8 +8,9 @@ use futures::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 
 use super::SessionError;
+use super::backend::Backend;
 use super::live::Live;
-use super::registry::Inner;
+use super::registry::Registry;
 
 /// The keeper's turns come so many times in the idle time of a session: a store that
 /// fails once or twice loses none.
@@ -18,44 +19,53 @@ const TURNS: u32 = 4;
 /// Sessions that the store is asked for at the same time.
 const AT_ONCE: usize = 64;
 
-/// The task that lets sessions live on while sockets of theirs are open. It runs only
-/// while there are any.
-#[derive(Default)]
+/// Lets sessions live on while sockets of theirs are open, in a task that runs only while there
+/// are any.
 pub(super) struct Keeper {
+    backend: Arc<Backend>,
+    registry: Arc<Registry>,
     runs: Mutex<bool>,
 }
 
 impl Keeper {
+    pub(super) fn new(backend: Arc<Backend>, registry: Arc<Registry>) -> Self {
+        Self {
+            backend,
+            registry,
+            runs: Mutex::new(false),
+        }
+    }
+
     fn runs(&self) -> MutexGuard<'_, bool> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the task where it does not run.
-    pub(super) fn start(&self, sessions: &Arc<Inner>) {
+    /// Starts the task, if it does not run.
+    pub(super) fn start(self: &Arc<Self>) {
         let runs = std::mem::replace(&mut *self.runs(), true);
         // Without the lock: a runtime that is going down drops the task at once.
         if !runs {
-            let running = Running(Arc::downgrade(sessions));
-            tokio::spawn(keep(running, sessions.limits.idle / TURNS));
+            let running = Running(Arc::downgrade(self));
+            tokio::spawn(keep(running, self.backend.limits.idle / TURNS));
         }
     }
 
-    /// The task ends, unless a session has got a socket meanwhile.
-    fn stop(&self, sessions: &Inner) -> bool {
+    /// Ends the task, unless a session has got a socket meanwhile. Returns whether it ends.
+    fn stop(&self) -> bool {
         let mut runs = self.runs();
-        *runs = !sessions.with_sockets().is_empty();
+        *runs = !self.registry.with_sockets().is_empty();
         !*runs
     }
 }
 
-/// The task, until it has said itself that it ends; where it is dropped before, with its
-/// runtime for one, the next socket starts another.
-struct Running(Weak<Inner>);
+/// The task, until it has stopped itself. If it is dropped before, as with its runtime, the next
+/// socket starts another.
+struct Running(Weak<Keeper>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(sessions) = self.0.upgrade() {
-            *sessions.keeper().runs() = false;
+        if let Some(keeper) = self.0.upgrade() {
+            *keeper.runs() = false;
         }
     }
 }
@@ -63,15 +73,15 @@ impl Drop for Running {
 async fn keep(mut running: Running, period: Duration) {
     loop {
         sleep(period).await;
-        let Some(sessions) = running.0.upgrade() else {
+        let Some(keeper) = running.0.upgrade() else {
             return;
         };
-        let all = sessions.with_sockets();
-        if all.is_empty() && sessions.keeper().stop(&sessions) {
+        let all = keeper.registry.with_sockets();
+        if all.is_empty() && keeper.stop() {
             running.0 = Weak::new();
             return;
         }
-        let checks = stream::iter(all).map(|live| check(&sessions, live));
+        let checks = stream::iter(all).map(|live| keeper.check(live));
         let failures: Vec<_> = checks
             .buffer_unordered(AT_ONCE)
             .filter_map(std::future::ready)
@@ -84,38 +94,41 @@ async fn keep(mut running: Running, period: Duration) {
     }
 }
 
-/// Lets one session live on, or closes its sockets where it is no more. Returns why neither
-/// was possible.
-async fn check(sessions: &Inner, live: Arc<Live>) -> Option<String> {
-    // The store and the source are not ours: what panics in them ends no more than this.
-    let checked = AssertUnwindSafe(is_there(sessions, &live)).catch_unwind();
-    match checked.await {
-        Ok(Ok(true)) => None,
-        Ok(Ok(false)) => {
-            sessions.close_lost(&live);
-            None
+impl Keeper {
+    /// Lets one session live on, or closes its sockets where it is no more. Returns why neither
+    /// was possible.
+    async fn check(&self, live: Arc<Live>) -> Option<String> {
+        // The store and the source are not ours: what panics in them ends no more than this.
+        let checked = AssertUnwindSafe(self.is_there(&live)).catch_unwind();
+        match checked.await {
+            Ok(Ok(true)) => None,
+            Ok(Ok(false)) => {
+                self.registry.close_lost(&live);
+                None
+            }
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(_) => Some("the session store panicked".to_owned()),
         }
-        Ok(Err(error)) => Some(format!("{error:#}")),
-        Err(_) => Some("the session store panicked".to_owned()),
     }
-}
 
-/// Whether the session is still there; if so, it lives on. Sockets of before a logon do not
-/// let it: who planted a session would hold the visitor's.
-async fn is_there(sessions: &Inner, live: &Live) -> Result<bool, SessionError> {
-    if let (Some(source), Some(name)) = (&sessions.source, &live.foreign)
-        && !sessions.in_time(source.is_live(name)).await?
-    {
-        return Ok(false);
-    }
-    if !live.is_renewed() {
-        let touched = sessions.store.touch(live.key, sessions.limits.idle);
-        let touched = sessions.in_time(touched).await?;
-        // A logon may have moved it to another key meanwhile.
-        if touched || !live.is_renewed() {
-            return Ok(touched);
+    /// Whether the session is still there; if so, it lives on. Sockets of before a logon do not
+    /// let it: who planted a session would hold the visitor's.
+    async fn is_there(&self, live: &Live) -> Result<bool, SessionError> {
+        let backend = &self.backend;
+        if let (Some(source), Some(name)) = (&backend.source, &live.foreign)
+            && !backend.in_time(source.is_live(name)).await?
+        {
+            return Ok(false);
         }
+        if !live.is_renewed() {
+            let touched = backend.store.touch(live.key, backend.limits.idle);
+            let touched = backend.in_time(touched).await?;
+            // A logon may have moved it to another key meanwhile.
+            if touched || !live.is_renewed() {
+                return Ok(touched);
+            }
+        }
+        let key = *live.current();
+        backend.in_time(backend.store.contains(key)).await
     }
-    let key = *live.current();
-    sessions.in_time(sessions.store.contains(key)).await
 }

@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::backend::Backend;
+use super::pages::Lineage;
 use super::record::{size_of, size_of_all};
-use super::registry::Inner;
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::error::EncodeError;
 use crate::id::ConnectionId;
 use crate::limits::later;
-use crate::push::Push;
+use crate::wire::Push;
 
 /// The session of a visitor.
 ///
@@ -64,7 +65,7 @@ pub(super) struct Live {
     /// Changes of this process are made one after the other.
     writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    sessions: Weak<Inner>,
+    home: Weak<dyn Home>,
 }
 
 #[derive(Default)]
@@ -78,16 +79,13 @@ struct State {
     renewed: bool,
 }
 
-/// Names a session between two logons, within this process.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Lineage(SessionId, u32);
-
-/// The pages of a server, as its sessions know them.
-pub(crate) trait SessionPages: Send + Sync {
-    /// Pushes to all pages of a session. Returns how many take it.
-    fn push(&self, session: &Session, push: &Push) -> usize;
-    /// A logon has made another session of this one.
-    fn renewed(&self, lineage: Lineage);
+/// The server of a session.
+pub(super) trait Home: Send + Sync {
+    fn backend(&self) -> &Arc<Backend>;
+    /// A session has got a socket: it lives on while that is open.
+    fn keep(&self);
+    /// The last holder of a session is gone.
+    fn forget(&self, id: SessionId, renewals: u32);
 }
 
 /// A socket that is closed when its session ends.
@@ -102,10 +100,11 @@ impl Live {
         current: Arc<Mutex<SessionKey>>,
         foreign: Option<String>,
         record: SessionRecord,
-        sessions: &Arc<Inner>,
+        lifetime: Duration,
+        home: Weak<dyn Home>,
     ) -> Self {
         let now = Instant::now();
-        let left = sessions.limits.lifetime.saturating_sub(record.age);
+        let left = lifetime.saturating_sub(record.age);
         Self {
             id: record.id,
             renewals: record.renewals,
@@ -122,7 +121,7 @@ impl Live {
                 version: record.version,
                 ..State::default()
             }),
-            sessions: Arc::downgrade(sessions),
+            home,
         }
     }
 
@@ -166,7 +165,14 @@ impl Live {
     /// none before.
     pub(super) fn renewed(&self) -> Option<Lineage> {
         let before = std::mem::replace(&mut self.state().renewed, true);
-        (!before).then_some(Lineage(self.id, self.renewals))
+        (!before).then_some(self.lineage())
+    }
+
+    fn lineage(&self) -> Lineage {
+        Lineage {
+            id: self.id,
+            renewals: self.renewals,
+        }
     }
 
     /// Ends the session and closes its sockets. Returns whether it had not ended yet.
@@ -185,9 +191,10 @@ impl Live {
 
     /// Sets or removes a value, in the store first.
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
-        let sessions = self.sessions.upgrade().ok_or(SessionError::Ended)?;
+        let home = self.home.upgrade().ok_or(SessionError::Ended)?;
+        let backend = home.backend();
         let one_by_one = async { Ok(self.writing.lock().await) };
-        let _one_by_one = sessions.in_time(one_by_one).await?;
+        let _one_by_one = backend.in_time(one_by_one).await?;
         let size = |value: &String| size_of(name, value);
         let added = value.as_ref().map_or(0, size);
         {
@@ -197,13 +204,13 @@ impl Live {
             }
             let replaced = state.values.get(name).map_or(0, size);
             let others = size_of_all(&state.values) - replaced;
-            let limit = sessions.limits.values;
+            let limit = backend.limits.values;
             if added > 0 && others + added > limit {
                 return Err(SessionError::TooLarge { limit });
             }
         }
-        let set = sessions.store.set(self.key, name, value.clone());
-        let version = sessions.in_time(set).await?.ok_or(SessionError::Ended)?;
+        let set = backend.store.set(self.key, name, value.clone());
+        let version = backend.in_time(set).await?.ok_or(SessionError::Ended)?;
         let mut state = self.state();
         // What was found meanwhile has this change, and perhaps later ones.
         if version <= state.version {
@@ -223,8 +230,8 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(sessions) = self.sessions.upgrade() {
-            sessions.forget(self.id, self.renewals);
+        if let Some(home) = self.home.upgrade() {
+            home.forget(self.id, self.renewals);
         }
     }
 }
@@ -295,7 +302,7 @@ impl Session {
 
     /// Names the session as this logon made it, within this process.
     pub(crate) fn lineage(&self) -> Lineage {
-        Lineage(self.live.id, self.live.renewals)
+        self.live.lineage()
     }
 
     /// Whether the session is over, be it by its time. What a logon has made of it may go on.
@@ -309,10 +316,12 @@ impl Session {
         let Some(push) = Push::event_or_log(event, payload) else {
             return 0;
         };
-        let sessions = self.live.sessions.upgrade();
-        sessions.map_or(0, |sessions| {
-            sessions.pages().map(|pages| pages.push(self, &push)).sum()
-        })
+        let home = self.live.home.upgrade();
+        let Some(home) = home.filter(|_| self.is_current()) else {
+            return 0;
+        };
+        let pages = home.backend().pages();
+        pages.map(|pages| pages.push(self.lineage(), &push)).sum()
     }
 
     /// How many logons made the session what it is.
@@ -333,8 +342,8 @@ impl Session {
 
     /// How long ids of pages are good; zero where nobody serves the session any more.
     pub(crate) fn page_lifetime(&self) -> Duration {
-        let sessions = self.live.sessions.upgrade();
-        sessions.map_or_else(Default::default, |sessions| sessions.limits.page_lifetime)
+        let home = self.live.home.upgrade();
+        home.map_or(Duration::ZERO, |home| home.backend().limits.page_lifetime)
     }
 
     /// Counts a socket as one of the session's. It is closed when the session ends, at once
@@ -349,8 +358,8 @@ impl Session {
         } else {
             state.sockets.push((id, socket));
             drop(state);
-            if let Some(sessions) = self.live.sessions.upgrade() {
-                sessions.keep();
+            if let Some(home) = self.live.home.upgrade() {
+                home.keep();
             }
         }
         Attachment {
@@ -393,8 +402,8 @@ impl Drop for Attachment {
         let last = state.sockets.is_empty() && !state.renewed;
         drop(state);
         // The idle time of the session begins now.
-        if last && let Some(sessions) = self.live.sessions.upgrade() {
-            sessions.touch_later(self.live.key);
+        if last && let Some(home) = self.live.home.upgrade() {
+            home.backend().touch_later(self.live.key);
         }
     }
 }

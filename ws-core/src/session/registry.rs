@@ -1,63 +1,37 @@
-//! What a process holds of its sessions, and how their store is asked.
+//! The sessions that this process holds.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use super::arrivals::{Newcomers, Overtaken};
-use super::keeper::Keeper;
-use super::live::{Live, SessionPages};
-use super::options::{SECURE_PREFIX, SessionOptions};
-use super::store::{DynSource, DynStore};
-use super::{MemoryStore, Session, SessionError, SessionId, SessionKey, SessionRecord, StoreError};
-use crate::late;
-use crate::limits::SessionLimits;
-use crate::throttle::Throttle;
+use super::live::{Home, Live};
+use super::pages::Lineage;
+use super::{Session, SessionId, SessionKey, SessionRecord};
 
-/// What all clones of [`Sessions`](super::Sessions) share.
-pub(super) struct Inner {
-    pub(super) store: Box<dyn DynStore>,
-    pub(super) source: Option<Box<dyn DynSource>>,
-    pub(super) limits: SessionLimits,
-    pub(super) session_cookies: [String; 2],
-    pub(super) page_cookies: [String; 2],
-    /// What somebody holds, by id and number of renewals.
+/// Every session that somebody holds, by id and number of renewals.
+pub(super) struct Registry {
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
-    /// One for each server; nearly always there is one.
-    pages: Mutex<Vec<Weak<dyn SessionPages>>>,
-    keeper: Keeper,
-    pub(super) newcomers: Newcomers,
-    pub(super) overtaken: Overtaken,
-    /// Requests whose cookies name several live sessions.
-    pub(super) ambiguous: Throttle,
+    /// The server of the sessions.
+    home: Weak<dyn Home>,
+    /// How long a session may last.
+    lifetime: Duration,
 }
 
-/// A name as it is over plain HTTP, and over TLS.
-fn both(name: String) -> [String; 2] {
-    let secure = format!("{SECURE_PREFIX}{name}");
-    [name, secure]
+/// A handle to a session, and how it was found.
+pub(super) struct Holding {
+    pub(super) session: Session,
+    /// Nobody held it before.
+    pub(super) is_first: bool,
+    /// Sessions that are the past of this one from now on.
+    pub(super) renewed: Vec<Lineage>,
 }
 
-impl Inner {
-    pub(super) fn new(options: SessionOptions) -> Self {
-        let limits = options.limits.bounded();
-        let in_memory = || {
-            let store = MemoryStore::new(limits.sessions).bytes(limits.memory);
-            Box::new(store) as Box<dyn DynStore>
-        };
+impl Registry {
+    pub(super) fn new(home: Weak<dyn Home>, lifetime: Duration) -> Self {
         Self {
-            store: options.store.unwrap_or_else(in_memory),
-            source: options.source,
-            limits,
-            session_cookies: both(options.session_cookie),
-            page_cookies: both(options.page_cookie),
             live: Mutex::default(),
-            pages: Mutex::default(),
-            keeper: Keeper::default(),
-            newcomers: Newcomers::default(),
-            overtaken: Overtaken::default(),
-            ambiguous: Throttle::default(),
+            home,
+            lifetime,
         }
     }
 
@@ -65,19 +39,23 @@ impl Inner {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A handle to a session that the store has, and whether it is the only one here.
+    /// A handle to a session that the store has.
     pub(super) fn hold(
-        self: &Arc<Self>,
+        &self,
         key: SessionKey,
         foreign: Option<String>,
         record: SessionRecord,
-    ) -> (Session, bool) {
+    ) -> Holding {
         let name = (record.id, record.renewals);
         let mut all = self.live();
         if let Some(live) = all.get(&name).and_then(Weak::upgrade) {
             drop(all);
             live.refresh(record);
-            return (Session { live }, false);
+            return Holding {
+                session: Session { live },
+                is_first: false,
+                renewed: Vec::new(),
+            };
         }
         // Who holds it as it was before a logon holds the past of it.
         let past = all.range((record.id, 0)..name);
@@ -86,32 +64,20 @@ impl Inner {
             Some(live) => live.current.clone(),
             None => Arc::new(Mutex::new(key)),
         };
-        let live = Arc::new(Live::new(key, current, foreign, record, self));
+        let home = self.home.clone();
+        let live = Live::new(key, current, foreign, record, self.lifetime, home);
+        let live = Arc::new(live);
         all.insert(name, Arc::downgrade(&live));
         let newest = all.range(name..=(name.0, u32::MAX)).count() == 1;
         drop(all);
         if newest {
             *live.current() = key;
         }
-        for lineage in past.iter().filter_map(|live| live.renewed()) {
-            self.pages().for_each(|pages| pages.renewed(lineage));
+        Holding {
+            session: Session { live },
+            is_first: true,
+            renewed: past.iter().filter_map(|live| live.renewed()).collect(),
         }
-        (Session { live }, true)
-    }
-
-    /// The pages of the servers that have these sessions.
-    pub(super) fn pages(&self) -> impl Iterator<Item = Arc<dyn SessionPages>> + use<> {
-        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages
-            .clone()
-            .into_iter()
-            .filter_map(|pages| pages.upgrade())
-    }
-
-    pub(super) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
-        let mut all = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|pages| pages.strong_count() > 0);
-        all.push(pages);
     }
 
     /// Everything of one session that somebody holds, from before its logons too.
@@ -175,40 +141,6 @@ impl Inner {
             .is_some_and(|known| known.strong_count() == 0)
         {
             live.remove(&(id, renewals));
-        }
-    }
-
-    pub(super) fn keep(self: &Arc<Self>) {
-        self.keeper.start(self);
-    }
-
-    pub(super) fn keeper(&self) -> &Keeper {
-        &self.keeper
-    }
-
-    /// Lets the idle time of a session begin anew, beside whoever asks.
-    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let inner = self.clone();
-        runtime.spawn(async move {
-            let touched = inner.store.touch(key, inner.limits.idle);
-            if let Err(error) = inner.in_time(touched).await {
-                let error = format_args!("{error:#}");
-                tracing::warn!(%error, "the idle time of a session did not start again");
-            }
-        });
-    }
-
-    /// Waits for the store, as long as that may take.
-    pub(super) async fn in_time<T>(
-        &self,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, SessionError> {
-        match late::within(self.limits.lookup_timeout, pin!(call)).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(SessionError::TimedOut),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
-use super::live::SessionPages;
+use super::backend::Backend;
+use super::inner::Inner;
 use super::options::SessionOptions;
-use super::registry::Inner;
+use super::pages::SessionPages;
 #[cfg(test)]
 use super::store::DynStore;
 use super::{
@@ -42,13 +43,13 @@ impl Sessions {
     /// Sessions that are kept and named so.
     pub fn new(options: SessionOptions) -> Self {
         Self {
-            inner: Arc::new(Inner::new(options)),
+            inner: Inner::new(options),
         }
     }
 
     /// The limits of the sessions.
     pub fn limits(&self) -> &SessionLimits {
-        &self.inner.limits
+        &self.inner.backend.limits
     }
 
     /// The name of the cookie with the session's token, as it is over TLS or without.
@@ -68,7 +69,7 @@ impl Sessions {
 
     /// Whether sessions come from the application's [`SessionSource`](super::SessionSource).
     pub fn are_foreign(&self) -> bool {
-        self.inner.source.is_some()
+        self.inner.backend.source.is_some()
     }
 
     /// Begins a session. The token belongs into the visitor's cookie.
@@ -89,16 +90,16 @@ impl Sessions {
             return Err(SessionError::Foreign);
         }
         let (token, record) = (SessionToken::new()?, SessionRecord::new(None)?);
-        let first = self.inner.limits.first_idle;
-        let has_sockets = |id| self.inner.has_sockets(id);
+        let first = self.inner.backend.limits.first_idle;
+        let has_sockets = |id| self.inner.registry.has_sockets(id);
         let newcomer = Newcomer::new(address).sockets(&has_sockets);
-        let store = &self.inner.store;
+        let store = &self.inner.backend.store;
         let created = store.create_for(token.key(), record.clone(), first, newcomer);
-        if !self.inner.in_time(created).await? {
+        if !self.inner.backend.in_time(created).await? {
             // Two tokens of 256 bits are the same: the random numbers are not random.
             return Err(SessionError::Random);
         }
-        Ok((self.inner.hold(token.key(), None, record).0, token))
+        Ok((self.inner.hold(token.key(), None, record).session, token))
     }
 
     /// Begins a session for a client of this address, from which only so many may begin within
@@ -114,10 +115,8 @@ impl Sessions {
         &self,
         address: Option<IpAddr>,
     ) -> Result<(Session, SessionToken), SessionError> {
-        let Inner {
-            newcomers, limits, ..
-        } = &*self.inner;
-        if newcomers.allows(address, limits.begin_rate) {
+        let rate = self.inner.backend.limits.begin_rate;
+        if self.inner.newcomers.allows(address, rate) {
             self.begin_at(address).await
         } else {
             Err(SessionError::TooMany)
@@ -130,25 +129,30 @@ impl Sessions {
         key: SessionKey,
         foreign: Option<String>,
     ) -> Result<Option<Session>, SessionError> {
-        let Inner { store, limits, .. } = &*self.inner;
-        let found = self.inner.in_time(store.load(key, limits.idle)).await?;
+        let Backend { store, limits, .. } = &*self.inner.backend;
+        let found = self
+            .inner
+            .backend
+            .in_time(store.load(key, limits.idle))
+            .await?;
         let Some(record) = found else {
             return Ok(None);
         };
         if record.age >= limits.lifetime {
-            self.inner.in_time(store.remove(key)).await?;
+            self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        let (session, first) = self.inner.hold(key, foreign, record);
+        let held = self.inner.hold(key, foreign, record);
+        let session = held.session;
         if session.live.is_ended() {
             // Its end could not be told to the store, or is just being told.
-            self.inner.in_time(store.remove(key)).await?;
+            self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
         // Whoever ended it after it was loaded, and before it was held here, saw no holder to
         // end: so the store is asked once more. Who is not the first holder was seen.
-        if first && !self.inner.in_time(store.contains(key)).await? {
-            self.inner.close_lost(&session.live);
+        if held.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
+            self.inner.registry.close_lost(&session.live);
         }
         Ok(session.is_current().then_some(session))
     }
@@ -157,7 +161,7 @@ impl Sessions {
     async fn find_foreign(&self, foreign: ForeignSession) -> Result<Option<Session>, SessionError> {
         let ForeignSession { key: name, user } = foreign;
         let key = SessionKey::of_foreign(&name);
-        let Inner { store, limits, .. } = &*self.inner;
+        let Backend { store, limits, .. } = &*self.inner.backend;
         // Another request may begin the session at the same time, or end it.
         for _ in 0..3 {
             if let Some(session) = self.load(key, Some(name.clone())).await? {
@@ -169,15 +173,15 @@ impl Sessions {
                     self.end(&session).await?;
                 } else {
                     let renewed = store.renew(key, key, user.clone(), limits.idle);
-                    if let Some(record) = self.inner.in_time(renewed).await? {
-                        let (session, _) = self.inner.hold(key, Some(name), record);
+                    if let Some(record) = self.inner.backend.in_time(renewed).await? {
+                        let session = self.inner.hold(key, Some(name), record).session;
                         return Ok(session.is_current().then_some(session));
                     }
                 }
             }
             let record = SessionRecord::new(user.clone())?;
             let created = store.create(key, record, limits.idle);
-            self.inner.in_time(created).await?;
+            self.inner.backend.in_time(created).await?;
         }
         Err(SessionError::TimedOut)
     }
@@ -204,12 +208,12 @@ impl Sessions {
             return Err(SessionError::Ended);
         }
         let token = SessionToken::new()?;
-        let Inner { store, limits, .. } = &*self.inner;
+        let Backend { store, limits, .. } = &*self.inner.backend;
         let renewed = store.renew(session.live.key, token.key(), user, limits.idle);
-        let renewed = self.inner.in_time(renewed).await?;
+        let renewed = self.inner.backend.in_time(renewed).await?;
         let record = renewed.ok_or(SessionError::Ended)?;
         self.inner.overtaken.insert(session.live.key);
-        Ok((self.inner.hold(token.key(), None, record).0, token))
+        Ok((self.inner.hold(token.key(), None, record).session, token))
     }
 
     /// Ends a session: nobody finds it any more, and its sockets are closed with 4401, those
@@ -229,12 +233,12 @@ impl Sessions {
         if live.is_renewed() {
             return Ok(false);
         }
-        self.inner.close_lost(live);
+        self.inner.registry.close_lost(live);
         // Also where it has ended here already: the store may not have heard of that.
-        let removed = self.inner.store.remove(live.key);
-        let removed = self.inner.in_time(removed).await?;
+        let removed = self.inner.backend.store.remove(live.key);
+        let removed = self.inner.backend.in_time(removed).await?;
         // Who found it before it was removed holds it by now.
-        self.inner.close_lost(live);
+        self.inner.registry.close_lost(live);
         Ok(removed.is_some())
     }
 
@@ -245,11 +249,13 @@ impl Sessions {
     ///
     /// What the store may say. The sockets are closed nevertheless; call it again.
     pub async fn end_user(&self, user: &str) -> Result<usize, SessionError> {
-        self.inner.close_where(|live| live.user() == Some(user));
-        let removed = self.inner.store.remove_user(user);
-        let removed = self.inner.in_time(removed).await?;
+        self.inner
+            .registry
+            .close_where(|live| live.user() == Some(user));
+        let removed = self.inner.backend.store.remove_user(user);
+        let removed = self.inner.backend.in_time(removed).await?;
         for id in &removed {
-            self.inner.close(*id);
+            self.inner.registry.close(*id);
         }
         Ok(removed.len())
     }
@@ -262,28 +268,32 @@ impl Sessions {
     /// What the store may say. The sockets are closed nevertheless; call it again.
     pub async fn end_foreign(&self, key: &str) -> Result<bool, SessionError> {
         let name = SessionKey::of_foreign(key);
-        let mut closed = self.inner.close_where(|live| live.key == name);
-        let removed = self.inner.in_time(self.inner.store.remove(name)).await?;
+        let mut closed = self.inner.registry.close_where(|live| live.key == name);
+        let removed = self
+            .inner
+            .backend
+            .in_time(self.inner.backend.store.remove(name))
+            .await?;
         if let Some(id) = removed {
-            closed |= self.inner.close(id);
+            closed |= self.inner.registry.close(id);
         }
         Ok(closed || removed.is_some())
     }
 
     /// From now on sessions push to these pages too.
     pub(crate) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
-        self.inner.add_pages(pages);
+        self.inner.backend.add_pages(pages);
     }
 
     #[cfg(test)]
     pub(super) fn store(&self) -> &dyn DynStore {
-        &*self.inner.store
+        &*self.inner.backend.store
     }
 
     /// How many sessions somebody in this process holds.
     #[cfg(test)]
     pub(super) fn held_count(&self) -> usize {
-        self.inner.held_count()
+        self.inner.registry.held_count()
     }
 
     /// How many sessions there are.
@@ -292,7 +302,10 @@ impl Sessions {
     ///
     /// What the store may say.
     pub async fn count(&self) -> Result<usize, SessionError> {
-        self.inner.in_time(self.inner.store.count()).await
+        self.inner
+            .backend
+            .in_time(self.inner.backend.store.count())
+            .await
     }
 }
 
@@ -305,7 +318,7 @@ impl Default for Sessions {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
-            .field("limits", &self.inner.limits)
+            .field("limits", &self.inner.backend.limits)
             .finish_non_exhaustive()
     }
 }

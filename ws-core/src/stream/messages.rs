@@ -6,9 +6,9 @@ use crate::decode::{DecodeError, Payload};
 use crate::extract::Context;
 use crate::handler::{Call, Step, guard};
 use crate::message::Message;
-use crate::page::{Accepted, FromPage, PONG, PageMessage, PageSocket, seen};
-use crate::push::Push;
+use crate::page::{Accepted, PageMessage, PageSocket};
 use crate::reply::{IntoReply, Reply};
+use crate::wire::{FromPage, Push, ToPage, json};
 
 /// A message has come by a page's socket.
 pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step<PageStream> {
@@ -22,7 +22,7 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
     };
     match message {
         FromPage::Ack(offset) => call.now(|this, _| this.link.ack(offset)),
-        FromPage::Ping => call.now(|_, _| PONG.into_reply()),
+        FromPage::Ping => call.now(|_, _| json(&ToPage::Pong).into_reply()),
         FromPage::Bye => call.now(|this, _| {
             this.link.bye = true;
             Close::NORMAL.into_reply()
@@ -100,7 +100,7 @@ impl Link {
         }
         match self.stream.accept(self.socket, id, message) {
             Accepted::New => self.hear(context, id, message),
-            Accepted::Again(last) => seen(last).into_reply(),
+            Accepted::Again(id) => json(&ToPage::Seen { id }).into_reply(),
             Accepted::Fed | Accepted::Superseded => Reply::NONE,
             Accepted::NoRoom => {
                 let text = "the page's handler does not follow";
@@ -125,7 +125,7 @@ impl Link {
             });
         }
         self.page.pages().relieve();
-        let mut reply = seen(id).into_reply();
+        let mut reply = json(&ToPage::Seen { id }).into_reply();
         reply.end = end;
         reply
     }

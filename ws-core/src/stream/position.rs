@@ -1,25 +1,16 @@
 //! What the handshake of a page says of where the page stands.
 
-use serde::Deserialize;
-
 use crate::error::Refusal;
 use crate::extract::Handshake;
 use crate::page::{Epoch, PAGE_PROTOCOL, Position, Standing};
-
-/// The parameters of the page protocol. Others are passed over.
-#[derive(Deserialize)]
-struct Parameters {
-    epoch: Option<String>,
-    offset: Option<u64>,
-    client: Option<u64>,
-}
+use crate::wire::Query;
 
 /// Where the page stands.
 pub(super) fn of(handshake: &Handshake) -> Result<Standing, Refusal> {
     let query = handshake.query().unwrap_or_default();
     let malformed =
         || Refusal::BAD_REQUEST.body("`epoch`, `offset` and `client` are not those of a page");
-    let said: Parameters = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
+    let said: Query = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
     let position = match (said.epoch, said.offset) {
         (None, None) => None,
         (Some(epoch), Some(offset)) => {

@@ -10,7 +10,7 @@ use crate::close::{Close, CloseCode};
 use crate::outbox::{DirectWrite, Transport};
 use crate::page::{Feed, Pages, Progress, Stream};
 use crate::protocol::{Decoder, Event, Incoming, Role};
-use crate::push::Push;
+use crate::wire::Push;
 
 /// The largest message of a handler to its page, in bytes: any that it made is taken.
 const MOST: usize = usize::MAX;

@@ -15,6 +15,7 @@ use crate::close::CloseCode;
 use crate::error::Refusal;
 use crate::message::Message;
 use crate::page::{PAGE_PROTOCOL, Page};
+use crate::wire::FromPage;
 
 mod inbox;
 mod link;
@@ -216,8 +217,9 @@ impl TestPage {
     pub async fn reconnect(&mut self) -> Result<(), Refusal> {
         self.cut().await;
         let parameter = self.kit.hub().sessions().page_parameter();
-        let (id, client, position) = (self.page.id(), self.client, self.script.position());
-        let target = format!("{}?{parameter}={id}&client={client}{position}", self.path);
+        let query = serde_urlencoded::to_string(self.script.query(self.client));
+        let query = query.expect("the names and values are plain");
+        let target = format!("{}?{parameter}={}&{query}", self.path, self.page.id());
         let knock = self.kit.open(&target).session(&self.visitor);
         let knock = knock.header("sec-websocket-protocol", PAGE_PROTOCOL);
         let client = (self.each)(knock).connect().await?;
@@ -235,7 +237,7 @@ impl TestPage {
     /// Says that the page is closed for good, as a browser does when a tab is closed. The
     /// server closes the connection.
     pub async fn bye(&mut self) {
-        self.script.say(r#"{"type":"bye"}"#);
+        self.script.say(&FromPage::Bye);
         tokio::task::yield_now().await;
     }
 

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
-use crate::outbox::Refused;
+use crate::outbox::{Frame, Refused};
 use crate::page::budget::Budget;
-use crate::page::queue::{FromTheFuture, Gap, Next, Queue, Sent, Source};
-use crate::page::wire;
+use crate::page::queue::{FromTheFuture, Next, Queue, Sent, Source};
 use crate::session::Session;
+use crate::wire::{Gap, ToPage, json};
 
 /// The connection of a page's handler, which waits for room in the queue.
 #[derive(Debug)]
@@ -85,6 +86,11 @@ pub(in crate::page) enum Then {
     Watch(Instant),
     /// Forget it.
     Forget,
+}
+
+/// The frame of a message.
+pub(super) fn frame(message: &ToPage) -> Frame {
+    Frame::joined(json(message).as_bytes(), &Bytes::new())
 }
 
 /// Closes a socket that has got everything, outside of the lock.
@@ -206,8 +212,11 @@ impl State {
         };
         loop {
             let (frame, of_queue) = match self.queue.next() {
-                _ if self.seen_due => (wire::seen_frame(self.seen), false),
-                Some(Next::Reset(base)) => (wire::reset(Gap::Overflow, base), true),
+                _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), false),
+                Some(Next::Reset(base)) => {
+                    let (why, offset) = (Gap::Overflow, base);
+                    (frame(&ToPage::Reset { why, offset }), true)
+                }
                 Some(Next::Message(frame)) => (frame, true),
                 None => return,
             };

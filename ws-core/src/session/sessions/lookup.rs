@@ -113,7 +113,7 @@ impl Sessions {
         headers: &HeaderMap,
         secure: bool,
     ) -> Result<Result<Session, NoSession>, SessionError> {
-        let limit = self.inner.limits.lookup_timeout;
+        let limit = self.inner.backend.limits.lookup_timeout;
         // The store may be asked more than once; all answers together have this time.
         let found = pin!(self.look_up(headers, secure));
         let found = late::within(limit, found).await;
@@ -125,8 +125,8 @@ impl Sessions {
         headers: &HeaderMap,
         secure: bool,
     ) -> Result<Result<Session, NoSession>, SessionError> {
-        if let Some(source) = &self.inner.source {
-            let Some(foreign) = self.inner.in_time(source.find(headers)).await? else {
+        if let Some(source) = &self.inner.backend.source {
+            let Some(foreign) = self.inner.backend.in_time(source.find(headers)).await? else {
                 return Ok(Err(NoSession::Unknown));
             };
             let found = self.find_foreign(foreign).await?;
@@ -163,7 +163,7 @@ impl Sessions {
                 requests,
                 "two session cookies of a request name different live sessions, and neither \
                  counts; a server of a neighbouring host or path may set a cookie of the same \
-                 name: choose another with `Server::session_cookie`"
+                 name: choose another with the option `session_cookie`"
             ),
         }
     }

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::close::CloseCode;
+use crate::wire::{self, ToPage};
 
 /// What reached a page.
 #[derive(Clone, PartialEq, Debug)]
@@ -36,8 +36,7 @@ impl PageReceived {
 }
 
 /// Why messages are missing: `why` of a `reset`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Gap {
     /// The epoch of the page is not that of the stream: the stream has ended since.
@@ -48,60 +47,34 @@ pub enum Gap {
     Overflow,
 }
 
-/// A message of the server. Members and types that are not known are passed over.
-#[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum FromServer {
-    Welcome {
-        epoch: String,
-        offset: u64,
-        seen: u64,
-    },
-    Reset {
-        why: Gap,
-        offset: u64,
-    },
-    Event {
-        offset: u64,
-        event: String,
-        data: Value,
-    },
-    Text {
-        offset: u64,
-        data: String,
-    },
-    Binary {
-        offset: u64,
-        data: String,
-    },
-    Seen {
-        id: u64,
-    },
-    Pong,
-    Renewed,
-    #[serde(other)]
-    Unknown,
+impl From<wire::Gap> for Gap {
+    fn from(gap: wire::Gap) -> Self {
+        match gap {
+            wire::Gap::Restart => Self::Restart,
+            wire::Gap::History => Self::History,
+            wire::Gap::Overflow => Self::Overflow,
+        }
+    }
 }
 
-impl FromServer {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| format!("{error} in {text:?}"))
-    }
+/// A message of the server.
+pub(super) fn parse(text: &str) -> Result<ToPage, String> {
+    serde_json::from_str(text).map_err(|error| format!("{error} in {text:?}"))
+}
 
-    /// What it is to the page, and its offset, if it is a message of the queue.
-    pub(super) fn numbered(self) -> Result<(u64, PageReceived), Self> {
-        Ok(match self {
-            Self::Event {
-                offset,
-                event,
-                data,
-            } => (offset, PageReceived::Event(event, data)),
-            Self::Text { offset, data } => (offset, PageReceived::Text(data)),
-            Self::Binary { offset, data } => {
-                let data = BASE64.decode(data).expect("base64 of the server");
-                (offset, PageReceived::Binary(data.into()))
-            }
-            other => return Err(other),
-        })
-    }
+/// What a message is to the page, and its offset, if it is a message of the queue.
+pub(super) fn numbered(message: ToPage) -> Result<(u64, PageReceived), ToPage> {
+    Ok(match message {
+        ToPage::Event {
+            offset,
+            event,
+            data,
+        } => (offset, PageReceived::Event(event, data)),
+        ToPage::Text { offset, data } => (offset, PageReceived::Text(data)),
+        ToPage::Binary { offset, data } => {
+            let data = BASE64.decode(data).expect("base64 of the server");
+            (offset, PageReceived::Binary(data.into()))
+        }
+        other => return Err(other),
+    })
 }

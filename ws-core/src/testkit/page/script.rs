@@ -3,19 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::Notify;
 
-use super::inbox::{FromServer, PageReceived};
+use super::inbox::{PageReceived, numbered, parse};
 use crate::call::CallId;
 use crate::message::Message;
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
 use crate::testkit::client::MASK;
 use crate::testkit::pipe::Pipe;
+use crate::wire::{FromPage, Query, ToPage};
 
 /// Messages after which a browser acknowledges at once.
 const ACK_EVERY: u64 = 32;
@@ -46,8 +44,9 @@ impl Writer {
         Self(pipe)
     }
 
-    pub(super) fn write(&self, text: &str) {
+    fn write(&self, message: &FromPage) {
         let Self(pipe) = self;
+        let text = message.to_text();
         pipe.write(&encode_masked(OpCode::Text, true, text.as_bytes(), MASK));
     }
 }
@@ -101,21 +100,23 @@ impl Script {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the page is, as its handshake says it.
-    pub(super) fn position(&self) -> String {
+    /// The query of the next handshake of this client, without the id of the page.
+    pub(super) fn query(&self, client: u64) -> Query {
         let state = self.lock();
-        let epoch = state.epoch.as_ref();
-        let position = epoch.map(|epoch| format!("&epoch={epoch}&offset={}", state.offset));
-        position.unwrap_or_default()
+        Query {
+            client: Some(client),
+            epoch: state.epoch.clone(),
+            offset: state.epoch.as_ref().map(|_| state.offset),
+        }
     }
 
     /// The first message of a connection. What the server has not seen is sent again.
     pub(super) fn welcome(&self, text: &str, writer: Writer) {
-        let Ok(FromServer::Welcome {
+        let Ok(ToPage::Welcome {
             epoch,
             offset,
             seen,
-        }) = FromServer::parse(text)
+        }) = parse(text)
         else {
             panic!("expected a welcome, received {text:?}");
         };
@@ -182,9 +183,9 @@ impl Script {
     }
 
     /// Sends a message of the protocol, if there is a connection.
-    pub(super) fn say(&self, text: &str) {
+    pub(super) fn say(&self, message: &FromPage) {
         if let Some(writer) = &self.lock().writer {
-            writer.write(text);
+            writer.write(message);
         }
     }
 
@@ -236,7 +237,7 @@ impl Script {
 
 impl State {
     fn receive(&mut self, text: &str) -> Result<(), String> {
-        let message = match FromServer::parse(text)?.numbered() {
+        let message = match numbered(parse(text)?) {
             Ok((offset, _)) if offset <= self.offset => return Ok(()),
             Ok((offset, _)) if offset > self.offset + 1 => {
                 return Err(format!("offset {offset} follows {}", self.offset));
@@ -249,13 +250,13 @@ impl State {
             Err(other) => other,
         };
         match message {
-            FromServer::Reset { why, offset } => {
+            ToPage::Reset { why, offset } => {
                 (self.offset, self.acked) = (offset, offset);
-                self.inbox.push_back(PageReceived::Reset(why));
+                self.inbox.push_back(PageReceived::Reset(why.into()));
             }
-            FromServer::Seen { id } => self.seen(id),
-            FromServer::Renewed => self.inbox.push_back(PageReceived::Renewed),
-            FromServer::Welcome { .. } => return Err("a second welcome".to_owned()),
+            ToPage::Seen { id } => self.seen(id),
+            ToPage::Renewed => self.inbox.push_back(PageReceived::Renewed),
+            ToPage::Welcome { .. } => return Err("a second welcome".to_owned()),
             _ => {}
         }
         Ok(())
@@ -271,7 +272,7 @@ impl State {
         let sent = self.unseen.iter().filter(|(id, _)| *id > 0);
         for (id, message) in sent {
             if let Some(writer) = &self.writer {
-                writer.write(&wire(*id, message));
+                writer.write(&FromPage::Message(*id, message.clone()));
             }
         }
         self.flush_new();
@@ -283,7 +284,7 @@ impl State {
         for (id, message) in self.unseen.iter_mut().filter(|(id, _)| *id == 0) {
             self.last_id += 1;
             *id = self.last_id;
-            writer.write(&wire(*id, message));
+            writer.write(&FromPage::Message(*id, message.clone()));
         }
     }
 
@@ -304,23 +305,15 @@ impl State {
         };
         if self.acked < self.offset {
             self.acked = self.offset;
-            let ack = json!({"type": "ack", "offset": self.acked});
-            writer.write(&ack.to_string());
+            writer.write(&FromPage::Ack(self.acked));
         }
     }
 }
 
-/// A message of the page, as the protocol writes it.
-fn wire(id: u64, message: &Message) -> String {
-    let message = match message {
-        Message::Text(text) => json!({"type": "text", "id": id, "data": &**text}),
-        Message::Binary(data) => json!({"type": "binary", "id": id, "data": BASE64.encode(data)}),
-    };
-    message.to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::testkit::pipe::ROOM;
 

@@ -1,18 +1,12 @@
-//! The page protocol, as bytes: `PAGE-PROTOCOL.md` says what it means.
+//! Messages from a page.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use bytestring::ByteString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::queue::Gap;
+use super::LARGEST_NUMBER;
 use crate::message::Message;
-use crate::outbox::Frame;
-use crate::push::LARGEST_NUMBER;
-
-/// The subprotocol (RFC 6455, section 1.9) that page streams speak.
-pub const PAGE_PROTOCOL: &str = "page.v1";
 
 /// What a page sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -31,16 +25,19 @@ pub(crate) enum FromPage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Malformed;
 
-/// Members that a message of a page may have. Others are passed over.
-#[derive(Deserialize)]
+/// Members that a message of a page may have. Others are ignored.
+#[derive(Serialize, Deserialize)]
 struct Members {
     r#type: Type,
+    #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Type {
     Ack,
@@ -73,52 +70,94 @@ impl FromPage {
     }
 }
 
-/// The first message to a page. An epoch has no character that JSON escapes.
-pub(super) fn welcome(epoch: &str, offset: u64, seen: u64) -> Frame {
-    text(&format!(
-        r#"{{"type":"welcome","epoch":"{epoch}","offset":{offset},"seen":{seen}}}"#
-    ))
+#[cfg(any(test, fuzzing, feature = "test-kit"))]
+impl FromPage {
+    /// The message as a page writes it.
+    pub(crate) fn to_text(&self) -> String {
+        let none = Members {
+            r#type: Type::Ping,
+            offset: None,
+            id: None,
+            data: None,
+        };
+        let members = match self {
+            Self::Ack(offset) => Members {
+                r#type: Type::Ack,
+                offset: Some(*offset),
+                ..none
+            },
+            Self::Message(id, message) => {
+                let (r#type, data) = match message {
+                    Message::Text(text) => (Type::Text, text.to_string()),
+                    Message::Binary(data) => (Type::Binary, BASE64.encode(data)),
+                };
+                let (id, data) = (Some(*id), Some(data));
+                Members {
+                    r#type,
+                    id,
+                    data,
+                    ..none
+                }
+            }
+            Self::Ping => none,
+            Self::Bye => Members {
+                r#type: Type::Bye,
+                ..none
+            },
+        };
+        super::json(&members)
+    }
 }
 
-/// Messages are missing.
-pub(super) fn reset(why: Gap, offset: u64) -> Frame {
-    let why = why.word();
-    text(&format!(
-        r#"{{"type":"reset","why":"{why}","offset":{offset}}}"#
-    ))
-}
-
-/// A logon has given the visitor another session.
-pub(super) fn renewed() -> Frame {
-    text(r#"{"type":"renewed"}"#)
-}
-
-/// The page's messages up to this id are accepted.
-pub(crate) fn seen(id: u64) -> String {
-    format!(r#"{{"type":"seen","id":{id}}}"#)
-}
-
-/// As [`seen`], as a frame.
-pub(super) fn seen_frame(id: u64) -> Frame {
-    text(&seen(id))
-}
-
-/// The answer to a ping of the page.
-pub(crate) const PONG: &str = r#"{"type":"pong"}"#;
-
-fn text(text: &str) -> Frame {
-    Frame::joined(text.as_bytes(), &Bytes::new())
-}
-
-/// The largest message that carries a payload of so many bytes: JSON writes a control
-/// character as six, and the other members take little.
-pub(crate) const fn envelope(max_message: usize) -> usize {
-    max_message.saturating_mul(6).saturating_add(1024)
+/// Checks that a message of a page, if the text is one, is read again from what a page writes.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn check_round_trip(text: &str) {
+    if let Ok(message) = FromPage::parse(text) {
+        assert_eq!(FromPage::parse(&message.to_text()), Ok(message));
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_again_from_what_a_page_writes(
+            kind in "ack|text|binary|ping|bye|other",
+            number in any::<Option<u64>>(),
+            data in "[a-zA-Z0-9+/=\\\\\"\n]{0,12}",
+        ) {
+            let number = number.unwrap_or(7) >> 11;
+            let data = serde_json::to_string(&data).unwrap();
+            check_round_trip(&format!(
+                r#"{{"type":"{kind}","offset":{number},"id":{number},"data":{data}}}"#
+            ));
+            check_round_trip(&data);
+        }
+    }
+
+    #[test]
+    fn what_a_page_writes_is_read_as_it_was() {
+        for (message, expected) in [
+            (FromPage::Ack(41), r#"{"type":"ack","offset":41}"#),
+            (
+                FromPage::Message(7, Message::text("a\n")),
+                r#"{"type":"text","id":7,"data":"a\n"}"#,
+            ),
+            (
+                FromPage::Message(1, Message::binary(vec![0xfb, 0xff, 1])),
+                r#"{"type":"binary","id":1,"data":"+/8B"}"#,
+            ),
+            (FromPage::Ping, r#"{"type":"ping"}"#),
+            (FromPage::Bye, r#"{"type":"bye"}"#),
+        ] {
+            assert_eq!(message.to_text(), expected);
+            assert_eq!(FromPage::parse(expected), Ok(message));
+        }
+    }
 
     #[test]
     fn messages_of_a_page_are_read() {
@@ -162,11 +201,5 @@ mod tests {
         ] {
             assert_eq!(FromPage::parse(text), Err(Malformed), "{text}");
         }
-    }
-
-    #[test]
-    fn the_envelope_of_any_text_fits_its_limit() {
-        let worst = serde_json::to_string(&"\u{1}".repeat(100)).unwrap();
-        assert!(worst.len() + 64 < envelope(100));
     }
 }

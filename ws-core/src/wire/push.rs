@@ -1,17 +1,13 @@
-//! What goes to pages, encoded once for all of them.
+//! Messages of a page's queue, encoded once for all pages.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::Serialize;
 
-/// The largest number of the page protocol and of requests: what every JSON parser reads
-/// exactly.
-pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
-
 /// The kind of a message to a page, as the page protocol names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
+enum Kind {
     /// Pushed by the application.
     Event,
     /// Text of the page's handler.
@@ -22,7 +18,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The message up to the number of its offset.
-    pub(crate) const fn opening(self) -> &'static str {
+    const fn opening(self) -> &'static str {
         match self {
             Self::Event => r#"{"type":"event","offset":"#,
             Self::Text => r#"{"type":"text","offset":"#,
@@ -84,10 +80,19 @@ impl Push {
         }
     }
 
-    pub(crate) const fn kind(&self) -> Kind {
-        self.kind
+    /// The message up to its tail, with this offset.
+    pub(crate) fn head(&self, offset: u64) -> String {
+        format!("{}{offset}", self.kind.opening())
     }
 
+    /// The message with this offset.
+    #[cfg(test)]
+    pub(super) fn at(&self, offset: u64) -> String {
+        let tail = std::str::from_utf8(&self.tail).unwrap();
+        format!("{}{tail}", self.head(offset))
+    }
+
+    /// The message behind its offset.
     pub(crate) const fn tail(&self) -> &Bytes {
         &self.tail
     }
@@ -97,22 +102,17 @@ impl Push {
 mod tests {
     use super::*;
 
-    fn whole(push: &Push) -> String {
-        let tail = std::str::from_utf8(push.tail()).unwrap();
-        format!("{}7{tail}", push.kind().opening())
-    }
-
     #[test]
     fn messages_are_those_of_the_protocol() {
         let event = Push::event("a \"b\"", &[1, 2]).unwrap();
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
-        assert_eq!(whole(&event), expected);
+        assert_eq!(event.at(7), expected);
         let text = Push::text("one\n\u{1f600}");
         let expected = "{\"type\":\"text\",\"offset\":7,\"data\":\"one\\n\u{1f600}\"}";
-        assert_eq!(whole(&text), expected);
+        assert_eq!(text.at(7), expected);
         let binary = Push::binary(&[0xfb, 0xff, 1]);
         let expected = r#"{"type":"binary","offset":7,"data":"+/8B"}"#;
-        assert_eq!(whole(&binary), expected);
+        assert_eq!(binary.at(7), expected);
     }
 
     #[test]

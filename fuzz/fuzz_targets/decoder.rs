@@ -1,0 +1,38 @@
+//! The decoder gives the same events and the same error for a stream in one piece and in two.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ws_core::protocol::{Decoder, Role};
+
+const MAX_MESSAGE: usize = 1024;
+
+/// Every event, and the error that ends the stream.
+fn events(pieces: &[&[u8]]) -> Vec<String> {
+    let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE);
+    let mut found = Vec::new();
+    for piece in pieces {
+        let mut bytes = piece.to_vec();
+        let mut input = &mut bytes[..];
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Some(event)) => found.push(format!("{event:?}")),
+                Ok(None) => break,
+                Err(error) => {
+                    found.push(format!("{error:?}"));
+                    return found;
+                }
+            }
+        }
+        assert!(decoder.buffered() <= MAX_MESSAGE + 14);
+    }
+    found
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((at, stream)) = data.split_first() else {
+        return;
+    };
+    let (first, second) = stream.split_at(usize::from(*at).min(stream.len()));
+    assert_eq!(events(&[stream]), events(&[first, second]));
+});

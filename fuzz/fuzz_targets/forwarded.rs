@@ -1,0 +1,30 @@
+//! What a client writes in front of its proxy's own element never changes who the client is.
+
+#![no_main]
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use libfuzzer_sys::fuzz_target;
+use ws_core::admit::Policy;
+
+fuzz_target!(|data: &[u8]| {
+    let proxy = "10.0.0.0/8".parse().expect("a network");
+    let policy = Policy {
+        trusted_proxies: [proxy].into_iter().collect(),
+        ..Policy::default()
+    };
+    let peer = "10.0.0.1:4711".parse().ok();
+    for (name, own) in [
+        ("forwarded", "for=192.0.2.7"),
+        ("x-forwarded-for", "192.0.2.7"),
+    ] {
+        let text = [data, b", ", own.as_bytes()].concat();
+        let Ok(value) = HeaderValue::from_bytes(&text) else {
+            continue;
+        };
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(name), value)]);
+        // A malformed header is refused.
+        if let Ok(client) = policy.client(peer, &headers) {
+            assert_eq!(client.peer, "192.0.2.7:0".parse().ok());
+        }
+    }
+});

@@ -1,0 +1,76 @@
+//! The store and the source of a server's sessions, and how they are asked.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::pages::SessionPages;
+use super::store::{DynSource, DynStore};
+use super::{SessionError, SessionKey, StoreError};
+use crate::late;
+use crate::limits::SessionLimits;
+
+/// Keeps the records of all sessions of one server, and knows its pages.
+pub(super) struct Backend {
+    pub(super) store: Box<dyn DynStore>,
+    pub(super) source: Option<Box<dyn DynSource>>,
+    pub(super) limits: SessionLimits,
+    /// One for each server; nearly always there is one.
+    pages: Mutex<Vec<Weak<dyn SessionPages>>>,
+}
+
+impl Backend {
+    pub(super) fn new(
+        store: Box<dyn DynStore>,
+        source: Option<Box<dyn DynSource>>,
+        limits: SessionLimits,
+    ) -> Self {
+        Self {
+            store,
+            source,
+            limits,
+            pages: Mutex::default(),
+        }
+    }
+
+    /// The pages of the servers that have these sessions.
+    pub(super) fn pages(&self) -> impl Iterator<Item = Arc<dyn SessionPages>> + use<> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages
+            .clone()
+            .into_iter()
+            .filter_map(|pages| pages.upgrade())
+    }
+
+    pub(super) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
+        let mut all = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|pages| pages.strong_count() > 0);
+        all.push(pages);
+    }
+
+    /// Lets the idle time of a session begin anew, beside whoever asks.
+    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let backend = self.clone();
+        runtime.spawn(async move {
+            let touched = backend.store.touch(key, backend.limits.idle);
+            if let Err(error) = backend.in_time(touched).await {
+                let error = format_args!("{error:#}");
+                tracing::warn!(%error, "the idle time of a session did not start again");
+            }
+        });
+    }
+
+    /// Waits for the store, as long as that may take.
+    pub(super) async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, SessionError> {
+        match late::within(self.limits.lookup_timeout, pin!(call)).await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(SessionError::TimedOut),
+        }
+    }
+}

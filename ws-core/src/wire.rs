@@ -1,0 +1,75 @@
+//! The page protocol: every name and shape of it, as either side writes and reads it.
+//! `PAGE-PROTOCOL.md` says what they mean.
+
+use serde::{Deserialize, Serialize};
+
+mod from_page;
+mod push;
+mod to_page;
+
+pub(crate) use from_page::FromPage;
+pub(crate) use push::Push;
+pub(crate) use to_page::{Gap, ToPage};
+
+/// The subprotocol (RFC 6455, section 1.9) that page streams speak.
+pub const PAGE_PROTOCOL: &str = "page.v1";
+
+/// The largest number of the page protocol and of requests: what every JSON parser reads
+/// exactly.
+pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
+
+/// The parameters of the query of a page's handshake, beside the id of the page. Others are
+/// ignored.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Query {
+    pub(crate) client: Option<u64>,
+    pub(crate) epoch: Option<String>,
+    pub(crate) offset: Option<u64>,
+}
+
+/// The answer to a browser that asks for the id of a new page.
+#[derive(Serialize)]
+pub(crate) struct NewPage<'p> {
+    pub(crate) page: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<String>,
+}
+
+/// Checks that a message of a page, if the text is one, is read again from what a page writes.
+#[cfg(fuzzing)]
+pub fn check_round_trip(text: &str) {
+    from_page::check_round_trip(text);
+}
+
+/// JSON of a shape of the protocol.
+pub(crate) fn json(shape: &impl Serialize) -> String {
+    serde_json::to_string(shape).expect("the protocol's shapes are JSON, and memory takes them")
+}
+
+/// The largest message that carries a payload of so many bytes: JSON writes a control
+/// character as six, and the other members take little.
+pub(crate) const fn envelope(max_message: usize) -> usize {
+    max_message.saturating_mul(6).saturating_add(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_of_any_text_fits_its_limit() {
+        let worst = serde_json::to_string(&"\u{1}".repeat(100)).unwrap();
+        assert!(worst.len() + 64 < envelope(100));
+    }
+
+    #[test]
+    fn a_new_page_is_announced_with_its_epoch_if_it_has_one() {
+        let mut page = NewPage {
+            page: "id",
+            epoch: Some("ff".to_owned()),
+        };
+        assert_eq!(json(&page), r#"{"page":"id","epoch":"ff"}"#);
+        page.epoch = None;
+        assert_eq!(json(&page), r#"{"page":"id"}"#);
+    }
+}

@@ -1,0 +1,118 @@
+//! Messages to a page.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A message to a page. Messages of its queue are a [`Push`](super::Push), which is encoded once
+/// for all pages; this is their shape for readers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum ToPage {
+    /// The first message of a connection.
+    Welcome {
+        epoch: String,
+        offset: u64,
+        seen: u64,
+    },
+    /// Messages are missing.
+    Reset { why: Gap, offset: u64 },
+    /// A push of the application.
+    Event {
+        offset: u64,
+        event: String,
+        data: Value,
+    },
+    /// A text message of the page's handler.
+    Text { offset: u64, data: String },
+    /// A binary message of the page's handler, in base64.
+    Binary { offset: u64, data: String },
+    /// The page's messages up to this id are accepted.
+    Seen { id: u64 },
+    /// The answer to a ping of the page.
+    Pong,
+    /// A logon has given the visitor another session.
+    Renewed,
+    /// A message of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why messages are missing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Gap {
+    /// The epoch of the page is another one.
+    Restart,
+    /// What the page has not got is no longer kept.
+    History,
+    /// More waited than a page may have.
+    Overflow,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Push, json};
+
+    #[test]
+    fn messages_to_a_page_have_the_names_of_the_protocol() {
+        let welcome = ToPage::Welcome {
+            epoch: "00000000000000ff".to_owned(),
+            offset: 41,
+            seen: 7,
+        };
+        let reset = |why| ToPage::Reset { why, offset: 42 };
+        for (message, expected) in [
+            (
+                welcome,
+                r#"{"type":"welcome","epoch":"00000000000000ff","offset":41,"seen":7}"#,
+            ),
+            (
+                reset(Gap::Restart),
+                r#"{"type":"reset","why":"restart","offset":42}"#,
+            ),
+            (
+                reset(Gap::History),
+                r#"{"type":"reset","why":"history","offset":42}"#,
+            ),
+            (
+                reset(Gap::Overflow),
+                r#"{"type":"reset","why":"overflow","offset":42}"#,
+            ),
+            (ToPage::Seen { id: 9 }, r#"{"type":"seen","id":9}"#),
+            (ToPage::Pong, r#"{"type":"pong"}"#),
+            (ToPage::Renewed, r#"{"type":"renewed"}"#),
+        ] {
+            assert_eq!(json(&message), expected);
+            assert_eq!(serde_json::from_str::<ToPage>(expected).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_push_has_the_shape_that_pages_read() {
+        let read = |push: &Push| serde_json::from_str::<ToPage>(&push.at(7)).unwrap();
+        let data = Value::from(vec![1, 2]);
+        let (offset, event) = (7, "count".to_owned());
+        assert_eq!(
+            read(&Push::event("count", &[1, 2]).unwrap()),
+            ToPage::Event {
+                offset,
+                event,
+                data
+            }
+        );
+        let data = "one\n".to_owned();
+        assert_eq!(read(&Push::text("one\n")), ToPage::Text { offset, data });
+        let data = "+/8B".to_owned();
+        let binary = Push::binary(&[0xfb, 0xff, 1]);
+        assert_eq!(read(&binary), ToPage::Binary { offset, data });
+    }
+
+    #[test]
+    fn types_and_members_of_later_versions_are_ignored() {
+        let read = |text| serde_json::from_str::<ToPage>(text).unwrap();
+        assert_eq!(read(r#"{"type":"later","id":[]}"#), ToPage::Unknown);
+        let more = r#"{"type":"seen","id":1,"more":{}}"#;
+        assert_eq!(read(more), ToPage::Seen { id: 1 });
+    }
+}
