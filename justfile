@@ -1,14 +1,14 @@
-# Short names for the daily commands; `just --list` shows them.
+# Short names for daily commands; `just --list` shows them.
 
 # Run every test.
 test:
     ./test.sh
 
-# Run everything that a change must pass.
+# Run all checks that a change must pass.
 ci:
     bash .ci/run
 
-# Run the cases of what compiles and what does not, whose name contains FILTER.
+# Run the compile-pass and compile-fail cases with FILTER in their names.
 ui FILTER="":
     cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
 
@@ -17,7 +17,7 @@ accept FILTER="":
     TRYBUILD=overwrite cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
     INSTA_UPDATE=always cargo test -p ws-macros
 
-# Check that the book of mistakes is complete.
+# Check that the book of mistakes (`ws-server/src/mistakes.md`) is complete.
 book:
     cargo test -p ws-tests --test mistakes
 
@@ -30,10 +30,10 @@ fuzz TARGET SECONDS="60":
 spelling:
     git ls-files -z '*.md' '*.rs' ':!tests/ui' | xargs -0 codespell
 
-# Measure the engine alone, and the router beside matchit.
+# Benchmark the engine alone, and the router against matchit.
 bench:
     cargo bench -p ws-tests
 
-# Build the three packages from their own files alone.
+# Build each of the three packages from its own files.
 package:
     cargo package --workspace --exclude ws-tests --exclude examples

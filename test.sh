@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace, whatever fails on the way. What the tests need and cargo cannot bring is
-# installed where that is possible, and named where it is not.
+# Runs every test of the workspace, even after a failure. Installs the tools that the tests need and
+# that cargo does not provide, or lists those that it cannot install.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,11 +21,11 @@ export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if [ "$CHROMIUM" = /usr/bin/chromium ]; then
   need "$CHROMIUM" chromium "the browser of the browser tests"
 elif [ ! -x "$CHROMIUM" ]; then
-  missing+=("$CHROMIUM: the browser that the variable CHROMIUM names")
+  missing+=("$CHROMIUM: not executable; set CHROMIUM to the path of the browser")
 fi
 command -v cargo >/dev/null || missing+=("cargo: builds everything (https://rustup.rs, Rust 1.89 or later)")
 
-# What drives the browser; again where the lock is newer than what it led to.
+# Install the browser driver if the lock file is newer than the last installation.
 driver=tests/browser
 if command -v npm >/dev/null && [ ! $driver/node_modules/.package-lock.json -nt $driver/package-lock.json ]; then
   (cd $driver && npm ci --ignore-scripts --loglevel=error >/dev/null) ||
@@ -33,14 +33,15 @@ if command -v npm >/dev/null && [ ! $driver/node_modules/.package-lock.json -nt 
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
-  printf 'Missing, and not to be installed from here:\n' >&2
+  printf 'These tools are missing and could not be installed:\n' >&2
   printf '  %s\n' "${missing[@]}" >&2
   exit 1
 fi
 
-# A failing property test says its input; it leaves no file behind.
+# A failing property test prints its input, so it needs no regression file.
 export PROPTEST_FAILURE_PERSISTENCE=off
-# Nor does a snapshot that differs; `INSTA_UPDATE=always cargo test -p ws-macros` accepts it.
+# A snapshot test must not write a file either; `INSTA_UPDATE=always cargo test -p ws-macros`
+# accepts snapshots.
 export INSTA_UPDATE=no
-# A failure hides no other: all binaries run, and the doctests after them.
+# Run all test binaries and the doctests, even after a failure.
 exec cargo test --workspace --all-features --no-fail-fast "$@"

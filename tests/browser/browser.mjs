@@ -1,11 +1,12 @@
-// One browser for one script. The script's arguments are those of the command line; it fails
-// where a page complains of something that was not to be expected.
+// Runs one script in one browser. The script gets the arguments of the command line, and fails if a
+// page reports an unexpected error.
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
 
-// No wait of a script takes so long, in milliseconds, unless what it waits for never comes.
-const PATIENCE = 20_000;
-// Nor does a whole script. The harness, `tests/browser/script.rs`, waits longer.
+// The deadline of each wait in a script, in milliseconds. It only passes if the event never
+// happens.
+const WAIT_TIMEOUT = 20_000;
+// The deadline of a whole script. The harness, `tests/browser/script.rs`, waits longer.
 const DEADLINE = 60_000;
 
 const SWITCHES = [
@@ -19,39 +20,39 @@ const SWITCHES = [
 ];
 
 /**
- * Runs `script(open, ...arguments)`. `open(...expected)` gives a new page; `expected` are
- * parts of complaints that do no harm there. All its pages are one visitor's: they share
- * their cookies; `await open.another()` is the `open` of another visitor. `hosts` are names
- * that lead to this machine. With `cache`, pages that are left are kept for going back, as
- * browsers do where nothing drives them.
+ * Runs `script(open, ...arguments)`. `open(...expected)` opens a page; errors that contain a text
+ * in `expected` are ignored there. All its pages share their cookies, so they belong to one
+ * visitor; `await open.another()` returns the `open` of another visitor. `hosts` are names that
+ * resolve to this machine. With `cache`, the back/forward cache is on, as in a browser that is not
+ * automated.
  */
 export async function browse(script, { hosts = [], cache = false } = {}) {
   const late = setTimeout(() => {
-    console.error(`not done after ${DEADLINE} ms`);
-    process.exit(1); // and the browser ends with it
+    console.error(`the script is not done after ${DEADLINE} ms`);
+    process.exit(1); // also ends the browser
   }, DEADLINE);
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
-    chromiumSandbox: false, // root has none
+    chromiumSandbox: false, // does not work as root
     args: [...SWITCHES, `--host-resolver-rules=${hosts.map((host) => `MAP ${host} 127.0.0.1`)}`],
     ignoreDefaultArgs: cache ? ["--disable-back-forward-cache"] : [],
     timeout: DEADLINE,
   });
-  const complaints = [];
+  const errors = [];
   const visitor = async () => {
     const context = await browser.newContext();
-    context.setDefaultTimeout(PATIENCE);
+    context.setDefaultTimeout(WAIT_TIMEOUT);
     const open = async (...expected) => {
       const page = await context.newPage();
-      const complain = (text) => {
-        if (!expected.some((part) => text.includes(part))) complaints.push(text);
+      const report = (text) => {
+        if (!expected.some((part) => text.includes(part))) errors.push(text);
       };
-      page.on("pageerror", (error) => complain(`page error: ${error.stack}`));
-      page.on("crash", () => complain("the page crashed"));
+      page.on("pageerror", (error) => report(`page error: ${error.stack}`));
+      page.on("crash", () => report("the page crashed"));
       page.on("console", (message) => {
         const { url } = message.location();
         if (message.type() !== "error" || url.endsWith("/favicon.ico")) return;
-        complain(`console: ${message.text()} (${url})`);
+        report(`console: ${message.text()} (${url})`);
       });
       return page;
     };
@@ -59,13 +60,13 @@ export async function browse(script, { hosts = [], cache = false } = {}) {
   };
   try {
     await script(await visitor(), ...process.argv.slice(2));
-    // What a page said before, arrives before its answer.
+    // This answer arrives after all earlier messages of the page.
     const pages = browser.contexts().flatMap((context) => context.pages());
     for (const page of pages) await page.evaluate(() => 0);
   } finally {
     await browser.close();
     clearTimeout(late);
-    for (const complaint of complaints) console.error(complaint);
+    for (const error of errors) console.error(error);
   }
-  assert.equal(complaints.length, 0, "a page complained");
+  assert.equal(errors.length, 0, "a page reported an error");
 }

@@ -1,13 +1,13 @@
-// cross_site.mjs PORT WITH_SESSION PUBLIC: both paths are open to pages of the site itself, and to
-// no other's, even where those know the id of a page.
+// cross_site.mjs PORT WITH_SESSION PUBLIC: pages of the site can connect to both paths; pages of
+// other sites cannot, even if they know the id of a page.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 
 const SITE = "site.example";
 const EVIL = "evil.example";
 
-// What comes of a WebSocket that a page opens: did it open, how was it closed, and what does
-// the browser's network log say was wrong? The page itself never learns that.
+// Opens a WebSocket from a page. Returns whether it opened, its close code, and the error in the
+// browser's network log, which the page itself cannot see.
 async function attempt(page, url) {
   const logged = new Promise((resolve) => {
     page.once("websocket", (socket) => {
@@ -34,7 +34,7 @@ const STATUS_403 = "Error during WebSocket handshake: Unexpected response code: 
 const ACCEPTED = { opened: true, code: 1000, error: null };
 const REFUSED = { opened: false, code: 1006, error: STATUS_403 };
 
-// The page of a host, once its own socket is open.
+// Opens the page of a host, and waits until its own socket is open.
 async function visit(page, host, port) {
   await page.goto(`http://${host}:${port}/`);
   await page.getByRole("status").filter({ hasText: /^connected$/ }).waitFor();
@@ -44,8 +44,8 @@ await browse(
   async (open, port, withSession, publicPath) => {
     const site = await open();
     await visit(site, SITE, port);
-    // What the evil page will try; the site itself may. The cookies of the session are the
-    // browser's, and the id of the page stands in its HTML: say that it was stolen.
+    // The evil page will try these URLs; the site itself may use them. The browser holds the
+    // session cookies, and the page id is in the HTML: assume that it was stolen.
     const stolen = await site.evaluate(() => document.body.dataset.page);
     assert.match(stolen, /^[\w-]{48}$/);
     const targets = [`${withSession}?z_pid=${stolen}`, withSession, publicPath];
@@ -53,8 +53,8 @@ await browse(
       assert.deepEqual(await attempt(site, `ws://${SITE}:${port}${target}`), ACCEPTED, target);
     }
 
-    // Any page will do, here the same: what counts is whose it is. Its own socket shows that
-    // it is not the browser that refuses.
+    // The evil page is the same HTML on another host. Its own socket connects, so the browser is
+    // not the one that refuses.
     const evil = await open(STATUS_403);
     await visit(evil, EVIL, port);
     for (const target of targets) {

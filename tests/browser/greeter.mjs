@@ -1,4 +1,4 @@
-// greeter.mjs URL PATH: the page at URL talks to the handler at PATH.
+// greeter.mjs URL PATH: the page at URL exchanges messages with the handler at PATH.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 

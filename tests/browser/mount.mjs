@@ -1,4 +1,4 @@
-// mount.mjs URL: two visitors in the room at URL; one logs on, speaks, and logs off.
+// mount.mjs URL: two visitors are in the room at URL; one of them logs on, writes, and logs off.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 
@@ -42,7 +42,7 @@ await browse(async (open, url) => {
   await first.getByRole("button", { name: "Send" }).click();
   for (const page of [first, guest]) await line(page, "ada", "<b>what</b> I say");
 
-  // The second tab is the same visitor's.
+  // The second tab belongs to the same visitor.
   const second = await enter(await open(), url);
   await second.getByText("You are ada").waitFor();
   await first.getByRole("button", { name: "Log off" }).click();
@@ -54,6 +54,6 @@ await browse(async (open, url) => {
   await second.getByRole("button", { name: "Log on" }).waitFor();
   await connected(second);
 
-  // The guest has seen all of it, and is still there.
+  // The guest has seen all of it, and is still connected.
   await connected(guest);
 });

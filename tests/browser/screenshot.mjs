@@ -1,5 +1,5 @@
-// screenshot.mjs URL FILE [WIDTH HEIGHT [SELECTOR]]: how a page looks, to look at by hand.
-// Where there is a SELECTOR, once there is such an element.
+// screenshot.mjs URL FILE [WIDTH HEIGHT [SELECTOR]]: takes a screenshot of a page. With SELECTOR,
+// it waits for such an element first.
 import { browse } from "./browser.mjs";
 
 await browse(async (open, url, file, width = 1280, height = 800, selector = "body") => {

@@ -1,14 +1,14 @@
-// What the tests of `examples/stream` share: its program, a proxy before it, and its page.
+// Shared by the tests of `examples/stream`: the program, a proxy in front of it, and its page.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { createInterface } from "node:readline";
 
-/** What a browser says where there is no server, or one that refuses: nothing to complain of. */
+/** The browser logs these if there is no server, or if it refuses: they are expected. */
 export const UNREACHED = ["WebSocket connection to", "Failed to load resource"];
 
-/** Starts the example, on a port that is free or on this one. */
+/** Starts the example on this port; 0 chooses a free one. */
 export async function start(program, port = 0) {
   const child = spawn(program, ["--listen", `127.0.0.1:${port}`], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -20,7 +20,7 @@ export async function start(program, port = 0) {
     once(lines, "line"),
     ended.then(() => Promise.reject(new Error("the example has ended"))),
   ]);
-  // A script that is done does not wait for its server.
+  // A script can end while its server still runs.
   child.unref();
   child.stdout.unref();
   const url = new URL(line);
@@ -31,7 +31,7 @@ export async function start(program, port = 0) {
   return { url: url.href, port: Number(url.port), kill };
 }
 
-/** Forwards connections to a port, and cuts all of them on command. */
+/** Forwards connections to a port. `cut` cuts all of them. */
 export async function proxy(port) {
   const cuts = new Set();
   let credit = Infinity; // bytes until the next cut
@@ -72,7 +72,7 @@ export async function proxy(port) {
   return {
     url: `http://127.0.0.1:${server.address().port}/`,
     cut,
-    /** Cuts in the middle, after so many more bytes in either direction. */
+    /** Cuts after this many more bytes, counted in both directions. */
     cutAfter: (bytes) =>
       new Promise((resolve) => {
         [credit, spent] = [bytes, resolve];
@@ -89,8 +89,8 @@ export const line = (page, text) =>
 export const notes = (page) => page.locator("#notes li").allTextContents();
 export const LOST = "Messages may be missing (restart): the state was reloaded.";
 
-/** Evaluates `read(stream, argument)` in the page, with its own stream. */
-export function ask(page, read, argument) {
+/** Evaluates `read(stream, argument)` in the page, with the page's own stream. */
+export function withStream(page, read, argument) {
   const code = `(async (argument) => {
     const { stream } = await import("/ws-server/client.js");
     return (${read})(stream(), argument);
@@ -98,14 +98,14 @@ export function ask(page, read, argument) {
   return page.evaluate(code);
 }
 
-/** Records the seconds that the page is told of from now on. */
+/** Records the seconds that are pushed to the page from now on. */
 export const recordCount = (page) =>
-  ask(page, (live) => {
+  withStream(page, (live) => {
     window.counts = [];
     live.on("count", (count) => counts.push(count));
   });
 
-/** Waits for so many more of them, and sees that none is missing or there twice. */
+/** Waits for this many more seconds, and checks that none is missing or repeated. */
 export async function checkCount(page, more) {
   const before = await page.evaluate(() => counts.length);
   await page.waitForFunction((length) => counts.length >= length, before + more);
@@ -113,7 +113,7 @@ export async function checkCount(page, more) {
   assert.deepEqual(counts, counts.map((_, index) => counts[0] + index));
 }
 
-/** Pushes by the form, and waits for what it shows. */
+/** Pushes with the form, and waits for the result that the page shows. */
 export async function push(page, to, text, reached) {
   await page.locator("#text").fill(text);
   const answered = page.waitForResponse((answer) => answer.url().includes("/push/"));

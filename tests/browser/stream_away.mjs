@@ -1,9 +1,9 @@
-// stream_away.mjs PROGRAM: a page goes into the cache of its browser and back, and offline and
-// back; what was pushed meanwhile arrives, once.
+// stream_away.mjs PROGRAM: a page goes into the browser's cache and back, and offline and online
+// again. Each push of that time arrives once.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import {
-  added, ask, checkCount, enter, line, log, notes, phase, proxy, push, recordCount, start, UNREACHED,
+  added, withStream, checkCount, enter, line, log, notes, phase, proxy, push, recordCount, start, UNREACHED,
 } from "./stream.mjs";
 
 await browse(async (open, program) => {
@@ -17,7 +17,7 @@ await browse(async (open, program) => {
   const other = await (await open.another())();
   await enter(other, server.url);
 
-  // Offline, and the connection is lost: a browser that only pretends leaves it open.
+  // Goes offline. The emulation leaves open connections alone, so the proxy cuts this one.
   await page.context().setOffline(true);
   cut();
   await phase(page, "offline");
@@ -29,8 +29,8 @@ await browse(async (open, program) => {
   await line(page, "pushed to everyone: a");
   await checkCount(page, 1);
 
-  // Away and back. `kept` is of this document: it is gone where the page is loaded anew.
-  const id = await ask(page, (live) => {
+  // Leaves the page and returns. If the page were loaded again, `kept` would be missing.
+  const id = await withStream(page, (live) => {
     window.kept = true;
     return live.page;
   });
@@ -41,7 +41,7 @@ await browse(async (open, program) => {
   await phase(page, "open");
   await line(page, "pushed to everyone: b");
   await checkCount(page, 1);
-  assert.equal(await ask(page, (live) => live.page), id);
+  assert.equal(await withStream(page, (live) => live.page), id);
   assert.deepEqual(await log(page), ["pushed to everyone: a", "pushed to everyone: b"]);
   assert.deepEqual(await notes(page), ["milk"]);
 }, { cache: true });

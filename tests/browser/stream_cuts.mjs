@@ -1,5 +1,5 @@
-// stream_cuts.mjs URL: 200 messages and the 1,000 pushes that follow them, over a connection that
-// is cut 20 times in the middle of something, arrive each once and in order.
+// stream_cuts.mjs URL: 200 messages and the 1,000 pushes that follow them arrive once and in order,
+// over a connection that is cut 20 times in mid-transfer.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import { proxy, UNREACHED } from "./stream.mjs";
@@ -14,7 +14,7 @@ await browse(async (open, direct) => {
   await page.goto(`${url}open`);
   await isOpen();
   for (const round of range(CUTS, 0)) {
-    // Ten messages and fifty pushes have more bytes than this.
+    // Ten messages and fifty pushes are longer than this, so every round is cut.
     const cut = cutAfter(20 + (round * 397) % 1_900);
     const each = MESSAGES / CUTS;
     const numbers = range(each, round * each);
@@ -35,6 +35,6 @@ await browse(async (open, direct) => {
   assert.deepEqual(numbers, range(PUSHES, 1));
   assert.deepEqual(resets, []);
   assert.ok(states.filter(({ phase }) => phase === "waiting").length >= CUTS);
-  const heard = await (await fetch(`${direct}heard`)).json();
-  assert.deepEqual(heard, range(MESSAGES, 0).map(String));
+  const received = await (await fetch(`${direct}received`)).json();
+  assert.deepEqual(received, range(MESSAGES, 0).map(String));
 });

@@ -1,8 +1,8 @@
-// stream_pushes.mjs PROGRAM: to whom pushes go and in what order, requests and their errors, and
-// what a logon and a logoff in one tab do to another.
+// stream_pushes.mjs PROGRAM: the receivers of pushes and their order, requests and their errors,
+// and the effect of a logon and a logoff in one tab on another.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
-import { added, ask, enter, line, log, LOST, note, notes, phase, push, start } from "./stream.mjs";
+import { added, withStream, enter, line, log, LOST, note, notes, phase, push, start } from "./stream.mjs";
 
 await browse(async (open, program) => {
   const { url } = await start(program);
@@ -10,24 +10,24 @@ await browse(async (open, program) => {
   await enter(first, url);
 
   // Ten pushes arrive in order.
-  const words = Array.from({ length: 10 }, (_, index) => `word ${index}`);
-  for (const word of words) await push(first, "This page", word, /^reached 1 page$/);
-  await line(first, "pushed to this page: word 9");
-  assert.deepEqual(await log(first), words.map((word) => `pushed to this page: ${word}`));
+  const texts = Array.from({ length: 10 }, (_, index) => `text ${index}`);
+  for (const text of texts) await push(first, "This page", text, /^reached 1 page$/);
+  await line(first, "pushed to this page: text 9");
+  assert.deepEqual(await log(first), texts.map((text) => `pushed to this page: ${text}`));
 
-  // Requests are answered, with errors of their type too.
+  // Requests get answers, including typed errors.
   await added(first, "<b>milk</b>");
   await note(first, " ");
   await first.getByText("A note has at least one character.").waitFor();
   await note(first, "x".repeat(41));
   await first.getByText("A note has at most 40 characters.").waitFor();
-  const error = await ask(first, (live) =>
+  const error = await withStream(first, (live) =>
     live.request({ type: "add", text: "x".repeat(41) }).catch(({ kind, error }) => ({ kind, error })),
   );
   assert.deepEqual(error, { kind: "answer", error: { type: "too_long", most: 40 } });
   assert.deepEqual(await notes(first), ["<b>milk</b>"]);
 
-  // Two tabs are two pages of one session; another visitor has neither.
+  // Two tabs are two pages of one session; another visitor has a session of its own.
   const second = await open();
   await enter(second, url);
   const stranger = await (await open.another())();
@@ -39,11 +39,11 @@ await browse(async (open, program) => {
   await push(first, "Everyone", "d", /^reached 3 pages$/);
   for (const page of [first, second, stranger]) await line(page, "pushed to everyone: d");
   const [a, b, d] = ["this page: a", "this session: b", "everyone: d"].map((to) => `pushed to ${to}`);
-  assert.deepEqual((await log(first)).slice(words.length), [b, d]);
+  assert.deepEqual((await log(first)).slice(texts.length), [b, d]);
   assert.deepEqual(await log(second), [a, b, d]);
   assert.deepEqual(await log(stranger), [d]);
 
-  // A logon in one tab: the other attaches anew by itself, and is the user's then.
+  // After a logon in one tab, the other reconnects by itself and then belongs to the user.
   await first.getByRole("textbox", { name: "Name" }).fill("Ada <3");
   await first.getByRole("button", { name: "Log on" }).click();
   await first.locator("#user", { hasText: /^Ada <3$/ }).waitFor();
@@ -53,11 +53,11 @@ await browse(async (open, program) => {
   await line(second, "pushed to this user: e");
   assert.deepEqual(await log(second), [a, b, d, LOST, "pushed to this user: e"]);
 
-  // A logoff in one tab ends both streams; the tab that it was made in is another visitor's.
+  // A logoff in one tab ends both streams; the tab with the logoff gets a new session.
   await first.getByRole("button", { name: "Log off" }).click();
   await first.getByRole("button", { name: "Log on" }).waitFor();
   await second.getByText("Your session has ended.").waitFor();
-  const { code, final } = await ask(second, (live) => live.state);
+  const { code, final } = await withStream(second, (live) => live.state);
   assert.deepEqual({ code, final }, { code: 4401, final: true });
   await phase(first, "open");
   await push(first, "Everyone", "f", /^reached 2 pages$/);

@@ -1,4 +1,4 @@
-// stream_refused.mjs URL: a browser does not show why a handshake is refused; the client does.
+// stream_refused.mjs URL: a browser hides the reason of a refused handshake; the client finds it.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import { UNREACHED } from "./stream.mjs";

@@ -1,8 +1,8 @@
-// stream_restart.mjs PROGRAM: the server is killed in mid-stream, and another one takes its place.
+// stream_restart.mjs PROGRAM: the server is killed in mid-stream, and a new one starts on its port.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import {
-  added, ask, checkCount, enter, log, LOST, notes, phase, push, recordCount, start, UNREACHED,
+  added, withStream, checkCount, enter, log, LOST, notes, phase, push, recordCount, start, UNREACHED,
 } from "./stream.mjs";
 
 await browse(async (open, program) => {
@@ -12,7 +12,7 @@ await browse(async (open, program) => {
   await added(page, "milk");
   await recordCount(page);
   await checkCount(page, 2);
-  const before = await ask(page, (live) => live.page);
+  const before = await withStream(page, (live) => live.page);
 
   await server.kill();
   await phase(page, "waiting");
@@ -21,11 +21,11 @@ await browse(async (open, program) => {
   await start(program, server.port);
   await phase(page, "open");
   await page.locator("#log li", { hasText: LOST }).waitFor();
-  // The server knows neither the session nor the page of before: it has given others.
-  assert.notEqual(await ask(page, (live) => live.page), before);
+  // The new server knows neither the session nor the page, so it has issued new ones.
+  assert.notEqual(await withStream(page, (live) => live.page), before);
   await page.locator("#notes:empty").waitFor();
 
-  // All goes on.
+  // Everything works again.
   await checkCount(page, 2);
   await added(page, "bread");
   assert.deepEqual(await notes(page), ["bread"]);

@@ -1,4 +1,4 @@
-//! What a test's thread logs.
+//! Captures the log lines of a test's thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tracing::Level;
 
-/// Everything that this thread logs. A test's runtime has one thread.
+/// Everything that this thread has logged. A test's runtime has one thread.
 #[derive(Clone, Debug, Default)]
 pub struct Captured(Arc<Mutex<Vec<u8>>>);
 
@@ -14,7 +14,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Captured>> = const { RefCell::new(None) };
 }
 
-/// Ends the capture where it is dropped.
+/// Dropping it ends the capture.
 #[derive(Debug)]
 pub struct End;
 
@@ -24,8 +24,8 @@ impl Drop for End {
     }
 }
 
-/// One subscriber serves all threads, for good: what tracing remembers of each place that
-/// logs is shared by all threads, and would change under a test that runs beside another.
+/// One subscriber serves all threads for good: tracing caches the interest in each callsite for all
+/// threads, so a second subscriber would change it under tests that run in parallel.
 static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
     tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
@@ -37,7 +37,7 @@ static SUBSCRIBER: LazyLock<()> = LazyLock::new(|| {
 });
 
 impl Captured {
-    /// Captures what this thread logs from now on.
+    /// Starts to capture the log lines of this thread.
     pub fn begin() -> (Self, End) {
         LazyLock::force(&SUBSCRIBER);
         let captured = Self::default();
@@ -45,17 +45,17 @@ impl Captured {
         (captured, End)
     }
 
-    /// Everything so far.
+    /// Returns everything captured so far.
     ///
     /// # Panics
     ///
-    /// Where it is no text.
+    /// If the captured bytes are not UTF-8.
     pub fn text(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8(bytes.clone()).expect("logs are text")
     }
 
-    /// The only line of this level.
+    /// Returns the only line of this level.
     ///
     /// # Panics
     ///
@@ -68,7 +68,7 @@ impl Captured {
         line.clone()
     }
 
-    /// The lines of this level.
+    /// Returns the lines of this level.
     pub fn of(&self, level: Level) -> Vec<String> {
         let text = self.text();
         let lines = text.lines().map(str::trim_start);

@@ -1,4 +1,4 @@
-//! The examples, as programs.
+//! Runs the examples as processes.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use tokio::sync::OnceCell;
 
 use crate::within;
 
-/// The program of an example. The first call builds all of them, where and how the test that
-/// calls was built.
+/// Returns the program of an example. The first call builds all examples, with the target directory
+/// and the profile of the calling test.
 ///
 /// # Panics
 ///
-/// Where they do not build.
+/// If the build fails.
 pub async fn program(name: &str) -> PathBuf {
     static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
     BUILT.get_or_init(build).await.join(name)
 }
 
-/// Returns the directory of the examples.
+/// Builds the examples. Returns their directory.
 async fn build() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.ancestors().nth(2).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    // The whole workspace: then nothing is built again that its tests have built.
+    // The whole workspace has the same features as the tests, so that cargo reuses their artifacts.
     cargo.args([
         "build",
         "--quiet",
@@ -40,16 +40,16 @@ async fn build() -> PathBuf {
     if profile.ends_with("release") {
         cargo.arg("--release");
     }
-    // It compiles: only here the patience of `within` would be too short.
+    // A build takes longer than the deadline of `within`.
     let status = cargo.status().await.unwrap();
     assert!(status.success(), "the examples do not build");
     profile.join("examples")
 }
 
-/// An example that runs; it is killed where it is dropped.
+/// A running example. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Example {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     child: Child,
     _output: Lines<BufReader<ChildStdout>>,
@@ -60,16 +60,16 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// Where it does not build, or does not print its URL.
+    /// If the build fails, or the example does not print its URL.
     pub async fn start(name: &str, arguments: &[&str]) -> Self {
         Self::run(Command::new(program(name).await), arguments).await
     }
 
-    /// As [`start`](Self::start), with a command that becomes an example.
+    /// Like [`start`](Self::start), with a command that runs the example.
     ///
     /// # Panics
     ///
-    /// Where it does not print its URL.
+    /// If the example does not print its URL.
     pub async fn run(mut command: Command, arguments: &[&str]) -> Self {
         let mut child = command
             .args(["--listen", "127.0.0.1:0"])
@@ -96,16 +96,16 @@ impl Example {
     ///
     /// # Panics
     ///
-    /// Where it has ended already.
+    /// If the process has ended already.
     pub async fn terminate(&self) {
         self.signal("-TERM").await;
     }
 
-    /// Stops the whole process for so long: nothing of it runs meanwhile.
+    /// Stops the whole process for this long; none of its threads runs meanwhile.
     ///
     /// # Panics
     ///
-    /// If it has ended already.
+    /// If the process has ended already.
     pub async fn pause(&self, duration: Duration) {
         self.signal("-STOP").await;
         tokio::time::sleep(duration).await;
@@ -118,11 +118,11 @@ impl Example {
         assert!(sent.unwrap().success(), "{signal}");
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     ///
     /// # Panics
     ///
-    /// Where it does not end.
+    /// If it does not end in time.
     pub async fn ended(&mut self) -> ExitStatus {
         within("the example ends", self.child.wait()).await.unwrap()
     }

@@ -1,4 +1,4 @@
-//! What tests of the whole share; the tests are in `tests/`.
+//! Shared code of the tests in `tests/`.
 
 #![forbid(unsafe_code)]
 
@@ -14,15 +14,15 @@ use std::time::Duration;
 pub use captured::{Captured, End};
 pub use example::{Example, program};
 
-/// No wait of the tests takes so long, unless what it waits for never comes.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The deadline of each wait. It only passes if the event never happens.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits for an event.
 ///
 /// # Panics
 ///
-/// Where it does not come.
+/// If the event does not happen in time.
 pub async fn within<T>(what: impl Debug, event: impl Future<Output = T>) -> T {
-    let waited = tokio::time::timeout(PATIENCE, event).await;
-    waited.unwrap_or_else(|_| panic!("waited in vain: {what:?}"))
+    let waited = tokio::time::timeout(DEADLINE, event).await;
+    waited.unwrap_or_else(|_| panic!("{what:?} did not happen within {DEADLINE:?}"))
 }

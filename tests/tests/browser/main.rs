@@ -1,5 +1,5 @@
-//! What a visitor sees: the pages of the examples in a real browser. Each test starts an
-//! example and runs a script of `tests/browser/` against it.
+//! The pages of the examples in a real browser. Each test starts an example and runs a script of
+//! `tests/browser/` against it.
 
 mod cross_site;
 mod greeter;

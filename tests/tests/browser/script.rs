@@ -1,4 +1,4 @@
-//! Runs the scripts.
+//! Runs the scripts of `tests/browser`.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,30 +8,31 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// Where the scripts are, and what drives the browser.
+/// The directory of the scripts and of their browser driver.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 
-/// A script ends itself, and its browser, sooner than this: see `browser.mjs`.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// A script ends itself and its browser earlier than this: see `browser.mjs`.
+const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A browser takes what there is: two would be late for each other.
-static ONE: Mutex<()> = Mutex::const_new(());
+/// A browser uses all cores, so two at once would run into their deadlines.
+static ONE_BROWSER: Mutex<()> = Mutex::const_new(());
 
-/// Runs a script with Node. Fails where it does, and shows what it printed.
+/// Runs a script with Node. If it fails, the test fails with the script's output.
 pub async fn run(name: &str, arguments: &[&str]) {
     let driver = Path::new(SCRIPTS).join("node_modules/playwright-core");
     assert!(
         driver.exists(),
-        "playwright-core is not installed: ./test.sh does it"
+        "playwright-core is not installed; ./test.sh installs it"
     );
-    let _one_at_a_time = ONE.lock().await;
+    let _one_at_a_time = ONE_BROWSER.lock().await;
     let mut node = Command::new("node");
     node.arg(name).args(arguments).current_dir(SCRIPTS);
-    // A browser whose script is gone ends too: it notices that its pipe is closed.
+    // A browser without its script ends by itself: it notices that its pipe is closed.
     node.stdin(Stdio::null()).kill_on_drop(true);
-    let ended = timeout(PATIENCE, node.output()).await;
-    let ended = ended.unwrap_or_else(|_| panic!("{name} does not end"));
-    let output = ended.unwrap_or_else(|error| panic!("node (./test.sh installs it): {error}"));
+    let ended = timeout(DEADLINE, node.output()).await;
+    let ended = ended.unwrap_or_else(|_| panic!("{name} did not end in {DEADLINE:?}"));
+    let output =
+        ended.unwrap_or_else(|error| panic!("cannot run node: {error}; ./test.sh installs it"));
     assert!(
         output.status.success(),
         "{name} {arguments:?}: {}\n{}{}",

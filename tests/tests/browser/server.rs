@@ -1,4 +1,4 @@
-//! A server for tests of the client: its pages record what comes.
+//! A server for tests of the client. Its pages record their events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,23 +9,23 @@ use warp::{Filter, Reply};
 use ws_server::prelude::*;
 use ws_server::route::RouteUrl;
 
-/// As many pushes follow every message.
+/// The number of pushes after every message.
 const PUSHES: u64 = 5;
 
-/// What handlers were told, in order.
+/// The messages that the handlers have received, in order.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct Received(Arc<Mutex<Vec<String>>>);
 
-impl Heard {
+impl Received {
     fn with<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Messages from this length on are pushed back, in bytes.
+/// A message of at least this length is also pushed back, in bytes.
 const LONG: usize = 256;
 
-/// Notes every message, and pushes after it: 1, 2, 3, …
+/// Records every message, and pushes after it: 1, 2, 3, …
 struct Recorder {
     pushed: u64,
 }
@@ -36,11 +36,11 @@ impl Recorder {
         Recorder { pushed: 0 }
     }
 
-    fn message(&mut self, text: String, page: Page, State(heard): State<Heard>) {
+    fn message(&mut self, text: String, page: Page, State(received): State<Received>) {
         if text.len() >= LONG {
-            page.push("said", &text);
+            page.push("echoed", &text);
         }
-        heard.with(|heard| heard.push(text));
+        received.with(|received| received.push(text));
         for _ in 0..PUSHES {
             self.pushed += 1;
             page.push("number", &self.pushed);
@@ -50,13 +50,13 @@ impl Recorder {
 
 dispatch! {
     struct Routes;
-    state: Heard;
+    state: Received;
 
     recorder: "/recorder" => Recorder { attach: page };
     deflated: "/recorder/deflated" => Recorder { attach: page, deflate: true };
 }
 
-/// A page with a tag for this route, which is changed so.
+/// A page with a tag for this route, modified by `changed`.
 fn page(
     ws: &Ws,
     path: &'static str,
@@ -69,7 +69,7 @@ fn page(
         .and(ws.page())
         .map(move |visit: Visit, page: Page| {
             let tag = page.stream_tag(&route).to_string();
-            // The script of the page connects, with delays of its own, and not the tag.
+            // The page's script connects, with its own delays, instead of the tag.
             let tag = tag.replace("data-stream", "data-route");
             let html = format!(
                 "<!doctype html><title>test</title>{}\
@@ -81,41 +81,41 @@ fn page(
         .boxed()
 }
 
-/// A tag with an id that was never issued, and nowhere to ask for another.
+/// A tag with an id that was never issued, and without a URL for a fresh one.
 fn forged(tag: &str, page: &Page) -> String {
     tag.replace(page.id(), &"A".repeat(page.id().len()))
         .replace("data-fresh", "data-none")
 }
 
-/// A tag with an id that was never issued, which the client replaces by a fresh one.
+/// A tag with an id that was never issued; the client replaces it with a fresh one.
 fn stale(tag: &str, page: &Page) -> String {
     tag.replace(page.id(), &"A".repeat(page.id().len()))
 }
 
-/// Starts the server, which lives as long as the runtime of the test, and returns its URL.
+/// Starts the server, which runs as long as the test's runtime. Returns its URL.
 pub async fn start() -> String {
     let ws = ws(|server| server);
     let filter = application(&ws);
     listening(ws, filter).await
 }
 
-/// The same with the whole application below `/live`.
+/// Like `start`, with the whole application below `/live`.
 pub async fn start_below_live() -> String {
     let ws = ws(|server| server.base("/live"));
     let filter = warp::path("live").and(application(&ws)).boxed();
     listening(ws, filter).await + "live/"
 }
 
-type Configured = Server<Heard, ws_server::Given<Heard>>;
+type Configured = Server<Received, ws_server::Given<Received>>;
 
-fn ws(configure: impl FnOnce(Configured) -> Configured) -> (Ws, Heard) {
-    let heard = Heard::default();
-    let server = Server::new(Routes::table()).state(heard.clone());
+fn ws(configure: impl FnOnce(Configured) -> Configured) -> (Ws, Received) {
+    let received = Received::default();
+    let server = Server::new(Routes::table()).state(received.clone());
     let ws = configure(server).build().expect("the server builds");
-    (ws, heard)
+    (ws, received)
 }
 
-async fn listening((ws, _): (Ws, Heard), filter: BoxedFilter<(Response,)>) -> String {
+async fn listening((ws, _): (Ws, Received), filter: BoxedFilter<(Response,)>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(ws.serve_until(filter, listener, std::future::pending::<()>()));
@@ -123,22 +123,25 @@ async fn listening((ws, _): (Ws, Heard), filter: BoxedFilter<(Response,)>) -> St
 }
 
 /// The routes, the client, and the pages of the tests.
-fn application((ws, heard): &(Ws, Heard)) -> BoxedFilter<(Response,)> {
-    let heard = heard.clone();
+fn application((ws, received): &(Ws, Received)) -> BoxedFilter<(Response,)> {
+    let received = received.clone();
     let script = warp::path!("recorder.js").map(|| {
         let script = include_str!("../../browser/recorder.js");
         with_header(script, "content-type", "text/javascript").into_response()
     });
-    let heard = warp::path!("heard")
-        .map(move || heard.with(|heard| warp::reply::json(heard)).into_response());
-    let as_it_is = |tag: &str, _: &Page| tag.to_owned();
-    let pages = page(ws, "open", Routes::recorder(), as_it_is);
-    let deflated = page(ws, "deflated", Routes::deflated(), as_it_is);
+    let received = warp::path!("received").map(move || {
+        received
+            .with(|received| warp::reply::json(received))
+            .into_response()
+    });
+    let unchanged = |tag: &str, _: &Page| tag.to_owned();
+    let pages = page(ws, "open", Routes::recorder(), unchanged);
+    let deflated = page(ws, "deflated", Routes::deflated(), unchanged);
     let refused = page(ws, "refused", Routes::recorder(), forged);
     let stale = page(ws, "stale", Routes::recorder(), stale);
     let pages = pages.or(deflated).unify().or(refused).unify();
     let pages = pages.or(stale).unify();
-    let http = pages.or(script).unify().or(heard).unify();
+    let http = pages.or(script).unify().or(received).unify();
     let routes = ws.filter().or(ws.client()).unify();
     routes.or(http).unify().boxed()
 }

@@ -1,37 +1,37 @@
-//! Streams of pages: the client in a browser, with the example and with a server for tests.
+//! Page streams: the client in a browser, with the example and with the server for tests.
 
 use ws_tests::program;
 
 use crate::{script, server};
 
-/// Runs a script that starts the example by itself, and may kill it.
+/// Runs a script that starts the example itself, and may kill it.
 async fn run_with_example(name: &str) {
     let program = program("stream").await;
     script::run(name, &[program.to_str().unwrap()]).await;
 }
 
 #[tokio::test]
-async fn pushes_reach_their_pages_in_order_and_a_logon_and_a_logoff_reach_every_tab() {
+async fn pushes_arrive_in_order_and_every_tab_notices_a_logon_and_a_logoff() {
     run_with_example("stream_pushes.mjs").await;
 }
 
 #[tokio::test]
-async fn a_page_survives_a_restart_of_the_server_and_says_so() {
+async fn a_page_recovers_from_a_restart_of_the_server_with_a_reset() {
     run_with_example("stream_restart.mjs").await;
 }
 
 #[tokio::test]
-async fn a_duplicated_tab_takes_the_page_and_the_older_goes_on_under_another_id() {
+async fn a_duplicated_tab_takes_the_page_and_the_older_tab_gets_another_id() {
     run_with_example("stream_duplicate.mjs").await;
 }
 
 #[tokio::test]
-async fn a_page_that_was_away_goes_on_without_loss() {
+async fn a_page_that_was_away_continues_without_loss() {
     run_with_example("stream_away.mjs").await;
 }
 
 #[tokio::test]
-async fn each_message_arrives_once_and_in_order_both_ways_over_twenty_cuts() {
+async fn messages_arrive_once_and_in_order_in_both_directions_over_twenty_cuts() {
     let url = server::start().await;
     script::run("stream_cuts.mjs", &[&url]).await;
 }
@@ -43,7 +43,7 @@ async fn a_refused_handshake_shows_its_reason() {
 }
 
 #[tokio::test]
-async fn a_stream_may_be_compressed() {
+async fn a_compressed_stream_delivers_every_message() {
     let url = server::start().await;
     script::run("stream_deflate.mjs", &[&url]).await;
 }

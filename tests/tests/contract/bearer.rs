@@ -1,10 +1,10 @@
-//! `Bearer`: where a token is found, and what the client is told without a good one.
+//! `Bearer`: the sources of a token, and the answers to clients without a valid one.
 
 use ws_core::testkit::{Knock, TestKit};
 use ws_server::extract::NoState;
 use ws_server::prelude::*;
 
-/// Says which token it was given, and what was chosen.
+/// Sends its token and the negotiated subprotocol.
 struct Device(String);
 
 #[ws_handler]
@@ -22,7 +22,7 @@ impl Device {
     }
 }
 
-/// Lets anybody in, and says who came.
+/// Accepts every client, and sends the client's token.
 struct Lobby(Option<Bearer>);
 
 #[ws_handler]
@@ -49,7 +49,7 @@ fn knock(path: &str) -> Knock {
     TestKit::table(Routes::table(), NoState).unwrap().open(path)
 }
 
-/// What the handler says, or status, challenge and body.
+/// The handler's text, or the status, challenge and body of the refusal.
 async fn answer(knock: Knock) -> Result<String, (u16, String, String)> {
     match knock.connect().await {
         Ok(mut client) => {
@@ -77,7 +77,7 @@ fn refused(challenge: &str, body: &str) -> Result<String, (u16, String, String)>
 const INVALID_REQUEST: &str = "Bearer error=\"invalid_request\"";
 
 #[tokio::test(start_paused = true)]
-async fn a_token_comes_from_the_header_or_from_behind_bearer_among_the_subprotocols() {
+async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
     let said = |text: &str| Ok(text.to_owned());
     let knock = || knock("/device");
     let offering = |protocols| offering("/device", protocols);
@@ -85,7 +85,7 @@ async fn a_token_comes_from_the_header_or_from_behind_bearer_among_the_subprotoc
         answer(knock().bearer("a.b-c_d~e+/==")).await,
         said("a.b-c_d~e+/== over none")
     );
-    // The last word counts where a test sets it twice.
+    // `bearer` replaces the token of an earlier call.
     assert_eq!(
         answer(knock().bearer("old").bearer("new")).await,
         said("new over none")
@@ -106,23 +106,23 @@ async fn a_token_comes_from_the_header_or_from_behind_bearer_among_the_subprotoc
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_query_holds_no_token() {
+async fn a_token_in_the_query_is_ignored() {
     let nobody = refused("Bearer", "this endpoint needs a bearer token");
     for query in ["?access_token=t0k", "?bearer=t0k", ""] {
         assert_eq!(answer(knock(&format!("/device{query}"))).await, nobody);
     }
 }
 
-/// RFC 6750, section 3.1: no error code where another scheme was used.
+/// RFC 6750, section 3.1: no error code if the request uses another scheme.
 #[tokio::test(start_paused = true)]
-async fn another_scheme_is_no_token() {
+async fn another_scheme_counts_as_a_missing_token() {
     let nobody = refused("Bearer", "this endpoint needs a bearer token");
     let basic = knock("/device").header("authorization", "Basic YTpi");
     assert_eq!(answer(basic).await, nobody);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_said_wrong_is_an_invalid_request() {
+async fn a_malformed_token_is_an_invalid_request() {
     let header = |value| knock("/device").header("authorization", value);
     let no_token = refused(INVALID_REQUEST, "that is no bearer token");
     for wrong in ["Bearer", "Bearer a b", "Bearer ,", "Bearer token=abc"] {
@@ -143,7 +143,7 @@ async fn a_token_that_is_said_wrong_is_an_invalid_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_the_application_does_not_like_is_invalid() {
+async fn a_token_that_the_application_rejects_is_invalid() {
     let refused = refused(
         "Bearer error=\"invalid_token\"",
         "the bearer token is not valid",
@@ -152,7 +152,7 @@ async fn a_token_that_the_application_does_not_like_is_invalid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_optional_token_may_be_missing_and_not_be_said_wrong() {
+async fn an_optional_token_may_be_missing_but_not_malformed() {
     let said = |text: &str| Ok(text.to_owned());
     let header = |value| knock("/lobby").header("authorization", value);
     assert_eq!(answer(knock("/lobby")).await, said("nobody"));
@@ -170,7 +170,7 @@ async fn an_optional_token_may_be_missing_and_not_be_said_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_token_is_in_debug_output() {
+async fn debug_output_contains_no_part_of_a_token() {
     let knock = offering("/device?token=secret", "v2, bearer, secret").bearer("secret");
     assert_eq!(
         format!("{knock:?}"),

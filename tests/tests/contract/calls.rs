@@ -1,4 +1,4 @@
-//! `Call<T>` and `Answer<R, E>`: requests, and answers that name them.
+//! `Call<T>` and `Answer<R, E>`: requests, and the answers with their ids.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn rename(rename: Rename) -> Result<Renamed, RenameError> {
     }
 }
 
-/// Handlers with this `message`.
+/// Defines handlers with this `message`.
 macro_rules! handlers {
     ($($name:ident: $($word:ident)* ($($argument:tt)*) -> $reply:ty { $($body:tt)* })*) => { $(
         struct $name;
@@ -126,7 +126,7 @@ handlers! {
     }
 }
 
-/// Cannot be encoded.
+/// A value that cannot be encoded.
 struct Secret;
 
 impl Serialize for Secret {
@@ -135,7 +135,7 @@ impl Serialize for Secret {
     }
 }
 
-/// Takes calls among other messages.
+/// Receives calls among other messages.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Incoming {
@@ -159,7 +159,7 @@ async fn client<H: Handler<AnyRoute>>() -> TestClient {
     TestKit::new().handler::<H>().connect().await.unwrap()
 }
 
-/// What comes of one message, be it text or the end.
+/// The answer to one message: a text, or the close code.
 async fn asked<H: Handler<AnyRoute>>(text: &'static str) -> Result<String, CloseCode> {
     let mut client = client::<H>().await;
     client.send(text).await;
@@ -175,7 +175,7 @@ fn ok(text: &str) -> Result<String, CloseCode> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_ok_or_a_typed_error_and_names_its_call() {
+async fn an_answer_is_ok_or_a_typed_error_with_the_id_of_its_call() {
     let mut client = client::<AtOnce>().await;
     client
         .send(r#"{"call":7,"body":{"name":"Ada"},"more":[]}"#)
@@ -193,7 +193,7 @@ async fn an_answer_is_ok_or_a_typed_error_and_names_its_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_in_rust_speaks_the_same() {
+async fn a_client_in_rust_exchanges_the_same_messages() {
     let mut client = client::<AtOnce>().await;
     let id = CallId::new(7).unwrap();
     let body = Renamed { name: "Ada".into() };
@@ -204,7 +204,7 @@ async fn a_client_in_rust_speaks_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_call_closes_with_1007() {
+async fn a_message_that_is_not_a_call_closes_with_1007() {
     for wrong in [
         r#"{"call":9007199254740992,"body":{"name":"Ada"}}"#,
         r#"{"call":-1,"body":{"name":"Ada"}}"#,
@@ -227,7 +227,7 @@ async fn what_is_no_call_closes_with_1007() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_checked_body_that_does_not_decode_is_answered_and_the_connection_goes_on() {
+async fn a_checked_body_that_does_not_decode_is_answered_and_the_connection_stays_open() {
     let mut client = client::<Whatever>().await;
     client.send(r#"{"call":1,"body":{"nam":"Ada"}}"#).await;
     client.send(r#"{"call":2,"body":[[]]}"#).await;
@@ -255,7 +255,7 @@ async fn a_checked_body_that_does_not_decode_is_answered_and_the_connection_goes
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_async_hook_answers_when_it_is_done() {
+async fn an_async_hook_answers_when_it_returns() {
     let mut client = client::<Slowly>().await;
     client.send(r#"{"call":1,"body":{"name":"Ada"}}"#).await;
     client.send(r#"{"call":2,"body":{"name":"root"}}"#).await;
@@ -278,7 +278,7 @@ async fn calls_that_are_answered_by_spawned_futures_overtake_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_task_sends_an_answer_through_the_socket() {
+async fn any_task_can_send_an_answer_through_the_socket() {
     let mut client = client::<Sends>().await;
     client.send(r#"{"call":5,"body":3}"#).await;
     assert_eq!(client.text().await, r#"{"answer":5,"ok":"sent"}"#);

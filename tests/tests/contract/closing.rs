@@ -1,4 +1,4 @@
-//! How a connection is closed: in order, for either side, and what stops then.
+//! How a connection is closed: in order, by either side, and what is stopped.
 
 use std::pin::pin;
 
@@ -30,7 +30,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::ClientClosed, 1000, "bye").await;
     }
 
-    async fn the_close_of_the_client_waits_for_replies_that_have_no_room(way: Way) {
+    async fn the_close_of_the_client_waits_for_replies_that_wait_for_room(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let knock = knock.limits(limits(|limits| limits.outbox = 100));
@@ -86,15 +86,15 @@ on_both_transports! {
         assert_eq!(journal.of("message"), Vec::<String>::new());
     }
 
-    async fn data_after_our_close_is_not_even_decoded(way: Way) {
+    async fn data_after_our_close_is_not_decoded(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).deflate());
         let mut client = knock.connect().await.unwrap();
         let start = Instant::now();
         client.socket::<Probe>().close(Close::NORMAL);
         assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
-        // Compressed messages that are none, and text that is none: read, each would be an error,
-        // and what follows an error is not understood.
+        // Compressed data that cannot be inflated, and text that is not UTF-8. If either were
+        // decoded, it would be an error, and the decoder would skip everything behind it.
         for opcode in [OpCode::Text, OpCode::Binary] {
             let mut frame = encode_masked(opcode, true, &[0xff; 500], [1, 2, 3, 4]);
             frame[0] |= 0x40;
@@ -108,13 +108,14 @@ on_both_transports! {
         assert_eq!(journal.of("message"), Vec::<String>::new());
     }
 
-    async fn the_close_of_the_client_is_found_in_what_was_read_ahead_of_ours(way: Way) {
+    async fn the_close_of_the_client_is_found_in_bytes_that_were_read_ahead(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()));
         let knock = knock.limits(limits(|limits| limits.read_ahead = 100));
         let mut client = knock.connect().await.unwrap();
         let start = Instant::now();
-        // In one read: more than is decoded ahead of the hook, and a Close behind it.
+        // All in one read: a message, more than is decoded ahead of the hook, and a Close behind
+        // it.
         let mut read = encode_masked(OpCode::Text, true, b"gone", [1, 2, 3, 4]);
         for _ in 0..20 {
             read.extend(encode_masked(OpCode::Text, true, b"say too late", [1, 2, 3, 4]));
@@ -159,13 +160,13 @@ on_both_transports! {
         assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
     }
 
-    async fn an_overflow_before_the_frame_was_begun_discards_it_too(way: Way) {
+    async fn an_overflow_discards_a_frame_that_was_not_begun(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(7));
         let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Probe>();
-        // Five bytes of text make a frame that fills the network to its last byte.
+        // This frame fills the network to its last byte.
         socket.send("whole").unwrap();
         quiet().await;
         socket.send("never").unwrap();
@@ -176,8 +177,8 @@ on_both_transports! {
     }
 
     async fn an_overflow_discards_replies_of_a_burst_that_were_not_begun(way: Way) {
-        // Frames of 62 bytes in a network of 100: after each read of the client another one
-        // is written in part.
+        // Frames of 62 bytes in a network of 100 bytes: after each read of the client one more
+        // frame is half written.
         for (reads, begun) in [(0, 1), (1, 3), (2, 4)] {
             let journal = Journal::new();
             let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(100));
@@ -246,7 +247,7 @@ on_both_transports! {
     }
 }
 
-/// Starts everything that hangs on a connection.
+/// Uses everything that depends on a connection: timers, a task and a subscription.
 struct Busy(Journal);
 
 #[ws_handler]
@@ -268,7 +269,7 @@ impl Busy {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_end_send_notify_and_spawn_say_closed_and_timers_stop() {
+async fn after_the_end_send_notify_and_spawn_return_closed_and_timers_stop() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Busy>(&kit).connect().await.unwrap();
     let socket = client.socket::<Busy>();

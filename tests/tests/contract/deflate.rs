@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet};
 
-/// Notes how long messages are; answers one that is a number with so many long ones.
+/// Records the length of messages. A number is answered with that many long messages.
 struct Many(Journal);
 
 #[ws_handler]
@@ -24,12 +24,12 @@ impl Many {
     }
 }
 
-/// A long text that gets much smaller, and is no other's.
+/// A long text that compresses well and differs from all others.
 fn long(number: usize) -> String {
     format!("{number} ").repeat(1000)
 }
 
-/// A text as a client sends it compressed.
+/// A text as a compressed frame of a client.
 fn packed(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 64);
     let mut compress = Compress::new(Compression::best(), false);
@@ -55,7 +55,7 @@ on_both_transports! {
         }
     }
 
-    async fn an_outbox_counts_what_is_written_and_not_what_it_was(way: Way) {
+    async fn an_outbox_counts_compressed_bytes(way: Way) {
         let knock = Journal::new().knock::<Many>(&TestKit::new()).deflate();
         let mut client = way(knock.network_room(1)).connect().await.unwrap();
         let socket = client.socket::<Many>();
@@ -68,12 +68,12 @@ on_both_transports! {
         }
     }
 
-    async fn a_client_whose_few_bytes_become_many_keeps_nobody_waiting(way: Way) {
+    async fn a_client_whose_few_bytes_inflate_to_many_does_not_delay_others(way: Way) {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let knock = || way(journal.knock::<Many>(&kit).deflate());
         let mut greedy = knock().connect().await.unwrap();
         let mut modest = knock().connect().await.unwrap();
-        // Of calls alone these are too few to be worth a turn.
+        // 400 calls alone do not exceed the budget of one turn.
         let bytes = packed(&"x".repeat(60_000)).repeat(400);
         assert!(bytes.len() < 64 << 10);
         tokio::join!(greedy.bytes(&bytes), modest.send("hello"));

@@ -1,5 +1,5 @@
-//! The four hooks: when each is called, what it may take and return, and what it may not
-//! disturb.
+//! The four hooks: when each is called, what arguments and results it may have, and what it must
+//! not disturb.
 
 use std::pin::pin;
 
@@ -14,7 +14,7 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, ended, secs};
 use crate::probe::Probe;
 
-/// Takes everything that `init` may take.
+/// Has every argument that `init` may have.
 struct Guest(String);
 
 #[derive(Deserialize)]
@@ -22,7 +22,7 @@ struct Greeting {
     hello: String,
 }
 
-/// An argument of the application's own, found in a header, not at once.
+/// An argument of the application, found in a header after a wait.
 struct Language(String);
 
 impl<'a, H, R> FromHandshake<'a, H, R> for Language {
@@ -84,7 +84,7 @@ dispatch! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has() {
+async fn init_extracts_from_the_handshake_and_message_from_the_connection() {
     let kit = TestKit::new();
     let ada = kit.user("ada").await;
     let (session, page) = (ada.session().id(), ada.page());
@@ -107,7 +107,7 @@ async fn init_takes_what_the_handshake_has_and_message_what_the_connection_has()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_argument_of_the_applications_own_may_refuse() {
+async fn an_extractor_of_the_application_can_refuse() {
     let kit = TestKit::new();
     let knock = kit
         .clone()
@@ -122,7 +122,7 @@ async fn an_argument_of_the_applications_own_may_refuse() {
     );
 }
 
-/// Waits in `init` until it is let in.
+/// Waits in `init` until the test lets it continue.
 struct Patient;
 
 #[ws_handler]
@@ -136,7 +136,7 @@ impl Patient {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handshake_is_answered_when_init_has_ended() {
+async fn the_handshake_is_answered_after_init() {
     let journal = Journal::new();
     let mut connect = pin!(journal.knock::<Patient>(&TestKit::new()).connect());
     assert!(connect.as_mut().now_or_never().is_none());
@@ -145,7 +145,7 @@ async fn the_handshake_is_answered_when_init_has_ended() {
     assert_eq!(journal.lines(), ["init", "made"]);
 }
 
-/// What an application calls its errors.
+/// An error type of the application.
 #[derive(Debug)]
 struct NoCredit;
 
@@ -165,7 +165,7 @@ impl From<NoCredit> for Close {
     }
 }
 
-/// Fails in the way that its header, or the message, says.
+/// Fails in the way that its header, or the message, selects.
 struct Fails;
 
 #[ws_handler]
@@ -215,7 +215,7 @@ async fn a_refusal_carries_status_headers_and_body() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn or_refuse_and_or_close_show_nothing_of_the_error() {
+async fn or_refuse_and_or_close_hide_the_error() {
     let kit = TestKit::new();
     let refusal = kit
         .handler::<Fails>()
@@ -236,7 +236,7 @@ async fn or_refuse_and_or_close_show_nothing_of_the_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_the_applications_own_closes_as_it_says() {
+async fn an_error_type_of_the_application_chooses_the_close() {
     let kit = TestKit::new();
     let mut client = kit.handler::<Own>().uri("/?in").connect().await.unwrap();
     client.send("?").await;
@@ -252,7 +252,7 @@ async fn an_error_of_the_applications_own_closes_as_it_says() {
     );
 }
 
-/// Says so where two hooks run at the same time.
+/// Panics if two hooks run at the same time.
 struct Alone {
     journal: Journal,
     inside: Semaphore,
@@ -325,7 +325,7 @@ async fn hooks_of_different_connections_run_at_the_same_time() {
 }
 
 on_both_transports! {
-    async fn while_a_hook_waits_what_others_send_is_written(way: Way) {
+    async fn messages_of_other_tasks_are_written_while_a_hook_waits(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 20").await;
@@ -335,7 +335,7 @@ on_both_transports! {
         assert_eq!(client.text().await, "waited");
     }
 
-    async fn while_a_hook_waits_pings_are_answered(way: Way) {
+    async fn pings_are_answered_while_a_hook_waits(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 20").await;
@@ -347,7 +347,7 @@ on_both_transports! {
         assert_eq!(client.text().await, "later");
     }
 
-    async fn while_a_hook_waits_it_sees_the_close_of_the_client(way: Way) {
+    async fn a_waiting_hook_sees_the_close_of_the_client(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("gone").await;
@@ -358,7 +358,7 @@ on_both_transports! {
         assert_eq!(journal.lines()[2], "saw the close");
     }
 
-    async fn while_a_hook_waits_it_sees_that_the_client_is_gone(way: Way) {
+    async fn a_waiting_hook_sees_that_the_client_is_gone(way: Way) {
         for reset in [false, true] {
             let journal = Journal::new();
             let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! `init`: its time, its panics, and what is undone where nothing came of it.
+//! `init`: its deadline, its panics, and the cleanup after it fails.
 
 use std::pin::pin;
 
@@ -17,7 +17,7 @@ fn news() -> Topic<String> {
     Topic::local("news")
 }
 
-/// Starts everything there is, gives its handle away, and then does what the query says.
+/// Uses all features of a socket, hands out its handle, and then ends as the query selects.
 struct Starts;
 
 #[derive(Clone)]
@@ -60,7 +60,7 @@ dispatch! {
     starts: "/" => Starts { require_session: false };
 }
 
-/// What became of a connection whose `init` did not succeed: its status, and its handle.
+/// The status of a connection whose `init` failed, and its handle.
 async fn undone(kit: &TestKit, journal: &Journal, uri: &str) -> (u16, Socket<Starts>) {
     let handles = Handles(std::sync::Arc::default());
     let knock = journal.hand(
@@ -74,7 +74,7 @@ async fn undone(kit: &TestKit, journal: &Journal, uri: &str) -> (u16, Socket<Sta
     (refusal.status().as_u16(), socket.unwrap())
 }
 
-/// Nothing is left of the connection.
+/// Checks that nothing of the connection is left.
 async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
     assert_eq!(kit.hub().subscriber_count(&news()), 0);
     assert_eq!(kit.hub().connection_count(), 0);
@@ -87,7 +87,7 @@ async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
     assert_eq!(socket.notify(gone.clone()), Err(NotifyError::Closed(gone)));
     assert_eq!(socket.spawn(async {}), Err(SpawnError::Closed));
     socket.closed().await;
-    // What it tries afterwards has no effect either.
+    // Further calls have no effect either.
     socket.subscribe(&news());
     assert_eq!(kit.hub().subscriber_count(&news()), 0);
     quiet().await;
@@ -95,7 +95,7 @@ async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_init_that_refuses_is_undone() {
+async fn a_refusal_in_init_undoes_subscriptions_and_tasks() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let (status, socket) = undone(&kit, &journal, "/?refuse").await;
     assert_eq!(status, 409);
@@ -131,7 +131,7 @@ async fn an_init_is_dropped_when_the_client_is_gone() {
     let mut connect = Box::pin(journal.hand(knock).connect());
     assert!(connect.as_mut().now_or_never().is_none());
     assert_eq!(kit.hub().subscriber_count(&news()), 2);
-    // The server drops the future of the handshake where hyper drops it.
+    // If a client disconnects, hyper drops the future of the handshake.
     drop(connect);
     let socket = handles.0.lock().unwrap().take().unwrap();
     is_undone(&kit, &journal, &socket).await;
@@ -152,19 +152,19 @@ async fn a_shutdown_cuts_an_init_that_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_let_in_after_a_shutdown() {
+async fn handshakes_are_refused_after_a_shutdown() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     kit.hub().shutdown(secs(1)).await;
     let refusal = journal.knock::<Probe>(&kit).connect().await.unwrap_err();
     assert_eq!(refusal.status(), 503);
-    // An `init` that had succeeded has its `terminate`.
+    // `init` succeeded before the refusal, so its `terminate` runs.
     kit.hub().shutdown(secs(1)).await;
     let ended = "terminate Shutdown 1001 the server shuts down";
     assert_eq!(journal.lines(), ["init", ended]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_client_sends_behind_its_request_waits_for_init() {
+async fn data_behind_the_request_waits_for_init() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut early = encode_masked(OpCode::Text, true, b"say early", [1, 2, 3, 4]);
     early.extend(encode_masked(OpCode::Text, true, b"say torn", [1, 2, 3, 4]));

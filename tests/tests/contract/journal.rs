@@ -1,5 +1,5 @@
-//! What the tests of this package share: a journal that handlers write, and a pause in
-//! which everybody does what there is to do.
+//! Shared by these tests: a journal that handlers write, and `quiet`, which runs all tasks until
+//! they wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +13,8 @@ use ws_server::extract::AnyRoute;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 
-/// What happened, in order. Handlers take it as an argument of `init`: it is found by a
-/// header of the handshake.
+/// The events of a test, in order. Handlers get it as an argument of `init`: a header of the
+/// handshake identifies it.
 #[derive(Clone)]
 pub(crate) struct Journal {
     id: u64,
@@ -37,12 +37,12 @@ impl Journal {
         journal
     }
 
-    /// A client of a handler that takes this journal.
+    /// A client of a handler that gets this journal.
     pub(crate) fn knock<H: Handler<AnyRoute>>(&self, kit: &TestKit) -> Knock {
         self.hand(kit.handler::<H>())
     }
 
-    /// A client that brings this journal along.
+    /// A client whose handler gets this journal.
     pub(crate) fn hand(&self, knock: Knock) -> Knock {
         knock.header("x-journal", &self.id.to_string())
     }
@@ -51,12 +51,12 @@ impl Journal {
         self.lock().push(line.into());
     }
 
-    /// Everything so far.
+    /// Returns all lines so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lock().clone()
     }
 
-    /// The lines that begin with this word.
+    /// Returns the lines that begin with this word.
     pub(crate) fn of(&self, word: &str) -> Vec<String> {
         let mut lines = self.lines();
         lines.retain(|line| line.split(' ').next() == Some(word));
@@ -77,7 +77,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Journal {
     }
 }
 
-/// Says in the journal when it is dropped.
+/// Writes a line to the journal when it is dropped.
 pub(crate) struct Farewell(pub(crate) Journal, pub(crate) &'static str);
 
 impl Drop for Farewell {
@@ -86,31 +86,30 @@ impl Drop for Farewell {
     }
 }
 
-/// Lets everybody do what there is to do. Paused time passes only while all tasks wait, so
-/// when this returns nothing is left to be done now.
+/// Runs all tasks until they wait. Paused time passes only while all tasks wait, so nothing is left
+/// to do when this returns.
 pub(crate) async fn quiet() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// Seconds since then, in paused time.
+/// Seconds since this instant, in paused time.
 pub(crate) fn seconds(since: Instant) -> u64 {
     (since.elapsed() + Duration::from_millis(100)).as_secs()
 }
 
-/// A time of whole seconds.
+/// A duration of whole seconds.
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The default limits, changed.
+/// Returns the default limits with a change.
 pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
     let mut limits = Limits::DEFAULT;
     change(&mut limits);
     limits
 }
 
-/// Checks that `terminate` was called once, with this reason, and that it was the last
-/// thing to happen.
+/// Checks that `terminate` was called once, with this reason, as the last event.
 pub(crate) async fn ended(
     client: &TestClient,
     journal: &Journal,
@@ -128,8 +127,8 @@ pub(crate) async fn ended(
     assert_eq!(journal.of("terminate"), [expected.trim_end()]);
 }
 
-/// Defines tests that run on a transport that every task may write to, as TCP is, and on
-/// one that only the connection's own task writes to, as TLS is.
+/// Defines tests that run on two transports: one that every task may write to, as TCP, and one that
+/// only the connection's own task writes to, as TLS.
 macro_rules! on_both_transports {
     ($( $(#[$doc:meta])* async fn $name:ident($way:ident: Way) $body:block )*) => {
         $(
@@ -153,5 +152,5 @@ macro_rules! on_both_transports {
     };
 }
 
-/// Chooses the transport.
+/// Selects the transport.
 pub(crate) type Way = fn(Knock) -> Knock;

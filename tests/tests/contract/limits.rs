@@ -1,4 +1,4 @@
-//! What a connection may cost and how long it may take: read-ahead, clocks, rates, expiry.
+//! The costs and deadlines of a connection: read-ahead, clocks, rates, expiry.
 
 use tokio::time::Instant;
 use ws_core::protocol::OpCode;
@@ -9,12 +9,12 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, ended, limits, quiet, seconds, secs};
 use crate::probe::Probe;
 
-/// Pings after two seconds, and lets go after five.
+/// Pings after two seconds, and closes after five.
 fn strict() -> ws_server::limits::Limits {
     limits(|limits| (limits.ping, limits.idle) = (Some(secs(2)), Some(secs(5))))
 }
 
-/// More than is read ahead, in messages of a kibibyte.
+/// Sends more than is read ahead, in messages of one kibibyte.
 async fn flood(client: &mut ws_core::testkit::TestClient) {
     for _ in 0..300 {
         client.send(format!("say {}", "x".repeat(1020))).await;
@@ -47,7 +47,7 @@ on_both_transports! {
         assert_eq!(client.text().await.len(), 900_000);
     }
 
-    async fn clocks_stand_still_while_a_hook_keeps_us_from_reading(way: Way) {
+    async fn clocks_stop_while_a_hook_stops_reading(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(1 << 20));
         let mut client = knock.limits(strict()).connect().await.unwrap();
@@ -56,14 +56,14 @@ on_both_transports! {
         flood(&mut client).await;
         tokio::time::sleep(secs(19)).await;
         assert_eq!(client.so_far().await, [], "no Ping, no Close");
-        // When we read again, the client has its full time again.
+        // When reading resumes, the client's deadline starts again.
         client.terminated().await;
         assert_eq!(seconds(start), 20 + 5 + 5, "idle, then the wait for an answer");
         assert_eq!(journal.of("message").len(), 301);
         assert_eq!(journal.of("terminate"), ["terminate PingTimeout 1001 nothing was received"]);
     }
 
-    async fn clocks_stand_still_while_a_reply_waits_for_room(way: Way) {
+    async fn clocks_stop_while_a_reply_waits_for_room(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let mut bounds = strict();
@@ -73,7 +73,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
     }
 
-    async fn clocks_go_on_while_a_hook_waits_and_nothing_is_left_unread(way: Way) {
+    async fn clocks_run_while_a_hook_waits_and_nothing_is_unread(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()));
         let mut client = knock.limits(strict()).connect().await.unwrap();
@@ -84,7 +84,7 @@ on_both_transports! {
         assert_eq!(journal.of("done"), ["done wait 20"]);
     }
 
-    async fn a_client_that_answers_pings_stays(way: Way) {
+    async fn a_client_that_answers_pings_stays_connected(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
         let mut client = knock.connect().await.unwrap();
         let start = Instant::now();
@@ -110,7 +110,7 @@ on_both_transports! {
         assert_eq!(journal.of("message").len(), 1);
     }
 
-    async fn a_rate_allows_its_burst_in_every_interval(way: Way) {
+    async fn a_rate_allows_one_burst_in_every_interval(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
         let bounds = limits(|limits| limits.rate = Some(Rate::new(2, secs(1))));
         let mut client = knock.limits(bounds).connect().await.unwrap();
@@ -146,7 +146,7 @@ on_both_transports! {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_design() {
+fn every_limit_has_its_documented_default() {
     let limits = ws_server::limits::Limits::DEFAULT;
     let server = ws_server::limits::ServerLimits::DEFAULT;
     let kib = 1024;
@@ -170,7 +170,7 @@ fn the_defaults_are_those_of_the_design() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_has_no_more_subscriptions_than_its_limit() {
+async fn subscriptions_of_a_connection_are_limited() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let two = limits(|limits| limits.subscriptions = 2);
     let knock = journal.knock::<Probe>(&kit).limits(two);

@@ -9,10 +9,10 @@ use ws_server::prelude::*;
 
 use crate::journal::{Journal, ended, limits, quiet};
 
-/// Tells its client what it hears.
+/// Forwards the messages of its topic to its client.
 struct Ear(Journal);
 
-/// The mailbox type: what is heard on a `Topic<String>`.
+/// The mailbox type: a message of a `Topic<String>`.
 struct Heard(String);
 
 impl From<String> for Heard {
@@ -56,7 +56,7 @@ async fn listen_delivers_to_info_until_unlisten() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_does_not_follow_is_closed_with_1013() {
+async fn a_slow_listener_is_closed_with_1013() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let knock = journal.knock::<Ear>(&kit);
     let knock = knock.limits(limits(|limits| limits.mailbox = 2));
@@ -81,7 +81,7 @@ async fn a_handler_that_does_not_follow_is_closed_with_1013() {
     }
 }
 
-/// A value that cannot be read, or converted, if it says so.
+/// A value whose text can make its decoding or its conversion fail.
 #[derive(Serialize)]
 struct Touchy(String);
 
@@ -106,7 +106,7 @@ impl From<Touchy> for Converted {
     }
 }
 
-/// Publishes what it is told, and listens if it is told to.
+/// Publishes the client's messages, and listens if the handshake asks for it.
 struct Touched(Journal);
 
 #[ws_handler]
@@ -139,7 +139,7 @@ fn touchy() -> Topic<Touchy> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_cannot_be_read_ends_the_listener_and_no_other() {
+async fn a_value_that_cannot_be_decoded_closes_only_its_listener() {
     for (value, cause) in [
         ("panics when read", CloseCause::HookPanic),
         ("no conversion", CloseCause::HookPanic),
@@ -164,7 +164,7 @@ async fn a_value_that_cannot_be_read_ends_the_listener_and_no_other() {
     }
 }
 
-/// What arrives from topics of every kind, in the order in which it was published.
+/// Collects the messages of topics of every kind, in the order of publication.
 struct Anything(Vec<String>);
 
 enum Arrived {
@@ -216,13 +216,13 @@ impl Anything {
     }
 }
 
-/// A topic of each type, all of one name.
+/// Topics of different types with the same name.
 fn any<T>() -> Topic<T> {
     Topic::local("any")
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
+async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     let kit = TestKit::new();
     let mut client = kit.handler::<Anything>().connect().await.unwrap();
     let mut reader = Journal::new().knock::<Ear>(&kit).connect().await.unwrap();
@@ -259,7 +259,7 @@ async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
         1
     );
     assert_eq!(reader.text().await, "static");
-    // Binary data is `Bytes`; a `Vec` is a list, whatever is in it.
+    // Binary data is `Bytes`. A `Vec` is a JSON list, whatever its items are.
     reads.subscribe::<Vec<u8>>(&any());
     assert_eq!(
         kit.hub().publish(&any::<Vec<u8>>(), &vec![1, 2]).reached(),
@@ -269,7 +269,7 @@ async fn what_is_text_or_bytes_travels_bare_and_a_listener_gets_it_back() {
 }
 
 #[test]
-fn every_listener_hears_all_publishers_in_one_order() {
+fn every_listener_gets_all_messages_in_one_order() {
     let kit = TestKit::new();
     let (threads, each) = (4, 200_u64);
     let runtime = tokio::runtime::Builder::new_multi_thread()

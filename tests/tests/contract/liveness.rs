@@ -1,4 +1,5 @@
-//! Slow clients: one that makes progress is alive, one that makes too little is closed.
+//! Slow clients: a client that makes progress is alive, a client with too little progress is
+//! closed.
 
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
@@ -10,12 +11,12 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, limits, quiet, seconds, secs};
 use crate::probe::{Probe, numbered};
 
-/// 75 s at 8 kB/s.
+/// Takes 75 s at 8 kB/s.
 fn large() -> String {
     "x".repeat(599_990)
 }
 
-/// A ping after 0.4 s, and the end after 1.5 s.
+/// Pings after 0.4 s, and closes after 1.5 s.
 fn short() -> Limits {
     limits(|limits| {
         limits.ping = Some(std::time::Duration::from_millis(400));
@@ -28,7 +29,7 @@ on_both_transports! {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(8_000));
         let mut client = knock.connect().await.unwrap();
         let start = Instant::now();
-        // One message, behind whose end every ping waits.
+        // Pings wait behind the end of this one message.
         client.socket::<Probe>().send(large()).unwrap();
         let mut received = Vec::new();
         while received.is_empty() && client.sender().is_open() {
@@ -37,7 +38,7 @@ on_both_transports! {
         }
         assert_eq!(received[0], Received::Message(large().into()));
         assert_eq!(seconds(start), 75);
-        // From now on it has as long as any client.
+        // From now on it has the same deadline as any client.
         while client.receive().await != Received::Ping(Bytes::new()) {}
         client.frame(OpCode::Pong, true, b"").await;
         sleep(secs(59)).await;
@@ -64,7 +65,7 @@ on_both_transports! {
         assert!(client.socket::<Probe>().is_open());
     }
 
-    async fn a_byte_every_29_seconds_is_no_progress(way: Way) {
+    async fn one_byte_every_29_seconds_is_too_little_progress(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(1));
         let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
         let mut client = knock.connect().await.unwrap();
@@ -83,7 +84,7 @@ on_both_transports! {
         assert_eq!((reason.cause, reason.code.get()), (CloseCause::Stalled, 1013));
     }
 
-    async fn just_enough_in_every_stall_is_progress(way: Way) {
+    async fn stall_bytes_within_every_stall_is_enough_progress(way: Way) {
         let enough = Limits::DEFAULT.stall_bytes;
         for (room, cause) in [(enough, None), (enough - 1, Some(CloseCause::Stalled))] {
             let journal = Journal::new();
@@ -111,12 +112,12 @@ on_both_transports! {
         assert_eq!(client.receive().await, Received::Message(numbered(0, 1000).into()));
         assert_eq!(client.receive().await, Received::Ping(Bytes::new()));
         assert_eq!(start.elapsed(), secs(0), "the ping went before everything else");
-        // It does not answer, though it could.
+        // It does not answer, although it could.
         assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
         assert_eq!(start.elapsed().as_millis(), 1500);
     }
 
-    async fn a_client_that_takes_nothing_is_closed_though_pings_wait(way: Way) {
+    async fn a_client_that_reads_nothing_is_closed_although_pings_wait(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let client = knock.limits(short()).connect().await.unwrap();

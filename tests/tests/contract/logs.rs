@@ -1,4 +1,4 @@
-//! Logs: a span per connection, the level of each fault, and what never stands in them.
+//! Logs: the span of a connection, the level of each fault, and what they must never contain.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -37,7 +37,7 @@ impl Plain {
     }
 }
 
-/// The same, later.
+/// Logs in every hook, after a wait.
 struct Waiting;
 
 #[ws_handler]
@@ -110,7 +110,7 @@ struct Wanted {
     _page: Which,
 }
 
-/// The error for anything else quotes what it found.
+/// The decoding error for any other value quotes the value.
 #[derive(Deserialize)]
 enum Which {
     First,
@@ -129,7 +129,7 @@ impl Typed {
     }
 }
 
-/// Reads its query as something that it is not.
+/// Extracts its query as a type that the query does not match.
 struct Asks;
 
 #[ws_handler]
@@ -171,7 +171,7 @@ async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
     );
 }
 
-/// Panics or fails in the hook that the request names.
+/// Panics or fails in the hook that the request selects.
 struct Fails {
     in_terminate: bool,
 }
@@ -213,7 +213,7 @@ impl Fails {
     }
 }
 
-/// The one line at `error` that this leaves.
+/// The only line at `error` for this connection.
 async fn error_of(uri: &str, message: &'static str, notification: Option<&'static str>) -> String {
     let (captured, _guard) = Captured::begin();
     let kit = TestKit::new();
@@ -292,7 +292,7 @@ async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
     assert!(!text.contains("secret"), "{text}");
 }
 
-/// What a test and its blocked hook tell each other.
+/// Signals between a test and its blocked hook.
 #[derive(Clone)]
 struct Gate {
     entered: mpsc::Sender<()>,

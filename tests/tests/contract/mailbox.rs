@@ -9,7 +9,7 @@ use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet, seconds, secs};
 
-/// Notes its notifications; one that begins with "wait" takes ten seconds.
+/// Records its notifications; one that begins with "wait" takes ten seconds.
 struct Notes {
     journal: Journal,
     since: tokio::time::Instant,
@@ -32,7 +32,7 @@ impl Notes {
 }
 
 #[tokio::test(start_paused = true)]
-async fn info_gets_what_came_through_notify_and_timers_and_replies() {
+async fn info_gets_notifications_and_timers_and_its_replies_are_sent() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Notes>(&kit).connect().await.unwrap();
     let socket = client.socket::<Notes>();
@@ -50,7 +50,7 @@ async fn info_gets_what_came_through_notify_and_timers_and_replies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_mailbox_gives_the_value_back() {
+async fn a_full_mailbox_returns_the_value() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let knock = journal.knock::<Notes>(&kit);
     let client = knock
@@ -97,7 +97,7 @@ async fn notify_async_waits_for_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notify_async_that_waits_learns_of_the_end() {
+async fn a_waiting_notify_async_fails_at_the_end() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let knock = journal.knock::<Notes>(&kit);
     let mut client = knock
@@ -147,7 +147,7 @@ async fn timers_count_against_a_bound_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_timers_left_in_the_mailbox_takes_no_place_of_others() {
+async fn values_of_timers_in_the_mailbox_do_not_use_its_capacity() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let knock = journal.knock::<Notes>(&kit);
     let client = knock
@@ -167,7 +167,7 @@ async fn what_timers_left_in_the_mailbox_takes_no_place_of_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_handle_leaves_its_timer_set_and_cancel_takes_it_back() {
+async fn dropping_a_handle_keeps_its_timer_and_cancel_stops_it() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let client = journal.knock::<Notes>(&kit).connect().await.unwrap();
     let socket = client.socket::<Notes>();

@@ -1,4 +1,4 @@
-//! Order: of one source, among sources, and between messages and notifications.
+//! Order: within one source, among sources, and between messages and notifications.
 
 use ws_core::protocol::OpCode;
 use ws_core::protocol::encoder::encode_masked;
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, quiet, secs};
 use crate::probe::Probe;
 
-/// Answers what came, one word each.
+/// Answers with the message, one word at a time.
 struct Echo(Journal);
 
 #[ws_handler]
@@ -29,7 +29,7 @@ impl Echo {
 
     fn info(&mut self, number: usize, socket: &Socket<Self>) {
         self.0.note(format!("info {number}"));
-        // Never without a notification.
+        // At least one notification is always waiting.
         if number >= 100 {
             let _ = socket.notify(number + 1);
         }
@@ -60,11 +60,11 @@ on_both_transports! {
         assert_eq!(journal.lines(), expected);
     }
 
-    async fn messages_of_one_task_arrive_in_order_whatever_the_network_takes(way: Way) {
+    async fn messages_of_one_task_arrive_in_order_on_a_slow_network(way: Way) {
         let knock = way(Journal::new().knock::<Echo>(&TestKit::new()).network_room(7));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Echo>();
-        // Small, large and empty ones, by either way.
+        // Small, large and empty messages, with `send` and `send_async`.
         let text = |number: usize| format!("{number}{}", "x".repeat(number % 7 * 1000));
         let sending = tokio::spawn(async move {
             for number in 0..40 {
@@ -102,7 +102,7 @@ on_both_transports! {
         });
         let mut next = [0; 3];
         for _ in 0..60 {
-            // The client's decoder refuses frames that are torn.
+            // The client's decoder rejects frames that are torn.
             let text = client.text().await;
             let (name, sound) = text.split_once(' ').unwrap();
             let (voice, number) = name.split_at(1);
@@ -127,7 +127,7 @@ on_both_transports! {
         assert_eq!(heard, expected);
     }
 
-    async fn the_task_outside_of_hooks_keeps_its_order_too(way: Way) {
+    async fn a_task_outside_of_hooks_keeps_its_order(way: Way) {
         let kit = TestKit::new();
         let mut client = way(kit.handler::<Chorus>()).connect().await.unwrap();
         let (socket, topic) = (client.socket::<Chorus>(), Topic::<u32>::local("numbers"));
@@ -145,7 +145,7 @@ on_both_transports! {
     }
 }
 
-/// Says the same thing in several ways.
+/// Sends in several ways from one hook.
 struct Chorus;
 
 #[ws_handler]
@@ -166,7 +166,7 @@ impl Chorus {
     }
 }
 
-/// The calls of `message` and `info` as a string of `m` and `i`.
+/// The calls of `message` and `info`, as a string of `m` and `i`.
 fn turns(journal: &Journal) -> String {
     let lines = journal.lines().into_iter();
     lines
@@ -212,7 +212,7 @@ async fn endless_notifications_do_not_starve_messages() {
     client.socket::<Echo>().notify(100).unwrap();
     client.send("heard").await;
     assert_eq!(client.text().await, "heard");
-    // The handler notifies itself for ever; that does not keep others from running.
+    // The handler notifies itself forever, and other tasks still run.
     client.socket::<Echo>().close(Close::NORMAL);
     assert_eq!(client.closed().await.0, CloseCode::NORMAL);
 }
@@ -228,7 +228,7 @@ async fn a_flood_of_messages_does_not_starve_notifications() {
     client.socket::<Probe>().notify("now".to_owned()).unwrap();
     tokio::time::sleep(secs(2)).await;
     let place = journal.lines().iter().position(|line| line == "info now");
-    // `init`, the call and the end of "wait", then it is the notification's turn.
+    // `init`, the call and the end of "wait", then the notification's turn.
     assert_eq!(place, Some(3));
     assert_eq!(journal.of("message").len(), 201);
     assert_eq!(client.text().await, "waited");

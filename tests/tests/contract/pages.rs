@@ -1,4 +1,4 @@
-//! The stream of a page: what is pushed arrives once and in order, over any connections.
+//! The stream of a page: pushes arrive once and in order, over any number of connections.
 
 use serde_json::json;
 use ws_core::testkit::{TestKit, TestVisitor};
@@ -46,7 +46,7 @@ fn numbers(numbers: impl IntoIterator<Item = u64>) -> Vec<Got> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_pushed_before_the_page_attaches_arrives_in_order() {
+async fn pushes_before_the_page_attaches_arrive_in_order() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     for n in 1..=3_u64 {
@@ -58,20 +58,20 @@ async fn what_is_pushed_before_the_page_attaches_arrives_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_lost_with_a_connection_comes_again_and_what_arrived_does_not() {
+async fn messages_lost_with_a_connection_are_sent_again_and_received_ones_are_not() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     page.push("n", &1_u64);
     assert_eq!(tab.so_far().await, numbers([1]));
-    // Written into a connection that is dying, and read by nobody.
+    // Written to a broken connection that nothing reads.
     page.push("n", &2_u64);
     tab.cut().await;
     page.push("n", &3_u64);
     tokio::time::sleep(secs(10)).await;
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, numbers(2..=3));
-    // Received, and the acknowledgement lost.
+    // Received, but the acknowledgement is lost.
     tab.acknowledges = false;
     page.push("n", &4_u64);
     assert_eq!(tab.so_far().await, numbers([4]));
@@ -96,13 +96,13 @@ async fn a_page_without_a_connection_ends_after_its_grace_time_and_not_before() 
     assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
     page.push("n", &4_u64);
     assert_eq!(tab.so_far().await, numbers([4]));
-    // A connection that holds it keeps it, however long.
+    // An open connection keeps the page alive for any time.
     assert_eq!(tab.stay(100).await, []);
     assert_eq!(page.push("n", &5_u64), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_was_rendered_and_never_came_ends_too() {
+async fn a_page_that_never_connects_ends_after_its_grace_time() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     assert_eq!(kit.hub().page_count(), 1);
@@ -110,11 +110,11 @@ async fn a_page_that_was_rendered_and_never_came_ends_too() {
     assert_eq!((kit.hub().page_count(), page.push("n", &1)), (0, 0));
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset], "it is told what it missed");
+    assert_eq!(tab.so_far().await, [reset], "the reset reports the gap");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_knows_no_epoch_gets_what_is_kept_without_a_reset() {
+async fn a_page_without_an_epoch_gets_the_queue_without_a_reset() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     page.push("n", &1_u64);
@@ -138,7 +138,7 @@ async fn a_queue_past_its_limit_becomes_a_reset() {
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let overflow = Got::Reset("overflow".to_owned());
     assert_eq!(tab.so_far().await, [overflow.clone(), event("n", 6)]);
-    // In the middle of a connection too.
+    // Also in the middle of a connection.
     tab.acknowledges = false;
     for n in 7..=12_u64 {
         page.push("n", &n);
@@ -155,19 +155,19 @@ async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409()
     let mut first = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let mut second = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     assert_eq!(page.push("n", &1_u64), 1);
-    // It is another script: what the first has got, it has not.
+    // It is another script, which has not received what the first one has.
     let restart = Got::Reset("restart".to_owned());
     assert_eq!(second.so_far().await, [restart, event("n", 1)]);
     let superseded = Got::Closed(4409, "another socket has the page".to_owned());
     assert_eq!(first.so_far().await, [superseded]);
-    // Its end takes nothing from the newer one.
+    // The end of the older connection does not affect the newer one.
     assert_eq!(second.stay(30).await, []);
     page.push("n", &2_u64);
     assert_eq!(second.so_far().await, numbers([2]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_tabs_with_one_page_never_take_what_is_seen_of_the_other_for_their_own() {
+async fn two_tabs_with_one_page_do_not_mistake_each_others_seen_for_their_own() {
     let (kit, visitor) = server().await;
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let journal = heard.clone();
@@ -178,7 +178,7 @@ async fn two_tabs_with_one_page_never_take_what_is_seen_of_the_other_for_their_o
     let page = visitor.page();
     let mut one = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let mut two = Tab::of(&kit, &visitor, "/stream", &page);
-    // The network of the first is gone, and it does not know. What it says reaches nobody.
+    // The first tab does not know that its connection is broken. Its message reaches no server.
     one.cut().await;
     one.send("of one").await;
     two.connect().await.unwrap();
@@ -213,7 +213,7 @@ async fn a_ping_of_the_page_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_subprotocol_is_the_streams_own() {
+async fn a_page_stream_requires_its_own_subprotocol() {
     let (kit, visitor) = server().await;
     let refused = kit.open("/stream").visitor(&visitor).connect().await;
     let refusal = refused.unwrap_err();
@@ -236,7 +236,7 @@ async fn a_page_attaches_at_one_route() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_has_only_so_many_pages() {
+async fn the_pages_of_a_session_are_limited() {
     let limits = PageLimits {
         per_session: 2,
         ..PageLimits::DEFAULT
@@ -255,7 +255,7 @@ async fn a_session_has_only_so_many_pages() {
 }
 
 #[tokio::test]
-async fn pages_that_are_opened_at_once_are_no_more_than_a_session_may_have() {
+async fn pages_that_connect_at_once_do_not_exceed_the_limit_of_a_session() {
     let limits = PageLimits {
         per_session: 2,
         ..PageLimits::DEFAULT
@@ -277,7 +277,7 @@ async fn pages_that_are_opened_at_once_are_no_more_than_a_session_may_have() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_page_says_goes_to_the_application_once_and_in_order() {
+async fn messages_of_a_page_reach_the_application_once_and_in_order() {
     let (kit, visitor) = server().await;
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let journal = heard.clone();
@@ -294,7 +294,7 @@ async fn what_a_page_says_goes_to_the_application_once_and_in_order() {
     let expected = [event("n", 1), said("a"), event("n", 1), said("b")];
     assert_eq!(tab.so_far().await, expected);
     assert_eq!(tab.unseen(), 0);
-    // Sent into a connection that dies, with the answer: it is sent again, and heard once.
+    // The connection breaks before the answer: the message is sent again, and delivered once.
     tab.send("c").await;
     quiet().await;
     tab.cut().await;
@@ -320,7 +320,7 @@ async fn messages_of_pages_go_to_a_topic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_nobody_hears_a_page_its_messages_are_refused_with_1003() {
+async fn messages_of_a_page_without_a_receiver_are_refused_with_1003() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     tab.send("hello").await;
@@ -329,7 +329,7 @@ async fn where_nobody_hears_a_page_its_messages_are_refused_with_1003() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_the_application_closes_the_connection_and_the_page_goes_on() {
+async fn a_panic_of_the_application_closes_the_connection_and_the_page_survives() {
     let (kit, visitor) = server().await;
     kit.hub().on_page_message(|sent, _| {
         assert_ne!(sent.message.as_text(), Some("panic"), "as told");
@@ -348,7 +348,7 @@ async fn a_client_that_reads_slowly_gets_everything() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
-    // A network that takes little, so that the socket's outbox fills up.
+    // With little network capacity, the socket's outbox fills up.
     tab.knock = |knock| knock.network_room(1024);
     let mut tab = tab.connected().await;
     let long = "x".repeat(100_000);
@@ -361,7 +361,7 @@ async fn a_client_that_reads_slowly_gets_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_pages_wait_for_a_connection_and_the_longest_gives_way() {
+async fn pages_without_a_connection_are_limited_and_the_oldest_is_evicted() {
     let limits = PageLimits {
         waiting: 3,
         ..PageLimits::DEFAULT
@@ -371,7 +371,7 @@ async fn only_so_many_pages_wait_for_a_connection_and_the_longest_gives_way() {
     assert_eq!(kit.hub().page_count(), 3);
     let taken: Vec<_> = pages.iter().map(|page| page.push("n", &1)).collect();
     assert_eq!(taken, [0, 0, 1, 1, 1]);
-    // One that has a connection does not give way.
+    // A page with a connection is not evicted.
     let mut tab = Tab::of(&kit, &visitor, "/stream", &pages[2])
         .connected()
         .await;
@@ -397,7 +397,7 @@ async fn pages_that_have_ended_do_not_count_as_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_push_does_not_write_itself_a_task_writes_in_order() {
+async fn a_task_writes_in_order_what_a_push_does_not_write_itself() {
     let limits = ServerLimits {
         publish_inline: 1,
         ..ServerLimits::DEFAULT
@@ -419,7 +419,7 @@ async fn what_one_push_does_not_write_itself_a_task_writes_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_took_nothing_more_does_not_hold_up_the_next() {
+async fn a_stuck_connection_does_not_delay_the_next() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/small", &page);

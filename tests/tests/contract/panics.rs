@@ -1,5 +1,5 @@
-//! Panics: each ends its own connection with 1011 and no other, and `terminate` sees the
-//! state as the panic left it.
+//! Panics: each closes its own connection with 1011 and no other, and `terminate` gets the state as
+//! the panic left it.
 
 use serde::Deserialize;
 use ws_core::testkit::TestKit;
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, quiet, secs};
 use crate::probe::Probe;
 
-/// Panics as a message or a notification says, in the middle of a change.
+/// Panics on command, in a message or a notification, in the middle of a change.
 struct Breaks {
     journal: Journal,
     state: Vec<&'static str>,
@@ -92,7 +92,7 @@ async fn terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it() {
     assert_eq!(journal.lines(), ["HookPanic 1011 made begun half"]);
 }
 
-/// Panics where the application's types do: in the payload, the notification, the reply.
+/// Panics in code of the application's types: in the payload, the notification, the reply.
 struct Types(Journal);
 
 #[ws_handler]
@@ -114,7 +114,7 @@ impl Types {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook() {
+async fn a_panic_of_a_payload_a_reply_or_a_timers_value_is_a_panic_of_the_hook() {
     for place in ["payload", "reply", "timer"] {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let mut client = journal.knock::<Types>(&kit).connect().await.unwrap();
@@ -136,7 +136,7 @@ async fn a_payload_a_reply_or_a_timers_value_that_panics_is_a_panic_of_the_hook(
     }
 }
 
-/// Leaves something behind that panics when the hook is cut.
+/// Holds a value that panics in its `drop` when the hook is cut.
 struct Leaves(Journal);
 
 struct PanicsInDrop;
@@ -166,7 +166,7 @@ impl Leaves {
 }
 
 #[tokio::test(start_paused = true)]
-async fn terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped() {
+async fn terminate_is_called_after_a_cut_hook_panics_while_it_is_dropped() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
     client.send("?").await;
@@ -180,7 +180,7 @@ async fn terminate_is_called_where_a_hook_that_is_cut_panics_while_it_is_dropped
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_terminate_leaves_nothing_behind() {
+async fn a_panic_in_terminate_leaks_nothing() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
     client

@@ -1,4 +1,4 @@
-//! A process that was paused: it has not heard its clients, so their silence proves nothing.
+//! A paused process has not read from its clients, so their silence proves nothing.
 
 use bytes::Bytes;
 use tokio::time::{Instant, advance, sleep};
@@ -10,14 +10,14 @@ use crate::journal::{Journal, limits, quiet, seconds, secs};
 use crate::probe::{Probe, numbered};
 use crate::tab::{Tab, event};
 
-/// The process does not run for so long.
+/// Pauses the process for this long.
 async fn pause(seconds: u64) {
     quiet().await;
     advance(secs(seconds)).await;
 }
 
 on_both_transports! {
-    async fn a_quiet_client_is_pinged_first(way: Way) {
+    async fn a_silent_client_is_pinged_first(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
         let mut client = knock.connect().await.unwrap();
         for before in [0, 24, 26, 49, 51, 59] {
@@ -35,7 +35,7 @@ on_both_transports! {
         assert_eq!(seconds(start), 35 + 5, "the time for a Pong, and for a Close");
     }
 
-    async fn a_client_without_pings_has_its_time_again(way: Way) {
+    async fn the_idle_timeout_of_a_client_without_pings_restarts(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
         let knock = knock.limits(limits(|limits| limits.ping = None));
         let client = knock.connect().await.unwrap();
@@ -45,7 +45,7 @@ on_both_transports! {
         assert_eq!(seconds(start), 60 + 5);
     }
 
-    async fn a_server_that_is_always_late_still_closes_the_dead(way: Way) {
+    async fn a_server_that_is_always_late_still_closes_dead_clients(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
         let client = knock.connect().await.unwrap();
         for _ in 0..3 {
@@ -68,7 +68,7 @@ on_both_transports! {
         assert_eq!(seconds(start), 30 + 5);
     }
 
-    async fn an_async_hook_has_its_time_again(way: Way) {
+    async fn the_timeout_of_an_async_hook_restarts(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("hold").await;
@@ -78,7 +78,7 @@ on_both_transports! {
         assert_eq!(seconds(start), 30);
     }
 
-    async fn a_client_has_its_time_to_answer_a_close_again(way: Way) {
+    async fn the_timeout_for_the_answer_to_a_close_restarts(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.socket::<Probe>().close(Close::NORMAL);
@@ -90,7 +90,7 @@ on_both_transports! {
     }
 }
 
-/// Its `init` and its `terminate` never end.
+/// `init` and `terminate` never return.
 struct Endless;
 
 #[ws_handler]
@@ -115,7 +115,7 @@ dispatch! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn init_and_terminate_have_their_time_again() {
+async fn the_timeouts_of_init_and_terminate_restart() {
     let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
     let hanging = tokio::spawn(kit.open("/?hang").connect());
     pause(70).await;
@@ -132,7 +132,7 @@ async fn init_and_terminate_have_their_time_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_without_a_connection_has_its_grace_again() {
+async fn the_grace_time_of_a_page_restarts() {
     let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
     let visitor = kit.visitor().await;
     let page = visitor.page();

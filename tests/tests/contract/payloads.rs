@@ -1,4 +1,4 @@
-//! What `message` may take and return, type by type.
+//! The payloads and replies of `message`, type by type.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ struct Point {
     y: u32,
 }
 
-/// Handlers that say what they got as a payload.
+/// Defines handlers that send their payload back in `Debug` format.
 macro_rules! takers {
     ($($name:ident: $payload:ty;)*) => { $(
         struct $name;
@@ -42,7 +42,7 @@ takers! {
     TakesResult: Result<Json<Point>, DecodeError>;
 }
 
-/// What a handler makes of a message: the text it got, or the code it closes with.
+/// The handler's answer to a message: a text, or the code and text of the Close.
 async fn answer<H>(message: impl Into<Message>) -> Result<String, (u16, String)>
 where
     H: ws_server::handler::Handler<ws_server::extract::AnyRoute>,
@@ -109,7 +109,7 @@ async fn a_payload_that_does_not_decode_closes_with_1007() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_takes_a_result_sees_what_does_not_decode() {
+async fn a_hook_that_takes_a_result_gets_the_decode_error() {
     let malformed = answer::<TakesResult>("nonsense").await.unwrap();
     assert!(malformed.starts_with("Err(Malformed("), "{malformed}");
     assert_eq!(
@@ -129,13 +129,13 @@ impl TakesNothing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_without_message_closes_with_1003_when_data_comes() {
+async fn a_handler_without_message_closes_with_1003() {
     let refused = Err((1003, "no data is taken here".to_owned()));
     assert_eq!(answer::<TakesNothing>("a").await, refused);
     assert_eq!(answer::<TakesNothing>(binary(b"a")).await, refused);
 }
 
-/// Handlers that answer any message with a value of the type, and tests of what comes.
+/// Defines handlers that answer every message with a value of the type, and tests of the answer.
 macro_rules! givers {
     ($($name:ident, $hook:ident: $reply:ty = $value:expr => $expected:expr;)*) => { $(
         struct $name;
@@ -206,7 +206,7 @@ givers! {
         => [close(CloseCode::POLICY, "x")];
 }
 
-/// Cannot be encoded.
+/// A value that cannot be encoded.
 struct Broken;
 
 impl Serialize for Broken {
@@ -221,7 +221,7 @@ givers! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_encoded_is_not_sent() {
+async fn a_reply_that_cannot_be_encoded_is_not_sent() {
     let client = TestKit::new()
         .handler::<TakesNothing>()
         .connect()

@@ -1,14 +1,14 @@
-//! A handler that does what the client tells it.
+//! A handler whose client sends it commands.
 
 use ws_server::prelude::*;
 use ws_server::reply::{IntoReply, Reply};
 
 use crate::journal::{Journal, secs};
 
-/// Notes every call, and does what a message says.
+/// Records every call, and runs the command in a message.
 pub(crate) struct Probe {
     journal: Journal,
-    /// Numbers the calls of `message`.
+    /// Counts the calls of `message`.
     calls: usize,
 }
 
@@ -60,7 +60,7 @@ impl Probe {
     }
 }
 
-/// So many messages of such a size: `many 3 1000`. Each begins with its number.
+/// Messages for the command `many COUNT SIZE`. Each begins with its number.
 fn many(numbers: &str) -> Vec<String> {
     let (count, size) = numbers.split_once(' ').expect("two numbers");
     let (count, size): (usize, usize) = (count.parse().unwrap(), size.parse().unwrap());

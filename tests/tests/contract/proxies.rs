@@ -1,4 +1,4 @@
-//! What the logs tell whoever runs a server behind a proxy.
+//! Log lines for the operator of a server behind a proxy.
 
 use tracing::Level;
 use ws_core::limits::ServerLimits;
@@ -9,7 +9,7 @@ use ws_tests::Captured;
 use crate::journal::secs;
 use crate::quiet::kit_with;
 
-/// A server with one place for each address.
+/// A server that allows one connection for each address.
 fn kit() -> TestKit {
     kit_with(ServerLimits {
         per_address: Some(1),
@@ -17,7 +17,7 @@ fn kit() -> TestKit {
     })
 }
 
-/// A handshake of this peer; `forwarded` names a client behind it.
+/// A handshake of this peer; `forwarded` is the client's address in `Forwarded`.
 async fn open(kit: &TestKit, peer: &str, forwarded: Option<&str>) -> Result<TestClient, Refusal> {
     let mut knock = kit.open("/open").peer(peer.parse().unwrap());
     if let Some(client) = forwarded {
@@ -26,7 +26,7 @@ async fn open(kit: &TestKit, peer: &str, forwarded: Option<&str>) -> Result<Test
     knock.connect().await
 }
 
-/// The lines at `warn` of so many handshakes that find the one place taken.
+/// The lines at `warn` of this many refused handshakes, while the only permit is taken.
 async fn hints(kit: &TestKit, peer: &str, forwarded: Option<&str>, refused: u32) -> Vec<String> {
     let (captured, _guard) = Captured::begin();
     let _client = open(kit, peer, forwarded).await.unwrap();
@@ -38,7 +38,7 @@ async fn hints(kit: &TestKit, peer: &str, forwarded: Option<&str>, refused: u32)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_private_address_without_places_is_said_to_be_a_proxy_perhaps() {
+async fn a_private_address_at_its_limit_is_logged_as_a_possible_proxy() {
     for (peer, shown) in [
         ("127.0.0.1:9", "127.0.0.1"),
         ("[::ffff:172.16.0.9]:9", "172.16.0.9"),
@@ -61,7 +61,7 @@ async fn a_private_address_without_places_is_said_to_be_a_proxy_perhaps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_hint_is_given_once_in_ten_seconds_for_all_addresses_of_one_server() {
+async fn the_proxy_hint_is_logged_at_most_every_ten_seconds_per_server() {
     let kit = kit();
     let mut lines = Vec::new();
     for address in ["10.0.0.1:9", "10.0.0.2:9", "10.0.0.3:9"] {
@@ -75,7 +75,7 @@ async fn the_hint_is_given_once_in_ten_seconds_for_all_addresses_of_one_server()
     assert_eq!(counts, ["1", "120"], "{lines:?}");
 }
 
-/// The line at `warn` of the first refusal of an address that is no unnamed proxy's.
+/// Checks the only line at `warn`, for an address that is not that of an unknown proxy.
 fn names_the_limit(lines: &[String], address: &str) {
     let [line] = lines else {
         panic!("{address}: {lines:?}");
@@ -87,7 +87,7 @@ fn names_the_limit(lines: &[String], address: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_without_places_is_logged_with_its_limit() {
+async fn an_address_at_its_limit_is_logged_with_the_limit() {
     for (peer, shown) in [
         ("192.0.2.1:9", "192.0.2.1"),
         ("[2001:db8::1]:9", "2001:db8::1"),
@@ -95,12 +95,12 @@ async fn an_address_without_places_is_logged_with_its_limit() {
         names_the_limit(&hints(&kit(), peer, None, 2).await, shown);
     }
     let trusting = || kit().trusted_proxies(["10.0.0.0/8"]);
-    // A client of a proxy that is named is none itself.
+    // A client of a trusted proxy is not a proxy itself.
     for client in ["192.0.2.1", "192.168.0.1"] {
         let lines = hints(&trusting(), "10.0.0.1:9", Some(client), 2).await;
         names_the_limit(&lines, client);
     }
-    // A proxy that names no client: all of them have its own address.
+    // A proxy that does not report its clients: they all count as the proxy's own address.
     for forwarded in [None, Some("unknown")] {
         let lines = hints(&trusting(), "10.0.0.1:9", forwarded, 2).await;
         assert_eq!(lines.len(), 1, "{forwarded:?} {lines:?}");
@@ -109,13 +109,13 @@ async fn an_address_without_places_is_logged_with_its_limit() {
         }
         assert!(!lines[0].contains("trusted_proxies"), "{lines:?}");
     }
-    // The header of another peer changes nothing.
+    // The header of an untrusted peer changes nothing.
     let lines = hints(&trusting(), "192.168.0.1:9", Some("192.0.2.1"), 1).await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("trusted_proxies"), "{lines:?}");
 }
 
-/// What is logged for a handshake with these headers that a trusted proxy sends.
+/// The log lines for a handshake with these headers from a trusted proxy.
 async fn logged(level: Level, status: u16, headers: &[(&str, &str)]) -> String {
     let (captured, _guard) = Captured::begin();
     let kit = kit().trusted_proxies(["10.0.0.1"]);
@@ -130,7 +130,7 @@ async fn logged(level: Level, status: u16, headers: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_origin_is_logged_beside_the_own_one_with_every_remedy() {
+async fn a_refused_origin_is_logged_with_the_servers_own_and_every_remedy() {
     let origin = ("origin", "http://shop.test");
     let refused = |more: Vec<_>| async move {
         let headers = [vec![origin], more].concat();
@@ -164,7 +164,7 @@ async fn a_refused_origin_is_logged_beside_the_own_one_with_every_remedy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_contradict_each_other_are_logged_without_what_they_say() {
+async fn contradicting_headers_are_logged_without_their_values() {
     let both = [
         ("forwarded", "for=203.0.113.9;host=secret.test"),
         ("x-forwarded-for", "192.0.2.7"),
@@ -181,7 +181,7 @@ async fn headers_that_contradict_each_other_are_logged_without_what_they_say() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_malformed_forwarded_is_logged_with_its_proxy_and_without_what_it_says() {
+async fn a_malformed_forwarded_is_logged_with_its_proxy_and_without_its_value() {
     let wrong = ("forwarded", "for=203.0.113.9;\", host=secret.test");
     let line = logged(Level::WARN, 400, &[wrong]).await;
     for part in [

@@ -1,4 +1,4 @@
-//! Routes that differ in whom they take; their handler does nothing.
+//! Routes with different requirements; their handler does nothing.
 
 use ws_core::limits::ServerLimits;
 use ws_core::testkit::TestKit;
@@ -24,7 +24,7 @@ dispatch! {
     stream:  "/stream"  => PageStream;
 }
 
-/// The routes on this kit.
+/// Adds the routes to this kit.
 pub(crate) fn routes_of(kit: TestKit) -> TestKit {
     kit.with_table(Routes::table(), NoState).unwrap()
 }

@@ -1,5 +1,5 @@
-//! Code of the application that runs while the library works: a `Drop`, a `Clone`, a `From`, a
-//! `Serialize`. It may use the very socket, topic or hub that called it.
+//! Code of the application that the library calls: `Drop`, `Clone`, `From`, `Serialize`. It may use
+//! the same socket, topic or hub that called it.
 
 use std::cell::{Cell, RefCell};
 use std::panic::resume_unwind;
@@ -15,7 +15,7 @@ use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet, secs};
 
-/// What a value does when it is used: the name of the use, and what happens then.
+/// An action for the uses of a value; it gets the name of the use.
 type Act = Rc<dyn Fn(&'static str)>;
 
 thread_local! {
@@ -23,7 +23,7 @@ thread_local! {
     static ACTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// From now on every use of a value does this, unless it is done already.
+/// Sets the action for every use of a value. The action does not run inside itself.
 fn when_used(act: impl Fn(&'static str) + 'static) {
     ACT.set(Some(Rc::new(act)));
 }
@@ -38,7 +38,7 @@ fn used(how: &'static str) {
     }
 }
 
-/// Runs a test as [`on_a_thread`] does.
+/// Runs an async test like [`on_a_thread`].
 fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     on_a_thread(|runtime| {
         runtime.block_on(test());
@@ -46,7 +46,7 @@ fn watched<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
     });
 }
 
-/// Runs a test on a thread of its own, so that a deadlock fails and does not hang.
+/// Runs a test on its own thread, so that a deadlock fails instead of hanging.
 fn on_a_thread(test: impl FnOnce(Runtime) + Send + 'static) {
     let (ended, end) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -65,7 +65,7 @@ fn on_a_thread(test: impl FnOnce(Runtime) + Send + 'static) {
     }
 }
 
-/// A value that acts when it is cloned, converted, serialised or dropped.
+/// A value that runs the action when it is cloned, converted, serialised or dropped.
 #[derive(Deserialize)]
 struct Value(String);
 
@@ -111,7 +111,7 @@ impl Clone for Heard {
     }
 }
 
-/// Notes what arrives in its mailbox.
+/// Records the values in its mailbox.
 struct Ear(Journal);
 
 #[ws_handler]
@@ -153,7 +153,7 @@ async fn setting() -> Setting {
 }
 
 #[test]
-fn the_drop_of_a_cancelled_timers_value_may_notify() {
+fn the_drop_of_a_cancelled_timers_value_can_notify() {
     watched(|| async {
         let Setting {
             journal, socket, ..
@@ -181,7 +181,7 @@ fn the_drop_of_a_cancelled_timers_value_may_notify() {
 }
 
 #[test]
-fn the_clone_of_a_repeated_value_may_notify_and_cancel_its_timer() {
+fn the_clone_of_a_repeated_value_can_notify_and_cancel_its_timer() {
     watched(|| async {
         let Setting {
             journal, socket, ..
@@ -204,14 +204,14 @@ fn the_clone_of_a_repeated_value_may_notify_and_cancel_its_timer() {
         });
         *ticks.borrow_mut() = Some(socket.notify_every(secs(1), heard("tick")));
         tokio::time::sleep(secs(10)).await;
-        // What is cancelled while its value is made is not delivered.
+        // A timer that is cancelled while its value is cloned does not deliver the value.
         let expected = ["clone 1", "tick", "clone 2", "tick", "clone 3"];
         assert_eq!(journal.lines(), expected);
     });
 }
 
 #[test]
-fn values_that_are_dropped_at_the_end_may_use_the_socket_and_the_hub() {
+fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
     watched(|| async {
         let Setting {
             kit,
@@ -251,7 +251,7 @@ fn values_that_are_dropped_at_the_end_may_use_the_socket_and_the_hub() {
 }
 
 #[test]
-fn serialize_may_publish_to_the_topic_and_subscribe_to_it() {
+fn serialize_can_publish_to_the_topic_and_subscribe_to_it() {
     watched(|| async {
         let Setting {
             kit,
@@ -278,7 +278,7 @@ fn serialize_may_publish_to_the_topic_and_subscribe_to_it() {
 }
 
 #[test]
-fn from_may_publish_to_the_topic_that_is_listened_to_and_leave_it() {
+fn from_can_publish_to_its_topic_and_unlisten() {
     watched(|| async {
         let Setting {
             kit,
@@ -311,7 +311,7 @@ fn from_may_publish_to_the_topic_that_is_listened_to_and_leave_it() {
     });
 }
 
-/// Binary data with an owner, as memory that belongs to a pool.
+/// Binary data with an owner, such as memory of a pool.
 struct Owned;
 
 impl AsRef<[u8]> for Owned {
@@ -327,7 +327,7 @@ impl Drop for Owned {
 }
 
 #[test]
-fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
+fn the_owner_of_a_payload_that_a_publish_drops_can_publish() {
     watched(|| async {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let data: Topic<Bytes> = Topic::local("data");
@@ -338,7 +338,7 @@ fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
             let mut client = knock.connect().await.unwrap();
             let socket = client.socket::<Ear>();
             socket.subscribe_with(&data, policy);
-            // The first is half written, the second is dropped for the third.
+            // The first is half written, the second is dropped in favour of the third.
             for _ in 0..2 {
                 assert_eq!(kit.hub().publish(&data, &owned()).reached(), 1);
                 quiet().await;
@@ -364,7 +364,7 @@ fn the_owner_of_a_payload_that_a_publish_drops_may_publish() {
     });
 }
 
-/// Acts when it is dropped.
+/// Runs the action when it is dropped.
 struct Last;
 
 impl Drop for Last {
@@ -374,7 +374,7 @@ impl Drop for Last {
 }
 
 #[test]
-fn a_function_for_messages_of_pages_may_use_the_hub_when_it_is_replaced() {
+fn a_replaced_callback_for_messages_of_pages_can_use_the_hub() {
     watched(|| async {
         let kit = TestKit::new();
         let last = Last;
@@ -401,16 +401,16 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// A future that lives until it is dropped, and a value with it.
+/// A future that owns a value until it is dropped.
 async fn hold<T: Send>(held: T) {
     std::future::pending::<()>().await;
     drop(held);
 }
 
-/// The runtime drops the future before `Socket::spawn` returns. It is not the connection's, which
-/// would end the connection too.
+/// The runtime drops the future before `Socket::spawn` returns. The connection runs on another
+/// runtime, and so it does not end.
 #[test]
-fn the_drop_of_a_future_that_is_spawned_while_the_runtime_shuts_down_may_spawn() {
+fn a_future_dropped_by_a_runtime_shutdown_can_spawn() {
     on_a_thread(|runtime| {
         let knock = Journal::new().knock::<Ear>(&TestKit::new());
         let client = runtime.block_on(knock.connect()).unwrap();

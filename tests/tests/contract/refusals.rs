@@ -1,4 +1,4 @@
-//! A refusal names what is missing, and the log names the limit that is reached.
+//! A refusal names the missing requirement, and the log names the exceeded limit.
 
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ async fn a_refusal_without_a_page_names_the_reason() {
     let path = format!("/page?z_pid={}", page.id());
     let old = needs("page", "its page is too old");
     assert_eq!(forbidden(&kit, &path, &cookie).await, old);
-    // A page cookie that is not the session's.
+    // A page cookie that belongs to another session.
     let pair = format!("{}; z_pid={}", visitor.cookie(), other.page().id());
     assert_eq!(
         forbidden(&kit, "/page", &[("cookie", &pair)]).await,
@@ -130,7 +130,7 @@ async fn a_refusal_without_a_page_names_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn several_session_cookies_are_logged_without_what_they_hold() {
+async fn several_session_cookies_are_logged_without_their_values() {
     let (kit, (captured, _guard)) = (kit(), Captured::begin());
     let (one, other) = (kit.visitor().await, kit.visitor().await);
     let both = format!("{}; {}", one.cookie(), other.cookie());
@@ -144,7 +144,7 @@ async fn several_session_cookies_are_logged_without_what_they_hold() {
     for secret in [token(&one), token(&other)] {
         assert!(!log.contains(&secret), "{log}");
     }
-    // The stale one of two does no harm, in either order, nor does the same twice.
+    // A stale cookie beside a valid one is harmless, in either order, and so is a duplicate.
     let sid = one.cookie();
     let stale = format!("z_sid={}", "A".repeat(43));
     for cookies in [
@@ -184,7 +184,7 @@ async fn a_full_server_is_logged_with_its_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_many_pages_of_a_session_are_logged_with_their_limit() {
+async fn a_session_with_too_many_pages_is_logged_with_its_limit() {
     let pages = PageLimits {
         per_session: 1,
         ..PageLimits::DEFAULT
@@ -210,7 +210,7 @@ async fn too_many_pages_of_a_session_are_logged_with_their_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_lost_its_upgrade_headers_is_logged() {
+async fn a_handshake_without_upgrade_headers_is_logged() {
     for header in ["upgrade", "connection"] {
         let (kit, (captured, _guard)) = (kit(), Captured::begin());
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Defects that were found and mended; each test fails when its defect comes back.
+//! Defects that were fixed; each test fails if its defect returns.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,7 +19,7 @@ use crate::probe::{Probe, numbered};
 
 mod keeping;
 
-/// Resets the client that the test has left here, in the middle of a hook.
+/// Resets the client that the test has stored, in the middle of a hook.
 struct Cuts;
 
 #[derive(Clone, Default)]
@@ -33,7 +33,7 @@ impl Cuts {
 
     fn message(&mut self, text: String, State(Victim(victim)): State<Victim>) -> String {
         if let Some(mut victim) = victim.lock().unwrap().take() {
-            // The first poll does it.
+            // The first poll resets it.
             let _ = victim.reset().now_or_never();
         }
         text
@@ -48,7 +48,7 @@ dispatch! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_that_could_not_be_written_never_reaches_the_next_client() {
+async fn an_unwritten_reply_never_reaches_the_next_client() {
     for direct in [true, false] {
         let victim = Victim::default();
         let kit = TestKit::table(Routes::table(), victim.clone()).unwrap();
@@ -69,7 +69,7 @@ async fn a_reply_that_could_not_be_written_never_reaches_the_next_client() {
     }
 }
 
-/// Sends a message, and leaves the client to be reset by the hook that answers it.
+/// Sends a message, and stores the client, which the hook that answers it then resets.
 fn leave_to_the_hook(mut client: TestClient, victim: &Victim) {
     assert_eq!(client.send("another").now_or_never(), None);
     assert!(client.unsent() > 0, "nobody has read it yet");
@@ -77,14 +77,14 @@ fn leave_to_the_hook(mut client: TestClient, victim: &Victim) {
 }
 
 on_both_transports! {
-    async fn a_reply_that_waits_and_pushes_of_other_tasks_never_mix_frames(way: Way) {
+    async fn a_waiting_reply_and_pushes_of_other_tasks_never_mix_frames(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
         let knock = knock.limits(limits(|limits| limits.outbox = 100));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let pusher = tokio::spawn(async move {
             for number in 0..20 {
-                // Large enough to be two pieces of one frame.
+                // Large enough for two pieces of one frame.
                 socket.send_async(numbered(1000 + number, 5000)).await.unwrap();
             }
         });
@@ -103,7 +103,7 @@ on_both_transports! {
         assert_eq!(received[1], (1000..1020).collect::<Vec<_>>());
     }
 
-    async fn a_ping_goes_before_a_backlog_and_never_into_a_frame(way: Way) {
+    async fn a_ping_overtakes_a_backlog_and_never_splits_a_frame(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
         let mut client = knock.connect().await.unwrap();
         for number in 0..3 {
@@ -120,7 +120,7 @@ on_both_transports! {
         assert_eq!(client.receive().await, text(2, 1000));
     }
 
-    async fn a_flood_of_pings_behind_a_backlog_keeps_one_pong_before_it(way: Way) {
+    async fn a_flood_of_pings_queues_one_pong(way: Way) {
         let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Probe>();
@@ -175,7 +175,7 @@ on_both_transports! {
             socket.close(Close::NORMAL);
             quiet().await;
         }
-        // The stall that follows discards the outbox again.
+        // The next stall discards the outbox again.
         tokio::time::sleep(secs(31)).await;
         assert_eq!(client.receive().await, text(0, 60));
         assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
@@ -194,7 +194,7 @@ on_both_transports! {
         assert_eq!(client.receive().await, Received::End);
     }
 
-    async fn a_closing_client_that_reads_byte_by_byte_is_cut_in_the_end(way: Way) {
+    async fn a_closing_client_that_reads_byte_by_byte_is_cut_eventually(way: Way) {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let knock = way(journal.knock::<Probe>(&kit).network_room(1));
         let mut client = knock.connect().await.unwrap();
@@ -238,7 +238,7 @@ on_both_transports! {
         assert_eq!(journal.of("terminate").len(), 1);
     }
 
-    async fn notify_says_closed_behind_our_close(way: Way) {
+    async fn notify_returns_closed_after_our_close(way: Way) {
         let (kit, journal) = (TestKit::new(), Journal::new());
         let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
         let socket = client.socket::<Probe>();
@@ -256,7 +256,7 @@ fn text(number: usize, size: usize) -> Received {
     Received::Message(numbered(number, size).into())
 }
 
-/// Counts how often the future of its hook is polled.
+/// Counts the polls of its hook's future.
 struct Counts;
 
 static POLLS: AtomicUsize = AtomicUsize::new(0);
@@ -281,12 +281,12 @@ impl Counts {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_waits_to_send_does_not_spin_and_goes_on_when_the_client_reads() {
+async fn a_hook_that_waits_to_send_does_not_spin_and_continues_when_the_client_reads() {
     let knock = TestKit::new().handler::<Counts>().network_room(10);
     let knock = knock.limits(limits(|limits| limits.outbox = 100));
     let mut client = knock.connect().await.unwrap();
     client.send("x".repeat(90)).await;
-    // A task that spins is polled between any two of these; the clock would never move on.
+    // A task that spins is polled between any two of these, and paused time would never advance.
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
@@ -298,7 +298,7 @@ async fn a_hook_that_waits_to_send_does_not_spin_and_goes_on_when_the_client_rea
     assert_eq!(client.text().await, "done");
 }
 
-/// Uses up all that its task may do in one turn.
+/// Uses up the task's budget for one turn.
 struct Greedy;
 
 #[ws_handler]
@@ -315,7 +315,7 @@ impl Greedy {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clocks_run_where_the_first_poll_used_up_its_budget() {
+async fn the_clocks_run_after_the_first_poll_uses_up_its_budget() {
     let mut client = TestKit::new().handler::<Greedy>().connect().await.unwrap();
     let start = Instant::now();
     client.send("go").await;
@@ -327,7 +327,7 @@ async fn the_clocks_run_where_the_first_poll_used_up_its_budget() {
     assert_eq!(seconds(start), 60);
 }
 
-/// Notes every message, and answers none.
+/// Records every message, and answers none.
 struct Listens(Journal);
 
 #[ws_handler]
@@ -342,14 +342,14 @@ impl Listens {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_with_many_tiny_messages_does_not_hold_up_the_others() {
+async fn a_client_with_many_tiny_messages_does_not_delay_others() {
     const MANY: usize = 10_000;
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut busy = journal.knock::<Listens>(&kit).connect().await.unwrap();
     let mut other = journal.knock::<Listens>(&kit).connect().await.unwrap();
     quiet().await;
     let burst = encode_masked(OpCode::Text, true, b"b", [1, 2, 3, 4]).repeat(MANY);
-    // Both have sent before anybody is served.
+    // Both have sent before the server handles either.
     let mut both = pin!(async { tokio::join!(busy.bytes(&burst), other.send("other")) });
     assert_eq!(both.as_mut().now_or_never(), None);
     quiet().await;
@@ -361,7 +361,7 @@ async fn a_client_with_many_tiny_messages_does_not_hold_up_the_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_that_begins_while_terminate_runs_cuts_it() {
-    /// Never ends by itself.
+    /// Never returns.
     struct Endless(Journal);
 
     #[ws_handler]

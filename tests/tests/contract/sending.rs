@@ -1,4 +1,4 @@
-//! Sending: what waits, what is refused, and what ends the connection.
+//! Sending: which messages wait, which are refused, and which close the connection.
 
 use std::pin::pin;
 
@@ -12,7 +12,7 @@ use ws_server::prelude::*;
 use crate::journal::{Journal, Way, limits, quiet, seconds, secs};
 use crate::probe::{Probe, numbered};
 
-/// A client behind a network that takes ten bytes, and an outbox of a hundred.
+/// A client behind a network of ten bytes, with an outbox of a hundred.
 fn narrow(way: Way, journal: &Journal, on_full: OnFull) -> Knock {
     let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
     knock.limits(limits(|limits| {
@@ -35,7 +35,7 @@ on_both_transports! {
         let socket = client.socket::<Probe>();
         assert!(socket.buffered() <= 200, "{} bytes wait", socket.buffered());
         assert!(socket.is_open(), "a reply never overflows");
-        // What follows is not read.
+        // The server does not read further messages.
         client.send("x".repeat(60_000)).await;
         quiet().await;
         assert!(client.unsent() >= 60_000, "{} bytes not read", client.unsent());
@@ -62,7 +62,7 @@ on_both_transports! {
         }
     }
 
-    async fn send_past_the_limit_gives_the_message_back_where_the_route_refuses(way: Way) {
+    async fn send_past_the_limit_returns_the_message_if_the_route_refuses(way: Way) {
         let journal = Journal::new();
         let mut client = narrow(way, &journal, OnFull::Refuse).connect().await.unwrap();
         let socket = client.socket::<Probe>();
@@ -107,7 +107,7 @@ on_both_transports! {
         assert_eq!(client.text().await, long());
     }
 
-    async fn send_async_that_waits_learns_of_the_end(way: Way) {
+    async fn a_waiting_send_async_fails_at_the_end(way: Way) {
         let journal = Journal::new();
         let mut client = narrow(way, &journal, OnFull::Close).connect().await.unwrap();
         let socket = client.socket::<Probe>();
@@ -126,7 +126,7 @@ on_both_transports! {
         socket.send(large.clone()).unwrap();
         assert_eq!(socket.send("y"), Err(SendError::Full("y".into())));
         assert_eq!(client.text().await, large);
-        // A reply too, and by `send_async`.
+        // The same for a reply and for `send_async`.
         client.send("many 2 50000").await;
         assert_eq!(client.text().await, numbered(0, 50_000));
         assert_eq!(client.text().await, numbered(1, 50_000));
@@ -134,7 +134,7 @@ on_both_transports! {
         assert_eq!(client.text().await, large);
     }
 
-    async fn a_client_that_takes_nothing_for_the_time_of_stall_is_closed(way: Way) {
+    async fn a_client_that_reads_nothing_for_stall_is_closed(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
@@ -142,7 +142,7 @@ on_both_transports! {
         let socket = client.socket::<Probe>();
         let start = Instant::now();
         socket.send(long()).unwrap();
-        // It is given as long as any client to answer the Close.
+        // It has the usual time to answer the Close.
         assert_eq!(client.terminated().await.cause, CloseCause::Stalled);
         assert_eq!(seconds(start), 35);
         assert_eq!(socket.send("gone"), Err(SendError::Closed("gone".into())));
@@ -165,7 +165,7 @@ on_both_transports! {
         assert!(client.socket::<Probe>().is_open());
     }
 
-    async fn what_init_sends_comes_first(way: Way) {
+    async fn messages_sent_in_init_arrive_first(way: Way) {
         let mut client = way(TestKit::new().handler::<Eager>()).connect().await.unwrap();
         client.send("?").await;
         assert_eq!(client.text().await, "from init");
@@ -210,7 +210,7 @@ impl Eager {
     }
 }
 
-/// Echoes, and closes by its handle when it is told to.
+/// Echoes, and closes through its handle on command.
 struct Closes;
 
 #[ws_handler]

@@ -1,4 +1,4 @@
-//! Sessions of connections: who is let in, what hooks see, and the end that closes sockets.
+//! Sessions of connections: admission, what hooks see, and the ends that close sockets.
 
 use tokio::time::Instant;
 use ws_core::testkit::{Received, TestClient, TestKit, TestVisitor};
@@ -12,10 +12,10 @@ mod store;
 
 use store::{Mode, Store};
 
-/// Says who is there, and does what a message says.
+/// Sends its session, and runs the command in a message.
 struct Who;
 
-/// The session in words.
+/// A description of the session.
 fn told(session: Option<&Session>) -> String {
     match session {
         None => "nobody".to_owned(),
@@ -58,7 +58,7 @@ impl Who {
     }
 }
 
-/// Asks for nobody.
+/// Does not use the session.
 struct Plain;
 
 #[ws_handler]
@@ -68,7 +68,7 @@ impl Plain {
     }
 }
 
-/// Asks only at its end.
+/// Uses the session only in `terminate`.
 struct Late;
 
 #[ws_handler]
@@ -80,7 +80,7 @@ impl Late {
     fn terminate(self, _: Option<Session>) {}
 }
 
-/// An argument of the application's own that wants to know who comes.
+/// An argument of the application that uses the visitor.
 struct Name(String);
 
 impl<'a, H, R> FromHandshake<'a, H, R> for Name {
@@ -101,7 +101,7 @@ impl Named {
     }
 }
 
-/// Lets in who has logged on, and hands everybody else to [`Who`].
+/// Accepts users, and hands other visitors to [`Who`].
 fn by_user<R>(handshake: &Handshake) -> Start<R>
 where
     Who: Handler<R>,
@@ -134,7 +134,7 @@ fn kit() -> TestKit {
     kit_of(Sessions::default())
 }
 
-/// A connection of this visitor, and what it is told at first.
+/// A connection of this visitor, and its first message.
 async fn opened(kit: &TestKit, path: &str, visitor: &TestVisitor) -> (TestClient, String) {
     let mut client = kit.open(path).visitor(visitor).connect().await.unwrap();
     let who = client.text().await;
@@ -146,7 +146,7 @@ async fn status(knock: ws_core::testkit::Knock) -> u16 {
     refusal.map_or_else(|refusal| refusal.status().as_u16(), |()| 101)
 }
 
-/// Closed with 4401, and `terminate` was told why.
+/// Checks that it is closed with 4401, and that `terminate` got the reason.
 async fn expired(mut client: TestClient, text: &str) {
     assert_eq!(
         client.closed().await,
@@ -161,7 +161,7 @@ async fn expired(mut client: TestClient, text: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_connects_as_a_user_as_a_visitor_and_as_nobody() {
+async fn a_client_connects_as_a_user_as_a_visitor_or_anonymously() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
     for (who, path) in [("ada", "/custom"), ("ada", "/mobile"), ("ada", "/optional")] {
@@ -190,7 +190,7 @@ async fn a_client_connects_as_a_user_as_a_visitor_and_as_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_looked_up_where_nobody_asks() {
+async fn a_session_is_looked_up_only_if_a_hook_uses_it() {
     let store = Store::new();
     let kit = kit_of(Sessions::new(
         SessionOptions::default().store(store.clone()),
@@ -203,7 +203,7 @@ async fn nothing_is_looked_up_where_nobody_asks() {
     let (_, told) = opened(&kit, "/optional", &ada).await;
     assert_eq!(told, "ada");
     assert_ne!(store.asked(), 0);
-    // Whichever hook asks, and whoever asks for the application.
+    // The same for a session in `terminate`, and for one that the application's extractor uses.
     let _late = kit.open("/late").visitor(&ada).connect().await.unwrap();
     assert_ne!(store.asked(), 0);
     let (_, told) = opened(&kit, "/named", &ada).await;
@@ -211,7 +211,7 @@ async fn nothing_is_looked_up_where_nobody_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_or_hangs_is_503_in_time() {
+async fn a_store_that_fails_or_hangs_is_answered_with_503_in_time() {
     let store = Store::new();
     let kit = kit_of(Sessions::new(
         SessionOptions::default().store(store.clone()),
@@ -231,7 +231,7 @@ async fn a_store_that_fails_or_hangs_is_503_in_time() {
             );
         }
         assert_eq!(status(kit.open("/public").visitor(&ada)).await, 101);
-        // Without a cookie there is nothing to ask the store.
+        // Without a cookie there is no lookup.
         assert_eq!(status(kit.open("/custom")).await, 403);
         open.send("who?").await;
         assert_eq!(open.text().await, "ada");
@@ -241,7 +241,7 @@ async fn a_store_that_fails_or_hangs_is_503_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_store_closes_who_changes_a_value_with_1011_and_shows_nothing() {
+async fn a_failed_change_of_a_value_closes_with_1011_and_hides_the_error() {
     let store = Store::new();
     let kit = kit_of(Sessions::new(
         SessionOptions::default().store(store.clone()),
@@ -274,7 +274,7 @@ async fn values_are_shared_by_the_sockets_of_a_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
+async fn the_end_of_a_user_closes_the_users_sockets_at_once() {
     let kit = kit();
     let (first, second, bob) = (
         kit.user("ada").await,
@@ -299,7 +299,7 @@ async fn the_end_of_a_user_closes_the_sockets_concerned_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_ends_its_own_session_says_nothing_more() {
+async fn a_hook_that_ends_its_own_session_sends_nothing_more() {
     let kit = kit();
     let ada = kit.user("ada").await;
     let (mut client, told) = opened(&kit, "/custom", &ada).await;
@@ -323,7 +323,7 @@ async fn a_session_that_ends_while_init_runs_closes_the_connection_when_it_opens
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
+async fn a_session_in_use_ends_at_its_lifetime() {
     let limits = SessionLimits {
         lifetime: secs(100),
         ..SessionLimits::DEFAULT
@@ -334,7 +334,7 @@ async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
     tokio::time::sleep(secs(10)).await;
     let (mut client, told) = opened(&kit, "/custom", &ada).await;
     assert_eq!(told, "ada");
-    // What the application says later does not move it, what it says earlier does.
+    // A later expiry of the application changes nothing, an earlier one applies.
     client.socket::<Who>().expire_at(start + secs(200));
     for _ in 0..8 {
         tokio::time::sleep(secs(10)).await;
@@ -355,7 +355,7 @@ async fn the_lifetime_of_a_session_ends_however_much_it_is_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_time_ends_a_session_and_an_open_socket_holds_it() {
+async fn idle_time_ends_a_session_unless_a_socket_is_open() {
     let kit = kit();
     let idle = SessionLimits::DEFAULT.idle;
     let ada = kit.user("ada").await;
@@ -380,7 +380,7 @@ async fn idle_time_ends_a_session_and_an_open_socket_holds_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses() {
+async fn a_start_function_and_the_handler_it_chooses_get_the_visitor() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
     let (_, told) = opened(&kit, "/chosen", &visitor).await;
@@ -392,9 +392,9 @@ async fn a_start_function_sees_who_comes_and_so_does_the_handler_that_it_chooses
     assert_eq!(client.so_far().await, []);
 }
 
-/// The planter of a session learns nothing of whoever logs on with it.
+/// An attacker who planted a session gets no data of the user who logs on with it.
 #[tokio::test(start_paused = true)]
-async fn a_planted_session_learns_nothing() {
+async fn a_planted_session_gets_no_data_of_the_user() {
     let kit = kit();
     let planter = kit.visitor().await;
     let (mut socket, told) = opened(&kit, "/custom", &planter).await;

@@ -1,4 +1,4 @@
-//! The time that `terminate` has, and what a shutdown does to everything else.
+//! The deadline of `terminate`, and the effect of a shutdown on everything else.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
@@ -12,7 +12,7 @@ use ws_server::prelude::*;
 use crate::journal::{Farewell, Journal, ended, quiet, seconds, secs};
 use crate::probe::Probe;
 
-/// A `terminate` that takes its time.
+/// A slow `terminate`.
 struct Slow(Journal);
 
 #[ws_handler]
@@ -67,11 +67,11 @@ async fn a_shutdown_waits_for_every_terminate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_cuts_hooks_and_closes_and_keeps_room_for_terminate() {
+async fn a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
     client.send("hold").await;
-    // A quarter of the time is kept, which is more than `terminate` needs to save.
+    // A quarter of the time is reserved, which is more than `terminate` needs to save.
     assert_eq!(shutdown_of(&kit, 16).await, 16);
     assert_eq!(journal.lines(), ["terminate Shutdown", "saved", "cut"]);
     assert_eq!(kit.hub().connection_count(), 0);
@@ -127,10 +127,10 @@ async fn a_shutdown_cuts_a_stall() {
     .await;
 }
 
-/// Blocks its thread until the test lets it go.
+/// Blocks its thread until the test releases it.
 struct Blocks;
 
-/// Says that the hook runs, and lets it go.
+/// Signals that the hook runs, and releases it.
 #[derive(Clone)]
 struct Gate(Arc<Notify>, Arc<Mutex<mpsc::Receiver<()>>>);
 
@@ -154,7 +154,7 @@ dispatch! {
     blocks: "/" => Blocks { hook_timeout: 1ms, require_session: false };
 }
 
-/// In real time: a thread that is blocked sees no paused clock.
+/// In real time: a blocked thread does not see the paused clock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synchronous_hook_cannot_be_cut() {
     let kit = TestKit::new();
@@ -168,7 +168,7 @@ async fn a_synchronous_hook_cannot_be_cut() {
     let mut client = knock.connect().await.unwrap();
     client.send("block").await;
     gate.0.notified().await;
-    // Returns although the hook blocks, long after its time.
+    // Returns although the hook blocks, long after its deadline.
     kit.hub().shutdown(secs(0)).await;
     assert_eq!(kit.hub().connection_count(), 1, "the hook still runs");
     open.send(()).unwrap();

@@ -1,4 +1,4 @@
-//! `Socket::spawn`: work beside the hooks.
+//! `Socket::spawn`: futures that run beside the hooks.
 
 use ws_core::testkit::TestKit;
 use ws_server::SpawnError;
@@ -11,7 +11,7 @@ fn as_told() {
     panic!("as told")
 }
 
-/// Spawns what a message says.
+/// Spawns the futures that a message selects.
 struct Spawns(Journal);
 
 #[ws_handler]
@@ -102,7 +102,7 @@ async fn a_bounded_number_of_futures_runs_beside_one_connection() {
     client.send("later").await;
     socket.spawn(std::future::pending::<()>()).unwrap();
     assert_eq!(socket.spawn(async {}), Err(SpawnError::Full));
-    // One ends, and there is room for one more.
+    // One ends, which frees a permit for one more.
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "and more");

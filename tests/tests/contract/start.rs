@@ -1,4 +1,4 @@
-//! `start`: a function of the handshake that keeps, refuses, or chooses another handler.
+//! `start`: a function of the handshake that keeps the handler, refuses, or chooses another one.
 
 use tracing::Level;
 use ws_core::testkit::{Knock, TestKit};
@@ -27,7 +27,7 @@ impl V2 {
     }
 }
 
-/// The handler that older clients get. It takes what the route has.
+/// The handler for older clients. It uses the arguments of the route.
 struct V1 {
     journal: Journal,
     id: u64,
@@ -63,7 +63,7 @@ impl V1 {
     }
 }
 
-/// Refuses what is neither version; for `v0` it is broken.
+/// Refuses unknown versions; for `v0` it panics.
 fn by_version<R>(handshake: &Handshake) -> Result<Start<R>, Refusal>
 where
     V1: Handler<R>,
@@ -121,7 +121,7 @@ async fn refusal(knock: Knock) -> (u16, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_is_kept_takes_the_connection() {
+async fn the_routes_handler_gets_the_connection_if_start_keeps_it() {
     let (kit, journal) = (kit(), Journal::new());
     for path in ["/devices/7", "/simple", "/inner/kept?again"] {
         let mut client = knock(&kit, &journal, path, "v2").connect().await.unwrap();
@@ -134,7 +134,7 @@ async fn a_handler_that_is_kept_takes_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_handler_takes_the_connection_with_all_its_hooks_and_arguments() {
+async fn another_handler_gets_the_connection_with_all_its_hooks_and_arguments() {
     let (kit, journal) = (kit(), Journal::new());
     let knocking = knock(&kit, &journal, "/devices/7", "v1").connect();
     let mut client = knocking.await.unwrap();
@@ -147,7 +147,7 @@ async fn another_handler_takes_the_connection_with_all_its_hooks_and_arguments()
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_handler_may_refuse_in_its_init() {
+async fn another_handler_can_refuse_in_its_init() {
     let (kit, journal) = (kit(), Journal::new());
     let refused = refusal(knock(&kit, &journal, "/devices/0", "v1")).await;
     assert_eq!(refused, (410, "Gone".to_owned()));
@@ -165,7 +165,7 @@ async fn a_refusal_is_the_answer_and_no_hook_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_runs_after_every_other_check() {
+async fn start_runs_after_every_other_check() {
     let (kit, journal) = (kit(), Journal::new());
     let knock = || knock(&kit, &journal, "/simple?again", "");
     assert_eq!(refusal(knock().header("origin", "null")).await.0, 403);
@@ -176,7 +176,7 @@ async fn it_runs_after_every_other_check() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_or_a_panic_gives_the_place_back() {
+async fn a_refusal_or_a_panic_releases_the_permit() {
     let limits = ServerLimits {
         connections: Some(1),
         ..ServerLimits::default()
@@ -189,7 +189,7 @@ async fn a_refusal_or_a_panic_gives_the_place_back() {
         assert_eq!(refused.0, status);
         assert_eq!(kit.hub().connection_count(), 0);
     }
-    // The one that takes the place keeps it, whichever handler it has.
+    // The connection that takes the permit keeps it, whichever handler it has.
     let client = knock(&kit, &journal, "/devices/7", "v1").connect().await;
     assert_eq!(
         refusal(knock(&kit, &journal, "/devices/7", "v2")).await.0,
@@ -198,7 +198,7 @@ async fn a_refusal_or_a_panic_gives_the_place_back() {
     drop(client);
 }
 
-/// The only line at `error` that this request leaves, and what it is answered with.
+/// The only line at `error` of this request, and its answer.
 async fn error_of(protocol: &str) -> (u16, String, String) {
     let (captured, _guard) = Captured::begin();
     let (kit, journal) = (kit(), Journal::new());
@@ -212,7 +212,7 @@ async fn error_of(protocol: &str) -> (u16, String, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_or_an_error_is_a_logged_500_with_the_name_of_the_function_s_place() {
+async fn a_panic_or_an_error_of_start_is_a_logged_500() {
     let answer = |line: &str| {
         let line = format!("websocket{{route=\"/devices/{{id: u64}}\"}}: {line}");
         (500, "Internal Server Error".to_owned(), line)
@@ -224,7 +224,7 @@ async fn a_panic_or_an_error_is_a_logged_500_with_the_name_of_the_function_s_pla
 }
 
 #[test]
-fn a_table_says_of_each_route_whether_it_has_a_function() {
+fn a_table_lists_which_routes_have_a_start_function() {
     let hub = Hub::default();
     let router = Routes::table().into_router("hello", &hub, &ws_server::limits::LimitOptions::NONE);
     let router = router.unwrap();
@@ -240,7 +240,7 @@ fn a_table_says_of_each_route_whether_it_has_a_function() {
 }
 
 #[test]
-fn its_debug_output_names_the_decision() {
+fn debug_output_contains_the_decision() {
     struct Any;
     let decisions = [
         format!("{:?}", Start::<Any>::keep()),

@@ -1,4 +1,4 @@
-//! A page in a browser's tab, as the page protocol wants it: for tests without a browser.
+//! A page in a browser's tab that implements the page protocol, for tests without a browser.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,20 +8,20 @@ use ws_core::protocol::OpCode;
 use ws_core::testkit::{Knock, Received, TestClient, TestKit, TestVisitor};
 use ws_server::prelude::*;
 
-/// What a tab has received.
+/// An event in a tab.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Got {
     /// An event: its name and its data.
     Event(String, Value),
     Text(String),
     Binary(String),
-    /// Why messages are missing.
+    /// The reason of a `reset`.
     Reset(String),
     /// The connection is closed, with this code and text.
     Closed(u16, String),
     /// The connection is lost.
     Lost,
-    /// Anything that is not for the application, as it came.
+    /// Any other message, unchanged.
     Other(Value),
 }
 
@@ -36,17 +36,17 @@ pub(crate) struct Tab {
     page: String,
     pub(crate) epoch: Option<String>,
     pub(crate) offset: u64,
-    /// Names the script that runs in the tab.
+    /// Identifies the script that runs in the tab.
     pub(crate) script: u64,
-    /// What the server has not seen, with ids; not yet given to a socket where it is new.
+    /// Messages that the server has not seen, with ids. A new one may not have been sent yet.
     unseen: VecDeque<(u64, String)>,
     last_id: u64,
-    /// What was sent in an epoch that is gone, and not seen.
+    /// Messages that were sent in an epoch that has ended, and were not seen.
     pub(crate) unconfirmed: Vec<String>,
-    /// Whether it acknowledges what it gets.
+    /// Whether it acknowledges what it receives.
     pub(crate) acknowledges: bool,
     pub(crate) client: Option<TestClient>,
-    /// What is done with every handshake.
+    /// Changes every handshake.
     pub(crate) knock: fn(Knock) -> Knock,
 }
 
@@ -56,7 +56,7 @@ impl Tab {
         Self::of(kit, visitor, path, &visitor.page())
     }
 
-    /// A tab with this page, as it was rendered.
+    /// A tab with this page.
     pub(crate) fn of(kit: &TestKit, visitor: &TestVisitor, path: &str, page: &Page) -> Self {
         Self {
             kit: kit.clone(),
@@ -75,12 +75,12 @@ impl Tab {
         }
     }
 
-    /// The visitor has another cookie now.
+    /// Sets the visitor's new cookie.
     pub(crate) fn set_visitor(&mut self, visitor: &TestVisitor) {
         self.visitor = visitor.clone();
     }
 
-    /// The request's target.
+    /// The target of the request.
     pub(crate) fn target(&self) -> String {
         let position = self.epoch.as_ref();
         let position = position.map(|epoch| format!("&epoch={epoch}&offset={}", self.offset));
@@ -89,7 +89,8 @@ impl Tab {
         format!("{path}?z_pid={page}&client={script}{position}")
     }
 
-    /// Connects; sends again what the server has not seen. Gives the status of a refusal.
+    /// Connects, and sends again what the server has not seen. Returns the status and body of a
+    /// refusal.
     pub(crate) async fn connect(&mut self) -> Result<(), (u16, String)> {
         let knock = self.kit.open(&self.target()).session(&self.visitor);
         let knock = (self.knock)(knock.header("sec-websocket-protocol", "page.v1"));
@@ -100,7 +101,7 @@ impl Tab {
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         let epoch = welcome["epoch"].as_str().unwrap().to_owned();
         if self.epoch.as_ref().is_some_and(|known| *known != epoch) {
-            // What was sent may have been handled.
+            // The sent messages may have been handled.
             let sent = self.unseen.drain(..).map(|(_, text)| text);
             self.unconfirmed.extend(sent);
             self.last_id = 0;
@@ -114,7 +115,7 @@ impl Tab {
         Ok(())
     }
 
-    /// Connects a tab that must get in.
+    /// Connects a tab that must be accepted.
     pub(crate) async fn connected(mut self) -> Self {
         self.connect().await.expect("the page gets in");
         self
@@ -124,7 +125,7 @@ impl Tab {
         self.unseen.retain(|(id, _)| *id > last);
     }
 
-    /// How many messages the server has not said to have seen.
+    /// The number of messages that the server has not seen.
     pub(crate) fn unseen(&self) -> usize {
         self.unseen.len()
     }
@@ -148,19 +149,19 @@ impl Tab {
         self.say(&message).await;
     }
 
-    /// Sends what it likes.
+    /// Sends any message, valid or not.
     pub(crate) async fn say(&mut self, message: &Value) {
         self.client().send(message.to_string()).await;
     }
 
-    /// Drops the connection, with what is on its way.
+    /// Drops the connection, with everything in transit.
     pub(crate) async fn cut(&mut self) {
         if let Some(mut client) = self.client.take() {
             client.reset().await;
         }
     }
 
-    /// The next of whatever the server sends; `None` where the connection ends.
+    /// The next message of the server; `None` at the end of the connection.
     async fn json(&mut self) -> Option<Value> {
         match self.client().receive().await {
             Received::Message(message) => {
@@ -180,7 +181,7 @@ impl Tab {
         }
     }
 
-    /// The next that is not just a sign of what the server has seen.
+    /// The next event that is not just a `seen`.
     pub(crate) async fn next(&mut self) -> Got {
         loop {
             let Some(message) = self.json().await else {
@@ -224,7 +225,7 @@ impl Tab {
         Some(got)
     }
 
-    /// Everything that has come so far.
+    /// All events so far.
     pub(crate) async fn so_far(&mut self) -> Vec<Got> {
         let mut all = Vec::new();
         loop {
@@ -237,7 +238,7 @@ impl Tab {
         }
     }
 
-    /// Stays for so long, as a browser that answers pings.
+    /// Answers pings for this long, as a browser does.
     pub(crate) async fn stay(&mut self, seconds: u64) -> Vec<Got> {
         let mut all = Vec::new();
         for _ in 0..seconds {

@@ -1,5 +1,5 @@
-//! `terminate`: exactly once for every `init` that succeeded, whatever the end, and with
-//! the reason of that end.
+//! `terminate`: exactly once for every `init` that succeeded, whatever ends the connection, and
+//! with the reason of that end.
 
 use ws_core::protocol::OpCode;
 use ws_core::testkit::TestKit;
@@ -74,7 +74,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
     }
 
-    async fn a_client_that_is_idle_where_there_are_no_pings(way: Way) {
+    async fn an_idle_client_without_pings(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()));
         let client = knock.limits(limits(|limits| limits.ping = None)).connect().await.unwrap();
@@ -90,7 +90,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
     }
 
-    async fn more_than_the_outbox_holds(way: Way) {
+    async fn a_full_outbox(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let knock = knock.limits(limits(|limits| limits.outbox = 100));
@@ -143,7 +143,7 @@ on_both_transports! {
     async fn a_breach_of_the_protocol(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
-        // A frame of a client without a mask.
+        // A frame without a mask.
         client.bytes(b"\x81\x02hi").await;
         assert_eq!(client.closed().await.0, CloseCode::PROTOCOL_ERROR);
         client.end().await;
@@ -151,7 +151,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::ProtocolError, 1002, text).await;
     }
 
-    async fn text_that_is_no_utf_8(way: Way) {
+    async fn text_that_is_not_utf_8(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.frame(OpCode::Text, true, b"\xff").await;
@@ -160,7 +160,7 @@ on_both_transports! {
         ended(&client, &journal, CloseCause::InvalidPayload, 1007, "text is not UTF-8").await;
     }
 
-    async fn a_message_that_the_handler_does_not_take(way: Way) {
+    async fn a_message_of_the_wrong_type(way: Way) {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send(Message::binary(&b"x"[..])).await;
@@ -202,7 +202,7 @@ on_both_transports! {
     }
 }
 
-/// Takes everything that `terminate` may take, and the handler lent.
+/// Has every argument that `terminate` may have, and borrows the handler.
 struct Lent(Journal);
 
 #[ws_handler]
@@ -234,7 +234,7 @@ dispatch! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn terminate_takes_the_handler_lent_and_reason_hub_state_and_session() {
+async fn terminate_borrows_the_handler_and_gets_reason_hub_state_and_session() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let ada = kit.user("ada").await;
     let knock = kit
@@ -251,7 +251,7 @@ async fn terminate_takes_the_handler_lent_and_reason_hub_state_and_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn terminate_is_not_called_where_init_refused() {
+async fn terminate_is_not_called_if_init_refused() {
     struct Refuses(Farewell);
 
     #[ws_handler]
@@ -275,7 +275,7 @@ async fn terminate_is_not_called_where_init_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_reason_stands() {
+async fn the_first_reason_is_kept() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
     let socket = client.socket::<Probe>();

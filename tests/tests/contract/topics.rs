@@ -1,4 +1,4 @@
-//! Topics: who gets what, what becomes of it where a client does not follow, and `listen`.
+//! Topics: who receives a message, what happens if a client does not follow, and `listen`.
 
 use std::pin::pin;
 
@@ -24,7 +24,7 @@ fn say(kit: &TestKit, topic: &Topic<String>, text: &str) -> usize {
     kit.hub().publish(topic, &text.to_owned()).reached()
 }
 
-/// A client that has a frame half written and takes no more; room for `frames` in all.
+/// A client with a half-written frame that takes no more bytes, and an outbox for `frames` in all.
 async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> TestClient {
     let journal = Journal::new();
     let knock: Knock = way(journal.knock::<Probe>(kit).network_room(10));
@@ -42,7 +42,7 @@ async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> Test
     client
 }
 
-/// What the client gets behind the frame that was half written.
+/// The frames that the client receives after the half-written one.
 async fn rest(client: &mut TestClient, count: usize) -> Vec<String> {
     assert_eq!(client.text().await, "x".repeat(60));
     let mut texts = Vec::new();
@@ -55,7 +55,7 @@ async fn rest(client: &mut TestClient, count: usize) -> Vec<String> {
 }
 
 on_both_transports! {
-    async fn everything_published_reaches_the_subscribers_of_the_topic_and_its_type(way: Way) {
+    async fn a_publish_reaches_the_subscribers_of_its_topic_and_type(way: Way) {
         let kit = TestKit::new();
         let journal = Journal::new();
         let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
@@ -95,7 +95,7 @@ on_both_transports! {
         assert_eq!(client.so_far().await, []);
     }
 
-    async fn by_default_a_client_that_cannot_follow_is_closed(way: Way) {
+    async fn by_default_a_slow_subscriber_is_closed(way: Way) {
         let kit = TestKit::new();
         let mut client = clogged(way, &kit, 3, Policy::default()).await;
         assert_eq!((say(&kit, &a(), "1"), say(&kit, &a(), "2"), say(&kit, &a(), "3")), (1, 1, 0));
@@ -115,7 +115,7 @@ on_both_transports! {
         assert_eq!(rest(&mut client, 2).await, ["3", "4"]);
     }
 
-    async fn drop_newest_keeps_what_waits(way: Way) {
+    async fn drop_newest_keeps_the_waiting_frames(way: Way) {
         let kit = TestKit::new();
         let mut client = clogged(way, &kit, 3, Policy::DropNewest).await;
         let taken = ["1", "2", "3", "4"].map(|text| say(&kit, &a(), text));
@@ -147,7 +147,7 @@ on_both_transports! {
         }
     }
 
-    async fn where_others_fill_the_outbox_the_new_frame_is_dropped_and_counted(way: Way) {
+    async fn a_new_frame_is_dropped_and_counted_if_other_frames_fill_the_outbox(way: Way) {
         for policy in [Policy::DropOldest, Policy::Latest] {
             let kit = TestKit::new();
             let mut client = clogged(way, &kit, 3, policy).await;
@@ -179,7 +179,7 @@ on_both_transports! {
         }
     }
 
-    async fn publish_volatile_skips_who_has_a_backlog(way: Way) {
+    async fn publish_volatile_skips_subscribers_with_a_backlog(way: Way) {
         let kit = TestKit::new();
         let mut slow = clogged(way, &kit, 9, Policy::Close).await;
         let mut fast = way(Journal::new().knock::<Probe>(&kit)).connect().await.unwrap();
@@ -194,7 +194,7 @@ on_both_transports! {
         assert_eq!(fast.text().await, "2");
     }
 
-    async fn publish_except_passes_one_over(way: Way) {
+    async fn publish_except_skips_one_subscriber(way: Way) {
         let kit = TestKit::new();
         let journal = Journal::new();
         let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
@@ -208,7 +208,7 @@ on_both_transports! {
         assert_eq!(second.text().await, "others");
     }
 
-    async fn what_one_publish_does_not_write_itself_a_task_writes_in_order(way: Way) {
+    async fn a_task_writes_in_order_what_a_publish_does_not_write_itself(way: Way) {
         let limits = ServerLimits { publish_inline: 1, ..ServerLimits::DEFAULT };
         let (kit, journal) = (TestKit::with_limits(limits), Journal::new());
         let mut clients = Vec::new();
@@ -254,7 +254,7 @@ struct Score {
     home: u32,
 }
 
-/// What `info` takes: notifications and what is published.
+/// The mailbox type: notifications and published values.
 #[derive(Debug)]
 enum Info {
     Scored(Score),
@@ -304,7 +304,7 @@ async fn listen_delivers_to_info_instead_of_the_client() {
         kit.hub().publish(&scores(), &Score { home: 3 }).reached(),
         0
     );
-    // The client's subscription and the handler's are two.
+    // The client's subscription and the handler's are independent.
     socket.listen(&scores());
     socket.subscribe(&scores());
     assert_eq!(
@@ -326,7 +326,7 @@ async fn listen_delivers_to_info_instead_of_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_does_not_follow_what_it_listens_to_is_closed() {
+async fn a_handler_that_listens_too_slowly_is_closed() {
     let kit = TestKit::new();
     let knock = kit
         .handler::<Listens>()

@@ -1,5 +1,5 @@
-//! The HTTP side and the sockets of one server in memory: what an answer sets is what a
-//! connection proves itself with, and an answer that is missing is logged.
+//! The HTTP side and the sockets of one server, in memory: connections use the cookies that HTTP
+//! answers set, and a visit without an answer is logged.
 
 use tracing::Level;
 use warp::{Filter, Reply};
@@ -9,7 +9,7 @@ use ws_tests::Captured;
 
 use crate::journal::secs;
 
-/// Sends who is there.
+/// Sends its user and whether it has a page.
 struct Who;
 
 #[ws_handler]
@@ -33,7 +33,7 @@ fn server() -> Ws {
     Server::new(Routes::table()).build().unwrap()
 }
 
-/// A page, logon and logoff, and answers that forget their visit.
+/// A page, logon and logoff, and handlers that drop their visit.
 fn application(ws: &Ws) -> WsFilter {
     let page = warp::path::end()
         .and(ws.page())
@@ -66,7 +66,7 @@ fn application(ws: &Ws) -> WsFilter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logon_by_http_is_what_the_socket_sees_in_one_test_in_memory() {
+async fn a_socket_has_the_user_of_a_logon_over_http() {
     for url in [None, Some("https://example.com")] {
         let mut server = Server::new(Routes::table());
         if let Some(url) = url {
@@ -89,7 +89,7 @@ async fn a_logon_by_http_is_what_the_socket_sees_in_one_test_in_memory() {
         assert_eq!(user.text().await, "ada, no page");
         assert_eq!(ws.hub().connection_count(), 2);
 
-        // One hub: what the application ends closes the sockets of the kit.
+        // Both share one hub: the application closes the sockets of the kit.
         assert_eq!(ws.hub().sessions().end_user("ada").await.unwrap(), 1);
         assert_eq!(user.closed().await.0, CloseCode::UNAUTHORIZED);
         let visitor = kit.user("bob").await;
@@ -100,7 +100,7 @@ async fn a_logon_by_http_is_what_the_socket_sees_in_one_test_in_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_without_its_answer_is_logged_and_what_it_should_have_set() {
+async fn a_visit_without_an_answer_is_logged_with_its_unsent_cookies() {
     let ws = server();
     let http = application(&ws);
     let table = [
@@ -122,7 +122,7 @@ async fn a_visit_without_its_answer_is_logged_and_what_it_should_have_set() {
         }
         tokio::time::advance(secs(10)).await;
     }
-    // A visitor with a session gets a page that is forgotten.
+    // A visitor with a session gets a page whose visit is dropped.
     let page = warp::test::request().path("/").reply(&http).await;
     let set = page.headers().get_all("set-cookie").iter();
     let pairs = set.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap());
@@ -136,7 +136,7 @@ async fn a_visit_without_its_answer_is_logged_and_what_it_should_have_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn visits_without_answers_do_not_flood_the_log() {
+async fn the_log_of_visits_without_answers_is_throttled() {
     let ws = server();
     let http = application(&ws);
     let (captured, _guard) = Captured::begin();
@@ -168,7 +168,7 @@ async fn a_visit_that_is_answered_or_has_nothing_to_set_is_not_logged() {
     assert_eq!(page.headers().get_all("set-cookie").iter().count(), 2);
     let logon = warp::test::request().method("POST").path("/logon/ada");
     logon.reply(&http).await;
-    // The panic is what is logged, not its consequence.
+    // Only the panic is logged, not its consequence.
     let panics = tokio::spawn(async move {
         warp::test::request()
             .path("/forgetful/panic")
@@ -180,7 +180,7 @@ async fn a_visit_that_is_answered_or_has_nothing_to_set_is_not_logged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn visitors_that_a_full_store_refuses_are_one_line_that_names_the_limit() {
+async fn refusals_of_a_full_store_are_one_log_line_with_the_limit() {
     let limits = ws_server::limits::SessionLimits {
         sessions: 1,
         ..ws_server::limits::SessionLimits::DEFAULT

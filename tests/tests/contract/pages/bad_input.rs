@@ -1,8 +1,8 @@
-//! What a page must not do, and the answer to it.
+//! Messages that a page must not send, and the answers to them.
 
 use super::*;
 
-/// The answer to this message of a page that has been pushed one event.
+/// The answer to this message of a page that has received one event.
 async fn answer(message: &str) -> Got {
     let (kit, visitor) = server().await;
     kit.hub().on_page_message(|_, _| ());
@@ -12,7 +12,7 @@ async fn answer(message: &str) -> Got {
     assert_eq!(tab.so_far().await, numbers([1]));
     tab.client().send(message.to_owned()).await;
     let mut got = tab.so_far().await;
-    // It still works, where it is open.
+    // If the connection is open, it still works.
     if got.is_empty() {
         tab.say(&json!({"type": "ping"})).await;
         assert_eq!(tab.next().await, Got::Other(json!({"type": "pong"})));
@@ -22,7 +22,7 @@ async fn answer(message: &str) -> Got {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_message_of_the_protocol_closes_with_1007() {
+async fn a_message_outside_the_protocol_closes_with_1007() {
     for message in [
         "",
         "hello",
@@ -41,7 +41,7 @@ async fn what_is_no_message_of_the_protocol_closes_with_1007() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_acknowledgement_of_the_future_closes_with_1008_and_one_that_goes_back_does_nothing() {
+async fn an_early_acknowledgement_closes_with_1008_and_a_repeated_one_does_nothing() {
     let closed = Got::Closed(1008, "`ack` of what was not sent".to_owned());
     assert_eq!(answer(r#"{"type":"ack","offset":2}"#).await, closed);
     let far = r#"{"type":"ack","offset":9007199254740991}"#;
@@ -51,7 +51,7 @@ async fn an_acknowledgement_of_the_future_closes_with_1008_and_one_that_goes_bac
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_leaves_one_out_closes_with_1008_and_one_that_repeats_is_seen_again() {
+async fn an_id_that_skips_one_closes_with_1008_and_a_repeated_one_is_seen_again() {
     let closed = Got::Closed(1008, "a message is missing".to_owned());
     let message = r#"{"type":"text","id":2,"data":"x"}"#;
     assert_eq!(answer(message).await, closed);
@@ -62,7 +62,7 @@ async fn an_id_that_leaves_one_out_closes_with_1008_and_one_that_repeats_is_seen
     assert_eq!(tab.so_far().await, [Got::Text("heard".to_owned())]);
     tab.say(&json!({"type": "text", "id": 1, "data": "x"}))
         .await;
-    assert_eq!(tab.so_far().await, [], "seen, and not heard");
+    assert_eq!(tab.so_far().await, [], "seen, but not delivered again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn a_binary_frame_closes_with_1003() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_that_cannot_be_is_refused_with_400() {
+async fn an_impossible_position_is_refused_with_400() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     page.push("n", &1_u64);
@@ -98,7 +98,7 @@ async fn a_position_that_cannot_be_is_refused_with_400() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_of_a_page_that_was_not_issued_is_refused_with_403() {
+async fn a_page_id_that_was_not_issued_is_refused_with_403() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let foreign = kit.visitor().await.page();
@@ -111,11 +111,7 @@ async fn an_id_of_a_page_that_was_not_issued_is_refused_with_403() {
         let refusal = knock.connect().await.unwrap_err();
         assert_eq!(refusal.status(), 403, "{id}");
     }
-    assert_eq!(
-        kit.hub().page_count(),
-        2,
-        "nothing begins for an id that is refused"
-    );
+    assert_eq!(kit.hub().page_count(), 2, "a refused id starts no stream");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,12 +133,12 @@ async fn a_page_that_never_acknowledges_takes_a_bounded_queue() {
             }
         }
     }
-    // 1,025 pushes until the queue overflows, and of these 256 are on their way.
+    // The queue overflows at each 1,025th push; 256 of these are in flight.
     assert_eq!((resets, events), (4, 5 * 256));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_floods_is_closed_with_1008_where_the_route_has_a_rate() {
+async fn a_page_that_exceeds_the_rate_of_its_route_is_closed_with_1008() {
     dispatch! {
         struct Rated;
 
@@ -160,12 +156,12 @@ async fn a_page_that_floods_is_closed_with_1008_where_the_route_has_a_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_above_the_limit_closes_with_1009_however_it_is_written() {
+async fn a_message_above_the_limit_closes_with_1009_even_if_json_escapes_it() {
     let (kit, visitor) = server().await;
     kit.hub()
         .on_page_message(|sent, _| sent.message.len().to_string());
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
-    // Six times as long in JSON.
+    // In JSON it is six times as long.
     tab.send(&"\u{1}".repeat(65_536)).await;
     assert_eq!(tab.next().await, Got::Text("65536".to_owned()));
     tab.send(&"x".repeat(65_537)).await;
@@ -177,7 +173,7 @@ async fn a_message_above_the_limit_closes_with_1009_however_it_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_is_refused_changes_nothing_for_the_page() {
+async fn a_refused_handshake_changes_nothing_for_the_page() {
     let (kit, visitor) = server().await;
     kit.hub().on_page_message(|_, _| "heard");
     let page = visitor.page();
@@ -209,7 +205,7 @@ async fn a_handshake_that_is_refused_changes_nothing_for_the_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_is_refused_begins_no_stream() {
+async fn a_refused_handshake_begins_no_stream() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     tokio::time::sleep(secs(21)).await;

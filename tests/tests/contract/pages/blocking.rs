@@ -1,4 +1,4 @@
-//! An application whose function for messages of pages blocks.
+//! An application whose callback for messages of pages blocks.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::*;
 
-/// Longer than anything here takes.
+/// Longer than any step of the test.
 const LONG: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_blocks_holds_one_worker_however_many_sockets_the_page_has() {
+async fn a_blocking_callback_blocks_one_worker_even_if_the_page_has_several_sockets() {
     let (kit, visitor) = server().await;
     let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = channel::<()>();
@@ -29,14 +29,14 @@ async fn a_message_that_blocks_holds_one_worker_however_many_sockets_the_page_ha
     tab.send("block").await;
     let mut has_entered = has_entered;
     has_entered.recv().await.unwrap();
-    // The page comes by another socket, and says more.
+    // The page reconnects and sends another message.
     tab.client = None;
     tab.connect().await.unwrap();
     tab.send("next").await;
     while tab.client().unsent() > 0 {
         tokio::task::yield_now().await;
     }
-    // The second worker still runs tasks. Timers would not fire if it did not.
+    // If the second worker still runs tasks, timers fire as well.
     for _ in 0..10 {
         let (run, has_run) = channel();
         tokio::spawn(async move { run.send(()).unwrap() });
@@ -47,7 +47,7 @@ async fn a_message_that_blocks_holds_one_worker_however_many_sockets_the_page_ha
     release.send(()).unwrap();
     while tab.unseen() > 0 {
         let seen = tokio::time::timeout(Duration::from_millis(10), tab.next());
-        assert!(seen.await.is_err(), "nothing but what is seen");
+        assert!(seen.await.is_err(), "only `seen` arrives");
     }
     assert_eq!(*heard.lock().unwrap(), ["block", "next"]);
 }

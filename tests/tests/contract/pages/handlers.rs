@@ -7,22 +7,22 @@ mod flow;
 mod opening;
 pub(crate) mod pressure;
 
-/// Publishes and hears one topic.
+/// Publishes to a topic and listens to it.
 pub(crate) struct Listener;
 
 #[ws_handler]
 impl Listener {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen::<u64, u64>(&Topic::local("said"));
+        socket.listen::<u64, u64>(&Topic::local("text"));
         Listener
     }
 
-    fn info(&mut self, said: u64) -> String {
-        said.to_string()
+    fn info(&mut self, text: u64) -> String {
+        text.to_string()
     }
 }
 
-/// Counts, and does what a message says.
+/// Counts messages, and runs the command in a message.
 struct Desk {
     journal: Journal,
     count: u64,
@@ -130,7 +130,7 @@ impl Office {
         let kit = kit.with_table(Desks::table(), NoState).unwrap();
         let visitor = kit.visitor().await;
         let journal = Journal::new();
-        HAND.with(|hand| hand.borrow_mut().replace(journal.clone()));
+        CURRENT.with(|hand| hand.borrow_mut().replace(journal.clone()));
         Self {
             kit,
             visitor,
@@ -144,40 +144,40 @@ impl Office {
 
     fn tab_of(&self, page: &Page) -> Tab {
         let mut tab = Tab::of(&self.kit, &self.visitor, "/desk", page);
-        tab.knock = |knock| HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
+        tab.knock = |knock| CURRENT.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
         tab
     }
 }
 
 thread_local! {
-    /// The journal of the test that runs on this thread.
-    static HAND: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
+    /// The journal for the handlers of the test that runs on this thread.
+    static CURRENT: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
 }
 
-fn said(text: &str) -> Got {
+fn text(text: &str) -> Got {
     Got::Text(text.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handler_outlives_its_sockets_and_what_it_sends_goes_through_the_queue() {
+async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("a").await;
-    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    assert_eq!(tab.so_far().await, [text("1 a of nobody")]);
     tab.send("later 5").await;
     quiet().await;
     tab.cut().await;
-    // While nobody is there, it goes on.
+    // While the page is away, the handler keeps running.
     tokio::time::sleep(secs(10)).await;
     office.kit.hub().publish(&Topic::<u64>::local("news"), &7);
     quiet().await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [said("late"), said("7")]);
+    assert_eq!(tab.so_far().await, [text("late"), text("7")]);
     tab.send("b").await;
     tab.send("bytes").await;
     tab.send("push").await;
     let expected = [
-        said("3 b of nobody"),
+        text("3 b of nobody"),
         Got::Binary("+/8B".to_owned()),
         event("pushed", 5),
     ];
@@ -203,7 +203,7 @@ async fn terminate_runs_when_the_page_ends_by_its_grace_time() {
     assert_eq!(office.journal.of("terminate"), Vec::<String>::new());
     tokio::time::sleep(secs(2)).await;
     assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
-    // Who comes back begins anew, and is told so.
+    // A page that returns later gets a new handler, and a reset.
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
     assert_eq!(office.journal.of("init").len(), 2);

@@ -1,10 +1,10 @@
-//! The page of the test kit behaves as the browser's client does.
+//! The page of the test kit behaves like the browser's client.
 
 use ws_core::testkit::{Acks, Gap, PageReceived};
 
 use super::*;
 
-/// Answers requests, counts messages, and does as it is told.
+/// Answers requests, counts messages, and runs commands.
 struct Profile {
     count: u64,
 }
@@ -59,7 +59,7 @@ async fn a_page_gets_each_message_once_over_any_connections() {
     assert_eq!(page.binary().await, [0xfb, 0xff][..]);
     assert_eq!(kit.hub().user("ada").push("n", &1), 1);
     assert_eq!(page.event::<u64>("n").await, 1);
-    // On their way when the connection is cut, in either direction.
+    // In transit when the connection is cut, in both directions.
     kit.hub().user("ada").push("n", &2);
     page.send("b").await;
     page.cut().await;
@@ -75,7 +75,7 @@ async fn a_page_gets_each_message_once_over_any_connections() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_acknowledges_as_browsers_do_while_the_test_does_something_else() {
+async fn a_page_acknowledges_while_the_test_waits_for_something_else() {
     let kit = kit();
     let mut page = kit.page("/stream").connect().await.unwrap();
     for n in 0..32_u64 {
@@ -88,7 +88,7 @@ async fn a_page_acknowledges_as_browsers_do_while_the_test_does_something_else()
     assert!(kit.hub().page_bytes() > 0);
     tokio::time::sleep(std::time::Duration::from_millis(3)).await;
     assert_eq!(kit.hub().page_bytes(), 0, "after 100 ms");
-    // It answers pings, and so it stays.
+    // It answers pings, so it stays connected.
     tokio::time::sleep(secs(300)).await;
     for n in 0..33_u64 {
         assert_eq!(page.event::<u64>("n").await, n);
@@ -102,7 +102,7 @@ async fn a_page_acknowledges_as_browsers_do_while_the_test_does_something_else()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_was_away_for_too_long_learns_what_is_missing() {
+async fn a_page_that_was_away_for_too_long_gets_a_reset() {
     let kit = kit();
     let mut page = kit.page("/profile").connect().await.unwrap();
     page.send("a").await;
@@ -117,7 +117,7 @@ async fn a_page_that_was_away_for_too_long_learns_what_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_are_answered_and_what_else_arrives_is_kept() {
+async fn requests_are_answered_and_other_messages_are_kept() {
     let kit = kit();
     let mut page = kit.page("/profile").connect().await.unwrap();
     assert_eq!(page.request::<usize>(&"four").await, 4);
@@ -168,7 +168,7 @@ async fn a_refused_handshake_is_the_error_of_connect() {
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "expected the event \"n\", received Text(\"1 a\")")]
-async fn what_was_not_expected_is_shown() {
+async fn an_unexpected_message_is_shown() {
     let kit = kit();
     let mut page = kit.page("/profile").connect().await.unwrap();
     page.send("a").await;
@@ -177,7 +177,7 @@ async fn what_was_not_expected_is_shown() {
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "nothing that was waited for arrived within 60s")]
-async fn a_test_that_waits_in_vain_fails() {
+async fn a_test_that_waits_too_long_fails() {
     let kit = kit();
     let mut page = kit.page("/stream").connect().await.unwrap();
     page.text().await;

@@ -1,4 +1,5 @@
-//! What all pages hold together is bounded, and one address holds only so many pages.
+//! All pages together hold a bounded number of bytes, and each address has a bounded number of
+//! pages.
 
 use std::net::SocketAddr;
 
@@ -22,7 +23,7 @@ fn kit_of(pages: PageLimits) -> TestKit {
     kit.with_table(Floods::table(), NoState).unwrap()
 }
 
-/// A page whose handler leaves a megabyte behind for it, when it hangs up.
+/// A page that disconnects and leaves a megabyte of its handler's messages in its queue.
 async fn hoard(kit: &TestKit) -> Tab {
     let visitor = kit.visitor().await;
     let mut tab = Tab::new(kit, &visitor, "/flood").connected().await;
@@ -34,7 +35,7 @@ async fn hoard(kit: &TestKit) -> Tab {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_that_hang_up_on_large_replies_hold_no_more_than_all_pages_may() {
+async fn pages_that_disconnect_with_large_queues_stay_within_the_limit_of_all_pages() {
     let limits = few_bytes();
     let kit = kit_of(limits);
     let visitor = kit.visitor().await;
@@ -49,7 +50,7 @@ async fn pages_that_hang_up_on_large_replies_hold_no_more_than_all_pages_may() {
         assert_eq!(bystander.so_far().await, numbers([n]));
     }
     assert_eq!(kit.hub().page_count(), 41, "handlers and pages go on");
-    // The page that waits longest was dropped first, and learns it; the last one was not.
+    // The page that has waited longest was dropped first, and gets a reset; the last one was not.
     let mut last = tabs.pop().unwrap();
     last.acknowledges = true;
     last.offset = 0;
@@ -65,7 +66,7 @@ async fn pages_that_hang_up_on_large_replies_hold_no_more_than_all_pages_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_that_are_connected_and_do_not_follow_are_reset_and_those_that_follow_are_not() {
+async fn slow_connected_pages_are_reset_and_fast_ones_are_not() {
     let limits = few_bytes();
     let kit = kit_of(limits);
     let visitor = kit.visitor().await;
@@ -92,7 +93,7 @@ async fn pages_that_are_connected_and_do_not_follow_are_reset_and_those_that_fol
     assert!(resets > 0);
 }
 
-/// A page of a new visitor that is begun from this address.
+/// Connects a page of a new visitor from this address.
 async fn from_address(kit: &TestKit, address: SocketAddr) -> (Tab, Result<(), (u16, String)>) {
     let visitor = kit.visitor().await;
     let page = visitor.page();
@@ -110,7 +111,7 @@ thread_local! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_address_has_only_so_many_pages() {
+async fn the_pages_of_an_address_are_limited() {
     let kit = kit_of(PageLimits {
         per_address: 2,
         ..PageLimits::DEFAULT
@@ -123,16 +124,16 @@ async fn one_address_has_only_so_many_pages() {
     let (_, connected) = from_address(&kit, here).await;
     let refused = (429, "this address has too many pages".to_owned());
     assert_eq!(connected, Err(refused));
-    // Others have their own.
+    // Other addresses have a limit of their own.
     let (_other, connected) = from_address(&kit, "203.0.113.8:1".parse().unwrap()).await;
     assert_eq!(connected, Ok(()));
     for port in 1..=4 {
         let neighbour = SocketAddr::new("10.0.0.1".parse().unwrap(), port);
         let (tab, connected) = from_address(&kit, neighbour).await;
-        assert_eq!(connected, Ok(()), "it may be a proxy");
+        assert_eq!(connected, Ok(()), "a private address may be a proxy");
         drop(tab);
     }
-    // One without a connection gives way.
+    // A page without a connection is evicted.
     let count = kit.hub().page_count();
     first.cut().await;
     let (_third, connected) = from_address(&kit, here).await;
@@ -140,14 +141,11 @@ async fn one_address_has_only_so_many_pages() {
     assert_eq!(kit.hub().page_count(), count);
     PEER.set(here);
     let (status, _) = first.connect().await.unwrap_err();
-    assert_eq!(
-        status, 429,
-        "it has ended, and there is no room for another"
-    );
+    assert_eq!(status, 429, "it was evicted, and the limit is reached");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_own_address_of_a_trusted_proxy_has_only_so_many_pages() {
+async fn the_pages_of_a_trusted_proxys_own_address_are_limited() {
     let kit = kit_of(PageLimits {
         per_address: 1,
         ..PageLimits::DEFAULT
@@ -163,7 +161,7 @@ async fn the_own_address_of_a_trusted_proxy_has_only_so_many_pages() {
 
 /// The page of the handshake was rendered for no address.
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_is_refused_evicts_no_other_page() {
+async fn a_refused_handshake_evicts_no_other_page() {
     let kit = kit_of(PageLimits {
         per_address: 1,
         ..PageLimits::DEFAULT

@@ -1,4 +1,4 @@
-//! Connections that are cut at random points: nothing lost, nothing doubled, order kept.
+//! Connections that are cut at random points: every message arrives once and in order.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Says everything back, in order.
+/// Echoes every message, in order.
 struct Echo;
 
 #[ws_handler]
@@ -27,14 +27,14 @@ dispatch! {
     echo:   "/echo"   => Echo { attach: page };
 }
 
-/// What happens next.
+/// One step of a test.
 #[derive(Clone, Debug)]
 enum Act {
     Push(u8),
     Send(u8),
-    /// The page reads so many messages, if there are any.
+    /// The page reads this many messages, or all if there are fewer.
     Read(u8),
-    /// Everybody does what there is to do.
+    /// All tasks run until they wait.
     Settle,
     /// Time passes, less than the grace time.
     Wait(u8),
@@ -70,7 +70,7 @@ impl Exchange {
             Act::Push(count) => {
                 for _ in 0..*count {
                     self.pushed += 1;
-                    // Some are longer than the network takes at once.
+                    // Some do not fit the network at once.
                     let text = "x".repeat(usize::try_from(self.pushed % 7).unwrap() * 100);
                     self.page.push("n", &json!([self.pushed, text]));
                 }
@@ -89,7 +89,8 @@ impl Exchange {
             Act::Settle => quiet().await,
             Act::Wait(seconds) => {
                 tokio::time::sleep(secs((*seconds).into())).await;
-                // One that reads nothing for long is closed as stalled: that is not of here.
+                // A page that does not read for long would be closed as stalled, which this test
+                // excludes.
                 if self.tab.client.is_some() {
                     let got = self.tab.so_far().await;
                     self.got.extend(got);
@@ -117,7 +118,7 @@ impl Exchange {
         }
     }
 
-    /// Lets everything arrive that is on its way.
+    /// Lets everything in transit arrive.
     async fn arrive(&mut self) {
         self.tab.acknowledges = true;
         self.tab.cut().await;
@@ -127,7 +128,7 @@ impl Exchange {
         assert_eq!(self.tab.unseen(), 0);
     }
 
-    /// What was pushed and what was said back, in the order in which it came.
+    /// The numbers of the pushes and the echoed texts, in the order of arrival.
     fn arrived(&self) -> (Vec<u64>, Vec<String>) {
         let events = self.got.iter().filter_map(|got| match got {
             Got::Event(_, data) => data[0].as_u64(),
@@ -167,16 +168,16 @@ async fn run(
     };
     for act in acts {
         exchange.act(act).await;
-        // A page is away less than its grace time.
+        // A page is never away for its whole grace time.
         if matches!(act, Act::Wait(_)) && exchange.tab.client.is_none() {
             exchange.connect().await;
         }
     }
     exchange.arrive().await;
-    let (pushed, said) = exchange.arrived();
+    let (pushed, echoed) = exchange.arrived();
     assert_eq!(pushed, (1..=exchange.pushed).collect::<Vec<_>>());
     let sent: Vec<_> = (1..=exchange.sent).map(|n| n.to_string()).collect();
-    assert_eq!(said, sent);
+    assert_eq!(echoed, sent);
     if path == "/stream" {
         assert_eq!(*heard.lock().unwrap(), sent);
     }
@@ -197,20 +198,20 @@ fn exchange(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    // What fails is printed as the acts that led to it, as few as possible.
+    // A failure prints the shortest list of steps that causes it.
 
     #[test]
-    fn nothing_is_lost_and_nothing_is_doubled_on_a_page_stream(acts in prop::collection::vec(act(), 1..80)) {
+    fn nothing_is_lost_or_repeated_on_a_page_stream(acts in prop::collection::vec(act(), 1..80)) {
         exchange("/stream", |knock| knock, &acts);
     }
 
     #[test]
-    fn nor_where_the_network_takes_little(acts in prop::collection::vec(act(), 1..80)) {
+    fn nothing_is_lost_or_repeated_on_a_network_with_little_room(acts in prop::collection::vec(act(), 1..80)) {
         exchange("/stream", |knock| knock.network_room(100), &acts);
     }
 
     #[test]
-    fn nor_between_a_page_and_its_handler(acts in prop::collection::vec(act(), 1..80)) {
+    fn nothing_is_lost_or_repeated_between_a_page_and_its_handler(acts in prop::collection::vec(act(), 1..80)) {
         exchange("/echo", |knock| knock.network_room(200).indirect(), &acts);
     }
 }

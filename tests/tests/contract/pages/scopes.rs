@@ -1,11 +1,11 @@
-//! Who gets what is pushed to a page, a session, a user, or everyone.
+//! The receivers of a push to a page, a session, a user, or everyone.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn a_push_reaches_its_scope_and_nobody_else() {
+async fn a_push_reaches_only_its_scope() {
     let (kit, _) = server().await;
-    // 2 users × 2 browsers × 2 tabs.
+    // Two users, each with two browsers of two tabs.
     let mut tabs = Vec::new();
     let mut pages = Vec::new();
     let mut browsers = Vec::new();
@@ -47,7 +47,7 @@ async fn a_push_reaches_its_scope_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_cannot_be_encoded_reaches_nobody() {
+async fn a_value_that_cannot_be_encoded_is_not_pushed() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     let map = std::collections::BTreeMap::from([((1, 2), 3)]);
@@ -57,7 +57,7 @@ async fn a_value_that_cannot_be_encoded_reaches_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_of_before_a_logon_gets_nothing_of_the_user_until_it_reattaches() {
+async fn a_socket_from_before_a_logon_gets_no_push_to_the_user_until_it_reconnects() {
     let (kit, mut visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
@@ -68,9 +68,13 @@ async fn a_socket_of_before_a_logon_gets_nothing_of_the_user_until_it_reattaches
     assert_eq!(kit.hub().user("ada").push("secret", &1), 0);
     assert_eq!(visitor.session().push("secret", &1), 0);
     assert_eq!(before.push("secret", &1), 0);
-    assert_eq!(kit.hub().broadcast("all", &1), 1, "it is still somebody");
+    assert_eq!(
+        kit.hub().broadcast("all", &1),
+        1,
+        "everyone still includes this page"
+    );
     assert_eq!(tab.so_far().await, [event("all", 1)]);
-    // With the old cookie it does not get in again; with the new one it is the user's.
+    // The old cookie is refused; with the new one the page belongs to the user.
     tab.cut().await;
     assert_eq!(tab.connect().await.unwrap_err().0, 403);
     tab.set_visitor(&visitor);
@@ -81,10 +85,10 @@ async fn a_socket_of_before_a_logon_gets_nothing_of_the_user_until_it_reattaches
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_to_a_page_of_the_user_does_not_go_to_a_socket_of_before_the_logon() {
+async fn a_push_to_a_page_skips_sockets_from_before_the_logon() {
     let (kit, mut visitor) = server().await;
     let planted = visitor.page();
-    // Whoever planted the session has its page open.
+    // The attacker who planted the session has its page open.
     let mut attacker = Tab::of(&kit, &visitor, "/stream", &planted)
         .connected()
         .await;
@@ -102,13 +106,13 @@ async fn a_push_to_a_page_of_the_user_does_not_go_to_a_socket_of_before_the_logo
     let mut tab = Tab::of(&kit, &visitor, "/stream", &planted)
         .connected()
         .await;
-    // Nor is it the script that had the page before.
+    // It is not the script that had the page before, so it gets a reset.
     let reset = Got::Reset("restart".to_owned());
     assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_pushed_to_a_user_does_not_wait_for_the_next_user_of_the_session() {
+async fn a_push_to_a_user_is_not_kept_for_the_next_user_of_the_session() {
     let (kit, mut visitor) = server().await;
     visitor.logon("ada").await;
     let page = visitor.page();
@@ -160,7 +164,7 @@ async fn a_session_that_two_servers_share_pushes_to_the_pages_of_both() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_logon_of_the_same_user_parts_the_sockets_of_before_too() {
+async fn a_second_logon_of_the_same_user_also_separates_earlier_sockets() {
     let (kit, mut visitor) = server().await;
     visitor.logon("ada").await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;

@@ -1,4 +1,4 @@
-//! A stream that keeps what it has taken until it is flushed, as TLS does.
+//! A stream that buffers writes until it is flushed, as TLS does.
 
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
@@ -17,11 +17,11 @@ use ws_server::prelude::*;
 
 use crate::journal::quiet;
 
-/// Gives away what the client sends, and keeps what is written until it is flushed.
+/// Delivers the client's bytes, and buffers writes until it is flushed.
 struct Keeping {
     input: Vec<u8>,
     kept: Vec<u8>,
-    /// Flushes that are still refused, each with a wake-up.
+    /// The number of flushes that still return pending, each with a wake-up.
     slow: usize,
     wire: Arc<Mutex<Vec<u8>>>,
 }

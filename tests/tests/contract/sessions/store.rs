@@ -1,4 +1,4 @@
-//! A store that counts what it is asked, and breaks when a test says so.
+//! A store that counts its calls, and fails when a test selects that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ pub(super) enum Mode {
     Hangs,
 }
 
-/// Sessions in memory, with what a test wants to know and do.
+/// A memory store that counts calls and can be set to fail.
 #[derive(Clone)]
 pub(super) struct Store {
     memory: Arc<MemoryStore>,
@@ -38,7 +38,7 @@ impl Store {
         self.mode.store(mode as usize, Ordering::SeqCst);
     }
 
-    /// How often it was asked since the last look.
+    /// The number of calls since the last call of this function.
     pub(super) fn asked(&self) -> usize {
         self.asked.swap(0, Ordering::SeqCst)
     }

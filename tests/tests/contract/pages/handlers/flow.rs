@@ -1,8 +1,8 @@
-//! Handlers and pages that are slower than each other, and the end of a handler.
+//! Back-pressure between handlers and pages, and the end of a handler.
 
 use super::*;
 
-/// Each of these messages of one text is answered in order, and then none is left unseen.
+/// Checks that these messages of one text are answered in order, and that none is left unseen.
 async fn answered(tab: &mut Tab, numbers: std::ops::RangeInclusive<u64>, text: &str) {
     for n in numbers {
         assert_eq!(tab.next().await, said(&format!("{n} {text} of nobody")));
@@ -48,7 +48,7 @@ async fn a_page_that_never_acknowledges_holds_a_handler_that_closed_no_longer_th
     tab.send("leave").await;
     assert_eq!(tab.next().await, said("bye"));
     let since = tokio::time::Instant::now();
-    // For all that the server knows it has not got everything: it has to come back.
+    // The server cannot know that the page has received everything, so the page must return.
     let late = Got::Closed(1013, "the page does not follow".to_owned());
     assert_eq!(tab.next().await, late);
     assert_eq!(crate::journal::seconds(since), 20);
@@ -65,7 +65,7 @@ async fn a_handler_that_closes_on_a_full_queue_loses_nothing_of_it() {
     for n in 0..256 {
         assert_eq!(tab.next().await, said(&n.to_string()));
     }
-    // It takes no more, and every other second a little: longer than a handler has to close.
+    // Every other second the page acknowledges a little, for longer than the time to close.
     for n in 256..3000 {
         if n % 128 == 0 {
             let offset = tab.offset;
@@ -88,7 +88,7 @@ async fn a_page_that_acknowledges_nothing_of_its_handler_is_closed_with_1013() {
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;
     tab.send("many 20000").await;
-    // 30 seconds until the handler has gone, and then the grace time.
+    // 30 seconds until the handler is stopped, then the grace time.
     let mut got = tab.stay(51).await;
     let closed = got.pop().unwrap();
     assert!(matches!(closed, Got::Closed(1013, _)), "{closed:?}");
@@ -96,7 +96,7 @@ async fn a_page_that_acknowledges_nothing_of_its_handler_is_closed_with_1013() {
     assert_eq!(got, expected);
     let terminated = office.journal.of("terminate");
     assert_eq!(terminated, ["terminate Stalled 1013"]);
-    // It is told that something is missing.
+    // The page gets a reset.
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
 }
@@ -105,8 +105,8 @@ async fn a_page_that_acknowledges_nothing_of_its_handler_is_closed_with_1013() {
 async fn a_handler_and_a_page_that_both_send_a_lot_do_not_wait_for_each_other() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
-    // The handler cannot go on before the page acknowledges, and the page does that behind
-    // more than its handler reads ahead.
+    // The handler waits until the page acknowledges, and the acknowledgement is behind more than
+    // the handler reads ahead.
     tab.send("many 2000").await;
     let long = "x".repeat(30_000);
     for _ in 0..20 {
@@ -119,7 +119,7 @@ async fn a_handler_and_a_page_that_both_send_a_lot_do_not_wait_for_each_other() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_sends_more_than_may_wait_comes_back_and_loses_nothing() {
+async fn a_page_that_exceeds_the_backlog_reconnects_and_loses_nothing() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("slow 5").await;
@@ -141,13 +141,13 @@ async fn a_page_that_sends_more_than_may_wait_comes_back_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_handler_did_not_take_is_not_said_to_be_seen() {
+async fn messages_that_the_handler_did_not_take_are_not_seen() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("slow 5").await;
     tab.so_far().await;
     assert_eq!(tab.unseen(), 0);
-    // More than it reads ahead.
+    // More than the handler reads ahead.
     let long = "x".repeat(60_000);
     for _ in 0..4 {
         tab.send(&long).await;
@@ -167,10 +167,10 @@ async fn what_the_handler_did_not_take_is_not_said_to_be_seen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reply_of_many_messages_waits_for_a_page_that_is_there() {
+async fn a_reply_of_many_messages_waits_for_a_connected_page() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
-    // More than the queue holds: without back-pressure it would be dropped.
+    // More than the queue holds: without back-pressure, it would be dropped.
     tab.send("many 5000").await;
     for n in 0..5000 {
         assert_eq!(tab.next().await, said(&n.to_string()));
@@ -178,7 +178,7 @@ async fn a_reply_of_many_messages_waits_for_a_page_that_is_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_is_busy_lets_the_page_wait_and_loses_nothing() {
+async fn a_busy_handler_makes_the_page_wait_and_loses_nothing() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("slow 5").await;
@@ -193,7 +193,7 @@ async fn a_handler_that_is_busy_lets_the_page_wait_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_is_away_does_not_hold_its_handler_up() {
+async fn a_page_that_is_away_does_not_block_its_handler() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("slow 5").await;
@@ -207,7 +207,7 @@ async fn a_page_that_is_away_does_not_hold_its_handler_up() {
     tab.connect().await.unwrap();
     let got = tab.so_far().await;
     assert_eq!(got[0], Got::Reset("overflow".to_owned()));
-    // What came after the queue was dropped for the last time.
+    // The queue was dropped several times; these messages followed the last drop.
     let mut expected: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
     expected.push(said("3 a of nobody"));
     assert!(
@@ -235,7 +235,7 @@ async fn a_handler_that_closed_waits_for_its_page_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_behind_the_close_of_the_handler_is_not_said_to_be_seen() {
+async fn messages_after_the_close_of_the_handler_are_not_seen() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;

@@ -1,10 +1,10 @@
-//! Who gets the handler of a page: sockets at once, slow ones, and those of before a logon.
+//! Which sockets get the handler of a page: two at once, slow ones, and those from before a logon.
 
 use std::time::Duration;
 
 use super::*;
 
-/// A tab of this page whose `init` takes longer than pages wait here.
+/// A tab whose `init` takes longer than pages wait in this test.
 fn slow(office: &Office, page: &Page) -> Tab {
     let mut tab = office.tab_of(page);
     tab.knock = |knock| {
@@ -24,7 +24,7 @@ async fn the_refusal_of_init_is_the_answer_to_the_handshake() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_sockets_that_come_at_once_share_one_handler() {
+async fn two_sockets_that_connect_at_once_share_one_handler() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
@@ -35,7 +35,7 @@ async fn two_sockets_that_come_at_once_share_one_handler() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_gives_up_does_not_end_the_page_that_another_still_opens() {
+async fn a_socket_that_gives_up_does_not_end_the_page_for_another() {
     let office = Office::with(PageLimits {
         grace: secs(2),
         ..PageLimits::DEFAULT
@@ -54,7 +54,7 @@ async fn one_that_gives_up_does_not_end_the_page_that_another_still_opens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_whose_handler_begins_does_not_give_way_to_another_of_the_session() {
+async fn a_page_whose_handler_starts_is_not_evicted() {
     let office = Office::with(PageLimits {
         grace: secs(2),
         per_session: 1,
@@ -75,7 +75,7 @@ async fn a_page_whose_handler_begins_does_not_give_way_to_another_of_the_session
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_logged_on_gets_a_handler_of_his_own() {
+async fn a_logon_gives_the_page_a_new_handler() {
     let mut office = Office::new().await;
     let page = office.visitor.page();
     let mut tab = office.tab_of(&page).connected().await;
@@ -95,7 +95,7 @@ async fn who_has_logged_on_gets_a_handler_of_his_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_init_that_takes_long_does_not_lose_its_page() {
+async fn a_slow_init_does_not_lose_its_page() {
     let office = Office::new().await;
     let page = office.visitor.page();
     tokio::time::sleep(secs(19)).await;
@@ -110,7 +110,7 @@ async fn an_init_that_takes_long_does_not_lose_its_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
+async fn a_push_to_a_page_ends_the_handler_from_before_the_logon() {
     let mut office = Office::new().await;
     let planted = office.visitor.page();
     let mut attacker = office.tab_of(&planted).connected().await;
@@ -133,7 +133,7 @@ async fn a_push_to_a_page_of_the_user_ends_the_handler_of_before_the_logon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_begins_while_its_visitor_logs_on_is_not_left_to_who_has_logged_on() {
+async fn a_handler_that_starts_during_a_logon_is_replaced() {
     let mut office = Office::new().await;
     let page = office.visitor.page();
     let mut before = slow(&office, &page);
@@ -151,7 +151,7 @@ async fn a_handler_that_begins_while_its_visitor_logs_on_is_not_left_to_who_has_
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_handler_takes_of_an_earlier_script_is_not_said_to_be_seen_of_the_next() {
+async fn messages_of_an_earlier_script_are_not_seen_for_the_next() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let long = "x".repeat(60_000);
@@ -166,14 +166,14 @@ async fn what_the_handler_takes_of_an_earlier_script_is_not_said_to_be_seen_of_t
     for _ in 0..4 {
         next.send(&long).await;
     }
-    // The handler is at the end of what the earlier one said, and reads a little ahead.
+    // The handler is at the last message of the earlier script, and reads a little ahead.
     next.stay(7).await;
     assert!((2..4).contains(&next.unseen()), "{}", next.unseen());
     next.stay(7).await;
     assert_eq!((next.unseen(), office.journal.of("message").len()), (0, 10));
 }
 
-/// A tab of this page whose `init` takes longer than it may.
+/// A tab of this page whose `init` takes longer than its deadline.
 fn hanging(office: &Office, page: &Page) -> Tab {
     let mut tab = office.tab_of(page);
     tab.knock = |knock| {
@@ -184,7 +184,7 @@ fn hanging(office: &Office, page: &Page) -> Tab {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sockets_that_wait_for_an_init_that_hangs_are_all_refused_after_one_init_timeout() {
+async fn sockets_that_wait_for_a_hanging_init_are_refused_after_one_init_timeout() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let since = tokio::time::Instant::now();
@@ -196,14 +196,14 @@ async fn sockets_that_wait_for_an_init_that_hangs_are_all_refused_after_one_init
         }
     });
     assert_eq!(futures::future::join_all(tabs).await, [(503, 10); 6]);
-    // One that comes later has a try of its own.
+    // A later socket has an attempt of its own.
     let mut tab = office.tab_of(&page).connected().await;
     tab.send("a").await;
     assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_that_waits_for_one_that_gives_up_has_the_rest_of_its_own_time() {
+async fn a_socket_keeps_its_own_deadline_when_another_gives_up() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let (mut first, mut second) = (hanging(&office, &page), hanging(&office, &page));
@@ -233,7 +233,7 @@ async fn sockets_that_wait_share_the_refusal_of_init() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_is_refused_for_its_offset_begins_no_handler() {
+async fn a_handshake_refused_for_its_offset_starts_no_handler() {
     let office = Office::new().await;
     let mut tab = office.tab();
     tab.offset = 99_999;
@@ -246,7 +246,7 @@ async fn a_handshake_that_is_refused_for_its_offset_begins_no_handler() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sockets_that_wait_for_init_have_their_time_again_after_a_pause() {
+async fn the_deadline_of_sockets_that_wait_for_init_restarts_after_a_pause() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let tabs = [office.tab_of(&page), office.tab_of(&page)].map(|mut tab| {
@@ -267,7 +267,7 @@ async fn sockets_that_wait_for_init_have_their_time_again_after_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handshake_that_is_refused_does_not_extend_the_grace_of_its_page() {
+async fn a_refused_handshake_does_not_extend_the_grace_of_its_page() {
     let refusals: [(&str, u64, u16); 2] = [("ada", 99, 400), ("eve", 0, 403)];
     for (user, offset, status) in refusals {
         let mut office = Office::new().await;
@@ -286,7 +286,7 @@ async fn a_handshake_that_is_refused_does_not_extend_the_grace_of_its_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_whose_time_comes_while_init_runs_ends_if_no_socket_comes_of_it() {
+async fn a_page_that_expires_during_init_ends_if_no_socket_connects() {
     let office = Office::with(PageLimits {
         grace: secs(2),
         ..PageLimits::DEFAULT

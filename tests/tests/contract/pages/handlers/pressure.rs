@@ -5,8 +5,7 @@ use ws_core::testkit::Received;
 
 use super::*;
 
-/// Sends what a message asks for: `COUNT SIZE` are so many messages, each with its number and
-/// padding.
+/// Answers `COUNT SIZE` with that many messages, each with its number and padding.
 pub(crate) struct Flood;
 
 #[ws_handler]
@@ -15,8 +14,8 @@ impl Flood {
         Flood
     }
 
-    fn message(&mut self, wish: String) -> Vec<String> {
-        let (count, size) = wish.split_once(' ').unwrap();
+    fn message(&mut self, command: String) -> Vec<String> {
+        let (count, size) = command.split_once(' ').unwrap();
         let (count, size): (usize, usize) = (count.parse().unwrap(), size.parse().unwrap());
         (0..count).map(|n| padded(n, size)).collect()
     }
@@ -42,14 +41,14 @@ async fn flooded() -> (TestKit, TestVisitor, Tab) {
     (kit, visitor, tab)
 }
 
-/// Acknowledges everything that the tab has got.
+/// Acknowledges everything that the tab has received.
 async fn acknowledge(tab: &mut Tab) {
     let offset = tab.offset;
     tab.say(&json!({"type": "ack", "offset": offset})).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_of_any_size_that_are_acknowledged_at_once_all_arrive() {
+async fn messages_of_any_size_arrive_if_they_are_acknowledged_at_once() {
     for (count, size) in [(100, 65_000), (100, 30_000), (100, 10_000), (5, 3_000_000)] {
         let (_kit, _visitor, mut tab) = flooded().await;
         tab.send(&format!("{count} {size}")).await;
@@ -61,7 +60,7 @@ async fn messages_of_any_size_that_are_acknowledged_at_once_all_arrive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_follows_loses_nothing_to_broadcasts_beside_a_fast_handler() {
+async fn a_fast_page_loses_nothing_to_broadcasts_and_a_fast_handler() {
     let (kit, _visitor, mut tab) = flooded().await;
     tab.acknowledges = false;
     tab.send("20000 1").await;
@@ -88,7 +87,7 @@ async fn a_page_that_follows_loses_nothing_to_broadcasts_beside_a_fast_handler()
             other => panic!("{other:?} after {texts} messages and {events} events"),
         }
         if tab.offset % 32 == 0 {
-            // The way to the server and back.
+            // A round trip to the server.
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             acknowledge(&mut tab).await;
         }
@@ -98,7 +97,7 @@ async fn a_page_that_follows_loses_nothing_to_broadcasts_beside_a_fast_handler()
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_broadcast_while_the_handler_waits_costs_nothing() {
+async fn one_broadcast_while_the_handler_waits_drops_nothing() {
     let (kit, _visitor, mut tab) = flooded().await;
     tab.acknowledges = false;
     tab.send("3000 1").await;
@@ -125,7 +124,7 @@ async fn a_handler_that_waits_continues_when_pushes_of_others_overflow_the_queue
     tab.acknowledges = false;
     tab.send("3000 1").await;
     tab.so_far().await;
-    // More than the handler has left free.
+    // More than the handler leaves free in the queue.
     for n in 0..300_u64 {
         kit.hub().broadcast("n", &n);
     }
@@ -161,8 +160,8 @@ async fn a_page_that_acknowledges_steadily_is_not_stalled_while_one_large_messag
     tab.send("3 600000").await;
     let (mut texts, mut acknowledged) = (0, 0);
     while texts < 103 {
-        // 14 kB are acknowledged every 2 seconds; the first large message waits for longer than
-        // a stall.
+        // The page acknowledges 14 kB every 2 seconds; the first large message waits for longer
+        // than `stall`.
         tokio::time::sleep(secs(2)).await;
         for got in tab.so_far().await {
             assert!(matches!(got, Got::Text(_)), "{got:?}");
@@ -184,7 +183,7 @@ async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
     tab.send("5 300000").await;
     let client = tab.client();
     let mut offset = 0_u64;
-    // 8 kB a second: the first message takes longer than a stall.
+    // At 8 kB a second, the first message takes longer than `stall`.
     while offset < 5 {
         tokio::time::sleep(secs(1)).await;
         for received in client.so_far_once().await {
@@ -203,12 +202,12 @@ async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_large_message_of_a_handler_is_not_kept_waiting_by_pushes_of_others() {
+async fn a_large_message_of_a_handler_is_not_starved_by_other_pushes() {
     let (kit, _visitor, mut tab) = flooded().await;
     tab.acknowledges = false;
     tab.send("3 2000000").await;
     let mut texts = 0;
-    // The queue is never empty: each message is acknowledged when the next has been pushed.
+    // The queue is never empty: each message is acknowledged after the next push.
     for n in 0..1_000_u64 {
         kit.hub().broadcast("n", &n);
         acknowledge(&mut tab).await;
