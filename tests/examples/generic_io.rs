@@ -1,13 +1,13 @@
-//! The routes `/echo` and `/fanout` of the example `echo`, over streams of which the server
-//! does not know that they are TCP:
+//! The routes `/echo` and `/fanout` of the example `echo`, over streams that the server does not
+//! recognise as TCP:
 //!
 //! ```sh
 //! cargo run --release -p ws-tests --example generic_io -- --listen 127.0.0.1:3031 --workers 1
 //! ```
 //!
-//! So a load generator that is pointed at both programs shows what the way through any
-//! `AsyncRead` and `AsyncWrite` costs, which connections over TLS and Unix sockets take.
-//! There, nobody but a connection's own task writes to it.
+//! A load generator that measures both programs shows the cost of the path for any `AsyncRead` and
+//! `AsyncWrite`, which TLS and Unix sockets use. On that path, only the connection's own task
+//! writes to it.
 
 use std::error::Error;
 use std::io::{self, IoSlice};
@@ -24,7 +24,7 @@ use ws_server::runtime::{block_on, block_on_with_workers};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Sends every message back.
+/// Echoes every message.
 struct Echo;
 
 #[ws_handler]
@@ -38,9 +38,9 @@ impl Echo {
     }
 }
 
-/// Sends every message to everybody.
+/// Sends every message to every client.
 struct Fanout {
-    everybody: Topic<Message>,
+    clients: Topic<Message>,
 }
 
 #[ws_handler]
@@ -52,7 +52,7 @@ impl Fanout {
     }
 
     fn message(&mut self, message: Message, hub: &Hub) {
-        hub.publish(&self.everybody, &message);
+        hub.publish(&self.clients, &message);
     }
 }
 
@@ -65,7 +65,7 @@ dispatch! {
     fanout: "/fanout" => Fanout;
 }
 
-/// A TCP stream, under another name.
+/// A TCP stream in another type.
 struct Stream(TcpStream);
 
 impl AsyncRead for Stream {
@@ -115,7 +115,7 @@ async fn serve(listen: String) -> Result<()> {
     let listener = listener.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     println!("http://{}/", listener.local_addr()?);
     let service = TowerToHyperService::new(warp::service(ws.filter()));
-    // As in the example `echo`, a task of its own accepts, which runs on a worker.
+    // As in the example `echo`, a task on a worker accepts.
     let accepting = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await?;

@@ -1,8 +1,8 @@
-//! Measures what a page costs: `cargo run --release -p ws-tests --example page_memory`.
+//! Measures the memory of a page: `cargo run --release -p ws-tests --example page_memory`.
 //!
-//! For each kind of route a server of its own is started, with 10,000 idle connections of
-//! visitors who have a session; the table shows the growth of its resident memory for each.
-//! The first has no pages at all: what the others take above it is what a page costs. Linux only: it reads `/proc`.
+//! The program starts one server for each kind of route, with 10,000 idle connections of visitors
+//! with a session, and prints the growth of its resident memory per connection. The first route has
+//! no pages: the difference to the others is the cost of a page. Linux only: it reads `/proc`.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -16,7 +16,7 @@ use ws_server::prelude::*;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const CONNECTIONS: usize = 10_000;
-/// Pages of one visitor.
+/// The number of pages of one visitor.
 const PAGES: usize = 100;
 
 /// Does nothing.
@@ -37,7 +37,7 @@ dispatch! {
     attached: "/attached" => Idle { attach: page };
 }
 
-/// Serves until it is killed; prints the port.
+/// Serves until it is killed; prints its port.
 async fn serve() -> Result<()> {
     let server = Server::new(Routes::table()).per_address(None);
     let ws = server.build()?;
@@ -53,7 +53,7 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-/// Sends a request, and returns the head of the response and what came behind it.
+/// Sends a request. Returns the connection, and the bytes up to at least the end of the head.
 async fn ask(port: u16, request: &str) -> Result<(TcpStream, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     stream.write_all(request.as_bytes()).await?;
@@ -66,7 +66,8 @@ async fn ask(port: u16, request: &str) -> Result<(TcpStream, String)> {
     Ok((stream, String::from_utf8_lossy(&read).into_owned()))
 }
 
-/// A new page, or none, with the visitor's cookie, which is the given one or is set.
+/// Renders a page with this cookie, or stores the cookie that the response sets. Returns the id of
+/// the page, which is empty if the path has no page.
 async fn visit(port: u16, path: &str, cookie: &mut Option<String>) -> Result<String> {
     let line = cookie
         .as_ref()
@@ -102,7 +103,7 @@ async fn connect(port: u16, path: &str, cookie: &str, page: &str) -> Result<TcpS
     }
 }
 
-/// Resident memory of a process, in bytes.
+/// The resident memory of a process, in bytes.
 fn resident(process: &Child) -> Result<usize> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -119,11 +120,11 @@ async fn measure(path: &str) -> Result<usize> {
     let mut line = String::new();
     BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut line)?;
     let port = line.trim().parse()?;
-    // What a server needs once, it has.
+    // The first connections allocate what the server needs only once.
     let mut held = open(port, path, PAGES).await?;
     let before = resident(&server)?;
     held.extend(open(port, path, CONNECTIONS).await?);
-    // Pages that were rendered and not attached have ended by then.
+    // By then, pages that were rendered but not attached have ended.
     tokio::time::sleep(std::time::Duration::from_secs(22)).await;
     let after = resident(&server)?;
     server.kill()?;

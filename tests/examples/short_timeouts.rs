@@ -1,4 +1,4 @@
-//! An echo whose connections are pinged and closed soon, for the test that pauses a process:
+//! An echo with short ping and idle timeouts, for the test that pauses a process:
 //!
 //! ```sh
 //! cargo run -p ws-tests --example short_timeouts -- --listen 127.0.0.1:3032
@@ -9,7 +9,7 @@ use std::error::Error;
 use tokio::net::TcpListener;
 use ws_server::prelude::*;
 
-/// Sends every message back.
+/// Echoes every message.
 struct Echo;
 
 #[ws_handler]

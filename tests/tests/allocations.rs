@@ -1,7 +1,7 @@
-//! What one echoed message allocates, counted, over a real TCP connection.
+//! Counts the allocations for one echoed message, over a real TCP connection.
 //!
-//! Server and client share one thread, and the allocator counts for each thread: what is
-//! counted is all that the server does for a message, as the client does without the heap.
+//! Server and client share one thread, and the allocator counts per thread. The client uses no
+//! heap, so the count is what the server allocates for a message.
 
 use std::io::Write as _;
 
@@ -21,17 +21,17 @@ mod running;
 use client::{BINARY, Client, TEXT, frame};
 use running::Running;
 
-/// Messages that are counted, each sent when the echo of the one before has come.
+/// The number of counted messages; each is sent after the echo of the previous one.
 const MESSAGES: u64 = 200;
 
-/// Allocations of a handshake, those of hyper, tokio and the client's socket included.
+/// The allocations of a handshake, including those of hyper, tokio and the client's socket.
 const HANDSHAKE: u64 = 35;
 
-/// The smallest, those whose length takes one, two and no more bytes of the header, and the
-/// largest that is copied into the thread's buffer.
+/// The smallest payload, the edges of the three lengths of a header, and the largest payload that
+/// is copied into the thread's buffer.
 const SIZES: [usize; 6] = [1, 16, 125, 126, 4096, 16 * 1024];
 
-/// An echo of one payload type, with a plain hook or an async one.
+/// Defines an echo of one payload type, with a plain or an async hook.
 macro_rules! echo {
     ($name:ident: $payload:ty) => {
         struct $name;
@@ -83,7 +83,7 @@ dispatch! {
     async_text:    "/async/text"    => AsyncText;
 }
 
-/// Every payload type, with the kinds of message that it takes.
+/// Every payload type, with an opcode that it accepts.
 const PAYLOADS: [(&str, u8); 4] = [
     ("bytes", BINARY),
     ("message", BINARY),
@@ -101,7 +101,7 @@ async fn serve() -> Running {
     Running::start(ws).await
 }
 
-/// A client that sends one frame again and again, and has a place for its echo.
+/// A client that sends the same frame repeatedly, with a buffer for its echo.
 struct Peer {
     stream: TcpStream,
     frame: Vec<u8>,
@@ -112,7 +112,7 @@ impl Peer {
     async fn open(server: &Running, path: &str, opcode: u8, len: usize) -> Self {
         let stream = Client::open(server.address, path).await.stream;
         let frame = frame(opcode, vec![b'x'; len]);
-        // As long as the frame, but for the mask.
+        // The echo has no mask.
         let echo = vec![0; frame.len() - 4];
         Self {
             stream,
@@ -129,7 +129,7 @@ impl Peer {
     }
 }
 
-/// Allocations of the messages that are counted, once nothing is new any more.
+/// The allocations of the counted messages, after a warm-up.
 fn allocations(path: &str, opcode: u8, len: usize) -> AllocationInfo {
     let runtime = runtime();
     let server = runtime.block_on(serve());
@@ -169,7 +169,7 @@ fn the_client_of_these_tests_allocates_nothing() {
     assert_eq!(info.count_total, 0);
 }
 
-/// Each message takes the buffer that the one before has left.
+/// Each message reuses the buffer of the previous one.
 #[test]
 fn a_plain_hook_that_sends_its_payload_back_allocates_nothing() {
     for (payload, opcode) in PAYLOADS {
@@ -192,7 +192,7 @@ fn an_async_hook_allocates_its_future() {
     }
 }
 
-/// Requests a connection and reads the answer, without the heap but for the client's socket.
+/// Sends a handshake and reads the answer. It allocates only the client's socket.
 async fn shake_hands(server: &Running, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let mut request = [0; 256];
@@ -214,14 +214,14 @@ async fn shake_hands(server: &Running, path: &str) -> TcpStream {
     stream
 }
 
-/// The future of `init` is one of them; what guards it has none.
+/// One of them is the future of `init`; its timeout and panic guards allocate nothing.
 #[test]
-fn a_handshake_allocates_as_often_as_it_must() {
+fn a_handshake_allocates_a_fixed_number_of_times() {
     let runtime = runtime();
     let server = runtime.block_on(serve());
     for path in ["/plain/text", "/async/text"] {
         let first = runtime.block_on(shake_hands(&server, path));
-        // Now and then a map of the server grows as well.
+        // Sometimes a map of the server also grows.
         let count = || measure(|| drop(runtime.block_on(shake_hands(&server, path)))).count_total;
         let fewest = (0..5).map(|_| count()).min();
         drop(first);
@@ -247,5 +247,5 @@ fn a_connection_keeps_nothing_of_a_message_that_was_handled() {
             assert_eq!(info.bytes_current, 0, "{path}, opcode {opcode}");
         }
     }
-    assert!(most >= len as u64, "nothing was counted");
+    assert!(most >= len as u64, "the allocator counts nothing");
 }

@@ -1,4 +1,4 @@
-//! Tables as `dispatch!` writes them: what matches, what options mean, what URLs say.
+//! Tables of `dispatch!`: matching, options and URLs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use ws_server::limits::{LimitOptions, Limits, Rate};
 use ws_server::prelude::*;
 use ws_server::route::{Lookup, Origins, RouteSpec, RouteUrl, Router};
 
-/// Takes any connection; these tests open none.
+/// Accepts every connection; these tests open none.
 struct Any;
 
 #[ws_handler]
@@ -36,7 +36,7 @@ impl FromRef<App> for Db {
     }
 }
 
-/// A word without vowels.
+/// A text without vowels.
 #[derive(Clone, Debug, PartialEq)]
 struct Slug(String);
 
@@ -115,7 +115,7 @@ fn router() -> Router {
         .unwrap()
 }
 
-/// The pattern that a path leads to, and the values of its parameters.
+/// The pattern that matches a path, and the values of its parameters.
 fn found(router: &Router, path: &str) -> String {
     match router.find(path) {
         Lookup::Missing => "missing".to_owned(),
@@ -162,7 +162,7 @@ fn a_path_leads_to_the_most_specific_route_and_falls_back() {
 }
 
 #[test]
-fn a_url_is_typed_and_names_its_route() {
+fn a_url_is_typed_and_knows_its_route() {
     assert_eq!(Routes::home().to_string(), "/");
     assert_eq!(Routes::room(42).to_string(), "/rooms/42");
     assert_eq!(
@@ -193,7 +193,7 @@ fn configured(name: &str) -> (RouteSpec, Limits) {
 }
 
 #[test]
-fn defaults_of_the_block_hold_where_a_route_says_nothing() {
+fn defaults_of_the_block_apply_to_routes_without_the_option() {
     let (spec, limits) = configured("plain");
     assert_eq!(spec.options.require_session, Some(false));
     assert_eq!(limits.max_message, 32 * 1024);
@@ -238,7 +238,7 @@ fn every_option_reaches_the_route() {
 }
 
 #[test]
-fn a_route_says_that_its_handler_is_attached_to_a_page() {
+fn a_route_knows_that_its_handler_is_attached_to_a_page() {
     let (page, limits) = configured("page");
     assert!(page.options.attach_page);
     assert_eq!(page.options.require_session, Some(true));
@@ -249,7 +249,7 @@ fn a_route_says_that_its_handler_is_attached_to_a_page() {
 }
 
 #[test]
-fn off_is_said_and_not_left_open() {
+fn off_is_different_from_an_absent_option() {
     let (open, _) = configured("open");
     assert_eq!(open.options.limits.rate, Some(None));
     assert_eq!(open.options.origins, Some(Origins::Any));
@@ -298,7 +298,7 @@ fn names_and_values(url: &RouteUrl) -> (&'static str, Vec<String>) {
 
 proptest! {
     #[test]
-    fn values_come_back_from_their_url(name in "(?s).+", topic in "(?s).+", id: u64) {
+    fn values_survive_a_round_trip_through_their_url(name in "(?s).+", topic in "(?s).+", id: u64) {
         let (_, values) = names_and_values(&Routes::topic(&name, &topic));
         let single = values == [name.clone(), topic.clone()] || values == [name.clone()];
         prop_assert!(single, "{values:?}");
@@ -308,14 +308,14 @@ proptest! {
     }
 
     #[test]
-    fn no_path_makes_the_generated_matcher_panic(path in "(?s).*", tail in "(/|%|7|x|chat|feed|rooms){0,60}") {
+    fn the_generated_matcher_never_panics(path in "(?s).*", tail in "(/|%|7|x|chat|feed|rooms){0,60}") {
         let router = router();
         let _ = router.find(&path);
         let _ = router.find(&format!("/rooms/{tail}"));
     }
 }
 
-/// Values that other parts of a program use, too.
+/// Constants that other parts of a program can also use.
 mod shared {
     use super::*;
 

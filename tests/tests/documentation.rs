@@ -27,8 +27,8 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The modules of `ws-core` whose documentation is part of `ws-server`'s: those that it exports,
-/// and those of which it exports something.
+/// The modules of `ws-core` that are part of the documentation of `ws-server`: those that it
+/// re-exports, and those of which it re-exports an item.
 fn exported() -> BTreeSet<String> {
     let facade = read(&workspace().join("ws-server/src/lib.rs"));
     let (facade, _hidden) = facade.split_once("#[doc(hidden)]").unwrap();
@@ -70,7 +70,7 @@ fn comments(source: &str) -> impl Iterator<Item = (usize, String)> {
     })
 }
 
-/// The places in these examples that name a crate behind the facade.
+/// The lines of these examples that name a crate behind the facade.
 fn faults(path: &Path, examples: Vec<(usize, String)>) -> Vec<String> {
     let named = ["ws_core", "ws_macros"];
     let wrong = examples.into_iter();
@@ -94,7 +94,7 @@ fn examples_name_the_crate_of_the_user_alone() {
             let inside = path.strip_prefix(&root).unwrap();
             let first = inside.components().next().unwrap().as_os_str().to_str();
             let module = first.unwrap().trim_end_matches(".rs");
-            // What only the engine's own documentation shows names the engine.
+            // Documentation of the engine alone may name the engine.
             if crate_name == "ws-core" && !exported.contains(module) {
                 continue;
             }
@@ -115,7 +115,7 @@ fn examples_name_the_crate_of_the_user_alone() {
         let lines = (1..).zip(text.lines().map(str::to_owned));
         wrong.extend(faults(&path, code(lines)));
     }
-    assert!(seen > 500, "{seen} lines of examples are found");
+    assert!(seen > 500, "only {seen} lines of examples were found");
     assert_eq!(wrong, Vec::<String>::new());
 }
 

@@ -1,5 +1,4 @@
-//! One client that does its worst takes nothing from the others. Everything is counted, in
-//! messages, and nothing is timed.
+//! One hostile client does not slow the others down. The tests count messages and measure no time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,19 +19,19 @@ mod running;
 use client::{BINARY, Client, TEXT, frame, within};
 use running::Running;
 
-/// Messages that a connection handles before it is the others' turn.
+/// The number of messages that a connection handles before other tasks run.
 const TURN: usize = 512;
 
-/// Connections beside the one that floods.
+/// The number of connections besides the flooding one.
 const QUIET: usize = 100;
 
-/// How often every quiet connection says something.
+/// The number of messages that each quiet connection sends.
 const ROUNDS: usize = 20;
 
-/// Events that it takes at one look.
-const EVENTS_PER_LOOK: usize = 48;
+/// The number of events that the runtime fetches in one poll.
+const EVENTS_PER_POLL: usize = 48;
 
-/// Counts what the flood has brought so far.
+/// Counts the messages of the flood.
 #[derive(Clone, Default)]
 struct Flooded(Arc<AtomicUsize>);
 
@@ -42,7 +41,7 @@ impl Flooded {
     }
 }
 
-/// Takes the flood.
+/// Receives the flood.
 struct Flood(Flooded);
 
 #[ws_handler]
@@ -56,8 +55,8 @@ impl Flood {
     }
 }
 
-/// Is told how much the flood had brought when a message was sent, and answers how much it
-/// has brought since.
+/// Receives the count of the flood at the time of sending; answers with how many messages of the
+/// flood were handled since.
 struct Quiet(Flooded);
 
 #[ws_handler]
@@ -82,26 +81,27 @@ dispatch! {
     quiet: "/quiet" => Quiet;
 }
 
-/// Many small messages.
+/// Many small messages in one buffer.
 fn burst() -> Vec<u8> {
     frame(BINARY, [0]).repeat(8 * TURN)
 }
 
-/// The flood never let up, and nobody waited for more than `most` messages of it.
+/// Checks that the flood never stopped, and that no message waited for more than `most` messages of
+/// it.
 fn check(waits: &[usize], flooded: usize, most: usize) {
     assert_eq!(waits.len(), ROUNDS * QUIET);
     let longest = waits.iter().copied().max().unwrap_or_default();
-    assert!(longest <= most, "one waited for {longest} messages");
+    assert!(longest <= most, "a message waited for {longest} messages");
     assert!(
         longest > 0 && flooded >= ROUNDS * TURN,
-        "{flooded} is no flood"
+        "{flooded} messages are not a flood"
     );
 }
 
-/// In memory a message is there as soon as it was sent: so each waits for one turn of the
-/// flood at most.
+/// In memory, a message is readable as soon as it was sent, so it waits for at most one turn of the
+/// flood.
 #[tokio::test(start_paused = true)]
-async fn who_has_a_message_waits_for_no_more_than_one_turn_of_a_flood() {
+async fn a_message_waits_for_at_most_one_turn_of_a_flood() {
     let flooded = Flooded::default();
     let kit = TestKit::table(Routes::table(), flooded.clone()).unwrap();
     let mut flood = kit.open("/flood").connect().await.unwrap();
@@ -114,7 +114,7 @@ async fn who_has_a_message_waits_for_no_more_than_one_turn_of_a_flood() {
     let flood = tokio::spawn(async move {
         let burst = burst();
         loop {
-            // Always more than a turn can take.
+            // There is always more than one turn handles.
             let rest = flood.unsent();
             flood
                 .bytes(if rest < burst.len() { &burst } else { &[] })
@@ -133,11 +133,11 @@ async fn who_has_a_message_waits_for_no_more_than_one_turn_of_a_flood() {
     check(&waits, flooded.so_far(), TURN);
 }
 
-/// Over TCP a message is there when the runtime next looks at the network, which it does after
-/// each turn of the flood; it may take several looks until it has seen every socket.
+/// Over TCP, a message is readable when the runtime next polls the network, which it does after
+/// each turn of the flood. It may take several polls to see every socket.
 #[test]
-fn over_tcp_the_wait_behind_a_flood_is_bounded_too() {
-    let looks = (2 * (QUIET + 1)).div_ceil(EVENTS_PER_LOOK);
+fn over_tcp_the_wait_behind_a_flood_is_bounded() {
+    let looks = (2 * (QUIET + 1)).div_ceil(EVENTS_PER_POLL);
     let most = (looks + 1) * TURN;
     ws_server::runtime::block_on_with_workers(1, async {
         let flooded = Flooded::default();
@@ -170,7 +170,7 @@ fn news() -> Topic<Message> {
     Topic::local("news")
 }
 
-/// Gets the news, every one of them.
+/// Subscribes to all news.
 struct Reader;
 
 #[ws_handler]
@@ -181,7 +181,7 @@ impl Reader {
     }
 }
 
-/// Gets the news for which there is room.
+/// Subscribes to the news, with a policy that drops messages if the outbox is full.
 struct Lossy;
 
 #[ws_handler]
@@ -204,22 +204,22 @@ dispatch! {
 
 const READERS: usize = 4;
 
-/// More than sockets and an outbox of the default size hold of such news.
+/// More than sockets and an outbox of the default size can hold.
 const NEWS: usize = 2000;
 const SIZE: usize = 32 * 1024;
 
-/// One subscriber who reads nothing, before others who do.
+/// One subscriber that reads nothing, in front of others that do.
 struct Stalled {
     server: Running,
     silent: Client,
     readers: Vec<Client>,
     published: usize,
-    /// What the silent one took.
+    /// The messages that the silent subscriber accepted.
     taken: Vec<usize>,
 }
 
 impl Stalled {
-    /// `inline` is how many sockets a publish writes to by itself.
+    /// `inline` is the number of sockets that a publish writes to itself.
     async fn open(path: &str, inline: usize) -> Self {
         let limits = ServerLimits {
             publish_inline: inline,
@@ -241,7 +241,8 @@ impl Stalled {
         }
     }
 
-    /// Publishes the next of the news. Returns whether everybody took it; the readers always do.
+    /// Publishes the next message. Returns whether every subscriber accepted it; the readers always
+    /// do.
     fn publish(&mut self) -> bool {
         let text = format!("{} {}", self.published, "x".repeat(SIZE));
         let receipt = self.server.ws.hub().publish(&news(), &Message::text(text));
@@ -251,7 +252,7 @@ impl Stalled {
             self.taken.push(self.published);
         }
         self.published += 1;
-        assert!(reached >= READERS, "{reached} took it");
+        assert!(reached >= READERS, "{reached} accepted it");
         all
     }
 
@@ -263,21 +264,21 @@ impl Stalled {
         }
     }
 
-    /// Publishes until the one who reads nothing has no room left.
+    /// Publishes until the silent subscriber has no room left.
     async fn fill(&mut self) {
         while self.publish() {
-            assert!(self.published < NEWS, "there is no end of room");
+            assert!(self.published < NEWS, "the outbox never fills");
             self.all_read(self.published - 1).await;
         }
         self.all_read(self.published - 1).await;
     }
 
-    /// Publishes more while nobody reads, which this very thread would have to do: a publish
-    /// that waited for anybody would never return.
+    /// Publishes more while no client reads. The readers would run on this thread, so a publish
+    /// that waits for a reader would never return.
     async fn publish_more(&mut self) {
         let from = self.published;
         let taken = (0..100).filter(|_| self.publish()).count();
-        assert!(taken < 50, "there was room again");
+        assert!(taken < 50, "the outbox has room again");
         self.all_read(from).await;
     }
 }
@@ -289,12 +290,12 @@ fn number_of(text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_subscriber_that_reads_nothing_holds_up_neither_publishers_nor_others() {
+async fn a_subscriber_that_reads_nothing_delays_neither_publishers_nor_others() {
     for inline in [1024, 1] {
         let mut topic = Stalled::open("/lossy", inline).await;
         topic.fill().await;
         topic.publish_more().await;
-        // What had room comes as soon as it is read, whole and in order; then there is room.
+        // The accepted messages arrive whole and in order; then there is room again.
         for number in std::mem::take(&mut topic.taken) {
             assert_eq!(number_of(&topic.silent.text().await), number);
         }
@@ -306,14 +307,17 @@ async fn a_subscriber_that_reads_nothing_holds_up_neither_publishers_nor_others(
 }
 
 #[tokio::test]
-async fn a_subscriber_that_must_miss_nothing_is_closed_and_the_others_go_on() {
+async fn a_subscriber_that_must_not_miss_messages_is_closed_and_others_continue() {
     for inline in [1024, 1] {
         let mut topic = Stalled::open("/strict", inline).await;
         topic.fill().await;
         topic.publish_more().await;
         let (before, code) = topic.silent.until_close().await;
         assert_eq!(code, 1013);
-        assert!(before.len() < topic.taken.len(), "what waited is discarded");
+        assert!(
+            before.len() < topic.taken.len(),
+            "waiting messages are discarded"
+        );
         let whole = |frame: &client::Frame| frame.opcode == TEXT && frame.payload.len() > SIZE;
         assert!(before.iter().all(whole));
     }

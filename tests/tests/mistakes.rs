@@ -1,5 +1,5 @@
-//! The texts that `ui.rs` expects, as far as they are the same wherever the tests run; and the book
-//! of errors, which says of every message of the macros what it means, and of nothing else.
+//! The expected texts of `ui.rs` must be the same on every machine; and the book of errors must
+//! explain every message of the macros, and no other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,7 @@ fn cases(extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The first lines of all messages that the tests of mistakes expect.
+/// The first lines of all messages in the expected texts.
 fn expected() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for path in cases("stderr") {
@@ -44,7 +44,7 @@ fn expected() -> BTreeSet<String> {
     found
 }
 
-/// What an error says, without its number and without what a warning is made of.
+/// The message of an error without its code, or of a warning without the deprecated item.
 fn message(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("error")?;
     let (_, message) = rest.split_once(": ")?;
@@ -52,7 +52,7 @@ fn message(line: &str) -> Option<&str> {
     Some(warning.map_or(message, |note| note.split_once(": ").unwrap().1))
 }
 
-/// Whether a message begins with these texts, each behind the one before.
+/// Whether a message begins with the first of these texts and contains the others in order.
 fn is_of(message: &str, parts: &[String]) -> bool {
     let (first, others) = parts.split_first().unwrap();
     let Some(mut rest) = message.strip_prefix(&**first) else {
@@ -78,7 +78,7 @@ fn every_message_is_in_the_book() {
 }
 
 #[test]
-fn the_book_has_nothing_that_no_test_shows() {
+fn every_message_of_the_book_is_expected_by_a_test() {
     let expected = expected();
     let unknown: Vec<_> = book()
         .into_iter()
@@ -104,9 +104,9 @@ fn the_guide_shows_five_mistakes_as_they_are() {
     assert!(chapter.contains(code.trim_end()));
 }
 
-/// The compiler shows lines of the standard library only where its sources are installed.
+/// The compiler quotes lines of the standard library only if its sources are installed.
 #[test]
-fn no_text_shows_the_sources_of_the_standard_library() {
+fn no_text_quotes_the_standard_library() {
     let texts = cases("stderr");
     assert!(!texts.is_empty());
     for path in texts {
@@ -136,7 +136,7 @@ fn files_below(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The types and traits that the documentation hides: what only expansions name.
+/// The types and traits that the documentation hides, because only expansions use them.
 fn hidden_names() -> BTreeSet<String> {
     let mut sources = Vec::new();
     for library in ["../ws-core/src", "../ws-server/src"] {
@@ -164,16 +164,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| !word.is_empty())
 }
 
-/// What a reader of a message cannot know: names that the macros made up for themselves.
+/// A user cannot know names that only exist in expansions.
 #[test]
-fn no_text_has_a_name_of_the_macros_own() {
+fn no_text_contains_a_hidden_name() {
     let hidden = hidden_names();
     assert!(hidden.contains("NameChar"), "{hidden:?}");
     let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ws-server/src/mistakes.md");
     let mut shown = Vec::new();
     for path in cases("stderr").into_iter().chain([book]) {
         let text = fs::read_to_string(&path).unwrap();
-        // The compiler draws lines of underscores.
+        // The compiler underlines with underscores.
         let is_made_up =
             |word: &&str| word.starts_with("__") && word.contains(char::is_alphanumeric);
         let own = words(&text).filter(|word| is_made_up(word) || hidden.contains(*word));
@@ -185,9 +185,9 @@ fn no_text_has_a_name_of_the_macros_own() {
     assert!(shown.is_empty(), "{shown:#?}");
 }
 
-/// A text whose case is gone or renamed expects nothing any more.
+/// A text without a case is never compared.
 #[test]
-fn every_mistake_has_its_text_and_every_text_its_mistake() {
+fn every_case_has_a_text_and_every_text_a_case() {
     let bare = |extension| {
         let paths = cases(extension).into_iter();
         paths

@@ -1,11 +1,11 @@
-//! What the macros accept, and what they say of mistakes: one file per feature and per
-//! mistake, named by it. `TRYBUILD=overwrite` writes the expected texts anew.
+//! The inputs that the macros accept, and their messages for mistakes: one file for each feature
+//! and each mistake. `TRYBUILD=overwrite` updates the expected texts.
 
-/// Every file that is right must compile, and its `main` must run through; every mistake must
-/// fail with exactly the text beside it.
+/// Every valid file must compile, and its `main` must run; every mistake must fail with exactly the
+/// text in the `.stderr` file beside it.
 ///
-/// All in one test: files that run need what they depend on built, and files that only fail need
-/// it checked; two tests would compile all of it twice, which takes most of a cold run.
+/// This is a single test: files that run need built dependencies, and files that fail need checked
+/// ones. Two tests would compile all of them twice, which takes most of a cold run.
 #[test]
 fn what_is_right_compiles_and_every_mistake_is_explained() {
     let cases = trybuild::TestCases::new();

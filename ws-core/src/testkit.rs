@@ -1,11 +1,11 @@
-//! Run handlers and tables in memory, without a network and with paused time.
+//! Test handlers and tables in memory, without a network and with paused time.
 //!
-//! A [`TestKit`] is a server without sockets: the same admission, the same driver, the same
-//! hub, with clients that are values of the test. Under
-//! `#[tokio::test(start_paused = true)]` time passes only while everybody waits, so that
-//! a test of a minute takes no time and never fails by chance. `tokio::time::sleep` lets time pass
-//! deadline by deadline; `tokio::time::advance` past several is a pause of the process, after which
-//! clients are pinged before they are closed.
+//! A [`TestKit`] is a server without sockets. It has the admission, the driver and the hub of a
+//! real server, and its clients are values in the test. Under `#[tokio::test(start_paused =
+//! true)]`, time passes only while all tasks wait, so a test of a minute takes no time and its
+//! result does not depend on the machine. `tokio::time::sleep` moves time forward deadline by
+//! deadline. `tokio::time::advance` past several deadlines acts like a pause of the process, after
+//! which clients are pinged before they are closed.
 //!
 //! ```
 //! use ws_server::prelude::*;
@@ -35,8 +35,8 @@
 //! # });
 //! ```
 //!
-//! [`TestKit::table`] does the same for a table: the path finds the route, and every check of
-//! a real handshake is made.
+//! [`TestKit::table`] does the same for a table: the path selects the route, and the kit does every
+//! check of a real handshake.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -69,7 +69,7 @@ pub use visitor::TestVisitor;
 
 use pipe::Pipe;
 
-/// The key of every handshake: the sample of RFC 6455, section 1.3.
+/// The key of every handshake: the sample in RFC 6455, section 1.3.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// A server without a network.
@@ -81,12 +81,12 @@ pub struct TestKit {
 }
 
 impl TestKit {
-    /// A server without a table: see [`handler`](Self::handler).
+    /// Creates a server without a table: see [`handler`](Self::handler).
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A server without a table, with limits of its own.
+    /// Creates a server without a table, with these limits.
     pub fn with_limits(limits: ServerLimits) -> Self {
         Self {
             hub: Hub::new(limits),
@@ -94,20 +94,20 @@ impl TestKit {
         }
     }
 
-    /// A server of a table, with the limits of the library.
+    /// Creates a server for a table, with the default limits.
     ///
     /// # Errors
     ///
-    /// [`RouterError`], as `build` of a real server.
+    /// [`RouterError`], as from `build` of a real server.
     pub fn table<S: Send + Sync + 'static>(table: Table<S>, state: S) -> Result<Self, RouterError> {
         Self::new().with_table(table, state)
     }
 
-    /// This server with a table: its routes, on the same hub.
+    /// Adds a table to this server: its routes use the same hub.
     ///
     /// # Errors
     ///
-    /// [`RouterError`], as `build` of a real server.
+    /// [`RouterError`], as from `build` of a real server.
     pub fn with_table<S: Send + Sync + 'static>(
         mut self,
         table: Table<S>,
@@ -118,13 +118,13 @@ impl TestKit {
         Ok(self)
     }
 
-    /// Lets every origin in on routes that say nothing of origins and require no session.
+    /// Allows every origin on routes that have no `origins` option and require no session.
     pub fn any_origin(mut self) -> Self {
         self.policy.origins = AllowedOrigins::Any;
         self
     }
 
-    /// A server without a table, with sessions of its own.
+    /// Creates a server without a table, with these sessions.
     pub fn with_sessions(sessions: Sessions) -> Self {
         Self {
             hub: Hub::with_sessions(ServerLimits::DEFAULT, sessions),
@@ -132,18 +132,18 @@ impl TestKit {
         }
     }
 
-    /// A visitor with a session who has not logged on.
+    /// Creates a visitor with a session who has not logged on.
     ///
     /// # Panics
     ///
-    /// Where the kit's sessions cannot begin one.
+    /// If the kit's session store cannot create a session.
     pub async fn visitor(&self) -> TestVisitor {
         let client = self.policy.client(None, &HeaderMap::new());
         let is_secure = client.is_ok_and(|client| client.is_secure());
         TestVisitor::new(self.hub.clone(), is_secure).await
     }
 
-    /// A visitor who has logged on as this user.
+    /// Creates a visitor who has logged on as this user.
     ///
     /// # Panics
     ///
@@ -154,41 +154,41 @@ impl TestKit {
         visitor
     }
 
-    /// Sets the proxies whose word on a client counts, as for a real server. The peer of a
-    /// [`Knock`] is then the proxy, where it is one of them.
+    /// Sets the trusted proxies, as for a real server. If the [`peer`](Knock::peer) of a client is
+    /// one of them, its headers determine the client's address.
     ///
     /// # Panics
     ///
-    /// Where one is no address and no network.
+    /// If an item is neither an address nor a network.
     pub fn trusted_proxies<'n>(mut self, networks: impl IntoIterator<Item = &'n str>) -> Self {
         let read = |text: &str| text.parse::<Network>().expect("an address or a network");
         self.policy.trusted_proxies = networks.into_iter().map(read).collect();
         self
     }
 
-    /// The hub of all connections of this kit.
+    /// Returns the hub of all connections of this kit.
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// A client of one handler, without a table around it. The handler may take no
-    /// arguments that only a table knows: no `State<T>`, no `Path<T>`.
+    /// Creates a client of one handler, without a table. The handler must not use arguments that
+    /// need a table: no `State<T>`, no `Path<T>`.
     pub fn handler<H: Handler<AnyRoute>>(&self) -> Knock {
         Knock::new(self.clone(), Goal::Handler(handler::<H>), "/test")
     }
 
-    /// A client of the route that this path leads to.
+    /// Creates a client of the route for this path.
     ///
     /// # Panics
     ///
-    /// Where the kit has no table, or the path is none.
+    /// If the kit has no table, or the path is not a valid request target.
     pub fn open(&self, path: &str) -> Knock {
         let router = self.router.clone().expect("a kit that was made of a table");
         Knock::new(self.clone(), Goal::Table(router), path)
     }
 }
 
-/// Where a client wants to go.
+/// The target of a client.
 #[derive(Clone, Debug)]
 enum Goal {
     Handler(fn(Hub, Limits, Handshake) -> crate::driver::Connecting),
@@ -204,7 +204,7 @@ fn handler<H: Handler<AnyRoute>>(
     connect::<H, AnyRoute>(Arc::new(endpoint), handshake)
 }
 
-/// A client that is about to connect.
+/// A client that has not connected yet.
 pub struct Knock {
     kit: TestKit,
     goal: Goal,
@@ -212,14 +212,14 @@ pub struct Knock {
     uri: Uri,
     headers: HeaderMap,
     peer: Option<SocketAddr>,
-    /// For a single handler, which is not looked up.
+    /// The visitor of a single handler, which has no admission that would find it.
     visitor: Visitor,
     room: usize,
     direct: bool,
     early: Vec<u8>,
 }
 
-/// As of a [`Handshake`], neither query nor headers.
+/// Like the `Debug` output of a [`Handshake`], without query and headers.
 impl fmt::Debug for Knock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Knock")
@@ -258,8 +258,8 @@ impl Knock {
         }
     }
 
-    /// Sets the limits of the connection to a single handler; [`Limits::DEFAULT`] else.
-    /// A table has its own.
+    /// Sets the limits for a connection to a single handler; the default is [`Limits::DEFAULT`].
+    /// The routes of a table have their own.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -269,17 +269,17 @@ impl Knock {
     ///
     /// # Panics
     ///
-    /// Where it is none.
+    /// If it is not a valid request target.
     pub fn uri(mut self, uri: &str) -> Self {
         self.uri = uri.parse().expect("a request target");
         self
     }
 
-    /// Adds a header to the request. It is a complete handshake already, to `localhost`.
+    /// Adds a header to the request, which is already a complete handshake to `localhost`.
     ///
     /// # Panics
     ///
-    /// Where the name or the value is none.
+    /// If the name or the value is not valid in a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a header name");
         let value: HeaderValue = value.parse().expect("a header value");
@@ -287,11 +287,11 @@ impl Knock {
         self
     }
 
-    /// Sets the token that the client proves itself with: `Authorization: Bearer TOKEN`.
+    /// Sets the client's bearer token: `Authorization: Bearer TOKEN`.
     ///
     /// # Panics
     ///
-    /// Where no header can hold it.
+    /// If the token is not valid in a header.
     pub fn bearer(mut self, token: &str) -> Self {
         let value = format!("Bearer {token}").parse();
         let value = value.expect("a token that a header can hold");
@@ -300,38 +300,38 @@ impl Knock {
     }
 
     /// Offers to compress messages (RFC 7692), as browsers do. A single handler, which has no
-    /// route, then takes the offer.
+    /// route, accepts the offer.
     pub fn deflate(self) -> Self {
         self.header("sec-websocket-extensions", "permessage-deflate")
     }
 
-    /// Takes a header from the request.
+    /// Removes a header from the request.
     pub fn without_header(mut self, name: &str) -> Self {
         self.headers.remove(name);
         self
     }
 
-    /// Sets the address of the client, or of a proxy before it; it has none else.
+    /// Sets the address of the client, or of a proxy in front of it. By default it has none.
     pub fn peer(mut self, peer: SocketAddr) -> Self {
         self.peer = Some(peer);
         self
     }
 
-    /// Connects with the cookie of this visitor's session, from no page.
+    /// Connects with the cookie of this visitor's session, without a page.
     ///
     /// # Panics
     ///
-    /// Never: a cookie can stand in a header.
+    /// Never: every cookie is valid in a header.
     pub fn session(mut self, visitor: &TestVisitor) -> Self {
         self.visitor.session = Some(visitor.session().clone());
         self.header("cookie", &visitor.cookie())
     }
 
-    /// Connects from this page, whose id stands in the query.
+    /// Connects from this page; its id is in the query.
     ///
     /// # Panics
     ///
-    /// Never: an id can stand in a query.
+    /// Never: every page id is valid in a query.
     pub fn page(mut self, page: &Page) -> Self {
         let path = self
             .uri
@@ -344,29 +344,30 @@ impl Knock {
         self.uri(&uri)
     }
 
-    /// Connects as this visitor, from a page that was rendered just now. Without it the
-    /// client is anonymous.
+    /// Connects as this visitor, from a page that was rendered just now. By default the client is
+    /// anonymous.
     ///
     /// # Panics
     ///
-    /// As [`TestVisitor::page`].
+    /// Panics like [`TestVisitor::page`].
     pub fn visitor(self, visitor: &TestVisitor) -> Self {
         self.session(visitor).page(&visitor.page())
     }
 
-    /// How many bytes the network takes while the client does not read; 64 KiB else.
+    /// Sets how many bytes the network buffers while the client does not read. The default is 64
+    /// KiB.
     pub fn network_room(mut self, bytes: usize) -> Self {
         self.room = bytes;
         self
     }
 
-    /// Uses a transport that only the connection's own task writes to, as TLS is.
+    /// Uses a transport that only the connection's own task writes to, as with TLS.
     pub fn indirect(mut self) -> Self {
         self.direct = false;
         self
     }
 
-    /// Bytes that follow the request at once, before the handshake is answered.
+    /// Sends these bytes directly behind the request, before the handshake is answered.
     pub fn early(mut self, bytes: &[u8]) -> Self {
         self.early = bytes.to_vec();
         self
@@ -376,7 +377,7 @@ impl Knock {
     ///
     /// # Errors
     ///
-    /// The refusal of admission or of `init`; 404 where no route has the path.
+    /// The refusal of admission or of `init`; 404 if no route has the path.
     pub async fn connect(self) -> Result<TestClient, Refusal> {
         let (pipe, early) = (Pipe::new(self.room, self.direct), self.early.clone());
         let opened = self.admitted().await?;
@@ -385,12 +386,12 @@ impl Knock {
         Ok(TestClient::new(pipe, sender))
     }
 
-    /// Runs `init`; then the upgrade fails. The client that is returned can say what became
-    /// of the connection.
+    /// Runs `init`, then lets the upgrade fail. The returned client reports how the connection
+    /// ended.
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
+    /// Fails like [`connect`](Self::connect).
     pub async fn fail_upgrade(self) -> Result<TestClient, Refusal> {
         let pipe = Pipe::new(self.room, self.direct);
         let opened = self.admitted().await?;

@@ -1,4 +1,4 @@
-//! What is done to every byte, beside the plainest way to do it.
+//! Work for every byte, compared with the simplest implementation.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use crate::{SIZES, name};
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// As RFC 6455 defines it, section 5.3.
+/// Masks as defined in RFC 6455, section 5.3.
 fn by_definition(bytes: &mut [u8], mask: [u8; 4]) {
     for (index, byte) in bytes.iter_mut().enumerate() {
         *byte ^= mask[index % 4];
@@ -24,7 +24,7 @@ pub fn mask(criterion: &mut Criterion) {
         group.bench_function("ours", |bencher| {
             bencher.iter(|| mask::apply(black_box(&mut bytes), black_box(MASK), 0));
         });
-        group.bench_function("ours in the midst of a frame", |bencher| {
+        group.bench_function("ours inside a frame", |bencher| {
             bencher.iter(|| mask::apply(black_box(&mut bytes[1..]), black_box(MASK), 3));
         });
         group.bench_function("by definition", |bencher| {
@@ -34,7 +34,7 @@ pub fn mask(criterion: &mut Criterion) {
     }
 }
 
-/// Text of this size, as far as whole characters go.
+/// Text of at most this size that ends at a whole character.
 fn text(of: &str, size: usize) -> String {
     let mut text = of.repeat(size.div_ceil(of.len()));
     let end = (0..=size).rev().find(|&end| text.is_char_boundary(end));

@@ -1,4 +1,4 @@
-//! Frames of clients to messages, and messages to frames.
+//! Client frames to messages, and messages to frames.
 
 use std::hint::black_box;
 
@@ -10,20 +10,20 @@ use ws_core::protocol::{Decoder, OpCode, Role};
 
 use crate::{SIZES, name};
 
-/// Unmasks in place, so that every second time the payload stands there unmasked, and is masked
-/// again: with this mask ASCII stays ASCII, and every time is the same work.
+/// Decoding unmasks in place, so every second run masks the payload again. With this mask, ASCII
+/// stays ASCII, so every run does the same work.
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
 const LARGE: usize = 1024 * 1024;
 
-/// The most that a connection reads at one time.
+/// The largest read of a connection.
 const READ: usize = 64 * 1024;
 
 fn masked(opcode: OpCode, size: usize) -> Vec<u8> {
     encode_masked(opcode, true, &vec![b'p'; size], MASK)
 }
 
-/// Decodes what was read at one time; returns how many messages it completed.
+/// Decodes the bytes of one read. Returns the number of complete messages.
 fn decode_read(decoder: &mut Decoder, mut read: &mut [u8]) -> usize {
     let mut messages = 0;
     while let Some(event) = decoder.decode(&mut read).unwrap() {
@@ -66,7 +66,7 @@ pub fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Into the buffer of a burst, and as a frame of its own that many clients can share.
+/// Encodes into a burst's buffer, and as a frame that many clients share.
 pub fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     for size in SIZES {
@@ -80,7 +80,7 @@ pub fn encode(criterion: &mut Criterion) {
                 black_box(buffer.len())
             });
         });
-        group.bench_function(format!("to be shared/{}", name(size)), |bencher| {
+        group.bench_function(format!("shared/{}", name(size)), |bencher| {
             bencher.iter(|| Frame::of(black_box(&message)));
         });
     }

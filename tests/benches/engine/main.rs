@@ -1,5 +1,5 @@
-//! What the engine does beside the system: bytes to messages and back, what waits for a client,
-//! and what a publish costs for each subscriber. Clients are sinks in memory.
+//! The engine without the system: bytes to messages and back, queued frames, and the cost of a
+//! publish for each subscriber. Clients are sinks in memory.
 //!
 //! ```text
 //! cargo bench -p ws-tests --bench engine
@@ -15,11 +15,11 @@ mod outbox;
 mod publish;
 mod sink;
 
-/// What each byte-wise step is measured with: a word of chat, the most that a header of two
-/// bytes holds, a page of data, and the most that is read at one time.
+/// The sizes for per-byte work: a short chat message, the longest payload with a header of two
+/// bytes, a memory page, and the largest read.
 const SIZES: [usize; 4] = [16, 125, 4 * 1024, 64 * 1024];
 
-/// The size as it stands in the name of a case.
+/// The size in the name of a case.
 fn name(size: usize) -> String {
     match size {
         0x10_0000.. => format!("{} MiB", size >> 20),

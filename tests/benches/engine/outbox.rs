@@ -1,4 +1,4 @@
-//! From a task to a client's socket.
+//! Frames from a task to a client's socket.
 
 use criterion::{Criterion, Throughput};
 use ws_core::hub::Hub;
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::name;
 use crate::sink::{Connections, Sink};
 
-/// Only gets.
+/// Only receives.
 struct Client;
 
 #[ws_handler]
@@ -18,7 +18,7 @@ impl Client {
     }
 }
 
-/// Messages that wait before they are written at once.
+/// The number of frames that are queued before a flush.
 const BURST: usize = 16;
 
 /// A small message is copied behind its header, a large one is shared.

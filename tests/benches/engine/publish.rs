@@ -1,4 +1,4 @@
-//! One publish to many subscribers; what is shown is for each delivery.
+//! One publish to many subscribers. The times are for each delivery.
 
 use criterion::{Criterion, Throughput};
 use ws_core::hub::Hub;
@@ -24,8 +24,8 @@ impl Reader {
 
 const SUBSCRIBERS: [usize; 4] = [1, 100, 1000, 10_000];
 
-/// The publish writes to every socket itself, or only queues and what it leaves behind writes,
-/// which on a thread without a runtime happens at once.
+/// Either the publish writes to every socket itself, or it only queues, and a task writes. On a
+/// thread without a runtime, that task runs at once.
 const WAYS: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then written", 0)];
 
 pub fn publish(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! Connections to clients that take everything and say nothing.
+//! Connections to clients that accept everything and send nothing.
 
 use std::hint::black_box;
 use std::io::{self, IoSlice};
@@ -16,10 +16,10 @@ use ws_core::limits::Limits;
 use ws_core::outbox::{DirectWrite, Transport};
 use ws_core::socket::Sender;
 
-/// A stream whose other end takes everything.
+/// A stream whose other end accepts everything.
 #[derive(Clone, Copy)]
 pub struct Sink {
-    /// Whether others than the connection's own task may write to it.
+    /// Whether tasks other than the connection's own may write to it.
     pub direct: bool,
 }
 
@@ -63,7 +63,7 @@ impl DirectWrite for Sink {
     }
 }
 
-/// Idle connections on a runtime that runs only where it is told to.
+/// Idle connections on a runtime that runs only on demand.
 pub struct Connections {
     pub runtime: Runtime,
     pub senders: Vec<Sender>,
@@ -73,7 +73,7 @@ impl Connections {
     pub fn open<H: Handler<AnyRoute>>(hub: &Hub, count: usize, sink: Sink) -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let state = AnyState::new(NoState);
-        // Nobody answers pings.
+        // No client answers pings.
         let limits = Limits {
             ping: None,
             idle: None,
@@ -90,7 +90,7 @@ impl Connections {
                 let opened = opened.unwrap();
                 senders.push(opened.sender());
                 opened.start(Box::new(sink).into(), Bytes::new());
-                // It is driven until it waits.
+                // The connection runs until it waits.
                 tokio::task::yield_now().await;
             }
             senders

@@ -1,4 +1,4 @@
-//! 100 routes; the lines are made as `main.rs` says.
+//! 100 routes; `main.rs` documents how the lines are generated.
 
 use ws_server::prelude::*;
 

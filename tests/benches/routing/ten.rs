@@ -1,4 +1,4 @@
-//! 10 routes; the lines are made as `main.rs` says.
+//! 10 routes; `main.rs` documents how the lines are generated.
 
 use ws_server::prelude::*;
 

@@ -1,4 +1,4 @@
-//! 1000 routes; the lines are made as `main.rs` says.
+//! 1000 routes; `main.rs` documents how the lines are generated.
 
 use ws_server::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A client that sends as much as it can, beside many that send little.
+//! One client that sends as much as possible, and many that send little.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -16,17 +16,18 @@ use crate::{Host, Result};
 
 const QUIET: u64 = 100;
 
-/// The least pause and the most, in milliseconds. They differ, or all would speak at one time soon.
+/// The shortest and the longest pause, in milliseconds. They vary, because clients with equal
+/// pauses would soon send at the same time.
 const PAUSE: (u64, u64) = (5, 15);
 const TEXT_OF_32_BYTES: &str = "0123456789abcdef0123456789abcdef";
 
-/// Bytes that the flood writes, and reads, at a time.
+/// The size of the flood's reads and writes, in bytes.
 const BLOCK: usize = 64 * 1024;
 
-/// Time before a case, for what the one before has left, and for the flood to rise.
+/// The time before a case, in which the previous one drains and the flood starts.
 const LEAD: Duration = Duration::from_millis(300);
 
-/// What the bad client does.
+/// The behaviour of the bad client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bad {
     Nothing,
@@ -43,7 +44,7 @@ const CASES: [(&str, Bad); 5] = [
     ("flood that reads nothing", Bad::FloodsAndReadsNothing),
 ];
 
-/// One connection that floods, with threads of its own.
+/// One connection that floods, on its own threads.
 struct Flood {
     stream: TcpStream,
     threads: Vec<JoinHandle<()>>,
@@ -72,7 +73,7 @@ impl Flood {
         Ok(Self { stream, threads })
     }
 
-    /// Ends reads and writes under way too.
+    /// Also ends reads and writes in progress.
     fn stop(self) -> Result<()> {
         self.stream.shutdown(Shutdown::Both)?;
         for thread in self.threads {
@@ -82,10 +83,10 @@ impl Flood {
     }
 }
 
-/// Sends one message, waits for its echo, and pauses, until the end of the stream.
+/// Sends a message, waits for its echo, and pauses, until the end of the stream.
 async fn talk(mut client: Client, number: u64, latencies: Latencies) -> std::io::Result<()> {
     let message = frame(TEXT, TEXT_OF_32_BYTES);
-    // Two bytes of header.
+    // The header has two bytes.
     let mut echo = [0; 2 + TEXT_OF_32_BYTES.len()];
     let (least, most) = PAUSE;
     for turn in number.. {

@@ -1,4 +1,4 @@
-//! Measures what one bad client costs the others:
+//! Measures the cost of one bad client for the others:
 //!
 //! ```sh
 //! cargo run --release -p ws-tests --example bystanders            # both, 5 rounds
@@ -6,30 +6,29 @@
 //! cargo run --release -p ws-tests --example bystanders -- stalled --rate 1000
 //! ```
 //!
-//! * **stalled**: a topic with 199 subscribers who read, and 400 messages of 1 KiB a second;
-//!   `--rate` takes another number, but at one that the server's thread or that of the clients
-//!   cannot follow, a queue that grows is all that is measured. How long is each delivery under
-//!   way, from the publisher's write to the subscriber's read? The bad client subscribes too, and
-//!   has read nothing until its outbox is nearly full: once with the default policy, so that it is
-//!   closed in the midst of what is measured, and once with `DropOldest`, so that each message
-//!   drops another. Wanted: the others' p99 is within 10 % of what it is without.
+//! * **stalled**: a topic with 199 subscribers that read, and 400 messages of 1 KiB a second.
+//!   `--rate` sets another number; if the server's thread or the clients' thread cannot keep up, the
+//!   result only shows a growing queue. The latency of a delivery is the time from the publisher's
+//!   write to the subscriber's read. The bad client also subscribes, and reads nothing until its
+//!   outbox is nearly full: once with the default policy, which closes it during the measurement, and
+//!   once with `DropOldest`, which drops a message for each new one. Goal: the p99 of the others is
+//!   within 10 % of the p99 without the bad client.
 //! * **flood**: 100 connections that each send 32 bytes, wait for the echo, and pause for 5 to
-//!   15 ms. How long does an echo take? The bad client sends messages of 32 bytes to the same echo
-//!   as fast as it can, and reads the echoes, or reads nothing. Wanted: the others' p99 is at most
-//!   3 times what it is without.
+//!   15 ms. The latency is the time until the echo. The bad client sends messages of 32 bytes to the
+//!   same echo as fast as it can, and reads either all echoes or none. Goal: the p99 of the others is
+//!   at most 3 times the p99 without the bad client.
 //!
-//! Each round measures every case for a second, one after the other, so that what else the machine
-//! does falls on all of them. Times are medians over the rounds. So are ratios, each of which
-//! compares a case with the first case of the same round; the least and the greatest of p99 stand
-//! behind. The second case is the first once more: where another case's ratio is no further from 1,
-//! it tells nothing.
+//! Each round measures every case for a second, one after the other, so that other load on the
+//! machine affects all of them. Times and ratios are medians over the rounds. A ratio compares a
+//! case with the first case of the same round; the smallest and largest ratio of p99 follow it. The
+//! second case repeats the first: a ratio that is no further from 1 than its ratio is noise.
 //!
-//! A server has one thread. All clients that are measured share another; the publisher has one, and
-//! a flood has two. Where there are fewer cores they take time from each other, and no server can
-//! prevent that. Two things show it: one flood goes to another server of the same program, so that
-//! only cores are shared; and the right half of the table says which part of the time the threads
-//! of the server and of the measured clients ran, and which part they waited for a core. Nothing is
-//! pinned; on a machine with many cores `taskset -c 0,1` shows how it is with two.
+//! A server has one thread. All measured clients share another; the publisher has one, and a flood
+//! has two. With fewer cores the threads compete, and no server can prevent that. Two results show
+//! it: one flood goes to another server of the same program, so that only cores are shared; and the
+//! right half of the table shows how much of the time the threads of the server and of the measured
+//! clients ran, and how much they waited for a core. No thread is pinned; on a machine with many
+//! cores, `taskset -c 0,1` limits the program to two.
 //!
 //! Linux only: it reads `/proc`.
 
@@ -52,7 +51,7 @@ use table::Thread;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Sends every message back.
+/// Echoes every message.
 struct Echo;
 
 #[ws_handler]
@@ -84,7 +83,7 @@ impl Publisher {
     }
 }
 
-/// Gets what is published.
+/// Subscribes to the topic.
 struct Reader;
 
 #[ws_handler]
@@ -95,7 +94,7 @@ impl Reader {
     }
 }
 
-/// Subscribes when it is told to.
+/// Subscribes when the test asks for it.
 struct Stalled;
 
 #[ws_handler]
@@ -109,7 +108,7 @@ impl Stalled {
     }
 }
 
-/// Where a server tells of the clients that will stall.
+/// A server sends the sockets of the stalling clients to this channel.
 type Opened = mpsc::Sender<Socket<Stalled>>;
 
 dispatch! {
@@ -124,7 +123,7 @@ dispatch! {
     stalled: "/stalled" => Stalled { stall: 1h };
 }
 
-/// A server in a thread of its own, until the program ends.
+/// A server on its own thread, until the program ends.
 struct Host {
     address: SocketAddr,
     thread: Thread,
@@ -160,12 +159,12 @@ impl Host {
     }
 }
 
-/// What the command line asks for.
+/// The options of the command line.
 struct Options {
     /// The only scenario; both by default.
     only: Option<String>,
     rounds: NonZeroUsize,
-    /// What the publisher publishes in a second.
+    /// Messages of the publisher per second.
     rate: NonZeroU32,
 }
 

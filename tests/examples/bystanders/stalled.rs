@@ -1,4 +1,4 @@
-//! A subscriber that reads nothing, among many that read.
+//! One subscriber that reads nothing, among many that read.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use crate::{Host, Result, Stalled, news};
 const READERS: usize = 199;
 const SIZE: usize = 1024;
 
-/// What the stalled one's socket may keep; the system rounds it up.
+/// The receive buffer of the stalled client; the system rounds it up.
 const RECEIVE_BUFFER: u32 = 4096;
 
-/// Time before a case, for what the one before has left.
+/// The time before a case, in which the previous one drains.
 const LEAD: Duration = Duration::from_millis(300);
 
-/// Each case, and the policy of the one who stalls.
+/// Each case, with the policy of the stalled client.
 const CASES: [(&str, Option<Policy>); 4] = [
-    ("nobody stalls", None),
-    ("nobody stalls, again", None),
+    ("no client stalls", None),
+    ("no client stalls, again", None),
     ("one stalls: closed", Some(Policy::Close)),
     ("one stalls: DropOldest", Some(Policy::DropOldest)),
 ];
 
-/// A message says when it was sent, and whether it is measured.
+/// The content of a message: when it was sent, and whether it is measured.
 #[derive(Clone, Copy)]
 struct Stamp {
-    /// By a clock that publisher and subscribers share.
+    /// By the clock that the publisher and the subscribers share.
     sent: Duration,
     measured: bool,
 }
 
 impl Stamp {
-    /// Bytes of the time.
+    /// The size of the time, in bytes.
     const TIME: usize = size_of::<u64>() + size_of::<u32>();
 
     fn message(self) -> Vec<u8> {
@@ -63,7 +63,7 @@ impl Stamp {
     }
 }
 
-/// Publishes in a thread of its own.
+/// Publishes on a thread of its own.
 struct Publisher {
     over: Arc<AtomicBool>,
     published: Arc<AtomicU64>,
@@ -88,7 +88,7 @@ impl Publisher {
                 };
                 stream.write_all(&stamp.message())?;
                 count.fetch_add(1, Ordering::Relaxed);
-                // What is late is made up for.
+                // After a delay, the publisher catches up.
                 due += period;
             }
             Ok(())
@@ -107,10 +107,10 @@ impl Publisher {
     }
 }
 
-/// Notes how long each message was under way, until the end of the stream.
+/// Records the latency of each message, until the end of the stream.
 async fn read(stream: TcpStream, clock: Instant, latencies: Latencies) -> io::Result<()> {
     let mut stream = BufReader::with_capacity(16 * SIZE, stream);
-    // Messages of this size have four bytes of header.
+    // Messages of this size have a header of four bytes.
     let mut frame = ([0; 4], [0; SIZE]);
     loop {
         stream.read_exact(&mut frame.0).await?;
@@ -122,7 +122,7 @@ async fn read(stream: TcpStream, clock: Instant, latencies: Latencies) -> io::Re
     }
 }
 
-/// A client that reads nothing, and what the server knows of it.
+/// A client that reads nothing, and its socket on the server.
 struct Bad {
     socket: Socket<Stalled>,
     policy: Policy,
@@ -150,7 +150,7 @@ impl Bad {
         self.socket.unsubscribe(&news());
     }
 
-    /// Whether the outbox is full; what would close the connection is still to come.
+    /// Whether the outbox is full. The message that closes the connection is the next one.
     fn is_full(&self) -> bool {
         match self.policy {
             Policy::Close => self.socket.buffered() > Limits::DEFAULT.outbox / 16 * 15,
@@ -159,9 +159,9 @@ impl Bad {
     }
 }
 
-/// Fills the outboxes of one client for each round, which will be closed, and of one for all rounds,
-/// which will not. Each is subscribed during its own case alone: so no case has to wait until an
-/// outbox is full. The one for all rounds stays subscribed for now, so that there is a topic.
+/// Fills the outboxes of one client for each round, which will be closed, and of one client for all
+/// rounds, which will not. Each client is subscribed only during its own case, so no case waits for
+/// a full outbox. The client for all rounds stays subscribed for now, so that the topic exists.
 async fn stall(host: &Host, rounds: usize) -> Result<(Vec<Bad>, Bad)> {
     let oldest = Bad::open(host, Policy::DropOldest).await?;
     oldest.join();
@@ -172,7 +172,7 @@ async fn stall(host: &Host, rounds: usize) -> Result<(Vec<Bad>, Bad)> {
         closed.push(bad);
     }
     let message = Message::binary(vec![0; SIZE]);
-    within("there is room no more", async {
+    within("a full outbox", async {
         while !oldest.is_full() || !closed.iter().all(Bad::is_full) {
             closed
                 .iter()

@@ -1,4 +1,4 @@
-//! What was measured, and how it is printed.
+//! The measurements, and the table that is printed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::{Host, Result};
 /// How long each case of a round is measured.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Where nothing ends for so long, nothing is under way any more.
+/// If no operation ends for this long, none is in progress.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// A thread of this process.
@@ -21,13 +21,13 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Thread(PathBuf);
 
 impl Thread {
-    /// The thread that asks.
+    /// The current thread.
     pub fn this() -> Result<Self> {
         let name = fs::read_link("/proc/thread-self")?;
         Ok(Self(PathBuf::from("/proc").join(name)))
     }
 
-    /// How long it has run so far, and how long it has waited for a core.
+    /// The time that it has run, and the time that it has waited for a core.
     fn times(&self) -> Result<[Duration; 2]> {
         let text = fs::read_to_string(self.0.join("schedstat"))?;
         let mut numbers = text.split_whitespace();
@@ -39,7 +39,7 @@ impl Thread {
     }
 }
 
-/// Latencies of the present window. Clones are the same.
+/// The latencies of the current window. Clones share them.
 #[derive(Clone, Default)]
 pub struct Latencies {
     open: Arc<AtomicBool>,
@@ -51,7 +51,7 @@ impl Latencies {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what begins now is measured.
+    /// Whether an operation that starts now is measured.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ impl Latencies {
         self.lock().push(latency);
     }
 
-    /// All of what began in the window, in order, as soon as it has ended too.
+    /// The sorted latencies of all operations that began in the window, as soon as they have ended.
     async fn take(&self) -> Vec<Duration> {
         let mut count = 0;
         loop {
@@ -81,9 +81,9 @@ struct Round {
     p99: f64,
     /// Messages of the publisher, or of the flood, per second.
     rate: f64,
-    /// Which parts of the time the server's thread ran and waited for a core.
+    /// The parts of the time that the server's thread ran and waited for a core.
     server: [f64; 2],
-    /// That of the clients.
+    /// The same for the clients' thread.
     clients: [f64; 2],
 }
 
@@ -99,7 +99,7 @@ impl Case {
         Self { name, rounds }
     }
 
-    /// Measures one more round; `done` counts the messages of the publisher, or of the flood.
+    /// Measures one more round. `done` counts the messages of the publisher, or of the flood.
     pub async fn measure(
         &mut self,
         host: &Host,
@@ -131,7 +131,7 @@ impl Case {
         Ok(())
     }
 
-    /// This case as the table shows it.
+    /// The line of this case in the table.
     fn line(&self, first: &Self) -> String {
         let times = [
             self.median(|round| round.p50),
@@ -165,7 +165,7 @@ impl Case {
         median(self.rounds.iter().map(of).collect())
     }
 
-    /// How this is to the first case in each round, the least first.
+    /// The ratios to the first case of each round, in ascending order.
     fn ratios(&self, first: &Self, of: impl Fn(&Round) -> f64) -> Vec<f64> {
         let pairs = self.rounds.iter().zip(&first.rounds);
         let mut ratios: Vec<f64> = pairs
@@ -176,12 +176,12 @@ impl Case {
     }
 }
 
-/// In microseconds.
+/// Returns microseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> Result<f64> {
     let place = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
-    let latency = sorted.get(place).ok_or(
-        "nothing came of what was sent in a whole second: the machine is too slow, or the server",
-    )?;
+    let latency = sorted
+        .get(place)
+        .ok_or("no operation ended in a whole second: the machine or the server is too slow")?;
     Ok(latency.as_secs_f64() * 1e6)
 }
 

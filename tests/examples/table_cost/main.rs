@@ -1,14 +1,14 @@
-//! What tables cost who builds them: the time of `cargo check`, and the bytes of code of each
-//! route and each handler.
+//! The build cost of tables: the time of `cargo check`, and the code size of each route and each
+//! handler.
 //!
 //! ```text
 //! cargo run -p ws-tests --example table_cost              # all of it, some 20 minutes
 //! cargo run -p ws-tests --example table_cost -- code
 //! ```
 //!
-//! The names of measurements are `routes`, `nested` and `code`. Crates are generated in a
-//! directory of their own below the temporary one. Times are medians of rounds in which the
-//! crates take turns; what counts are their ratios.
+//! The measurements are `routes`, `nested` and `code`. The crates are generated in a directory of
+//! their own below the temporary directory. Times are medians of rounds in which the crates take
+//! turns; compare the ratios, not the absolute times.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,29 +18,29 @@ mod tables;
 
 use tables::{Handlers, Shape, Table};
 
-/// Rounds in which every crate is checked once.
+/// Every round checks every crate once.
 const ROUNDS: usize = 5;
 
 fn main() {
     let wanted: Vec<_> = std::env::args().skip(1).collect();
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|known| known == name);
-    let workshop = Workshop::new();
+    let scratch = Scratch::new();
     if is_wanted("routes") {
-        routes(&workshop);
+        routes(&scratch);
     }
     if is_wanted("nested") {
-        nested(&workshop);
+        nested(&scratch);
     }
     if is_wanted("code") {
-        code(&workshop);
+        code(&scratch);
     }
 }
 
-/// A thousand routes: handlers with extractors beside plain ones.
-fn routes(workshop: &Workshop) {
+/// A thousand routes: handlers with extractors compared with plain ones.
+fn routes(scratch: &Scratch) {
     let table = |handlers| Table::flat(Shape::Typed, handlers, 1_000);
     let tables = [Handlers::Plain, Handlers::Path, Handlers::FourHooks].map(table);
-    let times = workshop.check(&tables);
+    let times = scratch.check(&tables);
     println!("cargo check of 1,000 routes with a parameter");
     for (table, time) in tables.iter().zip(&times) {
         let ratio = time.as_secs_f64() / times[0].as_secs_f64();
@@ -48,18 +48,18 @@ fn routes(workshop: &Workshop) {
     }
 }
 
-/// Two tables below one prefix, and one below the prefix of the other's routes, beside the same
-/// routes in one table.
-fn nested(workshop: &Workshop) {
+/// Two tables below one prefix, and one table below a prefix of the other's routes, compared with
+/// the same routes in one table.
+fn nested(scratch: &Scratch) {
     for shape in [Shape::Literal, Shape::ParameterFirst] {
-        println!("cargo check of twice as many routes, {}", shape.name());
+        println!("cargo check of twice as many routes {}", shape.name());
         for count in [100, 200, 500, 1_000] {
             let tables = [
                 Table::flat(shape, Handlers::Plain, 2 * count),
                 Table::beside(shape, count),
                 Table::below(shape, count),
             ];
-            let times = workshop.check(&tables);
+            let times = scratch.check(&tables);
             let more = |at: usize| times[at].as_secs_f64() - times[0].as_secs_f64();
             println!(
                 "  {count:5}: one table {:.2?}, two beside each other {:+.2} s, one in the other \
@@ -72,11 +72,11 @@ fn nested(workshop: &Workshop) {
     }
 }
 
-/// Bytes of `.text` that a route and a handler add to an optimized program.
-fn code(workshop: &Workshop) {
+/// The bytes of `.text` that a route and a handler add to an optimized program.
+fn code(scratch: &Scratch) {
     println!("bytes of .text in a release build");
     for handlers in [Handlers::Plain, Handlers::FourHooks] {
-        let text = |count| workshop.text(&Table::flat(Shape::Typed, handlers, count));
+        let text = |count| scratch.text(&Table::flat(Shape::Typed, handlers, count));
         println!(
             "  each route, {:24} {:6}",
             handlers.name(),
@@ -84,7 +84,7 @@ fn code(workshop: &Workshop) {
         );
     }
     for handlers in [Handlers::OwnPlain, Handlers::OwnFourHooks] {
-        let text = |count| workshop.text(&Table::flat(Shape::Typed, handlers, count));
+        let text = |count| scratch.text(&Table::flat(Shape::Typed, handlers, count));
         println!(
             "  each handler, {:22} {:6}",
             handlers.name(),
@@ -93,12 +93,12 @@ fn code(workshop: &Workshop) {
     }
 }
 
-/// The directory with the generated crate.
-struct Workshop {
+/// The directory of the generated crate.
+struct Scratch {
     root: PathBuf,
 }
 
-impl Workshop {
+impl Scratch {
     fn new() -> Self {
         let root = std::env::temp_dir().join("ws-table-cost");
         let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -132,7 +132,7 @@ impl Workshop {
     /// The median time to check a program with each of these tables.
     fn check(&self, tables: &[Table]) -> Vec<Duration> {
         let mut times = vec![Vec::new(); tables.len()];
-        // The first round builds what the program depends on.
+        // The first round builds the dependencies.
         for round in 0..=ROUNDS {
             for (table, times) in tables.iter().zip(&mut times) {
                 self.write(table);
@@ -150,7 +150,7 @@ impl Workshop {
         times.into_iter().map(median).collect()
     }
 
-    /// The size of the section `.text` of an optimized program, as `size` of binutils prints it.
+    /// The size of the section `.text` of an optimized program, as printed by `size` of binutils.
     fn text(&self, table: &Table) -> usize {
         self.write(table);
         self.cargo(&["build", "--quiet", "--release"]);
@@ -163,6 +163,6 @@ impl Workshop {
         let output = String::from_utf8(output.stdout).unwrap();
         let line = output.lines().find(|line| line.starts_with(".text"));
         let size = line.and_then(|line| line.split_whitespace().nth(1));
-        size.expect("a section of this name").parse().unwrap()
+        size.expect("a section `.text`").parse().unwrap()
     }
 }

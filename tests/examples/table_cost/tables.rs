@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// How the paths of a table look.
+/// The form of the paths in a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// `/r7/list`
@@ -31,7 +31,7 @@ impl Shape {
     }
 }
 
-/// What the routes lead to.
+/// The handlers of the routes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Handlers {
     /// One handler without extractors.
@@ -40,9 +40,9 @@ pub enum Handlers {
     Path,
     /// One handler with four hooks, each of which takes `State`.
     FourHooks,
-    /// As `Plain`, each route with a handler of its own.
+    /// Like `Plain`, with a handler of its own for each route.
     OwnPlain,
-    /// As `FourHooks`, each route with a handler of its own.
+    /// Like `FourHooks`, with a handler of its own for each route.
     OwnFourHooks,
 }
 
@@ -82,7 +82,7 @@ impl Handlers {
         };
         let handler = |number| {
             let name = self.of_route(number);
-            // Of a size of its own: the compiler merges functions that are equal.
+            // Each handler has a different size, because the compiler merges equal functions.
             let state = vec!["u64"; number].join(", ");
             format!(
                 "#[derive(Default)] pub struct {name}({state});\n\

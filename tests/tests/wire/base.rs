@@ -6,22 +6,22 @@ use ws_server::prelude::*;
 use crate::client::{Client, upgrade};
 use crate::running::Running;
 
-/// Says at which path it was found.
-struct Where;
+/// Sends the path of its request.
+struct PathEcho;
 
 #[ws_handler]
-impl Where {
+impl PathEcho {
     fn init(handshake: &Handshake, socket: &Socket<Self>) -> Self {
         let _ = socket.send(handshake.path().to_owned());
-        Where
+        PathEcho
     }
 }
 
 dispatch! {
     struct Routes;
 
-    root:   "/"                => Where { require_session: false };
-    room:   "/rooms/{id: u64}" => Where { require_session: false };
+    root:   "/"                => PathEcho { require_session: false };
+    room:   "/rooms/{id: u64}" => PathEcho { require_session: false };
     stream: "/stream"          => PageStream;
 }
 
@@ -43,7 +43,7 @@ fn attribute<'t>(tag: &'t str, name: &str) -> &'t str {
 }
 
 #[tokio::test]
-async fn typed_addresses_begin_with_the_base() {
+async fn typed_urls_begin_with_the_base() {
     let ws = server().base("/live").build().unwrap();
     assert_eq!(ws.path(&Routes::room(7)), "/live/rooms/7");
     assert_eq!(ws.path(&Routes::root()), "/live");
@@ -60,7 +60,7 @@ async fn typed_addresses_begin_with_the_base() {
     assert_eq!(attribute(&tag, "data-stream"), "/live/stream");
     assert_eq!(attribute(&tag, "data-fresh"), "/live/ws-server/page");
     assert!(attribute(&tag, "src").starts_with("/live/ws-server/client-"));
-    // A text is what the browser is to see.
+    // A path given as text is used unchanged.
     let tag = page.stream_tag("/elsewhere/stream").to_string();
     assert_eq!(attribute(&tag, "data-stream"), "/elsewhere/stream");
 
@@ -70,7 +70,7 @@ async fn typed_addresses_begin_with_the_base() {
     assert_eq!(link.as_deref(), Some("wss://example.com/rooms/7"));
 }
 
-/// Everything is where its address says, for a server that was mounted in some way.
+/// Checks every URL of a server that is mounted below `/live`.
 async fn is_below_live(server: &Running) {
     for (path, shown) in [
         ("/live/rooms/7", "/live/rooms/7"),
@@ -99,7 +99,7 @@ async fn is_below_live(server: &Running) {
 }
 
 #[tokio::test]
-async fn an_application_may_be_mounted_below_the_base() {
+async fn an_application_can_be_mounted_below_the_base() {
     let ws = server().base("/live").build().unwrap();
     let application = ws.filter().or(ws.client());
     let filter = warp::path("live").and(application.map(Reply::into_response));
@@ -110,7 +110,7 @@ async fn an_application_may_be_mounted_below_the_base() {
 }
 
 #[tokio::test]
-async fn the_filters_match_below_the_base_at_the_root_too() {
+async fn the_filters_also_match_below_the_base_at_the_root() {
     let ws = server().base("/live").build().unwrap();
     let own = warp::path!("rooms").map(|| "rooms".into_response());
     let filter = ws.filter().or(ws.client()).unify().or(own).unify();
@@ -123,7 +123,7 @@ async fn the_filters_match_below_the_base_at_the_root_too() {
 }
 
 #[tokio::test]
-async fn a_server_alone_serves_below_the_base_and_where_a_proxy_has_removed_it() {
+async fn a_server_serves_below_the_base_and_if_a_proxy_has_stripped_it() {
     let running = Running::start(server().base("/live").build().unwrap()).await;
     is_below_live(&running).await;
     for path in ["/rooms/7", "/"] {
@@ -139,7 +139,7 @@ async fn a_server_alone_serves_below_the_base_and_where_a_proxy_has_removed_it()
 }
 
 #[test]
-fn a_base_that_is_none_is_refused_with_the_reason() {
+fn an_invalid_base_is_refused_with_the_reason() {
     for (base, reason) in [
         ("live", "it must begin with `/`"),
         ("", "it must begin with `/`"),

@@ -1,4 +1,4 @@
-//! Hooks that block their thread: everybody else is served.
+//! Hooks that block their thread do not delay other clients.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
@@ -13,14 +13,14 @@ use ws_server::runtime;
 use crate::client::{Client, within};
 use crate::running::Running;
 
-/// What a test and its blocked hook tell each other.
+/// Signals between a test and its blocked hook.
 #[derive(Clone)]
 struct Gate {
     entered: UnboundedSender<()>,
     release: Arc<Mutex<mpsc::Receiver<()>>>,
 }
 
-/// Echoes; blocks its thread if it is told to.
+/// Echoes; blocks its thread on command.
 struct Blocks;
 
 #[ws_handler]
@@ -49,7 +49,7 @@ dispatch! {
     blocks: "/" => Blocks { require_session: false };
 }
 
-/// A server, and how its hooks block and are released.
+/// A server, and the two ends of its gate.
 fn gated() -> (Ws, UnboundedReceiver<()>, mpsc::Sender<()>) {
     let (entered, enters) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = mpsc::channel();
@@ -62,7 +62,7 @@ fn gated() -> (Ws, UnboundedReceiver<()>, mpsc::Sender<()>) {
     (ws, enters, release)
 }
 
-/// One client blocks its hook until another has connected and been served.
+/// Blocks the hook of one client until another has connected and received an echo.
 async fn others_are_served(
     address: SocketAddr,
     enters: &mut UnboundedReceiver<()>,
@@ -102,7 +102,7 @@ async fn new_connections_are_served_while_a_plain_hook_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_warp_and_a_runtime_of_tokio_too() {
+async fn new_connections_are_served_under_warp_on_a_plain_runtime() {
     let (ws, mut enters, release) = gated();
     let filter = ws.filter();
     let server = Running::under_warp(ws, filter).await;

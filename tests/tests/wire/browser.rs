@@ -1,16 +1,16 @@
-//! A browser of bytes: it keeps cookies and sends them back, and knows no other rule.
+//! A minimal browser: it stores cookies and sends them back, without further rules.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::client::{Client, Head, upgrade};
 
-/// Cookies, and the server that they are of.
+/// Cookies, and the address of their server.
 #[derive(Clone, Debug)]
 pub struct Browser {
     address: SocketAddr,
     pub cookies: BTreeMap<String, String>,
-    /// Further header lines of every request.
+    /// Header lines that are added to every request.
     pub lines: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ impl Browser {
         }
     }
 
-    /// The header line `Cookie`, if there are any.
+    /// The header line `Cookie`, if there are cookies.
     pub fn cookie_line(&self) -> Option<String> {
         let pairs = self
             .cookies
@@ -46,12 +46,12 @@ impl Browser {
         value.unwrap_or_else(|| panic!("no cookie `{name}`: {:?}", self.cookies))
     }
 
-    /// A request without a body; what it sets is kept.
+    /// A request without a body; its cookies are stored.
     pub async fn request(&mut self, method: &str, path: &str) -> (Head, String) {
         self.ask(method, path, &[], "").await
     }
 
-    /// A form, as a page sends it: its fields are encoded already.
+    /// A POST with a form whose fields are already encoded.
     pub async fn form(&mut self, path: &str, fields: &str) -> (Head, String) {
         let kind = "Content-Type: application/x-www-form-urlencoded";
         self.ask("POST", path, &[kind], fields).await
@@ -119,7 +119,7 @@ impl Browser {
             .status
     }
 
-    /// A connection.
+    /// Opens a connection.
     pub async fn open(&self, path: &str) -> Client {
         let mut client = Client::connect(self.address).await;
         client.send(self.handshake(path)).await;

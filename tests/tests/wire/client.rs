@@ -1,5 +1,5 @@
-//! A client of bytes: it knows HTTP heads and WebSocket frames, and no rule of either. What
-//! it sends may be wrong in any way, and it never answers by itself.
+//! A client that writes bytes. It parses HTTP heads and WebSocket frames, but enforces no rules: it
+//! can send invalid data, and it never answers by itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 pub use ws_tests::within;
 
-/// The mask of every frame. Any mask will do.
+/// The mask of every frame; its value does not matter.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The key of RFC 6455, section 1.3.
@@ -21,7 +21,7 @@ pub const CLOSE: u8 = 8;
 pub const PING: u8 = 9;
 pub const PONG: u8 = 10;
 
-/// Waits until something holds that no event tells of.
+/// Waits for a condition that has no event.
 pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     within(what, async {
         while !holds() {
@@ -54,17 +54,17 @@ impl Head {
         }
     }
 
-    /// The values of all lines of a header, named in small letters.
+    /// The values of all lines of a header. The name is in lower case.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let all = self.headers.iter().filter(|(known, _)| known == name);
         all.map(|(_, value)| &**value).collect()
     }
 
-    /// The value of a header, named in small letters.
+    /// The value of a header. The name is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter().filter(|(known, _)| known == name);
         let value = all.next().map(|(_, value)| &**value);
-        assert!(all.next().is_none(), "`{name}` stands twice: {self:?}");
+        assert!(all.next().is_none(), "`{name}` appears twice: {self:?}");
         value
     }
 }
@@ -87,14 +87,14 @@ impl Frame {
     }
 }
 
-/// A frame of a client: `first` is the first byte, with FIN and the reserved bits.
+/// A frame of a client. `first` is the first byte, with FIN and the reserved bits.
 pub fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = header(first, payload.len());
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b));
     frame
 }
 
-/// The header of a client's frame, mask included, that declares so many bytes.
+/// The header of a client's frame, with its mask, that declares this payload length.
 pub fn header(first: u8, len: usize) -> Vec<u8> {
     let mut head = vec![first];
     match len {
@@ -112,7 +112,7 @@ pub fn header(first: u8, len: usize) -> Vec<u8> {
     head
 }
 
-/// A whole message, or control frame, in one frame.
+/// A whole message or a control frame, in one frame.
 pub fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     raw(0x80 | opcode, payload.as_ref())
 }
@@ -124,7 +124,7 @@ pub fn close(code: u16, text: &str) -> Vec<u8> {
     frame(CLOSE, body)
 }
 
-/// An opening handshake, with further header lines.
+/// The request of an opening handshake, with more header lines.
 pub fn upgrade(path: &str, more: &[&str]) -> String {
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -145,7 +145,7 @@ pub struct Client<S = TcpStream> {
 }
 
 impl Client {
-    /// Connects, and says nothing.
+    /// Connects without a handshake.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = within("connect", TcpStream::connect(address)).await;
         let stream = stream.unwrap_or_else(|error| panic!("cannot connect: {error}"));
@@ -153,7 +153,7 @@ impl Client {
         Self::over(stream)
     }
 
-    /// Connects and makes the handshake.
+    /// Connects and does the handshake.
     pub async fn open(address: SocketAddr, path: &str) -> Self {
         let mut client = Self::connect(address).await;
         client.upgrade(path).await;
@@ -167,7 +167,7 @@ impl Client {
         client.response().await
     }
 
-    /// Resets the connection: the server sees an error, not an end.
+    /// Resets the connection: the server sees an error instead of an end.
     pub fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
@@ -203,24 +203,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// Reads more. Returns how many bytes came; 0 is the end of the stream.
+    /// Reads more. Returns the number of bytes; 0 is the end of the stream.
     async fn more(&mut self) -> io::Result<usize> {
         let read = self.stream.read_buf(&mut self.read);
         within("bytes from the server", read).await
     }
 
-    /// Reads so many bytes, at most `step` of them after each pause, and keeps them.
+    /// Reads this many bytes, at most `step` of them after each pause, and keeps them.
     pub async fn read_slowly(&mut self, bytes: usize, step: usize, pause: Duration) {
         let mut buffer = vec![0; step];
         while self.read.len() < bytes {
             tokio::time::sleep(pause).await;
             let read = within("bytes from the server", self.stream.read(&mut buffer)).await;
             let read = read.unwrap_or_else(|error| panic!("cannot read: {error}"));
-            assert!(
-                read > 0,
-                "the stream ended behind {} bytes",
-                self.read.len()
-            );
+            assert!(read > 0, "the stream ended after {} bytes", self.read.len());
             self.read.extend_from_slice(&buffer[..read]);
         }
     }
@@ -228,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     async fn fill(&mut self, bytes: usize) {
         while self.read.len() < bytes {
             match self.more().await {
-                Ok(0) => panic!("the stream ended early, behind {:?}", self.read),
+                Ok(0) => panic!("the stream ended early, after {:?}", self.read),
                 Ok(_) => {}
                 Err(error) => panic!("{error}, behind {:?}", self.read),
             }
@@ -250,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (head, String::from_utf8(body).expect("a body of text"))
     }
 
-    /// A response whose body may be anything. That of a HEAD has none.
+    /// A response with any body. The response to a HEAD has none.
     pub async fn response_bytes(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
         let len = head
@@ -261,7 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         (head, body)
     }
 
-    /// The next frame, where no extension is agreed on.
+    /// The next frame, if no extension is negotiated.
     pub async fn frame(&mut self) -> Frame {
         let (first, payload) = self.raw_frame().await;
         assert_eq!(first & 0x70, 0, "no reserved bit is set");
@@ -272,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// The first byte of the next frame, and its payload. No server masks (RFC 6455, section
+    /// The first byte of the next frame, and its payload. A server must not mask (RFC 6455, section
     /// 5.1).
     pub async fn raw_frame(&mut self) -> (u8, Vec<u8>) {
         self.fill(2).await;
@@ -306,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         String::from_utf8(frame.payload).expect("text is UTF-8")
     }
 
-    /// The next frame, which is a Close: its code, and 0 for none.
+    /// The next frame, which is a Close: its code, or 0 if it has none.
     pub async fn close_frame(&mut self) -> (u16, String) {
         let frame = self.frame().await;
         assert_eq!((frame.fin, frame.opcode), (true, CLOSE), "{frame:?}");
@@ -320,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Whatever comes until the Close, and its code.
+    /// All frames until the Close, and its code.
     pub async fn until_close(&mut self) -> (Vec<Frame>, u16) {
         let mut before = Vec::new();
         loop {
@@ -335,13 +331,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Waits for the end of the stream; nothing may come before it.
+    /// Waits for the end of the stream; no byte may precede it.
     pub async fn end(&mut self) {
         let read = self.more().await;
         assert!(matches!(read, Ok(0)), "{read:?}: {:?}", self.read);
     }
 
-    /// Waits for the end of the stream, however it comes and whatever stands before it.
+    /// Waits for the end of the stream or an error, and ignores all bytes before it.
     pub async fn gone(&mut self) {
         while matches!(self.more().await, Ok(1..)) {
             self.read.clear();

@@ -1,4 +1,4 @@
-//! Every way to end, and its code (RFC 6455, section 7).
+//! Every way to close a connection, and its code (RFC 6455, section 7).
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::running::{Hears, Running, Told};
 mod mistakes;
 mod silence;
 
-/// Does what it is told.
-struct Obeys(Told);
+/// Runs the command in a message.
+struct Commands(Told);
 
 #[ws_handler]
-impl Obeys {
+impl Commands {
     fn init(State(told): State<Told>) -> Self {
         told.made();
-        Obeys(told)
+        Commands(told)
     }
 
     async fn message(&mut self, text: String, socket: &Socket<Self>) -> Result<String, Close> {
@@ -49,14 +49,14 @@ impl Obeys {
     }
 }
 
-/// Takes nothing.
-struct Deaf(Told);
+/// Has no `message`.
+struct NoMessages(Told);
 
 #[ws_handler]
-impl Deaf {
+impl NoMessages {
     fn init(State(told): State<Told>) -> Self {
         told.made();
-        Deaf(told)
+        NoMessages(told)
     }
 
     fn terminate(self, reason: CloseReason) {
@@ -64,7 +64,7 @@ impl Deaf {
     }
 }
 
-/// Takes JSON, and says three things at its end.
+/// Accepts JSON, and sends three messages before its Close.
 struct Numbers(Told);
 
 #[ws_handler]
@@ -90,13 +90,13 @@ dispatch! {
 
     defaults { require_session: false, close_timeout: 2s }
 
-    obeys:   "/obeys"   => Obeys { max_message: 1 KiB };
-    hasty:   "/hasty"   => Obeys { hook_timeout: 50ms };
-    mute:    "/mute"    => Obeys { close_timeout: 50ms };
-    pinged:  "/pinged"  => Obeys { close_timeout: 50ms, ping: 100ms, idle: 2s };
-    quiet:   "/quiet"   => Obeys { close_timeout: 50ms, ping: off, idle: 50ms };
-    rate:    "/rate"    => Obeys { rate: 3/h };
-    deaf:    "/deaf"    => Deaf;
+    obeys:   "/obeys"   => Commands { max_message: 1 KiB };
+    hasty:   "/hasty"   => Commands { hook_timeout: 50ms };
+    mute:    "/mute"    => Commands { close_timeout: 50ms };
+    pinged:  "/pinged"  => Commands { close_timeout: 50ms, ping: 100ms, idle: 2s };
+    quiet:   "/quiet"   => Commands { close_timeout: 50ms, ping: off, idle: 50ms };
+    rate:    "/rate"    => Commands { rate: 3/h };
+    deaf:    "/deaf"    => NoMessages;
     numbers: "/numbers" => Numbers;
 }
 
@@ -130,7 +130,7 @@ async fn the_clients_close_is_echoed_with_its_code() {
 }
 
 #[tokio::test]
-async fn what_stands_before_the_close_is_answered_and_what_stands_behind_it_is_not() {
+async fn messages_before_the_close_are_answered_and_messages_after_it_are_not() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/obeys").await;
     let mut packet = Vec::new();
@@ -150,7 +150,7 @@ async fn what_stands_before_the_close_is_answered_and_what_stands_behind_it_is_n
 }
 
 #[tokio::test]
-async fn a_waiting_hook_learns_of_the_close_before_it_is_echoed() {
+async fn a_waiting_hook_is_notified_of_the_close_before_the_echo() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/obeys").await;
     client.say("wait").await;
@@ -212,7 +212,7 @@ async fn after_the_servers_close_data_is_discarded_until_the_answer() {
 }
 
 #[tokio::test]
-async fn the_last_words_of_a_handler_come_before_its_close() {
+async fn the_last_messages_of_a_handler_precede_its_close() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/numbers").await;
     client.say("3").await;

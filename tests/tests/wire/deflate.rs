@@ -10,8 +10,8 @@ use crate::client::{BINARY, Client, PING, PONG, TEXT, close, frame, raw, upgrade
 use crate::running::{Hears, Running, Told};
 
 /// The first bytes of frames with FIN, RSV1 and an opcode.
-const PACKED_TEXT: u8 = 0xc0 | TEXT;
-const PACKED_BINARY: u8 = 0xc0 | BINARY;
+const COMPRESSED_TEXT: u8 = 0xc0 | TEXT;
+const COMPRESSED_BINARY: u8 = 0xc0 | BINARY;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
 const ANSWER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
@@ -20,7 +20,7 @@ fn news() -> Topic<Message> {
     Topic::local("news")
 }
 
-/// Sends every message back as it came; says why it ended.
+/// Echoes every message, and reports its end.
 struct Echo(Told);
 
 #[ws_handler]
@@ -38,7 +38,7 @@ impl Echo {
     }
 }
 
-/// Gets the news; sends what it is told to with the socket, while it is made and afterwards.
+/// Subscribes to the news; sends each message back twice, with `send` and with `send_async`.
 struct Reader;
 
 #[ws_handler]
@@ -73,7 +73,7 @@ async fn running() -> (Running, Hears) {
     (Running::start(ws.unwrap()).await, hears)
 }
 
-/// A client that has offered this, and what the server answered.
+/// A client that offers these extensions, and the extensions in the server's answer.
 async fn offering(server: &Running, path: &str, lines: &[&str]) -> (Client, Option<String>) {
     let mut client = Client::connect(server.address).await;
     client.send(upgrade(path, lines)).await;
@@ -108,13 +108,13 @@ fn unpack(payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Text that gets much smaller.
+/// Text that compresses well.
 fn long(len: usize) -> String {
     "to be or not to be; ".chars().cycle().take(len).collect()
 }
 
 #[tokio::test]
-async fn the_answer_has_what_was_agreed_on_and_only_where_the_route_says_so() {
+async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
     let (server, _hears) = running().await;
     let header = "Sec-WebSocket-Extensions: ";
     let windowed = format!("{ANSWER}; server_max_window_bits=10");
@@ -152,7 +152,7 @@ async fn the_answer_has_what_was_agreed_on_and_only_where_the_route_says_so() {
         let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
         let (mut client, answer) = offering(&server, "/echo", &lines).await;
         assert_eq!(answer.as_deref(), *expected, "{offers:?}");
-        // Whatever was agreed on, plain messages are messages.
+        // Uncompressed messages are valid with every negotiated extension.
         client.say("hello").await;
         assert_eq!(client.text().await, "hello");
         for route in ["/plain", "/never"] {
@@ -162,18 +162,19 @@ async fn the_answer_has_what_was_agreed_on_and_only_where_the_route_says_so() {
 }
 
 #[tokio::test]
-async fn messages_come_and_go_compressed() {
+async fn messages_are_compressed_in_both_directions() {
     let (server, _hears) = running().await;
     let mut client = packing(&server, "/echo").await;
     for len in [256, 257, 4096, 16_385, 100_000, 1 << 20] {
         let text = long(len);
-        for (first, plain) in [(PACKED_TEXT, TEXT), (PACKED_BINARY, BINARY)] {
+        for (first, plain) in [(COMPRESSED_TEXT, TEXT), (COMPRESSED_BINARY, BINARY)] {
             client.send(raw(first, &pack(text.as_bytes()))).await;
             let (echo, payload) = client.raw_frame().await;
             assert_eq!(echo, first, "{len} bytes");
             assert!(payload.len() < len / 2, "{len} bytes as {}", payload.len());
             assert!(unpack(&payload) == text.as_bytes(), "{len} bytes");
-            // A plain message is answered compressed too: each side decides for itself.
+            // The server compresses its answer to an uncompressed message: each side decides for
+            // itself.
             client.send(frame(plain, &text)).await;
             assert!(client.raw_frame().await == (echo, payload), "{len} bytes");
         }
@@ -188,14 +189,14 @@ async fn messages_come_and_go_compressed() {
     let (first, payload) = client.raw_frame().await;
     assert_eq!(
         (first, unpack(&payload)),
-        (PACKED_TEXT, long(5000).into_bytes())
+        (COMPRESSED_TEXT, long(5000).into_bytes())
     );
     client.send(close(1000, "")).await;
     assert_eq!(client.close_frame().await.0, 1000);
 }
 
 #[tokio::test]
-async fn what_is_short_or_would_not_get_smaller_goes_as_it_is() {
+async fn short_and_incompressible_messages_are_sent_uncompressed() {
     let (server, _hears) = running().await;
     let mut client = packing(&server, "/echo").await;
     client.say(&long(255)).await;
@@ -204,11 +205,11 @@ async fn what_is_short_or_would_not_get_smaller_goes_as_it_is() {
         (0x80 | TEXT, long(255).into_bytes())
     );
     client.say(&long(256)).await;
-    assert_eq!(client.raw_frame().await.0, PACKED_TEXT);
-    // A short one may come compressed all the same, and an empty one.
-    client.send(raw(PACKED_TEXT, &pack(b"short"))).await;
+    assert_eq!(client.raw_frame().await.0, COMPRESSED_TEXT);
+    // A compressed message may be short, or empty.
+    client.send(raw(COMPRESSED_TEXT, &pack(b"short"))).await;
     assert_eq!(client.text().await, "short");
-    client.send(raw(PACKED_BINARY, &[0])).await;
+    client.send(raw(COMPRESSED_BINARY, &[0])).await;
     assert_eq!(client.raw_frame().await, (0x80 | BINARY, Vec::new()));
     let mut state = 1_u64;
     let mut noise = |len: usize| -> Vec<u8> {
@@ -234,7 +235,7 @@ async fn what_is_short_or_would_not_get_smaller_goes_as_it_is() {
 async fn a_bomb_is_refused_with_1009() {
     let (server, mut hears) = running().await;
     let mut client = packing(&server, "/echo").await;
-    // A gibibyte: 4 MiB of zeros that refer to nothing before them, 256 times.
+    // One gibibyte: a block of 4 MiB of zeros without back-references, 256 times.
     let mut piece = Vec::with_capacity(64 << 10);
     let mut compress = Compress::new(Compression::best(), false);
     let full = FlushCompress::Full;
@@ -244,29 +245,29 @@ async fn a_bomb_is_refused_with_1009() {
     let mut bomb = piece.repeat(256);
     bomb.truncate(bomb.len() - 4);
     assert!(bomb.len() <= 1 << 20, "{} bytes", bomb.len());
-    client.send(raw(PACKED_BINARY, &bomb)).await;
+    client.send(raw(COMPRESSED_BINARY, &bomb)).await;
     assert_eq!(client.until_close().await, (Vec::new(), 1009));
     assert_eq!(hears.next().await, "ProtocolError 1009");
-    // One byte too many is too many; so are compressed bytes beyond the limit, by the header.
+    // One byte above the limit, and a header that declares more compressed bytes than the limit.
     let mut client = packing(&server, "/echo").await;
     client
-        .send(raw(PACKED_TEXT, &pack(&vec![b' '; 1 + (1 << 20)])))
+        .send(raw(COMPRESSED_TEXT, &pack(&vec![b' '; 1 + (1 << 20)])))
         .await;
     assert_eq!(client.until_close().await, (Vec::new(), 1009));
     let mut client = packing(&server, "/echo").await;
     client
-        .send(crate::client::header(PACKED_BINARY, 1 + (1 << 20)))
+        .send(crate::client::header(COMPRESSED_BINARY, 1 + (1 << 20)))
         .await;
     assert_eq!(client.until_close().await, (Vec::new(), 1009));
 }
 
 #[tokio::test]
-async fn what_cannot_be_inflated_is_refused_with_1007() {
+async fn data_that_cannot_be_inflated_is_refused_with_1007() {
     let (server, mut hears) = running().await;
     let cut = &pack(long(300).as_bytes())[..10];
     for payload in [&b"\x07"[..], b"", b"plain text", cut, &pack(b"caf\xe9")] {
         let mut client = packing(&server, "/echo").await;
-        client.send(raw(PACKED_TEXT, payload)).await;
+        client.send(raw(COMPRESSED_TEXT, payload)).await;
         assert_eq!(
             client.until_close().await,
             (Vec::new(), 1007),
@@ -277,9 +278,9 @@ async fn what_cannot_be_inflated_is_refused_with_1007() {
 }
 
 #[tokio::test]
-async fn rsv1_where_it_means_nothing_is_refused_with_1002() {
+async fn an_unexpected_rsv1_is_refused_with_1002() {
     let (server, mut hears) = running().await;
-    let packed = raw(PACKED_TEXT, &pack(b"Hello"));
+    let packed = raw(COMPRESSED_TEXT, &pack(b"Hello"));
     let (mut refused, answer) = offering(&server, "/plain", &[OFFER]).await;
     assert_eq!(answer, None);
     let mut silent = offering(&server, "/echo", &[]).await.0;
@@ -292,7 +293,7 @@ async fn rsv1_where_it_means_nothing_is_refused_with_1002() {
         raw(0xc0 | PING, b""),
         raw(0xc0 | 8, b""),
         [raw(TEXT, b"a"), raw(0xc0, b"b")].concat(),
-        raw(PACKED_TEXT | 0x20, &pack(b"Hello")),
+        raw(COMPRESSED_TEXT | 0x20, &pack(b"Hello")),
         raw(0x90 | TEXT, b"Hello"),
     ] {
         let mut client = packing(&server, "/echo").await;
@@ -303,7 +304,7 @@ async fn rsv1_where_it_means_nothing_is_refused_with_1002() {
 }
 
 #[tokio::test]
-async fn what_is_published_reaches_each_as_it_takes_it() {
+async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
     let (server, _hears) = running().await;
     let mut plain = offering(&server, "/reader", &[]).await.0;
     let mut packed = packing(&server, "/reader").await;
@@ -321,10 +322,11 @@ async fn what_is_published_reaches_each_as_it_takes_it() {
             4
         );
         assert_eq!(plain.text().await, text);
-        // A window of its own would have to be compressed for alone.
+        // A subscriber with a smaller window gets the message uncompressed, because it would need a
+        // compression of its own.
         assert_eq!(small.text().await, text);
         let (first, payload) = packed.raw_frame().await;
-        assert_eq!(first, PACKED_TEXT);
+        assert_eq!(first, COMPRESSED_TEXT);
         assert!(unpack(&payload) == text.as_bytes());
         assert!(other.raw_frame().await == (first, payload));
     }
@@ -335,7 +337,7 @@ async fn what_is_published_reaches_each_as_it_takes_it() {
 }
 
 #[tokio::test]
-async fn what_a_handle_sends_is_compressed_too() {
+async fn messages_sent_through_a_handle_are_compressed() {
     let (server, _hears) = running().await;
     let text = long(3000);
     let mut packed = packing(&server, "/reader").await;
@@ -344,7 +346,7 @@ async fn what_a_handle_sends_is_compressed_too() {
         let (first, payload) = packed.raw_frame().await;
         assert_eq!(
             (first, unpack(&payload)),
-            (PACKED_TEXT, text.clone().into_bytes())
+            (COMPRESSED_TEXT, text.clone().into_bytes())
         );
     }
     let mut plain = offering(&server, "/reader", &[]).await.0;
@@ -356,7 +358,7 @@ async fn what_a_handle_sends_is_compressed_too() {
 }
 
 #[tokio::test]
-async fn the_stream_of_a_page_goes_compressed_in_both_directions() {
+async fn the_stream_of_a_page_is_compressed_in_both_directions() {
     let (told, _hears) = Told::new();
     let ws = Server::new(Routes::table()).state(told).build().unwrap();
     let page = warp::path::end()
@@ -384,16 +386,16 @@ async fn the_stream_of_a_page_goes_compressed_in_both_directions() {
     assert_eq!(read(client.text().await.as_bytes()), welcome);
     assert_eq!(server.ws.hub().broadcast("n", &long(5000)), 1);
     let (first, payload) = client.raw_frame().await;
-    assert_eq!(first, PACKED_TEXT);
+    assert_eq!(first, COMPRESSED_TEXT);
     let event = json!({"type": "event", "offset": 1, "event": "n", "data": long(5000)});
     assert_eq!(read(&unpack(&payload)), event);
     let message = json!({"type": "text", "id": 1, "data": long(600)}).to_string();
     client
-        .send(raw(PACKED_TEXT, &pack(message.as_bytes())))
+        .send(raw(COMPRESSED_TEXT, &pack(message.as_bytes())))
         .await;
     let event = json!({"type": "event", "offset": 2, "event": "heard", "data": long(600)});
     let (first, payload) = client.raw_frame().await;
-    assert_eq!((first, read(&unpack(&payload))), (PACKED_TEXT, event));
+    assert_eq!((first, read(&unpack(&payload))), (COMPRESSED_TEXT, event));
     assert_eq!(
         read(client.text().await.as_bytes()),
         json!({"type": "seen", "id": 1})

@@ -1,4 +1,4 @@
-//! The example `devices`, as a program: bearer tokens, and two versions behind one path.
+//! The example `devices` as a process: bearer tokens, and two protocol versions on one path.
 
 use serde_json::{Value, json};
 use ws_tests::{Example, within};
@@ -12,7 +12,7 @@ async fn devices() -> Example {
     Example::start("devices", &[]).await
 }
 
-/// A device that is let in.
+/// Connects a device that is accepted.
 async fn device(example: &Example, lines: &[&str]) -> (Client, Head) {
     let mut client = Client::connect(example.address).await;
     client.send(upgrade("/devices/boiler", lines)).await;
@@ -21,7 +21,7 @@ async fn device(example: &Example, lines: &[&str]) -> (Client, Head) {
     (client, head)
 }
 
-/// Status, challenge and body of a device that is not.
+/// The status, challenge and body of a refused device.
 async fn refused(example: &Example, path: &str, lines: &[&str]) -> (u16, String, String) {
     let (head, body) = Client::ask(example.address, &upgrade(path, lines)).await;
     assert_eq!(head.header("set-cookie"), None);
@@ -33,7 +33,7 @@ async fn json_of(client: &mut Client) -> Value {
     serde_json::from_str(&client.text().await).unwrap()
 }
 
-/// What the list says of the boiler.
+/// The boiler's entry in the list of devices.
 async fn boiler(example: &Example) -> Value {
     let (status, kind, body) = get(example, "/api/devices").await;
     assert_eq!((status, kind.as_deref()), (200, Some("application/json")));
@@ -42,7 +42,7 @@ async fn boiler(example: &Example) -> Value {
 }
 
 #[tokio::test]
-async fn devices_of_both_versions_report_and_are_commanded_in_their_own_words() {
+async fn devices_of_both_versions_report_readings_and_get_commands() {
     let example = devices().await;
     let interval = r#"{"interval":5}"#;
     assert_eq!(get(&example, "/api/devices").await.2, "{}");
@@ -52,13 +52,16 @@ async fn devices_of_both_versions_report_and_are_commanded_in_their_own_words() 
     assert_eq!(head.header("sec-websocket-protocol"), Some("v1.devices"));
     for (line, answer) in [
         ("temperature 21.5", "ok"),
-        ("temperature warm", "error the second word is a number"),
+        ("temperature warm", "error the value must be a number"),
         (
             "temperature NaN",
-            "error a reading has a short name and a number",
+            "error a reading needs a name of 1 to 32 bytes and a finite value",
         ),
-        ("interval 0", "error an interval is a number of seconds"),
-        ("temperature", "error a line has two words"),
+        (
+            "interval 0",
+            "error the interval must be a number of seconds from 1 to 65535",
+        ),
+        ("temperature", "error a line must have a name and a value"),
     ] {
         old.say(line).await;
         assert_eq!(old.text().await, answer, "{line}");
@@ -76,7 +79,7 @@ async fn devices_of_both_versions_report_and_are_commanded_in_their_own_words() 
     assert_eq!(json_of(&mut new).await, json!({"type": "ack", "id": 1}));
     new.say(r#"{"type":"reading","id":2,"name":"","value":1}"#)
         .await;
-    let why = "a reading has a short name and a number";
+    let why = "a reading needs a name of 1 to 32 bytes and a finite value";
     let answer = json!({"type": "refused", "id": 2, "why": why});
     assert_eq!(json_of(&mut new).await, answer);
 
@@ -102,8 +105,8 @@ async fn devices_of_both_versions_report_and_are_commanded_in_their_own_words() 
         assert_eq!(client.close_frame().await.0, 1000);
         client.end().await;
     }
-    // A handler hears of its end behind the end of the stream.
-    within("both handlers hear of their end", async {
+    // The end of the stream reaches the client before the handler has ended.
+    within("the end of both handlers", async {
         while boiler(&example).await["connections"] != 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
@@ -112,7 +115,7 @@ async fn devices_of_both_versions_report_and_are_commanded_in_their_own_words() 
 }
 
 #[tokio::test]
-async fn only_a_device_with_its_own_token_is_let_in() {
+async fn only_a_device_with_its_own_token_is_accepted() {
     let example = devices().await;
     let v2 = "Sec-WebSocket-Protocol: v2.devices";
     let v1 = "Sec-WebSocket-Protocol: v1.devices";
@@ -149,7 +152,7 @@ async fn only_a_device_with_its_own_token_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_device_without_a_version_is_told_which_there_are() {
+async fn the_refusal_of_a_device_without_a_version_lists_the_versions() {
     let example = devices().await;
     let told = "offer the subprotocol v2.devices or v1.devices".to_owned();
     let told = (400, "none".to_owned(), told);
@@ -157,7 +160,7 @@ async fn a_device_without_a_version_is_told_which_there_are() {
         &[TOKEN][..],
         &[TOKEN, "Sec-WebSocket-Protocol: v3.devices"],
         &["Sec-WebSocket-Protocol: bearer, b0iler-t0ken"],
-        // Behind `bearer` it is a token.
+        // A subprotocol after `bearer` is a token.
         &["Sec-WebSocket-Protocol: bearer, v2.devices"],
     ] {
         assert_eq!(
@@ -169,7 +172,7 @@ async fn a_device_without_a_version_is_told_which_there_are() {
 }
 
 #[tokio::test]
-async fn a_token_among_the_subprotocols_lets_a_browser_in_and_is_not_sent_back() {
+async fn a_browser_can_send_its_token_as_a_subprotocol_and_it_is_not_echoed() {
     let example = devices().await;
     let origin = "Origin: https://elsewhere.example";
     for (offer, chosen) in [
@@ -199,7 +202,7 @@ async fn a_token_among_the_subprotocols_lets_a_browser_in_and_is_not_sent_back()
 }
 
 #[tokio::test]
-async fn a_device_keeps_a_bounded_number_of_readings() {
+async fn the_readings_of_a_device_are_bounded() {
     let example = devices().await;
     let (mut client, _) = device(&example, &[TOKEN, "Sec-WebSocket-Protocol: v1.devices"]).await;
     for number in 0..16 {
@@ -209,7 +212,7 @@ async fn a_device_keeps_a_bounded_number_of_readings() {
     client.say("another 1").await;
     assert_eq!(
         client.text().await,
-        "error there are too many different readings"
+        "error the device has too many different readings"
     );
     client.say("r0 7").await;
     assert_eq!(client.text().await, "ok");

@@ -1,4 +1,4 @@
-//! The examples, as programs: what their documentation says can be seen from outside.
+//! The examples as processes, checked against their documentation.
 
 use std::process::Output;
 
@@ -8,7 +8,7 @@ use ws_tests::{Example, program};
 use crate::browser::Browser;
 use crate::client::{BINARY, Client, Frame, close, frame, upgrade, within};
 
-/// As [`Example::start`], with so few files.
+/// Like [`Example::start`], with a limit on open files.
 async fn start_with_files(name: &str, files: u32) -> Example {
     let mut shell = Command::new("bash");
     let program = program(name).await;
@@ -31,15 +31,15 @@ pub async fn get(example: &Example, path: &str) -> (u16, Option<String>, String)
     )
 }
 
-/// Runs an example that does not serve, to its end.
-async fn to_its_end(name: &str, arguments: &[&str]) -> Output {
+/// Runs an example that exits by itself, and returns its output.
+async fn output_of(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program(name).await);
     let output = command.args(arguments).kill_on_drop(true).output();
     within("the example ends", output).await.unwrap()
 }
 
 #[tokio::test]
-async fn the_greeter_speaks_as_the_documentation_says() {
+async fn the_greeter_sends_the_messages_of_its_documentation() {
     let greeter = Example::start("greeter", &[]).await;
     let mut client = open(&greeter, "/socket/without-session").await;
     assert_eq!(client.text().await, "Hello!");
@@ -52,7 +52,7 @@ async fn the_greeter_speaks_as_the_documentation_says() {
 }
 
 #[tokio::test]
-async fn the_greeter_wants_a_session_where_it_says_so_and_its_page_opens_one() {
+async fn the_greeters_private_route_requires_a_session_and_its_page_opens_one() {
     let greeter = Example::start("greeter", &[]).await;
     let (head, _) = Client::ask(greeter.address, &upgrade("/socket/custom", &[])).await;
     assert_eq!(head.status, 403);
@@ -74,7 +74,7 @@ async fn the_greeter_wants_a_session_where_it_says_so_and_its_page_opens_one() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
+async fn a_sigterm_closes_the_sockets_and_the_greeter_exits_with_success() {
     let mut greeter = Example::start("greeter", &[]).await;
     let mut client = open(&greeter, "/socket/without-session").await;
     client.say("x").await;
@@ -87,26 +87,26 @@ async fn a_sigterm_closes_the_sockets_and_ends_the_greeter_in_good_order() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_ends_an_example_with_an_error_that_names_it() {
+async fn an_address_in_use_ends_an_example_with_an_error_that_contains_it() {
     let first = Example::start("echo", &[]).await;
     let address = first.address.to_string();
     for name in ["greeter", "echo", "mount", "stream", "devices"] {
-        let output = to_its_end(name, &["--listen", &address]).await;
+        let output = output_of(name, &["--listen", &address]).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
         assert!(
             error.contains(&format!("cannot listen on {address}: ")),
             "{name}: {error}"
         );
-        let output = to_its_end(name, &["--nonsense"]).await;
+        let output = output_of(name, &["--nonsense"]).await;
         assert_eq!(output.status.code(), Some(1), "{name}");
     }
 }
 
 #[tokio::test]
-async fn help_lists_the_options_of_an_example_and_ends_it_in_good_order() {
+async fn help_lists_the_options_and_exits_with_success() {
     for name in ["greeter", "echo", "mount", "stream", "devices"] {
-        let output = to_its_end(name, &["--help"]).await;
+        let output = output_of(name, &["--help"]).await;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(0), "{name}: {text}");
         let usage = format!("Usage: {name} [OPTIONS]");
@@ -118,9 +118,9 @@ async fn help_lists_the_options_of_an_example_and_ends_it_in_good_order() {
     }
 }
 
-/// Browsers ask for `/favicon.ico` where a page names no icon, and would get 404.
+/// If a page has no icon, browsers request `/favicon.ico` and get 404.
 #[tokio::test]
-async fn the_pages_of_the_examples_bring_an_icon_that_their_policy_allows() {
+async fn the_pages_of_the_examples_have_an_icon_that_their_policy_allows() {
     for name in ["greeter", "mount", "stream", "devices"] {
         let example = Example::start(name, &[]).await;
         let request = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
@@ -136,7 +136,7 @@ async fn the_pages_of_the_examples_bring_an_icon_that_their_policy_allows() {
 }
 
 #[tokio::test]
-async fn echo_sends_back_and_fans_out() {
+async fn echo_echoes_and_fans_out() {
     for arguments in [
         &[][..],
         &["--workers", "1"],
@@ -148,13 +148,13 @@ async fn echo_sends_back_and_fans_out() {
         assert_eq!(client.text().await, "text");
         client.send(frame(BINARY, [0, 255])).await;
         assert_eq!(client.frame().await, Frame::whole(BINARY, &[0, 255]));
-        let mut everybody = Vec::new();
+        let mut clients = Vec::new();
         for _ in 0..3 {
-            everybody.push(open(&echo, "/fanout").await);
+            clients.push(open(&echo, "/fanout").await);
         }
-        everybody[0].say("to everybody").await;
-        for client in &mut everybody {
-            assert_eq!(client.text().await, "to everybody");
+        clients[0].say("to all clients").await;
+        for client in &mut clients {
+            assert_eq!(client.text().await, "to all clients");
         }
     }
 }
@@ -172,10 +172,10 @@ async fn echo_lifts_the_limit_per_address_unless_it_is_guarded() {
     }
 }
 
-/// Where the system gives no more files, the server waits for some and goes on.
+/// When the system is out of file descriptors, the server waits and then accepts again.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_server_without_free_files_accepts_again_when_there_are_some() {
+async fn a_server_accepts_again_when_file_descriptors_are_free() {
     let echo = start_with_files("echo", 32).await;
     let mut clients = Vec::new();
     for _ in 0..60 {
@@ -183,7 +183,7 @@ async fn a_server_without_free_files_accepts_again_when_there_are_some() {
         client.send(upgrade("/echo", &[])).await;
         clients.push(client);
     }
-    // More than there are files: the last is accepted only after others have gone.
+    // More than there are file descriptors: the last one is accepted only after others have closed.
     let mut last = clients.pop().unwrap();
     assert_eq!(clients[0].head().await.status, 101);
     clients.clear();

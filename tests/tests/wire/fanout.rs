@@ -1,4 +1,4 @@
-//! Topics over TCP: one order for everybody.
+//! Topics over TCP: one order for all subscribers.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ fn news() -> Topic<Message> {
     Topic::local("news")
 }
 
-/// Gets the news, all of them.
+/// Subscribes to all news.
 struct Reader;
 
 #[ws_handler]
@@ -31,7 +31,7 @@ impl Reader {
     }
 }
 
-/// Gets the news as far as it reads them.
+/// Subscribes to the news, with a policy that drops messages if it reads too slowly.
 struct Lossy(Told);
 
 #[ws_handler]
@@ -64,7 +64,7 @@ async fn running(inline: usize) -> (Running, crate::running::Hears) {
     (Running::start(ws.build().unwrap()).await, hears)
 }
 
-/// Publishes from two tasks that begin at the same time.
+/// Publishes from two tasks that start at the same time.
 async fn publish_from_two(server: &Running, count: usize, padding: usize) {
     let start = Arc::new(Barrier::new(2));
     let publishers = ["a", "b"].map(|name| {
@@ -109,7 +109,7 @@ async fn reading(server: &Running, count: usize) -> Vec<JoinHandle<Vec<String>>>
     readers
 }
 
-/// What every one of them got.
+/// Checks that all readers received the same messages, and returns them.
 async fn same_for_all(readers: Vec<JoinHandle<Vec<String>>>) -> Vec<String> {
     let mut all = Vec::new();
     for reader in readers {
@@ -129,7 +129,7 @@ fn of(name: &str, got: &[String]) -> Vec<usize> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
+async fn all_subscribers_get_two_publishers_in_the_same_order() {
     let (server, mut hears) = running(1024).await;
     let mut slow = server.open("/lossy").await;
     let readers = reading(&server, 4).await;
@@ -139,7 +139,7 @@ async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
     assert_eq!(first.len(), 2000);
     assert_eq!(of("a", &first), (0..1000).collect::<Vec<_>>());
     assert_eq!(of("b", &first), (0..1000).collect::<Vec<_>>());
-    // Who reads late has missed some, and what is left is in the same order.
+    // A slow reader has missed some messages; the others arrived in the same order.
     let left = until_the_end(&mut slow).await;
     let mut rest = first.iter();
     for text in &left {
@@ -152,7 +152,7 @@ async fn two_publishers_are_heard_in_the_same_order_by_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn more_subscribers_than_one_publish_writes_to_get_everything_in_order() {
+async fn subscribers_beyond_publish_inline_get_everything_in_order() {
     let (server, _hears) = running(2).await;
     let readers = reading(&server, 9).await;
     assert_eq!(server.ws.hub().subscriber_count(&news()), 9);
@@ -161,7 +161,7 @@ async fn more_subscribers_than_one_publish_writes_to_get_everything_in_order() {
 }
 
 #[tokio::test]
-async fn clients_publish_to_each_other() {
+async fn clients_can_publish_to_each_other() {
     let (server, _hears) = running(1).await;
     let mut readers = Vec::new();
     for _ in 0..3 {
@@ -180,7 +180,7 @@ async fn clients_publish_to_each_other() {
 }
 
 #[tokio::test]
-async fn who_has_left_is_no_subscriber() {
+async fn a_closed_connection_is_not_a_subscriber() {
     let (server, _hears) = running(1024).await;
     let hub = server.ws.hub();
     let mut stays = server.open("/reader").await;

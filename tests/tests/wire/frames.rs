@@ -1,4 +1,4 @@
-//! Messages and frames as they stand on the wire (RFC 6455, section 5).
+//! Messages and frames on the wire (RFC 6455, section 5).
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::client::{BINARY, Client, Frame, PING, PONG, TEXT, close, frame, raw, upgrade, within};
 use crate::running::{Running, Told};
 
-/// Sends every message back as it came; says why it ended.
+/// Echoes every message, and reports its end.
 struct Echo(Told);
 
 #[ws_handler]
@@ -26,7 +26,7 @@ impl Echo {
     }
 }
 
-/// As [`Echo`], but each message waits for others to run first.
+/// Like [`Echo`], but yields to other tasks at each message.
 struct Slow(Told);
 
 #[ws_handler]
@@ -82,7 +82,7 @@ async fn running(told: Told) -> Running {
 }
 
 #[tokio::test]
-async fn text_and_binary_are_kept_apart_and_every_length_comes_back() {
+async fn text_and_binary_messages_of_every_length_are_echoed() {
     let server = running(Told::new().0).await;
     let mut client = server.open("/echo").await;
     for len in [
@@ -106,7 +106,7 @@ async fn text_and_binary_are_kept_apart_and_every_length_comes_back() {
 }
 
 #[tokio::test]
-async fn sixteen_mebibytes_come_back() {
+async fn sixteen_mebibytes_are_echoed() {
     let server = running(Told::new().0).await;
     let mut client = server.open("/echo").await;
     let payload: Vec<u8> = (0..16 << 20)
@@ -123,7 +123,7 @@ async fn fragments_are_joined_and_pings_between_them_are_answered() {
     let server = running(Told::new().0).await;
     for path in ["/echo", "/slow"] {
         let mut client = server.open(path).await;
-        // The euro sign is cut in its middle.
+        // The euro sign is split across two fragments.
         let fragments = [
             raw(TEXT, "10 ".as_bytes()),
             frame(PING, "one"),
@@ -153,7 +153,7 @@ async fn a_ping_is_answered_with_its_own_payload() {
 }
 
 #[tokio::test]
-async fn one_byte_at_a_time_is_as_good_as_all_at_once() {
+async fn a_message_may_arrive_one_byte_at_a_time() {
     let server = running(Told::new().0).await;
     let mut client = Client::connect(server.address).await;
     let mut bytes = upgrade("/echo", &[]).into_bytes();
@@ -164,7 +164,7 @@ async fn one_byte_at_a_time_is_as_good_as_all_at_once() {
     bytes.extend(close(1000, "enough"));
     for byte in bytes {
         client.send([byte]).await;
-        // So that the server reads what is there.
+        // The server reads each byte before the next is sent.
         tokio::task::yield_now().await;
     }
     assert_eq!(client.head().await.status, 101);
@@ -193,7 +193,7 @@ async fn sixty_four_messages_in_one_packet_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_late_gets_everything_in_order() {
+async fn a_client_that_starts_to_read_late_gets_everything_in_order() {
     let server = running(Told::new().0).await;
     for (path, size, count) in [
         ("/echo", 1 << 20, 24),
@@ -237,7 +237,7 @@ async fn a_reply_of_many_messages_waits_for_room_in_a_small_outbox() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_ended_its_half_still_gets_its_replies() {
+async fn a_client_that_has_shut_down_its_writes_still_gets_its_replies() {
     let (told, mut hears) = Told::new();
     let server = running(told).await;
     for path in ["/echo", "/slow"] {

@@ -1,4 +1,4 @@
-//! The opening handshake, and everything that is not one (RFC 6455, section 4.2).
+//! The opening handshake, and requests that are not handshakes (RFC 6455, section 4.2).
 
 use ws_server::extract::Handshake;
 use ws_server::prelude::*;
@@ -19,7 +19,7 @@ impl Echo {
     }
 }
 
-/// Says which subprotocol was chosen, and the rest of its path.
+/// Sends its subprotocol, and the rest of its path.
 struct Speaker(String);
 
 #[ws_handler]
@@ -35,7 +35,7 @@ impl Speaker {
     }
 }
 
-/// Says the parameter of its path.
+/// Sends the parameter of its path.
 struct Room;
 
 #[ws_handler]
@@ -46,7 +46,7 @@ impl Room {
     }
 }
 
-/// Takes nobody: bad manners before the handshake is answered.
+/// Panics or refuses in `init`, as the query selects.
 struct Refuses;
 
 #[ws_handler]
@@ -60,7 +60,7 @@ impl Refuses {
     }
 }
 
-/// `init` never ends.
+/// `init` never returns.
 struct Slow;
 
 #[ws_handler]
@@ -126,7 +126,7 @@ async fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
     assert_eq!(client.text().await, "hello");
 }
 
-/// Requests in each form, and their statuses.
+/// Requests in many forms, and their statuses.
 const FORMS: &[(&str, &[&str], u16)] = &[
     ("plain", &[HOST, CONNECTION, UPGRADE, VERSION, SAMPLE], 101),
     (
@@ -141,7 +141,7 @@ const FORMS: &[(&str, &[&str], u16)] = &[
         101,
     ),
     (
-        "small letters",
+        "lower case",
         &[
             HOST,
             "connection: upgrade",
@@ -285,7 +285,7 @@ async fn each_form_of_the_request_gets_its_status() {
 }
 
 #[tokio::test]
-async fn a_browser_reads_that_this_is_a_websocket_endpoint() {
+async fn a_browser_gets_an_explanation_of_the_endpoint() {
     let server = running().await;
     let (head, body) = Client::ask(server.address, &get(&[HOST])).await;
     assert_eq!(head.status, 426);
@@ -302,7 +302,7 @@ async fn a_browser_reads_that_this_is_a_websocket_endpoint() {
 }
 
 #[tokio::test]
-async fn other_methods_are_told_which_one_is_allowed() {
+async fn the_answer_to_other_methods_lists_the_allowed_one() {
     let server = running().await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
         let request = format!("{method} /echo HTTP/1.1\r\n{HOST}\r\nContent-Length: 0\r\n\r\n");
@@ -321,7 +321,7 @@ async fn other_methods_are_told_which_one_is_allowed() {
 }
 
 #[tokio::test]
-async fn a_route_that_wants_a_session_refuses_whoever_has_none() {
+async fn a_route_that_requires_a_session_refuses_clients_without_one() {
     let server = running().await;
     for path in ["/session", "/cookie", "/session?z_pid=made-up"] {
         let invented = upgrade(path, &["Cookie: z_sid=made-up; z_pid=made-up"]);
@@ -376,7 +376,7 @@ async fn only_pages_of_known_origins_connect() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_the_public_url_is_the_own_origin() {
+async fn behind_a_proxy_the_public_url_is_the_servers_own_origin() {
     let ws = Server::new(Routes::table()).public_url("https://example.com/");
     let server = Running::start(ws.build().unwrap()).await;
     let inner =
@@ -388,7 +388,7 @@ async fn behind_a_proxy_the_public_url_is_the_own_origin() {
 }
 
 #[tokio::test]
-async fn of_the_offered_subprotocols_the_one_that_the_route_wants_most_is_chosen() {
+async fn the_routes_preferred_subprotocol_is_selected() {
     let server = running().await;
     let table: [(&[&str], Option<&str>); 6] = [
         (&["Sec-WebSocket-Protocol: a, b"], Some("b")),
@@ -421,7 +421,7 @@ async fn of_the_offered_subprotocols_the_one_that_the_route_wants_most_is_chosen
         let (head, _) = Client::ask(server.address, &upgrade("/speaks", &[broken])).await;
         assert_eq!(head.status, 400, "{broken}");
     }
-    // A route without subprotocols chooses none of those that are offered.
+    // A route without subprotocols selects none of the offered ones.
     let (head, _) = Client::ask(
         server.address,
         &upgrade("/echo", &["Sec-WebSocket-Protocol: a"]),
@@ -434,7 +434,7 @@ async fn of_the_offered_subprotocols_the_one_that_the_route_wants_most_is_chosen
 }
 
 #[tokio::test]
-async fn http_1_0_is_told_that_it_cannot_be_upgraded() {
+async fn http_1_0_is_refused_with_the_reason() {
     let server = running().await;
     let request = upgrade("/echo", &[]).replace("HTTP/1.1", "HTTP/1.0");
     let (head, body) = Client::ask(server.address, &request).await;

@@ -1,4 +1,4 @@
-//! Clients that mean no good: nobody else feels them, and nothing grows for them.
+//! Hostile clients: other clients are not affected, and memory does not grow.
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -9,7 +9,7 @@ use crate::client::{
 };
 use crate::running::{Hears, Running, Told};
 
-/// Bytes that may wait for one client of [`Flooded`].
+/// The outbox limit of one client of [`Flooded`], in bytes.
 const OUTBOX: usize = 64 * 1024;
 
 #[derive(Clone, FromRef)]
@@ -22,7 +22,7 @@ fn flood() -> Topic<Message> {
     Topic::local("flood")
 }
 
-/// Gets everything of the topic.
+/// Subscribes to the topic.
 struct Flooded(Told);
 
 #[ws_handler]
@@ -46,7 +46,7 @@ impl Flooded {
     }
 }
 
-/// Sends every message back as it came.
+/// Echoes every message.
 struct Echo(Told);
 
 #[ws_handler]
@@ -88,7 +88,7 @@ async fn running() -> (Running, Hears, mpsc::UnboundedReceiver<Sender>) {
     (Running::start(ws.build().unwrap()).await, hears, sender)
 }
 
-/// Publishes until the connection takes nothing more. Returns how many it took.
+/// Publishes until the connection accepts no more. Returns the number of accepted messages.
 async fn publish_until_full(server: &Running, sender: &Sender) -> u64 {
     let hub = server.ws.hub();
     let mut taken = 0_u64;
@@ -109,14 +109,14 @@ async fn publish_until_full(server: &Running, sender: &Sender) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_too_late_gets_whole_frames_and_then_1013() {
+async fn a_slow_reader_gets_whole_frames_and_then_1013() {
     let (server, mut hears, mut senders) = running().await;
     let mut client = server.open("/late").await;
     let sender = senders.recv().await.unwrap();
     let taken = publish_until_full(&server, &sender).await;
     let (before, code) = client.until_close().await;
     assert_eq!(code, 1013);
-    // What waited is discarded: its client would read it too late.
+    // Waiting messages are discarded.
     assert!(
         (1..taken).contains(&(before.len() as u64)),
         "{} of {taken}",
@@ -134,7 +134,7 @@ async fn a_client_that_reads_too_late_gets_whole_frames_and_then_1013() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_reads_is_let_go_and_the_others_feel_nothing() {
+async fn a_client_that_never_reads_is_closed_and_others_are_not_affected() {
     let (server, mut hears, mut senders) = running().await;
     let mut other = server.open("/echo").await;
     let _ = senders.recv().await;
@@ -157,7 +157,7 @@ async fn a_client_that_never_reads_is_let_go_and_the_others_feel_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_and_never_reads_is_slowed_down_and_then_cut() {
+async fn a_client_that_sends_and_never_reads_is_throttled_and_then_cut() {
     let (server, mut hears, mut senders) = running().await;
     let client = server.open("/echo").await;
     let sender = senders.recv().await.unwrap();
@@ -180,7 +180,7 @@ async fn a_client_that_sends_and_never_reads_is_slowed_down_and_then_cut() {
 }
 
 #[tokio::test]
-async fn pings_that_nobody_reads_answers_to_do_not_pile_up() {
+async fn unread_pongs_do_not_pile_up() {
     let (server, mut hears, mut senders) = running().await;
     let client = server.open("/late").await;
     let sender = senders.recv().await.unwrap();
@@ -218,7 +218,7 @@ async fn pings_that_nobody_reads_answers_to_do_not_pile_up() {
 }
 
 #[tokio::test]
-async fn endless_fragments_come_to_the_limit_of_a_message() {
+async fn endless_fragments_hit_the_limit_of_a_message() {
     let (server, mut hears, _senders) = running().await;
     let mut client = server.open("/small").await;
     let mut packet = raw(TEXT, b"");
@@ -237,7 +237,7 @@ async fn endless_fragments_come_to_the_limit_of_a_message() {
 }
 
 #[tokio::test]
-async fn declared_bytes_that_never_come_cost_nothing() {
+async fn declared_bytes_that_never_arrive_use_no_memory() {
     let (server, _hears, mut senders) = running().await;
     let mut waiting = Vec::new();
     for _ in 0..50 {
@@ -253,7 +253,7 @@ async fn declared_bytes_that_never_come_cost_nothing() {
 }
 
 #[tokio::test]
-async fn garbage_ends_in_400_or_silence_and_never_in_the_servers_end() {
+async fn garbage_gets_400_or_no_answer_and_never_stops_the_server() {
     let (server, _hears, _senders) = running().await;
     let packets: [&[u8]; 8] = [
         b"\r\n\r\n\r\n\r\nhello?\r\n\r\n",
@@ -271,7 +271,7 @@ async fn garbage_ends_in_400_or_silence_and_never_in_the_servers_end() {
         client.finish().await;
         client.gone().await;
     }
-    // A request inside of a body is no request.
+    // A request inside a body is not a request.
     let mut client = Client::connect(server.address).await;
     let hidden = upgrade("/echo", &[]);
     let lines = format!("Content-Length: {}", hidden.len());
@@ -286,7 +286,7 @@ async fn garbage_ends_in_400_or_silence_and_never_in_the_servers_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_bytes_after_the_handshake_end_in_a_close_frame() {
+async fn random_bytes_after_the_handshake_get_a_close_frame() {
     let (server, mut hears, _senders) = running().await;
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..200 {
@@ -301,7 +301,7 @@ async fn random_bytes_after_the_handshake_end_in_a_close_frame() {
         let mut client = server.open("/small").await;
         client.send(&noise).await;
         client.finish().await;
-        // Noise may be a frame that is not whole: then the end of the stream ends it.
+        // Noise may be an incomplete frame: then the end of the stream closes the connection.
         let end = hears.next().await;
         let known = [
             "ProtocolError 1002",
@@ -317,7 +317,7 @@ async fn random_bytes_after_the_handshake_end_in_a_close_frame() {
 }
 
 #[tokio::test]
-async fn many_connections_that_come_and_go_leave_nothing_behind() {
+async fn many_short_connections_leak_nothing() {
     let (server, mut hears, _senders) = running().await;
     for round in 0..200_u32 {
         let mut client = server.open("/echo").await;

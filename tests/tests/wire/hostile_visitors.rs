@@ -1,5 +1,5 @@
-//! Visitors that mean no good: each gets its status, and nothing of what they sent is in the
-//! log but its kind.
+//! Hostile visitors: each gets its status, and the log contains only the kind of the fault, nothing
+//! that they sent.
 
 use tracing::Level;
 use ws_tests::Captured;
@@ -9,10 +9,10 @@ use crate::client::{Client, KEY};
 use crate::running::Running;
 use crate::site::running;
 
-/// Stands in everything that these clients send.
+/// Part of everything that these clients send.
 const SECRET: &str = "hunter2";
 
-/// The status of a handshake whose head has these further bytes.
+/// The status of a handshake with these additional bytes in its head.
 async fn status(server: &Running, path: &str, lines: &[u8]) -> u16 {
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -25,7 +25,7 @@ async fn status(server: &Running, path: &str, lines: &[u8]) -> u16 {
     client.head().await.status
 }
 
-/// A value as long as a token, with [`SECRET`] at its start.
+/// A value as long as a token that starts with [`SECRET`].
 fn forged(len: usize) -> String {
     format!("{SECRET}{}", "A".repeat(len - SECRET.len()))
 }
@@ -35,12 +35,12 @@ fn cookie(value: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_cookie_of_any_form_is_refused_with_its_status_and_not_shown() {
+async fn malformed_cookies_are_refused_with_their_status_and_not_logged() {
     let server = running(|server| server).await;
     let (captured, _guard) = Captured::begin();
     let (token, bytes) = (forged(43), |text: &str| text.as_bytes().to_vec());
     let table = [
-        ("a token that nobody has", cookie(&token), 403),
+        ("an unknown token", cookie(&token), 403),
         ("one character too few", cookie(&forged(42)), 403),
         ("one too many", cookie(&forged(44)), 403),
         ("with padding", cookie(&format!("{token}=")), 403),
@@ -86,7 +86,7 @@ async fn a_cookie_of_any_form_is_refused_with_its_status_and_not_shown() {
         ("64 KiB", cookie(&forged(64 * 1024)), 431),
         ("a NUL", [&cookie(SECRET)[..], b"\0"].concat(), 400),
         ("a CR", [&cookie(SECRET)[..], b"\rz_sid=1"].concat(), 400),
-        // A bare LF ends the line: what follows is another header.
+        // A bare LF ends the line: the rest is another header.
         (
             "an LF",
             [&cookie(SECRET)[..], b"\nX: hunter2"].concat(),
@@ -106,7 +106,7 @@ async fn a_cookie_of_any_form_is_refused_with_its_status_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_page_of_any_form_is_refused_and_not_shown() {
+async fn malformed_page_ids_are_refused_and_not_logged() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     let page = browser.get("/").await;
@@ -148,7 +148,7 @@ async fn a_page_of_any_form_is_refused_and_not_shown() {
 }
 
 #[tokio::test]
-async fn an_origin_of_any_form_gets_its_status() {
+async fn origins_of_every_form_get_their_status() {
     let server = running(|server| server).await;
     let (captured, _guard) = Captured::begin();
     let table: [(&[u8], u16); 17] = [
@@ -179,9 +179,9 @@ async fn an_origin_of_any_form_gets_its_status() {
     assert!(!log.contains(SECRET), "{log}");
 }
 
-/// Nobody's word on a client counts but that of a trusted proxy.
+/// Only a trusted proxy can set the client's address.
 #[tokio::test]
-async fn what_an_untrusted_peer_forwards_changes_nothing() {
+async fn forwarded_headers_of_an_untrusted_peer_change_nothing() {
     let server = running(|server| server.per_address(1)).await;
     let browser = Browser::new(server.address);
     let _only = browser.open("/socket/without-session").await;

@@ -1,4 +1,4 @@
-//! What a client sees on the wire: bytes over real sockets, without the library's own client.
+//! The library on the wire: raw bytes over real sockets, without the library's own client.
 
 mod base;
 mod blocking;

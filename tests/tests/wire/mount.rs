@@ -1,4 +1,4 @@
-//! The filter inside of a warp application, under warp's own server, and over other IO.
+//! The filter inside a warp application, under warp's own server, and over other IO.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn news() -> Topic<Message> {
     Topic::local("news")
 }
 
-/// Echoes, and gets the news.
+/// Echoes, and subscribes to the news.
 struct Echo(Told);
 
 #[ws_handler]
@@ -61,7 +61,7 @@ fn built() -> (Ws, Hears) {
     )
 }
 
-/// Boxes a filter, so that either server takes it.
+/// Boxes a filter, so that both servers accept it.
 fn boxed<F, R>(filter: F) -> WsFilter
 where
     F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
@@ -92,7 +92,7 @@ async fn both(filter: impl Fn(&Ws) -> WsFilter) -> [(Running, Hears); 2] {
 }
 
 #[tokio::test]
-async fn what_no_route_has_falls_through_to_the_application() {
+async fn paths_without_a_route_fall_through_to_the_application() {
     for (server, _hears) in both(application).await {
         let ask = async |request: &str| {
             let (head, body) = Client::ask(server.address, request).await;
@@ -106,7 +106,7 @@ async fn what_no_route_has_falls_through_to_the_application() {
         assert_eq!(ask(&plain("GET /own")).await, (201, "own".to_owned()));
         assert_eq!(ask(&plain("GET /nothing")).await.0, 404);
         assert_eq!(ask(&upgrade("/nothing", &[])).await.0, 404);
-        // A GET that a route has is answered, and not passed on.
+        // A route answers its GET, and does not pass it on.
         assert_eq!(ask(&plain("GET /users/7")).await.0, 426);
         assert_eq!(ask(&plain("GET /echo")).await.0, 426);
         assert_eq!(ask(&upgrade("/who", &[])).await.0, 403);
@@ -126,7 +126,7 @@ async fn methods_other_than_get_are_left_to_the_application() {
         };
         assert_eq!(ask("POST /echo").await, (200, "posted".to_owned()));
         assert_eq!(ask("GET /echo").await.0, 426);
-        // No filter takes these: as of any filter that takes GET.
+        // No filter accepts these methods: like every filter for GET, this one rejects them.
         for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
             assert_eq!(ask(&format!("{method} /echo")).await.0, 405, "{method}");
             assert_eq!(ask(&format!("{method} /who")).await.0, 405, "{method}");
@@ -167,14 +167,14 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert_eq!(ask(plain("/echo", "")).await, (200, "a page".to_owned()));
         assert_eq!(ask(plain("/echo", "Upgrade: h2c\r\n")).await.0, 200);
         assert_eq!(ask(plain("/who", "")).await.0, 404);
-        // A handshake that a proxy has spoiled is no plain GET.
+        // A handshake that a proxy has damaged is not a plain GET.
         let spoiled = "Sec-WebSocket-Version: 13\r\n";
         assert_eq!(ask(plain("/echo", spoiled)).await.0, 426);
         assert_eq!(ask(upgrade("/who", &[])).await.0, 403);
         let mut client = server.open("/echo").await;
         client.say("hello").await;
         assert_eq!(client.text().await, "hello");
-        // The page of a browser that was refused asks why, and is told once.
+        // A refused browser's page asks for the reason, and gets it once.
         let origin = "Origin: http://example.com";
         assert_eq!(ask(upgrade("/who?page=1", &[origin])).await.0, 403);
         let html = "Accept: text/html,application/xhtml+xml\r\n";
@@ -185,7 +185,7 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert!(why.contains("no session cookie"), "{why}");
         assert_eq!(ask(plain("/who?page=1", "Accept: */*\r\n")).await.0, 404);
     }
-    // Without an application there is nobody to leave it to.
+    // Without an application, the server answers itself.
     let (ws, _hears) = built();
     let alone = Running::start(ws).await;
     let request = "GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n";
@@ -193,7 +193,7 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
 }
 
 #[tokio::test]
-async fn a_table_stands_under_a_prefix() {
+async fn a_table_can_be_mounted_under_a_prefix() {
     let under = |ws: &Ws| {
         let own = warp::path!("api" / "own").map(|| "own");
         boxed(warp::path("api").and(ws.filter()).or(own))
@@ -230,7 +230,7 @@ async fn a_table_stands_under_a_prefix() {
 }
 
 #[tokio::test]
-async fn warps_own_server_serves_everything_that_ours_does() {
+async fn warps_own_server_serves_everything_that_run_serves() {
     let (ws, mut hears) = built();
     let filter = ws.filter();
     let mut server = Running::under_warp(ws, filter).await;
@@ -253,7 +253,7 @@ async fn warps_own_server_serves_everything_that_ours_does() {
     client.finish().await;
     assert_eq!(hears.next().await, "ProtocolError 1009");
 
-    // warp's end does not know of WebSocket connections; `shutdown` closes them.
+    // warp does not track WebSocket connections; `shutdown` closes them.
     let mut client = server.open("/echo").await;
     hears.next().await;
     server.stopped().await;
@@ -267,15 +267,15 @@ async fn warps_own_server_serves_everything_that_ours_does() {
     assert_eq!(hears.so_far(), ["Shutdown 1001"]);
 }
 
-/// Speaks HTTP on a stream that is no TCP stream.
+/// Serves HTTP on a stream that is not a TCP stream.
 fn serve_io(ws: &Ws, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let service = TowerToHyperService::new(warp::service(ws.filter()));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
     tokio::spawn(connection.with_upgrades());
 }
 
-/// Echo, news, early bytes, Close and loss over a pair of connected streams.
-async fn goes_through<O, T>(pair: impl Fn() -> (O, T))
+/// Tests echo, news, early bytes, Close and loss over pairs of connected streams.
+async fn works_over<O, T>(pair: impl Fn() -> (O, T))
 where
     O: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -303,7 +303,7 @@ where
     }
     let large = "x".repeat(200_000);
     let message = frame(TEXT, &large);
-    // The pipe is smaller than the message: both sides have to go on.
+    // The pipe is smaller than the message, so both sides have to make progress.
     for part in message.chunks(10_000) {
         client.send(part).await;
     }
@@ -324,12 +324,12 @@ where
 
 #[tokio::test]
 async fn a_pipe_in_memory_carries_connections() {
-    goes_through(|| tokio::io::duplex(20_000)).await;
+    works_over(|| tokio::io::duplex(20_000)).await;
 }
 
 #[tokio::test]
-async fn a_stream_that_keeps_what_it_is_given_is_flushed() {
-    goes_through(|| {
+async fn a_buffering_stream_is_flushed() {
+    works_over(|| {
         let (ours, theirs) = tokio::io::duplex(20_000);
         (tokio::io::BufStream::new(ours), theirs)
     })
@@ -339,5 +339,5 @@ async fn a_stream_that_keeps_what_it_is_given_is_flushed() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_unix_socket_carries_connections() {
-    goes_through(|| tokio::net::UnixStream::pair().unwrap()).await;
+    works_over(|| tokio::net::UnixStream::pair().unwrap()).await;
 }

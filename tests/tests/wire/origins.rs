@@ -1,4 +1,4 @@
-//! Lists of origins beyond plain ones, and the port that a proxy states.
+//! Origins with wildcards, `null` and files, and the port that a proxy reports.
 
 use ws_server::extract::NoState;
 use ws_server::prelude::*;
@@ -50,7 +50,7 @@ async fn files_previews_and_sandboxed_pages_connect_if_they_are_listed() {
         ("/files", "null", [403, 403]),
         ("/maps", "https://a.maps.example", [101, 101]),
         ("/maps", "https://pr-7.preview.example", [403, 403]),
-        // It has no session, and none by its cookies alone.
+        // The request has no page, and its cookies alone do not prove a session.
         ("/meant", "null", [403, 403]),
         ("/meant", "file://", [403, 403]),
     ];
@@ -78,7 +78,7 @@ async fn the_port_of_a_trusted_proxy_counts_if_configured() {
 }
 
 #[test]
-fn a_list_with_null_is_refused_beside_a_route_that_trusts_cookies() {
+fn a_list_with_null_is_refused_if_a_route_trusts_cookies() {
     let error = Server::new(Private::table()).origins(["file://", "null"]);
     let error = error.build().unwrap_err().to_string();
     for part in [
@@ -100,7 +100,7 @@ fn a_list_with_null_is_refused_beside_a_route_that_trusts_cookies() {
 }
 
 #[test]
-fn an_origin_that_is_none_or_too_wide_is_refused_with_the_reason() {
+fn an_invalid_or_too_wide_origin_is_refused_with_the_reason() {
     for (origin, reason) in [
         ("https://*", "`*` alone is every host"),
         ("https://*.com", "every site of a top-level domain"),

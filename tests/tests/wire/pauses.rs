@@ -7,10 +7,10 @@ use ws_tests::Example;
 
 use crate::client::{self, Client, Frame, PING, PONG, TEXT};
 
-/// Longer than `idle` of the example.
+/// Longer than the example's `idle`.
 const PAUSE: Duration = Duration::from_millis(2500);
 
-/// The next frame, and an answer if it is a ping.
+/// Reads the next frame, and answers it if it is a ping.
 async fn next(client: &mut Client) -> Frame {
     let frame = client.frame().await;
     if frame.opcode == PING {
@@ -24,7 +24,7 @@ async fn pinged(client: &mut Client) {
     assert_eq!(frame.opcode, PING, "{frame:?}");
 }
 
-/// Lets more than `idle` pass, then sends a message. Returns what comes back.
+/// Waits longer than `idle`, then sends a message. Returns the echo.
 async fn still_there(client: &mut Client) -> Frame {
     for _ in 0..8 {
         pinged(client).await;
@@ -39,7 +39,7 @@ async fn still_there(client: &mut Client) -> Frame {
 }
 
 #[tokio::test]
-async fn quiet_clients_stay_connected_after_their_server_was_paused_for_longer_than_idle() {
+async fn silent_clients_stay_connected_after_a_pause_longer_than_idle() {
     let example = Example::start("short_timeouts", &[]).await;
     let address = example.address;
     let mut clients = join_all((0..3).map(|_| Client::open(address, "/echo"))).await;

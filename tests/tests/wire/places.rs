@@ -1,4 +1,4 @@
-//! HTTP connections that keep the server waiting, and the places that they take.
+//! HTTP connections that make the server wait, and the limits that they count against.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::client::{Client, upgrade, within};
 use crate::handshake::{HOST, Routes, get};
 use crate::running::Running;
 
-/// A server whose patience is short, and all of whose places the bad clients can take.
-const PLACES: usize = 32;
+/// The connection limit of a server with short timeouts; the bad clients can reach it.
+const MAX_CONNECTIONS: usize = 32;
 
 fn impatient() -> Ws {
-    let server = Server::new(Routes::table()).http_connections(PLACES);
+    let server = Server::new(Routes::table()).http_connections(MAX_CONNECTIONS);
     let server = server.body_timeout(Duration::from_millis(300));
     server.build().unwrap()
 }
 
 const NOW: &str = "GET /now HTTP/1.1\r\nHost: example.com\r\n\r\n";
 
-/// A listener whose connections have little room in the system for what is not read.
+/// A listener whose connections have small send buffers.
 fn narrow_listener() -> TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(4096).unwrap();
@@ -36,14 +36,14 @@ fn narrow_listener() -> TcpListener {
     socket.listen(1024).unwrap()
 }
 
-/// A connection that has little room in the system for what it does not read.
+/// A connection with a small receive buffer.
 async fn narrow(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     within("connect", socket.connect(address)).await.unwrap()
 }
 
-/// A connection from this address of the machine.
+/// A connection from this local address.
 async fn from(address: &str, server: SocketAddr) -> Client {
     let socket = TcpSocket::new_v4().unwrap();
     socket
@@ -54,13 +54,13 @@ async fn from(address: &str, server: SocketAddr) -> Client {
 }
 
 #[tokio::test]
-async fn bodies_that_trickle_give_their_places_back() {
+async fn a_trickling_body_loses_its_permit() {
     let ws = impatient();
     let read = warp::body::bytes().map(|body: Bytes| body.len().to_string());
     let now = warp::path("now").map(|| "now");
     let server = Running::serve(ws, now.or(read)).await;
     let mut trickling = Vec::new();
-    for _ in 0..PLACES {
+    for _ in 0..MAX_CONNECTIONS {
         let mut client = TcpStream::connect(server.address).await.unwrap();
         let head = format!("POST / HTTP/1.1\r\n{HOST}\r\nContent-Length: 100000\r\n\r\n");
         client.write_all(head.as_bytes()).await.unwrap();
@@ -70,7 +70,7 @@ async fn bodies_that_trickle_give_their_places_back() {
             }
         }));
     }
-    // It waits for one of their places.
+    // It waits until one of their permits is released.
     assert_eq!(Client::ask(server.address, NOW).await.1, "now");
     for client in trickling {
         within("the end of a trickling connection", client)
@@ -80,11 +80,11 @@ async fn bodies_that_trickle_give_their_places_back() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_read_give_their_places_back() {
+async fn an_unread_answer_loses_its_permit() {
     let server = Running::start_on(impatient(), narrow_listener());
     let script = format!("GET /ws-server/client.js HTTP/1.1\r\n{HOST}\r\n\r\n").repeat(100);
     let mut holding = Vec::new();
-    for _ in 0..PLACES {
+    for _ in 0..MAX_CONNECTIONS {
         let mut client = narrow(server.address).await;
         client.write_all(script.as_bytes()).await.unwrap();
         holding.push(client);
@@ -93,7 +93,7 @@ async fn answers_that_are_not_read_give_their_places_back() {
     assert_eq!(head.status, 426);
 }
 
-/// An answer that the application has not made yet waits for nobody's bytes.
+/// The application has not produced this answer yet, so the connection is not stalled.
 #[tokio::test]
 async fn a_long_poll_outlives_a_connection_that_does_not_read_its_answer() {
     let gate = Arc::new(Notify::new());
@@ -114,7 +114,7 @@ async fn a_long_poll_outlives_a_connection_that_does_not_read_its_answer() {
     polls.send(NOW.replace("now", "poll")).await;
     let mut unread = Client::connect(server.address).await;
     unread.send(NOW.replace("now", "large")).await;
-    // It waits for the place of the connection that does not read.
+    // It waits for the permit of the connection that does not read.
     assert_eq!(Client::ask(server.address, NOW).await.1, "now");
     opened.notify_one();
     assert_eq!(polls.response().await.1, "at last");
@@ -122,7 +122,7 @@ async fn a_long_poll_outlives_a_connection_that_does_not_read_its_answer() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_http_connections_and_no_more() {
+async fn the_http_connections_of_an_address_are_limited() {
     let ws = Server::new(Routes::table()).http_per_address(2);
     let server = Running::start(ws.build().unwrap()).await;
     let mut first = Client::connect(server.address).await;
@@ -135,11 +135,11 @@ async fn an_address_has_so_many_http_connections_and_no_more() {
     );
     assert_eq!(head.header("retry-after"), Some("5"));
     third.end().await;
-    // Another address has places of its own.
+    // Each address has a limit of its own.
     let mut elsewhere = from("127.0.0.2", server.address).await;
     elsewhere.send(get(&[HOST])).await;
     assert_eq!(elsewhere.response().await.0.status, 426);
-    // A connection that is closed, or that has become a WebSocket connection, takes none.
+    // A closed connection, or one that became a WebSocket connection, does not count.
     drop(second);
     first.upgrade("/echo").await;
     for _ in 0..4 {
@@ -148,7 +148,7 @@ async fn an_address_has_so_many_http_connections_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_address_without_places_loses_its_longest_silent_connection_first() {
+async fn an_address_at_its_limit_loses_its_longest_silent_connection() {
     let ws = Server::new(Routes::table()).http_per_address(2);
     let server = Running::start(ws.build().unwrap()).await;
     let mut clients = Vec::new();
@@ -169,7 +169,7 @@ async fn an_address_without_places_loses_its_longest_silent_connection_first() {
 }
 
 #[tokio::test]
-async fn a_named_proxy_carries_the_connections_of_all_its_clients() {
+async fn a_trusted_proxy_is_not_limited_by_http_per_address() {
     let ws = Server::new(Routes::table()).http_per_address(1);
     let ws = ws.trusted_proxies(["127.0.0.1"]).build().unwrap();
     let server = Running::start(ws).await;
@@ -183,7 +183,7 @@ async fn a_named_proxy_carries_the_connections_of_all_its_clients() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_gives_its_place_to_a_new_one() {
+async fn a_silent_connection_is_closed_in_favour_of_a_new_one() {
     let ws = Server::new(Routes::table()).http_connections(1);
     let ws = ws.keep_alive(Duration::from_secs(60 * 60));
     let server = Running::start(ws.build().unwrap()).await;
@@ -199,13 +199,13 @@ async fn a_silent_connection_gives_its_place_to_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_outlives_the_time_for_a_head() {
+async fn a_silent_connection_outlives_head_timeout() {
     let ws = Server::new(Routes::table()).head_timeout(Duration::from_millis(500));
     let server = Running::start(ws.build().unwrap()).await;
     let mut kept = Client::connect(server.address).await;
     kept.send(get(&[HOST])).await;
     assert_eq!(kept.response().await.0.status, 426);
-    // Its time begins later, and is over.
+    // The deadline of this connection starts later, and has passed.
     Client::connect(server.address).await.gone().await;
     kept.send(get(&[HOST])).await;
     assert_eq!(kept.response().await.0.status, 426);
@@ -253,7 +253,7 @@ fn shouting(on_upgrade: Option<OnUpgrade>) -> warp::http::Response<&'static str>
 }
 
 #[tokio::test]
-async fn an_application_takes_the_tcp_stream_out_of_its_upgrade() {
+async fn an_application_can_take_the_tcp_stream_of_its_upgrade() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let now = warp::path("now").map(|| "now");
     let shout = warp::path("shout").and(warp::ext::optional().map(shouting));
@@ -273,10 +273,10 @@ async fn an_application_takes_the_tcp_stream_out_of_its_upgrade() {
     assert_eq!(&bytes, b"HELLO");
 }
 
-/// With 128 places, further connections would not come about while the server accepts none.
+/// With a backlog of 128, more connections would fail while the server accepts none.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn as_many_connections_as_the_system_allows_wait_to_be_accepted() {
+async fn the_accept_backlog_is_as_long_as_the_system_allows() {
     let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let waiting = most.trim().parse::<usize>().unwrap().min(300);
     // No other test uses this address.
@@ -284,7 +284,7 @@ async fn as_many_connections_as_the_system_allows_wait_to_be_accepted() {
     let address = free.local_addr().unwrap();
     drop(free);
     let server = Server::new(Routes::table()).http_connections(1);
-    // The first keeps its place.
+    // The first connection keeps its permit.
     let server = server.head_timeout(Duration::from_secs(60 * 60));
     let ws = server.http_per_address(None).build().unwrap();
     let running = tokio::spawn(ws.run(address.to_string()));
@@ -294,7 +294,7 @@ async fn as_many_connections_as_the_system_allows_wait_to_be_accepted() {
         }
     })
     .await;
-    // The first takes the only place, and the second waits for it.
+    // The first takes the only permit, and the second waits for it.
     let mut clients = Vec::new();
     for _ in 0..waiting {
         clients.push(Client::connect(address).await);

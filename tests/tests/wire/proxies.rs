@@ -1,5 +1,5 @@
-//! A server behind proxies. The proxy is the test itself: what it writes at 127.0.0.1 counts
-//! only where the server was told so.
+//! A server behind proxies. The test itself is the proxy: its headers from 127.0.0.1 count only if
+//! the server trusts that address.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::client::{Client, Head, upgrade};
 use crate::running::Running;
 
-/// Says whom it talks to.
+/// Sends the address of its client.
 struct Peer;
 
 #[ws_handler]
@@ -37,7 +37,7 @@ async fn running(server: Server<ws_server::extract::NoState>) -> Running {
     Running::start(server.build().unwrap()).await
 }
 
-/// Asks for a connection, with further header lines.
+/// Requests a connection with more header lines.
 async fn ask(address: SocketAddr, lines: &[&str]) -> (Client, Head) {
     let mut client = Client::connect(address).await;
     client.send(upgrade("/peer", lines)).await;
@@ -56,7 +56,7 @@ async fn peer(server: &Running, lines: &[&str]) -> String {
     client.text().await
 }
 
-/// Header lines, and the client that they name.
+/// Header lines, and the client's address that follows from them.
 const CLIENTS: &[(&[&str], &str)] = &[
     (&["X-Forwarded-For: 192.0.2.7"], "192.0.2.7:0"),
     (
@@ -82,7 +82,7 @@ const CLIENTS: &[(&[&str], &str)] = &[
 ];
 
 #[tokio::test]
-async fn the_address_of_a_connection_is_what_a_trusted_proxy_says() {
+async fn the_address_of_a_connection_is_taken_from_a_trusted_proxy() {
     let server = running(trusting()).await;
     for (lines, expected) in CLIENTS {
         assert_eq!(peer(&server, lines).await, *expected, "{lines:?}");
@@ -91,7 +91,7 @@ async fn the_address_of_a_connection_is_what_a_trusted_proxy_says() {
         &[],
         &["X-Forwarded-For: 203.0.113.9, unknown"],
         &["Forwarded: for=_hidden"],
-        // One of them is the client's own.
+        // One of the two headers was written by the client.
         &["Forwarded: for=203.0.113.9", "X-Forwarded-For: 192.0.2.7"],
     ];
     for lines in nobody {
@@ -101,7 +101,7 @@ async fn the_address_of_a_connection_is_what_a_trusted_proxy_says() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_connection_is_the_peer_s_own_where_no_proxy_is_trusted() {
+async fn without_a_trusted_proxy_the_address_of_a_connection_is_the_peers() {
     let elsewhere = Server::new(Routes::table()).trusted_proxies(["127.0.0.2", "10.0.0.0/8"]);
     for server in [Server::new(Routes::table()), elsewhere] {
         let server = running(server).await;
@@ -114,7 +114,7 @@ async fn the_address_of_a_connection_is_the_peer_s_own_where_no_proxy_is_trusted
 }
 
 #[tokio::test]
-async fn under_warp_s_own_server_a_trusted_proxy_is_believed_too() {
+async fn a_trusted_proxy_also_counts_under_warps_own_server() {
     let ws = trusting().build().unwrap();
     let filter = ws.filter();
     let server = Running::under_warp(ws, filter).await;
@@ -130,13 +130,13 @@ async fn behind_a_trusted_proxy_the_limit_per_address_counts_clients() {
     assert_eq!(head.status, 101);
     assert_eq!(status(&server, &["X-Forwarded-For: 192.0.2.1"]).await, 429);
     assert_eq!(status(&server, &["Forwarded: for=192.0.2.1"]).await, 429);
-    // Who writes another's address before his own is still himself.
+    // A client that puts another address before its own is still itself.
     let spoofed = ["X-Forwarded-For: 203.0.113.9, 192.0.2.1"];
     assert_eq!(status(&server, &spoofed).await, 429);
     let (_second, head) = ask(server.address, &["X-Forwarded-For: 192.0.2.1, 192.0.2.2"]).await;
     assert_eq!(head.status, 101);
     assert_eq!(status(&server, &["X-Forwarded-For: 192.0.2.2"]).await, 429);
-    // IPv6 counts by /64.
+    // IPv6 addresses count by their /64 network.
     let (_third, head) = ask(server.address, &["X-Forwarded-For: 2001:db8::1"]).await;
     assert_eq!(head.status, 101);
     assert_eq!(
@@ -150,7 +150,7 @@ async fn behind_a_trusted_proxy_the_limit_per_address_counts_clients() {
 }
 
 #[tokio::test]
-async fn a_quote_that_the_client_leaves_open_hides_nothing_that_the_proxy_adds() {
+async fn an_unclosed_quote_of_the_client_does_not_hide_the_proxys_element() {
     let server = running(trusting().per_address(2)).await;
     let real = ["Forwarded: for=203.0.113.9"];
     let (_first, head) = ask(server.address, &real).await;
@@ -174,13 +174,13 @@ async fn a_quote_that_the_client_leaves_open_hides_nothing_that_the_proxy_adds()
     let forged = "Forwarded: host=evil.test;\", for=203.0.113.10;host=shop.test";
     let lines = [forged, "Origin: http://evil.test"];
     assert_eq!(status(&server, &lines).await, 400);
-    // Well-formed elements of the client are just to the left of the proxy's.
+    // Well-formed elements of the client are on the left of the proxy's own element.
     let lines = ["Forwarded: for=127.0.0.1;x=\"\", for=203.0.113.9"];
     assert_eq!(status(&server, &lines).await, 429);
 }
 
 #[tokio::test]
-async fn the_own_address_of_a_named_proxy_has_its_limit_too() {
+async fn the_own_address_of_a_trusted_proxy_is_limited() {
     let server = running(trusting().per_address(1)).await;
     let contradiction = ["Forwarded: for=203.0.113.9", "X-Forwarded-For: 192.0.2.7"];
     let (_only, head) = ask(server.address, &contradiction).await;
@@ -196,7 +196,7 @@ async fn the_own_address_of_a_named_proxy_has_its_limit_too() {
 }
 
 #[tokio::test]
-async fn a_client_cannot_get_more_places_by_claiming_to_be_somebody_else() {
+async fn a_client_cannot_evade_its_limit_with_a_forged_address() {
     let server = running(Server::new(Routes::table()).per_address(1)).await;
     let (_first, head) = ask(server.address, &["X-Forwarded-For: 192.0.2.1"]).await;
     assert_eq!(head.status, 101);
@@ -204,7 +204,7 @@ async fn a_client_cannot_get_more_places_by_claiming_to_be_somebody_else() {
     assert_eq!(status(&server, &["Forwarded: for=192.0.2.3"]).await, 429);
 }
 
-/// Header lines, and their statuses where the proxy is trusted and where it is not.
+/// Header lines, and their statuses if the proxy is trusted and if it is not.
 const ORIGINS: &[(&[&str], u16, u16)] = &[
     (
         &[
@@ -263,7 +263,7 @@ const ORIGINS: &[(&[&str], u16, u16)] = &[
 ];
 
 #[tokio::test]
-async fn the_own_origin_is_what_a_trusted_proxy_says_and_nobody_else() {
+async fn the_servers_own_origin_is_taken_from_a_trusted_proxy_only() {
     let trusts = running(trusting()).await;
     let does_not = running(Server::new(Routes::table())).await;
     for (lines, trusted, untrusted) in ORIGINS {
@@ -273,7 +273,7 @@ async fn the_own_origin_is_what_a_trusted_proxy_says_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn public_url_is_the_own_origin_whatever_a_proxy_says() {
+async fn public_url_overrides_the_origin_of_a_proxy() {
     let server = running(trusting().public_url("https://shop.test")).await;
     let lines = |origin| {
         [

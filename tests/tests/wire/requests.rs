@@ -1,4 +1,4 @@
-//! Requests before they are answered: their paths, their heads, their number.
+//! Requests before they are answered: their paths, heads and numbers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::handshake::{HOST, Routes, get, running};
 use crate::running::Running;
 
 #[tokio::test]
-async fn a_path_is_matched_whatever_its_slashes_and_decoded_once() {
+async fn slashes_at_the_end_do_not_matter_and_a_path_is_decoded_once() {
     let server = running().await;
     for path in [
         "/echo",
@@ -49,7 +49,7 @@ async fn a_path_is_matched_whatever_its_slashes_and_decoded_once() {
 }
 
 #[tokio::test]
-async fn targets_that_are_no_paths_are_answered() {
+async fn targets_that_are_not_paths_are_answered() {
     let server = running().await;
     let under_warp = Server::new(Routes::table()).build().unwrap();
     let filter = under_warp.filter();
@@ -66,7 +66,7 @@ async fn targets_that_are_no_paths_are_answered() {
             let request = format!("{line}\r\n{HOST}\r\n\r\n");
             let (head, _) = Client::ask(server.address, &request).await;
             assert_eq!(head.status, status, "{line}");
-            // The server is still there.
+            // The server still works.
             let mut client = server.open("/echo").await;
             client.say("here?").await;
             assert_eq!(client.text().await, "here?");
@@ -75,7 +75,7 @@ async fn targets_that_are_no_paths_are_answered() {
     let absolute = upgrade("http://example.com/echo", &["Origin: http://example.com"]);
     let (head, _) = Client::ask(server.address, &absolute).await;
     assert_eq!(head.status, 101);
-    // The target's authority counts for more than `Host` (RFC 9112, section 3.2.2).
+    // The authority in the target overrides `Host` (RFC 9112, section 3.2.2).
     let other = upgrade("http://example.org/echo", &["Origin: http://example.com"]);
     assert_eq!(Client::ask(server.address, &other).await.0.status, 403);
 }
@@ -96,7 +96,7 @@ async fn a_head_over_16_kib_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_is_not_waited_for() {
+async fn a_connection_without_a_head_is_closed() {
     let ws = Server::new(Routes::table()).head_timeout(Duration::from_millis(500));
     let server = Running::start(ws.build().unwrap()).await;
     let mut open = server.open("/echo").await;
@@ -106,13 +106,13 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     for client in [&mut silent, &mut halfway] {
         client.gone().await;
     }
-    // A connection that is open is no longer HTTP's.
+    // An open WebSocket connection no longer has HTTP's deadlines.
     open.say("still here").await;
     assert_eq!(open.text().await, "still here");
 }
 
 #[tokio::test]
-async fn a_connection_that_is_silent_after_an_answer_is_closed() {
+async fn a_connection_that_stays_silent_after_an_answer_is_closed() {
     let ws = Server::new(Routes::table()).keep_alive(Duration::from_millis(100));
     let server = Running::start(ws.build().unwrap()).await;
     let mut client = Client::connect(server.address).await;
@@ -122,7 +122,7 @@ async fn a_connection_that_is_silent_after_an_answer_is_closed() {
 }
 
 #[tokio::test]
-async fn past_its_share_an_address_gets_429() {
+async fn an_address_past_its_limit_gets_429() {
     let ws = Server::new(Routes::table()).per_address(2).build().unwrap();
     let server = Running::start(ws).await;
     let mut first = server.open("/echo").await;
@@ -132,12 +132,12 @@ async fn past_its_share_an_address_gets_429() {
         (head.status, &*body),
         (429, "too many connections from here\n")
     );
-    // Who only looks is told the same, and takes no place.
+    // A plain GET gets the same answer, and takes no permit.
     assert_eq!(
         Client::ask(server.address, &get(&[HOST])).await.0.status,
         429
     );
-    // A foreign page is refused before places are counted.
+    // A foreign page is refused before permits are counted.
     let foreign = upgrade("/echo", &["Origin: http://evil.example"]);
     assert_eq!(Client::ask(server.address, &foreign).await.0.status, 403);
     first.send(close(1000, "")).await;
@@ -147,7 +147,7 @@ async fn past_its_share_an_address_gets_429() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_when_to_try_again() {
+async fn a_full_server_answers_with_retry_after() {
     let ws = Server::new(Routes::table())
         .max_connections(1)
         .build()
@@ -160,7 +160,7 @@ async fn a_full_server_says_when_to_try_again() {
     first.send(close(1000, "")).await;
     assert_eq!(first.close_frame().await.0, 1000);
     first.end().await;
-    // A refused init gives its place back too.
+    // A refused `init` releases its permit.
     assert_eq!(
         Client::ask(server.address, &upgrade("/refuses?refuse=", &[]))
             .await
@@ -172,7 +172,7 @@ async fn a_full_server_says_when_to_try_again() {
 }
 
 #[tokio::test]
-async fn init_decides_on_the_answer() {
+async fn init_decides_the_answer() {
     let server = running().await;
     for (path, status, text) in [
         ("/refuses?refuse=", 401, "who are you?\n"),
@@ -236,9 +236,9 @@ async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
     assert_eq!(client.text().await, "hello");
 }
 
-/// A script is not shown what a handshake was refused with, and asks by a plain GET.
+/// Browsers hide the answer to a refused handshake, so the script asks with a plain GET.
 #[tokio::test]
-async fn a_plain_get_tells_a_page_once_what_init_has_refused() {
+async fn a_plain_get_returns_the_refusal_of_init_once() {
     let server = running().await;
     let path = "/refuses?refuse=1";
     let origin = "Origin: http://example.com";
@@ -247,7 +247,7 @@ async fn a_plain_get_tells_a_page_once_what_init_has_refused() {
         let (head, body) = Client::ask(server.address, &request).await;
         (head.status, body)
     };
-    // Who is no browser has seen the answer.
+    // A client that is not a browser has seen the answer.
     Client::ask(server.address, &upgrade(path, &[])).await;
     assert_eq!(plain().await.0, 426);
     let (head, _) = Client::ask(server.address, &upgrade(path, &[origin])).await;
@@ -256,7 +256,7 @@ async fn a_plain_get_tells_a_page_once_what_init_has_refused() {
     assert_eq!(plain().await.0, 426);
 }
 
-/// Counts answers that stand one behind the other, each whole.
+/// Counts pipelined answers, each of which must be complete.
 fn whole_answers(mut bytes: &[u8]) -> usize {
     let mut count = 0;
     while !bytes.is_empty() {
@@ -271,8 +271,8 @@ fn whole_answers(mut bytes: &[u8]) -> usize {
     count
 }
 
-/// How many of so many requests are answered, the last of which ends the connection, if the
-/// client reads only when the server ends.
+/// Sends this many requests, of which the last closes the connection, and starts to read when the
+/// server shuts down. Returns the number of answers.
 async fn answered_in_a_shutdown(asked: usize) -> usize {
     let listening = TcpSocket::new_v4().unwrap();
     listening.set_send_buffer_size(4096).unwrap();
@@ -296,12 +296,11 @@ async fn answered_in_a_shutdown(asked: usize) -> usize {
     whole_answers(&bytes)
 }
 
-/// The system takes some answers, hyper has one more, and the others it does not begin. How many
-/// the system takes is its own affair, and not the same each time: among so many numbers of
-/// requests there is one of which the last answer is the one that hyper has, and nothing
-/// but its end is left to do.
+/// The system buffers some answers, hyper holds one more and does not begin the others. The
+/// capacity of the system varies, so the test tries many numbers of requests: for one of them the
+/// last answer is the one that hyper holds, and only its end is left to write.
 #[tokio::test]
-async fn in_a_shutdown_answers_are_written_to_their_end() {
+async fn a_shutdown_writes_begun_answers_to_their_end() {
     let mut some_were_left = false;
     for asked in 2..40 {
         let answered = answered_in_a_shutdown(asked).await;
@@ -311,9 +310,9 @@ async fn in_a_shutdown_answers_are_written_to_their_end() {
     assert!(some_were_left, "the system took everything at once");
 }
 
-/// No system takes this answer at once, so that its end is left to do when the server ends.
+/// No system buffers this answer at once, so its end is left to write when the server shuts down.
 #[tokio::test]
-async fn in_a_shutdown_a_large_last_answer_is_written_to_its_end() {
+async fn a_shutdown_writes_a_large_last_answer_to_its_end() {
     const LARGE: usize = 32 << 20;
     for line in ["", "Connection: close\r\n"] {
         let ws = Server::new(Routes::table()).build().unwrap();

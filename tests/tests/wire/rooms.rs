@@ -1,4 +1,4 @@
-//! The example `mount`, as a program: users, pages and rooms of one application.
+//! The example `mount` as a process: users, pages and rooms of one application.
 
 use serde_json::{Value, json};
 use ws_tests::Example;
@@ -14,14 +14,14 @@ async fn mount() -> Example {
     Example::start("mount", &[]).await
 }
 
-/// A browser with a cookie, and no user.
+/// A browser with a session and without a user.
 async fn guest(example: &Example) -> Browser {
     let mut browser = Browser::new(example.address);
     browser.get("/").await;
     browser
 }
 
-/// Logs on, as the form of the page does. The right password leads back to the room.
+/// Logs on with the page's form. The right password redirects to the room.
 async fn log_on(browser: &mut Browser, form: &str) {
     let (head, _) = browser.form("/logon", form).await;
     assert_eq!(
@@ -43,7 +43,7 @@ fn data<'p>(page: &'p str, name: &str) -> &'p str {
     value.split_once('"').unwrap().0
 }
 
-/// Where a new page of this browser connects.
+/// The path for the socket of a new page of this browser.
 async fn chat(browser: &mut Browser) -> String {
     let page = browser.get("/?room=7").await;
     let (room, id) = (data(&page, "room"), data(&page, "page"));
@@ -69,7 +69,7 @@ fn said(name: &str, text: &str) -> Value {
 }
 
 fn refused() -> Value {
-    json!({"type": "refused", "why": "log on to speak"})
+    json!({"type": "refused", "why": "log on to write"})
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn mount_shares_its_rooms_between_json_and_chat() {
 }
 
 #[tokio::test]
-async fn mount_lets_guests_listen_and_not_speak() {
+async fn mount_lets_guests_read_but_not_write() {
     let mount = mount().await;
     let mut guest = guest(&mount).await;
     let mut listening = tab(&mut guest).await;
@@ -129,7 +129,7 @@ async fn mount_lets_guests_listen_and_not_speak() {
     listening.say(r#"{"type":"say","text":"me too"}"#).await;
     assert_eq!(event(&mut listening).await, refused());
 
-    // Nor from outside, with a session or without.
+    // Nor over HTTP, with a session or without.
     let text = r#"{"text":"me too"}"#;
     let (head, body) = guest.json("/api/rooms/7", text).await;
     assert_eq!(
@@ -143,7 +143,7 @@ async fn mount_lets_guests_listen_and_not_speak() {
     let mut speaking = tab(&mut ada).await;
     assert_eq!(event(&mut speaking).await, entered(Some("ada"), 2));
     speaking.say(r#"{"type":"say","text":"hi"}"#).await;
-    // Of what the guest tried nothing has come to the room.
+    // No attempt of the guest has reached the room.
     assert_eq!(event(&mut speaking).await, said("ada", "hi"));
     assert_eq!(event(&mut listening).await, entered(Some("ada"), 2));
     assert_eq!(event(&mut listening).await, said("ada", "hi"));
@@ -153,7 +153,7 @@ async fn mount_lets_guests_listen_and_not_speak() {
 }
 
 #[tokio::test]
-async fn mount_does_not_tell_a_wrong_password_from_an_unknown_user() {
+async fn mount_hides_whether_the_user_or_the_password_is_wrong() {
     let mount = mount().await;
     let mut browser = guest(&mount).await;
     let cookies = browser.cookies.clone();
@@ -168,13 +168,13 @@ async fn mount_does_not_tell_a_wrong_password_from_an_unknown_user() {
     }
     assert_eq!(browser.cookies, cookies, "nothing has changed");
     let page = browser.get("/?room=7&wrong").await;
-    assert!(page.contains("no such user with this password"));
+    assert!(page.contains("The name or the password is wrong"));
     assert_eq!(data(&page, "user"), "");
-    assert!(!browser.get("/").await.contains("no such user"));
+    assert!(!browser.get("/").await.contains("the password is wrong"));
 }
 
 #[tokio::test]
-async fn mount_takes_the_password_of_a_user_and_no_other() {
+async fn mount_accepts_only_the_password_of_the_user() {
     let mount = mount().await;
     let mut browser = guest(&mount).await;
     for (form, status, location) in [
@@ -203,13 +203,13 @@ async fn mount_takes_the_password_of_a_user_and_no_other() {
     let long = format!("name=ada&room=7&password={}", "x".repeat(4096));
     assert_eq!(browser.form("/logon", &long).await.0.status, 413);
     assert_eq!(data(&browser.get("/").await, "user"), "");
-    // A form of another site does not log anybody on.
+    // A form of another site cannot log a visitor on.
     browser.lines = vec!["Origin: http://evil.example".to_owned()];
     assert_eq!(browser.form("/logon", ADA).await.0.status, 403);
 }
 
 #[tokio::test]
-async fn mount_renews_the_session_at_logon_and_names_its_user() {
+async fn mount_renews_the_session_at_logon_and_shows_its_user() {
     let mount = mount().await;
     let mut browser = guest(&mount).await;
     let mut open = tab(&mut browser).await;
@@ -218,7 +218,7 @@ async fn mount_renews_the_session_at_logon_and_names_its_user() {
     let old = chat(&mut before).await;
     log_on(&mut browser, ADA).await;
     assert_ne!(browser.cookie("z_sid"), before.cookie("z_sid"));
-    // The cookie of before is worth nothing, whoever has seen it.
+    // The earlier cookie is invalid, even if someone has copied it.
     assert_eq!(before.status(&old).await, 403);
     let (head, _) = before.json("/api/rooms/7", r#"{"text":"as ada"}"#).await;
     assert_eq!(head.status, 403);
@@ -228,7 +228,7 @@ async fn mount_renews_the_session_at_logon_and_names_its_user() {
     let page = browser.get("/").await;
     assert_eq!(data(&page, "user"), "ada");
     assert!(page.contains("action=\"/logoff\"") && !page.contains("action=\"/logon\""));
-    // A name in the query is nobody's.
+    // A name in the query is ignored.
     let path = chat(&mut browser).await;
     let mut tab = browser.open(&format!("{path}&name=grace")).await;
     assert_eq!(event(&mut tab).await, entered(Some("ada"), 2));
@@ -238,7 +238,7 @@ async fn mount_renews_the_session_at_logon_and_names_its_user() {
 }
 
 #[tokio::test]
-async fn mount_closes_every_tab_of_who_logs_off() {
+async fn mount_closes_every_tab_at_logoff() {
     let mount = mount().await;
     let mut ada = user(&mount, ADA).await;
     let mut grace = user(&mount, GRACE).await;
@@ -272,7 +272,7 @@ async fn mount_closes_every_tab_of_who_logs_off() {
 }
 
 #[tokio::test]
-async fn mount_logs_one_user_off_where_another_logs_on() {
+async fn mount_logs_one_user_off_when_another_logs_on() {
     let mount = mount().await;
     let mut browser = user(&mount, ADA).await;
     let mut of_ada = tab(&mut browser).await;
@@ -293,6 +293,6 @@ async fn mount_shows_a_name_as_text_and_keeps_pages_private() {
     assert!(page.contains("<b>r&amp;d</b>") && !page.contains("r&d"));
     let mut tab = tab(&mut browser).await;
     assert_eq!(event(&mut tab).await, entered(Some("r&d"), 1));
-    // Not even a number that a visitor typed becomes markup.
+    // Not even the room number from the query can become markup.
     assert_eq!(browser.request("GET", "/?room=%3Cb%3E").await.0.status, 400);
 }

@@ -1,4 +1,4 @@
-//! Servers that run inside of a test, and handlers that tell the test what they see.
+//! Servers that run inside a test, and handlers that report their events to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use ws_server::prelude::*;
 
 use crate::client::{Client, upgrade, within};
 
-/// A server on a port of its own. It is cut where it is dropped.
+/// A server on a port of its own. Dropping it cuts its connections.
 pub struct Running {
     pub address: SocketAddr,
     pub ws: Ws,
@@ -77,13 +77,13 @@ impl Running {
         Client::open(self.address, path).await
     }
 
-    /// The status that answers a handshake with these further header lines.
+    /// The status of a handshake with these additional header lines.
     pub async fn status(&self, path: &str, lines: &[&str]) -> u16 {
         let (head, _) = Client::ask(self.address, &upgrade(path, lines)).await;
         head.status
     }
 
-    /// Begins to shut down; [`stopped`](Self::stopped) waits for the end.
+    /// Starts the shutdown; [`stopped`](Self::stopped) waits for its end.
     pub fn stop(&mut self) {
         drop(self.stop.take());
     }
@@ -94,7 +94,7 @@ impl Running {
     }
 }
 
-/// How a server is told to stop.
+/// The signal that stops a server.
 fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move {
@@ -103,14 +103,14 @@ fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
     (stop, stopped)
 }
 
-/// What the connections of one test tell.
+/// Reports the events of the connections of one test.
 #[derive(Clone)]
 pub struct Told {
     sender: mpsc::UnboundedSender<String>,
     open: Arc<AtomicUsize>,
 }
 
-/// The other end of [`Told`].
+/// The receiving end of [`Told`].
 pub struct Hears(mpsc::UnboundedReceiver<String>);
 
 impl Told {
@@ -121,11 +121,11 @@ impl Told {
     }
 
     pub fn tell(&self, what: impl Into<String>) {
-        // A test that has ended listens no more.
+        // A test that has ended no longer receives.
         let _ = self.sender.send(what.into());
     }
 
-    /// Handlers that were made and not yet terminated.
+    /// The number of handlers that were made and not yet terminated.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
@@ -141,13 +141,13 @@ impl Told {
 }
 
 impl Hears {
-    /// The next that is told.
+    /// The next event.
     pub async fn next(&mut self) -> String {
-        let told = within("a handler tells something", self.0.recv()).await;
-        told.expect("somebody still tells")
+        let told = within("an event of a handler", self.0.recv()).await;
+        told.expect("a handler is still alive")
     }
 
-    /// What was told so far.
+    /// All events so far.
     pub fn so_far(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }

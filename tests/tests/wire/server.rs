@@ -12,16 +12,16 @@ use ws_server::prelude::*;
 use crate::client::{Client, TEXT, close, frame, until, upgrade, within};
 use crate::running::{Hears, Running, Told};
 
-/// What the handlers of this file share with their test.
+/// The state that the handlers of this file share with their test.
 #[derive(Clone, FromRef)]
 struct App {
     told: Told,
     gate: Arc<Notify>,
-    /// The server itself, for handlers that end it.
+    /// The server itself, for handlers that shut it down.
     ws: Arc<OnceLock<Ws>>,
 }
 
-/// Echoes; hangs where it is told to.
+/// Echoes; hangs on command.
 struct Steady(Told);
 
 #[ws_handler]
@@ -49,7 +49,7 @@ impl Steady {
     }
 }
 
-/// Tells of being dropped.
+/// Reports when it is dropped.
 struct Dropped(Told);
 
 impl Drop for Dropped {
@@ -58,7 +58,7 @@ impl Drop for Dropped {
     }
 }
 
-/// `init` waits at the gate.
+/// `init` waits until the test releases it.
 struct Gated(Told);
 
 #[ws_handler]
@@ -78,7 +78,7 @@ impl Gated {
     }
 }
 
-/// Ends its server while its handshake is not yet answered.
+/// Shuts its server down before its handshake is answered.
 struct Ender(Told);
 
 #[ws_handler]
@@ -138,7 +138,7 @@ async fn a_shutdown_leaves_no_connection_without_its_terminate() {
     assert_eq!(hears.next().await, "waits");
     assert_eq!(app.told.open(), 3);
 
-    // The mute one does not answer and the hook never ends: the deadline cuts both.
+    // The silent client does not answer, and the hook never returns: the deadline cuts both.
     within(
         "the shutdown",
         server.ws.shutdown(Duration::from_millis(300)),
@@ -208,7 +208,7 @@ async fn an_init_that_ends_during_a_shutdown_is_refused_and_terminated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_come_while_the_server_ends_are_terminated_or_refused() {
+async fn connections_during_a_shutdown_are_terminated_or_refused() {
     let (mut server, app, _hears) = running().await;
     let address = server.address;
     let clients: Vec<_> = (0..100)
@@ -227,13 +227,13 @@ async fn connections_that_come_while_the_server_ends_are_terminated_or_refused()
     server.stopped().await;
     assert_eq!((app.told.open(), hub.connection_count()), (0, 0));
     for client in clients {
-        // The last of them may not have got a connection at all.
+        // The last of them may not have been accepted at all.
         let _ = within("a client ends", client).await;
     }
 }
 
 #[tokio::test]
-async fn after_a_shutdown_handshakes_get_503_and_after_the_end_no_connection() {
+async fn handshakes_get_503_after_a_shutdown_and_no_connection_after_the_end() {
     let (mut server, _, _hears) = running().await;
     server.ws.shutdown(Duration::from_secs(20)).await;
     let (head, body) = Client::ask(server.address, &upgrade("/steady", &[])).await;
@@ -252,7 +252,7 @@ async fn after_a_shutdown_handshakes_get_503_and_after_the_end_no_connection() {
 }
 
 #[tokio::test]
-async fn requests_under_way_are_answered_before_the_end() {
+async fn requests_in_progress_are_answered_before_the_end() {
     let (app, mut hears) = app();
     let ws = Server::new(Routes::table())
         .state(app.clone())
@@ -282,7 +282,7 @@ async fn requests_under_way_are_answered_before_the_end() {
 }
 
 #[tokio::test]
-async fn who_leaves_while_init_waits_has_left() {
+async fn a_client_that_leaves_during_init_is_noticed() {
     let (server, app, mut hears) = running().await;
     let mut client = Client::connect(server.address).await;
     client.send(upgrade("/gated", &[])).await;
@@ -295,7 +295,7 @@ async fn who_leaves_while_init_waits_has_left() {
     })
     .await;
 
-    // Behind bytes that followed the request nobody sees the end: init runs to its own.
+    // Bytes behind the request hide the end of the stream: `init` runs to its end.
     let mut client = Client::connect(server.address).await;
     let mut packet = upgrade("/gated", &[]).into_bytes();
     packet.extend(frame(TEXT, "early"));
@@ -322,7 +322,7 @@ async fn a_handler_sees_the_address_of_its_client() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_an_error_that_names_it() {
+async fn an_address_in_use_is_an_error_that_contains_it() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let ws = Server::new(Routes::table()).state(app().0).build().unwrap();
@@ -344,7 +344,7 @@ async fn an_address_in_use_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_wrong_configuration_is_an_error_that_names_the_value() {
+fn an_invalid_setting_is_an_error_that_names_it() {
     type Change = fn(Server<App>) -> Server<App>;
     let table: [(Change, &str); 15] = [
         (
@@ -411,7 +411,7 @@ fn a_wrong_configuration_is_an_error_that_names_the_value() {
 }
 
 #[tokio::test]
-async fn a_websocket_connection_takes_no_place_of_http() {
+async fn a_websocket_connection_does_not_count_as_http() {
     let (app, _hears) = app();
     let ws = Server::new(Routes::table())
         .server_limits(ServerLimits {
@@ -434,7 +434,7 @@ async fn a_websocket_connection_takes_no_place_of_http() {
 }
 
 #[tokio::test]
-async fn two_servers_in_one_process_know_nothing_of_each_other() {
+async fn two_servers_in_one_process_are_independent() {
     let (one, app, _hears) = running().await;
     let (two, other, _other_hears) = running().await;
     let _client = one.open("/steady").await;

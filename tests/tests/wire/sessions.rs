@@ -1,5 +1,5 @@
-//! The session and handshake rows of the behaviour that this library implements, each as it
-//! is seen from outside.
+//! Sessions and handshakes: the table of the statuses that this library promises, checked from
+//! outside.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ async fn visitor(server: &Running) -> (Browser, String) {
     (browser, page)
 }
 
-/// What a request has besides a correct handshake: path, `z_sid`, `z_pid`; and its status.
-/// `MINE` stands for what the visitor was given, `THEIRS` for another visitor's.
+/// Name, path, `z_sid`, `z_pid` and status of a request that is otherwise a correct handshake.
+/// `MINE` is replaced with the value of the visitor, `THEIRS` with that of another visitor.
 type Row = (&'static str, &'static str, &'static str, &'static str, u16);
 
 const CUSTOM: &str = "/socket/custom";
@@ -33,7 +33,7 @@ const ROWS: &[Row] = &[
     ("an ended z_sid",                      CUSTOM,                         "ENDED",   "ENDED",  403),
     ("no z_pid",                            CUSTOM,                         "MINE",    "",       403),
     ("a z_pid of another session",          CUSTOM,                         "MINE",    "THEIRS", 403),
-    ("a z_pid that nobody issued",          CUSTOM,                         "MINE",    "UNKNOWN", 403),
+    ("a z_pid that was not issued",          CUSTOM,                         "MINE",    "UNKNOWN", 403),
     ("a z_pid and another's z_sid",         CUSTOM,                         "THEIRS",  "MINE",   403),
     ("a valid pair of cookies",             CUSTOM,                         "MINE",    "MINE",   101),
     ("the page in the query",               "/socket/custom?z_pid=MINE",    "MINE",    "",       101),
@@ -49,7 +49,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[tokio::test]
-async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_to_it() {
+async fn a_route_that_requires_a_session_accepts_a_live_session_and_its_page() {
     let server = running(|server| server).await;
     let (mine, my_page) = visitor(&server).await;
     let (theirs, their_page) = visitor(&server).await;
@@ -86,13 +86,13 @@ async fn a_route_that_requires_a_session_takes_a_live_session_and_a_page_issued_
 }
 
 #[tokio::test]
-async fn what_is_checked_first_wins() {
+async fn the_first_failed_check_decides_the_status() {
     let server = running(|server| server.max_connections(1)).await;
     let (browser, page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={page}");
     let cookie = browser.cookie_line().unwrap();
     let only = browser.open(&path).await;
-    // Wrong in everything; each line repairs one step more.
+    // Everything is wrong at first; each request fixes one more step.
     let ask = async |method: &str, lines: &[&str]| {
         let lines = lines.join("\r\n");
         let request = format!("{method} {path} HTTP/1.1\r\n{HOST}\r\n{lines}\r\n\r\n");
@@ -129,14 +129,14 @@ async fn what_is_checked_first_wins() {
     let all = [&with(&[own])[..], &[cookie]].concat();
     assert_eq!(ask("GET", &all).await, 101);
     until("the place is free", || hub.connection_count() == 0).await;
-    // A plain GET of the same URL says why, in the same order.
+    // A plain GET of the same URL gets the reason, in the same order.
     assert_eq!(ask("GET", &[evil, cookie]).await, 403);
     assert_eq!(ask("GET", &[own]).await, 403);
     assert_eq!(ask("GET", &[own, cookie]).await, 426);
 }
 
 #[tokio::test]
-async fn a_thousand_connects_without_cookies_leave_no_session_behind() {
+async fn a_thousand_handshakes_without_cookies_create_no_session() {
     let server = running(|server| server.per_address(None)).await;
     let sessions = server.ws.hub().sessions().clone();
     let (_browser, _) = visitor(&server).await;
@@ -154,7 +154,7 @@ async fn a_thousand_connects_without_cookies_leave_no_session_behind() {
 }
 
 #[tokio::test]
-async fn a_handler_that_asks_is_told_who_comes_where_nothing_is_required() {
+async fn a_handler_gets_the_visitor_on_a_route_without_requirements() {
     let server = running(|server| server).await;
     let (mut browser, page) = visitor(&server).await;
     let mut client = browser.open("/socket/optional").await;
@@ -169,7 +169,7 @@ async fn a_handler_that_asks_is_told_who_comes_where_nothing_is_required() {
 }
 
 #[tokio::test]
-async fn a_logon_renews_the_id_and_open_sockets_survive() {
+async fn a_logon_renews_the_cookie_and_open_sockets_survive() {
     let server = running(|server| server).await;
     let (mut browser, page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={page}");
@@ -181,7 +181,7 @@ async fn a_logon_renews_the_id_and_open_sockets_survive() {
     assert_eq!(before.status(&path).await, 403);
     open.say("still").await;
     assert_eq!(open.text().await, "still: a visitor None None");
-    // It reattaches with the page that it has, under the new id.
+    // The same page reconnects, under the new id.
     let mut again = browser.open(&path).await;
     assert_eq!(again.text().await, "ada");
     browser.post("/logoff").await;
@@ -192,21 +192,21 @@ async fn a_logon_renews_the_id_and_open_sockets_survive() {
     assert_eq!(browser.status(&path).await, 403);
 }
 
-/// The planter of a session gets nothing of whoever logs on with it.
+/// An attacker who planted a session gets no data of the user who logs on with it.
 #[tokio::test]
-async fn a_planted_session_gains_nothing() {
+async fn a_planted_session_gets_no_data_of_the_victim() {
     let server = running(|server| server).await;
-    let (planter, planted_page) = visitor(&server).await;
+    let (attacker, planted_page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={planted_page}");
-    let mut socket = planter.open(&path).await;
+    let mut socket = attacker.open(&path).await;
     assert_eq!(socket.text().await, "a visitor");
-    // The victim's browser has got the planter's cookie, and logs on with it.
+    // The victim's browser has the attacker's cookie, and logs on with it.
     let mut victim = Browser::new(server.address);
     victim
         .cookies
-        .insert("z_sid".to_owned(), planter.cookie("z_sid").to_owned());
+        .insert("z_sid".to_owned(), attacker.cookie("z_sid").to_owned());
     let page = victim.get("/").await;
-    assert_eq!(victim.cookie("z_sid"), planter.cookie("z_sid"));
+    assert_eq!(victim.cookie("z_sid"), attacker.cookie("z_sid"));
     victim.post("/logon/victim").await;
     let mut own = victim.open(&format!("/socket/custom?z_pid={page}")).await;
     assert_eq!(own.text().await, "victim");
@@ -215,24 +215,24 @@ async fn a_planted_session_gains_nothing() {
         own.text().await,
         "mine: victim Some(\"victim\") Some(\"the secret of victim\")"
     );
-    // Neither the open socket nor the cookie shows anything of it.
+    // Neither the open socket nor the cookie reveals the user.
     socket.say("theirs").await;
     assert_eq!(socket.text().await, "theirs: a visitor None None");
-    assert_eq!(planter.status(&path).await, 403);
-    assert_eq!(planter.status("/socket/mobile").await, 403);
-    let mut anonymous = planter.clone();
+    assert_eq!(attacker.status(&path).await, 403);
+    assert_eq!(attacker.status("/socket/mobile").await, 403);
+    let mut anonymous = attacker.clone();
     assert_eq!(anonymous.get("/who").await, "nobody");
-    let stolen = planter
+    let stolen = attacker
         .status(&format!("/socket/custom?z_pid={page}"))
         .await;
     assert_eq!(stolen, 403);
-    // The end of the victim's session closes what was planted, too.
+    // The end of the victim's session also closes the attacker's socket.
     victim.post("/logoff").await;
     assert_eq!(socket.close_frame().await.0, 4401);
 }
 
 #[tokio::test]
-async fn a_session_that_has_run_out_turns_101_into_403() {
+async fn an_expired_session_is_refused_with_403() {
     let limits = SessionLimits {
         idle: Duration::from_millis(300),
         ..SessionLimits::DEFAULT
@@ -240,7 +240,7 @@ async fn a_session_that_has_run_out_turns_101_into_403() {
     let server = running(|server| server.session_limits(limits)).await;
     let (browser, page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={page}");
-    // From here on it lives for the short time, but for as long as the socket is open.
+    // From here on, the session lasts 300 ms, or as long as the socket is open.
     drop(browser.open(&path).await);
     let sessions = server.ws.hub().sessions().clone();
     within("it runs out", async {
@@ -252,9 +252,9 @@ async fn a_session_that_has_run_out_turns_101_into_403() {
     assert_eq!(browser.status(&path).await, 403);
 }
 
-/// Nor does a page that was issued before the logon, which whoever planted the session has.
+/// An attacker who planted the session has a page from before the logon.
 #[tokio::test]
-async fn a_planted_page_is_no_proof_for_other_sites() {
+async fn a_planted_page_does_not_admit_other_sites() {
     let server = running(|server| server).await;
     let (mut browser, planted) = visitor(&server).await;
     browser.post("/logon/ada").await;
@@ -265,14 +265,14 @@ async fn a_planted_page_is_no_proof_for_other_sites() {
     assert_eq!(browser.status(&any(&planted)).await, 403);
     let open = format!("/socket/open?z_pid={planted}");
     assert_eq!(browser.open(&open).await.text().await, "nobody");
-    // From the site itself it goes on.
+    // From the site itself, the page is still valid.
     browser.lines.clear();
     assert_eq!(browser.status(&any(&planted)).await, 101);
 }
 
-/// What only `origins: any` lets in is anonymous, unless it names a page in its query.
+/// A connection that only `origins: any` allows is anonymous, unless its query has a page id.
 #[tokio::test]
-async fn cookies_of_a_foreign_site_prove_nothing() {
+async fn cookies_from_a_foreign_site_do_not_authenticate() {
     let server = running(|server| server).await;
     let (mut browser, _) = visitor(&server).await;
     browser.post("/logon/ada").await;

@@ -1,4 +1,4 @@
-//! A site with sessions: pages, logon and logoff, and routes that want to know who comes.
+//! A site with sessions: pages, logon and logoff, and routes that use the visitor.
 
 use warp::Filter;
 use ws_server::prelude::*;
@@ -6,7 +6,7 @@ use ws_server::{Ws, WsFilter};
 
 use crate::running::Running;
 
-/// Says who is there, to every message too; and repeats what is published to all.
+/// Sends its user, also in the answer to each message; and forwards broadcasts.
 struct Who(String);
 
 #[ws_handler]
@@ -29,7 +29,7 @@ impl Who {
     }
 }
 
-/// Asks for nobody.
+/// Does not use the visitor.
 struct Echo;
 
 #[ws_handler]
@@ -54,7 +54,7 @@ dispatch! {
     open:     "/socket/open"            => Who { require_session: false, origins: any };
 }
 
-/// The routes, and a page, logon and logoff beside them.
+/// The routes, and a page, logon and logoff.
 pub fn filter(ws: &Ws) -> WsFilter {
     let page = warp::path::end()
         .and(warp::get())

@@ -1,4 +1,4 @@
-//! Clients that read slowly and without a pause, over a real socket.
+//! Clients that read slowly but steadily, over a real socket.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 use crate::client::{BINARY, Client, Frame, PING, PONG, frame, within};
 use crate::running::Running;
 
-/// A message that the system would keep as a whole, if it were allowed to.
+/// A message that the system would buffer entirely if its buffer were not limited.
 const LARGE: usize = 2_000_000;
 
 struct Echo;
@@ -30,7 +30,7 @@ dispatch! {
     echo: "/echo" => Echo { require_session: false, max_message: 4 MiB, ping: 500ms, idle: 2s };
 }
 
-/// Connects with a receive buffer as small as the system allows.
+/// Connects with the smallest receive buffer that the system allows.
 async fn narrow(server: &Running) -> Client {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -42,12 +42,12 @@ async fn narrow(server: &Running) -> Client {
     client
 }
 
-/// Reads a large message at some 500 kB/s, and then shows that the connection is open.
+/// Reads a large message at about 500 kB/s, then checks that the connection is open.
 async fn is_served(server: &Running) {
     let mut client = narrow(server).await;
     let payload = vec![7; LARGE];
     client.send(frame(BINARY, &payload)).await;
-    // The rest fits the buffers: it is read without a wait.
+    // The rest fits into the buffers, so it is read without a wait.
     let slowly = LARGE - 300_000;
     client
         .read_slowly(slowly, 16 * 1024, Duration::from_millis(30))
@@ -73,7 +73,7 @@ async fn a_steady_slow_reader_is_not_closed() {
 }
 
 #[tokio::test]
-async fn under_warp_neither() {
+async fn a_steady_slow_reader_is_not_closed_under_warp() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let filter = ws.filter();
     is_served(&Running::under_warp(ws, filter).await).await;

@@ -17,7 +17,7 @@ dispatch! {
     stream: "/websocket" => PageStream;
 }
 
-/// A site whose page has the tag of its stream.
+/// A site whose page contains the tag of its stream.
 async fn site(
     configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>,
 ) -> Running {
@@ -39,7 +39,7 @@ fn attribute<'t>(tag: &'t str, name: &str) -> &'t str {
     rest.split_once('"').unwrap().0
 }
 
-/// What the server answers to a GET, or another method, with these lines.
+/// The server's answer to a request with these header lines.
 async fn ask(server: &Running, method: &str, path: &str, lines: &[&str]) -> (Head, Vec<u8>) {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\n");
     for line in lines {
@@ -84,7 +84,7 @@ async fn the_tag_of_a_page_attaches_it() {
 }
 
 #[tokio::test]
-async fn the_client_is_served_for_ever_under_the_name_of_its_content() {
+async fn the_client_is_cached_for_ever_under_the_hash_of_its_content() {
     let server = site(|server| server).await;
     let tag = Browser::new(server.address).get("/").await;
     let script = attribute(&tag, "src");
@@ -108,7 +108,7 @@ async fn the_client_is_served_for_ever_under_the_name_of_its_content() {
 }
 
 #[tokio::test]
-async fn the_client_is_compressed_for_whom_takes_it() {
+async fn the_client_is_compressed_if_the_request_accepts_it() {
     let server = site(|server| server).await;
     let tag = Browser::new(server.address).get("/").await;
     let script = attribute(&tag, "src");
@@ -131,7 +131,7 @@ async fn the_client_is_compressed_for_whom_takes_it() {
 }
 
 #[tokio::test]
-async fn scripts_import_the_client_under_a_name_that_stays() {
+async fn scripts_import_the_client_under_a_stable_name() {
     let server = site(|server| server).await;
     let tag = Browser::new(server.address).get("/").await;
     let (head, body) = ask(&server, "GET", "/ws-server/client.js", &[]).await;
@@ -189,7 +189,7 @@ async fn nothing_else_is_below_the_clients_path() {
 }
 
 #[tokio::test]
-async fn a_fresh_page_attaches_and_is_for_the_own_site_alone() {
+async fn a_fresh_page_attaches_and_other_sites_get_none() {
     let server = site(|server| server).await;
     let mut browser = Browser::new(server.address);
     let tag = browser.get("/").await;
@@ -210,7 +210,7 @@ async fn a_fresh_page_attaches_and_is_for_the_own_site_alone() {
 }
 
 #[tokio::test]
-async fn client_and_limits_are_where_the_server_says() {
+async fn the_path_of_the_client_and_the_limits_are_configurable() {
     let limits = PageLimits {
         per_session: 1,
         ..PageLimits::DEFAULT
@@ -243,7 +243,7 @@ async fn client_and_limits_are_where_the_server_says() {
 }
 
 #[tokio::test]
-async fn a_plain_get_of_a_stream_says_why_it_is_refused() {
+async fn a_plain_get_of_a_stream_returns_the_reason_of_a_refusal() {
     let server = site(|server| server).await;
     let mut browser = Browser::new(server.address);
     let tag = browser.get("/").await;
@@ -257,7 +257,7 @@ async fn a_plain_get_of_a_stream_says_why_it_is_refused() {
 }
 
 #[tokio::test]
-async fn pages_are_counted_by_the_address_that_a_trusted_proxy_has_written() {
+async fn pages_are_counted_by_the_address_from_a_trusted_proxy() {
     let limits = PageLimits {
         per_address: 2,
         ..PageLimits::DEFAULT
@@ -277,12 +277,16 @@ async fn pages_are_counted_by_the_address_that_a_trusted_proxy_has_written() {
     assert_eq!(
         pages_after("10.0.0.1").await,
         6,
-        "a named proxy has written it"
+        "a trusted proxy has set it"
     );
     let unnamed = site(|server| server.page_limits(limits)).await;
     let mut browser = Browser::new(unnamed.address);
     for _ in 0..4 {
         browser.get("/").await;
     }
-    assert_eq!(unnamed.ws.hub().page_count(), 4, "it may be a proxy");
+    assert_eq!(
+        unnamed.ws.hub().page_count(),
+        4,
+        "a private address may be a proxy"
+    );
 }

@@ -1,4 +1,4 @@
-//! The HTTP side: cookies and their flags, caches, and what other sites may not do.
+//! The HTTP side: cookies and their flags, caches, and requests from other sites.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ fn set<'h>(head: &'h Head, name: &str) -> &'h str {
     line
 }
 
-/// What stands behind the value of a cookie.
+/// The attributes after the value of a cookie.
 fn attributes(line: &str) -> &str {
     line.split_once("; ")
         .map_or("", |(_, attributes)| attributes)
 }
 
 #[tokio::test]
-async fn cookies_are_closed_to_scripts_and_other_sites() {
+async fn cookies_are_hidden_from_scripts_and_other_sites() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     let (head, page) = browser.request("GET", "/").await;
@@ -45,7 +45,7 @@ async fn cookies_are_closed_to_scripts_and_other_sites() {
     // 256 bits.
     assert_eq!(browser.cookie("z_sid").len(), 43);
     assert_eq!(browser.cookie("z_pid"), page);
-    // A session that goes on sets its cookie no more; a page is another one each time.
+    // A request with a live session sets no session cookie; each page gets a new id.
     let (head, second) = browser.request("GET", "/").await;
     assert_eq!(head.all("set-cookie").len(), 1);
     assert_ne!(second, page);
@@ -54,7 +54,7 @@ async fn cookies_are_closed_to_scripts_and_other_sites() {
 }
 
 #[tokio::test]
-async fn over_tls_cookies_are_secure_and_of_this_host_alone() {
+async fn over_tls_cookies_are_secure_and_bound_to_the_host() {
     let by_url = running(|server| server.public_url("https://example.com")).await;
     let by_proxy = running(|server| server.trusted_proxies(["127.0.0.1"])).await;
     for server in [by_url, by_proxy] {
@@ -72,7 +72,7 @@ async fn over_tls_cookies_are_secure_and_of_this_host_alone() {
         }
         let path = format!("/socket/custom?z_pid={page}");
         assert_eq!(browser.status(&path).await, 101);
-        // Under the plain name anybody on the way could have planted it.
+        // Without the `__Host-` prefix, an attacker on the network could have planted the cookie.
         let sid = browser.cookie("__Host-z_sid").to_owned();
         browser.cookies = [("z_sid".to_owned(), sid)].into();
         assert_eq!(browser.status(&path).await, 403);
@@ -83,7 +83,7 @@ async fn over_tls_cookies_are_secure_and_of_this_host_alone() {
 }
 
 #[tokio::test]
-async fn cookies_have_the_names_that_the_server_gives_them() {
+async fn cookies_have_the_configured_names() {
     let server = running(|server| server.session_cookie("sid").page_cookie("tab")).await;
     let mut browser = Browser::new(server.address);
     let page = browser.get("/").await;
@@ -112,7 +112,7 @@ async fn cookies_have_the_names_that_the_server_gives_them() {
 }
 
 #[tokio::test]
-async fn no_shared_cache_keeps_a_reply_that_is_one_visitors() {
+async fn replies_to_visitors_are_not_stored_by_shared_caches() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     let private = Some("private, no-cache");
@@ -133,7 +133,7 @@ async fn no_shared_cache_keeps_a_reply_that_is_one_visitors() {
 }
 
 #[tokio::test]
-async fn a_single_page_client_asks_for_its_page() {
+async fn a_single_page_client_requests_its_page_id() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     let (head, body) = browser.request("POST", "/page").await;
@@ -155,7 +155,7 @@ async fn a_single_page_client_asks_for_its_page() {
 }
 
 #[tokio::test]
-async fn who_only_reads_begins_no_session() {
+async fn a_request_that_only_reads_begins_no_session() {
     let server = running(|server| server).await;
     let sessions = server.ws.hub().sessions().clone();
     let mut browser = Browser::new(server.address);
@@ -173,9 +173,9 @@ async fn who_only_reads_begins_no_session() {
     assert_eq!(sessions.count().await.unwrap(), 0);
 }
 
-/// A form of another site must neither act for a visitor nor log him on as somebody else.
+/// A form of another site must neither act for a visitor nor log the visitor on as another user.
 #[tokio::test]
-async fn what_changes_something_must_come_from_a_page_of_the_site() {
+async fn a_request_with_effects_must_come_from_a_page_of_the_site() {
     let server = running(|server| server.origins(["https://partner.example"])).await;
     let mut browser = Browser::new(server.address);
     browser.get("/visit").await;
@@ -199,14 +199,14 @@ async fn what_changes_something_must_come_from_a_page_of_the_site() {
                 "{line:?} {path}"
             );
         }
-        // What only reads may come from anywhere: a link, for one.
+        // A request that only reads may have any origin: a link, for example.
         assert_eq!(browser.request("GET", "/visit").await.0.status, 200);
     }
 }
 
-/// Whoever shares a browser shares nothing else.
+/// Users who share a browser share nothing else.
 #[tokio::test]
-async fn a_logon_of_another_user_ends_the_session_of_the_one_before() {
+async fn a_logon_of_another_user_ends_the_earlier_session() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     let page = browser.get("/").await;
@@ -214,7 +214,7 @@ async fn a_logon_of_another_user_ends_the_session_of_the_one_before() {
     let path = format!("/socket/custom?z_pid={page}");
     let mut socket = browser.open(&path).await;
     assert_eq!(socket.text().await, "ada");
-    // The same user again: the session goes on.
+    // The same user again: the session continues.
     browser.post("/logon/ada").await;
     socket.say("mine").await;
     assert_eq!(
@@ -230,9 +230,9 @@ async fn a_logon_of_another_user_ends_the_session_of_the_one_before() {
     assert_eq!(server.ws.hub().sessions().count().await.unwrap(), 1);
 }
 
-/// A request that was on its way during a logon does not take the new cookie away again.
+/// The answer to a request with the earlier cookie must not overwrite the new one.
 #[tokio::test]
-async fn who_comes_with_the_cookie_of_before_a_logon_gets_no_other() {
+async fn a_request_with_the_cookie_from_before_a_logon_gets_no_new_one() {
     let server = running(|server| server).await;
     let mut browser = Browser::new(server.address);
     browser.get("/visit").await;
@@ -242,17 +242,17 @@ async fn who_comes_with_the_cookie_of_before_a_logon_gets_no_other() {
     assert_eq!((head.status, &*body), (200, "a visitor"));
     assert_eq!(head.all("set-cookie"), [""; 0]);
     let (head, _) = before.request("POST", "/page").await;
-    // A page of a session that nobody has would be good for nothing.
+    // A page for a session that has ended would be useless.
     assert_eq!(head.status, 409);
     assert_eq!(head.all("set-cookie"), [""; 0]);
     assert_eq!(browser.get("/visit").await, "ada");
-    // Any other cookie that names nothing is replaced.
+    // Any other unknown cookie is replaced.
     before.cookies.insert("z_sid".to_owned(), "A".repeat(43));
     let (head, _) = before.request("GET", "/visit").await;
     assert_eq!(head.all("set-cookie").len(), 1);
 }
 
-/// A site behind a trusted proxy. So many sessions an hour may begin from one address.
+/// A site behind a trusted proxy, with a limit of sessions per hour and address.
 async fn behind_a_proxy(sessions: u32) -> Running {
     let limits = SessionLimits {
         begin_rate: Some(Rate::new(sessions, Duration::from_secs(60 * 60))),
@@ -261,9 +261,9 @@ async fn behind_a_proxy(sessions: u32) -> Running {
     running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await
 }
 
-/// So many sessions begin from one address; whoever has one goes on.
+/// New sessions of an address are limited; existing ones continue.
 #[tokio::test]
-async fn one_address_cannot_begin_sessions_without_end() {
+async fn new_sessions_of_an_address_are_limited() {
     let server = behind_a_proxy(3).await;
     let from = |address: &str| {
         let mut browser = Browser::new(server.address);
@@ -287,10 +287,10 @@ async fn one_address_cannot_begin_sessions_without_end() {
     );
 }
 
-/// Whoever makes a named proxy send headers that contradict each other, or none that can be used,
+/// A client whose headers make the trusted proxy contradict itself, or report no usable address,
 /// counts as the proxy.
 #[tokio::test]
-async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other() {
+async fn new_sessions_of_a_trusted_proxys_own_address_are_limited() {
     let server = behind_a_proxy(2).await;
     let statuses = async |lines: &[&str], count: usize| {
         let mut statuses = Vec::new();
@@ -306,10 +306,10 @@ async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other
     assert_eq!(statuses(&["X-Forwarded-For: unknown"], 1).await, [429]);
     assert_eq!(statuses(&["Forwarded: for=127.0.0.1"], 1).await, [429]);
     assert_eq!(statuses(&["Forwarded: for=203.0.113.9"], 1).await, [200]);
-    // A malformed header is refused, as at a handshake.
+    // A malformed header is refused, as in a handshake.
     let swallowed = ["Forwarded: for=198.51.100.1;\", for=203.0.113.9"];
     assert_eq!(statuses(&swallowed, 1).await, [400]);
-    // A private network behind the proxy is its clients, and no proxy that nobody has named.
+    // Private addresses behind a trusted proxy are its clients, not an unknown proxy.
     assert_eq!(
         statuses(&["X-Forwarded-For: 10.0.0.7"], 3).await,
         [200, 200, 429]
@@ -317,7 +317,7 @@ async fn the_own_address_of_a_named_proxy_begins_no_more_sessions_than_any_other
 }
 
 #[tokio::test]
-async fn a_proxy_that_speaks_tls_and_has_no_name_is_hinted_at_once() {
+async fn an_untrusted_tls_proxy_is_logged_once() {
     let server = running(|server| server).await;
     let (captured, _guard) = Captured::begin();
     let mut browser = Browser::new(server.address);
@@ -332,7 +332,7 @@ async fn a_proxy_that_speaks_tls_and_has_no_name_is_hinted_at_once() {
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
+async fn a_full_store_refuses_new_visitors_and_keeps_known_ones() {
     let limits = SessionLimits {
         sessions: 2,
         ..SessionLimits::DEFAULT
@@ -342,7 +342,7 @@ async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
     known.get("/visit").await;
     other.get("/visit").await;
     known.get("/visit").await;
-    // The cookie of the other never came back.
+    // `other` never sent its cookie back.
     let mut third = Browser::new(server.address);
     third.get("/visit").await;
     third.get("/visit").await;
@@ -355,9 +355,9 @@ async fn a_full_store_refuses_new_visitors_and_keeps_the_known_ones() {
     assert_eq!(known.get("/who").await, "a visitor");
 }
 
-/// Under warp's own server refusals are answered by `recover`.
+/// Under warp's own server, `recover` answers refusals.
 #[tokio::test]
-async fn refusals_are_answered_under_warps_own_server_too() {
+async fn refusals_are_also_answered_under_warps_own_server() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let filter = site::filter(&ws).recover(ws_server::recover);
     let filter = filter.map(warp::Reply::into_response).boxed();
@@ -374,13 +374,13 @@ async fn refusals_are_answered_under_warps_own_server_too() {
     let (head, body) = browser.request("POST", "/logon/mallory").await;
     let text = "requests from pages of this origin are not accepted\n";
     assert_eq!((head.status, &*body), (403, text));
-    // Others' rejections stay what they are.
+    // Rejections of other filters are not changed.
     let nothing = "GET /nothing HTTP/1.1\r\nHost: example.com\r\n\r\n";
     assert_eq!(Client::ask(server.address, nothing).await.0.status, 404);
 }
 
 #[tokio::test]
-async fn links_are_of_the_public_url() {
+async fn links_begin_with_the_public_url() {
     let link = |server: Server<ws_server::extract::NoState>| {
         server
             .build()

@@ -19,7 +19,7 @@ impl Drop for Reports {
     }
 }
 
-/// A server with one path that never answers, and one that forgets its visit.
+/// A server with one path that never answers, and one that drops its visit.
 async fn forgetful() -> (Running, Hears) {
     let ws = Server::new(Routes::table()).build().unwrap();
     let (told, hears) = Told::new();
@@ -28,7 +28,7 @@ async fn forgetful() -> (Running, Hears) {
         let held = (Reports(told.clone()), visit);
         let told = told.clone();
         async move {
-            // The visit is dropped first.
+            // `visit` is declared last, so it is dropped first.
             let (_reports, visit) = held;
             told.tell("waits");
             std::future::pending::<()>().await;
@@ -56,6 +56,9 @@ async fn a_visit_of_a_client_that_leaves_while_the_application_works_is_not_logg
     let mut browser = Browser::new(server.address);
     assert_eq!(browser.get("/forgets").await, "forgotten");
     let line = captured.only(Level::WARN);
-    let said = "a `Visit` was dropped without `reply` or `refuse`";
-    assert!(line.contains(said) && line.contains("visits=1"), "{line}");
+    let expected = "a `Visit` was dropped without `reply` or `refuse`";
+    assert!(
+        line.contains(expected) && line.contains("visits=1"),
+        "{line}"
+    );
 }

@@ -1,4 +1,4 @@
-//! The kit of a server that is built, whose HTTP side sets the cookies.
+//! A test kit for a built server, whose HTTP side sets the cookies.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::hub::Hub;
 use crate::route::Router;
 
 impl TestKit {
-    /// The server of these parts, without its network: `Ws::test_kit` of `ws-server` makes a kit
-    /// of a server that is built.
+    /// Creates a kit from the parts of a server. `Ws::test_kit` of `ws-server` calls it for a built
+    /// server.
     pub fn of_server(hub: Hub, router: Arc<Router>, policy: Policy) -> Self {
         Self {
             hub,
@@ -23,12 +23,12 @@ impl TestKit {
 }
 
 impl Knock {
-    /// Sends the cookies that this response has set, as a browser does that got it: those of the
-    /// session and of the page, after a filter of the application answered.
+    /// Sends the cookies of this response, as a browser does: those of the session and the page
+    /// that a filter of the application has set.
     ///
     /// # Panics
     ///
-    /// Never: what was a cookie in one header can be one in another.
+    /// Never: a cookie that was valid in one header is valid in another.
     pub fn cookies(mut self, response: &HeaderMap) -> Self {
         for set in response.get_all(SET_COOKIE) {
             let pair = set.as_bytes().split(|byte| *byte == b';').next();

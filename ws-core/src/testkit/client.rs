@@ -12,13 +12,13 @@ use crate::protocol::encoder::encode_masked;
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 use crate::socket::{Sender, Socket};
 
-/// The mask of every frame that the client sends. Any mask will do in a test.
+/// The mask of every frame that the client sends. Its value does not matter.
 pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// The largest message that a test's client takes, in bytes.
+/// The largest message that a test's client accepts, in bytes.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// What a client received.
+/// An event that a client received.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
     /// A whole message.
@@ -27,15 +27,16 @@ pub enum Received {
     Ping(Bytes),
     /// A Pong.
     Pong(Bytes),
-    /// A Close with its code and text; 1005 where it had none.
+    /// A Close: its code and text. The code is 1005 if it had none.
     Close(CloseCode, String),
     /// The server has ended the stream.
     End,
 }
 
-/// A client that is connected, in memory.
+/// A connected client, in memory.
 ///
-/// Its methods panic where something else happens than the test expects, and say what.
+/// If the server does something other than the test expects, the methods panic with what was
+/// received.
 #[derive(Debug)]
 pub struct TestClient {
     pipe: Pipe,
@@ -71,22 +72,22 @@ impl TestClient {
         self.frame(opcode, true, message.as_bytes()).await;
     }
 
-    /// Sends a value as a text message of JSON.
+    /// Sends a value as a text message with JSON.
     ///
     /// # Panics
     ///
-    /// Where the value cannot be encoded.
+    /// If the value cannot be encoded.
     pub async fn send_json(&mut self, value: &impl serde::Serialize) {
         self.send(serde_json::to_string(value).expect("a value that can be encoded"))
             .await;
     }
 
-    /// Sends one frame as it is, fragments included.
+    /// Sends one frame unchanged, which may be a fragment.
     pub async fn frame(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
         self.bytes(&encode_masked(opcode, fin, payload, MASK)).await;
     }
 
-    /// Sends bytes as they are, and lets the server work on them.
+    /// Sends bytes unchanged, and lets the server process them.
     pub async fn bytes(&mut self, bytes: &[u8]) {
         self.pipe.write(bytes);
         tokio::task::yield_now().await;
@@ -105,8 +106,8 @@ impl TestClient {
         tokio::task::yield_now().await;
     }
 
-    /// Lets every further write of the server fail, as where a reset is on its way that the
-    /// server has not read yet.
+    /// Makes every further write of the server fail, as if a reset were in transit that the server
+    /// has not read yet.
     pub fn refuse_writes(&mut self) {
         self.pipe.refuse();
     }
@@ -117,11 +118,11 @@ impl TestClient {
         tokio::task::yield_now().await;
     }
 
-    /// The next of whatever comes from the server.
+    /// Waits for the next event from the server.
     ///
     /// # Panics
     ///
-    /// Where the server sends what no server may.
+    /// If the server breaks RFC 6455.
     pub async fn receive(&mut self) -> Received {
         loop {
             if let Some(received) = self.received.pop_front() {
@@ -138,7 +139,7 @@ impl TestClient {
         while let Some(event) = self
             .decoder
             .decode(&mut bytes)
-            .expect("frames as RFC 6455 says")
+            .expect("frames that follow RFC 6455")
         {
             self.received.push_back(match event {
                 Event::Message(Incoming::Text(text)) => {
@@ -155,11 +156,11 @@ impl TestClient {
         }
     }
 
-    /// The next message; control frames before it are answered or passed over.
+    /// Waits for the next message. Answers pings before it and ignores pongs.
     ///
     /// # Panics
     ///
-    /// Where the connection is closed instead.
+    /// If the connection is closed instead.
     pub async fn message(&mut self) -> Message {
         loop {
             match self.receive().await {
@@ -171,11 +172,11 @@ impl TestClient {
         }
     }
 
-    /// The next message, which is text.
+    /// Waits for the next message, which must be text.
     ///
     /// # Panics
     ///
-    /// Where it is not, or the connection is closed instead.
+    /// If it is binary, or the connection is closed instead.
     pub async fn text(&mut self) -> String {
         let message = self.message().await;
         let text = message
@@ -184,21 +185,21 @@ impl TestClient {
         text.to_owned()
     }
 
-    /// The next message, which is JSON.
+    /// Waits for the next message, which must be JSON.
     ///
     /// # Panics
     ///
-    /// Where it is no such value, or the connection is closed instead.
+    /// If it does not decode as a `T`, or the connection is closed instead.
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> T {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
     }
 
-    /// The server's Close: its code and text. Control frames before it are passed over.
+    /// Waits for the server's Close. Returns its code and text. Ignores control frames before it.
     ///
     /// # Panics
     ///
-    /// Where a message or the end of the stream comes instead.
+    /// If a message or the end of the stream arrives instead.
     pub async fn closed(&mut self) -> (CloseCode, String) {
         loop {
             match self.receive().await {
@@ -209,7 +210,7 @@ impl TestClient {
         }
     }
 
-    /// What was received so far and not yet taken, without waiting.
+    /// Returns all events received so far and not yet taken, without waiting.
     pub async fn so_far(&mut self) -> Vec<Received> {
         tokio::task::yield_now().await;
         while self.pipe.unread() > 0 {
@@ -220,8 +221,8 @@ impl TestClient {
         self.received.drain(..).collect()
     }
 
-    /// What the bytes that lie in the network now complete: one read of a client that reads
-    /// slowly, without waiting.
+    /// Returns the events that the bytes in the network complete: one read of a slow client,
+    /// without waiting.
     pub async fn so_far_once(&mut self) -> Vec<Received> {
         if self.pipe.unread() > 0
             && let Some(mut bytes) = poll_fn(|cx| self.pipe.poll_read(cx, usize::MAX)).await
@@ -231,31 +232,31 @@ impl TestClient {
         self.received.drain(..).collect()
     }
 
-    /// Bytes that the server has written and this client has not read.
+    /// Returns how many bytes the server has written and this client has not read.
     pub fn unread(&self) -> usize {
         self.pipe.unread()
     }
 
-    /// Bytes that this client has sent and the server has not read.
+    /// Returns how many bytes this client has sent and the server has not read.
     pub fn unsent(&self) -> usize {
         self.pipe.unsent()
     }
 
-    /// The handle of the connection, for sending from the test.
+    /// Returns the handle of the connection, for sending from the test.
     pub fn sender(&self) -> &Sender {
         &self.sender
     }
 
-    /// The handle of the connection, for notifying the handler from the test.
+    /// Returns the handle of the connection, for notifying the handler from the test.
     ///
     /// # Panics
     ///
-    /// Using it panics where the handler is no `H`.
+    /// Its methods panic if the handler is not an `H`.
     pub fn socket<H>(&self) -> Socket<H> {
         self.sender.socket()
     }
 
-    /// Waits until `terminate` has ended. Returns why the connection ended.
+    /// Waits until `terminate` has ended. Returns the reason for the end of the connection.
     pub async fn terminated(&self) -> CloseReason {
         self.sender.finished().await
     }

@@ -27,19 +27,19 @@ pub use script::Acks;
 use link::Link;
 use script::Script;
 
-/// A test waits at most so long for something to arrive: 60 seconds of tokio's time.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest time that a test waits for an event: 60 seconds of tokio's time.
+const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Every page runs a script of its own.
+/// Every page has a script with its own number.
 static SCRIPTS: AtomicU64 = AtomicU64::new(1);
 
-/// What is done with each handshake of a page.
+/// Changes each handshake of a page.
 type EachKnock = Arc<dyn Fn(Knock) -> Knock + Send + Sync>;
 
 impl TestKit {
-    /// A page that connects to the route of this path: to [`PageStream`](crate::stream::PageStream)
-    /// or to a handler with `attach: page`. It speaks the page protocol as the browser's client
-    /// does: see [`TestPage`].
+    /// Creates a page that connects to the route of this path: to
+    /// [`PageStream`](crate::stream::PageStream), or to a handler with `attach: page`. It
+    /// implements the page protocol like the browser's client: see [`TestPage`].
     pub fn page(&self, path: &str) -> PageKnock {
         PageKnock {
             kit: self.clone(),
@@ -51,7 +51,7 @@ impl TestKit {
     }
 }
 
-/// A page that is about to connect: what [`TestKit::page`] returns.
+/// A page that has not connected yet, from [`TestKit::page`].
 #[must_use = "it connects with `connect`"]
 pub struct PageKnock {
     kit: TestKit,
@@ -70,21 +70,21 @@ impl fmt::Debug for PageKnock {
 }
 
 impl PageKnock {
-    /// Sets the visitor whose page it is. Without it a new visitor comes, who has not logged on.
+    /// Sets the visitor of the page. The default is a new visitor who has not logged on.
     pub fn visitor(mut self, visitor: &TestVisitor) -> Self {
         self.visitor = Some(visitor.clone());
         self
     }
 
-    /// Sets the page, which was rendered for the visitor before. Without it the page is rendered
-    /// by [`connect`](Self::connect).
+    /// Sets a page that was rendered for the visitor. By default, [`connect`](Self::connect)
+    /// renders one.
     pub fn page(mut self, page: &Page) -> Self {
         self.page = Some(page.clone());
         self
     }
 
-    /// Changes each handshake of the page, the first one and those of
-    /// [`reconnect`](TestPage::reconnect): its headers, its address, its network.
+    /// Changes each handshake of the page, including those of [`reconnect`](TestPage::reconnect):
+    /// its headers, its address, its network.
     pub fn each(mut self, change: impl Fn(Knock) -> Knock + Send + Sync + 'static) -> Self {
         self.each = Arc::new(change);
         self
@@ -124,14 +124,13 @@ impl PageKnock {
 
 /// A page in a tab, over any number of connections, in memory.
 ///
-/// It behaves as the browser's client: it acknowledges what it gets, also while the test waits
-/// for something else, sends again what the server has not seen, and goes on where it was when
-/// it [reconnects](Self::reconnect). A test reads what reached the page, in order, each message
-/// once.
+/// It behaves like the browser's client: it acknowledges messages, even while the test waits for
+/// something else. When it [reconnects](Self::reconnect), it continues at its last offset and sends
+/// again what the server has not seen. A test reads the messages of the page in order, each once.
 ///
-/// Its methods panic if something else happens than the test expects, and say what. One that
-/// waits gives up after a minute of tokio's time; under
-/// `#[tokio::test(start_paused = true)]` that takes no time.
+/// If the server does something other than the test expects, the methods panic with what was
+/// received. A method that waits gives up after a minute of tokio's time; under
+/// `#[tokio::test(start_paused = true)]`, that takes no time.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -172,7 +171,7 @@ impl PageKnock {
 /// assert_eq!(page.event::<u32>("news").await, 7);
 /// assert_eq!(page.text().await, "2: two");
 ///
-/// // A page that is away for too long ends, and its handler with it.
+/// // A page that is away for longer than its grace time ends, and so does its handler.
 /// page.cut().await;
 /// tokio::time::sleep(std::time::Duration::from_secs(30)).await;
 /// page.reconnect().await.unwrap();
@@ -186,7 +185,7 @@ pub struct TestPage {
     path: String,
     visitor: TestVisitor,
     page: Page,
-    /// Names the script that runs in the page.
+    /// Identifies the script that runs in the page.
     client: u64,
     each: EachKnock,
     script: Arc<Script>,
@@ -203,17 +202,17 @@ impl fmt::Debug for TestPage {
     }
 }
 
-/// Its connections.
+/// Connections.
 impl TestPage {
-    /// Connects again, and goes on where the page was. A connection that is open is cut before.
+    /// Reconnects, and continues at the page's position. Cuts an open connection first.
     ///
     /// # Errors
     ///
-    /// As [`connect`](PageKnock::connect).
+    /// Fails like [`connect`](PageKnock::connect).
     ///
     /// # Panics
     ///
-    /// If the server does not begin with `welcome`.
+    /// If the first message of the server is not a `welcome`.
     pub async fn reconnect(&mut self) -> Result<(), Refusal> {
         self.cut().await;
         let parameter = self.kit.hub().sessions().page_parameter();
@@ -227,46 +226,46 @@ impl TestPage {
         Ok(())
     }
 
-    /// Cuts the connection, with everything that is on its way in either direction.
+    /// Cuts the connection, and loses everything in transit in both directions.
     pub async fn cut(&mut self) {
         if self.link.take().is_some() {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Says that the page is closed for good, as a browser does when a tab is closed. The
-    /// server closes the connection.
+    /// Sends `bye`: the page is closed for good, like a tab that the user closes. The server closes
+    /// the connection.
     pub async fn bye(&mut self) {
         self.script.say(&FromPage::Bye);
         tokio::task::yield_now().await;
     }
 
-    /// Sets how the page acknowledges what it gets.
+    /// Sets how the page acknowledges messages.
     pub fn acks(&mut self, acks: Acks) {
         self.script.set_acks(acks);
     }
 
-    /// The visitor has another cookie now, as after a logon: the next
-    /// [`reconnect`](Self::reconnect) sends it.
+    /// Sets the visitor's new cookie, as after a logon. The next [`reconnect`](Self::reconnect)
+    /// sends it.
     pub fn set_visitor(&mut self, visitor: &TestVisitor) {
         self.visitor = visitor.clone();
     }
 
-    /// The page, for pushing to it from the test.
+    /// Returns the page, for pushing to it from the test.
     pub const fn page(&self) -> &Page {
         &self.page
     }
 }
 
-/// What it sends.
+/// Sending.
 impl TestPage {
-    /// Sends a message, now or when it is connected again.
+    /// Sends a message, now or after the next reconnect.
     pub async fn send(&mut self, message: impl Into<Message>) {
         self.script.send(message.into());
         tokio::task::yield_now().await;
     }
 
-    /// Sends a value as a text message of JSON.
+    /// Sends a value as a text message with JSON.
     ///
     /// # Panics
     ///
@@ -276,16 +275,16 @@ impl TestPage {
         self.send(text).await;
     }
 
-    /// Sends a request ([`Call`](crate::call::Call)) and waits for its answer. What else
-    /// arrives meanwhile is kept.
+    /// Sends a request ([`Call`](crate::call::Call)) and waits for its answer. Other messages that
+    /// arrive meanwhile are kept.
     ///
     /// # Errors
     ///
-    /// The error that the handler answers with.
+    /// The error in the handler's answer.
     ///
     /// # Panics
     ///
-    /// If the answer is neither an `R` nor an `E`, or there is none.
+    /// If the answer is neither an `R` nor an `E`, or does not arrive.
     pub async fn try_request<R: DeserializeOwned, E: DeserializeOwned>(
         &mut self,
         body: &impl Serialize,
@@ -301,31 +300,31 @@ impl TestPage {
         answer.result
     }
 
-    /// As [`try_request`](Self::try_request), for an answer that is `ok`.
+    /// Like [`try_request`](Self::try_request), for an answer that is `ok`.
     ///
     /// # Panics
     ///
-    /// If the answer is no `R`, or an error, or there is none.
+    /// If the answer is not an `R`, is an error, or does not arrive.
     pub async fn request<R: DeserializeOwned>(&mut self, body: &impl Serialize) -> R {
         let answered: Result<R, serde_json::Value> = self.try_request(body).await;
         answered.unwrap_or_else(|error| panic!("the answer is an error: {error}"))
     }
 
-    /// How many messages of the page the server has not seen.
+    /// Returns how many messages of the page the server has not seen.
     pub fn unseen(&self) -> usize {
         self.script.unseen()
     }
 
-    /// Takes the messages that were sent in an epoch that has ended, and were not seen: they may
-    /// or may not have been handled, and are not sent again.
+    /// Takes the messages that were sent in an epoch that has ended, and were not seen. They may or
+    /// may not have been handled, and are not sent again.
     pub fn unconfirmed(&mut self) -> Vec<Message> {
         self.script.take_unconfirmed()
     }
 }
 
-/// What reaches it.
+/// Receiving.
 impl TestPage {
-    /// The next of whatever reaches the page.
+    /// Waits for the next event of the page.
     ///
     /// # Panics
     ///
@@ -338,7 +337,7 @@ impl TestPage {
         received
     }
 
-    /// The text of the next message, which is text of the page's handler.
+    /// Waits for the next message, which must be text of the page's handler.
     ///
     /// # Panics
     ///
@@ -350,17 +349,17 @@ impl TestPage {
         }
     }
 
-    /// As [`text`](Self::text), read as JSON.
+    /// Like [`text`](Self::text), decoded as JSON.
     ///
     /// # Panics
     ///
-    /// If something else arrives.
+    /// If something else arrives, or the text does not decode as a `T`.
     pub async fn json<T: DeserializeOwned>(&mut self) -> T {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
     }
 
-    /// The bytes of the next message, which is a binary one of the page's handler.
+    /// Waits for the next message, which must be binary data of the page's handler.
     ///
     /// # Panics
     ///
@@ -372,11 +371,11 @@ impl TestPage {
         }
     }
 
-    /// The data of the next message, which is an event of this name.
+    /// Waits for the next message, which must be an event with this name. Returns its data.
     ///
     /// # Panics
     ///
-    /// If something else arrives, or the data is no `T`.
+    /// If something else arrives, or the data does not decode as a `T`.
     pub async fn event<T: DeserializeOwned>(&mut self, name: &str) -> T {
         match self.receive().await {
             PageReceived::Event(event, data) if event == name => serde_json::from_value(data)
@@ -385,7 +384,7 @@ impl TestPage {
         }
     }
 
-    /// Why messages are missing: the next that reaches the page says so.
+    /// Waits for the next message, which must be a `reset`. Returns its reason.
     ///
     /// # Panics
     ///
@@ -397,7 +396,7 @@ impl TestPage {
         }
     }
 
-    /// The server's Close: its code and text. What is not read yet is passed over.
+    /// Waits for the server's Close. Returns its code and text. Ignores unread messages before it.
     ///
     /// # Panics
     ///
@@ -406,14 +405,14 @@ impl TestPage {
         loop {
             match self.receive().await {
                 PageReceived::Closed(code, text) => return (code, text),
-                PageReceived::Lost => panic!("expected a Close, and the connection is lost"),
+                PageReceived::Lost => panic!("expected a Close, but the connection is lost"),
                 _ => {}
             }
         }
     }
 
-    /// Everything that has reached the page, and was not read yet, when nothing more comes for a
-    /// millisecond.
+    /// Returns everything that the page has received and the test has not read, when nothing more
+    /// arrives for a millisecond.
     pub async fn so_far(&mut self) -> Vec<PageReceived> {
         let mut all = Vec::new();
         let soon = Duration::from_millis(1);
@@ -423,13 +422,13 @@ impl TestPage {
         all
     }
 
-    /// Waits until the script has what is asked for.
+    /// Waits until `take` returns a value.
     async fn wait<T>(&self, take: impl Fn(&Script) -> Option<T>) -> T {
-        let waited = tokio::time::timeout(PATIENCE, async {
+        let waited = tokio::time::timeout(DEADLINE, async {
             loop {
                 let arrived = self.script.arrived.notified();
                 tokio::pin!(arrived);
-                // Registered before the look, so that nothing is missed in between.
+                // Registered before the check, so that no notification is lost in between.
                 arrived.as_mut().enable();
                 if let Some(taken) = take(&self.script) {
                     return taken;
@@ -439,7 +438,7 @@ impl TestPage {
         });
         waited.await.unwrap_or_else(|_| {
             let unread = self.script.waiting();
-            panic!("nothing that was waited for arrived within {PATIENCE:?}; unread: {unread:?}")
+            panic!("the expected message did not arrive within {DEADLINE:?}; unread: {unread:?}")
         })
     }
 }

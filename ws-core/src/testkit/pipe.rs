@@ -1,4 +1,4 @@
-//! The network between a test's client and a connection: two bounded streams of bytes.
+//! The network between a test's client and a connection: two bounded byte streams.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,10 +10,10 @@ use bytes::{BufMut, buf::Limit};
 
 use crate::outbox::{DirectWrite, Transport};
 
-/// Bytes that the network takes while the client does not read.
+/// How many bytes the network buffers by default.
 pub(super) const ROOM: usize = 64 * 1024;
 
-/// The network, as both sides hold it.
+/// The network, shared by both ends.
 #[derive(Clone)]
 pub(super) struct Pipe {
     wires: Arc<Mutex<Wires>>,
@@ -76,7 +76,7 @@ impl Pipe {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client writes; the network towards the server has room for everything.
+    /// The client writes. The direction to the server is unbounded.
     pub(super) fn write(&self, bytes: &[u8]) {
         let mut wires = self.lock();
         wires.to_server.extend(bytes);
@@ -85,7 +85,7 @@ impl Pipe {
         wake(waker);
     }
 
-    /// The client reads what has come; `None` at the end of the stream.
+    /// The client reads the bytes that have arrived; `None` at the end of the stream.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Vec<u8>>> {
         let mut wires = self.lock();
         if wires.to_client.is_empty() {
@@ -113,7 +113,7 @@ impl Pipe {
         wakers.into_iter().for_each(wake);
     }
 
-    /// Every further write of the server fails; what the client sent can still be read.
+    /// Every further write of the server fails; the client's bytes can still be read.
     pub(super) fn refuse(&self) {
         self.lock().refusing = true;
     }
@@ -195,7 +195,7 @@ impl Transport for ServerEnd {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Registered before the attempt, so that room that appears in between is seen.
+        // Registered before the attempt, so that no wake-up is lost in between.
         self.pipe.lock().writable = Some(cx.waker().clone());
         match self.pipe.try_write(slices) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,

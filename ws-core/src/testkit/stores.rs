@@ -1,5 +1,4 @@
-//! What every session store and every source must do, as a suite that yours can be run
-//! through.
+//! A test suite for session stores and sources of sessions, which your own can run too.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -13,9 +12,9 @@
 //! # });
 //! ```
 //!
-//! The suite panics at the first thing that is wrong and says what. It waits for times to
-//! run out: with a store that keeps time by tokio's clock run it with paused time, and with
-//! any other in real time, where it takes less than ten seconds.
+//! The suite panics at the first error, with a description. It waits until sessions expire: run it
+//! with paused time if the store uses tokio's clock, or else in real time, where it takes less than
+//! ten seconds.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -35,7 +34,8 @@ use crate::session::{
 /// Longer than the suite takes.
 const LONG: Duration = Duration::from_secs(5 * 60);
 
-/// A time to live that is waited for; stores may count whole seconds.
+/// A time to live that the suite waits for. It is a whole second, because stores may count in
+/// seconds.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn new_key() -> SessionKey {
@@ -46,34 +46,34 @@ fn new_record(user: Option<&str>) -> SessionRecord {
     SessionRecord::new(user.map(str::to_owned)).expect("random numbers")
 }
 
-/// Runs a store through the whole suite.
+/// Runs the whole suite for a store.
 ///
-/// It may hold other sessions already, but nobody else may use it meanwhile. What the suite
-/// adds it removes, and its users have names that nobody else has.
+/// The store may contain other sessions, but no other client may use it meanwhile. The suite
+/// removes the sessions that it adds; its users have names that begin with `suite-`.
 ///
 /// # Panics
 ///
-/// Where the store does something else than [`SessionStore`] says.
+/// If the store violates the contract of [`SessionStore`].
 pub async fn keeps_sessions(store: &impl SessionStore) {
-    a_session_is_loaded_as_it_was_created(store).await;
-    a_key_is_taken_once(store).await;
-    a_session_lives_as_long_as_it_was_last_told(store).await;
+    a_created_session_is_loaded_unchanged(store).await;
+    a_key_is_accepted_once(store).await;
+    a_session_expires_after_its_last_time_to_live(store).await;
     each_change_of_a_value_has_the_next_version(store).await;
-    changes_at_the_same_time_are_all_kept(store).await;
+    concurrent_changes_are_all_kept(store).await;
     a_renewed_session_is_found_by_its_new_key_alone(store).await;
-    of_two_renewals_at_the_same_time_one_succeeds(store).await;
+    one_of_several_concurrent_renewals_succeeds(store).await;
     a_removed_session_is_gone(store).await;
-    all_sessions_of_a_user_are_removed_and_no_others(store).await;
-    a_session_of_a_known_address_is_like_any_other(store).await;
+    only_the_sessions_of_a_user_are_removed(store).await;
+    a_session_with_an_address_is_like_any_other(store).await;
 }
 
-async fn a_session_of_a_known_address_is_like_any_other(store: &impl SessionStore) {
+async fn a_session_with_an_address_is_like_any_other(store: &impl SessionStore) {
     let newcomer = Newcomer::new(Some(IpAddr::from([203, 0, 113, 1])));
     let (key, record) = (new_key(), new_record(None));
     for expected in [true, false] {
         let created = store.create_for(key, record.clone(), LONG, newcomer).await;
         let created = created.expect("`create_for` fails");
-        assert_eq!(created, expected, "`create_for` takes a key once");
+        assert_eq!(created, expected, "`create_for` must accept a key once");
     }
     let mut loaded = load(store, key).await.expect("a session that was created");
     loaded.age = record.age;
@@ -82,14 +82,17 @@ async fn a_session_of_a_known_address_is_like_any_other(store: &impl SessionStor
     assert_eq!(
         load(store, key).await,
         None,
-        "a removed session is still there"
+        "a removed session still exists"
     );
 }
 
 async fn create(store: &impl SessionStore, record: SessionRecord, ttl: Duration) -> SessionKey {
     let key = new_key();
     let created = store.create(key, record, ttl).await;
-    assert!(created.expect("`create` fails"), "a new key is taken");
+    assert!(
+        created.expect("`create` fails"),
+        "`create` must accept a new key"
+    );
     key
 }
 
@@ -101,7 +104,7 @@ async fn remove(store: &impl SessionStore, key: SessionKey) {
     store.remove(key).await.expect("`remove` fails");
 }
 
-async fn a_session_is_loaded_as_it_was_created(store: &impl SessionStore) {
+async fn a_created_session_is_loaded_unchanged(store: &impl SessionStore) {
     let mut record = new_record(Some("suite-ada"));
     record.set(
         "cart",
@@ -110,13 +113,17 @@ async fn a_session_is_loaded_as_it_was_created(store: &impl SessionStore) {
     let before = store.count().await.expect("`count` fails");
     let key = create(store, record.clone(), LONG).await;
     let after = store.count().await.expect("`count` fails");
-    assert_eq!(after, before + 1, "`count` counts a new session");
+    assert_eq!(after, before + 1, "`count` must include a new session");
     let mut loaded = load(store, key).await.expect("a session that was created");
     assert!(loaded.age <= SHORT, "a new session is {:?} old", loaded.age);
     loaded.age = record.age;
     assert_eq!(loaded.values, record.values);
     assert_eq!(loaded, record);
-    assert_eq!(load(store, new_key()).await, None, "an unknown key");
+    assert_eq!(
+        load(store, new_key()).await,
+        None,
+        "`load` finds a session under an unknown key"
+    );
     sleep(SHORT).await;
     let loaded = load(store, key).await.expect("a session that was created");
     assert!(
@@ -127,7 +134,7 @@ async fn a_session_is_loaded_as_it_was_created(store: &impl SessionStore) {
     remove(store, key).await;
 }
 
-async fn a_key_is_taken_once(store: &impl SessionStore) {
+async fn a_key_is_accepted_once(store: &impl SessionStore) {
     let first = new_record(Some("suite-first"));
     let key = create(store, first.clone(), LONG).await;
     let second = new_record(Some("suite-second"));
@@ -135,24 +142,27 @@ async fn a_key_is_taken_once(store: &impl SessionStore) {
         .create(key, second, LONG)
         .await
         .expect("`create` fails");
-    assert!(!created, "a key is taken twice");
+    assert!(!created, "`create` accepts a key twice");
     let loaded = load(store, key).await.expect("the first session");
     assert_eq!(
         loaded.id, first.id,
         "the second session overwrites the first"
     );
     remove(store, key).await;
-    // Of many at the same time, too.
+    // The same for concurrent calls.
     let attempts = (0..8).map(|_| store.create(key, new_record(None), LONG));
     let created = join_all(attempts).await.into_iter();
     let created = created
         .filter(|created| matches!(created, Ok(true)))
         .count();
-    assert_eq!(created, 1, "so many of eight took one key");
+    assert_eq!(
+        created, 1,
+        "this many of eight calls created a session under one key"
+    );
     remove(store, key).await;
 }
 
-async fn a_session_lives_as_long_as_it_was_last_told(store: &impl SessionStore) {
+async fn a_session_expires_after_its_last_time_to_live(store: &impl SessionStore) {
     let [left, loaded, touched] = [
         create(store, new_record(None), SHORT).await,
         create(store, new_record(None), SHORT).await,
@@ -161,25 +171,35 @@ async fn a_session_lives_as_long_as_it_was_last_told(store: &impl SessionStore) 
     assert!(load(store, loaded).await.is_some());
     assert!(store.touch(touched, LONG).await.expect("`touch` fails"));
     let contains = store.contains(left).await.expect("`contains` fails");
-    assert!(contains, "`contains` does not see a session");
+    assert!(contains, "`contains` does not find a session");
     sleep(SHORT * 2).await;
     let contains = store.contains(left).await.expect("`contains` fails");
-    assert!(!contains, "`contains` sets the time, or sees what is over");
-    assert_eq!(load(store, left).await, None, "a session outlives its time");
-    assert!(load(store, loaded).await.is_some(), "`load` sets the time");
+    assert!(
+        !contains,
+        "`contains` extends a session, or sees an expired one"
+    );
+    assert_eq!(
+        load(store, left).await,
+        None,
+        "a session outlives its time to live"
+    );
+    assert!(
+        load(store, loaded).await.is_some(),
+        "`load` must set the time to live"
+    );
     let touch = store.touch(touched, SHORT).await.expect("`touch` fails");
-    assert!(touch, "`touch` sets the time");
+    assert!(touch, "`touch` must set the time to live");
     sleep(SHORT * 2).await;
     let touch = store.touch(touched, LONG).await.expect("`touch` fails");
     assert!(
         !touch,
-        "`touch` brings a session back, or sets no shorter time"
+        "`touch` revives a session, or cannot shorten its time to live"
     );
     let set = store
         .set(touched, "a", Some("1".to_owned()))
         .await
         .expect("`set` fails");
-    assert_eq!(set, None, "`set` brings a session back");
+    assert_eq!(set, None, "`set` revives a session");
     remove(store, loaded).await;
 }
 
@@ -205,11 +225,11 @@ async fn each_change_of_a_value_has_the_next_version(store: &impl SessionStore) 
         .collect();
     assert_eq!((values, loaded.version), (vec![("a", "3")], 5));
     let set = store.set(new_key(), "a", None).await.expect("`set` fails");
-    assert_eq!(set, None, "`set` under an unknown key");
+    assert_eq!(set, None, "`set` finds a session under an unknown key");
     remove(store, key).await;
 }
 
-async fn changes_at_the_same_time_are_all_kept(store: &impl SessionStore) {
+async fn concurrent_changes_are_all_kept(store: &impl SessionStore) {
     let key = create(store, new_record(None), LONG).await;
     let names: Vec<String> = (0..16).map(|number| format!("name {number}")).collect();
     let changes = names
@@ -243,7 +263,7 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         .await
         .expect("`renew` fails");
     let renewed = renewed.expect("a session to renew");
-    let is_as_expected = |is: &SessionRecord| {
+    let assert_renewed = |is: &SessionRecord| {
         assert_eq!((is.id, &is.values), (record.id, &record.values));
         assert_eq!((is.renewals, &is.user), (record.renewals + 1, &user));
         assert_eq!(
@@ -252,9 +272,9 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         );
         assert!(is.age <= SHORT, "a renewed session is {:?} old", is.age);
     };
-    is_as_expected(&renewed);
-    assert_eq!(load(store, old).await, None, "the old key is still good");
-    is_as_expected(
+    assert_renewed(&renewed);
+    assert_eq!(load(store, old).await, None, "the old key is still valid");
+    assert_renewed(
         &load(store, new)
             .await
             .expect("the session under its new key"),
@@ -263,8 +283,11 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         .renew(old, new_key(), None, LONG)
         .await
         .expect("`renew` fails");
-    assert_eq!(again, None, "a session is renewed from a key that it had");
-    // To the same key: the source of an application may have one key before and after.
+    assert_eq!(
+        again, None,
+        "a session is renewed under a key that it no longer has"
+    );
+    // The key may stay the same: the source of an application may use one key throughout.
     let same = store
         .renew(new, new, None, LONG)
         .await
@@ -279,11 +302,11 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         .remove_user("suite-ada")
         .await
         .expect("`remove_user` fails");
-    assert_eq!(removed, [], "a session belongs to a user of before");
+    assert_eq!(removed, [], "a session still belongs to its previous user");
     remove(store, new).await;
 }
 
-async fn of_two_renewals_at_the_same_time_one_succeeds(store: &impl SessionStore) {
+async fn one_of_several_concurrent_renewals_succeeds(store: &impl SessionStore) {
     let key = create(store, new_record(None), LONG).await;
     let keys: Vec<_> = (0..8).map(|_| new_key()).collect();
     let renewals = keys.iter().map(|new| store.renew(key, *new, None, LONG));
@@ -293,7 +316,7 @@ async fn of_two_renewals_at_the_same_time_one_succeeds(store: &impl SessionStore
         .flatten()
         .flatten()
         .count();
-    assert_eq!(renewed, 1, "so many of eight renewed one session");
+    assert_eq!(renewed, 1, "this many of eight calls renewed one session");
     for key in keys {
         remove(store, key).await;
     }
@@ -309,7 +332,7 @@ async fn a_removed_session_is_gone(store: &impl SessionStore) {
     assert_eq!(
         load(store, key).await,
         None,
-        "a removed session is still there"
+        "a removed session still exists"
     );
     assert!(!store.touch(key, LONG).await.expect("`touch` fails"));
     assert_eq!(store.remove(key).await.expect("`remove` fails"), None);
@@ -320,7 +343,7 @@ async fn a_removed_session_is_gone(store: &impl SessionStore) {
     assert_eq!(renewed, None, "a removed session can be renewed");
 }
 
-async fn all_sessions_of_a_user_are_removed_and_no_others(store: &impl SessionStore) {
+async fn only_the_sessions_of_a_user_are_removed(store: &impl SessionStore) {
     let (ada, bob) = (new_record(Some("suite-ada")), new_record(Some("suite-bob")));
     let first = create(store, ada.clone(), LONG).await;
     let other = create(store, bob, LONG).await;
@@ -343,7 +366,7 @@ async fn all_sessions_of_a_user_are_removed_and_no_others(store: &impl SessionSt
     assert_eq!(load(store, later).await, None);
     assert!(
         load(store, other).await.is_some(),
-        "another user's session is gone"
+        "another user's session was removed"
     );
     let again = store
         .remove_user("suite-ada")
@@ -353,13 +376,13 @@ async fn all_sessions_of_a_user_are_removed_and_no_others(store: &impl SessionSt
     remove(store, other).await;
 }
 
-/// Runs a source of an application's sessions through what admission relies on: `named`
-/// are the headers of two requests of one session, `other` those of another session, and
-/// `nobody` of requests that name no live session, such as hostile ones.
+/// Checks the properties of an application's session source that admission relies on. `named` are
+/// the headers of two requests of one session, `other` those of another session, and `nobody` those
+/// of requests without a live session, such as hostile ones.
 ///
 /// # Panics
 ///
-/// Where the source does something else than [`SessionSource`] says.
+/// If the source violates the contract of [`SessionSource`].
 pub async fn names_sessions(
     source: &impl SessionSource,
     named: [&HeaderMap; 2],
@@ -390,7 +413,7 @@ pub async fn names_sessions(
         let session = source.find(headers).await.expect("`find` fails");
         assert!(
             session.is_none(),
-            "a request of nobody has a session: number {at}"
+            "a request without a live session has one: number {at}"
         );
     }
 }
@@ -401,7 +424,7 @@ mod tests {
     use crate::session::{ForeignSession, MemoryStore, StoreError, cookies};
 
     #[tokio::test(start_paused = true)]
-    async fn the_store_in_memory_passes() {
+    async fn the_memory_store_passes() {
         let store = MemoryStore::new(100);
         keeps_sessions(&store).await;
         assert_eq!(store.count().await.unwrap(), 0);

@@ -1,4 +1,4 @@
-//! Visitors of a test: sessions and pages, without an HTTP side.
+//! Visitors for tests: sessions and pages, without HTTP.
 
 use http::HeaderMap;
 use http::header::COOKIE;
@@ -40,7 +40,7 @@ impl TestVisitor {
             token,
             secure,
         };
-        // The cookie comes back once, as that of a browser does.
+        // Browsers send the cookie back, which confirms the session.
         let cookie = visitor.cookie().parse().expect("a header's value");
         let headers = HeaderMap::from_iter([(COOKIE, cookie)]);
         let found = visitor.hub.sessions().find(&headers, secure).await;
@@ -50,43 +50,43 @@ impl TestVisitor {
         visitor
     }
 
-    /// The visitor's session now.
+    /// Returns the visitor's current session.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The visitor's cookie as it is in the header `Cookie`; over TLS, such as below a
+    /// Returns the visitor's cookie for the header `Cookie`. Over TLS, for example with a
     /// `public_url` of `https`, its name begins with `__Host-`.
     pub fn cookie(&self) -> String {
         let name = self.hub.sessions().session_cookie(self.secure);
         format!("{name}={}", self.token.cookie_value())
     }
 
-    /// Renders a page for the visitor, also where the session has ended meanwhile.
+    /// Renders a page for the visitor, even if the session has ended.
     ///
     /// # Panics
     ///
-    /// Where the system has no random numbers.
+    /// If the system has no random numbers.
     pub fn page(&self) -> Page {
         Page::issue(self.hub.pages(), &self.session, None).expect("random numbers")
     }
 
-    /// Logs the visitor on. The cookie is another one from now on.
+    /// Logs the visitor on. The visitor has a new cookie from then on.
     ///
     /// # Panics
     ///
-    /// Where the session has ended.
+    /// If the session has ended.
     pub async fn logon(&mut self, user: &str) {
         let user = Some(user.to_owned());
         let renewed = self.hub.sessions().renew(&self.session, user).await;
         (self.session, self.token) = renewed.expect("a session that has not ended");
     }
 
-    /// Logs the visitor off: the session ends. The cookie stays as it was.
+    /// Logs the visitor off: the session ends. The cookie does not change.
     ///
     /// # Panics
     ///
-    /// Where the store fails.
+    /// If the store fails.
     pub async fn logoff(&mut self) {
         let ended = self.hub.sessions().end(&self.session).await;
         ended.expect("a store that forgets");

@@ -17,8 +17,8 @@ impl Listener {
         Listener
     }
 
-    fn info(&mut self, text: u64) -> String {
-        text.to_string()
+    fn info(&mut self, said: u64) -> String {
+        said.to_string()
     }
 }
 
@@ -130,7 +130,7 @@ impl Office {
         let kit = kit.with_table(Desks::table(), NoState).unwrap();
         let visitor = kit.visitor().await;
         let journal = Journal::new();
-        CURRENT.with(|hand| hand.borrow_mut().replace(journal.clone()));
+        HAND.with(|hand| hand.borrow_mut().replace(journal.clone()));
         Self {
             kit,
             visitor,
@@ -144,17 +144,17 @@ impl Office {
 
     fn tab_of(&self, page: &Page) -> Tab {
         let mut tab = Tab::of(&self.kit, &self.visitor, "/desk", page);
-        tab.knock = |knock| CURRENT.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
+        tab.knock = |knock| HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
         tab
     }
 }
 
 thread_local! {
     /// The journal for the handlers of the test that runs on this thread.
-    static CURRENT: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
+    static HAND: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
 }
 
-fn text(text: &str) -> Got {
+fn said(text: &str) -> Got {
     Got::Text(text.to_owned())
 }
 
@@ -163,7 +163,7 @@ async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("a").await;
-    assert_eq!(tab.so_far().await, [text("1 a of nobody")]);
+    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
     tab.send("later 5").await;
     quiet().await;
     tab.cut().await;
@@ -172,12 +172,12 @@ async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
     office.kit.hub().publish(&Topic::<u64>::local("news"), &7);
     quiet().await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [text("late"), text("7")]);
+    assert_eq!(tab.so_far().await, [said("late"), said("7")]);
     tab.send("b").await;
     tab.send("bytes").await;
     tab.send("push").await;
     let expected = [
-        text("3 b of nobody"),
+        said("3 b of nobody"),
         Got::Binary("+/8B".to_owned()),
         event("pushed", 5),
     ];

@@ -176,7 +176,7 @@ async fn an_unexpected_message_is_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-#[should_panic(expected = "nothing that was waited for arrived within 60s")]
+#[should_panic(expected = "the expected message did not arrive within 60s")]
 async fn a_test_that_waits_too_long_fails() {
     let kit = kit();
     let mut page = kit.page("/stream").connect().await.unwrap();

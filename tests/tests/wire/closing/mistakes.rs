@@ -1,9 +1,9 @@
-//! The codes that answer a client that breaks a rule, or sends too much.
+//! The close codes for clients that break a rule or exceed a limit.
 
 use super::*;
 
 #[tokio::test]
-async fn who_breaks_the_protocol_is_closed_with_1002() {
+async fn a_protocol_error_closes_with_1002() {
     let (server, told, mut hears) = running().await;
     let table: &[(&str, Vec<u8>)] = &[
         ("no mask", vec![0x81, 1, b'x']),
@@ -51,7 +51,7 @@ async fn who_breaks_the_protocol_is_closed_with_1002() {
 }
 
 #[tokio::test]
-async fn close_codes_that_may_not_be_sent_are_refused() {
+async fn reserved_close_codes_are_refused() {
     let (server, _, mut hears) = running().await;
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
         let mut client = server.open("/obeys").await;
@@ -64,7 +64,7 @@ async fn close_codes_that_may_not_be_sent_are_refused() {
 }
 
 #[tokio::test]
-async fn earlier_messages_are_answered_before_a_broken_one_ends_everything() {
+async fn earlier_messages_are_answered_before_a_malformed_frame_closes() {
     let (server, _, _hears) = running().await;
     let mut client = server.open("/obeys").await;
     let packet = [
@@ -80,7 +80,7 @@ async fn earlier_messages_are_answered_before_a_broken_one_ends_everything() {
 }
 
 #[tokio::test]
-async fn data_that_the_handler_does_not_take_is_closed_with_1003() {
+async fn a_message_of_the_wrong_kind_is_closed_with_1003() {
     let (server, _, mut hears) = running().await;
     for (path, data) in [
         ("/obeys", frame(BINARY, "x")),
@@ -97,7 +97,7 @@ async fn data_that_the_handler_does_not_take_is_closed_with_1003() {
 }
 
 #[tokio::test]
-async fn bad_utf8_is_closed_with_1007_before_its_frame_has_ended() {
+async fn invalid_utf8_is_closed_with_1007_before_the_end_of_its_frame() {
     let (server, _, mut hears) = running().await;
     let masked = |bytes: &[u8], declared: usize| {
         let whole = raw(0x81, bytes);
@@ -128,7 +128,7 @@ async fn bad_utf8_is_closed_with_1007_before_its_frame_has_ended() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_decoded_is_closed_with_1007() {
+async fn an_undecodable_payload_is_closed_with_1007() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/numbers").await;
     client.say("many").await;
@@ -156,7 +156,7 @@ async fn too_many_messages_are_closed_with_1008() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_closed_with_1009_before_its_payload_is_sent() {
+async fn a_message_over_the_limit_is_closed_with_1009_after_its_header() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/obeys").await;
     let fits = "x".repeat(1024);

@@ -1,9 +1,9 @@
-//! Clients that do not answer, stay silent, or are lost.
+//! Clients that do not answer, stay silent, or lose their connection.
 
 use super::*;
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_the_close_is_not_waited_for() {
+async fn a_client_that_does_not_answer_the_close_is_cut() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/mute").await;
     client.say("close").await;
@@ -13,7 +13,7 @@ async fn a_client_that_does_not_answer_the_close_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_mute_client_is_pinged_and_then_closed() {
+async fn a_silent_client_is_pinged_and_then_closed() {
     let (server, _, mut hears) = running().await;
     let mut client = server.open("/pinged").await;
     let (before, code) = client.until_close().await;
@@ -43,7 +43,7 @@ async fn an_expired_connection_is_closed_with_4401() {
 }
 
 #[tokio::test]
-async fn an_end_without_a_close_is_a_lost_connection() {
+async fn a_stream_that_ends_without_a_close_is_a_lost_connection() {
     let (server, told, mut hears) = running().await;
     let mut client = server.open("/obeys").await;
     client.finish().await;
@@ -63,7 +63,7 @@ async fn an_end_without_a_close_is_a_lost_connection() {
     assert_eq!(hears.next().await, "waits");
     client.reset();
     assert_eq!(hears.next().await, "Lost 1006");
-    // A hook that waits for the end learns of it, and has the last word.
+    // A hook that waits for the end is notified, and can still send.
     let mut client = server.open("/obeys").await;
     client.say("wait").await;
     assert_eq!(hears.next().await, "waits");
@@ -75,7 +75,7 @@ async fn an_end_without_a_close_is_a_lost_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_right_after_its_request_is_terminated_too() {
+async fn a_connection_that_is_lost_right_after_its_request_is_terminated() {
     let (server, told, mut hears) = running().await;
     for _ in 0..20 {
         let mut client = Client::connect(server.address).await;

@@ -1,4 +1,4 @@
-//! What reaches a page.
+//! Events of a page.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::close::CloseCode;
 use crate::wire::{self, ToPage};
 
-/// What reached a page.
+/// An event of a page.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum PageReceived {
@@ -20,7 +20,7 @@ pub enum PageReceived {
     Binary(Bytes),
     /// Messages are missing.
     Reset(Gap),
-    /// A logon has given the visitor another cookie.
+    /// A logon has given the visitor a new cookie.
     Renewed,
     /// The server has closed the connection, with this code and text.
     Closed(CloseCode, String),
@@ -29,7 +29,7 @@ pub enum PageReceived {
 }
 
 impl PageReceived {
-    /// Whether the connection is over.
+    /// Whether the connection has ended.
     pub(super) const fn is_end(&self) -> bool {
         matches!(self, Self::Closed(..) | Self::Lost)
     }
@@ -41,9 +41,9 @@ impl PageReceived {
 pub enum Gap {
     /// The epoch of the page is not that of the stream: the stream has ended since.
     Restart,
-    /// The stream no longer has what follows the offset of the page.
+    /// The stream no longer has the messages after the page's offset.
     History,
-    /// More was waiting than the stream may hold, and was dropped.
+    /// The messages that waited exceeded the limit of the stream, and were dropped.
     Overflow,
 }
 

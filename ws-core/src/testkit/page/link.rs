@@ -1,4 +1,4 @@
-//! One connection of a page, which is read by a task of its own, as a browser does.
+//! One connection of a page. A task of its own reads it, as in a browser.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::protocol::OpCode;
 use crate::testkit::client::{Received, TestClient};
 use crate::testkit::pipe::Pipe;
 
-/// How long after a message a browser acknowledges it at the latest.
+/// The longest delay of a browser's acknowledgement.
 const ACK_AFTER: Duration = Duration::from_millis(100);
 
-/// A connection of a page; dropping it cuts it.
+/// A connection of a page. Dropping it cuts the connection.
 pub(super) struct Link {
     script: Arc<Script>,
     pipe: Pipe,
@@ -23,7 +23,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Reads `welcome`; a task reads what follows.
+    /// Reads `welcome`; a task reads the following messages.
     pub(super) async fn begin(mut client: TestClient, script: &Arc<Script>) -> Self {
         let pipe = client.pipe().clone();
         let welcome = client.text().await;
@@ -41,7 +41,7 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.reader.abort();
         self.script.cut();
-        // A connection that is over has ended in order.
+        // A connection that has ended needs no reset.
         if !self.reader.is_finished() {
             self.pipe.end(true);
         }

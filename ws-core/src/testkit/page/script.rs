@@ -1,4 +1,4 @@
-//! What the script of a page keeps, over its connections.
+//! The state of a page's script, over its connections.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,24 +15,24 @@ use crate::testkit::client::MASK;
 use crate::testkit::pipe::Pipe;
 use crate::wire::{FromPage, Query, ToPage};
 
-/// Messages after which a browser acknowledges at once.
+/// A browser acknowledges at once after this many messages.
 const ACK_EVERY: u64 = 32;
 
-/// How a page acknowledges what it gets.
+/// How a page acknowledges messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Acks {
-    /// As browsers do: every 32nd message, and 100 ms after the last.
+    /// Like browsers: at every 32nd message, and 100 ms after the last.
     #[default]
     Sent,
-    /// Not at all, as a page that has stopped: the server keeps what it has sent.
+    /// Never, like a stopped page: the server keeps the sent messages.
     Held,
 }
 
-/// What is left to acknowledge.
+/// The acknowledgement that is still due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
     Nothing,
-    /// Some messages, a moment after the first of them.
+    /// After a short delay from the first unacknowledged message.
     Later,
 }
 
@@ -54,25 +54,25 @@ impl Writer {
 /// The page's side of the protocol.
 pub(super) struct Script {
     state: Mutex<State>,
-    /// Notified when anything has arrived.
+    /// Notified when anything arrives.
     pub(super) arrived: Notify,
 }
 
 struct State {
     epoch: Option<String>,
-    /// The last offset that has reached the page.
+    /// The last offset that the page has received.
     offset: u64,
     /// The last offset that was acknowledged.
     acked: u64,
     acks: Acks,
-    /// What the server has not seen.
+    /// Messages that the server has not seen.
     unseen: VecDeque<(u64, Message)>,
     last_id: u64,
     unconfirmed: Vec<Message>,
     inbox: VecDeque<PageReceived>,
     /// How the server has broken the protocol.
     broken: Option<String>,
-    /// The present connection, for writing.
+    /// Writes to the current connection.
     writer: Option<Writer>,
 }
 
@@ -110,7 +110,7 @@ impl Script {
         }
     }
 
-    /// The first message of a connection. What the server has not seen is sent again.
+    /// Handles the first message of a connection. Sends again what the server has not seen.
     pub(super) fn welcome(&self, text: &str, writer: Writer) {
         let Ok(ToPage::Welcome {
             epoch,
@@ -123,7 +123,7 @@ impl Script {
         let mut state = self.lock();
         let same = state.epoch.as_ref().is_none_or(|known| *known == epoch);
         if !same {
-            // What was sent may have been handled. What never was is sent with a new id.
+            // Sent messages may have been handled. Unsent ones get new ids.
             let sent = std::mem::take(&mut state.unseen);
             let (sent, new): (Vec<_>, Vec<_>) = sent.into_iter().partition(|(id, _)| *id > 0);
             let sent = sent.into_iter().map(|(_, message)| message);
@@ -138,7 +138,7 @@ impl Script {
         state.flush();
     }
 
-    /// A message of the server, behind `welcome`. Returns when to acknowledge it.
+    /// Handles a message after `welcome`. Returns when to acknowledge it.
     pub(super) fn receive(&self, text: &str) -> Due {
         let mut state = self.lock();
         if let Err(broken) = state.receive(text) {
@@ -150,7 +150,7 @@ impl Script {
         due
     }
 
-    /// Acknowledges what has reached the page.
+    /// Acknowledges all received messages.
     pub(super) fn acknowledge(&self) {
         self.lock().acknowledge();
     }
@@ -161,7 +161,7 @@ impl Script {
         state.acknowledge();
     }
 
-    /// The connection is over.
+    /// The connection has ended.
     pub(super) fn ended(&self, end: PageReceived) {
         let mut state = self.lock();
         state.writer = None;
@@ -197,7 +197,7 @@ impl Script {
         std::mem::take(&mut self.lock().unconfirmed)
     }
 
-    /// The next that has reached the page.
+    /// Takes the next event of the page.
     pub(super) fn take(&self) -> Option<PageReceived> {
         let mut state = self.lock();
         let next = state.inbox.pop_front();
@@ -209,7 +209,7 @@ impl Script {
         next
     }
 
-    /// The answer to this request, if it has arrived.
+    /// Takes the answer to this request, if it has arrived.
     pub(super) fn take_answer(&self, id: CallId) -> Option<String> {
         #[derive(Deserialize)]
         struct Answered {
@@ -229,7 +229,7 @@ impl Script {
         }
     }
 
-    /// What has reached the page and was not read.
+    /// The unread events of the page.
     pub(super) fn waiting(&self) -> Vec<PageReceived> {
         self.lock().inbox.iter().cloned().collect()
     }
@@ -262,7 +262,7 @@ impl State {
         Ok(())
     }
 
-    /// Forgets what the server has seen. What was never sent has no id yet.
+    /// Drops the messages that the server has seen. An unsent message has no id yet.
     fn seen(&mut self, last: u64) {
         self.unseen.retain(|(id, _)| *id == 0 || *id > last);
     }
@@ -278,7 +278,7 @@ impl State {
         self.flush_new();
     }
 
-    /// Sends what was never sent.
+    /// Sends the unsent messages.
     fn flush_new(&mut self) {
         let Some(writer) = &self.writer else { return };
         for (id, message) in self.unseen.iter_mut().filter(|(id, _)| *id == 0) {
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_a_new_epoch_has_not_seen_are_not_sent_again() {
+    fn unseen_messages_are_not_sent_again_in_a_new_epoch() {
         let script = Script::new(Some("one".to_owned()));
         welcome(&script, "one", 0);
         for text in ["a", "b", "c"] {
@@ -333,7 +333,7 @@ mod tests {
         script.cut();
         script.send(Message::text("d"));
         assert_eq!(script.unseen(), 3);
-        // The same epoch has seen one more.
+        // In the same epoch, the server has seen one more.
         welcome(&script, "one", 2);
         assert_eq!(script.unseen(), 2);
         script.cut();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_were_received_are_passed_over_and_a_gap_is_a_fault() {
+    fn received_messages_are_ignored_and_a_gap_is_an_error() {
         let script = Script::new(None);
         welcome(&script, "one", 0);
         for _ in 0..2 {

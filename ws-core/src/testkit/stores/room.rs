@@ -1,4 +1,4 @@
-//! A full store, and who has to make room in it.
+//! A full store, and the sessions that it evicts.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,10 @@ pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
     let of_user = new_record(Some("suite-ada"));
     for (key, record) in keys.iter().zip([with_socket, of_user]) {
         let created = store.create_for(*key, record, LONG, at(attacker)).await;
-        assert!(created.expect("`create_for` fails"), "a new key is taken");
+        assert!(
+            created.expect("`create_for` fails"),
+            "`create_for` must accept a new key"
+        );
     }
     for _ in keys.len()..capacity {
         keys.push(new_key());
@@ -32,8 +35,14 @@ pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
         let created = store
             .create_for(key, new_record(None), LONG, at(attacker))
             .await;
-        assert!(created.expect("`create_for` fails"), "a new key is taken");
-        assert!(load(store, key).await.is_some(), "a new session is evicted");
+        assert!(
+            created.expect("`create_for` fails"),
+            "`create_for` must accept a new key"
+        );
+        assert!(
+            load(store, key).await.is_some(),
+            "a new session was evicted"
+        );
     }
     let mut visitors = Vec::new();
     for number in 0..capacity / 2 {
@@ -48,20 +57,20 @@ pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
             .await;
         assert!(
             matches!(created, Ok(true)),
-            "a visitor is refused: {created:?}"
+            "a visitor was refused: {created:?}"
         );
         visitors.push(key);
         for key in &visitors {
             assert!(
                 load(store, *key).await.is_some(),
-                "a visitor's session is evicted"
+                "a visitor's session was evicted"
             );
         }
     }
     let kept = load(store, keys[0]).await.is_some();
-    assert!(kept, "a session with an open socket is evicted");
+    assert!(kept, "a session with an open socket was evicted");
     let kept = load(store, keys[1]).await.is_some();
-    assert!(kept, "the session of a user is evicted");
+    assert!(kept, "the session of a user was evicted");
     for key in keys.into_iter().chain(visitors) {
         remove(store, key).await;
     }
