@@ -59,7 +59,7 @@ on_both_transports! {
         assert_eq!(journal.of("done"), Vec::<String>::new(), "the hook still runs");
     }
 
-    async fn our_close_follows_what_waits_in_the_outbox(way: Way) {
+    async fn our_close_follows_the_queued_messages(way: Way) {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
         let mut client = knock.connect().await.unwrap();
@@ -247,7 +247,7 @@ on_both_transports! {
     }
 }
 
-/// Uses everything that depends on a connection: timers, a task and a subscription.
+/// Has a timer and a task, which the end of the connection must stop.
 struct Busy(Journal);
 
 #[ws_handler]

@@ -44,7 +44,7 @@ impl Starts {
         socket.spawn(task).unwrap();
         match handshake.query() {
             Some("refuse") => Err(Refusal::CONFLICT),
-            Some("panic") => panic!("as told"),
+            Some("panic") => panic!("on command"),
             Some("hang") => std::future::pending().await,
             _ => Ok(Starts),
         }
@@ -87,7 +87,7 @@ async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
     assert_eq!(socket.notify(gone.clone()), Err(NotifyError::Closed(gone)));
     assert_eq!(socket.spawn(async {}), Err(SpawnError::Closed));
     socket.closed().await;
-    // Further calls have no effect either.
+    // Calls on the socket have no effect when `init` has failed.
     socket.subscribe(&news());
     assert_eq!(kit.hub().subscriber_count(&news()), 0);
     quiet().await;

@@ -68,13 +68,13 @@
 //! | **Order** | |
 //! | FIFO per source | `order::messages_are_answered_in_order`, `order::notifications_of_one_task_arrive_in_order`, `order::messages_of_one_task_arrive_in_order_on_a_slow_network`, `order::a_hook_that_waits_keeps_its_place` |
 //! | frames of different senders never interleave | `order::frames_of_different_senders_never_interleave` |
-//! | one task's `send`, `subscribe`, `publish` keep their order | `order::send_subscribe_publish_and_the_reply_of_one_hook_keep_their_order`, `order::a_task_outside_of_hooks_keeps_its_order`, `topics::a_task_writes_in_order_what_a_publish_does_not_write_itself` |
+//! | one task's `send`, `subscribe`, `publish` keep their order | `order::send_subscribe_publish_and_the_reply_of_one_hook_keep_their_order`, `order::a_task_outside_of_hooks_keeps_its_order`, `topics::a_task_writes_the_rest_of_a_publish_in_order` |
 //! | messages and notifications take turns | `order::messages_and_notifications_that_waited_for_a_hook_take_turns`, `order::messages_and_notifications_take_turns_in_a_burst` |
 //! | neither of them starves | `order::endless_notifications_do_not_starve_messages`, `order::a_flood_of_messages_does_not_starve_notifications` |
 //! | **Closing** | |
 //! | the client's Close keeps its place, then is echoed | `closing::the_close_of_the_client_waits_for_earlier_messages_and_their_replies`, `closing::the_close_of_the_client_waits_for_replies_that_wait_for_room` |
 //! | `closed().await` resolves on receipt | `closing::closed_resolves_when_the_close_of_the_client_arrives` |
-//! | our Close follows the messages in the outbox | `closing::our_close_follows_what_waits_in_the_outbox` |
+//! | our Close follows the messages in the outbox | `closing::our_close_follows_the_queued_messages` |
 //! | nothing follows it, and later data of the client is discarded | `closing::data_after_our_close_is_discarded_and_nothing_follows_the_close`, `sending::nothing_follows_the_close_of_a_hook_that_closes_and_then_replies` |
 //! | the answer is awaited for `close_timeout` | `closing::the_answer_of_the_client_is_awaited_for_close_timeout` |
 //! | overflow and stall discard at a frame boundary | `closing::an_overflow_discards_the_outbox_at_a_frame_boundary`, `closing::an_overflow_discards_a_frame_that_was_not_begun`, `closing::a_stall_discards_the_outbox_at_a_frame_boundary` |

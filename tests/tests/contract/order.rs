@@ -29,7 +29,7 @@ impl Echo {
 
     fn info(&mut self, number: usize, socket: &Socket<Self>) {
         self.0.note(format!("info {number}"));
-        // At least one notification is always waiting.
+        // Each run queues the next notification, so one is always waiting.
         if number >= 100 {
             let _ = socket.notify(number + 1);
         }
@@ -102,7 +102,7 @@ on_both_transports! {
         });
         let mut next = [0; 3];
         for _ in 0..60 {
-            // The client's decoder rejects frames that are torn.
+            // The client's decoder fails if a frame is torn.
             let text = client.text().await;
             let (name, sound) = text.split_once(' ').unwrap();
             let (voice, number) = name.split_at(1);
@@ -212,7 +212,7 @@ async fn endless_notifications_do_not_starve_messages() {
     client.socket::<Echo>().notify(100).unwrap();
     client.send("heard").await;
     assert_eq!(client.text().await, "heard");
-    // The handler notifies itself forever, and other tasks still run.
+    // Other tasks still run if the handler notifies itself forever.
     client.socket::<Echo>().close(Close::NORMAL);
     assert_eq!(client.closed().await.0, CloseCode::NORMAL);
 }

@@ -96,7 +96,7 @@ async fn a_page_without_a_connection_ends_after_its_grace_time_and_not_before() 
     assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
     page.push("n", &4_u64);
     assert_eq!(tab.so_far().await, numbers([4]));
-    // An open connection keeps the page alive for any time.
+    // A page does not end while it is connected.
     assert_eq!(tab.stay(100).await, []);
     assert_eq!(page.push("n", &5_u64), 1);
 }
@@ -160,7 +160,7 @@ async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409()
     assert_eq!(second.so_far().await, [restart, event("n", 1)]);
     let superseded = Got::Closed(4409, "another socket has the page".to_owned());
     assert_eq!(first.so_far().await, [superseded]);
-    // The end of the older connection does not affect the newer one.
+    // When the older connection ends, the newer one keeps the page.
     assert_eq!(second.stay(30).await, []);
     page.push("n", &2_u64);
     assert_eq!(second.so_far().await, numbers([2]));
@@ -194,7 +194,7 @@ async fn two_tabs_with_one_page_do_not_mistake_each_others_seen_for_their_own() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_says_goodbye_ends_at_once() {
+async fn a_page_that_sends_bye_ends_at_once() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
@@ -294,7 +294,7 @@ async fn messages_of_a_page_reach_the_application_once_and_in_order() {
     let expected = [event("n", 1), said("a"), event("n", 1), said("b")];
     assert_eq!(tab.so_far().await, expected);
     assert_eq!(tab.unseen(), 0);
-    // The connection breaks before the answer: the message is sent again, and delivered once.
+    // If the connection breaks before the answer, the message is sent again and delivered once.
     tab.send("c").await;
     quiet().await;
     tab.cut().await;
@@ -332,7 +332,7 @@ async fn messages_of_a_page_without_a_receiver_are_refused_with_1003() {
 async fn a_panic_of_the_application_closes_the_connection_and_the_page_survives() {
     let (kit, visitor) = server().await;
     kit.hub().on_page_message(|sent, _| {
-        assert_ne!(sent.message.as_text(), Some("panic"), "as told");
+        assert_ne!(sent.message.as_text(), Some("panic"), "on command");
         sent.message.clone()
     });
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
@@ -348,7 +348,7 @@ async fn a_client_that_reads_slowly_gets_everything() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
-    // With little network capacity, the socket's outbox fills up.
+    // If the network buffers little, the socket's outbox fills up.
     tab.knock = |knock| knock.network_room(1024);
     let mut tab = tab.connected().await;
     let long = "x".repeat(100_000);
@@ -371,7 +371,7 @@ async fn pages_without_a_connection_are_limited_and_the_oldest_is_evicted() {
     assert_eq!(kit.hub().page_count(), 3);
     let taken: Vec<_> = pages.iter().map(|page| page.push("n", &1)).collect();
     assert_eq!(taken, [0, 0, 1, 1, 1]);
-    // A page with a connection is not evicted.
+    // A page is evicted only if it has no connection.
     let mut tab = Tab::of(&kit, &visitor, "/stream", &pages[2])
         .connected()
         .await;
@@ -397,7 +397,7 @@ async fn pages_that_have_ended_do_not_count_as_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_writes_in_order_what_a_push_does_not_write_itself() {
+async fn a_task_writes_the_rest_of_a_push_in_order() {
     let limits = ServerLimits {
         publish_inline: 1,
         ..ServerLimits::DEFAULT

@@ -20,19 +20,19 @@ struct Bomb;
 
 impl Clone for Bomb {
     fn clone(&self) -> Self {
-        panic!("as told")
+        panic!("on command")
     }
 }
 
 impl<'de> Deserialize<'de> for Bomb {
     fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        panic!("as told")
+        panic!("on command")
     }
 }
 
 impl serde::Serialize for Bomb {
     fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        panic!("as told")
+        panic!("on command")
     }
 }
 
@@ -45,14 +45,14 @@ impl Breaks {
 
     fn message(&mut self, _: String) {
         self.state.push("half");
-        panic!("as told")
+        panic!("on command")
     }
 
     async fn info(&mut self, number: u32) {
         self.state.push("begun");
         tokio::time::sleep(secs(1)).await;
         self.state.push("half");
-        assert_ne!(number, 0, "as told");
+        assert_ne!(number, 0, "on command");
     }
 
     fn terminate(self, reason: CloseReason) {
@@ -143,7 +143,7 @@ struct PanicsInDrop;
 
 impl Drop for PanicsInDrop {
     fn drop(&mut self) {
-        panic!("as told");
+        panic!("on command");
     }
 }
 
@@ -161,7 +161,7 @@ impl Leaves {
     async fn terminate(self, reason: CloseReason) {
         self.0.note(format!("{:?}", reason.cause));
         tokio::task::yield_now().await;
-        panic!("as told, at last")
+        panic!("on command, in terminate")
     }
 }
 

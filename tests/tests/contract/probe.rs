@@ -39,7 +39,7 @@ impl Probe {
             "leave" => Close::normal("bye").into_reply(),
             "fail" => Err::<(), _>(Close::policy("no")).into_reply(),
             "calls" => self.calls.to_string().into_reply(),
-            "panic" => panic!("as told"),
+            "panic" => panic!("on command"),
             other => panic!("no such command: {other}"),
         };
         self.journal.note(format!("done {text}"));

@@ -100,7 +100,7 @@ async fn an_address_at_its_limit_is_logged_with_the_limit() {
         let lines = hints(&trusting(), "10.0.0.1:9", Some(client), 2).await;
         names_the_limit(&lines, client);
     }
-    // A proxy that does not report its clients: they all count as the proxy's own address.
+    // If a proxy does not report its clients, they all count as the proxy's own address.
     for forwarded in [None, Some("unknown")] {
         let lines = hints(&trusting(), "10.0.0.1:9", forwarded, 2).await;
         assert_eq!(lines.len(), 1, "{forwarded:?} {lines:?}");

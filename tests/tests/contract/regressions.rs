@@ -286,7 +286,7 @@ async fn a_hook_that_waits_to_send_does_not_spin_and_continues_when_the_client_r
     let knock = knock.limits(limits(|limits| limits.outbox = 100));
     let mut client = knock.connect().await.unwrap();
     client.send("x".repeat(90)).await;
-    // A task that spins is polled between any two of these, and paused time would never advance.
+    // If the task spins, it is polled between any two of these, and paused time never advances.
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }

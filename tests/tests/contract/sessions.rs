@@ -231,7 +231,7 @@ async fn a_store_that_fails_or_hangs_is_answered_with_503_in_time() {
             );
         }
         assert_eq!(status(kit.open("/public").visitor(&ada)).await, 101);
-        // Without a cookie there is no lookup.
+        // If there is no cookie, there is no lookup.
         assert_eq!(status(kit.open("/custom")).await, 403);
         open.send("who?").await;
         assert_eq!(open.text().await, "ada");
@@ -334,7 +334,7 @@ async fn a_session_in_use_ends_at_its_lifetime() {
     tokio::time::sleep(secs(10)).await;
     let (mut client, told) = opened(&kit, "/custom", &ada).await;
     assert_eq!(told, "ada");
-    // A later expiry of the application changes nothing, an earlier one applies.
+    // The application's expiry applies only if it is earlier than that of the session.
     client.socket::<Who>().expire_at(start + secs(200));
     for _ in 0..8 {
         tokio::time::sleep(secs(10)).await;

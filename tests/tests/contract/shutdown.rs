@@ -154,7 +154,7 @@ dispatch! {
     blocks: "/" => Blocks { hook_timeout: 1ms, require_session: false };
 }
 
-/// In real time: a blocked thread does not see the paused clock.
+/// In real time, because a blocked thread does not see the paused clock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_synchronous_hook_cannot_be_cut() {
     let kit = TestKit::new();
@@ -168,7 +168,7 @@ async fn a_synchronous_hook_cannot_be_cut() {
     let mut client = knock.connect().await.unwrap();
     client.send("block").await;
     gate.0.notified().await;
-    // Returns although the hook blocks, long after its deadline.
+    // Returns at its deadline even if the hook still blocks.
     kit.hub().shutdown(secs(0)).await;
     assert_eq!(kit.hub().connection_count(), 1, "the hook still runs");
     open.send(()).unwrap();

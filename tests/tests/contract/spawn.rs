@@ -7,8 +7,8 @@ use ws_server::prelude::*;
 use crate::journal::{Farewell, Journal, limits, quiet, secs};
 use crate::probe::Probe;
 
-fn as_told() {
-    panic!("as told")
+fn panic_on_command() {
+    panic!("on command")
 }
 
 /// Spawns the futures that a message selects.
@@ -29,7 +29,7 @@ impl Spawns {
             }),
             "close" => socket.spawn(async { ("last", Close::normal("task")) }),
             "fail" => socket.spawn(async { Err::<(), _>("secret").or_close() }),
-            "panic" => socket.spawn(async { as_told() }),
+            "panic" => socket.spawn(async { panic_on_command() }),
             _ => socket.spawn(async move {
                 let _dropped = dropped;
                 std::future::pending::<()>().await;
@@ -102,7 +102,7 @@ async fn a_bounded_number_of_futures_runs_beside_one_connection() {
     client.send("later").await;
     socket.spawn(std::future::pending::<()>()).unwrap();
     assert_eq!(socket.spawn(async {}), Err(SpawnError::Full));
-    // One ends, which frees a permit for one more.
+    // When one ends, its permit is free for one more.
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "and more");

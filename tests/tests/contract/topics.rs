@@ -208,7 +208,7 @@ on_both_transports! {
         assert_eq!(second.text().await, "others");
     }
 
-    async fn a_task_writes_in_order_what_a_publish_does_not_write_itself(way: Way) {
+    async fn a_task_writes_the_rest_of_a_publish_in_order(way: Way) {
         let limits = ServerLimits { publish_inline: 1, ..ServerLimits::DEFAULT };
         let (kit, journal) = (TestKit::with_limits(limits), Journal::new());
         let mut clients = Vec::new();

@@ -60,7 +60,7 @@ async fn typed_urls_begin_with_the_base() {
     assert_eq!(attribute(&tag, "data-stream"), "/live/stream");
     assert_eq!(attribute(&tag, "data-fresh"), "/live/ws-server/page");
     assert!(attribute(&tag, "src").starts_with("/live/ws-server/client-"));
-    // A path given as text is used unchanged.
+    // If a path is given as text, it is used unchanged.
     let tag = page.stream_tag("/elsewhere/stream").to_string();
     assert_eq!(attribute(&tag, "data-stream"), "/elsewhere/stream");
 

@@ -22,12 +22,12 @@ impl Commands {
 
     async fn message(&mut self, text: String, socket: &Socket<Self>) -> Result<String, Close> {
         match &*text {
-            "panic" => panic!("as it was told"),
+            "panic" => panic!("on command"),
             "panic later" => {
                 tokio::task::yield_now().await;
-                panic!("as it was told")
+                panic!("on command")
             }
-            "close" => Err(Close::new(CloseCode::new(4000).unwrap(), "as it was told")),
+            "close" => Err(Close::new(CloseCode::new(4000).unwrap(), "on command")),
             "bye" => Err(Close::NORMAL),
             "fail" => "x".parse::<u8>().or_close().map(|_| String::new()),
             "hang" => std::future::pending().await,
@@ -191,7 +191,7 @@ async fn after_the_servers_close_data_is_discarded_until_the_answer() {
     client.say("close").await;
     assert_eq!(
         client.close_frame().await,
-        (4000, "as it was told".to_owned())
+        (4000, "on command".to_owned())
     );
     client.say("panic").await;
     client.send(frame(PING, "x")).await;

@@ -322,8 +322,8 @@ async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
             4
         );
         assert_eq!(plain.text().await, text);
-        // A subscriber with a smaller window gets the message uncompressed, because it would need a
-        // compression of its own.
+        // If a subscriber has a smaller window, it gets the message uncompressed, because it would
+        // need a compression of its own.
         assert_eq!(small.text().await, text);
         let (first, payload) = packed.raw_frame().await;
         assert_eq!(first, COMPRESSED_TEXT);

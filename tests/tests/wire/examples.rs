@@ -172,7 +172,7 @@ async fn echo_lifts_the_limit_per_address_unless_it_is_guarded() {
     }
 }
 
-/// When the system is out of file descriptors, the server waits and then accepts again.
+/// If the system is out of file descriptors, the server waits until some are free.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_server_accepts_again_when_file_descriptors_are_free() {

@@ -421,7 +421,7 @@ async fn the_routes_preferred_subprotocol_is_selected() {
         let (head, _) = Client::ask(server.address, &upgrade("/speaks", &[broken])).await;
         assert_eq!(head.status, 400, "{broken}");
     }
-    // A route without subprotocols selects none of the offered ones.
+    // If a route has no subprotocols, it selects none of the offered ones.
     let (head, _) = Client::ask(
         server.address,
         &upgrade("/echo", &["Sec-WebSocket-Protocol: a"]),

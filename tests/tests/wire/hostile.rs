@@ -301,7 +301,7 @@ async fn random_bytes_after_the_handshake_get_a_close_frame() {
         let mut client = server.open("/small").await;
         client.send(&noise).await;
         client.finish().await;
-        // Noise may be an incomplete frame: then the end of the stream closes the connection.
+        // If the noise is an incomplete frame, the end of the stream closes the connection.
         let end = hears.next().await;
         let known = [
             "ProtocolError 1002",

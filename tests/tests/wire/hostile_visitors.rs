@@ -179,7 +179,7 @@ async fn origins_of_every_form_get_their_status() {
     assert!(!log.contains(SECRET), "{log}");
 }
 
-/// Only a trusted proxy can set the client's address.
+/// A header changes the client's address only if a trusted proxy sent it.
 #[tokio::test]
 async fn forwarded_headers_of_an_untrusted_peer_change_nothing() {
     let server = running(|server| server.per_address(1)).await;

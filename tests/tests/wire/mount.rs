@@ -185,7 +185,7 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert!(why.contains("no session cookie"), "{why}");
         assert_eq!(ask(plain("/who?page=1", "Accept: */*\r\n")).await.0, 404);
     }
-    // Without an application, the server answers itself.
+    // If there is no application, the server answers itself.
     let (ws, _hears) = built();
     let alone = Running::start(ws).await;
     let request = "GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n";

@@ -139,7 +139,7 @@ async fn the_http_connections_of_an_address_are_limited() {
     let mut elsewhere = from("127.0.0.2", server.address).await;
     elsewhere.send(get(&[HOST])).await;
     assert_eq!(elsewhere.response().await.0.status, 426);
-    // A closed connection, or one that became a WebSocket connection, does not count.
+    // A connection no longer counts when it is closed or becomes a WebSocket connection.
     drop(second);
     first.upgrade("/echo").await;
     for _ in 0..4 {
@@ -273,7 +273,7 @@ async fn an_application_can_take_the_tcp_stream_of_its_upgrade() {
     assert_eq!(&bytes, b"HELLO");
 }
 
-/// With a backlog of 128, more connections would fail while the server accepts none.
+/// If the backlog were 128, more connections would fail while the server accepts none.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_accept_backlog_is_as_long_as_the_system_allows() {

@@ -160,7 +160,7 @@ async fn a_full_server_answers_with_retry_after() {
     first.send(close(1000, "")).await;
     assert_eq!(first.close_frame().await.0, 1000);
     first.end().await;
-    // A refused `init` releases its permit.
+    // When `init` refuses, its permit is released.
     assert_eq!(
         Client::ask(server.address, &upgrade("/refuses?refuse=", &[]))
             .await

@@ -203,7 +203,7 @@ async fn mount_accepts_only_the_password_of_the_user() {
     let long = format!("name=ada&room=7&password={}", "x".repeat(4096));
     assert_eq!(browser.form("/logon", &long).await.0.status, 413);
     assert_eq!(data(&browser.get("/").await, "user"), "");
-    // A form of another site cannot log a visitor on.
+    // A logon is refused if its form is on another site.
     browser.lines = vec!["Origin: http://evil.example".to_owned()];
     assert_eq!(browser.form("/logon", ADA).await.0.status, 403);
 }
@@ -218,7 +218,7 @@ async fn mount_renews_the_session_at_logon_and_shows_its_user() {
     let old = chat(&mut before).await;
     log_on(&mut browser, ADA).await;
     assert_ne!(browser.cookie("z_sid"), before.cookie("z_sid"));
-    // The earlier cookie is invalid, even if someone has copied it.
+    // The earlier cookie is invalid, even if an attacker has copied it.
     assert_eq!(before.status(&old).await, 403);
     let (head, _) = before.json("/api/rooms/7", r#"{"text":"as ada"}"#).await;
     assert_eq!(head.status, 403);

@@ -13,7 +13,7 @@ use ws_server::prelude::*;
 
 use crate::client::{Client, upgrade, within};
 
-/// A server on a port of its own. Dropping it cuts its connections.
+/// A server on a port of its own. When it is dropped, its connections are cut.
 pub struct Running {
     pub address: SocketAddr,
     pub ws: Ws,

@@ -270,7 +270,7 @@ async fn a_planted_page_does_not_admit_other_sites() {
     assert_eq!(browser.status(&any(&planted)).await, 101);
 }
 
-/// A connection that only `origins: any` allows is anonymous, unless its query has a page id.
+/// If only `origins: any` allows a connection, it is anonymous unless its query has a page id.
 #[tokio::test]
 async fn cookies_from_a_foreign_site_do_not_authenticate() {
     let server = running(|server| server).await;

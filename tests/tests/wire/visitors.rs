@@ -72,7 +72,7 @@ async fn over_tls_cookies_are_secure_and_bound_to_the_host() {
         }
         let path = format!("/socket/custom?z_pid={page}");
         assert_eq!(browser.status(&path).await, 101);
-        // Without the `__Host-` prefix, an attacker on the network could have planted the cookie.
+        // If the name had no `__Host-` prefix, an attacker on the network could plant the cookie.
         let sid = browser.cookie("__Host-z_sid").to_owned();
         browser.cookies = [("z_sid".to_owned(), sid)].into();
         assert_eq!(browser.status(&path).await, 403);
@@ -214,7 +214,7 @@ async fn a_logon_of_another_user_ends_the_earlier_session() {
     let path = format!("/socket/custom?z_pid={page}");
     let mut socket = browser.open(&path).await;
     assert_eq!(socket.text().await, "ada");
-    // The same user again: the session continues.
+    // If the same user logs on again, the session continues.
     browser.post("/logon/ada").await;
     socket.say("mine").await;
     assert_eq!(
@@ -287,8 +287,8 @@ async fn new_sessions_of_an_address_are_limited() {
     );
 }
 
-/// A client whose headers make the trusted proxy contradict itself, or report no usable address,
-/// counts as the proxy.
+/// A client counts as the proxy if it makes the proxy send contradicting headers, or headers
+/// without a usable address.
 #[tokio::test]
 async fn new_sessions_of_a_trusted_proxys_own_address_are_limited() {
     let server = behind_a_proxy(2).await;

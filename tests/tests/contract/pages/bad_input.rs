@@ -161,7 +161,7 @@ async fn a_message_above_the_limit_closes_with_1009_even_if_json_escapes_it() {
     kit.hub()
         .on_page_message(|sent, _| sent.message.len().to_string());
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
-    // In JSON it is six times as long.
+    // When JSON escapes it, it is six times as long.
     tab.send(&"\u{1}".repeat(65_536)).await;
     assert_eq!(tab.next().await, Got::Text("65536".to_owned()));
     tab.send(&"x".repeat(65_537)).await;

@@ -36,7 +36,7 @@ async fn a_blocking_callback_blocks_one_worker_even_if_the_page_has_several_sock
     while tab.client().unsent() > 0 {
         tokio::task::yield_now().await;
     }
-    // If the second worker still runs tasks, timers fire as well.
+    // If the second worker did not run tasks, timers would not fire.
     for _ in 0..10 {
         let (run, has_run) = channel();
         tokio::spawn(async move { run.send(()).unwrap() });

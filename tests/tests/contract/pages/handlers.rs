@@ -81,7 +81,7 @@ impl Desk {
                 ().into_reply()
             }
             "leave" => ("bye".to_owned(), Close::normal("done")).into_reply(),
-            "panic" => panic!("as told"),
+            "panic" => panic!("on command"),
             "slow" => {
                 tokio::time::sleep(secs(rest.parse().unwrap())).await;
                 "done".into_reply()
@@ -210,7 +210,7 @@ async fn terminate_runs_when_the_page_ends_by_its_grace_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_page_that_says_goodbye_ends_its_handler_as_a_client_that_closes() {
+async fn bye_ends_the_handler_like_a_close_of_the_client() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.say(&json!({"type": "bye"})).await;

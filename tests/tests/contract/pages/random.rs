@@ -89,8 +89,7 @@ impl Exchange {
             Act::Settle => quiet().await,
             Act::Wait(seconds) => {
                 tokio::time::sleep(secs((*seconds).into())).await;
-                // A page that does not read for long would be closed as stalled, which this test
-                // excludes.
+                // The page reads everything here. If it did not, it would be closed as stalled.
                 if self.tab.client.is_some() {
                     let got = self.tab.so_far().await;
                     self.got.extend(got);

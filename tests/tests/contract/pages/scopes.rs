@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_push_reaches_only_its_scope() {
     let (kit, _) = server().await;
-    // Two users, each with two browsers of two tabs.
+    // Two users, each with two browsers of two tabs each.
     let mut tabs = Vec::new();
     let mut pages = Vec::new();
     let mut browsers = Vec::new();

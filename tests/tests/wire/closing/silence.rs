@@ -63,7 +63,7 @@ async fn a_stream_that_ends_without_a_close_is_a_lost_connection() {
     assert_eq!(hears.next().await, "waits");
     client.reset();
     assert_eq!(hears.next().await, "Lost 1006");
-    // A hook that waits for the end is notified, and can still send.
+    // When a hook waits for the end, it is notified and can still send.
     let mut client = server.open("/obeys").await;
     client.say("wait").await;
     assert_eq!(hears.next().await, "waits");

@@ -170,7 +170,7 @@ async fn messages_that_the_handler_did_not_take_are_not_seen() {
 async fn a_reply_of_many_messages_waits_for_a_connected_page() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
-    // More than the queue holds: without back-pressure, it would be dropped.
+    // If there were no back-pressure, this would overflow the queue.
     tab.send("many 5000").await;
     for n in 0..5000 {
         assert_eq!(tab.next().await, said(&n.to_string()));
