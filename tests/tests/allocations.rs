@@ -11,10 +11,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use ws_server::prelude::*;
 
-#[allow(dead_code, reason = "what other tests use of it")]
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "wire/client.rs"]
 mod client;
-#[allow(dead_code, reason = "what other tests use of it")]
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "wire/running.rs"]
 mod running;
 

@@ -9,10 +9,10 @@ use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 use ws_server::testkit::{TestClient, TestKit};
 
-#[allow(dead_code, reason = "what other tests use of it")]
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "wire/client.rs"]
 mod client;
-#[allow(dead_code, reason = "what other tests use of it")]
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "wire/running.rs"]
 mod running;
 

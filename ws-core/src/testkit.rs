@@ -1,11 +1,11 @@
 //! Test handlers and tables in memory, without a network and with paused time.
 //!
 //! A [`TestKit`] is a server without sockets. It has the admission, the driver and the hub of a
-//! real server, and its clients are values in the test. Under `#[tokio::test(start_paused =
-//! true)]`, time passes only while all tasks wait, so a test of a minute takes no time and its
-//! result does not depend on the machine. `tokio::time::sleep` moves time forward deadline by
-//! deadline. `tokio::time::advance` past several deadlines acts like a pause of the process, after
-//! which clients are pinged before they are closed.
+//! real server, and its clients are values in the test. Under
+//! `#[tokio::test(start_paused = true)]`, time passes only while all tasks wait, so a test of a
+//! minute takes no time and its result does not depend on the machine. `tokio::time::sleep` moves
+//! time forward deadline by deadline. `tokio::time::advance` past several deadlines acts like a
+//! pause of the process, after which clients are pinged before they are closed.
 //!
 //! ```
 //! use ws_server::prelude::*;

@@ -40,7 +40,7 @@ use std::sync::mpsc;
 use ws_server::prelude::*;
 use ws_server::runtime::block_on_with_workers;
 
-#[allow(dead_code, reason = "what tests use of it")]
+#[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/wire/client.rs"]
 mod client;
 mod flood;

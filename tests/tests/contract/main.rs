@@ -130,7 +130,7 @@
     clippy::needless_pass_by_value,
     clippy::unnecessary_wraps,
     clippy::unused_self,
-    reason = "the contract gives hooks their shape"
+    reason = "hooks have the signatures of the contract"
 )]
 
 #[macro_use]

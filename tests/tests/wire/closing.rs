@@ -189,10 +189,7 @@ async fn after_the_servers_close_data_is_discarded_until_the_answer() {
     let (server, told, mut hears) = running().await;
     let mut client = server.open("/obeys").await;
     client.say("close").await;
-    assert_eq!(
-        client.close_frame().await,
-        (4000, "on command".to_owned())
-    );
+    assert_eq!(client.close_frame().await, (4000, "on command".to_owned()));
     client.say("panic").await;
     client.send(frame(PING, "x")).await;
     assert_eq!((told.open(), hears.so_far().len()), (1, 0));

@@ -23,7 +23,7 @@ pub(super) struct Pipe {
 /// The flags are independent.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "either side may end in its own way"
+    reason = "each side can end independently"
 )]
 struct Wires {
     to_server: VecDeque<u8>,
