@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import {
-  added, withStream, checkCount, enter, line, log, notes, phase, proxy, push, recordCount, start, UNREACHED,
+  added, checkCount, enter, line, log, notes, phase, proxy, push, recordCount, start, UNREACHED,
+  withStream,
 } from "./stream.mjs";
 
 await browse(async (open, program) => {

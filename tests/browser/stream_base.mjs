@@ -28,8 +28,10 @@ await browse(async (visitor, url) => {
   await open(stale);
   await numbers(stale);
 
-  const fresh = requested.filter((requested) => requested === `${url}ws-server/page`);
+  const fresh = requested.filter((target) => target === `${url}ws-server/page`);
   assert.equal(fresh.length, 1);
-  const outside = requested.filter((requested) => !requested.startsWith(url) && !requested.endsWith("/favicon.ico"));
+  const outside = requested.filter(
+    (target) => !target.startsWith(url) && !target.endsWith("/favicon.ico"),
+  );
   assert.deepEqual(outside, []);
 });

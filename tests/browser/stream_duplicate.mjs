@@ -2,7 +2,7 @@
 // duplicated tab.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
-import { added, withStream, enter, line, log, LOST, phase, push, start } from "./stream.mjs";
+import { added, enter, line, log, LOST, phase, push, start, withStream } from "./stream.mjs";
 
 const identity = (live) => live.page;
 

@@ -2,7 +2,7 @@
 // and the effect of a logon and a logoff in one tab on another.
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
-import { added, withStream, enter, line, log, LOST, note, notes, phase, push, start } from "./stream.mjs";
+import { added, enter, line, log, LOST, note, notes, phase, push, start, withStream } from "./stream.mjs";
 
 await browse(async (open, program) => {
   const { url } = await start(program);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { browse } from "./browser.mjs";
 import {
-  added, withStream, checkCount, enter, log, LOST, notes, phase, push, recordCount, start, UNREACHED,
+  added, checkCount, enter, log, LOST, notes, phase, push, recordCount, start, UNREACHED, withStream,
 } from "./stream.mjs";
 
 await browse(async (open, program) => {
