@@ -198,7 +198,7 @@ impl V2 {
     }
 }
 
-/// The handler of version 1: lines of two words.
+/// The handler of version 1: lines with a name and a value.
 struct V1(Device);
 
 #[ws_handler]
