@@ -4,32 +4,30 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[rustfmt::skip]
+mod shown {
+// GUIDE
 use warp::Filter;
 use ws_server::WsFilter;
+use ws_server::extract::NoState;
 use ws_server::prelude::*;
 use ws_server::testkit::TestKit;
+use ws_server::{CloseCause, CloseCode, Page, Visit};
 
 struct Echo;
 
 #[ws_handler]
 impl Echo {
-    fn init() -> Self {
-        Echo
-    }
-
-    fn message(&mut self, text: String) -> String {
-        text
-    }
+    fn init() -> Self { Echo }
+    fn message(&mut self, text: String) -> String { text }
 }
 
+/// Counts the messages of a page, over all of its connections.
 struct Counter(u32);
 
 #[ws_handler]
 impl Counter {
-    fn init() -> Self {
-        Counter(0)
-    }
-
+    fn init() -> Self { Counter(0) }
     fn message(&mut self, text: String) -> String {
         self.0 += 1;
         format!("{}: {text}", self.0)
@@ -39,25 +37,20 @@ impl Counter {
 dispatch! {
     struct Routes;
 
-    echo:   "/echo"   => Echo { require_session: false };
-    custom: "/custom" => Echo;
+    echo:    "/echo"    => Echo { require_session: false };
+    custom:  "/custom"  => Echo;
     counter: "/counter" => Counter { attach: page };
 }
 
 fn pages(ws: &Ws) -> WsFilter {
     let home = warp::path::end().and(warp::get()).and(ws.page());
-    home.map(|visit: Visit, page: Page| visit.reply(page.id().to_owned()))
-        .boxed()
+    home.map(|visit: Visit, page: Page| visit.reply(page.id().to_owned())).boxed()
 }
-
-#[rustfmt::skip]
-mod shown {
-use super::*;
 
 // GUIDE
 #[tokio::test(start_paused = true)]
 async fn what_is_said_comes_back() {
-    let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+    let kit = TestKit::table(Routes::table(), NoState).unwrap();
     let mut client = kit.open("/echo").connect().await.unwrap();
     client.send("hello").await;
     assert_eq!(client.text().await, "hello");
@@ -87,7 +80,7 @@ async fn a_page_that_was_rendered_may_connect() {
 // GUIDE
 #[tokio::test(start_paused = true)]
 async fn a_page_counts_over_all_of_its_connections() {
-    let kit = TestKit::table(Routes::table(), ws_server::extract::NoState).unwrap();
+    let kit = TestKit::table(Routes::table(), NoState).unwrap();
     let ada = kit.user("ada").await;
     let mut page = kit.page("/counter").visitor(&ada).connect().await.unwrap();
     page.send("one").await;
@@ -113,8 +106,8 @@ fn the_guide_shows_these_tests() {
     let chapter = read(&guide().join("testing.md"));
     let source = include_str!("guide.rs");
     let parts: Vec<_> = source.split("\n// GUIDE\n").collect();
-    assert_eq!(parts.len(), 5);
-    for test in &parts[1..4] {
+    assert_eq!(parts.len(), 6);
+    for test in &parts[1..5] {
         let block = format!("```rust,ignore\n{}\n```", test.trim());
         assert!(
             chapter.contains(&block),
