@@ -46,9 +46,9 @@ struct Fanout {
 #[ws_handler]
 impl Fanout {
     fn init(socket: &Socket<Self>) -> Self {
-        let everybody = Topic::local("everybody");
-        socket.subscribe(&everybody);
-        Fanout { everybody }
+        let clients = Topic::local("clients");
+        socket.subscribe(&clients);
+        Fanout { clients }
     }
 
     fn message(&mut self, message: Message, hub: &Hub) {

@@ -13,7 +13,7 @@ pub(crate) struct Listener;
 #[ws_handler]
 impl Listener {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen::<u64, u64>(&Topic::local("text"));
+        socket.listen::<u64, u64>(&Topic::local("said"));
         Listener
     }
 
