@@ -354,33 +354,3 @@ impl Finish {
         Self::Pending(Box::pin(future))
     }
 }
-
-/// The hooks of a handler on routes of one kind. With the future of `init` they are all that is
-/// compiled once per kind; the life of the connection is compiled once per handler.
-pub struct Hooks<H> {
-    pub(crate) message: fn(Call<'_, H>, Payload<'_>) -> Step<H>,
-    pub(crate) info: fn(Call<'_, H>) -> Option<Step<H>>,
-    pub(crate) terminate: fn(Ending<H>) -> Finish,
-}
-
-impl<H> Hooks<H> {
-    /// The hooks of `H` on the route with the marker `R`.
-    pub const fn of<R>() -> Self
-    where
-        H: Handler<R>,
-    {
-        Self {
-            message: H::message,
-            info: H::info,
-            terminate: H::terminate,
-        }
-    }
-}
-
-impl<H> Clone for Hooks<H> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<H> Copy for Hooks<H> {}

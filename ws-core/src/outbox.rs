@@ -53,6 +53,15 @@ pub(crate) enum Control {
     Pong,
 }
 
+/// Whether a burst ends with a write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Uncork {
+    /// It ends: from now on the outbox may be written to directly.
+    Now,
+    /// It goes on.
+    Later,
+}
+
 /// How far the connection still takes frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Phase {
@@ -307,11 +316,11 @@ impl Outbox {
         cork: &mut Vec<u8>,
         transport: &mut dyn Transport,
         now: Instant,
-        uncork: bool,
+        uncork: Uncork,
     ) -> (io::Result<()>, Status) {
         let mut dropped = Dropped::default();
         let mut state = self.lock();
-        if uncork {
+        if uncork == Uncork::Now {
             state.corked = false;
         }
         let before = state.bytes;

@@ -7,14 +7,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::decode::Payload;
-use crate::driver::{Connecting, Init, Opened, Ready, Unopened, begin};
+use crate::driver::{Connecting, Init, Opened, Unopened, begin};
 use crate::error::Refusal;
 use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
-use crate::handler::{Call, Handler, Hooks, Step};
+use crate::handler::{Call, Handler, Step};
 use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
@@ -166,14 +165,14 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
 }
 
 /// Begins the handler of one route.
-type Begin = fn(Arc<Endpoint>, Handshake) -> Init<(Box<dyn Opened>, Handshake)>;
+type Begin = fn(Arc<Endpoint>, Handshake) -> Init<(Opened, Handshake)>;
 
 /// Attaches a connection of a page to the page's handler.
 async fn attach(
     endpoint: Arc<Endpoint>,
     mut handshake: Handshake,
     begin: Begin,
-) -> Result<Box<dyn Opened>, Refusal> {
+) -> Result<Opened, Refusal> {
     let slot = handshake.take_slot();
     position::check_protocol(&handshake)?;
     let standing = position::of(&handshake)?;
@@ -206,9 +205,8 @@ async fn attach(
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
-        let hooks = const { &Hooks::<PageStream>::of::<AnyRoute>() };
-        let ready = Ready::new(handler, hooks, context, slot);
-        return unopened.open(ready.boxed());
+        let opened = Opened::new::<PageStream, AnyRoute>(handler, context, slot);
+        return unopened.open(opened);
     }
 }
 
@@ -270,7 +268,7 @@ impl Opener {
             set => set.map_err(refusal)?,
         }
         let transport = PageTransport::new(page.pages().clone(), stream.clone(), feed);
-        opened.start(Box::new(transport).into(), Bytes::new());
+        opened.start(Box::new(transport).into(), &[]);
         Ok(handshake)
     }
 }

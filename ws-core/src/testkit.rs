@@ -382,7 +382,7 @@ impl Knock {
         let (pipe, early) = (Pipe::new(self.room, self.direct), self.early.clone());
         let opened = self.admitted().await?;
         let sender = opened.sender();
-        opened.start(Box::new(pipe.server()).into(), early.into());
+        opened.start(Box::new(pipe.server()).into(), &early);
         Ok(TestClient::new(pipe, sender))
     }
 
@@ -400,7 +400,7 @@ impl Knock {
         Ok(TestClient::new(pipe, sender))
     }
 
-    async fn admitted(self) -> Result<Box<dyn Opened>, Refusal> {
+    async fn admitted(self) -> Result<Opened, Refusal> {
         let TestKit { hub, policy, .. } = &self.kit;
         let router = match self.goal {
             Goal::Handler(open) => {

@@ -71,7 +71,7 @@ impl Arrival {
 pub(crate) struct Answer {
     pub(crate) response: warp::reply::Response,
     /// Waits for its transport.
-    pub(crate) opened: Option<Box<dyn Opened>>,
+    pub(crate) opened: Option<Opened>,
 }
 
 /// Admits a request and runs `init`, or says why not.
@@ -177,11 +177,11 @@ fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
 
 /// Waits until hyper has written the 101, then lets the connection run in a task of its
 /// own: this one still holds what belongs to HTTP.
-pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Box<dyn Opened>, unsent: usize) {
+pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Opened, unsent: usize) {
     match on_upgrade.await {
         Ok(upgraded) => {
             let (transport, early): (_, Bytes) = connection::open(upgraded, unsent);
-            opened.start(transport, early);
+            opened.start(transport, &early);
         }
         Err(error) => {
             tracing::debug!(%error, "the client left before the connection was open");

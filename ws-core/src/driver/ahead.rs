@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::protocol::{BinaryData, Incoming, TextData};
 
@@ -10,25 +10,30 @@ use crate::protocol::{BinaryData, Incoming, TextData};
 /// limit too.
 const OVERHEAD: usize = 64;
 
-/// Messages and bytes that were read ahead.
+/// Messages and bytes that were read ahead. A connection that has read nothing ahead keeps no
+/// memory for it.
 #[derive(Default)]
-pub(super) struct Ahead {
+pub(super) struct ReadAhead(Option<Box<Queue>>);
+
+#[derive(Default)]
+struct Queue {
     messages: VecDeque<Incoming<'static>>,
-    bytes: usize,
-    /// Read, but not yet decoded.
+    /// What the messages count against the limit, in bytes.
+    cost: usize,
+    /// Read behind the messages, but not decoded yet.
     rest: Vec<u8>,
 }
 
-impl Ahead {
-    /// Bytes that followed the request wait as if they had been read just now.
-    pub(super) fn of_early_bytes(early: &Bytes) -> Option<Box<Self>> {
-        let ahead = Self {
-            rest: early.to_vec(),
-            ..Self::default()
-        };
-        (!early.is_empty()).then(|| Box::new(ahead))
-    }
+/// The next of what was read ahead.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Waiting {
+    Message(Incoming<'static>),
+    /// Bytes that are still to be decoded.
+    Bytes(Vec<u8>),
+}
 
+impl ReadAhead {
+    /// Queues a message behind those that wait.
     pub(super) fn push(&mut self, incoming: Incoming<'_>) {
         let message = match incoming {
             Incoming::Text(text) => Incoming::Text(TextData::Owned(text.into_string())),
@@ -39,45 +44,143 @@ impl Ahead {
                 Incoming::Binary(BinaryData::Owned(bytes))
             }
         };
-        self.bytes += cost(&message);
-        self.messages.push_back(message);
-    }
-
-    pub(super) fn next_message(&mut self) -> Option<Incoming<'static>> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= cost(&message);
-        Some(message)
+        let queue = self.0.get_or_insert_default();
+        queue.cost += cost(&message);
+        queue.messages.push_back(message);
     }
 
     /// Keeps bytes that cannot be decoded now.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        self.rest.extend_from_slice(rest);
+        if !rest.is_empty() {
+            let queue = self.0.get_or_insert_default();
+            queue.rest.extend_from_slice(rest);
+        }
     }
 
-    pub(super) fn take_rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.rest)
+    /// Takes the next message; all bytes at once if no message waits before them.
+    pub(super) fn next(&mut self) -> Option<Waiting> {
+        let queue = self.0.as_mut()?;
+        if let Some(message) = queue.messages.pop_front() {
+            queue.cost -= cost(&message);
+            self.0.take_if(|queue| queue.is_empty());
+            return Some(Waiting::Message(message));
+        }
+        self.take_bytes().map(Waiting::Bytes)
     }
 
-    pub(super) fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
+    /// Takes the bytes, and discards the messages.
+    pub(super) fn take_bytes(&mut self) -> Option<Vec<u8>> {
+        self.0.take().map(|queue| queue.rest)
     }
 
+    /// Discards everything.
+    pub(super) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    /// Whether bytes wait that are not decoded.
+    pub(super) fn has_bytes(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| !queue.rest.is_empty())
+    }
+
+    /// Whether messages wait.
+    #[inline]
     pub(super) fn has_messages(&self) -> bool {
-        !self.messages.is_empty()
+        self.0
+            .as_ref()
+            .is_some_and(|queue| !queue.messages.is_empty())
     }
 
     /// Whether messages wait, or bytes that may be messages.
+    #[inline]
     pub(super) fn has_work(&self) -> bool {
-        self.has_messages() || self.has_rest()
+        self.0.is_some()
     }
 
-    /// Bytes held.
+    /// What waits counts so many bytes against the limit.
     pub(super) fn len(&self) -> usize {
-        self.bytes + self.rest.len()
+        self.0
+            .as_ref()
+            .map_or(0, |queue| queue.cost + queue.rest.len())
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.rest.is_empty()
     }
 }
 
 /// What a queued message counts against the limit, in bytes.
 fn cost(message: &Incoming<'_>) -> usize {
     message.len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Incoming<'_> {
+        Incoming::Text(TextData::Borrowed(text))
+    }
+
+    fn owned(text: &str) -> Waiting {
+        Waiting::Message(Incoming::Text(TextData::Owned(text.to_owned())))
+    }
+
+    #[test]
+    fn messages_come_before_the_bytes_behind_them() {
+        let mut ahead = ReadAhead::default();
+        ahead.push(text("first"));
+        ahead.keep(b"un");
+        ahead.keep(b"decoded");
+        ahead.push(Incoming::Binary(BinaryData::Borrowed(b"second")));
+        assert!(ahead.has_messages() && ahead.has_bytes());
+        assert_eq!(ahead.next(), Some(owned("first")));
+        let second = Incoming::Binary(BinaryData::Owned(BytesMut::from(&b"second"[..])));
+        assert_eq!(ahead.next(), Some(Waiting::Message(second)));
+        assert!(!ahead.has_messages() && ahead.has_work());
+        assert_eq!(ahead.next(), Some(Waiting::Bytes(b"undecoded".to_vec())));
+        assert_eq!(ahead.next(), None);
+        assert!(!ahead.has_work());
+    }
+
+    #[test]
+    fn a_message_counts_its_payload_and_what_it_costs_to_queue_it() {
+        let mut ahead = ReadAhead::default();
+        assert_eq!(ahead.len(), 0);
+        ahead.push(text(""));
+        ahead.push(text("four"));
+        ahead.keep(b"12");
+        assert_eq!(ahead.len(), 2 * OVERHEAD + 4 + 2);
+        ahead.next();
+        assert_eq!(ahead.len(), OVERHEAD + 4 + 2);
+        ahead.next();
+        assert_eq!(ahead.len(), 2);
+    }
+
+    #[test]
+    fn the_last_message_leaves_no_memory_behind() {
+        let mut ahead = ReadAhead::default();
+        ahead.push(text("only"));
+        ahead.next();
+        assert!(ahead.0.is_none());
+    }
+
+    #[test]
+    fn taking_the_bytes_discards_the_messages() {
+        let mut ahead = ReadAhead::default();
+        ahead.keep(b"early");
+        ahead.push(text("message"));
+        assert_eq!(ahead.take_bytes(), Some(b"early".to_vec()));
+        assert!(!ahead.has_work());
+        assert_eq!(ahead.take_bytes(), None);
+    }
+
+    #[test]
+    fn no_bytes_are_no_work() {
+        let mut ahead = ReadAhead::default();
+        ahead.keep(b"");
+        assert!(!ahead.has_work());
+    }
 }

@@ -1,7 +1,6 @@
 //! From an accepted handshake to a running connection.
 //!
-//! Only the future of `init` is compiled for each route; what surrounds it is compiled once, and
-//! the rest once for each handler.
+//! Only the future of `init` is compiled for each handler; what surrounds it is compiled once.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,37 +8,23 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use bytes::Bytes;
 use futures::future::{Either, select};
 use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::{Driver, undo};
+use super::connection::{Opened, undo};
 use crate::error::Refusal;
 use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
-use crate::handler::{Fault, Handler, Hooks};
+use crate::handler::{Fault, Handler};
 use crate::hook::{self, Hook};
 use crate::hub::Slot;
 use crate::late;
 use crate::limits::later;
-use crate::outbox::Io;
-use crate::socket::{Sender, Shared, Socket};
-
-/// A connection whose `init` has succeeded, and which waits for its transport.
-///
-/// Where it is dropped without one, the upgrade has failed, and `terminate` is called.
-pub trait Opened: Send {
-    /// Gives the connection its transport and lets it live in a task of its own. `early` is
-    /// what the client sent behind its request.
-    fn start(self: Box<Self>, transport: Io, early: Bytes);
-
-    /// A handle to the connection.
-    fn sender(&self) -> Sender;
-}
+use crate::socket::{Shared, Socket};
 
 /// A boxed future of a connection, or of what the client gets instead.
-type Opens<T = Box<dyn Opened>> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+type Opens<T = Opened> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
 /// Begins `init` of the handler of one route.
 pub type Connect = fn(Arc<Endpoint>, Handshake) -> Connecting;
@@ -50,7 +35,7 @@ pub struct Connecting(Stage);
 
 enum Stage {
     /// `init` of a handler that lives as long as its socket.
-    Init(Init<Box<dyn Opened>>),
+    Init(Init<Opened>),
     /// The socket of a page, whose handler may live already.
     OfPage(Opens),
 }
@@ -66,7 +51,7 @@ impl Connecting {
     /// # Errors
     ///
     /// The refusal of `init`; 503 if it runs out of time, 500 if it panics.
-    pub async fn run(self) -> Result<Box<dyn Opened>, Refusal> {
+    pub async fn run(self) -> Result<Opened, Refusal> {
         match self.0 {
             Stage::Init(init) => {
                 let limit = init.unopened.endpoint.limits().init_timeout;
@@ -83,12 +68,11 @@ pub fn connect<H: Handler<R>, R: 'static>(
     handshake: Handshake,
 ) -> Connecting {
     let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
-    let hooks = const { &Hooks::<H>::of::<R>() };
     let opens = Box::pin(async move {
         let handler = H::init(&pending.opening).await?;
         // In parts: the handshake is large, and stays in its place until it is dropped.
         let (context, slot) = (pending.opening.context, pending.slot);
-        Ok(Ready::new(handler, hooks, context, slot).boxed())
+        Ok(Opened::new::<H, R>(handler, context, slot))
     });
     Connecting(Stage::Init(Init { opens, unopened }))
 }
@@ -97,14 +81,13 @@ pub fn connect<H: Handler<R>, R: 'static>(
 pub(crate) fn begin<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
-) -> Init<(Box<dyn Opened>, Handshake)> {
+) -> Init<(Opened, Handshake)> {
     let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
-    let hooks = const { &Hooks::<H>::of::<R>() };
     let opens = Box::pin(async move {
         let handler = H::init(&pending.opening).await?;
         let (context, slot) = (pending.opening.context, pending.slot);
-        let ready = Ready::new(handler, hooks, context, slot).boxed();
-        Ok((ready, pending.opening.handshake))
+        let opened = Opened::new::<H, R>(handler, context, slot);
+        Ok((opened, pending.opening.handshake))
     });
     Init { opens, unopened }
 }
@@ -246,66 +229,5 @@ impl<H: Send + 'static> Pending<H> {
         let context = unopened.context();
         let opening = Opening { handshake, context };
         (unopened, Self { opening, slot })
-    }
-}
-
-/// A connection between `init` and the upgrade.
-pub(crate) struct Ready<H: Send + 'static> {
-    parts: Option<(H, Context<H>, Option<Slot>)>,
-    hooks: &'static Hooks<H>,
-    sender: Sender,
-    /// A shutdown waits for it.
-    _tracked: TaskTrackerToken,
-}
-
-impl<H: Send + 'static> Ready<H> {
-    pub(crate) fn new(
-        handler: H,
-        hooks: &'static Hooks<H>,
-        context: Context<H>,
-        slot: Option<Slot>,
-    ) -> Self {
-        Self {
-            sender: context.socket.sender(),
-            _tracked: context.endpoint.hub().tracker().token(),
-            parts: Some((handler, context, slot)),
-            hooks,
-        }
-    }
-
-    pub(crate) fn boxed(self) -> Box<dyn Opened> {
-        Box::new(self)
-    }
-
-    fn run(&mut self, transport: Option<Io>, early: &Bytes) {
-        let Some((handler, context, slot)) = self.parts.take() else {
-            return;
-        };
-        let tracker = context.endpoint.hub().tracker().clone();
-        let driver = Driver::new(handler, self.hooks, context, transport, early, slot);
-        tracker.spawn(driver);
-    }
-}
-
-impl<H: Send + 'static> Opened for Ready<H> {
-    fn start(mut self: Box<Self>, mut transport: Io, early: Bytes) {
-        if let Some((_, context, _)) = &self.parts {
-            context
-                .socket
-                .shared()
-                .outbox()
-                .connect(transport.get_mut().direct());
-        }
-        self.run(Some(transport), &early);
-    }
-
-    fn sender(&self) -> Sender {
-        self.sender.clone()
-    }
-}
-
-impl<H: Send + 'static> Drop for Ready<H> {
-    fn drop(&mut self) {
-        self.run(None, &Bytes::new());
     }
 }

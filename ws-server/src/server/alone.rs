@@ -64,7 +64,7 @@ impl Application for Alone {
             let parts = connection.into_parts();
             let io = parts.io.into_inner();
             let (transport, early) = connection::tcp(io, &parts.read_buf, unsent);
-            opened.start(transport, early);
+            opened.start(transport, &early);
         }
         Ok(())
     }

@@ -121,7 +121,7 @@ async fn nothing_is_lost_between_the_last_write_and_the_end() {
             slow,
             wire: Arc::clone(&wire),
         };
-        opened.start(Box::new(transport).into(), Bytes::new());
+        opened.start(Box::new(transport).into(), &[]);
         quiet().await;
         let mut expected = encode(OpCode::Text, b"last words").to_vec();
         expected.extend(encode_close(&Close::NORMAL));

@@ -41,7 +41,7 @@ struct State {
 /// The WebSocket connection that a request has opened, until the 101 is written. If that does not
 /// come to pass, it is dropped, and ends.
 #[derive(Default)]
-struct Pending(Option<Box<dyn Opened>>);
+struct Pending(Option<Opened>);
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ impl Activity {
     }
 
     /// A request opens this connection: its answer is a 101.
-    pub(in crate::server) fn open(&self, opened: Box<dyn Opened>) {
+    pub(in crate::server) fn open(&self, opened: Opened) {
         self.lock().opened = Pending(Some(opened));
     }
 
@@ -143,7 +143,7 @@ impl Activity {
     }
 
     /// Takes the connection that a request has opened.
-    pub(in crate::server) fn take_opened(&self) -> Option<Box<dyn Opened>> {
+    pub(in crate::server) fn take_opened(&self) -> Option<Opened> {
         self.lock().opened.0.take()
     }
 

@@ -1,0 +1,111 @@
+//! The one timer of a connection.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer that is moved as little as possible: if it is set to an earlier time already, it stays.
+#[derive(Default)]
+pub(super) struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// When the timer fires, unless it has. The timer knows too, but lies elsewhere in memory.
+    fires: Option<Instant>,
+}
+
+/// What became of the timer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Set {
+    /// It wakes the task.
+    Waits,
+    /// Its time has come already.
+    Fired,
+}
+
+impl Alarm {
+    /// When it fires, if that is after `now`.
+    #[inline]
+    pub(super) fn fires_after(&self, now: Instant) -> Option<Instant> {
+        self.fires.filter(|at| now < *at)
+    }
+
+    /// By how much it fires late, if it has fired and this was not asked before.
+    pub(super) fn take_fired(&mut self, now: Instant) -> Option<Duration> {
+        self.fires.take_if(|at| *at <= now).map(|at| now - at)
+    }
+
+    /// Lets it fire at `next`, or earlier if it is set so already.
+    pub(super) fn set(&mut self, next: Instant, now: Instant, cx: &mut TaskContext<'_>) -> Set {
+        if self.fires_after(now).is_some_and(|at| at <= next) {
+            return Set::Waits;
+        }
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(next)));
+        sleep.as_mut().reset(next);
+        // The timer keeps the task's waker: it need not be polled again until it fires. That
+        // must not depend on how much this task may still do in this turn.
+        let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
+        self.fires = (!fired).then_some(next);
+        if fired { Set::Fired } else { Set::Waits }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_wakes_the_task_at_the_earliest_of_its_times() {
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(bell.clone());
+        let cx = &mut TaskContext::from_waker(&waker);
+        let (mut alarm, start) = (Alarm::default(), Instant::now());
+        assert_eq!(alarm.fires_after(start), None);
+        for (seconds, fires) in [(9, 9), (5, 5), (7, 5)] {
+            assert_eq!(alarm.set(start + seconds * SECOND, start, cx), Set::Waits);
+            assert_eq!(alarm.fires_after(start), Some(start + fires * SECOND));
+        }
+        tokio::time::advance(SECOND * 5 - Duration::from_millis(1)).await;
+        assert_eq!(bell.0.load(Ordering::Relaxed), 0);
+        tokio::time::advance(Duration::from_millis(3)).await;
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_shows_once_how_late_it_fires() {
+        let cx = &mut TaskContext::from_waker(Waker::noop());
+        let (mut alarm, start) = (Alarm::default(), Instant::now());
+        assert_eq!(alarm.set(start + SECOND, start, cx), Set::Waits);
+        assert_eq!(alarm.take_fired(start), None);
+        assert_eq!(alarm.take_fired(start + SECOND * 3), Some(SECOND * 2));
+        assert_eq!(alarm.take_fired(start + SECOND * 3), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_that_has_come_fires_at_once() {
+        let cx = &mut TaskContext::from_waker(Waker::noop());
+        let (mut alarm, start) = (Alarm::default(), Instant::now());
+        tokio::time::advance(SECOND).await;
+        assert_eq!(alarm.set(start, start, cx), Set::Fired);
+        assert_eq!(alarm.fires_after(start), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! The handler as the driver sees it. This is all that is compiled for each handler.
+
+use std::marker::PhantomData;
+use std::task::{Context as TaskContext, Poll};
+
+use crate::decode::Payload;
+use crate::extract::Context;
+use crate::handler::{Call, Ending, Finish, Handler, HookFuture, Outcome, Step};
+
+/// The handler of a connection, its type forgotten.
+///
+/// The driver calls no hook while another is under way.
+pub(super) trait AnyHandler: Send {
+    /// Calls the hook for a message.
+    fn message(&mut self, payload: Payload<'_>) -> Called;
+
+    /// Calls the hook for the next notification of the mailbox.
+    fn info(&mut self) -> Called;
+
+    /// Polls the hook that is under way.
+    fn poll_hook(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome>;
+
+    /// Drops the hook that is under way, and the handler with it.
+    fn drop_hook(&mut self);
+
+    /// Whether the handler is there: no hook has it, or has lost it.
+    fn is_there(&self) -> bool;
+
+    /// The last call, if the handler is there.
+    fn terminate(&mut self) -> Finish;
+}
+
+/// A hook that was called.
+pub(super) enum Called {
+    /// There was nothing to call it with.
+    Nothing,
+    /// It has ended.
+    Done(Outcome),
+    /// It is under way.
+    Waits,
+}
+
+/// A handler on the route with the marker `R`.
+pub(super) struct Callee<H: 'static, R> {
+    /// The handler; an async hook has it while that runs.
+    handler: Option<H>,
+    /// The async hook that is under way.
+    hook: Option<HookFuture<H>>,
+    context: Context<H>,
+    route: PhantomData<fn() -> R>,
+}
+
+impl<H, R> Callee<H, R> {
+    pub(super) const fn new(handler: H, context: Context<H>) -> Self {
+        Self {
+            handler: Some(handler),
+            hook: None,
+            context,
+            route: PhantomData,
+        }
+    }
+
+    pub(super) const fn context(&self) -> &Context<H> {
+        &self.context
+    }
+
+    fn called(&mut self, step: Step<H>) -> Called {
+        match step {
+            Step::Done(outcome) => Called::Done(outcome),
+            Step::Pending(hook) => {
+                self.hook = Some(hook);
+                Called::Waits
+            }
+        }
+    }
+}
+
+impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
+    fn message(&mut self, payload: Payload<'_>) -> Called {
+        let call = Call::new(&mut self.handler, &self.context);
+        let step = H::message(call, payload);
+        self.called(step)
+    }
+
+    fn info(&mut self) -> Called {
+        let call = Call::new(&mut self.handler, &self.context);
+        match H::info(call) {
+            Some(step) => self.called(step),
+            None => Called::Nothing,
+        }
+    }
+
+    fn poll_hook(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome> {
+        let Some(hook) = &mut self.hook else {
+            return Poll::Pending;
+        };
+        hook.as_mut().poll(cx).map(|(handler, outcome)| {
+            self.handler = Some(handler);
+            self.hook = None;
+            outcome
+        })
+    }
+
+    fn drop_hook(&mut self) {
+        self.hook = None;
+    }
+
+    fn is_there(&self) -> bool {
+        self.handler.is_some()
+    }
+
+    fn terminate(&mut self) -> Finish {
+        match self.handler.take() {
+            Some(handler) => H::terminate(Ending::new(handler, self.context.clone())),
+            None => Finish::Done,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Calls of hooks, one at a time: whose turn it is, and the hook that is under way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::time::Instant;
+
+use super::callee::{AnyHandler, Called};
+use crate::decode::Payload;
+use crate::handler::{Fault, Outcome};
+use crate::hook::{self, Hook};
+use crate::socket::Shared;
+
+/// Messages and notifications that one connection handles before it is the others' turn.
+const CALLS_PER_POLL: u16 = 512;
+
+/// The calls of one connection.
+///
+/// Only while [`is_free`](Self::is_free), a hook is called by [`handle_message`](Self::handle_message)
+/// or [`handle_mail`](Self::handle_mail). A hook that waits then is polled by
+/// [`poll_hook`](Self::poll_hook) until it ends, or is [`cut`](Self::cut). [`begin_turn`](Self::begin_turn)
+/// comes first in each poll.
+pub(super) struct Calls {
+    /// When the hook began that is under way.
+    since: Option<Instant>,
+    hand: Hand,
+    /// Hooks that may still be called in this poll.
+    left: u16,
+    /// What goes first if a message and a notification wait.
+    first: First,
+}
+
+/// Where the handler is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hand {
+    /// It is there, and no hook runs.
+    Free,
+    /// An async hook has it.
+    Busy(Hook),
+    /// A hook has lost it.
+    Lost,
+}
+
+/// What goes first if a message and a notification wait: they take turns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum First {
+    Message,
+    Mail,
+}
+
+impl Calls {
+    pub(super) const fn new() -> Self {
+        Self {
+            since: None,
+            hand: Hand::Free,
+            left: CALLS_PER_POLL,
+            first: First::Message,
+        }
+    }
+
+    /// A poll begins.
+    pub(super) fn begin_turn(&mut self) {
+        self.left = CALLS_PER_POLL;
+    }
+
+    /// Counts as so many further calls.
+    pub(super) fn charge(&mut self, calls: u16) {
+        self.left = self.left.saturating_sub(calls);
+    }
+
+    /// Whether it is the others' turn.
+    #[inline]
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether a hook may be called.
+    #[inline]
+    pub(super) fn is_free(&self) -> bool {
+        self.hand == Hand::Free
+    }
+
+    /// Since when the hook runs that is under way.
+    #[inline]
+    pub(super) fn running_since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// What goes first if a message and a notification wait.
+    pub(super) fn first(&self) -> First {
+        self.first
+    }
+
+    /// The process was paused: the hook that is under way has its time again.
+    pub(super) fn restart(&mut self, now: Instant) {
+        if let Some(since) = &mut self.since {
+            *since = now;
+        }
+    }
+
+    /// Calls the hook for a message.
+    #[inline]
+    pub(super) fn handle_message(
+        &mut self,
+        handler: &mut dyn AnyHandler,
+        shared: &Shared,
+        payload: Payload<'_>,
+        now: Instant,
+    ) -> Called {
+        self.first = First::Mail;
+        self.charge(1);
+        let mut called = Called::Nothing;
+        // Put into its place from within: it is large to move.
+        let ran = caught(Hook::Message, shared, || called = handler.message(payload));
+        self.end_call(Hook::Message, ran, handler, called, now)
+    }
+
+    /// Calls the hook for the next notification.
+    pub(super) fn handle_mail(
+        &mut self,
+        handler: &mut dyn AnyHandler,
+        shared: &Shared,
+        now: Instant,
+    ) -> Called {
+        self.first = First::Message;
+        self.charge(1);
+        let mut called = Called::Nothing;
+        let ran = caught(Hook::Info, shared, || called = handler.info());
+        self.end_call(Hook::Info, ran, handler, called, now)
+    }
+
+    #[inline]
+    fn end_call(
+        &mut self,
+        hook: Hook,
+        ran: Result<(), Fault>,
+        handler: &dyn AnyHandler,
+        called: Called,
+        now: Instant,
+    ) -> Called {
+        match (ran, called) {
+            (Err(fault), _) => Called::Done(self.fail(handler, fault)),
+            (Ok(()), Called::Waits) => {
+                (self.hand, self.since) = (Hand::Busy(hook), Some(now));
+                Called::Waits
+            }
+            (Ok(()), called) => called,
+        }
+    }
+
+    /// A hook has failed, and may have lost the handler.
+    #[cold]
+    fn fail(&mut self, handler: &dyn AnyHandler, fault: Fault) -> Outcome {
+        self.since = None;
+        self.hand = if handler.is_there() {
+            Hand::Free
+        } else {
+            Hand::Lost
+        };
+        Err(fault)
+    }
+
+    /// Polls the hook that is under way.
+    pub(super) fn poll_hook(
+        &mut self,
+        handler: &mut dyn AnyHandler,
+        shared: &Shared,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Outcome> {
+        let Hand::Busy(hook) = self.hand else {
+            return Poll::Pending;
+        };
+        // The hook's own panics are caught within; this is for those of what it leaves behind.
+        let polled = caught(hook, shared, || handler.poll_hook(cx));
+        Poll::Ready(match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => {
+                (self.hand, self.since) = (Hand::Free, None);
+                outcome
+            }
+            Err(fault) => {
+                handler.drop_hook();
+                self.fail(handler, fault)
+            }
+        })
+    }
+
+    /// Ends the hook that is under way; the handler comes back from it.
+    pub(super) fn cut(
+        &mut self,
+        handler: &mut dyn AnyHandler,
+        shared: &Shared,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Outcome> {
+        shared.cut_hook(true);
+        let polled = self.poll_hook(handler, shared, cx);
+        shared.cut_hook(false);
+        if polled.is_pending() && self.running_since().is_some() {
+            // A handler that was not made by the macro may not heed it; then it is lost.
+            handler.drop_hook();
+            return Poll::Ready(self.fail(handler, Fault::TimedOut));
+        }
+        polled
+    }
+}
+
+/// Runs a part of this hook; a panic of it ends only this connection.
+#[inline]
+pub(super) fn caught<T>(hook: Hook, shared: &Shared, part: impl FnOnce() -> T) -> Result<T, Fault> {
+    hook::run(hook.on(shared.route()), || {
+        catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
+            let _entered = shared.span().enter();
+            Fault::of_panic(&*panic)
+        })
+    })
+}

@@ -1,0 +1,188 @@
+//! The ends of a connection: our Close, the client's, and the end of the stream.
+
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::protocol::TextData;
+
+/// What has ended already. The ends are independent: any of them may come first.
+///
+/// Whatever happens is noted by a `handle_*`; [`next`](Self::next) is what to do then.
+#[derive(Default)]
+pub(super) struct Closing {
+    /// The client's Close.
+    client: Option<Box<ClientClose>>,
+    stream: Stream,
+    ours: Ours,
+}
+
+/// The client's Close, with what to answer.
+struct ClientClose {
+    answer: Close,
+    reason: CloseReason,
+}
+
+/// How far the client's side of the stream is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+enum Stream {
+    #[default]
+    Open,
+    /// The client has ended its side.
+    Ended,
+    /// The transport failed.
+    Lost,
+}
+
+/// How far our side is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+enum Ours {
+    #[default]
+    Open,
+    /// Our Close is in the outbox; what comes from the client is discarded.
+    Closing,
+    /// Our side of the stream was ended, or ends when the stream is dropped.
+    Ended,
+    /// Time is up: nothing is waited for any more.
+    Forced,
+}
+
+/// What is left to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Left {
+    /// Frames wait for the client.
+    pub(super) frames: bool,
+    /// A reply waits, or what was read ahead can still be handled.
+    pub(super) work: bool,
+    /// The client broke the protocol: its Close will not be seen.
+    pub(super) broken: bool,
+}
+
+/// What the ends ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// The connection lives, or waits for the client.
+    Wait,
+    /// Our side of the stream is to be ended.
+    EndStream,
+    /// The connection is over.
+    Over,
+}
+
+impl Closing {
+    /// Our Close was queued, by the driver or by others.
+    #[inline]
+    pub(super) fn handle_our_close(&mut self) {
+        if self.ours == Ours::Open {
+            self.ours = Ours::Closing;
+        }
+    }
+
+    /// The outbox takes nothing more: our Close is in it, unless the stream is lost. Then what was
+    /// received is still handled.
+    #[inline]
+    pub(super) fn handle_ending_outbox(&mut self) {
+        if self.stream != Stream::Lost {
+            self.handle_our_close();
+        }
+    }
+
+    /// The client's Close has arrived (RFC 6455, section 5.5.1).
+    pub(super) fn handle_client_close(&mut self, body: Option<(CloseCode, TextData<'_>)>) {
+        let (code, text) = match body {
+            Some((code, text)) => (code, text.into_string()),
+            None => (CloseCode::NO_STATUS, String::new()),
+        };
+        self.client = Some(Box::new(ClientClose {
+            answer: Close::from(code),
+            reason: CloseReason::new(CloseCause::ClientClosed, code, text),
+        }));
+    }
+
+    /// The client has ended its side of the stream.
+    pub(super) fn handle_end_of_stream(&mut self) {
+        self.stream = self.stream.max(Stream::Ended);
+    }
+
+    /// The transport has failed. Returns why the connection ends: a Close that had come before
+    /// still counts.
+    pub(super) fn handle_loss(&mut self) -> CloseReason {
+        self.stream = Stream::Lost;
+        let closed = self.client.as_ref();
+        closed.map_or_else(lost, |closed| closed.reason.clone())
+    }
+
+    /// Our side of the stream was ended.
+    pub(super) fn handle_our_end(&mut self) {
+        self.ours = self.ours.max(Ours::Ended);
+    }
+
+    /// Time is up.
+    pub(super) fn force(&mut self) {
+        self.ours = Ours::Forced;
+    }
+
+    /// Our answer to the client's Close, and the reason of the end, if that is still to be sent.
+    pub(super) fn answer(&self) -> Option<(&Close, &CloseReason)> {
+        let client = self.client.as_ref().filter(|_| !self.is_ours())?;
+        Some((&client.answer, &client.reason))
+    }
+
+    /// Whether our Close was queued: nothing more is sent, and nothing that comes is handled.
+    #[inline]
+    pub(super) fn is_ours(&self) -> bool {
+        self.ours != Ours::Open
+    }
+
+    /// Whether replies can still be sent.
+    #[inline]
+    pub(super) fn takes_replies(&self) -> bool {
+        !self.is_ours() && self.stream != Stream::Lost
+    }
+
+    /// Whether the client's Close has arrived.
+    #[inline]
+    pub(super) fn has_client_closed(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Whether the client can still send something.
+    #[inline]
+    pub(super) fn can_receive(&self) -> bool {
+        self.stream == Stream::Open && self.client.is_none()
+    }
+
+    /// Whether the transport failed.
+    pub(super) fn is_lost(&self) -> bool {
+        self.stream == Stream::Lost
+    }
+
+    /// Whether time is up.
+    pub(super) fn is_forced(&self) -> bool {
+        self.ours == Ours::Forced
+    }
+
+    /// What to do next, while no hook runs.
+    pub(super) fn next(&self, left: Left) -> Next {
+        let is_over = |over| if over { Next::Over } else { Next::Wait };
+        if self.ours == Ours::Forced {
+            return Next::Over;
+        }
+        match self.stream {
+            Stream::Lost => return is_over(self.is_ours() || !left.work),
+            Stream::Ended if !self.is_ours() => return is_over(!left.work && !left.frames),
+            Stream::Open | Stream::Ended => {}
+        }
+        if !self.is_ours() || left.frames {
+            return Next::Wait;
+        }
+        // Our Close is written. The side that closes the stream first is the server
+        // (RFC 6455, section 7.1.1).
+        if self.ours == Ours::Closing && (self.client.is_some() || left.broken) {
+            return Next::EndStream;
+        }
+        is_over(self.client.is_some() || self.stream == Stream::Ended)
+    }
+}
+
+/// The reason of an end that nobody declared (RFC 6455, section 7.1.5).
+pub(super) fn lost() -> CloseReason {
+    CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "")
+}

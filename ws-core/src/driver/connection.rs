@@ -1,0 +1,207 @@
+//! The future of a connection's task, and the connection before it has one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::callee::{AnyHandler, Callee};
+use super::closing::lost;
+use super::finish::Finishing;
+use super::live::Driver;
+use crate::close::{CloseCause, CloseCode, CloseReason};
+use crate::extract::{Context, Endpoint};
+use crate::handler::Handler;
+use crate::hub::Slot;
+use crate::outbox::Io;
+use crate::page::PageSocket as _;
+use crate::socket::{Sender, Shared};
+
+/// A connection whose `init` has succeeded, and which waits for its transport.
+///
+/// If it is dropped without one, the upgrade has failed, and `terminate` is called.
+pub struct Opened(Option<Pin<Box<dyn AnyConnection>>>);
+
+impl Opened {
+    pub(crate) fn new<H: Handler<R>, R: 'static>(
+        handler: H,
+        context: Context<H>,
+        slot: Option<Slot>,
+    ) -> Self {
+        Self(Some(Box::pin(Connection {
+            life: Life {
+                driver: Driver::new(context.socket.shared().clone()),
+                transport: None,
+                finishing: None,
+                slot,
+                _tracked: context.endpoint.hub().tracker().token(),
+            },
+            callee: Callee::<H, R>::new(handler, context),
+        })))
+    }
+
+    /// Gives the connection its transport and lets it live in a task of its own. `early` is
+    /// what the client sent behind its request.
+    pub fn start(mut self, mut transport: Io, early: &[u8]) {
+        if let Some(mut connection) = self.0.take() {
+            let life = connection.as_mut().life();
+            life.driver.handle_start(transport.get_mut(), early);
+            life.transport = Some(transport);
+            tokio::spawn(connection);
+        }
+    }
+
+    /// A handle to the connection.
+    pub fn sender(&self) -> Sender {
+        self.0
+            .as_ref()
+            .map(|connection| connection.sender())
+            .expect("the connection is there until it starts")
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            tokio::spawn(connection);
+        }
+    }
+}
+
+/// The future of a connection's task, with the handler's type forgotten: so that what runs tasks
+/// is compiled once for all handlers.
+trait AnyConnection: Future<Output = ()> + Send {
+    fn life(self: Pin<&mut Self>) -> &mut Life;
+
+    fn sender(&self) -> Sender;
+}
+
+/// A connection, and its handler.
+struct Connection<H: Handler<R>, R: 'static> {
+    life: Life,
+    callee: Callee<H, R>,
+}
+
+/// A connection without its handler: it is driven, and then waits for `terminate`.
+struct Life {
+    driver: Driver,
+    transport: Option<Io>,
+    finishing: Option<Box<Finishing>>,
+    /// The connection's place among those that the server allows.
+    slot: Option<Slot>,
+    /// A shutdown waits for it.
+    _tracked: TaskTrackerToken,
+}
+
+/// Nothing in a connection is pinned in place: futures are boxed.
+impl<H: Handler<R>, R> Unpin for Connection<H, R> {}
+
+impl<H: Handler<R>, R> Future for Connection<H, R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Self { life, callee } = self.get_mut();
+        life.poll(callee, cx)
+    }
+}
+
+impl<H: Handler<R>, R> AnyConnection for Connection<H, R> {
+    fn life(self: Pin<&mut Self>) -> &mut Life {
+        &mut self.get_mut().life
+    }
+
+    fn sender(&self) -> Sender {
+        self.callee.context().socket.sender()
+    }
+}
+
+impl<H: Handler<R>, R> Drop for Connection<H, R> {
+    fn drop(&mut self) {
+        self.life.handle_drop(&self.callee.context().endpoint);
+    }
+}
+
+impl Life {
+    fn poll(&mut self, handler: &mut dyn AnyHandler, cx: &mut TaskContext<'_>) -> Poll<()> {
+        if self.finishing.is_none() {
+            let over = match &mut self.transport {
+                Some(transport) => self.driver.poll(handler, transport.get_mut(), cx),
+                None => Poll::Ready(upgrade_failed()),
+            };
+            match over {
+                Poll::Ready(reason) => self.begin_finish(handler, reason),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.poll_finish(cx)
+    }
+
+    /// Ends everything but the handler, and calls `terminate`. If nothing has declared why
+    /// the connection ends, `reason` is why.
+    fn begin_finish(&mut self, handler: &mut dyn AnyHandler, reason: CloseReason) {
+        // With `end` below: the stream is closed before the handler hears of it.
+        self.transport = None;
+        self.driver.handle_end();
+        self.slot = None;
+        let shared = self.driver.shared();
+        let reason = shared.end(reason);
+        // Not the text: it may come from the client.
+        let (cause, code) = (reason.cause, reason.code.get());
+        tracing::debug!(parent: shared.span(), %cause, code, "closed");
+        let end_of_shutdown = self.driver.end_of_shutdown();
+        self.finishing = Finishing::begin(handler, shared, end_of_shutdown);
+    }
+
+    /// Waits for `terminate`.
+    fn poll_finish(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        // A shutdown that begins now may leave less time.
+        self.driver.shared().outbox().set_waker(cx.waker());
+        let end_of_shutdown = self.driver.take_orders();
+        match &mut self.finishing {
+            Some(finishing) => finishing.poll(self.driver.shared(), end_of_shutdown, cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Also if the task is dropped before its time, nothing stays behind.
+    fn handle_drop(&self, endpoint: &Endpoint) {
+        let shared = self.driver.shared();
+        undo(shared, endpoint);
+        shared.finish();
+    }
+}
+
+fn upgrade_failed() -> CloseReason {
+    let text = "the handshake was answered, but the connection could not be taken over";
+    CloseReason::new(CloseCause::UpgradeFailed, CloseCode::ABNORMAL, text)
+}
+
+/// Ends everything that hangs on a connection, and forgets it.
+pub(super) fn undo(shared: &Shared, endpoint: &Endpoint) {
+    shared.end(lost());
+    let of_page = endpoint.common().of_page;
+    endpoint.hub().forget(shared.id(), of_page);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Refusal;
+    use crate::extract::{AnyRoute, Opening};
+
+    struct Unit;
+
+    impl Handler<AnyRoute> for Unit {
+        async fn init(_: &Opening<Self>) -> Result<Self, Refusal> {
+            Ok(Self)
+        }
+    }
+
+    #[test]
+    fn a_connection_of_a_unit_handler_is_small() {
+        let size = size_of::<Connection<Unit, AnyRoute>>();
+        assert!(size <= 280, "{size}");
+        assert!(size_of::<Shared>() <= 320, "{}", size_of::<Shared>());
+    }
+}

@@ -1,0 +1,281 @@
+//! The life of one connection, from its upgrade to its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use tokio::time::Instant;
+
+use super::callee::AnyHandler;
+use super::clock::{Clock, Due, Process, View};
+use super::closing::{Left, Next, lost};
+use super::exchange::{Exchange, Heard};
+use super::turn::Turn;
+use super::worker::Worker;
+use crate::close::{Close, CloseCause, CloseCode, CloseReason};
+use crate::error::log_panic;
+use crate::outbox::{Control, Status, Transport, Uncork};
+use crate::protocol::OpCode;
+use crate::protocol::encoder::encode;
+use crate::socket::Shared;
+
+/// How often a driver writes a full outbox before it lets other connections run.
+const BURSTS_PER_POLL: usize = 8;
+
+/// How often a driver reads before it lets other connections run.
+const READS_PER_TURN: usize = 8;
+
+/// Drives one connection. It is compiled once for all handlers.
+///
+/// Each part owns its state and knows nothing of the others. In each [`poll`](Self::poll) they
+/// are called in this order:
+///
+/// 1. The outbox is corked: until the burst ends, frames of others wait. The clock learns what
+///    others have ordered.
+/// 2. The hook that is under way is polled.
+/// 3. A burst: what waits is handled, then what is read, until nothing more comes (`Exchange`).
+/// 4. What the burst produced is written, and the outbox uncorked.
+/// 5. `Closing` decides whether the connection is over.
+/// 6. `Clock` gives what is due, or sets the timer.
+pub(super) struct Driver {
+    exchange: Exchange,
+    clock: Clock,
+}
+
+/// Why a burst has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Burst {
+    /// There is nothing more to do for now.
+    Done,
+    /// There is more to do, but it is the others' turn.
+    Interrupted,
+}
+
+impl Driver {
+    /// The driver of a connection that waits for its transport.
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            exchange: Exchange::new(shared),
+            clock: Clock::new(Instant::now()),
+        }
+    }
+
+    /// The connection has its transport. `early` is what the client sent behind its request.
+    pub(super) fn handle_start(&mut self, transport: &dyn Transport, early: &[u8]) {
+        self.exchange.shared.outbox().connect(transport.direct());
+        self.exchange.handle_early_bytes(early);
+        self.clock.handle_received(Instant::now());
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.exchange.shared
+    }
+
+    /// When a shutdown allows `terminate` no more time.
+    pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
+        self.clock.end_of_shutdown()
+    }
+
+    /// Takes the orders of others. Returns the [end of a shutdown](Self::end_of_shutdown).
+    pub(super) fn take_orders(&mut self) -> Option<Instant> {
+        if let Some(orders) = self.exchange.shared.new_orders() {
+            self.clock.handle_orders(orders);
+        }
+        self.clock.end_of_shutdown()
+    }
+
+    /// Drops what waits.
+    pub(super) fn handle_end(&mut self) {
+        self.exchange.handle_end();
+    }
+
+    /// Lives until the connection is over; then returns why.
+    ///
+    /// Panics of hooks are caught where hooks are called. Should anything else of the
+    /// application panic in here, it ends this connection, with its `terminate`.
+    pub(super) fn poll(
+        &mut self,
+        handler: &mut dyn AnyHandler,
+        transport: &mut dyn Transport,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<CloseReason> {
+        let mut worker = Worker::take();
+        let mut turn = Turn {
+            handler,
+            transport,
+            worker: &mut worker,
+            cx,
+        };
+        let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(&mut turn)));
+        match live {
+            Ok(live) => {
+                worker.give_back();
+                live.map(|()| lost())
+            }
+            // The buffers may be in pieces: the thread makes new ones.
+            Err(panic) => {
+                let _entered = self.exchange.shared.span().enter();
+                log_panic(&*panic);
+                let close = Close::internal();
+                Poll::Ready(CloseReason::of(CloseCause::HookPanic, &close))
+            }
+        }
+    }
+
+    fn poll_live(&mut self, turn: &mut Turn<'_, '_>) -> Poll<()> {
+        self.exchange.calls.begin_turn();
+        // The waker is known before orders are looked at, so that none is overlooked.
+        self.exchange.cork(turn.cx);
+        self.take_orders();
+        self.exchange.poll_hook(turn);
+        let mut bursts = BURSTS_PER_POLL;
+        loop {
+            let burst = self.poll_burst(turn);
+            let outbox = self.exchange.flush(turn, Uncork::Now);
+            if self.poll_over(outbox, turn).is_ready() {
+                return Poll::Ready(());
+            }
+            // The clock is looked at however busy the connection is.
+            let due = self.poll_clock(outbox, turn);
+            if let Some(due) = due {
+                self.handle_due(due, turn);
+            }
+            let interrupted = burst == Burst::Interrupted;
+            if !interrupted && due.is_none() && !self.exchange.can_continue() {
+                return Poll::Pending;
+            }
+            bursts -= 1;
+            if interrupted || bursts == 0 {
+                turn.yield_to_others();
+                return Poll::Pending;
+            }
+            self.exchange.cork(turn.cx);
+        }
+    }
+
+    /// Works on what is there and reads more, until nothing more comes.
+    fn poll_burst(&mut self, turn: &mut Turn<'_, '_>) -> Burst {
+        for _ in 0..READS_PER_TURN {
+            self.exchange.handle_waiting(turn);
+            let read = if self.exchange.may_read() {
+                self.exchange.poll_read(turn)
+            } else {
+                Poll::Pending
+            };
+            match read {
+                Poll::Ready(Heard::Something) => self.clock.handle_received(turn.worker.now),
+                Poll::Ready(Heard::Nothing) => {}
+                Poll::Pending => {
+                    self.exchange.answer_close();
+                    return if self.exchange.is_turn_over() {
+                        Burst::Interrupted
+                    } else {
+                        Burst::Done
+                    };
+                }
+            }
+        }
+        Burst::Interrupted
+    }
+
+    /// Ready when the connection is over.
+    fn poll_over(&mut self, outbox: Status, turn: &mut Turn<'_, '_>) -> Poll<()> {
+        if self.exchange.calls.running_since().is_some() {
+            return Poll::Pending;
+        }
+        let left = Left {
+            frames: !outbox.empty,
+            work: self.exchange.has_work(),
+            broken: self.exchange.is_broken(),
+        };
+        let closing = &mut self.exchange.closing;
+        loop {
+            match closing.next(left) {
+                Next::Wait => return Poll::Pending,
+                Next::Over => return Poll::Ready(()),
+                Next::EndStream => {
+                    let by_drop = closing.has_client_closed() && turn.transport.ends_on_drop();
+                    if !by_drop {
+                        // Not before everything that the stream keeps is written. An error is an
+                        // end.
+                        let _ = ready!(turn.transport.poll_shutdown(turn.cx));
+                    }
+                    closing.handle_our_end();
+                }
+            }
+        }
+    }
+
+    /// What is due; if nothing is, the timer is set.
+    fn poll_clock(&mut self, outbox: Status, turn: &mut Turn<'_, '_>) -> Option<Due> {
+        let (exchange, now) = (&mut self.exchange, &mut turn.worker.now);
+        let mut view = View {
+            outbox,
+            reading: exchange.may_read(),
+            closing: exchange.closing.is_ours(),
+            forced: exchange.closing.is_forced(),
+            hook_since: exchange.calls.running_since(),
+            timer: exchange.shared.mail().next_due(),
+        };
+        if self.clock.is_early(&view, *now) {
+            return None;
+        }
+        let limits = exchange.shared.limits();
+        let process = self.clock.handle_view(limits, &view, *now);
+        if process == Process::WasPaused {
+            exchange.calls.restart(*now);
+            view.hook_since = exchange.calls.running_since();
+        }
+        let taken = usize::try_from(outbox.taken).unwrap_or(usize::MAX);
+        let progress = process == Process::WasPaused || taken >= limits.stall_bytes;
+        if outbox.blocked.is_some() && progress {
+            view.outbox = exchange.shared.outbox().restart_stall(*now);
+        }
+        self.clock.poll_due(limits, &view, now, turn.cx)
+    }
+
+    fn handle_due(&mut self, due: Due, turn: &mut Turn<'_, '_>) {
+        let now = turn.worker.now;
+        let exchange = &mut self.exchange;
+        match due {
+            Due::Cut => {
+                exchange.cut_hook(turn);
+                exchange.closing.force();
+            }
+            Due::Hook => exchange.cut_hook(turn),
+            Due::Timer => exchange.fire_timers(turn),
+            // A hook that still runs has its own time.
+            Due::CloseBy => {
+                exchange.closing.force();
+                exchange.shared.client_gone();
+            }
+            Due::Stall if turn.transport.has_progressed() => {
+                exchange.shared.outbox().restart_stall(now);
+            }
+            Due::Stall => {
+                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
+                exchange.shared.fail(&close, CloseCause::Stalled);
+                exchange.closing.handle_our_close();
+                self.clock.handle_stalled(exchange.shared.limits(), now);
+            }
+            Due::Expiry => {
+                self.clock.handle_expired();
+                let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
+                exchange.close(&close, CloseCause::Expired);
+            }
+            Due::Idle => {
+                let cause = match exchange.shared.limits().ping {
+                    Some(_) => CloseCause::PingTimeout,
+                    None => CloseCause::IdleTimeout,
+                };
+                let close = Close::new(CloseCode::GOING_AWAY, "nothing was received");
+                exchange.close(&close, cause);
+            }
+            Due::Ping => {
+                self.clock.handle_ping_sent(now);
+                let ping = encode(OpCode::Ping, b"");
+                exchange.shared.outbox().control(Control::Ping, ping);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Reading: from the transport to whole messages.
+
+#![expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+)]
+
+use std::io;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use crate::outbox::Transport;
+use crate::protocol::{Decoder, Deflate, Event, ProtocolError, Role};
+
+/// The decoder, and whether it can still be used.
+///
+/// [`poll_read`](Self::poll_read) comes first. If it has read into the scratch buffer,
+/// [`next_event`](Self::next_event) is called with what it read until that is empty; if it has
+/// read into a message, [`end_of_target`](Self::end_of_target) follows.
+pub(super) struct Reader {
+    decoder: Decoder,
+    protocol: Protocol,
+}
+
+/// Whether the client has kept to the protocol so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Protocol {
+    Kept,
+    /// Nothing that follows can be decoded.
+    Broken,
+}
+
+/// What one read has brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Read {
+    /// The client has ended its side of the stream.
+    End,
+    /// So many bytes are in the scratch buffer.
+    Scratch(usize),
+    /// The bytes are in their place in a large message.
+    Target,
+}
+
+impl Reader {
+    /// A reader of messages of at most `max_message` bytes, compressed ones too if that was
+    /// agreed on.
+    pub(super) fn new(max_message: usize, deflate: Option<Deflate>) -> Self {
+        let decoder = Decoder::new(Role::Server, max_message);
+        Self {
+            decoder: decoder.with_deflate(deflate.is_some()),
+            protocol: Protocol::Kept,
+        }
+    }
+
+    /// Reads once: the rest of a large message straight into its place, all else into `scratch`.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        transport: &mut dyn Transport,
+        scratch: &mut [u8],
+    ) -> Poll<io::Result<Read>> {
+        let target = match self.protocol {
+            Protocol::Kept => self.decoder.read_target(),
+            Protocol::Broken => None,
+        };
+        let (read, read_bytes) = match target {
+            Some(mut target) => {
+                let read = ready!(transport.poll_read_buf(cx, &mut target))?;
+                (read, Read::Target)
+            }
+            None => {
+                let read = ready!(transport.poll_read(cx, scratch))?;
+                (read, Read::Scratch(read))
+            }
+        };
+        Poll::Ready(Ok(if read == 0 { Read::End } else { read_bytes }))
+    }
+
+    /// Takes the next event off the front of `input`; `None` if it holds no whole one any more.
+    ///
+    /// # Errors
+    ///
+    /// The client broke the protocol: nothing is decoded any more.
+    #[inline(always)]
+    pub(super) fn next_event<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        // What most reads hold goes the shortest way.
+        let event = match self.decoder.short_message(input) {
+            Some(Ok(incoming)) => return Ok(Some(Event::Message(incoming))),
+            Some(Err(error)) => Err(error.into()),
+            None => self.decoder.decode_any(input),
+        };
+        self.checked(event)
+    }
+
+    /// The message that is whole now, if the last read into its place completed it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`next_event`](Self::next_event).
+    pub(super) fn end_of_target(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+        let event = self.decoder.target_filled();
+        self.checked(event)
+    }
+
+    fn checked<T>(&mut self, decoded: Result<T, ProtocolError>) -> Result<T, ProtocolError> {
+        if decoded.is_err() {
+            self.protocol = Protocol::Broken;
+        }
+        decoded
+    }
+
+    /// From now on messages are passed over, as our Close is queued.
+    pub(super) fn skip_messages(&mut self) {
+        self.decoder.skip_messages();
+    }
+
+    /// Whether the client broke the protocol.
+    #[inline]
+    pub(super) fn is_broken(&self) -> bool {
+        self.protocol == Protocol::Broken
+    }
+
+    /// Bytes held of an unfinished message.
+    pub(super) fn buffered(&self) -> usize {
+        self.decoder.buffered()
+    }
+}

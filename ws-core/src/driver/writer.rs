@@ -1,0 +1,116 @@
+//! Writing: from replies to the cork buffer and the outbox.
+
+use crate::message::Message;
+use crate::outbox::{Control, Frame, Outbox};
+use crate::protocol::encoder::{encode_pong, put_frame};
+use crate::protocol::{OpCode, spare};
+use crate::reply::{Messages, Reply};
+
+/// Payloads up to this size are copied into the cork buffer, in bytes.
+const CORK_PAYLOAD: usize = 16 * 1024;
+
+/// The cork buffer is written when it holds so much, in bytes.
+const CORK: usize = 64 * 1024;
+
+/// Sends the replies of one connection: small messages into the cork buffer of the thread, which
+/// is written at the end of the burst, all others into the outbox.
+///
+/// Before each [`put`](Self::put) and [`put_pong`](Self::put_pong) the driver writes the buffer if
+/// it [is full](is_full). A reply without room is held, and nothing is read meanwhile.
+#[derive(Default)]
+pub(super) struct Writer {
+    held: Option<Box<Reply>>,
+}
+
+/// How far a reply was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Put {
+    /// All messages are on their way.
+    All,
+    /// The cork buffer has to be written before the rest.
+    Full,
+    /// The rest waits for room in the outbox.
+    NoRoom,
+}
+
+/// Whether the cork buffer has to be written before anything is added.
+#[inline]
+pub(super) fn is_full(cork: &[u8], max_outbox: usize) -> bool {
+    cork.len() >= CORK.min(max_outbox)
+}
+
+impl Writer {
+    /// Sends one message; gives it back if there is no room.
+    pub(super) fn put(
+        outbox: &Outbox,
+        message: Message,
+        cork: &mut Vec<u8>,
+    ) -> Result<(), Message> {
+        if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
+            let (opcode, payload) = (OpCode::of(&message), message.as_bytes());
+            match outbox.deflate() {
+                Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
+                _ => put_frame(cork, opcode, payload),
+            }
+            spare::keep(message.into_bytes());
+            return Ok(());
+        }
+        if !outbox.has_room(message.len(), cork.len()) {
+            return Err(message);
+        }
+        outbox.reply(&outbox.packed(Frame::owned(message)));
+        Ok(())
+    }
+
+    /// Sends messages in order, as far as there is room.
+    pub(super) fn put_all(
+        outbox: &Outbox,
+        messages: &mut Messages,
+        cork: &mut Vec<u8>,
+        max_outbox: usize,
+    ) -> Put {
+        while let Some(message) = messages.next() {
+            if is_full(cork, max_outbox) {
+                messages.put_back(message);
+                return Put::Full;
+            }
+            if let Err(message) = Self::put(outbox, message, cork) {
+                messages.put_back(message);
+                return Put::NoRoom;
+            }
+        }
+        Put::All
+    }
+
+    /// Answers a ping.
+    pub(super) fn put_pong(outbox: &Outbox, payload: &[u8], cork: &mut Vec<u8>) {
+        if outbox.has_waiting() {
+            outbox.control(Control::Pong, encode_pong(payload));
+        } else {
+            put_frame(cork, OpCode::Pong, payload);
+        }
+    }
+
+    /// Keeps a reply that waits for room.
+    pub(super) fn hold(&mut self, reply: Reply) {
+        self.held = Some(Box::new(reply));
+    }
+
+    /// Takes the reply that waits.
+    #[inline]
+    pub(super) fn take_held(&mut self) -> Option<Reply> {
+        self.held.take().map(|reply| *reply)
+    }
+
+    /// Whether a reply waits for room.
+    #[inline]
+    pub(super) fn is_holding(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether a reply waits for room, and there is some now.
+    pub(super) fn can_continue(&self, outbox: &Outbox) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|reply| outbox.has_room(reply.messages.first_len(), 0))
+    }
+}
