@@ -7,10 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use ws_server::extract::NoState;
 
+use ws_core::route::{Lookup, Origins, RouteSpec, Router};
 use ws_server::limits::OnFull;
 use ws_server::limits::{LimitOptions, Limits, Rate};
 use ws_server::prelude::*;
-use ws_server::route::{Lookup, Origins, RouteSpec, RouteUrl, Router};
+use ws_server::route::RouteUrl;
 
 /// Accepts every connection; these tests open none.
 struct Any;

@@ -21,7 +21,8 @@ use crate::reply::Reply;
 ///
 /// Write an impl block with `init` and any of `message`, `info` and `terminate`, and
 /// annotate it with `#[ws_handler]`: that implements this trait for every route that
-/// can give the arguments of the hooks.
+/// can give the arguments of the hooks. Programs name it in bounds, such as `V1: Handler<R>` of a
+/// `start` function; its items belong to the macro.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for this route",
     label = "not a handler",
@@ -30,6 +31,7 @@ use crate::reply::Reply;
 pub trait Handler<R>: Sized + Send + 'static {
     /// Whether a hook wants to know who is at the other end also where the route does not
     /// require it.
+    #[doc(hidden)]
     const VISITOR: bool = false;
 
     /// Whether the handler speaks the protocol of page streams, and so their subprotocol.
@@ -46,22 +48,26 @@ pub trait Handler<R>: Sized + Send + 'static {
     fn check_arguments() {}
 
     /// Makes the handler of a connection, before the handshake is answered.
+    #[doc(hidden)]
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
 
     /// One whole message from the client. Without the hook, data is refused with 1003
     /// (RFC 6455, section 7.4.1).
+    #[doc(hidden)]
     fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
         let _ = (call, payload);
         Call::no_data_taken()
     }
 
     /// The next notification of the mailbox; `None` where nothing waits.
+    #[doc(hidden)]
     fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
         let _ = call;
         None
     }
 
     /// The end of the connection.
+    #[doc(hidden)]
     fn terminate(ending: Ending<Self>) -> Finish {
         ending.now(|handler, _| drop(handler))
     }

@@ -9,7 +9,7 @@ use std::fmt;
 /// nothing: do not use them as secrets.
 ///
 /// ```
-/// use ws_core::id::ConnectionId;
+/// use ws_server::socket::ConnectionId;
 ///
 /// assert_eq!(ConnectionId::new(7).to_string(), "7");
 /// ```

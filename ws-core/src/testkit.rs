@@ -1,42 +1,4 @@
 //! Test handlers and tables in memory, without a network and with paused time.
-//!
-//! A [`TestKit`] is a server without sockets. It has the admission, the driver and the hub of a
-//! real server, and its clients are values in the test. Under
-//! `#[tokio::test(start_paused = true)]`, time passes only while all tasks wait, so a test of a
-//! minute takes no time and its result does not depend on the machine. `tokio::time::sleep` moves
-//! time forward deadline by deadline. `tokio::time::advance` past several deadlines acts like a
-//! pause of the process, after which clients are pinged before they are closed.
-//!
-//! ```
-//! use ws_server::prelude::*;
-//! use ws_server::testkit::TestKit;
-//!
-//! struct Echo;
-//!
-//! #[ws_handler]
-//! impl Echo {
-//!     fn init() -> Self {
-//!         Echo
-//!     }
-//!
-//!     fn message(&mut self, text: String) -> String {
-//!         text
-//!     }
-//! }
-//!
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let kit = TestKit::new();
-//! let mut client = kit.handler::<Echo>().connect().await.unwrap();
-//! client.send("hello").await;
-//! assert_eq!(client.text().await, "hello");
-//! client.close(CloseCode::NORMAL, "bye").await;
-//! assert_eq!(client.closed().await, (CloseCode::NORMAL, String::new()));
-//! assert_eq!(client.terminated().await.code, CloseCode::NORMAL);
-//! # });
-//! ```
-//!
-//! [`TestKit::table`] does the same for a table: the path selects the route, and the kit does every
-//! check of a real handshake.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -63,6 +25,8 @@ mod pipe;
 pub mod stores;
 mod visitor;
 
+pub use crate::protocol::OpCode;
+pub use built::of_server;
 pub use client::{Received, TestClient};
 pub use page::{Acks, Gap, PageKnock, PageReceived, TestPage};
 pub use visitor::TestVisitor;

@@ -10,6 +10,22 @@ use crate::errors::Errors;
 use crate::manifest;
 use crate::source::written;
 
+/// The doc-hidden module of the library that has everything an expansion needs: `__macro_0_1_0`. It
+/// carries the version, so that no program can name what the next version changes.
+pub const HIDDEN: &str = concat!(
+    "__macro_",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    "_",
+    env!("CARGO_PKG_VERSION_PATCH"),
+);
+
+/// [`HIDDEN`] as a part of a path.
+pub fn hidden_module() -> Ident {
+    Ident::new(HIDDEN, Span::call_site())
+}
+
 /// The path of the crate that the expansions name.
 #[derive(Default)]
 pub struct CratePath(Option<Path>);
@@ -58,7 +74,8 @@ impl CratePath {
 
     /// The doc-hidden module that has everything an expansion needs.
     pub fn hidden(&self) -> TokenStream {
-        quote!(#self::__macro)
+        let hidden = hidden_module();
+        quote!(#self::#hidden)
     }
 }
 

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token};
 
-use crate::crate_path::CratePath;
+use crate::crate_path::{CratePath, hidden_module};
 use crate::errors::Errors;
 use crate::source::{placed, unused_name};
 
@@ -100,7 +100,8 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
 }
 
 fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream) -> TokenStream {
-    let core = quote!(#library::__macro);
+    let hidden = hidden_module();
+    let core = quote!(#library::#hidden);
     let name = &input.ident;
     let route = unused_name("SomeRoute", input);
     let mut generics = input.generics.clone();
@@ -206,7 +207,8 @@ fn field_traits(fields: &[&Field], input: &DeriveInput) -> Vec<Ident> {
 
 /// After a mistake: an impl for every route, so that no use of the type is reported too.
 fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
-    let core = quote!(#library::__macro);
+    let hidden = hidden_module();
+    let core = quote!(#library::#hidden);
     let name = &input.ident;
     let route = unused_name("SomeRoute", input);
     let (_, arguments, where_clause) = input.generics.split_for_impl();

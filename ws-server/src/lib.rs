@@ -79,23 +79,214 @@ pub use filter::{PeerAddr, WsFilter};
 pub use server::{Given, Server, StateFor, Stateless, Ws};
 pub use visitors::{Visit, recover, reject};
 
+#[doc(inline)]
 pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
+#[doc(inline)]
 pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
+#[doc(inline)]
 pub use ws_core::hub::Hub;
+#[doc(inline)]
 pub use ws_core::message::Message;
+#[doc(inline)]
 pub use ws_core::outbox::Policy;
+#[doc(inline)]
 pub use ws_core::page::Page;
+#[doc(inline)]
 pub use ws_core::session::{Session, SessionError};
+#[doc(inline)]
 pub use ws_core::socket::{Sender, Socket, Timer};
+#[doc(inline)]
 pub use ws_core::stream::PageStream;
-#[cfg(feature = "test-kit")]
-pub use ws_core::testkit;
+#[doc(inline)]
 pub use ws_core::topic::Topic;
-pub use ws_core::{
-    call, close, decode, error, extract, handler, limits, page, reply, route, session, socket,
-    topic,
-};
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
+
+pub mod call {
+    //! Requests of a client and the answers that name them, each one text message of JSON.
+    //!
+    //! ```text
+    //! {"call":7,"body":{"type":"rename","name":"Ada"}}      the request
+    //! {"answer":7,"ok":{"name":"Ada"}}                      its answer
+    //! {"answer":7,"error":{"type":"taken"}}                 or this
+    //! ```
+    //!
+    //! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. A [`Checked`] body that does not
+    //! decode is answered too, where another closes the connection.
+    #[doc(inline)]
+    pub use ws_core::call::{Answer, BodyError, Call, CallId, Checked};
+}
+
+pub mod close {
+    //! How connections end: codes, reasons and causes.
+    #[doc(inline)]
+    pub use ws_core::close::{
+        Close, CloseCause, CloseCode, CloseReason, InvalidCloseCode, MAX_CLOSE_TEXT,
+    };
+}
+
+pub mod decode {
+    //! From a message to the payload that `message` takes.
+    #[cfg(feature = "msgpack")]
+    #[doc(inline)]
+    pub use ws_core::decode::MsgPack;
+    #[doc(inline)]
+    pub use ws_core::decode::{DecodeError, FromMessage, Json, Payload};
+}
+
+pub mod error {
+    //! Refused handshakes, and errors of the handles to a connection.
+    #[doc(inline)]
+    pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
+}
+
+pub mod extract {
+    //! Arguments of hooks, found by their type.
+    #[doc(inline)]
+    pub use ws_core::extract::{
+        AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
+        HasPage, HasSession, NoState, Opening, Params, Path, Provides, Query, State,
+    };
+}
+
+pub mod handler {
+    //! The trait that [`ws_handler`](macro@crate::ws_handler) implements, and what `init` returns.
+    #[doc(inline)]
+    pub use ws_core::handler::{Handler, IntoInit, IntoRefusal};
+}
+
+pub mod limits {
+    //! Every limit of a connection, a page, a session and a server, with its default.
+    #[doc(inline)]
+    pub use ws_core::limits::{
+        LimitError, LimitOptions, Limits, OnFull, PageLimits, Rate, ServerLimits, SessionLimits,
+    };
+}
+
+pub mod page {
+    //! Pages: their ids, and the streams that go from the server to the browser and back.
+    //!
+    //! The protocol between the two is `PAGE-PROTOCOL.md`.
+    #[doc(inline)]
+    pub use ws_core::hub::UserPages;
+    #[doc(inline)]
+    pub use ws_core::page::{NoPage, PAGE_PROTOCOL, Page, PageMessage, StreamTag, StreamUrl};
+}
+
+pub mod reply {
+    //! What hooks return: messages for the client, a close, or nothing.
+    #[doc(inline)]
+    pub use ws_core::reply::{IntoClose, IntoReply, Reply, ReplyOrNever};
+}
+
+pub mod route {
+    //! Routing tables as [`dispatch!`](crate::dispatch) makes them, their URLs, and `start`.
+    #[doc(inline)]
+    pub use ws_core::route::{IntoStart, RouteUrl, RouterError, Serves, Start, Table};
+}
+
+pub mod session {
+    //! Sessions of visitors, and of an application that has its own.
+    //!
+    //! A visitor's cookie holds a [`SessionToken`]; a [`SessionStore`] keeps, under its hash, a
+    //! [`SessionRecord`]; [`Sessions`] finds, begins, renews and ends them for one server; and a
+    //! [`Session`] is a handle to one that hooks and HTTP handlers hold.
+    #[doc(inline)]
+    pub use ws_core::session::{
+        ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,
+        SessionId, SessionKey, SessionOptions, SessionOptionsError, SessionRecord, SessionSource,
+        SessionStore, SessionToken, Sessions, StoreError,
+    };
+
+    pub mod cookies {
+        //! Cookies of a request (RFC 6265, section 4.2.1).
+        #[doc(inline)]
+        pub use ws_core::session::cookies::value;
+    }
+}
+
+pub mod socket {
+    //! Handles to one connection.
+    #[doc(inline)]
+    pub use ws_core::id::ConnectionId;
+    #[doc(inline)]
+    pub use ws_core::socket::{Accepts, IntoMessage, Sender, Socket, Timer};
+}
+
+pub mod topic {
+    //! Topics: values that are published to subscribed clients and to handlers that listen.
+    #[doc(inline)]
+    pub use ws_core::topic::{FromTopic, Topic, TopicValue};
+}
+
+#[cfg(feature = "test-kit")]
+pub mod testkit {
+    //! Test handlers and tables in memory, without a network and with paused time.
+    //!
+    //! A [`TestKit`] is a server without sockets. It has the admission, the driver and the hub of a
+    //! real server, and its clients are values in the test. Under
+    //! `#[tokio::test(start_paused = true)]`, time passes only while all tasks wait, so a test of a
+    //! minute takes no time and its result does not depend on the machine. `tokio::time::sleep` moves
+    //! time forward deadline by deadline. `tokio::time::advance` past several deadlines acts like a
+    //! pause of the process, after which clients are pinged before they are closed.
+    //!
+    //! ```
+    //! use ws_server::prelude::*;
+    //! use ws_server::testkit::TestKit;
+    //!
+    //! struct Echo;
+    //!
+    //! #[ws_handler]
+    //! impl Echo {
+    //!     fn init() -> Self {
+    //!         Echo
+    //!     }
+    //!
+    //!     fn message(&mut self, text: String) -> String {
+    //!         text
+    //!     }
+    //! }
+    //!
+    //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    //! let kit = TestKit::new();
+    //! let mut client = kit.handler::<Echo>().connect().await.unwrap();
+    //! client.send("hello").await;
+    //! assert_eq!(client.text().await, "hello");
+    //! client.close(CloseCode::NORMAL, "bye").await;
+    //! assert_eq!(client.closed().await, (CloseCode::NORMAL, String::new()));
+    //! assert_eq!(client.terminated().await.code, CloseCode::NORMAL);
+    //! # });
+    //! ```
+    //!
+    //! [`TestKit::table`] does the same for a table: the path selects the route, and the kit does every
+    //! check of a real handshake.
+    #[doc(inline)]
+    pub use ws_core::testkit::{
+        Acks, Gap, Knock, OpCode, PageKnock, PageReceived, Received, TestClient, TestKit, TestPage,
+        TestVisitor,
+    };
+
+    pub mod stores {
+        //! A test suite for session stores and sources of sessions, which your own can run too.
+        //!
+        //! ```
+        //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+        //! #     .block_on(async {
+        //! use ws_server::session::MemoryStore;
+        //! use ws_server::testkit::stores;
+        //!
+        //! stores::keeps_sessions(&MemoryStore::new(1_000)).await;
+        //! // Only for a store that evicts sessions when it is full.
+        //! stores::shares_its_room(&MemoryStore::new(20), 20).await;
+        //! # });
+        //! ```
+        //!
+        //! The suite panics at the first error, with a description. It waits until sessions expire: run it
+        //! with paused time if the store uses tokio's clock, or else in real time, where it takes less than
+        //! ten seconds.
+        #[doc(inline)]
+        pub use ws_core::testkit::stores::{keeps_sessions, names_sessions, shares_its_room};
+    }
+}
 
 /// The examples of the project's front page.
 #[cfg(doctest)]
@@ -134,9 +325,10 @@ pub mod prelude {
     pub use crate::visitors::Visit;
 }
 
-/// What the expansions of the macros name. Not for use by hand: it changes with them.
+/// What the expansions of the macros name, and nothing else may: its name carries the version, and
+/// `ws-macros` computes the same name from its own.
 #[doc(hidden)]
-pub mod __macro {
+pub mod __macro_0_1_0 {
     pub use ws_core::*;
 
     pub use crate::runtime;

@@ -16,10 +16,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Bencher, Criterion, Throughput};
+use ws_core::route::{Lookup, Router};
 use ws_server::extract::NoState;
 use ws_server::limits::LimitOptions;
 use ws_server::prelude::*;
-use ws_server::route::{Lookup, Router, Table};
+use ws_server::route::Table;
 
 mod hundred;
 mod ten;

@@ -174,12 +174,14 @@ impl<H> Context<H> {
     }
 
     /// The state of the route's table.
+    #[doc(hidden)]
     pub fn state(&self) -> &AnyState {
         &self.endpoint.state
     }
 
     /// Takes the next notification, the one that `info` is to be called with. A value of a topic
     /// that cannot be read closes the connection with 1011.
+    #[doc(hidden)]
     pub fn next_notification<T: Send + 'static>(&self) -> Option<T>
     where
         H: Accepts<T>,

@@ -40,6 +40,7 @@ pub struct Params {
 
 impl Params {
     /// These values under these names.
+    #[doc(hidden)]
     pub fn new(values: Vec<(&'static str, String)>) -> Self {
         Self { values }
     }

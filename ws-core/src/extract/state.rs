@@ -82,6 +82,7 @@ impl<S> FromRef<S> for NoState {
 )]
 pub trait Provides<T> {
     /// The part of the table's state.
+    #[doc(hidden)]
     fn provide(state: &AnyState) -> T;
 }
 

@@ -35,6 +35,7 @@ impl Default for StreamClient {
 )]
 pub trait StreamUrl {
     /// The URL as browsers see it, on a server with this base path.
+    #[doc(hidden)]
     fn under(&self, base: &str) -> String;
 }
 

@@ -6,21 +6,6 @@ use crate::extract::Params;
 
 /// The values of a route's parameters, where they stand in the path if they can: finding a
 /// route allocates nothing. [`into_params`](Self::into_params) takes them off the path.
-///
-/// ```
-/// # use ws_server::extract::{NoState, Params};
-/// # use ws_server::Hub;
-/// # use ws_server::limits::LimitOptions;
-/// # use ws_server::route::{Lookup, Table};
-/// # let table: Table<NoState> = Table::new(|_| None, &[]);
-/// # let router = table.into_router(NoState, &Hub::default(), &LimitOptions::NONE).unwrap();
-/// if let Lookup::Found(route, captures) = router.find("/rooms/7") {
-///     for (name, value) in captures.iter() {
-///         println!("{}: {name} is {value}", route.path);
-///     }
-///     let params: Params = captures.into_params();
-/// }
-/// ```
 #[derive(Debug)]
 pub struct Captures<'p> {
     values: Values<'p>,

@@ -42,6 +42,7 @@ impl Below {
 
 impl<S> Table<S> {
     /// Adds the table behind a line of this one.
+    #[doc(hidden)]
     pub fn mount<M: Mounted<S>>(self) -> Self {
         M::Table::nest_in(self, M::PREFIX)
     }

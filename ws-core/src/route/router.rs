@@ -139,17 +139,6 @@ pub(super) struct Mount {
 }
 
 /// All routes of a server.
-///
-/// ```
-/// use ws_server::extract::NoState;
-/// use ws_server::Hub;
-/// use ws_server::limits::LimitOptions;
-/// use ws_server::route::{Lookup, Table};
-///
-/// let empty: Table<NoState> = Table::new(|_| None, &[]);
-/// let router = empty.into_router(NoState, &Hub::default(), &LimitOptions::NONE).unwrap();
-/// assert!(matches!(router.find("/rooms/7"), Lookup::Missing));
-/// ```
 #[derive(Debug)]
 pub struct Router {
     mounts: Vec<Mount>,

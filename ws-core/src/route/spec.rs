@@ -4,18 +4,6 @@ use super::MAX_SEGMENTS;
 use crate::limits::LimitOptions;
 
 /// One line of a table.
-///
-/// ```
-/// use ws_server::route::{RouteOptions, RouteSpec};
-///
-/// const ROOM: RouteSpec = RouteSpec {
-///     name: "room",
-///     pattern: "/rooms/{id: u64}/chat",
-///     params: &["id"],
-///     options: RouteOptions::NONE,
-/// };
-/// assert_eq!(ROOM.options.require_session, None);
-/// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RouteSpec {
     /// The name of the route.

@@ -143,6 +143,7 @@ type Prefix = Vec<&'static str>;
 
 impl<S> Table<S> {
     /// A table of these entries, found by this matcher.
+    #[doc(hidden)]
     pub const fn new(matcher: Matcher, entries: &'static [Entry]) -> Self {
         Self {
             matcher,
@@ -152,6 +153,7 @@ impl<S> Table<S> {
     }
 
     /// Adds another table below a prefix of literals; its state is a part of this one's.
+    #[doc(hidden)]
     pub fn nest<I>(mut self, prefix: &'static [&'static str], inner: Table<I>) -> Self
     where
         I: FromRef<S> + Send + Sync + 'static,
@@ -176,6 +178,7 @@ impl<S: Send + Sync + 'static> Table<S> {
     /// [`RouterError`] where limits of a route contradict each other, a pattern and its
     /// prefixes have more than [`MAX_SEGMENTS`] segments, or routes of different tables
     /// match the same paths.
+    #[doc(hidden)]
     pub fn into_router(
         self,
         state: S,

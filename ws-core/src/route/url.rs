@@ -24,22 +24,27 @@ const DOTS_ESCAPED: &AsciiSet = &ESCAPED.add(b'.');
 /// resolve even where they are encoded.
 ///
 /// ```
-/// use ws_server::route::{RouteData, RouteOptions, RouteSpec, RouteUrl, Segment};
+/// use ws_server::prelude::*;
 ///
-/// // `dispatch!` writes this for `user: "/users/{name}" => …`.
-/// enum User {}
-/// impl RouteData for User {
-///     const SPEC: &'static RouteSpec = &RouteSpec {
-///         name: "user",
-///         pattern: "/users/{name}",
-///         params: &["name"],
-///         options: RouteOptions::NONE,
-///     };
-///     const SHAPE: &'static [Segment] = &[Segment::Literal("users"), Segment::Text];
+/// struct User;
+///
+/// #[ws_handler]
+/// impl User {
+///     fn init() -> Self {
+///         User
+///     }
 /// }
 ///
-/// let url = RouteUrl::of::<User>(&[&"Ada L."]).query("since", 7);
+/// dispatch! {
+///     struct Routes;
+///
+///     user: "/users/{name}" => User;
+/// }
+///
+/// # fn main() {
+/// let url = Routes::user("Ada L.").query("since", 7);
 /// assert_eq!(url.to_string(), "/users/Ada%20L.?since=7");
+/// # }
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[must_use = "a URL does nothing by itself"]
@@ -51,6 +56,7 @@ pub struct RouteUrl {
 impl RouteUrl {
     /// The URL of the route with the marker `R`, with these values in the order of the
     /// pattern. A value that is missing is left empty.
+    #[doc(hidden)]
     pub fn of<R: RouteData>(values: &[&dyn Display]) -> Self {
         let mut text = String::new();
         let mut values = values.iter();
@@ -76,6 +82,7 @@ impl RouteUrl {
     }
 
     /// This URL below the prefix of an outer table.
+    #[doc(hidden)]
     pub fn below(self, prefix: &[&str]) -> Self {
         let mut text = String::new();
         for literal in prefix {
@@ -93,6 +100,7 @@ impl RouteUrl {
     }
 
     /// This URL below the base path of a server, which is empty or such as `/live`.
+    #[doc(hidden)]
     pub fn under(&self, base: &str) -> String {
         let own = match self.text.strip_prefix('/') {
             Some(own) if own.is_empty() || own.starts_with('?') => own,
@@ -108,16 +116,15 @@ impl RouteUrl {
     /// Adds a pair to the query; both are percent-encoded.
     ///
     /// ```
-    /// # use ws_server::route::{RouteData, RouteOptions, RouteSpec, RouteUrl, Segment};
-    /// # enum Root {}
-    /// # impl RouteData for Root {
-    /// #     const SPEC: &'static RouteSpec = &RouteSpec {
-    /// #         name: "root", pattern: "/", params: &[], options: RouteOptions::NONE,
-    /// #     };
-    /// #     const SHAPE: &'static [Segment] = &[];
+    /// # use ws_server::prelude::*;
+    /// # struct Search;
+    /// # #[ws_handler]
+    /// # impl Search { fn init() -> Self { Search } }
+    /// # dispatch! { struct Routes; search: "/" => Search; }
+    /// # fn main() {
+    /// let url = Routes::search().query("q", "a&b").query("page", 2);
+    /// assert_eq!(url.to_string(), "/?q=a%26b&page=2");
     /// # }
-    /// # let url = RouteUrl::of::<Root>(&[]);
-    /// assert_eq!(url.query("q", "a&b").query("page", 2).to_string(), "/?q=a%26b&page=2");
     /// ```
     pub fn query(mut self, name: &str, value: impl Display) -> Self {
         self.text.push(if self.has_query { '&' } else { '?' });

@@ -10,15 +10,12 @@ use crate::admit::Policy;
 use crate::hub::Hub;
 use crate::route::Router;
 
-impl TestKit {
-    /// Creates a kit from the parts of a server. `Ws::test_kit` of `ws-server` calls it for a built
-    /// server.
-    pub fn of_server(hub: Hub, router: Arc<Router>, policy: Policy) -> Self {
-        Self {
-            hub,
-            router: Some(router),
-            policy,
-        }
+/// Creates a kit from the parts of a server.
+pub fn of_server(hub: Hub, router: Arc<Router>, policy: Policy) -> TestKit {
+    TestKit {
+        hub,
+        router: Some(router),
+        policy,
     }
 }
 

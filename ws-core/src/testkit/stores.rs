@@ -1,20 +1,4 @@
-//! A test suite for session stores and sources of sessions, which your own can run too.
-//!
-//! ```
-//! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
-//! #     .block_on(async {
-//! use ws_server::session::MemoryStore;
-//! use ws_server::testkit::stores;
-//!
-//! stores::keeps_sessions(&MemoryStore::new(1_000)).await;
-//! // Only for a store that evicts sessions when it is full.
-//! stores::shares_its_room(&MemoryStore::new(20), 20).await;
-//! # });
-//! ```
-//!
-//! The suite panics at the first error, with a description. It waits until sessions expire: run it
-//! with paused time if the store uses tokio's clock, or else in real time, where it takes less than
-//! ten seconds.
+//! A test suite for session stores and sources of sessions.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -13,6 +13,7 @@ use super::ast::{Block, Named, Setting, Target};
 use super::expand::attributes;
 use super::options::item_of;
 use super::value::ValueKind;
+use crate::crate_path::hidden_module;
 
 /// The types, functions, constants and names of options in a block.
 pub fn written(block: &Block) -> TokenStream {
@@ -20,7 +21,8 @@ pub fn written(block: &Block) -> TokenStream {
         .crates
         .first()
         .map_or_else(|| quote!(::ws_server), ToTokens::to_token_stream);
-    let core = quote!(#library::__macro);
+    let hidden = hidden_module();
+    let core = quote!(#library::#hidden);
     let states = block.states.iter().map(ToTokens::to_token_stream);
     let unfinished = block.flaws.unfinished_state.iter();
     let states = states.chain(unfinished.map(ToTokens::to_token_stream));

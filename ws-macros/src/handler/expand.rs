@@ -48,7 +48,7 @@ struct Expansion<'b> {
     hooks: Vec<&'b Hook>,
     /// `#[cfg(…)]`s of the block and of the variant.
     conditions: TokenStream,
-    /// `::ws_server::__macro`
+    /// `::ws_server::__macro_0_1_0`
     path: TokenStream,
     /// The parameter of the implementation for the marker of a route.
     route: Ident,

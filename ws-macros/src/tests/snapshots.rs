@@ -5,12 +5,13 @@ use insta::assert_snapshot;
 
 use super::samples::{ASYNC_HOOKS, MAIN, PLACE, STATE, SYNC_HOOKS, TABLE};
 use super::{Macro, tokens};
+use crate::crate_path::HIDDEN;
 
-/// The expansion, formatted.
+/// The expansion, formatted. The version in the name of the hidden module is left out.
 fn formatted(of: Macro, input: &str) -> String {
     let expansion = of.expand(tokens(""), tokens(input));
     let file = syn::parse2(expansion).expect("an expansion that parses");
-    prettyplease::unparse(&file)
+    prettyplease::unparse(&file).replace(HIDDEN, "__macro")
 }
 
 #[test]

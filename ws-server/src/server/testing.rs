@@ -1,6 +1,6 @@
 //! A built server in memory, for tests.
 
-use ws_core::testkit::TestKit;
+use ws_core::testkit::{TestKit, of_server};
 
 use super::Ws;
 
@@ -57,7 +57,7 @@ impl Ws {
     /// ```
     pub fn test_kit(&self) -> TestKit {
         let shared = &self.shared;
-        TestKit::of_server(
+        of_server(
             shared.hub.clone(),
             shared.router.clone(),
             shared.policy.clone(),

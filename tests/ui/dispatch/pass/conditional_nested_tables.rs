@@ -5,7 +5,7 @@
 use ws_server::extract::NoState;
 use ws_server::limits::LimitOptions;
 use ws_server::prelude::*;
-use ws_server::route::Lookup;
+use ws_core::route::Lookup;
 
 struct Echo;
 

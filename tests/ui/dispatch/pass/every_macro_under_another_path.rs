@@ -5,23 +5,23 @@
 extern crate ws_server as live;
 
 mod for_handler {
-    pub(crate) use ::ws_server::__macro;
+    pub(crate) use ::ws_server::*;
 }
 
 mod for_table {
-    pub(crate) use ::ws_server::__macro;
+    pub(crate) use ::ws_server::*;
 }
 
 mod for_state {
-    pub(crate) use ::ws_server::__macro;
+    pub(crate) use ::ws_server::*;
 }
 
 mod for_parameters {
-    pub(crate) use ::ws_server::__macro;
+    pub(crate) use ::ws_server::*;
 }
 
 mod for_main {
-    pub(crate) use ::ws_server::__macro;
+    pub(crate) use ::ws_server::*;
 }
 
 use live::prelude::*;

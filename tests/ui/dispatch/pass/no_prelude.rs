@@ -8,7 +8,6 @@
 mod core {}
 mod std {}
 mod alloc {}
-mod __macro {}
 mod route {}
 mod extract {}
 

@@ -2,7 +2,7 @@
 
 use ws_server::extract::NoState;
 use ws_server::limits::LimitOptions;
-use ws_server::route::Lookup;
+use ws_core::route::Lookup;
 use ws_server::prelude::*;
 
 struct Echo;

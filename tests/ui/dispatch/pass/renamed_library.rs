@@ -2,7 +2,7 @@
 
 mod deep {
     pub mod live {
-        pub use ws_server::{__macro, prelude};
+        pub use ws_server::*;
     }
 }
 

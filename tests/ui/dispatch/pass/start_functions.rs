@@ -113,7 +113,7 @@ mod inside {
 }
 
 mod live {
-    pub use ws_server::__macro;
+    pub use ws_server::*;
 }
 
 dispatch! {

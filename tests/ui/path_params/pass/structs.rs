@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ws_server::extract::{FromParams, HasParam, NamesParams, Params};
+use ws_core::extract::{FromParams, HasParam, NamesParams, Params};
 use ws_server::prelude::*;
 
 #[derive(PathParams)]

@@ -10,6 +10,7 @@ use syn::Attribute;
 use syn::ext::IdentExt;
 
 use super::attributes;
+use crate::crate_path::hidden_module;
 use crate::dispatch::ast::TableItem;
 use crate::dispatch::check::{Route, Table};
 
@@ -20,7 +21,8 @@ pub fn library(table: &Table) -> TokenStream {
         .library
         .as_ref()
         .map_or_else(|| quote!(::ws_server), |library| quote!(#library));
-    quote!(use #library::__macro as #core;)
+    let hidden = hidden_module();
+    quote!(use #library::#hidden as #core;)
 }
 
 /// The module of the library that has what expansions name, beside [`library`].
