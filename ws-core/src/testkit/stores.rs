@@ -57,7 +57,7 @@ async fn a_session_with_an_address_is_like_any_other(store: &impl SessionStore) 
     for expected in [true, false] {
         let created = store.create_for(key, record.clone(), LONG, newcomer).await;
         let created = created.expect("`create_for` fails");
-        assert_eq!(created, expected, "`create_for` must accept a key once");
+        assert_eq!(created, expected, "`create_for` accepts a key once");
     }
     let mut loaded = load(store, key).await.expect("a session that was created");
     loaded.age = record.age;
@@ -73,10 +73,7 @@ async fn a_session_with_an_address_is_like_any_other(store: &impl SessionStore) 
 async fn create(store: &impl SessionStore, record: SessionRecord, ttl: Duration) -> SessionKey {
     let key = new_key();
     let created = store.create(key, record, ttl).await;
-    assert!(
-        created.expect("`create` fails"),
-        "`create` must accept a new key"
-    );
+    assert!(created.expect("`create` fails"), "a new key is refused");
     key
 }
 
@@ -106,7 +103,7 @@ async fn a_created_session_is_loaded_unchanged(store: &impl SessionStore) {
     assert_eq!(
         load(store, new_key()).await,
         None,
-        "`load` finds a session under an unknown key"
+        "an unknown key is found"
     );
     sleep(SHORT).await;
     let loaded = load(store, key).await.expect("a session that was created");
@@ -162,22 +159,18 @@ async fn a_session_expires_after_its_last_time_to_live(store: &impl SessionStore
         !contains,
         "`contains` extends a session, or sees an expired one"
     );
-    assert_eq!(
-        load(store, left).await,
-        None,
-        "a session outlives its time to live"
-    );
+    assert_eq!(load(store, left).await, None, "a session outlives its ttl");
     assert!(
         load(store, loaded).await.is_some(),
-        "`load` must set the time to live"
+        "`load` must set the ttl"
     );
     let touch = store.touch(touched, SHORT).await.expect("`touch` fails");
-    assert!(touch, "`touch` must set the time to live");
+    assert!(touch, "`touch` must set the ttl");
     sleep(SHORT * 2).await;
     let touch = store.touch(touched, LONG).await.expect("`touch` fails");
     assert!(
         !touch,
-        "`touch` revives a session, or cannot shorten its time to live"
+        "`touch` revives a session, or cannot shorten its ttl"
     );
     let set = store
         .set(touched, "a", Some("1".to_owned()))
@@ -209,7 +202,7 @@ async fn each_change_of_a_value_has_the_next_version(store: &impl SessionStore) 
         .collect();
     assert_eq!((values, loaded.version), (vec![("a", "3")], 5));
     let set = store.set(new_key(), "a", None).await.expect("`set` fails");
-    assert_eq!(set, None, "`set` finds a session under an unknown key");
+    assert_eq!(set, None, "`set` under an unknown key");
     remove(store, key).await;
 }
 
@@ -267,10 +260,7 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         .renew(old, new_key(), None, LONG)
         .await
         .expect("`renew` fails");
-    assert_eq!(
-        again, None,
-        "a session is renewed under a key that it no longer has"
-    );
+    assert_eq!(again, None, "a session is renewed from an old key");
     // The key may stay the same: the source of an application may use one key throughout.
     let same = store
         .renew(new, new, None, LONG)
@@ -286,7 +276,7 @@ async fn a_renewed_session_is_found_by_its_new_key_alone(store: &impl SessionSto
         .remove_user("suite-ada")
         .await
         .expect("`remove_user` fails");
-    assert_eq!(removed, [], "a session still belongs to its previous user");
+    assert_eq!(removed, [], "a session keeps its previous user");
     remove(store, new).await;
 }
 

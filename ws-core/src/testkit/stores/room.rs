@@ -24,10 +24,7 @@ pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
     let of_user = new_record(Some("suite-ada"));
     for (key, record) in keys.iter().zip([with_socket, of_user]) {
         let created = store.create_for(*key, record, LONG, at(attacker)).await;
-        assert!(
-            created.expect("`create_for` fails"),
-            "`create_for` must accept a new key"
-        );
+        assert!(created.expect("`create_for` fails"), "a new key is refused");
     }
     for _ in keys.len()..capacity {
         keys.push(new_key());
@@ -35,10 +32,7 @@ pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
         let created = store
             .create_for(key, new_record(None), LONG, at(attacker))
             .await;
-        assert!(
-            created.expect("`create_for` fails"),
-            "`create_for` must accept a new key"
-        );
+        assert!(created.expect("`create_for` fails"), "a new key is refused");
         assert!(
             load(store, key).await.is_some(),
             "a new session was evicted"
