@@ -8,6 +8,7 @@
 
 mod argument;
 mod bearer;
+mod borrowing;
 mod connection;
 mod handshake;
 mod offers;
@@ -21,6 +22,10 @@ pub use argument::{
     AnyNotification, FirstOfInfo, HookArgument, InitArgument, Notification, TerminateArgument,
 };
 pub use bearer::Bearer;
+pub use borrowing::{
+    Borrowed, Borrowing, Decoded, NotBorrowed, OtherType, OwnedArgument, PartOfRequest,
+    TextOfReply,
+};
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};

@@ -61,15 +61,12 @@ impl CratePath {
         if self.0.is_some() {
             return self;
         }
-        let Some((fault, path)) = manifest::library().fault() else {
-            return self;
-        };
-        let written = written(&path);
-        // `#[live::main]`
-        let attribute = attribute.replace("ws_server", written.trim_start_matches("::"));
-        let message = format!("{fault}\nhelp: write `#[{attribute}(crate = {written})]`");
-        errors.push_at(Span::call_site(), message);
-        Self::new(path)
+        let dependency = other_dependency(Span::call_site(), errors, |path| {
+            // `#[live::main]`
+            let attribute = attribute.replace("ws_server", path.trim_start_matches("::"));
+            format!("write `#[{attribute}(crate = {path})]`")
+        });
+        Self(dependency)
     }
 
     /// The doc-hidden module that has everything an expansion needs.
@@ -86,6 +83,19 @@ impl ToTokens for CratePath {
             None => tokens.extend(quote!(::ws_server)),
         }
     }
+}
+
+/// The path of the library if the crate has it under another name. This is reported, with the advice
+/// for that path.
+pub fn other_dependency(
+    place: Span,
+    errors: &Errors,
+    advice: impl FnOnce(&str) -> String,
+) -> Option<Path> {
+    let (fault, path) = manifest::library().fault()?;
+    let advice = advice(&written(&path));
+    errors.push_at(place, format_args!("{fault}\nhelp: {advice}"));
+    Some(path)
 }
 
 /// Reads `name = value, …`, of which `known` may stand there; reports all else.

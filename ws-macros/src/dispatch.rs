@@ -23,9 +23,8 @@ mod warn;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
+use crate::crate_path::other_dependency;
 use crate::errors::Errors;
-use crate::manifest;
-use crate::source::written;
 
 #[cfg(test)]
 pub use options::names as names_of_options;
@@ -39,7 +38,11 @@ pub fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
     let mut block = ast::Block::parse(input, &errors);
     if block.crates.is_empty() {
-        block.crates.extend(dependency(&block, &errors));
+        let place = block.items.first().map(|item| item.name.span());
+        let dependency = other_dependency(place.unwrap_or_else(Span::call_site), &errors, |path| {
+            format!("add `crate: {path};` to the block")
+        });
+        block.crates.extend(dependency);
     }
     let for_editors = editor::written(&block);
     let table = check::table(block, &errors);
@@ -53,18 +56,4 @@ pub fn expand(input: TokenStream) -> TokenStream {
         }
     };
     quote!(#for_editors #table)
-}
-
-/// The path of a library that has another name in this crate, which is reported.
-fn dependency(block: &ast::Block, errors: &Errors) -> Option<syn::Path> {
-    let (fault, path) = manifest::library().fault()?;
-    let message = format!(
-        "{fault}\nhelp: add `crate: {};` to the block",
-        written(&path)
-    );
-    match block.items.first() {
-        Some(item) => errors.push(&item.name, message),
-        None => errors.push_at(Span::call_site(), message),
-    }
-    Some(path)
 }

@@ -33,7 +33,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     if reported.is_some() {
         block.remove_repeated_hooks();
     } else {
-        block.allow_what_signatures_demand();
+        block.hide_signatures_from_lints();
     }
     let user = &block.item;
     let expanded = expand::implementation(&block, &path, reported.is_some());

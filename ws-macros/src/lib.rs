@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod condition;
 mod crate_path;
 mod dispatch;
 mod errors;

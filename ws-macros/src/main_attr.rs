@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{AttrStyle, Attribute, Generics, ItemFn};
+use syn::{AttrStyle, GenericParam, Generics, ItemFn};
 
 use crate::crate_path::{Argument, CratePath, parse_arguments};
 use crate::errors::Errors;
@@ -63,15 +63,15 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
     outer.asyncness = None;
     outer.inputs.clear();
     outer.generics = Generics::default();
-    // What was refused is not to be reported again by the compiler.
-    let unused: Option<Attribute> = reported
-        .is_some()
-        .then(|| syn::parse_quote!(#[allow(dead_code)]));
+    let name = &sig.ident;
+    let has_types = sig.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+    // A function that was refused is used nevertheless: the compiler would report it again, as dead.
+    let used = (reported.is_some() && !has_types).then(|| quote!(let _ = #name;));
     if reported.is_some() {
         sig.asyncness.get_or_insert_default();
     }
     let place = proc_macro2::Span::call_site().located_at(block.span());
-    let body = quote_spanned!(place=> { #(#inner)* #unused #sig #block #call });
+    let body = quote_spanned!(place=> { #(#inner)* #sig #block #used #call });
     quote! {
         #reported
         #(#attrs)*

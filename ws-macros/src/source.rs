@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// Tokens as one would write them: printed, they have a space on each side.
@@ -30,10 +30,22 @@ pub fn written(tokens: impl ToTokens) -> String {
     text
 }
 
-/// The same tokens at another place: a message about a path points at all of its tokens.
-pub fn placed(tokens: TokenStream, span: Span) -> TokenStream {
+/// The same tokens at another place. A message is shown there only if all tokens of what it is about
+/// have this place.
+pub fn placed(tokens: TokenStream, place: Span) -> TokenStream {
+    blamed(tokens, place, place)
+}
+
+/// The same tokens, for what the compiler blames at `place`. An editor finds their names at the
+/// other place, before it: where the user wrote a name, it goes to nothing but that.
+pub fn blamed(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
     let tokens = tokens.into_iter().map(|mut token| {
-        token.set_span(span);
+        if let TokenTree::Group(group) = &token {
+            let inner = blamed(group.stream(), place, names);
+            token = TokenTree::Group(Group::new(group.delimiter(), inner));
+        }
+        let is_name = matches!(token, TokenTree::Ident(_));
+        token.set_span(if is_name { names } else { place });
         token
     });
     tokens.collect()

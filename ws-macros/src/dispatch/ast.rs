@@ -8,6 +8,7 @@ use syn::{Attribute, Ident, LitStr, Path, Result, Token, Type, Visibility, token
 
 use super::editor::completed;
 use super::value::Value;
+use crate::condition::flattened;
 use crate::errors::Errors;
 use crate::source::written;
 
@@ -60,6 +61,7 @@ pub struct Defaults {
 
 /// A route or a nested table.
 pub struct Line {
+    /// As written, but [`flattened`].
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     pub path: LinePath,
@@ -153,7 +155,7 @@ impl Block {
             }
             return Ok(());
         }
-        match line::parse(attrs, &name, input, errors) {
+        match line::parse(flattened(attrs), &name, input, errors) {
             Ok(line) => self.lines.push(line),
             Err(error) => {
                 errors.push_syn(error.clone());
@@ -288,7 +290,7 @@ fn last_of_item<T: syn::parse::Parse + ToTokens>(
         end_of_item(&last, input, errors);
         return Ok(last);
     }
-    let message = match completed(&without_end(written.clone())) {
+    let message = match completed::<Path>(&without_end(written.clone())) {
         Some(_) => NAME_IS_MISSING.to_owned(),
         None => format!("expected {what}"),
     };

@@ -11,6 +11,7 @@ use super::ast::{Block, Line, LinePath, Setting, TableItem, Target};
 use super::options::Options;
 use super::pattern::{Pattern, Segment};
 use super::warn::{Warning, warnings};
+use crate::condition::is_named;
 use crate::errors::Errors;
 use crate::source::written;
 
@@ -339,7 +340,7 @@ fn check_options(options: &Options, errors: &Errors) {
 fn check_attributes(line: &Line, errors: &Errors) {
     const KEPT: [&str; 6] = ["doc", "cfg", "allow", "warn", "deny", "deprecated"];
     for attr in &line.attrs {
-        if !KEPT.iter().any(|kept| attr.path().is_ident(kept)) {
+        if !KEPT.iter().any(|kept| is_named(attr, kept)) {
             errors.push(
                 attr,
                 "a route takes documentation, `#[cfg]`, `#[deprecated]`, `#[allow]`, `#[warn]` and `#[deny]` only",

@@ -1,5 +1,9 @@
 //! What the user wrote, once more, for editors alone: an item that no compiler reads.
 //!
+//! rust-analyzer sets `miri` and `rust_analyzer`. The compiler knows the first name and removes the
+//! item by it, before it sees the second, which it would warn of: so the lint is allowed only
+//! inside, and a crate may forbid it.
+//!
 //! An editor that completes a path expands the table twice, as it is and with a word at the cursor,
 //! and wants that word at the same place of both. So this item is the first of every expansion, holds
 //! each line in its order, and holds paths that are half typed. Since it is the first, it is also
@@ -7,7 +11,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::Path;
+use syn::ExprPath;
+use syn::parse::Parse;
 
 use super::ast::{Block, Named, Setting, Target};
 use super::expand::attributes;
@@ -44,6 +49,7 @@ pub fn written(block: &Block) -> TokenStream {
         }
     });
     quote! {
+        #[cfg(miri)]
         #[allow(unexpected_cfgs)]
         const _: () = {
             #[cfg(rust_analyzer)]
@@ -70,7 +76,7 @@ fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> Toke
     let is_name = syn::parse2::<Ident>(name.to_token_stream()).is_ok() && name != "gen";
     let option = is_name.then(|| quote!(let _ = #core::route::options::#name;));
     let path = match &value.kind {
-        ValueKind::Unread => completed(&value.tokens),
+        ValueKind::Unread => completed::<ExprPath>(&value.tokens),
         kind => item_of(name, kind),
     };
     let path = path.map(|path| {
@@ -84,7 +90,7 @@ fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> Toke
 }
 
 /// A path that ends in `::`, as it is while it is typed, with a name at its end.
-pub fn completed(tokens: &TokenStream) -> Option<Path> {
+pub fn completed<T: Parse>(tokens: &TokenStream) -> Option<T> {
     let mut last = tokens
         .clone()
         .into_iter()

@@ -1,10 +1,10 @@
 //! A checked table, written. Nothing here can fail.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Path, Visibility};
+use syn::{Attribute, ExprPath, Visibility};
 
 mod constants;
 mod kinds;
@@ -13,7 +13,7 @@ mod nested;
 mod options;
 
 use self::kinds::Kinds;
-use self::names::{blamed, entry_name, marker, markers, with_span};
+use self::names::{entry_name, marker, markers, with_span};
 pub use self::names::{core, library, written_for};
 use self::nested::nested;
 use self::options::options;
@@ -23,6 +23,8 @@ use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
 use super::trie::Node;
 use super::warn::Warning;
+use crate::condition::is_named;
+use crate::source::blamed;
 
 /// The table's type and all that belongs to it.
 ///
@@ -63,8 +65,6 @@ pub fn table(table: &Table) -> TokenStream {
     let name = with_span(&table.item.name, Span::call_site());
     quote! {
         #item
-        // A route may have every option.
-        #[allow(clippy::needless_update)]
         const _: () = {
             // An unused table is nothing to warn of.
             const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
@@ -95,7 +95,7 @@ fn item(table: &Table) -> TokenStream {
 
 /// Those attributes of a line that have one of these names.
 pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
-    let wanted = |attr: &&Attribute| names.iter().any(|name| attr.path().is_ident(name));
+    let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
     attrs.iter().filter(wanted).collect()
 }
 
@@ -212,7 +212,7 @@ pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
 }
 
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
-fn start(path: &Path, kind: &TokenStream, core: &TokenStream) -> TokenStream {
+fn start(path: &ExprPath, kind: &TokenStream, core: &TokenStream) -> TokenStream {
     // Of mixed site, so that it is no name of the user's.
     let handshake = Ident::new("the_handshake", Span::mixed_site());
     // The compiler blames the type that does not fit.
@@ -291,7 +291,7 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
         attrs,
         &["doc", "cfg", "allow", "warn", "deny", "deprecated"],
     );
-    let has_docs = attrs.iter().any(|attr| attr.path().is_ident("doc"));
+    let has_docs = attrs.iter().any(|attr| is_named(attr, "doc"));
     let gap = has_docs.then(|| quote!(#[doc = ""]));
     quote!(#(#own)* #gap #[doc = #summary])
 }
@@ -335,16 +335,23 @@ pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
     }
 }
 
-/// `fn admin(url: RouteUrl) -> RouteUrl`
+/// `fn admin(url_in_admin: RouteUrl) -> RouteUrl`
 fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStream {
     let (name, prefix) = (written_for(&nested.name), &nested.prefix);
+    let inner = inner_url(&nested.name);
     let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
         #attrs
-        #vis fn #name(inner_url: #core::route::RouteUrl) -> #core::route::RouteUrl {
-            inner_url.below(&[#(#prefix),*])
+        #vis fn #name(#inner: #core::route::RouteUrl) -> #core::route::RouteUrl {
+            #inner.below(&[#(#prefix),*])
         }
     }
+}
+
+/// The argument of a nested table's function. A constant of the same name in the user's module would
+/// be a pattern, so the name is one that nothing else has.
+pub fn inner_url(name: &Ident) -> Ident {
+    format_ident!("url_in_{}", name.unraw(), span = Span::call_site())
 }
 
 /// The documentation of a nested table's function.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{Ident, Path};
+use syn::{ExprPath, Ident};
 
 pub use self::constant::Constant;
 use self::lists::{origins, protocols};
@@ -88,7 +88,7 @@ pub enum Meaning {
     /// It is for whoever reads the table.
     Reason,
     Protocols(Vec<String>),
-    Start(Path),
+    Start(ExprPath),
     AttachPage,
     /// A value that only the compiler knows.
     Constant(Constant),
@@ -204,7 +204,7 @@ impl Options {
     }
 
     /// The function that `start` names, if it is there.
-    pub fn start(&self) -> Option<&Path> {
+    pub fn start(&self) -> Option<&ExprPath> {
         match &self.choices.get("start")?.meaning {
             Meaning::Start(path) => Some(path),
             _ => None,
@@ -264,7 +264,7 @@ fn unknown_option(name: &str) -> String {
 }
 
 /// The function or the constant that is the value of an option, if the option may have one.
-pub fn item_of(option: &Ident, value: &ValueKind) -> Option<Path> {
+pub fn item_of(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     let (_, kind) = OPTIONS.iter().find(|(known, _)| option == known)?;
     match (kind, value) {
         (Kind::Start, ValueKind::Path(path)) => Some(path.clone()),
@@ -274,10 +274,9 @@ pub fn item_of(option: &Ident, value: &ValueKind) -> Option<Path> {
 }
 
 /// A word that can name a function or a constant: a keyword cannot.
-fn name_of_item(word: &Ident) -> Option<Path> {
-    syn::parse2::<Ident>(word.into_token_stream())
-        .ok()
-        .map(Path::from)
+fn name_of_item(word: &Ident) -> Option<ExprPath> {
+    let name = syn::parse2::<Ident>(word.into_token_stream()).ok()?;
+    Some(syn::parse_quote!(#name))
 }
 
 impl Kind {

@@ -5,7 +5,6 @@
 //! table's stubs offer then have the right arguments.
 
 mod foreign;
-mod types;
 
 use std::cell::Cell;
 
@@ -309,14 +308,6 @@ fn typed(
     // Located at the path, and yet an expansion's: the compiler suggests no edits there.
     let place = Span::call_site().located_at(span);
     if let Ok(ty @ Type::Path(_)) = LitStr::new(written, place).parse::<Type>() {
-        if let Some(meant) = types::meant(&ty) {
-            report(format!(
-                "`{written}` in `{part}` is no type of the language\n\
-                 help: did you mean `{meant}`? a type of your own with this name needs a path, as in \
-                 `self::{written}`"
-            ));
-            return None;
-        }
         let written = written.split_whitespace().collect();
         return Some(Segment::Typed {
             name,

@@ -9,7 +9,7 @@ use syn::{Attribute, Ident, LitStr, Visibility};
 
 use super::check::{LeadsTo, Nested, Route, Table, Unread};
 use super::expand::{
-    self, argument, attributes, core, library, nested_summary, url_attributes, url_summary,
+    self, argument, attributes, core, inner_url, library, nested_summary, url_attributes, url_summary,
 };
 use super::pattern::{Pattern, params_meant};
 
@@ -149,7 +149,10 @@ impl Function<'_> {
             LeadsTo::Handler => (url_summary(&path), self.arguments()),
             LeadsTo::Table => (
                 nested_summary(&path),
-                vec![quote!(inner_url: #core::route::RouteUrl)],
+                vec![{
+                    let inner = inner_url(name);
+                    quote!(#inner: #core::route::RouteUrl)
+                }],
             ),
         };
         let attrs = url_attributes(self.attrs, &summary);

@@ -10,7 +10,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitBool, LitStr, Path, Result, Token, bracketed, token};
+use syn::{ExprPath, Ident, LitBool, LitStr, Result, Token, bracketed, token};
 
 /// A value with the tokens it was written with.
 pub struct Value {
@@ -24,8 +24,9 @@ pub enum ValueKind {
     Flag(bool),
     /// `off`, `close`, `any`
     Word(Ident),
-    /// `crate::devices::by_version`; a path of one word is a [`Word`](Self::Word).
-    Path(Path),
+    /// `crate::devices::by_version`, `<Small as Limits>::MAILBOX`; a path of one word is a
+    /// [`Word`](Self::Word).
+    Path(ExprPath),
     /// `"why"`
     Text(LitStr),
     /// `["a", "b"]`
@@ -75,7 +76,7 @@ impl Value {
             number(&literal, input, &mut tokens)?
         } else if input.peek(token::Bracket) {
             list(input, &mut tokens)?
-        } else if input.peek(Ident::peek_any) || input.peek(Token![::]) {
+        } else if input.peek(Ident::peek_any) || input.peek(Token![::]) || input.peek(Token![<]) {
             word_or_path(input, &mut tokens)?
         } else {
             ValueKind::Other
@@ -98,8 +99,9 @@ impl Value {
 
 /// A word, or a path of several; neither if it is part of an expression.
 fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
-    let kind = if input.peek(Token![::]) || input.peek2(Token![::]) {
-        let path: Path = input.parse()?;
+    let is_path = input.peek(Token![<]) || input.peek(Token![::]) || input.peek2(Token![::]);
+    let kind = if is_path {
+        let path: ExprPath = input.parse()?;
         path.to_tokens(tokens);
         ValueKind::Path(path)
     } else {

@@ -5,16 +5,17 @@ use std::fmt;
 use proc_macro2::{Ident, Span};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReturnType, Signature, Type,
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReturnType, Signature, Type, token,
 };
 
-mod condition;
+use crate::condition::{Condition, conditions};
+
 mod lifetimes;
 mod types;
 
-pub use condition::{Condition, conditions};
-pub use lifetimes::{elided, lasting};
+pub use lifetimes::{elided, has_elided, lasting};
 pub use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
 
 /// The user's impl block.
@@ -65,6 +66,8 @@ pub enum Passing {
 /// An argument after the receiver.
 pub struct Argument {
     pub role: Role,
+    /// The place of the `:` before the type.
+    pub colon: Span,
     pub ty: Type,
     pub attributes: Vec<Attribute>,
     /// Whether a mistake in it was reported.
@@ -81,25 +84,26 @@ pub enum Role {
 }
 
 impl Block {
-    /// The shape of a hook is ours, so lints about it are not the user's concern: a hook may
-    /// leave `self` unread or unchanged, take its payload by value and await nothing, and it
-    /// is never `const`.
-    pub fn allow_what_signatures_demand(&mut self) {
+    /// Lets the hooks begin and end with tokens of the macro's, so that clippy does not judge their
+    /// shape: a hook may leave `self` unread or unchanged, take its payload by value and await nothing,
+    /// and it is never `const`. To allow these lints would be an error where a crate forbids them.
+    pub fn hide_signatures_from_lints(&mut self) {
+        let hidden = |span: Span| Span::mixed_site().located_at(span);
         for item in &mut self.item.items {
-            if let ImplItem::Fn(function) = item
-                && Kind::of(&function.sig).is_some()
-            {
-                function.attrs.push(syn::parse_quote!(
-                    #[allow(
-                        clippy::unused_self,
-                        clippy::needless_pass_by_value,
-                        clippy::unnecessary_wraps,
-                        clippy::unused_async,
-                        clippy::missing_const_for_fn,
-                        clippy::needless_pass_by_ref_mut
-                    )]
-                ));
+            let ImplItem::Fn(function) = item else {
+                continue;
+            };
+            if Kind::of(&function.sig).is_none() {
+                continue;
             }
+            let signature = &mut function.sig;
+            signature.fn_token.span = hidden(signature.fn_token.span);
+            if let Some(keyword) = &mut signature.asyncness {
+                keyword.span = hidden(keyword.span);
+            }
+            signature.paren_token = token::Paren(hidden(signature.paren_token.span.join()));
+            let braces = &mut function.block.brace_token;
+            *braces = token::Brace(hidden(braces.span.join()));
         }
     }
 
@@ -205,6 +209,7 @@ impl Hook {
             };
             arguments.push(Argument {
                 role,
+                colon: argument.colon_token.span(),
                 ty: (*argument.ty).clone(),
                 attributes: argument.attrs.clone(),
                 has_mistakes: false,

@@ -33,7 +33,6 @@ const HOOK_RULES: &[fn(&Hook, &Errors)] = &[
 const OUTPUT_RULES: &[fn(&Hook, &Errors)] = &[
     output::init_returns_the_handler,
     output::terminate_returns_nothing,
-    output::reply_is_owned,
     output::future_is_written_as_async,
 ];
 
@@ -41,7 +40,6 @@ const OUTPUT_RULES: &[fn(&Hook, &Errors)] = &[
 const ARGUMENT_RULES: &[fn(&Hook, &Argument, &Errors)] = &[
     arguments::type_is_named,
     arguments::payload_is_owned,
-    arguments::parts_of_the_request_are_owned,
     arguments::argument_is_unconditional,
 ];
 

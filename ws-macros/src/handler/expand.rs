@@ -7,18 +7,20 @@
 //! beside that is for the user's eyes too, so the names are whole words.
 
 mod arguments;
+mod borrowing;
 mod hooks;
 mod names;
 mod traits;
 mod variants;
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ImplGenerics, Lifetime, Type, TypeGenerics};
 
-use super::ast::{Block, Hook, Kind, conditions, lasting};
+use super::ast::{Argument, Block, Hook, Kind, has_elided, lasting};
+use crate::condition::conditions;
 use crate::crate_path::CratePath;
-use crate::source::written;
+use crate::source::{blamed, written};
 use hooks::Method;
 use names::{free_ident, free_lifetime};
 use variants::{Variant, combinations};
@@ -272,12 +274,13 @@ impl<'b> Expansion<'b> {
         let place = located(span_of(&self.block.item.self_ty));
         let bound = quote!(Self: #path::handler::SendHandler<#route>);
         let is_plain = self.block.item.generics.params.is_empty() && !self.has_lifetimes();
-        is_plain.then(|| at(&bound, place))
+        let names = located(self.block.item.impl_token.span);
+        is_plain.then(|| blamed(bound, place, names))
     }
 
     fn has_lifetimes(&self) -> bool {
-        let ty = self.block.item.self_ty.to_token_stream().to_string();
-        self.block.item.generics.lifetimes().next().is_some() || ty.contains("'_")
+        let item = &self.block.item;
+        item.generics.lifetimes().next().is_some() || has_elided(&item.self_ty)
     }
 
     /// The user's where clause with these bounds added, and what every handler must be.
@@ -376,18 +379,13 @@ fn located(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
-/// All of these tokens at one place. An error is shown there only if the whole of what it
-/// is about stands there.
-fn at(tokens: &TokenStream, place: Span) -> TokenStream {
-    let moved = tokens.clone().into_iter().map(|mut token| {
-        if let TokenTree::Group(group) = &token {
-            let inner = at(&group.stream(), place);
-            token = TokenTree::Group(Group::new(group.delimiter(), inner));
-        }
-        token.set_span(place);
-        token
-    });
-    moved.collect()
+/// The place of what the expansion names for the type of an argument: within the type or before
+/// it, where an editor looks for no name.
+fn names_of(argument: &Argument) -> Span {
+    match argument.ty.to_token_stream().into_iter().last() {
+        Some(TokenTree::Punct(last)) => last.span(),
+        _ => argument.colon,
+    }
 }
 
 /// Where a type begins.

@@ -84,19 +84,35 @@ fn at_the_name_of_a_start_function_is_no_other_name() {
 /// The function for the URL is found first; markers have the place for the compiler's messages.
 #[test]
 fn at_the_name_of_a_route_its_function_is_found_first() {
-    for word in ["room", "desk", "admin"] {
+    for word in ["home", "room", "desk", "admin"] {
         assert_eq!(names_at(word), [word, "pub", "enum", word], "{word}");
     }
-    let shared = [
-        "home",
-        "pub",
-        "enum",
-        "home",
-        "pub",
-        "enum",
-        "routes_like_home",
-    ];
-    assert_eq!(names_at("home"), shared);
+}
+
+/// A block with every type that an editor can be asked about.
+const BLOCK: &str = "impl Lobby {
+    fn init(Path(id): Path<u64>, _: Limits) -> Result<Self, Problem> { Lobby }
+    async fn message(&mut self, _: Frame, hub: &Hub, _: Seat) -> Answer { answer() }
+    fn info(&mut self, _: Event, _: wire::Sender) {}
+    fn terminate(self, _: CloseReason) {}
+}";
+
+#[test]
+fn at_the_place_of_a_type_of_a_hook_is_nothing_but_this_type() {
+    let mut all = Vec::new();
+    names(Macro::Handler.expand(tokens(""), tokens(BLOCK)), &mut all);
+    for word in [
+        "Lobby", "Path<", "u64", "Limits", "Result", "Problem", "Frame", "Hub", "Seat", "Answer",
+        "Event", "wire", "Sender", "CloseReason",
+    ] {
+        let start = BLOCK.find(word).expect("a word of the block");
+        let word = word.trim_end_matches('<');
+        let place = start..start + word.len();
+        let found = all.iter().filter(|(_, at)| *at == place);
+        let found: Vec<_> = found.map(|(name, _)| name).collect();
+        assert!(found.len() > 1, "{word}");
+        assert!(found.iter().all(|name| *name == word), "{word}: {found:?}");
+    }
 }
 
 /// The expansion as text, with a word at the cursor if there is one.

@@ -1,5 +1,5 @@
-//! Names that nothing has: in a path the macro knows the types of the language, and its messages do
-//! not keep the compiler from reporting the others in the same run.
+//! Names that nothing has: the compiler reports all of them, beside the mistakes that the macro finds.
+
 use ws_server::prelude::*;
 
 struct Room;
@@ -15,7 +15,7 @@ dispatch! {
     pub struct Routes;
 
     number: "/numbers/{_id: u46}" => Room;
-    text: "/texts/{_name: string}/x" => Room;
+    text: "/texts/{_flag: boool}/x" => Room;
     handler: "/handler" => Missing;
     nested: "/nested" => use missing::Routes;
     option: "/option" => Room { mailbocks: 8 };
@@ -23,5 +23,5 @@ dispatch! {
 }
 
 fn main() {
-    let _ = (Routes::number(7), Routes::text("a"), Routes::option());
+    let _ = (Routes::number(7), Routes::text(true), Routes::option());
 }

@@ -13,6 +13,9 @@
 #![forbid(let_underscore_drop, variant_size_differences, if_let_rescope, tail_expr_drop_order)]
 #![forbid(meta_variable_misuse, macro_use_extern_crate, keyword_idents_2024)]
 #![forbid(absolute_paths_not_starting_with_crate)]
+#![forbid(unexpected_cfgs, long_running_const_eval, clippy::needless_update)]
+#![forbid(clippy::unused_self, clippy::unused_async, clippy::needless_pass_by_value)]
+#![forbid(clippy::missing_const_for_fn, clippy::needless_pass_by_ref_mut)]
 
 use ws_server::prelude::*;
 
@@ -83,9 +86,17 @@ pub struct Plain;
 
 #[ws_handler]
 impl Plain {
-    fn init() -> Self {
+    async fn init() -> Self {
         Plain
     }
+
+    fn message(&mut self, text: String) -> String {
+        text.to_lowercase()
+    }
+
+    async fn info(&mut self, _: String) {}
+
+    fn terminate(&mut self) {}
 }
 
 dispatch! {
@@ -101,11 +112,13 @@ dispatch! {
     other: "/other/{id: u64}" => Other { max_message: 8 KiB };
     /// The same again.
     more: "/more/{id: u64}" => Other;
+    /// Another table.
+    inner: "/inner" => use inner::Inner;
     /// No kind of its own.
     plain: "/plain" => Plain { require_session: false };
 }
 
-/// A table that nobody uses, with every kind of segment.
+/// A table with every kind of segment.
 mod inner {
     use super::Plain;
 

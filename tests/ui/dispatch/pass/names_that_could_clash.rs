@@ -90,7 +90,28 @@ dispatch! {
     url: "/below" => use parameters::SomeRoute;
 }
 
+/// Constants that are named as an argument would be.
+mod constants {
+    use ws_server::prelude::*;
+
+    #[allow(non_upper_case_globals, dead_code)]
+    const inner_url: u8 = 7;
+    #[allow(non_upper_case_globals, dead_code)]
+    const url: u8 = 7;
+
+    dispatch! {
+        pub struct Routes;
+        state: super::parameters::PartOfState;
+
+        below: "/below" => use super::parameters::SomeRoute;
+    }
+}
+
 fn main() {
+    assert_eq!(
+        constants::Routes::below(parameters::SomeRoute::seat(1)).to_string(),
+        "/below/seats/1"
+    );
     let _ = StateOfOuterTable::table();
     assert_eq!(
         StateOfOuterTable::url(parameters::SomeRoute::seat(1)).to_string(),

@@ -30,7 +30,27 @@ impl Timers {
     const MOST: usize = 0;
 }
 
+trait Limits {
+    const MAILBOX: usize;
+    const PING: Duration;
+}
+
+struct Small;
+
+impl Limits for Small {
+    const MAILBOX: usize = 8;
+    const PING: Duration = Duration::from_secs(10);
+}
+
 const IDLE: Duration = Duration::from_secs(90);
+
+trait Start {
+    fn keep(_: &Handshake) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Start for Small {}
 
 dispatch! {
     struct Routes;
@@ -39,6 +59,10 @@ dispatch! {
     all: "/all" => Room {
         outbox: limits::MESSAGE, outbox_frames: limits::FRAMES, timers: Timers::MOST,
         ping: limits::PING, stall: limits::PING, rate: limits::RATE,
+    };
+    of_trait: "/of_trait" => Room {
+        mailbox: <Small as Limits>::MAILBOX, ping: <Small as Limits>::PING,
+        start: <Small as Start>::keep,
     };
     own: "/own" => Room { max_message: 8 KiB, idle: off, ping: IDLE };
     #[cfg(any())]

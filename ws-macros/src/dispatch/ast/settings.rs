@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{LitStr, Token};
+use syn::{ExprPath, LitStr, Token};
 
 use super::{NAME_IS_MISSING, Setting, sign};
 use crate::dispatch::editor::completed;
@@ -88,7 +88,7 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     }
     let (sign, written) = (sign_span, value_ahead(input));
     let value = Value::parse(input).unwrap_or_else(|error| {
-        match completed(&written) {
+        match completed::<ExprPath>(&written) {
             Some(_) => errors.push(&written, NAME_IS_MISSING),
             None => errors.push_syn(error),
         }

@@ -5,12 +5,12 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Path};
+use syn::{Attribute, ExprPath};
 
 use super::attributes;
-use super::names::blamed;
 use crate::dispatch::check::Table;
 use crate::dispatch::options::{Choice, Meaning, Options};
+use crate::source::blamed;
 
 /// The constants of a table and their checks. What routes take from `defaults` is there once.
 pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
@@ -110,7 +110,7 @@ fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenSt
 }
 
 /// A path is blamed at its last name, which is the name of the constant.
-fn last_name(path: &Path) -> Span {
-    let last = path.segments.last();
+fn last_name(path: &ExprPath) -> Span {
+    let last = path.path.segments.last();
     last.map_or_else(Span::call_site, |last| last.ident.span())
 }

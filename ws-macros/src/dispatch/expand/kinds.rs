@@ -104,7 +104,7 @@ impl<'t> Kinds<'t> {
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
-        let markers = self.all.iter().filter_map(Kind::declare);
+        let markers = self.all.iter().filter_map(|kind| kind.declare(self.item));
         let known = self
             .all
             .iter()
@@ -136,9 +136,10 @@ impl Kind<'_> {
         format_ident!("routes_like_{}", self.first.name.unraw(), span = span)
     }
 
-    fn declare(&self) -> Option<TokenStream> {
+    /// It has the place of the table: what one of its routes lacks is no fault of the first.
+    fn declare(&self, item: &TableItem) -> Option<TokenStream> {
         let cfg = attributes(&self.first.attrs, &["cfg"]);
-        let name = self.shared_name(Span::call_site().located_at(self.first.name.span()));
+        let name = self.shared_name(Span::call_site().located_at(item.keyword.span));
         self.is_shared.then(|| marker_type(&cfg, &name))
     }
 

@@ -4,7 +4,7 @@
 //! are made of it have the location of the user's, or none, so that no search for the user's finds
 //! a path of the library. Names that the compiler may show can be read.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::ext::IdentExt;
@@ -79,15 +79,4 @@ pub fn with_span(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span);
     name
-}
-
-/// An expression that the compiler blames at this place. An editor finds its names at the other
-/// one, before it: there is no name of the user's.
-pub fn blamed(expression: TokenStream, place: Span, names: Span) -> TokenStream {
-    let tokens = expression.into_iter().map(|mut token| {
-        let is_name = matches!(token, TokenTree::Ident(_));
-        token.set_span(if is_name { names } else { place });
-        token
-    });
-    tokens.collect()
 }

@@ -71,6 +71,7 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let route = unused_name("SomeRoute", item);
     let outer = unused_name("StateOfOuterTable", quote!(#item #state));
     quote! {
+        #[diagnostic::do_not_recommend]
         impl<#route: #core::route::conflict::TakesTable<#item>> #core::handler::Handler<#route> for #item {
             async fn init(
                 _: &#core::extract::Opening<Self>,
@@ -89,12 +90,12 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     }
 }
 
-/// Compares the nested tables with the rest of the table, all at once.
+/// Compares the nested tables with the rest of the table, all at once. For thousands of routes this
+/// takes fewer steps than `long_running_const_eval` counts, so a crate may forbid that lint.
 fn faults(table: &Table, core: &TokenStream) -> TokenStream {
     let item = &table.item.name;
     let outline = quote!(<#item as #core::route::conflict::Dispatch>::OUTLINE);
     quote! {
-        #[allow(long_running_const_eval)]
         const __FAULTS: #core::route::conflict::Faults<{ #core::route::conflict::size(#outline) }> =
             #core::route::conflict::find(#outline);
     }

@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use super::constants;
 use crate::dispatch::options::{Choice, Kind, Meaning, Options, Origins};
 
-/// `RouteOptions { … }`; what the table leaves open is not written.
+/// The `RouteOptions` of a route; what the table leaves open is not written.
 pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
     const OF_ROUTE: [&str; 8] = [
         "require_session",
@@ -21,36 +21,28 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
     if options.choices.is_empty() {
         return quote!(#core::route::RouteOptions::NONE);
     }
-    let (own, limits): (Vec<_>, Vec<_>) = options
-        .choices
-        .iter()
-        .partition(|(name, _)| OF_ROUTE.contains(name));
-    let field = |(option, choice): &(&&'static str, &Choice)| {
+    let settings = options.choices.iter().map(|(option, choice)| {
         let value = match &choice.meaning {
             Meaning::Constant(constant) => of_constant(constant.kind, option, choice, route),
             other => meaning(other, core),
         };
-        // Of these it is only said that they are there: the rest stands in the route's entry.
+        // Of these it is only said that they are there: the rest is in the route's entry.
         match &choice.meaning {
-            Meaning::Start(_) => return quote!(start: #value,),
-            Meaning::AttachPage => return quote!(attach_page: #value,),
+            Meaning::Start(_) => return quote!(__options.start = #value;),
+            Meaning::AttachPage => return quote!(__options.attach_page = #value;),
             Meaning::Reason => return TokenStream::new(),
             _ => {}
         }
         let name = Ident::new(option, Span::call_site());
-        quote!(#name: ::core::option::Option::Some(#value),)
-    };
-    let own = own.iter().map(field);
-    let limits: Vec<_> = limits.iter().map(field).collect();
-    let limits = (!limits.is_empty()).then(|| {
-        quote! {
-            limits: #core::limits::LimitOptions {
-                #(#limits)*
-                ..#core::limits::LimitOptions::NONE
-            },
-        }
+        let limits = (!OF_ROUTE.contains(option)).then(|| quote!(limits.));
+        quote!(__options.#limits #name = ::core::option::Option::Some(#value);)
     });
-    quote!(#core::route::RouteOptions { #(#own)* #limits ..#core::route::RouteOptions::NONE })
+    // Not a struct expression: with every field in it, lints call the rest superfluous.
+    quote!({
+        let mut __options = #core::route::RouteOptions::NONE;
+        #(#settings)*
+        __options
+    })
 }
 
 /// The constant of the expansion that an option has as its value.

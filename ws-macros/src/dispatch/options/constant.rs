@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::Path;
+use syn::ExprPath;
 
 use super::{Kind, LONGEST, MOST, ValueKind, name_of_item};
 
@@ -10,13 +10,13 @@ use super::{Kind, LONGEST, MOST, ValueKind, name_of_item};
 #[derive(Clone)]
 pub struct Constant {
     pub kind: Kind,
-    pub path: Path,
+    pub path: ExprPath,
 }
 
 impl Constant {
     /// The constant that a value names. One word is a constant only if it is written as one: the
     /// others are words of the table, such as `off`.
-    pub fn named_by(value: &ValueKind) -> Option<Path> {
+    pub fn named_by(value: &ValueKind) -> Option<ExprPath> {
         match value {
             ValueKind::Path(path) => Some(path.clone()),
             ValueKind::Word(word) => {

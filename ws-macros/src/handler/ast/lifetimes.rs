@@ -40,6 +40,16 @@ impl Hook {
     }
 }
 
+/// Whether a type has lifetimes in it that are elided.
+pub fn has_elided(ty: &Type) -> bool {
+    let mut finder = FindLifetimes {
+        declared: Vec::new(),
+        found: false,
+    };
+    finder.visit_type(ty);
+    finder.found
+}
+
 /// `'_`
 pub fn elided() -> Lifetime {
     Lifetime::new("'_", Span::call_site())

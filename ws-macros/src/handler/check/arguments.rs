@@ -7,9 +7,10 @@ use syn::{GenericArgument, Generics, Lifetime, PathArguments, PathSegment, Type}
 use super::doubts::{is_no_payload, payload_is_first};
 use super::names::is_payload;
 use super::output::owned;
+use crate::condition::conditions;
 use crate::errors::Errors;
 use crate::handler::ast::{
-    Argument, Hook, Kind, Role, conditions, contains_impl, name_of, parameters_of, unwrapped,
+    Argument, Hook, Kind, Role, contains_impl, name_of, unwrapped,
 };
 use crate::source::written;
 
@@ -62,20 +63,8 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     }
     let (kind, ty) = (hook.kind, &payload.ty);
     let Type::Reference(reference) = unwrapped(ty) else {
-        let borrows = match kind {
-            Kind::Message => borrows_when_decoded(hook, ty),
-            _ => hook.borrows(ty),
-        };
-        if borrows {
-            errors.push(
-                ty,
-                format_args!(
-                    "`{kind}` is handed its first argument for good, so `{}` must own its data\n\
-                     help: {}",
-                    written(ty),
-                    owned_instead(hook, ty)
-                ),
-            );
+        if kind == Kind::Info && hook.borrows(ty) {
+            errors.push(ty, message_is_owned(hook, ty));
         }
         return;
     };
@@ -99,7 +88,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
 }
 
 /// Whether a decoded type borrows. A `Cow` does not: serde decodes it as owned.
-fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
+pub fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
     struct WithoutCows;
 
     impl VisitMut for WithoutCows {
@@ -133,26 +122,14 @@ fn owned_payload(kind: Kind, elem: &Type) -> String {
     }
 }
 
-/// What a path or a query gives is decoded for the handler, which keeps it.
-pub fn parts_of_the_request_are_owned(hook: &Hook, argument: &Argument, errors: &Errors) {
-    let ty = &argument.ty;
-    let is_decoded = ["Path", "Query"].contains(&&*name_of(ty));
-    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
-    if hook.kind != Kind::Init || !is_decoded || is_reference || contains_impl(ty).is_some() {
-        return;
-    }
-    let mut parts = parameters_of(ty).into_iter();
-    if parts.any(|part| borrows_when_decoded(hook, part)) {
-        errors.push(
-            ty,
-            format_args!(
-                "what `init` takes of the request is decoded for it, so `{}` must own its data\n\
-                 help: {}",
-                written(ty),
-                owned_instead(hook, ty)
-            ),
-        );
-    }
+/// The message about a payload that borrows.
+pub fn message_is_owned(hook: &Hook, ty: &Type) -> String {
+    format!(
+        "`{}` is handed its first argument for good, so `{}` must own its data\nhelp: {}",
+        hook.kind,
+        written(ty),
+        owned_instead(hook, ty)
+    )
 }
 
 /// What to write for a type that borrows.

@@ -3,11 +3,15 @@
 //! A name decides nothing: the compiler does, by the trait that the type must implement. A doubt
 //! gives that trait a message for the mistake that the name suggests.
 
-use syn::Type;
+use syn::{ReturnType, Type};
 
-use super::arguments::wanted;
+use super::arguments::{borrows_when_decoded, message_is_owned, wanted};
 use super::names::{is_for_every_hook, is_payload};
-use crate::handler::ast::{Argument, Hook, Kind, Role, name_of, parameters_of, unwrapped};
+use super::output::{borrowed_text, owned};
+use crate::handler::ast::{
+    Argument, Hook, Kind, Role, contains_impl, name_of, parameters_of, unwrapped,
+};
+use crate::source::written;
 
 /// What the compiler should say if this type is not what the hook needs there.
 pub struct Doubt {
@@ -25,6 +29,50 @@ impl Doubt {
             in_terminate_alone: false,
         }
     }
+}
+
+/// The arguments of `init` that are written with a lifetime which ends with the call. Those that are
+/// of the library must own their data; the compiler would say so in words about lifetimes.
+pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
+    hook.arguments.iter().filter(|argument| {
+        let ty = &argument.ty;
+        let may_borrow = hook.kind != Kind::Init
+            || argument.has_mistakes
+            || contains_impl(ty).is_some()
+            || matches!(unwrapped(ty), Type::Reference(_));
+        let mut parts = parameters_of(ty).into_iter();
+        !may_borrow && parts.any(|part| borrows_when_decoded(hook, part))
+    })
+}
+
+/// The same of a message, which is handed over.
+pub fn borrowing_message(hook: &Hook) -> Option<(&Type, Doubt)> {
+    let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
+    let ty = &payload.ty;
+    let is_value = hook.kind == Kind::Message && !matches!(unwrapped(ty), Type::Reference(_));
+    (is_value && borrows_when_decoded(hook, ty))
+        .then(|| (ty, Doubt::new(message_is_owned(hook, ty), "borrowed")))
+}
+
+/// The text in a reply that borrows from the handler: it is queued after the call.
+pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, Doubt)> {
+    let ReturnType::Type(_, output) = &hook.signature.output else {
+        return None;
+    };
+    let is_reply = matches!(hook.kind, Kind::Message | Kind::Info);
+    if !is_reply || hook.output_has_mistakes || contains_impl(output).is_some() {
+        return None;
+    }
+    let text = borrowed_text(hook, output)?;
+    let instead = match unwrapped(output) {
+        Type::Reference(_) => "`String` or `&'static str`".to_owned(),
+        _ => format!("`{}`", written(owned(hook, output))),
+    };
+    let message = format!(
+        "a reply outlives the call of `{}`\nhelp: return {instead}",
+        hook.kind
+    );
+    Some((text, Doubt::new(message, "borrowed")))
 }
 
 /// The first argument of `message` is an extractor, by its name.
@@ -96,6 +144,9 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
             "an argument of `terminate`",
         ));
     }
+    if let Some(doubt) = of_passing(hook, &argument.ty) {
+        return Some(doubt);
+    }
     let is_reason = |other: &&Argument| name_of(&other.ty) == "CloseReason";
     let first = hook.extractors().find(is_reason);
     if name == "CloseReason" && !first.is_some_and(|first| std::ptr::eq(first, argument)) {
@@ -129,6 +180,26 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
     None
 }
 
+/// An extractor that is taken by value instead of by reference, or the other way round, by its
+/// name.
+fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
+    let name = name_of(ty);
+    let inner = match unwrapped(ty) {
+        Type::Reference(reference) => Some(&*reference.elem),
+        _ => None,
+    };
+    let advice = match (&*name, inner) {
+        ("Socket", None) => "take `&Socket<Self>`".to_owned(),
+        ("Hub" | "Handshake", None) => format!("take `&{name}`"),
+        ("Path" | "Query" | "State" | "Session" | "Page" | "Bearer" | "CloseReason", Some(inner)) => {
+            format!("take `{}`, without the `&`", written(inner))
+        }
+        _ => return None,
+    };
+    let message = format!("`{}` is no argument of `{}`\nhelp: {advice}", written(ty), hook.kind);
+    Some(Doubt::new(message, "not an argument of a hook"))
+}
+
 /// A return type that is a future or borrows, by its name.
 pub fn of_output(hook: &Hook) -> Option<Doubt> {
     let output = hook.output();
@@ -140,7 +211,8 @@ pub fn of_output(hook: &Hook) -> Option<Doubt> {
         return Some(Doubt::new(message, "a future"));
     }
     let is_reference = matches!(unwrapped(&output), Type::Reference(_));
-    (is_reference && hook.kind != Kind::Init && hook.borrows(&output)).then(|| {
+    let is_other = is_reference && borrowed_text(hook, &output).is_none();
+    (is_other && hook.kind != Kind::Init && hook.borrows(&output)).then(|| {
         let message = format!(
             "a reply outlives the call of `{}`\nhelp: return an owned type",
             hook.kind
@@ -151,12 +223,9 @@ pub fn of_output(hook: &Hook) -> Option<Doubt> {
 
 /// Whether a type is an extractor that reads the request.
 fn is_of_handshake(ty: &Type) -> bool {
-    let name = name_of(ty);
-    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
-    match &*name {
+    match &*name_of(ty) {
         "Path" | "Query" => !parameters_of(ty).is_empty(),
-        "Handshake" => is_reference,
-        "Bearer" => true,
+        "Handshake" | "Bearer" => true,
         _ => false,
     }
 }

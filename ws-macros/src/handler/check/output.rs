@@ -4,8 +4,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{ReturnType, Type, TypeParamBound, parse_quote};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Hook, Kind, contains_impl, is_never, name_of, parameters_of, unwrapped};
-use crate::source::written;
+use crate::handler::ast::{Hook, Kind, is_never, name_of, parameters_of, unwrapped};
 
 /// `init` gives the handler back.
 pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
@@ -33,30 +32,8 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// A reply is queued after the call, so text in it cannot borrow from the handler. The compiler
-/// would say it of a lifetime in what is written for the hook. It is the judge of other types.
-pub fn reply_is_owned(hook: &Hook, errors: &Errors) {
-    let output = hook.output();
-    if !matches!(hook.kind, Kind::Message | Kind::Info) || contains_impl(&output).is_some() {
-        return;
-    }
-    if let Some(text) = borrowed_text(hook, &output) {
-        let owned = match unwrapped(&output) {
-            Type::Reference(_) => "`String` or `&'static str`".to_owned(),
-            _ => format!("`{}`", written(owned(hook, &output))),
-        };
-        errors.push(
-            text,
-            format_args!(
-                "a reply outlives the call of `{}`\nhelp: return {owned}",
-                hook.kind
-            ),
-        );
-    }
-}
-
-/// A `&str` or `Cow<'_, str>` that is a reply or a part of one.
-fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
+/// A `&str` or `Cow<'_, str>` that is a reply or a part of one, as far as the names show.
+pub fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
     let parts: Vec<_> = match unwrapped(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
         Type::Reference(reference) if name_of(&reference.elem) == "str" => {

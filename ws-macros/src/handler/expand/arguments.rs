@@ -5,10 +5,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 use syn::Type;
 
-use super::{Expansion, at, located, span_of};
+use super::{Expansion, located, names_of, span_of};
 use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never, lasting};
 use crate::handler::check::doubts::{self, Doubt};
-use crate::source::Names;
+use crate::source::{Names, blamed, placed};
 
 impl<'b> Expansion<'b> {
     /// The marker of the route, as the arguments of a hook see it.
@@ -41,9 +41,10 @@ impl<'b> Expansion<'b> {
         hook.extractors().map(move |argument| {
             let ty = hook.with_lifetimes(&argument.ty, call);
             // If a route does not meet the bound, the compiler shows the argument.
-            let bound = at(
-                &quote!(#path::extract::#extractor<#call, Self, #route>),
+            let bound = blamed(
+                quote!(#path::extract::#extractor<#call, Self, #route>),
                 located(span_of(&argument.ty)),
+                located(names_of(argument)),
             );
             quote!(for<#call> #ty: #bound)
         })
@@ -66,7 +67,10 @@ impl<'b> Expansion<'b> {
         if asks.is_empty() {
             return TokenStream::new();
         }
-        quote!(const VISITOR: ::core::primitive::bool = #(#asks)||*;)
+        let borrowing = self.hook(Kind::Init).map(|init| self.borrowing_arguments(init));
+        let asks = quote!(#(#asks)||*);
+        let asks = in_block(borrowing, asks);
+        quote!(const VISITOR: ::core::primitive::bool = #asks;)
     }
 
     /// Says what `init` takes of the path by name.
@@ -78,10 +82,11 @@ impl<'b> Expansion<'b> {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
             quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
         });
+        let fields = in_block(Some(self.borrowing_arguments(init)), quote!(&[#(#fields),*]));
         (!init.arguments.is_empty()).then(|| {
             quote! {
                 const FIELDS: &'static [::core::option::Option<&'static [&'static ::core::primitive::str]>] =
-                    &[#(#fields),*];
+                    #fields;
             }
         })
     }
@@ -97,12 +102,14 @@ impl<'b> Expansion<'b> {
             .map(|hook| {
                 let arguments: TokenStream = self.checks_of(hook).collect();
                 let (payload, output) = (self.check_of_payload(hook), self.check_of_output(hook));
-                quote!({ #arguments } { #payload } { #output })
+                let borrowing = self.borrowing(hook);
+                quote!({ #arguments } #borrowing { #payload } { #output })
             })
             .collect();
         let hooks = self.hooks.iter();
         let checks: TokenStream = hooks.flat_map(|hook| self.checks_of(hook)).collect();
-        quote!(#checks #of_flawed)
+        let init = self.hook(Kind::Init).map(|init| self.borrowing_arguments(init));
+        quote!(#init #checks #of_flawed)
     }
 
     fn checks_of(&self, hook: &'b Hook) -> impl Iterator<Item = TokenStream> {
@@ -165,8 +172,8 @@ impl<'b> Expansion<'b> {
         let payload = hook.payload().filter(|_| hook.kind == Kind::Info)?;
         doubts::of_payload(hook).filter(|_| !payload.has_mistakes)?;
         let ty = hook.with_lifetimes(&payload.ty, &elided());
-        let first = at(
-            &quote!(<#path::extract::FirstOfInfo<#ty, Self>>::check),
+        let first = placed(
+            quote!(<#path::extract::FirstOfInfo<#ty, Self>>::check),
             located(span_of(&payload.ty)),
         );
         Some(quote! {
@@ -196,6 +203,14 @@ impl<'b> Expansion<'b> {
         let ty = hook.with_lifetimes(&output, &elided());
         let (declared, conversion, method) = self.output_trait(hook);
         Some(quote!(#declared let _ = <#ty as #conversion>::#method;))
+    }
+}
+
+/// A value behind statements, if there are any.
+fn in_block(statements: Option<TokenStream>, value: TokenStream) -> TokenStream {
+    match statements.filter(|statements| !statements.is_empty()) {
+        Some(statements) => quote!({ #statements #value }),
+        None => value,
     }
 }
 

@@ -4,9 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
 use super::names::local;
-use super::{Expansion, at, located, span_of};
+use super::{Expansion, located, names_of, span_of};
 use crate::handler::ast::{Argument, Hook, Passing, Role, contains_impl, elided, is_never};
 use crate::handler::check::doubts;
+use crate::source::placed;
 
 /// A method of the implementation.
 pub struct Method {
@@ -43,6 +44,7 @@ impl Expansion<'_> {
         } else {
             quote!(#opening)
         };
+        let borrowing = self.borrowing_arguments(hook);
         let future = quote_spanned! {located(hook.span())=>
             impl ::core::future::Future<
                 Output = ::core::result::Result<Self, #path::error::Refusal>
@@ -50,6 +52,7 @@ impl Expansion<'_> {
         };
         quote! {
             fn init(#opening_is_used: &#path::extract::Opening<Self>) -> #future {
+                #borrowing
                 async move {
                     #(let #names = <#types as #path::extract::FromHandshake<'_, Self, #route>>
                         ::from_handshake(#opening).await?;)*
@@ -70,7 +73,10 @@ impl Expansion<'_> {
         let (declared, conversion) = self.payload_trait(hook);
         let step = self.step(hook);
         let place = located(ty.as_ref().map_or_else(Span::call_site, span_of));
-        let decoded = quote_spanned!(place=> <#ty as #conversion>::from_message(#incoming));
+        let names = hook.payload().map_or_else(Span::call_site, names_of);
+        let from_message = Ident::new("from_message", located(names));
+        let decoded = quote_spanned!(place=> <#ty as #conversion>::#from_message(#incoming));
+        let borrowing = self.borrowing(hook);
         Method {
             signature: quote! {
                 fn message(
@@ -79,6 +85,7 @@ impl Expansion<'_> {
                 ) -> #path::handler::Step<Self>
             },
             body: quote! {
+                #borrowing
                 #declared
                 let #payload = match #decoded {
                     ::core::result::Result::Ok(#payload) => #payload,
@@ -96,7 +103,7 @@ impl Expansion<'_> {
         let ty = hook
             .payload()
             .map(|value| hook.with_lifetimes(&value.ty, &elided()));
-        let step = self.step(hook);
+        let (step, borrowing) = (self.step(hook), self.borrowing(hook));
         Method {
             signature: quote! {
                 fn info(
@@ -104,6 +111,7 @@ impl Expansion<'_> {
                 ) -> ::core::option::Option<#path::handler::Step<Self>>
             },
             body: quote! {
+                #borrowing
                 let #payload = #call.context().next_notification::<#ty>()?;
                 ::core::option::Option::Some(#step)
             },
@@ -230,7 +238,7 @@ impl Expansion<'_> {
         if let Some(unnamed) = contains_impl(&output) {
             let place = located(span_of(&unnamed));
             let call = call(place);
-            let method = at(&quote!(<_ as #conversion>::#method), place);
+            let method = placed(quote!(<_ as #conversion>::#method), place);
             return quote_spanned!(place=> #method(#call));
         }
         let call = call(Span::mixed_site());
@@ -254,7 +262,7 @@ fn called(hook: &Hook, place: Span) -> Ident {
 /// compiler then blames for a future that is not `Send`.
 fn pending(hook: &Hook, of: &TokenStream) -> TokenStream {
     let future = local("future");
-    at(&quote!(#of::pending(#future)), located(hook.span()))
+    placed(quote!(#of::pending(#future)), located(hook.span()))
 }
 
 /// A pattern that does not bind what is not used.

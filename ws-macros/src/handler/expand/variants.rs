@@ -5,7 +5,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::handler::ast::{Block, Condition, Hook};
+use crate::condition::Condition;
+use crate::handler::ast::{Block, Hook};
 
 /// The hooks that exist together under one condition.
 pub struct Variant<'b> {

@@ -1,0 +1,167 @@
+//! The conditions of hooks and routes: `#[cfg(…)]`, also within `#[cfg_attr(…)]`. The compiler has
+//! not expanded `#[cfg_attr(…)]` yet when it hands tokens to a macro.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Meta, Token, parse_quote};
+
+/// A condition under which something exists.
+pub struct Condition {
+    /// What `#[cfg(…)]` takes.
+    pub predicate: TokenStream,
+    /// The attribute that it is written in.
+    pub attribute: Attribute,
+}
+
+/// The conditions among these attributes.
+pub fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
+    let mut found = Vec::new();
+    for attribute in attributes {
+        found.extend(predicates(&attribute.meta).into_iter().map(|predicate| {
+            let attribute = attribute.clone();
+            Condition {
+                predicate,
+                attribute,
+            }
+        }));
+    }
+    found
+}
+
+/// The same attributes with each condition as a `#[cfg(…)]`, and each other part of a
+/// `#[cfg_attr(…)]` in one of its own.
+pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
+    let flat = |attribute: Attribute| {
+        let metas = match conditional(&attribute.meta) {
+            Some((when, parts)) => under(&quote!(#when), &parts),
+            None => vec![attribute.meta.clone()],
+        };
+        metas.into_iter().map(move |meta| Attribute {
+            meta,
+            ..attribute.clone()
+        })
+    };
+    attributes.into_iter().flat_map(flat).collect()
+}
+
+/// What the parts of a `cfg_attr` are, each by itself.
+fn under(when: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
+    let mut found = Vec::new();
+    for part in parts {
+        if let Some((inner, parts)) = conditional(part) {
+            found.extend(under(&quote!(all(#when, #inner)), &parts));
+        } else if let [predicate] = &predicates(part)[..] {
+            found.push(parse_quote!(cfg(any(not(#when), #predicate))));
+        } else {
+            found.push(parse_quote!(cfg_attr(#when, #part)));
+        }
+    }
+    found
+}
+
+/// Whether an attribute has this name, be it under a condition or not.
+pub fn is_named(attribute: &Attribute, name: &str) -> bool {
+    match conditional(&attribute.meta) {
+        Some((_, parts)) => parts.iter().any(|part| part.path().is_ident(name)),
+        None => attribute.path().is_ident(name),
+    }
+}
+
+/// `cfg(unix)` gives `unix`, and `cfg_attr(test, cfg(unix))` gives `any(not(test), unix)`.
+fn predicates(meta: &Meta) -> Vec<TokenStream> {
+    if let Some((when, parts)) = conditional(meta) {
+        let inner = parts.iter().flat_map(predicates);
+        return inner
+            .map(|predicate| quote!(any(not(#when), #predicate)))
+            .collect();
+    }
+    match meta {
+        Meta::List(list) if list.path.is_ident("cfg") => vec![list.tokens.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// The condition of a `cfg_attr`, and what it is for. What cannot be read, the compiler reports.
+fn conditional(meta: &Meta) -> Option<(Meta, Vec<Meta>)> {
+    let Meta::List(list) = meta else {
+        return None;
+    };
+    let parts = |input: ParseStream<'_>| {
+        let when: Meta = input.parse()?;
+        input.parse::<Token![,]>()?;
+        let parts = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
+        Ok((when, parts.into_iter().collect()))
+    };
+    let is_conditional = list.path.is_ident("cfg_attr");
+    is_conditional.then(|| parts.parse2(list.tokens.clone()).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(attribute: &str) -> Vec<String> {
+        let function: syn::ItemFn = syn::parse_str(&format!("{attribute} fn f() {{}}")).unwrap();
+        let found = conditions(&function.attrs);
+        found
+            .iter()
+            .map(|condition| condition.predicate.to_string().replace(' ', ""))
+            .collect()
+    }
+
+    #[test]
+    fn a_condition_is_found_in_cfg_and_in_cfg_attr() {
+        assert_eq!(read("#[cfg(unix)]"), ["unix"]);
+        assert_eq!(
+            read("#[cfg_attr(test, cfg(unix))]"),
+            ["any(not(test),unix)"]
+        );
+        assert_eq!(
+            read("#[cfg_attr(a, inline, cfg_attr(b, cfg(c)), cfg(d))]"),
+            ["any(not(a),any(not(b),c))", "any(not(a),d)"]
+        );
+        assert_eq!(
+            read("#[cfg_attr(feature = \"x\", cfg(all()))]"),
+            ["any(not(feature=\"x\"),all())"]
+        );
+    }
+
+    #[test]
+    fn other_attributes_are_no_conditions() {
+        for attribute in [
+            "",
+            "#[inline]",
+            "#[cfg_attr(test, inline)]",
+            "#[allow(unused)]",
+        ] {
+            assert_eq!(read(attribute), Vec::<String>::new(), "{attribute}");
+        }
+    }
+
+    #[test]
+    fn each_part_of_a_cfg_attr_is_an_attribute_of_its_own() {
+        let written = "#[doc = \"x\"] #[cfg_attr(a, cfg(b), deprecated, cfg_attr(c, cfg(d), allow(e)))]";
+        let function: syn::ItemFn = syn::parse_str(&format!("{written} fn f() {{}}")).unwrap();
+        let flat = flattened(function.attrs);
+        let texts = flat
+            .iter()
+            .map(|attribute| quote!(#attribute).to_string().replace(' ', ""));
+        assert_eq!(
+            texts.collect::<Vec<_>>(),
+            [
+                "#[doc=\"x\"]",
+                "#[cfg(any(not(a),b))]",
+                "#[cfg_attr(a,deprecated)]",
+                "#[cfg(any(not(all(a,c)),d))]",
+                "#[cfg_attr(all(a,c),allow(e))]",
+            ]
+        );
+        let named = |name| flat.iter().filter(|attribute| is_named(attribute, name)).count();
+        assert_eq!(
+            ["doc", "cfg", "deprecated", "allow", "cfg_attr"].map(named),
+            [1, 2, 1, 1, 0]
+        );
+    }
+}
