@@ -23,8 +23,7 @@ pub use argument::{
 };
 pub use bearer::Bearer;
 pub use borrowing::{
-    Borrowed, Borrowing, Decoded, NotBorrowed, OtherType, OwnedArgument, PartOfRequest,
-    TextOfReply,
+    Borrowed, Borrowing, Decoded, NotBorrowed, OtherType, OwnedArgument, PartOfRequest, TextOfReply,
 };
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
 pub use handshake::{FromHandshake, Handshake, Opening, Query};

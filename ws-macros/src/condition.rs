@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn each_part_of_a_cfg_attr_is_an_attribute_of_its_own() {
-        let written = "#[doc = \"x\"] #[cfg_attr(a, cfg(b), deprecated, cfg_attr(c, cfg(d), allow(e)))]";
+        let written =
+            "#[doc = \"x\"] #[cfg_attr(a, cfg(b), deprecated, cfg_attr(c, cfg(d), allow(e)))]";
         let function: syn::ItemFn = syn::parse_str(&format!("{written} fn f() {{}}")).unwrap();
         let flat = flattened(function.attrs);
         let texts = flat
@@ -158,7 +159,11 @@ mod tests {
                 "#[cfg_attr(all(a,c),allow(e))]",
             ]
         );
-        let named = |name| flat.iter().filter(|attribute| is_named(attribute, name)).count();
+        let named = |name| {
+            flat.iter()
+                .filter(|attribute| is_named(attribute, name))
+                .count()
+        };
         assert_eq!(
             ["doc", "cfg", "deprecated", "allow", "cfg_attr"].map(named),
             [1, 2, 1, 1, 0]

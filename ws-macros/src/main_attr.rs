@@ -64,7 +64,11 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
     outer.inputs.clear();
     outer.generics = Generics::default();
     let name = &sig.ident;
-    let has_types = sig.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+    let has_types = sig
+        .generics
+        .params
+        .iter()
+        .any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
     // A function that was refused is used nevertheless: the compiler would report it again, as dead.
     let used = (reported.is_some() && !has_types).then(|| quote!(let _ = #name;));
     if reported.is_some() {

@@ -136,7 +136,9 @@ pub mod decode {
 pub mod error {
     //! Refused handshakes, and errors of the handles to a connection.
     #[doc(inline)]
-    pub use ws_core::error::{NotifyError, OrFault, Refusal, SendError, SpawnError};
+    pub use ws_core::error::{
+        Cause, EncodeError, NotifyError, OrFault, Refusal, SendError, SpawnError,
+    };
 }
 
 pub mod extract {
@@ -215,7 +217,7 @@ pub mod socket {
 pub mod topic {
     //! Topics: values that are published to subscribed clients and to handlers that listen.
     #[doc(inline)]
-    pub use ws_core::topic::{FromTopic, Topic, TopicValue};
+    pub use ws_core::topic::{AsTopic, FromTopic, Receipt, Topic, TopicValue};
 }
 
 #[cfg(feature = "test-kit")]

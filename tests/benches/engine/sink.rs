@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, buf::Limit};
+use bytes::buf::Limit;
 use http::{HeaderMap, Uri};
 use tokio::runtime::{Builder, Runtime};
 use ws_core::driver::connect;
@@ -89,7 +89,7 @@ impl Connections {
                     .await;
                 let opened = opened.unwrap();
                 senders.push(opened.sender());
-                opened.start(Box::new(sink).into(), Bytes::new());
+                opened.start(Box::new(sink).into(), &[]);
                 // The connection runs until it waits.
                 tokio::task::yield_now().await;
             }

@@ -126,8 +126,14 @@ mod tests {
         assert_eq!(Own("text").0, "text");
 
         assert_eq!(name(&Borrowing::<Path<&str>>::new().in_request()), borrowed);
-        assert_eq!(name(&Borrowing::<Query<Own<'_>>>::new().in_request()), borrowed);
-        assert_eq!(name(&Borrowing::<State<&str>>::new().in_request()), borrowed);
+        assert_eq!(
+            name(&Borrowing::<Query<Own<'_>>>::new().in_request()),
+            borrowed
+        );
+        assert_eq!(
+            name(&Borrowing::<State<&str>>::new().in_request()),
+            borrowed
+        );
         assert_eq!(name(&Borrowing::<Own<'_>>::new().in_request()), other);
 
         assert_eq!(name(&Borrowing::<Json<&str>>::new().in_message()), borrowed);

@@ -13,8 +13,8 @@ mod nested;
 mod options;
 
 use self::kinds::Kinds;
-use self::names::{entry_name, marker, markers, with_span};
 pub use self::names::{core, library, written_for};
+use self::names::{entry_name, marker, markers, with_span};
 use self::nested::nested;
 use self::options::options;
 use super::ast::TableItem;

@@ -9,7 +9,8 @@ use syn::{Attribute, Ident, LitStr, Visibility};
 
 use super::check::{LeadsTo, Nested, Route, Table, Unread};
 use super::expand::{
-    self, argument, attributes, core, inner_url, library, nested_summary, url_attributes, url_summary,
+    self, argument, attributes, core, inner_url, library, nested_summary, url_attributes,
+    url_summary,
 };
 use super::pattern::{Pattern, params_meant};
 

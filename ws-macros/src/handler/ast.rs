@@ -7,7 +7,8 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReturnType, Signature, Type, token,
+    Attribute, FnArg, GenericParam, ImplItem, ImplItemFn, ItemImpl, ReturnType, Signature, Type,
+    token,
 };
 
 use crate::condition::{Condition, conditions};

@@ -102,8 +102,20 @@ fn at_the_place_of_a_type_of_a_hook_is_nothing_but_this_type() {
     let mut all = Vec::new();
     names(Macro::Handler.expand(tokens(""), tokens(BLOCK)), &mut all);
     for word in [
-        "Lobby", "Path<", "u64", "Limits", "Result", "Problem", "Frame", "Hub", "Seat", "Answer",
-        "Event", "wire", "Sender", "CloseReason",
+        "Lobby",
+        "Path<",
+        "u64",
+        "Limits",
+        "Result",
+        "Problem",
+        "Frame",
+        "Hub",
+        "Seat",
+        "Answer",
+        "Event",
+        "wire",
+        "Sender",
+        "CloseReason",
     ] {
         let start = BLOCK.find(word).expect("a word of the block");
         let word = word.trim_end_matches('<');

@@ -9,9 +9,7 @@ use super::names::is_payload;
 use super::output::owned;
 use crate::condition::conditions;
 use crate::errors::Errors;
-use crate::handler::ast::{
-    Argument, Hook, Kind, Role, contains_impl, name_of, unwrapped,
-};
+use crate::handler::ast::{Argument, Hook, Kind, Role, contains_impl, name_of, unwrapped};
 use crate::source::written;
 
 /// `message` and `info` are about something.

@@ -191,12 +191,19 @@ fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
     let advice = match (&*name, inner) {
         ("Socket", None) => "take `&Socket<Self>`".to_owned(),
         ("Hub" | "Handshake", None) => format!("take `&{name}`"),
-        ("Path" | "Query" | "State" | "Session" | "Page" | "Bearer" | "CloseReason", Some(inner)) => {
+        (
+            "Path" | "Query" | "State" | "Session" | "Page" | "Bearer" | "CloseReason",
+            Some(inner),
+        ) => {
             format!("take `{}`, without the `&`", written(inner))
         }
         _ => return None,
     };
-    let message = format!("`{}` is no argument of `{}`\nhelp: {advice}", written(ty), hook.kind);
+    let message = format!(
+        "`{}` is no argument of `{}`\nhelp: {advice}",
+        written(ty),
+        hook.kind
+    );
     Some(Doubt::new(message, "not an argument of a hook"))
 }
 

@@ -67,7 +67,9 @@ impl<'b> Expansion<'b> {
         if asks.is_empty() {
             return TokenStream::new();
         }
-        let borrowing = self.hook(Kind::Init).map(|init| self.borrowing_arguments(init));
+        let borrowing = self
+            .hook(Kind::Init)
+            .map(|init| self.borrowing_arguments(init));
         let asks = quote!(#(#asks)||*);
         let asks = in_block(borrowing, asks);
         quote!(const VISITOR: ::core::primitive::bool = #asks;)
@@ -82,7 +84,10 @@ impl<'b> Expansion<'b> {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
             quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
         });
-        let fields = in_block(Some(self.borrowing_arguments(init)), quote!(&[#(#fields),*]));
+        let fields = in_block(
+            Some(self.borrowing_arguments(init)),
+            quote!(&[#(#fields),*]),
+        );
         (!init.arguments.is_empty()).then(|| {
             quote! {
                 const FIELDS: &'static [::core::option::Option<&'static [&'static ::core::primitive::str]>] =
@@ -108,7 +113,9 @@ impl<'b> Expansion<'b> {
             .collect();
         let hooks = self.hooks.iter();
         let checks: TokenStream = hooks.flat_map(|hook| self.checks_of(hook)).collect();
-        let init = self.hook(Kind::Init).map(|init| self.borrowing_arguments(init));
+        let init = self
+            .hook(Kind::Init)
+            .map(|init| self.borrowing_arguments(init));
         quote!(#init #checks #of_flawed)
     }
 
