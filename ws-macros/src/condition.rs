@@ -2,7 +2,7 @@
 //! not expanded `#[cfg_attr(…)]` yet when it hands tokens to a macro.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token, parse_quote};
@@ -96,6 +96,27 @@ fn conditional(meta: &Meta) -> Option<(Meta, Vec<Meta>)> {
     };
     let is_conditional = list.path.is_ident("cfg_attr");
     is_conditional.then(|| parts.parse2(list.tokens.clone()).ok())?
+}
+
+/// Those attributes of a line that have one of these names.
+pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+    let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
+    attrs.iter().filter(wanted).collect()
+}
+
+/// What holds for everything that is made of a line.
+pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
+
+/// The `#[cfg]` attributes, as text.
+pub fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
+    let cfg = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    cfg.map(|attr| attr.to_token_stream().to_string()).collect()
+}
+
+/// Two routes under different conditions are taken for alternatives: whether both can hold
+/// is not known here. A router that has both nevertheless refuses them.
+pub fn both_conditional(one: &[String], other: &[String]) -> bool {
+    !one.is_empty() && !other.is_empty() && one != other
 }
 
 #[cfg(test)]

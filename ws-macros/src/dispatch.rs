@@ -16,6 +16,7 @@ mod param_types;
 mod pattern;
 mod reach;
 mod stub;
+mod table;
 mod trie;
 mod value;
 mod warn;
@@ -47,7 +48,10 @@ pub fn expand(input: TokenStream) -> TokenStream {
     let for_editors = editor::written(&block);
     let table = check::table(block, &errors);
     let table = match (errors.finish(), table) {
-        (Ok(()), Some(table)) => expand::table(&table),
+        (Ok(()), Some(table)) => {
+            let (items, warnings) = (expand::table(&table), warn::warnings(&table));
+            quote!(#items #warnings)
+        }
         (Ok(()), None) => TokenStream::new(),
         (Err(errors), None) => errors,
         (Err(errors), Some(table)) => {

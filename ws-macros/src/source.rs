@@ -108,6 +108,15 @@ pub fn head_of(item: &TokenStream) -> TokenStream {
         .collect()
 }
 
+/// The known name that is most like this one, if any is.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let best = known
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.8).then_some(best)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

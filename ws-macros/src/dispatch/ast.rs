@@ -6,7 +6,6 @@ use quote::{ToTokens, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Path, Result, Token, Type, Visibility, token};
 
-use super::editor::completed;
 use super::value::Value;
 use crate::condition::flattened;
 use crate::errors::Errors;
@@ -17,8 +16,10 @@ mod settings;
 mod split;
 mod table_item;
 mod target;
+mod unfinished;
 
 use self::settings::settings;
+pub use self::unfinished::completed;
 
 /// The whole block.
 #[derive(Default)]

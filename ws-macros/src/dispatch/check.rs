@@ -5,95 +5,15 @@ mod overlaps;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Ident, LitStr, Path, Type};
+use syn::{Ident, LitStr, Type};
 
 use super::ast::{Block, Line, LinePath, Setting, TableItem, Target};
 use super::options::Options;
 use super::pattern::{Pattern, Segment};
-use super::warn::{Warning, warnings};
-use crate::condition::is_named;
+use super::table::{LeadsTo, Nested, Route, Table, Unread};
+use crate::condition::{both_conditional, condition_texts, is_named};
 use crate::errors::Errors;
 use crate::source::written;
-
-/// A table; where mistakes were reported it holds what could be read in spite of them.
-pub struct Table {
-    pub item: TableItem,
-    pub state: Option<Type>,
-    /// The path of the library, where it is not `::ws_server`.
-    pub library: Option<Path>,
-    /// The options of `defaults`.
-    pub defaults: Options,
-    pub routes: Vec<Route>,
-    pub nested: Vec<Nested>,
-    pub warnings: Vec<Warning>,
-    /// Lines that lead nowhere, because of mistakes.
-    pub unread: Vec<Unread>,
-    /// Names of which it is not known what functions they mean, and what was reported there.
-    pub unclear: Vec<(Ident, syn::Error)>,
-    /// Whether the options of `defaults` could not be read.
-    pub has_unread_defaults: bool,
-    /// Whether something of the block was reported, and warnings have time.
-    pub has_mistakes: bool,
-}
-
-/// A line whose path or target could not be read. The program may use its function.
-pub struct Unread {
-    pub attrs: Vec<Attribute>,
-    pub name: Ident,
-    /// Whether the table can have a function of this name.
-    pub has_usable_name: bool,
-    pub path: LitStr,
-    pub pattern: Pattern,
-    pub leads_to: LeadsTo,
-}
-
-/// What a line was meant to lead to.
-#[derive(Clone, Copy)]
-pub enum LeadsTo {
-    Handler,
-    Table,
-}
-
-/// A route with its options resolved.
-pub struct Route {
-    pub attrs: Vec<Attribute>,
-    pub name: Ident,
-    /// Whether the table can have a function of this name.
-    pub has_usable_name: bool,
-    pub path: LitStr,
-    pub pattern: Pattern,
-    pub handler: Type,
-    pub options: Options,
-}
-
-impl Route {
-    /// Whether all is known that decides which handlers the route takes.
-    pub fn is_sound(&self) -> bool {
-        self.has_usable_name && !self.pattern.is_flawed && self.options.decide_handlers()
-    }
-}
-
-/// A table below a prefix of this one.
-pub struct Nested {
-    pub attrs: Vec<Attribute>,
-    pub name: Ident,
-    /// Whether the table can have a function of this name.
-    pub has_usable_name: bool,
-    pub path: LitStr,
-    pub pattern: Pattern,
-    pub prefix: Vec<String>,
-    pub table: Type,
-    /// Whether the table is the one that the line is in.
-    pub is_of_itself: bool,
-}
-
-impl Nested {
-    /// Whether nothing about the line was reported.
-    pub fn is_sound(&self) -> bool {
-        let is_literal = self.prefix.len() == self.pattern.segments.len();
-        self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_of_itself
-    }
-}
 
 /// Checks a block. There is no table where it has no `struct` to stand for it.
 pub fn table(block: Block, errors: &Errors) -> Option<Table> {
@@ -117,7 +37,6 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
         lines.take(line, &defaults, item.as_ref(), errors);
     }
     overlaps::check(&lines.routes, errors);
-    let warnings = warnings(&lines.routes, &defaults);
     Some(Table {
         item: item?,
         state,
@@ -125,7 +44,6 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
         defaults,
         routes: lines.routes,
         nested: lines.nested,
-        warnings,
         unread: lines.unread,
         unclear: lines.unclear,
         has_unread_defaults: block.flaws.defaults,
@@ -380,7 +298,7 @@ impl Names {
             );
             return false;
         }
-        let conditions = conditions(&line.attrs);
+        let conditions = condition_texts(&line.attrs);
         let taken = self.0.iter().any(|(known, known_conditions)| {
             known.unraw() == name.unraw() && !both_conditional(known_conditions, &conditions)
         });
@@ -395,18 +313,6 @@ impl Names {
         self.0.push((name.clone(), conditions));
         true
     }
-}
-
-/// The `#[cfg]` attributes, as text.
-fn conditions(attrs: &[Attribute]) -> Vec<String> {
-    let cfg = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-    cfg.map(|attr| attr.to_token_stream().to_string()).collect()
-}
-
-/// Two routes under different conditions are taken for alternatives: whether both can hold
-/// is not known here. A router that has both nevertheless refuses them.
-fn both_conditional(one: &[String], other: &[String]) -> bool {
-    !one.is_empty() && !other.is_empty() && one != other
 }
 
 /// A table inside itself would have no end. Gives whether this is one.

@@ -9,15 +9,14 @@
 //! each line in its order, and holds paths that are half typed. Since it is the first, it is also
 //! what an editor finds first when it goes to a definition.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ExprPath;
-use syn::parse::Parse;
 
-use super::ast::{Block, Named, Setting, Target};
-use super::expand::attributes;
+use super::ast::{Block, Named, Setting, Target, completed};
 use super::options::item_of;
 use super::value::ValueKind;
+use crate::condition::attributes;
 use crate::crate_path::hidden_module;
 
 /// The types, functions, constants and names of options in a block.
@@ -87,23 +86,4 @@ fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> Toke
         }
     });
     quote!(#option #path)
-}
-
-/// A path that ends in `::`, as it is while it is typed, with a name at its end.
-pub fn completed<T: Parse>(tokens: &TokenStream) -> Option<T> {
-    let mut last = tokens
-        .clone()
-        .into_iter()
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev();
-    let mut ends_with_colon = || {
-        let last = last.next();
-        last.is_some_and(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ':'))
-    };
-    if !ends_with_colon() || !ends_with_colon() {
-        return None;
-    }
-    let name = Ident::new("unfinished", Span::mixed_site());
-    syn::parse2(quote!(#tokens #name)).ok()
 }

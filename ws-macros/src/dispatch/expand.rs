@@ -1,7 +1,7 @@
 //! A checked table, written. Nothing here can fail.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, ExprPath, Visibility};
@@ -14,16 +14,15 @@ mod options;
 
 use self::kinds::Kinds;
 pub use self::names::{core, library, written_for};
-use self::names::{entry_name, marker, markers, with_span};
+use self::names::{entry_name, fault, marker, markers, state_type, with_span};
 use self::nested::nested;
 use self::options::options;
 use super::ast::TableItem;
-use super::check::{Nested, Route, Table};
 use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
+use super::table::{Nested, Route, Table};
 use super::trie::Node;
-use super::warn::Warning;
-use crate::condition::is_named;
+use crate::condition::{LINTS, attributes, is_named};
 use crate::source::blamed;
 
 /// The table's type and all that belongs to it.
@@ -37,7 +36,6 @@ pub fn table(table: &Table) -> TokenStream {
     let kinds = Kinds::of(table);
     let markers = markers(table);
     let nested = nested(table, &core);
-    let warnings = table.warnings.iter().map(Warning::expand);
     let params: TokenStream = table
         .routes
         .iter()
@@ -81,7 +79,6 @@ pub fn table(table: &Table) -> TokenStream {
             #constants_of_options
             #state
         };
-        #(#warnings)*
     }
 }
 
@@ -92,15 +89,6 @@ fn item(table: &Table) -> TokenStream {
     let end = quote_spanned!(name.span()=> ;);
     quote!(#(#attrs)* #vis #keyword #name #end)
 }
-
-/// Those attributes of a line that have one of these names.
-pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
-    let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
-    attrs.iter().filter(wanted).collect()
-}
-
-/// What holds for everything that is made of a line.
-pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// What the marker of a route knows, and the entry of the table.
 fn route(
@@ -205,12 +193,6 @@ fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<
     })
 }
 
-/// An error of the compiler at this place, where a constant says that something is wrong.
-pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
-    let panic = blamed(quote!(::core::panic!("{}", __fault.as_str())), place, place);
-    quote!(if let ::core::option::Option::Some(__fault) = &#found { #panic })
-}
-
 /// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
 fn start(path: &ExprPath, kind: &TokenStream, core: &TokenStream) -> TokenStream {
     // Of mixed site, so that it is no name of the user's.
@@ -274,15 +256,6 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
             #(#nested_urls)*
         }
     }
-}
-
-/// The state that the table names, or that of a table that names none.
-fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
-    let default = || quote!(#core::extract::NoState);
-    table
-        .state
-        .as_ref()
-        .map_or_else(default, ToTokens::to_token_stream)
 }
 
 /// The attributes of a function for a URL: the user's, and a line of documentation.

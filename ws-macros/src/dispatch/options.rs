@@ -16,6 +16,7 @@ use self::lists::{origins, protocols};
 use super::ast::Setting;
 use super::value::{Number, Value, ValueKind, unit_of_time};
 use crate::errors::Errors;
+use crate::source::nearest;
 
 /// What an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -239,15 +240,6 @@ impl Options {
             _ => None,
         }
     }
-}
-
-/// The known name that is most like this one, if any is.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let likeness = |known: &str| strsim::jaro_winkler(name, known);
-    let best = known
-        .into_iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(best) > 0.8).then_some(best)
 }
 
 /// The names of all options.

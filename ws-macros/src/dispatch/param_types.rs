@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Meta, Type};
 
-use super::check::Route;
 use super::pattern::Segment;
+use super::table::Route;
 use crate::source::placed;
 
 /// The conditions under which something is there: the `#[cfg]` predicates of each route

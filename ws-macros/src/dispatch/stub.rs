@@ -7,18 +7,17 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Ident, LitStr, Visibility};
 
-use super::check::{LeadsTo, Nested, Route, Table, Unread};
 use super::expand::{
-    self, argument, attributes, core, inner_url, library, nested_summary, url_attributes,
-    url_summary,
+    self, argument, core, inner_url, library, nested_summary, url_attributes, url_summary,
 };
 use super::pattern::{Pattern, params_meant};
+use super::table::{LeadsTo, Nested, Route, Table, Unread};
+use crate::condition::attributes;
 
 /// The table of the sound lines, and the functions of all others that could be read.
 pub fn table(mut table: Table) -> TokenStream {
     let (library, core) = (library(&table), core());
     let rest = Rest::taken_from(&mut table);
-    table.warnings.clear();
     table.has_mistakes = true;
     let sound = expand::table(&table);
     let (name, vis) = (&table.item.name, &table.item.vis);

@@ -9,13 +9,13 @@ use quote::quote;
 use syn::Attribute;
 use syn::spanned::Spanned;
 
-use super::check::Route;
-use super::expand::{LINTS, attributes};
 use super::options::Options;
 use super::reach::takers;
+use super::table::{Route, Table};
+use crate::condition::{LINTS, attributes};
 
 /// One warning.
-pub struct Warning {
+struct Warning {
     /// The lints and conditions of its line.
     attrs: Vec<Attribute>,
     place: Span,
@@ -24,14 +24,15 @@ pub struct Warning {
 }
 
 /// All that is to be said of the routes and of `defaults`.
-pub fn warnings(routes: &[Route], defaults: &Options) -> Vec<Warning> {
+pub fn warnings(table: &Table) -> TokenStream {
+    let (routes, defaults) = (&table.routes, &table.defaults);
     let mut all = Vec::new();
     unreachable_routes(routes, &mut all);
     for route in routes {
         options_without_effect(&route.options, defaults, &route.attrs, &mut all);
     }
     defaults_without_effect(routes, defaults, &mut all);
-    all
+    all.iter().map(Warning::expand).collect()
 }
 
 /// A route that no path reaches, because more specific ones take everything.
@@ -123,7 +124,7 @@ fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<W
 
 impl Warning {
     /// The use of a constant of its own.
-    pub fn expand(&self) -> TokenStream {
+    fn expand(&self) -> TokenStream {
         let attrs = attributes(&self.attrs, &LINTS);
         let (name, note) = (Ident::new(self.name, self.place), &self.note);
         quote! {

@@ -6,6 +6,7 @@
 
 mod arguments;
 pub mod doubts;
+mod first;
 mod names;
 mod output;
 mod signature;

@@ -7,9 +7,8 @@ use syn::parse::ParseStream;
 use syn::{Attribute, LitStr, Result, Token, Visibility, token};
 
 use super::{EXPECTED_ITEM, Line, LinePath, rest, sign, target, without_end};
-use crate::dispatch::options::nearest;
 use crate::errors::Errors;
-use crate::source::written;
+use crate::source::{nearest, written};
 
 /// The functions of a table are as visible as the table.
 pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Result<()> {

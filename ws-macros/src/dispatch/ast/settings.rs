@@ -7,8 +7,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{ExprPath, LitStr, Token};
 
+use super::unfinished::completed;
 use super::{NAME_IS_MISSING, Setting, sign};
-use crate::dispatch::editor::completed;
 use crate::dispatch::value::Value;
 use crate::errors::Errors;
 

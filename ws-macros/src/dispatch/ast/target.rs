@@ -6,11 +6,11 @@ use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
 use syn::{LitStr, PathArguments, Token, Type, token};
 
+use super::unfinished::completed;
 use super::{
     LinePath, NAME_IS_MISSING, Named, Setting, Target, closing, end_of_item, ends, rest, settings,
     sign, without_end,
 };
-use crate::dispatch::editor::completed;
 use crate::errors::Errors;
 use crate::source::written;
 

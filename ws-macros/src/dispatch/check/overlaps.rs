@@ -2,15 +2,16 @@
 
 use syn::LitStr;
 
-use super::{Route, both_conditional, conditions};
+use crate::condition::{both_conditional, condition_texts};
 use crate::dispatch::overlap::{Overlap, overlap};
+use crate::dispatch::table::Route;
 use crate::errors::Errors;
 
 /// No path may lead to two routes unless one of them is the more specific one.
 pub fn check(routes: &[Route], errors: &Errors) {
     let conditions: Vec<_> = routes
         .iter()
-        .map(|route| conditions(&route.attrs))
+        .map(|route| condition_texts(&route.attrs))
         .collect();
     for (at, later) in routes.iter().enumerate() {
         let found = routes[..at]

@@ -7,9 +7,9 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, ExprPath};
 
-use super::attributes;
-use crate::dispatch::check::Table;
+use crate::condition::attributes;
 use crate::dispatch::options::{Choice, Meaning, Options};
+use crate::dispatch::table::Table;
 use crate::source::blamed;
 
 /// The constants of a table and their checks. What routes take from `defaults` is there once.

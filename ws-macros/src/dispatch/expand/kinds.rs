@@ -6,12 +6,12 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::attributes;
 use super::names::{marker, marker_type, module};
+use crate::condition::attributes;
 use crate::dispatch::ast::TableItem;
-use crate::dispatch::check::{Route, Table};
 use crate::dispatch::param_types::{ParamTypes, predicates};
 use crate::dispatch::pattern::Segment;
+use crate::dispatch::table::{Route, Table};
 use crate::path_params::name_type;
 use crate::source::unused_name;
 

@@ -5,14 +5,15 @@
 //! a path of the library. Names that the compiler may show can be read.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::ext::IdentExt;
 
-use super::attributes;
+use crate::condition::attributes;
 use crate::crate_path::hidden_module;
 use crate::dispatch::ast::TableItem;
-use crate::dispatch::check::{Route, Table};
+use crate::dispatch::table::{Route, Table};
+use crate::source::blamed;
 
 /// The import of what expansions name, so that a library of another name is one error.
 pub fn library(table: &Table) -> TokenStream {
@@ -79,4 +80,19 @@ pub fn with_span(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span);
     name
+}
+
+/// The state that the table names, or that of a table that names none.
+pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
+    let default = || quote!(#core::extract::NoState);
+    table
+        .state
+        .as_ref()
+        .map_or_else(default, ToTokens::to_token_stream)
+}
+
+/// An error of the compiler at this place, where a constant says that something is wrong.
+pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
+    let panic = blamed(quote!(::core::panic!("{}", __fault.as_str())), place, place);
+    quote!(if let ::core::option::Option::Some(__fault) = &#found { #panic })
 }

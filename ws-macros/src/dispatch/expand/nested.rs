@@ -4,9 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::names::marker;
-use super::{attributes, fault, state_type};
-use crate::dispatch::check::{Nested, Table};
+use super::names::{fault, marker, state_type};
+use crate::condition::attributes;
+use crate::dispatch::table::{Nested, Table};
 use crate::source::unused_name;
 
 /// The markers of the lines with nested tables, the outline of the table, the constant that
@@ -71,7 +71,6 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let route = unused_name("SomeRoute", item);
     let outer = unused_name("StateOfOuterTable", quote!(#item #state));
     quote! {
-        #[diagnostic::do_not_recommend]
         impl<#route: #core::route::conflict::TakesTable<#item>> #core::handler::Handler<#route> for #item {
             async fn init(
                 _: &#core::extract::Opening<Self>,

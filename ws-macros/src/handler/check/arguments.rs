@@ -4,7 +4,7 @@ use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Generics, Lifetime, PathArguments, PathSegment, Type};
 
-use super::doubts::{is_no_payload, payload_is_first};
+use super::first::{is_no_payload, payload_is_first, wanted};
 use super::names::is_payload;
 use super::output::owned;
 use crate::condition::conditions;
@@ -22,21 +22,6 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
                 hook.kind
             ),
         );
-    }
-}
-
-/// What `message` and `info` are about, and an example of it.
-pub fn wanted(kind: Kind) -> Option<(&'static str, &'static str)> {
-    match kind {
-        Kind::Message => Some((
-            "message",
-            "`text: String`, `bytes: Bytes`, `message: Message` or `Json(value): Json<T>`",
-        )),
-        Kind::Info => Some((
-            "notification",
-            "an argument of your own type, such as `event: Event`",
-        )),
-        Kind::Init | Kind::Terminate => None,
     }
 }
 

@@ -5,8 +5,9 @@
 
 use syn::{ReturnType, Type};
 
-use super::arguments::{borrows_when_decoded, message_is_owned, wanted};
-use super::names::{is_for_every_hook, is_payload};
+use super::arguments::{borrows_when_decoded, message_is_owned};
+use super::first::{is_no_payload, is_of_handshake, payload_is_first};
+use super::names::is_payload;
 use super::output::{borrowed_text, owned};
 use crate::handler::ast::{
     Argument, Hook, Kind, Role, contains_impl, name_of, parameters_of, unwrapped,
@@ -80,36 +81,6 @@ pub fn of_payload(hook: &Hook) -> Option<Doubt> {
     let payload = hook.payload()?;
     is_no_payload(hook.kind, &payload.ty)
         .then(|| Doubt::new(payload_is_first(hook), "not a payload"))
-}
-
-/// The message about another argument in the first place.
-pub fn payload_is_first(hook: &Hook) -> String {
-    let (wanted, example) = wanted(hook.kind).unwrap_or_default();
-    let mut extractors = hook.extractors();
-    let later = extractors.find(|argument| is_payload(&argument.ty));
-    let advice = match later {
-        Some(payload) => format!("move the `{}` to the front", name_of(&payload.ty)),
-        None => format!("before this one, add {example}"),
-    };
-    format!(
-        "the first argument of `{}` after `self` is the {wanted}\nhelp: {advice}",
-        hook.kind
-    )
-}
-
-/// Whether a type in the first place is probably meant as an extractor.
-pub fn is_no_payload(kind: Kind, ty: &Type) -> bool {
-    let is_reference = matches!(unwrapped(ty), Type::Reference(_));
-    let name = name_of(ty);
-    match kind {
-        Kind::Message => is_for_every_hook(ty) || is_of_handshake(ty) || name == "CloseReason",
-        Kind::Info => {
-            (is_reference && ["Socket", "Hub"].contains(&&*name))
-                || (["Socket", "State"].contains(&&*name) && !parameters_of(ty).is_empty())
-                || name == "CloseReason"
-        }
-        Kind::Init | Kind::Terminate => false,
-    }
 }
 
 /// Whether an argument is the payload, in the wrong place: that is reported at the
@@ -226,13 +197,4 @@ pub fn of_output(hook: &Hook) -> Option<Doubt> {
         );
         Doubt::new(message, "borrowed")
     })
-}
-
-/// Whether a type is an extractor that reads the request.
-fn is_of_handshake(ty: &Type) -> bool {
-    match &*name_of(ty) {
-        "Path" | "Query" => !parameters_of(ty).is_empty(),
-        "Handshake" | "Bearer" => true,
-        _ => false,
-    }
 }

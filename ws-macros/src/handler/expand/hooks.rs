@@ -74,8 +74,9 @@ impl Expansion<'_> {
         let step = self.step(hook);
         let place = located(ty.as_ref().map_or_else(Span::call_site, span_of));
         let names = hook.payload().map_or_else(Span::call_site, names_of);
-        let from_message = Ident::new("from_message", located(names));
-        let decoded = quote_spanned!(place=> <#ty as #conversion>::#from_message(#incoming));
+        let name = |word| Ident::new(word, located(names));
+        let (keyword, from_message) = (name("as"), name("from_message"));
+        let decoded = quote_spanned!(place=> <#ty #keyword #conversion>::#from_message(#incoming));
         let borrowing = self.borrowing(hook);
         Method {
             signature: quote! {

@@ -1,0 +1,24 @@
+//! Paths that are half typed.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::parse::Parse;
+
+/// A path that ends in `::`, as it is while it is typed, with a name at its end.
+pub fn completed<T: Parse>(tokens: &TokenStream) -> Option<T> {
+    let mut last = tokens
+        .clone()
+        .into_iter()
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev();
+    let mut ends_with_colon = || {
+        let last = last.next();
+        last.is_some_and(|token| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ':'))
+    };
+    if !ends_with_colon() || !ends_with_colon() {
+        return None;
+    }
+    let name = Ident::new("unfinished", Span::mixed_site());
+    syn::parse2(quote!(#tokens #name)).ok()
+}

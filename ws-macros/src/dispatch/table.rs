@@ -1,0 +1,86 @@
+//! A table that was checked: what its lines mean.
+
+use syn::{Attribute, Ident, LitStr, Path, Type};
+
+use super::ast::TableItem;
+use super::options::Options;
+use super::pattern::Pattern;
+
+/// A table; where mistakes were reported it holds what could be read in spite of them.
+pub struct Table {
+    pub item: TableItem,
+    pub state: Option<Type>,
+    /// The path of the library, where it is not `::ws_server`.
+    pub library: Option<Path>,
+    /// The options of `defaults`.
+    pub defaults: Options,
+    pub routes: Vec<Route>,
+    pub nested: Vec<Nested>,
+    /// Lines that lead nowhere, because of mistakes.
+    pub unread: Vec<Unread>,
+    /// Names of which it is not known what functions they mean, and what was reported there.
+    pub unclear: Vec<(Ident, syn::Error)>,
+    /// Whether the options of `defaults` could not be read.
+    pub has_unread_defaults: bool,
+    /// Whether something of the block was reported, and warnings have time.
+    pub has_mistakes: bool,
+}
+
+/// A line whose path or target could not be read. The program may use its function.
+pub struct Unread {
+    pub attrs: Vec<Attribute>,
+    pub name: Ident,
+    /// Whether the table can have a function of this name.
+    pub has_usable_name: bool,
+    pub path: LitStr,
+    pub pattern: Pattern,
+    pub leads_to: LeadsTo,
+}
+
+/// What a line was meant to lead to.
+#[derive(Clone, Copy)]
+pub enum LeadsTo {
+    Handler,
+    Table,
+}
+
+/// A route with its options resolved.
+pub struct Route {
+    pub attrs: Vec<Attribute>,
+    pub name: Ident,
+    /// Whether the table can have a function of this name.
+    pub has_usable_name: bool,
+    pub path: LitStr,
+    pub pattern: Pattern,
+    pub handler: Type,
+    pub options: Options,
+}
+
+impl Route {
+    /// Whether all is known that decides which handlers the route takes.
+    pub fn is_sound(&self) -> bool {
+        self.has_usable_name && !self.pattern.is_flawed && self.options.decide_handlers()
+    }
+}
+
+/// A table below a prefix of this one.
+pub struct Nested {
+    pub attrs: Vec<Attribute>,
+    pub name: Ident,
+    /// Whether the table can have a function of this name.
+    pub has_usable_name: bool,
+    pub path: LitStr,
+    pub pattern: Pattern,
+    pub prefix: Vec<String>,
+    pub table: Type,
+    /// Whether the table is the one that the line is in.
+    pub is_of_itself: bool,
+}
+
+impl Nested {
+    /// Whether nothing about the line was reported.
+    pub fn is_sound(&self) -> bool {
+        let is_literal = self.prefix.len() == self.pattern.segments.len();
+        self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_of_itself
+    }
+}
