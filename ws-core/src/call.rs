@@ -197,12 +197,16 @@ impl<R, E> Answer<R, E> {
 }
 
 impl<R: Serialize, E: Serialize> IntoReply for Answer<R, E> {
+    type Value = Self;
+
     fn into_reply(self) -> Reply {
         Json(self).into_reply()
     }
 }
 
 impl<R: Serialize, E: Serialize> IntoMessage for Answer<R, E> {
+    type Value = Self;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         Json(self).into_message()
     }

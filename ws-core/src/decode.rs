@@ -201,6 +201,8 @@ impl<'m> From<&'m Message> for Payload<'m> {
 /// }
 ///
 /// impl<T: serde::Serialize> IntoReply for Cbor<T> {
+///     type Value = T;
+///
 ///     fn into_reply(self) -> Reply {
 ///         let mut bytes = Vec::new();
 ///         // An error is logged, and closes the connection with 1011.

@@ -206,9 +206,6 @@ pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
 }
 
 #[cfg(test)]
-mod chains;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

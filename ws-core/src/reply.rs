@@ -136,6 +136,10 @@ impl Reply {
     }
 }
 
+/// What a reply carries that sends no message: `()`, [`Close`], and `!`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nothing {}
+
 /// What a hook may return.
 ///
 /// | type | means |
@@ -165,23 +169,34 @@ impl Reply {
             or implement `IntoReply` for a format of its own"
 )]
 pub trait IntoReply {
+    /// What the reply carries, as a handler declares it: see [`Sends`](crate::socket::Sends). A
+    /// type of your own has itself, or the value that it encodes; [`Nothing`] if it sends no
+    /// message.
+    type Value: ?Sized;
+
     /// Turns the value into messages and an end.
     fn into_reply(self) -> Reply;
 }
 
 impl IntoReply for Reply {
+    type Value = Message;
+
     fn into_reply(self) -> Reply {
         self
     }
 }
 
 impl IntoReply for () {
+    type Value = Nothing;
+
     fn into_reply(self) -> Reply {
         Reply::NONE
     }
 }
 
 impl IntoReply for Message {
+    type Value = Self;
+
     fn into_reply(self) -> Reply {
         Reply {
             messages: Messages::One(self),
@@ -190,10 +205,12 @@ impl IntoReply for Message {
     }
 }
 
-/// Replies of one message.
+/// Replies of one message, and what that carries.
 macro_rules! one_message {
-    ($($type:ty => $make:expr;)*) => {
+    ($($type:ty, $value:ty => $make:expr;)*) => {
         $(impl IntoReply for $type {
+            type Value = $value;
+
             fn into_reply(self) -> Reply {
                 let make: fn($type) -> Message = $make;
                 make(self).into_reply()
@@ -203,19 +220,21 @@ macro_rules! one_message {
 }
 
 one_message! {
-    String => Message::text;
-    &'static str => Message::from;
-    Cow<'static, str> => |text| match text {
+    String, String => Message::text;
+    &'static str, String => Message::from;
+    Cow<'static, str>, String => |text| match text {
         Cow::Borrowed(text) => Message::from(text),
         Cow::Owned(text) => Message::from(text),
     };
-    Box<str> => Message::text;
-    Arc<str> => |text| Message::text(&*text);
-    ByteString => Message::Text;
-    Bytes => Message::Binary;
+    Box<str>, String => Message::text;
+    Arc<str>, String => |text| Message::text(&*text);
+    ByteString, String => Message::Text;
+    Bytes, Bytes => Message::Binary;
 }
 
 impl<T: Serialize> IntoReply for Json<T> {
+    type Value = T;
+
     fn into_reply(self) -> Reply {
         match serde_json::to_string(&self.0) {
             Ok(text) => text.into_reply(),
@@ -226,6 +245,8 @@ impl<T: Serialize> IntoReply for Json<T> {
 
 #[cfg(feature = "msgpack")]
 impl<T: Serialize> IntoReply for crate::decode::MsgPack<T> {
+    type Value = Self;
+
     fn into_reply(self) -> Reply {
         match rmp_serde::to_vec_named(&self.0) {
             Ok(bytes) => Bytes::from(bytes).into_reply(),
@@ -235,12 +256,16 @@ impl<T: Serialize> IntoReply for crate::decode::MsgPack<T> {
 }
 
 impl<R: IntoReply> IntoReply for Option<R> {
+    type Value = R::Value;
+
     fn into_reply(self) -> Reply {
         self.map_or(Reply::NONE, IntoReply::into_reply)
     }
 }
 
 impl<R: IntoReply> IntoReply for Vec<R> {
+    type Value = R::Value;
+
     fn into_reply(self) -> Reply {
         let mut messages = VecDeque::with_capacity(self.len());
         let mut end = End::Open;
@@ -262,6 +287,8 @@ impl<R: IntoReply> IntoReply for Vec<R> {
 }
 
 impl IntoReply for Close {
+    type Value = Nothing;
+
     fn into_reply(self) -> Reply {
         Reply {
             messages: Messages::None,
@@ -271,12 +298,16 @@ impl IntoReply for Close {
 }
 
 impl<R: IntoReply> IntoReply for (R, Close) {
+    type Value = R::Value;
+
     fn into_reply(self) -> Reply {
         self.0.into_reply().then(self.1.into_reply())
     }
 }
 
 impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
+    type Value = R::Value;
+
     fn into_reply(self) -> Reply {
         match self {
             Ok(reply) => reply.into_reply(),

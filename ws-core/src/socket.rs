@@ -25,18 +25,19 @@ use crate::topic::{Recipient, Subscription, Topics};
 mod notify;
 mod outgoing;
 mod page;
+mod sends;
 mod subscribe;
 mod tasks;
 
 pub use crate::mailbox::Accepts;
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
+pub use sends::Sends;
 use tasks::Tasks;
 
 /// A handle to one connection whose handler is an `H`.
 ///
-/// Cloning is cheap, and every clone may be used from any task. A handle does not keep
-/// the connection open: once that is gone, `send` and `notify` say so.
+/// Clones are cheap. A handle does not keep the connection open: then `send` and `notify` fail.
 pub struct Socket<H> {
     shared: Arc<Shared>,
     handler: PhantomData<fn() -> H>,
@@ -159,8 +160,7 @@ impl<H> Socket<H> {
         self.shared.peer
     }
 
-    /// Whether `send` still takes messages: nobody has closed, and the client is there
-    /// as far as we know.
+    /// Whether `send` still takes messages: neither side has closed, as far as we know.
     pub fn is_open(&self) -> bool {
         self.shared.outbox.is_open()
     }

@@ -4,7 +4,9 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Ident, LitInt, LitStr, Path, Token};
+use syn::punctuated::Punctuated;
+use syn::token::Paren;
+use syn::{Ident, LitInt, LitStr, Path, Token, Type, parenthesized};
 
 use crate::errors::Errors;
 use crate::manifest;
@@ -36,6 +38,8 @@ pub enum Argument {
     Crate(Path),
     /// `workers = 4`
     Workers(LitInt),
+    /// `sends(Event, Notice)`
+    Sends(Vec<Type>),
 }
 
 impl CratePath {
@@ -98,7 +102,7 @@ pub fn other_dependency(
     Some(path)
 }
 
-/// Reads `name = value, …`, of which `known` may stand there; reports all else.
+/// Reads `name = value, …` and `sends(…)`, of which `known` may stand there; reports all else.
 pub fn parse_arguments(
     arguments: TokenStream,
     attribute: &str,
@@ -134,6 +138,7 @@ fn parse_argument(
     let text = name.to_string();
     let usage = |name: &str| match name {
         "workers" => "`workers = 4`",
+        "sends" => "`sends(Event, …)`",
         _ => "`crate = ::path::to::ws_server`",
     };
     if !known.contains(&&*text) {
@@ -143,6 +148,15 @@ fn parse_argument(
         return Err(syn::Error::new(name.span(), message));
     }
     let wrong = |span: Span| syn::Error::new(span, format!("write {}", usage(&text)));
+    if text == "sends" {
+        if !input.peek(Paren) {
+            return Err(wrong(name.span()));
+        }
+        let content;
+        parenthesized!(content in input);
+        let types = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
+        return Ok(Argument::Sends(types.into_iter().collect()));
+    }
     if !input.peek(Token![=]) {
         return Err(wrong(name.span()));
     }

@@ -8,13 +8,15 @@ mod ast;
 mod check;
 mod expand;
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Item, ItemImpl};
+use syn::{Item, ItemImpl, Type};
 
-use crate::crate_path::CratePath;
+use crate::crate_path::{Argument, CratePath, parse_arguments};
 use crate::errors::Errors;
-use crate::source::head_of;
+use crate::source::{head_of, written};
 use ast::Block;
 
 pub use ast::unwrapped;
@@ -22,7 +24,7 @@ pub use ast::unwrapped;
 /// Expands `#[ws_handler(arguments)] item`.
 pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
-    let path = CratePath::parse_arguments(arguments, "ws_handler", &errors);
+    let Arguments { path, sends } = Arguments::parse(arguments, &errors);
     let Some(item) = impl_block(item, &errors) else {
         let reported = errors.finish().err();
         return quote!(#item #reported);
@@ -36,8 +38,45 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
         block.hide_signatures_from_lints();
     }
     let user = &block.item;
-    let expanded = expand::implementation(&block, &path, reported.is_some());
+    let expanded = expand::implementation(&block, &path, sends.as_deref(), reported.is_some());
     quote!(#user #reported #expanded)
+}
+
+/// What is in the parentheses of the attribute.
+struct Arguments {
+    path: CratePath,
+    /// The types of `sends(…)`; `None` if the handler may send everything.
+    sends: Option<Vec<Type>>,
+}
+
+impl Arguments {
+    fn parse(arguments: TokenStream, errors: &Errors) -> Self {
+        let (mut path, mut sends) = (CratePath::default(), None);
+        for argument in parse_arguments(arguments, "ws_handler", &["crate", "sends"], errors) {
+            match argument {
+                Argument::Crate(given) => path = CratePath::new(given),
+                Argument::Sends(types) => sends = Some(once_each(types, errors)),
+                Argument::Workers(_) => {}
+            }
+        }
+        let path = path.or_dependency("ws_handler", errors);
+        Self { path, sends }
+    }
+}
+
+/// The types without those that are repeated, which are reported.
+fn once_each(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
+    let mut known = HashSet::new();
+    let mut distinct = types;
+    distinct.retain(|ty| {
+        let text = written(ty);
+        let is_new = known.insert(text.clone());
+        if !is_new {
+            errors.push(ty, format_args!("`{text}` is here twice"));
+        }
+        is_new
+    });
+    distinct
 }
 
 /// The impl block, or a report of what stands in its place.

@@ -54,6 +54,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// }
 /// ```
 ///
+/// `#[ws_handler(sends(Event, Notice))]` lists the types of what the handler sends beside its
+/// replies; anything else does not compile. Without `sends` it may send everything: see
+/// `socket::Sends`.
+///
 /// Where the library is known under another name, say which:
 /// `#[ws_handler(crate = ::my_framework::ws)]`.
 #[proc_macro_attribute]

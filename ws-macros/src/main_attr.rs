@@ -18,6 +18,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
         match argument {
             Argument::Crate(given) => path = CratePath::new(given),
             Argument::Workers(given) => workers = Some(given),
+            Argument::Sends(_) => {}
         }
     }
     let path = path.or_dependency("ws_server::main", &errors);

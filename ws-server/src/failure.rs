@@ -110,10 +110,12 @@ fn unsignalled(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     behind(source, f)
 }
 
-/// Writes the cause behind the text in the alternate form, `{:#}`.
+/// Writes the causes behind the text in the alternate form, `{:#}`.
 fn behind(cause: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if f.alternate() {
+    let mut next = f.alternate().then_some(cause as &dyn std::error::Error);
+    while let Some(cause) = next {
         write!(f, ": {cause}")?;
+        next = cause.source();
     }
     Ok(())
 }

@@ -48,6 +48,7 @@
 //! | `send` never waits: past the limit it closes with 1013 | `sending::send_past_the_limit_closes_with_1013`, `sending::the_number_of_frames_is_limited_too` |
 //! | or returns the message | `sending::send_past_the_limit_returns_the_message_if_the_route_refuses` |
 //! | `send_async` waits | `sending::send_async_waits_for_room`, `topics::send_async_sees_the_room_that_the_task_of_a_publish_makes` |
+//! | what leads to a topic names it, and a publish returns a receipt | `names::whatever_leads_to_a_topic_names_it`, `names::a_receipt_outlives_all_that_it_was_made_with` |
 //! | topic frames follow the policy: `close` | `topics::by_default_a_slow_subscriber_is_closed` |
 //! | `drop_oldest`, `drop_newest`, `latest` | `topics::drop_oldest_makes_room_for_the_newest`, `topics::drop_newest_keeps_the_waiting_frames`, `topics::latest_keeps_only_the_newest` |
 //! | a drop touches only frames of its topic and is counted | `topics::a_drop_touches_only_frames_of_its_topic`, `topics::a_new_frame_is_dropped_and_counted_if_other_frames_fill_the_outbox`, `topics::a_frame_that_is_half_written_is_never_dropped` |
@@ -117,11 +118,13 @@
 //! | a span with id, route and peer is entered while a hook runs | `logs::a_span_with_id_route_and_peer_is_entered_while_a_plain_hook_runs` and its async twin |
 //! | faults of a client at `debug` | `logs::faults_of_a_client_are_logged_at_debug_and_no_higher` |
 //! | panics and errors at `error` with the hook's name | `logs::panics_and_errors_are_logged_at_error_with_the_name_of_the_hook` |
+//! | with the causes of the error | `names::the_log_has_the_causes_of_an_error_but_not_what_a_client_has_sent` |
 //! | a hook that blocks its thread at `warn` with its name and route | `logs::a_hook_that_blocks_its_thread_is_logged_with_its_name_and_route` |
 //! | never query strings, cookies, tokens or payloads | `logs::query_strings_cookies_tokens_and_payloads_are_never_logged` |
 //! | the log of a refused origin shows both sites and names the fix | `proxies::a_refused_origin_is_logged_with_the_servers_own_and_every_remedy` |
 //! | a refusal names the missing requirement, and the log the exceeded limit | `refusals::*` |
 //! | a possible proxy that is not trusted is logged | `proxies::a_private_address_at_its_limit_is_logged_as_a_possible_proxy` |
+//! | an error gives its own text, keeps its cause as its source, and knows its status or close code | `errors::*` |
 //! | **Defaults** | |
 //! | the table of defaults | `limits::every_limit_has_its_documented_default` |
 //! | message size, rate, ping and idle have their effect | `limits::a_message_above_max_message_closes_with_1009`, `limits::a_rate_allows_one_burst_in_every_interval`, `limits::a_client_that_answers_pings_stays_connected`, `terminate::a_client_that_answers_no_ping`, `terminate::an_idle_client_without_pings` |
@@ -142,6 +145,7 @@ mod bearer;
 mod calls;
 mod closing;
 mod deflate;
+mod errors;
 mod hooks;
 mod init;
 mod limits;
@@ -149,6 +153,7 @@ mod listening;
 mod liveness;
 mod logs;
 mod mailbox;
+mod names;
 mod order;
 mod pages;
 mod panics;

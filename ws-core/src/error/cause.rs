@@ -73,6 +73,8 @@ impl fmt::Display for Cause {
 /// struct Cbor<T>(T);
 ///
 /// impl<T: serde::Serialize> IntoMessage for Cbor<T> {
+///     type Value = T;
+///
 ///     fn into_message(self) -> Result<Message, EncodeError> {
 ///         let mut bytes = Vec::new();
 ///         ciborium::into_writer(&self.0, &mut bytes).map_err(EncodeError::new)?;

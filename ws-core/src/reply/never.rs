@@ -1,6 +1,6 @@
 //! Futures and functions that may never return.
 
-use super::{IntoReply, Reply};
+use super::{IntoReply, Nothing, Reply};
 
 /// The output of a future or a function of the application: a reply, or `!`, which an endless
 /// loop or a panic has for its type from the edition 2024 on.
@@ -8,12 +8,17 @@ use super::{IntoReply, Reply};
 /// It is a trait of its own, as an implementation of [`IntoReply`] for `!` would forbid all those
 /// of other crates.
 pub trait ReplyOrNever {
+    /// What the reply carries.
+    type Value: ?Sized;
+
     /// The reply.
     #[doc(hidden)]
     fn reply(self) -> Reply;
 }
 
 impl<R: IntoReply> ReplyOrNever for R {
+    type Value = R::Value;
+
     fn reply(self) -> Reply {
         self.into_reply()
     }
@@ -31,6 +36,8 @@ impl<T> Returns for fn() -> T {
 
 #[diagnostic::do_not_recommend]
 impl ReplyOrNever for <fn() -> ! as Returns>::Output {
+    type Value = Nothing;
+
     fn reply(self) -> Reply {
         self
     }

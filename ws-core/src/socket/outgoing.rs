@@ -9,7 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
 
-use super::{Shared, Socket};
+use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::decode::Json;
 use crate::error::{EncodeError, SendError};
@@ -24,6 +24,10 @@ use crate::message::Message;
             `serde::Serialize`; or implement `IntoMessage` for a format of its own"
 )]
 pub trait IntoMessage {
+    /// What the message carries, as a handler declares it: see [`Sends`]. A type of your own
+    /// has itself, or the value that it encodes.
+    type Value: ?Sized;
+
     /// The message.
     ///
     /// # Errors
@@ -33,15 +37,19 @@ pub trait IntoMessage {
 }
 
 impl IntoMessage for Message {
+    type Value = Self;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         Ok(self)
     }
 }
 
-/// Values that are messages without more ado.
+/// Texts, which are messages without more ado.
 macro_rules! always {
     ($($type:ty),*) => {
         $(impl IntoMessage for $type {
+            type Value = String;
+
             fn into_message(self) -> Result<Message, EncodeError> {
                 Ok(Message::from(self))
             }
@@ -49,9 +57,19 @@ macro_rules! always {
     };
 }
 
-always!(String, &'static str, Box<str>, Arc<str>, ByteString, Bytes);
+always!(String, &'static str, Box<str>, Arc<str>, ByteString);
+
+impl IntoMessage for Bytes {
+    type Value = Self;
+
+    fn into_message(self) -> Result<Message, EncodeError> {
+        Ok(Message::from(self))
+    }
+}
 
 impl IntoMessage for Cow<'static, str> {
+    type Value = String;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         Ok(match self {
             Cow::Borrowed(text) => Message::from(text),
@@ -61,6 +79,8 @@ impl IntoMessage for Cow<'static, str> {
 }
 
 impl<T: Serialize> IntoMessage for Json<T> {
+    type Value = T;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         serde_json::to_string(&self.0)
             .map(Message::text)
@@ -70,6 +90,8 @@ impl<T: Serialize> IntoMessage for Json<T> {
 
 #[cfg(feature = "msgpack")]
 impl<T: Serialize> IntoMessage for crate::decode::MsgPack<T> {
+    type Value = Self;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         rmp_serde::to_vec_named(&self.0)
             .map(Message::binary)
@@ -89,7 +111,10 @@ impl<H> Socket<H> {
     /// full: [`SendError::Full`] on a route with `on_full: refuse`; on others the
     /// connection is closed with 1013, and the error is [`SendError::Closed`]. The message
     /// is given back. [`SendError::Encode`] where the value cannot be encoded.
-    pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+    pub fn send<M: IntoMessage>(&self, message: M) -> Result<(), SendError<Message>>
+    where
+        H: Sends<M::Value>,
+    {
         self.shared.send(message.into_message()?)
     }
 
@@ -98,7 +123,10 @@ impl<H> Socket<H> {
     /// # Errors
     ///
     /// As [`send`](Self::send), but never [`SendError::Full`].
-    pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
+    pub async fn send_async<M: IntoMessage>(&self, message: M) -> Result<(), SendError<Message>>
+    where
+        H: Sends<M::Value>,
+    {
         let message = message.into_message()?;
         self.shared.send_async(message).await
     }

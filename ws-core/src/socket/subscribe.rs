@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::error::Error;
 use std::sync::Arc;
 
-use super::{Shared, Socket};
+use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, Read, Untaken};
@@ -20,14 +20,20 @@ impl<H> Socket<H> {
     ///
     /// Subscribing a second time changes the policy and nothing else. After the end of the
     /// connection it has no effect.
-    pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) {
+    pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>)
+    where
+        H: Sends<T>,
+    {
         self.subscribe_with(topic, Policy::Close);
     }
 
     /// As [`subscribe`](Self::subscribe), with a policy for the time when the outbox is
     /// full. A drop touches only frames of this topic, and is counted in
     /// [`dropped`](Self::dropped).
-    pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy) {
+    pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy)
+    where
+        H: Sends<T>,
+    {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
         self.shared.join(
             &topic.as_topic().key(),

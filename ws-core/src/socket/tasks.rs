@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use super::{Shared, Socket};
+use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
 use crate::hook::{self, Hook};
@@ -54,6 +54,7 @@ impl<H> Socket<H> {
     where
         F: Future + Send + 'static,
         F::Output: ReplyOrNever,
+        H: Sends<<F::Output as ReplyOrNever>::Value>,
     {
         let runtime = Handle::current();
         self.shared.reserve_task()?;

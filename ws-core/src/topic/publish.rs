@@ -24,7 +24,7 @@ fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
 
 impl Topics {
     /// Encodes a value once and hands it to every subscriber, in one order for all of
-    /// them. Returns how many took it.
+    /// them. Returns the number of those who took it.
     pub(crate) fn publish<T: TopicValue>(
         &self,
         topic: &Topic<T>,

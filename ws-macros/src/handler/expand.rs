@@ -10,6 +10,7 @@ mod arguments;
 mod borrowing;
 mod hooks;
 mod names;
+mod sends;
 mod traits;
 mod variants;
 
@@ -28,7 +29,12 @@ use variants::{Variant, combinations};
 /// Implements `Handler`, once for each combination of the conditions of the hooks. After mistakes
 /// the hooks without one are there, so that the compiler checks their types in the same run, and
 /// the rest of the program type-checks as if there were none.
-pub fn implementation(block: &Block, path: &CratePath, has_mistakes: bool) -> TokenStream {
+pub fn implementation(
+    block: &Block,
+    path: &CratePath,
+    sends: Option<&[Type]>,
+    has_mistakes: bool,
+) -> TokenStream {
     if let Some((of_trait, _)) = &block.item.trait_
         && of_trait
             .segments
@@ -37,10 +43,11 @@ pub fn implementation(block: &Block, path: &CratePath, has_mistakes: bool) -> To
     {
         return TokenStream::new();
     }
-    combinations(block)
+    let variants = combinations(block)
         .into_iter()
-        .map(|variant| Expansion::new(block, path, variant, has_mistakes).all())
-        .collect()
+        .map(|variant| Expansion::new(block, path, variant, has_mistakes).all());
+    let sends = sends::sends(block, path, sends);
+    quote!(#(#variants)* #sends)
 }
 
 /// What the expansion of one variant needs at hand.

@@ -25,7 +25,7 @@ pub const SAMPLES: [Sample; 8] = [
     },
     Sample {
         of: Macro::Handler,
-        arguments: "crate = ::live::sockets",
+        arguments: "crate = ::live::sockets, sends(Event, Score<u8>)",
         input: UNCOMMON_HANDLER,
     },
     Sample {

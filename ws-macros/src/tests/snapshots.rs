@@ -34,6 +34,14 @@ fn handler_with_a_hook_under_a_condition() {
 }
 
 #[test]
+fn handler_that_declares_what_it_sends() {
+    let handler = "#[cfg(unix)] impl<T: Clone> Room<T> { fn init() -> Self { Room } }";
+    let expansion = Macro::Handler.expand(tokens("sends(Event, Score<T>)"), tokens(handler));
+    let file = syn::parse2(expansion).expect("an expansion that parses");
+    assert_snapshot!(prettyplease::unparse(&file));
+}
+
+#[test]
 fn handler_after_a_mistake() {
     let handler = "impl Room {
         fn init() {}

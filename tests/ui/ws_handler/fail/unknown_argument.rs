@@ -29,4 +29,22 @@ impl Hall {
     }
 }
 
+struct Yard;
+
+#[ws_handler(sends = u8)]
+impl Yard {
+    fn init() -> Self {
+        Yard
+    }
+}
+
+struct Attic;
+
+#[ws_handler(sends(u8, String, u8))]
+impl Attic {
+    fn init() -> Self {
+        Attic
+    }
+}
+
 fn main() {}

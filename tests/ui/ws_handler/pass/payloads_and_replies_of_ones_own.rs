@@ -22,6 +22,8 @@ impl<T: DeserializeOwned> FromMessage for Cbor<T> {
 }
 
 impl<T: Serialize> IntoMessage for Cbor<T> {
+    type Value = T;
+
     fn into_message(self) -> Result<Message, EncodeError> {
         let mut bytes = Vec::new();
         ciborium::into_writer(&self.0, &mut bytes).map_err(EncodeError::new)?;
@@ -30,6 +32,8 @@ impl<T: Serialize> IntoMessage for Cbor<T> {
 }
 
 impl<T: Serialize> IntoReply for Cbor<T> {
+    type Value = T;
+
     fn into_reply(self) -> Reply {
         self.into_message().or_close().into_reply()
     }
@@ -106,6 +110,8 @@ enum Output {
 }
 
 impl IntoReply for Output {
+    type Value = Self;
+
     fn into_reply(self) -> Reply {
         match self {
             Output::Done(answer) => answer.into_reply(),

@@ -86,6 +86,8 @@ macro_rules! arguments {
             }
 
             impl IntoReply for $name {
+                type Value = Self;
+
                 fn into_reply(self) -> Reply {
                     Reply::NONE
                 }

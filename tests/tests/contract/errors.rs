@@ -1,32 +1,52 @@
-//! Every error of the crate: its text is one sentence, and no cause is repeated by its parent.
+//! Every error of the library: its text is one sentence, and no cause is repeated by its parent.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, io};
 
-use super::*;
-use crate::admit::{AllowedOriginError, ForwardedError, Missing, NetworkError, OriginError};
-use crate::call::{Call, Checked};
-use crate::close::{CloseCode, InvalidCloseCode};
-use crate::decode::DecodeError;
-use crate::hub::Full;
-use crate::limits::LimitError;
-use crate::page::NoPage;
-use crate::protocol::ProtocolError;
-use crate::protocol::utf8::InvalidUtf8;
-use crate::route::RouterError;
-use crate::session::{NoSession, SessionError, SessionOptionsError, StoreError};
+use ws_core::admit::{AllowedOriginError, ForwardedError, Missing, NetworkError, OriginError};
+use ws_core::hub::Full;
+use ws_core::page::NoPage;
+use ws_core::protocol::ProtocolError;
+use ws_core::protocol::utf8::InvalidUtf8;
+use ws_core::session::{NoSession, SessionOptionsError};
+use ws_server::call::{Call, Checked};
+use ws_server::close::{CloseCode, InvalidCloseCode};
+use ws_server::decode::DecodeError;
+use ws_server::error::{EncodeError, NotifyError, Refusal, SendError, SpawnError};
+use ws_server::limits::LimitError;
+use ws_server::route::RouterError;
+use ws_server::session::{SessionError, StoreError};
 
-/// An error of a library below: two texts that no error of this crate may repeat.
-#[derive(Debug, thiserror::Error)]
-#[error("the upper cause")]
-struct Upper(#[source] Lower);
+/// An error of a library below: two texts that no error of ours may repeat.
+#[derive(Debug)]
+struct Upper(Lower);
 
-#[derive(Debug, thiserror::Error)]
-#[error("the lower cause")]
+#[derive(Debug)]
 struct Lower;
+
+impl fmt::Display for Upper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the upper cause")
+    }
+}
+
+impl Error for Upper {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl fmt::Display for Lower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lower cause")
+    }
+}
+
+impl Error for Lower {}
 
 fn upper() -> Box<dyn Error + Send + Sync> {
     Box::new(Upper(Lower))
@@ -50,6 +70,7 @@ fn all() -> Named {
     let checked: Call<Checked<u8>> = serde_json::from_str(r#"{"call":7,"body":"no"}"#).unwrap();
     let second = Duration::from_secs(1);
     named! {
+        Error: ws_server::Error::Signal(io::Error::other(upper()));
         Refusal: Refusal::FORBIDDEN;
         EncodeError: EncodeError::new(upper());
         SendError: SendError::Full(()), SendError::Closed(()),
@@ -201,17 +222,18 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// An error that is new must be listed above.
 #[test]
-fn every_error_of_the_crate_is_checked() {
+fn every_error_of_the_library_is_checked() {
     let mut files = Vec::new();
-    sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-        &mut files,
-    );
-    files.retain(|path| path.file_name().is_some_and(|name| name != "chains.rs"));
+    for crate_name in ["ws-core", "ws-macros", "ws-server"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        sources(&root.join(crate_name).join("src"), &mut files);
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
     let mut found = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let derived = text.split("thiserror::Error").skip(1);
+        // The errors of tests are private.
         let derived = derived.filter_map(|rest| {
             let (_, item) = rest.split_once("\npub ")?;
             item.split([' ', '<', ';', '(', '{']).nth(1)

@@ -1,0 +1,58 @@
+//! What the handler may send beside its replies: implementations of `Sends`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Generics, Type};
+
+use super::names::free_ident;
+use crate::crate_path::CratePath;
+use crate::handler::ast::{Block, Kind, conditions};
+
+/// Lets the handler send the declared types, or everything if it declares none. They do not depend
+/// on the hooks, so they are written once for all conditions of hooks.
+///
+/// A block without `init` is a part of another block's handler, which has them.
+pub fn sends(block: &Block, path: &CratePath, declared: Option<&[Type]>) -> TokenStream {
+    let has_init = block.hooks_of(Kind::Init).next().is_some();
+    if !has_init && block.item.trait_.is_none() && block.callable().next().is_some() {
+        return TokenStream::new();
+    }
+    let generics = &block.item.generics;
+    let Some(declared) = declared else {
+        let any = free_ident("Any", &block.item.to_token_stream());
+        let mut generics = generics.clone();
+        generics
+            .params
+            .push(syn::parse_quote!(#any: ?::core::marker::Sized));
+        return implementation(block, path, &generics, &quote!(#any));
+    };
+    let own = path.hidden();
+    let listed = declared
+        .iter()
+        .map(|ty| implementation(block, path, generics, &quote!(#ty)));
+    // With one type alone the compiler would take it for every type that it has to infer.
+    let nothing = implementation(block, path, generics, &quote!(#own::reply::Nothing));
+    quote! {
+        #(#listed)*
+        #[diagnostic::do_not_recommend]
+        #nothing
+    }
+}
+
+fn implementation(
+    block: &Block,
+    path: &CratePath,
+    generics: &Generics,
+    value: &TokenStream,
+) -> TokenStream {
+    let own = path.hidden();
+    let predicates = conditions(&block.item.attrs);
+    let predicates = predicates.iter().map(|condition| &condition.predicate);
+    let (parameters, _, bounds) = generics.split_for_impl();
+    let ty = &block.item.self_ty;
+    quote! {
+        #(#[cfg(#predicates)])*
+        #[automatically_derived]
+        impl #parameters #own::socket::Sends<#value> for #ty #bounds {}
+    }
+}
