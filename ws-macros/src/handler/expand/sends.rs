@@ -5,8 +5,9 @@ use quote::{ToTokens, quote};
 use syn::{Generics, Type};
 
 use super::names::free_ident;
+use crate::condition::conditions;
 use crate::crate_path::CratePath;
-use crate::handler::ast::{Block, Kind, conditions};
+use crate::handler::ast::{Block, Kind};
 
 /// Lets the handler send the declared types, or everything if it declares none. They do not depend
 /// on the hooks, so they are written once for all conditions of hooks.
