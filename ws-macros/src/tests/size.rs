@@ -22,7 +22,7 @@ const fn budget(what: &'static str, written: &'static str, tokens: usize) -> Bud
 }
 
 /// A handler that does nothing.
-const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 250);
+const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 300);
 
 /// What each hook adds to it, with an argument that is found by its type.
 const HOOKS: [Budget; 6] = [
