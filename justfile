@@ -17,6 +17,10 @@ accept FILTER="":
     TRYBUILD=overwrite cargo test -p ws-tests --all-features --test ui -- what_is_right trybuild={{FILTER}}
     INSTA_UPDATE=always cargo test -p ws-macros
 
+# Write the list of public items; read the diff afterwards.
+public-api:
+    UPDATE_PUBLIC_API=1 cargo test -p ws-tests --all-features --test public_api
+
 # Check that the book of mistakes (`ws-server/src/mistakes.md`) is complete.
 book:
     cargo test -p ws-tests --test mistakes

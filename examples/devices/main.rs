@@ -33,6 +33,7 @@ use examples::{OptionSet, Options, announce};
 use serde::{Deserialize, Serialize};
 use warp::Filter;
 use warp::http::StatusCode;
+use ws_server::extract::Bearer;
 use ws_server::prelude::*;
 
 /// The first line of `--help`.

@@ -8,7 +8,7 @@ use ws_server::prelude::*;
 
 /// The number of people in each room. The JSON routes read it, the handlers write it.
 #[derive(Clone, Default)]
-pub struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
+pub(crate) struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
 
 impl Rooms {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
@@ -39,7 +39,7 @@ impl Rooms {
     }
 
     /// All rooms that are not empty.
-    pub fn all(&self) -> BTreeMap<u64, usize> {
+    pub(crate) fn all(&self) -> BTreeMap<u64, usize> {
         self.lock().clone()
     }
 }
@@ -55,7 +55,7 @@ enum Command {
 /// An event of a room. A guest has no name.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     Entered { name: Option<String>, people: usize },
     Said { name: String, text: String },
     Left { name: Option<String>, people: usize },
@@ -64,24 +64,24 @@ pub enum Event {
 /// A message to one client only.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Answer {
+pub(crate) enum Answer {
     Refused { why: &'static str },
 }
 
 impl Answer {
     /// The refusal for a guest.
-    pub const GUESTS_ONLY_READ: Self = Self::Refused {
+    pub(crate) const GUESTS_ONLY_READ: Self = Self::Refused {
         why: "log on to write",
     };
 }
 
 /// The topic for the events of a room.
-pub fn topic(room: u64) -> Topic<Event> {
+pub(crate) fn topic(room: u64) -> Topic<Event> {
     Topic::local(format!("room:{room}"))
 }
 
 /// One client in one room.
-pub struct Chat {
+pub(crate) struct Chat {
     room: u64,
     /// The user's name. It is taken from the session, so the client cannot choose it.
     name: Option<String>,

@@ -38,7 +38,7 @@ const MAX_VERIFICATIONS: usize = 2;
 
 /// The users. Clones share one table.
 #[derive(Clone)]
-pub struct Users {
+pub(crate) struct Users {
     hashes: Arc<BTreeMap<&'static str, PasswordHash>>,
     unknown_user: PasswordHash,
     permits: Arc<Semaphore>,
@@ -46,7 +46,7 @@ pub struct Users {
 
 impl Users {
     /// The users of the demonstration.
-    pub fn new() -> examples::Result<Self> {
+    pub(crate) fn new() -> examples::Result<Self> {
         let mut hashes = BTreeMap::new();
         for (name, hash) in USERS {
             hashes.insert(name, PasswordHash::new(hash)?);
@@ -60,7 +60,7 @@ impl Users {
 
     /// Returns whether this user has this password. An unknown user takes as long as a known one,
     /// so the time does not reveal which names exist.
-    pub async fn verify(&self, name: &str, password: String) -> bool {
+    pub(crate) async fn verify(&self, name: &str, password: String) -> bool {
         let known = self.hashes.get(name);
         let hash = known.unwrap_or(&self.unknown_user).clone();
         let Ok(permit) = self.permits.clone().acquire_owned().await else {

@@ -34,7 +34,7 @@ enum Error {
 }
 
 /// The notes of one page.
-pub struct Notes {
+pub(crate) struct Notes {
     /// The user who has logged on. A logon gives the page a new handler, which has no notes.
     user: Option<String>,
     notes: Vec<String>,

@@ -82,7 +82,7 @@ fn push(to: To, form: PushForm, visit: Option<&Visit>, hub: &Hub) -> Result<Reac
 }
 
 /// The routes.
-pub fn routes(ws: &Ws) -> BoxedFilter<(Response,)> {
+pub(crate) fn routes(ws: &Ws) -> BoxedFilter<(Response,)> {
     let hub = ws.hub();
     warp::path!("push" / To)
         .and(form())

@@ -84,7 +84,7 @@ mod admin {
     use ws_server::prelude::*;
 
     dispatch! {
-        pub struct Routes;
+        pub(crate) struct Routes;
         state: Db;
 
         home: "/" => Any;
@@ -206,26 +206,25 @@ fn defaults_of_the_block_apply_to_routes_without_the_option() {
 #[test]
 fn every_option_reaches_the_route() {
     let (spec, limits) = configured("full");
-    let expected = Limits {
-        max_message: 16 * 1024,
-        outbox: 2 * 1024 * 1024,
-        outbox_frames: 10,
-        on_full: OnFull::Refuse,
-        mailbox: 1000,
-        timers: 0,
-        tasks: 1,
-        subscriptions: 9,
-        read_ahead: 100,
-        rate: Some(Rate::new(20, Duration::from_secs(1))),
-        ping: None,
-        idle: None,
-        stall: Duration::from_millis(500),
-        stall_bytes: 1024,
-        init_timeout: Duration::from_millis(500),
-        hook_timeout: Duration::from_secs(2 * 60),
-        close_timeout: Duration::from_secs(60 * 60),
-        terminate_timeout: Duration::from_secs(3),
-    };
+    let expected = Limits::DEFAULT
+        .max_message(16 * 1024)
+        .outbox(2 * 1024 * 1024)
+        .outbox_frames(10)
+        .on_full(OnFull::Refuse)
+        .mailbox(1000)
+        .timers(0)
+        .tasks(1)
+        .subscriptions(9)
+        .read_ahead(100)
+        .rate(Some(Rate::new(20, Duration::from_secs(1))))
+        .ping(None)
+        .idle(None)
+        .stall(Duration::from_millis(500))
+        .stall_bytes(1024)
+        .init_timeout(Duration::from_millis(500))
+        .hook_timeout(Duration::from_secs(2 * 60))
+        .close_timeout(Duration::from_secs(60 * 60))
+        .terminate_timeout(Duration::from_secs(3));
     assert_eq!(limits, expected);
     assert_eq!(spec.options.require_session, Some(true));
     assert_eq!(spec.options.require_page, Some(false));
@@ -320,9 +319,9 @@ proptest! {
 mod shared {
     use super::*;
 
-    pub const MESSAGE: usize = 4096;
-    pub const PING: Duration = Duration::from_secs(7);
-    pub const RATE: Rate = Rate::new(3, Duration::from_secs(2));
+    pub(crate) const MESSAGE: usize = 4096;
+    pub(crate) const PING: Duration = Duration::from_secs(7);
+    pub(crate) const RATE: Rate = Rate::new(3, Duration::from_secs(2));
 }
 
 dispatch! {
@@ -342,18 +341,14 @@ fn a_constant_reaches_the_route_as_a_literal_does() {
         .routes()
         .map(|route| *route.endpoint.limits())
         .collect();
-    let inherits = Limits {
-        ping: Some(shared::PING),
-        mailbox: 4096,
-        rate: Some(shared::RATE),
-        stall: shared::PING,
-        ..Limits::DEFAULT
-    };
-    let has_own = Limits {
-        ping: None,
-        mailbox: 8,
-        idle: Some(shared::PING),
-        ..Limits::DEFAULT
-    };
+    let inherits = Limits::DEFAULT
+        .ping(Some(shared::PING))
+        .mailbox(4096)
+        .rate(Some(shared::RATE))
+        .stall(shared::PING);
+    let has_own = Limits::DEFAULT
+        .ping(None)
+        .mailbox(8)
+        .idle(Some(shared::PING));
     assert_eq!(limits, [inherits, has_own]);
 }

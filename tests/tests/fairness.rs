@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use tokio::io::AsyncWriteExt;
+use ws_server::Policy;
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 use ws_server::testkit::{TestClient, TestKit};
@@ -221,10 +222,7 @@ struct Stalled {
 impl Stalled {
     /// `inline` is the number of sockets that a publish writes to itself.
     async fn open(path: &str, inline: usize) -> Self {
-        let limits = ServerLimits {
-            publish_inline: inline,
-            ..ServerLimits::DEFAULT
-        };
+        let limits = ServerLimits::DEFAULT.publish_inline(inline);
         let ws = Server::new(Subscribers::table()).server_limits(limits);
         let server = Running::start(ws.build().unwrap()).await;
         let silent = server.open(path).await;

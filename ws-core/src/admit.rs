@@ -312,7 +312,7 @@ impl Known {
         if closing {
             return Err(Refusal::unavailable("the server is shutting down"));
         }
-        let slot = take(&self.client).map_err(|full| match full {
+        let permit = take(&self.client).map_err(|full| match full {
             Full::Server => Refusal::unavailable("the server has no room for another connection"),
             Full::Address => Refusal::TOO_MANY_REQUESTS.body("too many connections from here"),
         })?;
@@ -322,7 +322,7 @@ impl Known {
             visitor: self.visitor,
             protocol: self.protocol?,
             deflate: self.deflate,
-            slot,
+            permit,
             accept,
         })
     }
@@ -340,7 +340,7 @@ pub struct Entry<S> {
     /// How messages may be compressed: the first offer of the client that can be taken.
     pub deflate: Option<Deflate>,
     /// The place among the server's connections.
-    pub slot: S,
+    pub permit: S,
     /// The answer to the client's key.
     pub accept: Accept,
 }

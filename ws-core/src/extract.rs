@@ -26,7 +26,7 @@ pub use borrowing::{
     Borrowed, Borrowing, Decoded, NotBorrowed, OtherType, OwnedArgument, PartOfRequest, TextOfReply,
 };
 pub use connection::{Context, Endpoint, FromConnection, Visitor};
-pub use handshake::{FromHandshake, Handshake, Opening, Query};
+pub use handshake::{Admitted, FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, NamesParams, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};

@@ -21,10 +21,10 @@ use crate::socket::{Common, Shared, Socket};
 use crate::topic::{AsTopic, Except, Receipt, Topic, TopicValue, Topics};
 
 mod pages;
-mod slots;
+mod permits;
 
 pub use pages::UserPages;
-pub use slots::{Full, Slot};
+pub use permits::{Full, Permit};
 
 /// What the connections of one server share: topics, sessions, and the way to all of them.
 ///
@@ -48,7 +48,7 @@ struct Inner {
     tracker: TaskTracker,
     /// Times of a shutdown: when everything but `terminate` is cut, and its end.
     shutdown: Mutex<Option<(Instant, Instant)>>,
-    slots: Arc<slots::Slots>,
+    permits: Arc<permits::Permits>,
     sessions: Sessions,
     pages: Arc<Pages>,
     /// What takes the messages of pages that have no handler of their own.
@@ -89,7 +89,7 @@ impl Hub {
             page_handlers: Mutex::default(),
             tracker: TaskTracker::new(),
             shutdown: Mutex::default(),
-            slots: Arc::default(),
+            permits: Arc::default(),
             sessions,
             pages,
             page_hook: pages::PageHook::default(),
@@ -210,14 +210,10 @@ impl Hub {
         }
     }
 
-    /// Takes a place for one more connection of this address. If it has none left, a log line
+    /// Takes a permit for one more connection of this address. If there is none left, a log line
     /// names what helps, which depends on the holder of the address.
-    ///
-    /// # Errors
-    ///
-    /// [`Full`]: there is none, of this address or at all.
-    pub fn admit(&self, address: Option<IpAddr>, holder: Holder) -> Result<Slot, Full> {
-        slots::Slots::take(&self.inner.slots, address, holder, &self.inner.limits)
+    pub(crate) fn admit(&self, address: Option<IpAddr>, holder: Holder) -> Result<Permit, Full> {
+        permits::Permits::take(&self.inner.permits, address, holder, &self.inner.limits)
     }
 
     fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {

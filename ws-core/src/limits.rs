@@ -5,6 +5,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Declares a struct of limits whose fields programs set one by one, in constants too: with a
+/// later version it may have more of them.
+macro_rules! settable {
+    (
+        $(#[$attribute:meta])*
+        pub struct $of:ident { $( $(#[$doc:meta])* pub $name:ident: $type:ty, )* }
+    ) => {
+        $(#[$attribute])*
+        #[non_exhaustive]
+        pub struct $of { $( $(#[$doc])* pub $name: $type, )* }
+
+        impl $of {
+            $(
+                #[doc = concat!("Sets the limit `", stringify!($name), "`.")]
+                pub const fn $name(mut self, $name: $type) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )*
+        }
+    };
+}
+
 mod page;
 mod server;
 mod session;
@@ -19,6 +42,7 @@ const MIB: usize = 1024 * KIB;
 
 /// Messages, or whatever it is that comes, allowed per unit of time: `20/s` in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Rate {
     /// How many messages are allowed in each `per`; also the size of a burst.
     pub messages: NonZeroU32,
@@ -50,6 +74,7 @@ impl Rate {
 
 /// What becomes of `Socket::send` when the outbox is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum OnFull {
     /// The connection is closed with 1013: a client that cannot follow is let go.
     #[default]
@@ -62,12 +87,28 @@ pub enum OnFull {
 macro_rules! limits {
     ($( $(#[$doc:meta])* $name:ident: $type:ty = $default:expr; )*) => {
         /// The limits of one route, resolved: route option, else server, else default.
+        ///
+        /// ```
+        /// use ws_server::limits::Limits;
+        ///
+        /// const LIMITS: Limits = Limits::DEFAULT.mailbox(16).ping(None);
+        /// assert_eq!((LIMITS.mailbox, LIMITS.ping), (16, None));
+        /// ```
         #[derive(Clone, Copy, PartialEq, Debug)]
+        #[non_exhaustive]
         pub struct Limits { $( $(#[$doc])* pub $name: $type, )* }
 
         impl Limits {
             /// The defaults of the library.
             pub const DEFAULT: Self = Self { $( $name: $default, )* };
+
+            $(
+                #[doc = concat!("Sets the limit `", stringify!($name), "`.")]
+                pub const fn $name(mut self, $name: $type) -> Self {
+                    self.$name = $name;
+                    self
+                }
+            )*
 
             /// These limits, with what `over` sets put in their place.
             pub fn overridden(self, over: &LimitOptions) -> Self {
@@ -76,12 +117,29 @@ macro_rules! limits {
         }
 
         /// Limits that may be set or left open: a route's options, or a server's.
+        ///
+        /// ```
+        /// use ws_server::limits::LimitOptions;
+        ///
+        /// const OPTIONS: LimitOptions = LimitOptions::NONE.mailbox(16).ping(None);
+        /// assert_eq!((OPTIONS.mailbox, OPTIONS.ping), (Some(16), Some(None)));
+        /// assert_eq!(OPTIONS.timers, None);
+        /// ```
         #[derive(Clone, Copy, PartialEq, Debug)]
+        #[non_exhaustive]
         pub struct LimitOptions { $( $(#[$doc])* pub $name: Option<$type>, )* }
 
         impl LimitOptions {
             /// Nothing is set.
             pub const NONE: Self = Self { $( $name: None, )* };
+
+            $(
+                #[doc = concat!("Sets the limit `", stringify!($name), "`.")]
+                pub const fn $name(mut self, $name: $type) -> Self {
+                    self.$name = Some($name);
+                    self
+                }
+            )*
 
             /// What `self` sets, else what `outer` sets.
             pub const fn or(self, outer: Self) -> Self {

@@ -16,6 +16,8 @@ use crate::message::Message;
 mod never;
 
 pub use never::ReplyOrNever;
+#[doc(hidden)]
+pub use never::Returns;
 
 /// Messages for the client in order, then perhaps a close.
 ///

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use crate::decode::Payload;
 use crate::driver::{Connecting, Init, Opened, Unopened, begin};
 use crate::error::Refusal;
-use crate::extract::{AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening};
+use crate::extract::{
+    Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening,
+};
 use crate::handler::{Call, Handler, Step};
 use crate::id::ConnectionId;
 use crate::limits::later;
@@ -159,9 +161,9 @@ fn route_of(endpoint: &Arc<Endpoint>) -> usize {
 /// another route is answered with 409.
 pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     endpoint: Arc<Endpoint>,
-    handshake: Handshake,
+    admitted: Admitted,
 ) -> Connecting {
-    Connecting::of_page(Box::pin(attach(endpoint, handshake, begin::<H, R>)))
+    Connecting::of_page(Box::pin(attach(endpoint, admitted, begin::<H, R>)))
 }
 
 /// Begins the handler of one route.
@@ -170,10 +172,14 @@ type Begin = fn(Arc<Endpoint>, Handshake) -> Init<(Opened, Handshake)>;
 /// Attaches a connection of a page to the page's handler.
 async fn attach(
     endpoint: Arc<Endpoint>,
-    mut handshake: Handshake,
+    admitted: Admitted,
     begin: Begin,
 ) -> Result<Opened, Refusal> {
-    let slot = handshake.take_slot();
+    let Admitted {
+        mut handshake,
+        permit,
+        deflate,
+    } = admitted;
     position::check_protocol(&handshake)?;
     let standing = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
@@ -199,13 +205,13 @@ async fn attach(
         if !has_handler {
             continue;
         }
-        let unopened = Unopened::register(opener.endpoint.clone(), &handshake);
+        let unopened = Unopened::register(opener.endpoint.clone(), &handshake, deflate);
         let context = unopened.context();
         let handler = match PageStream::carry(&handshake, &context, claim, stream)? {
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
-        let opened = Opened::new::<PageStream, AnyRoute>(handler, context, slot);
+        let opened = Opened::new::<PageStream, AnyRoute>(handler, context, permit);
         return unopened.open(opened);
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use crate::admit::{self, AllowedOrigins, Network, Policy, Request};
 use crate::driver::{Opened, connect};
 use crate::error::Refusal;
-use crate::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
+use crate::extract::{Admitted, AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
 use crate::handler::Handler;
 use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits, ServerLimits};
@@ -155,17 +155,17 @@ impl TestKit {
 /// The target of a client.
 #[derive(Clone, Debug)]
 enum Goal {
-    Handler(fn(Hub, Limits, Handshake) -> crate::driver::Connecting),
+    Handler(fn(Hub, Limits, Admitted) -> crate::driver::Connecting),
     Table(Arc<Router>),
 }
 
 fn handler<H: Handler<AnyRoute>>(
     hub: Hub,
     limits: Limits,
-    handshake: Handshake,
+    admitted: Admitted,
 ) -> crate::driver::Connecting {
     let endpoint = Endpoint::new("test", "/test", hub, AnyState::new(NoState), limits);
-    connect::<H, AnyRoute>(Arc::new(endpoint), handshake)
+    connect::<H, AnyRoute>(Arc::new(endpoint), admitted)
 }
 
 /// A client that has not connected yet.
@@ -369,11 +369,18 @@ impl Knock {
         let router = match self.goal {
             Goal::Handler(open) => {
                 let deflate = Deflate::negotiate(&self.headers);
-                let handshake = Handshake::new(self.uri, self.headers)
-                    .with_peer(self.peer)
-                    .with_deflate(deflate)
-                    .with_visitor(self.visitor);
-                return open(hub.clone(), self.limits, handshake).run().await;
+                let handshake = Handshake {
+                    uri: self.uri,
+                    headers: self.headers,
+                    peer: self.peer,
+                    visitor: self.visitor,
+                    ..Handshake::default()
+                };
+                let admitted = Admitted {
+                    deflate,
+                    ..Admitted::from(handshake)
+                };
+                return open(hub.clone(), self.limits, admitted).run().await;
             }
             Goal::Table(router) => router,
         };
@@ -388,7 +395,7 @@ impl Knock {
             can_upgrade: true,
         };
         let entry = admit::admit(hub, policy, route, &request).await?;
-        let (handshake, _) = entry.handshake(self.uri, self.headers, params);
-        route.open(handshake)?.run().await
+        let (admitted, _) = entry.handshake(self.uri, self.headers, params);
+        route.open(admitted)?.run().await
     }
 }

@@ -132,8 +132,8 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     // Browsers do not show a script what a handshake was refused with.
     let by_browser = arrival.headers.contains_key(ORIGIN);
     let asked = by_browser.then(|| arrival.name(shared, &entry.client));
-    let (handshake, welcome) = entry.handshake(arrival.uri, arrival.headers, params);
-    let opened = match route.open(handshake) {
+    let (admitted, welcome) = entry.handshake(arrival.uri, arrival.headers, params);
+    let opened = match route.open(admitted) {
         Ok(connecting) => connecting.run().await,
         Err(refusal) => Err(refusal),
     };

@@ -295,7 +295,7 @@ pub mod testkit {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What a module with handlers usually needs.
+/// What most modules with handlers, tables and a server need; the rest has its place in a module.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -303,22 +303,17 @@ struct Readme;
 pub mod prelude {
     pub use bytes::Bytes;
     pub use ws_core::call::{Answer, Call};
-    pub use ws_core::close::{Close, CloseCause, CloseCode, CloseReason};
-    #[cfg(feature = "msgpack")]
-    pub use ws_core::decode::MsgPack;
-    pub use ws_core::decode::{DecodeError, Json};
+    pub use ws_core::close::{Close, CloseCode, CloseReason};
+    pub use ws_core::decode::Json;
     pub use ws_core::error::{OrFault, Refusal};
-    pub use ws_core::extract::{
-        Bearer, FromHandshake, FromRef, Handshake, Opening, Path, Query, State,
-    };
+    pub use ws_core::extract::{FromRef, Handshake, Path, Query, State};
     pub use ws_core::handler::Handler;
     pub use ws_core::hub::Hub;
     pub use ws_core::message::Message;
-    pub use ws_core::outbox::Policy;
     pub use ws_core::page::Page;
-    pub use ws_core::route::{IntoStart, Start, Table};
+    pub use ws_core::route::Start;
     pub use ws_core::session::Session;
-    pub use ws_core::socket::{Sender, Socket};
+    pub use ws_core::socket::Socket;
     pub use ws_core::stream::PageStream;
     pub use ws_core::topic::Topic;
     pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};

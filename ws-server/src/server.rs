@@ -34,6 +34,7 @@ pub use ws::Ws;
 ///
 /// ```no_run
 /// # use ws_server::prelude::*;
+/// # use ws_server::route::Table;
 /// # use std::time::Duration;
 /// # async fn run<S: Send + Sync + 'static>(table: Table<S>, app: S) -> Result<(), ws_server::Error> {
 /// let ws = Server::new(table)
@@ -71,6 +72,7 @@ pub struct Given<S>(S);
 )]
 pub trait StateFor<S> {
     /// The state.
+    #[doc(hidden)]
     fn into_state(self) -> S;
 }
 
@@ -317,7 +319,7 @@ impl<S, G> Server<S, G> {
     /// ```compile_fail,E0277
     /// # use ws_server::prelude::*;
     /// # struct App;
-    /// # fn build(table: Table<App>) {
+    /// # fn build(table: ws_server::route::Table<App>) {
     /// let ws = Server::new(table).build();
     /// # }
     /// ```
@@ -339,7 +341,7 @@ impl<S, G> Server<S, G> {
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
-        hub.set_stream_client(client::places(&base, &client_path));
+        client::places(&base, &client_path).install(&hub);
         let router =
             self.table
                 .into_router(self.given.into_state(), &hub, &self.settings.limits)?;

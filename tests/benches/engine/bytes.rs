@@ -16,7 +16,7 @@ fn by_definition(bytes: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-pub fn mask(criterion: &mut Criterion) {
+pub(crate) fn mask(criterion: &mut Criterion) {
     for size in SIZES {
         let mut bytes = vec![b'p'; size];
         let mut group = criterion.benchmark_group(format!("mask/{}", name(size)));
@@ -42,7 +42,7 @@ fn text(of: &str, size: usize) -> String {
     text
 }
 
-pub fn utf8(criterion: &mut Criterion) {
+pub(crate) fn utf8(criterion: &mut Criterion) {
     let languages = [
         ("ASCII", "the quick brown fox "),
         ("mixed", "flinker brauner F\u{fc}chs: \u{20ac} 5 \u{1f98a} "),

@@ -33,7 +33,7 @@ fn decode_read(decoder: &mut Decoder, mut read: &mut [u8]) -> usize {
     messages
 }
 
-pub fn decode(criterion: &mut Criterion) {
+pub(crate) fn decode(criterion: &mut Criterion) {
     let binary = |size| (name(size), masked(OpCode::Binary, size), 1);
     let text = masked(OpCode::Text, 16);
     let cases = [
@@ -67,7 +67,7 @@ pub fn decode(criterion: &mut Criterion) {
 }
 
 /// Encodes into a burst's buffer, and as a frame that many clients share.
-pub fn encode(criterion: &mut Criterion) {
+pub(crate) fn encode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("encode");
     for size in SIZES {
         let message = Message::binary(vec![b'p'; size]);

@@ -24,7 +24,7 @@ const BURST: usize = 16;
 /// A small message is copied behind its header, a large one is shared.
 const SIZES: [usize; 3] = [16, 125, 16 * 1024];
 
-pub fn send(criterion: &mut Criterion) {
+pub(crate) fn send(criterion: &mut Criterion) {
     let hub = Hub::default();
     let direct = Connections::open::<Client>(&hub, 1, Sink { direct: true });
     let queued = Connections::open::<Client>(&hub, 1, Sink { direct: false });

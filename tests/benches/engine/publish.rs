@@ -28,16 +28,13 @@ const SUBSCRIBERS: [usize; 4] = [1, 100, 1000, 10_000];
 /// thread without a runtime, that task runs at once.
 const WAYS: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then written", 0)];
 
-pub fn publish(criterion: &mut Criterion) {
+pub(crate) fn publish(criterion: &mut Criterion) {
     let topic = news();
     let message = Message::binary(vec![b'p'; 125]);
     for (way, inline) in WAYS {
         let mut group = criterion.benchmark_group(format!("publish/{way}"));
         for count in SUBSCRIBERS {
-            let hub = Hub::new(ServerLimits {
-                publish_inline: inline,
-                ..ServerLimits::DEFAULT
-            });
+            let hub = Hub::new(ServerLimits::DEFAULT.publish_inline(inline));
             let readers = Connections::open::<Reader>(&hub, count, Sink { direct: true });
             group.throughput(Throughput::Elements(count as u64));
             group.bench_function(count.to_string(), |bencher| {

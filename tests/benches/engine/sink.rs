@@ -9,7 +9,7 @@ use bytes::buf::Limit;
 use http::{HeaderMap, Uri};
 use tokio::runtime::{Builder, Runtime};
 use ws_core::driver::connect;
-use ws_core::extract::{AnyRoute, AnyState, Endpoint, Handshake, NoState};
+use ws_core::extract::{Admitted, AnyRoute, AnyState, Endpoint, NoState};
 use ws_core::handler::Handler;
 use ws_core::hub::Hub;
 use ws_core::limits::Limits;
@@ -18,7 +18,7 @@ use ws_core::socket::Sender;
 
 /// A stream whose other end accepts everything.
 #[derive(Clone, Copy)]
-pub struct Sink {
+pub(crate) struct Sink {
     /// Whether tasks other than the connection's own may write to it.
     pub direct: bool,
 }
@@ -64,27 +64,23 @@ impl DirectWrite for Sink {
 }
 
 /// Idle connections on a runtime that runs only on demand.
-pub struct Connections {
+pub(crate) struct Connections {
     pub runtime: Runtime,
     pub senders: Vec<Sender>,
 }
 
 impl Connections {
-    pub fn open<H: Handler<AnyRoute>>(hub: &Hub, count: usize, sink: Sink) -> Self {
+    pub(crate) fn open<H: Handler<AnyRoute>>(hub: &Hub, count: usize, sink: Sink) -> Self {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let state = AnyState::new(NoState);
         // No client answers pings.
-        let limits = Limits {
-            ping: None,
-            idle: None,
-            ..Limits::DEFAULT
-        };
+        let limits = Limits::DEFAULT.ping(None).idle(None);
         let endpoint = Arc::new(Endpoint::new("bench", "/", hub.clone(), state, limits));
         let senders = runtime.block_on(async {
             let mut senders = Vec::new();
             for _ in 0..count {
-                let handshake = Handshake::new(Uri::from_static("/"), HeaderMap::new());
-                let opened = connect::<H, AnyRoute>(endpoint.clone(), handshake)
+                let admitted = Admitted::unchecked(Uri::from_static("/"), HeaderMap::new());
+                let opened = connect::<H, AnyRoute>(endpoint.clone(), admitted)
                     .run()
                     .await;
                 let opened = opened.unwrap();

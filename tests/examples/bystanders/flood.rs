@@ -103,7 +103,7 @@ async fn talk(mut client: Client, number: u64, latencies: Latencies) -> std::io:
     Ok(())
 }
 
-pub async fn measure(host: &Host, rounds: usize) -> Result<()> {
+pub(crate) async fn measure(host: &Host, rounds: usize) -> Result<()> {
     let elsewhere = Host::start()?;
     let latencies = Latencies::default();
     let mut quiet = Vec::new();

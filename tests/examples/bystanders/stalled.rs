@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
+use ws_server::Policy;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 
@@ -187,7 +188,7 @@ async fn stall(host: &Host, rounds: usize) -> Result<(Vec<Bad>, Bad)> {
     Ok((closed, oldest))
 }
 
-pub async fn measure(host: &Host, rounds: usize, rate: u32) -> Result<()> {
+pub(crate) async fn measure(host: &Host, rounds: usize, rate: u32) -> Result<()> {
     let (clock, latencies) = (Instant::now(), Latencies::default());
     let (closed, oldest) = stall(host, rounds).await?;
     let mut readers = Vec::new();

@@ -18,11 +18,11 @@ const QUIET: Duration = Duration::from_millis(100);
 
 /// A thread of this process.
 #[derive(Clone)]
-pub struct Thread(PathBuf);
+pub(crate) struct Thread(PathBuf);
 
 impl Thread {
     /// The current thread.
-    pub fn this() -> Result<Self> {
+    pub(crate) fn this() -> Result<Self> {
         let name = fs::read_link("/proc/thread-self")?;
         Ok(Self(PathBuf::from("/proc").join(name)))
     }
@@ -41,7 +41,7 @@ impl Thread {
 
 /// The latencies of the current window. Clones share them.
 #[derive(Clone, Default)]
-pub struct Latencies {
+pub(crate) struct Latencies {
     open: Arc<AtomicBool>,
     all: Arc<Mutex<Vec<Duration>>>,
 }
@@ -52,11 +52,11 @@ impl Latencies {
     }
 
     /// Whether an operation that starts now is measured.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
-    pub fn note(&self, latency: Duration) {
+    pub(crate) fn note(&self, latency: Duration) {
         self.lock().push(latency);
     }
 
@@ -88,19 +88,19 @@ struct Round {
 }
 
 /// One case of a scenario: a line of the table.
-pub struct Case {
+pub(crate) struct Case {
     name: &'static str,
     rounds: Vec<Round>,
 }
 
 impl Case {
-    pub const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str) -> Self {
         let rounds = Vec::new();
         Self { name, rounds }
     }
 
     /// Measures one more round. `done` counts the messages of the publisher, or of the flood.
-    pub async fn measure(
+    pub(crate) async fn measure(
         &mut self,
         host: &Host,
         latencies: &Latencies,
@@ -196,7 +196,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Prints the cases, each compared with the first.
-pub fn print(title: &str, rate: &str, cases: &[Case]) {
+pub(crate) fn print(title: &str, rate: &str, cases: &[Case]) {
     let Some(first) = cases.first() else {
         return;
     };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The form of the paths in a table.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// `/r7/list`
     Literal,
     /// `/r7/{_id: u64}`
@@ -14,7 +14,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Literal => "of literals",
             Self::Typed => "that end in a parameter",
@@ -33,7 +33,7 @@ impl Shape {
 
 /// The handlers of the routes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Handlers {
+pub(crate) enum Handlers {
     /// One handler without extractors.
     Plain,
     /// One handler that takes `Path<u64>`.
@@ -47,7 +47,7 @@ pub enum Handlers {
 }
 
 impl Handlers {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain | Self::OwnPlain => "plain",
             Self::Path => "Path<u64>",
@@ -96,7 +96,7 @@ impl Handlers {
 }
 
 /// A program with these tables.
-pub struct Table {
+pub(crate) struct Table {
     pub handlers: Handlers,
     count: usize,
     /// The blocks of `dispatch!`.
@@ -105,7 +105,7 @@ pub struct Table {
 
 impl Table {
     /// One table.
-    pub fn flat(shape: Shape, handlers: Handlers, count: usize) -> Self {
+    pub(crate) fn flat(shape: Shape, handlers: Handlers, count: usize) -> Self {
         let lines = lines(shape, handlers, "r", "", count);
         Self {
             handlers,
@@ -115,7 +115,7 @@ impl Table {
     }
 
     /// Two tables below one prefix.
-    pub fn beside(shape: Shape, count: usize) -> Self {
+    pub(crate) fn beside(shape: Shape, count: usize) -> Self {
         let handlers = Handlers::Plain;
         let mut blocks = String::new();
         for module in ["a", "b"] {
@@ -130,7 +130,7 @@ impl Table {
     }
 
     /// One table below a prefix that each route of the outer table has.
-    pub fn below(shape: Shape, count: usize) -> Self {
+    pub(crate) fn below(shape: Shape, count: usize) -> Self {
         let handlers = Handlers::Plain;
         let mut blocks = inner("b", &lines(shape, handlers, "b", "", count));
         let outer = lines(shape, handlers, "a", "/p", count);
@@ -143,7 +143,7 @@ impl Table {
     }
 
     /// The whole program.
-    pub fn program(&self) -> String {
+    pub(crate) fn program(&self) -> String {
         format!(
             "#![allow(dead_code)]\nuse ws_server::prelude::*;\n#[derive(Clone)] pub struct App;\n\
              {}{}fn main() {{ let ws = Server::new(Routes::table()).state(App).build(); \

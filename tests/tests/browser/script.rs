@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(90);
 static ONE_BROWSER: Mutex<()> = Mutex::const_new(());
 
 /// Runs a script with Node. If it fails, the test fails with the script's output.
-pub async fn run(name: &str, arguments: &[&str]) {
+pub(crate) async fn run(name: &str, arguments: &[&str]) {
     let driver = Path::new(SCRIPTS).join("node_modules/playwright-core");
     assert!(
         driver.exists(),

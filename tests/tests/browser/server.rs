@@ -93,14 +93,14 @@ fn stale(tag: &str, page: &Page) -> String {
 }
 
 /// Starts the server, which runs as long as the test's runtime. Returns its URL.
-pub async fn start() -> String {
+pub(crate) async fn start() -> String {
     let ws = ws(|server| server);
     let filter = application(&ws);
     listening(ws, filter).await
 }
 
 /// Like `start`, with the whole application below `/live`.
-pub async fn start_below_live() -> String {
+pub(crate) async fn start_below_live() -> String {
     let ws = ws(|server| server.base("/live"));
     let filter = warp::path("live").and(application(&ws)).boxed();
     listening(ws, filter).await + "live/"

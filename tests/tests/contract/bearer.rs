@@ -1,6 +1,7 @@
 //! `Bearer`: the sources of a token, and the answers to clients without a valid one.
 
 use ws_core::testkit::{Knock, TestKit};
+use ws_server::extract::Bearer;
 use ws_server::extract::NoState;
 use ws_server::prelude::*;
 

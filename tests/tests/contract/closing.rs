@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use ws_core::protocol::OpCode;
 use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::{Received, TestKit};
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError, SpawnError};
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
+use ws_server::CloseCause;
+use ws_server::extract::FromHandshake;
+use ws_server::extract::Opening;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, ended, secs};

@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use ws_core::handler::Handler;
 use ws_core::testkit::{Knock, TestClient, TestKit};
+use ws_server::CloseCause;
 use ws_server::extract::AnyRoute;
+use ws_server::extract::FromHandshake;
+use ws_server::extract::Opening;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 

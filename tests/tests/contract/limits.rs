@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
+use ws_server::CloseCause;
 use ws_server::limits::Rate;
 use ws_server::prelude::*;
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use ws_core::testkit::TestKit;
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, ended, limits, quiet};

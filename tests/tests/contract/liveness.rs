@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
+use ws_server::CloseCause;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 

@@ -31,10 +31,7 @@ async fn server() -> (TestKit, TestVisitor) {
 }
 
 async fn served(pages: PageLimits) -> (TestKit, TestVisitor) {
-    let limits = ServerLimits {
-        pages,
-        ..ServerLimits::DEFAULT
-    };
+    let limits = ServerLimits::DEFAULT.pages(pages);
     let kit = TestKit::with_limits(limits);
     let kit = kit.with_table(Routes::table(), NoState).unwrap();
     let visitor = kit.visitor().await;
@@ -126,10 +123,7 @@ async fn a_page_without_an_epoch_gets_the_queue_without_a_reset() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_past_its_limit_becomes_a_reset() {
-    let limits = PageLimits {
-        messages: 4,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.messages(4);
     let (kit, visitor) = served(limits).await;
     let page = visitor.page();
     for n in 1..=6_u64 {
@@ -237,10 +231,7 @@ async fn a_page_attaches_at_one_route() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pages_of_a_session_are_limited() {
-    let limits = PageLimits {
-        per_session: 2,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.per_session(2);
     let (kit, visitor) = served(limits).await;
     let oldest = visitor.page();
     let _one = Tab::new(&kit, &visitor, "/stream").connected().await;
@@ -256,10 +247,7 @@ async fn the_pages_of_a_session_are_limited() {
 
 #[tokio::test]
 async fn pages_that_connect_at_once_do_not_exceed_the_limit_of_a_session() {
-    let limits = PageLimits {
-        per_session: 2,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.per_session(2);
     let (_kit, visitor) = served(limits).await;
     let most = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -362,10 +350,7 @@ async fn a_client_that_reads_slowly_gets_everything() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_without_a_connection_are_limited_and_the_oldest_is_evicted() {
-    let limits = PageLimits {
-        waiting: 3,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.waiting(3);
     let (kit, visitor) = served(limits).await;
     let pages: Vec<_> = (0..5).map(|_| visitor.page()).collect();
     assert_eq!(kit.hub().page_count(), 3);
@@ -382,10 +367,7 @@ async fn pages_without_a_connection_are_limited_and_the_oldest_is_evicted() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_that_have_ended_do_not_count_as_waiting() {
-    let limits = PageLimits {
-        waiting: 3,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.waiting(3);
     let (kit, visitor) = served(limits).await;
     let waits = visitor.page();
     for _ in 0..10 {
@@ -398,10 +380,7 @@ async fn pages_that_have_ended_do_not_count_as_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_writes_the_rest_of_a_push_in_order() {
-    let limits = ServerLimits {
-        publish_inline: 1,
-        ..ServerLimits::DEFAULT
-    };
+    let limits = ServerLimits::DEFAULT.publish_inline(1);
     let kit = TestKit::with_limits(limits);
     let kit = kit.with_table(Routes::table(), NoState).unwrap();
     let visitor = kit.visitor().await;

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use ws_core::testkit::TestKit;
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, quiet, secs};

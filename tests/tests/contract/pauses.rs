@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, advance, sleep};
 use ws_core::protocol::OpCode;
 use ws_core::testkit::{Received, TestKit};
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet, seconds, secs};

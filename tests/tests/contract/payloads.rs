@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use ws_core::testkit::{Received, TestKit};
+use ws_server::decode::DecodeError;
+use ws_server::decode::MsgPack;
 use ws_server::error::EncodeError;
 use ws_server::prelude::*;
 

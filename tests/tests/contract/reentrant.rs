@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio::runtime::Runtime;
 use ws_core::testkit::{TestClient, TestKit};
 use ws_server::NotifyError;
+use ws_server::Policy;
 use ws_server::prelude::*;
 
 use crate::journal::{Journal, limits, quiet, secs};

@@ -15,10 +15,7 @@ use crate::quiet::{kit_with, routes_of};
 const PAGE_LIFETIME: Duration = Duration::from_secs(60);
 
 fn kit() -> TestKit {
-    let limits = SessionLimits {
-        page_lifetime: PAGE_LIFETIME,
-        ..SessionLimits::DEFAULT
-    };
+    let limits = SessionLimits::DEFAULT.page_lifetime(PAGE_LIFETIME);
     let sessions = Sessions::new(SessionOptions::default().limits(limits));
     routes_of(TestKit::with_sessions(sessions))
 }
@@ -159,10 +156,7 @@ async fn several_session_cookies_are_logged_without_their_values() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_server_is_logged_with_its_limit() {
-    let kit = kit_with(ServerLimits {
-        connections: Some(1),
-        ..ServerLimits::DEFAULT
-    });
+    let kit = kit_with(ServerLimits::DEFAULT.connections(Some(1)));
     let (captured, _guard) = Captured::begin();
     let _only = kit.open("/open").connect().await.unwrap();
     for refusals in [30, 1] {
@@ -185,14 +179,8 @@ async fn a_full_server_is_logged_with_its_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_with_too_many_pages_is_logged_with_its_limit() {
-    let pages = PageLimits {
-        per_session: 1,
-        ..PageLimits::DEFAULT
-    };
-    let kit = kit_with(ServerLimits {
-        pages,
-        ..ServerLimits::DEFAULT
-    });
+    let pages = PageLimits::DEFAULT.per_session(1);
+    let kit = kit_with(ServerLimits::DEFAULT.pages(pages));
     let (captured, _guard) = Captured::begin();
     let visitor = kit.visitor().await;
     let stream = || {

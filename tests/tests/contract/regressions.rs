@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use ws_core::protocol::OpCode;
 use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::{Received, TestClient, TestKit};
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError};
 

@@ -5,6 +5,7 @@ use std::pin::pin;
 use futures::FutureExt;
 use tokio::time::Instant;
 use ws_core::testkit::{Knock, Received, TestKit};
+use ws_server::CloseCause;
 use ws_server::SendError;
 use ws_server::limits::OnFull;
 use ws_server::prelude::*;

@@ -2,6 +2,9 @@
 
 use tokio::time::Instant;
 use ws_core::testkit::{Received, TestClient, TestKit, TestVisitor};
+use ws_server::CloseCause;
+use ws_server::extract::FromHandshake;
+use ws_server::extract::Opening;
 use ws_server::limits::SessionLimits;
 use ws_server::prelude::*;
 use ws_server::session::{SessionOptions, Sessions};
@@ -324,10 +327,7 @@ async fn a_session_that_ends_while_init_runs_closes_the_connection_when_it_opens
 
 #[tokio::test(start_paused = true)]
 async fn a_session_in_use_ends_at_its_lifetime() {
-    let limits = SessionLimits {
-        lifetime: secs(100),
-        ..SessionLimits::DEFAULT
-    };
+    let limits = SessionLimits::DEFAULT.lifetime(secs(100));
     let kit = kit_of(Sessions::new(SessionOptions::new(limits)));
     let ada = kit.user("ada").await;
     let start = Instant::now();

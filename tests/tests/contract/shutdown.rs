@@ -7,6 +7,7 @@ use futures::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use ws_core::testkit::TestKit;
+use ws_server::CloseCause;
 use ws_server::prelude::*;
 
 use crate::journal::{Farewell, Journal, ended, quiet, seconds, secs};

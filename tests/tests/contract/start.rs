@@ -2,6 +2,7 @@
 
 use tracing::Level;
 use ws_core::testkit::{Knock, TestKit};
+use ws_server::CloseCause;
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 
@@ -177,10 +178,7 @@ async fn start_runs_after_every_other_check() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_or_a_panic_releases_the_permit() {
-    let limits = ServerLimits {
-        connections: Some(1),
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits::default().connections(Some(1));
     let kit = TestKit::with_limits(limits);
     let kit = kit.with_table(Routes::table(), "hello").unwrap();
     let journal = Journal::new();

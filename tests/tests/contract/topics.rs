@@ -6,6 +6,8 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use ws_core::testkit::{Knock, Received, TestClient, TestKit};
+use ws_server::CloseCause;
+use ws_server::Policy;
 use ws_server::limits::{OnFull, ServerLimits};
 use ws_server::prelude::*;
 
@@ -209,7 +211,7 @@ on_both_transports! {
     }
 
     async fn a_task_writes_the_rest_of_a_publish_in_order(way: Way) {
-        let limits = ServerLimits { publish_inline: 1, ..ServerLimits::DEFAULT };
+        let limits = ServerLimits::DEFAULT.publish_inline(1);
         let (kit, journal) = (TestKit::with_limits(limits), Journal::new());
         let mut clients = Vec::new();
         for _ in 0..3 {
@@ -230,7 +232,7 @@ on_both_transports! {
     }
 
     async fn send_async_sees_the_room_that_the_task_of_a_publish_makes(way: Way) {
-        let server = ServerLimits { publish_inline: 0, ..ServerLimits::DEFAULT };
+        let server = ServerLimits::DEFAULT.publish_inline(0);
         let (kit, journal) = (TestKit::with_limits(server), Journal::new());
         let knock = way(journal.knock::<Probe>(&kit));
         let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));

@@ -181,10 +181,7 @@ async fn a_visit_that_is_answered_or_has_nothing_to_set_is_not_logged() {
 
 #[tokio::test(start_paused = true)]
 async fn refusals_of_a_full_store_are_one_log_line_with_the_limit() {
-    let limits = ws_server::limits::SessionLimits {
-        sessions: 1,
-        ..ws_server::limits::SessionLimits::DEFAULT
-    };
+    let limits = ws_server::limits::SessionLimits::DEFAULT.sessions(1);
     let ws = Server::new(Routes::table())
         .session_limits(limits)
         .build()

@@ -10,12 +10,12 @@ use serde_json::Value;
 const FORMAT: u64 = 57;
 
 /// Several crates, as rustdoc describes them.
-pub struct Crates {
+pub(crate) struct Crates {
     crates: Vec<Crate>,
 }
 
 /// One crate.
-pub struct Crate {
+pub(crate) struct Crate {
     pub name: String,
     json: Value,
     /// The ids of the crate's own items by path and kind.
@@ -24,38 +24,38 @@ pub struct Crate {
 
 /// One item of a crate.
 #[derive(Clone, Copy)]
-pub struct Item<'c> {
+pub(crate) struct Item<'c> {
     pub of: &'c Crate,
     pub json: &'c Value,
 }
 
 /// The place where an item is defined, and what it is: `struct`, `trait`.
-pub struct Definition {
+pub(crate) struct Definition {
     pub path: String,
     pub kind: String,
 }
 
 impl Definition {
     /// The crate that has it.
-    pub fn crate_name(&self) -> &str {
+    pub(crate) fn crate_name(&self) -> &str {
         self.path.split("::").next().unwrap_or_default()
     }
 }
 
 impl Crates {
-    pub fn read(directory: &Path, names: &[&str]) -> Self {
+    pub(crate) fn read(directory: &Path, names: &[&str]) -> Self {
         let crates = names.iter().map(|name| Crate::read(directory, name));
         Self {
             crates: crates.collect(),
         }
     }
 
-    pub fn get(&self, name: &str) -> Option<&Crate> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Crate> {
         self.crates.iter().find(|known| known.name == name)
     }
 
     /// The item with this id in a crate, or the one in another crate that it leads to.
-    pub fn find<'c>(&'c self, of: &'c Crate, id: &Value) -> Option<Item<'c>> {
+    pub(crate) fn find<'c>(&'c self, of: &'c Crate, id: &Value) -> Option<Item<'c>> {
         if let Some(item) = of.item(id) {
             return Some(item);
         }
@@ -92,17 +92,17 @@ impl Crate {
         }
     }
 
-    pub fn root(&self) -> Item<'_> {
+    pub(crate) fn root(&self) -> Item<'_> {
         self.item(&self.json["root"]).unwrap()
     }
 
-    pub fn item(&self, id: &Value) -> Option<Item<'_>> {
+    pub(crate) fn item(&self, id: &Value) -> Option<Item<'_>> {
         let json = self.json["index"].get(key(id))?;
         Some(Item { of: self, json })
     }
 
     /// Where the item with this id is defined.
-    pub fn definition(&self, id: &Value) -> Option<Definition> {
+    pub(crate) fn definition(&self, id: &Value) -> Option<Definition> {
         let summary = self.json["paths"].get(key(id))?;
         Some(Definition {
             path: joined(&summary["path"]),
@@ -113,27 +113,27 @@ impl Crate {
 
 impl<'c> Item<'c> {
     /// `struct`, and what is known of it.
-    pub fn inner(self) -> (&'c str, &'c Value) {
+    pub(crate) fn inner(self) -> (&'c str, &'c Value) {
         let inner = self.json["inner"].as_object().unwrap();
         let (kind, inner) = inner.iter().next().unwrap();
         (kind, inner)
     }
 
-    pub fn name(self) -> &'c str {
+    pub(crate) fn name(self) -> &'c str {
         self.json["name"].as_str().unwrap_or_default()
     }
 
-    pub fn id(self) -> &'c Value {
+    pub(crate) fn id(self) -> &'c Value {
         &self.json["id"]
     }
 
     /// The items of this item that one of its lists names.
-    pub fn all(self, ids: &'c Value) -> impl Iterator<Item = Item<'c>> {
+    pub(crate) fn all(self, ids: &'c Value) -> impl Iterator<Item = Item<'c>> {
         let ids = ids.as_array().into_iter().flatten();
         ids.filter_map(move |id| self.of.item(id))
     }
 
-    pub fn is_non_exhaustive(self) -> bool {
+    pub(crate) fn is_non_exhaustive(self) -> bool {
         let attributes = self.json["attrs"].as_array().into_iter().flatten();
         attributes
             .into_iter()

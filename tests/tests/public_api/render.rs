@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::crates::{Crate, Item};
 
 /// How types are named, and what turned up.
-pub struct Names {
+pub(crate) struct Names {
     /// The public path of an item by its kind and definition.
     pub public: HashMap<String, String>,
     pub external: RefCell<BTreeSet<String>>,
@@ -21,18 +21,18 @@ const STANDARD: &[&str] = &["std", "core", "alloc"];
 /// Crates that are one with the facade.
 const OWN: &[&str] = &["ws_core", "ws_server", "ws_macros"];
 
-pub struct Renderer<'n> {
+pub(crate) struct Renderer<'n> {
     names: &'n Names,
     of: &'n Crate,
 }
 
 impl<'n> Renderer<'n> {
-    pub fn new<'c: 'n>(names: &'n Names, of: &'c Crate) -> Self {
+    pub(crate) fn new<'c: 'n>(names: &'n Names, of: &'c Crate) -> Self {
         Self { names, of }
     }
 
     /// What is behind the name of an item.
-    pub fn item(&self, item: Item<'_>) -> String {
+    pub(crate) fn item(&self, item: Item<'_>) -> String {
         let (kind, inner) = item.inner();
         let open = if item.is_non_exhaustive() {
             "non-exhaustive "
@@ -101,7 +101,7 @@ impl<'n> Renderer<'n> {
         }
     }
 
-    pub fn variant(&self, item: Item<'_>) -> String {
+    pub(crate) fn variant(&self, item: Item<'_>) -> String {
         let (_, inner) = item.inner();
         let open = if item.is_non_exhaustive() {
             "non-exhaustive "
@@ -153,7 +153,7 @@ impl<'n> Renderer<'n> {
     }
 
     /// What an inherent impl asks of its type, behind each of its members.
-    pub fn inherent(&self, inner: &Value) -> String {
+    pub(crate) fn inherent(&self, inner: &Value) -> String {
         let generics = self.generics(&inner["generics"]);
         let clauses = self.clauses(&inner["generics"]);
         if generics.is_empty() && clauses.is_empty() {
@@ -163,7 +163,7 @@ impl<'n> Renderer<'n> {
     }
 
     /// The line of an impl of a trait; `None` for what the compiler writes by itself.
-    pub fn implementation(&self, item: Item<'_>) -> Option<String> {
+    pub(crate) fn implementation(&self, item: Item<'_>) -> Option<String> {
         let (_, inner) = item.inner();
         if !inner["blanket_impl"].is_null() {
             return None;
@@ -179,6 +179,13 @@ impl<'n> Renderer<'n> {
         if name == "StructuralPartialEq" {
             return None;
         }
+        let nameless = self.names.nameless.borrow().clone();
+        let (kind, path) = (self.kind(&inner["for"]), self.path(of_trait));
+        // Of a hidden trait, or for a hidden type: programs cannot use it.
+        if *self.names.nameless.borrow() != nameless {
+            self.names.nameless.replace(nameless);
+            return None;
+        }
         let generics = self.generics(&inner["generics"]);
         let clauses = self.clauses(&inner["generics"]);
         let not = if negative { "!" } else { "" };
@@ -192,10 +199,8 @@ impl<'n> Renderer<'n> {
         } else {
             format!(" {{ {types} }}")
         };
-        let kind = self.kind(&inner["for"]);
         Some(format!(
-            "impl{generics} {not}{} for {kind}{clauses}{types}",
-            self.path(of_trait)
+            "impl{generics} {not}{path} for {kind}{clauses}{types}"
         ))
     }
 
@@ -285,7 +290,7 @@ impl<'n> Renderer<'n> {
     }
 
     /// A type.
-    pub fn kind(&self, kind: &Value) -> String {
+    pub(crate) fn kind(&self, kind: &Value) -> String {
         let Some((form, inner)) = kind.as_object().and_then(|kind| kind.iter().next()) else {
             return "_".to_owned();
         };

@@ -9,7 +9,7 @@ use super::crates::{Crate, Crates, Item};
 use super::render::{Names, Renderer};
 
 /// The public API of a crate, line by line.
-pub struct Surface {
+pub(crate) struct Surface {
     items: BTreeSet<String>,
     impls: BTreeSet<String>,
     /// Types and traits of other crates that signatures name.
@@ -19,7 +19,7 @@ pub struct Surface {
 }
 
 impl Surface {
-    pub fn of(crates: &Crates, name: &str) -> Self {
+    pub(crate) fn of(crates: &Crates, name: &str) -> Self {
         let facade = crates.get(name).unwrap();
         let mut paths = Paths::default();
         paths.walk(crates, facade, facade.root(), name);
@@ -47,7 +47,7 @@ impl Surface {
     }
 
     /// The file.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = |lines: &BTreeSet<String>| {
             lines
                 .iter()

@@ -7,7 +7,7 @@ use crate::client::{Client, Head, upgrade};
 
 /// Cookies, and the address of their server.
 #[derive(Clone, Debug)]
-pub struct Browser {
+pub(crate) struct Browser {
     address: SocketAddr,
     pub cookies: BTreeMap<String, String>,
     /// Header lines that are added to every request.
@@ -15,7 +15,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             cookies: BTreeMap::new(),
@@ -24,7 +24,7 @@ impl Browser {
     }
 
     /// The header line `Cookie`, if there are cookies.
-    pub fn cookie_line(&self) -> Option<String> {
+    pub(crate) fn cookie_line(&self) -> Option<String> {
         let pairs = self
             .cookies
             .iter()
@@ -41,24 +41,24 @@ impl Browser {
     }
 
     /// The value of a cookie.
-    pub fn cookie(&self, name: &str) -> &str {
+    pub(crate) fn cookie(&self, name: &str) -> &str {
         let value = self.cookies.get(name);
         value.unwrap_or_else(|| panic!("no cookie `{name}`: {:?}", self.cookies))
     }
 
     /// A request without a body; its cookies are stored.
-    pub async fn request(&mut self, method: &str, path: &str) -> (Head, String) {
+    pub(crate) async fn request(&mut self, method: &str, path: &str) -> (Head, String) {
         self.ask(method, path, &[], "").await
     }
 
     /// A POST with a form whose fields are already encoded.
-    pub async fn form(&mut self, path: &str, fields: &str) -> (Head, String) {
+    pub(crate) async fn form(&mut self, path: &str, fields: &str) -> (Head, String) {
         let kind = "Content-Type: application/x-www-form-urlencoded";
         self.ask("POST", path, &[kind], fields).await
     }
 
     /// A POST with JSON.
-    pub async fn json(&mut self, path: &str, body: &str) -> (Head, String) {
+    pub(crate) async fn json(&mut self, path: &str, body: &str) -> (Head, String) {
         let kind = "Content-Type: application/json";
         self.ask("POST", path, &[kind], body).await
     }
@@ -92,27 +92,27 @@ impl Browser {
     }
 
     /// The body of a GET that succeeds.
-    pub async fn get(&mut self, path: &str) -> String {
+    pub(crate) async fn get(&mut self, path: &str) -> String {
         let (head, body) = self.request("GET", path).await;
         assert_eq!(head.status, 200, "{path}: {body}");
         body
     }
 
     /// The body of a POST that succeeds.
-    pub async fn post(&mut self, path: &str) -> String {
+    pub(crate) async fn post(&mut self, path: &str) -> String {
         let (head, body) = self.request("POST", path).await;
         assert_eq!(head.status, 200, "{path}: {body}");
         body
     }
 
     /// The request of an opening handshake, with the cookies.
-    pub fn handshake(&self, path: &str) -> String {
+    pub(crate) fn handshake(&self, path: &str) -> String {
         let lines = self.all_lines();
         upgrade(path, &lines.iter().map(|line| &**line).collect::<Vec<_>>())
     }
 
     /// The status of a handshake.
-    pub async fn status(&self, path: &str) -> u16 {
+    pub(crate) async fn status(&self, path: &str) -> u16 {
         Client::ask(self.address, &self.handshake(path))
             .await
             .0
@@ -120,7 +120,7 @@ impl Browser {
     }
 
     /// Opens a connection.
-    pub async fn open(&self, path: &str) -> Client {
+    pub(crate) async fn open(&self, path: &str) -> Client {
         let mut client = Client::connect(self.address).await;
         client.send(self.handshake(path)).await;
         let head = client.head().await;

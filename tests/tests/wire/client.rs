@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-pub use ws_tests::within;
+pub(crate) use ws_tests::within;
 
 /// The mask of every frame; its value does not matter.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The key of RFC 6455, section 1.3.
-pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-pub const TEXT: u8 = 1;
-pub const BINARY: u8 = 2;
-pub const CLOSE: u8 = 8;
-pub const PING: u8 = 9;
-pub const PONG: u8 = 10;
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
 
 /// Waits for a condition that has no event.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     within(what, async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -33,13 +33,13 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// The head of an HTTP response.
 #[derive(Debug)]
-pub struct Head {
+pub(crate) struct Head {
     pub status: u16,
     headers: Vec<(String, String)>,
 }
 
 impl Head {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default();
         let status = first
@@ -55,13 +55,13 @@ impl Head {
     }
 
     /// The values of all lines of a header. The name is in lower case.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let all = self.headers.iter().filter(|(known, _)| known == name);
         all.map(|(_, value)| &**value).collect()
     }
 
     /// The value of a header. The name is in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter().filter(|(known, _)| known == name);
         let value = all.next().map(|(_, value)| &**value);
         assert!(all.next().is_none(), "`{name}` appears twice: {self:?}");
@@ -71,14 +71,14 @@ impl Head {
 
 /// One frame from the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     pub fin: bool,
     pub opcode: u8,
     pub payload: Vec<u8>,
 }
 
 impl Frame {
-    pub fn whole(opcode: u8, payload: &[u8]) -> Self {
+    pub(crate) fn whole(opcode: u8, payload: &[u8]) -> Self {
         Self {
             fin: true,
             opcode,
@@ -88,14 +88,14 @@ impl Frame {
 }
 
 /// A frame of a client. `first` is the first byte, with FIN and the reserved bits.
-pub fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn raw(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = header(first, payload.len());
     frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(a, b)| a ^ b));
     frame
 }
 
 /// The header of a client's frame, with its mask, that declares this payload length.
-pub fn header(first: u8, len: usize) -> Vec<u8> {
+pub(crate) fn header(first: u8, len: usize) -> Vec<u8> {
     let mut head = vec![first];
     match len {
         0..=125 => head.push(0x80 | u8::try_from(len).unwrap()),
@@ -113,19 +113,19 @@ pub fn header(first: u8, len: usize) -> Vec<u8> {
 }
 
 /// A whole message or a control frame, in one frame.
-pub fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn frame(opcode: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     raw(0x80 | opcode, payload.as_ref())
 }
 
 /// A Close with a code.
-pub fn close(code: u16, text: &str) -> Vec<u8> {
+pub(crate) fn close(code: u16, text: &str) -> Vec<u8> {
     let mut body = code.to_be_bytes().to_vec();
     body.extend(text.as_bytes());
     frame(CLOSE, body)
 }
 
 /// The request of an opening handshake, with more header lines.
-pub fn upgrade(path: &str, more: &[&str]) -> String {
+pub(crate) fn upgrade(path: &str, more: &[&str]) -> String {
     let mut request = format!(
         "GET {path} HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
@@ -139,14 +139,14 @@ pub fn upgrade(path: &str, more: &[&str]) -> String {
 
 /// One connection to a server, over TCP or anything else.
 #[derive(Debug)]
-pub struct Client<S = TcpStream> {
+pub(crate) struct Client<S = TcpStream> {
     pub stream: S,
     read: Vec<u8>,
 }
 
 impl Client {
     /// Connects without a handshake.
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = within("connect", TcpStream::connect(address)).await;
         let stream = stream.unwrap_or_else(|error| panic!("cannot connect: {error}"));
         stream.set_nodelay(true).unwrap();
@@ -154,52 +154,52 @@ impl Client {
     }
 
     /// Connects and does the handshake.
-    pub async fn open(address: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn open(address: SocketAddr, path: &str) -> Self {
         let mut client = Self::connect(address).await;
         client.upgrade(path).await;
         client
     }
 
     /// The answer to one request: head and body.
-    pub async fn ask(address: SocketAddr, request: &str) -> (Head, String) {
+    pub(crate) async fn ask(address: SocketAddr, request: &str) -> (Head, String) {
         let mut client = Self::connect(address).await;
         client.send(request).await;
         client.response().await
     }
 
     /// Resets the connection: the server sees an error instead of an end.
-    pub fn reset(self) {
+    pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    pub fn over(stream: S) -> Self {
+    pub(crate) fn over(stream: S) -> Self {
         Self {
             stream,
             read: Vec::new(),
         }
     }
 
-    pub async fn upgrade(&mut self, path: &str) {
+    pub(crate) async fn upgrade(&mut self, path: &str) {
         self.send(upgrade(path, &[])).await;
         let head = self.head().await;
         assert_eq!(head.status, 101, "{head:?}");
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         within("send", self.stream.write_all(bytes.as_ref()))
             .await
             .unwrap_or_else(|error| panic!("cannot send: {error}"));
     }
 
     /// Sends a text message.
-    pub async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.send(frame(TEXT, text)).await;
     }
 
     /// Ends the client's half of the stream.
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         self.stream.shutdown().await.unwrap();
     }
 
@@ -210,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Reads this many bytes, at most `step` of them after each pause, and keeps them.
-    pub async fn read_slowly(&mut self, bytes: usize, step: usize, pause: Duration) {
+    pub(crate) async fn read_slowly(&mut self, bytes: usize, step: usize, pause: Duration) {
         let mut buffer = vec![0; step];
         while self.read.len() < bytes {
             tokio::time::sleep(pause).await;
@@ -231,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    pub async fn head(&mut self) -> Head {
+    pub(crate) async fn head(&mut self) -> Head {
         loop {
             if let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head: Vec<u8> = self.read.drain(..end + 4).collect();
@@ -241,13 +241,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    pub async fn response(&mut self) -> (Head, String) {
+    pub(crate) async fn response(&mut self) -> (Head, String) {
         let (head, body) = self.response_bytes().await;
         (head, String::from_utf8(body).expect("a body of text"))
     }
 
     /// A response with any body. The response to a HEAD has none.
-    pub async fn response_bytes(&mut self) -> (Head, Vec<u8>) {
+    pub(crate) async fn response_bytes(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
         let len = head
             .header("content-length")
@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// The next frame, if no extension is negotiated.
-    pub async fn frame(&mut self) -> Frame {
+    pub(crate) async fn frame(&mut self) -> Frame {
         let (first, payload) = self.raw_frame().await;
         assert_eq!(first & 0x70, 0, "no reserved bit is set");
         Frame {
@@ -270,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// The first byte of the next frame, and its payload. A server must not mask (RFC 6455, section
     /// 5.1).
-    pub async fn raw_frame(&mut self) -> (u8, Vec<u8>) {
+    pub(crate) async fn raw_frame(&mut self) -> (u8, Vec<u8>) {
         self.fill(2).await;
         let (first, second) = (self.read[0], self.read[1]);
         assert_eq!(second & 0x80, 0, "no frame is masked");
@@ -296,14 +296,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// The next frame, which is a text message.
-    pub async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         let frame = self.frame().await;
         assert_eq!((frame.fin, frame.opcode), (true, TEXT), "{frame:?}");
         String::from_utf8(frame.payload).expect("text is UTF-8")
     }
 
     /// The next frame, which is a Close: its code, or 0 if it has none.
-    pub async fn close_frame(&mut self) -> (u16, String) {
+    pub(crate) async fn close_frame(&mut self) -> (u16, String) {
         let frame = self.frame().await;
         assert_eq!((frame.fin, frame.opcode), (true, CLOSE), "{frame:?}");
         match *frame.payload {
@@ -317,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// All frames until the Close, and its code.
-    pub async fn until_close(&mut self) -> (Vec<Frame>, u16) {
+    pub(crate) async fn until_close(&mut self) -> (Vec<Frame>, u16) {
         let mut before = Vec::new();
         loop {
             let frame = self.frame().await;
@@ -332,13 +332,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Waits for the end of the stream; no byte may precede it.
-    pub async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         let read = self.more().await;
         assert!(matches!(read, Ok(0)), "{read:?}: {:?}", self.read);
     }
 
     /// Waits for the end of the stream or an error, and ignores all bytes before it.
-    pub async fn gone(&mut self) {
+    pub(crate) async fn gone(&mut self) {
         while matches!(self.more().await, Ok(1..)) {
             self.read.clear();
         }

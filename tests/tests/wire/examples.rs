@@ -21,7 +21,7 @@ async fn open(example: &Example, path: &str) -> Client {
     Client::open(example.address, path).await
 }
 
-pub async fn get(example: &Example, path: &str) -> (u16, Option<String>, String) {
+pub(crate) async fn get(example: &Example, path: &str) -> (u16, Option<String>, String) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", example.address);
     let (head, body) = Client::ask(example.address, &request).await;
     (
@@ -195,7 +195,7 @@ async fn a_server_accepts_again_when_file_descriptors_are_free() {
     assert_eq!(next.text().await, "as ever");
 }
 
-pub async fn post(example: &Example, path: &str, body: &str) -> u16 {
+pub(crate) async fn post(example: &Example, path: &str, body: &str) -> u16 {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
          \r\n{body}",

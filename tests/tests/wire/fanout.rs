@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
+use ws_server::Policy;
 use ws_server::prelude::*;
 
 use crate::client::{Client, close, within};

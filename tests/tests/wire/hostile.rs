@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use ws_server::Sender;
 use ws_server::prelude::*;
 
 use crate::client::{

@@ -14,7 +14,7 @@ use ws_server::prelude::*;
 use crate::client::{Client, upgrade, within};
 
 /// A server on a port of its own. When it is dropped, its connections are cut.
-pub struct Running {
+pub(crate) struct Running {
     pub address: SocketAddr,
     pub ws: Ws,
     stop: Option<oneshot::Sender<()>>,
@@ -23,13 +23,13 @@ pub struct Running {
 
 impl Running {
     /// Serves the routes alone.
-    pub async fn start(ws: Ws) -> Self {
+    pub(crate) async fn start(ws: Ws) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::start_on(ws, listener)
     }
 
     /// Serves the routes alone on this listener.
-    pub fn start_on(ws: Ws, listener: TcpListener) -> Self {
+    pub(crate) fn start_on(ws: Ws, listener: TcpListener) -> Self {
         let (stop, stopped) = stopping();
         let address = listener.local_addr().unwrap();
         let served = tokio::spawn(ws.run_until(listener, stopped));
@@ -42,7 +42,7 @@ impl Running {
     }
 
     /// Serves a filter on the server's own accept loop.
-    pub async fn serve<F, R>(ws: Ws, filter: F) -> Self
+    pub(crate) async fn serve<F, R>(ws: Ws, filter: F) -> Self
     where
         F: Filter<Extract = (R,), Error = warp::Rejection> + Send + Sync + 'static,
         R: Reply + 'static,
@@ -60,7 +60,7 @@ impl Running {
     }
 
     /// Serves the filter under warp's own server.
-    pub async fn under_warp(ws: Ws, filter: WsFilter) -> Self {
+    pub(crate) async fn under_warp(ws: Ws, filter: WsFilter) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = stopping();
@@ -73,22 +73,22 @@ impl Running {
         }
     }
 
-    pub async fn open(&self, path: &str) -> Client {
+    pub(crate) async fn open(&self, path: &str) -> Client {
         Client::open(self.address, path).await
     }
 
     /// The status of a handshake with these additional header lines.
-    pub async fn status(&self, path: &str, lines: &[&str]) -> u16 {
+    pub(crate) async fn status(&self, path: &str, lines: &[&str]) -> u16 {
         let (head, _) = Client::ask(self.address, &upgrade(path, lines)).await;
         head.status
     }
 
     /// Starts the shutdown; [`stopped`](Self::stopped) waits for its end.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         drop(self.stop.take());
     }
 
-    pub async fn stopped(&mut self) {
+    pub(crate) async fn stopped(&mut self) {
         self.stop();
         within("the server ends", &mut self.served).await.unwrap();
     }
@@ -105,36 +105,36 @@ fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
 
 /// Reports the events of the connections of one test.
 #[derive(Clone)]
-pub struct Told {
+pub(crate) struct Told {
     sender: mpsc::UnboundedSender<String>,
     open: Arc<AtomicUsize>,
 }
 
 /// The receiving end of [`Told`].
-pub struct Hears(mpsc::UnboundedReceiver<String>);
+pub(crate) struct Hears(mpsc::UnboundedReceiver<String>);
 
 impl Told {
-    pub fn new() -> (Self, Hears) {
+    pub(crate) fn new() -> (Self, Hears) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = Arc::default();
         (Self { sender, open }, Hears(receiver))
     }
 
-    pub fn tell(&self, what: impl Into<String>) {
+    pub(crate) fn tell(&self, what: impl Into<String>) {
         // A test that has ended no longer receives.
         let _ = self.sender.send(what.into());
     }
 
     /// The number of handlers that were made and not yet terminated.
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
-    pub fn made(&self) {
+    pub(crate) fn made(&self) {
         self.open.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub fn terminated(&self, reason: &CloseReason) {
+    pub(crate) fn terminated(&self, reason: &CloseReason) {
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.tell(format!("{:?} {}", reason.cause, reason.code.get()));
     }
@@ -142,13 +142,13 @@ impl Told {
 
 impl Hears {
     /// The next event.
-    pub async fn next(&mut self) -> String {
+    pub(crate) async fn next(&mut self) -> String {
         let told = within("an event of a handler", self.0.recv()).await;
         told.expect("a handler is still alive")
     }
 
     /// All events so far.
-    pub fn so_far(&mut self) -> Vec<String> {
+    pub(crate) fn so_far(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 }

@@ -392,12 +392,7 @@ fn an_invalid_setting_is_an_error_that_names_it() {
             "`trusted_proxies` has \"proxy.example\"",
         ),
         (
-            |server| {
-                server.limits(LimitOptions {
-                    ping: Some(Some(Duration::from_secs(2 * 60))),
-                    ..LimitOptions::NONE
-                })
-            },
+            |server| server.limits(LimitOptions::NONE.ping(Some(Duration::from_secs(2 * 60)))),
             "route `steady` (/steady): `ping` (120s) is not below `idle` (60s)",
         ),
     ];
@@ -414,10 +409,7 @@ fn an_invalid_setting_is_an_error_that_names_it() {
 async fn a_websocket_connection_does_not_count_as_http() {
     let (app, _hears) = app();
     let ws = Server::new(Routes::table())
-        .server_limits(ServerLimits {
-            http_connections: 1,
-            ..ServerLimits::DEFAULT
-        })
+        .server_limits(ServerLimits::DEFAULT.http_connections(1))
         .state(app);
     let server = Running::start(ws.build().unwrap()).await;
     let mut first = server.open("/steady").await;

@@ -233,10 +233,7 @@ async fn a_planted_session_gets_no_data_of_the_victim() {
 
 #[tokio::test]
 async fn an_expired_session_is_refused_with_403() {
-    let limits = SessionLimits {
-        idle: Duration::from_millis(300),
-        ..SessionLimits::DEFAULT
-    };
+    let limits = SessionLimits::DEFAULT.idle(Duration::from_millis(300));
     let server = running(|server| server.session_limits(limits)).await;
     let (browser, page) = visitor(&server).await;
     let path = format!("/socket/custom?z_pid={page}");

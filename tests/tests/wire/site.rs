@@ -55,7 +55,7 @@ dispatch! {
 }
 
 /// The routes, and a page, logon and logoff.
-pub fn filter(ws: &Ws) -> WsFilter {
+pub(crate) fn filter(ws: &Ws) -> WsFilter {
     let page = warp::path::end()
         .and(warp::get())
         .and(ws.page())
@@ -94,7 +94,7 @@ pub fn filter(ws: &Ws) -> WsFilter {
 }
 
 /// The site, on the server's own accept loop.
-pub async fn running(
+pub(crate) async fn running(
     configured: impl FnOnce(Server<ws_server::extract::NoState>) -> Server<ws_server::extract::NoState>,
 ) -> Running {
     let ws = configured(Server::new(Routes::table())).build().unwrap();

@@ -211,10 +211,7 @@ async fn a_fresh_page_attaches_and_other_sites_get_none() {
 
 #[tokio::test]
 async fn the_path_of_the_client_and_the_limits_are_configurable() {
-    let limits = PageLimits {
-        per_session: 1,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.per_session(1);
     let server = site(|server| server.client_path("/static/ws").page_limits(limits)).await;
     let mut browser = Browser::new(server.address);
     let tag = browser.get("/").await;
@@ -258,10 +255,7 @@ async fn a_plain_get_of_a_stream_returns_the_reason_of_a_refusal() {
 
 #[tokio::test]
 async fn pages_are_counted_by_the_address_from_a_trusted_proxy() {
-    let limits = PageLimits {
-        per_address: 2,
-        ..PageLimits::DEFAULT
-    };
+    let limits = PageLimits::DEFAULT.per_address(2);
     let server = site(|server| server.page_limits(limits).trusted_proxies(["127.0.0.1"])).await;
     let pages_after = async |address: &str| {
         let mut browser = Browser::new(server.address);

@@ -254,10 +254,8 @@ async fn a_request_with_the_cookie_from_before_a_logon_gets_no_new_one() {
 
 /// A site behind a trusted proxy, with a limit of sessions per hour and address.
 async fn behind_a_proxy(sessions: u32) -> Running {
-    let limits = SessionLimits {
-        begin_rate: Some(Rate::new(sessions, Duration::from_secs(60 * 60))),
-        ..SessionLimits::DEFAULT
-    };
+    let limits =
+        SessionLimits::DEFAULT.begin_rate(Some(Rate::new(sessions, Duration::from_secs(60 * 60))));
     running(|server| server.session_limits(limits).trusted_proxies(["127.0.0.1"])).await
 }
 
@@ -333,10 +331,7 @@ async fn an_untrusted_tls_proxy_is_logged_once() {
 
 #[tokio::test]
 async fn a_full_store_refuses_new_visitors_and_keeps_known_ones() {
-    let limits = SessionLimits {
-        sessions: 2,
-        ..SessionLimits::DEFAULT
-    };
+    let limits = SessionLimits::DEFAULT.sessions(2);
     let server = running(|server| server.session_limits(limits)).await;
     let (mut known, mut other) = (Browser::new(server.address), Browser::new(server.address));
     known.get("/visit").await;

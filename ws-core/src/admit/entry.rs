@@ -3,8 +3,8 @@
 use http::{HeaderMap, Response, Uri};
 
 use super::{Accept, Entry};
-use crate::extract::{Handshake, Params};
-use crate::hub::Slot;
+use crate::extract::{Admitted, Handshake, Params};
+use crate::hub::Permit;
 use crate::protocol::Deflate;
 
 /// What the 101 to an admitted request is made of.
@@ -22,19 +22,21 @@ impl Welcome {
     }
 }
 
-impl Entry<Slot> {
-    /// The handshake of the request with this target, these headers and parameters of the path;
-    /// and the answer to it, for the time when the connection is open.
-    pub fn handshake(self, uri: Uri, headers: HeaderMap, params: Params) -> (Handshake, Welcome) {
-        let handshake = Handshake {
-            uri,
-            headers,
-            peer: self.client.peer,
-            counted: self.client.counted_address(),
-            protocol: self.protocol.map(str::to_owned),
-            params,
-            visitor: self.visitor,
-            slot: Some(self.slot),
+impl Entry<Permit> {
+    /// The request with this target, these headers and parameters of the path, admitted; and the
+    /// answer to it, for the time when the connection is open.
+    pub fn handshake(self, uri: Uri, headers: HeaderMap, params: Params) -> (Admitted, Welcome) {
+        let admitted = Admitted {
+            handshake: Handshake {
+                uri,
+                headers,
+                peer: self.client.peer,
+                counted: self.client.counted_address(),
+                protocol: self.protocol.map(str::to_owned),
+                params,
+                visitor: self.visitor,
+            },
+            permit: Some(self.permit),
             deflate: self.deflate,
         };
         let welcome = Welcome {
@@ -42,6 +44,6 @@ impl Entry<Slot> {
             protocol: self.protocol,
             deflate: self.deflate,
         };
-        (handshake, welcome)
+        (admitted, welcome)
     }
 }

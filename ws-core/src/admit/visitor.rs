@@ -5,7 +5,7 @@ use http::{StatusCode, Uri};
 use super::{Door, Entry, Knock, Policy, Request, knock};
 use crate::error::Refusal;
 use crate::extract::Visitor;
-use crate::hub::{Hub, Slot};
+use crate::hub::{Hub, Permit};
 use crate::page::{NoPage, Page};
 use crate::route::Route;
 use crate::session::{NoSession, SessionError, cookies};
@@ -20,7 +20,7 @@ pub async fn admit(
     policy: &Policy,
     route: &Route,
     request: &Request<'_>,
-) -> Result<Entry<Slot>, Refusal> {
+) -> Result<Entry<Permit>, Refusal> {
     let knock = knock(Door::from(route), request, policy)?;
     let found = visitor(hub, request, &knock).await;
     let found = found.inspect_err(|error| policy.notices.no_session(error, knock.client.address()));

@@ -13,7 +13,7 @@ use super::live::Driver;
 use crate::close::{CloseCause, CloseCode, CloseReason};
 use crate::extract::{Context, Endpoint};
 use crate::handler::Handler;
-use crate::hub::Slot;
+use crate::hub::Permit;
 use crate::outbox::Io;
 use crate::page::PageSocket as _;
 use crate::socket::{Sender, Shared};
@@ -27,14 +27,14 @@ impl Opened {
     pub(crate) fn new<H: Handler<R>, R: 'static>(
         handler: H,
         context: Context<H>,
-        slot: Option<Slot>,
+        permit: Option<Permit>,
     ) -> Self {
         Self(Some(Box::pin(Connection {
             life: Life {
                 driver: Driver::new(context.socket.shared().clone()),
                 transport: None,
                 finishing: None,
-                slot,
+                permit,
                 _tracked: context.endpoint.hub().tracker().token(),
             },
             callee: Callee::<H, R>::new(handler, context),
@@ -89,7 +89,7 @@ struct Life {
     transport: Option<Io>,
     finishing: Option<Box<Finishing>>,
     /// The connection's place among those that the server allows.
-    slot: Option<Slot>,
+    permit: Option<Permit>,
     /// A shutdown waits for it.
     _tracked: TaskTrackerToken,
 }
@@ -143,7 +143,7 @@ impl Life {
         // With `end` below: the stream is closed before the handler hears of it.
         self.transport = None;
         self.driver.handle_end();
-        self.slot = None;
+        self.permit = None;
         let shared = self.driver.shared();
         let reason = shared.end(reason);
         // Not the text: it may come from the client.

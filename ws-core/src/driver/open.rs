@@ -15,19 +15,20 @@ use tracing::Instrument;
 
 use super::connection::{Opened, undo};
 use crate::error::Refusal;
-use crate::extract::{Context, Endpoint, Handshake, Opening, Visitor};
+use crate::extract::{Admitted, Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler};
 use crate::hook::{self, Hook};
-use crate::hub::Slot;
+use crate::hub::Permit;
 use crate::late;
 use crate::limits::later;
+use crate::protocol::Deflate;
 use crate::socket::{Shared, Socket};
 
 /// A boxed future of a connection, or of what the client gets instead.
 type Opens<T = Opened> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
 /// Begins `init` of the handler of one route.
-pub type Connect = fn(Arc<Endpoint>, Handshake) -> Connecting;
+pub type Connect = fn(Arc<Endpoint>, Admitted) -> Connecting;
 
 /// A connection before its `init` has run. If it is dropped, or `init` refuses, everything that
 /// hung on the connection is undone.
@@ -65,14 +66,14 @@ impl Connecting {
 /// Begins `init` of `H` on the route with the marker `R`.
 pub fn connect<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
-    handshake: Handshake,
+    admitted: Admitted,
 ) -> Connecting {
-    let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
+    let (unopened, pending) = Pending::<H>::register(endpoint, admitted);
     let opens = Box::pin(async move {
         let handler = H::init(&pending.opening).await?;
         // In parts: the handshake is large, and stays in its place until it is dropped.
-        let (context, slot) = (pending.opening.context, pending.slot);
-        Ok(Opened::new::<H, R>(handler, context, slot))
+        let (context, permit) = (pending.opening.context, pending.permit);
+        Ok(Opened::new::<H, R>(handler, context, permit))
     });
     Connecting(Stage::Init(Init { opens, unopened }))
 }
@@ -82,11 +83,11 @@ pub(crate) fn begin<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
 ) -> Init<(Opened, Handshake)> {
-    let (unopened, pending) = Pending::<H>::register(endpoint, handshake);
+    let (unopened, pending) = Pending::<H>::register(endpoint, handshake.into());
     let opens = Box::pin(async move {
         let handler = H::init(&pending.opening).await?;
-        let (context, slot) = (pending.opening.context, pending.slot);
-        let opened = Opened::new::<H, R>(handler, context, slot);
+        let (context, permit) = (pending.opening.context, pending.permit);
+        let opened = Opened::new::<H, R>(handler, context, permit);
         Ok((opened, pending.opening.handshake))
     });
     Init { opens, unopened }
@@ -157,14 +158,18 @@ pub(crate) struct Unopened {
 }
 
 impl Unopened {
-    pub(crate) fn register(endpoint: Arc<Endpoint>, handshake: &Handshake) -> Self {
+    pub(crate) fn register(
+        endpoint: Arc<Endpoint>,
+        handshake: &Handshake,
+        deflate: Option<Deflate>,
+    ) -> Self {
         let visitor = handshake.visitor().clone();
         let peer = handshake.peer_addr();
         // Before the connection is known, so that a shutdown that overlooks it waits for it.
         let tracked = endpoint.hub().tracker().token();
         let common = endpoint.common();
         // What the handler of a page says goes into the page's queue, and not to the client.
-        let deflate = handshake.deflate().filter(|_| !common.of_page);
+        let deflate = deflate.filter(|_| !common.of_page);
         let span = |id| {
             tracing::info_span!(
                 "websocket",
@@ -219,15 +224,19 @@ impl Drop for Unopened {
 /// What `init` of a handler is called with, and what its connection needs afterwards.
 struct Pending<H> {
     opening: Opening<H>,
-    slot: Option<Slot>,
+    permit: Option<Permit>,
 }
 
 impl<H: Send + 'static> Pending<H> {
-    fn register(endpoint: Arc<Endpoint>, mut handshake: Handshake) -> (Unopened, Self) {
-        let slot = handshake.take_slot();
-        let unopened = Unopened::register(endpoint, &handshake);
+    fn register(endpoint: Arc<Endpoint>, admitted: Admitted) -> (Unopened, Self) {
+        let Admitted {
+            handshake,
+            permit,
+            deflate,
+        } = admitted;
+        let unopened = Unopened::register(endpoint, &handshake, deflate);
         let context = unopened.context();
         let opening = Opening { handshake, context };
-        (unopened, Self { opening, slot })
+        (unopened, Self { opening, permit })
     }
 }

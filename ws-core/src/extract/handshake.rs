@@ -12,7 +12,7 @@ use super::{
     Visitor,
 };
 use crate::error::Refusal;
-use crate::hub::{Hub, Slot};
+use crate::hub::{Hub, Permit};
 use crate::page::Page;
 use crate::protocol::Deflate;
 use crate::session::Session;
@@ -31,49 +31,42 @@ pub struct Handshake {
     pub(crate) protocol: Option<String>,
     pub(crate) params: Params,
     pub(crate) visitor: Visitor,
-    /// The place that the connection takes; it is given back at its end.
-    pub(crate) slot: Option<Slot>,
+}
+
+/// A request that admission has let in: the handshake that the application sees, and what belongs
+/// to its connection.
+#[derive(Debug, Default)]
+pub struct Admitted {
+    pub(crate) handshake: Handshake,
+    /// `None` in tests, and for handlers of pages, whose sockets have theirs.
+    pub(crate) permit: Option<Permit>,
+    /// How messages are compressed, if that was agreed on.
     pub(crate) deflate: Option<Deflate>,
 }
 
-impl Handshake {
-    /// The handshake of a request with this target and these headers.
-    pub fn new(uri: Uri, headers: HeaderMap) -> Self {
-        Self {
+impl Admitted {
+    /// A request with this target and these headers that no admission has seen: for tests.
+    pub fn unchecked(uri: Uri, headers: HeaderMap) -> Self {
+        let handshake = Handshake {
             uri,
             headers,
-            ..Self::default()
+            ..Handshake::default()
+        };
+        Self::from(handshake)
+    }
+}
+
+impl From<Handshake> for Admitted {
+    fn from(handshake: Handshake) -> Self {
+        Self {
+            handshake,
+            permit: None,
+            deflate: None,
         }
     }
+}
 
-    /// Sets the address of the client.
-    pub fn with_peer(mut self, peer: Option<SocketAddr>) -> Self {
-        self.peer = peer;
-        self
-    }
-
-    /// Sets the subprotocol that was chosen.
-    pub fn with_protocol(mut self, protocol: Option<String>) -> Self {
-        self.protocol = protocol;
-        self
-    }
-
-    /// Sets how messages may be compressed, where that was agreed on.
-    pub fn with_deflate(mut self, deflate: Option<Deflate>) -> Self {
-        self.deflate = deflate;
-        self
-    }
-
-    /// Sets who sent it, as far as that was looked up.
-    pub fn with_visitor(mut self, visitor: Visitor) -> Self {
-        self.visitor = visitor;
-        self
-    }
-
-    pub(crate) fn take_slot(&mut self) -> Option<Slot> {
-        self.slot.take()
-    }
-
+impl Handshake {
     /// The target of the request.
     pub const fn uri(&self) -> &Uri {
         &self.uri
@@ -114,10 +107,6 @@ impl Handshake {
     /// client offered (RFC 6455, section 4.2.2).
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()
-    }
-
-    pub(crate) const fn deflate(&self) -> Option<Deflate> {
-        self.deflate
     }
 
     /// The session, where the route or its handler asks for one.
@@ -308,9 +297,13 @@ mod tests {
         ];
         let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         let uri = Uri::from_static("/chat?token=secret");
-        let handshake = Handshake::new(uri, HeaderMap::from_iter(headers))
-            .with_peer(Some(([127, 0, 0, 1], 80).into()))
-            .with_protocol(Some("v1.chat".to_owned()));
+        let handshake = Handshake {
+            uri,
+            headers: HeaderMap::from_iter(headers),
+            peer: Some(([127, 0, 0, 1], 80).into()),
+            protocol: Some("v1.chat".to_owned()),
+            ..Handshake::default()
+        };
         assert_eq!(
             format!("{handshake:?}"),
             r#"Handshake { path: "/chat", peer: Some(127.0.0.1:80), protocol: Some("v1.chat"), .. }"#

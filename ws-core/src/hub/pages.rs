@@ -165,11 +165,6 @@ impl Hub {
         });
     }
 
-    /// Says where browsers find the client of page streams. A server says it once.
-    pub fn set_stream_client(&self, client: StreamClient) {
-        self.inner.pages.set_client(client);
-    }
-
     #[cfg(feature = "test-kit")]
     pub(crate) fn pages(&self) -> &Arc<Pages> {
         &self.inner.pages
@@ -180,6 +175,13 @@ impl Hub {
         let PageHook(hook) = &self.inner.page_hook;
         let hear = hook.read().unwrap_or_else(PoisonError::into_inner).clone();
         hear.map(|hear| hear(message, self))
+    }
+}
+
+impl StreamClient {
+    /// Lets the tags of this hub's pages name this client. A server sets it once.
+    pub fn install(self, hub: &Hub) {
+        hub.inner.pages.set_client(self);
     }
 }
 

@@ -4,37 +4,47 @@ use std::time::Duration;
 
 use super::{KIB, LONGEST, LimitError, MIB, none_is_zero};
 
-/// Limits of what a server keeps of a page: see [`Page`](crate::page::Page).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageLimits {
-    /// How long a page goes on without a socket, from its rendering too; then it ends.
-    pub grace: Duration,
-    /// Messages that may wait for one page, those included that it has not acknowledged; past
-    /// this limit all of them are dropped, and the page gets a reset. The page's own handler
-    /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free for
-    /// other pushes.
-    pub messages: usize,
-    /// Bytes of these messages, with 64 for each; one message of any size always fits. A message
-    /// of the page's handler counts for at most half of this. As many bytes of the page's own
-    /// messages, with 64 for each, may wait for a slow handler; past this limit the socket is
-    /// closed with 1013, and the page reconnects.
-    pub bytes: usize,
-    /// Bytes that wait for all pages of the server together, with 64 for each message of each
-    /// page; the payload of a push to many pages counts once. Past this limit the largest queues
-    /// are dropped, and their pages get a reset; messages that are on their way over a live
-    /// connection are dropped last. As many bytes of messages may wait for the handlers of all
-    /// pages; past this limit a page may have a sixteenth of `bytes` waiting. At least `bytes`.
-    pub all_bytes: usize,
-    /// Pages of one session at the same time; past it the oldest without a socket ends, and
-    /// where there is none the answer is 429.
-    pub per_session: usize,
-    /// Pages that one address (IPv6: one /64) has begun, at the same time; past this limit the
-    /// oldest one without a socket ends, and if there is none the answer is 429. A private address
-    /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
-    pub per_address: usize,
-    /// Pages without a socket at the same time, those included that were without one within
-    /// the grace time; past it the one that has waited longest ends.
-    pub waiting: usize,
+settable! {
+    /// Limits of what a server keeps of a page: see [`Page`](crate::page::Page).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::PageLimits;
+    ///
+    /// let limits = PageLimits::DEFAULT.grace(Duration::from_secs(120));
+    /// assert_eq!(limits.grace, Duration::from_secs(120));
+    /// ```
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct PageLimits {
+        /// How long a page goes on without a socket, from its rendering too; then it ends.
+        pub grace: Duration,
+        /// Messages that may wait for one page, those included that it has not acknowledged; past
+        /// this limit all of them are dropped, and the page gets a reset. The page's own handler
+        /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free for
+        /// other pushes.
+        pub messages: usize,
+        /// Bytes of these messages, with 64 for each; one message of any size always fits. A message
+        /// of the page's handler counts for at most half of this. As many bytes of the page's own
+        /// messages, with 64 for each, may wait for a slow handler; past this limit the socket is
+        /// closed with 1013, and the page reconnects.
+        pub bytes: usize,
+        /// Bytes that wait for all pages of the server together, with 64 for each message of each
+        /// page; the payload of a push to many pages counts once. Past this limit the largest queues
+        /// are dropped, and their pages get a reset; messages that are on their way over a live
+        /// connection are dropped last. As many bytes of messages may wait for the handlers of all
+        /// pages; past this limit a page may have a sixteenth of `bytes` waiting. At least `bytes`.
+        pub all_bytes: usize,
+        /// Pages of one session at the same time; past it the oldest without a socket ends, and
+        /// where there is none the answer is 429.
+        pub per_session: usize,
+        /// Pages that one address (IPv6: one /64) has begun, at the same time; past this limit the
+        /// oldest one without a socket ends, and if there is none the answer is 429. A private address
+        /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
+        pub per_address: usize,
+        /// Pages without a socket at the same time, those included that were without one within
+        /// the grace time; past it the one that has waited longest ends.
+        pub waiting: usize,
+    }
 }
 
 impl PageLimits {

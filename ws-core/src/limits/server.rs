@@ -4,42 +4,51 @@ use std::time::Duration;
 
 use super::{KIB, LONGEST, LimitError, PageLimits, none_is_zero};
 
-/// Limits of a whole server, before and around its connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ServerLimits {
-    /// Size of a request's head in bytes; past it 431.
-    pub head: usize,
-    /// How long a request's head may take to arrive, from the beginning of the connection, and of
-    /// a later request from its first byte.
-    pub head_timeout: Duration,
-    /// How long an HTTP connection is kept after an answer if the client sends nothing.
-    pub keep_alive: Duration,
-    /// Requests on one HTTP connection; the answer to the last closes it, so that no client
-    /// keeps a connection, and what it has allocated, for good.
-    pub requests_per_connection: u64,
-    /// How long a client may keep a request's body that is read, or an answer, waiting.
-    pub body_timeout: Duration,
-    /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
-    pub body_rate: Option<usize>,
-    /// WebSocket connections from one address (IPv6: one /64); past it 429.
-    pub per_address: Option<usize>,
-    /// WebSocket connections in all; past it 503.
-    pub connections: Option<usize>,
-    /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
-    pub publish_inline: usize,
-    /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past it
-    /// the longest silent one is closed, or new ones wait.
-    pub http_connections: usize,
-    /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
-    pub http_per_address: Option<usize>,
-    /// Bytes of one connection that the system keeps before it sends them (Linux:
-    /// `TCP_NOTSENT_LOWAT`). More waits in the outbox, so that a ping goes before it and a
-    /// client's progress can be seen. A client that takes bytes fast gets 32 times as much.
-    pub unsent: usize,
-    /// How long a graceful shutdown may take in all, from the first signal on.
-    pub shutdown: Duration,
-    /// Limits of pages and of what is kept for them.
-    pub pages: PageLimits,
+settable! {
+    /// Limits of a whole server, before and around its connections.
+    ///
+    /// ```
+    /// use ws_server::limits::ServerLimits;
+    ///
+    /// let limits = ServerLimits::DEFAULT.connections(Some(10_000));
+    /// assert_eq!(limits.connections, Some(10_000));
+    /// ```
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct ServerLimits {
+        /// Size of a request's head in bytes; past it 431.
+        pub head: usize,
+        /// How long a request's head may take to arrive, from the beginning of the connection, and of
+        /// a later request from its first byte.
+        pub head_timeout: Duration,
+        /// How long an HTTP connection is kept after an answer if the client sends nothing.
+        pub keep_alive: Duration,
+        /// Requests on one HTTP connection; the answer to the last closes it, so that no client
+        /// keeps a connection, and what it has allocated, for good.
+        pub requests_per_connection: u64,
+        /// How long a client may keep a request's body that is read, or an answer, waiting.
+        pub body_timeout: Duration,
+        /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
+        pub body_rate: Option<usize>,
+        /// WebSocket connections from one address (IPv6: one /64); past it 429.
+        pub per_address: Option<usize>,
+        /// WebSocket connections in all; past it 503.
+        pub connections: Option<usize>,
+        /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
+        pub publish_inline: usize,
+        /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past it
+        /// the longest silent one is closed, or new ones wait.
+        pub http_connections: usize,
+        /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
+        pub http_per_address: Option<usize>,
+        /// Bytes of one connection that the system keeps before it sends them (Linux:
+        /// `TCP_NOTSENT_LOWAT`). More waits in the outbox, so that a ping goes before it and a
+        /// client's progress can be seen. A client that takes bytes fast gets 32 times as much.
+        pub unsent: usize,
+        /// How long a graceful shutdown may take in all, from the first signal on.
+        pub shutdown: Duration,
+        /// Limits of pages and of what is kept for them.
+        pub pages: PageLimits,
+    }
 }
 
 /// No request of a browser fits a smaller head.

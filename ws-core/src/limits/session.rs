@@ -4,31 +4,41 @@ use std::time::Duration;
 
 use super::{KIB, LONGEST, LimitError, MIB, Rate, none_is_zero};
 
-/// Limits of sessions, and of the pages that belong to them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SessionLimits {
-    /// How long a new session lives whose cookie has not come back yet.
-    pub first_idle: Duration,
-    /// How long a session lives after its last request, while no socket of it is open.
-    pub idle: Duration,
-    /// How long a session lives in all, from its beginning or the last logon; open sockets
-    /// are closed with 4401 then.
-    pub lifetime: Duration,
-    /// Sessions that the store in memory keeps. Past it an anonymous session without an open
-    /// socket is evicted, first of the address that holds most; if there is none, 503. See
-    /// [`MemoryStore`](crate::session::MemoryStore).
-    pub sessions: usize,
-    /// Bytes of all values that the store in memory keeps; past it no value is added.
-    pub memory: usize,
-    /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address is
-    /// not counted if it may be that of a proxy that is not named in `trusted_proxies`.
-    pub begin_rate: Option<Rate>,
-    /// Bytes of all values of one session, names included, as JSON.
-    pub values: usize,
-    /// How long the id of a page is good after it was issued.
-    pub page_lifetime: Duration,
-    /// How long a store may take for one answer; past it 503.
-    pub lookup_timeout: Duration,
+settable! {
+    /// Limits of sessions, and of the pages that belong to them.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::SessionLimits;
+    ///
+    /// let limits = SessionLimits::DEFAULT.idle(Duration::from_secs(1200));
+    /// assert_eq!(limits.idle, Duration::from_secs(1200));
+    /// ```
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct SessionLimits {
+        /// How long a new session lives whose cookie has not come back yet.
+        pub first_idle: Duration,
+        /// How long a session lives after its last request, while no socket of it is open.
+        pub idle: Duration,
+        /// How long a session lives in all, from its beginning or the last logon; open sockets
+        /// are closed with 4401 then.
+        pub lifetime: Duration,
+        /// Sessions that the store in memory keeps. Past it an anonymous session without an open
+        /// socket is evicted, first of the address that holds most; if there is none, 503. See
+        /// [`MemoryStore`](crate::session::MemoryStore).
+        pub sessions: usize,
+        /// Bytes of all values that the store in memory keeps; past it no value is added.
+        pub memory: usize,
+        /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address is
+        /// not counted if it may be that of a proxy that is not named in `trusted_proxies`.
+        pub begin_rate: Option<Rate>,
+        /// Bytes of all values of one session, names included, as JSON.
+        pub values: usize,
+        /// How long the id of a page is good after it was issued.
+        pub page_lifetime: Duration,
+        /// How long a store may take for one answer; past it 503.
+        pub lookup_timeout: Duration,
+    }
 }
 
 impl SessionLimits {

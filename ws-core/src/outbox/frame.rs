@@ -112,6 +112,7 @@ impl Frame {
 
 /// What becomes of a topic's frame for a subscriber whose outbox is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum Policy {
     /// The connection is closed with 1013: it must not miss a frame.
     #[default]

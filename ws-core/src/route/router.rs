@@ -9,7 +9,7 @@ use super::start;
 use super::{Decide, MAX_SEGMENTS, Matcher, Origins, RouteSpec, Segment};
 use crate::driver::{Connect, Connecting};
 use crate::error::Refusal;
-use crate::extract::{Endpoint, Handshake};
+use crate::extract::{Admitted, Endpoint};
 use crate::limits::LimitError;
 use crate::page::PAGE_PROTOCOL;
 
@@ -75,14 +75,14 @@ impl Route {
     ///
     /// # Errors
     ///
-    /// The refusal of `start`; 500 if it panics. The handshake is dropped then, and the place that
-    /// it holds is given back.
-    pub fn open(&self, handshake: Handshake) -> Result<Connecting, Refusal> {
+    /// The refusal of `start`; 500 if it panics. The request is dropped then, and its permit is
+    /// given back.
+    pub fn open(&self, admitted: Admitted) -> Result<Connecting, Refusal> {
         let chosen = self
             .start
-            .map(|decide| start::run(decide, &self.endpoint, &handshake));
+            .map(|decide| start::run(decide, &self.endpoint, &admitted.handshake));
         let connect = chosen.transpose()?.flatten().unwrap_or(self.connect);
-        Ok(connect(self.endpoint.clone(), handshake))
+        Ok(connect(self.endpoint.clone(), admitted))
     }
 
     /// Whether a connection needs a live session; without a word it does.

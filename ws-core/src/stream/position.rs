@@ -33,13 +33,15 @@ pub(super) fn check_protocol(handshake: &Handshake) -> Result<(), Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn stand(query: &str) -> Result<Standing, u16> {
         let uri = format!("/websocket?{query}").parse().unwrap();
-        let read = of(&Handshake::new(uri, HeaderMap::new()));
+        let handshake = Handshake {
+            uri,
+            ..Handshake::default()
+        };
+        let read = of(&handshake);
         read.map_err(|refusal| refusal.status().as_u16())
     }
 

@@ -14,10 +14,7 @@ impl<S, G> Server<S, G> {
     /// use std::time::Duration;
     /// use ws_server::limits::PageLimits;
     ///
-    /// server.page_limits(PageLimits {
-    ///     grace: Duration::from_secs(2 * 60),
-    ///     ..PageLimits::DEFAULT
-    /// })
+    /// server.page_limits(PageLimits::DEFAULT.grace(Duration::from_secs(2 * 60)))
     /// # }
     /// ```
     pub const fn page_limits(mut self, limits: PageLimits) -> Self {

@@ -295,11 +295,11 @@ mod tests {
     const ADDRESS: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
     fn places(all: usize, per_address: usize) -> Arc<Places> {
-        Places::new(&ServerLimits {
-            http_connections: all,
-            http_per_address: Some(per_address),
-            ..ServerLimits::DEFAULT
-        })
+        Places::new(
+            &ServerLimits::DEFAULT
+                .http_connections(all)
+                .http_per_address(Some(per_address)),
+        )
     }
 
     async fn silent(places: &Arc<Places>) -> Place {

@@ -14,11 +14,10 @@ impl<S, G> Server<S, G> {
     /// use std::time::Duration;
     /// use ws_server::limits::SessionLimits;
     ///
-    /// server.session_limits(SessionLimits {
-    ///     idle: Duration::from_secs(20 * 60),
-    ///     lifetime: Duration::from_secs(12 * 60 * 60),
-    ///     ..SessionLimits::DEFAULT
-    /// })
+    /// let limits = SessionLimits::DEFAULT
+    ///     .idle(Duration::from_secs(20 * 60))
+    ///     .lifetime(Duration::from_secs(12 * 60 * 60));
+    /// server.session_limits(limits)
     /// # }
     /// ```
     pub fn session_limits(mut self, limits: SessionLimits) -> Self {

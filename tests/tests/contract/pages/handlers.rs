@@ -123,10 +123,7 @@ impl Office {
     }
 
     async fn with(pages: PageLimits) -> Self {
-        let kit = TestKit::with_limits(ServerLimits {
-            pages,
-            ..ServerLimits::DEFAULT
-        });
+        let kit = TestKit::with_limits(ServerLimits::DEFAULT.pages(pages));
         let kit = kit.with_table(Desks::table(), NoState).unwrap();
         let visitor = kit.visitor().await;
         let journal = Journal::new();

@@ -9,17 +9,11 @@ use super::*;
 const MIB: usize = 1024 * 1024;
 
 fn few_bytes() -> PageLimits {
-    PageLimits {
-        all_bytes: 8 * MIB,
-        ..PageLimits::DEFAULT
-    }
+    PageLimits::DEFAULT.all_bytes(8 * MIB)
 }
 
 fn kit_of(pages: PageLimits) -> TestKit {
-    let kit = TestKit::with_limits(ServerLimits {
-        pages,
-        ..ServerLimits::DEFAULT
-    });
+    let kit = TestKit::with_limits(ServerLimits::DEFAULT.pages(pages));
     kit.with_table(Floods::table(), NoState).unwrap()
 }
 
@@ -112,10 +106,7 @@ thread_local! {
 
 #[tokio::test(start_paused = true)]
 async fn the_pages_of_an_address_are_limited() {
-    let kit = kit_of(PageLimits {
-        per_address: 2,
-        ..PageLimits::DEFAULT
-    });
+    let kit = kit_of(PageLimits::DEFAULT.per_address(2));
     let here: SocketAddr = "203.0.113.7:4711".parse().unwrap();
     let (mut first, connected) = from_address(&kit, here).await;
     assert_eq!(connected, Ok(()));
@@ -146,10 +137,7 @@ async fn the_pages_of_an_address_are_limited() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pages_of_a_trusted_proxys_own_address_are_limited() {
-    let kit = kit_of(PageLimits {
-        per_address: 1,
-        ..PageLimits::DEFAULT
-    });
+    let kit = kit_of(PageLimits::DEFAULT.per_address(1));
     let kit = kit.trusted_proxies(["10.0.0.0/8"]);
     let proxy: SocketAddr = "10.0.0.1:4711".parse().unwrap();
     let (_first, connected) = from_address(&kit, proxy).await;
@@ -162,10 +150,7 @@ async fn the_pages_of_a_trusted_proxys_own_address_are_limited() {
 /// The page of the handshake was rendered for no address.
 #[tokio::test(start_paused = true)]
 async fn a_refused_handshake_evicts_no_other_page() {
-    let kit = kit_of(PageLimits {
-        per_address: 1,
-        ..PageLimits::DEFAULT
-    });
+    let kit = kit_of(PageLimits::DEFAULT.per_address(1));
     let here: SocketAddr = "203.0.113.7:4711".parse().unwrap();
     let (mut first, connected) = from_address(&kit, here).await;
     assert_eq!(connected, Ok(()));

@@ -19,8 +19,8 @@ const HUGE: usize = 5 << 30;
 const NEVER: Duration = Duration::ZERO;
 const AGES: Duration = Duration::from_secs(400 * 24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);
-const STILL: Rate = Rate { per: Duration::ZERO, ..Rate::new(1, MINUTE) };
-const SLOW: Rate = Rate { per: AGES, ..Rate::new(1, MINUTE) };
+const STILL: Rate = { let mut rate = Rate::new(1, MINUTE); rate.per = NEVER; rate };
+const SLOW: Rate = Rate::new(1, AGES);
 
 mod limits {
     pub const NONE: usize = 0;

@@ -2,7 +2,7 @@
 //! and no use is.
 #![deny(warnings)]
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 #[derive(Clone)]
 struct App;

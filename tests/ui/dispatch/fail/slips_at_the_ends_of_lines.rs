@@ -1,6 +1,6 @@
 //! Each slip is reported once, and the lines around it exist.
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 pub struct Room;
 

@@ -1,7 +1,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 trait Db {}
 

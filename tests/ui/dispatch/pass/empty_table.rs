@@ -1,7 +1,7 @@
 //! A table without routes.
 
 use ws_server::extract::NoState;
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 dispatch! {
     /// Nothing yet.

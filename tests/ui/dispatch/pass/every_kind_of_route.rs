@@ -1,6 +1,6 @@
 //! A table with state, defaults, parameters of every kind and typed URLs.
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 #[derive(Clone)]
 struct App;

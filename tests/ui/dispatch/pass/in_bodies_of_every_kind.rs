@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use ws_server::extract::NoState;
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 macro_rules! declare {
     ($name:ident) => {

@@ -1,6 +1,6 @@
 //! A table whose parts come through the variables of another macro.
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 struct Echo;
 

@@ -2,7 +2,7 @@
 //! fragments of every kind.
 #![deny(warnings)]
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 macro_rules! service {
     (

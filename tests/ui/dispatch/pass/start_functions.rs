@@ -1,6 +1,6 @@
 //! Every form of a `start` function, and every way to name one.
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 struct V2;
 

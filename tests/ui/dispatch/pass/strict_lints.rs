@@ -158,6 +158,6 @@ fn main() {
         name: String::new(),
     };
     assert!(<String as FromRef<App>>::from_ref(&app).is_empty());
-    drop::<Table<App>>(Routes::table());
+    drop::<ws_server::route::Table<App>>(Routes::table());
     assert_eq!(Routes::inner(Inner::rest("a/b")).to_string(), "/inner/a/b");
 }

@@ -2,7 +2,7 @@
 //! twice in another.
 #![deny(warnings)]
 
-use ws_server::prelude::*;
+use ws_server::{prelude::*, route::Table};
 
 struct Room;
 

@@ -1,6 +1,6 @@
 //! A token that may be missing is an argument of `init` too.
 
-use ws_server::prelude::*;
+use ws_server::{extract::Bearer, prelude::*};
 
 struct Room;
 

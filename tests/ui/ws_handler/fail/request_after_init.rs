@@ -1,6 +1,6 @@
 //! What only the request has is taken by other hooks.
 
-use ws_server::prelude::*;
+use ws_server::{extract::Bearer, prelude::*};
 
 struct Room;
 

@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use bytestring::ByteString;
-use ws_server::prelude::*;
+use ws_server::{decode::DecodeError, prelude::*};
 
 #[derive(Clone)]
 struct Db;

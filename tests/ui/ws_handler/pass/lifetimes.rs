@@ -2,7 +2,7 @@
 #![deny(warnings)]
 
 use ws_server::extract::{Context, FromConnection};
-use ws_server::prelude::*;
+use ws_server::{extract::FromHandshake, extract::Opening, prelude::*};
 
 /// An extractor that borrows from the connection.
 struct Both<'a, H> {

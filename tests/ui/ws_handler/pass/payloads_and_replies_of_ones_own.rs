@@ -6,8 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use ws_server::call::Call;
 use ws_server::decode::{FromMessage, Payload};
-use ws_server::error::EncodeError;
-use ws_server::prelude::*;
+use ws_server::{decode::DecodeError, error::EncodeError, prelude::*};
 use ws_server::reply::{IntoReply, Reply};
 use ws_server::socket::IntoMessage;
 

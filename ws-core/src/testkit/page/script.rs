@@ -20,6 +20,7 @@ const ACK_EVERY: u64 = 32;
 
 /// How a page acknowledges messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub enum Acks {
     /// Like browsers: at every 32nd message, and 100 ms after the last.
     #[default]

@@ -21,11 +21,17 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
     if options.choices.is_empty() {
         return quote!(#core::route::RouteOptions::NONE);
     }
-    let settings = options.choices.iter().map(|(option, choice)| {
-        let value = match &choice.meaning {
-            Meaning::Constant(constant) => of_constant(constant.kind, option, choice, route),
-            other => meaning(other, core),
-        };
+    let (own, limits): (Vec<_>, Vec<_>) = options
+        .choices
+        .iter()
+        .partition(|(name, _)| OF_ROUTE.contains(name));
+    let value = |(option, choice): &(&&'static str, &Choice)| match &choice.meaning {
+        Meaning::Constant(constant) => of_constant(constant.kind, option, choice, route),
+        other => meaning(other, core),
+    };
+    let field = |chosen: &(&&'static str, &Choice)| {
+        let (option, choice) = chosen;
+        let value = value(chosen);
         // Of these it is only said that they are there: the rest is in the route's entry.
         match &choice.meaning {
             Meaning::Start(_) => return quote!(__options.start = #value;),
@@ -34,13 +40,22 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
             _ => {}
         }
         let name = Ident::new(option, Span::call_site());
-        let limits = (!OF_ROUTE.contains(option)).then(|| quote!(limits.));
-        quote!(__options.#limits #name = ::core::option::Option::Some(#value);)
-    });
+        quote!(__options.#name = ::core::option::Option::Some(#value);)
+    };
+    let setter = |chosen: &(&&'static str, &Choice)| {
+        let name = Ident::new(chosen.0, Span::call_site());
+        let value = value(chosen);
+        quote!(.#name(#value))
+    };
+    let own = own.iter().map(field);
+    let limits: Vec<_> = limits.iter().map(setter).collect();
+    let limits = (!limits.is_empty())
+        .then(|| quote!(__options.limits = #core::limits::LimitOptions::NONE #(#limits)*;));
     // Not a struct expression: with every field in it, lints call the rest superfluous.
     quote!({
         let mut __options = #core::route::RouteOptions::NONE;
-        #(#settings)*
+        #(#own)*
+        #limits
         __options
     })
 }

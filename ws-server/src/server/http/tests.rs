@@ -22,11 +22,9 @@ mod endings;
 /// What the kernel holds for a client that does not read, and for a server that does not.
 const PIPE: usize = 4096;
 
-const LIMITS: ServerLimits = ServerLimits {
-    http_connections: 2,
-    http_per_address: None,
-    ..ServerLimits::DEFAULT
-};
+const LIMITS: ServerLimits = ServerLimits::DEFAULT
+    .http_connections(2)
+    .http_per_address(None);
 
 const HEAD: Duration = LIMITS.head_timeout;
 const KEEP: Duration = LIMITS.keep_alive;

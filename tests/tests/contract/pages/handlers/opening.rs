@@ -36,10 +36,7 @@ async fn two_sockets_that_connect_at_once_share_one_handler() {
 
 #[tokio::test(start_paused = true)]
 async fn a_socket_that_gives_up_does_not_end_the_page_for_another() {
-    let office = Office::with(PageLimits {
-        grace: secs(2),
-        ..PageLimits::DEFAULT
-    });
+    let office = Office::with(PageLimits::DEFAULT.grace(secs(2)));
     let office = office.await;
     let page = office.visitor.page();
     page.push("early", &1);
@@ -55,11 +52,7 @@ async fn a_socket_that_gives_up_does_not_end_the_page_for_another() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_whose_handler_starts_is_not_evicted() {
-    let office = Office::with(PageLimits {
-        grace: secs(2),
-        per_session: 1,
-        ..PageLimits::DEFAULT
-    });
+    let office = Office::with(PageLimits::DEFAULT.grace(secs(2)).per_session(1));
     let office = office.await;
     let page = office.visitor.page();
     page.push("early", &1);
@@ -287,10 +280,7 @@ async fn a_refused_handshake_does_not_extend_the_grace_of_its_page() {
 
 #[tokio::test(start_paused = true)]
 async fn a_page_that_expires_during_init_ends_if_no_socket_connects() {
-    let office = Office::with(PageLimits {
-        grace: secs(2),
-        ..PageLimits::DEFAULT
-    });
+    let office = Office::with(PageLimits::DEFAULT.grace(secs(2)));
     let office = office.await;
     let page = office.visitor.page();
     let mut tab = slow(&office, &page);

@@ -7,7 +7,7 @@ use super::super::{Line, Outline, text};
 use crate::route::Segment;
 
 /// What is wrong with the nested table at this line.
-pub fn fault(outline: &'static Outline, at: usize) -> Option<String> {
+pub(crate) fn fault(outline: &'static Outline, at: usize) -> Option<String> {
     let below = &outline.nested[at];
     let Some(place) = Place::ROOT.below(below) else {
         return Some(text::too_long(below.name).as_str().to_owned());
@@ -44,12 +44,12 @@ fn add(place: &Place, outline: &'static Outline, lines: usize, all: &mut Vec<Pla
 }
 
 /// As [`are_ambiguous`], for two routes of the outermost table.
-pub fn are_ambiguous_alone(one: &'static [Segment], other: &'static [Segment]) -> bool {
+pub(crate) fn are_ambiguous_alone(one: &'static [Segment], other: &'static [Segment]) -> bool {
     are_ambiguous(&alone("one", one), &alone("other", other))
 }
 
 /// A route of the outermost table.
-pub fn alone(name: &'static str, shape: &'static [Segment]) -> Placed {
+pub(crate) fn alone(name: &'static str, shape: &'static [Segment]) -> Placed {
     Placed {
         place: Place::ROOT,
         line: Box::leak(Box::new(Line::new(name, shape))),
@@ -58,7 +58,7 @@ pub fn alone(name: &'static str, shape: &'static [Segment]) -> Placed {
 
 /// Whether some path matches both routes, and neither is the more specific one: the rule of
 /// `dispatch!` within a table.
-pub fn are_ambiguous(one: &Placed, other: &Placed) -> bool {
+pub(crate) fn are_ambiguous(one: &Placed, other: &Placed) -> bool {
     let (mut more, mut less) = (false, false);
     for at in 0.. {
         match (one.segment(at), other.segment(at)) {

@@ -10,7 +10,7 @@ use crate::throttle::Throttle;
 
 /// The places that are taken.
 #[derive(Default)]
-pub(super) struct Slots {
+pub(super) struct Permits {
     taken: Mutex<Taken>,
     /// Connections that were refused because the server is full.
     full: Throttle,
@@ -39,48 +39,55 @@ pub enum Full {
     Address,
 }
 
-/// The place of one connection; dropping it gives the place back.
-pub struct Slot {
-    slots: Arc<Slots>,
+/// The permit of one connection to be one of the server's.
+///
+/// Admission takes it from the hub when every other limit has let the request in
+/// ([`Known::enter`](crate::admit::Known::enter)). It has one owner at a time: the [`Admitted`]
+/// request, then the connection that waits for its transport, then the driver, which drops it when
+/// the stream is closed, before `terminate`. Dropping it, wherever a handshake fails, gives it back.
+///
+/// [`Admitted`]: crate::extract::Admitted
+pub struct Permit {
+    permits: Arc<Permits>,
     address: Option<Network>,
 }
 
-impl std::fmt::Debug for Slot {
+impl std::fmt::Debug for Permit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Slot")
+        f.write_str("Permit")
     }
 }
 
-impl Slots {
+impl Permits {
     /// Takes a place for this address of this holder.
     pub(super) fn take(
-        slots: &Arc<Self>,
+        permits: &Arc<Self>,
         address: Option<IpAddr>,
         holder: Holder,
         limits: &ServerLimits,
-    ) -> Result<Slot, Full> {
+    ) -> Result<Permit, Full> {
         // Without a limit per address there is no need to remember addresses.
         let client = address.filter(|_| limits.per_address.is_some());
         let address = client.map(Network::of);
-        let mut taken = slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = permits.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(limit) = limits.connections.filter(|limit| taken.all >= *limit) {
             drop(taken);
-            slots.log_full(limit);
+            permits.log_full(limit);
             return Err(Full::Server);
         }
         if let Some(address) = address {
             let count = taken.by_address.get(&address).copied().unwrap_or(0);
             if let Some(limit) = limits.per_address.filter(|limit| count >= *limit) {
                 drop(taken);
-                slots.log_full_address(client, holder, limit);
+                permits.log_full_address(client, holder, limit);
                 return Err(Full::Address);
             }
             taken.by_address.insert(address, count + 1);
         }
         taken.all += 1;
         drop(taken);
-        Ok(Slot {
-            slots: slots.clone(),
+        Ok(Permit {
+            permits: permits.clone(),
             address,
         })
     }
@@ -138,10 +145,10 @@ impl Slots {
     }
 }
 
-impl Drop for Slot {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut taken = self
-            .slots
+            .permits
             .taken
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -169,9 +176,9 @@ mod tests {
         }
     }
 
-    fn take(slots: &Arc<Slots>, address: &str, limits: &ServerLimits) -> Result<Slot, Full> {
-        Slots::take(
-            slots,
+    fn take(permits: &Arc<Permits>, address: &str, limits: &ServerLimits) -> Result<Permit, Full> {
+        Permits::take(
+            permits,
             Some(address.parse().unwrap()),
             Holder::Client,
             limits,
@@ -180,31 +187,31 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_share_their_places() {
-        let slots = Arc::new(Slots::default());
+        let permits = Arc::new(Permits::default());
         let limits = limits(1, 10);
-        let first = take(&slots, "2001:db8::1", &limits).unwrap();
-        let same = take(&slots, "2001:db8::2", &limits);
+        let first = take(&permits, "2001:db8::1", &limits).unwrap();
+        let same = take(&permits, "2001:db8::2", &limits);
         assert_eq!(same.unwrap_err(), Full::Address);
-        let _other = take(&slots, "2001:db8:0:1::1", &limits).unwrap();
+        let _other = take(&permits, "2001:db8:0:1::1", &limits).unwrap();
         drop(first);
-        let _again = take(&slots, "2001:db8::2", &limits).unwrap();
+        let _again = take(&permits, "2001:db8::2", &limits).unwrap();
     }
 
     #[test]
     fn a_mapped_ipv4_address_is_the_ipv4_address() {
-        let slots = Arc::new(Slots::default());
+        let permits = Arc::new(Permits::default());
         let limits = limits(1, 10);
-        let _first = take(&slots, "192.0.2.1", &limits).unwrap();
-        let mapped = take(&slots, "::ffff:192.0.2.1", &limits);
+        let _first = take(&permits, "192.0.2.1", &limits).unwrap();
+        let mapped = take(&permits, "::ffff:192.0.2.1", &limits);
         assert_eq!(mapped.unwrap_err(), Full::Address);
     }
 
     #[test]
     fn the_server_is_full_before_the_address_is_looked_at() {
-        let slots = Arc::new(Slots::default());
+        let permits = Arc::new(Permits::default());
         let limits = limits(1, 1);
-        let _only = take(&slots, "192.0.2.1", &limits).unwrap();
-        let second = take(&slots, "192.0.2.1", &limits);
+        let _only = take(&permits, "192.0.2.1", &limits).unwrap();
+        let second = take(&permits, "192.0.2.1", &limits);
         assert_eq!(second.unwrap_err(), Full::Server);
     }
 }
