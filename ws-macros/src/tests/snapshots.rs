@@ -10,8 +10,9 @@ use crate::crate_path::HIDDEN;
 /// The expansion, formatted. The version in the name of the hidden module is left out.
 fn formatted(of: Macro, input: &str) -> String {
     let expansion = of.expand(tokens(""), tokens(input));
-    let file = syn::parse2(expansion).expect("an expansion that parses");
-    prettyplease::unparse(&file).replace(HIDDEN, "__macro")
+    let expansion = expansion.to_string().replace(HIDDEN, "__macro");
+    let file = syn::parse_file(&expansion).expect("an expansion that parses");
+    prettyplease::unparse(&file)
 }
 
 #[test]
