@@ -5,7 +5,7 @@ include!(concat!(
     "/site/browser.rs"
 ));
 
-fn serves(table: Table<ws_server::extract::NoState>, pages: fn(&Ws) -> WsFilter) {
+fn serves(table: ws_server::route::Table<ws_server::extract::NoState>, pages: fn(&Ws) -> WsFilter) {
     ws_server::runtime::block_on(async move {
         let ws = Server::new(table).build().unwrap();
         let filter = ws.filter().or(pages(&ws));
