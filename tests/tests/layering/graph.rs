@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A graph of named nodes: each with those that it uses.
 #[derive(Default)]
-pub struct Graph {
+pub(crate) struct Graph {
     edges: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
-    pub fn new(edges: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(crate) fn new(edges: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut graph = Self::default();
         for (from, to) in edges {
             if from != to {
@@ -34,7 +34,7 @@ impl Graph {
     }
 
     /// The largest sets of nodes of which each reaches all others.
-    pub fn cycles(&self) -> Vec<Vec<&str>> {
+    pub(crate) fn cycles(&self) -> Vec<Vec<&str>> {
         let reachable: BTreeMap<&str, _> = self
             .edges
             .keys()

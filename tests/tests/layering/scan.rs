@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, Group, Ident, Literal, Spacing, TokenStream, TokenTree};
 
 /// The Rust files below a directory, sorted.
-pub fn sources(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -27,11 +27,11 @@ pub fn sources(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// A path of modules below the root of a crate; the root is empty.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// One file uses an item of another.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Use {
+pub(crate) struct Use {
     pub from: Module,
     /// The file that defines the item.
     pub to: Module,
@@ -42,7 +42,7 @@ pub struct Use {
 
 /// A string of a source, and its place. Documentation is none.
 #[derive(Clone, Debug)]
-pub struct Text {
+pub(crate) struct Text {
     pub module: Module,
     /// As it is written, without quotes, and with quotes inside as they are.
     pub value: String,
@@ -94,13 +94,13 @@ enum Purpose {
 }
 
 /// The files of one crate, without its root's own uses and without tests.
-pub struct Crate {
+pub(crate) struct Crate {
     files: BTreeMap<Module, File>,
 }
 
 impl Crate {
     /// Reads the sources below this directory.
-    pub fn read(source: &Path) -> Self {
+    pub(crate) fn read(source: &Path) -> Self {
         let texts = sources(source).into_iter().map(|path| {
             let inner = path.strip_prefix(source).unwrap().with_extension("");
             let module = inner.iter().map(|part| part.to_str().unwrap().to_owned());
@@ -110,7 +110,7 @@ impl Crate {
     }
 
     /// The crate of these files: `page/id.rs` is `["page", "id"]`, and `lib.rs` `["lib"]`.
-    pub fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
+    pub(crate) fn of(texts: impl IntoIterator<Item = (Module, String)>) -> Self {
         let mut files = BTreeMap::new();
         for (mut module, text) in texts {
             if module == ["lib"] {
@@ -136,12 +136,12 @@ impl Crate {
     }
 
     /// The files, without the root.
-    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &Module> {
         self.files.keys().filter(|module| !module.is_empty())
     }
 
     /// The strings of all files, but for those of tests.
-    pub fn texts(&self) -> Vec<Text> {
+    pub(crate) fn texts(&self) -> Vec<Text> {
         let files = self.files.iter();
         let texts = files.flat_map(|(module, file)| {
             file.texts.iter().map(|(value, line)| Text {
@@ -154,7 +154,7 @@ impl Crate {
     }
 
     /// Every use of an item of another file, without those from and to the root.
-    pub fn uses(&self) -> BTreeSet<Use> {
+    pub(crate) fn uses(&self) -> BTreeSet<Use> {
         let mut found = BTreeSet::new();
         for (from, file) in self.files.iter().filter(|(from, _)| !from.is_empty()) {
             let imports = file.imports.iter().filter(|import| {
