@@ -177,7 +177,7 @@ pub mod page {
 pub mod reply {
     //! What hooks return: messages for the client, a close, or nothing.
     #[doc(inline)]
-    pub use ws_core::reply::{IntoClose, IntoReply, Reply, ReplyOrNever};
+    pub use ws_core::reply::{IntoClose, IntoReply, Nothing, Reply, ReplyOrNever};
 }
 
 pub mod route {
@@ -211,7 +211,7 @@ pub mod socket {
     #[doc(inline)]
     pub use ws_core::id::ConnectionId;
     #[doc(inline)]
-    pub use ws_core::socket::{Accepts, IntoMessage, Sender, Socket, Timer};
+    pub use ws_core::socket::{Accepts, IntoMessage, Sender, Sends, Socket, Timer};
 }
 
 pub mod topic {

@@ -9,7 +9,12 @@ use crate::crate_path::HIDDEN;
 
 /// The expansion, formatted. The version in the name of the hidden module is left out.
 fn formatted(of: Macro, input: &str) -> String {
-    let expansion = of.expand(tokens(""), tokens(input));
+    formatted_with(of, "", input)
+}
+
+/// The same with arguments of the attribute.
+fn formatted_with(of: Macro, arguments: &str, input: &str) -> String {
+    let expansion = of.expand(tokens(arguments), tokens(input));
     let expansion = expansion.to_string().replace(HIDDEN, "__macro");
     let file = syn::parse_file(&expansion).expect("an expansion that parses");
     prettyplease::unparse(&file)
@@ -37,9 +42,11 @@ fn handler_with_a_hook_under_a_condition() {
 #[test]
 fn handler_that_declares_what_it_sends() {
     let handler = "#[cfg(unix)] impl<T: Clone> Room<T> { fn init() -> Self { Room } }";
-    let expansion = Macro::Handler.expand(tokens("sends(Event, Score<T>)"), tokens(handler));
-    let file = syn::parse2(expansion).expect("an expansion that parses");
-    assert_snapshot!(prettyplease::unparse(&file));
+    assert_snapshot!(formatted_with(
+        Macro::Handler,
+        "sends(Event, Score<T>)",
+        handler
+    ));
 }
 
 #[test]
