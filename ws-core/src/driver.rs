@@ -17,6 +17,7 @@ mod exchange;
 mod finish;
 mod live;
 mod open;
+mod outgoing;
 mod rate;
 mod reader;
 mod turn;

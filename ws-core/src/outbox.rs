@@ -7,6 +7,7 @@
 //! that the burst leaves in one write.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -19,22 +20,26 @@ use crate::close::{Close, CloseReason};
 use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
+mod dropped;
 mod frame;
 #[cfg(test)]
 mod model_tests;
 mod packed;
 mod published;
+mod queue;
+mod room;
 mod state;
 #[cfg(test)]
 mod tests;
 mod transport;
 
+pub(crate) use dropped::Dropped;
 pub use frame::{Frame, Policy};
 pub(crate) use packed::Broadcast;
 pub use published::Delivery;
 pub(crate) use published::Published;
-pub(crate) use state::Dropped;
-use state::{CLOSE, State};
+use queue::{Kind, Queue};
+use state::State;
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
 /// Why a frame was not taken.
@@ -51,6 +56,15 @@ pub enum Refused {
 pub(crate) enum Control {
     Ping,
     Pong,
+}
+
+/// How a frame gets to the client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// Straight to the socket if that is idle.
+    Direct,
+    /// Into the queue.
+    Queue,
 }
 
 /// Whether a burst ends with a write.
@@ -83,8 +97,6 @@ pub struct Outbox {
     /// How messages may be compressed, where the client takes that.
     deflate: Option<Deflate>,
     state: Mutex<State>,
-    max_bytes: usize,
-    max_frames: usize,
     /// Told when room appears, and at the end.
     room: Notify,
 }
@@ -93,11 +105,9 @@ impl Outbox {
     /// An outbox for so many bytes and frames. One frame of any size fits an empty one.
     pub fn new(max_bytes: usize, max_frames: usize) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State::new(Queue::new(max_bytes, max_frames))),
             waiting: AtomicBool::new(false),
             room: Notify::new(),
-            max_bytes,
-            max_frames,
             deflate: None,
         }
     }
@@ -107,20 +117,33 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Locks the state to change what waits.
+    fn change(&self) -> Changing<'_> {
+        self.changing(self.lock())
+    }
+
+    /// As [`change`](Self::change), of the state that is locked already.
+    fn changing<'a>(&'a self, state: MutexGuard<'a, State>) -> Changing<'a> {
+        Changing {
+            state,
+            waiting: &self.waiting,
+        }
+    }
+
     /// Pushes a frame, from any task.
     ///
     /// # Errors
     ///
     /// [`Refused`]: nothing was taken.
     pub fn push(&self, frame: &Frame) -> Result<(), Refused> {
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.phase != Phase::Open {
             return Err(Refused::Closed);
         }
-        if !state.fits(frame.len(), self) {
+        if !state.queue.fits(frame.len()) {
             return Err(Refused::Full);
         }
-        let waker = state.put(frame, 0, true, self);
+        let waker = state.put(frame, Kind::Message, Way::Direct);
         let broken = state.broken;
         drop(state);
         wake(waker);
@@ -130,11 +153,11 @@ impl Outbox {
     /// Writes what was deferred; the connection's task does what the socket does not take.
     pub fn flush_direct(&self) {
         let mut dropped = Dropped::default();
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.corked || state.queue.is_empty() {
             return;
         }
-        state.write_direct(self, &mut dropped);
+        state.write_direct(&mut dropped);
         let waker = if state.queue.is_empty() && !state.broken {
             None
         } else {
@@ -148,18 +171,16 @@ impl Outbox {
     /// Queues the Close frame behind what waits, and takes nothing more. The first
     /// reason stands. Returns whether this was the first.
     pub fn close(&self, close: &Close, reason: CloseReason) -> bool {
-        self.end(close, reason, false)
+        let first = self.end_silently(close, reason, None);
+        self.tell();
+        first
     }
 
     /// As [`close`](Self::close), but discards what waits, up to the end of the frame that
     /// is half written.
     pub fn discard_and_close(&self, close: &Close, reason: CloseReason) -> bool {
-        self.end(close, reason, true)
-    }
-
-    fn end(&self, close: &Close, reason: CloseReason, discard: bool) -> bool {
         let mut dropped = Dropped::default();
-        let first = self.end_silently(close, reason, discard.then_some(&mut dropped));
+        let first = self.end_silently(close, reason, Some(&mut dropped));
         self.tell();
         first
     }
@@ -173,11 +194,11 @@ impl Outbox {
         reason: CloseReason,
         discard: Option<&mut Dropped>,
     ) -> bool {
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.phase == Phase::Closed {
             return false;
         }
-        let unsent = discard.is_some_and(|dropped| state.discard(self, dropped));
+        let unsent = discard.is_some_and(|dropped| state.queue.discard(dropped));
         let first = state.phase == Phase::Open;
         if first {
             state.phase = Phase::Closing;
@@ -186,7 +207,8 @@ impl Outbox {
         // One Close frame is sent, and no more (RFC 6455, section 5.5.1); an earlier one that
         // was discarded is not sent.
         if first || unsent {
-            state.put(&Frame::whole(encode_close(close)), CLOSE, true, self);
+            let frame = Frame::whole(encode_close(close));
+            state.put(&frame, Kind::Close, Way::Direct);
         }
         first
     }
@@ -201,9 +223,9 @@ impl Outbox {
     /// why yet, `reason` is why. Returns why.
     pub fn shut(&self, reason: CloseReason) -> CloseReason {
         let mut dropped = Dropped::default();
-        let mut state = self.lock();
+        let mut state = self.change();
         state.phase = Phase::Closed;
-        state.clear(self, &mut dropped);
+        state.queue.clear(&mut dropped);
         let direct = state.direct.take();
         let ending = state.ending.get_or_insert_with(|| Box::new(reason));
         let reason = (**ending).clone();
@@ -238,12 +260,12 @@ impl Outbox {
 
     /// Bytes that wait.
     pub fn buffered(&self) -> usize {
-        self.lock().bytes
+        self.lock().queue.bytes()
     }
 
     /// Frames of topics that were left out.
     pub fn dropped(&self) -> u64 {
-        self.lock().dropped
+        self.lock().queue.dropped()
     }
 
     /// Asks for the memory that a push looks at first, and waits for nothing.
@@ -287,23 +309,27 @@ impl Outbox {
     /// Whether a reply of a hook has room, beside `corked` bytes that wait elsewhere.
     pub(crate) fn has_room(&self, len: usize, corked: usize) -> bool {
         let state = self.lock();
-        (state.queue.is_empty() && corked == 0) || state.has_room(len + corked, self)
+        (state.queue.is_empty() && corked == 0) || state.queue.has_room(len + corked)
     }
 
     /// Queues a reply of a hook, for which there is room.
     pub(crate) fn reply(&self, frame: &Frame) {
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.phase == Phase::Open {
-            state.put(frame, 0, false, self);
+            state.put(frame, Kind::Message, Way::Queue);
         }
     }
 
     /// Queues a Ping or a Pong before everything that waits, in the place of an earlier one
     /// that is not written yet: only the newest needs an answer (RFC 6455, section 5.5.3).
     pub(crate) fn control(&self, kind: Control, frame: Bytes) {
-        let mut state = self.lock();
+        let mut state = self.change();
         if state.phase == Phase::Open {
-            state.put_control(kind, frame, self);
+            let kind = match kind {
+                Control::Ping => Kind::Ping,
+                Control::Pong => Kind::Pong,
+            };
+            state.queue.push_control(kind, frame);
         }
     }
 
@@ -319,16 +345,16 @@ impl Outbox {
         uncork: Uncork,
     ) -> (io::Result<()>, Status) {
         let mut dropped = Dropped::default();
-        let mut state = self.lock();
+        let mut state = self.change();
         if uncork == Uncork::Now {
             state.corked = false;
         }
-        let before = state.bytes;
-        let result = state.flush(cx, cork, transport, now, self, &mut dropped);
+        let before = state.queue.bytes();
+        let result = state.flush(cx, cork, transport, now, &mut dropped);
         // Also after an error: the buffer is the thread's, and the next connection's.
         cork.clear();
         // Told only where room appeared: who waits for it may be the hook of this very task.
-        let room = state.phase == Phase::Open && state.bytes < before;
+        let room = state.phase == Phase::Open && state.queue.bytes() < before;
         let status = state.status();
         drop(state);
         if room {
@@ -340,9 +366,7 @@ impl Outbox {
     /// Counts anew what the socket takes, where something waits for it.
     pub(crate) fn restart_stall(&self, now: Instant) -> Status {
         let mut state = self.lock();
-        if state.blocked.is_some() {
-            state.block(now);
-        }
+        state.pace.restart(now);
         state.status()
     }
 
@@ -360,6 +384,33 @@ pub(crate) struct Status {
     pub(crate) blocked: Option<Instant>,
     pub(crate) taken: u32,
     pub(crate) ending: bool,
+}
+
+/// The locked state. When it is unlocked, the connection's task learns whether anything waits.
+struct Changing<'a> {
+    state: MutexGuard<'a, State>,
+    waiting: &'a AtomicBool,
+}
+
+impl Deref for Changing<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        let waiting = !self.state.queue.is_empty();
+        self.waiting.store(waiting, Ordering::Relaxed);
+    }
 }
 
 fn wake(waker: Option<Waker>) {

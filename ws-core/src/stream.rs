@@ -211,8 +211,8 @@ async fn attach(
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
-        let opened = Opened::new::<PageStream, AnyRoute>(handler, context, permit);
-        return unopened.open(opened);
+        let made = Opened::new::<PageStream, AnyRoute>(handler, context, permit);
+        return unopened.open(made);
     }
 }
 

@@ -1,5 +1,10 @@
 //! Calls of hooks, one at a time: whose turn it is, and the hook that is under way.
 
+#![expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+)]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context as TaskContext, Poll};
 
@@ -10,6 +15,9 @@ use crate::decode::Payload;
 use crate::handler::{Fault, Outcome};
 use crate::hook::{self, Hook};
 use crate::socket::Shared;
+
+#[cfg(test)]
+mod tests;
 
 /// Messages and notifications that one connection handles before it is the others' turn.
 const CALLS_PER_POLL: u16 = 512;
@@ -98,21 +106,20 @@ impl Calls {
         }
     }
 
-    /// Calls the hook for a message.
-    #[inline]
+    /// Calls the hook for a message; what it leaves is in `called` then.
+    #[inline(always)]
     pub(super) fn handle_message(
         &mut self,
         handler: &mut dyn AnyHandler,
         shared: &Shared,
         payload: Payload<'_>,
         now: Instant,
-    ) -> Called {
+        called: &mut Called,
+    ) {
         self.first = First::Mail;
         self.charge(1);
-        let mut called = Called::Nothing;
-        // Put into its place from within: it is large to move.
-        let ran = caught(Hook::Message, shared, || called = handler.message(payload));
-        self.end_call(Hook::Message, ran, handler, called, now)
+        let ran = caught(Hook::Message, shared, || *called = handler.message(payload));
+        self.end_call(Hook::Message, ran, handler, called, now);
     }
 
     /// Calls the hook for the next notification.
@@ -126,25 +133,24 @@ impl Calls {
         self.charge(1);
         let mut called = Called::Nothing;
         let ran = caught(Hook::Info, shared, || called = handler.info());
-        self.end_call(Hook::Info, ran, handler, called, now)
+        self.end_call(Hook::Info, ran, handler, &mut called, now);
+        called
     }
 
-    #[inline]
+    /// A hook was called, and has left this.
+    #[inline(always)]
     fn end_call(
         &mut self,
         hook: Hook,
         ran: Result<(), Fault>,
         handler: &dyn AnyHandler,
-        called: Called,
+        called: &mut Called,
         now: Instant,
-    ) -> Called {
-        match (ran, called) {
-            (Err(fault), _) => Called::Done(self.fail(handler, fault)),
-            (Ok(()), Called::Waits) => {
-                (self.hand, self.since) = (Hand::Busy(hook), Some(now));
-                Called::Waits
-            }
-            (Ok(()), called) => called,
+    ) {
+        if let Err(fault) = ran {
+            *called = Called::Done(self.fail(handler, fault));
+        } else if matches!(called, Called::Waits) {
+            (self.hand, self.since) = (Hand::Busy(hook), Some(now));
         }
     }
 
@@ -205,7 +211,7 @@ impl Calls {
 }
 
 /// Runs a part of this hook; a panic of it ends only this connection.
-#[inline]
+#[inline(always)]
 pub(super) fn caught<T>(hook: Hook, shared: &Shared, part: impl FnOnce() -> T) -> Result<T, Fault> {
     hook::run(hook.on(shared.route()), || {
         catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {

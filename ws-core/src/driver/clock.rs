@@ -11,6 +11,9 @@ use crate::limits::Limits;
 use crate::outbox::Status;
 use crate::socket::Orders;
 
+#[cfg(test)]
+mod tests;
+
 /// The times of one connection. One timer serves them all; it is not moved when something
 /// is received, but looks again when it fires.
 ///

@@ -3,6 +3,9 @@
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::protocol::TextData;
 
+#[cfg(test)]
+mod tests;
+
 /// What has ended already. The ends are independent: any of them may come first.
 ///
 /// Whatever happens is noted by a `handle_*`; [`next`](Self::next) is what to do then.

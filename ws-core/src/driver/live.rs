@@ -62,13 +62,17 @@ impl Driver {
 
     /// The connection has its transport. `early` is what the client sent behind its request.
     pub(super) fn handle_start(&mut self, transport: &dyn Transport, early: &[u8]) {
-        self.exchange.shared.outbox().connect(transport.direct());
+        self.exchange
+            .out
+            .shared
+            .outbox()
+            .connect(transport.direct());
         self.exchange.handle_early_bytes(early);
         self.clock.handle_received(Instant::now());
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
-        &self.exchange.shared
+        &self.exchange.out.shared
     }
 
     /// When a shutdown allows `terminate` no more time.
@@ -78,7 +82,7 @@ impl Driver {
 
     /// Takes the orders of others. Returns the [end of a shutdown](Self::end_of_shutdown).
     pub(super) fn take_orders(&mut self) -> Option<Instant> {
-        if let Some(orders) = self.exchange.shared.new_orders() {
+        if let Some(orders) = self.exchange.out.shared.new_orders() {
             self.clock.handle_orders(orders);
         }
         self.clock.end_of_shutdown()
@@ -114,7 +118,7 @@ impl Driver {
             }
             // The buffers may be in pieces: the thread makes new ones.
             Err(panic) => {
-                let _entered = self.exchange.shared.span().enter();
+                let _entered = self.exchange.out.shared.span().enter();
                 log_panic(&*panic);
                 let close = Close::internal();
                 Poll::Ready(CloseReason::of(CloseCause::HookPanic, &close))
@@ -125,13 +129,13 @@ impl Driver {
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>) -> Poll<()> {
         self.exchange.calls.begin_turn();
         // The waker is known before orders are looked at, so that none is overlooked.
-        self.exchange.cork(turn.cx);
+        self.exchange.out.cork(turn.cx);
         self.take_orders();
         self.exchange.poll_hook(turn);
         let mut bursts = BURSTS_PER_POLL;
         loop {
             let burst = self.poll_burst(turn);
-            let outbox = self.exchange.flush(turn, Uncork::Now);
+            let outbox = self.exchange.out.flush(turn, Uncork::Now);
             if self.poll_over(outbox, turn).is_ready() {
                 return Poll::Ready(());
             }
@@ -141,7 +145,7 @@ impl Driver {
                 self.handle_due(due, turn);
             }
             let interrupted = burst == Burst::Interrupted;
-            if !interrupted && due.is_none() && !self.exchange.can_continue() {
+            if !interrupted && due.is_none() && !self.exchange.out.can_continue() {
                 return Poll::Pending;
             }
             bursts -= 1;
@@ -149,7 +153,7 @@ impl Driver {
                 turn.yield_to_others();
                 return Poll::Pending;
             }
-            self.exchange.cork(turn.cx);
+            self.exchange.out.cork(turn.cx);
         }
     }
 
@@ -188,7 +192,7 @@ impl Driver {
             work: self.exchange.has_work(),
             broken: self.exchange.is_broken(),
         };
-        let closing = &mut self.exchange.closing;
+        let closing = &mut self.exchange.out.closing;
         loop {
             match closing.next(left) {
                 Next::Wait => return Poll::Pending,
@@ -212,15 +216,15 @@ impl Driver {
         let mut view = View {
             outbox,
             reading: exchange.may_read(),
-            closing: exchange.closing.is_ours(),
-            forced: exchange.closing.is_forced(),
+            closing: exchange.out.closing.is_ours(),
+            forced: exchange.out.closing.is_forced(),
             hook_since: exchange.calls.running_since(),
-            timer: exchange.shared.mail().next_due(),
+            timer: exchange.out.shared.mail().next_due(),
         };
         if self.clock.is_early(&view, *now) {
             return None;
         }
-        let limits = exchange.shared.limits();
+        let limits = exchange.out.shared.limits();
         let process = self.clock.handle_view(limits, &view, *now);
         if process == Process::WasPaused {
             exchange.calls.restart(*now);
@@ -229,7 +233,7 @@ impl Driver {
         let taken = usize::try_from(outbox.taken).unwrap_or(usize::MAX);
         let progress = process == Process::WasPaused || taken >= limits.stall_bytes;
         if outbox.blocked.is_some() && progress {
-            view.outbox = exchange.shared.outbox().restart_stall(*now);
+            view.outbox = exchange.out.shared.outbox().restart_stall(*now);
         }
         self.clock.poll_due(limits, &view, now, turn.cx)
     }
@@ -240,41 +244,41 @@ impl Driver {
         match due {
             Due::Cut => {
                 exchange.cut_hook(turn);
-                exchange.closing.force();
+                exchange.out.closing.force();
             }
             Due::Hook => exchange.cut_hook(turn),
             Due::Timer => exchange.fire_timers(turn),
             // A hook that still runs has its own time.
             Due::CloseBy => {
-                exchange.closing.force();
-                exchange.shared.client_gone();
+                exchange.out.closing.force();
+                exchange.out.shared.client_gone();
             }
             Due::Stall if turn.transport.has_progressed() => {
-                exchange.shared.outbox().restart_stall(now);
+                exchange.out.shared.outbox().restart_stall(now);
             }
             Due::Stall => {
                 let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
-                exchange.shared.fail(&close, CloseCause::Stalled);
-                exchange.closing.handle_our_close();
-                self.clock.handle_stalled(exchange.shared.limits(), now);
+                exchange.out.shared.fail(&close, CloseCause::Stalled);
+                exchange.out.closing.handle_our_close();
+                self.clock.handle_stalled(exchange.out.shared.limits(), now);
             }
             Due::Expiry => {
                 self.clock.handle_expired();
                 let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
-                exchange.close(&close, CloseCause::Expired);
+                exchange.out.close(&close, CloseCause::Expired);
             }
             Due::Idle => {
-                let cause = match exchange.shared.limits().ping {
+                let cause = match exchange.out.shared.limits().ping {
                     Some(_) => CloseCause::PingTimeout,
                     None => CloseCause::IdleTimeout,
                 };
                 let close = Close::new(CloseCode::GOING_AWAY, "nothing was received");
-                exchange.close(&close, cause);
+                exchange.out.close(&close, cause);
             }
             Due::Ping => {
                 self.clock.handle_ping_sent(now);
                 let ping = encode(OpCode::Ping, b"");
-                exchange.shared.outbox().control(Control::Ping, ping);
+                exchange.out.shared.outbox().control(Control::Ping, ping);
             }
         }
     }

@@ -4,18 +4,25 @@
     clippy::inline_always,
     reason = "called for each message of a burst, which the compiler keeps apart by itself"
 )]
+#![expect(
+    clippy::mut_mut,
+    reason = "events are taken off the front of a slice, as the decoder does"
+)]
 
 use std::io;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use crate::outbox::Transport;
-use crate::protocol::{Decoder, Deflate, Event, ProtocolError, Role};
+use crate::protocol::{Decoder, Deflate, Event, Incoming, ProtocolError, Role};
+
+#[cfg(test)]
+mod tests;
 
 /// The decoder, and whether it can still be used.
 ///
 /// [`poll_read`](Self::poll_read) comes first. If it has read into the scratch buffer,
-/// [`next_event`](Self::next_event) is called with what it read until that is empty; if it has
-/// read into a message, [`end_of_target`](Self::end_of_target) follows.
+/// [`next_short`](Self::next_short) and [`next_event`](Self::next_event) are called with what it
+/// read until that is empty; if it has read into a message, [`end_of_target`](Self::end_of_target) follows.
 pub(super) struct Reader {
     decoder: Decoder,
     protocol: Protocol,
@@ -62,17 +69,31 @@ impl Reader {
             Protocol::Kept => self.decoder.read_target(),
             Protocol::Broken => None,
         };
-        let (read, read_bytes) = match target {
-            Some(mut target) => {
-                let read = ready!(transport.poll_read_buf(cx, &mut target))?;
-                (read, Read::Target)
-            }
-            None => {
-                let read = ready!(transport.poll_read(cx, scratch))?;
-                (read, Read::Scratch(read))
-            }
+        let (read, place) = if let Some(mut target) = target {
+            let read = ready!(transport.poll_read_buf(cx, &mut target))?;
+            (read, Read::Target)
+        } else {
+            let read = ready!(transport.poll_read(cx, scratch))?;
+            (read, Read::Scratch(read))
         };
-        Poll::Ready(Ok(if read == 0 { Read::End } else { read_bytes }))
+        Poll::Ready(Ok(if read == 0 { Read::End } else { place }))
+    }
+
+    /// Takes a short message off the front of `input`, as most reads hold them. `None`, with
+    /// nothing taken, leaves `input` to [`next_event`](Self::next_event).
+    ///
+    /// # Errors
+    ///
+    /// As of [`next_event`](Self::next_event).
+    #[inline(always)]
+    pub(super) fn next_short<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+    ) -> Option<Result<Incoming<'b>, ProtocolError>> {
+        match self.decoder.short_message(input)? {
+            Ok(incoming) => Some(Ok(incoming)),
+            Err(error) => Some(self.checked(Err(error.into()))),
+        }
     }
 
     /// Takes the next event off the front of `input`; `None` if it holds no whole one any more.
@@ -80,17 +101,11 @@ impl Reader {
     /// # Errors
     ///
     /// The client broke the protocol: nothing is decoded any more.
-    #[inline(always)]
     pub(super) fn next_event<'b>(
         &mut self,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        // What most reads hold goes the shortest way.
-        let event = match self.decoder.short_message(input) {
-            Some(Ok(incoming)) => return Ok(Some(Event::Message(incoming))),
-            Some(Err(error)) => Err(error.into()),
-            None => self.decoder.decode_any(input),
-        };
+        let event = self.decoder.decode_any(input);
         self.checked(event)
     }
 

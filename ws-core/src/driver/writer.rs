@@ -6,6 +6,9 @@ use crate::protocol::encoder::{encode_pong, put_frame};
 use crate::protocol::{OpCode, spare};
 use crate::reply::{Messages, Reply};
 
+#[cfg(test)]
+mod tests;
+
 /// Payloads up to this size are copied into the cork buffer, in bytes.
 const CORK_PAYLOAD: usize = 16 * 1024;
 

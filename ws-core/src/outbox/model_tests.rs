@@ -181,7 +181,7 @@ proptest! {
                     let mut gone = Dropped::default();
                     let frame = &frame(len);
                     let published = Published { frame, topic, policy, volatile };
-                    let delivery = outbox.push_topic(published, true, &mut gone);
+                    let delivery = outbox.push_topic(published, Way::Direct, &mut gone);
                     let expected = model.push_topic(waits(topic, len), policy, volatile);
                     prop_assert_eq!(delivery, expected);
                     // Never both: the new frame is left out, and older ones are kept.

@@ -1,10 +1,10 @@
 //! Frames of topics on their way into an outbox.
 
 use std::io;
-use std::sync::MutexGuard;
 
-use super::state::State;
-use super::{Dropped, Frame, Outbox, Phase, Policy, wake};
+use super::queue::Kind;
+use super::room::{Room, make_room};
+use super::{Changing, Dropped, Frame, Outbox, Phase, Policy, Way, wake};
 
 /// What became of a frame of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ pub enum Delivery {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Published<'f> {
     pub(crate) frame: &'f Frame,
-    /// Marks the frames of the topic.
+    /// The id of the topic.
     pub(crate) topic: u64,
     /// The policy of the subscription.
     pub(crate) policy: Policy,
@@ -36,13 +36,13 @@ pub(crate) struct Published<'f> {
 impl Outbox {
     /// Pushes a frame of a topic, as the policy of the subscription says.
     ///
-    /// With `write` the frame goes straight to an idle socket, else it waits for
-    /// [`flush_direct`](Self::flush_direct). What leaves the queue for it is in `dropped` then.
+    /// By [`Way::Queue`] it waits for [`flush_direct`](Self::flush_direct). What leaves the queue
+    /// for it is in `dropped` then.
     #[inline]
     pub(crate) fn push_topic(
         &self,
         published: Published<'_>,
-        write: bool,
+        way: Way,
         dropped: &mut Dropped,
     ) -> Delivery {
         let state = self.lock();
@@ -50,7 +50,7 @@ impl Outbox {
             return Delivery::Closed;
         }
         // The common case goes the shortest way. All else is compiled apart from it.
-        if write
+        if way == Way::Direct
             && state.is_idle()
             && let Some(written) = state.write_at_once(published.frame)
         {
@@ -59,63 +59,64 @@ impl Outbox {
             {
                 return Delivery::Taken;
             }
-            return self.queue_rest(state, published, written);
+            return queue_rest(self.changing(state), published, written);
         }
-        self.queue_topic(state, published, write, dropped)
+        queue_topic(self.changing(state), published, way, dropped)
     }
+}
 
-    /// The idle socket has taken a part of the frame, or nothing.
-    #[cold]
-    fn queue_rest(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        published: Published<'_>,
-        written: io::Result<usize>,
-    ) -> Delivery {
-        let Published { frame, topic, .. } = published;
-        let waker = state.put_rest(frame, topic, written, self);
-        let broken = state.broken;
-        drop(state);
-        wake(waker);
-        if broken {
-            Delivery::Closed
-        } else {
-            Delivery::Taken
-        }
+/// The idle socket has taken a part of the frame, or nothing.
+#[cold]
+fn queue_rest(
+    mut state: Changing<'_>,
+    published: Published<'_>,
+    written: io::Result<usize>,
+) -> Delivery {
+    let Published { frame, topic, .. } = published;
+    let waker = state.put_rest(frame, Kind::Topic(topic), written);
+    let broken = state.broken;
+    drop(state);
+    wake(waker);
+    if broken {
+        Delivery::Closed
+    } else {
+        Delivery::Taken
     }
+}
 
-    #[inline(never)]
-    fn queue_topic(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        published: Published<'_>,
-        write: bool,
-        dropped: &mut Dropped,
-    ) -> Delivery {
-        let Published {
-            frame,
-            topic,
-            policy,
-            volatile,
-        } = published;
-        // In a burst the queue holds what this burst produced, which is no backlog.
-        let backlog = state.blocked.is_some() || !state.corked;
-        if volatile && backlog && !state.queue.is_empty() {
-            state.dropped += 1;
-            return Delivery::Skipped;
-        }
-        if let Some(refused) = state.make_room(frame.len(), topic, policy, self, dropped) {
-            return refused;
-        }
-        let deferred = !write && state.is_idle();
-        let waker = state.put(frame, topic, write, self);
-        let broken = state.broken;
-        drop(state);
-        wake(waker);
-        match (broken, deferred) {
-            (true, _) => Delivery::Closed,
-            (false, true) => Delivery::Deferred,
-            (false, false) => Delivery::Taken,
-        }
+#[inline(never)]
+fn queue_topic(
+    mut state: Changing<'_>,
+    published: Published<'_>,
+    way: Way,
+    dropped: &mut Dropped,
+) -> Delivery {
+    let Published {
+        frame,
+        topic,
+        policy,
+        volatile,
+    } = published;
+    // In a burst the queue holds what this burst produced, which is no backlog.
+    let backlog = state.pace.is_blocked() || !state.corked;
+    if volatile && backlog && !state.queue.is_empty() {
+        state.queue.count_dropped();
+        return Delivery::Skipped;
+    }
+    let kind = Kind::Topic(topic);
+    match make_room(&mut state.queue, frame.len(), kind, policy, dropped) {
+        Room::Made => {}
+        Room::LeftOut => return Delivery::Skipped,
+        Room::Overflow => return Delivery::Overflow,
+    }
+    let deferred = way == Way::Queue && state.is_idle();
+    let waker = state.put(frame, kind, way);
+    let broken = state.broken;
+    drop(state);
+    wake(waker);
+    match (broken, deferred) {
+        (true, _) => Delivery::Closed,
+        (false, true) => Delivery::Deferred,
+        (false, false) => Delivery::Taken,
     }
 }

@@ -1,87 +1,97 @@
-//! The queue of an outbox, under its lock.
+//! What an outbox keeps under its lock, and the writes that are made there.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
-use super::{Control, DirectWrite, Frame, Outbox, Phase, Status, Transport};
+use super::queue::{Kind, Queue, SLICES};
+use super::{DirectWrite, Dropped, Frame, Phase, Status, Transport, Way};
 use crate::close::CloseReason;
-use crate::protocol::frame::Header;
-
-mod dropping;
-
-pub(crate) use dropping::Dropped;
-
-/// Marks the chunks of control frames; the ids of topics count from 1.
-pub(super) const CLOSE: u64 = u64::MAX;
-const PING: u64 = u64::MAX - 1;
-const PONG: u64 = u64::MAX - 2;
-
-/// How many chunks one vectored write takes at most.
-const SLICES: usize = 64;
 
 /// What waits, and how far the outbox is open.
 ///
 /// In this order: what every push looks at comes first, so that a publish takes no more of each
 /// subscriber's memory into the processor's cache than it has to; then what the connection's task
 /// looks at in each burst.
-#[derive(Default)]
 #[repr(C)]
 pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) corked: bool,
+    /// A direct write has failed.
     pub(super) broken: bool,
-    /// The first chunk is a part of a frame whose beginning is already written.
-    pub(super) started: bool,
-    /// Bytes that the socket has taken since `blocked`, or since it had taken enough of them.
-    taken: u32,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
-    pub(super) queue: VecDeque<Chunk>,
-    /// Bytes and frames in the queue.
-    pub(super) bytes: usize,
-    pub(super) frames: usize,
+    pub(super) queue: Queue,
     pub(super) waker: Option<Waker>,
-    /// Since when the socket has taken too little of what waits.
-    pub(super) blocked: Option<Instant>,
-    /// Where the first chunk holds many frames: bytes that are left of the begun one.
-    left: usize,
-    /// Why the connection ends, said by whoever ended it first.
+    pub(super) pace: Pace,
+    /// Why the connection ends, as declared by whatever ended it first.
     pub(super) ending: Option<Box<CloseReason>>,
-    pub(super) dropped: u64,
 }
 
-pub(super) struct Chunk {
-    bytes: Bytes,
-    /// The topic that the frame belongs to; 0 for none.
-    topic: u64,
-    /// The frame ends with this chunk.
-    last: bool,
-    /// This is what was left of a cork buffer: many whole frames, behind a begun one.
-    many: bool,
-    /// A payload that was not copied: others may have it too, and it may have an owner.
-    shared: bool,
+/// How fast the socket takes what waits.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pace {
+    /// Since when it has taken too little.
+    blocked: Option<Instant>,
+    /// Bytes that it has taken since then, or since it had taken enough of them.
+    taken: u32,
 }
 
-impl State {
-    pub(super) fn status(&self) -> Status {
-        Status {
-            empty: self.queue.is_empty(),
-            blocked: self.blocked.filter(|_| !self.queue.is_empty()),
-            taken: self.taken,
-            ending: self.phase != Phase::Open,
+impl Pace {
+    /// The socket has taken so many bytes.
+    fn handle_written(&mut self, written: usize) {
+        let written = u32::try_from(written).unwrap_or(u32::MAX);
+        self.taken = self.taken.saturating_add(written);
+    }
+
+    /// Counts what the socket takes from now on.
+    fn block(&mut self, now: Instant) {
+        *self = Self {
+            blocked: Some(now),
+            taken: 0,
+        };
+    }
+
+    /// As [`block`](Self::block), if the socket takes too little.
+    pub(super) fn restart(&mut self, now: Instant) {
+        if self.is_blocked() {
+            self.block(now);
         }
     }
 
-    /// Says to the connection's task whether anything waits.
-    fn tell_waiting(&self, outbox: &Outbox) {
-        outbox
-            .waiting
-            .store(!self.queue.is_empty(), Ordering::Relaxed);
+    /// Nothing waits any more.
+    fn unblock(&mut self) {
+        self.blocked = None;
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
+    }
+}
+
+impl State {
+    /// The state of an open outbox with this queue.
+    pub(super) fn new(queue: Queue) -> Self {
+        Self {
+            phase: Phase::Open,
+            corked: false,
+            broken: false,
+            direct: None,
+            queue,
+            waker: None,
+            pace: Pace::default(),
+            ending: None,
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status {
+            empty: self.queue.is_empty(),
+            blocked: self.pace.blocked.filter(|_| !self.queue.is_empty()),
+            taken: self.pace.taken,
+            ending: self.phase != Phase::Open,
+        }
     }
 
     pub(super) fn set_waker(&mut self, waker: &Waker) {
@@ -91,28 +101,14 @@ impl State {
         }
     }
 
-    pub(super) fn fits(&self, len: usize, outbox: &Outbox) -> bool {
-        self.queue.is_empty() || self.has_room(len, outbox)
-    }
-
-    pub(super) fn has_room(&self, len: usize, outbox: &Outbox) -> bool {
-        self.bytes.saturating_add(len) <= outbox.max_bytes && self.frames < outbox.max_frames
-    }
-
-    /// Queues a frame and, with `write`, lets it go straight to an idle socket. Returns
+    /// Queues a frame or, by the direct way, lets it go straight to an idle socket. Returns
     /// the task to wake.
-    pub(super) fn put(
-        &mut self,
-        frame: &Frame,
-        topic: u64,
-        write: bool,
-        outbox: &Outbox,
-    ) -> Option<Waker> {
-        let write = write && self.is_idle();
+    pub(super) fn put(&mut self, frame: &Frame, kind: Kind, way: Way) -> Option<Waker> {
+        let write = way == Way::Direct && self.is_idle();
         if write && let Some(written) = self.write_at_once(frame) {
-            return self.put_rest(frame, topic, written, outbox);
+            return self.put_rest(frame, kind, written);
         }
-        self.queue_rest(frame, topic, 0, outbox);
+        self.queue.push(frame, kind, 0);
         if write { self.waker.clone() } else { None }
     }
 
@@ -135,60 +131,32 @@ impl State {
     pub(super) fn put_rest(
         &mut self,
         frame: &Frame,
-        topic: u64,
+        kind: Kind,
         written: io::Result<usize>,
-        outbox: &Outbox,
     ) -> Option<Waker> {
         match written {
             Ok(written) if written == frame.len() => return None,
-            Ok(written) => self.queue_rest(frame, topic, written, outbox),
+            Ok(written) => self.queue.push(frame, kind, written),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.queue_rest(frame, topic, 0, outbox);
+                self.queue.push(frame, kind, 0);
             }
             Err(_) => self.broken = true,
         }
         self.waker.clone()
     }
 
-    fn queue_rest(&mut self, frame: &Frame, topic: u64, written: usize, outbox: &Outbox) {
-        self.bytes += frame.len() - written;
-        self.frames += 1;
-        self.started |= written > 0;
-        if self.queue.capacity() == 0 {
-            // Most queues never hold more: what is published to many waits in many of them.
-            self.queue.reserve_exact(1);
-        }
-        let [head, payload] = frame.chunks();
-        let mut skip = written;
-        let parts = [(head, payload.is_empty(), false), (payload, true, true)];
-        for (mut bytes, last, shared) in parts {
-            let skipped = skip.min(bytes.len());
-            bytes.advance(skipped);
-            skip -= skipped;
-            if !bytes.is_empty() {
-                self.queue.push_back(Chunk {
-                    bytes,
-                    topic,
-                    last,
-                    many: false,
-                    shared,
-                });
-            }
-        }
-        outbox.waiting.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn write_direct(&mut self, outbox: &Outbox, dropped: &mut Dropped) {
+    /// Writes what waits straight to the socket.
+    pub(super) fn write_direct(&mut self, dropped: &mut Dropped) {
         let Some(direct) = self.direct.clone() else {
             return;
         };
         while !self.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.fill(&[], &mut slices);
+            let count = self.queue.fill(&[], &mut slices);
             match direct.try_write_vectored(&slices[..count]) {
                 Ok(written) if written > 0 => {
-                    self.take(written);
-                    self.advance(written, outbox, dropped);
+                    self.pace.handle_written(written);
+                    self.advance(written, dropped);
                 }
                 Ok(_) => {
                     self.broken = true;
@@ -202,68 +170,77 @@ impl State {
         }
     }
 
-    /// The socket has taken so many bytes.
-    fn take(&mut self, written: usize) {
-        let written = u32::try_from(written).unwrap_or(u32::MAX);
-        self.taken = self.taken.saturating_add(written);
+    fn advance(&mut self, written: usize, dropped: &mut Dropped) {
+        self.queue.advance(written, dropped);
+        if self.queue.is_empty() {
+            self.pace.unblock();
+        }
     }
 
-    /// Counts what the socket takes from now on.
-    pub(super) fn block(&mut self, now: Instant) {
-        self.blocked = Some(now);
-        self.taken = 0;
-    }
-
+    /// Writes the cork buffer, and the queue behind it. What is not taken waits.
     pub(super) fn flush(
         &mut self,
         cx: &mut Context<'_>,
         cork: &[u8],
         transport: &mut dyn Transport,
         now: Instant,
-        outbox: &Outbox,
         dropped: &mut Dropped,
     ) -> io::Result<()> {
         // Replies are corked only while nothing else is half written.
-        debug_assert!(cork.is_empty() || !self.started);
+        debug_assert!(cork.is_empty() || !self.queue.is_begun());
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut done = 0;
-        while done < cork.len() || !self.queue.is_empty() {
-            match self.poll_write(cx, &cork[done..], transport) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(written)) => {
-                    if let Some(since) = self.blocked {
-                        if self.taken == 0 {
-                            transport.resumed(now - since);
-                        }
-                        self.take(written);
-                    }
-                    let corked = written.min(cork.len() - done);
-                    done += corked;
-                    if written > corked {
-                        self.advance(written - corked, outbox, dropped);
-                    }
-                }
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
-                    if self.blocked.is_none() {
-                        self.block(now);
-                    }
-                    break;
-                }
-            }
-        }
+        let done = self.write(cx, cork, transport, now, dropped)?;
         if done < cork.len() {
-            self.keep_cork(cork, done, outbox);
+            self.queue.push_rest(cork, done);
         } else if self.queue.is_empty() {
-            self.blocked = None;
+            self.pace.unblock();
             // What waits inside of the transport goes on at a later poll.
             if let Poll::Ready(flushed) = transport.poll_flush(cx) {
                 return flushed;
             }
         }
         Ok(())
+    }
+
+    /// Writes until nothing is left or nothing more is taken. Returns how much of the cork buffer
+    /// is written.
+    fn write(
+        &mut self,
+        cx: &mut Context<'_>,
+        cork: &[u8],
+        transport: &mut dyn Transport,
+        now: Instant,
+        dropped: &mut Dropped,
+    ) -> io::Result<usize> {
+        let mut done = 0;
+        while done < cork.len() || !self.queue.is_empty() {
+            match self.poll_write(cx, &cork[done..], transport) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    if let Some(since) = self.pace.blocked {
+                        if self.pace.taken == 0 {
+                            transport.resumed(now - since);
+                        }
+                        self.pace.handle_written(written);
+                    }
+                    let corked = written.min(cork.len() - done);
+                    done += corked;
+                    if written > corked {
+                        self.advance(written - corked, dropped);
+                    }
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    if !self.pace.is_blocked() {
+                        self.pace.block(now);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(done)
     }
 
     /// Writes `first`, and what is in the queue behind it.
@@ -278,109 +255,7 @@ impl State {
             return transport.poll_write_vectored(cx, &[IoSlice::new(first)]);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.fill(first, &mut slices);
+        let count = self.queue.fill(first, &mut slices);
         transport.poll_write_vectored(cx, &slices[..count])
     }
-
-    /// What is left of the cork buffer waits in front of the queue.
-    fn keep_cork(&mut self, cork: &[u8], done: usize, outbox: &Outbox) {
-        let rest = &cork[done..];
-        self.bytes += rest.len();
-        self.frames += 1;
-        self.left = left_of_begun(0, cork, done);
-        self.started |= self.left > 0;
-        let bytes = Bytes::copy_from_slice(rest);
-        self.queue.push_front(Chunk {
-            bytes,
-            topic: 0,
-            last: true,
-            many: true,
-            shared: false,
-        });
-        outbox.waiting.store(true, Ordering::Relaxed);
-    }
-
-    /// Fills `slices` with `first` and the front of the queue; returns how many there are.
-    fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
-        let queued = self.queue.iter().map(|chunk| &*chunk.bytes);
-        let all = Some(first)
-            .filter(|first| !first.is_empty())
-            .into_iter()
-            .chain(queued);
-        let mut count = 0;
-        for (slot, bytes) in slices.iter_mut().zip(all) {
-            *slot = IoSlice::new(bytes);
-            count += 1;
-        }
-        count
-    }
-
-    /// Takes what was written off the queue.
-    fn advance(&mut self, mut written: usize, outbox: &Outbox, dropped: &mut Dropped) {
-        self.bytes -= written;
-        while written > 0 {
-            let Some(front) = self.queue.front_mut() else {
-                break;
-            };
-            if written < front.bytes.len() {
-                if front.many {
-                    self.left = left_of_begun(self.left, &front.bytes, written);
-                }
-                self.started = !front.many || self.left > 0;
-                front.bytes.advance(written);
-                return;
-            }
-            written -= front.bytes.len();
-            self.started = !front.last;
-            self.frames -= usize::from(front.last);
-            if let Some(mut written) = self.queue.pop_front() {
-                dropped.keep(&mut written);
-            }
-        }
-        if self.queue.is_empty() {
-            // An idle connection keeps no buffer.
-            self.queue = VecDeque::new();
-            self.blocked = None;
-            outbox.waiting.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Queues a control frame before all others, but not into a half written one.
-    pub(super) fn put_control(&mut self, kind: Control, frame: Bytes, outbox: &Outbox) {
-        let mark = match kind {
-            Control::Ping => PING,
-            Control::Pong => PONG,
-        };
-        let dropped = self.dropped;
-        self.drop_topic(mark, &mut Dropped::default());
-        self.dropped = dropped;
-        let end_of_started = self.queue.iter().position(|chunk| chunk.last);
-        let place = end_of_started
-            .filter(|_| self.started)
-            .map_or(0, |end| end + 1);
-        self.bytes += frame.len();
-        self.frames += 1;
-        let chunk = Chunk {
-            bytes: frame,
-            topic: mark,
-            last: true,
-            many: false,
-            shared: false,
-        };
-        self.queue.insert(place, chunk);
-        outbox.waiting.store(true, Ordering::Relaxed);
-    }
-}
-
-/// How much is left of the frame in whose midst the first `written` bytes of `frames` end,
-/// where `left` bytes of an earlier one come first; 0 at the end of a frame.
-fn left_of_begun(left: usize, frames: &[u8], written: usize) -> usize {
-    let mut end = left;
-    while end < written {
-        let Ok(Some((header, size))) = Header::parse(&frames[end..]) else {
-            return frames.len() - written;
-        };
-        end += size + usize::try_from(header.len).unwrap_or(usize::MAX);
-    }
-    end - written
 }

@@ -67,7 +67,7 @@ fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
         policy,
         volatile: false,
     };
-    outbox.push_topic(published, true, &mut Dropped::default())
+    outbox.push_topic(published, Way::Direct, &mut Dropped::default())
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{
 use crate::error::EncodeError;
 use crate::mailbox::Untaken;
 use crate::message::Message;
-use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published};
+use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published, Way};
 
 /// Subscribers whose memory is asked for together.
 const AHEAD: usize = 16;
@@ -76,8 +76,12 @@ impl Topics {
                             policy: *policy,
                             volatile: except.volatile,
                         };
-                        let write = reached < self.inline;
-                        match outbox.push_topic(published, write, &mut after.dropped) {
+                        let way = if reached < self.inline {
+                            Way::Direct
+                        } else {
+                            Way::Queue
+                        };
+                        match outbox.push_topic(published, way, &mut after.dropped) {
                             // The common case goes the shortest way.
                             Delivery::Taken => true,
                             other => after.delivered(other, recipient),

@@ -1,0 +1,173 @@
+//! From replies to the socket.
+
+#![expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+)]
+
+use std::sync::Arc;
+use std::task::Context as TaskContext;
+
+use super::closing::Closing;
+use super::turn::Turn;
+use super::writer::{Put, Writer, is_full};
+use crate::close::{Close, CloseCause};
+use crate::message::Message;
+use crate::outbox::{Status, Uncork};
+use crate::reply::{End, IntoReply as _, Reply};
+use crate::socket::Shared;
+
+/// Replies in, frames out, until our Close.
+///
+/// A burst begins with [`cork`](Self::cork) and ends with [`flush`](Self::flush). What hooks return
+/// goes to [`deliver`](Self::deliver), or to [`put`](Self::put) if it is one message; a reply
+/// that had no room [continues](Self::continue_reply) later.
+pub(super) struct Outgoing {
+    pub(super) shared: Arc<Shared>,
+    writer: Writer,
+    pub(super) closing: Closing,
+}
+
+impl Outgoing {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            writer: Writer::default(),
+            closing: Closing::default(),
+        }
+    }
+
+    /// Whether a reply waits for room.
+    #[inline]
+    pub(super) fn is_holding(&self) -> bool {
+        self.writer.is_holding()
+    }
+
+    /// The connection is over: what waits is dropped.
+    pub(super) fn handle_end(&mut self) {
+        self.writer = Writer::default();
+    }
+
+    /// Sends a reply of one message.
+    #[inline(always)]
+    pub(super) fn put(&mut self, message: Message, turn: &mut Turn<'_, '_>) {
+        self.make_room_in_cork(turn);
+        if self.closing.takes_replies() {
+            let outbox = self.shared.outbox();
+            if let Err(message) = Writer::put(outbox, message, &mut turn.worker.cork) {
+                self.writer.hold(message.into_reply());
+            }
+        }
+        self.note_close();
+    }
+
+    /// Answers a ping.
+    pub(super) fn put_pong(&mut self, payload: &[u8], turn: &mut Turn<'_, '_>) {
+        self.make_room_in_cork(turn);
+        Writer::put_pong(self.shared.outbox(), payload, &mut turn.worker.cork);
+    }
+
+    /// Continues with the reply that waits for room.
+    #[inline]
+    pub(super) fn continue_reply(&mut self, turn: &mut Turn<'_, '_>) {
+        if let Some(reply) = self.writer.take_held() {
+            self.deliver(reply, turn);
+        }
+    }
+
+    /// Whether a reply waits for room, and there is some now.
+    pub(super) fn can_continue(&self) -> bool {
+        self.writer.can_continue(self.shared.outbox())
+    }
+
+    /// Begins a burst: until it is written, frames of others wait.
+    pub(super) fn cork(&mut self, cx: &TaskContext<'_>) {
+        if self.shared.outbox().cork(cx.waker()) {
+            self.closing.handle_ending_outbox();
+        }
+    }
+
+    /// Sends a reply as far as there is room; the rest is held.
+    pub(super) fn deliver(&mut self, mut reply: Reply, turn: &mut Turn<'_, '_>) {
+        while self.closing.takes_replies() {
+            let limit = self.shared.limits().outbox;
+            let cork = &mut turn.worker.cork;
+            match Writer::put_all(self.shared.outbox(), &mut reply.messages, cork, limit) {
+                Put::All => break,
+                Put::Full => {
+                    self.flush(turn, Uncork::Later);
+                }
+                Put::NoRoom => {
+                    self.writer.hold(reply);
+                    return;
+                }
+            }
+        }
+        match reply.end {
+            End::Open => {}
+            End::Close(close) => self.close(&close, CloseCause::ServerClosed),
+            End::Error(close) => self.close(&close, CloseCause::HookError),
+            End::Undecodable(close) => self.close(&close, CloseCause::InvalidPayload),
+        }
+    }
+
+    /// Writes the cork buffer if it is full: what the socket does not take then waits.
+    #[inline(always)]
+    fn make_room_in_cork(&mut self, turn: &mut Turn<'_, '_>) {
+        if is_full(&turn.worker.cork, self.shared.limits().outbox) {
+            // What was written may have been a Close frame that the hook asked for.
+            self.flush(turn, Uncork::Later);
+        }
+    }
+
+    /// Writes what this burst produced, and notes the state of the outbox then.
+    pub(super) fn flush(&mut self, turn: &mut Turn<'_, '_>, uncork: Uncork) -> Status {
+        let outbox = self.shared.outbox();
+        if self.closing.is_ours() {
+            turn.transport.closing();
+        }
+        let (cork, now) = (&mut turn.worker.cork, turn.worker.now);
+        let (written, mut status) = outbox.flush(turn.cx, cork, turn.transport, now, uncork);
+        if let Err(error) = written
+            && !self.closing.is_lost()
+        {
+            tracing::debug!(parent: self.shared.span(), %error, "the connection is lost");
+            self.handle_loss();
+            status = self.shared.outbox().status();
+        }
+        if status.ending {
+            self.closing.handle_ending_outbox();
+        }
+        status
+    }
+
+    /// The transport has failed: nothing can be sent any more.
+    pub(super) fn handle_loss(&mut self) {
+        let reason = self.closing.handle_loss();
+        self.shared.outbox().shut(reason);
+        self.shared.client_gone();
+    }
+
+    /// Answers the client's Close, when everything before it is done (RFC 6455, section 5.5.1).
+    pub(super) fn answer_close(&mut self) {
+        if let Some((answer, reason)) = self.closing.answer() {
+            self.shared.outbox().close(answer, reason.clone());
+            self.closing.handle_our_close();
+        }
+    }
+
+    /// A hook may have closed the connection itself.
+    #[inline(always)]
+    pub(super) fn note_close(&mut self) {
+        let outbox = self.shared.outbox();
+        if !self.closing.is_ours() && outbox.has_waiting() && outbox.status().ending {
+            self.closing.handle_our_close();
+        }
+    }
+
+    /// Closes in order, from within.
+    pub(super) fn close(&mut self, close: &Close, cause: CloseCause) {
+        self.shared.close(close, cause);
+        self.closing.handle_our_close();
+    }
+}

@@ -1,0 +1,152 @@
+//! Reads of a stream that follows a script.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::Waker;
+
+use bytes::BufMut;
+use bytes::buf::Limit;
+
+use super::*;
+use crate::outbox::DirectWrite;
+use crate::protocol::encoder::encode_masked;
+use crate::protocol::{BinaryData, OpCode, TextData};
+
+const MASK: [u8; 4] = [1, 2, 3, 4];
+
+/// A stream that brings these bytes, read by read, and then its end.
+struct Script(VecDeque<Vec<u8>>);
+
+impl Script {
+    fn of(reads: &[&[u8]]) -> Self {
+        Self(reads.iter().map(|read| read.to_vec()).collect())
+    }
+
+    fn next(&mut self, most: usize) -> Vec<u8> {
+        let mut read = self.0.pop_front().unwrap_or_default();
+        if read.len() > most {
+            self.0.push_front(read.split_off(most));
+        }
+        read
+    }
+}
+
+impl Transport for Script {
+    fn poll_read(&mut self, _: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = self.next(buf.len());
+        buf[..read.len()].copy_from_slice(&read);
+        Poll::Ready(Ok(read.len()))
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        _: &mut TaskContext<'_>,
+        buf: &mut Limit<&mut Vec<u8>>,
+    ) -> Poll<io::Result<usize>> {
+        let read = self.next(buf.remaining_mut());
+        buf.put_slice(&read);
+        Poll::Ready(Ok(read.len()))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        _: &mut TaskContext<'_>,
+        _: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        None
+    }
+}
+
+/// A reader of messages of up to a megabyte.
+fn reader() -> Reader {
+    Reader::new(1 << 20, None)
+}
+
+fn read(reader: &mut Reader, stream: &mut Script, scratch: &mut [u8]) -> Read {
+    let cx = &mut TaskContext::from_waker(Waker::noop());
+    match reader.poll_read(cx, stream, scratch) {
+        Poll::Ready(read) => read.unwrap(),
+        Poll::Pending => panic!("the script has no pauses"),
+    }
+}
+
+fn text(text: &str) -> Event<'_> {
+    Event::Message(Incoming::Text(TextData::Borrowed(text)))
+}
+
+#[test]
+fn one_read_may_bring_many_events_and_a_part_of_the_next() {
+    let mut bytes = encode_masked(OpCode::Text, true, b"one", MASK);
+    bytes.extend(encode_masked(OpCode::Text, true, b"two", MASK));
+    bytes.extend(&encode_masked(OpCode::Text, true, b"three", MASK)[..8]);
+    let (mut reader, mut scratch) = (reader(), [0; 100]);
+    let read = read(&mut reader, &mut Script::of(&[&bytes]), &mut scratch);
+    assert_eq!(read, Read::Scratch(bytes.len()));
+    let mut input = &mut scratch[..bytes.len()];
+    let one = Incoming::Text(TextData::Borrowed("one"));
+    assert_eq!(reader.next_short(&mut input), Some(Ok(one)));
+    assert_eq!(reader.next_event(&mut input), Ok(Some(text("two"))));
+    assert_eq!(reader.next_short(&mut input), None);
+    assert_eq!(reader.next_event(&mut input), Ok(None));
+    assert!(input.is_empty() && reader.buffered() > 0);
+}
+
+#[test]
+fn the_rest_of_a_large_message_is_read_into_its_place() {
+    let payload = vec![7; 100_000];
+    let frame = encode_masked(OpCode::Binary, true, &payload, MASK);
+    let (head, rest) = frame.split_at(50);
+    let (mut reader, mut scratch) = (reader(), [0; 100]);
+    let mut stream = Script::of(&[head, rest]);
+    assert_eq!(
+        read(&mut reader, &mut stream, &mut scratch),
+        Read::Scratch(50)
+    );
+    assert_eq!(reader.next_event(&mut &mut scratch[..50]), Ok(None));
+    let message = loop {
+        assert_eq!(read(&mut reader, &mut stream, &mut scratch), Read::Target);
+        if let Some(event) = reader.end_of_target().unwrap() {
+            break event;
+        }
+    };
+    let expected = BinaryData::Borrowed(&payload);
+    assert_eq!(message, Event::Message(Incoming::Binary(expected)));
+    assert_eq!(read(&mut reader, &mut stream, &mut scratch), Read::End);
+}
+
+#[test]
+fn behind_a_broken_frame_bytes_are_read_but_never_into_a_message() {
+    let large = encode_masked(OpCode::Binary, false, &[7; 50_000], MASK);
+    let (mut reader, mut scratch) = (reader(), [0; 100]);
+    // The first frame of a large message; in the midst of it a text frame, which is an error.
+    let mut input = &mut large.clone()[..];
+    assert_eq!(reader.next_event(&mut input), Ok(None));
+    let mut second = encode_masked(OpCode::Text, true, b"x", MASK);
+    assert!(!reader.is_broken());
+    assert!(reader.next_event(&mut &mut second[..]).is_err());
+    assert!(reader.is_broken());
+    let mut stream = Script::of(&[b"more"]);
+    assert_eq!(
+        read(&mut reader, &mut stream, &mut scratch),
+        Read::Scratch(4)
+    );
+}
+
+#[test]
+fn messages_that_are_skipped_are_no_events() {
+    let mut bytes = encode_masked(OpCode::Text, true, b"one", MASK);
+    bytes.extend(encode_masked(OpCode::Close, true, b"", MASK));
+    let mut reader = reader();
+    reader.skip_messages();
+    let mut input = &mut bytes[..];
+    assert_eq!(reader.next_event(&mut input), Ok(Some(Event::Close(None))));
+}

@@ -1,0 +1,64 @@
+//! Payloads that leave a queue: dropped for newer ones, discarded at the end, or written.
+
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+
+use crate::error::log_panic;
+
+/// Payloads that have left a queue. They are dropped when no lock is held any more: a `Bytes` may
+/// have an owner, and the `Drop` of that is code of the application, which may send or publish.
+///
+/// Every write of a connection has one, and nearly all stay empty: that must cost one comparison.
+#[derive(Default)]
+pub(crate) struct Dropped(Payloads);
+
+#[derive(Default)]
+enum Payloads {
+    #[default]
+    None,
+    /// The common case if there are any; it needs no allocation.
+    One(Bytes),
+    Many(Vec<Bytes>),
+}
+
+impl Dropped {
+    /// Keeps a payload that may have an owner.
+    pub(super) fn keep(&mut self, payload: Bytes) {
+        self.0 = match mem::take(&mut self.0) {
+            Payloads::None => Payloads::One(payload),
+            Payloads::One(first) => Payloads::Many(vec![first, payload]),
+            Payloads::Many(mut payloads) => {
+                payloads.push(payload);
+                Payloads::Many(payloads)
+            }
+        };
+    }
+
+    #[cold]
+    fn release(&mut self) {
+        match mem::take(&mut self.0) {
+            Payloads::None => {}
+            Payloads::One(payload) => release(payload),
+            Payloads::Many(payloads) => payloads.into_iter().for_each(release),
+        }
+    }
+}
+
+impl Drop for Dropped {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(self.0, Payloads::None) {
+            self.release();
+        }
+    }
+}
+
+/// A panic of an owner must not end the publisher, or the connection, that happens to be the last
+/// to let go of the payload.
+fn release(payload: Bytes) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        log_panic(&*panic);
+    }
+}

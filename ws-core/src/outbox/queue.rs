@@ -1,0 +1,411 @@
+//! The frames that wait, in order.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::mem;
+
+use bytes::{Buf, Bytes};
+
+use super::{Dropped, Frame};
+use crate::protocol::frame::Header;
+
+/// How many chunks one vectored write takes at most.
+pub(super) const SLICES: usize = 64;
+
+/// What a frame in the queue is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// A message for this client alone.
+    Message,
+    /// A message of the topic with this id.
+    Topic(u64),
+    Ping,
+    Pong,
+    Close,
+}
+
+/// The part of the queue that is one piece of memory.
+pub(super) struct Chunk {
+    bytes: Bytes,
+    kind: Kind,
+    extent: Extent,
+    payload: Payload,
+}
+
+/// What a chunk holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Extent {
+    /// A part of a frame that goes on in the next chunk.
+    Part,
+    /// A frame, or the end of one.
+    Frame,
+    /// What was left of a cork buffer: many whole frames, behind a begun one.
+    Frames,
+}
+
+/// Whose the bytes of a chunk are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Payload {
+    Copied,
+    /// A payload that was not copied: others may have it too, and it may have an owner.
+    Shared,
+}
+
+/// How much of the first chunk is written.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Front {
+    /// It begins with a frame.
+    #[default]
+    Whole,
+    /// It is a part of a frame whose beginning is already written.
+    Begun,
+}
+
+/// Frames that wait for one client, and how many there may be.
+///
+/// In this order: what every push looks at comes first.
+#[derive(Default)]
+#[repr(C)]
+pub(super) struct Queue {
+    chunks: VecDeque<Chunk>,
+    /// Bytes of all chunks.
+    bytes: usize,
+    max_bytes: usize,
+    /// Frames of topics that were left out.
+    dropped: u64,
+    frames: u32,
+    max_frames: u32,
+    /// If the first chunk holds many frames: bytes that are left of the begun one.
+    left: u32,
+    front: Front,
+}
+
+/// Frames that wait, in all.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Waiting {
+    pub(super) bytes: usize,
+    pub(super) frames: u32,
+}
+
+impl Chunk {
+    fn ends_frame(&self) -> bool {
+        self.extent != Extent::Part
+    }
+
+    /// Keeps the payload if it may have an owner.
+    fn release(mut self, dropped: &mut Dropped) {
+        self.take_payload(dropped);
+    }
+
+    fn take_payload(&mut self, dropped: &mut Dropped) {
+        if self.payload == Payload::Shared {
+            dropped.keep(mem::take(&mut self.bytes));
+        }
+    }
+}
+
+impl Queue {
+    /// A queue for so many bytes and frames. One frame of any size fits an empty one.
+    pub(super) fn new(max_bytes: usize, max_frames: usize) -> Self {
+        Self {
+            max_bytes,
+            max_frames: u32::try_from(max_frames).unwrap_or(u32::MAX),
+            ..Self::default()
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Whether the first frame is half written.
+    pub(super) fn is_begun(&self) -> bool {
+        self.front == Front::Begun
+    }
+
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Frames of topics that were left out.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// A frame of a topic was left out.
+    pub(super) fn count_dropped(&mut self) {
+        self.dropped += 1;
+    }
+
+    /// Whether a frame fits.
+    pub(super) fn fits(&self, len: usize) -> bool {
+        self.is_empty() || self.has_room(len)
+    }
+
+    /// Whether there is room for so many bytes more, in one frame.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        self.bytes.saturating_add(len) <= self.max_bytes && self.frames < self.max_frames
+    }
+
+    /// Whether a frame would fit if these were dropped.
+    pub(super) fn fits_without(&self, without: Waiting, len: usize) -> bool {
+        let frames = self.frames - without.frames;
+        let bytes = (self.bytes - without.bytes).saturating_add(len);
+        frames == 0 || (bytes <= self.max_bytes && frames < self.max_frames)
+    }
+
+    /// Queues a frame, of which so many bytes are written already.
+    pub(super) fn push(&mut self, frame: &Frame, kind: Kind, written: usize) {
+        self.bytes += frame.len() - written;
+        self.frames += 1;
+        if written > 0 {
+            self.front = Front::Begun;
+        }
+        if self.chunks.capacity() == 0 {
+            // Most queues never hold more: what is published to many waits in many of them.
+            self.chunks.reserve_exact(1);
+        }
+        let [head, payload] = frame.chunks();
+        let head_extent = if payload.is_empty() {
+            Extent::Frame
+        } else {
+            Extent::Part
+        };
+        let mut skip = written;
+        let parts = [
+            (head, head_extent, Payload::Copied),
+            (payload, Extent::Frame, Payload::Shared),
+        ];
+        for (mut bytes, extent, payload) in parts {
+            let skipped = skip.min(bytes.len());
+            bytes.advance(skipped);
+            skip -= skipped;
+            if !bytes.is_empty() {
+                self.chunks.push_back(Chunk {
+                    bytes,
+                    kind,
+                    extent,
+                    payload,
+                });
+            }
+        }
+    }
+
+    /// What is left of a cork buffer, of which so many bytes are written, waits in front of all.
+    pub(super) fn push_rest(&mut self, cork: &[u8], written: usize) {
+        let rest = &cork[written..];
+        self.bytes += rest.len();
+        self.frames += 1;
+        self.left = left_of_begun(0, cork, written);
+        if self.left > 0 {
+            self.front = Front::Begun;
+        }
+        self.chunks.push_front(Chunk {
+            bytes: Bytes::copy_from_slice(rest),
+            kind: Kind::Message,
+            extent: Extent::Frames,
+            payload: Payload::Copied,
+        });
+    }
+
+    /// Queues a control frame before all others, but not into a half written one. It takes the
+    /// place of an earlier one of its kind.
+    pub(super) fn push_control(&mut self, kind: Kind, frame: Bytes) {
+        self.remove(kind, &mut Dropped::default());
+        let end_of_begun = self.chunks.iter().position(Chunk::ends_frame);
+        let place = match self.front {
+            Front::Begun => end_of_begun.map_or(0, |end| end + 1),
+            Front::Whole => 0,
+        };
+        self.bytes += frame.len();
+        self.frames += 1;
+        let chunk = Chunk {
+            bytes: frame,
+            kind,
+            extent: Extent::Frame,
+            payload: Payload::Copied,
+        };
+        self.chunks.insert(place, chunk);
+    }
+
+    /// Fills `slices` with `first` and the front of the queue; returns how many there are.
+    pub(super) fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
+        let queued = self.chunks.iter().map(|chunk| &*chunk.bytes);
+        let all = Some(first)
+            .filter(|first| !first.is_empty())
+            .into_iter()
+            .chain(queued);
+        let mut count = 0;
+        for (slot, bytes) in slices.iter_mut().zip(all) {
+            *slot = IoSlice::new(bytes);
+            count += 1;
+        }
+        count
+    }
+
+    /// Takes what was written off the queue.
+    pub(super) fn advance(&mut self, mut written: usize, dropped: &mut Dropped) {
+        self.bytes -= written;
+        while written > 0 {
+            let Some(front) = self.chunks.front_mut() else {
+                break;
+            };
+            if written < front.bytes.len() {
+                let many = front.extent == Extent::Frames;
+                if many {
+                    let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    self.left = left_of_begun(left, &front.bytes, written);
+                }
+                front.bytes.advance(written);
+                self.front = if many && self.left == 0 {
+                    Front::Whole
+                } else {
+                    Front::Begun
+                };
+                return;
+            }
+            written -= front.bytes.len();
+            self.front = if front.ends_frame() {
+                self.frames -= 1;
+                Front::Whole
+            } else {
+                Front::Begun
+            };
+            if let Some(written) = self.chunks.pop_front() {
+                written.release(dropped);
+            }
+        }
+        if self.chunks.is_empty() {
+            // An idle connection keeps no buffer.
+            self.chunks = VecDeque::new();
+        }
+    }
+
+    /// The frames of a kind whose beginning is not written, the oldest first, until there are
+    /// enough of them.
+    pub(super) fn waiting_of(&self, kind: Kind, enough: impl Fn(Waiting) -> bool) -> Waiting {
+        let mut waiting = Waiting::default();
+        let mut beyond_begun = self.front == Front::Whole;
+        for chunk in &self.chunks {
+            let ends = chunk.ends_frame();
+            if beyond_begun && chunk.kind == kind {
+                waiting.bytes += chunk.bytes.len();
+                waiting.frames += u32::from(ends);
+                if ends && enough(waiting) {
+                    break;
+                }
+            }
+            beyond_begun |= ends;
+        }
+        waiting
+    }
+
+    /// Drops the oldest frame of a topic whose beginning is not written, to make room. If the
+    /// queue is full of the topic, it is one of the first: the others are not looked at, as every
+    /// publish to a client that is behind drops one.
+    pub(super) fn drop_oldest(&mut self, kind: Kind, dropped: &mut Dropped) {
+        let mut begins = self.front == Front::Whole;
+        let oldest = self.chunks.iter().position(|chunk| {
+            let found = begins && chunk.kind == kind;
+            begins = chunk.ends_frame();
+            found
+        });
+        let Some(oldest) = oldest else {
+            return;
+        };
+        while let Some(chunk) = self.chunks.remove(oldest) {
+            self.bytes -= chunk.bytes.len();
+            let ends = chunk.ends_frame();
+            chunk.release(dropped);
+            if ends {
+                break;
+            }
+        }
+        self.frames -= 1;
+        self.dropped += 1;
+    }
+
+    /// Drops the frames of a topic whose beginning is not written, to be replaced.
+    pub(super) fn drop_all(&mut self, kind: Kind, dropped: &mut Dropped) {
+        self.dropped += u64::from(self.remove(kind, dropped));
+    }
+
+    /// Removes all frames of a kind, but never one whose beginning is written. Returns how many.
+    fn remove(&mut self, kind: Kind, dropped: &mut Dropped) -> u32 {
+        let mut count = 0;
+        let mut beyond_begun = self.front == Front::Whole;
+        let mut removing = false;
+        let mut inside = false;
+        let bytes = &mut self.bytes;
+        self.chunks.retain_mut(|chunk| {
+            let ends = chunk.ends_frame();
+            if !inside {
+                removing = beyond_begun && chunk.kind == kind;
+                count += u32::from(removing);
+            }
+            inside = !ends;
+            beyond_begun |= ends;
+            if removing {
+                *bytes -= chunk.bytes.len();
+                chunk.take_payload(dropped);
+            }
+            !removing
+        });
+        self.frames -= count;
+        count
+    }
+
+    /// Discards all frames but the rest of the one that is half written. Returns whether a
+    /// Close frame was among them.
+    pub(super) fn discard(&mut self, dropped: &mut Dropped) -> bool {
+        let ends_with_close =
+            |chunks: &VecDeque<Chunk>| chunks.back().is_some_and(|chunk| chunk.kind == Kind::Close);
+        let had_close = ends_with_close(&self.chunks);
+        let mut queue = mem::take(&mut self.chunks).into_iter();
+        (self.bytes, self.frames) = (0, 0);
+        if self.front == Front::Begun {
+            for mut chunk in queue.by_ref() {
+                if chunk.extent == Extent::Frames {
+                    let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+                    chunk.bytes.truncate(left);
+                }
+                self.bytes += chunk.bytes.len();
+                let ends = chunk.ends_frame();
+                self.chunks.push_back(chunk);
+                if ends {
+                    self.frames = 1;
+                    break;
+                }
+            }
+        }
+        for chunk in queue {
+            chunk.release(dropped);
+        }
+        had_close && !ends_with_close(&self.chunks)
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&mut self, dropped: &mut Dropped) {
+        for chunk in mem::take(&mut self.chunks) {
+            chunk.release(dropped);
+        }
+        (self.bytes, self.frames, self.front) = (0, 0, Front::Whole);
+    }
+}
+
+/// How much is left of the frame in whose midst the first `written` bytes of `frames` end,
+/// where `left` bytes of an earlier one come first; 0 at the end of a frame.
+fn left_of_begun(left: usize, frames: &[u8], written: usize) -> u32 {
+    let mut end = left;
+    while end < written {
+        let Ok(Some((header, size))) = Header::parse(&frames[end..]) else {
+            end = frames.len();
+            break;
+        };
+        end += size + usize::try_from(header.len).unwrap_or(usize::MAX);
+    }
+    // A cork buffer is small.
+    u32::try_from(end - written).unwrap_or(u32::MAX)
+}
