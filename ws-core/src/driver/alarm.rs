@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(alarm.set(start + seconds * SECOND, start, cx), Set::Waits);
             assert_eq!(alarm.fires_after(start), Some(start + fires * SECOND));
         }
-        tokio::time::advance(SECOND * 5 - Duration::from_millis(1)).await;
+        tokio::time::advance(Duration::from_millis(4_999)).await;
         assert_eq!(bell.0.load(Ordering::Relaxed), 0);
         tokio::time::advance(Duration::from_millis(3)).await;
         assert_eq!(bell.0.load(Ordering::Relaxed), 1);

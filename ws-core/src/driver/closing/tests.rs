@@ -20,7 +20,9 @@ const WORK: Left = Left {
 /// The ends that these have brought.
 fn after(ends: &[fn(&mut Closing)]) -> Closing {
     let mut closing = Closing::default();
-    ends.iter().for_each(|end| end(&mut closing));
+    for end in ends {
+        end(&mut closing);
+    }
     closing
 }
 

@@ -125,7 +125,7 @@ fn the_rest_of_a_large_message_is_read_into_its_place() {
 
 #[test]
 fn behind_a_broken_frame_bytes_are_read_but_never_into_a_message() {
-    let large = encode_masked(OpCode::Binary, false, &[7; 50_000], MASK);
+    let large = encode_masked(OpCode::Binary, false, &vec![7; 50_000], MASK);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
     // The first frame of a large message; in the midst of it a text frame, which is an error.
     let mut input = &mut large.clone()[..];
