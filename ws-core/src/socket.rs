@@ -254,10 +254,6 @@ impl Shared {
         &self.common.limits
     }
 
-    pub(crate) fn route(&self) -> crate::hook::RouteNumber {
-        self.common.route
-    }
-
     pub(crate) fn span(&self) -> &Span {
         self.span.as_deref().unwrap_or(&NO_SPAN)
     }

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
-use crate::hook::{self, Hook};
+use crate::hook::{self, Hook, RouteNumber};
 use crate::reply::{End, Reply, ReplyOrNever};
 
 impl<H> Socket<H> {
@@ -63,7 +63,7 @@ impl<H> Socket<H> {
             let output = async { future.await.reply() };
             let output = AssertUnwindSafe(output).catch_unwind();
             let output = async { output.await.map_err(|panic| log_panic(&*panic)) };
-            let place = Hook::Spawn.on(shared.common.route);
+            let place = Hook::Spawn.on(shared.route());
             match hook::run_async(place, output).await {
                 Ok(reply) => shared.deliver(reply).await,
                 Err(()) => {
@@ -95,6 +95,11 @@ impl Drop for Tasks {
 }
 
 impl Shared {
+    /// The number of the route's pattern, which names hooks in logs.
+    pub(crate) fn route(&self) -> RouteNumber {
+        self.common.route
+    }
+
     /// Reserves the place of a task.
     fn reserve_task(&self) -> Result<(), SpawnError> {
         let mut control = self.lock();
