@@ -163,6 +163,18 @@ fn anchors(markdown: &str) -> BTreeSet<String> {
     found
 }
 
+/// The text of a Markdown file. A chapter of the guide may include another file.
+fn chapter(path: &Path) -> String {
+    let text = read(path);
+    let included = text
+        .split_once("{{#include ")
+        .and_then(|(_, rest)| rest.split_once("}}"));
+    match included {
+        Some((file, _)) => text.clone() + &read(&path.parent().unwrap().join(file.trim())),
+        None => text,
+    }
+}
+
 /// The targets of the links in a line, without those in inline code.
 fn targets(line: &str) -> Vec<&str> {
     let text = line.split('`').step_by(2);
@@ -186,7 +198,9 @@ fn broken_links(path: &Path, markdown: &str) -> Vec<String> {
                 file => path.parent().unwrap().join(file),
             };
             let leads = file.exists()
-                && (anchor.is_empty() || file.is_dir() || anchors(&read(&file)).contains(anchor));
+                && (anchor.is_empty()
+                    || file.is_dir()
+                    || anchors(&chapter(&file)).contains(anchor));
             if !leads {
                 let path = path.strip_prefix(workspace()).unwrap_or(path).display();
                 broken.push(format!("{path}:{number}: {target}"));

@@ -33,7 +33,7 @@ const LEVELS: &[(&str, &[&[&str]])] = &[
         "handler/expand",
         &[
             &["arguments", "names", "variants"],
-            &["borrowing", "hooks", "traits"],
+            &["borrowing", "hooks", "sends", "traits"],
         ],
     ),
     (
