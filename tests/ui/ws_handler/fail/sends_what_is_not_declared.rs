@@ -20,10 +20,6 @@ impl Room {
         socket.spawn(async { Some(Json(Other)) }).or_refuse()?;
         Ok(Room)
     }
-
-    async fn message(&mut self, text: String, socket: &Socket<Self>) {
-        let _ = socket.send_async(text).await;
-    }
 }
 
 /// Generic over the handler, without a bound.
