@@ -21,9 +21,17 @@ accept FILTER="":
 public-api:
     UPDATE_PUBLIC_API=1 cargo test -p ws-tests --all-features --test public_api
 
-# Check that the book of mistakes (`ws-server/src/mistakes.md`) is complete.
-book:
+# Check that the list of mistakes (`ws-server/src/mistakes.md`) is complete.
+mistakes:
     cargo test -p ws-tests --test mistakes
+
+# Build the guide as HTML in target/guide; needs mdbook 0.5 (`cargo install mdbook`).
+book:
+    mdbook build docs
+
+# Draw the pictures of the guide again; needs Graphviz.
+pictures:
+    node docs/draw.mjs
 
 # Fuzz decoder, deflate, forwarded, origin or page_wire; needs cargo-fuzz and a nightly compiler.
 fuzz TARGET SECONDS="60":
