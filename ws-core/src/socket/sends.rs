@@ -50,7 +50,7 @@
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not declare that it sends `{M}`; add it: \
-               #[ws_handler(sends({M}, …))]",
+               `#[ws_handler(sends({M}, …))]`",
     label = "not declared by `{Self}`",
     note = "without `sends(…)` a handler may send everything; `socket.sender()` may, too",
     note = "code that is generic over the handler takes a `Sender`, or has the bound \
