@@ -140,13 +140,13 @@ fn the_examples_of_every_chapter_are_doctests() {
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// The files of the guide, but for the summary.
+/// The files of the guide, except for the summary.
 fn chapters() -> BTreeSet<String> {
     let files = fs::read_dir(guide()).unwrap();
-    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.ends_with(".md") && name != "SUMMARY.md")
-        .collect()
+    let paths = files.map(|entry| entry.unwrap().path());
+    let markdown = paths.filter(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let names = markdown.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| name != "SUMMARY.md").collect()
 }
 
 /// The front page is for a first look; everything else is in the guide.

@@ -191,7 +191,11 @@ mod tests {
 
     #[test]
     fn an_error_of_the_system_is_the_source() {
-        let has_source = |error: &Error| error.source().is_some_and(|it| it.is::<io::Error>());
+        let has_source = |error: &Error| {
+            error
+                .source()
+                .is_some_and(<dyn std::error::Error>::is::<io::Error>)
+        };
         let with_source: Vec<_> = all().into_iter().filter(has_source).collect();
         assert!(matches!(
             &*with_source,
