@@ -174,7 +174,7 @@ impl V2 {
         socket: &Socket<Self>,
     ) -> Result<Self, Refusal> {
         tokens.check(&bearer, &id)?;
-        socket.listen(&commands(&id));
+        socket.listen(commands(&id));
         Ok(V2(devices.connect(id, "v2")))
     }
 
@@ -212,7 +212,7 @@ impl V1 {
         socket: &Socket<Self>,
     ) -> Result<Self, Refusal> {
         tokens.check(&bearer, &id)?;
-        socket.listen(&commands(&id));
+        socket.listen(commands(&id));
         Ok(V1(devices.connect(id, "v1")))
     }
 
@@ -292,7 +292,7 @@ async fn main() -> examples::Result<()> {
         .and(warp::body::content_length_limit(1024))
         .and(warp::body::json())
         .map(
-            move |id: String, command| match hub.publish(&commands(&id), &command).reached() {
+            move |id: String, command| match hub.publish(commands(&id), &command).reached() {
                 0 => StatusCode::NOT_FOUND,
                 _ => StatusCode::ACCEPTED,
             },

@@ -22,7 +22,7 @@ impl Rooms {
         let people = rooms.entry(room).or_default();
         *people += 1;
         let people = *people;
-        hub.publish(&topic(room), &Event::Entered { name, people });
+        hub.publish(topic(room), &Event::Entered { name, people });
     }
 
     /// Counts a person out, and publishes under the lock for the same reason.
@@ -35,7 +35,7 @@ impl Rooms {
         if people == 0 {
             rooms.remove(&room);
         }
-        hub.publish(&topic(room), &Event::Left { name, people });
+        hub.publish(topic(room), &Event::Left { name, people });
     }
 
     /// All rooms that are not empty.
@@ -97,7 +97,7 @@ impl Chat {
         hub: &Hub,
     ) -> Self {
         let name = session.user().map(str::to_owned);
-        socket.subscribe(&topic(room));
+        socket.subscribe(topic(room));
         rooms.enter(room, name.clone(), hub);
         Chat { room, name }
     }
@@ -110,7 +110,7 @@ impl Chat {
         match (command, &self.name) {
             (Command::Say { text }, Some(name)) => {
                 let name = name.clone();
-                hub.publish(&topic(self.room), &Event::Said { name, text });
+                hub.publish(topic(self.room), &Event::Said { name, text });
                 Ok(None)
             }
             (Command::Say { .. }, None) => Ok(Some(Json(Answer::GUESTS_ONLY_READ))),

@@ -161,7 +161,7 @@ fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
                 name: user.to_owned(),
                 text: said.text,
             };
-            match hub.publish(&chat::topic(room), &said).reached() {
+            match hub.publish(chat::topic(room), &said).reached() {
                 0 => StatusCode::NOT_FOUND.into_response(),
                 _ => StatusCode::ACCEPTED.into_response(),
             }

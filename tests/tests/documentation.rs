@@ -32,7 +32,7 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
 /// re-exports, and those of which it re-exports an item.
 fn exported() -> BTreeSet<String> {
     let facade = read(&workspace().join("ws-server/src/lib.rs"));
-    let (facade, _hidden) = facade.split_once("#[doc(hidden)]").unwrap();
+    let (facade, _hidden) = facade.split_once("mod expansions").unwrap();
     let mut modules = BTreeSet::new();
     for item in facade.split("pub use ws_core::").skip(1) {
         let (paths, _) = item.split_once(';').unwrap();

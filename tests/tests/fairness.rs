@@ -177,7 +177,7 @@ struct Reader;
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&news());
+        socket.subscribe(news());
         Reader
     }
 }
@@ -188,7 +188,7 @@ struct Lossy;
 #[ws_handler]
 impl Lossy {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe_with(&news(), Policy::DropNewest);
+        socket.subscribe_with(news(), Policy::DropNewest);
         Lossy
     }
 }
@@ -243,7 +243,7 @@ impl Stalled {
     /// do.
     fn publish(&mut self) -> bool {
         let text = format!("{} {}", self.published, "x".repeat(SIZE));
-        let receipt = self.server.ws.hub().publish(&news(), &Message::text(text));
+        let receipt = self.server.ws.hub().publish(news(), &Message::text(text));
         let reached = receipt.reached();
         let all = reached > READERS;
         if all {

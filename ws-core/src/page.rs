@@ -31,8 +31,8 @@ pub use crate::wire::PAGE_PROTOCOL;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany};
 pub(crate) use stream::{
-    Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Room, Standing, Stream,
-    logged_on,
+    Accepted, AttachError, CapacityFreed, Claim, Epoch, PageSocket, Position, Progress, Standing,
+    Stream, logged_on,
 };
 
 use id::PageId;

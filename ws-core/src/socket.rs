@@ -13,7 +13,6 @@ use tracing::Span;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::SendError;
-use crate::id::ConnectionId;
 use crate::limits::{Limits, OnFull};
 use crate::mailbox::MailSlot;
 use crate::message::Message;
@@ -29,7 +28,7 @@ mod sends;
 mod subscribe;
 mod tasks;
 
-pub use crate::mailbox::Accepts;
+pub use crate::{id::ConnectionId, mailbox::Accepts};
 pub use notify::Timer;
 pub use outgoing::{IntoMessage, Sender};
 pub use sends::Sends;

@@ -20,7 +20,7 @@ use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, Claim, OpenError, Page, PageSocket, Room, Stream, TooMany, logged_on,
+    AttachError, CapacityFreed, Claim, OpenError, Page, PageSocket, Stream, TooMany, logged_on,
 };
 use crate::session::Session;
 
@@ -310,11 +310,11 @@ impl<R: HasPage> Handler<R> for PageStream {
     }
 
     fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
-        call.context().next_notification::<Room>()?;
+        call.context().next_notification::<CapacityFreed>()?;
         Some(messages::wait_for_room(call))
     }
 }
 
-impl Accepts<Room> for PageStream {}
+impl Accepts<CapacityFreed> for PageStream {}
 
 impl<R> LeavesParams<R> for PageStream {}

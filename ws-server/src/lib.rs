@@ -148,12 +148,18 @@ pub mod extract {
         AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
         HasPage, HasSession, NoState, Opening, Params, Path, Provides, Query, State,
     };
+    // The compiler names these in messages about arguments of hooks.
+    #[doc(hidden)]
+    pub use ws_core::extract::{Borrowed, FirstOfInfo};
 }
 
 pub mod handler {
     //! The trait that [`ws_handler`](macro@crate::ws_handler) implements, and what `init` returns.
     #[doc(inline)]
     pub use ws_core::handler::{Handler, IntoInit, IntoRefusal};
+    // The compiler names these in messages about hooks.
+    #[doc(hidden)]
+    pub use ws_core::handler::{Finish, Step};
 }
 
 pub mod limits {
@@ -206,13 +212,8 @@ pub mod session {
     }
 }
 
-pub mod socket {
-    //! Handles to one connection.
-    #[doc(inline)]
-    pub use ws_core::id::ConnectionId;
-    #[doc(inline)]
-    pub use ws_core::socket::{Accepts, IntoMessage, Sender, Sends, Socket, Timer};
-}
+#[doc(inline)]
+pub use ws_core::socket;
 
 pub mod topic {
     //! Topics: values that are published to subscribed clients and to handlers that listen.
@@ -324,9 +325,18 @@ pub mod prelude {
 
 /// What the expansions of the macros name, and nothing else may: its name carries the version, and
 /// `ws-macros` computes the same name from its own.
+///
+/// The re-export is hidden, not the module: the compiler shortens the names of items in it, so that
+/// its messages do not show this path.
 #[doc(hidden)]
-pub mod __macro_0_1_0 {
-    pub use ws_core::*;
+pub use expansions::engine as __macro_0_1_0;
 
-    pub use crate::runtime;
+mod expansions {
+    pub mod engine {
+        //! The engine as the expansions see it.
+
+        pub use ws_core::*;
+
+        pub use crate::runtime;
+    }
 }

@@ -89,7 +89,7 @@ struct Reader;
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&news());
+        socket.subscribe(news());
         Reader
     }
 }

@@ -144,11 +144,11 @@ impl Bad {
     }
 
     fn join(&self) {
-        self.socket.subscribe_with(&news(), self.policy);
+        self.socket.subscribe_with(news(), self.policy);
     }
 
     fn leave(&self) {
-        self.socket.unsubscribe(&news());
+        self.socket.unsubscribe(news());
     }
 
     /// Whether the outbox is full. The message that closes the connection is the next one.
@@ -179,7 +179,7 @@ async fn stall(host: &Host, rounds: usize) -> Result<(Vec<Bad>, Bad)> {
                 .iter()
                 .filter(|bad| bad.is_full())
                 .for_each(Bad::leave);
-            host.hub.publish(&news(), &message);
+            host.hub.publish(news(), &message);
             sleep(Duration::from_millis(1)).await;
         }
     })

@@ -33,8 +33,8 @@ impl Starts {
     ) -> Result<Self, Refusal> {
         let _dropped = Farewell(journal.clone(), "init dropped");
         *handles.0.0.lock().unwrap() = Some(socket.clone());
-        socket.subscribe(&news());
-        socket.listen(&news());
+        socket.subscribe(news());
+        socket.listen(news());
         socket.notify("kept".to_owned()).unwrap();
         let task = Farewell(journal.clone(), "task dropped");
         let task = async move {
@@ -76,20 +76,17 @@ async fn undone(kit: &TestKit, journal: &Journal, uri: &str) -> (u16, Socket<Sta
 
 /// Checks that nothing of the connection is left.
 async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
-    assert_eq!(kit.hub().subscriber_count(&news()), 0);
+    assert_eq!(kit.hub().subscriber_count(news()), 0);
     assert_eq!(kit.hub().connection_count(), 0);
-    assert_eq!(
-        kit.hub().publish(&news(), &"nobody".to_owned()).reached(),
-        0
-    );
+    assert_eq!(kit.hub().publish(news(), &"nobody".to_owned()).reached(), 0);
     assert_eq!(socket.send("gone"), Err(SendError::Closed("gone".into())));
     let gone = "gone".to_owned();
     assert_eq!(socket.notify(gone.clone()), Err(NotifyError::Closed(gone)));
     assert_eq!(socket.spawn(async {}), Err(SpawnError::Closed));
     socket.closed().await;
     // Calls on the socket have no effect when `init` has failed.
-    socket.subscribe(&news());
-    assert_eq!(kit.hub().subscriber_count(&news()), 0);
+    socket.subscribe(news());
+    assert_eq!(kit.hub().subscriber_count(news()), 0);
     quiet().await;
     assert_eq!(journal.lines(), ["init dropped", "task dropped"]);
 }
@@ -130,7 +127,7 @@ async fn an_init_is_dropped_when_the_client_is_gone() {
         .open("/?hang");
     let mut connect = Box::pin(journal.hand(knock).connect());
     assert!(connect.as_mut().now_or_never().is_none());
-    assert_eq!(kit.hub().subscriber_count(&news()), 2);
+    assert_eq!(kit.hub().subscriber_count(news()), 2);
     // If a client disconnects, hyper drops the future of the handshake.
     drop(connect);
     let socket = handles.0.lock().unwrap().take().unwrap();

@@ -178,8 +178,8 @@ async fn subscriptions_of_a_connection_are_limited() {
     let mut client = knock.connect().await.unwrap();
     let socket = client.socket::<Probe>();
     for name in ["a", "b", "a", "c"] {
-        socket.subscribe(&Topic::<Message>::local(name));
+        socket.subscribe(Topic::<Message>::local(name));
     }
     assert_eq!(client.closed().await.0, CloseCode::INTERNAL_ERROR);
-    assert_eq!(kit.hub().subscriber_count(&Topic::<Message>::local("c")), 0);
+    assert_eq!(kit.hub().subscriber_count(Topic::<Message>::local("c")), 0);
 }

@@ -43,14 +43,14 @@ async fn listen_delivers_to_info_until_unlisten() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let mut client = journal.knock::<Ear>(&kit).connect().await.unwrap();
     let socket = client.socket::<Ear>();
-    assert!(!socket.unlisten(&news()));
-    socket.listen(&news());
-    socket.listen(&news());
-    assert_eq!(kit.hub().publish(&news(), &"one".to_owned()).reached(), 1);
+    assert!(!socket.unlisten(news()));
+    socket.listen(news());
+    socket.listen(news());
+    assert_eq!(kit.hub().publish(news(), &"one".to_owned()).reached(), 1);
     assert_eq!(client.text().await, "heard one");
-    assert!(!socket.unsubscribe(&news()), "the client is not subscribed");
-    assert!(socket.unlisten(&news()));
-    assert_eq!(kit.hub().publish(&news(), &"two".to_owned()).reached(), 0);
+    assert!(!socket.unsubscribe(news()), "the client is not subscribed");
+    assert!(socket.unlisten(news()));
+    assert_eq!(kit.hub().publish(news(), &"two".to_owned()).reached(), 0);
     quiet().await;
     assert_eq!(journal.lines(), ["heard one"]);
     assert_eq!(client.so_far().await, []);
@@ -64,9 +64,9 @@ async fn a_slow_listener_is_closed_with_1013() {
     let mut client = knock.connect().await.unwrap();
     let mut quick = journal.knock::<Ear>(&kit).connect().await.unwrap();
     for client in [&client, &quick] {
-        client.socket::<Ear>().listen(&news());
+        client.socket::<Ear>().listen(news());
     }
-    let publish = |text: &str| kit.hub().publish(&news(), &text.to_owned()).reached();
+    let publish = |text: &str| kit.hub().publish(news(), &text.to_owned()).reached();
     let reached = ["one", "two", "three", "four"].map(publish);
     assert_eq!(reached, [2, 2, 1, 1], "how many took it");
     let closed = (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned());
@@ -114,15 +114,15 @@ struct Touched(Journal);
 impl Touched {
     fn init(journal: Journal, handshake: &Handshake, socket: &Socket<Self>) -> Self {
         match handshake.query() {
-            Some("listen") => socket.listen(&touchy()),
-            Some("subscribe") => socket.subscribe(&touchy()),
+            Some("listen") => socket.listen(touchy()),
+            Some("subscribe") => socket.subscribe(touchy()),
             _ => {}
         }
         Touched(journal)
     }
 
     fn message(&mut self, text: String, hub: &Hub) -> String {
-        hub.publish(&touchy(), &Touchy(text)).reached().to_string()
+        hub.publish(touchy(), &Touchy(text)).reached().to_string()
     }
 
     fn info(&mut self, Converted(text): Converted) -> String {
@@ -255,7 +255,7 @@ async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     reads.subscribe::<&'static str>(&any());
     assert_eq!(
         kit.hub()
-            .publish(&any::<&'static str>(), &"static")
+            .publish(any::<&'static str>(), &"static")
             .reached(),
         1
     );
@@ -263,7 +263,7 @@ async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     // Binary data is `Bytes`. A `Vec` is a JSON list, whatever its items are.
     reads.subscribe::<Vec<u8>>(&any());
     assert_eq!(
-        kit.hub().publish(&any::<Vec<u8>>(), &vec![1, 2]).reached(),
+        kit.hub().publish(any::<Vec<u8>>(), &vec![1, 2]).reached(),
         1
     );
     assert_eq!(reader.text().await, "[1,2]");
@@ -286,7 +286,7 @@ fn every_listener_gets_all_messages_in_one_order() {
                 .knock::<Ear>(&kit)
                 .limits(limits(|it| it.mailbox = 1000));
             let client = knock.connect().await.unwrap();
-            client.socket::<Ear>().listen(&news());
+            client.socket::<Ear>().listen(news());
             clients.push(client);
         }
         std::thread::scope(|scope| {
@@ -294,7 +294,7 @@ fn every_listener_gets_all_messages_in_one_order() {
                 let hub = kit.hub();
                 scope.spawn(move || {
                     for number in 0..each {
-                        let receipt = hub.publish(&news(), &format!("{thread} {number:03}"));
+                        let receipt = hub.publish(news(), &format!("{thread} {number:03}"));
                         assert_eq!(receipt.reached(), 2);
                     }
                 });

@@ -49,7 +49,7 @@ async fn whatever_leads_to_a_topic_names_it() {
     let receipts = [
         hub.publish(&topic, &text("by reference")),
         hub.publish(topic.clone(), &text("by value")),
-        hub.publish(&Arc::new(topic.clone()), &text("shared")),
+        hub.publish(Arc::new(topic.clone()), &text("shared")),
         hub.publish(&NEWS, &text("static")),
         hub.publish_volatile(&room, &text("by a type of ours")),
         // A value may be behind a pointer too.

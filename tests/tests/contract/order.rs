@@ -151,7 +151,7 @@ struct Chorus;
 #[ws_handler]
 impl Chorus {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&Topic::<Message>::local("voices"));
+        socket.subscribe(Topic::<Message>::local("voices"));
         Chorus
     }
 

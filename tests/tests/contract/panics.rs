@@ -186,12 +186,12 @@ async fn a_panic_in_terminate_leaks_nothing() {
     let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
     client
         .socket::<Leaves>()
-        .subscribe(&Topic::<String>::local("news"));
+        .subscribe(Topic::<String>::local("news"));
     client.end().await;
     assert_eq!(client.terminated().await.cause, CloseCause::Lost);
     quiet().await;
     assert_eq!(
-        kit.hub().subscriber_count(&Topic::<String>::local("news")),
+        kit.hub().subscriber_count(Topic::<String>::local("news")),
         0
     );
     assert_eq!(kit.hub().connection_count(), 0);

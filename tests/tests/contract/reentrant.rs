@@ -221,19 +221,19 @@ fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
             socket,
         } = setting().await;
         let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
-        other.socket::<Ear>().listen(&topic());
+        other.socket::<Ear>().listen(topic());
         socket.notify_after(secs(60), heard("timer"));
-        socket.listen(&topic());
+        socket.listen(topic());
         let (hub, drops) = (kit.hub().clone(), Rc::new(Cell::new(0)));
         let (of_drop, count) = (socket.clone(), drops.clone());
         when_used(move |how| {
             if how == "drop" {
                 count.set(count.get() + 1);
-                of_drop.subscribe(&topic());
-                of_drop.unlisten(&topic());
+                of_drop.subscribe(topic());
+                of_drop.unlisten(topic());
                 let refused = of_drop.notify(heard("too late"));
                 assert!(matches!(refused, Err(NotifyError::Closed(_))));
-                hub.publish(&topic(), &Value::new("published"));
+                hub.publish(topic(), &Value::new("published"));
             }
         });
         client.end().await;
@@ -241,11 +241,7 @@ fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
         assert!(drops.get() > 0);
         ACT.set(None);
         quiet().await;
-        assert_eq!(
-            kit.hub().subscriber_count(&topic()),
-            1,
-            "only the other one"
-        );
+        assert_eq!(kit.hub().subscriber_count(topic()), 1, "only the other one");
         let published = vec!["published"; drops.get()];
         assert_eq!(journal.lines(), published);
     });
@@ -261,16 +257,16 @@ fn serialize_can_publish_to_the_topic_and_subscribe_to_it() {
             ..
         } = setting().await;
         let (hub, of_serialize) = (kit.hub().clone(), socket.clone());
-        socket.subscribe(&topic());
+        socket.subscribe(topic());
         when_used(move |how| {
             if how == "serialize" {
-                of_serialize.unsubscribe(&topic());
-                of_serialize.subscribe(&topic());
-                assert_eq!(hub.publish(&topic(), &Value::new("inner")).reached(), 1);
+                of_serialize.unsubscribe(topic());
+                of_serialize.subscribe(topic());
+                assert_eq!(hub.publish(topic(), &Value::new("inner")).reached(), 1);
             }
         });
         assert_eq!(
-            kit.hub().publish(&topic(), &Value::new("outer")).reached(),
+            kit.hub().publish(topic(), &Value::new("outer")).reached(),
             1
         );
         assert_eq!(client.text().await, "\"inner\"");
@@ -290,23 +286,23 @@ fn from_can_publish_to_its_topic_and_unlisten() {
         let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
         let (hub, first) = (kit.hub().clone(), Cell::new(true));
         let (leaves, stays) = (socket.clone(), other.socket::<Ear>());
-        socket.listen(&topic());
-        stays.listen(&topic());
+        socket.listen(topic());
+        stays.listen(topic());
         when_used(move |how| {
             if how == "from" && first.replace(false) {
-                hub.publish(&topic(), &Value::new("inner"));
-                assert!(leaves.unlisten(&topic()));
-                assert!(!leaves.unlisten(&topic()));
+                hub.publish(topic(), &Value::new("inner"));
+                assert!(leaves.unlisten(topic()));
+                assert!(!leaves.unlisten(topic()));
             }
         });
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("one")).reached(), 2);
-        assert_eq!(kit.hub().publish(&topic(), &Value::new("two")).reached(), 2);
+        assert_eq!(kit.hub().publish(topic(), &Value::new("one")).reached(), 2);
+        assert_eq!(kit.hub().publish(topic(), &Value::new("two")).reached(), 2);
         quiet().await;
         let mut lines = journal.lines();
         lines.sort();
         assert_eq!(lines, ["inner", "inner", "one", "one", "two", "two"]);
         assert_eq!(
-            kit.hub().publish(&topic(), &Value::new("three")).reached(),
+            kit.hub().publish(topic(), &Value::new("three")).reached(),
             1
         );
     });

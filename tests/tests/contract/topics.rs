@@ -36,8 +36,8 @@ async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> Test
     }));
     let client = knock.connect().await.unwrap();
     let socket = client.socket::<Probe>();
-    socket.subscribe_with(&a(), policy);
-    socket.subscribe_with(&b(), Policy::DropNewest);
+    socket.subscribe_with(a(), policy);
+    socket.subscribe_with(b(), Policy::DropNewest);
     socket.send("x".repeat(60)).unwrap();
     quiet().await;
     assert_eq!(client.unread(), 10);
@@ -62,13 +62,13 @@ on_both_transports! {
         let journal = Journal::new();
         let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
         let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-        first.socket::<Probe>().subscribe(&a());
-        second.socket::<Probe>().subscribe(&a());
-        second.socket::<Probe>().subscribe(&Topic::<u32>::local("a"));
-        second.socket::<Probe>().subscribe(&Topic::<Message>::local("m"));
+        first.socket::<Probe>().subscribe(a());
+        second.socket::<Probe>().subscribe(a());
+        second.socket::<Probe>().subscribe(Topic::<u32>::local("a"));
+        second.socket::<Probe>().subscribe(Topic::<Message>::local("m"));
         assert_eq!(say(&kit, &a(), "both"), 2);
-        assert_eq!(kit.hub().publish(&Topic::<u32>::local("a"), &7).reached(), 1);
-        assert_eq!(kit.hub().publish(&Topic::local("m"), &Message::binary(vec![1])).reached(), 1);
+        assert_eq!(kit.hub().publish(Topic::<u32>::local("a"), &7).reached(), 1);
+        assert_eq!(kit.hub().publish(Topic::local("m"), &Message::binary(vec![1])).reached(), 1);
         assert_eq!(say(&kit, &b(), "nobody"), 0);
         assert_eq!(first.text().await, "both");
         assert_eq!(second.text().await, "both");
@@ -82,18 +82,18 @@ on_both_transports! {
         let journal = Journal::new();
         let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
         let socket = client.socket::<Probe>();
-        socket.subscribe(&a());
-        socket.subscribe(&a());
+        socket.subscribe(a());
+        socket.subscribe(a());
         assert_eq!(say(&kit, &a(), "once"), 1);
-        assert!(socket.unsubscribe(&a()));
-        assert!(!socket.unsubscribe(&a()));
+        assert!(socket.unsubscribe(a()));
+        assert!(!socket.unsubscribe(a()));
         assert_eq!(say(&kit, &a(), "never"), 0);
         assert_eq!(client.text().await, "once");
-        socket.subscribe(&b());
-        assert_eq!(kit.hub().subscriber_count(&b()), 1);
+        socket.subscribe(b());
+        assert_eq!(kit.hub().subscriber_count(b()), 1);
         client.end().await;
         client.terminated().await;
-        assert_eq!(kit.hub().subscriber_count(&b()), 0);
+        assert_eq!(kit.hub().subscriber_count(b()), 0);
         assert_eq!(client.so_far().await, []);
     }
 
@@ -167,7 +167,7 @@ on_both_transports! {
             let knock = way(Journal::new().knock::<Probe>(&kit).network_room(10));
             let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
             let mut client = knock.connect().await.unwrap();
-            client.socket::<Probe>().subscribe_with(&a(), policy);
+            client.socket::<Probe>().subscribe_with(a(), policy);
             // One chunk, and a header with a large payload behind it.
             for long in [60, 60_000] {
                 say(&kit, &a(), &"x".repeat(long));
@@ -185,12 +185,12 @@ on_both_transports! {
         let kit = TestKit::new();
         let mut slow = clogged(way, &kit, 9, Policy::Close).await;
         let mut fast = way(Journal::new().knock::<Probe>(&kit)).connect().await.unwrap();
-        fast.socket::<Probe>().subscribe(&a());
+        fast.socket::<Probe>().subscribe(a());
         quiet().await;
-        assert_eq!(kit.hub().publish_volatile(&a(), &"1".to_owned()).reached(), 1);
+        assert_eq!(kit.hub().publish_volatile(a(), &"1".to_owned()).reached(), 1);
         assert_eq!(slow.socket::<Probe>().dropped(), 1);
         assert_eq!(rest(&mut slow, 0).await, Vec::<String>::new());
-        assert_eq!(kit.hub().publish_volatile(&a(), &"2".to_owned()).reached(), 2);
+        assert_eq!(kit.hub().publish_volatile(a(), &"2".to_owned()).reached(), 2);
         assert_eq!(slow.text().await, "2");
         assert_eq!(fast.text().await, "1");
         assert_eq!(fast.text().await, "2");
@@ -201,10 +201,10 @@ on_both_transports! {
         let journal = Journal::new();
         let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
         let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-        first.socket::<Probe>().subscribe(&a());
-        second.socket::<Probe>().subscribe(&a());
+        first.socket::<Probe>().subscribe(a());
+        second.socket::<Probe>().subscribe(a());
         let socket = first.socket::<Probe>();
-        assert_eq!(kit.hub().publish_except(&a(), &"others".to_owned(), &socket).reached(), 1);
+        assert_eq!(kit.hub().publish_except(a(), &"others".to_owned(), &socket).reached(), 1);
         say(&kit, &a(), "all");
         assert_eq!(first.text().await, "all");
         assert_eq!(second.text().await, "others");
@@ -216,7 +216,7 @@ on_both_transports! {
         let mut clients = Vec::new();
         for _ in 0..3 {
             let client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-            client.socket::<Probe>().subscribe(&a());
+            client.socket::<Probe>().subscribe(a());
             clients.push(client);
         }
         quiet().await;
@@ -238,7 +238,7 @@ on_both_transports! {
         let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
         let mut client = knock.connect().await.unwrap();
         let socket = client.socket::<Probe>();
-        socket.subscribe(&a());
+        socket.subscribe(a());
         quiet().await;
         let start = Instant::now();
         assert_eq!(say(&kit, &a(), "1"), 1);
@@ -274,7 +274,7 @@ struct Listens;
 #[ws_handler]
 impl Listens {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen(&scores());
+        socket.listen(scores());
         Listens
     }
 
@@ -295,30 +295,21 @@ async fn listen_delivers_to_info_instead_of_the_client() {
     let kit = TestKit::new();
     let mut client = kit.handler::<Listens>().connect().await.unwrap();
     let socket = client.socket::<Listens>();
-    assert_eq!(
-        kit.hub().publish(&scores(), &Score { home: 2 }).reached(),
-        1
-    );
+    assert_eq!(kit.hub().publish(scores(), &Score { home: 2 }).reached(), 1);
     assert_eq!(client.text().await, "home 2");
-    assert!(socket.unlisten(&scores()));
-    assert!(!socket.unlisten(&scores()));
-    assert_eq!(
-        kit.hub().publish(&scores(), &Score { home: 3 }).reached(),
-        0
-    );
+    assert!(socket.unlisten(scores()));
+    assert!(!socket.unlisten(scores()));
+    assert_eq!(kit.hub().publish(scores(), &Score { home: 3 }).reached(), 0);
     // The client's subscription and the handler's are independent.
-    socket.listen(&scores());
-    socket.subscribe(&scores());
+    socket.listen(scores());
+    socket.subscribe(scores());
     assert_eq!(
         kit.hub()
-            .publish_except(&scores(), &Score { home: 4 }, &socket)
+            .publish_except(scores(), &Score { home: 4 }, &socket)
             .reached(),
         0
     );
-    assert_eq!(
-        kit.hub().publish(&scores(), &Score { home: 5 }).reached(),
-        2
-    );
+    assert_eq!(kit.hub().publish(scores(), &Score { home: 5 }).reached(), 2);
     quiet().await;
     let text = |text: &'static str| Received::Message(text.into());
     assert_eq!(
@@ -337,7 +328,7 @@ async fn a_handler_that_listens_too_slowly_is_closed() {
     client.socket::<Listens>().notify(Info::Wait).unwrap();
     quiet().await;
     for home in 0..3 {
-        kit.hub().publish(&scores(), &Score { home });
+        kit.hub().publish(scores(), &Score { home });
     }
     assert_eq!(
         client.closed().await,

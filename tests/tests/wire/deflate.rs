@@ -44,7 +44,7 @@ struct Reader;
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&news());
+        socket.subscribe(news());
         Reader
     }
 
@@ -317,7 +317,7 @@ async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
             server
                 .ws
                 .hub()
-                .publish(&news(), &Message::text(text.clone()))
+                .publish(news(), &Message::text(text.clone()))
                 .reached(),
             4
         );
@@ -330,7 +330,7 @@ async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
         assert!(unpack(&payload) == text.as_bytes());
         assert!(other.raw_frame().await == (first, payload));
     }
-    server.ws.hub().publish(&news(), &Message::text("short"));
+    server.ws.hub().publish(news(), &Message::text("short"));
     for client in [&mut plain, &mut packed, &mut small, &mut other] {
         assert_eq!(client.text().await, "short");
     }

@@ -20,14 +20,14 @@ struct Reader;
 #[ws_handler]
 impl Reader {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.subscribe(&news());
+        socket.subscribe(news());
         Reader
     }
 
     fn message(&mut self, text: String, hub: &Hub, socket: &Socket<Self>) {
         match text.strip_prefix("to others: ") {
-            Some(text) => hub.publish_except(&news(), &Message::text(text.to_owned()), socket),
-            None => hub.publish(&news(), &Message::text(text)),
+            Some(text) => hub.publish_except(news(), &Message::text(text.to_owned()), socket),
+            None => hub.publish(news(), &Message::text(text)),
         };
     }
 }
@@ -38,7 +38,7 @@ struct Lossy(Told);
 #[ws_handler]
 impl Lossy {
     fn init(State(told): State<Told>, socket: &Socket<Self>) -> Self {
-        socket.subscribe_with(&news(), Policy::DropOldest);
+        socket.subscribe_with(news(), Policy::DropOldest);
         Lossy(told)
     }
 
@@ -74,7 +74,7 @@ async fn publish_from_two(server: &Running, count: usize, padding: usize) {
             start.wait().await;
             for n in 0..count {
                 let text = format!("{name} {n} {}", "x".repeat(padding));
-                hub.publish(&news(), &Message::text(text));
+                hub.publish(news(), &Message::text(text));
                 if n % 16 == 0 {
                     tokio::task::yield_now().await;
                 }
@@ -84,7 +84,7 @@ async fn publish_from_two(server: &Running, count: usize, padding: usize) {
     for publisher in publishers {
         within("a publisher ends", publisher).await.unwrap();
     }
-    server.ws.hub().publish(&news(), &Message::text("the end"));
+    server.ws.hub().publish(news(), &Message::text("the end"));
 }
 
 async fn until_the_end(client: &mut Client) -> Vec<String> {
@@ -156,7 +156,7 @@ async fn all_subscribers_get_two_publishers_in_the_same_order() {
 async fn subscribers_beyond_publish_inline_get_everything_in_order() {
     let (server, _hears) = running(2).await;
     let readers = reading(&server, 9).await;
-    assert_eq!(server.ws.hub().subscriber_count(&news()), 9);
+    assert_eq!(server.ws.hub().subscriber_count(news()), 9);
     publish_from_two(&server, 2000, 10).await;
     assert_eq!(same_for_all(readers).await.len(), 4000);
 }
@@ -191,11 +191,11 @@ async fn a_closed_connection_is_not_a_subscriber() {
         leaves.close_frame().await;
         leaves.end().await;
         assert_eq!(
-            hub.publish(&news(), &Message::text("still there?"))
+            hub.publish(news(), &Message::text("still there?"))
                 .reached(),
             1
         );
         assert_eq!(stays.text().await, "still there?");
     }
-    assert_eq!(hub.subscriber_count(&news()), 1);
+    assert_eq!(hub.subscriber_count(news()), 1);
 }

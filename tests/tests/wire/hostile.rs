@@ -33,7 +33,7 @@ impl Flooded {
         senders: State<mpsc::UnboundedSender<Sender>>,
         socket: &Socket<Self>,
     ) -> Self {
-        socket.subscribe(&flood());
+        socket.subscribe(flood());
         let _ = senders.send(socket.sender());
         Flooded(told)
     }
@@ -96,7 +96,7 @@ async fn publish_until_full(server: &Running, sender: &Sender) -> u64 {
     while sender.is_open() {
         let mut payload = vec![0; 16 * 1024];
         payload[..8].copy_from_slice(&taken.to_be_bytes());
-        let receipt = hub.publish(&flood(), &Message::binary(payload));
+        let receipt = hub.publish(flood(), &Message::binary(payload));
         taken += u64::try_from(receipt.reached()).unwrap();
         assert!(
             sender.buffered() <= OUTBOX + 200,
@@ -332,7 +332,7 @@ async fn many_short_connections_leak_nothing() {
     }
     let hub = server.ws.hub();
     until("nothing is left", || hub.connection_count() == 0).await;
-    assert_eq!(hub.subscriber_count(&flood()), 0);
+    assert_eq!(hub.subscriber_count(flood()), 0);
     let mut client = server.open("/echo").await;
     client
         .send(frame(BINARY, Bytes::from_static(b"as ever")))

@@ -29,7 +29,7 @@ impl Echo {
             handshake.path(),
             socket.peer_addr().is_some()
         ));
-        socket.subscribe(&news());
+        socket.subscribe(news());
         Echo(told)
     }
 
@@ -245,8 +245,8 @@ async fn warps_own_server_serves_everything_that_run_serves() {
     client.say(&large).await;
     assert!(client.text().await == large);
     let hub = server.ws.hub();
-    until("it is subscribed", || hub.subscriber_count(&news()) == 1).await;
-    assert_eq!(hub.publish(&news(), &Message::text("news")).reached(), 1);
+    until("it is subscribed", || hub.subscriber_count(news()) == 1).await;
+    assert_eq!(hub.publish(news(), &Message::text("news")).reached(), 1);
     assert_eq!(client.text().await, "news");
     client.send(header(0x81, (1 << 20) + 1)).await;
     assert_eq!(client.close_frame().await.0, 1009);
@@ -293,7 +293,7 @@ where
     for n in 0..100 {
         assert_eq!(
             ws.hub()
-                .publish(&news(), &Message::text(format!("news {n}")))
+                .publish(news(), &Message::text(format!("news {n}")))
                 .reached(),
             1
         );

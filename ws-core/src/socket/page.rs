@@ -4,7 +4,7 @@ use super::Shared;
 use crate::close::{Close, CloseCause};
 use crate::id::ConnectionId;
 use crate::outbox::Outbox;
-use crate::page::{PageSocket, Room};
+use crate::page::{CapacityFreed, PageSocket};
 
 impl PageSocket for Shared {
     fn id(&self) -> ConnectionId {
@@ -21,6 +21,6 @@ impl PageSocket for Shared {
 
     fn want_room(&self) {
         // One such notification is under way at a time: the mailbox has room.
-        let _ = self.notify(Room);
+        let _ = self.notify(CapacityFreed);
     }
 }

@@ -45,7 +45,7 @@ impl Desk {
             return Err(Refusal::FORBIDDEN.body("not you"));
         }
         journal.note(format!("init {}", user.as_deref().unwrap_or("nobody")));
-        socket.subscribe(&Topic::<u64>::local("news"));
+        socket.subscribe(Topic::<u64>::local("news"));
         Ok(Desk {
             journal,
             count: 0,
@@ -166,7 +166,7 @@ async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
     tab.cut().await;
     // While the page is away, the handler keeps running.
     tokio::time::sleep(secs(10)).await;
-    office.kit.hub().publish(&Topic::<u64>::local("news"), &7);
+    office.kit.hub().publish(Topic::<u64>::local("news"), &7);
     quiet().await;
     tab.connect().await.unwrap();
     assert_eq!(tab.so_far().await, [said("late"), said("7")]);
