@@ -24,6 +24,7 @@ mod stream;
 mod tag;
 
 pub use id::NoPage;
+pub use stream::CapacityFreed;
 pub use tag::{StreamClient, StreamTag, StreamUrl};
 
 pub use crate::wire::PAGE_PROTOCOL;
@@ -31,8 +32,8 @@ pub use crate::wire::PAGE_PROTOCOL;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany};
 pub(crate) use stream::{
-    Accepted, AttachError, CapacityFreed, Claim, Epoch, PageSocket, Position, Progress, Standing,
-    Stream, logged_on,
+    Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Standing, Stream,
+    logged_on,
 };
 
 use id::PageId;

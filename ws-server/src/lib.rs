@@ -150,7 +150,7 @@ pub mod extract {
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]
-    pub use ws_core::extract::{Borrowed, FirstOfInfo};
+    pub use ws_core::extract::{Borrowed, FirstOfInfo, RouteOf};
 }
 
 pub mod handler {
@@ -178,6 +178,9 @@ pub mod page {
     pub use ws_core::hub::UserPages;
     #[doc(inline)]
     pub use ws_core::page::{NoPage, PAGE_PROTOCOL, Page, PageMessage, StreamTag, StreamUrl};
+    // The compiler names this in messages about `PageStream`.
+    #[doc(hidden)]
+    pub use ws_core::page::CapacityFreed;
 }
 
 pub mod reply {
@@ -190,6 +193,9 @@ pub mod route {
     //! Routing tables as [`dispatch!`](crate::dispatch) makes them, their URLs, and `start`.
     #[doc(inline)]
     pub use ws_core::route::{IntoStart, RouteUrl, RouterError, Serves, Start, Table};
+    // The compiler names these in messages about tables.
+    #[doc(hidden)]
+    pub use ws_core::route::{Entry, conflict::Mounted};
 }
 
 pub mod session {

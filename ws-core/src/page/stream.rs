@@ -61,7 +61,7 @@ pub(crate) trait PageSocket: Send + Sync {
 }
 
 /// Tells the handler of a page's socket that its outbox may have room again.
-pub(crate) struct CapacityFreed;
+pub struct CapacityFreed;
 
 /// The stream of one page.
 pub(crate) struct Stream {
