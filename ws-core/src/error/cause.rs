@@ -11,7 +11,7 @@ use crate::close::CloseCode;
 
 /// The error of an encoder, a decoder or another library, kept as it is.
 ///
-/// It dereferences to the error, so that [`downcast_ref`](Error::downcast_ref) finds its type. The
+/// It dereferences to the error, so that `downcast_ref` finds its type. The
 /// error that contains it returns the same from [`source`](Error::source). Clones share the error;
 /// two causes are equal if their texts are.
 ///
