@@ -6,7 +6,7 @@
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use ws_core::protocol::encoder::encode_masked;
-use ws_core::protocol::{Decoder, Deflate, Event, OpCode, Role};
+use ws_core::protocol::{Decoder, Deflate, Event, Incoming, OpCode, Role};
 
 const MAX_MESSAGE: usize = 4096;
 
@@ -26,6 +26,10 @@ fuzz_target!(|data: &[u8]| {
     let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE).with_deflate(true);
     let mut input = &mut frame[..];
     if let Ok(Some(Event::Message(message))) = decoder.decode(&mut input) {
-        assert!(message.len() <= MAX_MESSAGE);
+        let len = match &message {
+            Incoming::Text(text) => text.as_str().len(),
+            Incoming::Binary(bytes) => bytes.as_slice().len(),
+        };
+        assert!(len <= MAX_MESSAGE);
     }
 });

@@ -18,8 +18,8 @@ use crate::protocol::{BinaryData, Incoming, TextData};
 
 /// Why a message did not become the payload that the hook asks for.
 ///
-/// The text of a decoder's error describes the client's data: it goes to the log at
-/// `debug`, never back to the client. It is the source of this error, and no part of its text.
+/// The text of a decoder's error describes the client's data, so the library neither sends nor
+/// logs it. It is the source of this error, and no part of its text.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

@@ -153,7 +153,8 @@ impl std::error::Error for Refusal {}
 /// Turns any error into a refusal or a close that shows nothing of it to the client.
 ///
 /// The log gets the error in its alternate form, `{:#}`: the errors of this library and of `anyhow`
-/// add their causes in it, except for causes that quote what a client has sent.
+/// add their causes in it. Errors of this library leave out causes that describe a client's data; a
+/// wrapper such as `anyhow` cannot know them, and writes them.
 ///
 /// ```
 /// use ws_server::error::{OrFault, Refusal};

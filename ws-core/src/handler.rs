@@ -264,7 +264,7 @@ impl<'a, H> Call<'a, H> {
 /// Logs that a payload is not what the hook takes; returns the reply to it.
 fn undecodable(span: &tracing::Span, error: DecodeError) -> Reply {
     let _entered = span.enter();
-    // The error's own text quotes the payload.
+    // Not the cause: it describes the payload.
     let code = error.close_code().get();
     tracing::debug!(code, "a message is not what the handler takes");
     Reply::undecodable(error.into())

@@ -146,7 +146,7 @@ pub mod extract {
     #[doc(inline)]
     pub use ws_core::extract::{
         AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
-        HasPage, HasSession, NoState, Opening, Params, Path, Provides, Query, State,
+        HasPage, HasSession, NamesParams, NoState, Opening, Params, Path, Provides, Query, State,
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]

@@ -6,7 +6,7 @@ use ws_core::testkit::TestKit;
 use ws_server::CloseCause;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, quiet, secs};
+use crate::journal::{Journal, limits, quiet, secs};
 use crate::probe::Probe;
 
 /// Panics on command, in a message or a notification, in the middle of a change.
@@ -195,4 +195,80 @@ async fn a_panic_in_terminate_leaks_nothing() {
         0
     );
     assert_eq!(kit.hub().connection_count(), 0);
+}
+
+/// Bytes whose owner panics when it is dropped.
+struct Owner;
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &[7; 40_000]
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        panic!("on command")
+    }
+}
+
+/// Replies with more than the outbox takes.
+struct Floods {
+    journal: Journal,
+}
+
+#[ws_handler]
+impl Floods {
+    fn init(journal: Journal) -> Self {
+        Floods { journal }
+    }
+
+    fn message(&mut self, _: String) -> Vec<Bytes> {
+        let small = Bytes::from_static(&[7; 40_000]);
+        vec![small.clone(), small, Bytes::from_owner(Owner)]
+    }
+
+    fn terminate(self, reason: CloseReason) {
+        self.journal.note(format!("terminated {:?}", reason.cause));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_drop_of_a_reply_that_waits_does_not_skip_terminate() {
+    let (kit, journal) = (TestKit::new(), Journal::new());
+    let limits = limits(|limits| limits.outbox = 50_000);
+    let knock = journal
+        .knock::<Floods>(&kit)
+        .network_room(10)
+        .limits(limits);
+    let mut client = knock.connect().await.unwrap();
+    client.send("now").await;
+    quiet().await;
+    client.reset().await;
+    client.terminated().await;
+    assert_eq!(journal.of("terminated").len(), 1);
+}
+
+/// Replies twice to each message.
+struct Twice;
+
+#[ws_handler]
+impl Twice {
+    fn init() -> Self {
+        Twice
+    }
+
+    fn message(&mut self, text: String) -> Vec<String> {
+        vec![text.clone(), text]
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outbox_without_room_is_no_endless_loop() {
+    let kit = TestKit::new();
+    let knock = kit.handler::<Twice>().limits(limits(|it| it.outbox = 0));
+    let mut client = knock.connect().await.unwrap();
+    client.send("a").await;
+    assert_eq!(client.text().await, "a");
+    assert_eq!(client.text().await, "a");
 }

@@ -128,7 +128,8 @@ impl Closing {
         Some((&client.answer, &client.reason))
     }
 
-    /// Whether our Close was queued: nothing more is sent, and nothing that comes is handled.
+    /// Whether our Close was queued, or may not be sent any more: nothing more is sent, and nothing
+    /// that is received is handled.
     #[inline]
     pub(super) fn is_ours(&self) -> bool {
         self.ours != Ours::Open

@@ -1,6 +1,7 @@
 //! The future of a connection's task, and the connection before it has one.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -11,6 +12,7 @@ use super::closing::lost;
 use super::finish::Finishing;
 use super::live::Driver;
 use crate::close::{CloseCause, CloseCode, CloseReason};
+use crate::error::log_panic;
 use crate::extract::{Context, Endpoint};
 use crate::handler::Handler;
 use crate::hub::Permit;
@@ -35,8 +37,8 @@ impl Opened {
                 transport: None,
                 finishing: None,
                 permit,
-                _tracked: context.endpoint.hub().tracker().token(),
             },
+            _tracked: context.endpoint.hub().tracker().token(),
             callee: Callee::<H, R>::new(handler, context),
         })))
     }
@@ -88,6 +90,9 @@ trait AnyConnection: Send {
 struct Connection<H: Handler<R>, R: 'static> {
     life: Life,
     callee: Callee<H, R>,
+    /// A shutdown waits for it. It is dropped last: when the shutdown returns, no value of the
+    /// application is left here.
+    _tracked: TaskTrackerToken,
 }
 
 /// A connection without its handler: it is driven, and then waits for `terminate`.
@@ -97,8 +102,6 @@ struct Life {
     finishing: Option<Box<Finishing>>,
     /// The connection's place among those that the server allows.
     permit: Option<Permit>,
-    /// A shutdown waits for it.
-    _tracked: TaskTrackerToken,
 }
 
 /// Nothing in a connection is pinned in place: futures are boxed.
@@ -108,7 +111,7 @@ impl<H: Handler<R>, R> Future for Connection<H, R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let Self { life, callee } = self.get_mut();
+        let Self { life, callee, .. } = self.get_mut();
         life.poll(callee, cx)
     }
 }
@@ -152,8 +155,14 @@ impl Life {
     /// the connection ends, `reason` is why.
     fn begin_finish(&mut self, handler: &mut dyn AnyHandler, reason: CloseReason) {
         // With `end` below: the stream is closed before the handler hears of it.
-        self.transport = None;
-        self.driver.handle_end();
+        let dropped = catch_unwind(AssertUnwindSafe(|| {
+            self.transport = None;
+            self.driver.handle_end();
+        }));
+        if let Err(panic) = dropped {
+            // A stream, or the owner of bytes in a reply that waited: `terminate` runs nevertheless.
+            log_panic(&*panic);
+        }
         self.permit = None;
         let shared = self.driver.shared();
         let reason = shared.end(reason);

@@ -64,7 +64,10 @@ impl Outgoing {
     /// Answers a ping.
     pub(super) fn put_pong(&mut self, payload: &[u8], turn: &mut Turn<'_, '_>) {
         self.make_room_in_cork(turn);
-        Writer::put_pong(self.shared.outbox(), payload, &mut turn.worker.cork);
+        // The flush may have written our Close, which is the last frame (RFC 6455, section 5.5.1).
+        if self.closing.takes_replies() {
+            Writer::put_pong(self.shared.outbox(), payload, &mut turn.worker.cork);
+        }
     }
 
     /// Continues with the reply that waits for room.
@@ -90,7 +93,8 @@ impl Outgoing {
     /// Sends a reply as far as there is room; the rest is held.
     pub(super) fn deliver(&mut self, mut reply: Reply, turn: &mut Turn<'_, '_>) {
         while self.closing.takes_replies() {
-            let limit = self.shared.limits().outbox;
+            // At least one byte, or an empty buffer would be full.
+            let limit = self.shared.limits().outbox.max(1);
             let cork = &mut turn.worker.cork;
             match Writer::put_all(self.shared.outbox(), &mut reply.messages, cork, limit) {
                 Put::All => break,

@@ -43,7 +43,7 @@ pub enum Full {
 ///
 /// Admission takes it from the hub when every other limit has let the request in
 /// ([`Known::enter`](crate::admit::Known::enter)). It has one owner at a time: the [`Admitted`]
-/// request, then the connection that waits for its transport, then the driver, which drops it when
+/// request, then the connection that waits for its transport, then its task, which drops it when
 /// the stream is closed, before `terminate`. Dropping it, wherever a handshake fails, gives it back.
 ///
 /// [`Admitted`]: crate::extract::Admitted

@@ -23,6 +23,8 @@ mod own {
     pub struct Vec<T>(pub T);
 
     impl IntoReply for Vec<&str> {
+        type Value = Self;
+
         fn into_reply(self) -> Reply {
             self.0.to_owned().into_reply()
         }
@@ -31,6 +33,8 @@ mod own {
     pub struct Option<'a>(pub &'a str);
 
     impl IntoReply for Option<'_> {
+        type Value = Self;
+
         fn into_reply(self) -> Reply {
             self.0.to_owned().into_reply()
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use ws_server::Policy;
 use ws_server::call::Answer;
 use ws_server::prelude::*;
 use ws_server::socket::Sends;

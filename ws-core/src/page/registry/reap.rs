@@ -17,7 +17,7 @@ impl Pages {
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && self.reaper.begin()
         {
-            runtime.spawn(reap(self.this.clone()));
+            runtime.spawn(reap(Running(self.this.clone())));
         }
         for longest in longest {
             self.then(&longest, longest.give_up());
@@ -49,8 +49,7 @@ impl Drop for Running {
 }
 
 /// Ends pages whose time is over, until there are none to watch.
-async fn reap(pages: Weak<Pages>) {
-    let mut running = Running(pages);
+async fn reap(mut running: Running) {
     while let Some(pages) = running.0.upgrade() {
         let Some(next) = pages.look(Instant::now()) else {
             running.0 = Weak::new();

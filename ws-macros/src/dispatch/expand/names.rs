@@ -93,6 +93,8 @@ pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
 
 /// An error of the compiler at this place, where a constant says that something is wrong.
 pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
-    let panic = blamed(quote!(::core::panic!("{}", __fault.as_str())), place, place);
-    quote!(if let ::core::option::Option::Some(__fault) = &#found { #panic })
+    // At the place in both uses: a name from a `macro_rules` is not visible to others.
+    let fault = Ident::new("__fault", place);
+    let panic = blamed(quote!(::core::panic!("{}", #fault.as_str())), place, place);
+    quote!(if let ::core::option::Option::Some(#fault) = &#found { #panic })
 }
