@@ -202,7 +202,7 @@ struct Owner;
 
 impl AsRef<[u8]> for Owner {
     fn as_ref(&self) -> &[u8] {
-        &[7; 40_000]
+        &[7; 16_000]
     }
 }
 
@@ -224,7 +224,7 @@ impl Floods {
     }
 
     fn message(&mut self, _: String) -> Vec<Bytes> {
-        let small = Bytes::from_static(&[7; 40_000]);
+        let small = Bytes::from_static(&[7; 16_000]);
         vec![small.clone(), small, Bytes::from_owner(Owner)]
     }
 
@@ -236,7 +236,7 @@ impl Floods {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_drop_of_a_reply_that_waits_does_not_skip_terminate() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let limits = limits(|limits| limits.outbox = 50_000);
+    let limits = limits(|limits| limits.outbox = 20_000);
     let knock = journal
         .knock::<Floods>(&kit)
         .network_room(10)
