@@ -1,23 +1,23 @@
-//! Addresses of clients: what counts as one of them, and what may be a proxy.
+//! Addresses of clients: which addresses count as one, and which may belong to a proxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 
-/// Shared by the carriers' customers (RFC 6598), and by the load balancers of some clouds.
+/// The shared address space of carriers (RFC 6598); the load balancers of some clouds use it too.
 const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
 
-/// Whose address a connection is counted under.
+/// The kind of address that a connection is counted under.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Holder {
-    /// A client's: of its own connection, or named by a trusted proxy.
+    /// The address of a client: its own connection's, or one that a trusted proxy forwarded.
     Client,
-    /// That of a trusted proxy, which names no client.
+    /// The address of a trusted proxy that forwarded no client.
     Proxy,
-    /// Perhaps that of a proxy that is not configured: a private one of the direct peer.
+    /// Perhaps the address of a proxy that is not configured: a private address of the direct peer.
     Unknown,
 }
 
-/// Is this the address of a neighbour, and not of somebody on the internet?
+/// Whether the address belongs to a private network, not to the internet.
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -29,9 +29,10 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 that an IPv6 subscriber has.
+/// The unit in which addresses are counted: an IPv4 address, or the /64 that an IPv6 subscriber
+/// has.
 ///
-/// Each connection keeps one, so it is as small as it can be.
+/// Each connection keeps one, so the type is as small as possible.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Network(NonZeroU64);
 
@@ -39,11 +40,12 @@ impl Network {
     /// The network of a client's address.
     pub fn of(address: IpAddr) -> Self {
         let bits = match address.to_canonical() {
-            // No network begins with 32 zero bits, but that of `::1`, which is 0.
+            // Only the /64 of `::1`, which is 0, begins with 32 zero bits; so IPv4 and IPv6 do not
+            // collide.
             IpAddr::V4(address) => u64::from(address.to_bits()),
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         };
-        // Neither `0.0.0.0` nor `::` is anybody's, and `::1` is this machine, like the other.
+        // `0.0.0.0` and `::` belong to no client, and `::1` is this machine, like 127.0.0.1.
         Self(NonZeroU64::new(bits).unwrap_or(Self::THIS))
     }
 
@@ -56,7 +58,7 @@ impl Network {
         }
     }
 
-    /// Stands for 127.0.0.1.
+    /// The network of this machine, 127.0.0.1.
     const THIS: NonZeroU64 = NonZeroU64::new(0x7f00_0001).unwrap();
 }
 

@@ -1,14 +1,13 @@
-//! Who may connect: the decision on a handshake, made before anything is answered.
+//! Admission: the decision on a handshake, made before the server sends any response.
 //!
-//! The steps are types, so that none can be left out or taken out of order: [`route`]
-//! is step 1; [`knock`] the request's own form and the origin (2 and 3);
-//! [`Knock::identify`] the session (4); [`Known::enter`] the limits and the subprotocol
-//! (5 and 6). What comes out is an [`Entry`], for which `init` may run. None of them waits,
-//! reads or writes: [`admit`] walks through them for a server, looks sessions up in between
-//! and takes a place.
+//! The steps are types, so none can be left out or run out of order: [`route`] is step 1; [`knock`]
+//! checks the form of the request and its origin (2 and 3); [`Knock::identify`] the session (4);
+//! [`Known::enter`] the limits and the subprotocol (5 and 6). The result is an [`Entry`], for which
+//! `init` may run. No step waits, reads or writes: [`admit`] runs them for a server, looks up the
+//! session in between and takes a permit.
 //!
-//! A plain GET goes through the same steps and then gets 426, never a place: browsers do
-//! not say why a handshake failed, but a client can ask the same URL and read the answer.
+//! A plain GET passes through the same steps and then gets 426, never a permit: browsers do not
+//! show why a handshake failed, but a developer can request the same URL and read the response.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -55,20 +54,19 @@ pub use visitor::{Found, Missing, admit, visitor};
 pub struct Request<'a> {
     /// The method; only GET connects.
     pub method: &'a Method,
-    /// The version of HTTP, where it is known. Below 1.1 nothing can be upgraded.
+    /// The version of HTTP, if it is known. Below 1.1 no upgrade is possible.
     pub version: Option<Version>,
-    /// The target. An authority in it counts for more than `Host` (RFC 9112, section 3.2.2).
+    /// The target. An authority in it takes precedence over `Host` (RFC 9112, section 3.2.2).
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// The address of whoever sent the request, where the connection has one: of the client,
-    /// or of a proxy.
+    /// The address of the direct peer, if the connection has one: a client or a proxy.
     pub peer: Option<SocketAddr>,
-    /// Whether the HTTP connection can become something else.
+    /// Whether the HTTP connection can be upgraded.
     pub can_upgrade: bool,
 }
 
-/// Nothing secret: neither the query nor a header.
+/// Shows no secrets: neither the query nor a header.
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -78,25 +76,25 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// What the server adds at run time to what its routes say.
+/// The server's settings for admission, added to the options of its routes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
-    /// Origins that may connect to routes that say nothing of origins.
+    /// The origins that may connect to routes without an `origins` option.
     pub origins: AllowedOrigins,
-    /// The origin under which browsers see this server, where it is known. Then it, and
-    /// not `Host`, is what a request's origin must be. It counts for more than anything
-    /// that proxies forward.
+    /// The origin under which browsers see this server, if it is known. A request's origin is then
+    /// compared with it instead of with `Host`. It takes precedence over anything that proxies
+    /// forward.
     pub public_url: Option<Origin>,
-    /// The proxies that may name a client's address, and the scheme and host it asked for.
+    /// The proxies that may forward a client's address, and the scheme and host of its request.
     pub trusted_proxies: TrustedProxies,
-    /// Whether they may also name the port.
+    /// Whether these proxies may also forward the port.
     pub forwarded_port: ForwardedPort,
-    /// Throttles the log: a few of the lines that clients can cause are at `warn`, the others at
+    /// Throttles the log lines that clients can cause: a few are logged at `warn`, the others at
     /// `debug`.
     pub notices: Notices,
 }
 
-/// What a route says about who may connect.
+/// The options of a route that decide which requests may connect.
 #[derive(Clone, Copy, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -109,13 +107,13 @@ pub struct Door {
     pub require_session: bool,
     /// Whether a connection needs a page besides its session.
     pub require_page: bool,
-    /// Whether the handler wants to know who comes also where nothing is required.
+    /// Whether the handler takes the session or the page even if the route does not require it.
     pub asks_visitor: bool,
-    /// The origins of the route's own option, which wins over the server's.
+    /// The origins of the route's own option, which overrides the server's.
     pub origins: Option<Origins>,
-    /// The subprotocols that the route speaks, the most wanted first.
+    /// The subprotocols of the route, the preferred one first.
     pub protocols: &'static [&'static str],
-    /// Whether messages are compressed with clients that offer it.
+    /// Whether messages are compressed if the client offers it.
     pub deflate: bool,
 }
 
@@ -133,8 +131,8 @@ impl From<&Route> for Door {
     }
 }
 
-/// Step 1: the route of a request. `None`: no route has this path, and it is somebody
-/// else's request.
+/// Step 1: the route of a request. Returns `None` if no route has this path; the request then
+/// belongs to another part of the application.
 ///
 /// # Errors
 ///
@@ -149,13 +147,13 @@ pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Param
     }
 }
 
-/// Steps 2 and 3: the form of the request and its origin, at the door of a route.
+/// Steps 2 and 3: checks the form of the request and its origin, for this route.
 ///
 /// # Errors
 ///
-/// 405, 426 or 400 for a request that is no opening handshake (RFC 6455, section 4.2.1);
-/// 400 for a malformed `Forwarded` of a trusted proxy, or without a usable `Host`; 403 for an
-/// origin that may not connect.
+/// 405, 426 or 400 if the request is not an opening handshake (RFC 6455, section 4.2.1); 400 if a
+/// trusted proxy sent a malformed `Forwarded`, or if there is no usable `Host`; 403 if the origin
+/// may not connect.
 pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
     let wish = upgrade::wish(request, &policy.notices)?;
     let client = client(request, policy)?;
@@ -174,11 +172,11 @@ pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock
     })
 }
 
-/// The client of a request.
+/// Returns the client of a request.
 ///
 /// # Errors
 ///
-/// 400 for a malformed `Forwarded` of a trusted proxy.
+/// 400 if a trusted proxy sent a malformed `Forwarded`.
 pub fn client(request: &Request<'_>, policy: &Policy) -> Result<Client, Refusal> {
     match policy.seen(request.peer, request.headers) {
         Ok((client, contradiction)) => {
@@ -196,7 +194,7 @@ pub fn client(request: &Request<'_>, policy: &Policy) -> Result<Client, Refusal>
 }
 
 impl Door {
-    /// What step 4 has to look up.
+    /// What step 4 must look up.
     const fn wanted(&self) -> Option<Wanted> {
         match (self.require_session, self.require_page) {
             (false, _) if self.asks_visitor => Some(Wanted::Anybody),
@@ -207,14 +205,14 @@ impl Door {
     }
 }
 
-/// Who a route wants at the other end.
+/// What a route requires of a visitor, or what its handler takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
-    /// Whoever it is: the handler asks for `Option<Session>` or `Option<Page>`.
+    /// Nothing is required: the handler takes `Option<Session>` or `Option<Page>`.
     Anybody,
-    /// Somebody with a live session.
+    /// A live session.
     Session,
-    /// Somebody with a live session and a page that was issued to it.
+    /// A live session and a page that was issued to it.
     Page,
 }
 
@@ -224,7 +222,7 @@ pub struct Knock {
     route: &'static str,
     wish: Wish,
     wanted: Option<Wanted>,
-    /// Decided from the headers at once, told in its turn.
+    /// Negotiated from the headers at once; an error is reported only in step 6.
     protocol: Result<Option<&'static str>, Refusal>,
     deflate: Option<Deflate>,
     client: Client,
@@ -232,28 +230,29 @@ pub struct Knock {
 }
 
 impl Knock {
-    /// What has to be looked up for step 4. Without a session to require, nothing is.
+    /// What step 4 must look up; `None` if neither the route nor its handler needs a session.
     pub const fn wanted(&self) -> Option<Wanted> {
         self.wanted
     }
 
-    /// Who knocks, as far as it is known.
+    /// The client of the request, as far as it is known.
     pub const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Whether the request is from a page of another site, which is let in only because the
-    /// route takes every origin: its cookies say who the visitor is, not what he wants.
+    /// Whether the request comes from a page of another site, and passed only because the route
+    /// allows every origin. Its cookies identify the visitor, but do not prove the visitor's
+    /// intent.
     pub const fn cross_site(&self) -> bool {
         self.cross_site
     }
 
-    /// Step 4: takes what was looked up, `Visitor::default()` if nothing was wanted.
+    /// Step 4: takes the result of the look-up, or `Visitor::default()` if nothing was looked up.
     ///
     /// # Errors
     ///
-    /// 403 without the session or page that the route requires, with a body that names what is
-    /// missing; 503 if the store does not answer.
+    /// 403 if the session or page that the route requires is missing, with a body that names it;
+    /// 503 if the store is not available.
     pub fn identify(self, found: Result<impl Into<Found>, SessionError>) -> Result<Known, Refusal> {
         let Found { visitor, missing } = found
             .map(Into::into)
@@ -295,15 +294,14 @@ pub struct Known {
 }
 
 impl Known {
-    /// Steps 5 and 6: `take` asks for a place among the server's connections, for this
-    /// client.
+    /// Steps 5 and 6: calls `take` for a permit among the server's connections, for this client.
     ///
-    /// A place is given back at once (dropped) where a later step refuses.
+    /// If a later step refuses the request, the permit is released at once (dropped).
     ///
     /// # Errors
     ///
-    /// 503 while the server closes or where it is full, 429 where the address has its
-    /// share; then 426 for a plain GET, and 400 for a malformed list of subprotocols.
+    /// 503 if the server is closing or full, 429 if the address has reached its limit; then 426 for
+    /// a plain GET, and 400 if the list of subprotocols is malformed.
     pub fn enter<S>(
         self,
         closing: bool,
@@ -331,27 +329,27 @@ impl Known {
 /// A handshake that is admitted: `init` may run for it.
 #[derive(Debug)]
 pub struct Entry<S> {
-    /// Where it is: what is counted, logged and told to the handler.
+    /// The client, for limits, for logs and for the handler.
     pub client: Client,
-    /// Who is at the other end.
+    /// The visitor: the session and the page.
     pub visitor: Visitor,
-    /// The subprotocol: the first of the route's that the client offered.
+    /// The subprotocol: the first of the route's list that the client offered.
     pub protocol: Option<&'static str>,
-    /// How messages may be compressed: the first offer of the client that can be taken.
+    /// The parameters of compression: the client's first offer that the server accepts.
     pub deflate: Option<Deflate>,
-    /// The place among the server's connections.
+    /// The permit for one of the server's connections.
     pub permit: S,
-    /// The answer to the client's key.
+    /// The response to the client's key.
     pub accept: Accept,
 }
 
-/// The answer to the key of a handshake: `Sec-WebSocket-Accept` (RFC 6455, section 4.2.2).
+/// The response to the key of a handshake: `Sec-WebSocket-Accept` (RFC 6455, section 4.2.2).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Accept(HeaderValue);
 
 impl Accept {
-    /// The 101 that opens the connection, with this subprotocol if one was chosen, and with what
-    /// was agreed on about compression.
+    /// The 101 response that opens the connection, with the chosen subprotocol, if any, and the
+    /// negotiated compression, if any.
     pub fn response(
         self,
         protocol: Option<&'static str>,
@@ -363,7 +361,7 @@ impl Accept {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.0);
-        // A protocol was offered in a header, so it can stand in one.
+        // The client offered the protocol in a header, so it is valid in one.
         if let Some(Ok(protocol)) = protocol.map(HeaderValue::from_str) {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
@@ -374,7 +372,7 @@ impl Accept {
     }
 }
 
-/// The value of a header that may stand only once.
+/// The value of a header that may appear only once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Several> {
     let mut lines = headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
@@ -383,6 +381,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
     }
 }
 
-/// A header that may stand only once stands there again.
+/// A header that may appear only once appears several times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Several;

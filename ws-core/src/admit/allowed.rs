@@ -1,4 +1,4 @@
-//! The origins that may connect beside the server's own.
+//! The origins that may connect in addition to the server's own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,20 +6,20 @@ use std::str::FromStr;
 use super::{Door, Origin, Policy};
 use crate::route::Origins;
 
-/// The origins that may connect, if a route does not name any.
+/// The origins that may connect if a route does not name any.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum AllowedOrigins {
-    /// The server's own alone.
+    /// Only the server's own origin.
     #[default]
     Same,
-    /// Every one, on routes that require no session. Those that do trust cookies, and keep
-    /// to the server's own origin unless they say `origins: any` themselves.
+    /// Every origin, on routes that require no session. Routes that require one trust cookies, and
+    /// allow only the server's own origin unless they have `origins: any` themselves.
     Any,
-    /// The server's own and these.
+    /// The server's own origin and these.
     Listed(Vec<AllowedOrigin>),
 }
 
-/// An entry of a list of origins: `https://example.com`, `https://*.preview.example`, `file://` or
+/// An entry in a list of origins: `https://example.com`, `https://*.preview.example`, `file://` or
 /// `null`.
 ///
 /// ```
@@ -35,11 +35,12 @@ pub enum AllowedOrigins {
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum AllowedOrigin {
-    /// This one.
+    /// This origin.
     Exact(Origin),
-    /// Every one with exactly one label before the host of this one.
+    /// Every origin with exactly one label before the host of this one.
     OneLabelBelow(Origin),
-    /// `null`, the origin of sandboxed frames and of some `WebView`s. Pages of any site can have it.
+    /// `null`, the origin of sandboxed frames and of some `WebView`s. Pages of any site can have
+    /// it.
     Null,
 }
 
@@ -47,10 +48,10 @@ pub enum AllowedOrigin {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllowedOriginError {
-    /// It is no origin.
+    /// The text is not an origin.
     #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
     NoOrigin,
-    /// A `*` that is not all of the first label.
+    /// A `*` that is not the whole first label.
     #[error("`*` stands for the first label and nothing else, as in `https://*.preview.example`")]
     Star,
     /// A `*` that is the whole host.
@@ -62,7 +63,7 @@ pub enum AllowedOriginError {
 }
 
 impl AllowedOrigin {
-    /// Whether this entry allows that origin.
+    /// Returns whether this entry allows the origin.
     pub fn allows(&self, origin: &Origin) -> bool {
         match self {
             Self::Exact(own) => own == origin,
@@ -96,7 +97,7 @@ impl FromStr for AllowedOrigin {
         }
         let domain: Origin = origin(&format!("{scheme}://{domain}"))?;
         let labels: Vec<_> = domain.host().split('.').collect();
-        // An address has no labels, and an empty label is in no origin.
+        // An IP address has no labels, and no origin has an empty label.
         let last = labels.last().copied().unwrap_or_default();
         let is_address = last.bytes().all(|byte| byte.is_ascii_digit());
         if is_address || labels.contains(&"") || domain.host().starts_with('[') {
@@ -122,8 +123,8 @@ impl fmt::Display for AllowedOrigin {
     }
 }
 
-/// A session means that cookies are trusted. Only the route itself can say that pages of
-/// anybody may use them, not a word to the server about routes in general.
+/// Returns whether pages of every site may connect. A route that requires a session trusts cookies,
+/// so only its own option can allow that, not a default of the server.
 pub(super) fn allows_any(door: Door, policy: &Policy) -> bool {
     match door.origins {
         Some(own) => own == Origins::Any,
@@ -131,7 +132,7 @@ pub(super) fn allows_any(door: Door, policy: &Policy) -> bool {
     }
 }
 
-/// The same for pages with the origin `null`, which pages of any site can have.
+/// The same for the origin `null`, which pages of any site can have.
 pub(super) fn allows_null(door: Door, policy: &Policy) -> bool {
     match door.origins {
         Some(Origins::List(own)) => own.contains(&"null"),
@@ -146,7 +147,7 @@ fn lists_null(policy: &Policy) -> bool {
     matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(&null))
 }
 
-/// Whether the list of the route, or else of the server, allows an origin.
+/// Whether the list of the route allows an origin, or else the list of the server.
 pub(super) fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
     match door.origins {
         Some(Origins::List(own)) => own.iter().any(|listed| {

@@ -1,4 +1,4 @@
-//! From an admitted request to its handshake, and to its answer.
+//! From an admitted request to its handshake and the response.
 
 use http::{HeaderMap, Response, Uri};
 
@@ -7,7 +7,7 @@ use crate::extract::{Admitted, Handshake, Params};
 use crate::hub::Permit;
 use crate::protocol::Deflate;
 
-/// What the 101 to an admitted request is made of.
+/// The contents of the 101 response to an admitted request.
 #[derive(Debug)]
 pub struct Welcome {
     accept: Accept,
@@ -16,15 +16,15 @@ pub struct Welcome {
 }
 
 impl Welcome {
-    /// The 101 that opens the connection.
+    /// The 101 response that opens the connection.
     pub fn response(self) -> Response<()> {
         self.accept.response(self.protocol, self.deflate)
     }
 }
 
 impl Entry<Permit> {
-    /// The request with this target, these headers and parameters of the path, admitted; and the
-    /// answer to it, for the time when the connection is open.
+    /// Makes the handshake for `init` from this target, these headers and path parameters; also
+    /// returns the response to send when the connection opens.
     pub fn handshake(self, uri: Uri, headers: HeaderMap, params: Params) -> (Admitted, Welcome) {
         let admitted = Admitted {
             handshake: Handshake {

@@ -33,7 +33,7 @@ impl Scheme {
         }
     }
 
-    /// Reads what proxies write; some write `wss` for a handshake over `https`.
+    /// Parses the scheme that a proxy wrote; some proxies write `wss` for a handshake over `https`.
     fn read(text: &[u8]) -> Option<Self> {
         let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
         if is("http") || is("ws") {
@@ -46,17 +46,18 @@ impl Scheme {
     }
 }
 
-/// Whether the `X-Forwarded-Port` of trusted proxies counts.
+/// Whether the `X-Forwarded-Port` header of trusted proxies is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ForwardedPort {
-    /// It does not.
+    /// The header is ignored.
     #[default]
     Ignored,
-    /// It is the port of the own origin if neither `X-Forwarded-Host` nor `Host` has one.
+    /// The header is the port of the server's own origin if neither `X-Forwarded-Host` nor `Host`
+    /// has one.
     Read,
 }
 
-/// The sender of a request, and the site it was sent to, as far as both are known.
+/// The sender of a request, and the site that it was sent to, as far as both are known.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Client {
@@ -64,21 +65,21 @@ pub struct Client {
     /// that names its client. A forwarded address without a port has port 0. The address is
     /// canonical: never an IPv4 address mapped into IPv6.
     pub peer: Option<SocketAddr>,
-    /// Whether a trusted proxy named the address, and it is not the peer's own.
+    /// Whether a trusted proxy forwarded the address, so it is not the peer's own.
     pub forwarded: bool,
-    /// Whether the address is one of a trusted proxy: no proxy named a client behind it.
+    /// Whether the address belongs to a trusted proxy: no proxy forwarded a client behind it.
     pub is_proxy: bool,
-    /// The scheme of [`Policy::public_url`], else the one that a trusted proxy states.
+    /// The scheme of [`Policy::public_url`], or else the one that a trusted proxy forwarded.
     pub scheme: Option<Scheme>,
-    /// The host of [`Policy::public_url`], else the one that a trusted proxy states.
+    /// The host of [`Policy::public_url`], or else the one that a trusted proxy forwarded.
     pub host: Option<Host>,
-    /// The port that a trusted proxy states in `X-Forwarded-Port`, if
-    /// [`Policy::forwarded_port`] allows it.
+    /// The port that a trusted proxy forwarded in `X-Forwarded-Port`, if [`Policy::forwarded_port`]
+    /// allows it.
     pub port: Option<u16>,
 }
 
 impl Client {
-    /// Whose address it is, as far as that is known.
+    /// The holder of the address, as far as it is known.
     pub fn holder(&self) -> Holder {
         if self.is_proxy {
             Holder::Proxy
@@ -89,13 +90,13 @@ impl Client {
         }
     }
 
-    /// Whether the address may be that of a proxy that is not named in the configuration: it is
-    /// the direct peer's, and private.
+    /// Whether the address may belong to a proxy that is not configured: it is private, and it is
+    /// the direct peer's.
     pub fn may_be_proxy(&self) -> bool {
         self.holder() == Holder::Unknown
     }
 
-    /// Whether a browser sees this server over TLS, as far as that is known.
+    /// Whether the browser uses TLS, as far as that is known.
     pub fn is_secure(&self) -> bool {
         self.scheme == Some(Scheme::Https)
     }
@@ -105,32 +106,33 @@ impl Client {
         self.peer.map(|peer| peer.ip())
     }
 
-    /// The address for limits that must not lock out all visitors of a proxy that the
-    /// configuration does not name: `None` if this one [may be such](Self::may_be_proxy). The
-    /// address of a named proxy counts.
+    /// The address for limits that must not lock out all visitors behind a proxy that is not
+    /// configured: `None` if this address [may be such a proxy](Self::may_be_proxy). The address of
+    /// a configured proxy counts.
     pub fn counted_address(&self) -> Option<IpAddr> {
         self.address().filter(|_| !self.may_be_proxy())
     }
 }
 
 impl Policy {
-    /// The client of a request with these headers that came from this peer.
+    /// Returns the client of a request with these headers from this peer.
     ///
-    /// `Forwarded` and `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` count only if the peer
-    /// is one of the [trusted proxies](Self::trusted_proxies). The list of addresses is walked
-    /// from the right as long as trusted proxies wrote it: the client is the first address
-    /// that is none of theirs, or the leftmost of all. An element without a usable address
-    /// (`unknown`, `_hidden`) ends the walk, and the client is then the last address before it.
-    /// At most 64 elements are read.
+    /// `Forwarded` and `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` count only if the peer is
+    /// one of the [trusted proxies](Self::trusted_proxies). The list of addresses is read from the
+    /// right as long as trusted proxies wrote it: the client is the first address that does not
+    /// belong to one, or the leftmost if all do. An element without a usable address (`unknown`,
+    /// `_hidden`) ends the walk, and the client is then the last address before it. At most 64
+    /// elements are read.
     ///
-    /// Scheme and host are those of the element where the walk ended. Of `X-Forwarded-Proto`,
-    /// `-Host` and `-Port` the element at the same place from the right counts, or the last one
-    /// if the list is too short; beside `Forwarded` alone they do not count at all.
+    /// The scheme and the host come from the element at which the walk ended. Of
+    /// `X-Forwarded-Proto`, `-Host` and `-Port`, the element at the same position from the right
+    /// counts, or the last one if the list is too short. If only `Forwarded` is present, they
+    /// do not count.
     ///
-    /// If `Forwarded` and `X-Forwarded-For` are both there, a proxy may have written one and
-    /// passed on the other from the client. If they name different addresses, neither counts,
-    /// and the client is the proxy itself; if they name the same one, port, scheme and host
-    /// count as far as both agree.
+    /// If both `Forwarded` and `X-Forwarded-For` are present, a proxy may have written one and
+    /// passed on the other from the client. If they name different addresses, neither counts, and
+    /// the client is the proxy itself; if they name the same one, port, scheme and host count if
+    /// both agree.
     ///
     /// ```
     /// use ws_core::admit::{Network, Policy, Scheme};
@@ -154,7 +156,7 @@ impl Policy {
     /// # Errors
     ///
     /// [`ForwardedError`] if a trusted proxy sent a malformed `Forwarded`: the client may have
-    /// begun the line, and then it is not known where the proxy's element starts.
+    /// written the start of the line, so the start of the proxy's element is unknown.
     pub fn client(
         &self,
         peer: Option<SocketAddr>,
@@ -163,7 +165,7 @@ impl Policy {
         Ok(self.seen(peer, headers)?.0)
     }
 
-    /// The client; and whether the two families of headers contradict each other, so that
+    /// Returns the client, and whether the two families of headers contradict each other, so that
     /// neither counts.
     pub(super) fn seen(
         &self,

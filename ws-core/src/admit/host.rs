@@ -1,9 +1,9 @@
-//! A host with its port, as it stands in `Host`, in an origin, and in what proxies say.
+//! A host with its port, as in `Host`, in an origin and in forwarded headers.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
-/// The name or address of a host and, where one is written, its port.
+/// The name or address of a host, and its port if one is given.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Host {
     pub(super) name: String,
@@ -11,7 +11,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// Reads `host` or `host:port`. User information makes it unreadable, as does every
+    /// Parses `host` or `host:port`. Returns `None` if the text contains user information or a
     /// character that no host on the web has.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (name, rest) = if let Some(bracketed) = text.strip_prefix('[') {
@@ -26,7 +26,7 @@ impl Host {
             (name.to_ascii_lowercase(), rest)
         };
         let port = match rest.strip_prefix(':') {
-            // The grammar lets a port be empty (RFC 3986, section 3.2.3).
+            // The grammar allows an empty port (RFC 3986, section 3.2.3).
             Some("") => None,
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 Some(digits.parse().ok()?)
@@ -37,12 +37,12 @@ impl Host {
         Some(Self { name, port })
     }
 
-    /// The name in small letters, or the address; an IPv6 address stands in brackets.
+    /// The name in lower case, or the address; an IPv6 address is in brackets.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The port, where one is written.
+    /// The port, if one is given.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }

@@ -1,4 +1,4 @@
-//! Log lines about requests. Any client can cause one, so they are throttled.
+//! Log lines about requests. They are throttled, because any client can cause one.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,10 +6,10 @@ use super::ForwardedError;
 use crate::session::SessionError;
 use crate::throttle::Throttle;
 
-/// Counts what a server logs about requests: clones count together.
+/// The throttles of a server's log lines about requests. Clones share them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Notices {
-    /// Refused origins.
+    /// For refused origins.
     pub(super) origins: Throttle,
     malformed: Throttle,
     contradictions: Throttle,
@@ -20,7 +20,7 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// A trusted proxy sent a `Forwarded` header that cannot be parsed.
+    /// Logs that a trusted proxy sent a `Forwarded` header that cannot be parsed.
     pub(super) fn malformed(&self, proxy: Option<SocketAddr>, error: ForwardedError) {
         let proxy = proxy.map(tracing::field::display);
         match self.malformed.count() {
@@ -35,7 +35,7 @@ impl Notices {
         }
     }
 
-    /// Of a request, `Forwarded` and `X-Forwarded-For` name different clients.
+    /// Logs that `Forwarded` and `X-Forwarded-For` of a request name different clients.
     pub(super) fn contradiction(&self, proxy: Option<SocketAddr>) {
         let proxy = proxy.map(tracing::field::display);
         match self.contradictions.count() {
@@ -49,7 +49,7 @@ impl Notices {
         }
     }
 
-    /// A handshake came without a header that proxies remove unless they are told not to.
+    /// Logs a handshake without a header that proxies remove unless they are configured to keep it.
     pub(super) fn not_passed_on(&self, header: &'static str, peer: Option<SocketAddr>) {
         let peer = peer.map(tracing::field::display);
         match self.not_passed_on.count() {
@@ -64,7 +64,7 @@ impl Notices {
         }
     }
 
-    /// A visitor gets no session, because of this error.
+    /// Logs that a visitor gets no session because of this error.
     pub fn no_session(&self, error: &SessionError, address: Option<IpAddr>) {
         let address = address.map(tracing::field::display);
         let status = error.status().as_u16();

@@ -7,8 +7,8 @@ use super::{Host, Scheme};
 
 /// The scheme, host and port of a web site: `https://example.com`.
 ///
-/// Two origins are equal where scheme, host (letters of any case) and port are, a default
-/// port and none being the same.
+/// Two origins are equal if scheme, host (in any case) and port are equal. The default port of a
+/// scheme equals no port.
 ///
 /// ```
 /// use ws_core::admit::Origin;
@@ -23,32 +23,32 @@ use super::{Host, Scheme};
 pub struct Origin {
     scheme: String,
     host: String,
-    /// None where it is the scheme's default, or the scheme has none.
+    /// `None` if it is the scheme's default, or if the scheme has none.
     port: Option<u16>,
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
 pub struct OriginError;
 
 impl Origin {
-    /// The scheme in small letters.
+    /// The scheme in lower case.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// The host in small letters; an IPv6 address stands in brackets.
+    /// The host in lower case; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, where it is not the scheme's default.
+    /// The port, if it is not the scheme's default.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The host with its port, where that is not the scheme's default.
+    /// The host with its port, if that is not the scheme's default.
     pub(super) fn to_host(&self) -> Host {
         Host {
             name: self.host.clone(),
@@ -56,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// Whether that origin differs only by one more label before the host.
+    /// Whether the other origin differs only by one more label before the host.
     pub(super) fn is_one_label_above(&self, origin: &Self) -> bool {
         let label = origin.host.strip_suffix(&*self.host);
         let label = label.and_then(|label| label.strip_suffix('.'));
@@ -64,9 +64,9 @@ impl Origin {
             && label.is_some_and(|label| !label.is_empty() && !label.contains('.'))
     }
 
-    /// Is this the site of this host? Where it is not known how the request came, the host
-    /// may have been reached by either scheme, and its missing port is the default of the
-    /// origin's.
+    /// Whether this is the origin of the host. If the scheme of the request is not known, the
+    /// request may have come over http or https, and a missing port is the default of the origin's
+    /// scheme.
     pub(super) fn is_of(&self, scheme: Option<Scheme>, host: &Host) -> bool {
         let by = match scheme {
             Some(known) => self.scheme == known.as_str(),
@@ -92,7 +92,7 @@ impl FromStr for Origin {
             return Err(OriginError);
         }
         let scheme = scheme.to_ascii_lowercase();
-        // Pages of files have no host.
+        // `file` origins have no host.
         if scheme == "file" && authority.is_empty() {
             let (host, port) = (String::new(), None);
             return Ok(Self { scheme, host, port });

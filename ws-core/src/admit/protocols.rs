@@ -8,14 +8,13 @@ use crate::error::Refusal;
 use crate::extract::{Offer, offers};
 use crate::fields::{elements, is_token};
 
-/// The first of the route's subprotocols that the client offers; names are compared
-/// letter by letter. `bearer` and the token behind it are no offer, whatever the route
-/// says: what is chosen is sent back.
+/// Returns the first of the route's subprotocols that the client offers; names are compared
+/// exactly. `bearer` and the token after it are never chosen, whatever the route has, because the
+/// chosen name is sent back.
 ///
 /// # Errors
 ///
-/// 400 where what the client offers is no list of tokens, whether the route has
-/// subprotocols or not.
+/// 400 if the client's list is not a list of tokens, even if the route has no subprotocols.
 pub(super) fn choose(door: Door, headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
     if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Step 3: whose page sent the request (RFC 6455, section 10.2).
+//! Step 3: the site whose page sent the request (RFC 6455, section 10.2).
 
 use std::fmt;
 
@@ -8,16 +8,17 @@ use super::allowed::{allows_any, allows_null, in_server_list, is_listed};
 use super::{Client, Door, Host, Origin, Policy, Request, Scheme, only};
 use crate::error::Refusal;
 
-/// Longest name of a site that a log line shows, in characters.
+/// The longest origin that a log line shows, in characters.
 const SHOWN: usize = 120;
 
-/// Lets a request in whose origin may use the route; one without `Origin` is from no
-/// browser and passes. Returns whether it is from another site: let in only because the
-/// route takes every origin, or pages with the origin `null`.
+/// Checks that the origin of a request may use the route. A request without `Origin` does not come
+/// from a browser, and passes. Returns whether the request comes from another site and passed only
+/// because the route allows every origin, or the origin `null`.
 ///
 /// # Errors
 ///
-/// 400 without exactly one usable `Host` (RFC 9112, section 3.2); 403 for the origin.
+/// 400 if there is not exactly one usable `Host` (RFC 9112, section 3.2); 403 if the origin is not
+/// allowed.
 pub(super) fn check(
     door: Door,
     request: &Request<'_>,
@@ -40,18 +41,18 @@ pub(super) fn check(
     }
 }
 
-/// Whether a request to an HTTP endpoint, a logon for one, comes from a page of this site:
-/// for what acts with the cookies of a visitor and is no WebSocket handshake.
+/// Checks that a request to an HTTP endpoint, such as a logon, comes from a page of this site. It
+/// is for requests that act with a visitor's cookies and are not WebSocket handshakes.
 ///
-/// A request without `Origin` is from no page of another site, unless the browser says so in
-/// `Sec-Fetch-Site`; and one whose origin is `null`, since its page sends no referrer, is from
-/// this site where the browser says that. [`AllowedOrigins::Any`](super::AllowedOrigins::Any) is
-/// about routes, and so is `null` in a list; here they mean the own origin.
+/// A request without `Origin` passes unless the browser sends `Sec-Fetch-Site: cross-site`. A
+/// request with the origin `null`, because its page sends no referrer, passes if the browser sends
+/// `Sec-Fetch-Site: same-origin`. [`AllowedOrigins::Any`](super::AllowedOrigins::Any) and `null` in
+/// a list apply only to routes; here they mean the server's own origin.
 ///
 /// # Errors
 ///
-/// 403 for an origin that is neither the server's own nor in [`Policy::origins`]; 400 where
-/// it cannot be told, without a usable `Host`.
+/// 403 if the origin is neither the server's own nor in [`Policy::origins`]; 400 if that cannot be
+/// decided, because there is no usable `Host`.
 pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Result<(), Refusal> {
     let passes = match request.headers.get(header::ORIGIN) {
         None => !fetched_from(request, "cross-site"),
@@ -75,18 +76,18 @@ fn refused() -> Refusal {
     Refusal::FORBIDDEN.body("connections from this origin are not accepted")
 }
 
-/// Whether the browser itself says that a request comes from there (Fetch Metadata); no page
-/// can set the header.
+/// Whether the browser itself reports this relation to the page (Fetch Metadata); no page can set
+/// the header.
 fn fetched_from(request: &Request<'_>, site: &str) -> bool {
     let mut said = request.headers.get_all("sec-fetch-site").iter();
     said.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
 }
 
-/// The site that this server is in the eyes of whoever sent the request.
+/// The server's own site, as the sender of the request sees it.
 enum Own<'a> {
-    /// It was told.
+    /// The configured public URL.
     Url(&'a Origin),
-    /// It is the host that was asked.
+    /// The host to which the request was sent.
     Asked(Option<Scheme>, Host),
 }
 
@@ -134,15 +135,15 @@ fn host(request: &Request<'_>) -> Result<Host, Refusal> {
     host.ok_or_else(|| Refusal::BAD_REQUEST.body("the header `Host` is no host"))
 }
 
-/// Whose page sent a request.
+/// The page that sent a request.
 enum Sender {
-    /// Nobody's: there is no `Origin`.
+    /// No page: there is no `Origin`.
     NoPage,
-    /// The server's own, or one that is listed.
+    /// A page of the server's own origin, or of a listed one.
     Friend,
-    /// One with the origin `null`, of whatever site.
+    /// A page with the origin `null`, from any site.
     Null,
-    /// Anybody else's.
+    /// A page of another site.
     Stranger(Shown),
 }
 
@@ -157,23 +158,22 @@ impl Sender {
             Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Friend,
             Some(origin) => Self::Stranger(Shown::Origin(origin)),
             None if text == Some("null") => Self::Null,
-            // It may hold anything, a password too.
+            // It may contain anything, even a password.
             None => Self::Stranger(Shown::Nothing("(unreadable)")),
         }
     }
 }
 
-/// What a log line shows of an origin.
+/// The origin as a log line shows it.
 enum Shown {
     Origin(Origin),
-    /// A word of ours about what is no origin.
+    /// A fixed text for a value that is not an origin.
     Nothing(&'static str),
 }
 
 impl Shown {
-    /// Whoever runs the server sees both sides and what to write: behind a proxy, a page of
-    /// the site itself is refused until the server knows its public name. The route is
-    /// `None` where no route was asked.
+    /// Logs both origins and the option to set: behind a proxy, the server refuses even pages of
+    /// its own site until its public URL is configured. `route` is `None` for an HTTP endpoint.
     fn log(&self, route: Option<&'static str>, own: &Own<'_>, policy: &Policy) {
         let own: String = own.to_string().chars().take(SHOWN).collect();
         let origin = match self {

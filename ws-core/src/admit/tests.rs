@@ -1,4 +1,4 @@
-//! Each status of each step, and that an earlier step wins over a later one.
+//! Each status of each step; an earlier step takes precedence over a later one.
 
 use std::cell::Cell;
 
@@ -24,7 +24,7 @@ const OPEN: Door = Door {
     deflate: false,
 };
 
-/// The headers of a handshake that is right in everything, changed as a test says.
+/// The headers of a valid handshake, changed by a test.
 fn changed(changes: &[(&'static str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let right = [
@@ -38,7 +38,7 @@ fn changed(changes: &[(&'static str, &str)]) -> HeaderMap {
         headers.insert(name, HeaderValue::from_static(value));
     }
     for (name, value) in changes {
-        // "-name" takes a header out, "+name" adds a line, "name" puts another in its place.
+        // "-name" removes a header, "+name" adds a line, "name" replaces the header.
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
         if let Some(name) = name.strip_prefix('-') {
             headers.remove(name);
@@ -51,7 +51,7 @@ fn changed(changes: &[(&'static str, &str)]) -> HeaderMap {
     headers
 }
 
-/// All six steps for one request; what is refused, or what is let in.
+/// Runs all six steps for one request, and returns the refusal or the admitted request.
 struct Case {
     method: Method,
     version: Option<Version>,
@@ -83,7 +83,7 @@ impl Default for Case {
 }
 
 impl Case {
-    /// What becomes of the request that the changes make.
+    /// Returns the result for the request with these changes.
     fn ask<T>(
         &self,
         changes: &[(&'static str, &str)],
@@ -219,7 +219,7 @@ fn step_6_never_takes_a_bearer_token_for_a_name() {
     ] {
         assert_eq!(chosen(nothing), None, "{nothing}");
     }
-    // The tokens of browsers are names too, or the header is broken.
+    // Browser tokens are names too; otherwise the header is malformed.
     let header = "sec-websocket-protocol";
     assert_eq!(status(&[(header, "v1.chat, bearer, YQ==")]), 400);
 }
@@ -246,7 +246,7 @@ fn the_debug_output_of_a_request_hides_what_may_be_secret() {
 
 #[test]
 fn an_earlier_step_wins_over_every_later_one() {
-    // Wrong in everything at once; each line repairs one step more.
+    // Everything is wrong at once; each line repairs one more step.
     let wrong = || Case {
         method: Method::POST,
         door: Door {

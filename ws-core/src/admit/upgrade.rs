@@ -1,4 +1,4 @@
-//! Step 2: is the request an opening handshake? (RFC 6455, section 4.2.1)
+//! Step 2: whether the request is an opening handshake (RFC 6455, section 4.2.1).
 
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
@@ -8,32 +8,32 @@ use crate::error::Refusal;
 use crate::fields::elements;
 use crate::protocol::{accept_key, is_valid_key};
 
-/// What a readable request wants.
+/// What a well-formed request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Wish {
-    /// A connection; the answer to its key.
+    /// A connection, with the response to its key.
     Connect(Accept),
-    /// To see what is here: a GET that asks for no upgrade, or could not have it.
+    /// No connection: a GET that asks for no upgrade, or cannot get one.
     Look(Cannot),
 }
 
-/// Why a GET will not become a connection.
+/// Why a GET does not become a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cannot {
-    /// It did not ask.
+    /// It does not ask for an upgrade.
     NotAsked,
-    /// It has headers of a handshake, but no `Upgrade`.
+    /// It has the headers of a handshake, but no `Upgrade`.
     NoUpgrade,
-    /// It asked over a connection that cannot change its protocol.
+    /// It asks over a connection that cannot be upgraded.
     Http,
 }
 
 impl Wish {
-    /// The answer to the key.
+    /// Returns the response to the key.
     ///
     /// # Errors
     ///
-    /// 426 for who only looks.
+    /// 426 for a GET that does not become a connection.
     pub(super) fn accept(self) -> Result<Accept, Refusal> {
         match self {
             Self::Connect(accept) => Ok(accept),
@@ -55,12 +55,12 @@ impl Wish {
     }
 }
 
-/// Reads the wish of a request, in the order method, upgrade, body, version, key. What looks like
-/// the work of a proxy is logged.
+/// Checks a request in the order method, upgrade, body, version, key. Logs what a proxy may have
+/// caused.
 ///
 /// # Errors
 ///
-/// 405, 426 or 400, each with a body that says what is wrong.
+/// 405, 426 or 400, each with a body that explains the reason.
 pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Refusal> {
     if *request.method != Method::GET {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
@@ -75,7 +75,7 @@ pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Ref
         notices.not_passed_on("Upgrade", request.peer);
         return Ok(Wish::Look(Cannot::NoUpgrade));
     }
-    // HTTP/1.0 knows no upgrade, and HTTP/2 has another way (RFC 9113, section 8.2.2).
+    // HTTP/1.0 has no upgrade, and HTTP/2 uses another mechanism (RFC 9113, section 8.2.2).
     if !request.can_upgrade
         || request
             .version
@@ -95,20 +95,20 @@ pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Ref
     key(headers).map(Wish::Connect)
 }
 
-/// Whether a request asks for a WebSocket connection, be it well-formed or not.
+/// Whether a request asks for a WebSocket connection, even if it is malformed.
 pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     names(headers, &header::UPGRADE, "websocket") || is_handshake(headers)
 }
 
-/// Whether a request without `Upgrade` was sent as a handshake: nothing but a WebSocket client
-/// sends these headers, and a proxy that does not know them passes them on.
+/// Whether a request without `Upgrade` was sent as a handshake. Only WebSocket clients send these
+/// headers, and a proxy that does not know them passes them on.
 fn is_handshake(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY)
         || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
-/// The bytes behind the head are frames. What a body of the request would be, to whoever stands
-/// before this server, must not be read as such (RFC 9112, section 11.2).
+/// Refuses a request with a body. The bytes after the head are frames: if a proxy treats them as a
+/// body, the server must not (RFC 9112, section 11.2).
 fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut lengths = headers.get_all(&header::CONTENT_LENGTH).iter();
     if headers.contains_key(&header::TRANSFER_ENCODING)
@@ -119,7 +119,7 @@ fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Section 4.2.1, item 6; the answer to another version is section 4.4's.
+/// Section 4.2.1, item 6; section 4.4 defines the response to another version.
 fn version(headers: &HeaderMap) -> Result<(), Refusal> {
     match only(headers, &header::SEC_WEBSOCKET_VERSION) {
         Err(_) => Err(Refusal::BAD_REQUEST.body("`Sec-WebSocket-Version` stands more than once")),
@@ -147,7 +147,7 @@ fn key(headers: &HeaderMap) -> Result<Accept, Refusal> {
     }
 }
 
-/// 426, with the headers that RFC 9110, section 15.5.22, and RFC 6455, section 4.4, ask for.
+/// 426, with the headers that RFC 9110, section 15.5.22, and RFC 6455, section 4.4, require.
 fn upgrade_required(body: &'static str) -> Refusal {
     Refusal::new(StatusCode::UPGRADE_REQUIRED)
         .header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
@@ -159,7 +159,7 @@ fn upgrade_required(body: &'static str) -> Refusal {
         .body(body)
 }
 
-/// Does the list of this header have this element, whatever the case of its letters?
+/// Whether the list in this header contains the element; case is ignored.
 fn names(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
     elements(headers, name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Step 4: who is at the other end; and all steps in a row.
+//! Step 4: the visitor. Also runs all steps in order.
 
 use http::{StatusCode, Uri};
 
@@ -10,11 +10,11 @@ use crate::page::{NoPage, Page};
 use crate::route::Route;
 use crate::session::{NoSession, SessionError, cookies};
 
-/// Steps 2 to 6 for a request to a route of this hub's server.
+/// Runs steps 2 to 6 for a request to a route of this hub's server.
 ///
 /// # Errors
 ///
-/// The refusal of the first step that refuses.
+/// Returns the refusal of the first step that fails.
 pub async fn admit(
     hub: &Hub,
     policy: &Policy,
@@ -31,12 +31,13 @@ pub async fn admit(
         })
 }
 
-/// What a look-up found, and why there is not more.
+/// The result of a look-up, and the reason if something is missing.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// The session and the page.
     pub visitor: Visitor,
-    /// The first of the two that is missing; `None` if none is, or neither was looked up.
+    /// The first of the two that is missing; `None` if none is missing, or if neither was looked
+    /// up.
     pub missing: Option<Missing>,
 }
 
@@ -56,14 +57,14 @@ impl From<Missing> for Found {
     }
 }
 
-/// Why a request has no session, or no page.
+/// Why a request has no session or no page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Missing {
     /// There is no session.
     #[error(transparent)]
     Session(#[from] NoSession),
-    /// There is a session, and no page of it.
+    /// There is a session, but no page of it.
     #[error(transparent)]
     Page(#[from] NoPage),
     /// A page of another site sent the request, and only its cookies name the session.
@@ -78,16 +79,16 @@ impl Missing {
     }
 }
 
-/// Looks up the visitor, as far as the route needs one; it begins no session.
+/// Looks up the visitor if the route or its handler needs one. It never begins a session.
 ///
-/// The page comes from the query or, if that names none, from the cookie. A request
-/// from another site, which only `origins: any` has let in, is anonymous unless it names
-/// a page in its query that was issued since the last logon: cookies alone a browser sends
-/// for any page on the web.
+/// The page comes from the query or, if the query has none, from the cookie. A request from another
+/// site, which only `origins: any` admits, is anonymous unless its query names a page that was
+/// issued since the last logon: browsers send cookies for pages of any site, so cookies alone prove
+/// nothing.
 ///
 /// # Errors
 ///
-/// What the store may say.
+/// The error of the session store.
 pub async fn visitor(
     hub: &Hub,
     request: &Request<'_>,
@@ -114,7 +115,8 @@ pub async fn visitor(
             .ok_or(NoPage::NoId)
             .and_then(|id| hub.identify_page(&session, id)),
     };
-    // Nor does a page count that whoever had the session before a logon may know.
+    // A page from before a logon does not count either: a previous user of the session may know its
+    // id.
     if is_proof_needed && page.as_ref().map_or(true, Page::is_former) {
         return Ok(Missing::Proof.into());
     }
@@ -126,7 +128,7 @@ pub async fn visitor(
     Ok(Found { visitor, missing })
 }
 
-/// How often a parameter stands in a query.
+/// How often a parameter appears in a query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Named<'u> {
     Nowhere,
@@ -134,7 +136,7 @@ enum Named<'u> {
     Again,
 }
 
-/// A parameter of the query. Ids have no characters that are escaped.
+/// Finds a parameter of the query. Ids have no characters that need escaping.
 fn parameter<'u>(uri: &'u Uri, name: &str) -> Named<'u> {
     let pairs = uri.query().unwrap_or_default().split('&');
     let mut values = pairs.filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));

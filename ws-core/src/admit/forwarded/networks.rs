@@ -1,4 +1,4 @@
-//! The networks whose word on a client is taken.
+//! The networks of trusted proxies.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,8 +8,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 /// A network, or one address: `10.0.0.0/8`, `192.0.2.7`, `fd00::/8`, `::1`.
 ///
-/// An IPv4 network in IPv6's clothes (`::ffff:10.0.0.0/104`) is the IPv4 network. `::/0` is
-/// all of IPv6 and nothing of IPv4.
+/// An IPv4-mapped IPv6 network (`::ffff:10.0.0.0/104`) is treated as the IPv4 network. `::/0`
+/// contains all of IPv6 and nothing of IPv4.
 ///
 /// ```
 /// use ws_core::admit::Network;
@@ -64,8 +64,8 @@ impl fmt::Display for Network {
     }
 }
 
-/// The proxies in front of a server. What they say of a client counts; nobody else's word
-/// does. By default there are none.
+/// The proxies in front of a server. Forwarded headers count only if one of them sent them. By
+/// default there are none.
 ///
 /// ```
 /// use ws_core::admit::{Network, TrustedProxies};

@@ -1,10 +1,10 @@
 //! The syntax of `Forwarded` (RFC 7239, section 4), and of the addresses in it.
 //!
-//! A proxy may have appended its element to a header line that the client began. So every
-//! element is parsed, and a line that is malformed anywhere is an error: if an unfinished quote
-//! were skipped, it could hide the element of the proxy. A quote opens only at the start of a
-//! value, and its line must also close it. One thing beyond the grammar is accepted, because
-//! proxies write it: a value without quotes may have characters that no token has, as in
+//! A proxy may append its element to a header line that the client began. So every element is
+//! parsed, and a line that is malformed anywhere is an error: if an unfinished quote were skipped,
+//! it could hide the proxy's element. A quote opens only at the start of a value, and must close on
+//! the same line. The parser accepts one thing beyond the grammar, because proxies write it: an
+//! unquoted value may contain characters that are not allowed in a token, as in
 //! `host=a.example:8080`.
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use super::Scheme;
 use crate::admit::host::Host;
 use crate::fields::{self, is_token};
 
-/// The most pairs of one element: RFC 7239 defines four.
+/// The maximum number of pairs in one element: RFC 7239 defines four.
 const PAIRS: usize = 32;
 
 /// Why a `Forwarded` header is malformed.
@@ -29,20 +29,20 @@ pub enum ForwardedError {
     /// The name of a pair is not a token.
     #[error("the name of a pair is not a token")]
     Name,
-    /// A quote that its line does not close.
+    /// A quote is not closed on its line.
     #[error("a quoted value does not end")]
     UnfinishedQuote,
-    /// A quoted value, and then something other than the next pair or element.
+    /// A quoted value is followed by something other than the next pair or element.
     #[error("a quoted value is followed by neither `;` nor `,`")]
     AfterQuote,
-    /// A value without quotes that is empty or has a blank, a quote, a backslash or a character
-    /// outside ASCII.
+    /// An unquoted value is empty or contains a blank, a quote, a backslash or a character outside
+    /// ASCII.
     #[error("a value without quotes is empty or has a character that needs quotes")]
     Value,
     /// Two pairs of one element have the same name.
     #[error("two pairs of one element have the same name")]
     Repeated,
-    /// An element with more pairs than are read.
+    /// An element has more pairs than the server reads.
     #[error("an element has more than {PAIRS} pairs")]
     TooManyPairs,
 }
@@ -54,7 +54,7 @@ impl ForwardedError {
     }
 }
 
-/// The pairs of one element that are read, as they are written.
+/// The pairs of one element that the server uses, not yet unquoted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Pairs<'a> {
     node: Option<&'a [u8]>,
@@ -62,10 +62,10 @@ pub(super) struct Pairs<'a> {
     host: Option<&'a [u8]>,
 }
 
-/// What one proxy states about the request.
+/// What one proxy forwarded about the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Element {
-    /// `None` for `unknown`, for a hidden name such as `_proxy7`, and for anything else that is
+    /// `None` for `unknown`, for a hidden name such as `_proxy7`, and for any other text that is
     /// not an address.
     pub(super) address: Option<SocketAddr>,
     pub(super) scheme: Option<Scheme>,
@@ -83,8 +83,8 @@ impl Pairs<'_> {
     }
 }
 
-/// The elements of one header line, from left to right. Empty ones are left out, as in every
-/// list (RFC 9110, section 5.6.1). After an error there are no more.
+/// The elements of one header line, from left to right, without empty ones, as in every list (RFC
+/// 9110, section 5.6.1). After an error the iterator ends.
 pub(super) fn elements(line: &[u8]) -> impl Iterator<Item = Result<Pairs<'_>, ForwardedError>> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -106,7 +106,7 @@ pub(super) fn elements(line: &[u8]) -> impl Iterator<Item = Result<Pairs<'_>, Fo
     })
 }
 
-/// An element, `None` if it is empty; and what follows its comma.
+/// An element, `None` if it is empty, and the rest of the line after its comma.
 type Parsed<'a> = (Option<Pairs<'a>>, Option<&'a [u8]>);
 
 /// Parses the first element of a line.
@@ -146,11 +146,10 @@ fn element(line: &[u8]) -> Result<Parsed<'_>, ForwardedError> {
     Ok(((count > 0).then_some(pairs), behind))
 }
 
-/// The name, the value as it is written, and the rest, which is empty or begins with a
-/// separator.
+/// The name, the value as written, and the rest, which is empty or begins with a separator.
 type Pair<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
-/// Parses the pair at the start of a text, which is not empty.
+/// Parses the pair at the start of a text that is not empty.
 fn pair(text: &[u8]) -> Result<Pair<'_>, ForwardedError> {
     let end = text.iter().position(|byte| b"=;,".contains(byte));
     let parts = end.map(|end| (&text[..end], &text[end..]));
@@ -178,8 +177,8 @@ fn pair(text: &[u8]) -> Result<Pair<'_>, ForwardedError> {
     Ok((name, value, rest))
 }
 
-/// The length of the quoted string at the start of a text, its quotes included
-/// (RFC 9110, section 5.6.4).
+/// The length of the quoted string at the start of a text, including its quotes (RFC 9110, section
+/// 5.6.4).
 fn quoted(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -191,13 +190,13 @@ fn quoted(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// A host of `Host`'s form.
+/// Parses a host in the form of the `Host` header.
 pub(super) fn host(text: &[u8]) -> Option<Host> {
     Host::parse(std::str::from_utf8(text).ok()?)
 }
 
-/// `192.0.2.7`, `192.0.2.7:80`, `[2001:db8::1]`, `[2001:db8::1]:80`, `2001:db8::1`. A port
-/// that is missing or hidden (`:_x`) is 0.
+/// Parses `192.0.2.7`, `192.0.2.7:80`, `[2001:db8::1]`, `[2001:db8::1]:80` or `2001:db8::1`. A port
+/// that is missing or hidden (`:_x`) becomes 0.
 pub(super) fn address(text: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text.parse::<IpAddr>().ok().map(|address| (address, ""));

@@ -1,7 +1,7 @@
-//! What trusted proxies state about a request.
+//! What trusted proxies forwarded about a request.
 //!
-//! Every hop adds an element at the right, and a client may have written everything to the left
-//! of it. So the lists are walked from the right, and only as far as trusted proxies wrote them.
+//! Every hop appends an element at the right, and a client may have written everything to the left
+//! of it. So the lists are read from the right, and only as far as trusted proxies wrote them.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use super::syntax::{self, Element, ForwardedError, Pairs};
 use super::{Scheme, TrustedProxies};
 use crate::admit::host::Host;
 
-/// The most elements of a list that are read, counted from the right: more proxies than any
-/// request passes, and a bound for lists that a client made long.
+/// The maximum number of elements read from a list, counted from the right: more than the number of
+/// proxies in any real chain, and a bound for long lists from a client.
 const FARTHEST: usize = 64;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
@@ -21,7 +21,7 @@ const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_FORWARDED_PORT: &str = "x-forwarded-port";
 
-/// What the headers of one family state.
+/// What the headers of one family contain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Said {
     pub(super) address: SocketAddr,
@@ -65,11 +65,11 @@ impl<'a> Walk<'a> {
         forwarded.and(&self.older()).ok_or(Unusable::Contradiction)
     }
 
-    /// What `Forwarded` states.
+    /// Reads `Forwarded`.
     fn forwarded(self) -> Result<Said, ForwardedError> {
         let mut last: VecDeque<Pairs<'_>> = VecDeque::new();
         for line in self.headers.get_all(header::FORWARDED) {
-            // All of a line is parsed: a proxy may have added to what a client began.
+            // The whole line is parsed: a proxy may have appended to a line that the client began.
             for element in syntax::elements(line.as_bytes()) {
                 last.push_front(element?);
                 last.truncate(FARTHEST);
@@ -84,15 +84,15 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// What `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` state.
+    /// Reads `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
     fn older(self) -> Said {
         let addresses = self.list(X_FORWARDED_FOR).map(|text| Element {
             address: syntax::address(text),
             ..Element::default()
         });
         let (address, place, _) = self.to_client(addresses);
-        // Each proxy adds to a list or replaces it. The place is counted from the right, so
-        // that nothing a client puts at the left moves it.
+        // Each proxy appends to a list or replaces it. The position is counted from the right, so
+        // elements that a client puts at the left do not change it.
         let value = |name| {
             let at_place = self.list(name).nth(place);
             at_place.or_else(|| self.list(name).next())
@@ -115,7 +115,7 @@ impl<'a> Walk<'a> {
             .take(FARTHEST)
     }
 
-    /// The client's address, and the element where the walk ended with its place.
+    /// Returns the client's address, and the position and the element at which the walk ended.
     fn to_client(self, elements: impl Iterator<Item = Element>) -> (SocketAddr, usize, Element) {
         let mut client = (self.proxy, 0, Element::default());
         for (place, element) in elements.enumerate() {
@@ -130,7 +130,7 @@ impl<'a> Walk<'a> {
 }
 
 impl Said {
-    /// What both state; `None` if they name different clients.
+    /// The values on which both agree; `None` if they name different clients.
     fn and(self, other: &Self) -> Option<Self> {
         if self.address.ip() != other.address.ip() {
             return None;
@@ -141,7 +141,7 @@ impl Said {
             address: SocketAddr::new(self.address.ip(), port),
             scheme: self.scheme.filter(|_| self.scheme == other.scheme),
             host: self.host.filter(|host| other.host.as_ref() == Some(host)),
-            // `Forwarded` has none, so that nothing confirms it.
+            // `Forwarded` has no port, so nothing confirms this one.
             port: None,
         })
     }
