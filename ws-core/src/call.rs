@@ -1,4 +1,4 @@
-//! Requests of a client and the answers that name them, each one text message of JSON.
+//! Requests of a client and their answers, each one text message of JSON.
 //!
 //! ```text
 //! {"call":7,"body":{"type":"rename","name":"Ada"}}      the request
@@ -6,8 +6,8 @@
 //! {"answer":7,"error":{"type":"taken"}}                 or this
 //! ```
 //!
-//! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. A [`Checked`] body that does not
-//! decode is answered too, where another closes the connection.
+//! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. If a [`Checked`] body does not decode,
+//! the call is answered; any other body closes the connection.
 
 mod body;
 mod envelope;
@@ -26,10 +26,11 @@ use crate::reply::{IntoReply, Reply};
 use crate::socket::IntoMessage;
 use crate::wire::LARGEST_NUMBER;
 
-/// Names a call: a number that the caller has not used before on this connection.
+/// The id of a call: a number that the caller has not used before on this connection.
 ///
-/// It is an integer from 0 to 2^53 - 1, which every JSON parser reads exactly; anything else
-/// does not decode. The number is the caller's: it says nothing and proves nothing.
+/// It is an integer from 0 to 2^53 - 1, which every JSON parser reads exactly; any other value does
+/// not decode. The caller chooses the number, so it has no meaning for the server and proves
+/// nothing.
 ///
 /// ```
 /// use ws_server::call::CallId;
@@ -120,7 +121,7 @@ impl fmt::Display for CallId {
 /// # assert_eq!(error, r#"{"answer":8,"error":{"type":"taken"}}"#);
 /// ```
 ///
-/// Where other messages come beside calls, an untagged enum tells them apart:
+/// If a route takes other messages besides calls, an untagged enum distinguishes them:
 ///
 /// ```
 /// # use serde::Deserialize;
@@ -139,13 +140,13 @@ impl fmt::Display for CallId {
 /// # let Incoming::Call(Call { body: Checked(Err(_)), .. }) = call else { panic!() };
 /// ```
 ///
-/// Members beside `call` and `body` are passed over. A call that does not decode closes the
-/// connection with 1007, as any [`Json`] does; [`Checked`] is for answering it.
+/// Members other than `call` and `body` are ignored. A call that does not decode closes the
+/// connection with 1007, as any [`Json`] does; with [`Checked`], the handler can answer it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Call<T> {
-    /// What the answer names.
+    /// The id, which the answer repeats.
     pub id: CallId,
-    /// What is asked.
+    /// The body of the request.
     pub body: T,
 }
 
@@ -155,7 +156,7 @@ impl<T> Call<T> {
         self.id.answer(result)
     }
 
-    /// The id and the body, for an answer that uses the body up.
+    /// Returns the id and the body, for an answer that consumes the body.
     pub fn split(self) -> (CallId, T) {
         (self.id, self.body)
     }
@@ -163,8 +164,8 @@ impl<T> Call<T> {
 
 /// The answer to a [`Call`]: `{"answer":7,"ok":…}` or `{"answer":7,"error":…}`.
 ///
-/// A hook returns it, also within `Option`, `Vec` and the other replies; from elsewhere
-/// `socket.send(answer)` sends it. An `R` of `()` is sent as `"ok":null`.
+/// A hook returns it, also within `Option`, `Vec` and the other replies; outside a hook,
+/// `socket.send(answer)` sends it. If `R` is `()`, the answer has `"ok":null`.
 ///
 /// ```
 /// use ws_server::call::{Answer, CallId};
@@ -180,17 +181,17 @@ impl<T> Call<T> {
 pub struct Answer<R, E> {
     /// The id of the call.
     pub id: CallId,
-    /// What came of it.
+    /// The result of the call.
     pub result: Result<R, E>,
 }
 
 impl<R, E> Answer<R, E> {
-    /// The call was done.
+    /// The answer to a call that succeeded.
     pub const fn ok(id: CallId, value: R) -> Self {
         id.answer(Ok(value))
     }
 
-    /// The call was not done, and why.
+    /// The answer to a call that failed.
     pub const fn error(id: CallId, error: E) -> Self {
         id.answer(Err(error))
     }

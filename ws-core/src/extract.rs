@@ -1,10 +1,10 @@
-//! Arguments of hooks, found by their type.
+//! Arguments of hooks, selected by their type.
 //!
 //! `dispatch!` makes a marker type `R` for every kind of route in a table: routes with the same
-//! parameters and the same requirements share it. What the table knows of these routes are traits
-//! of the marker: [`Provides<T>`] for the state, [`HasSession`] and [`HasPage`] for sessions,
-//! [`FromParams<R>`] for the parameters of the path. So an argument that a route cannot give
-//! does not compile.
+//! parameters and the same requirements share it. The marker implements traits for what these
+//! routes provide: [`Provides<T>`] for the state, [`HasSession`] and [`HasPage`] for sessions, and
+//! [`FromParams<R>`] for the parameters of the path. So if a route cannot provide an argument, the
+//! program does not compile.
 
 mod argument;
 mod bearer;
@@ -32,7 +32,7 @@ pub use params::{FromParams, HasParam, NameChar, NameEnd, NamesParams, Params, P
 pub use state::{AnyState, FromRef, NoState, Provides, State};
 pub use unread::{AreRead, LeavesParams, RouteOf};
 
-/// Says that connections of the route `Self` have a session.
+/// Implemented by the marker of a route if its connections have a session.
 ///
 /// `dispatch!` implements it for every route but those with `require_session: false`.
 #[diagnostic::on_unimplemented(
@@ -42,10 +42,11 @@ pub use unread::{AreRead, LeavesParams, RouteOf};
 )]
 pub trait HasSession {}
 
-/// Says that connections of the route `Self` come from a page that the server rendered.
+/// Implemented by the marker of a route if its connections come from a page that the server
+/// rendered.
 ///
-/// `dispatch!` implements it for routes that require a session and do not say
-/// `require_page: false`.
+/// `dispatch!` implements it for routes that require a session and do not have `require_page:
+/// false`.
 #[diagnostic::on_unimplemented(
     message = "this route has no page: it says `require_session: false` or `require_page: false`",
     label = "the handler of this route takes `Page`",
@@ -53,10 +54,10 @@ pub trait HasSession {}
 )]
 pub trait HasPage {}
 
-/// The marker of no route in particular: it has everything.
+/// A marker that belongs to no route, and provides everything.
 ///
-/// `#[ws_handler]` checks each argument against it, so that a type that no route could
-/// ever give is reported at the handler, before any table uses it.
+/// `#[ws_handler]` checks each argument against it: a type that no route can provide is reported at
+/// the handler, before any table uses it.
 #[derive(Debug)]
 pub enum AnyRoute {}
 
@@ -66,7 +67,7 @@ impl HasSession for AnyRoute {}
 #[diagnostic::do_not_recommend]
 impl HasPage for AnyRoute {}
 
-/// The marker of the routes of `R` while `terminate` runs: it gives what `R` gives, and the
+/// The marker of the routes of `R` while `terminate` runs: it provides the same as `R`, and the
 /// [`CloseReason`](crate::close::CloseReason).
 #[derive(Debug)]
 pub struct Ended<R>(PhantomData<R>);

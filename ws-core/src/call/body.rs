@@ -1,13 +1,13 @@
-//! Bodies that may be wrong without an end of the connection.
+//! Bodies that can be invalid without closing the connection.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The body of a [`Call`](super::Call) that is answered even where it does not decode.
+/// The body of a [`Call`](super::Call) that is answered even if it does not decode.
 ///
-/// A call whose envelope is right decodes whatever its body is. What the body lacks becomes
-/// an answer like any other error:
+/// If the envelope is valid, the call decodes, whatever its body contains. An error in the body
+/// becomes an answer like any other error:
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
@@ -50,9 +50,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// # );
 /// ```
 ///
-/// The body is kept as it came before it is read, as the content of an untagged enum is: types
-/// that need more of JSON than serde can keep, such as 128-bit integers, do not decode in it.
-/// A call without `body`, and what is no JSON, still closes with 1007.
+/// The body is buffered before it is decoded, like the content of an untagged enum. Types that
+/// serde cannot buffer, such as 128-bit integers, do not decode in it. A call without `body`, or a
+/// message that is not JSON, still closes the connection with 1007.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Checked<T>(pub Result<T, BodyError>);
 
@@ -63,18 +63,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Checked<T> {
     }
 }
 
-/// Makes serde keep the value before it reads it: a failure in the middle of a value would
-/// leave the parser there, with no way to the rest of the envelope.
+/// Makes serde buffer the value before it decodes it: an error in the middle of a value would leave
+/// the parser there, and the rest of the envelope could not be read.
 ///
-/// It works where the call itself is kept already, in an untagged enum, where raw JSON is
-/// not to be had. And it keeps the order of members, which `serde_json::Value` does not.
+/// It also works if the call itself is buffered already, in an untagged enum, where raw JSON is not
+/// available. And unlike `serde_json::Value` it keeps the order of members.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Buffered<T> {
     Only(Attempt<T>),
 }
 
-/// Reads a value, and does not fail where it is another.
+/// Decodes a value; stores an error instead of failing.
 struct Attempt<T>(Result<T, BodyError>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Attempt<T> {
@@ -83,14 +83,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Attempt<T> {
     }
 }
 
-/// Characters of the longest detail: it quotes what the client sent, which may be long.
+/// The maximum length of the detail in characters: it quotes the client's message, which may be
+/// long.
 const LONGEST: usize = 200;
 
-/// Why a body did not become what the hook asks for.
+/// Why a body did not decode.
 ///
-/// [`detail`](Self::detail) is for the client, and what `Serialize` writes, so that an error of
-/// the application may have it as a field. It may quote the client's message: `Display` and
-/// `Debug`, which end in logs, leave it out.
+/// [`detail`](Self::detail) is meant for the client, and `Serialize` writes it, so that an error of
+/// the application can contain this one as a field. The detail may quote the client's message:
+/// `Display` and `Debug`, which are used in logs, omit it.
 ///
 /// ```
 /// use ws_server::call::{Call, Checked};
@@ -117,7 +118,7 @@ impl BodyError {
         Self { detail }
     }
 
-    /// What is wrong, in the decoder's words, cut after 200 characters.
+    /// The text of the decoder's error, truncated to 200 characters.
     ///
     /// It names members of the expected type and may quote the message: keep it out of logs.
     pub fn detail(&self) -> &str {

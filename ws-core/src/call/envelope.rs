@@ -1,7 +1,7 @@
 //! The JSON of calls and answers.
 //!
-//! What the derive makes would also take arrays, such as `[7, …]`: in an untagged enum these
-//! are perhaps something else. And it has no word for "one of `ok` and `error`".
+//! Derived implementations would also accept arrays, such as `[7, …]`, which may be other messages
+//! in an untagged enum. And a derive cannot express "one of `ok` and `error`".
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -60,7 +60,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Call<T> {
 enum CallMember {
     Call,
     Body,
-    /// The envelope may grow.
+    /// Later versions of the envelope may have more members.
     #[serde(other)]
     Other,
 }
@@ -107,7 +107,7 @@ enum AnswerMember {
     Answer,
     Ok,
     Error,
-    /// The envelope may grow.
+    /// Later versions of the envelope may have more members.
     #[serde(other)]
     Other,
 }

@@ -1,4 +1,4 @@
-//! The JSON of calls and answers, to the last member.
+//! The JSON of calls and answers, down to the last member.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ fn what_is_no_envelope_is_no_call() {
     let error = |text| read::<Call<Option<u8>>>(text).unwrap_err();
     assert!(error("{}").starts_with("missing field `call`"));
     assert!(error(r#"{"body":1}"#).starts_with("missing field `call`"));
-    // Not even where the body is optional: `null` says that.
+    // Not even if the body is optional: then it is written as `null`.
     assert!(error(r#"{"call":1}"#).starts_with("missing field `body`"));
     assert!(error(r#"{"call":1,"call":2,"body":1}"#).starts_with("duplicate field `call`"));
     assert!(error(r#"{"call":1,"body":1,"body":2}"#).starts_with("duplicate field `body`"));

@@ -1,6 +1,6 @@
-//! What an argument of a hook must be on some route at least. `#[ws_handler]` checks each argument
-//! against these traits, so that a type that no route gives is reported at the handler, in words
-//! of the hook.
+//! Checks that an argument of a hook is possible on at least one route. `#[ws_handler]` checks each
+//! argument against these traits, so a type that no route provides is reported at the handler, in
+//! terms of the hook.
 
 use std::marker::PhantomData;
 
@@ -19,15 +19,14 @@ use crate::socket::Socket;
             application's state `State(part): State<{Self}>`"
 )]
 pub trait InitArgument<'a, H> {
-    /// Named by `#[ws_handler]` to check the type.
+    /// Called by `#[ws_handler]` to check the type.
     fn check() {}
 }
 
 #[diagnostic::do_not_recommend]
 impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
 
-/// An argument of `message` or `info`, behind the first: a type that implements
-/// [`FromConnection`].
+/// An argument of `message` or `info` after the first: a type that implements [`FromConnection`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no argument of this hook",
     label = "not an argument that this hook can take",
@@ -37,7 +36,7 @@ impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
             an idle connection keeps no headers; keep what you need in a field"
 )]
 pub trait HookArgument<'a, H> {
-    /// Named by `#[ws_handler]` to check the type.
+    /// Called by `#[ws_handler]` to check the type.
     fn check() {}
 }
 
@@ -55,19 +54,19 @@ impl<'a, H, T: FromConnection<'a, H, AnyRoute>> HookArgument<'a, H> for T {}
             an idle connection keeps no headers; keep what you need in a field"
 )]
 pub trait TerminateArgument<'a, H> {
-    /// Named by `#[ws_handler]` to check the type.
+    /// Called by `#[ws_handler]` to check the type.
     fn check() {}
 }
 
 #[diagnostic::do_not_recommend]
 impl<'a, H, T: FromConnection<'a, H, Ended<AnyRoute>>> TerminateArgument<'a, H> for T {}
 
-/// The first argument of `info`, if its name is that of an argument of the library. A type of the
-/// application may have that name too, so the compiler looks whether it is one of the library.
+/// Checks the first argument of `info` if its name is that of an argument of the library. A type of
+/// the application may have the same name, so the compiler decides which of the two it is.
 #[derive(Debug)]
 pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
 
-/// What a type of the application is, and what no argument of the library is.
+/// Implemented by types of the application, and by no argument of the library.
 #[diagnostic::on_unimplemented(
     message = "the first argument of `info` after `self` is the notification\n\
                help: before this one, add an argument of your own type, such as `event: Event`",
@@ -76,7 +75,7 @@ pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
 pub trait Notification<H> {}
 
 impl<T, H> FirstOfInfo<State<T>, H> {
-    /// Named by `#[ws_handler]`; an inherent function goes before that of a trait.
+    /// Called by `#[ws_handler]`; an inherent function takes precedence over that of a trait.
     pub fn check()
     where
         State<T>: Notification<H>,
@@ -102,9 +101,9 @@ impl<H> FirstOfInfo<CloseReason, H> {
     }
 }
 
-/// What is named for all other types.
+/// Provides `check` for all other types.
 pub trait AnyNotification {
-    /// There is nothing to warn of.
+    /// There is nothing to check.
     fn check() {}
 }
 

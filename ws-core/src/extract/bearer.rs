@@ -1,4 +1,4 @@
-//! `Bearer`: the token that a client proves itself with (RFC 6750).
+//! `Bearer`: the token that authenticates a client (RFC 6750).
 
 use std::fmt;
 
@@ -12,26 +12,26 @@ use crate::fields::is_token;
 
 /// The bearer token of the request (RFC 6750), in `init` only.
 ///
-/// It comes from `Authorization: Bearer TOKEN`. A browser cannot set that header, so the
-/// token may also stand in the list of subprotocols, as the element behind `bearer`:
+/// It comes from `Authorization: Bearer TOKEN`. A browser cannot set that header, so the token may
+/// also be in the list of subprotocols, as the element after `bearer`:
 ///
 /// ```text
 /// new WebSocket(url, ["v2.devices", "bearer", token])
 /// ```
 ///
-/// `Authorization` counts for more where both are there. The query is never looked at: it
-/// ends up in the logs of every proxy (RFC 6750, section 5.3). Neither `bearer` nor the
-/// token is ever chosen as the subprotocol, so the token is not sent back.
+/// If both are present, `Authorization` takes precedence. The query is never read: it ends up in
+/// the logs of every proxy (RFC 6750, section 5.3). Neither `bearer` nor the token is ever chosen
+/// as the subprotocol, so the token is not sent back.
 ///
 /// - In `Authorization` a token has letters, digits and `-._~+/`, and `=` at its end
 ///   (RFC 6750, section 2.1).
-/// - In `Sec-WebSocket-Protocol` it has letters, digits and ``!#$%&'*+-.^_`|~`` (RFC 9110,
-///   section 5.6.2). Base64url without padding fits, and so do JWTs; the `/` and `=` of
-///   standard Base64 do not, and such a list is answered with 400.
-/// - A browser fails a connection for which it offered subprotocols and none was chosen:
-///   give the route `protocols`, and offer one of them beside the token.
+/// - In `Sec-WebSocket-Protocol` it has letters, digits and ``!#$%&'*+-.^_`|~`` (RFC 9110, section
+///   5.6.2). Base64url without padding is valid, and so are JWTs. The `/` and `=` of standard
+///   Base64 are not; a list that contains them is refused with 400.
+/// - A browser fails the connection if it offered subprotocols and the server chose none: give the
+///   route `protocols`, and offer one of them in addition to the token.
 ///
-/// Whether the token is good is for the application to say:
+/// The application decides whether the token is valid:
 ///
 /// ```
 /// use ws_server::error::Refusal;
@@ -46,20 +46,20 @@ use crate::fields::is_token;
 ///
 /// # Errors
 ///
-/// All are 401 with a `WWW-Authenticate` header. Without a token, or with another scheme
-/// alone, it says `Bearer`; where a token is said wrong, `Bearer error="invalid_request"`
-/// (RFC 6750, section 3.1): two `Authorization` headers, two tokens, `bearer` with no token
-/// behind it, or characters that no token has. `Option<Bearer>` is `None` where there is no
-/// token, and refuses one that is said wrong.
+/// All are 401 with a `WWW-Authenticate` header. If there is no token, or only another scheme, the
+/// header is `Bearer`. If the token is malformed, it is `Bearer error="invalid_request"` (RFC 6750,
+/// section 3.1): two `Authorization` headers, two tokens, `bearer` without a token after it, or
+/// characters that are not allowed. `Option<Bearer>` is `None` if there is no token, and refuses a
+/// malformed one.
 #[derive(Clone)]
 pub struct Bearer(String);
 
-/// A token that is not there.
+/// Why there is no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Missing {
-    /// Nothing says who the client is, or nothing of this scheme.
+    /// There are no credentials, or none of this scheme.
     Absent,
-    /// It was meant to be one.
+    /// There is a token, but it is malformed.
     Malformed(&'static str),
 }
 
@@ -69,7 +69,7 @@ impl Bearer {
         &self.0
     }
 
-    /// For a token that is unknown, expired or revoked: 401 with
+    /// The refusal for a token that is unknown, expired or revoked: 401 with
     /// `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750, section 3.1).
     pub fn invalid() -> Refusal {
         challenge("Bearer error=\"invalid_token\"").body("the bearer token is not valid")
@@ -81,7 +81,7 @@ impl Bearer {
             (Some(_), Some(_)) => Err(Missing::Malformed("`Authorization` stands there twice")),
             (Some(line), None) => match credentials(line.as_bytes()) {
                 Some(token) => Self::of_characters(token, is_b64token),
-                // Browsers add what they know for `Basic` by themselves.
+                // Browsers send `Basic` credentials on their own.
                 None => Self::of_protocols(headers),
             },
             (None, _) => Self::of_protocols(headers),
@@ -116,7 +116,7 @@ impl fmt::Debug for Bearer {
 }
 
 impl Missing {
-    // No `From`: the compiler would list a private type among what becomes a refusal.
+    // No `From`: the compiler would list a private type among those that convert to a refusal.
     fn refusal(self) -> Refusal {
         match self {
             Self::Absent => challenge("Bearer").body("this endpoint needs a bearer token"),
@@ -125,12 +125,12 @@ impl Missing {
     }
 }
 
-/// 401 with what would let the client in (RFC 9110, section 11.6.1).
+/// 401 with the challenge for the client (RFC 9110, section 11.6.1).
 fn challenge(challenge: &'static str) -> Refusal {
     Refusal::UNAUTHORIZED.header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
-/// What stands behind the scheme `Bearer`; `None` where the scheme is another.
+/// The credentials after the scheme `Bearer`; `None` if the scheme is another one.
 fn credentials(line: &[u8]) -> Option<&[u8]> {
     let end = line.iter().position(|byte| *byte == b' ');
     let (scheme, token) = line.split_at(end.unwrap_or(line.len()));

@@ -1,7 +1,7 @@
-//! Types of the library that cannot hold what is borrowed for one call of a hook.
+//! Types of the library that cannot contain data borrowed for one call of a hook.
 //!
 //! The compiler has no readable message for a lifetime that is too short, and `#[ws_handler]` sees
-//! only how a type is written. So for a type that is written with such a lifetime it asks here
+//! only how a type is written. So if a type is written with such a lifetime, the macro checks here
 //! whether it is one of these: a type of the application may have the same name.
 
 use std::borrow::Cow;
@@ -11,34 +11,34 @@ use super::{Path, Query, State};
 use crate::close::Close;
 use crate::decode::Json;
 
-/// A type in the signature of a hook in which something is borrowed.
+/// A type in the signature of a hook that borrows something.
 #[derive(Debug)]
 pub struct Borrowing<T>(PhantomData<T>);
 
 impl<T> Borrowing<T> {
-    /// Asks about the type.
+    /// Starts the check of a type.
     #[expect(clippy::new_without_default, reason = "named by `#[ws_handler]` alone")]
     pub const fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-/// The answer for a type that must own its data.
+/// The result for a type that must own its data.
 #[derive(Debug)]
 pub struct Borrowed;
 
-/// The answer for any other type.
+/// The result for any other type.
 #[derive(Debug)]
 pub struct NotBorrowed;
 
-/// What an answer about `T` must be, if `T` is an argument of `init`.
+/// Implemented by a result for `T` if `T` may be an argument of `init`.
 #[diagnostic::on_unimplemented(
     message = "what `init` takes of the request is decoded for it, so `{T}` must own its data",
     label = "borrowed",
     note = "write `String` for `&str`; give a type of your own owned fields, and remove its lifetime"
 )]
 pub trait OwnedArgument<T>: Sized {
-    /// Named by `#[ws_handler]` to check the type.
+    /// Called by `#[ws_handler]` to check the type.
     fn check(self) {}
 }
 
@@ -67,7 +67,7 @@ impl<T: TextOfReply> TextOfReply for Vec<T> {}
 impl<T: TextOfReply> TextOfReply for (T, Close) {}
 impl<T: TextOfReply, E> TextOfReply for Result<T, E> {}
 
-// Inherent functions come before those of a trait.
+// Inherent functions take precedence over those of a trait.
 
 impl<T: PartOfRequest> Borrowing<T> {
     /// The type of an argument of `init`.

@@ -1,4 +1,4 @@
-//! What a connection gives to every hook.
+//! What a connection provides to every hook.
 
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ pub struct Endpoint {
     hub: Hub,
     state: AnyState,
     common: Arc<Common>,
-    /// The same route for the handlers of its pages, where pages attach to it.
+    /// The same route for the handlers of its pages, if pages attach to it.
     of_pages: Option<Arc<Endpoint>>,
 }
 
 impl Endpoint {
-    /// The route of this name and pattern, with the state of its table and its limits.
+    /// Creates the endpoint for this name and pattern, with the state of its table and its limits.
     pub fn new(
         name: &'static str,
         pattern: &'static str,
@@ -50,7 +50,7 @@ impl Endpoint {
         }
     }
 
-    /// This route, as one that pages attach to: `max_message` is for what they carry.
+    /// Makes this a route that pages attach to: `max_message` applies to the messages they carry.
     pub(crate) fn with_pages(self) -> Self {
         let limits = *self.limits();
         let common = |limits, of_page| {
@@ -62,9 +62,8 @@ impl Endpoint {
                 of_page,
             })
         };
-        // A page's handler has no socket of its own that could go silent, and the sockets
-        // count what comes. Each acknowledgement of the page is progress, however small the
-        // messages are.
+        // A page's handler has no socket of its own that could go silent, and its sockets apply the
+        // rate. Each acknowledgement of the page is progress, even if the messages are small.
         let inner = Limits {
             stall_bytes: 1,
             ping: None,
@@ -115,7 +114,7 @@ impl Endpoint {
         &self.state
     }
 
-    /// The limits of the route, resolved.
+    /// The limits of the route, with all defaults applied.
     pub fn limits(&self) -> &Limits {
         &self.common.limits
     }
@@ -130,7 +129,7 @@ impl Endpoint {
     }
 }
 
-/// What a connection has for its hooks.
+/// What a connection provides to its hooks.
 #[derive(Debug)]
 pub struct Context<H> {
     pub(crate) socket: Socket<H>,
@@ -138,7 +137,7 @@ pub struct Context<H> {
     pub(crate) visitor: Option<Arc<Visitor>>,
 }
 
-/// Who is at the other end, where the route asked.
+/// The session and the page of a connection, if the route or its handler asks for them.
 #[derive(Clone, Debug, Default)]
 pub struct Visitor {
     /// The session, if there is one.
@@ -163,7 +162,7 @@ impl<H> Context<H> {
         &self.socket
     }
 
-    /// What log lines of the connection stand in.
+    /// The span of the connection's log lines.
     pub(crate) fn span(&self) -> &tracing::Span {
         self.socket.shared().span()
     }
@@ -179,8 +178,8 @@ impl<H> Context<H> {
         &self.endpoint.state
     }
 
-    /// Takes the next notification, the one that `info` is to be called with. A value of a topic
-    /// that cannot be read closes the connection with 1011.
+    /// Takes the next notification, for a call of `info`. If the value of a topic cannot be
+    /// decoded, closes the connection with 1011.
     #[doc(hidden)]
     pub fn next_notification<T: Send + 'static>(&self) -> Option<T>
     where
@@ -212,7 +211,7 @@ impl<H> Context<H> {
     }
 }
 
-/// An argument that every hook may take, on the routes `R` that can give it.
+/// An argument that every hook may take, on routes `R` that provide it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no argument of this hook",
     label = "not an argument that this hook can take",
@@ -222,11 +221,11 @@ impl<H> Context<H> {
             an idle connection keeps no headers; keep what you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {
-    /// Whether the argument shows who is at the other end also where the route does not
-    /// require it: then the session is looked up.
+    /// Whether the argument needs the session or the page even if the route does not require one;
+    /// then the session is looked up.
     const VISITOR: bool = false;
 
-    /// Takes the argument from the connection.
+    /// Makes the argument from the connection.
     fn from_connection(context: &'a Context<H>) -> Self;
 }
 
@@ -294,7 +293,7 @@ impl<H, R> FromConnection<'_, H, R> for Option<Page> {
     }
 }
 
-/// Only `terminate` gets it: there the marker of the route is [`Ended`].
+/// Only for `terminate`, because only there is the marker of the route [`Ended`].
 impl<H, R> FromConnection<'_, H, Ended<R>> for CloseReason {
     fn from_connection(context: &Context<H>) -> Self {
         context

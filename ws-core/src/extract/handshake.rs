@@ -1,4 +1,4 @@
-//! What the request gives to `init`, and to `init` alone.
+//! What the request provides to `init`, and only to `init`.
 
 use std::fmt;
 use std::future::Future;
@@ -20,32 +20,32 @@ use crate::socket::Socket;
 
 /// The request that asks for the connection (RFC 6455, section 4.1).
 ///
-/// Its `Debug` output has neither query nor headers, where secrets are.
+/// Its `Debug` output omits the query and the headers, which may contain secrets.
 #[derive(Default)]
 pub struct Handshake {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) peer: Option<SocketAddr>,
-    /// The address that may have only so many pages; `None` if many visitors may share it.
+    /// The address that counts for the limit of pages; `None` if many visitors may share it.
     pub(crate) counted: Option<IpAddr>,
     pub(crate) protocol: Option<String>,
     pub(crate) params: Params,
     pub(crate) visitor: Visitor,
 }
 
-/// A request that admission has let in: the handshake that the application sees, and what belongs
-/// to its connection.
+/// A request that passed admission: the handshake that the application sees, and the resources of
+/// its connection.
 #[derive(Debug, Default)]
 pub struct Admitted {
     pub(crate) handshake: Handshake,
-    /// `None` in tests, and for handlers of pages, whose sockets have theirs.
+    /// `None` in tests, and for handlers of pages, whose sockets have their own.
     pub(crate) permit: Option<Permit>,
-    /// How messages are compressed, if that was agreed on.
+    /// The negotiated compression, if any.
     pub(crate) deflate: Option<Deflate>,
 }
 
 impl Admitted {
-    /// A request with this target and these headers that no admission has seen: for tests.
+    /// Creates a request with this target and these headers without admission, for tests.
     pub fn unchecked(uri: Uri, headers: HeaderMap) -> Self {
         let handshake = Handshake {
             uri,
@@ -87,18 +87,18 @@ impl Handshake {
         &self.headers
     }
 
-    /// The value of a header, where it is visible ASCII.
+    /// The value of a header, if it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The address of the client, where the connection has one. Behind a trusted proxy it
-    /// is what the proxy says, with port 0 where it does not say the port.
+    /// The address of the client, if the connection has one. Behind a trusted proxy it is the
+    /// forwarded address, with port 0 if the proxy does not forward the port.
     pub const fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
 
-    /// The address that may have only so many pages.
+    /// The address that counts for the limit of pages.
     pub(crate) const fn counted_address(&self) -> Option<IpAddr> {
         self.counted
     }
@@ -109,12 +109,12 @@ impl Handshake {
         self.protocol.as_deref()
     }
 
-    /// The session, where the route or its handler asks for one.
+    /// The session, if the route or its handler asks for one and there is one.
     pub const fn session(&self) -> Option<&Session> {
         self.visitor.session.as_ref()
     }
 
-    /// The page, where the route or its handler asks for one.
+    /// The page, if the route or its handler asks for one and there is one.
     pub const fn page(&self) -> Option<&Page> {
         self.visitor.page.as_ref()
     }
@@ -139,7 +139,7 @@ impl fmt::Debug for Handshake {
     }
 }
 
-/// What there is while `init` runs: the handshake, and the connection that may become.
+/// The request and its connection while `init` runs.
 #[derive(Debug)]
 pub struct Opening<H> {
     pub(crate) handshake: Handshake,
@@ -152,13 +152,13 @@ impl<H> Opening<H> {
         &self.handshake
     }
 
-    /// What the connection has for every hook.
+    /// What the connection provides to every hook.
     pub const fn context(&self) -> &Context<H> {
         &self.context
     }
 }
 
-/// An argument of `init`; implement it for what you want to find in a request.
+/// An argument of `init`. Implement it to extract your own values from a request.
 ///
 /// ```
 /// use ws_server::error::Refusal;
@@ -181,16 +181,16 @@ impl<H> Opening<H> {
             `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement `FromHandshake`"
 )]
 pub trait FromHandshake<'a, H, R>: Sized {
-    /// Whether the argument shows who is at the other end also where the route does not
-    /// require it: then the session is looked up before, and is in
-    /// [`Context::session`]. An argument of your own that reads it there says `true`.
+    /// Whether the argument needs the session or the page even if the route does not require one;
+    /// then the session is looked up first, and is in [`Context::session`]. Set this to `true` if
+    /// your own argument reads it there.
     const VISITOR: bool = false;
 
-    /// The names of the parameters of the path that it takes, if these are all that it takes of
-    /// them: none, or some by name. `None` is for an argument that may take any.
+    /// The names of the path parameters that it takes: none, or some by name. `None` means that it
+    /// may take any of them.
     const FIELDS: Option<&'static [&'static str]> = None;
 
-    /// Takes the argument from the request.
+    /// Makes the argument from the request.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ pub trait FromHandshake<'a, H, R>: Sized {
     ) -> impl Future<Output = Result<Self, Refusal>> + Send;
 }
 
-/// What every hook may take, `init` may take too.
+/// `init` accepts every argument that all hooks accept.
 macro_rules! as_from_connection {
     ($( [$($generics:tt)*] $type:ty; )*) => {
         $(impl<'a, H, R, $($generics)*> FromHandshake<'a, H, R> for $type {
@@ -267,7 +267,8 @@ impl<'a, H, R, T: FromParams<R> + Send> FromHandshake<'a, H, R> for Path<T> {
     }
 }
 
-/// The query of the request, read as a `T`; in `init` only. A query that is no `T` is 400.
+/// The query of the request, decoded as a `T`; in `init` only. A query that does not decode is
+/// refused with 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Query<T>(pub T);
 
@@ -276,7 +277,7 @@ impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> 
 
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         let query = opening.handshake.query().unwrap_or("");
-        // The error's own text quotes the query: it is neither logged nor sent.
+        // The error quotes the query, so it is neither logged nor sent.
         serde_urlencoded::from_str(query).map(Self).map_err(|_| {
             tracing::debug!("the query does not decode");
             Refusal::BAD_REQUEST.body("the query is not what this route takes")

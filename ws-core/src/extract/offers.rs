@@ -1,25 +1,25 @@
-//! What a client offers in `Sec-WebSocket-Protocol`: names of subprotocols (RFC 6455,
-//! section 1.9), and the token that a browser can put nowhere else.
+//! The client's offers in `Sec-WebSocket-Protocol`: names of subprotocols (RFC 6455, section 1.9),
+//! and the token, for which a browser has no other place.
 
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 
 use crate::fields::elements;
 
-/// The element that says that the next one is a token.
+/// The element before the token.
 const SCHEME: &[u8] = b"bearer";
 
-/// One thing that a client offers.
+/// One offer of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Offer<'a> {
     /// The name of a subprotocol.
     Name(&'a [u8]),
-    /// `bearer` and the element behind it: a secret, and no offer. `None` where nothing
-    /// stands behind it.
+    /// The element after `bearer`: a secret, not the name of a subprotocol. `None` if `bearer` is
+    /// the last element.
     Token(Option<&'a [u8]>),
 }
 
-/// What the client offers, in its order.
+/// The client's offers, in its order.
 pub(crate) fn offers(headers: &HeaderMap) -> impl Iterator<Item = Offer<'_>> {
     let mut elements = elements(headers, &SEC_WEBSOCKET_PROTOCOL);
     std::iter::from_fn(move || {
@@ -36,7 +36,7 @@ pub(crate) fn offers(headers: &HeaderMap) -> impl Iterator<Item = Offer<'_>> {
 mod tests {
     use super::*;
 
-    /// `name`, `(token)`, `(-)` for a missing token.
+    /// Formats offers as `name`, `(token)`, or `(-)` for a missing token.
     fn read(lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {

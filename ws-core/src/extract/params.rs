@@ -9,8 +9,8 @@ use crate::error::Refusal;
 
 /// The parameters of the route's path, in `init` only.
 ///
-/// `T` is the parameter's type where the route has one, a tuple where it has several,
-/// or a struct with `#[derive(PathParams)]` whose fields have the parameters' names.
+/// `T` is the parameter's type if the route has one, a tuple if it has several, or a struct with
+/// `#[derive(PathParams)]` whose fields have the names of the parameters.
 ///
 /// ```
 /// use ws_server::extract::Path;
@@ -39,13 +39,13 @@ pub struct Params {
 }
 
 impl Params {
-    /// These values under these names.
+    /// Creates parameters from names and values.
     #[doc(hidden)]
     pub fn new(values: Vec<(&'static str, String)>) -> Self {
         Self { values }
     }
 
-    /// The value of this name, as it stands in the path, percent-decoded.
+    /// The value of the parameter with this name, percent-decoded.
     pub fn named(&self, name: &str) -> Option<&str> {
         self.iter()
             .find(|(known, _)| *known == name)
@@ -57,12 +57,12 @@ impl Params {
         self.values.iter().map(|(name, value)| (*name, &**value))
     }
 
-    /// The value at this place of the pattern, read as a `T`.
+    /// Parses the value at this position of the pattern as a `T`.
     ///
     /// # Errors
     ///
-    /// 404 where there is no such value, or it is no `T`: then the path is not one of
-    /// the route's.
+    /// 404 if there is no such value, or if it does not parse: the path then does not belong to the
+    /// route.
     pub fn parse<T: FromStr>(&self, place: usize) -> Result<T, Refusal> {
         self.values
             .get(place)
@@ -70,7 +70,7 @@ impl Params {
             .ok_or(Refusal::NOT_FOUND)
     }
 
-    /// The value of this name, read as a `T`.
+    /// Parses the value of this name as a `T`.
     ///
     /// # Errors
     ///
@@ -89,13 +89,13 @@ impl fmt::Debug for Params {
     }
 }
 
-/// Says that the parameters of the route `R` give a `Self`.
+/// Implemented by a type that can be made from the parameters of the route `R`.
 ///
-/// `dispatch!` implements it for the type of a single parameter and for the tuple of
-/// several; `#[derive(PathParams)]` implements it for structs.
+/// `dispatch!` implements it for the type of a single parameter and for the tuple of several;
+/// `#[derive(PathParams)]` implements it for structs.
 ///
-/// An extractor of your own that reads parameters asks its route for them, so that a route without
-/// them does not compile:
+/// If your own extractor reads parameters, bound its route by this trait; then a route without the
+/// parameters does not compile:
 ///
 /// ```
 /// use ws_server::error::Refusal;
@@ -119,18 +119,18 @@ impl fmt::Debug for Params {
             path, and a struct with `#[derive(PathParams)]` takes them by name"
 )]
 pub trait FromParams<R>: Sized {
-    /// The names of the parameters that it takes, where it takes them by name.
+    /// The names of the parameters that it takes, if it takes them by name.
     const FIELDS: Option<&'static [&'static str]> = None;
 
     /// Reads the parameters.
     ///
     /// # Errors
     ///
-    /// A refusal where a value is not of its type.
+    /// A refusal if a value is not of its type.
     fn from_params(params: &Params) -> Result<Self, Refusal>;
 }
 
-/// No table, no parameters: an argument that wants any is refused with 404.
+/// Without a table there are no parameters, so the argument is refused with 404.
 #[diagnostic::do_not_recommend]
 impl<T> FromParams<AnyRoute> for T {
     fn from_params(_: &Params) -> Result<Self, Refusal> {
@@ -138,8 +138,8 @@ impl<T> FromParams<AnyRoute> for T {
     }
 }
 
-/// No route either. If there were only one marker that gives any `T`, the compiler would name it in
-/// its messages on routes that do not give a `T`.
+/// A second marker without a route. If [`AnyRoute`] were the only marker that provides any `T`, the
+/// compiler would name it in its messages about routes that do not provide a `T`.
 enum NoRoute {}
 
 #[diagnostic::do_not_recommend]
@@ -149,19 +149,19 @@ impl<T> FromParams<NoRoute> for T {
     }
 }
 
-/// Says that the route `Self` is one of a table, whose parameters have names for the fields of
+/// Implemented by the marker of a route in a table, whose parameters have names for the fields of
 /// `T`.
 ///
-/// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it.
-/// So an implementation of [`FromParams<R>`] for all routes of tables is
-/// `impl<R: NamesParams<Self>> FromParams<R> for Place`.
+/// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it. So
+/// to implement [`FromParams<R>`] for all routes in tables, write `impl<R: NamesParams<Self>>
+/// FromParams<R> for Place`.
 #[diagnostic::on_unimplemented(
     message = "this route is not one of a table",
     label = "not a route of a table"
 )]
 pub trait NamesParams<T> {}
 
-/// Says that the route `Self` has a parameter named `Name` of type `T`.
+/// Implemented by the marker of a route that has a parameter named `Name` of type `T`.
 ///
 /// The name is a list of its characters, `NameChar<'i', NameChar<'d', NameEnd>>`, so
 /// that the compiler can compare it.

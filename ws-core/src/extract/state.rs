@@ -1,4 +1,4 @@
-//! `State<T>`: what the application shares with its handlers.
+//! `State<T>`: state that the application shares with its handlers.
 
 use std::any::Any;
 use std::fmt;
@@ -9,8 +9,8 @@ use super::AnyRoute;
 
 /// A part of the application's state, cloned for the hook.
 ///
-/// `T` is the state that the table names with `state: App;`, or anything that
-/// [`FromRef`] can make of it. It dereferences to `T`.
+/// `T` is the state that the table names with `state: App;`, or any type that [`FromRef`] can make
+/// from it. `State<T>` dereferences to `T`.
 ///
 /// ```
 /// use ws_server::extract::State;
@@ -43,14 +43,14 @@ impl<T> DerefMut for State<T> {
     }
 }
 
-/// Makes a part of the state of the whole; `#[derive(FromRef)]` writes it for each field.
+/// Makes a part of the state from the whole; `#[derive(FromRef)]` implements it for each field.
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` cannot provide a `{Self}`",
     label = "not a part of the table's state",
     note = "derive `FromRef` for `{S}`, or implement `FromRef<{S}>` for `{Self}`"
 )]
 pub trait FromRef<S> {
-    /// The part, usually a cheap clone.
+    /// Returns the part, usually a cheap clone.
     fn from_ref(whole: &S) -> Self;
 }
 
@@ -60,7 +60,7 @@ impl<T: Clone> FromRef<T> for T {
     }
 }
 
-/// The state of a table that names none.
+/// The state of a table without the option `state`.
 #[derive(PartialEq, Eq, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing and stays so")]
 pub struct NoState;
@@ -71,9 +71,9 @@ impl<S> FromRef<S> for NoState {
     }
 }
 
-/// Says that the route `Self` can give a `State<T>`.
+/// Implemented by the marker of a route that can provide a `State<T>`.
 ///
-/// `dispatch!` implements it for every `T: FromRef<App>` where the table says `state: App`.
+/// `dispatch!` implements it for every `T: FromRef<App>` if the table has `state: App`.
 #[diagnostic::on_unimplemented(
     message = "the table of this route cannot provide `State<{T}>`",
     label = "the handler of this route takes `State<{T}>`",
@@ -86,7 +86,7 @@ pub trait Provides<T> {
     fn provide(state: &AnyState) -> T;
 }
 
-/// Never called: no connection belongs to [`AnyRoute`].
+/// Never called, because no connection belongs to [`AnyRoute`].
 #[diagnostic::do_not_recommend]
 impl<T> Provides<T> for AnyRoute {
     fn provide(_: &AnyState) -> T {
@@ -94,12 +94,12 @@ impl<T> Provides<T> for AnyRoute {
     }
 }
 
-/// The state of a table, its type forgotten. What reads it knows the type from the table.
+/// The state of a table with its type erased. The table that reads it knows the type.
 #[derive(Clone)]
 pub struct AnyState(Arc<dyn Any + Send + Sync>);
 
 impl AnyState {
-    /// Forgets the type of a state.
+    /// Erases the type of a state.
     pub fn new<S: Send + Sync + 'static>(state: S) -> Self {
         Self(Arc::new(state))
     }
@@ -108,8 +108,8 @@ impl AnyState {
     ///
     /// # Panics
     ///
-    /// Where the state is no `S`. Expansions of `dispatch!` ask for the type that the
-    /// table was given, so it does not come to that.
+    /// Panics if the state is not an `S`. The code of `dispatch!` always requests the type of its
+    /// own table, so this does not happen.
     pub fn get<S: 'static>(&self) -> &S {
         self.0
             .downcast_ref()

@@ -1,4 +1,4 @@
-//! Parameters that a route has and its handler does not read: the compiler warns of them.
+//! Parameters that a route has and its handler does not read: the compiler warns about them.
 
 use std::marker::PhantomData;
 
@@ -8,12 +8,12 @@ use crate::page::Page;
 use crate::session::Session;
 use crate::socket::Socket;
 
-/// An argument of `init` that reads no parameter of the path, or a handler whose arguments are
-/// all like that.
+/// An argument of `init` that reads no parameter of the path, or a handler whose arguments all have
+/// this property.
 ///
-/// `#[ws_handler]` implements it for a handler if all arguments of its `init` implement it, so
-/// that the compiler decides by types and not by their names. `R` is the marker of a route, as
-/// in [`FromHandshake`](super::FromHandshake).
+/// `#[ws_handler]` implements it for a handler if all arguments of its `init` implement it, so the
+/// compiler decides by types and not by their names. `R` is the marker of a route, as in
+/// [`FromHandshake`](super::FromHandshake).
 pub trait LeavesParams<R> {}
 
 impl<H, R> LeavesParams<R> for &Socket<H> {}
@@ -29,12 +29,12 @@ impl<R> LeavesParams<R> for Option<Bearer> {}
 impl<T, R> LeavesParams<R> for State<T> {}
 impl<T, R> LeavesParams<R> for Query<T> {}
 
-/// The parameters of a route to this handler.
+/// The routes to this handler, for a check of their parameters.
 #[derive(Debug)]
 pub struct RouteOf<H>(PhantomData<H>);
 
 impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
-    /// What `dispatch!` names for a route with parameters if the handler leaves them.
+    /// Used by `dispatch!` for a route with parameters if the handler reads none of them.
     #[deprecated(
         note = "the handler of this route reads none of its parameters: take `Path` in `init`, or \
                 begin their names with `_`"
@@ -42,11 +42,11 @@ impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
     pub const UNREAD_PARAMETERS: () = ();
 }
 
-/// What `dispatch!` names if the handler may read them: an inherent constant goes before that of a
-/// trait.
+/// Used by `dispatch!` if the handler may read them: an inherent constant takes precedence over
+/// that of a trait.
 #[doc(hidden)]
 pub trait AreRead {
-    /// There is nothing to warn of.
+    /// There is nothing to warn about.
     const UNREAD_PARAMETERS: () = ();
 }
 

@@ -1,8 +1,9 @@
-//! Origins of files, of nobody, and of one label below a domain; and the port that a proxy states.
+//! Origins of files, the origin `null`, and origins one label below a domain; and the forwarded
+//! port.
 
 use super::*;
 
-/// An entry of a list, an origin, and whether the list lets it in.
+/// A list entry, an origin, and whether the entry allows it.
 const LISTED: &[(&str, &str, bool)] = &[
     (
         "https://*.preview.example",
@@ -87,7 +88,7 @@ fn a_star_is_exactly_one_leading_label() {
         }
         .status(&[("origin", origin)]);
         assert_eq!(status == 101, *expected, "{listed} {origin}");
-        // The list of a route is read as that of the server.
+        // The list of a route is read like that of the server.
         let list: &'static [&'static str] = vec![*listed].leak();
         let door = Door {
             origins: Some(Origins::List(list)),
@@ -167,7 +168,7 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
     let null = [("origin", "null")];
     let cross_site = |case: &Case| case.knock(&null).map(|knock| knock.cross_site());
     assert_eq!(cross_site(&case(None, false)), Ok(true));
-    // The server's list opens no route that trusts cookies; the route's own does.
+    // The server's list opens no route that trusts cookies; the route's own list does.
     let refused = cross_site(&case(None, true)).unwrap_err();
     assert_eq!(refused.status(), 403);
     let own = Some(Origins::List(&["null"]));
@@ -178,7 +179,7 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
     }
     let file = case(None, true).knock(&[("origin", "file://")]);
     assert!(!file.unwrap().cross_site());
-    // An endpoint that acts with cookies does not take it either.
+    // An endpoint that acts with cookies does not accept it either.
     let case = case(None, false);
     let same = case.ask(&null, |request| {
         same_site(request, &client(request, &case.policy)?, &case.policy)
@@ -190,7 +191,7 @@ const PORT: &str = "x-forwarded-port";
 const HOST: &str = "x-forwarded-host";
 const PROTO: &str = "x-forwarded-proto";
 
-/// Headers, an origin, and whether it is the own one: if the port is read, and if it is not.
+/// Headers, an origin, and whether it is the server's own: if the port is read, and if it is not.
 type Row = (
     &'static [(&'static str, &'static str)],
     &'static str,
@@ -235,7 +236,7 @@ const PORTS: &[Row] = &[
     (&[(PORT, "x")], "https://example.com", [true, true]),
     (&[(PORT, "65536")], "https://example.com", [true, true]),
     (&[(PORT, "+443")], "https://example.com", [true, true]),
-    // Beside `Forwarded` it does not count, as the others do not.
+    // With `Forwarded` present it does not count, like the other headers.
     (
         &[(PORT, "8443"), ("forwarded", "for=192.0.2.7")],
         "https://example.com",

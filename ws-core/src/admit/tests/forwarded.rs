@@ -1,10 +1,10 @@
-//! Who the client is: what proxies say, and what clients make them pass on.
+//! The client of a request: forwarded headers, and headers that clients make proxies pass on.
 
 use super::*;
 
 mod hostile;
 
-/// The peer of most tests: a trusted proxy, as all of `10.0.0.0/8` and `fd00::/8` are.
+/// The peer of most tests: a trusted proxy, like all of `10.0.0.0/8` and `fd00::/8`.
 const PROXY: &str = "10.0.0.1:4711";
 
 fn policy() -> Policy {
@@ -26,18 +26,18 @@ fn lines<'v>(lines: impl IntoIterator<Item = (&'static str, &'v [u8])>) -> Heade
     headers
 }
 
-/// What a request with these header lines states about its client, read from this peer.
+/// Reads the client of a request with these header lines from this peer.
 fn read(peer: &str, values: &[(&'static str, &str)]) -> Result<Client, ForwardedError> {
     let values = values.iter().map(|(name, value)| (*name, value.as_bytes()));
     policy().client(peer.parse().ok(), &lines(values))
 }
 
-/// The same for headers that are well-formed.
+/// The same for well-formed headers.
 fn client_of(peer: &str, values: &[(&'static str, &str)]) -> Client {
     read(peer, values).unwrap()
 }
 
-/// The client's address, and its scheme and host, where they are known.
+/// The client's address, and its scheme and host, if they are known.
 fn seen(values: &[(&'static str, &str)]) -> String {
     let client = client_of(PROXY, values);
     let scheme = client.scheme.map_or("?", Scheme::as_str);
@@ -45,7 +45,7 @@ fn seen(values: &[(&'static str, &str)]) -> String {
     format!("{} {scheme} {host}", client.peer.unwrap())
 }
 
-/// The client's address alone.
+/// Only the client's address.
 fn address(values: &[(&'static str, &str)]) -> String {
     client_of(PROXY, values).peer.unwrap().to_string()
 }
@@ -74,12 +74,12 @@ fn the_client_is_the_last_address_that_is_no_proxy_s() {
         ("10.0.0.3, 10.0.0.2", "10.0.0.3:0"),
         ("", PROXY),
         (",", PROXY),
-        // What a client wrote itself stands left of what the proxy saw.
+        // Entries that a client wrote are to the left of the one that the proxy added.
         ("203.0.113.9, 192.0.2.7", "192.0.2.7:0"),
         ("10.0.0.9, 192.0.2.7", "192.0.2.7:0"),
         ("203.0.113.9, 192.0.2.7, 10.0.0.2", "192.0.2.7:0"),
         ("junk, 192.0.2.7", "192.0.2.7:0"),
-        // No usable address ends the walk.
+        // An unusable address ends the walk.
         ("unknown", PROXY),
         ("203.0.113.9, unknown", PROXY),
         ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2:0"),
@@ -137,7 +137,8 @@ fn forwarded_is_read_in_every_form_of_rfc_7239() {
             "for=10.0.0.3;proto=https, for=10.0.0.2;proto=http",
             "10.0.0.3:0 https ?",
         ),
-        // Who is hidden is not named, but what he was asked for is known.
+        // The address of a hidden client is unknown, but the scheme and host of the request are
+        // known.
         (
             "for=unknown;proto=https;host=shop.test",
             "10.0.0.1:4711 https shop.test",
@@ -196,7 +197,7 @@ fn proto_and_host_are_those_of_the_client_s_own_place() {
             ],
             "192.0.2.7:0 ? shop.test",
         ),
-        // Left of the client's place is what a client wrote.
+        // Entries to the left of the client's position were written by a client.
         (
             &[(FOR, "203.0.113.9, 192.0.2.7"), (PROTO, "http, https")],
             "192.0.2.7:0 https ?",
@@ -205,7 +206,7 @@ fn proto_and_host_are_those_of_the_client_s_own_place() {
             &[(FOR, "203.0.113.9, 192.0.2.7"), (PROTO, "https")],
             "192.0.2.7:0 https ?",
         ),
-        // What the client adds at the left moves nothing.
+        // Entries that the client adds at the left change nothing.
         (
             &[(FOR, "192.0.2.7, 10.0.0.2"), (PROTO, "a, https, http")],
             "192.0.2.7:0 https ?",
@@ -236,7 +237,7 @@ fn proto_and_host_are_those_of_the_client_s_own_place() {
         ),
         (&[(FOR, "192.0.2.7"), (PROTO, "WSS")], "192.0.2.7:0 https ?"),
         (&[(FOR, "192.0.2.7"), (PROTO, "ws")], "192.0.2.7:0 http ?"),
-        // `Forwarded` alone counts where it stands.
+        // If only `Forwarded` is present, its values count.
         (
             &[
                 (FORWARDED, "for=192.0.2.7"),
@@ -265,7 +266,7 @@ fn where_both_families_name_different_clients_neither_counts() {
     assert_eq!(both("for=203.0.113.9;proto=https", "192.0.2.7"), neither);
     assert_eq!(both("proto=https", "192.0.2.7"), neither);
     assert_eq!(both("for=192.0.2.7", "unknown"), neither);
-    // The same client: what both say counts, what one alone says may be the client's word.
+    // The same client: values count if both agree; a value in only one may come from the client.
     let all = "for=\"192.0.2.7:80\";proto=https;host=shop.test";
     assert_eq!(both(all, "192.0.2.7:80"), "192.0.2.7:80 https shop.test");
     assert_eq!(both(all, "192.0.2.7"), "192.0.2.7:0 https shop.test");
@@ -290,13 +291,13 @@ fn the_address_of_a_named_proxy_counts_for_every_limit() {
         assert!(client.is_proxy && !client.may_be_proxy(), "{values:?}");
         assert_eq!(client.counted_address(), "10.0.0.1".parse().ok());
     }
-    // So does that of an inner one, and of a client in a private network.
+    // The address of an inner proxy counts too, and that of a client in a private network.
     for (client, is_proxy) in [("10.0.0.2", true), ("192.168.0.7", false)] {
         let found = client_of(PROXY, &[(FOR, client)]);
         assert_eq!(found.counted_address(), client.parse().ok());
         assert_eq!((found.is_proxy, found.forwarded), (is_proxy, true));
     }
-    // A private peer that is not named may be a proxy, and all its visitors would be one.
+    // A private peer that is not configured may be a proxy, and all its visitors would share it.
     let unnamed = client_of("192.168.0.1:9", &contradiction);
     assert!(unnamed.may_be_proxy());
     assert_eq!(unnamed.counted_address(), None);

@@ -1,4 +1,4 @@
-//! Which site is the own one behind proxies, and what pages of other sites may do.
+//! The server's own site behind proxies, and what pages of other sites may do.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ const HOST: &str = "x-forwarded-host";
 
 type Headers = &'static [(&'static str, &'static str)];
 
-/// Headers, an origin, and the statuses of such a request: of a trusted proxy, and of any
-/// other peer.
+/// Headers, an origin, and the statuses of such a request: from a trusted proxy, and from any other
+/// peer.
 const FORWARDED: &[(Headers, &str, u16, u16)] = &[
-    // The scheme is compared where it is known.
+    // The scheme is compared if it is known.
     (&[(PROTO, "https")], "https://example.com", 101, 101),
     (&[(PROTO, "https")], "https://example.com:443", 101, 101),
     (&[(PROTO, "https")], "http://example.com", 403, 101),
@@ -23,7 +23,7 @@ const FORWARDED: &[(Headers, &str, u16, u16)] = &[
     (&[(PROTO, "gopher")], "http://example.com", 101, 101),
     (&[], "http://example.com", 101, 101),
     (&[], "https://example.com", 101, 101),
-    // The forwarded host counts for more than `Host`.
+    // The forwarded host takes precedence over `Host`.
     (&[(HOST, "shop.test")], "http://shop.test", 101, 403),
     (&[(HOST, "shop.test")], "https://SHOP.test:443", 101, 403),
     (&[(HOST, "shop.test")], "https://example.com", 403, 101),
@@ -70,7 +70,7 @@ const FORWARDED: &[(Headers, &str, u16, u16)] = &[
         403,
         403,
     ),
-    // A usable `Host` must be there all the same.
+    // A usable `Host` is required even then.
     (
         &[("-host", ""), (HOST, "shop.test")],
         "https://shop.test",
@@ -133,7 +133,7 @@ fn public_url_counts_for_more_than_a_forwarded_host_and_scheme() {
     assert_eq!(case().status(&from("http://evil.test")), 403);
 }
 
-/// Routes that say nothing of origins, without and with a session.
+/// Routes without the option `origins`, or with this one; without and with a session.
 fn doors(origins: Option<Origins>) -> [Door; 2] {
     [false, true].map(|require_session| Door {
         require_session,
@@ -285,7 +285,7 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
             "{headers:?} {origin:?}"
         );
     }
-    // What routes may take is nothing to an HTTP endpoint.
+    // The origins of routes do not apply to an HTTP endpoint.
     let any = case(AllowedOrigins::Any);
     assert_eq!(ask(&any, &[], "https://evil.test"), 403);
     assert_eq!(ask(&any, &[], "https://example.com"), 200);

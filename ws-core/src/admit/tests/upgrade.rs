@@ -136,7 +136,7 @@ fn a_handshake_without_upgrade_is_told_that_a_proxy_removed_it() {
             "{text}"
         );
     }
-    // Who only looks is told nothing about proxies.
+    // A plain GET gets no text about proxies.
     let plain = [
         ("-upgrade", ""),
         ("-connection", ""),

@@ -1,4 +1,4 @@
-//! Step 4: who is at the other end, and when that is looked up at all.
+//! Step 4: the visitor, and when the session is looked up at all.
 
 use super::*;
 use crate::hub::Hub;

@@ -1,4 +1,4 @@
-//! Lists that are malformed, endless, or begun by somebody who wants to be somebody else.
+//! Lists that are malformed or endless, or that a client begins to impersonate another.
 
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn a_malformed_forwarded_of_a_trusted_proxy_is_refused() {
         for values in values {
             let result = read(PROXY, values);
             assert!(result.is_err(), "{values:?}: {result:?}");
-            // From any other peer the header does not count at all.
+            // From any other peer the header is ignored.
             let other = read("192.0.2.1:9", values).unwrap();
             assert_eq!(other.peer, "192.0.2.1:9".parse().ok());
         }
@@ -120,7 +120,7 @@ fn bytes_that_are_no_text_are_no_address() {
     }
     let malformed = client(&[(FORWARDED, b"for=203.0.113.9, for=\xff")]);
     assert_eq!(malformed, Err(ForwardedError::Value));
-    // In what is not read, quoted bytes are of no account.
+    // In values that are not read, quoted bytes do not matter.
     let other = client(&[(FORWARDED, b"for=192.0.2.7;ext=\"\xff\"")]).unwrap();
     assert_eq!(other.peer, "192.0.2.7:0".parse().ok());
     let other = client(&[(FOR, b"192.0.2.7"), (PROTO, b"\xff"), (HOST, b"\xff")]).unwrap();
@@ -130,7 +130,7 @@ fn bytes_that_are_no_text_are_no_address() {
     );
 }
 
-/// An element of a list, and its address where it has one.
+/// An element of a list, and its address if it has one.
 fn element() -> impl Strategy<Value = (String, Option<SocketAddr>)> {
     let known = |text: String| {
         let address = text.parse().map(|ip| SocketAddr::new(ip, 0)).ok();
@@ -145,7 +145,7 @@ fn element() -> impl Strategy<Value = (String, Option<SocketAddr>)> {
     ]
 }
 
-/// The start of a `Forwarded` header: any bytes, and such as try to open or close a quote.
+/// The start of a `Forwarded` header: any bytes, and bytes that try to open or close a quote.
 fn prefix() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![0x20..=0x7e_u8, 0x80..=0xff_u8];
     let bytes = proptest::collection::vec(byte, 0..40);
@@ -159,7 +159,7 @@ fn older_prefix() -> impl Strategy<Value = String> {
     "([, \"=;]|10\\.0\\.0\\.2|203\\.0\\.113\\.9|http|evil\\.test|8080){0,12}"
 }
 
-/// What a proxy adds, in any form of the grammar, and the client that it names.
+/// The element that a proxy adds, in any form of the grammar, and the client that it names.
 fn added() -> impl Strategy<Value = (String, Client)> {
     let node = prop_oneof![
         Just(("for=192.0.2.7", "192.0.2.7:0")),
@@ -241,7 +241,7 @@ proptest! {
         } else {
             prop_assert!(!forwarded.is_empty());
         }
-        // From anybody else they change nothing.
+        // From any other peer they change nothing.
         let stranger = "192.0.2.1:9".parse().ok();
         let expected = Client { peer: stranger, ..Client::default() };
         prop_assert_eq!(policy().client(stranger, &headers), Ok(expected));
