@@ -1,20 +1,21 @@
-//! How a connection ends: the status code, the Close a handler sends, and the reason it learns.
+//! How a connection ends: the status code, the Close that a handler sends, and the reason that it
+//! receives.
 //!
 //! [`CloseCode`] is the number on the wire (RFC 6455 section 7.4), [`Close`] is what a handler
-//! returns to end a connection, and [`CloseReason`] tells it afterwards how the connection ended.
+//! returns to close a connection, and [`CloseReason`] reports how the connection ended.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// The longest text of a Close frame in bytes: a control payload of 125 bytes less the two bytes
-/// of the code (RFC 6455 section 5.5).
+/// The maximum length of the text in a Close frame, in bytes: a control payload of 125 bytes minus
+/// the two bytes of the code (RFC 6455 section 5.5).
 pub const MAX_CLOSE_TEXT: usize = 123;
 
 /// A status code of a Close frame (RFC 6455 section 7.4 and the IANA registry).
 ///
-/// [`CloseCode::new`] accepts only what may be sent. [`NO_STATUS`](Self::NO_STATUS) and
-/// [`ABNORMAL`](Self::ABNORMAL) exist as constants because an ended connection is reported with
-/// them, although they never travel in a frame.
+/// [`CloseCode::new`] accepts only codes that may be sent. [`NO_STATUS`](Self::NO_STATUS) and
+/// [`ABNORMAL`](Self::ABNORMAL) exist as constants because they are reported for a connection that
+/// ended, although no frame contains them.
 ///
 /// ```
 /// use ws_server::close::CloseCode;
@@ -27,42 +28,42 @@ pub const MAX_CLOSE_TEXT: usize = 123;
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
+    /// 1000: the connection has served its purpose.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away, such as a server that stops.
+    /// 1001: the endpoint goes away, for example because the server shuts down.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the peer broke the protocol.
+    /// 1002: the peer violated the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that the endpoint does not take.
+    /// 1003: the endpoint does not accept this kind of data.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
     /// 1005: the Close frame held no code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: the connection ended without a Close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: the content did not fit its type, such as text that is not UTF-8.
+    /// 1007: the data does not match its type, for example text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: the message broke a policy of the endpoint.
+    /// 1008: the message violates a policy of the endpoint.
     pub const POLICY: Self = Self(1008);
-    /// 1009: the message is larger than the endpoint takes.
+    /// 1009: the message is larger than the endpoint accepts.
     pub const TOO_BIG: Self = Self(1009);
-    /// 1010: the client needs an extension that the server did not agree to.
+    /// 1010: the client needs an extension that the server did not negotiate.
     pub const EXTENSION_REQUIRED: Self = Self(1010);
     /// 1011: the server met an unexpected condition.
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the service restarts; a client may reconnect after a random delay.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the service is overloaded; a client should come back later or elsewhere.
+    /// 1013: the service is overloaded; a client should reconnect later or elsewhere.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: the server, acting as a gateway, got an invalid answer from upstream.
+    /// 1014: the server is a gateway and received an invalid response from upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 4401: the peer is not, or no longer, authenticated (private use, after HTTP 401).
     pub const UNAUTHORIZED: Self = Self(4401);
 
-    /// 4409: another socket has the page (private use, after HTTP 409); see
+    /// 4409: another socket has taken over the page (private use, after HTTP 409); see
     /// [`Page`](crate::page::Page).
     pub const SUPERSEDED: Self = Self(4409);
 
-    /// The code, when it may be sent in a Close frame: 1000-1003, 1007-1014 and 3000-4999.
+    /// The code, if it may be sent in a Close frame: 1000-1003, 1007-1014 and 3000-4999.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         let code = Self(code);
@@ -111,7 +112,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// A number that is no status code of a Close frame.
+/// A number that is not a status code of a Close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "close code {0} may not be sent; choose one of 1000 to 1003, 1007 to 1014, or 3000 to 4999"
@@ -132,7 +133,7 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// What ends a connection: a code and a text of at most [`MAX_CLOSE_TEXT`] bytes.
+/// Closes a connection, with a code and a text of at most [`MAX_CLOSE_TEXT`] bytes.
 ///
 /// ```
 /// use ws_server::close::{Close, CloseCode};
@@ -178,11 +179,11 @@ impl Close {
         }
     }
 
-    /// A Close with this code and text.
+    /// Creates a Close with this code and text.
     ///
-    /// A text over [`MAX_CLOSE_TEXT`] bytes is cut at the last character boundary within them. A
-    /// code that may not be sent (1005, 1006) goes out as a Close frame without a body, which is
-    /// what the peer then reports as 1005.
+    /// A text over [`MAX_CLOSE_TEXT`] bytes is truncated at the last character boundary within
+    /// them. If the code may not be sent (1005, 1006), the Close frame has no body, and the peer
+    /// reports 1005.
     #[must_use]
     pub fn new(code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
         let mut text = text.into();
@@ -209,7 +210,7 @@ impl Close {
         Self::new(CloseCode::POLICY, text)
     }
 
-    /// 1011 without a text: what went wrong inside is no business of the peer.
+    /// 1011 without a text: the peer must not learn about internal errors.
     #[must_use]
     pub const fn internal() -> Self {
         Self::INTERNAL_ERROR
@@ -240,19 +241,20 @@ impl From<CloseCode> for Close {
 pub enum CloseCause {
     /// The client sent a Close frame first.
     ClientClosed,
-    /// The server closed first: a handler returned a [`Close`], or the application asked for it.
+    /// The server closed first: a handler returned a [`Close`], or the application closed the
+    /// connection.
     ServerClosed,
     /// The transport ended or was reset without a Close frame.
     Lost,
     /// The client did not answer a Ping in time.
     PingTimeout,
-    /// Nothing came for longer than allowed, on a route without pings.
+    /// Nothing was received for longer than allowed, on a route without pings.
     IdleTimeout,
-    /// The client stopped reading: bytes for it made no progress for too long.
+    /// The client stopped reading: its bytes made no progress for too long.
     Stalled,
-    /// More messages were queued for the client than its queue holds.
+    /// More messages were queued for the client than its queue can hold.
     Overflow,
-    /// The server shuts down.
+    /// The server is shutting down.
     Shutdown,
     /// A hook returned an error.
     HookError,
@@ -260,15 +262,15 @@ pub enum CloseCause {
     HookPanic,
     /// A hook ran longer than allowed.
     HookTimeout,
-    /// The client broke the protocol.
+    /// The client violated the protocol.
     ProtocolError,
-    /// The client sent text that is not UTF-8, or a message that the handler does not take.
+    /// The client sent text that is not UTF-8, or a message that the handler does not accept.
     InvalidPayload,
     /// The client sent more than its rate allows.
     RateLimit,
-    /// The connection reached the end of its allowed life, such as that of its credentials.
+    /// The connection expired, for example together with its credentials.
     Expired,
-    /// The opening handshake was answered, but the connection could not be taken over.
+    /// The opening handshake succeeded, but the connection could not be upgraded.
     UpgradeFailed,
 }
 
@@ -308,14 +310,14 @@ impl fmt::Display for CloseCause {
 pub struct CloseReason {
     /// What ended the connection.
     pub cause: CloseCause,
-    /// The code of the first Close frame; 1005 when it held none, 1006 when there was none.
+    /// The code of the first Close frame; 1005 if it had none, 1006 if there was no frame.
     pub code: CloseCode,
     /// The text of that frame, often empty.
     pub text: Cow<'static, str>,
 }
 
 impl CloseReason {
-    /// A reason of these parts; no allocation of its own.
+    /// Creates a reason from its parts, without an allocation of its own.
     #[must_use]
     pub fn new(cause: CloseCause, code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -325,7 +327,7 @@ impl CloseReason {
         }
     }
 
-    /// The reason of a Close that the server sends.
+    /// The reason for a Close that the server sends.
     pub(crate) fn of(cause: CloseCause, close: &Close) -> Self {
         Self {
             cause,

@@ -1,4 +1,4 @@
-//! From a whole message to the payload that a `message` hook asks for.
+//! Decodes a whole message into the payload of a `message` hook.
 
 #![expect(
     clippy::inline_always,
@@ -16,26 +16,26 @@ use crate::error::Cause;
 use crate::message::Message;
 use crate::protocol::{BinaryData, Incoming, TextData};
 
-/// Why a message did not become the payload that the hook asks for.
+/// Why a message did not decode.
 ///
-/// The text of a decoder's error describes the client's data, so the library neither sends nor
-/// logs it. It is the source of this error, and no part of its text.
+/// The text of a decoder's error describes the client's data, so the library neither sends nor logs
+/// it. That error is the source of this one, and not part of its text.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// A binary message came where only text is taken: 1003.
+    /// A binary message was received, but only text is accepted: 1003.
     #[error("a binary message came where text is expected")]
     ExpectedText,
-    /// A text message came where only binary is taken: 1003.
+    /// A text message was received, but only binary is accepted: 1003.
     #[error("a text message came where binary is expected")]
     ExpectedBinary,
-    /// The payload is not what it should be: 1007. The source is the error of the decoder.
+    /// The payload does not decode: 1007. The source is the error of the decoder.
     #[error("the payload does not decode")]
     Malformed(#[source] Cause),
 }
 
 impl DecodeError {
-    /// The payload is not what it should be, for this reason: the error of a decoder, or a text.
+    /// The payload does not decode, for this reason: the error of a decoder, or a text.
     ///
     /// ```
     /// use std::error::Error;
@@ -69,7 +69,7 @@ impl From<DecodeError> for Close {
     }
 }
 
-/// JSON: as a payload, a text message read as a `T`; as a reply, a `T` sent as text.
+/// JSON: as a payload, a text message decoded as a `T`; as a reply, a `T` sent as text.
 ///
 /// ```
 /// use serde::Deserialize;
@@ -86,19 +86,20 @@ impl From<DecodeError> for Close {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Json<T>(pub T);
 
-/// `MessagePack`: as a payload, a binary message read as a `T`; as a reply, a `T` sent as binary.
+/// `MessagePack`: as a payload, a binary message decoded as a `T`; as a reply, a `T` sent as
+/// binary.
 ///
 /// Structs are sent with the names of their fields.
 #[cfg(feature = "msgpack")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MsgPack<T>(pub T);
 
-/// One whole message from the client, as a payload type of your own reads it: see
+/// One whole message from the client, for the decoder of your own payload type: see
 /// [`FromMessage`].
 ///
-/// It is lent from the read buffer if it lies there whole: to look at it copies nothing, to keep
-/// it copies it once. A message that arrived in pieces is owned already, and is kept without a
-/// copy.
+/// If the message is complete in the read buffer, the payload borrows it: reading it copies
+/// nothing, and keeping it copies it once. If the message arrived in several reads or fragments,
+/// the payload owns it, and keeping it copies nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Payload<'m>(Incoming<'m>);
 
@@ -108,7 +109,7 @@ impl<'m> Payload<'m> {
         Self(incoming)
     }
 
-    /// Whether it is a text message; else it is a binary one.
+    /// Whether it is a text message; otherwise it is a binary one.
     pub fn is_text(&self) -> bool {
         matches!(self.0, Incoming::Text(_))
     }
@@ -165,7 +166,7 @@ impl<'m> From<&'m Message> for Payload<'m> {
     }
 }
 
-/// What the first argument of `message` may be.
+/// A type that the first argument of `message` may have.
 ///
 /// | type | takes |
 /// |---|---|
@@ -174,15 +175,15 @@ impl<'m> From<&'m Message> for Payload<'m> {
 /// | [`Message`] | both |
 /// | [`Json<T>`](Json) | text |
 /// | `MsgPack<T>`, with the feature `msgpack` | binary |
-/// | `Result<P, DecodeError>` | what `P` takes, and lets the hook see what could not be decoded |
+///  `Result<P, DecodeError>` | what `P` takes; the hook receives the error if it does not decode |
 ///
-/// If the message is of another kind the connection is closed with 1003, if it does not decode
-/// with 1007, unless the hook takes a `Result`.
+/// If the message is of another kind, the connection is closed with 1003; if it does not decode,
+/// with 1007. A hook that takes a `Result` receives the error instead.
 ///
 /// # Types of your own
 ///
-/// A format of your own is a type that implements this trait, and [`IntoReply`] if it is sent
-/// too:
+/// To support a format of your own, implement this trait for a type, and also [`IntoReply`] if it
+/// is sent:
 ///
 /// ```
 /// use ws_server::decode::{DecodeError, FromMessage, Payload};
@@ -228,8 +229,8 @@ impl<'m> From<&'m Message> for Payload<'m> {
 /// }
 /// ```
 ///
-/// The types of the library can be taken by the kind of the message. This socket takes commands
-/// as JSON text, and an upload as raw binary messages:
+/// A type can also choose a decoder by the kind of the message. This handler takes commands as JSON
+/// text, and an upload as raw binary messages:
 ///
 /// ```
 /// use ws_server::decode::{DecodeError, FromMessage, Payload};

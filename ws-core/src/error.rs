@@ -1,4 +1,4 @@
-//! Refusals of a handshake, and the way from any error to one.
+//! Refusals of a handshake, and the conversion of any error into one.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -16,8 +16,8 @@ pub(crate) use cause::with_causes;
 pub use cause::{Cause, EncodeError};
 pub use refused::{NotifyError, SendError, SpawnError};
 
-/// A handshake that is not accepted: the HTTP response that the client gets instead
-/// of 101 (RFC 6455, section 4.2.2).
+/// A handshake that is not accepted: the HTTP response that the client gets instead of 101 (RFC
+/// 6455, section 4.2.2).
 ///
 /// ```
 /// use http::StatusCode;
@@ -33,7 +33,7 @@ pub struct Refusal {
     body: Cow<'static, str>,
 }
 
-/// Names a refusal for every status that handlers commonly need.
+/// Defines a constant for every status that handlers commonly need.
 macro_rules! refusals {
     ($( $(#[$doc:meta])* $name:ident; )*) => {
         impl Refusal {
@@ -43,40 +43,40 @@ macro_rules! refusals {
 }
 
 refusals! {
-    /// 400: the request makes no sense.
+    /// 400: the request is invalid.
     BAD_REQUEST;
-    /// 401: the client must say who it is.
+    /// 401: the client must authenticate.
     UNAUTHORIZED;
-    /// 403: the client may not.
+    /// 403: the client is not allowed.
     FORBIDDEN;
-    /// 404: there is nothing here.
+    /// 404: the resource does not exist.
     NOT_FOUND;
-    /// 409: not in the present state.
+    /// 409: the request conflicts with the current state.
     CONFLICT;
-    /// 410: there is nothing here any more.
+    /// 410: the resource no longer exists.
     GONE;
-    /// 429: too many requests or connections of this client.
+    /// 429: too many requests or connections from this client.
     TOO_MANY_REQUESTS;
-    /// 500: a fault of the server.
+    /// 500: an error in the server.
     INTERNAL_SERVER_ERROR;
     /// 503: try again later.
     SERVICE_UNAVAILABLE;
 }
 
-/// Seconds after which a client may try again where there is no room, or no answer.
+/// How many seconds a client should wait before it retries, if there is no room or no response.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl Refusal {
-    /// 503 with this body, and the time after which trying again makes sense.
+    /// 503 with this body and a `Retry-After` header.
     pub fn unavailable(body: impl Into<Cow<'static, str>>) -> Self {
         Self::SERVICE_UNAVAILABLE
             .header(http::header::RETRY_AFTER, RETRY_AFTER)
             .body(body)
     }
 
-    /// A refusal with this status, the status's own words as body, and no further headers.
+    /// A refusal with this status, its standard reason as the body, and no further headers.
     ///
-    /// A status below 400 would look like success; it is sent as it is.
+    /// A status below 400 is sent unchanged, although it looks like success.
     pub const fn new(status: StatusCode) -> Self {
         Self {
             status,
@@ -85,7 +85,7 @@ impl Refusal {
         }
     }
 
-    /// Sets the body, sent as `text/plain; charset=utf-8` unless a header says otherwise.
+    /// Sets the body, sent as `text/plain; charset=utf-8` unless a header sets another type.
     pub fn body(mut self, body: impl Into<Cow<'static, str>>) -> Self {
         self.body = body.into();
         self
@@ -102,7 +102,7 @@ impl Refusal {
         self.status
     }
 
-    /// The text of the body: what was set, else the status in words.
+    /// The text of the body, or the reason of the status if no body was set.
     pub fn text(&self) -> &str {
         match (&*self.body, self.status.canonical_reason()) {
             ("", Some(reason)) => reason,
@@ -150,11 +150,11 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Turns any error into a refusal or a close that shows nothing of it to the client.
+/// Converts any error into a refusal or a close that reveals nothing about it to the client.
 ///
-/// The log gets the error in its alternate form, `{:#}`: the errors of this library and of `anyhow`
-/// add their causes in it. Errors of this library leave out causes that describe a client's data; a
-/// wrapper such as `anyhow` cannot know them, and writes them.
+/// The error is logged in its alternate form, `{:#}`, in which the errors of this library and of
+/// `anyhow` include their causes. Errors of this library omit causes that describe a client's data;
+/// a wrapper such as `anyhow` does not know these causes, and includes them.
 ///
 /// ```
 /// use ws_server::error::{OrFault, Refusal};
@@ -196,7 +196,7 @@ impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
     }
 }
 
-/// Logs a panic of the application's code; its message is the application's own text.
+/// Logs a panic of the application's code; the message is the application's own text.
 pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
     let text = panic
         .downcast_ref::<&'static str>()

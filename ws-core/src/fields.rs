@@ -1,12 +1,13 @@
-//! The syntax that fields of HTTP have in common (RFC 9110, section 5.6).
+//! Syntax that HTTP header fields have in common (RFC 9110, section 5.6).
 
 use std::borrow::Cow;
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// The elements of a field's comma-separated list, its lines joined, blanks trimmed, empty
-/// elements left out (section 5.6.1). Bytes: a value need not be text.
+/// The elements of a header's comma-separated list: its lines are joined, blanks are trimmed, and
+/// empty elements are skipped (section 5.6.1). Elements are bytes, because a value need not be
+/// text.
 ///
 /// ```
 /// use http::{HeaderMap, header};
@@ -46,7 +47,7 @@ pub fn is_token(text: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
 }
 
-/// Where in a text with quoted strings (section 5.6.4) we are, read from its start.
+/// Tracks quoted strings (section 5.6.4) while a text is read from its start.
 #[derive(Default)]
 pub(crate) struct Quotes {
     open: bool,
@@ -54,7 +55,7 @@ pub(crate) struct Quotes {
 }
 
 impl Quotes {
-    /// Goes on by this byte, and says whether it is the separator, outside of quotes.
+    /// Advances by one byte; returns whether it is a separator outside quotes.
     pub(crate) fn parts_at(&mut self, byte: u8, separator: u8) -> bool {
         if self.escaped {
             self.escaped = false;
@@ -69,7 +70,7 @@ impl Quotes {
     }
 }
 
-/// The value of a parameter, its quotes taken off; `None` where they are not in order.
+/// The value of a parameter without its quotes; `None` if the quotes are malformed.
 pub(crate) fn value(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(inner) = text.strip_prefix(b"\"") else {
         let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);

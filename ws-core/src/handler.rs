@@ -1,8 +1,8 @@
 //! The trait that `#[ws_handler]` implements, and how its hooks are run.
 //!
-//! A hook that is a plain `fn` runs in place. The future of an `async fn` is boxed for
-//! the call and owns the handler meanwhile, so that a connection that waits for
-//! nothing holds nothing but the handler's own value.
+//! A hook that is a plain `fn` runs in place. The future of an `async fn` is boxed for the call and
+//! owns the handler meanwhile. So an idle connection needs no memory except for the value of its
+//! handler.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -19,22 +19,21 @@ use crate::reply::Reply;
 
 /// A handler of WebSocket connections on the route with the marker `R`.
 ///
-/// Write an impl block with `init` and any of `message`, `info` and `terminate`, and
-/// annotate it with `#[ws_handler]`: that implements this trait for every route that
-/// can give the arguments of the hooks. Programs name it in bounds, such as `V1: Handler<R>` of a
-/// `start` function; its items belong to the macro.
+/// Write an impl block with `init` and any of `message`, `info` and `terminate`, and annotate it
+/// with `#[ws_handler]`. The macro implements this trait for every route that provides the
+/// arguments of the hooks. Programs use it in bounds, such as `V1: Handler<R>` of a `start`
+/// function; its items are reserved for the macro.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for this route",
     label = "not a handler",
     note = "annotate an impl block of `{Self}` that has `fn init` with `#[ws_handler]`"
 )]
 pub trait Handler<R>: Sized + Send + 'static {
-    /// Whether a hook wants to know who is at the other end also where the route does not
-    /// require it.
+    /// Whether a hook takes the session or the page even if the route does not require it.
     #[doc(hidden)]
     const VISITOR: bool = false;
 
-    /// Whether the handler speaks the protocol of page streams, and so their subprotocol.
+    /// Whether the handler speaks the protocol of page streams, and so supports its subprotocol.
     #[doc(hidden)]
     const SPEAKS_PAGE_PROTOCOL: bool = false;
 
@@ -43,7 +42,7 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     const FIELDS: &'static [Option<&'static [&'static str]>] = &[];
 
-    /// Checks the types of the arguments without a table. Nothing calls it.
+    /// Checks the types of the arguments without a table. It is never called.
     #[doc(hidden)]
     fn check_arguments() {}
 
@@ -51,29 +50,29 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
 
-    /// One whole message from the client. Without the hook, data is refused with 1003
-    /// (RFC 6455, section 7.4.1).
+    /// Handles one whole message from the client. Without the hook, the connection is closed with
+    /// 1003 (RFC 6455, section 7.4.1).
     #[doc(hidden)]
     fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
         let _ = (call, payload);
         Call::no_data_taken()
     }
 
-    /// The next notification of the mailbox; `None` where nothing waits.
+    /// Handles the next notification of the mailbox; `None` if the mailbox is empty.
     #[doc(hidden)]
     fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
         let _ = call;
         None
     }
 
-    /// The end of the connection.
+    /// Handles the end of the connection.
     #[doc(hidden)]
     fn terminate(ending: Ending<Self>) -> Finish {
         ending.now(|handler, _| drop(handler))
     }
 }
 
-/// What `init` may return: `Self`, or `Result<Self, E>` with `E: Into<Refusal>`.
+/// A type that `init` may return: `Self`, or `Result<Self, E>` with `E: Into<Refusal>`.
 #[diagnostic::on_unimplemented(
     message = "`init` must return `Self` or `Result<Self, E>` with `E: Into<Refusal>`, not `{Self}`",
     label = "not what `init` returns",
@@ -81,7 +80,7 @@ pub trait Handler<R>: Sized + Send + 'static {
             to make a logged 500 of any error"
 )]
 pub trait IntoInit<H> {
-    /// The handler, or the refusal.
+    /// Returns the handler, or the refusal.
     ///
     /// # Errors
     ///
@@ -121,23 +120,23 @@ impl<E: Into<Refusal>> IntoRefusal for E {
     }
 }
 
-/// Marks a handler as used, also while no table names it.
+/// Marks a handler as used, even if no table names it.
 #[doc(hidden)]
 pub trait Declared<H> {}
 
-/// What every handler is, seen from a route: [`Send`].
+/// Requires of every handler that it is [`Send`], in terms of a route.
 ///
-/// `#[ws_handler]` assumes it in the hooks.
+/// `#[ws_handler]` assumes this in the hooks.
 #[doc(hidden)]
 pub trait SendHandler<R>: Send {}
 
 #[diagnostic::do_not_recommend]
 impl<H: Send, R> SendHandler<R> for H {}
 
-/// How `terminate` takes the handler, if its receiver is an alias.
+/// How `terminate` takes the handler, if the type of its receiver is an alias.
 #[doc(hidden)]
 pub trait Receiver<'a, H> {
-    /// The handler, taken out or lent.
+    /// The handler, taken out or borrowed.
     fn of(handler: &'a mut Option<H>) -> Self;
 }
 
@@ -162,44 +161,44 @@ impl<'a, H> Receiver<'a, H> for &'a H {
 /// How a hook ended: with a reply, or without one.
 pub type Outcome = Result<Reply, Fault>;
 
-/// Why a hook gave no reply.
+/// Why a hook returned no reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
     /// It panicked.
     Panic,
-    /// It ran longer than `hook_timeout`, or than a shutdown could wait.
+    /// It ran longer than `hook_timeout`, or a shutdown cut it off.
     TimedOut,
 }
 
 impl Fault {
-    /// Logs the panic that a hook ended with.
+    /// Logs the panic of a hook.
     pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
         log_panic(panic);
         Self::Panic
     }
 }
 
-/// The future of an async hook; it owns the handler and gives it back.
+/// The future of an async hook; it owns the handler and returns it.
 pub type HookFuture<H> = Pin<Box<dyn Future<Output = (H, Outcome)> + Send>>;
 
-/// A hook that was called.
+/// The state of a hook after its call.
 pub enum Step<H> {
     /// It has ended.
     Done(Outcome),
-    /// It goes on; the future owns the handler.
+    /// It has not ended; the future owns the handler.
     Pending(HookFuture<H>),
 }
 
 impl<H> Step<H> {
-    /// A hook that goes on.
+    /// A hook that has not ended.
     pub fn pending(future: impl Future<Output = (H, Outcome)> + Send + 'static) -> Self {
         Self::Pending(Box::pin(future))
     }
 }
 
-/// One call of a hook: the handler, and what it may look at.
+/// One call of a hook: the handler and its context.
 pub struct Call<'a, H> {
-    /// The handler; it is there unless an async hook is under way.
+    /// The handler, unless an async hook owns it.
     slot: &'a mut Option<H>,
     context: &'a Context<H>,
 }
@@ -209,18 +208,18 @@ impl<'a, H> Call<'a, H> {
         Self { slot, context }
     }
 
-    /// What the connection has for the hook.
+    /// What the connection provides to the hook.
     pub fn context(&self) -> &'a Context<H> {
         self.context
     }
 
-    /// The handler, unless an async hook is under way.
+    /// The handler, unless an async hook owns it.
     pub(crate) fn handler(&self) -> Option<&H> {
         self.slot.as_ref()
     }
 
-    /// Runs a plain hook in place. The connection catches a panic of it, as of everything
-    /// else that is done for the call.
+    /// Runs a plain hook in place. The connection catches its panics, like those of all other code
+    /// that runs for the call.
     pub fn now(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {
         let Some(handler) = self.slot.as_mut() else {
             return Step::Done(Ok(Reply::NONE));
@@ -230,11 +229,11 @@ impl<'a, H> Call<'a, H> {
         Step::Done(Ok(hook(handler, context)))
     }
 
-    /// Takes the handler out for the future of an async hook.
+    /// Takes the handler for the future of an async hook.
     ///
     /// # Panics
     ///
-    /// Where an async hook is under way: the connection calls no hook then.
+    /// Panics if an async hook owns the handler: the connection calls no hook then.
     pub fn take(self) -> Taken<H> {
         let handler = self
             .slot
@@ -246,8 +245,7 @@ impl<'a, H> Call<'a, H> {
         }
     }
 
-    /// The payload is not what the hook takes: the connection is closed with the code of
-    /// the error.
+    /// Handles a payload that does not decode: closes the connection with the code of the error.
     pub fn undecodable(self, error: DecodeError) -> Step<H> {
         Step::Done(Ok(undecodable(self.context.span(), error)))
     }
@@ -261,10 +259,10 @@ impl<'a, H> Call<'a, H> {
     }
 }
 
-/// Logs that a payload is not what the hook takes; returns the reply to it.
+/// Logs that a payload does not decode; returns the reply that closes the connection.
 fn undecodable(span: &tracing::Span, error: DecodeError) -> Reply {
     let _entered = span.enter();
-    // Not the cause: it describes the payload.
+    // The cause is not logged, because it describes the payload.
     let code = error.close_code().get();
     tracing::debug!(code, "a message is not what the handler takes");
     Reply::undecodable(error.into())
@@ -277,23 +275,22 @@ pub struct Taken<H> {
 }
 
 impl<H> Taken<H> {
-    /// The handler, and what the connection has for the hook.
+    /// The handler, and what the connection provides to the hook.
     pub fn parts(&mut self) -> (&mut H, &Context<H>) {
         (&mut self.handler, &self.context)
     }
 
-    /// Gives the handler back.
+    /// Returns the handler with the outcome.
     pub fn finish(self, outcome: Outcome) -> (H, Outcome) {
         (self.handler, outcome)
     }
 }
 
-/// Runs the future of a hook so that neither a panic nor a time-out takes the handler
-/// with it.
+/// Runs the future of a hook; after a panic or a time-out the handler is still there.
 ///
 /// # Errors
 ///
-/// [`Fault`]: the hook panicked, or was cut off.
+/// [`Fault`] if the hook panicked or was cut off.
 pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) -> Result<T, Fault> {
     let mut hook = pin!(Some(hook));
     let mut result = poll_fn(|cx| {
@@ -311,7 +308,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
         }
     })
     .await;
-    // What a hook leaves behind may panic too; the handler outlives that.
+    // Dropping the future may panic too; the handler survives that.
     let _entered = context.span().enter();
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook.set(None))) {
         result = Err(Fault::of_panic(&*panic));
@@ -319,7 +316,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     result
 }
 
-/// The last call: the handler by value, and what the connection has for the hook.
+/// The last call: the handler by value, and what the connection provides to the hook.
 pub struct Ending<H> {
     handler: H,
     context: Context<H>,
@@ -346,16 +343,16 @@ impl<H> Ending<H> {
     }
 }
 
-/// `terminate`, called.
+/// The state of `terminate` after its call.
 pub enum Finish {
     /// It has ended.
     Done,
-    /// It goes on.
+    /// It has not ended.
     Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
 impl Finish {
-    /// A `terminate` that goes on.
+    /// A `terminate` that has not ended.
     pub fn pending(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::Pending(Box::pin(future))
     }

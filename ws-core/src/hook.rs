@@ -1,8 +1,8 @@
 //! Which hook runs on which thread, for logs and for the watchdog.
 //!
-//! Each thread keeps what other threads may read: which hook runs, on which route, and a count of all
-//! that have begun. A watchdog that reads the same twice knows that the same hook still runs, without
-//! a clock read per message.
+//! Each thread publishes which hook it runs, on which route, and how many hooks have begun on it.
+//! If a watchdog reads the same values twice, the same hook still runs; so no clock is read per
+//! message.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -25,7 +25,7 @@ pub(crate) enum Hook {
     Spawn,
 }
 
-/// All of them, in the order of their numbers.
+/// All hooks, in the order of their numbers.
 const HOOKS: [Hook; 7] = [
     Hook::None,
     Hook::Start,
@@ -55,19 +55,19 @@ impl Hook {
     }
 }
 
-/// Bits of a [`Place`] that hold the hook; the route's number has the rest.
+/// The bits of a [`Place`] that contain the hook; the number of the route has the other bits.
 const HOOK_BITS: u32 = 8;
 
-/// Names the pattern of a route in one number, in the place of a [`Place`] where it stands.
+/// The number of a route's pattern, shifted to its bits in a [`Place`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RouteNumber(u32);
 
-/// The patterns of all routes of the process, by their numbers. There are no more than the
-/// program's tables have.
+/// The patterns of all routes of the process, by number. There are at most as many as the tables of
+/// the program have.
 static PATTERNS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
 impl RouteNumber {
-    /// The number of the route with this pattern.
+    /// Returns the number of the route with this pattern.
     pub(crate) fn of(pattern: &'static str) -> Self {
         let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
         let known = patterns.iter().position(|known| *known == pattern);
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-/// What a thread runs, and how many hooks have begun on it.
+/// The hook that a thread runs, and the number of hooks that have begun on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Word {
     place: Place,
@@ -112,14 +112,14 @@ impl Word {
     }
 }
 
-/// One thread that runs hooks, as the watchdog sees it. It is never freed, but serves another
-/// thread when its own has ended.
+/// A thread that runs hooks, as the watchdog sees it. It is never freed; when its thread ends,
+/// another thread reuses it.
 pub(crate) struct Worker {
     place: AtomicU32,
-    /// Hooks that have begun.
+    /// How many hooks have begun.
     count: AtomicU32,
     taken: AtomicBool,
-    /// The runtime whose worker the thread is, if that has other workers too.
+    /// The runtime of the worker thread, if it has several workers.
     runtime: Mutex<Option<Handle>>,
 }
 
@@ -147,7 +147,7 @@ impl Worker {
 
 static WORKERS: Mutex<Vec<&'static Worker>> = Mutex::new(Vec::new());
 
-/// The worker of threads that have not joined; nothing looks at it.
+/// The worker of threads that have not joined; the watchdog does not read it.
 static NOWHERE: Worker = Worker::new();
 
 /// All threads that have run hooks.
@@ -160,7 +160,7 @@ thread_local! {
     static LEAVE: Leave = const { Leave };
 }
 
-/// Gives the thread's worker back when the thread ends.
+/// Releases the thread's worker when the thread ends.
 struct Leave;
 
 impl Drop for Leave {
@@ -172,9 +172,9 @@ impl Drop for Leave {
     }
 }
 
-/// Lets the watchdog see the hooks of this thread, and wakes it if it rests. To be called before
-/// hooks run; it is not part of [`run`], because code that may panic there would slow down every
-/// hook.
+/// Makes the hooks of this thread visible to the watchdog, and wakes it if it rests. Must be called
+/// before hooks run. It is not part of [`run`], because code that may panic there would slow down
+/// every hook.
 #[inline]
 pub(crate) fn join() {
     if std::ptr::eq(MINE.get(), &raw const NOWHERE) {
@@ -187,7 +187,7 @@ pub(crate) fn join() {
 
 #[cold]
 fn join_first() {
-    // A thread that is ending joins no more.
+    // A thread that is ending does not join.
     if LEAVE.try_with(|_| {}).is_err() {
         return;
     }
@@ -208,7 +208,7 @@ fn join_first() {
     MINE.set(worker);
 }
 
-/// Whether the watchdog rests until a hook begins.
+/// Whether the watchdog rests until the next hook begins.
 static RESTS: AtomicBool = AtomicBool::new(false);
 static WATCHDOG: OnceLock<thread::Thread> = OnceLock::new();
 
@@ -221,8 +221,8 @@ fn wake_watchdog() {
     }
 }
 
-/// The calling thread is the watchdog: from now on the next hook wakes it, as soon as every
-/// thread has noticed. Returns whether it is the first to ask, and so the only one.
+/// Makes the calling thread the watchdog: the next hook wakes it, as soon as every thread has
+/// noticed. Returns whether it is the first caller, and therefore the only watchdog.
 pub(crate) fn begin_rest() -> bool {
     let watchdog = WATCHDOG.get_or_init(thread::current);
     let only = watchdog.id() == thread::current().id();
@@ -230,7 +230,7 @@ pub(crate) fn begin_rest() -> bool {
     only
 }
 
-/// Ends a rest that is not wanted.
+/// Ends a rest early.
 pub(crate) fn end_rest() {
     RESTS.store(false, Ordering::Release);
 }
@@ -242,7 +242,7 @@ pub(crate) fn rest() {
     }
 }
 
-/// A hook that runs; dropping it puts the outer one back, also if the hook panics.
+/// A hook that runs. Dropping it restores the outer hook, even after a panic.
 struct Running {
     worker: &'static Worker,
     outer: Place,
@@ -254,7 +254,7 @@ impl Running {
         let worker = MINE.get();
         let outer = Place(worker.place.load(Ordering::Relaxed));
         worker.place.store(place.0, Ordering::Relaxed);
-        // No other thread writes it.
+        // No other thread writes this value.
         let count = worker.count.load(Ordering::Relaxed).wrapping_add(1);
         worker.count.store(count, Ordering::Relaxed);
         Self { worker, outer }
@@ -326,7 +326,7 @@ mod tests {
             std::ptr::from_ref(MINE.get()).addr()
         };
         let first = thread::spawn(ran).join().unwrap();
-        // Other tests take workers too.
+        // Other tests also use workers.
         let again = (0..1000).any(|_| thread::spawn(ran).join().unwrap() == first);
         assert!(again);
     }

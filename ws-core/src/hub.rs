@@ -1,4 +1,4 @@
-//! What the connections of one server share.
+//! The state that the connections of one server share.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,11 +26,11 @@ mod permits;
 pub use pages::UserPages;
 pub use permits::{Full, Permit};
 
-/// What the connections of one server share: topics, sessions, and the way to all of them.
+/// The state that the connections of one server share: topics, sessions, and the list of
+/// connections.
 ///
-/// A hub belongs to one server and nothing is global, so that two servers in one process
-/// know nothing of each other. Cloning is cheap. A hook takes `&Hub`; from outside of the
-/// connections it is `ws.hub()`.
+/// A hub belongs to one server and nothing is global, so two servers in one process are
+/// independent. Cloning is cheap. A hook takes `&Hub`; outside the connections, use `ws.hub()`.
 #[derive(Clone)]
 pub struct Hub {
     inner: Arc<Inner>,
@@ -46,12 +46,12 @@ struct Inner {
     /// Handlers that live as long as their pages.
     page_handlers: Mutex<Connections>,
     tracker: TaskTracker,
-    /// Times of a shutdown: when everything but `terminate` is cut, and its end.
+    /// The times of a shutdown: when everything but `terminate` is cut off, and the end.
     shutdown: Mutex<Option<(Instant, Instant)>>,
     permits: Arc<permits::Permits>,
     sessions: Sessions,
     pages: Arc<Pages>,
-    /// What takes the messages of pages that have no handler of their own.
+    /// Handles the messages of pages that have no handler of their own.
     page_hook: pages::PageHook,
 }
 
@@ -70,12 +70,12 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// A hub without connections, and with sessions in memory.
+    /// Creates a hub without connections and with sessions in memory.
     pub fn new(limits: ServerLimits) -> Self {
         Self::with_sessions(limits, Sessions::default())
     }
 
-    /// A hub without connections, for these sessions.
+    /// Creates a hub without connections, with these sessions.
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
         let parameter = sessions.page_parameter().to_owned();
         let pages = Pages::new(limits.pages, limits.publish_inline, parameter);
@@ -99,11 +99,11 @@ impl Hub {
         }
     }
 
-    /// Publishes a value to everybody who is subscribed to the topic, or listens to it.
+    /// Publishes a value to all subscribers of the topic: clients and handlers.
     ///
-    /// The value is encoded once. Every subscriber gets what is published to one topic in
-    /// the same order. The [`Receipt`] counts those who took it, and need not be looked at; a
-    /// value that cannot be encoded reaches nobody and is logged at `error`.
+    /// The value is encoded once. All subscribers get the values of one topic in the same order.
+    /// The [`Receipt`] counts the subscribers that accepted it, and may be ignored. If a value
+    /// cannot be encoded, it reaches no subscriber and the error is logged at `error`.
     ///
     /// ```
     /// use ws_server::Hub;
@@ -118,7 +118,7 @@ impl Hub {
         self.publish_as(topic.as_topic(), value, Except::default())
     }
 
-    /// As [`publish`](Self::publish), but not to this connection: the one that said it.
+    /// As [`publish`](Self::publish), but not to this connection, usually the sender.
     pub fn publish_except<T: TopicValue, H>(
         &self,
         topic: impl AsTopic<Value = T>,
@@ -132,8 +132,8 @@ impl Hub {
         self.publish_as(topic.as_topic(), value, except)
     }
 
-    /// As [`publish`](Self::publish), but not to clients for whom anything waits: for values
-    /// that the next one replaces, such as positions.
+    /// As [`publish`](Self::publish), but not to clients with a backlog: for values that the next
+    /// one replaces, such as positions.
     pub fn publish_volatile<T: TopicValue>(
         &self,
         topic: impl AsTopic<Value = T>,
@@ -160,26 +160,26 @@ impl Hub {
         &self.inner.sessions
     }
 
-    /// How many clients and handlers are subscribed to the topic.
+    /// The number of clients and handlers that are subscribed to the topic.
     pub fn subscriber_count<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> usize {
         self.inner.topics.count(topic.as_topic())
     }
 
-    /// How many connections there are, those included whose `init` still runs.
+    /// The number of connections, including those whose `init` still runs.
     pub fn connection_count(&self) -> usize {
         self.connections(false).len()
     }
 
-    /// Whether [`shutdown`](Self::shutdown) was called: nobody is let in any more.
+    /// Whether [`shutdown`](Self::shutdown) was called: no new connections are accepted.
     pub fn is_shutting_down(&self) -> bool {
         self.lock_shutdown().is_some()
     }
 
     /// Closes every connection with 1001 and waits until each has run its `terminate`.
     ///
-    /// Clients are given until the deadline to answer, and hooks to end; the last part of
-    /// that time is kept for `terminate`. Nobody is let in from now on. A further call
-    /// waits along, with the deadline of the first.
+    /// Clients have until the deadline to answer, and hooks to end; the last part of that time is
+    /// reserved for `terminate`. No new connections are accepted from now on. A second call waits
+    /// too, with the deadline of the first.
     pub async fn shutdown(&self, deadline: Duration) {
         let now = Instant::now();
         let end = later(now, deadline);
@@ -189,7 +189,7 @@ impl Hub {
             let mut shutdown = self.lock_shutdown();
             *shutdown.get_or_insert((cut, end))
         };
-        // Sockets first: a page's handler has nothing to say to one that is closed.
+        // Sockets first: a page's handler cannot send anything to a closed socket.
         for of_page in [false, true] {
             let connections = self.connections(of_page);
             let all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
@@ -199,8 +199,8 @@ impl Hub {
             }
         }
         self.inner.tracker.close();
-        // Every connection ends by itself in time; what a hook that blocks its thread
-        // holds up is not waited for.
+        // Every connection ends in time by itself. The shutdown does not wait for connections that
+        // a blocking hook holds up.
         let grace = Duration::from_millis(100);
         if tokio::time::timeout_at(times.1 + grace, self.inner.tracker.wait())
             .await
@@ -210,8 +210,8 @@ impl Hub {
         }
     }
 
-    /// Takes a permit for one more connection of this address. If there is none left, a log line
-    /// names what helps, which depends on the holder of the address.
+    /// Takes a permit for one more connection of this address. If there is none left, logs a
+    /// remedy, which depends on the holder of the address.
     pub(crate) fn admit(&self, address: Option<IpAddr>, holder: Holder) -> Result<Permit, Full> {
         permits::Permits::take(&self.inner.permits, address, holder, &self.inner.limits)
     }
@@ -240,7 +240,7 @@ impl Hub {
         &self.inner.tracker
     }
 
-    /// Makes a connection known, with an id that no other had.
+    /// Registers a connection with a new id.
     pub(crate) fn register(
         &self,
         peer: Option<SocketAddr>,
@@ -253,7 +253,7 @@ impl Hub {
         let shared = Arc::new(Shared::new(id, peer, common, deflate, span(id)));
         let weak = Arc::downgrade(&shared);
         self.connections(of_page).insert(id, weak);
-        // One that came while the server began to shut down may have been overlooked.
+        // The shutdown may have missed a connection that arrived while it began.
         let times = *self.lock_shutdown();
         if let Some((cut, end)) = times {
             shared.shut_down(cut, end);
@@ -261,7 +261,7 @@ impl Hub {
         shared
     }
 
-    /// Forgets a connection.
+    /// Removes a connection.
     pub(crate) fn forget(&self, id: ConnectionId, of_page: bool) {
         self.connections(of_page).remove(&id);
     }

@@ -1,12 +1,11 @@
-//! Identities of what lives on a server.
+//! Ids of objects on a server.
 
 use std::fmt;
 
-/// Names one connection of one [`Hub`](crate::hub::Hub).
+/// Identifies one connection of one [`Hub`](crate::hub::Hub).
 ///
-/// Ids are given in order of arrival and never used twice by one hub, so they are
-/// good for logs and as keys of maps. They say nothing to an outsider and prove
-/// nothing: do not use them as secrets.
+/// Ids are assigned in order of arrival and are never reused by one hub, so they are suitable for
+/// logs and as keys of maps. They are predictable: do not use them as secrets.
 ///
 /// ```
 /// use ws_server::socket::ConnectionId;

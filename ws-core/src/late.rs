@@ -1,10 +1,10 @@
-//! Time-outs that do not count the time in which the process did not run.
+//! Time-outs that exclude the time in which the process did not run.
 //!
-//! A stopped process, a paused virtual machine or a starved container notices all its deadlines
-//! at once, before it has read what arrived meanwhile.
+//! When a stopped process, a paused virtual machine or a starved container continues, all its
+//! deadlines have passed at once, before it has read the data that arrived meanwhile.
 //!
-//! A timer is set only when the future that it limits has to wait. Futures are lent: a function that
-//! took one by value would have room for it twice.
+//! A timer is set only if the future that it limits has to wait. Futures are borrowed: a function
+//! that took one by value would reserve memory for it twice.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,13 +16,14 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::limits::later;
 
-/// A timer that fires so late shows that the process was paused.
+/// If a timer fires later than this, the process was paused.
 pub(crate) const LATE: Duration = Duration::from_secs(1);
 
-/// So many pauses in a row extend a time-out; an overloaded server still ends it.
+/// The maximum number of pauses in a row that extend a time-out; so an overloaded server still ends
+/// it.
 pub(crate) const MOST_PAUSES: u8 = 3;
 
-/// The time is up.
+/// The time limit was reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TimedOut;
 
@@ -44,8 +45,8 @@ pub(crate) async fn within<F: Future>(
     }
 }
 
-/// Awaits `future` until `deadline`; a pause of the process moves that to `again` from then, also
-/// for what has to follow until then.
+/// Awaits `future` until `deadline`. If the process was paused, the deadline moves to `again` from
+/// now, also for later steps with the same deadline.
 ///
 /// # Errors
 ///
@@ -61,10 +62,10 @@ pub(crate) async fn by<F: Future>(
     }
 }
 
-/// Resolves at `deadline`; a pause of the process moves that to `again` from then.
+/// Resolves at `deadline`. If the process was paused, the deadline moves to `again` from now.
 pub(crate) async fn is_over(deadline: &mut Instant, again: Duration) {
     for _ in 0..=MOST_PAUSES {
-        // Whatever the limited future has used of its task's turn, the timer is looked at.
+        // The timer is checked even if the limited future has used up the budget of its task.
         unconstrained(sleep_until(*deadline)).await;
         if deadline.elapsed() < LATE {
             break;
@@ -73,7 +74,7 @@ pub(crate) async fn is_over(deadline: &mut Instant, again: Duration) {
     }
 }
 
-/// Sleeps until `deadline`; after a pause of the process, `again` longer.
+/// Sleeps until `deadline`; if the process was paused, `again` longer.
 pub(crate) async fn reach(deadline: Instant, again: Duration) {
     sleep_until(deadline).await;
     if deadline.elapsed() >= LATE {

@@ -1,4 +1,4 @@
-//! The causes of errors: kept as they are, whatever library they come from.
+//! The causes of errors, kept as they are, from any library.
 
 use std::error::Error;
 use std::fmt;
@@ -11,9 +11,9 @@ use crate::close::CloseCode;
 
 /// The error of an encoder, a decoder or another library, kept as it is.
 ///
-/// It dereferences to the error, so that `downcast_ref` finds its type. The
-/// error that contains it returns the same from [`source`](Error::source). Clones share the error;
-/// two causes are equal if their texts are.
+/// It dereferences to the error, so `downcast_ref` works on its type. The error that contains it
+/// returns the same value from [`source`](Error::source). Clones share the error; two causes are
+/// equal if their texts are equal.
 ///
 /// ```
 /// use ws_server::error::Cause;
@@ -28,7 +28,7 @@ use crate::close::CloseCode;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    /// Keeps an error. A text becomes an error with that text.
+    /// Keeps an error. A string becomes an error with that text.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }
@@ -62,7 +62,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A value that could not be encoded as a message; the source is the encoder's error.
+/// A value could not be encoded as a message; the source is the encoder's error.
 ///
 /// ```
 /// use ws_server::error::EncodeError;
@@ -96,24 +96,24 @@ impl fmt::Display for EncodeError {
 }
 
 impl EncodeError {
-    /// The error of an encoder, or a text.
+    /// Wraps the error of an encoder, or a text.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = Cause::new(cause);
         Self { cause }
     }
 
-    /// The status of a response that this error prevents: 500.
+    /// The status if this error happens while a response is made: 500.
     pub const fn status(&self) -> StatusCode {
         StatusCode::INTERNAL_SERVER_ERROR
     }
 
-    /// The code for a connection that cannot continue without the message: 1011.
+    /// The close code if the connection cannot continue without the message: 1011.
     pub const fn close_code(&self) -> CloseCode {
         CloseCode::INTERNAL_ERROR
     }
 }
 
-/// Writes the text of an error, and behind it, in the alternate form `{:#}`, its causes.
+/// Writes the text of an error and, in the alternate form `{:#}`, its causes after it.
 pub(crate) fn with_causes(
     text: &str,
     cause: &(dyn Error + 'static),

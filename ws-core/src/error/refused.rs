@@ -1,10 +1,10 @@
-//! Why a handle to a connection did not take something.
+//! Why a handle to a connection refused a value.
 
 use crate::close::CloseCode;
 
 use super::EncodeError;
 
-/// Why [`Socket::send`](crate::socket::Socket::send) did not take a message.
+/// Why [`Socket::send`](crate::socket::Socket::send) did not accept a message.
 ///
 /// ```
 /// use ws_server::SendError;
@@ -14,10 +14,10 @@ use super::EncodeError;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError<T> {
-    /// The outbox is full and the route has `on_full: refuse`; the message is given back.
+    /// The outbox is full and the route has `on_full: refuse`; the error contains the message.
     #[error("the outbox is full; send again when the client has read some of it")]
     Full(T),
-    /// The connection is gone or closing; the message is given back.
+    /// The connection is closed or closing; the error contains the message.
     #[error("the connection is closed")]
     Closed(T),
     /// The value could not be encoded, so there is no message.
@@ -26,7 +26,7 @@ pub enum SendError<T> {
 }
 
 impl<T> SendError<T> {
-    /// The message that was not taken; `None` if the value could not be encoded.
+    /// The message that was not accepted; `None` if the value could not be encoded.
     pub fn into_inner(self) -> Option<T> {
         match self {
             Self::Full(message) | Self::Closed(message) => Some(message),
@@ -34,9 +34,9 @@ impl<T> SendError<T> {
         }
     }
 
-    /// The code for a connection that cannot continue without the message: 1013 if the outbox is
+    /// The close code if the connection cannot continue without the message: 1013 if the outbox is
     /// full, 1011 if the value could not be encoded. A connection that is closed keeps its own
-    /// code; for it this is 1001.
+    /// code; the result is then 1001.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Full(_) => CloseCode::TRY_AGAIN_LATER,
@@ -46,28 +46,28 @@ impl<T> SendError<T> {
     }
 }
 
-/// Why [`Socket::notify`](crate::socket::Socket::notify) did not take a value.
+/// Why [`Socket::notify`](crate::socket::Socket::notify) did not accept a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError<T> {
-    /// The mailbox (or the number of timers) is at its limit; the value is given back.
+    /// The mailbox is full, or all timers are in use; the error contains the value.
     #[error("the mailbox is full; notify again when the handler has taken some of it")]
     Full(T),
-    /// The connection is gone; the value is given back.
+    /// The connection is closed; the error contains the value.
     #[error("the connection is closed")]
     Closed(T),
 }
 
 impl<T> NotifyError<T> {
-    /// The value that was not taken.
+    /// The value that was not accepted.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value) | Self::Closed(value) => value,
         }
     }
 
-    /// The code for a connection that cannot continue without the value: 1013 if the mailbox is
-    /// full. A connection that is closed keeps its own code; for it this is 1001.
+    /// The close code if the connection cannot continue without the value: 1013 if the mailbox is
+    /// full. A connection that is closed keeps its own code; the result is then 1001.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Full(_) => CloseCode::TRY_AGAIN_LATER,
@@ -80,17 +80,17 @@ impl<T> NotifyError<T> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// As many futures run beside this connection as its `tasks` limit allows.
+    /// As many futures run for this connection as its `tasks` limit allows.
     #[error("the connection has as many tasks as its route allows; raise the option `tasks`")]
     Full,
-    /// The connection is gone.
+    /// The connection is closed.
     #[error("the connection is closed")]
     Closed,
 }
 
 impl SpawnError {
-    /// The code for a connection that cannot continue without the task: 1013 if there are too many
-    /// tasks. A connection that is closed keeps its own code; for it this is 1001.
+    /// The close code if the connection cannot continue without the task: 1013 if there are too
+    /// many tasks. A connection that is closed keeps its own code; the result is then 1001.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Full => CloseCode::TRY_AGAIN_LATER,

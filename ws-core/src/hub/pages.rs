@@ -1,4 +1,4 @@
-//! Pages: opened, pushed to, and heard.
+//! Pages: opening them, pushing to them, and handling their messages.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,29 +12,29 @@ use crate::session::{Session, SessionError};
 use crate::topic::{AsTopic, FromTopic};
 use crate::wire::Push;
 
-/// What an application does with a message of a page.
+/// The application's function for messages of pages.
 type OnMessage = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
 
-/// The place of it, empty at first.
+/// The current function, empty at first.
 #[derive(Default)]
 pub(super) struct PageHook(RwLock<Option<Arc<OnMessage>>>);
 
 impl Hub {
-    /// Issues a page of this session, to be rendered now. `ws.page()` and `Visit::open_page`
-    /// do it in an HTTP handler.
+    /// Issues a page of this session, to be rendered now. In an HTTP handler, `ws.page()` and
+    /// `Visit::open_page` do this.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] where the session is not current, and
-    /// [`SessionError::Random`] where the operating system has no random numbers.
+    /// [`SessionError::Ended`] if the session is not current, and [`SessionError::Random`] if the
+    /// operating system has no random numbers.
     pub fn open_page(&self, session: &Session) -> Result<Page, SessionError> {
         self.open_page_for(session, None)
     }
 
-    /// As [`open_page`](Self::open_page), for a client of this address, which may have
-    /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this
-    /// limit the page is issued without a queue: a push before its browser connects is lost, and
-    /// the browser gets a reset. Give no address that many visitors share, such as that of a proxy.
+    /// As [`open_page`](Self::open_page), for a client with this address, which may have
+    /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this limit
+    /// the page is issued without a queue: a push before its browser connects is lost, and the
+    /// browser gets a reset. Do not pass an address that many visitors share, such as a proxy's.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl Hub {
         Page::issue(&self.inner.pages, session, address)
     }
 
-    /// The page of this id, where it was issued to this session and is still good: for an HTTP
-    /// handler that a page sends its id to.
+    /// Returns the page with this id if it was issued to this session and has not expired: for an
+    /// HTTP handler that receives the id from a page.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -67,12 +67,12 @@ impl Hub {
         self.identify_page(session, id).ok()
     }
 
-    /// The page of this id, or why it is none of this session.
+    /// Returns the page with this id, or why it does not belong to this session.
     pub(crate) fn identify_page(&self, session: &Session, id: &str) -> Result<Page, NoPage> {
         Page::of(&self.inner.pages, session, id)
     }
 
-    /// All pages of a user, in all sessions of theirs that are current.
+    /// All pages of a user, in all of the user's current sessions.
     ///
     /// ```
     /// use ws_server::Hub;
@@ -87,18 +87,18 @@ impl Hub {
         }
     }
 
-    /// Pushes an event to every page, as [`Page::push`] does to one. Returns how many take it.
+    /// Pushes an event to every page, as [`Page::push`] does to one. Returns how many accept it.
     pub fn broadcast<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
         push.map_or(0, |push| self.inner.pages.push_to_all(&push))
     }
 
-    /// How many pages there are, those included that are in their grace time.
+    /// The number of pages, including those in their grace period.
     pub fn page_count(&self) -> usize {
         self.inner.pages.count()
     }
 
-    /// Bytes that wait for all pages together, up to
+    /// The bytes queued for all pages together, at most
     /// [`PageLimits::all_bytes`](crate::limits::PageLimits::all_bytes).
     ///
     /// ```
@@ -114,15 +114,15 @@ impl Hub {
         self.inner.pages.bytes()
     }
 
-    /// Hands every message that a page sends on a route to
-    /// [`PageStream`](crate::stream::PageStream) to this function. It replaces an earlier one.
+    /// Sets the function that handles every message that a page sends on a route to
+    /// [`PageStream`](crate::stream::PageStream). It replaces an earlier function.
     ///
-    /// The function runs in the task of the page's connection; messages of one page come one
-    /// after the other. What it returns goes to the page, as what a hook returns; for work that
-    /// takes time it starts a task, which pushes. A function that blocks holds one worker thread;
-    /// further messages of the page wait for it without a thread, also those of another socket,
-    /// for at most `hook_timeout`. A panic closes the connection with 1011. As
-    /// long as there is no function, messages are refused with 1003.
+    /// The function runs in the task of the page's connection; messages of one page are handled one
+    /// after the other. Its return value is sent to the page, like the return value of a hook; for
+    /// slow work, start a task that pushes the result. A function that blocks occupies one worker
+    /// thread. Further messages of the page wait for it without a thread, also those of another
+    /// socket, for at most `hook_timeout`. A panic closes the connection with 1011. While no
+    /// function is set, messages are refused with 1003.
     ///
     /// ```
     /// use ws_server::Hub;
@@ -143,15 +143,15 @@ impl Hub {
         let mut hook = hook.write().unwrap_or_else(PoisonError::into_inner);
         let earlier = hook.replace(Arc::new(hear));
         drop(hook);
-        // What it holds may use the hub when it is dropped.
+        // Dropping the captured values may use the hub, so the lock is released first.
         drop(earlier);
     }
 
     /// Publishes every message that a page sends on a route to
-    /// [`PageStream`](crate::stream::PageStream) to a topic, read as
-    /// [`FromTopic`] reads it: a `String` is the text of the message, any other `T` is read from
-    /// JSON. A message that is no `T` closes the page's connection with 1007, one of the wrong
-    /// kind with 1003. It takes the place of [`on_page_message`](Self::on_page_message).
+    /// [`PageStream`](crate::stream::PageStream) to a topic. The message is decoded by
+    /// [`FromTopic`]: a `String` is the text of the message, any other `T` is decoded from JSON. If
+    /// a message does not decode, the page's connection is closed with 1007; if it is of the wrong
+    /// kind, with 1003. This replaces the function of [`on_page_message`](Self::on_page_message).
     pub fn publish_page_messages<T: FromTopic>(
         &self,
         topic: impl AsTopic<Value = T> + Send + Sync + 'static,
@@ -170,7 +170,7 @@ impl Hub {
         &self.inner.pages
     }
 
-    /// Hands a message of a page over, where anybody takes it.
+    /// Calls the application's function for a message of a page, if one is set.
     pub(crate) fn hear(&self, message: &PageMessage) -> Option<Reply> {
         let PageHook(hook) = &self.inner.page_hook;
         let hear = hook.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -179,13 +179,13 @@ impl Hub {
 }
 
 impl StreamClient {
-    /// Lets the tags of this hub's pages name this client. A server sets it once.
+    /// Makes the script tags of this hub's pages refer to this client. A server calls it once.
     pub fn install(self, hub: &Hub) {
         hub.inner.pages.set_client(self);
     }
 }
 
-/// All pages of one user: what [`Hub::user`] returns.
+/// All pages of one user, returned by [`Hub::user`].
 #[must_use = "it does nothing before something is pushed"]
 pub struct UserPages<'h> {
     pages: &'h Pages,
@@ -193,13 +193,13 @@ pub struct UserPages<'h> {
 }
 
 impl UserPages<'_> {
-    /// Pushes an event to all of them, as [`Page::push`] does to one. Returns how many take it.
+    /// Pushes an event to all of them, as [`Page::push`] does to one. Returns how many accept it.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
         push.map_or(0, |push| self.pages.push_to_user(self.user, &push))
     }
 
-    /// How many there are.
+    /// The number of these pages.
     pub fn count(&self) -> usize {
         self.pages.count_of_user(self.user)
     }

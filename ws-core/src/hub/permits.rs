@@ -1,4 +1,4 @@
-//! How many connections there may be: in all, and of one address.
+//! Limits on the number of connections: in total, and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,17 +8,17 @@ use crate::address::{Holder, Network};
 use crate::limits::ServerLimits;
 use crate::throttle::Throttle;
 
-/// The places that are taken.
+/// The permits in use.
 #[derive(Default)]
 pub(super) struct Permits {
     taken: Mutex<Taken>,
-    /// Connections that were refused because the server is full.
+    /// Throttles log lines when the server is full.
     full: Throttle,
-    /// Connections that were refused because their address is full.
+    /// Throttles log lines when an address has reached its limit.
     full_addresses: Throttle,
     /// The same for the address of a trusted proxy.
     full_proxies: Throttle,
-    /// The same for an address that may be that of a proxy that is not named.
+    /// The same for an address that may belong to a proxy that is not configured.
     unnamed: Throttle,
 }
 
@@ -28,7 +28,7 @@ struct Taken {
     by_address: HashMap<Network, usize>,
 }
 
-/// There is no place for one more connection.
+/// There is no permit left for another connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Full {
     /// The server has as many connections as `connections` allows: 503.
@@ -39,12 +39,13 @@ pub enum Full {
     Address,
 }
 
-/// The permit of one connection to be one of the server's.
+/// The permit for one of the server's connections.
 ///
-/// Admission takes it from the hub when every other limit has let the request in
+/// Admission takes it from the hub after every other check has passed
 /// ([`Known::enter`](crate::admit::Known::enter)). It has one owner at a time: the [`Admitted`]
-/// request, then the connection that waits for its transport, then its task, which drops it when
-/// the stream is closed, before `terminate`. Dropping it, wherever a handshake fails, gives it back.
+/// request, then the connection that waits for its transport, then the connection's task, which
+/// drops it when the stream is closed, before `terminate`. If the handshake fails, the permit is
+/// dropped and so released.
 ///
 /// [`Admitted`]: crate::extract::Admitted
 pub struct Permit {
@@ -59,14 +60,14 @@ impl std::fmt::Debug for Permit {
 }
 
 impl Permits {
-    /// Takes a place for this address of this holder.
+    /// Takes a permit for this address and holder.
     pub(super) fn take(
         permits: &Arc<Self>,
         address: Option<IpAddr>,
         holder: Holder,
         limits: &ServerLimits,
     ) -> Result<Permit, Full> {
-        // Without a limit per address there is no need to remember addresses.
+        // Without a limit per address, addresses are not stored.
         let client = address.filter(|_| limits.per_address.is_some());
         let address = client.map(Network::of);
         let mut taken = permits.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,8 +105,8 @@ impl Permits {
         }
     }
 
-    /// Behind a proxy that is not named, or names no clients, all clients are one, and the log
-    /// names the remedy.
+    /// Logs a remedy: behind a proxy that is not configured, or forwards no clients, all clients
+    /// share one address.
     fn log_full_address(&self, address: Option<IpAddr>, holder: Holder, limit: usize) {
         let address = address.map(tracing::field::display);
         let throttle = match holder {
