@@ -1,13 +1,13 @@
 //! The engine of `ws-server`, without sockets and without HTTP.
 //!
-//! Name the facade `ws-server` in your `Cargo.toml`; this crate is what it is built on:
-//! RFC 6455 without IO ([`protocol`]), the life of a connection ([`driver`]), handles to it
-//! ([`socket`]), what connections share ([`hub`], [`topic`]), the arguments and return
-//! values of hooks ([`extract`], [`decode`], [`reply`]), requests and their answers ([`call`]),
-//! and routes ([`route`]).
+//! Depend on the facade `ws-server` in your `Cargo.toml`; it is built on this crate: RFC 6455
+//! without IO ([`protocol`]), the life of a connection ([`driver`]), handles to it ([`socket`]),
+//! the shared state of connections ([`hub`], [`topic`]), the arguments and return values of hooks
+//! ([`extract`], [`decode`], [`reply`]), requests and their answers ([`call`]), and routes
+//! ([`route`]).
 //!
 //! The modules form five layers; a module uses modules of its own layer and of earlier ones,
-//! never in a circle.
+//! without cycles.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,12 +1,12 @@
-//! Every limit of a connection and of a server, with its default, in one place.
+//! Every limit of a connection and of a server, with its default.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Declares a struct of limits whose fields programs set one by one, in constants too: with a
-/// later version it may have more of them.
+/// Declares a struct of limits with a setter for each field, also for constants: a later version
+/// may add fields.
 macro_rules! settable {
     (
         $(#[$attribute:meta])*
@@ -36,26 +36,26 @@ pub use page::PageLimits;
 pub use server::ServerLimits;
 pub use session::SessionLimits;
 
-/// How many units make a kibibyte and a mebibyte.
+/// The number of bytes in a kibibyte and in a mebibyte.
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// Messages, or whatever it is that comes, allowed per unit of time: `20/s` in a table.
+/// The number of messages or other events that are allowed per unit of time: `20/s` in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Rate {
-    /// How many messages are allowed in each `per`; also the size of a burst.
+    /// The number of messages that are allowed in each `per`; also the size of a burst.
     pub messages: NonZeroU32,
     /// The length of the interval.
     pub per: Duration,
 }
 
 impl Rate {
-    /// So many messages in each interval `per`.
+    /// Allows this number of messages in each interval `per`.
     ///
     /// # Panics
     ///
-    /// Where `messages` or `per` is zero. In a constant that is an error of compilation.
+    /// Panics if `messages` or `per` is zero. In a constant that is a compile error.
     pub const fn new(messages: u32, per: Duration) -> Self {
         assert!(!per.is_zero(), "a rate needs an interval above zero");
         match NonZeroU32::new(messages) {
@@ -64,29 +64,30 @@ impl Rate {
         }
     }
 
-    /// Counts one more, where what was allowed so far is used up until `used`. Returns until
-    /// when it is now; `None` where that would be more than the rate allows.
+    /// Counts one more message, if the allowance is used up until `used`. Returns the new time
+    /// until which it is used up, or `None` if the message exceeds the rate.
     pub(crate) fn count(self, used: Option<Instant>, now: Instant) -> Option<Instant> {
         let used = used.map_or(now, |until| until.max(now)) + self.per / self.messages.get();
         (used <= now + self.per).then_some(used)
     }
 }
 
-/// What becomes of `Socket::send` when the outbox is full.
+/// The behavior of `Socket::send` when the outbox is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum OnFull {
-    /// The connection is closed with 1013: a client that cannot follow is let go.
+    /// The connection is closed with 1013: the client is too slow.
     #[default]
     Close,
-    /// The message is given back in `SendError::Full`; the connection goes on.
+    /// The message is returned in `SendError::Full`; the connection stays open.
     Refuse,
 }
 
-/// Declares the limits once: the resolved values, what may override them, the defaults.
+/// Declares the limits once: the resolved values, their overrides, and the defaults.
 macro_rules! limits {
     ($( $(#[$doc:meta])* $name:ident: $type:ty = $default:expr; )*) => {
-        /// The limits of one route, resolved: route option, else server, else default.
+        /// The limits of one route, resolved: the route's option, or else the server's, or else the
+        /// default.
         ///
         /// ```
         /// use ws_server::limits::Limits;
@@ -110,13 +111,13 @@ macro_rules! limits {
                 }
             )*
 
-            /// These limits, with what `over` sets put in their place.
+            /// These limits, with the values that `over` sets.
             pub fn overridden(self, over: &LimitOptions) -> Self {
                 Self { $( $name: over.$name.unwrap_or(self.$name), )* }
             }
         }
 
-        /// Limits that may be set or left open: a route's options, or a server's.
+        /// Limits that may be set or unset: the options of a route or of a server.
         ///
         /// ```
         /// use ws_server::limits::LimitOptions;
@@ -130,7 +131,7 @@ macro_rules! limits {
         pub struct LimitOptions { $( $(#[$doc])* pub $name: Option<$type>, )* }
 
         impl LimitOptions {
-            /// Nothing is set.
+            /// No limit is set.
             pub const NONE: Self = Self { $( $name: None, )* };
 
             $(
@@ -141,7 +142,7 @@ macro_rules! limits {
                 }
             )*
 
-            /// What `self` sets, else what `outer` sets.
+            /// The values that `self` sets, or else those that `outer` sets.
             pub const fn or(self, outer: Self) -> Self {
                 Self { $( $name: match self.$name { Some(_) => self.$name, None => outer.$name }, )* }
             }
@@ -166,26 +167,26 @@ limits! {
     tasks: usize = 64;
     /// Topics that one connection may be subscribed to; past it 1011.
     subscriptions: usize = 1024;
-    /// Bytes of messages read ahead while a hook waits.
+    /// Bytes of messages that are read ahead while a hook runs.
     read_ahead: usize = 64 * KIB;
     /// Messages from the client; past it 1008.
     rate: Option<Rate> = None;
-    /// A ping is sent after so long without anything received.
+    /// A ping is sent if nothing was received for this long.
     ping: Option<Duration> = Some(Duration::from_secs(25));
-    /// The connection is closed with 1001 after so long without anything received. While frames
-    /// wait that the client does not take, `stall` counts instead: a ping would not reach it.
+    /// The connection is closed with 1001 if nothing was received for this long. While the client
+    /// has a backlog that it does not read, `stall` applies instead: a ping would not reach it.
     idle: Option<Duration> = Some(Duration::from_secs(60));
-    /// The connection is closed with 1013 if, while frames wait, the client takes fewer than
-    /// `stall_bytes` in so long.
+    /// The connection is closed with 1013 if the client reads fewer than `stall_bytes` of its
+    /// backlog in this time.
     stall: Duration = Duration::from_secs(30);
-    /// Bytes that a client must take in each `stall` while frames wait for it; taking all that
-    /// waits is enough, too.
+    /// Bytes that a client with a backlog must read in each `stall`; reading the whole backlog is
+    /// always enough.
     stall_bytes: usize = 4 * KIB;
     /// How long `init` may take before 503.
     init_timeout: Duration = Duration::from_secs(10);
     /// How long an async hook may run before 1011.
     hook_timeout: Duration = Duration::from_secs(30);
-    /// How long the client's answer to our Close is awaited.
+    /// How long the server waits for the client's answer to its Close.
     close_timeout: Duration = Duration::from_secs(5);
     /// How long `terminate` may take.
     terminate_timeout: Duration = Duration::from_secs(5);
@@ -203,30 +204,30 @@ impl Default for LimitOptions {
     }
 }
 
-/// A limit whose value could not work.
+/// A limit has a value that cannot work.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
     /// The limit must be above zero.
     #[error("`{name}` is zero; it must be above zero")]
     Zero {
-        /// Name of the option.
+        /// The name of the option.
         name: &'static str,
     },
-    /// A ping that comes after the idle limit could never keep a connection alive.
+    /// A ping that is sent after the idle limit could never keep a connection alive.
     #[error(
         "`ping` ({ping:?}) is not below `idle` ({idle:?}); choose a shorter `ping` or a longer `idle`"
     )]
     PingNotBelowIdle {
-        /// Value of `ping`.
+        /// The value of `ping`.
         ping: Duration,
-        /// Value of `idle`.
+        /// The value of `idle`.
         idle: Duration,
     },
-    /// The limit leaves no room for what it bounds.
+    /// The limit is too small for the values that it bounds.
     #[error("`{name}` is {value}; it must be at least {least}")]
     TooSmall {
-        /// Name of the option.
+        /// The name of the option.
         name: &'static str,
         /// Its value.
         value: usize,
@@ -235,16 +236,16 @@ pub enum LimitError {
     },
 }
 
-/// Longer than anything is waited for: what no clock can count is taken as this.
+/// Longer than any real deadline: times that a clock cannot represent are replaced by it.
 const LONGEST: Duration = Duration::from_secs(24 * 365 * 30 * 60 * 60);
 
-/// So much later than `now`.
+/// The time `after` later than `now`.
 pub(crate) fn later(now: Instant, after: Duration) -> Instant {
     now.checked_add(after).unwrap_or_else(|| now + LONGEST)
 }
 
 impl Limits {
-    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         let times = [
             &mut self.stall,
@@ -305,7 +306,7 @@ impl Limits {
     }
 }
 
-/// Names the first of these limits that is zero.
+/// Returns an error for the first of these limits that is zero.
 fn none_is_zero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
     match limits.iter().find(|(_, zero)| *zero) {
         Some((name, _)) => Err(LimitError::Zero { name }),

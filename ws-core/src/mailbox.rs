@@ -1,7 +1,7 @@
 //! Bounded notifications for one handler.
 //!
-//! A connection has no mailbox until something is sent to it: then one is made for the
-//! type that its `info` hook takes.
+//! A connection has no mailbox until the first notification is sent to it; the mailbox is then made
+//! for the type that its `info` hook takes.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use crate::error::{NotifyError, log_panic};
 use crate::message::Message;
 use crate::timer::{Due, TimerId, Timers};
 
-/// Says that `T` is the mailbox type of a handler: the first argument of its `info`.
+/// Implemented by a handler for its mailbox type `T`: the type of the first argument of `info`.
 ///
 /// `#[ws_handler]` implements it.
 #[diagnostic::on_unimplemented(
@@ -26,22 +26,22 @@ use crate::timer::{Due, TimerId, Timers};
 )]
 pub trait Accepts<T> {}
 
-/// The place of one connection's mailbox.
+/// Holds the mailbox of one connection.
 #[derive(Default)]
 pub(crate) struct MailSlot {
     mailbox: OnceLock<Box<dyn AnyMailbox>>,
-    /// How many notifications wait.
+    /// The number of notifications in the queue.
     waiting: AtomicUsize,
     closed: Mutex<bool>,
 }
 
-/// A mailbox whose type is known to the handler alone.
+/// A mailbox with its type erased; only the handler knows the type.
 ///
-/// Values run code of the application when they are cloned, converted or dropped, and that code
-/// may use the same mailbox: none of it runs under the lock.
+/// Cloning, converting or dropping a value runs code of the application, and that code may use the
+/// same mailbox: so none of it runs under the lock.
 trait AnyMailbox: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    /// Moves what is due into the mailbox, and counts it as waiting.
+    /// Moves due notifications into the queue, and counts them as waiting.
     fn fire(&self, now: Instant, waiting: &AtomicUsize);
     fn next_due(&self) -> Option<Instant>;
     fn cancel(&self, id: TimerId) -> bool;
@@ -49,7 +49,7 @@ trait AnyMailbox: Any + Send + Sync {
     fn close(&self);
 }
 
-/// Makes a notification of what a topic has published; `None` if that cannot be read.
+/// Decodes a message of a topic into a notification; `None` if it does not decode.
 pub(crate) type Read<T> = fn(Message) -> Option<T>;
 
 /// The mailbox of a handler whose `info` takes a `T`.
@@ -59,9 +59,11 @@ struct Mailbox<T> {
 
 struct Inner<T> {
     queue: VecDeque<Mail<T>>,
-    /// How many of the queue came from `notify`; only those count against its bound.
+    /// How many entries of the queue come from `notify`; only those count against the mailbox's
+    /// limit.
     notified: usize,
-    /// How many came from timers that are gone; they still count against the timers' bound.
+    /// How many come from timers that no longer exist; they still count against the limit of
+    /// timers.
     fired: usize,
     timers: Timers<T>,
     closed: bool,
@@ -72,16 +74,16 @@ struct Mail<T> {
     source: Source,
 }
 
-/// What a notification is made of.
+/// The content of a notification.
 pub(crate) enum Content<T> {
     /// The notification itself.
     Value(T),
-    /// A message of a topic, which becomes the notification in the task of the handler.
+    /// A message of a topic, which is decoded in the task of the handler.
     Heard(Message, Read<T>),
 }
 
 impl<T> Content<T> {
-    /// The notification; `None` if what was heard cannot be read.
+    /// The notification; `None` if the message does not decode.
     pub(crate) fn open(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -90,7 +92,7 @@ impl<T> Content<T> {
     }
 }
 
-/// Why a mailbox took nothing.
+/// Why a mailbox did not accept a notification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Untaken {
     Full,
@@ -98,7 +100,7 @@ pub(crate) enum Untaken {
 }
 
 impl<T> Inner<T> {
-    /// Whether one more notification is taken.
+    /// Checks that the queue accepts one more notification.
     fn room(&self, limit: usize) -> Result<(), Untaken> {
         if self.closed {
             Err(Untaken::Closed)
@@ -110,7 +112,7 @@ impl<T> Inner<T> {
     }
 }
 
-/// Where a notification came from.
+/// The source of a notification.
 #[derive(Clone, Copy)]
 enum Source {
     Notify,
@@ -144,7 +146,7 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
                     drop(inner);
                     let value = make();
                     inner = self.lock();
-                    // Making it may have cancelled the timer, or closed the mailbox.
+                    // `make` may have cancelled the timer, or closed the mailbox.
                     if let Err(make) = inner.timers.put_back(id, make) {
                         drop(inner);
                         drop((value, make));
@@ -165,7 +167,7 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
 
     fn cancel(&self, id: TimerId) -> bool {
         let cancelled = self.lock().timers.cancel(id);
-        // Its value is dropped here, and not under the lock.
+        // The value is dropped here, not under the lock.
         cancelled.is_some()
     }
 
@@ -187,10 +189,10 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
 }
 
 impl MailSlot {
-    /// The mailbox for `T`, made when first asked for.
+    /// The mailbox for `T`, made on first use.
     fn mailbox<T: Send + 'static>(&self) -> &Mailbox<T> {
         let mailbox = self.mailbox.get().unwrap_or_else(|| {
-            // Held until the mailbox is in its place, so that `close` finds it there.
+            // Held until the mailbox is stored, so that `close` finds it.
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             let (queue, timers) = (VecDeque::new(), Timers::default());
             let inner = Inner {
@@ -212,7 +214,7 @@ impl MailSlot {
             .expect("a handler has one mailbox type")
     }
 
-    /// Leaves a notification.
+    /// Queues a notification.
     pub(crate) fn notify<T: Send + 'static>(
         &self,
         value: T,
@@ -229,7 +231,7 @@ impl MailSlot {
         }
     }
 
-    /// Leaves what a topic has published, to be read when it is the handler's turn.
+    /// Queues a message of a topic, to be decoded by the task of the handler.
     pub(crate) fn hear<T: Send + 'static>(
         &self,
         message: Message,
@@ -266,7 +268,7 @@ impl MailSlot {
         Ok(set(&mut inner.timers, value))
     }
 
-    /// Takes the next notification. There may be room then for a task that waits for it.
+    /// Takes the next notification. A task that waits for room may then continue.
     pub(crate) fn next<T: Send + 'static>(&self) -> Option<Content<T>> {
         let mut inner = self.mailbox::<T>().lock();
         let Mail { content, source } = inner.queue.pop_front()?;
@@ -282,24 +284,24 @@ impl MailSlot {
         Some(content)
     }
 
-    /// Whether anything waits.
+    /// Whether a notification is queued.
     pub(crate) fn has_mail(&self) -> bool {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Puts what is due into the mailbox.
+    /// Moves due notifications into the queue.
     pub(crate) fn fire(&self, now: Instant) {
         if let Some(mailbox) = self.mailbox.get() {
             mailbox.fire(now, &self.waiting);
         }
     }
 
-    /// When the next timer is due.
+    /// The time at which the next timer fires.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.mailbox.get().and_then(|mailbox| mailbox.next_due())
     }
 
-    /// Takes a timer back. Returns whether it was still set.
+    /// Cancels a timer. Returns whether it was still set.
     pub(crate) fn cancel(&self, id: TimerId) -> bool {
         self.mailbox.get().is_some_and(|mailbox| mailbox.cancel(id))
     }
@@ -311,12 +313,12 @@ impl MailSlot {
             .is_some_and(|mailbox| mailbox.has_timer(id))
     }
 
-    /// Takes nothing more, and drops what waits and every timer.
+    /// Closes the mailbox, and drops all queued notifications and timers.
     pub(crate) fn close(&self) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
         drop(closed);
-        // One that is made from now on is made closed.
+        // A mailbox that is made after this point is closed from the start.
         if let Some(mailbox) = self.mailbox.get() {
             mailbox.close();
         }

@@ -35,7 +35,7 @@ impl Message {
         Self::Binary(bytes.into())
     }
 
-    /// One text message of many chunks.
+    /// Joins many chunks into one text message.
     ///
     /// ```
     /// use ws_server::Message;
@@ -51,7 +51,7 @@ impl Message {
         Self::text(whole)
     }
 
-    /// One binary message of many chunks.
+    /// Joins many chunks into one binary message.
     ///
     /// ```
     /// use ws_server::Message;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{KIB, LONGEST, LimitError, MIB, none_is_zero};
 
 settable! {
-    /// Limits of what a server keeps of a page: see [`Page`](crate::page::Page).
+    /// Limits of the state that a server keeps for a page: see [`Page`](crate::page::Page).
     ///
     /// ```
     /// use std::time::Duration;
@@ -16,33 +16,34 @@ settable! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct PageLimits {
-        /// How long a page goes on without a socket, from its rendering too; then it ends.
+        /// How long a page stays alive without a socket, also after it was rendered; then it ends.
         pub grace: Duration,
-        /// Messages that may wait for one page, those included that it has not acknowledged; past
-        /// this limit all of them are dropped, and the page gets a reset. The page's own handler
-        /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free for
-        /// other pushes.
+        /// Messages queued for one page, including those that it has not acknowledged; past this
+        /// limit all of them are dropped, and the page gets a reset. The page's own handler
+        /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free
+        /// for other pushes.
         pub messages: usize,
-        /// Bytes of these messages, with 64 for each; one message of any size always fits. A message
-        /// of the page's handler counts for at most half of this. As many bytes of the page's own
-        /// messages, with 64 for each, may wait for a slow handler; past this limit the socket is
-        /// closed with 1013, and the page reconnects.
+        /// Bytes of these messages, plus 64 for each; one message of any size always fits. A
+        /// message of the page's handler counts for at most half of this limit. The same number of
+        /// bytes of the page's own messages, plus 64 for each, may wait for a slow handler; past
+        /// this limit the socket is closed with 1013, and the page reconnects.
         pub bytes: usize,
-        /// Bytes that wait for all pages of the server together, with 64 for each message of each
-        /// page; the payload of a push to many pages counts once. Past this limit the largest queues
-        /// are dropped, and their pages get a reset; messages that are on their way over a live
-        /// connection are dropped last. As many bytes of messages may wait for the handlers of all
-        /// pages; past this limit a page may have a sixteenth of `bytes` waiting. At least `bytes`.
+        /// Bytes queued for all pages of the server together, plus 64 for each message of each
+        /// page; the payload of a push to many pages counts once. Past this limit the largest
+        /// queues are dropped, and their pages get a reset; messages that are in transit over a
+        /// live connection are dropped last. The same number of bytes of messages may wait for the
+        /// handlers of all pages; past this limit each page may have a sixteenth of `bytes`
+        /// waiting. At least `bytes`.
         pub all_bytes: usize,
-        /// Pages of one session at the same time; past it the oldest without a socket ends, and
-        /// where there is none the answer is 429.
+        /// Pages of one session at the same time; past this limit the oldest one without a socket
+        /// ends, and if there is none the response is 429.
         pub per_session: usize,
-        /// Pages that one address (IPv6: one /64) has begun, at the same time; past this limit the
-        /// oldest one without a socket ends, and if there is none the answer is 429. A private address
-        /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
+        /// Pages that one address (IPv6: one /64) has opened, at the same time; past this limit the
+        /// oldest one without a socket ends, and if there is none the response is 429. A private
+        /// address is not counted if it may be a proxy that is missing in `trusted_proxies`.
         pub per_address: usize,
-        /// Pages without a socket at the same time, those included that were without one within
-        /// the grace time; past it the one that has waited longest ends.
+        /// Pages without a socket at the same time, including those that had none at some time in
+        /// the grace period; past this limit the page that has waited longest ends.
         pub waiting: usize,
     }
 }
@@ -59,7 +60,7 @@ impl PageLimits {
         waiting: 16 * KIB,
     };
 
-    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         self.grace = LONGEST.min(self.grace);
         self
@@ -69,7 +70,7 @@ impl PageLimits {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] with the name of the first limit that cannot.
+    /// [`LimitError`] with the name of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
         none_is_zero(&[
             ("grace", self.grace.is_zero()),

@@ -17,41 +17,42 @@ settable! {
     pub struct ServerLimits {
         /// Size of a request's head in bytes; past it 431.
         pub head: usize,
-        /// How long a request's head may take to arrive, from the beginning of the connection, and of
-        /// a later request from its first byte.
+        /// How long a request's head may take to arrive, from the start of the connection or, for a
+        /// later request, from its first byte.
         pub head_timeout: Duration,
-        /// How long an HTTP connection is kept after an answer if the client sends nothing.
+        /// How long an HTTP connection stays open after a response if the client sends nothing.
         pub keep_alive: Duration,
-        /// Requests on one HTTP connection; the answer to the last closes it, so that no client
-        /// keeps a connection, and what it has allocated, for good.
+        /// Requests on one HTTP connection; the last response closes it, so that no client keeps a
+        /// connection and its memory forever.
         pub requests_per_connection: u64,
-        /// How long a client may keep a request's body that is read, or an answer, waiting.
+        /// How long a client may stall a request's body that is being read, or a response.
         pub body_timeout: Duration,
-        /// Bytes per second that a client must send or read meanwhile; `None`: any progress will do.
+        /// Bytes per second that a client must send or read meanwhile; `None`: any progress is
+        /// enough.
         pub body_rate: Option<usize>,
         /// WebSocket connections from one address (IPv6: one /64); past it 429.
         pub per_address: Option<usize>,
-        /// WebSocket connections in all; past it 503.
+        /// WebSocket connections in total; past it 503.
         pub connections: Option<usize>,
-        /// Subscribers or pages that one publish or push writes to by itself; a task does the rest.
+        /// Subscribers or pages that a publish or push writes to itself; a task does the rest.
         pub publish_inline: usize,
-        /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past it
-        /// the longest silent one is closed, or new ones wait.
+        /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past
+        /// this limit the connection that has been silent longest is closed, or new ones wait.
         pub http_connections: usize,
-        /// HTTP connections of one address (IPv6: one /64) at the same time; past it 429.
+        /// HTTP connections from one address (IPv6: one /64) at the same time; past it 429.
         pub http_per_address: Option<usize>,
-        /// Bytes of one connection that the system keeps before it sends them (Linux:
-        /// `TCP_NOTSENT_LOWAT`). More waits in the outbox, so that a ping goes before it and a
-        /// client's progress can be seen. A client that takes bytes fast gets 32 times as much.
+        /// Bytes of one connection that the system buffers before it sends them (Linux:
+        /// `TCP_NOTSENT_LOWAT`). Further bytes stay in the outbox, so that a ping can overtake them
+        /// and the client's progress is visible. A client that reads fast gets 32 times as much.
         pub unsent: usize,
-        /// How long a graceful shutdown may take in all, from the first signal on.
+        /// How long a graceful shutdown may take in total, from the first signal.
         pub shutdown: Duration,
-        /// Limits of pages and of what is kept for them.
+        /// Limits of pages and of the state that is kept for them.
         pub pages: PageLimits,
     }
 }
 
-/// No request of a browser fits a smaller head.
+/// No browser's request fits a smaller head.
 const LEAST_HEAD: usize = KIB;
 
 impl ServerLimits {
@@ -73,7 +74,7 @@ impl ServerLimits {
         pages: PageLimits::DEFAULT,
     };
 
-    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         self.head_timeout = self.head_timeout.min(LONGEST);
         self.keep_alive = self.keep_alive.min(LONGEST);
@@ -87,7 +88,7 @@ impl ServerLimits {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] with the name of the first limit that cannot.
+    /// [`LimitError`] with the name of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
         if self.head < LEAST_HEAD {
             return Err(LimitError::TooSmall {

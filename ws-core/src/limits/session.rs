@@ -16,27 +16,27 @@ settable! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct SessionLimits {
-        /// How long a new session lives whose cookie has not come back yet.
+        /// How long a new session lives if its cookie has not come back yet.
         pub first_idle: Duration,
-        /// How long a session lives after its last request, while no socket of it is open.
+        /// How long a session lives after its last request, while it has no open socket.
         pub idle: Duration,
-        /// How long a session lives in all, from its beginning or the last logon; open sockets
-        /// are closed with 4401 then.
+        /// How long a session lives in total, from its start or the last logon; then its open
+        /// sockets are closed with 4401.
         pub lifetime: Duration,
-        /// Sessions that the store in memory keeps. Past it an anonymous session without an open
-        /// socket is evicted, first of the address that holds most; if there is none, 503. See
+        /// Sessions that the store in memory keeps. Past this limit an anonymous session without an
+        /// open socket is evicted, first of the address that holds most; if there is none, 503. See
         /// [`MemoryStore`](crate::session::MemoryStore).
         pub sessions: usize,
-        /// Bytes of all values that the store in memory keeps; past it no value is added.
+        /// Bytes of all values that the store in memory keeps; past this limit no value is added.
         pub memory: usize,
-        /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address is
-        /// not counted if it may be that of a proxy that is not named in `trusted_proxies`.
+        /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address
+        /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
         pub begin_rate: Option<Rate>,
-        /// Bytes of all values of one session, names included, as JSON.
+        /// Bytes of all values of one session as JSON, including names.
         pub values: usize,
-        /// How long the id of a page is good after it was issued.
+        /// How long the id of a page is valid after it was issued.
         pub page_lifetime: Duration,
-        /// How long a store may take for one answer; past it 503.
+        /// How long a store may take for one response; past it 503.
         pub lookup_timeout: Duration,
     }
 }
@@ -55,7 +55,7 @@ impl SessionLimits {
         lookup_timeout: Duration::from_secs(5),
     };
 
-    /// These limits, with times that a clock can count: `Duration::MAX` means "no limit".
+    /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
         let times = [
             &mut self.first_idle,
@@ -74,7 +74,7 @@ impl SessionLimits {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] with the name of the first limit that cannot.
+    /// [`LimitError`] with the name of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
         let zeros = [
             ("first_idle", self.first_idle.is_zero()),
