@@ -1,10 +1,10 @@
-//! The life of one connection: its own small task.
+//! The life of one connection, in a small task of its own.
 //!
-//! [`connect`] runs `init` while the handshake waits. What comes of it, an [`Opened`]
-//! connection, is then given its transport, and a driver reads, calls hooks, writes
-//! and watches the clock until the end, and then calls `terminate`.
+//! [`connect`] runs `init` before the handshake is answered. The result, an [`Opened`] connection,
+//! is then given its transport. The driver reads, calls hooks, writes and checks the clock until
+//! the end, and then calls `terminate`.
 //!
-//! The driver is compiled once, and reaches the handler through a trait object.
+//! The driver is compiled once, and calls the handler through a trait object.
 
 mod ahead;
 mod alarm;

@@ -1,4 +1,4 @@
-//! What was read while a hook ran: it waits for its turn.
+//! Data that was read while a hook ran, queued until the handler is free.
 
 use std::collections::VecDeque;
 
@@ -6,34 +6,34 @@ use bytes::BytesMut;
 
 use crate::protocol::{BinaryData, Incoming, TextData};
 
-/// What a queued message costs besides its payload, in bytes: many small messages fill the
-/// limit too.
+/// The cost of a queued message in addition to its payload, in bytes: many small messages also
+/// reach the limit.
 const OVERHEAD: usize = 64;
 
-/// Messages and bytes that were read ahead. A connection that has read nothing ahead keeps no
-/// memory for it.
+/// Messages and bytes that were read ahead. While nothing is read ahead, no memory is allocated for
+/// it.
 #[derive(Default)]
 pub(super) struct ReadAhead(Option<Box<Queue>>);
 
 #[derive(Default)]
 struct Queue {
     messages: VecDeque<Incoming<'static>>,
-    /// What the messages count against the limit, in bytes.
+    /// The bytes of the messages that count against the limit.
     cost: usize,
-    /// Read behind the messages, but not decoded yet.
+    /// Bytes read after these messages, not decoded yet.
     rest: Vec<u8>,
 }
 
-/// The next of what was read ahead.
+/// The next item that was read ahead.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) enum Waiting {
     Message(Incoming<'static>),
-    /// Bytes that are still to be decoded.
+    /// Bytes that are not decoded yet.
     Bytes(Vec<u8>),
 }
 
 impl ReadAhead {
-    /// Queues a message behind those that wait.
+    /// Queues a message after the others.
     pub(super) fn push(&mut self, incoming: Incoming<'_>) {
         let message = match incoming {
             Incoming::Text(text) => Incoming::Text(TextData::Owned(text.into_string())),
@@ -57,7 +57,7 @@ impl ReadAhead {
         }
     }
 
-    /// Takes the next message; all bytes at once if no message waits before them.
+    /// Takes the next message, or, if there is none, all bytes at once.
     pub(super) fn next(&mut self) -> Option<Waiting> {
         let queue = self.0.as_mut()?;
         if let Some(message) = queue.messages.pop_front() {
@@ -97,7 +97,7 @@ impl ReadAhead {
         self.0.is_some()
     }
 
-    /// What waits counts so many bytes against the limit.
+    /// The number of queued bytes that count against the limit.
     pub(super) fn len(&self) -> usize {
         self.0
             .as_ref()
@@ -111,7 +111,7 @@ impl Queue {
     }
 }
 
-/// What a queued message counts against the limit, in bytes.
+/// The bytes that a queued message counts against the limit.
 fn cost(message: &Incoming<'_>) -> usize {
     message.len() + OVERHEAD
 }

@@ -8,36 +8,37 @@ use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that is moved as little as possible: if it is set to an earlier time already, it stays.
+/// A timer that is moved as rarely as possible: if it is already set to an earlier time, it stays.
 #[derive(Default)]
 pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the timer fires, unless it has. The timer knows too, but lies elsewhere in memory.
+    /// When the timer fires, unless it has fired. The timer knows this too, but is elsewhere in
+    /// memory.
     fires: Option<Instant>,
 }
 
-/// What became of the timer.
+/// The state of the timer after it was set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Set {
-    /// It wakes the task.
+    /// It will wake the task.
     Waits,
-    /// Its time has come already.
+    /// Its time has already passed.
     Fired,
 }
 
 impl Alarm {
-    /// When it fires, if that is after `now`.
+    /// When the timer fires, if that is after `now`.
     #[inline]
     pub(super) fn fires_after(&self, now: Instant) -> Option<Instant> {
         self.fires.filter(|at| now < *at)
     }
 
-    /// By how much it fires late, if it has fired and this was not asked before.
+    /// How late the timer has fired, if it has fired and this was not called since.
     pub(super) fn take_fired(&mut self, now: Instant) -> Option<Duration> {
         self.fires.take_if(|at| *at <= now).map(|at| now - at)
     }
 
-    /// Lets it fire at `next`, or earlier if it is set so already.
+    /// Makes the timer fire at `next`, or earlier if it is set to an earlier time.
     pub(super) fn set(&mut self, next: Instant, now: Instant, cx: &mut TaskContext<'_>) -> Set {
         if self.fires_after(now).is_some_and(|at| at <= next) {
             return Set::Waits;
@@ -46,8 +47,8 @@ impl Alarm {
             .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(next)));
         sleep.as_mut().reset(next);
-        // The timer keeps the task's waker: it need not be polled again until it fires. That
-        // must not depend on how much this task may still do in this turn.
+        // The timer keeps the task's waker, so it need not be polled again until it fires. The poll
+        // must not depend on the remaining budget of this task.
         let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
         self.fires = (!fired).then_some(next);
         if fired { Set::Fired } else { Set::Waits }

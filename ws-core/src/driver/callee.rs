@@ -1,4 +1,4 @@
-//! The handler as the driver sees it. This is all that is compiled for each handler.
+//! The handler as the driver sees it. Only this part is compiled for each handler.
 
 use std::marker::PhantomData;
 use std::task::{Context as TaskContext, Poll};
@@ -7,9 +7,9 @@ use crate::decode::Payload;
 use crate::extract::Context;
 use crate::handler::{Call, Ending, Finish, Handler, HookFuture, Outcome, Step};
 
-/// The handler of a connection, its type forgotten.
+/// The handler of a connection, with its type erased.
 ///
-/// The driver calls no hook while another is under way.
+/// The driver calls no hook while another one runs.
 pub(super) trait AnyHandler: Send {
     /// Calls the hook for a message.
     fn message(&mut self, payload: Payload<'_>) -> Called;
@@ -17,34 +17,34 @@ pub(super) trait AnyHandler: Send {
     /// Calls the hook for the next notification of the mailbox.
     fn info(&mut self) -> Called;
 
-    /// Polls the hook that is under way.
+    /// Polls the running hook.
     fn poll_hook(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome>;
 
-    /// Drops the hook that is under way, and the handler with it.
+    /// Drops the running hook, and the handler with it.
     fn drop_hook(&mut self);
 
-    /// Whether the handler is there: no hook has it, or has lost it.
+    /// Whether the handler is present: no running hook owns it, and no failed hook has lost it.
     fn is_there(&self) -> bool;
 
-    /// The last call, if the handler is there.
+    /// Calls `terminate`, if the handler is present.
     fn terminate(&mut self) -> Finish;
 }
 
-/// A hook that was called.
+/// The state of a hook after its call.
 pub(super) enum Called {
     /// There was nothing to call it with.
     Nothing,
     /// It has ended.
     Done(Outcome),
-    /// It is under way.
+    /// It has not ended.
     Waits,
 }
 
 /// A handler on the route with the marker `R`.
 pub(super) struct Callee<H: 'static, R> {
-    /// The handler; an async hook has it while that runs.
+    /// The handler, unless an async hook owns it.
     handler: Option<H>,
-    /// The async hook that is under way.
+    /// The running async hook.
     hook: Option<HookFuture<H>>,
     context: Context<H>,
     route: PhantomData<fn() -> R>,

@@ -1,4 +1,4 @@
-//! Calls of hooks, one at a time: whose turn it is, and the hook that is under way.
+//! Calls of hooks, one at a time: which hook is next, and which one runs.
 
 #![expect(
     clippy::inline_always,
@@ -19,37 +19,36 @@ use crate::socket::Shared;
 #[cfg(test)]
 mod tests;
 
-/// Messages and notifications that one connection handles before it is the others' turn.
+/// How many messages and notifications one connection handles before other connections run.
 const CALLS_PER_POLL: u16 = 512;
 
 /// The calls of one connection.
-///
-/// Only while [`is_free`](Self::is_free), a hook is called by [`handle_message`](Self::handle_message)
-/// or [`handle_mail`](Self::handle_mail). A hook that waits then is polled by
-/// [`poll_hook`](Self::poll_hook) until it ends, or is [`cut`](Self::cut). [`begin_turn`](Self::begin_turn)
-/// comes first in each poll.
+/// A hook is called by [`handle_message`](Self::handle_message) or
+/// [`handle_mail`](Self::handle_mail), only while [`is_free`](Self::is_free). If the hook waits,
+/// [`poll_hook`](Self::poll_hook) polls it until it ends or is [`cut`](Self::cut).
+/// [`begin_turn`](Self::begin_turn) comes first in each poll.
 pub(super) struct Calls {
-    /// When the hook began that is under way.
+    /// When the running hook began.
     since: Option<Instant>,
     hand: Hand,
-    /// Hooks that may still be called in this poll.
+    /// How many hooks may still be called in this poll.
     left: u16,
-    /// What goes first if a message and a notification wait.
+    /// Which comes first if both a message and a notification wait.
     first: First,
 }
 
-/// Where the handler is.
+/// The owner of the handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Hand {
-    /// It is there, and no hook runs.
+    /// The connection; no hook runs.
     Free,
-    /// An async hook has it.
+    /// An async hook.
     Busy(Hook),
-    /// A hook has lost it.
+    /// None: a hook has lost it.
     Lost,
 }
 
-/// What goes first if a message and a notification wait: they take turns.
+/// Which comes first if both a message and a notification wait: they alternate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum First {
     Message,
@@ -66,17 +65,17 @@ impl Calls {
         }
     }
 
-    /// A poll begins.
+    /// Starts a new poll.
     pub(super) fn begin_turn(&mut self) {
         self.left = CALLS_PER_POLL;
     }
 
-    /// Counts as so many further calls.
+    /// Counts as this many further calls.
     pub(super) fn charge(&mut self, calls: u16) {
         self.left = self.left.saturating_sub(calls);
     }
 
-    /// Whether it is the others' turn.
+    /// Whether other connections should run now.
     #[inline]
     pub(super) fn is_turn_over(&self) -> bool {
         self.left == 0
@@ -88,25 +87,25 @@ impl Calls {
         self.hand == Hand::Free
     }
 
-    /// Since when the hook runs that is under way.
+    /// When the running hook began.
     #[inline]
     pub(super) fn running_since(&self) -> Option<Instant> {
         self.since
     }
 
-    /// What goes first if a message and a notification wait.
+    /// Which comes first if both a message and a notification wait.
     pub(super) fn first(&self) -> First {
         self.first
     }
 
-    /// The process was paused: the hook that is under way has its time again.
+    /// Restarts the time limit of the running hook after a pause of the process.
     pub(super) fn restart(&mut self, now: Instant) {
         if let Some(since) = &mut self.since {
             *since = now;
         }
     }
 
-    /// Calls the hook for a message; what it leaves is in `called` then.
+    /// Calls the hook for a message, and writes its result to `called`.
     #[inline(always)]
     pub(super) fn handle_message(
         &mut self,
@@ -137,7 +136,7 @@ impl Calls {
         called
     }
 
-    /// A hook was called, and has left this.
+    /// Records the result of a hook's call.
     #[inline(always)]
     fn end_call(
         &mut self,
@@ -154,7 +153,7 @@ impl Calls {
         }
     }
 
-    /// A hook has failed, and may have lost the handler.
+    /// Records that a hook failed, and may have lost the handler.
     #[cold]
     fn fail(&mut self, handler: &dyn AnyHandler, fault: Fault) -> Outcome {
         self.since = None;
@@ -166,7 +165,7 @@ impl Calls {
         Err(fault)
     }
 
-    /// Polls the hook that is under way.
+    /// Polls the running hook.
     pub(super) fn poll_hook(
         &mut self,
         handler: &mut dyn AnyHandler,
@@ -176,7 +175,7 @@ impl Calls {
         let Hand::Busy(hook) = self.hand else {
             return Poll::Pending;
         };
-        // The hook's own panics are caught within; this is for those of what it leaves behind.
+        // The hook's own panics are caught inside; this catches those of dropping its remains.
         let polled = caught(hook, shared, || handler.poll_hook(cx));
         Poll::Ready(match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -191,7 +190,7 @@ impl Calls {
         })
     }
 
-    /// Ends the hook that is under way; the handler comes back from it.
+    /// Ends the running hook, and takes the handler back from it.
     pub(super) fn cut(
         &mut self,
         handler: &mut dyn AnyHandler,
@@ -202,7 +201,7 @@ impl Calls {
         let polled = self.poll_hook(handler, shared, cx);
         shared.cut_hook(false);
         if polled.is_pending() && self.running_since().is_some() {
-            // A handler that was not made by the macro may not heed it; then it is lost.
+            // A handler without the macro may ignore the cut; then it is lost.
             handler.drop_hook();
             return Poll::Ready(self.fail(handler, Fault::TimedOut));
         }
@@ -210,7 +209,7 @@ impl Calls {
     }
 }
 
-/// Runs a part of this hook; a panic of it ends only this connection.
+/// Runs a part of this hook; if it panics, only this connection ends.
 #[inline(always)]
 pub(super) fn caught<T>(hook: Hook, shared: &Shared, part: impl FnOnce() -> T) -> Result<T, Fault> {
     hook::run(hook.on(shared.route()), || {

@@ -1,4 +1,4 @@
-//! The clock of a connection: what happens because time has passed.
+//! The clock of a connection: actions that are due because time has passed.
 
 use std::task::Context as TaskContext;
 use std::time::Duration;
@@ -14,74 +14,74 @@ use crate::socket::Orders;
 #[cfg(test)]
 mod tests;
 
-/// The times of one connection. One timer serves them all; it is not moved when something
-/// is received, but looks again when it fires.
+/// The deadlines of one connection, served by one timer. The timer is not moved when data is
+/// received; the clock checks again when it fires.
 ///
-/// At the end of each burst, [`is_early`](Self::is_early) comes first: nearly always there is
-/// nothing else to do. Otherwise [`handle_view`](Self::handle_view), and then
-/// [`poll_due`](Self::poll_due) for what is due.
+/// At the end of each burst, call [`is_early`](Self::is_early) first: it is nearly always true, and
+/// nothing else is necessary. Otherwise call [`handle_view`](Self::handle_view), and then
+/// [`poll_due`](Self::poll_due) for the actions that are due.
 pub(super) struct Clock {
     received: Instant,
     pinged: Option<Instant>,
-    /// Whether we read; while we do not, nothing can be received.
+    /// Whether the driver reads; while it does not, nothing can be received.
     reading: bool,
-    /// Whether something waits that the client does not take; a ping would not reach it.
+    /// Whether the client has a backlog that it does not read; a ping would not reach it.
     blocked: bool,
-    /// How often the process was paused since the client was last heard.
+    /// How often the process was paused since something was last received.
     pauses: u8,
     rare: Option<Box<Rare>>,
     alarm: Alarm,
 }
 
-/// The times that many connections do not have.
+/// The deadlines that many connections do not have.
 #[derive(Default)]
 struct Rare {
     expiry: Option<Instant>,
     shutdown: Option<(Instant, Instant)>,
-    /// The Close frame is out: the client's answer is not waited for any longer.
+    /// The Close frame is sent: the deadline for the client's answer.
     close_by: Option<Instant>,
-    /// A client that reads a little now and then does not keep a closing connection longer.
+    /// The deadline for closing, even if the client still reads a little now and then.
     give_up: Option<Instant>,
 }
 
-/// What the clock sees of the connection.
+/// The state of the connection that the clock needs.
 #[derive(Clone, Copy)]
 pub(super) struct View {
     pub(super) outbox: Status,
-    /// Bytes of the client are read.
+    /// The driver reads from the client.
     pub(super) reading: bool,
-    /// Our Close is queued.
+    /// The server's Close is queued.
     pub(super) closing: bool,
-    /// Time is up already.
+    /// The connection is forced to end: no deadline for the Close applies.
     pub(super) forced: bool,
-    /// When the hook began that is under way.
+    /// When the running hook began.
     pub(super) hook_since: Option<Instant>,
     /// When the next timer of the mailbox fires.
     pub(super) timer: Option<Instant>,
 }
 
-/// What is due, the most urgent first.
+/// An action that is due, the most urgent first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
-    /// A shutdown cuts everything but `terminate`.
+    /// A shutdown cuts off everything but `terminate`.
     Cut,
-    /// The client's Close is not waited for any longer.
+    /// The deadline for the client's Close has passed.
     CloseBy,
-    /// The hook that is under way has run out of time.
+    /// The running hook has reached its time limit.
     Hook,
-    /// The client takes too little of what waits.
+    /// The client reads too little of its backlog.
     Stall,
-    /// The session, or what the application has set, ends.
+    /// The session ends, or the time that the application has set.
     Expiry,
     /// A timer of the mailbox fires.
     Timer,
     /// Nothing was received for too long.
     Idle,
-    /// The client is to show that it is there.
+    /// The client must show that it is alive.
     Ping,
 }
 
-/// Whether the process ran all the time.
+/// Whether the process ran without a pause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Process {
     Ran,
@@ -89,7 +89,7 @@ pub(super) enum Process {
 }
 
 impl Clock {
-    /// The clock of a connection that was made now.
+    /// The clock of a new connection.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             received: now,
@@ -102,7 +102,7 @@ impl Clock {
         }
     }
 
-    /// Others have set the times at which the connection ends.
+    /// Applies the deadlines that other tasks have set.
     pub(super) fn handle_orders(&mut self, orders: Orders) {
         if self.rare.is_some() || orders.expiry.is_some() || orders.shutdown.is_some() {
             let rare = self.rare.get_or_insert_default();
@@ -111,33 +111,33 @@ impl Clock {
         }
     }
 
-    /// Something came from the client.
+    /// Records that something was received.
     pub(super) fn handle_received(&mut self, now: Instant) {
         self.received = now;
         self.pinged = None;
         self.pauses = 0;
     }
 
-    /// A ping was sent.
+    /// Records that a ping was sent.
     pub(super) fn handle_ping_sent(&mut self, now: Instant) {
         self.pinged = Some(now);
     }
 
-    /// The connection has expired, and is being closed for it.
+    /// Records that the connection has expired and is being closed for that reason.
     pub(super) fn handle_expired(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.expiry = None;
         }
     }
 
-    /// Our Close was queued in the place of what the client did not take: from now on only that
-    /// is waited for.
+    /// Records that the server's Close has replaced the backlog that the client did not read: only
+    /// that frame now has a deadline.
     pub(super) fn handle_stalled(&mut self, limits: &Limits, now: Instant) {
         let close_by = now + limits.close_timeout;
         self.rare.get_or_insert_default().close_by = Some(close_by);
     }
 
-    /// When a shutdown allows `terminate` no more time.
+    /// When `terminate` must end because of a shutdown.
     pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
         self.shutdown().map(|(_, end)| end)
     }
@@ -146,8 +146,8 @@ impl Clock {
         self.rare.as_ref().and_then(|rare| rare.shutdown)
     }
 
-    /// Whether the timer fires early enough for everything: what is due by the client's silence
-    /// only moves away, and there is nothing else.
+    /// Whether the timer fires early enough for everything: silence deadlines only move further
+    /// away, and there are no others.
     #[inline]
     pub(super) fn is_early(&self, view: &View, now: Instant) -> bool {
         let Some(fires) = self.alarm.fires_after(now) else {
@@ -164,11 +164,11 @@ impl Clock {
             && later(view.timer)
     }
 
-    /// Lets times stand still, or begin to run. After a pause of the process they start again; so
-    /// does that of the hook under way, which the caller has.
+    /// Pauses or restarts deadlines. After a pause of the process they start again; the caller
+    /// restarts that of the running hook.
     pub(super) fn handle_view(&mut self, limits: &Limits, view: &View, now: Instant) -> Process {
         let blocked = view.outbox.blocked.is_some();
-        // A client that takes what waited is alive.
+        // A client that has read its backlog is alive.
         if (view.reading && !self.reading) || (!blocked && self.blocked) {
             self.handle_received(now);
         }
@@ -188,8 +188,8 @@ impl Clock {
         process
     }
 
-    /// Whether the timer fires so late that the process must have been paused. The client may
-    /// have answered meanwhile without being heard, so its silence proves nothing.
+    /// Whether the timer fired so late that the process must have been paused. The client may have
+    /// answered during the pause, so its silence proves nothing.
     fn look_for_pause(&mut self, limits: &Limits, now: Instant) -> Process {
         let Some(late) = self.alarm.take_fired(now) else {
             return Process::Ran;
@@ -202,7 +202,8 @@ impl Clock {
         Process::WasPaused
     }
 
-    /// The process was paused: a ping is due, and the client has as long as ever to answer it.
+    /// Resumes after a pause of the process: a ping is due, and the client has the usual time to
+    /// answer.
     fn resume(&mut self, limits: &Limits, now: Instant) {
         let silent = limits.ping.unwrap_or(Duration::ZERO);
         let received = now.checked_sub(silent).unwrap_or(now);
@@ -215,8 +216,8 @@ impl Clock {
         }
     }
 
-    /// What is due now. If nothing is, the timer is set, and wakes the task when something will
-    /// be.
+    /// Returns an action that is due now. If there is none, sets the timer, which wakes the task
+    /// for the next one.
     pub(super) fn poll_due(
         &mut self,
         limits: &Limits,
@@ -236,7 +237,7 @@ impl Clock {
         }
     }
 
-    /// What is due next, and when.
+    /// The next action, and its time.
     fn next_due(&self, limits: &Limits, view: &View) -> Option<(Due, Instant)> {
         let watched = self.reading && !view.closing;
         let quiet = |after| if watched { after } else { None };

@@ -1,4 +1,4 @@
-//! The ends of a connection: our Close, the client's, and the end of the stream.
+//! The ends of a connection: the server's Close, the client's Close, and the end of the stream.
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::protocol::TextData;
@@ -6,9 +6,9 @@ use crate::protocol::TextData;
 #[cfg(test)]
 mod tests;
 
-/// What has ended already. The ends are independent: any of them may come first.
+/// The ends that have happened. They are independent, and any of them may come first.
 ///
-/// Whatever happens is noted by a `handle_*`; [`next`](Self::next) is what to do then.
+/// The `handle_*` methods record events; [`next`](Self::next) returns what to do then.
 #[derive(Default)]
 pub(super) struct Closing {
     /// The client's Close.
@@ -17,13 +17,13 @@ pub(super) struct Closing {
     ours: Ours,
 }
 
-/// The client's Close, with what to answer.
+/// The client's Close, with the answer to it.
 struct ClientClose {
     answer: Close,
     reason: CloseReason,
 }
 
-/// How far the client's side of the stream is.
+/// The state of the client's side of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 enum Stream {
     #[default]
@@ -34,43 +34,43 @@ enum Stream {
     Lost,
 }
 
-/// How far our side is.
+/// The state of the server's side.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 enum Ours {
     #[default]
     Open,
-    /// Our Close is in the outbox; what comes from the client is discarded.
+    /// The server's Close is in the outbox; data from the client is discarded.
     Closing,
-    /// Our side of the stream was ended, or ends when the stream is dropped.
+    /// The server's side of the stream has ended, or ends when the stream is dropped.
     Ended,
-    /// Time is up: nothing is waited for any more.
+    /// The connection is forced to end: the driver waits for nothing any more.
     Forced,
 }
 
-/// What is left to do.
+/// The remaining work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Left {
-    /// Frames wait for the client.
+    /// Frames are queued for the client.
     pub(super) frames: bool,
-    /// A reply waits, or what was read ahead can still be handled.
+    /// A reply is queued, or data that was read ahead can still be handled.
     pub(super) work: bool,
-    /// The client broke the protocol: its Close will not be seen.
+    /// The client violated the protocol: its Close cannot be decoded.
     pub(super) broken: bool,
 }
 
-/// What the ends ask for.
+/// The next step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Next {
-    /// The connection lives, or waits for the client.
+    /// The connection is alive, or waits for the client.
     Wait,
-    /// Our side of the stream is to be ended.
+    /// End the server's side of the stream.
     EndStream,
     /// The connection is over.
     Over,
 }
 
 impl Closing {
-    /// Our Close was queued, by the driver or by others.
+    /// The server's Close was queued, by the driver or by another task.
     #[inline]
     pub(super) fn handle_our_close(&mut self) {
         if self.ours == Ours::Open {
@@ -78,8 +78,8 @@ impl Closing {
         }
     }
 
-    /// The outbox takes nothing more: our Close is in it, unless the stream is lost. Then what was
-    /// received is still handled.
+    /// The outbox accepts nothing more: the server's Close is in it, unless the stream is lost. In
+    /// that case, received data is still handled.
     #[inline]
     pub(super) fn handle_ending_outbox(&mut self) {
         if self.stream != Stream::Lost {
@@ -104,32 +104,32 @@ impl Closing {
         self.stream = self.stream.max(Stream::Ended);
     }
 
-    /// The transport has failed. Returns why the connection ends: a Close that had come before
-    /// still counts.
+    /// The transport has failed. Returns why the connection ends: a Close that arrived before still
+    /// counts.
     pub(super) fn handle_loss(&mut self) -> CloseReason {
         self.stream = Stream::Lost;
         let closed = self.client.as_ref();
         closed.map_or_else(lost, |closed| closed.reason.clone())
     }
 
-    /// Our side of the stream was ended.
+    /// The server's side of the stream has ended.
     pub(super) fn handle_our_end(&mut self) {
         self.ours = self.ours.max(Ours::Ended);
     }
 
-    /// Time is up.
+    /// Forces the connection to end.
     pub(super) fn force(&mut self) {
         self.ours = Ours::Forced;
     }
 
-    /// Our answer to the client's Close, and the reason of the end, if that is still to be sent.
+    /// The answer to the client's Close and the reason, if the answer is still to be sent.
     pub(super) fn answer(&self) -> Option<(&Close, &CloseReason)> {
         let client = self.client.as_ref().filter(|_| !self.is_ours())?;
         Some((&client.answer, &client.reason))
     }
 
-    /// Whether our Close was queued, or may not be sent any more: nothing more is sent, and nothing
-    /// that is received is handled.
+    /// Whether the server's Close was queued, or may not be sent any more: then nothing more is
+    /// sent, and no received data is handled.
     #[inline]
     pub(super) fn is_ours(&self) -> bool {
         self.ours != Ours::Open
@@ -158,12 +158,12 @@ impl Closing {
         self.stream == Stream::Lost
     }
 
-    /// Whether time is up.
+    /// Whether the connection is forced to end.
     pub(super) fn is_forced(&self) -> bool {
         self.ours == Ours::Forced
     }
 
-    /// What to do next, while no hook runs.
+    /// The next step, while no hook runs.
     pub(super) fn next(&self, left: Left) -> Next {
         let is_over = |over| if over { Next::Over } else { Next::Wait };
         if self.ours == Ours::Forced {
@@ -177,8 +177,8 @@ impl Closing {
         if !self.is_ours() || left.frames {
             return Next::Wait;
         }
-        // Our Close is written. The side that closes the stream first is the server
-        // (RFC 6455, section 7.1.1).
+        // The server's Close is written. The server closes the stream first (RFC 6455, section
+        // 7.1.1).
         if self.ours == Ours::Closing && (self.client.is_some() || left.broken) {
             return Next::EndStream;
         }
@@ -186,7 +186,7 @@ impl Closing {
     }
 }
 
-/// The reason of an end that nobody declared (RFC 6455, section 7.1.5).
+/// The reason if the stream ended without a Close (RFC 6455, section 7.1.5).
 pub(super) fn lost() -> CloseReason {
     CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "")
 }

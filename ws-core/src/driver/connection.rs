@@ -1,4 +1,4 @@
-//! The future of a connection's task, and the connection before it has one.
+//! The future of a connection's task, and the connection before it has a task.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ use crate::socket::{Sender, Shared};
 
 /// A connection whose `init` has succeeded, and which waits for its transport.
 ///
-/// If it is dropped without one, the upgrade has failed, and `terminate` is called.
+/// If it is dropped without a transport, the upgrade has failed, and `terminate` is called.
 pub struct Opened(Option<Box<dyn AnyConnection>>);
 
 impl Opened {
@@ -43,8 +43,8 @@ impl Opened {
         })))
     }
 
-    /// Gives the connection its transport and lets it live in a task of its own. `early` is
-    /// what the client sent behind its request.
+    /// Gives the connection its transport and starts its task. `early` contains the bytes that the
+    /// client sent after its request.
     pub fn start(mut self, mut transport: Io, early: &[u8]) {
         if let Some(mut connection) = self.0.take() {
             let life = connection.life();
@@ -75,14 +75,14 @@ impl Drop for Opened {
     }
 }
 
-/// A connection before it has a task, its handler's type forgotten.
+/// A connection before it has a task, with the type of its handler erased.
 trait AnyConnection: Send {
     fn life(&mut self) -> &mut Life;
 
     fn sender(&self) -> Sender;
 
-    /// Lets it live in a task. The task holds it in place: behind one more pointer it would take
-    /// one more piece of memory.
+    /// Starts the task. The task contains the connection by value: one more pointer would need one
+    /// more allocation.
     fn spawn(self: Box<Self>);
 }
 
@@ -90,21 +90,21 @@ trait AnyConnection: Send {
 struct Connection<H: Handler<R>, R: 'static> {
     life: Life,
     callee: Callee<H, R>,
-    /// A shutdown waits for it. It is dropped last: when the shutdown returns, no value of the
-    /// application is left here.
+    /// Makes a shutdown wait for the connection. It is dropped last: when the shutdown returns, no
+    /// value of the application is left here.
     _tracked: TaskTrackerToken,
 }
 
-/// A connection without its handler: it is driven, and then waits for `terminate`.
+/// A connection without its handler: it is driven, and then runs `terminate`.
 struct Life {
     driver: Driver,
     transport: Option<Io>,
     finishing: Option<Box<Finishing>>,
-    /// The connection's place among those that the server allows.
+    /// The permit for one of the server's connections.
     permit: Option<Permit>,
 }
 
-/// Nothing in a connection is pinned in place: futures are boxed.
+/// No field of a connection is pinned in place: futures are boxed.
 impl<H: Handler<R>, R> Unpin for Connection<H, R> {}
 
 impl<H: Handler<R>, R> Future for Connection<H, R> {
@@ -151,22 +151,23 @@ impl Life {
         self.poll_finish(cx)
     }
 
-    /// Ends everything but the handler, and calls `terminate`. If nothing has declared why
-    /// the connection ends, `reason` is why.
+    /// Ends everything but the handler, and calls `terminate`. `reason` applies if no other reason
+    /// was recorded before.
     fn begin_finish(&mut self, handler: &mut dyn AnyHandler, reason: CloseReason) {
-        // With `end` below: the stream is closed before the handler hears of it.
+        // With `end` below: the stream is closed before the handler learns of it.
         let dropped = catch_unwind(AssertUnwindSafe(|| {
             self.transport = None;
             self.driver.handle_end();
         }));
         if let Err(panic) = dropped {
-            // A stream, or the owner of bytes in a reply that waited: `terminate` runs nevertheless.
+            // The stream, or the owner of bytes in a queued reply, panicked; `terminate` still
+            // runs.
             log_panic(&*panic);
         }
         self.permit = None;
         let shared = self.driver.shared();
         let reason = shared.end(reason);
-        // Not the text: it may come from the client.
+        // The text is not logged, because it may come from the client.
         let (cause, code) = (reason.cause, reason.code.get());
         tracing::debug!(parent: shared.span(), %cause, code, "closed");
         let end_of_shutdown = self.driver.end_of_shutdown();
@@ -184,7 +185,7 @@ impl Life {
         }
     }
 
-    /// Also if the task is dropped before its time, nothing stays behind.
+    /// Cleans up, even if the task is dropped early.
     fn handle_drop(&self, endpoint: &Endpoint) {
         let shared = self.driver.shared();
         undo(shared, endpoint);
@@ -197,7 +198,7 @@ fn upgrade_failed() -> CloseReason {
     CloseReason::new(CloseCause::UpgradeFailed, CloseCode::ABNORMAL, text)
 }
 
-/// Ends everything that hangs on a connection, and forgets it.
+/// Ends everything that belongs to a connection, and removes it from the hub.
 pub(super) fn undo(shared: &Shared, endpoint: &Endpoint) {
     shared.end(lost());
     let of_page = endpoint.common().of_page;

@@ -1,4 +1,4 @@
-//! A message's way from bytes to its reply.
+//! The path of a message from bytes to its reply.
 
 use std::sync::Arc;
 use std::task::{Poll, ready};
@@ -18,15 +18,15 @@ use crate::protocol::{Event, Incoming, ProtocolError};
 use crate::reply::{End, Messages, Reply};
 use crate::socket::Shared;
 
-/// If messages come compressed, so many bytes of one count as another call: what arrives in one
-/// read may become a thousand times as much, and inflating it is time of the others.
+/// With compression, this many bytes of one message count as another call: one read may inflate to
+/// a thousand times its size, and the inflating delays other connections.
 const INFLATED_PER_CALL: usize = 16 * 1024;
 
-/// Bytes in, replies out: the parts that a message passes.
+/// Bytes in, replies out: the parts that a message passes through.
 ///
 /// [`poll_read`](Self::poll_read) reads bytes, `handle_bytes` decodes them, `handle_message` calls
-/// the hook, and [`Outgoing`] sends what it returns. A message that has to wait on this way
-/// continues in [`handle_waiting`](Self::handle_waiting).
+/// the hook, and [`Outgoing`] sends its reply. A message that has to wait on this path continues in
+/// [`handle_waiting`](Self::handle_waiting).
 pub(super) struct Exchange {
     reader: Reader,
     ahead: ReadAhead,
@@ -35,7 +35,7 @@ pub(super) struct Exchange {
     pub(super) out: Outgoing,
 }
 
-/// Whether a read has shown that the client is there.
+/// Whether a read has shown that the client is alive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Heard {
     Something,
@@ -54,12 +54,12 @@ impl Exchange {
         }
     }
 
-    /// Whether bytes from the client are taken now.
+    /// Whether the driver may read from the client now.
     pub(super) fn may_read(&self) -> bool {
         if !self.out.closing.can_receive() {
             return false;
         }
-        // What comes after our Close is discarded.
+        // Data after the server's Close is discarded.
         self.out.closing.is_ours()
             || (!self.out.is_holding() && !self.ahead.has_bytes() && self.takes_more())
     }
@@ -77,20 +77,20 @@ impl Exchange {
         self.calls.is_free() && !self.out.is_holding() && !self.out.closing.is_ours()
     }
 
-    /// Whether a notification waits that is still to be delivered: behind the client's
-    /// Close there is nothing more to say.
+    /// Whether a notification is queued and still to be delivered: after the client's Close, no
+    /// more are.
     #[inline]
     fn has_mail(&self) -> bool {
         !self.out.closing.has_client_closed() && self.out.shared.mail().has_mail()
     }
 
-    /// Whether hooks could be called at once, but it is the others' turn.
+    /// Whether hooks could be called at once, but other connections should run first.
     pub(super) fn is_turn_over(&self) -> bool {
         let has_work = self.ahead.has_work() || self.has_mail();
         has_work && self.calls.is_turn_over() && self.can_call()
     }
 
-    /// Whether what was received waits for a hook, or a reply for room.
+    /// Whether received data waits for a hook, or a reply for room.
     pub(super) fn has_work(&self) -> bool {
         self.out.is_holding() || (self.ahead.has_work() && self.calls.is_free())
     }
@@ -100,18 +100,18 @@ impl Exchange {
         self.reader.is_broken()
     }
 
-    /// The connection is over: what waits is dropped.
+    /// Drops the queues at the end of the connection.
     pub(super) fn handle_end(&mut self) {
         self.out.handle_end();
         self.ahead.clear();
     }
 
-    /// Bytes that followed the request are the first to be decoded.
+    /// The bytes that followed the request are decoded first.
     pub(super) fn handle_early_bytes(&mut self, early: &[u8]) {
         self.ahead.keep(early);
     }
 
-    /// Reads once, and handles what came. Returns whether that is a sign of life.
+    /// Reads once, and handles the data. Returns whether it shows that the client is alive.
     pub(super) fn poll_read(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Heard> {
         if self.out.closing.is_ours() {
             self.reader.skip_messages();
@@ -144,7 +144,7 @@ impl Exchange {
         Poll::Ready(Heard::Nothing)
     }
 
-    /// Handles everything that can be decoded; keeps what has to wait for its turn.
+    /// Handles everything that can be decoded now; keeps the rest.
     fn handle_bytes(&mut self, mut input: &mut [u8], turn: &mut Turn<'_, '_>) {
         while !input.is_empty() && !self.reader.is_broken() && !self.out.closing.has_client_closed()
         {
@@ -154,7 +154,7 @@ impl Exchange {
                 self.ahead.keep(input);
                 return;
             }
-            // What most reads hold goes the shortest way.
+            // Most reads contain short messages, which take the fast path.
             match self.reader.next_short(&mut input) {
                 Some(Ok(incoming)) => {
                     self.handle_message(incoming, turn);
@@ -188,7 +188,7 @@ impl Exchange {
         }
     }
 
-    /// The client broke the protocol (RFC 6455, section 7.1.7).
+    /// The client violated the protocol (RFC 6455, section 7.1.7).
     fn handle_broken(&mut self, error: &ProtocolError) {
         if self.out.closing.is_ours() {
             return;
@@ -203,14 +203,14 @@ impl Exchange {
         self.out.close(&Close::new(code, error.to_string()), cause);
     }
 
-    /// A whole message: handled at once if nothing waits before it.
+    /// Handles a whole message at once if nothing is queued before it.
     #[expect(
         clippy::inline_always,
         reason = "called for each message of a burst, which the compiler keeps apart by itself"
     )]
     #[inline(always)]
     fn handle_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
-        // What was inflated counts for more than one call if it is large.
+        // A large inflated message counts for more than one call.
         if self.out.shared.outbox().deflate().is_some() {
             let more = u16::try_from(incoming.len() / INFLATED_PER_CALL).unwrap_or(u16::MAX);
             self.calls.charge(more);
@@ -226,13 +226,13 @@ impl Exchange {
             return;
         }
         self.call_message(incoming, turn);
-        // Messages and notifications take turns, in a burst too.
+        // Messages and notifications alternate, in a burst too.
         if self.has_mail() && self.can_call() {
             self.call_info(turn);
         }
     }
 
-    /// Handles what waits: messages that were read ahead and notifications, in turns.
+    /// Handles the queues: messages that were read ahead and notifications alternate.
     pub(super) fn handle_waiting(&mut self, turn: &mut Turn<'_, '_>) {
         loop {
             self.out.continue_reply(turn);
@@ -261,8 +261,8 @@ impl Exchange {
         }
     }
 
-    /// What was read ahead is discarded, as our Close is queued. The client's Close may be among
-    /// the bytes that are not decoded yet.
+    /// Discards data that was read ahead, because the server's Close is queued. The bytes that are
+    /// not decoded yet may contain the client's Close.
     fn skip_ahead(&mut self, turn: &mut Turn<'_, '_>) {
         if let Some(mut bytes) = self.ahead.take_bytes() {
             self.handle_bytes(&mut bytes, turn);
@@ -272,13 +272,13 @@ impl Exchange {
     #[inline]
     fn call_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
         let (payload, now) = (Payload::new(incoming), turn.worker.now);
-        // Put into its place from within: it is large to move.
+        // Written in place by the callee, because it is large to move.
         let mut called = Called::Nothing;
         let shared = &self.out.shared;
         self.calls
             .handle_message(turn.handler, shared, payload, now, &mut called);
         match called {
-            // The common case goes the shortest way.
+            // The common case takes the fast path.
             Called::Done(Ok(Reply {
                 messages: Messages::One(message),
                 end: End::Open,
@@ -297,12 +297,12 @@ impl Exchange {
         match called {
             Called::Done(outcome) => self.handle_outcome(outcome, turn),
             Called::Waits => self.poll_hook(turn),
-            // What a topic published could not be read, and that has closed the connection.
+            // The value of a topic did not decode, and that has closed the connection.
             Called::Nothing => self.out.note_close(),
         }
     }
 
-    /// Polls the async hook that is under way.
+    /// Polls the running async hook.
     pub(super) fn poll_hook(&mut self, turn: &mut Turn<'_, '_>) {
         let polled = self
             .calls
@@ -312,7 +312,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the hook that is under way.
+    /// Ends the running hook.
     pub(super) fn cut_hook(&mut self, turn: &mut Turn<'_, '_>) {
         let cut = self.calls.cut(turn.handler, &self.out.shared, turn.cx);
         if let Poll::Ready(outcome) = cut {
@@ -320,8 +320,8 @@ impl Exchange {
         }
     }
 
-    /// Puts the notifications that are due into the mailbox. Making them clones values of
-    /// the application, which may panic.
+    /// Moves due notifications into the mailbox. Making them clones values of the application,
+    /// which may panic.
     pub(super) fn fire_timers(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.worker.now;
         let mail = self.out.shared.mail();
@@ -331,7 +331,7 @@ impl Exchange {
         }
     }
 
-    /// A hook has ended.
+    /// Handles the outcome of a hook.
     fn handle_outcome(&mut self, outcome: Outcome, turn: &mut Turn<'_, '_>) {
         match outcome {
             Ok(reply) => self.out.deliver(reply, turn),

@@ -1,4 +1,4 @@
-//! The end of a connection: `terminate`, as long as it may take.
+//! The end of a connection: `terminate`, within its time limit.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -14,16 +14,17 @@ use crate::hook::{self, Hook};
 use crate::late;
 use crate::socket::Shared;
 
-/// `terminate`, under way.
+/// A running `terminate`.
 pub(super) struct Finishing {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
     deadline: Pin<Box<Sleep>>,
-    /// The process was paused, and the deadline was moved once.
+    /// Whether the process was paused, and the deadline was moved once.
     moved: bool,
 }
 
 impl Finishing {
-    /// Calls `terminate`; `None` if it has ended. It has until `end_of_shutdown` at most.
+    /// Calls `terminate`; returns `None` if it has ended. It may run until `end_of_shutdown` at
+    /// most.
     pub(super) fn begin(
         handler: &mut dyn AnyHandler,
         shared: &Shared,
@@ -66,7 +67,7 @@ impl Finishing {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
         }
-        // Whatever `terminate` has used of this task's turn, the timer is looked at.
+        // The timer is checked even if `terminate` has used up the budget of this task.
         if pin!(unconstrained(self.deadline.as_mut()))
             .poll(cx)
             .is_ready()

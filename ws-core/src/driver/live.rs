@@ -19,23 +19,24 @@ use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::Shared;
 
-/// How often a driver writes a full outbox before it lets other connections run.
+/// How often a driver writes a full outbox before other connections run.
 const BURSTS_PER_POLL: usize = 8;
 
-/// How often a driver reads before it lets other connections run.
+/// How often a driver reads before other connections run.
 const READS_PER_TURN: usize = 8;
 
 /// Drives one connection. It is compiled once for all handlers.
 ///
-/// Each part owns its state and knows nothing of the others. In each [`poll`](Self::poll) they
-/// are called in this order:
+/// Each part owns its state and is independent of the others. Each [`poll`](Self::poll) calls them
+/// in this order:
 ///
-/// 1. The outbox is corked: until the burst ends, frames of others wait. The clock learns what
-///    others have ordered.
-/// 2. The hook that is under way is polled.
-/// 3. A burst: what waits is handled, then what is read, until nothing more comes (`Exchange`).
-/// 4. What the burst produced is written, and the outbox uncorked.
+/// 1. The outbox is corked: frames of other tasks wait until the burst ends. The clock gets the
+///    deadlines that they have set.
+/// 2. The running hook is polled.
+/// 3. A burst: queued data is handled, then data that is read, until there is no more (`Exchange`).
+/// 4. The output of the burst is written, and the outbox uncorked.
 /// 5. `Closing` decides whether the connection is over.
+/// 6. `Clock` returns an action that is due, or sets the timer.
 /// 6. `Clock` gives what is due, or sets the timer.
 pub(super) struct Driver {
     exchange: Exchange,
@@ -47,7 +48,7 @@ pub(super) struct Driver {
 enum Burst {
     /// There is nothing more to do for now.
     Done,
-    /// There is more to do, but it is the others' turn.
+    /// There is more to do, but other connections should run first.
     Interrupted,
 }
 
@@ -60,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// The connection has its transport. `early` is what the client sent behind its request.
+    /// Starts with a transport. `early` contains the bytes that the client sent after its request.
     pub(super) fn handle_start(&mut self, transport: &dyn Transport, early: &[u8]) {
         self.exchange
             .out
@@ -75,12 +76,13 @@ impl Driver {
         &self.exchange.out.shared
     }
 
-    /// When a shutdown allows `terminate` no more time.
+    /// When `terminate` must end because of a shutdown.
     pub(super) fn end_of_shutdown(&self) -> Option<Instant> {
         self.clock.end_of_shutdown()
     }
 
-    /// Takes the orders of others. Returns the [end of a shutdown](Self::end_of_shutdown).
+    /// Applies the deadlines that other tasks have set. Returns the [end of a
+    /// shutdown](Self::end_of_shutdown).
     pub(super) fn take_orders(&mut self) -> Option<Instant> {
         if let Some(orders) = self.exchange.out.shared.new_orders() {
             self.clock.handle_orders(orders);
@@ -88,15 +90,15 @@ impl Driver {
         self.clock.end_of_shutdown()
     }
 
-    /// Drops what waits.
+    /// Drops the queues.
     pub(super) fn handle_end(&mut self) {
         self.exchange.handle_end();
     }
 
-    /// Lives until the connection is over; then returns why.
+    /// Runs until the connection is over; then returns the reason.
     ///
-    /// Panics of hooks are caught where hooks are called. Should anything else of the
-    /// application panic in here, it ends this connection, with its `terminate`.
+    /// Panics of hooks are caught at their calls. If any other code of the application panics here,
+    /// this connection ends, and `terminate` still runs.
     pub(super) fn poll(
         &mut self,
         handler: &mut dyn AnyHandler,
@@ -116,7 +118,7 @@ impl Driver {
                 worker.give_back();
                 live.map(|()| lost())
             }
-            // The buffers may be in pieces: the thread makes new ones.
+            // The buffers may be inconsistent, so the thread makes new ones.
             Err(panic) => {
                 let _entered = self.exchange.out.shared.span().enter();
                 log_panic(&*panic);
@@ -128,7 +130,7 @@ impl Driver {
 
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>) -> Poll<()> {
         self.exchange.calls.begin_turn();
-        // The waker is known before orders are looked at, so that none is overlooked.
+        // The waker is set before the orders are read, so that none is missed.
         self.exchange.out.cork(turn.cx);
         self.take_orders();
         self.exchange.poll_hook(turn);
@@ -139,7 +141,7 @@ impl Driver {
             if self.poll_over(outbox, turn).is_ready() {
                 return Poll::Ready(());
             }
-            // The clock is looked at however busy the connection is.
+            // The clock is checked even if the connection is busy.
             let due = self.poll_clock(outbox, turn);
             if let Some(due) = due {
                 self.handle_due(due, turn);
@@ -157,7 +159,7 @@ impl Driver {
         }
     }
 
-    /// Works on what is there and reads more, until nothing more comes.
+    /// Handles queued data and reads more, until there is none.
     fn poll_burst(&mut self, turn: &mut Turn<'_, '_>) -> Burst {
         for _ in 0..READS_PER_TURN {
             self.exchange.handle_waiting(turn);
@@ -200,8 +202,8 @@ impl Driver {
                 Next::EndStream => {
                     let by_drop = closing.has_client_closed() && turn.transport.ends_on_drop();
                     if !by_drop {
-                        // Not before everything that the stream keeps is written. An error is an
-                        // end.
+                        // Not before everything in the stream's buffers is written. An error also
+                        // ends the stream.
                         let _ = ready!(turn.transport.poll_shutdown(turn.cx));
                     }
                     closing.handle_our_end();
@@ -210,7 +212,7 @@ impl Driver {
         }
     }
 
-    /// What is due; if nothing is, the timer is set.
+    /// Returns an action that is due; if there is none, sets the timer.
     fn poll_clock(&mut self, outbox: Status, turn: &mut Turn<'_, '_>) -> Option<Due> {
         let (exchange, now) = (&mut self.exchange, &mut turn.worker.now);
         let mut view = View {
@@ -248,7 +250,7 @@ impl Driver {
             }
             Due::Hook => exchange.cut_hook(turn),
             Due::Timer => exchange.fire_timers(turn),
-            // A hook that still runs has its own time.
+            // A hook that still runs has its own time limit.
             Due::CloseBy => {
                 exchange.out.closing.force();
                 exchange.out.shared.client_gone();

@@ -1,6 +1,6 @@
 //! From an accepted handshake to a running connection.
 //!
-//! Only the future of `init` is compiled for each handler; what surrounds it is compiled once.
+//! Only the future of `init` is compiled for each handler; the code around it is compiled once.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,25 +24,25 @@ use crate::limits::later;
 use crate::protocol::Deflate;
 use crate::socket::{Shared, Socket};
 
-/// A boxed future of a connection, or of what the client gets instead.
+/// A boxed future of a connection, or of the refusal that the client gets instead.
 type Opens<T = Opened> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
-/// Begins `init` of the handler of one route.
+/// Starts `init` of one route's handler.
 pub type Connect = fn(Arc<Endpoint>, Admitted) -> Connecting;
 
 /// A connection before its `init` has run. If it is dropped, or `init` refuses, everything that
-/// hung on the connection is undone.
+/// belongs to the connection is cleaned up.
 pub struct Connecting(Stage);
 
 enum Stage {
     /// `init` of a handler that lives as long as its socket.
     Init(Init<Opened>),
-    /// The socket of a page, whose handler may live already.
+    /// The socket of a page, whose handler may exist already.
     OfPage(Opens),
 }
 
 impl Connecting {
-    /// The connection of this future, which guards `init` by itself.
+    /// A connection from this future, which guards `init` itself.
     pub(crate) fn of_page(opens: Opens) -> Self {
         Self(Stage::OfPage(opens))
     }
@@ -51,7 +51,7 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// The refusal of `init`; 503 if it runs out of time, 500 if it panics.
+    /// The refusal of `init`; 503 if it reaches its time limit, 500 if it panics.
     pub async fn run(self) -> Result<Opened, Refusal> {
         match self.0 {
             Stage::Init(init) => {
@@ -63,7 +63,7 @@ impl Connecting {
     }
 }
 
-/// Begins `init` of `H` on the route with the marker `R`.
+/// Starts `init` of `H` on the route with the marker `R`.
 pub fn connect<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
@@ -71,14 +71,14 @@ pub fn connect<H: Handler<R>, R: 'static>(
     let (unopened, pending) = Pending::<H>::register(endpoint, admitted);
     let opens = Box::pin(async move {
         let handler = H::init(&pending.opening).await?;
-        // In parts: the handshake is large, and stays in its place until it is dropped.
+        // In parts: the handshake is large, and is not moved before it is dropped.
         let (context, permit) = (pending.opening.context, pending.permit);
         Ok(Opened::new::<H, R>(handler, context, permit))
     });
     Connecting(Stage::Init(Init { opens, unopened }))
 }
 
-/// As [`connect`], for what gets the handshake back.
+/// As [`connect`], but the caller gets the handshake back.
 pub(crate) fn begin<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
@@ -93,14 +93,14 @@ pub(crate) fn begin<H: Handler<R>, R: 'static>(
     Init { opens, unopened }
 }
 
-/// `init`, begun. The future comes first, so that it is dropped first.
+/// A started `init`. The future comes first, so that it is dropped first.
 pub(crate) struct Init<T> {
     opens: Opens<T>,
     unopened: Unopened,
 }
 
 impl<T> Init<T> {
-    /// Runs it until this time at most.
+    /// Runs it, at most until this time.
     pub(crate) async fn run(self, by: Instant) -> Result<T, Refusal> {
         let unopened = self.unopened;
         let made = guarded(self.opens, &unopened, by).await?;
@@ -108,8 +108,8 @@ impl<T> Init<T> {
     }
 }
 
-/// Runs a future as `init` of a connection, until this time at most. A panic is answered with 500,
-/// the time-out with 503.
+/// Runs a future as `init` of a connection, at most until this time. A panic becomes 500, a
+/// time-out 503.
 async fn guarded<T>(
     mut init: Opens<T>,
     unopened: &Unopened,
@@ -146,14 +146,14 @@ async fn guarded<T>(
     }
 }
 
-/// A connection whose `init` has not succeeded yet; dropping it undoes it.
+/// A connection whose `init` has not succeeded yet; dropping it cleans up.
 pub(crate) struct Unopened {
     shared: Arc<Shared>,
     endpoint: Arc<Endpoint>,
     visitor: Option<Arc<Visitor>>,
-    /// `init` has succeeded: what hangs on the connection stays.
+    /// Whether `init` has succeeded, so that dropping does not clean up.
     opened: bool,
-    /// A shutdown waits for it.
+    /// Makes a shutdown wait for the connection.
     _tracked: TaskTrackerToken,
 }
 
@@ -165,10 +165,11 @@ impl Unopened {
     ) -> Self {
         let visitor = handshake.visitor().clone();
         let peer = handshake.peer_addr();
-        // Before the connection is known, so that a shutdown that overlooks it waits for it.
+        // Before the connection is registered, so that a shutdown that misses it still waits for
+        // it.
         let tracked = endpoint.hub().tracker().token();
         let common = endpoint.common();
-        // What the handler of a page says goes into the page's queue, and not to the client.
+        // A page's handler sends to the page's queue, not to the client.
         let deflate = deflate.filter(|_| !common.of_page);
         let span = |id| {
             tracing::info_span!(
@@ -194,7 +195,7 @@ impl Unopened {
         }
     }
 
-    /// What the connection has for the hooks of its handler.
+    /// What the connection provides to the hooks of its handler.
     pub(crate) fn context<H>(&self) -> Context<H> {
         Context {
             socket: Socket::new(self.shared.clone()),
@@ -203,7 +204,8 @@ impl Unopened {
         }
     }
 
-    /// `init` has succeeded and made this. Dropping the connection calls its `terminate`.
+    /// Records that `init` has succeeded with this result. Dropping the connection calls
+    /// `terminate`.
     pub(crate) fn open<T>(mut self, made: T) -> Result<T, Refusal> {
         self.opened = true;
         if self.endpoint.hub().is_shutting_down() {
@@ -221,7 +223,7 @@ impl Drop for Unopened {
     }
 }
 
-/// What `init` of a handler is called with, and what its connection needs afterwards.
+/// The arguments of `init`, and the resources that its connection needs afterwards.
 struct Pending<H> {
     opening: Opening<H>,
     permit: Option<Permit>,

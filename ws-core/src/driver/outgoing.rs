@@ -17,11 +17,11 @@ use crate::outbox::{Status, Uncork};
 use crate::reply::{End, IntoReply as _, Reply};
 use crate::socket::Shared;
 
-/// Replies in, frames out, until our Close.
+/// Replies in, frames out, until the server's Close.
 ///
-/// A burst begins with [`cork`](Self::cork) and ends with [`flush`](Self::flush). What hooks return
-/// goes to [`deliver`](Self::deliver), or to [`put`](Self::put) if it is one message; a reply
-/// that had no room [continues](Self::continue_reply) later.
+/// A burst begins with [`cork`](Self::cork) and ends with [`flush`](Self::flush). The reply of a
+/// hook goes to [`deliver`](Self::deliver), or to [`put`](Self::put) if it is one message; if there
+/// was no room for a reply, it [continues](Self::continue_reply) later.
 pub(super) struct Outgoing {
     pub(super) shared: Arc<Shared>,
     writer: Writer,
@@ -43,7 +43,7 @@ impl Outgoing {
         self.writer.is_holding()
     }
 
-    /// The connection is over: what waits is dropped.
+    /// Drops the queue at the end of the connection.
     pub(super) fn handle_end(&mut self) {
         self.writer = Writer::default();
     }
@@ -64,7 +64,8 @@ impl Outgoing {
     /// Answers a ping.
     pub(super) fn put_pong(&mut self, payload: &[u8], turn: &mut Turn<'_, '_>) {
         self.make_room_in_cork(turn);
-        // The flush may have written our Close, which is the last frame (RFC 6455, section 5.5.1).
+        // The flush may have written the server's Close, which is the last frame (RFC 6455, section
+        // 5.5.1).
         if self.closing.takes_replies() {
             Writer::put_pong(self.shared.outbox(), payload, &mut turn.worker.cork);
         }
@@ -78,22 +79,22 @@ impl Outgoing {
         }
     }
 
-    /// Whether a reply waits for room, and there is some now.
+    /// Whether a reply waits for room, and there is room now.
     pub(super) fn can_continue(&self) -> bool {
         self.writer.can_continue(self.shared.outbox())
     }
 
-    /// Begins a burst: until it is written, frames of others wait.
+    /// Begins a burst: frames of other tasks wait until it is written.
     pub(super) fn cork(&mut self, cx: &TaskContext<'_>) {
         if self.shared.outbox().cork(cx.waker()) {
             self.closing.handle_ending_outbox();
         }
     }
 
-    /// Sends a reply as far as there is room; the rest is held.
+    /// Sends as much of a reply as there is room for; the rest is held.
     pub(super) fn deliver(&mut self, mut reply: Reply, turn: &mut Turn<'_, '_>) {
         while self.closing.takes_replies() {
-            // At least one byte, or an empty buffer would be full.
+            // At least one byte; otherwise an empty buffer would count as full.
             let limit = self.shared.limits().outbox.max(1);
             let cork = &mut turn.worker.cork;
             match Writer::put_all(self.shared.outbox(), &mut reply.messages, cork, limit) {
@@ -115,16 +116,16 @@ impl Outgoing {
         }
     }
 
-    /// Writes the cork buffer if it is full: what the socket does not take then waits.
+    /// Writes the cork buffer if it is full; bytes that the socket does not accept are queued.
     #[inline(always)]
     fn make_room_in_cork(&mut self, turn: &mut Turn<'_, '_>) {
         if is_full(&turn.worker.cork, self.shared.limits().outbox) {
-            // What was written may have been a Close frame that the hook asked for.
+            // The written frames may include a Close that the hook sent.
             self.flush(turn, Uncork::Later);
         }
     }
 
-    /// Writes what this burst produced, and notes the state of the outbox then.
+    /// Writes the output of this burst, and records the state of the outbox.
     pub(super) fn flush(&mut self, turn: &mut Turn<'_, '_>, uncork: Uncork) -> Status {
         let outbox = self.shared.outbox();
         if self.closing.is_ours() {
@@ -145,7 +146,7 @@ impl Outgoing {
         status
     }
 
-    /// The transport has failed: nothing can be sent any more.
+    /// Records that the transport has failed: nothing can be sent any more.
     pub(super) fn handle_loss(&mut self) {
         let reason = self.closing.handle_loss();
         self.shared.outbox().shut(reason);
@@ -160,7 +161,7 @@ impl Outgoing {
         }
     }
 
-    /// A hook may have closed the connection itself.
+    /// Records a Close that a hook may have sent itself.
     #[inline(always)]
     pub(super) fn note_close(&mut self) {
         let outbox = self.shared.outbox();
@@ -169,7 +170,7 @@ impl Outgoing {
         }
     }
 
-    /// Closes in order, from within.
+    /// Closes the connection in order, on behalf of the driver.
     pub(super) fn close(&mut self, close: &Close, cause: CloseCause) {
         self.shared.close(close, cause);
         self.closing.handle_our_close();

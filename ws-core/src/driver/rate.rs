@@ -1,10 +1,10 @@
-//! How fast the client sends messages.
+//! The rate of the client's messages.
 
 use tokio::time::Instant;
 
 use crate::limits::Rate;
 
-/// When the client has used up what its rate allows so far. Without a rate it takes no memory.
+/// The time until which the client has used up its rate. Without a rate it needs no memory.
 #[derive(Default)]
 pub(super) struct Meter(Option<Box<Instant>>);
 

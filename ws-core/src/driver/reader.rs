@@ -20,36 +20,36 @@ mod tests;
 
 /// The decoder, and whether it can still be used.
 ///
-/// [`poll_read`](Self::poll_read) comes first. If it has read into the scratch buffer,
-/// [`next_short`](Self::next_short) and [`next_event`](Self::next_event) are called with what it
-/// read until that is empty; if it has read into a message, [`end_of_target`](Self::end_of_target) follows.
+/// [`poll_read`](Self::poll_read) comes first. If it has read into the scratch buffer, call
+/// [`next_short`](Self::next_short) and [`next_event`](Self::next_event) with these bytes until
+/// none are left; if it has read into a message, call [`end_of_target`](Self::end_of_target).
 pub(super) struct Reader {
     decoder: Decoder,
     protocol: Protocol,
 }
 
-/// Whether the client has kept to the protocol so far.
+/// Whether the client has followed the protocol so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Protocol {
     Kept,
-    /// Nothing that follows can be decoded.
+    /// Later bytes cannot be decoded.
     Broken,
 }
 
-/// What one read has brought.
+/// The result of one read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Read {
     /// The client has ended its side of the stream.
     End,
-    /// So many bytes are in the scratch buffer.
+    /// This many bytes are in the scratch buffer.
     Scratch(usize),
     /// The bytes are in their place in a large message.
     Target,
 }
 
 impl Reader {
-    /// A reader of messages of at most `max_message` bytes, compressed ones too if that was
-    /// agreed on.
+    /// A reader of messages of at most `max_message` bytes, including compressed ones if
+    /// compression was negotiated.
     pub(super) fn new(max_message: usize, deflate: Option<Deflate>) -> Self {
         let decoder = Decoder::new(Role::Server, max_message);
         Self {
@@ -58,7 +58,8 @@ impl Reader {
         }
     }
 
-    /// Reads once: the rest of a large message straight into its place, all else into `scratch`.
+    /// Reads once: the rest of a large message directly into its buffer, everything else into
+    /// `scratch`.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut TaskContext<'_>,
@@ -79,8 +80,9 @@ impl Reader {
         Poll::Ready(Ok(if read == 0 { Read::End } else { place }))
     }
 
-    /// Takes a short message off the front of `input`, as most reads hold them. `None`, with
-    /// nothing taken, leaves `input` to [`next_event`](Self::next_event).
+    /// Takes a short message from the front of `input`; most reads contain such messages. If it
+    /// returns `None`, it has taken nothing, and [`next_event`](Self::next_event) must read
+    /// `input`.
     ///
     /// # Errors
     ///
@@ -96,11 +98,11 @@ impl Reader {
         }
     }
 
-    /// Takes the next event off the front of `input`; `None` if it holds no whole one any more.
+    /// Takes the next event from the front of `input`; `None` if there is no complete one.
     ///
     /// # Errors
     ///
-    /// The client broke the protocol: nothing is decoded any more.
+    /// An error if the client violated the protocol: nothing is decoded any more.
     pub(super) fn next_event<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -109,7 +111,7 @@ impl Reader {
         self.checked(event)
     }
 
-    /// The message that is whole now, if the last read into its place completed it.
+    /// The complete message, if the last read into its buffer completed it.
     ///
     /// # Errors
     ///
@@ -126,18 +128,18 @@ impl Reader {
         decoded
     }
 
-    /// From now on messages are passed over, as our Close is queued.
+    /// Skips messages from now on, because the server's Close is queued.
     pub(super) fn skip_messages(&mut self) {
         self.decoder.skip_messages();
     }
 
-    /// Whether the client broke the protocol.
+    /// Whether the client violated the protocol.
     #[inline]
     pub(super) fn is_broken(&self) -> bool {
         self.protocol == Protocol::Broken
     }
 
-    /// Bytes held of an unfinished message.
+    /// The buffered bytes of an unfinished message.
     pub(super) fn buffered(&self) -> usize {
         self.decoder.buffered()
     }

@@ -1,4 +1,4 @@
-//! What one poll of a connection works with.
+//! The context of one poll of a connection.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,7 +10,7 @@ use super::callee::AnyHandler;
 use super::worker::Worker;
 use crate::outbox::Transport;
 
-/// What is lent to the parts of a connection for one poll.
+/// Borrowed by the parts of a connection for one poll.
 pub(super) struct Turn<'a, 'cx> {
     pub(super) handler: &'a mut dyn AnyHandler,
     pub(super) transport: &'a mut dyn Transport,
@@ -19,9 +19,9 @@ pub(super) struct Turn<'a, 'cx> {
 }
 
 impl Turn<'_, '_> {
-    /// Goes on when the others had their turn. They include those whose messages the runtime has
-    /// not seen yet: a mere wake-up would let a connection that floods run many turns before the
-    /// runtime looks at the network again.
+    /// Continues after other connections have run. They include connections with data that the
+    /// runtime has not seen yet: after a mere wake-up, a flooding connection could run many turns
+    /// before the runtime polls the network again.
     pub(super) fn yield_to_others(&mut self) {
         // The first poll leaves the wake-up to the runtime.
         let _ = pin!(yield_now()).poll(self.cx);

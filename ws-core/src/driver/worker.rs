@@ -1,4 +1,4 @@
-//! Buffers of a worker thread, lent to whichever connection it drives.
+//! Buffers of a worker thread, lent to the connection that it drives.
 //!
 //! An idle connection has no buffers of its own.
 
@@ -14,7 +14,7 @@ const SCRATCH: usize = 64 * 1024;
 /// The buffers of one thread.
 pub(super) struct Worker {
     pub(super) scratch: Vec<u8>,
-    /// Frames of the present burst, written together at its end.
+    /// The frames of the current burst, written together at its end.
     pub(super) cork: Vec<u8>,
     /// The time of this poll.
     pub(super) now: Instant,
@@ -25,8 +25,8 @@ thread_local! {
 }
 
 impl Worker {
-    /// Takes the thread's buffers. A hook that drives another connection on this thread
-    /// finds none, and gets new ones.
+    /// Takes the thread's buffers. If a hook drives another connection on this thread, there are
+    /// none, and new ones are made.
     #[expect(
         clippy::unnecessary_box_returns,
         reason = "it goes from the thread to the driver and back as one pointer"
@@ -47,9 +47,9 @@ impl Worker {
         }
     }
 
-    /// Leaves the buffers to the next connection.
+    /// Returns the buffers for the next connection.
     pub(super) fn give_back(mut self: Box<Self>) {
-        // What one connection could not write must never reach another's client.
+        // Bytes that one connection could not write must never reach another's client.
         self.cork.clear();
         IDLE.set(Some(self));
     }

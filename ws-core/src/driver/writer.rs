@@ -12,38 +12,39 @@ mod tests;
 /// Payloads up to this size are copied into the cork buffer, in bytes.
 const CORK_PAYLOAD: usize = 16 * 1024;
 
-/// The cork buffer is written when it holds so much, in bytes.
+/// The cork buffer is written when it contains this many bytes.
 const CORK: usize = 64 * 1024;
 
-/// Sends the replies of one connection: small messages into the cork buffer of the thread, which
-/// is written at the end of the burst, all others into the outbox.
+/// Sends the replies of one connection: small messages through the cork buffer of the thread, which
+/// is written at the end of the burst, all others through the outbox.
 ///
 /// Before each [`put`](Self::put) and [`put_pong`](Self::put_pong) the driver writes the buffer if
-/// it [is full](is_full). A reply without room is held, and nothing is read meanwhile.
+/// it [is full](is_full). If there is no room for a reply, it is held, and nothing is read
+/// meanwhile.
 #[derive(Default)]
 pub(super) struct Writer {
     held: Option<Box<Reply>>,
 }
 
-/// How far a reply was sent.
+/// How much of a reply was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Put {
-    /// All messages are on their way.
+    /// All messages are sent or queued.
     All,
-    /// The cork buffer has to be written before the rest.
+    /// The cork buffer must be written before the rest.
     Full,
     /// The rest waits for room in the outbox.
     NoRoom,
 }
 
-/// Whether the cork buffer has to be written before anything is added.
+/// Whether the cork buffer must be written before a frame is added.
 #[inline]
 pub(super) fn is_full(cork: &[u8], max_outbox: usize) -> bool {
     cork.len() >= CORK.min(max_outbox)
 }
 
 impl Writer {
-    /// Sends one message; gives it back if there is no room.
+    /// Sends one message; returns it if there is no room.
     pub(super) fn put(
         outbox: &Outbox,
         message: Message,
@@ -65,7 +66,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Sends messages in order, as far as there is room.
+    /// Sends messages in order, as long as there is room.
     pub(super) fn put_all(
         outbox: &Outbox,
         messages: &mut Messages,
@@ -111,7 +112,7 @@ impl Writer {
         self.held.is_some()
     }
 
-    /// Whether a reply waits for room, and there is some now.
+    /// Whether a reply waits for room, and there is room now.
     pub(super) fn can_continue(&self, outbox: &Outbox) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|reply| outbox.has_room(reply.messages.first_len(), 0))

@@ -18,7 +18,7 @@ enum Does {
     Return,
     Wait,
     Panic,
-    /// It panics, and the handler is gone.
+    /// It panics, and the handler is lost.
     Vanish,
 }
 
@@ -183,7 +183,7 @@ async fn a_hook_that_does_not_heed_the_cut_is_dropped() {
         assert_eq!(cut.map(|outcome| outcome.map(drop)), Poll::Ready(outcome));
         assert_eq!(handler.log, log);
         assert_eq!(calls.running_since(), None);
-        // There is nothing more to cut.
+        // There is nothing left to cut.
         assert!(calls.cut(&mut handler, &shared(), cx).is_pending());
         assert_eq!(handler.log, log);
     }

@@ -1,4 +1,4 @@
-//! The clock beside a paused time.
+//! The clock with paused time.
 
 use std::task::Waker;
 
@@ -15,7 +15,7 @@ const LIMITS: Limits = Limits {
     ..Limits::DEFAULT
 };
 
-/// A connection that reads, and for which nothing waits.
+/// A connection that reads and has no backlog.
 const IDLE: View = View {
     outbox: Status {
         empty: true,
@@ -48,7 +48,7 @@ impl Kit {
         self.start + SECOND * seconds
     }
 
-    /// What is due after so many seconds in all.
+    /// The action that is due after this many seconds in total.
     async fn due(&mut self, seconds: u32, view: &View) -> Option<Due> {
         let mut now = self.at(seconds);
         tokio::time::advance(now - Instant::now()).await;
@@ -161,7 +161,7 @@ async fn a_pause_of_the_process_gives_the_client_its_time_again_three_times() {
     let mut kit = Kit::new();
     for round in 1..=4 {
         assert_eq!(kit.due((round - 1) * 200, &IDLE).await, None);
-        // The timer is to fire in 20 seconds; the process wakes up long after that.
+        // The timer should fire after 20 seconds; the process wakes up long after that.
         let now = kit.at(round * 200);
         let process = kit.clock.handle_view(&LIMITS, &IDLE, now);
         let expected = if round < 4 {

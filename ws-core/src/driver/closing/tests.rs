@@ -1,8 +1,8 @@
-//! The ends, in each order that matters.
+//! The ends of a connection, in each order that matters.
 
 use super::*;
 
-/// Nothing waits.
+/// No work remains.
 const NOTHING: Left = Left {
     frames: false,
     work: false,
@@ -17,7 +17,7 @@ const WORK: Left = Left {
     ..NOTHING
 };
 
-/// The ends that these have brought.
+/// The state after these events.
 fn after(ends: &[fn(&mut Closing)]) -> Closing {
     let mut closing = Closing::default();
     for end in ends {
@@ -58,7 +58,7 @@ fn our_close_waits_for_that_of_the_client() {
     assert_eq!(closing.next(NOTHING), Next::Wait);
     client(&mut closing);
     assert_eq!(closing.next(NOTHING), Next::EndStream);
-    // The end of the client's stream is as good.
+    // The end of the client's stream has the same effect.
     assert_eq!(after(&[ours, end_of_stream]).next(NOTHING), Next::Over);
     assert_eq!(after(&[ours, end_of_stream]).next(FRAMES), Next::Wait);
 }
@@ -102,7 +102,7 @@ fn when_time_is_up_nothing_is_waited_for() {
         broken: false,
     };
     assert_eq!(closing.next(all), Next::Over);
-    // A later end does not bring it back.
+    // A later event does not undo it.
     closing.handle_our_close();
     closing.handle_our_end();
     assert!(closing.is_forced());

@@ -15,7 +15,7 @@ use crate::protocol::{BinaryData, OpCode, TextData};
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
-/// A stream that brings these bytes, read by read, and then its end.
+/// A stream that returns these bytes, read by read, and then ends.
 struct Script(VecDeque<Vec<u8>>);
 
 impl Script {
@@ -127,7 +127,7 @@ fn the_rest_of_a_large_message_is_read_into_its_place() {
 fn behind_a_broken_frame_bytes_are_read_but_never_into_a_message() {
     let large = encode_masked(OpCode::Binary, false, &vec![7; 50_000], MASK);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
-    // The first frame of a large message; in the midst of it a text frame, which is an error.
+    // The first frame of a large message; a text frame in the middle of it is an error.
     let mut input = &mut large.clone()[..];
     assert_eq!(reader.next_event(&mut input), Ok(None));
     let mut second = encode_masked(OpCode::Text, true, b"x", MASK);

@@ -1,4 +1,4 @@
-//! What goes to the cork buffer, to the outbox, and what waits.
+//! What goes to the cork buffer or to the outbox, and what is held.
 
 use bytes::Bytes;
 
@@ -12,7 +12,7 @@ fn outbox() -> Outbox {
     Outbox::new(100, 10)
 }
 
-/// An outbox in which a frame of three bytes waits.
+/// An outbox with a frame of three bytes in it.
 fn with_backlog() -> Outbox {
     let outbox = outbox();
     assert_eq!(
@@ -65,7 +65,7 @@ fn a_large_message_is_not_copied_but_counts_what_is_corked() {
         Err(large.clone())
     );
     cork.clear();
-    // One of any size fits an empty outbox.
+    // A message of any size fits an empty outbox.
     assert_eq!(Writer::put(&outbox, large, &mut cork), Ok(()));
     assert_eq!((cork.len(), outbox.buffered()), (0, CORK_PAYLOAD + 1 + 4));
     assert_eq!(outbox.push(&Frame::of(&text("x"))), Err(Refused::Full));
