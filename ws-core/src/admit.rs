@@ -205,7 +205,7 @@ impl Door {
     }
 }
 
-/// What a route requires of a visitor, or what its handler takes.
+/// The session and the page that a route requires, or that its handler takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
     /// Nothing is required: the handler takes `Option<Session>` or `Option<Page>`.

@@ -133,7 +133,8 @@ impl From<CloseCode> for u16 {
     }
 }
 
-/// Closes a connection, with a code and a text of at most [`MAX_CLOSE_TEXT`] bytes.
+/// The code and the text with which a connection is closed; the text has at most [`MAX_CLOSE_TEXT`]
+/// bytes.
 ///
 /// ```
 /// use ws_server::close::{Close, CloseCode};
@@ -250,7 +251,7 @@ pub enum CloseCause {
     PingTimeout,
     /// Nothing was received for longer than allowed, on a route without pings.
     IdleTimeout,
-    /// The client stopped reading: its bytes made no progress for too long.
+    /// The client stopped reading: data that was queued for it made no progress for too long.
     Stalled,
     /// More messages were queued for the client than its queue can hold.
     Overflow,
@@ -270,7 +271,7 @@ pub enum CloseCause {
     RateLimit,
     /// The connection expired, for example together with its credentials.
     Expired,
-    /// The opening handshake succeeded, but the connection could not be upgraded.
+    /// The opening handshake was answered, but the connection could not be upgraded.
     UpgradeFailed,
 }
 

@@ -175,7 +175,7 @@ impl<'m> From<&'m Message> for Payload<'m> {
 /// | [`Message`] | both |
 /// | [`Json<T>`](Json) | text |
 /// | `MsgPack<T>`, with the feature `msgpack` | binary |
-///  `Result<P, DecodeError>` | what `P` takes; the hook receives the error if it does not decode |
+/// | `Result<P, DecodeError>` | the same as `P`; the hook gets the error if it does not decode |
 ///
 /// If the message is of another kind, the connection is closed with 1003; if it does not decode,
 /// with 1007. A hook that takes a `Result` receives the error instead.

@@ -63,7 +63,7 @@ refusals! {
     SERVICE_UNAVAILABLE;
 }
 
-/// How many seconds a client should wait before it retries, if there is no room or no response.
+/// How many seconds a client should wait before it retries after a 503.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl Refusal {

@@ -45,8 +45,8 @@ pub trait HasSession {}
 /// Implemented by the marker of a route if its connections come from a page that the server
 /// rendered.
 ///
-/// `dispatch!` implements it for routes that require a session and do not have `require_page:
-/// false`.
+/// `dispatch!` implements it for routes that require a session and do not have
+/// `require_page: false`.
 #[diagnostic::on_unimplemented(
     message = "this route has no page: it says `require_session: false` or `require_page: false`",
     label = "the handler of this route takes `Page`",

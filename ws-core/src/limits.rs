@@ -163,7 +163,7 @@ limits! {
     mailbox: usize = 256;
     /// Timers that may be set at the same time on one connection.
     timers: usize = 256;
-    /// Futures that `Socket::spawn` may have under way on one connection.
+    /// Futures of `Socket::spawn` that may run on one connection at the same time.
     tasks: usize = 64;
     /// Topics that one connection may be subscribed to; past it 1011.
     subscriptions: usize = 1024;
@@ -204,7 +204,7 @@ impl Default for LimitOptions {
     }
 }
 
-/// A limit has a value that cannot work.
+/// A limit whose value cannot work.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -266,7 +266,7 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// [`LimitError`] with the name and the value of the first limit that cannot.
+    /// [`LimitError`] with the name and the value of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
         let sizes = [
             ("max_message", self.max_message),

@@ -23,8 +23,8 @@ impl Welcome {
 }
 
 impl Entry<Permit> {
-    /// Makes the handshake for `init` from this target, these headers and path parameters; also
-    /// returns the response to send when the connection opens.
+    /// Converts the entry into the admitted request with this target, these headers and path
+    /// parameters, and the response that opens the connection.
     pub fn handshake(self, uri: Uri, headers: HeaderMap, params: Params) -> (Admitted, Welcome) {
         let admitted = Admitted {
             handshake: Handshake {

@@ -52,8 +52,8 @@ pub enum ForwardedPort {
     /// The header is ignored.
     #[default]
     Ignored,
-    /// The header is the port of the server's own origin if neither `X-Forwarded-Host` nor `Host`
-    /// has one.
+    /// The header gives the port of the server's own origin if neither `X-Forwarded-Host` nor
+    /// `Host` has one.
     Read,
 }
 

@@ -9,8 +9,8 @@ use crate::extract::{Offer, offers};
 use crate::fields::{elements, is_token};
 
 /// Returns the first of the route's subprotocols that the client offers; names are compared
-/// exactly. `bearer` and the token after it are never chosen, whatever the route has, because the
-/// chosen name is sent back.
+/// exactly. `bearer` and the token after it are never chosen, even if the route lists them, because
+/// the chosen name is sent back.
 ///
 /// # Errors
 ///

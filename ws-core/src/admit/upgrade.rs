@@ -107,8 +107,8 @@ fn is_handshake(headers: &HeaderMap) -> bool {
         || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
-/// Refuses a request with a body. The bytes after the head are frames: if a proxy treats them as a
-/// body, the server must not (RFC 9112, section 11.2).
+/// Refuses a request with a body. The server reads the bytes after the head as frames, but a proxy
+/// in front of it would read them as the body (RFC 9112, section 11.2).
 fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut lengths = headers.get_all(&header::CONTENT_LENGTH).iter();
     if headers.contains_key(&header::TRANSFER_ENCODING)

@@ -78,12 +78,12 @@ impl ReadAhead {
         self.0 = None;
     }
 
-    /// Whether bytes wait that are not decoded.
+    /// Whether bytes are queued that are not decoded yet.
     pub(super) fn has_bytes(&self) -> bool {
         self.0.as_ref().is_some_and(|queue| !queue.rest.is_empty())
     }
 
-    /// Whether messages wait.
+    /// Whether messages are queued.
     #[inline]
     pub(super) fn has_messages(&self) -> bool {
         self.0
@@ -91,7 +91,7 @@ impl ReadAhead {
             .is_some_and(|queue| !queue.messages.is_empty())
     }
 
-    /// Whether messages wait, or bytes that may be messages.
+    /// Whether messages are queued, or bytes that may be messages.
     #[inline]
     pub(super) fn has_work(&self) -> bool {
         self.0.is_some()

@@ -23,6 +23,7 @@ mod tests;
 const CALLS_PER_POLL: u16 = 512;
 
 /// The calls of one connection.
+///
 /// A hook is called by [`handle_message`](Self::handle_message) or
 /// [`handle_mail`](Self::handle_mail), only while [`is_free`](Self::is_free). If the hook waits,
 /// [`poll_hook`](Self::poll_hook) polls it until it ends or is [`cut`](Self::cut).

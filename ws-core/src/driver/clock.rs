@@ -17,9 +17,9 @@ mod tests;
 /// The deadlines of one connection, served by one timer. The timer is not moved when data is
 /// received; the clock checks again when it fires.
 ///
-/// At the end of each burst, call [`is_early`](Self::is_early) first: it is nearly always true, and
-/// nothing else is necessary. Otherwise call [`handle_view`](Self::handle_view), and then
-/// [`poll_due`](Self::poll_due) for the actions that are due.
+/// At the end of each burst, call [`is_early`](Self::is_early) first: it nearly always returns
+/// true, and then nothing else is necessary. Otherwise call [`handle_view`](Self::handle_view), and
+/// then [`poll_due`](Self::poll_due) for the actions that are due.
 pub(super) struct Clock {
     received: Instant,
     pinged: Option<Instant>,
@@ -71,7 +71,7 @@ pub(super) enum Due {
     Hook,
     /// The client reads too little of its backlog.
     Stall,
-    /// The session ends, or the time that the application has set.
+    /// The session has ended, or the deadline that the application set has passed.
     Expiry,
     /// A timer of the mailbox fires.
     Timer,

@@ -54,7 +54,7 @@ pub(super) struct Left {
     pub(super) frames: bool,
     /// A reply is queued, or data that was read ahead can still be handled.
     pub(super) work: bool,
-    /// The client violated the protocol: its Close cannot be decoded.
+    /// The client violated the protocol: its Close will not be decoded.
     pub(super) broken: bool,
 }
 

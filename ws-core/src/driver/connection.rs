@@ -58,7 +58,7 @@ impl Opened {
     ///
     /// # Panics
     ///
-    /// Never: the connection is there until it starts.
+    /// Never panics: the connection is present until it starts.
     pub fn sender(&self) -> Sender {
         self.0
             .as_ref()

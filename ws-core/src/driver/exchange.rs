@@ -95,7 +95,7 @@ impl Exchange {
         self.out.is_holding() || (self.ahead.has_work() && self.calls.is_free())
     }
 
-    /// Whether the client broke the protocol.
+    /// Whether the client violated the protocol.
     pub(super) fn is_broken(&self) -> bool {
         self.reader.is_broken()
     }

@@ -37,7 +37,6 @@ const READS_PER_TURN: usize = 8;
 /// 4. The output of the burst is written, and the outbox uncorked.
 /// 5. `Closing` decides whether the connection is over.
 /// 6. `Clock` returns an action that is due, or sets the timer.
-/// 6. `Clock` gives what is due, or sets the timer.
 pub(super) struct Driver {
     exchange: Exchange,
     clock: Clock,
@@ -81,8 +80,8 @@ impl Driver {
         self.clock.end_of_shutdown()
     }
 
-    /// Applies the deadlines that other tasks have set. Returns the [end of a
-    /// shutdown](Self::end_of_shutdown).
+    /// Applies the deadlines that other tasks have set. Returns the
+    /// [end of a shutdown](Self::end_of_shutdown).
     pub(super) fn take_orders(&mut self) -> Option<Instant> {
         if let Some(orders) = self.exchange.out.shared.new_orders() {
             self.clock.handle_orders(orders);
@@ -202,8 +201,8 @@ impl Driver {
                 Next::EndStream => {
                     let by_drop = closing.has_client_closed() && turn.transport.ends_on_drop();
                     if !by_drop {
-                        // Not before everything in the stream's buffers is written. An error also
-                        // ends the stream.
+                        // The stream ends only after its buffers are written. An error also ends
+                        // it.
                         let _ = ready!(turn.transport.poll_shutdown(turn.cx));
                     }
                     closing.handle_our_end();

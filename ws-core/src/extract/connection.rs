@@ -1,4 +1,4 @@
-//! What a connection provides to every hook.
+//! The route and the context that a connection provides to every hook.
 
 use std::sync::Arc;
 
@@ -293,7 +293,7 @@ impl<H, R> FromConnection<'_, H, R> for Option<Page> {
     }
 }
 
-/// Only for `terminate`, because only there is the marker of the route [`Ended`].
+/// Only `terminate` can take it: only there the marker of the route is [`Ended`].
 impl<H, R> FromConnection<'_, H, Ended<R>> for CloseReason {
     fn from_connection(context: &Context<H>) -> Self {
         context

@@ -1,4 +1,4 @@
-//! What the request provides to `init`, and only to `init`.
+//! The request, and the arguments that only `init` can take from it.
 
 use std::fmt;
 use std::future::Future;

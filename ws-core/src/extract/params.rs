@@ -153,8 +153,8 @@ impl<T> FromParams<NoRoute> for T {
 /// `T`.
 ///
 /// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it. So
-/// to implement [`FromParams<R>`] for all routes in tables, write `impl<R: NamesParams<Self>>
-/// FromParams<R> for Place`.
+/// to implement [`FromParams<R>`] for all routes in tables, write
+/// `impl<R: NamesParams<Self>> FromParams<R> for Place`.
 #[diagnostic::on_unimplemented(
     message = "this route is not one of a table",
     label = "not a route of a table"

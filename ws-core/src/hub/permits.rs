@@ -41,7 +41,7 @@ pub enum Full {
 
 /// The permit for one of the server's connections.
 ///
-/// Admission takes it from the hub after every other check has passed
+/// Admission takes it from the hub after the request has passed every other limit
 /// ([`Known::enter`](crate::admit::Known::enter)). It has one owner at a time: the [`Admitted`]
 /// request, then the connection that waits for its transport, then the connection's task, which
 /// drops it when the stream is closed, before `terminate`. If the handshake fails, the permit is
@@ -105,7 +105,7 @@ impl Permits {
         }
     }
 
-    /// Logs a remedy: behind a proxy that is not configured, or forwards no clients, all clients
+    /// Logs a remedy: if a proxy is not configured, or does not forward its clients, all clients
     /// share one address.
     fn log_full_address(&self, address: Option<IpAddr>, holder: Holder, limit: usize) {
         let address = address.map(tracing::field::display);

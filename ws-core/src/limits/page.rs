@@ -16,7 +16,8 @@ settable! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct PageLimits {
-        /// How long a page stays alive without a socket, also after it was rendered; then it ends.
+        /// How long a page stays alive without a socket, counted also from its rendering; then it
+        /// ends.
         pub grace: Duration,
         /// Messages queued for one page, including those that it has not acknowledged; past this
         /// limit all of them are dropped, and the page gets a reset. The page's own handler

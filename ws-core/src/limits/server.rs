@@ -34,7 +34,8 @@ settable! {
         pub per_address: Option<usize>,
         /// WebSocket connections in total; past it 503.
         pub connections: Option<usize>,
-        /// Subscribers or pages that a publish or push writes to itself; a task does the rest.
+        /// How many subscribers or pages one publish or push writes to by itself; a task does the
+        /// rest.
         pub publish_inline: usize,
         /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past
         /// this limit the connection that has been silent longest is closed, or new ones wait.

@@ -1,4 +1,4 @@
-//! What trusted proxies forwarded about a request.
+//! The values that trusted proxies forwarded with a request.
 //!
 //! Every hop appends an element at the right, and a client may have written everything to the left
 //! of it. So the lists are read from the right, and only as far as trusted proxies wrote them.
