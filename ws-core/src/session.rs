@@ -1,8 +1,8 @@
 //! The visitor's server-side state.
 //!
-//! A visitor's cookie holds a [`SessionToken`]; a [`SessionStore`] keeps, under its hash, a
-//! [`SessionRecord`]; [`Sessions`] finds, begins, renews and ends them for one server; and a
-//! [`Session`] is a handle to one that hooks and HTTP handlers hold.
+//! A visitor's cookie holds a [`SessionToken`]. A [`SessionStore`] keeps a [`SessionRecord`] under
+//! the hash of the token. [`Sessions`] finds, begins, renews and ends the sessions of one server. A
+//! [`Session`] is a handle that hooks and HTTP handlers hold.
 
 mod arrivals;
 mod backend;

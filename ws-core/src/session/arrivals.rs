@@ -1,4 +1,4 @@
-//! Visitors that arrive: how many from one address, and who comes with a cookie of before.
+//! Limits how many sessions one address begins, and remembers the keys that logons have replaced.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,15 +11,15 @@ use super::SessionKey;
 use crate::address::Network;
 use crate::limits::Rate;
 
-/// Entries that are kept before those whose time is over are looked for.
+/// The number of entries above which expired ones are removed.
 const FEW: usize = 1024;
 
-/// Names with a time until which each counts.
+/// Names, each with the time until which it counts.
 struct Until<K>(Mutex<Times<K>>);
 
 struct Times<K> {
     known: HashMap<K, Instant>,
-    /// So many entries are kept before they are cleaned again.
+    /// The number of entries at which expired ones are removed next.
     clean_at: usize,
 }
 
@@ -44,19 +44,19 @@ impl<K: Eq + std::hash::Hash> Times<K> {
         if self.known.len() >= self.clean_at {
             let now = Instant::now();
             self.known.retain(|_, until| *until > now);
-            // Cleaning costs no more than the entries that came since.
+            // So the cost of cleaning is proportional to the entries added since the last time.
             self.clean_at = (self.known.len() * 2).max(FEW);
         }
     }
 }
 
-/// Who begins sessions, and how many: one address could fill the store alone.
+/// Counts the sessions that each address begins: without a rate, one address could fill the store.
 #[derive(Default)]
 pub(super) struct Newcomers(Until<Network>);
 
 impl Newcomers {
-    /// Counts one more session of this address. Returns whether the rate allows it. Sessions
-    /// without an address are not counted.
+    /// Counts one more session of this address. Returns whether the rate allows it. A session
+    /// without an address is not counted.
     pub(super) fn allows(&self, address: Option<IpAddr>, rate: Option<Rate>) -> bool {
         let (Some(address), Some(rate)) = (address, rate) else {
             return true;
@@ -72,7 +72,7 @@ impl Newcomers {
     }
 }
 
-/// How long requests are on their way at the longest.
+/// The longest time that a request is expected to be in flight.
 const ON_ITS_WAY: Duration = Duration::from_secs(60);
 
 /// Keys that logons of this process have replaced within the last minute.
@@ -106,7 +106,7 @@ mod tests {
         let burst: Vec<_> = (0..4).map(|_| allows("203.0.113.7")).collect();
         assert_eq!(burst, [true, true, true, false]);
         assert!(allows("203.0.113.8"));
-        // One /64 is one address.
+        // All addresses of one /64 count as one address.
         let net: Vec<_> = (1..=4)
             .map(|host| allows(&format!("2001:db8::{host}")))
             .collect();

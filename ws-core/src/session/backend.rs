@@ -1,4 +1,4 @@
-//! The store and the source of a server's sessions, and how they are asked.
+//! The store and the source of a server's sessions, and the deadline of their calls.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,12 +10,12 @@ use super::{SessionError, SessionKey, StoreError};
 use crate::late;
 use crate::limits::SessionLimits;
 
-/// Keeps the records of all sessions of one server, and knows its pages.
+/// The store, the source and the limits of one server's sessions, and its pages.
 pub(super) struct Backend {
     pub(super) store: Box<dyn DynStore>,
     pub(super) source: Option<Box<dyn DynSource>>,
     pub(super) limits: SessionLimits,
-    /// One for each server; nearly always there is one.
+    /// One entry for each server that shares the sessions; usually there is one.
     pages: Mutex<Vec<Weak<dyn SessionPages>>>,
 }
 
@@ -33,7 +33,7 @@ impl Backend {
         }
     }
 
-    /// The pages of the servers that have these sessions.
+    /// The pages of the servers that share these sessions.
     pub(super) fn pages(&self) -> impl Iterator<Item = Arc<dyn SessionPages>> + use<> {
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         pages
@@ -48,7 +48,7 @@ impl Backend {
         all.push(pages);
     }
 
-    /// Lets the idle time of a session begin anew, beside whoever asks.
+    /// Restarts the idle time of a session in a task of its own, so that the caller does not wait.
     pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
@@ -63,7 +63,7 @@ impl Backend {
         });
     }
 
-    /// Waits for the store, as long as that may take.
+    /// Waits for a call of the store or the source, at most for `lookup_timeout`.
     pub(super) async fn in_time<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,

@@ -5,12 +5,13 @@ use http::header::COOKIE;
 
 use crate::fields::is_token;
 
-/// The value of a cookie, if exactly one has this name and it is visible ASCII.
+/// Returns the value of a cookie if exactly one cookie has this name and its value is visible
+/// ASCII.
 ///
-/// Two of one name are none: the second may have been planted by a page of a neighbouring
-/// host, and nothing in the request tells which one it is. Only the library's own session
-/// cookie may be there several times: [`Sessions::find`](super::Sessions::find) asks the store
-/// which one is live.
+/// If two cookies have the name, the result is `None`: a page of a neighbouring host may have
+/// planted the second one, and the request does not show which one is genuine. Only the library's
+/// own session cookie may appear several times: [`Sessions::find`](super::Sessions::find) asks the
+/// store which one is live.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -29,7 +30,7 @@ pub fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
         .then_some(text)
 }
 
-/// The bytes of the only cookie of this name. What other cookies hold is of no account.
+/// The bytes of the only cookie of this name. The values of other cookies do not matter.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = all(headers, name);
     let first = values.next()?;
@@ -46,8 +47,8 @@ pub(super) fn all<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item 
     })
 }
 
-/// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) that brings no
-/// prefix of its own.
+/// Whether a cookie can have this name: a token (RFC 6265, section 4.1.1) without a prefix such as
+/// `__Host-`.
 pub(super) fn is_name(name: &str) -> bool {
     !name.starts_with("__") && is_token(name.as_bytes())
 }

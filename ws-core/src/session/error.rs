@@ -1,4 +1,4 @@
-//! What can go wrong with sessions.
+//! The errors of sessions and of their stores.
 
 use std::error::Error;
 use std::fmt;
@@ -11,21 +11,21 @@ use crate::error::{EncodeError, Refusal, with_causes};
 /// Any error of a store, boxed.
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a store or a source did not do what it was asked.
+/// Why a call of a store or a source failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no room for another session or for more values, and no session that may be
-    /// given up for it.
+    /// The store has no room for another session or for more values, and holds no session that it
+    /// may evict.
     #[error("the session store is full")]
     Full,
-    /// The store could not be reached, or failed. The source is what the store gave.
+    /// The store could not be reached, or failed. The source is the store's own error.
     #[error(fmt = failed)]
     Failed(#[source] Cause),
 }
 
 impl StoreError {
-    /// The store failed for this reason.
+    /// Creates the error of a store that failed for this reason.
     ///
     /// ```
     /// use std::error::Error;
@@ -40,7 +40,7 @@ impl StoreError {
         Self::Failed(cause.into())
     }
 
-    /// The status of a response that this error prevents: 503.
+    /// The status of the response if this error prevents one: 503.
     pub const fn status(&self) -> StatusCode {
         StatusCode::SERVICE_UNAVAILABLE
     }
@@ -50,47 +50,47 @@ fn failed(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     with_causes("the session store failed", &**cause, f)
 }
 
-/// Why something could not be done with a session.
+/// Why an operation on a session failed.
 ///
-/// In `init` it becomes a response ([`status`](Self::status)), in the other hooks a Close
+/// `init` turns it into a response ([`status`](Self::status)), every other hook into a Close
 /// ([`close_code`](Self::close_code)).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The store failed: 503. The source is what the store gave.
+    /// The store failed: 503. The source is the store's own error.
     #[error(fmt = failed)]
     Store(#[source] Cause),
     /// The store did not answer within `lookup_timeout`: 503.
     #[error("the session store did not answer within `lookup_timeout`")]
     TimedOut,
-    /// There is no room for another session, or for its values: 503.
+    /// The store has no room for another session, or for its values: 503.
     #[error("there is no room for another session or for more values")]
     Full,
     /// One address has begun more sessions than `begin_rate` allows: 429.
     #[error("more sessions begin from one address than `begin_rate` allows")]
     TooMany,
-    /// The session has ended, or a logon has renewed its id since: 403, 4401.
+    /// The session has ended, or a logon has renewed its id: 403, 4401.
     #[error("the session has ended, or continues under another id")]
     Ended,
-    /// The values of the session would take more bytes than it may have: 500.
+    /// The values of the session would exceed its limit in bytes: 500.
     #[error("the values of the session would take more than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The value cannot be written as JSON: 500.
+    /// The value cannot be serialized as JSON: 500.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The operating system gives no random numbers: 503.
+    /// The operating system provides no random numbers: 503.
     #[error("the operating system gives no random numbers")]
     Random,
-    /// Sessions come from the application, which alone logs on: 500.
+    /// Sessions come from the application, so only the application can log visitors on: 500.
     #[error("sessions come from a `SessionSource`; log visitors on in its application")]
     Foreign,
 }
 
 impl SessionError {
-    /// The status of the response that an HTTP client gets.
+    /// The status of the response that an HTTP client receives.
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::Store(_) | Self::TimedOut | Self::Full | Self::Random => {
@@ -106,7 +106,7 @@ impl SessionError {
 }
 
 impl SessionError {
-    /// The code that a hook closes the connection with: 4401 if the session has ended, else 1011.
+    /// The code of the Close: 4401 if the session has ended, else 1011.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Ended => CloseCode::UNAUTHORIZED,
@@ -124,7 +124,7 @@ impl From<StoreError> for SessionError {
     }
 }
 
-/// The client learns the status alone.
+/// The client receives only the status.
 impl From<SessionError> for Refusal {
     fn from(error: SessionError) -> Self {
         match error.status() {

@@ -1,4 +1,4 @@
-//! What names a session: the secret in the cookie, its hash, and a public name.
+//! The names of a session: the secret in the cookie, its hash, and a public id.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use super::SessionError;
 /// Characters of a token in a cookie: the base64 of 32 bytes without padding.
 const TOKEN_LEN: usize = 43;
 
-/// Bytes that nobody can guess.
+/// Returns random bytes of the operating system, which cannot be guessed.
 ///
 /// # Errors
 ///
-/// [`SessionError::Random`] where the operating system has none.
+/// [`SessionError::Random`] if the operating system provides none.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| SessionError::Random)?;
     Ok(bytes)
 }
 
-/// The public name of a session: good for logs, and as a key of maps and topics.
+/// The public id of a session, for logs and as a key of maps and topics.
 ///
-/// It is not the cookie and proves nothing. A logon gives the visitor another one, so that
-/// what is named by it is not shared with whoever had the session before.
+/// It is not the cookie and proves nothing. A logon gives the visitor another id, so an earlier
+/// holder of the session has no access to what is stored under the new one.
 ///
 /// ```
 /// use ws_server::session::SessionId;
@@ -38,7 +38,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], SessionError> {
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The id of these bytes.
+    /// Creates the id with these bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -52,7 +52,7 @@ impl SessionId {
         random().map(Self)
     }
 
-    /// The name after so many logons, of a session with this secret.
+    /// The id after this number of logons, for a session with this secret.
     pub(super) fn after(self, renewals: u32, secret: &[u8; 32]) -> Self {
         if renewals == 0 {
             return self;
@@ -77,31 +77,32 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The secret that a visitor's cookie holds: 256 bits of the operating system.
+/// The secret in a visitor's cookie: 256 random bits of the operating system.
 ///
-/// Whoever has it is the visitor, so it goes into the cookie and nowhere else: a store
-/// sees only its [`SessionKey`], and `Debug` does not show it.
+/// Its holder is the visitor, so it belongs in the cookie and nowhere else: a store sees only its
+/// [`SessionKey`], and `Debug` does not show it.
 #[derive(Clone)]
 pub struct SessionToken([u8; 32]);
 
 impl SessionToken {
-    /// A new token.
+    /// Creates a new token.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Random`] where the operating system has no random numbers.
+    /// [`SessionError::Random`] if the operating system provides no random numbers.
     pub fn new() -> Result<Self, SessionError> {
         random().map(Self)
     }
 
-    /// Reads the value of a cookie; `None` where it is none that [`cookie_value`] wrote.
+    /// Parses the value of a cookie. Returns `None` if [`cookie_value`] cannot have written it.
     ///
     /// [`cookie_value`]: Self::cookie_value
     pub fn parse(value: &[u8]) -> Option<Self> {
         if value.len() != TOKEN_LEN {
             return None;
         }
-        // There is one text for each token: the decoder refuses the unused bits of the end.
+        // Each token has exactly one text: the decoder rejects unused bits at the end that are not
+        // zero.
         let bytes = BASE64.decode(value).ok()?;
         bytes.try_into().ok().map(Self)
     }
@@ -111,7 +112,7 @@ impl SessionToken {
         BASE64.encode(self.0)
     }
 
-    /// What a store knows the session by.
+    /// The key under which a store keeps the session.
     pub fn key(&self) -> SessionKey {
         SessionKey(Sha256::digest(self.0).into())
     }
@@ -123,19 +124,19 @@ impl fmt::Debug for SessionToken {
     }
 }
 
-/// What a store knows a session by: the SHA-256 of its token. Who reads the store learns
-/// no cookie.
+/// The key of a session in a store: the SHA-256 of its token. A reader of the store learns no
+/// cookie.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey([u8; 32]);
 
 impl SessionKey {
-    /// The key of a session that the application knows under a name of its own.
+    /// The key of a session that the application knows under its own name.
     pub(super) fn of_foreign(name: &str) -> Self {
         let hash = Sha256::new_with_prefix(b"foreign session\0");
         Self(hash.chain_update(name).finalize().into())
     }
 
-    /// The bytes of the key, for a store to keep it by.
+    /// The bytes of the key, for use by a store.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What all clones of [`Sessions`](super::Sessions) share.
+//! The state that all clones of [`Sessions`](super::Sessions) share.
 
 use std::sync::{Arc, Weak};
 
@@ -12,7 +12,7 @@ use super::store::DynStore;
 use super::{MemoryStore, SessionId, SessionKey, SessionRecord};
 use crate::throttle::Throttle;
 
-/// The parts of one server's sessions.
+/// The state of one server's sessions.
 pub(super) struct Inner {
     pub(super) backend: Arc<Backend>,
     pub(super) registry: Arc<Registry>,
@@ -25,7 +25,7 @@ pub(super) struct Inner {
     pub(super) ambiguous: Throttle,
 }
 
-/// A name as it is over plain HTTP, and over TLS.
+/// The name of a cookie over plain HTTP, and over TLS.
 fn both(name: String) -> [String; 2] {
     let secure = format!("{SECURE_PREFIX}{name}");
     [name, secure]
@@ -55,8 +55,8 @@ impl Inner {
         })
     }
 
-    /// A handle to a session that the store has. If a logon has made it of another one, the pages
-    /// are notified.
+    /// Returns a handle to a session that the store has. If it replaces another session after a
+    /// logon, the pages are notified.
     pub(super) fn hold(
         &self,
         key: SessionKey,

@@ -12,15 +12,14 @@ use super::backend::Backend;
 use super::live::Live;
 use super::registry::Registry;
 
-/// The keeper's turns come so many times in the idle time of a session: a store that
-/// fails once or twice loses none.
+/// How often the keeper runs within the idle time of a session: if the store fails once or twice,
+/// no session is lost.
 const TURNS: u32 = 4;
 
-/// Sessions that the store is asked for at the same time.
+/// How many sessions the keeper checks in the store at the same time.
 const AT_ONCE: usize = 64;
 
-/// Lets sessions live on while sockets of theirs are open, in a task that runs only while there
-/// are any.
+/// Extends sessions while they have open sockets, in a task that runs only while there are any.
 pub(super) struct Keeper {
     backend: Arc<Backend>,
     registry: Arc<Registry>,
@@ -40,17 +39,17 @@ impl Keeper {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the task, if it does not run.
+    /// Starts the task if it is not running.
     pub(super) fn start(self: &Arc<Self>) {
         let runs = std::mem::replace(&mut *self.runs(), true);
-        // Without the lock: a runtime that is going down drops the task at once.
+        // After the lock is released: a runtime that shuts down drops the task at once.
         if !runs {
             let running = Running(Arc::downgrade(self));
             tokio::spawn(keep(running, self.backend.limits.idle / TURNS));
         }
     }
 
-    /// Ends the task, unless a session has got a socket meanwhile. Returns whether it ends.
+    /// Stops the task, unless a session has got a socket in the meantime. Returns whether it stops.
     fn stop(&self) -> bool {
         let mut runs = self.runs();
         *runs = !self.registry.with_sockets().is_empty();
@@ -58,8 +57,8 @@ impl Keeper {
     }
 }
 
-/// The task, until it has stopped itself. If it is dropped before, as with its runtime, the next
-/// socket starts another.
+/// The task, until it has stopped itself. If it is dropped before, for example with its runtime,
+/// the next socket starts another one.
 struct Running(Weak<Keeper>);
 
 impl Drop for Running {
@@ -95,10 +94,10 @@ async fn keep(mut running: Running, period: Duration) {
 }
 
 impl Keeper {
-    /// Lets one session live on, or closes its sockets where it is no more. Returns why neither
-    /// was possible.
+    /// Extends one session, or closes its sockets if the session no longer exists. Returns the
+    /// error if neither was possible.
     async fn check(&self, live: Arc<Live>) -> Option<String> {
-        // The store and the source are not ours: what panics in them ends no more than this.
+        // The store and the source are foreign code: a panic in them must end only this check.
         let checked = AssertUnwindSafe(self.is_there(&live)).catch_unwind();
         match checked.await {
             Ok(Ok(true)) => None,
@@ -111,8 +110,9 @@ impl Keeper {
         }
     }
 
-    /// Whether the session is still there; if so, it lives on. Sockets of before a logon do not
-    /// let it: who planted a session would hold the visitor's.
+    /// Returns whether the session still exists, and extends it if so. Sockets from before a logon
+    /// do not extend it: an attacker who planted a session could otherwise keep the visitor's
+    /// alive.
     async fn is_there(&self, live: &Live) -> Result<bool, SessionError> {
         let backend = &self.backend;
         if let (Some(source), Some(name)) = (&backend.source, &live.foreign)
@@ -123,7 +123,7 @@ impl Keeper {
         if !live.is_renewed() {
             let touched = backend.store.touch(live.key, backend.limits.idle);
             let touched = backend.in_time(touched).await?;
-            // A logon may have moved it to another key meanwhile.
+            // A logon may have moved it to another key in the meantime.
             if touched || !live.is_renewed() {
                 return Ok(touched);
             }

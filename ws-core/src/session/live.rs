@@ -1,4 +1,4 @@
-//! A session that somebody in this process holds: its values, and its sockets.
+//! A session that this process holds: its values and its sockets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,17 +20,17 @@ use crate::wire::Push;
 
 /// The session of a visitor.
 ///
-/// A hook takes it as an argument on a route that requires a session, and
-/// `Option<Session>` on any route; an HTTP handler gets it from `ws.session()`. Cloning is
-/// cheap; all clones are one session.
+/// A hook takes it as an argument if its route requires a session, or as `Option<Session>` on any
+/// route; an HTTP handler gets it from `ws.session()`. Cloning is cheap, and all clones refer to
+/// the same session.
 ///
-/// Values are kept as JSON under names. [`get`](Self::get) reads what was there when the
-/// session was last found, with every change that this process made since; a change is in
-/// the store when `insert` or `remove` returns.
+/// Values are kept as JSON under names. [`get`](Self::get) returns the value from the last lookup
+/// of the session, with every change that this process has made since. When `insert` or `remove`
+/// returns, the change is in the store.
 ///
-/// A logon gives the visitor a new session with the same values and another
-/// [`id`](Self::id). Who holds the session of before keeps what it showed then: it never sees
-/// the user, and changes nothing any more.
+/// A logon gives the visitor a new session with the same values and another [`id`](Self::id). A
+/// handle to the old session keeps the old values: it never sees the user, and its changes fail
+/// with [`SessionError::Ended`].
 ///
 /// ```
 /// # use ws_server::session::{Session, SessionError};
@@ -41,28 +41,28 @@ use crate::wire::Push;
 /// }
 /// ```
 ///
-/// Two requests at the same time each see what the other has inserted, or not: what is
-/// counted belongs into a store that counts.
+/// Two concurrent requests may or may not see each other's changes. Keep counters in a store that
+/// can count atomically.
 #[derive(Clone)]
 pub struct Session {
     pub(super) live: Arc<Live>,
 }
 
-/// What all holders of a session share.
+/// The state that all handles of a session share.
 pub(super) struct Live {
     pub(super) id: SessionId,
     pub(super) renewals: u32,
     pub(super) key: SessionKey,
-    /// Where the session is kept now: logons move it.
+    /// The key under which the store keeps the session now: logons change it.
     pub(super) current: Arc<Mutex<SessionKey>>,
-    /// The name of the application for it, where the session is one of its own.
+    /// The application's name for the session, if it comes from a `SessionSource`.
     pub(super) foreign: Option<String>,
     user: Option<Box<str>>,
     page_secret: [u8; 32],
-    /// How old the session was when it was found here, and when that was.
+    /// The age of the session when it was loaded, and the time of loading.
     found: (Duration, Instant),
     expires: Instant,
-    /// Changes of this process are made one after the other.
+    /// Serializes the changes of this process.
     writing: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     home: Weak<dyn Home>,
@@ -73,24 +73,24 @@ struct State {
     values: BTreeMap<String, String>,
     version: u64,
     sockets: Vec<(ConnectionId, Weak<dyn SessionSocket>)>,
-    /// The session is over.
+    /// The session has ended.
     ended: bool,
-    /// A logon has made another one of it.
+    /// A logon has replaced the session.
     renewed: bool,
 }
 
-/// The server of a session.
+/// The server that a session belongs to.
 pub(super) trait Home: Send + Sync {
     fn backend(&self) -> &Arc<Backend>;
-    /// A session has got a socket: it lives on while that is open.
+    /// Notes that a session has a socket, so it must be kept alive.
     fn keep(&self);
-    /// The last holder of a session is gone.
+    /// Forgets a session whose last handle is dropped.
     fn forget(&self, id: SessionId, renewals: u32);
 }
 
 /// A socket that is closed when its session ends.
 pub(crate) trait SessionSocket: Send + Sync {
-    /// The session is over.
+    /// Closes the socket: its session has ended.
     fn session_ended(&self);
 }
 
@@ -133,7 +133,7 @@ impl Live {
         self.user.as_deref()
     }
 
-    /// Takes values over that somebody else has changed.
+    /// Adopts the values of a newer version, which another process has written.
     pub(super) fn refresh(&self, record: SessionRecord) {
         let mut state = self.state();
         if record.version > state.version && !state.renewed {
@@ -147,7 +147,7 @@ impl Live {
         !state.ended && !state.sockets.is_empty()
     }
 
-    /// Whether a logon has made another session of it.
+    /// Whether a logon has replaced the session.
     pub(super) fn is_renewed(&self) -> bool {
         self.state().renewed
     }
@@ -156,13 +156,12 @@ impl Live {
         self.state().ended
     }
 
-    /// Where the session is kept now.
+    /// The key under which the store keeps the session now.
     pub(super) fn current(&self) -> MutexGuard<'_, SessionKey> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the session be the past of another one. Returns what it was called, where it was
-    /// none before.
+    /// Marks the session as replaced by a logon. Returns its lineage if it was not marked before.
     pub(super) fn renewed(&self) -> Option<Lineage> {
         let before = std::mem::replace(&mut self.state().renewed, true);
         (!before).then_some(self.lineage())
@@ -175,7 +174,7 @@ impl Live {
         }
     }
 
-    /// Ends the session and closes its sockets. Returns whether it had not ended yet.
+    /// Ends the session and closes its sockets. Returns whether it was still live.
     pub(super) fn end(&self) -> bool {
         let mut state = self.state();
         let first = !std::mem::replace(&mut state.ended, true);
@@ -189,7 +188,7 @@ impl Live {
         first
     }
 
-    /// Sets or removes a value, in the store first.
+    /// Sets or removes a value, first in the store and then here.
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
         let home = self.home.upgrade().ok_or(SessionError::Ended)?;
         let backend = home.backend();
@@ -212,11 +211,12 @@ impl Live {
         let set = backend.store.set(self.key, name, value.clone());
         let version = backend.in_time(set).await?.ok_or(SessionError::Ended)?;
         let mut state = self.state();
-        // What was found meanwhile has this change, and perhaps later ones.
+        // A lookup in the meantime has loaded this change, and perhaps later ones.
         if version <= state.version {
             return Ok(());
         }
-        // Where others have written too, the next look takes theirs over.
+        // If other processes have written too, keep the old version, so that the next lookup adopts
+        // their changes.
         if version == state.version + 1 {
             state.version = version;
         }
@@ -237,7 +237,7 @@ impl Drop for Live {
 }
 
 impl Session {
-    /// The public name of the session, good for logs, maps and topics. It is not the cookie.
+    /// The public id of the session, for logs, maps and topics. It is not the cookie.
     pub fn id(&self) -> SessionId {
         let Live {
             id,
@@ -248,14 +248,15 @@ impl Session {
         id.after(*renewals, page_secret)
     }
 
-    /// Who has logged on, as the application named it.
+    /// The user who has logged on, under the application's name for them.
     pub fn user(&self) -> Option<&str> {
         self.live.user()
     }
 
-    /// The value of this name; `None` where there is none, or it is no `T`.
+    /// Returns the value of this name, or `None` if it is missing or cannot be deserialized as `T`.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        // A copy: to read it may run code of the application, and that may ask again.
+        // Deserialize a copy without the lock: it may run code of the application, which may call
+        // `get` again.
         let value = self.live.state().values.get(name)?.clone();
         serde_json::from_str(&value)
             .inspect_err(|_| tracing::debug!(name, "a value of a session is of another type"))
@@ -266,10 +267,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`SessionError::TooLarge`] where all values of the session together would take more
-    /// than its limit (64 KiB of JSON), [`SessionError::Encode`], [`SessionError::Ended`], and
-    /// what the store may say. Then nothing has changed, as far as is known: a store that does
-    /// not answer in time may have done it all the same.
+    /// [`SessionError::TooLarge`] if all values of the session together would exceed their limit
+    /// (64 KiB of JSON), [`SessionError::Encode`], [`SessionError::Ended`], and the errors of the
+    /// store. On an error nothing has changed here; if the store timed out, it may have applied the
+    /// change.
     pub async fn insert<T: Serialize + Sync + ?Sized>(
         &self,
         name: &str,
@@ -283,35 +284,36 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As [`insert`](Self::insert).
+    /// Same as [`insert`](Self::insert).
     pub async fn remove(&self, name: &str) -> Result<(), SessionError> {
         self.live.set(name, None).await
     }
 
-    /// Whether the session has neither ended, as far as this process knows, nor become
-    /// another one by a logon.
+    /// Whether the session is live: this process does not know that it has ended, and no logon has
+    /// replaced it.
     pub fn is_current(&self) -> bool {
         let state = self.live.state();
         !state.ended && !state.renewed && Instant::now() < self.live.expires
     }
 
-    /// When the session ends, however much it is used.
+    /// The time at which the session ends, even if it is in use.
     pub fn expires_at(&self) -> Instant {
         self.live.expires
     }
 
-    /// Names the session as this logon made it, within this process.
+    /// Identifies the session between two logons, within this process.
     pub(crate) fn lineage(&self) -> Lineage {
         self.live.lineage()
     }
 
-    /// Whether the session is over, be it by its time. What a logon has made of it may go on.
+    /// Whether the session has ended or expired. Its replacement after a logon may still be live.
     pub(crate) fn has_ended(&self) -> bool {
         self.live.is_ended() || Instant::now() >= self.live.expires
     }
 
-    /// Pushes an event to all pages of the session, as [`Page::push`](crate::page::Page::push)
-    /// does to one. The session of before a logon has none. Returns how many take it.
+    /// Pushes an event to all pages of the session; see [`Page::push`](crate::page::Page::push). If
+    /// a logon has replaced the session, it has no pages. Returns the number of pages that accepted
+    /// the event.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let Some(push) = Push::event_or_log(event, payload) else {
             return 0;
@@ -324,30 +326,30 @@ impl Session {
         pages.map(|pages| pages.push(self.lineage(), &push)).sum()
     }
 
-    /// How many logons made the session what it is.
+    /// The number of logons that led to this session.
     pub(crate) fn renewals(&self) -> u32 {
         self.live.renewals
     }
 
-    /// What seals the ids of the session's pages.
+    /// The secret that seals the ids of the session's pages.
     pub(crate) fn page_secret(&self) -> &[u8; 32] {
         &self.live.page_secret
     }
 
-    /// How old the session is.
+    /// The time since the session was created or renewed.
     pub(crate) fn age(&self) -> Duration {
         let (age, at) = self.live.found;
         age + at.elapsed()
     }
 
-    /// How long ids of pages are good; zero where nobody serves the session any more.
+    /// How long ids of pages are valid; zero if the server of the session has been dropped.
     pub(crate) fn page_lifetime(&self) -> Duration {
         let home = self.live.home.upgrade();
         home.map_or(Duration::ZERO, |home| home.backend().limits.page_lifetime)
     }
 
-    /// Counts a socket as one of the session's. It is closed when the session ends, at once
-    /// where it has ended already.
+    /// Registers a socket of the session. It is closed when the session ends, or at once if it has
+    /// ended already.
     pub(crate) fn attach(&self, id: ConnectionId, socket: Weak<dyn SessionSocket>) -> Attachment {
         let mut state = self.live.state();
         if state.ended {
@@ -370,7 +372,8 @@ impl Session {
 }
 
 impl PartialEq for Session {
-    /// Whether both are the same session; before and after a logon it is not.
+    /// Whether both handles refer to the same session. A session differs from its replacement after
+    /// a logon.
     fn eq(&self, other: &Self) -> bool {
         (self.live.id, self.live.renewals) == (other.live.id, other.live.renewals)
     }
@@ -386,7 +389,7 @@ impl fmt::Debug for Session {
     }
 }
 
-/// A socket counts as one of its session's until this is dropped.
+/// Registration of a socket with its session; dropping this unregisters it.
 pub(crate) struct Attachment {
     live: Arc<Live>,
     id: ConnectionId,
@@ -401,7 +404,7 @@ impl Drop for Attachment {
         state.sockets.swap_remove(at);
         let last = state.sockets.is_empty() && !state.renewed;
         drop(state);
-        // The idle time of the session begins now.
+        // The last socket is closed: the idle time of the session starts now.
         if last && let Some(home) = self.live.home.upgrade() {
             home.backend().touch_later(self.live.key);
         }

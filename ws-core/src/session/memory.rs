@@ -1,4 +1,4 @@
-//! The built-in store: sessions of one process, in memory.
+//! The built-in store: keeps the sessions of one process in memory.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -20,14 +20,13 @@ mod tests;
 
 use held::{Held, Place};
 
-/// What may be left of keys that are gone, beside what there is: past it, queues are
-/// cleaned.
+/// How many stale keys the queues may hold beyond the live ones before they are cleaned.
 const SLACK: usize = 64;
 
 /// Keeps sessions in memory, up to a fixed number. They are lost when the process ends.
 ///
-/// A full store evicts a session for each new one. It never evicts the session of a user, or
-/// one with an open socket. It takes the first that it finds of:
+/// When the store is full, it evicts a session for each new one. It never evicts the session of a
+/// user or a session with an open socket. It evicts the first match of:
 ///
 /// 1. the oldest session whose cookie did not come back within half of its time, such as one
 ///    of a client that keeps no cookies;
@@ -39,7 +38,7 @@ const SLACK: usize = 64;
 ///
 /// Otherwise [`SessionStore::create`] returns [`StoreError::Full`].
 ///
-/// Sessions whose time is over are removed by whatever call comes next.
+/// Expired sessions are removed by the next call of any method.
 ///
 /// ```
 /// use ws_server::session::MemoryStore;
@@ -55,12 +54,12 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Kept {
     sessions: HashMap<SessionKey, Entry>,
-    /// What all values take.
+    /// The size of all values together.
     bytes: usize,
     by_user: HashMap<String, HashSet<SessionKey>>,
-    /// When sessions are to be looked at; each has an entry that is not too late.
+    /// When to check each session for expiry; each has an entry that is not too late.
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
-    /// In the order of creation; those whose cookie came back are passed over.
+    /// In the order of creation; an entry is skipped if its cookie has come back.
     fresh: VecDeque<SessionKey>,
     /// Anonymous sessions by address.
     held: Held,
@@ -72,18 +71,18 @@ struct Entry {
     record: SessionRecord,
     born: Instant,
     expires: Instant,
-    /// How long it lives when it is used.
+    /// The time to live that each use of the session grants.
     ttl: Duration,
-    /// The cookie came back at least once.
+    /// Whether the cookie has come back at least once.
     returned: bool,
-    /// Where the session began.
+    /// The address that the session began from.
     network: Option<Network>,
-    /// While it is anonymous and has an address.
+    /// Set while the session is anonymous and has an address.
     place: Option<Place>,
 }
 
 impl MemoryStore {
-    /// A store for so many sessions.
+    /// Creates a store for at most this number of sessions.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity,
@@ -92,13 +91,13 @@ impl MemoryStore {
         }
     }
 
-    /// Keeps at most so many bytes of values, names included, of all sessions together.
+    /// Limits the size of the values of all sessions together, names included, in bytes.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// What is kept now, without what has run out.
+    /// Locks the sessions and removes those that have expired.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.sweep(Instant::now());
@@ -130,7 +129,7 @@ impl Kept {
         }
     }
 
-    /// The cookie of a session came back: it lives for `ttl` from now.
+    /// Notes that the cookie of a session came back: the session lives for `ttl` from now.
     fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&Entry> {
         let expires = later(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;
@@ -187,7 +186,7 @@ impl Kept {
         }
     }
 
-    /// Queues hold keys that are gone; not many more than there are sessions.
+    /// Rebuilds a queue if most of its keys are stale.
     fn clean(&mut self) {
         let most = self.sessions.len() * 2 + SLACK;
         if self.due.len() > most {
@@ -302,7 +301,7 @@ impl SessionStore for MemoryStore {
         entry.born = now;
         entry.expires = later(now, ttl);
         entry.ttl = ttl;
-        // Somebody has just used it.
+        // A request has just used it.
         entry.returned = true;
         let record = entry.record.clone();
         kept.insert(new, entry);

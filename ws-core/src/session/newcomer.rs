@@ -1,4 +1,4 @@
-//! A client without a session, as a store sees it.
+//! A client without a session, as seen by a store.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::SessionId;
 use crate::address::Network;
 
-/// Tells whether a session has open sockets.
+/// Returns whether a session has open sockets.
 type HasSockets<'a> = dyn Fn(SessionId) -> bool + Send + Sync + 'a;
 
 /// The client that a session begins for.
@@ -24,8 +24,8 @@ pub struct Newcomer<'a> {
 }
 
 impl<'a> Newcomer<'a> {
-    /// A client of this address, in a process without sockets; `None` if the address is not
-    /// known, or may be that of a proxy, which many visitors share.
+    /// Creates a client with this address, in a process without sockets. Pass `None` if the address
+    /// is not known, or may be that of a proxy, which many visitors share.
     pub fn new(address: Option<IpAddr>) -> Self {
         Self {
             network: address.map(Network::of),
@@ -33,21 +33,21 @@ impl<'a> Newcomer<'a> {
         }
     }
 
-    /// Sets which sessions have open sockets.
+    /// Sets the function that returns whether a session has open sockets.
     pub const fn sockets(mut self, has_sockets: &'a HasSockets<'a>) -> Self {
         self.has_sockets = Some(has_sockets);
         self
     }
 
-    /// What counts as the address of the client: an IPv4 address, or the /64 of an IPv6
-    /// address, with the other bits zero. `None` if it is not known, or private: then it may
-    /// be that of a proxy, which many visitors share.
+    /// The address that the client is counted under: an IPv4 address, or the /64 of an IPv6 address
+    /// with the other bits zero. Returns `None` if the address is not known or is private, since
+    /// many visitors may share a proxy with a private address.
     pub fn network(&self) -> Option<IpAddr> {
         self.network.map(Network::address)
     }
 
-    /// Whether the session of this [`SessionRecord::id`](super::SessionRecord::id) has open
-    /// sockets in this process. A store may ask this while it holds a lock of its own.
+    /// Whether the session with this [`SessionRecord::id`](super::SessionRecord::id) has open
+    /// sockets in this process. A store may call this while it holds its own lock.
     pub fn has_sockets(&self, id: SessionId) -> bool {
         self.has_sockets.is_some_and(|has_sockets| has_sockets(id))
     }

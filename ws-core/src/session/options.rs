@@ -1,4 +1,4 @@
-//! How the sessions of a server are kept and named.
+//! The options of a server's sessions: store, source, limits and the names of the cookies.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use super::store::{DynSource, DynStore};
 use super::{SessionSource, SessionStore, cookies};
 use crate::limits::{LimitError, SessionLimits};
 
-/// What browsers ask for before the name of a cookie that only its own host, over TLS, can
-/// have set (RFC 6265bis, section 4.1.3.2).
+/// The prefix of a cookie's name with which a browser accepts the cookie only from its own host
+/// over TLS (RFC 6265bis, section 4.1.3.2).
 pub const SECURE_PREFIX: &str = "__Host-";
 
-/// How the sessions of a server are kept and named.
+/// The options of a server's sessions.
 ///
 /// ```
 /// use ws_server::limits::SessionLimits;
@@ -22,7 +22,7 @@ pub const SECURE_PREFIX: &str = "__Host-";
 /// ```
 pub struct SessionOptions {
     pub(super) limits: SessionLimits,
-    /// In memory where there is none.
+    /// If `None`, sessions are kept in memory.
     pub(super) store: Option<Box<dyn DynStore>>,
     pub(super) source: Option<Box<dyn DynSource>>,
     pub(super) session_cookie: String,
@@ -30,7 +30,7 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// Sessions in memory, under the cookies `z_sid` and `z_pid`.
+    /// Creates options with sessions in memory and the cookies `z_sid` and `z_pid`.
     pub fn new(limits: SessionLimits) -> Self {
         Self {
             limits,
@@ -47,7 +47,7 @@ impl SessionOptions {
         self
     }
 
-    /// Keeps sessions here, and not in memory.
+    /// Keeps sessions in this store instead of in memory.
     pub fn store(mut self, store: impl SessionStore) -> Self {
         self.store = Some(Box::new(store));
         self
@@ -59,23 +59,23 @@ impl SessionOptions {
         self
     }
 
-    /// Sets the name of the cookie with the session's token.
+    /// Sets the name of the cookie that holds the session's token.
     pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
         self.session_cookie = name.into();
         self
     }
 
-    /// Sets the name of the cookie, and of the parameter of the query, with the page's id.
+    /// Sets the name of the cookie and of the query parameter that hold the page's id.
     pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
         self.page_cookie = name.into();
         self
     }
 
-    /// Checks that the values can work.
+    /// Checks that the options are valid.
     ///
     /// # Errors
     ///
-    /// [`SessionOptionsError`] for the first that cannot.
+    /// [`SessionOptionsError`] for the first invalid option.
     pub fn check(&self) -> Result<(), SessionOptionsError> {
         self.limits.check()?;
         for name in [&self.session_cookie, &self.page_cookie] {
@@ -97,26 +97,26 @@ impl Default for SessionOptions {
     }
 }
 
-/// Options of sessions that cannot work.
+/// Why the options of sessions are invalid.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionOptionsError {
-    /// A limit cannot work.
+    /// A limit is invalid.
     #[error("the limits of sessions cannot work: {0}")]
     Limit(LimitError),
-    /// No cookie can have this name, or it brings a prefix, which is put before it over TLS.
+    /// The name is not valid for a cookie, or has the prefix that is added over TLS.
     #[error(
         "{name:?} is no name for a cookie; write letters, digits, `-`, `_` and `.`, without the \
          prefix `__Host-`, which is added over TLS"
     )]
     CookieName {
-        /// What was given.
+        /// The given name.
         name: String,
     },
-    /// Session and page have one cookie.
+    /// Session and page have the same cookie.
     #[error("session and page are both in the cookie {name:?}; give each a name of its own")]
     SameName {
-        /// What was given for both.
+        /// The name given for both.
         name: String,
     },
 }

@@ -1,9 +1,9 @@
-//! The pages of sessions, as sessions know them.
+//! The interface through which sessions reach their pages.
 
 use super::SessionId;
 use crate::wire::Push;
 
-/// Names a session between two logons, within this process.
+/// Identifies a session between two logons, within this process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Lineage {
     pub(super) id: SessionId,
@@ -12,8 +12,8 @@ pub(crate) struct Lineage {
 
 /// The pages of a server.
 pub(crate) trait SessionPages: Send + Sync {
-    /// Pushes to all pages of a session. Returns how many take it.
+    /// Pushes to all pages of a session. Returns the number of pages that accepted it.
     fn push(&self, session: Lineage, push: &Push) -> usize;
-    /// A logon has made another session of this one.
+    /// Notes that a logon has replaced this session.
     fn renewed(&self, session: Lineage);
 }

@@ -1,4 +1,4 @@
-//! What a store keeps of a session.
+//! The data of a session in a store.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,22 +11,22 @@ use super::{SessionError, SessionId};
 
 /// A session as a store keeps it.
 ///
-/// It can be written with serde, all but `age`, which a store fills in when it loads.
+/// Serde serializes every field except `age`, which a store sets when it loads the record.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionRecord {
-    /// Names the session across its logons. [`Session::id`](super::Session::id) begins with
-    /// it, and is another one after each.
+    /// Identifies the session across its logons. [`Session::id`](super::Session::id) equals it at
+    /// first, and changes with each logon.
     pub id: SessionId,
-    /// How often its key was renewed.
+    /// How often the session was renewed.
     pub renewals: u32,
-    /// Who has logged on, in the application's own words.
+    /// The user who has logged on, under the application's name for them.
     pub user: Option<String>,
     /// The values, each as JSON.
     pub values: BTreeMap<String, String>,
     /// How often `values` has changed.
     pub version: u64,
-    /// What seals the ids of its pages.
+    /// The secret that seals the ids of its pages.
     pub page_secret: [u8; 32],
     /// How long ago the session was created or last renewed.
     #[serde(skip)]
@@ -38,7 +38,7 @@ impl SessionRecord {
     ///
     /// # Errors
     ///
-    /// [`SessionError::Random`] where the operating system has no random numbers.
+    /// [`SessionError::Random`] if the operating system provides no random numbers.
     pub fn new(user: Option<String>) -> Result<Self, SessionError> {
         Ok(Self {
             id: SessionId::new()?,
@@ -51,8 +51,8 @@ impl SessionRecord {
         })
     }
 
-    /// Sets or removes a value, as [`SessionStore::set`](super::SessionStore::set) does.
-    /// Returns the version of the values now.
+    /// Sets or removes a value; used to implement [`SessionStore::set`](super::SessionStore::set).
+    /// Returns the new version of the values.
     pub fn set(&mut self, name: &str, value: Option<String>) -> u64 {
         match value {
             Some(value) => self.values.insert(name.to_owned(), value),
@@ -62,8 +62,8 @@ impl SessionRecord {
         self.version
     }
 
-    /// Begins anew for this user, with the values of before, as
-    /// [`SessionStore::renew`](super::SessionStore::renew) does.
+    /// Renews the session for this user and keeps the values; used to implement
+    /// [`SessionStore::renew`](super::SessionStore::renew).
     pub fn renew(&mut self, user: Option<String>) {
         self.user = user;
         self.renewals += 1;
@@ -71,12 +71,12 @@ impl SessionRecord {
     }
 }
 
-/// What a value takes, its name included, in bytes.
+/// The size of a value and its name, in bytes.
 pub(super) fn size_of(name: &str, value: &str) -> usize {
     name.len() + value.len()
 }
 
-/// What values take together.
+/// The size of all values together.
 pub(super) fn size_of_all(values: &BTreeMap<String, String>) -> usize {
     values
         .iter()
@@ -84,7 +84,7 @@ pub(super) fn size_of_all(values: &BTreeMap<String, String>) -> usize {
         .sum()
 }
 
-/// Neither values nor secrets.
+/// Shows neither values nor secrets.
 impl fmt::Debug for SessionRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionRecord")

@@ -8,21 +8,21 @@ use super::live::{Home, Live};
 use super::pages::Lineage;
 use super::{Session, SessionId, SessionKey, SessionRecord};
 
-/// Every session that somebody holds, by id and number of renewals.
+/// Every session with a live handle, by id and number of renewals.
 pub(super) struct Registry {
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
     /// The server of the sessions.
     home: Weak<dyn Home>,
-    /// How long a session may last.
+    /// The longest time that a session may last.
     lifetime: Duration,
 }
 
-/// A handle to a session, and how it was found.
+/// A handle to a session, and how it was obtained.
 pub(super) struct Holding {
     pub(super) session: Session,
-    /// Nobody held it before.
+    /// Whether there was no other handle.
     pub(super) is_first: bool,
-    /// Sessions that are the past of this one from now on.
+    /// Sessions that this one has just replaced.
     pub(super) renewed: Vec<Lineage>,
 }
 
@@ -39,7 +39,7 @@ impl Registry {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A handle to a session that the store has.
+    /// Returns a handle to a session that the store has.
     pub(super) fn hold(
         &self,
         key: SessionKey,
@@ -57,7 +57,7 @@ impl Registry {
                 renewed: Vec::new(),
             };
         }
-        // Who holds it as it was before a logon holds the past of it.
+        // A handle from before a logon refers to a session that this one replaces.
         let past = all.range((record.id, 0)..name);
         let past: Vec<_> = past.filter_map(|(_, live)| live.upgrade()).collect();
         let current = match past.last() {
@@ -80,21 +80,21 @@ impl Registry {
         }
     }
 
-    /// Everything of one session that somebody holds, from before its logons too.
+    /// All live handles of one session, including those from before its logons.
     fn all_of(&self, id: SessionId) -> Vec<Arc<Live>> {
         let live = self.live();
         let all = live.range((id, 0)..=(id, u32::MAX));
         all.filter_map(|(_, live)| live.upgrade()).collect()
     }
 
-    /// Ends what this process holds of a session. Returns whether that was anything.
+    /// Ends the handles of a session in this process. Returns whether any was still live.
     pub(super) fn close(&self, id: SessionId) -> bool {
         let all = self.all_of(id);
         all.iter().filter(|live| live.end()).count() > 0
     }
 
-    /// Ends a session that the store has lost, as it was up to this logon: a later one, of
-    /// which the store may know, is another matter.
+    /// Ends a session that the store has lost, up to this logon. A later logon is not affected,
+    /// since the store may still have its session.
     pub(super) fn close_lost(&self, lost: &Live) {
         let all = self.all_of(lost.id).into_iter();
         for live in all.filter(|live| live.renewals <= lost.renewals) {
@@ -102,27 +102,26 @@ impl Registry {
         }
     }
 
-    /// Ends what this process holds of each session of which this is true. Returns whether
-    /// there was any.
+    /// Ends every session in this process that matches. Returns whether there was any.
     pub(super) fn close_where(&self, is: impl Fn(&Live) -> bool) -> bool {
         let all = self.all();
         let own = all.iter().filter(|live| is(live));
         own.filter(|live| self.close(live.id)).count() > 0
     }
 
-    /// The sessions that have open sockets, be they of before a logon.
+    /// The sessions with open sockets, including those from before a logon.
     pub(super) fn with_sockets(&self) -> Vec<Arc<Live>> {
         let mut all = self.all();
         all.retain(|live| live.has_sockets());
         all
     }
 
-    /// Whether this session has open sockets, be they of before a logon.
+    /// Whether this session has open sockets, including those from before a logon.
     pub(super) fn has_sockets(&self, id: SessionId) -> bool {
         self.all_of(id).iter().any(|live| live.has_sockets())
     }
 
-    /// Every session that somebody in this process holds.
+    /// Every session with a handle in this process.
     fn all(&self) -> Vec<Arc<Live>> {
         self.live().values().filter_map(Weak::upgrade).collect()
     }
@@ -132,10 +131,10 @@ impl Registry {
         self.live().len()
     }
 
-    /// The last holder of a session is gone.
+    /// Removes a session whose last handle is dropped.
     pub(super) fn forget(&self, id: SessionId, renewals: u32) {
         let mut live = self.live();
-        // Somebody may have found it again meanwhile.
+        // A request may have loaded it again in the meantime.
         if live
             .get(&(id, renewals))
             .is_some_and(|known| known.strong_count() == 0)

@@ -1,4 +1,4 @@
-//! The sessions of one server: found, begun, renewed and ended.
+//! The sessions of one server: finds, begins, renews and ends them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,7 +19,7 @@ mod lookup;
 
 pub use lookup::NoSession;
 
-/// The sessions of one server. Clones are the same sessions; a hub has one of them.
+/// The sessions of one server. All clones share them; each hub has its own.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -40,7 +40,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions that are kept and named so.
+    /// Creates sessions with these options.
     pub fn new(options: SessionOptions) -> Self {
         Self {
             inner: Inner::new(options),
@@ -52,17 +52,17 @@ impl Sessions {
         &self.inner.backend.limits
     }
 
-    /// The name of the cookie with the session's token, as it is over TLS or without.
+    /// The name of the cookie that holds the session's token, over TLS or plain HTTP.
     pub fn session_cookie(&self, secure: bool) -> &str {
         &self.inner.session_cookies[usize::from(secure)]
     }
 
-    /// The name of the cookie with the page's id, as it is over TLS or without.
+    /// The name of the cookie that holds the page's id, over TLS or plain HTTP.
     pub fn page_cookie(&self, secure: bool) -> &str {
         &self.inner.page_cookies[usize::from(secure)]
     }
 
-    /// The name of the parameter of the query with the page's id.
+    /// The name of the query parameter that holds the page's id.
     pub fn page_parameter(&self) -> &str {
         &self.inner.page_cookies[0]
     }
@@ -72,12 +72,12 @@ impl Sessions {
         self.inner.backend.source.is_some()
     }
 
-    /// Begins a session. The token belongs into the visitor's cookie.
+    /// Begins a session. Set the token as the visitor's cookie.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Foreign`], [`SessionError::Full`], [`SessionError::Random`], and what
-    /// the store may say.
+    /// [`SessionError::Foreign`], [`SessionError::Full`], [`SessionError::Random`], and the errors
+    /// of the store.
     pub async fn begin(&self) -> Result<(Session, SessionToken), SessionError> {
         self.begin_at(None).await
     }
@@ -96,20 +96,20 @@ impl Sessions {
         let store = &self.inner.backend.store;
         let created = store.create_for(token.key(), record.clone(), first, newcomer);
         if !self.inner.backend.in_time(created).await? {
-            // Two tokens of 256 bits are the same: the random numbers are not random.
+            // Two tokens of 256 bits are equal: the random numbers are not random.
             return Err(SessionError::Random);
         }
         Ok((self.inner.hold(token.key(), None, record).session, token))
     }
 
-    /// Begins a session for a client of this address, from which only so many may begin within
-    /// a time, and which pays for its own sessions when the store is full
-    /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Pass `None` if the
-    /// address may be that of a proxy, which all visitors share.
+    /// Begins a session for a client of this address. The number of sessions per address is limited
+    /// by a rate, and when the store is full, it evicts sessions of this address first
+    /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Pass `None` if the address
+    /// may be that of a proxy, which all visitors share.
     ///
     /// # Errors
     ///
-    /// [`SessionError::TooMany`] past [`SessionLimits::begin_rate`], and as
+    /// [`SessionError::TooMany`] if [`SessionLimits::begin_rate`] is exceeded, and the errors of
     /// [`begin`](Self::begin).
     pub async fn begin_for(
         &self,
@@ -123,7 +123,7 @@ impl Sessions {
         }
     }
 
-    /// The session under this key.
+    /// Loads the session under this key.
     async fn load(
         &self,
         key: SessionKey,
@@ -145,31 +145,31 @@ impl Sessions {
         let held = self.inner.hold(key, foreign, record);
         let session = held.session;
         if session.live.is_ended() {
-            // Its end could not be told to the store, or is just being told.
+            // Its end has not reached the store yet.
             self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        // Whoever ended it after it was loaded, and before it was held here, saw no holder to
-        // end: so the store is asked once more. Who is not the first holder was seen.
+        // If it was ended between the load and `hold`, that call found no handle to end, so ask the
+        // store once more. A session that was already held was found by it.
         if held.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
             self.inner.registry.close_lost(&session.live);
         }
         Ok(session.is_current().then_some(session))
     }
 
-    /// Our session of one of the application's, which begins where there is none.
+    /// Returns our session for one of the application's, and begins it if there is none.
     async fn find_foreign(&self, foreign: ForeignSession) -> Result<Option<Session>, SessionError> {
         let ForeignSession { key: name, user } = foreign;
         let key = SessionKey::of_foreign(&name);
         let Backend { store, limits, .. } = &*self.inner.backend;
-        // Another request may begin the session at the same time, or end it.
+        // Another request may begin or end the session at the same time.
         for _ in 0..3 {
             if let Some(session) = self.load(key, Some(name.clone())).await? {
                 if session.user() == user.as_deref() {
                     return Ok(Some(session));
                 }
                 if session.user().is_some() {
-                    // Another user has nothing to do with what this one had.
+                    // A different user must not inherit this user's session.
                     self.end(&session).await?;
                 } else {
                     let renewed = store.renew(key, key, user.clone(), limits.idle);
@@ -186,16 +186,16 @@ impl Sessions {
         Err(SessionError::TimedOut)
     }
 
-    /// Gives the visitor a new session for this user, with a new token and the values of
-    /// before: at logon, so that whoever knew the old token gains nothing.
+    /// Gives the visitor a new session for this user, with a new token and the same values. Call it
+    /// at logon, so that the old token, which an attacker may know, gains nothing.
     ///
-    /// Open sockets stay open until the session ends; they hold the session of before, which
-    /// does not know the user.
+    /// Open sockets stay open until the session ends. They hold the old session, which does not
+    /// know the user.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Ended`] where the session is not current, [`SessionError::Foreign`],
-    /// and what the store may say.
+    /// [`SessionError::Ended`] if the session is not current, [`SessionError::Foreign`], and the
+    /// errors of the store.
     pub async fn renew(
         &self,
         session: &Session,
@@ -216,38 +216,38 @@ impl Sessions {
         Ok((self.inner.hold(token.key(), None, record).session, token))
     }
 
-    /// Ends a session: nobody finds it any more, and its sockets are closed with 4401, those
-    /// from before a logon too: at once those of this process, and those of another one that
-    /// shares the store within a quarter of the idle time. Returns whether there was anything
-    /// to end: nothing where it has ended, or a logon has made another one of it, which only
-    /// its own holders can end.
+    /// Ends a session: requests no longer find it, and its sockets are closed with 4401, including
+    /// those from before a logon. Sockets of this process are closed at once, those of another
+    /// process that shares the store within a quarter of the idle time. Returns whether there was a
+    /// session to end: false if it has ended already, or if a logon has replaced it, since only a
+    /// handle to the new session can end that one.
     ///
-    /// A hook that ends the session of its own connection says nothing more: its reply comes
-    /// behind the Close.
+    /// A hook that ends the session of its own connection cannot send anything after that: its
+    /// reply would come after the Close.
     ///
     /// # Errors
     ///
-    /// What the store may say. The sockets are closed nevertheless; call it again.
+    /// The errors of the store. The sockets are closed nevertheless; call it again.
     pub async fn end(&self, session: &Session) -> Result<bool, SessionError> {
         let live = &session.live;
         if live.is_renewed() {
             return Ok(false);
         }
         self.inner.registry.close_lost(live);
-        // Also where it has ended here already: the store may not have heard of that.
+        // Also if it has ended here already: the store may not have been notified of that.
         let removed = self.inner.backend.store.remove(live.key);
         let removed = self.inner.backend.in_time(removed).await?;
-        // Who found it before it was removed holds it by now.
+        // A request that found it before it was removed holds it by now.
         self.inner.registry.close_lost(live);
         Ok(removed.is_some())
     }
 
-    /// Ends every session of this user, as [`end`](Self::end) does. Returns how many there
-    /// were.
+    /// Ends every session of this user; see [`end`](Self::end). Returns the number of sessions
+    /// ended.
     ///
     /// # Errors
     ///
-    /// What the store may say. The sockets are closed nevertheless; call it again.
+    /// The errors of the store. The sockets are closed nevertheless; call it again.
     pub async fn end_user(&self, user: &str) -> Result<usize, SessionError> {
         self.inner
             .registry
@@ -260,12 +260,12 @@ impl Sessions {
         Ok(removed.len())
     }
 
-    /// Ends our session of one that the application has ended: its sockets are closed with
-    /// 4401. Returns whether there was one.
+    /// Ends our session for one that the application has ended, and closes its sockets with 4401.
+    /// Returns whether there was one.
     ///
     /// # Errors
     ///
-    /// What the store may say. The sockets are closed nevertheless; call it again.
+    /// The errors of the store. The sockets are closed nevertheless; call it again.
     pub async fn end_foreign(&self, key: &str) -> Result<bool, SessionError> {
         let name = SessionKey::of_foreign(key);
         let mut closed = self.inner.registry.close_where(|live| live.key == name);
@@ -280,7 +280,7 @@ impl Sessions {
         Ok(closed || removed.is_some())
     }
 
-    /// From now on sessions push to these pages too.
+    /// Registers the pages of a server, so that sessions push to them.
     pub(crate) fn add_pages(&self, pages: Weak<dyn SessionPages>) {
         self.inner.backend.add_pages(pages);
     }
@@ -290,17 +290,17 @@ impl Sessions {
         &*self.inner.backend.store
     }
 
-    /// How many sessions somebody in this process holds.
+    /// The number of sessions with a handle in this process.
     #[cfg(test)]
     pub(super) fn held_count(&self) -> usize {
         self.inner.registry.held_count()
     }
 
-    /// How many sessions there are.
+    /// The number of sessions in the store.
     ///
     /// # Errors
     ///
-    /// What the store may say.
+    /// The errors of the store.
     pub async fn count(&self) -> Result<usize, SessionError> {
         self.inner
             .backend

@@ -1,4 +1,5 @@
-//! Where sessions are kept, and where a request's session comes from.
+//! The interfaces of the store that keeps sessions, and of the source that finds a request's
+//! session.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +11,18 @@ use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
 
 /// Keeps sessions: by default in memory ([`MemoryStore`](super::MemoryStore)).
 ///
-/// A store is a map from keys to records, each with a time to live. It need not know what
-/// a cookie is, and it sees no token: keys are hashes. Each method is one step: of two
-/// calls at the same time one comes first.
+/// A store is a map from keys to records, each with a time to live. It needs no knowledge of
+/// cookies and sees no token: keys are hashes. Each method is atomic: of two concurrent calls, one
+/// comes first.
 ///
-/// A call that takes longer than `lookup_timeout` is dropped, and its request answered
-/// with 503. The feature `test-kit` has a suite that a store can be run through
-/// (`testkit::stores`).
+/// A call that takes longer than `lookup_timeout` is dropped, and the request is answered with 503.
+/// The feature `test-kit` has a suite that tests a store (`testkit::stores`).
 pub trait SessionStore: Send + Sync + 'static {
-    /// Keeps a new session for `ttl`. Returns false, and changes nothing, where the key is
-    /// taken.
+    /// Keeps a new session for `ttl`. If the key is taken, returns false and changes nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where there is no room, [`StoreError::Failed`].
+    /// [`StoreError::Full`] if there is no room, [`StoreError::Failed`].
     fn create(
         &self,
         key: SessionKey,
@@ -31,18 +30,18 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// As [`create`](Self::create), for a client that is not known yet: a visitor without a
-    /// session. By default the store learns nothing of the client.
+    /// Same as [`create`](Self::create), for a visitor without a session. By default the
+    /// information about the client is ignored.
     ///
-    /// A store with a bound should override this, so that one address cannot hold all of it:
-    /// when it is full, it evicts an anonymous session of the address that holds most, never
-    /// the session of a user or one that [has sockets](Newcomer::has_sockets). A bound for each
+    /// A store with a bound should override this, so that one address cannot fill it: when the
+    /// store is full, it evicts an anonymous session of the address that holds the most, but never
+    /// the session of a user or one that [has sockets](Newcomer::has_sockets). A fixed bound per
     /// address would lock out the visitors of a large network. A store that wraps another one
     /// passes the call on.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// Same as [`create`](Self::create).
     fn create_for(
         &self,
         key: SessionKey,
@@ -54,7 +53,7 @@ pub trait SessionStore: Send + Sync + 'static {
         self.create(key, record, ttl)
     }
 
-    /// The session under this key, with its age. It lives for `ttl` from now.
+    /// Returns the session under this key, with its age. It lives for `ttl` from now.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Option<SessionRecord>, StoreError>> + Send;
 
-    /// Lets the session live for `ttl` from now. Returns whether there is one.
+    /// Extends the session to `ttl` from now. Returns whether it exists.
     ///
     /// # Errors
     ///
@@ -76,19 +75,19 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Whether there is such a session. Its time stays what it was.
+    /// Whether the session exists. Does not change its time to live.
     ///
     /// # Errors
     ///
     /// [`StoreError::Failed`].
     fn contains(&self, key: SessionKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Sets one value, or removes it. Returns the version of the values afterwards, each
-    /// change one higher; `None` where there is no such session.
+    /// Sets or removes one value. Returns the new version of the values, which each change
+    /// increments, or `None` if the session does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Full`] where there is no room for the value, [`StoreError::Failed`].
+    /// [`StoreError::Full`] if there is no room for the value, [`StoreError::Failed`].
     fn set(
         &self,
         key: SessionKey,
@@ -96,10 +95,10 @@ pub trait SessionStore: Send + Sync + 'static {
         value: Option<String>,
     ) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
-    /// Moves a session to a new key, for this user, as new as if it were created now, with
-    /// the id and the values of before: [`SessionRecord::renew`]. In one step, so that at no
-    /// time both keys are good, or neither. Both may be the same. Returns what is there now;
-    /// `None`, and nothing changes, where there is no session under the old key.
+    /// Moves a session to a new key for this user and restarts its age, but keeps its id and
+    /// values; see [`SessionRecord::renew`]. The move is atomic: at any time exactly one of the
+    /// keys is valid. Both keys may be the same. Returns the new record; if there is no session
+    /// under the old key, returns `None` and changes nothing.
     ///
     /// # Errors
     ///
@@ -112,7 +111,7 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Option<SessionRecord>, StoreError>> + Send;
 
-    /// Forgets the session under this key. Returns the id of what it was.
+    /// Removes the session under this key. Returns its id.
     ///
     /// # Errors
     ///
@@ -122,7 +121,7 @@ pub trait SessionStore: Send + Sync + 'static {
         key: SessionKey,
     ) -> impl Future<Output = Result<Option<SessionId>, StoreError>> + Send;
 
-    /// Forgets every session of this user. Returns their ids.
+    /// Removes every session of this user. Returns their ids.
     ///
     /// # Errors
     ///
@@ -132,7 +131,7 @@ pub trait SessionStore: Send + Sync + 'static {
         user: &str,
     ) -> impl Future<Output = Result<Vec<SessionId>, StoreError>> + Send;
 
-    /// How many sessions there are.
+    /// Returns the number of sessions.
     ///
     /// # Errors
     ///
@@ -140,11 +139,11 @@ pub trait SessionStore: Send + Sync + 'static {
     fn count(&self) -> impl Future<Output = Result<usize, StoreError>> + Send;
 }
 
-/// Maps the sessions that an application has already to ours.
+/// Maps sessions that an application already has to ours.
 ///
-/// Routes keep their `require_session`; what it asks for is then the application's
-/// session. Values, pages and sockets hang on our own session of it, which begins with
-/// the first request that names the application's.
+/// Routes keep their `require_session`; it then requires the application's session. Values, pages
+/// and sockets belong to our own session for it, which begins with the first request of the
+/// application's session.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -167,7 +166,7 @@ pub trait SessionStore: Send + Sync + 'static {
 /// }
 /// ```
 pub trait SessionSource: Send + Sync + 'static {
-    /// The session of the application that a request with these headers belongs to.
+    /// Returns the application's session for a request with these headers.
     ///
     /// # Errors
     ///
@@ -177,14 +176,14 @@ pub trait SessionSource: Send + Sync + 'static {
         headers: &HeaderMap,
     ) -> impl Future<Output = Result<Option<ForeignSession>, StoreError>> + Send;
 
-    /// Whether a session that `find` gave is still good. It is asked four times in each idle
-    /// time while sockets are open; they are closed with 4401 where it is not. An application
-    /// that ends a session should not wait for that, but say so:
+    /// Whether a session that `find` returned is still live. While the session has open sockets,
+    /// this is called four times per idle time; if it returns false, the sockets are closed with
+    /// 4401. When an application ends a session, it should not wait for that but call
     /// [`Sessions::end_foreign`](super::Sessions::end_foreign).
     ///
     /// # Errors
     ///
-    /// [`StoreError::Failed`]: the sockets stay open, and it is asked again later.
+    /// [`StoreError::Failed`]: the sockets stay open, and the call is repeated later.
     fn is_live(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
@@ -196,7 +195,7 @@ pub struct ForeignSession {
 }
 
 impl ForeignSession {
-    /// The session that the application knows by this text; no two have the same.
+    /// Creates the session with this name in the application. The name must be unique.
     pub fn new(key: impl Into<String>) -> Self {
         Self {
             key: key.into(),
@@ -204,20 +203,20 @@ impl ForeignSession {
         }
     }
 
-    /// The text that the application knows the session by.
+    /// The application's name for the session.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Who has logged on. A logon under the same key is not seen by open sockets; where the
-    /// user logs off or changes under it, our session ends, and another one begins.
+    /// Sets the user who has logged on. Open sockets do not see a logon under the same key. If the
+    /// user logs off or changes under it, our session ends and another one begins.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
     }
 }
 
-/// The key is as good as the cookie that it was made of.
+/// Shows nothing: the key is as secret as the cookie that it was made from.
 impl std::fmt::Debug for ForeignSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ForeignSession(…)")
@@ -227,7 +226,8 @@ impl std::fmt::Debug for ForeignSession {
 /// The future of a call, boxed.
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Declares the traits again as objects, so that a server is compiled once for all of them.
+/// Declares the traits again in a dyn-compatible form, so that a server is compiled once for all of
+/// them.
 macro_rules! object {
     ($(#[$doc:meta])* $object:ident of $of:ident {
         $(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*

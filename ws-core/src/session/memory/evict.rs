@@ -1,4 +1,4 @@
-//! Which session a full store gives up for a new one.
+//! Which session a full store evicts for a new one.
 
 use std::cmp::Reverse;
 
@@ -7,15 +7,14 @@ use tokio::time::Instant;
 use super::{Entry, Kept};
 use crate::session::{Newcomer, SessionKey};
 
-/// Sessions that one eviction looks at; the next one continues from there.
+/// The most sessions that one eviction checks; the next one continues from there.
 const LOOKS: usize = 256;
 
-/// Addresses that one eviction looks at.
+/// The most addresses that one eviction checks.
 const NETWORKS: usize = 8;
 
 impl Kept {
-    /// Evicts one session for a new one of this client. Returns false if there is none that
-    /// may be evicted.
+    /// Evicts one session for a new one of this client. Returns false if none may be evicted.
     pub(super) fn evict(&mut self, newcomer: &Newcomer<'_>) -> bool {
         let now = Instant::now();
         let left = |entry: &Entry| entry.expires.saturating_duration_since(now);
@@ -44,10 +43,10 @@ impl Kept {
         None
     }
 
-    /// The least recently used session of the address that would hold most with the new one.
+    /// The least recently used session of the address that would hold the most with the new one.
     ///
-    /// Sessions without an address are many visitors': they give nothing up here, and others
-    /// give nothing up for them while they hold more.
+    /// Sessions without an address belong to many visitors: they are not evicted here, and a
+    /// newcomer without an address evicts others only if their address holds more.
     fn of_largest(&mut self, newcomer: &Newcomer<'_>) -> Option<SessionKey> {
         let own = newcomer.network;
         let held = own.map_or(self.unknown, |own| self.held.count(own));
@@ -63,18 +62,19 @@ impl Kept {
                 if entry.may_be_evicted(newcomer) {
                     return Some(key);
                 }
-                // An open socket is a use.
+                // An open socket counts as a use.
                 self.held.touch(place);
             }
         }
         None
     }
 
-    /// The anonymous session that was not used for longest, if that is half of its time.
+    /// The least recently used anonymous session, if it was idle for at least half of its time to
+    /// live.
     fn unused(&mut self, newcomer: &Newcomer<'_>, now: Instant) -> Option<SessionKey> {
         let mut passed = Vec::new();
         let mut found = None;
-        // The first that is due was not used for longest: all live for about the same time.
+        // The first to expire is the least recently used one: all have about the same time to live.
         for _ in 0..LOOKS {
             let Some(Reverse((at, key))) = self.due.pop() else {
                 break;

@@ -1,4 +1,4 @@
-//! How many anonymous sessions each address holds, and in which order they were used.
+//! How many anonymous sessions each address holds, in the order of their last use.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use crate::session::SessionKey;
 pub(super) struct Place(NonZeroU32);
 
 impl Place {
-    /// `None` past the number of places that can be counted.
+    /// Returns `None` if the index is too large to be stored.
     fn at(index: usize) -> Option<Self> {
         let number = u32::try_from(index).ok()?.checked_add(1)?;
         NonZeroU32::new(number).map(Self)
@@ -39,14 +39,14 @@ struct List {
     len: u32,
 }
 
-/// Anonymous sessions by address, each address's in the order of their last use.
+/// Anonymous sessions by address; those of each address are in the order of their last use.
 ///
 /// Every operation takes constant time, or logarithmic time in the number of addresses.
 #[derive(Default)]
 pub(super) struct Held {
     nodes: Slab<Node>,
     lists: HashMap<Network, List>,
-    /// The length of each list, to find the longest.
+    /// The length of each list, for finding the longest.
     lens: BTreeSet<(u32, Network)>,
 }
 
@@ -72,7 +72,7 @@ impl Held {
         self.nodes.remove(place.index());
     }
 
-    /// The session was used just now.
+    /// Marks the session as just used.
     pub(super) fn touch(&mut self, place: Place) {
         let Node { network, after, .. } = self.nodes[place.index()];
         if after.is_some() {
@@ -86,18 +86,18 @@ impl Held {
         self.lists.get(&network).map_or(0, |list| list.len)
     }
 
-    /// The addresses and how many sessions each holds, those that hold most first.
+    /// The addresses with their number of sessions, the largest first.
     pub(super) fn largest(&self) -> impl Iterator<Item = (u32, Network)> {
         self.lens.iter().rev().copied()
     }
 
-    /// The session of the address that was not used for longest.
+    /// The least recently used session of the address.
     pub(super) fn least_recent(&self, network: Network) -> Option<(Place, SessionKey)> {
         let place = self.lists.get(&network)?.first;
         Some((place, self.nodes[place.index()].key))
     }
 
-    /// Puts a node that is in no list at the end of one.
+    /// Appends a node that is in no list to the list of its address.
     fn append(&mut self, network: Network, place: Place) {
         let list = self.lists.entry(network).or_insert(List {
             first: place,
@@ -113,8 +113,8 @@ impl Held {
         }
     }
 
-    /// Takes a node out of its list. The list keeps its length, and its ends if this is all
-    /// of it.
+    /// Unlinks a node from its list. The list keeps its length; if this is its only node, it keeps
+    /// its ends too.
     fn detach(&mut self, network: Network, place: Place) {
         let Node { before, after, .. } = self.nodes[place.index()];
         if let Some(before) = before {
@@ -137,7 +137,7 @@ impl Held {
         }
     }
 
-    /// Counts a session more or less; an address without sessions is forgotten.
+    /// Changes the count of an address by one; an address without sessions is removed.
     fn resize(&mut self, network: Network, change: i32) {
         let Some(list) = self.lists.get_mut(&network) else {
             return;

@@ -1,4 +1,4 @@
-//! From the cookies of a request to its session.
+//! Finds the session of a request by its cookies.
 
 use std::pin::pin;
 
@@ -8,29 +8,29 @@ use super::Sessions;
 use crate::late;
 use crate::session::{Session, SessionError, SessionToken, cookies};
 
-/// The most different tokens of one request that are looked up.
+/// The most distinct tokens of one request that are looked up.
 const CANDIDATES: usize = 4;
 
 /// Why a request has no session. Each text completes a sentence about the request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoSession {
-    /// No cookie has the name of the session's.
+    /// The request has no session cookie.
     #[error("the request has no session cookie")]
     NoCookie,
-    /// The cookie names no live session.
+    /// The cookie refers to no live session.
     #[error("the session of its cookie has ended")]
     Ended,
     /// A logon has replaced the session of the cookie within the last minute.
     #[error("a logon has replaced the session of its cookie")]
     Renewed,
-    /// Two cookies name two live sessions, and nothing tells which one is meant.
+    /// Two cookies refer to two live sessions, and the request does not show which one is meant.
     #[error("its session cookies name different sessions")]
     Several,
-    /// More different cookies than are looked up.
+    /// The request has more distinct session cookies than are looked up.
     #[error("the request has more than {CANDIDATES} different session cookies")]
     TooMany,
-    /// The application's [`SessionSource`](crate::session::SessionSource) knows none.
+    /// The application's [`SessionSource`](crate::session::SessionSource) returned none.
     #[error("the application knows no session for the request")]
     Unknown,
 }
@@ -42,20 +42,20 @@ impl NoSession {
     }
 }
 
-/// The different tokens in the session cookies of a request, at most [`CANDIDATES`].
+/// The distinct tokens in the session cookies of a request, at most [`CANDIDATES`].
 ///
-/// A browser sends two cookies of one name if both a path or domain and the whole site have
-/// one; often one of them is stale, or both are the same.
+/// A browser sends two cookies of one name if one was set for a path or domain and the other for
+/// the whole site. Often one of them is stale, or both are equal.
 struct Candidates<'h>([Option<(&'h [u8], SessionToken)>; CANDIDATES]);
 
 impl<'h> Candidates<'h> {
-    /// Values that are no token count as cookies that name nothing.
+    /// Cookies that are not valid tokens count as cookies of an ended session.
     fn of(headers: &'h HeaderMap, name: &str) -> Result<Self, NoSession> {
         let mut found = [const { None }; CANDIDATES];
         let mut none = NoSession::NoCookie;
         for value in cookies::all(headers, name) {
             none = NoSession::Ended;
-            // One token has one text.
+            // Equal tokens have equal texts.
             let is_known = found.iter().flatten().any(|(known, _)| *known == value);
             let token = SessionToken::parse(value).filter(|_| !is_known);
             if let Some(token) = token {
@@ -73,8 +73,8 @@ impl<'h> Candidates<'h> {
 }
 
 impl Sessions {
-    /// Whether a request with these headers names a session by a key that a logon has just
-    /// replaced: it was on its way meanwhile, and its sender has got another cookie by now.
+    /// Whether a request with these headers carries a key that a logon has just replaced: the
+    /// request was in flight during the logon, and the browser has received a new cookie by now.
     pub fn is_overtaken(&self, headers: &HeaderMap, secure: bool) -> bool {
         let found = Candidates::of(headers, self.session_cookie(secure));
         found.is_ok_and(|found| self.overtakes(&found))
@@ -85,13 +85,13 @@ impl Sessions {
         tokens.any(|token| self.inner.overtaken.contains(token.key()))
     }
 
-    /// The session of a request with these headers, which came over TLS or not. It lives on
-    /// from now.
+    /// Finds the session of a request with these headers, received over TLS or plain HTTP. The
+    /// session's idle time restarts.
     ///
     /// # Errors
     ///
-    /// What the store or the source may say; [`SessionError::Full`] for the first request
-    /// of an application's session.
+    /// The errors of the store or the source; [`SessionError::Full`] for the first request of an
+    /// application's session if the store is full.
     pub async fn find(
         &self,
         headers: &HeaderMap,
@@ -100,21 +100,21 @@ impl Sessions {
         Ok(self.identify(headers, secure).await?.ok())
     }
 
-    /// The session of a request, as [`find`](Self::find) finds it, or why there is none.
+    /// Finds the session of a request like [`find`](Self::find), or returns why there is none.
     ///
-    /// Several cookies may have the name: the one live session among at most four different
-    /// values counts. Two live ones are none.
+    /// Several cookies may have the name, with at most four distinct values. If exactly one of them
+    /// refers to a live session, that one is returned; if two do, none.
     ///
     /// # Errors
     ///
-    /// As [`find`](Self::find).
+    /// Same as [`find`](Self::find).
     pub async fn identify(
         &self,
         headers: &HeaderMap,
         secure: bool,
     ) -> Result<Result<Session, NoSession>, SessionError> {
         let limit = self.inner.backend.limits.lookup_timeout;
-        // The store may be asked more than once; all answers together have this time.
+        // Several calls of the store may be necessary; this deadline covers all of them.
         let found = pin!(self.look_up(headers, secure));
         let found = late::within(limit, found).await;
         found.unwrap_or(Err(SessionError::TimedOut))
@@ -155,7 +155,7 @@ impl Sessions {
         }))
     }
 
-    /// The ids are secret, and so are the cookies.
+    /// Logs neither ids nor cookies: both are secret.
     fn warn_of_several(&self) {
         match self.inner.ambiguous.count() {
             None => tracing::debug!("two session cookies name different live sessions"),
