@@ -1,22 +1,22 @@
 //! The WebSocket protocol of RFC 6455 as pure functions and state, without any I/O.
 //!
-//! Bytes come in as slices and go out as buffers; sockets, timers and tasks live elsewhere.
+//! Input arrives as slices and output leaves as buffers; sockets, timers and tasks live elsewhere.
 //!
-//! | Module | RFC 6455 | What it does |
+//! | Module | RFC 6455 | Contents |
 //! | --- | --- | --- |
 //! | [`accept`] | 4.2.2 | the key and answer of the opening handshake |
 //! | [`frame`] | 5.2 | opcodes and the frame header |
 //! | [`mask`] | 5.3 | masking and unmasking of payloads |
 //! | [`utf8`] | 8.1 | validation of text that arrives in pieces |
 //! | [`decoder`] | 5.4-5.6 | bytes to messages and control events |
-//! | [`event`] | 5.5, 5.6 | what the decoder hands out |
+//! | [`event`] | 5.5, 5.6 | the events that the decoder returns |
 //! | [`encoder`] | 5.2, 5.5 | messages and control frames to bytes |
-//! | [`deflate`] | RFC 7692 | what clients offer, and compressed messages |
-//! | [`error`] | 7.4 | how a peer broke the rules, and the close code for it |
+//! | [`deflate`] | RFC 7692 | negotiation of compression, and compressed messages |
+//! | [`error`] | 7.4 | protocol violations, and the close code for each |
 //!
-//! Compression (RFC 7692) stands between frame and message: a message whose first frame has RSV1
-//! set is inflated when it is whole, before its text is validated. Where it was not agreed on, the
-//! decoder refuses RSV1.
+//! Compression (RFC 7692) lies between frame and message: if the first frame of a message has RSV1
+//! set, the whole message is inflated before its text is validated. If compression was not
+//! negotiated, the decoder rejects RSV1.
 //!
 //! ```
 //! use ws_core::protocol::{Decoder, Event, Incoming, Role, encoder};

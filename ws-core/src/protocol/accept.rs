@@ -5,14 +5,14 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest as _, Sha1};
 
-/// The text that every server appends to the client's key (RFC 6455 section 1.3).
+/// The GUID that every server appends to the client's key (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The length of a valid key: 16 bytes in padded base64.
 const KEY_LEN: usize = 24;
 
-/// Decodes keys. The four unused bits of the last character are ignored: section 4.2.1 asks for
-/// a value of 16 bytes when decoded and says nothing about them.
+/// Decodes keys. Ignores the four unused bits of the last character: section 4.2.1 requires a value
+/// of 16 bytes when decoded and does not mention them.
 const KEY_DECODER: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
@@ -20,7 +20,7 @@ const KEY_DECODER: GeneralPurpose = GeneralPurpose::new(
 
 /// The value of `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`: 28 characters of base64.
 ///
-/// The key is hashed as it came; see [`is_valid_key`] for the check that comes first.
+/// The key is hashed as received; check it with [`is_valid_key`] first.
 ///
 /// ```
 /// let accept = ws_core::protocol::accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
@@ -42,7 +42,7 @@ pub fn accept_key(key: &[u8]) -> String {
 /// ```
 #[must_use]
 pub fn is_valid_key(key: &[u8]) -> bool {
-    // The decoder wants room for whole groups of three bytes, so 18 for a value of 16.
+    // The decoder needs a buffer for whole groups of three bytes: 18 bytes for a value of 16.
     let mut value = [0; KEY_LEN / 4 * 3];
     key.len() == KEY_LEN && KEY_DECODER.decode_slice(key, &mut value) == Ok(16)
 }

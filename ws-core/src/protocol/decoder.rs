@@ -1,4 +1,4 @@
-//! Bytes to messages and control events (RFC 6455 sections 5.4 to 5.6).
+//! Decodes bytes to messages and control events (RFC 6455 sections 5.4 to 5.6).
 
 #![expect(
     clippy::mut_mut,
@@ -17,25 +17,25 @@ use super::utf8::{self, InvalidUtf8};
 /// Which end of the connection decodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
-    /// Decodes what a client sends: every frame must be masked (RFC 6455 section 5.1).
+    /// Decodes frames from a client: every frame must be masked (RFC 6455 section 5.1).
     Server,
-    /// Decodes what a server sends: no frame may be masked.
+    /// Decodes frames from a server: no frame may be masked.
     Client,
 }
 
 /// Turns the bytes of one connection into events.
 ///
-/// A frame that lies whole in the input is lent from there: unmasked in place, and nothing is
-/// allocated. Short text may be moved to the front by some bytes, over its header. Everything unfinished is kept in one allocation that exists only as long as
-/// it is needed, so that an idle decoder takes [`size_of::<Decoder>()`](size_of), at most 40
-/// bytes.
+/// If a whole frame is in the input, its payload is borrowed from there: it is unmasked in place,
+/// and nothing is allocated. Short text may be moved some bytes to the front, over its header.
+/// Unfinished data is kept in one allocation that exists only while it is needed, so an idle
+/// decoder takes [`size_of::<Decoder>()`](size_of), at most 40 bytes.
 ///
-/// Memory follows what arrived and not what was declared: a message buffer never has more than
-/// the larger of 1 MiB and twice the bytes received, and no more than declared unless further
-/// fragments are to come.
+/// Memory is proportional to the bytes received, not to the declared length: a message buffer never
+/// exceeds the larger of 1 MiB and twice the bytes received, nor the declared length unless further
+/// fragments follow.
 ///
-/// After an error, and after [`Event::Close`], the bytes that follow have no meaning. The decoder
-/// does not guard against being fed further; the caller stops.
+/// After an error or an [`Event::Close`], the remaining bytes have no meaning. The decoder does not
+/// check for that; the caller must stop.
 ///
 /// ```
 /// use ws_core::protocol::{Decoder, Event, Role};
@@ -53,16 +53,16 @@ pub enum Role {
 pub struct Decoder {
     role: Role,
     deflate: bool,
-    /// Payloads of messages are passed over.
+    /// Payloads of messages are skipped.
     skipping: bool,
-    /// Short messages may go the shortest way: from a client, and not skipped.
+    /// Whether short messages may take the fast path: from a client, and not skipped.
     short: bool,
     max_message: usize,
     unfinished: Option<Box<Unfinished>>,
 }
 
 impl Decoder {
-    /// A decoder for messages of at most `max_message` bytes, all fragments together.
+    /// Creates a decoder for messages of at most `max_message` bytes, all fragments together.
     #[must_use]
     pub const fn new(role: Role, max_message: usize) -> Self {
         Self {
@@ -75,11 +75,11 @@ impl Decoder {
         }
     }
 
-    /// Takes compressed messages too, where that was agreed on (RFC 7692): a message whose first
-    /// frame has RSV1 set is inflated when it is whole.
+    /// Accepts compressed messages too, if they were negotiated (RFC 7692): if the first frame of a
+    /// message has RSV1 set, the message is inflated when it is complete.
     ///
-    /// `max_message` bounds the compressed bytes as they come, and what becomes of them. A
-    /// message is inflated by itself: see [`deflate`](super::deflate).
+    /// `max_message` bounds both the compressed and the inflated bytes. Each message is inflated on
+    /// its own; see [`deflate`](super::deflate).
     ///
     /// ```
     /// use ws_core::protocol::{Decoder, Event, Incoming, Role};
@@ -98,12 +98,11 @@ impl Decoder {
         Self { deflate, ..self }
     }
 
-    /// From now on messages are passed over: nothing of them is unmasked, validated, inflated or
-    /// kept, and what was kept of an unfinished one is freed. Control frames are decoded as
-    /// before, and so are headers: what they show of a broken protocol is an error still, a
-    /// message above the limit included.
+    /// Skips all further messages: they are not unmasked, validated, inflated or kept, and the
+    /// buffer of an unfinished one is freed. Control frames and headers are still decoded, so a
+    /// protocol violation in a header is still an error, and so is a message above the limit.
     ///
-    /// For bytes that come after a Close of our own (RFC 6455, section 5.5.1).
+    /// Use this for the bytes after a Close of our own (RFC 6455, section 5.5.1).
     ///
     /// ```
     /// use ws_core::protocol::{Decoder, Event, Role};
@@ -125,16 +124,16 @@ impl Decoder {
         }
     }
 
-    /// Takes the next event off the front of `input`, which is unmasked in place.
+    /// Decodes the next event from the front of `input`, which is unmasked in place.
     ///
-    /// `None` means that `input` is empty now and more bytes are needed for an event. Call again
-    /// until then: one input may hold many events.
+    /// Returns `None` when `input` is empty and an event needs more bytes. Call it until then: one
+    /// input may contain many events.
     ///
     /// # Errors
     ///
-    /// A [`ProtocolError`] as soon as the bytes so far show it: a header is judged when it is
-    /// whole, before its payload arrives; text fails at the first byte that cannot be UTF-8, also
-    /// inside an unfinished frame.
+    /// A [`ProtocolError`] as soon as the bytes so far show it: a header is checked when it is
+    /// complete, before its payload arrives; text fails at the first byte that cannot be UTF-8,
+    /// even inside an unfinished frame.
     #[inline]
     pub fn decode<'b>(
         &mut self,
@@ -147,8 +146,8 @@ impl Decoder {
         }
     }
 
-    /// A short message from a client that lies whole in `input`. `None`, with nothing taken,
-    /// leaves `input` to [`decode`](Self::decode).
+    /// Decodes a short message from a client if all of it is in `input`. Otherwise returns `None`,
+    /// takes nothing and leaves `input` to [`decode`](Self::decode).
     #[expect(
         clippy::inline_always,
         reason = "called for each message of a burst, which the compiler keeps apart by itself"
@@ -179,7 +178,7 @@ impl Decoder {
         Some(utf8::whole(payload).map(|text| Incoming::Text(TextData::Borrowed(text))))
     }
 
-    /// The next event of any input.
+    /// Decodes the next event, whatever the input.
     #[inline(never)]
     pub(crate) fn decode_any<'b>(
         &mut self,
@@ -203,18 +202,18 @@ impl Decoder {
         }
     }
 
-    /// Bytes held of what is unfinished: a message, a control frame, a header. 0 when idle.
+    /// The number of bytes kept of an unfinished message, control frame or header; 0 if idle.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.unfinished.as_ref().map_or(0, |u| u.buffered())
     }
 
-    /// The buffer of a large binary frame under way, to read from the socket straight into it.
+    /// The buffer of an unfinished large binary frame, for reading from the socket into it.
     ///
-    /// It is there while the frame still misses 16 KiB or more, and never takes more bytes than
-    /// the frame misses; it may take fewer, as the buffer grows with what arrives. Whatever was
-    /// put into it, call [`target_filled`](Self::target_filled) before anything else. Use it as a
-    /// `BufMut` only: the vector inside holds the message so far.
+    /// Returns `Some` while the frame lacks 16 KiB or more. The buffer never takes more bytes than
+    /// the frame lacks; it may take fewer, since it grows with the received bytes. After writing to
+    /// it, call [`target_filled`](Self::target_filled) before any other method. Use it only as a
+    /// `BufMut`: the vector inside holds the message so far.
     ///
     /// ```
     /// use bytes::BufMut;
@@ -236,12 +235,12 @@ impl Decoder {
         self.unfinished.as_mut()?.target()
     }
 
-    /// Takes what was put into the [`read_target`](Self::read_target): unmasks exactly the new
-    /// bytes and gives the message if they complete it.
+    /// Unmasks the bytes written to the [`read_target`](Self::read_target), and returns the message
+    /// if they complete it.
     ///
     /// # Errors
     ///
-    /// Those of a compressed message that is whole now; the same set as
+    /// If the message is compressed and complete, the errors of inflating it: the same as from
     /// [`decode`](Self::decode).
     pub fn target_filled(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(unfinished) = &mut self.unfinished else {
@@ -253,7 +252,7 @@ impl Decoder {
         event
     }
 
-    /// The next whole header, with its bytes taken off `input`; otherwise `input` is kept.
+    /// Parses the next header and removes its bytes from `input`, if it is complete.
     #[inline]
     fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.unfinished.as_ref().is_some_and(|u| u.has_head()) {
@@ -269,7 +268,7 @@ impl Decoder {
         }
     }
 
-    /// Joins a header that is split over reads.
+    /// Assembles a header that is split over several reads.
     #[cold]
     fn complete_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         let unfinished = self.unfinished.get_or_insert_default();
@@ -284,8 +283,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Starts a frame: lends it when it is an event by itself and whole in `input`, and keeps
-    /// what there is of it otherwise.
+    /// Starts a frame. If it is an event on its own and completely in `input`, the event borrows
+    /// it; otherwise the available part is copied.
     #[inline]
     fn begin<'b>(
         &mut self,
@@ -312,7 +311,7 @@ impl Decoder {
         self.feed(input)
     }
 
-    /// Whether the frame may come now, judged by its header; gives its payload length.
+    /// Checks by its header whether the frame is allowed now; returns its payload length.
     #[inline]
     fn admit(&self, header: &Header) -> Result<usize, ProtocolError> {
         match (self.role, header.mask) {
@@ -320,7 +319,7 @@ impl Decoder {
             (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
-        // RFC 7692, section 6.1: it stands on the first frame of a message and on no other.
+        // RFC 7692, section 6.1: RSV1 may be set only on the first frame of a message.
         let may_rsv1 = self.deflate && matches!(header.opcode, OpCode::Text | OpCode::Binary);
         if header.rsv1 && !may_rsv1 {
             return Err(ProtocolError::ReservedBits);
@@ -333,7 +332,7 @@ impl Decoder {
             }
             (OpCode::Continuation, Some(held)) => held,
             (OpCode::Text | OpCode::Binary, None) => 0,
-            // Control frames are limited by their header and add to no message.
+            // Control frames are bounded by their header check and belong to no message.
             (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => {
                 return Ok(usize::try_from(header.len).unwrap_or(usize::MAX));
             }
@@ -347,7 +346,7 @@ impl Decoder {
         }
     }
 
-    /// Moves payload of the frame under way from `input` into the decoder.
+    /// Moves payload of the unfinished frame from `input` into the decoder.
     #[inline(never)]
     fn feed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(unfinished) = &mut self.unfinished else {
@@ -360,19 +359,19 @@ impl Decoder {
         event
     }
 
-    /// Gives the allocation back when nothing is unfinished.
+    /// Frees the allocation if nothing is unfinished.
     fn release(&mut self) {
         self.unfinished.take_if(|u| u.is_idle());
     }
 }
 
-/// Text of so many bytes is validated by vectors, wherever it lies.
+/// The length from which text is validated with vector instructions, at any alignment.
 const SHORT_TEXT: usize = 64;
 
-/// Moves the payload that begins at `start` to the front, over the header, as far as that puts
-/// it to the boundary of a word. Returns where it begins now.
+/// Moves the payload that begins at `start` to the front, over the header, until it is
+/// word-aligned. Returns its new start.
 ///
-/// Short text is validated by words, and up to seven bytes before the first of them one by one.
+/// The validator handles short text in words, and up to seven unaligned bytes before it one by one.
 #[inline]
 fn aligned(frame: &mut [u8], start: usize) -> usize {
     let beyond = (frame.as_ptr().addr() + start) % size_of::<usize>();
@@ -383,7 +382,7 @@ fn aligned(frame: &mut [u8], start: usize) -> usize {
     start - beyond
 }
 
-/// Takes `len` bytes, which there are, off the front of `input`.
+/// Removes `len` bytes from the front of `input`, which must have as many.
 #[inline]
 fn take_front<'b>(input: &mut &'b mut [u8], len: usize) -> &'b mut [u8] {
     let (front, rest) = std::mem::take(input).split_at_mut(len);

@@ -1,15 +1,15 @@
 //! Compressed messages: permessage-deflate (RFC 7692).
 //!
-//! **No context takeover, in either direction, always.** Each message is compressed by itself, and
-//! the answer to every offer says so (sections 7.1.1.1 and 7.1.1.2 let a server say both by
-//! itself). With context takeover a connection keeps a window of 32 KiB for reading and some
-//! 256 KiB for writing as long as it is open, be it idle; without, one compressor and one
-//! decompressor of each thread serve all of its connections, and an idle connection costs nothing.
-//! The price is that a message cannot repeat what an earlier one said, which tells where many small
-//! ones are alike: those are sent plain, see [`DEFLATE_THRESHOLD`].
+//! **No context takeover, in either direction, always.** Each message is compressed on its own, and
+//! the response to every offer declares that (sections 7.1.1.1 and 7.1.1.2 allow a server to
+//! declare both on its own initiative). With context takeover a connection keeps a window of 32 KiB
+//! for reading and some 256 KiB for writing while it is open, even if idle. Without it, one
+//! compressor and one decompressor per thread serve all of its connections, and an idle connection
+//! costs nothing. The price: a message cannot refer to earlier ones, which matters if many small
+//! messages are alike. Small messages are sent uncompressed; see [`DEFLATE_THRESHOLD`].
 //!
-//! A message is as large as it is when it is read: the limit of messages bounds the compressed
-//! bytes as they come, and what becomes of them while it becomes.
+//! The size of a message is its inflated size: the limit bounds the compressed bytes as they
+//! arrive, and the inflated bytes while they are produced.
 
 use std::num::NonZeroU8;
 
@@ -24,13 +24,13 @@ pub(super) use codec::{Broken, inflate};
 
 /// The smallest message that is compressed, in bytes.
 ///
-/// Below, a message that may not refer to earlier ones has little to repeat: JSON of 128 bytes
-/// loses a fifth, of 64 bytes nothing, and it leaves in one packet either way. From here on it
-/// loses 40 percent or more.
+/// Below that, a message that cannot refer to earlier ones has little to repeat: JSON of 128 bytes
+/// shrinks by a fifth, JSON of 64 bytes not at all, and both fit one packet anyway. From this size
+/// on it shrinks by 40 percent or more.
 pub const DEFLATE_THRESHOLD: usize = 256;
 
-/// How a server compresses what it sends on one connection, and that it takes compressed
-/// messages: what was agreed on in the handshake.
+/// The result of negotiating compression in a handshake: the connection accepts compressed
+/// messages, and compresses its own in this way.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -48,19 +48,19 @@ pub const DEFLATE_THRESHOLD: usize = 256;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Deflate {
-    /// The `server_max_window_bits` that the client offered and the answer repeats, 9 to 15.
+    /// The `server_max_window_bits` that the client offered and the response repeats, 9 to 15.
     asked: Option<NonZeroU8>,
 }
 
 impl Deflate {
-    /// Bits of the largest window of DEFLATE, which holds where nothing else is said.
+    /// Bits of the largest window of DEFLATE, the default without `server_max_window_bits`.
     const MOST_BITS: u8 = 15;
 
-    /// Takes the first offer in `Sec-WebSocket-Extensions` that this server can accept
-    /// (RFC 7692, section 5.1).
+    /// Accepts the first offer in `Sec-WebSocket-Extensions` that this server supports (RFC 7692,
+    /// section 5.1).
     ///
-    /// Other extensions are passed over, and so are offers that break the rules of section 7.1 or
-    /// want what cannot be done: a window of 8 bits, which zlib does not compress with.
+    /// Ignores other extensions, offers that violate section 7.1, and offers that require a window
+    /// of 8 bits, which zlib does not support for compression.
     pub fn negotiate(headers: &HeaderMap) -> Option<Self> {
         let lines = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
         lines
@@ -68,9 +68,9 @@ impl Deflate {
             .find_map(|line| offer::first_acceptable(line.as_bytes()))
     }
 
-    /// The value of `Sec-WebSocket-Extensions` in the answer.
+    /// The value of `Sec-WebSocket-Extensions` in the response.
     pub fn answer(self) -> HeaderValue {
-        // Of these bytes each can stand in a header.
+        // All of these bytes are valid in a header.
         macro_rules! answers {
             ($($bits:literal),*) => {
                 match self.asked.map(NonZeroU8::get) {
@@ -88,13 +88,13 @@ impl Deflate {
         answers!(9, 10, 11, 12, 13, 14, 15)
     }
 
-    /// Bits of the window that messages to the client are compressed with, 9 to 15.
+    /// Bits of the window for messages to the client, 9 to 15.
     pub fn window_bits(self) -> u8 {
         self.asked.map_or(Self::MOST_BITS, NonZeroU8::get)
     }
 
-    /// Whether the client takes every window, so that a message may be compressed once for it
-    /// and for others.
+    /// Whether the client accepts every window, so that a message compressed once can be shared
+    /// with other connections.
     pub(crate) fn is_any_window(self) -> bool {
         self.window_bits() == Self::MOST_BITS
     }

@@ -1,6 +1,6 @@
-//! Messages and control frames to bytes (RFC 6455 sections 5.2 and 5.5).
+//! Encodes messages and control frames (RFC 6455 sections 5.2 and 5.5).
 //!
-//! A server never masks and this encoder never fragments: every frame has FIN set.
+//! A server never masks, and this encoder never fragments: every frame has FIN set.
 
 use bytes::{BufMut, Bytes};
 
@@ -10,11 +10,11 @@ use crate::close::Close;
 /// The longest header of an unmasked frame in bytes.
 const MAX_UNMASKED_HEADER: usize = 10;
 
-/// The header of an unmasked frame for a payload of `len` bytes: the array and how many of its
-/// bytes count, which is 2, 4 or 10.
+/// The header of an unmasked frame with a payload of `len` bytes: an array, and the length of the
+/// header in it, which is 2, 4 or 10.
 ///
-/// The payload of a control frame has [`MAX_CONTROL_PAYLOAD`] bytes at most; more is a mistake of
-/// the caller, found in debug builds, and a frame that every peer refuses.
+/// A control frame has at most [`MAX_CONTROL_PAYLOAD`] bytes of payload. More is a bug of the
+/// caller: debug builds panic, and every peer rejects the frame.
 ///
 /// ```
 /// use ws_core::protocol::{OpCode, encoder};
@@ -53,7 +53,7 @@ pub fn header(opcode: OpCode, len: usize) -> ([u8; MAX_UNMASKED_HEADER], usize) 
 ///
 /// # Panics
 ///
-/// When `out` has no room for 10 more bytes and cannot grow.
+/// If `out` has no room for 10 more bytes and cannot grow.
 #[inline]
 pub fn put_header(out: &mut impl BufMut, opcode: OpCode, len: usize) {
     let (bytes, size) = header(opcode, len);
@@ -68,7 +68,7 @@ pub fn put_header(out: &mut impl BufMut, opcode: OpCode, len: usize) {
 #[inline(always)]
 pub fn put_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     match u8::try_from(payload.len()) {
-        // Most frames are short, and their header is always two bytes.
+        // Most frames are short, with a header of two bytes.
         Ok(short) if short < LEN_16 => {
             out.reserve(2 + payload.len());
             out.extend_from_slice(&[FIN | opcode as u8, short]);
@@ -82,7 +82,7 @@ pub fn put_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     out.extend_from_slice(payload);
 }
 
-/// A complete unmasked frame in one allocation of its exact size; see [`header`].
+/// Encodes an unmasked frame in one allocation of its exact size; see [`header`].
 ///
 /// ```
 /// use ws_core::protocol::{OpCode, encoder};
@@ -98,25 +98,26 @@ pub fn encode(opcode: OpCode, payload: &[u8]) -> Bytes {
     out.into()
 }
 
-/// A complete text frame.
+/// Encodes a text frame.
 #[must_use]
 pub fn encode_text(text: &str) -> Bytes {
     encode(OpCode::Text, text.as_bytes())
 }
 
-/// A complete binary frame.
+/// Encodes a binary frame.
 #[must_use]
 pub fn encode_binary(payload: &[u8]) -> Bytes {
     encode(OpCode::Binary, payload)
 }
 
-/// A Pong with the payload of the Ping it answers, [`MAX_CONTROL_PAYLOAD`] bytes at most.
+/// Encodes a Pong with the payload of the Ping that it answers, at most [`MAX_CONTROL_PAYLOAD`]
+/// bytes.
 #[must_use]
 pub fn encode_pong(payload: &[u8]) -> Bytes {
     encode(OpCode::Pong, payload)
 }
 
-/// A Close frame (RFC 6455 section 5.5.1); without a body when its code may not be sent.
+/// Encodes a Close frame (RFC 6455 section 5.5.1), without a body if its code may not be sent.
 ///
 /// ```
 /// use ws_core::{close::Close, protocol::encoder};
@@ -137,7 +138,7 @@ pub fn encode_close(close: &Close) -> Bytes {
     out.into()
 }
 
-/// A frame as a client sends it: masked, and unfinished when `fin` is false.
+/// Encodes a frame of a client: masked, and with FIN only if `fin` is true.
 #[must_use]
 pub fn encode_masked(opcode: OpCode, fin: bool, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     let (bytes, size) = header(opcode, payload.len());

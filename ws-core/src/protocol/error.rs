@@ -1,15 +1,16 @@
-//! How a peer can break the protocol, and the close code that answers it.
+//! The protocol errors of a peer, and the close code for each.
 
 use crate::close::CloseCode;
 
-/// A breach of RFC 6455 or RFC 7692 by the peer, or a message over the size limit.
+/// A violation of RFC 6455 or RFC 7692 by the peer, or a message over the size limit.
 ///
-/// The connection cannot go on after any of them: the bytes that follow have no meaning. Send
-/// [`close_code`](Self::close_code) and drop the connection (RFC 6455 section 7.1.7).
+/// The connection cannot continue after any of them, since the remaining bytes have no meaning.
+/// Send a Close with [`close_code`](Self::close_code) and drop the connection (RFC 6455 section
+/// 7.1.7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// RSV1, RSV2 or RSV3 is set and no extension gives it a meaning (section 5.2).
+    /// RSV1, RSV2 or RSV3 is set without an extension that defines it (section 5.2).
     #[error("a reserved bit is set")]
     ReservedBits,
     /// The opcode is 3-7 or 11-15 (section 5.2).
@@ -42,30 +43,30 @@ pub enum ProtocolError {
     /// Text, or the text of a Close frame, is not UTF-8 (section 8.1).
     #[error("text is not UTF-8")]
     InvalidUtf8,
-    /// A compressed message is no DEFLATE data, or ends early (RFC 7692, section 7.2.2).
+    /// A compressed message is not DEFLATE data, or ends early (RFC 7692, section 7.2.2).
     #[error("a compressed message cannot be inflated")]
     InvalidDeflate,
-    /// The message is over the limit, judged by the header before its payload arrives; a
-    /// compressed one also while it is inflated.
+    /// The message is over the limit. This is checked by the header before the payload arrives; for
+    /// a compressed message, also while it is inflated.
     #[error("a message of at least {size} bytes is over the limit of {limit}")]
     TooBig {
         /// The limit in bytes.
         limit: usize,
-        /// The bytes of the message as far as declared, at least.
+        /// The size declared so far, in bytes: a lower bound.
         size: u64,
     },
-    /// A Close frame with a body of one byte, which is no code (section 5.5.1).
+    /// The body of a Close frame has one byte, which cannot be a code (section 5.5.1).
     #[error("the body of a Close frame has one byte")]
     CloseLength,
-    /// A Close frame with a code that may not be sent (section 7.4).
+    /// The code of a Close frame may not be sent (section 7.4).
     #[error("close code {0} may not be sent")]
     CloseCode(u16),
 }
 
 impl ProtocolError {
-    /// The code to close with: 1007 for text that is not UTF-8 and for a compressed message that
-    /// cannot be inflated, 1009 over the size limit, and
-    /// 1002 for everything else (section 7.4.1).
+    /// The code to close with: 1007 if text is not UTF-8 or a compressed message cannot be
+    /// inflated, 1009 if a message is over the size limit, 1002 for everything else (section
+    /// 7.4.1).
     ///
     /// ```
     /// use ws_core::{close::CloseCode, protocol::ProtocolError};

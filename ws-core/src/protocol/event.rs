@@ -1,7 +1,7 @@
-//! What the decoder hands out: messages and control frames.
+//! The events that the decoder returns: messages and control frames.
 //!
-//! A payload that lay whole in the read buffer is lent from there; one that arrived in pieces is
-//! owned. Equality compares contents, not who owns them.
+//! If a whole payload was in the read buffer, the event borrows it; if it arrived in pieces, the
+//! event owns it. Equality compares contents, regardless of ownership.
 
 use bytes::{Bytes, BytesMut};
 
@@ -11,7 +11,7 @@ use super::frame::OpCode;
 use super::{spare, utf8};
 use crate::close::CloseCode;
 
-/// What came in: a whole message, or a control frame.
+/// An event of the decoder: a whole message, or a control frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event<'b> {
     /// A whole message, its fragments joined.
@@ -26,7 +26,7 @@ pub enum Event<'b> {
 }
 
 impl<'b> Event<'b> {
-    /// The event of a single frame with its payload in plain.
+    /// The event of a single frame with its unmasked payload.
     #[inline]
     pub(super) fn whole(opcode: OpCode, payload: &'b [u8]) -> Result<Self, ProtocolError> {
         match opcode {
@@ -34,7 +34,7 @@ impl<'b> Event<'b> {
                 let text = utf8::whole(payload)?;
                 Ok(Self::Message(Incoming::Text(TextData::Borrowed(text))))
             }
-            // A continuation is joined to its message and never gets here.
+            // A continuation is appended to its message and never reaches this function.
             OpCode::Binary | OpCode::Continuation => {
                 let data = BinaryData::Borrowed(payload);
                 Ok(Self::Message(Incoming::Binary(data)))
@@ -45,8 +45,8 @@ impl<'b> Event<'b> {
         }
     }
 
-    /// The event of a compressed message with its payload in plain (RFC 7692, section 7.2.2),
-    /// which inflates to `limit` bytes at most.
+    /// The event of a compressed message with its unmasked payload (RFC 7692, section 7.2.2), which
+    /// inflates to at most `limit` bytes.
     pub(super) fn inflated(
         opcode: OpCode,
         payload: &[u8],
@@ -72,7 +72,7 @@ impl<'b> Event<'b> {
     }
 }
 
-/// The code and text of a Close frame (RFC 6455 section 5.5.1).
+/// Parses the code and text of a Close frame (RFC 6455 section 5.5.1).
 fn close_body(body: &[u8]) -> Result<Option<(CloseCode, &str)>, ProtocolError> {
     match body {
         [] => Ok(None),
@@ -103,7 +103,7 @@ impl Incoming<'_> {
         }
     }
 
-    /// The message that a compressed payload holds.
+    /// Inflates a compressed payload into its message.
     pub(super) fn inflated(
         opcode: OpCode,
         payload: &[u8],
@@ -124,12 +124,12 @@ impl Incoming<'_> {
     }
 }
 
-/// Text, lent from the read buffer or owned.
+/// Text, borrowed from the read buffer or owned.
 #[derive(Clone, Eq, Debug)]
 pub enum TextData<'b> {
-    /// Lies in the read buffer.
+    /// The text is in the read buffer.
     Borrowed(&'b str),
-    /// Was collected from several reads or fragments.
+    /// The text was assembled from several reads or fragments.
     Owned(String),
 }
 
@@ -144,7 +144,7 @@ impl TextData<'_> {
         }
     }
 
-    /// The text to keep; copies only what is borrowed.
+    /// Returns the text as an owned string; copies it only if borrowed.
     #[inline]
     #[must_use]
     pub fn into_string(self) -> String {
@@ -161,12 +161,12 @@ impl PartialEq for TextData<'_> {
     }
 }
 
-/// Bytes, lent from the read buffer or owned.
+/// Bytes, borrowed from the read buffer or owned.
 #[derive(Clone, Eq, Debug)]
 pub enum BinaryData<'b> {
-    /// Lie in the read buffer.
+    /// The bytes are in the read buffer.
     Borrowed(&'b [u8]),
-    /// Were collected from several reads or fragments.
+    /// The bytes were assembled from several reads or fragments.
     Owned(BytesMut),
 }
 
@@ -181,7 +181,7 @@ impl BinaryData<'_> {
         }
     }
 
-    /// The bytes to keep; copies only what is borrowed.
+    /// Returns the bytes as an owned buffer; copies them only if borrowed.
     #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
@@ -191,7 +191,7 @@ impl BinaryData<'_> {
         }
     }
 
-    /// Takes over a buffer without a copy: `Bytes` owns the vector whole, and gives it back as
+    /// Takes over a vector without a copy: `Bytes` owns the whole vector, and returns it if it is
     /// the unique owner.
     pub(super) fn from_vec(bytes: Vec<u8>) -> Self {
         Self::Owned(BytesMut::from(Bytes::from(bytes)))
@@ -204,7 +204,7 @@ impl PartialEq for BinaryData<'_> {
     }
 }
 
-/// The payload of a Ping or Pong, 125 bytes at most (RFC 6455 section 5.5).
+/// The payload of a Ping or Pong, at most 125 bytes (RFC 6455 section 5.5).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ControlPayload<'b>(pub(super) BinaryData<'b>);
 
@@ -215,7 +215,7 @@ impl ControlPayload<'_> {
         self.0.as_slice()
     }
 
-    /// The bytes to keep; copies only what is borrowed.
+    /// Returns the bytes as an owned buffer; copies them only if borrowed.
     #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

@@ -11,39 +11,39 @@ pub const MAX_HEADER_LEN: usize = 14;
 
 pub(super) const FIN: u8 = 0x80;
 pub(super) const MASKED: u8 = 0x80;
-/// Length field values that announce a 16-bit and a 64-bit length.
+/// Values of the length field that announce a 16-bit or 64-bit length.
 pub(super) const LEN_16: u8 = 126;
 pub(super) const LEN_64: u8 = 127;
 pub(super) const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 
-/// What a frame carries.
+/// The type of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum OpCode {
-    /// More of the unfinished message.
+    /// A further fragment of the unfinished message.
     Continuation = 0,
-    /// UTF-8 text, or the start of it.
+    /// A text message, or its first fragment.
     Text = 1,
-    /// Bytes, or the start of them.
+    /// A binary message, or its first fragment.
     Binary = 2,
-    /// The end of the connection.
+    /// Closes the connection.
     Close = 8,
-    /// A question that a Pong answers.
+    /// Requests a Pong.
     Ping = 9,
-    /// The answer to a Ping, or a heartbeat.
+    /// Answers a Ping, or is a heartbeat.
     Pong = 10,
 }
 
 impl OpCode {
-    /// Whether frames of this kind control the connection (Close, Ping, Pong) and may come
+    /// Whether frames of this type control the connection (Close, Ping, Pong) and may appear
     /// between the fragments of a message.
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
-    /// What the frame of this message carries.
+    /// The opcode for this message.
     pub(crate) const fn of(message: &Message) -> Self {
         match message {
             Message::Text(_) => Self::Text,
@@ -69,27 +69,28 @@ impl OpCode {
 pub struct Header {
     /// Whether this frame is the last of its message.
     pub fin: bool,
-    /// RSV1, which only an agreed extension may set (RFC 7692 marks a compressed message so).
+    /// RSV1, which only a negotiated extension may set (RFC 7692 marks a compressed message with
+    /// it).
     pub rsv1: bool,
-    /// What the frame carries.
+    /// The type of the frame.
     pub opcode: OpCode,
-    /// The mask of the payload; `None` for a frame that is not masked.
+    /// The mask of the payload; `None` if the frame is not masked.
     pub mask: Option<[u8; 4]>,
-    /// The payload length in bytes as declared, below 2^63.
+    /// The declared payload length in bytes, below 2^63.
     pub len: u64,
 }
 
 impl Header {
-    /// Parses the header at the front of `input` and gives its own length in bytes, 2 to
-    /// [`MAX_HEADER_LEN`]. `None` when `input` ends inside the header.
+    /// Parses the header at the front of `input`. Returns it with its own length in bytes, 2 to
+    /// [`MAX_HEADER_LEN`], or `None` if `input` ends inside the header.
     ///
-    /// Whether a mask is required and RSV1 allowed depends on the connection; the
-    /// [`Decoder`](super::Decoder) decides that.
+    /// Whether a mask is required and RSV1 is allowed depends on the connection; the
+    /// [`Decoder`](super::Decoder) checks that.
     ///
     /// # Errors
     ///
-    /// RSV2 or RSV3 set, a reserved opcode, a control frame that is fragmented or longer than
-    /// [`MAX_CONTROL_PAYLOAD`], a length not in its shortest form or with its top bit set.
+    /// RSV2 or RSV3 is set, the opcode is reserved, a control frame is fragmented or longer than
+    /// [`MAX_CONTROL_PAYLOAD`], or a length is not in its shortest form or has its top bit set.
     ///
     /// ```
     /// use ws_core::protocol::frame::{Header, OpCode};
@@ -143,17 +144,17 @@ impl Header {
     }
 }
 
-/// The most common frame: a masked message of its own below 64 KiB.
+/// The most common frame: a masked, unfragmented message below 64 KiB.
 ///
-/// A way around [`Header::parse`] that the compiler keeps in registers. It judges nothing: what
-/// is not plainly such a frame is `None` and takes the way through there.
+/// A fast path around [`Header::parse`] that the compiler keeps in registers. It reports no errors:
+/// if the header is anything else, it returns `None` and `Header::parse` handles it.
 #[derive(Clone, Copy)]
 pub(super) struct ShortMessage {
-    /// Text, or binary.
+    /// Whether the message is text; otherwise it is binary.
     pub(super) text: bool,
-    /// The bytes of the header.
+    /// The length of the header in bytes.
     pub(super) size: usize,
-    /// The bytes of the payload.
+    /// The length of the payload in bytes.
     pub(super) len: usize,
     pub(super) mask: [u8; 4],
 }
@@ -166,7 +167,7 @@ impl ShortMessage {
         let (&[first @ (TEXT | BINARY), second], rest) = input.split_first_chunk()? else {
             return None;
         };
-        // Without the mask bit this is above every length.
+        // If the mask bit is missing, this exceeds every length.
         let (size, len, rest) = match second ^ MASKED {
             LEN_16 => {
                 let (len, rest) = rest.split_first_chunk()?;
@@ -187,7 +188,7 @@ impl ShortMessage {
     }
 }
 
-/// Section 5.5: a control frame is whole, and its length fits the short field.
+/// Section 5.5: a control frame is not fragmented, and its length fits the short field.
 fn check_control(fin: bool, short: u8) -> Result<(), ProtocolError> {
     if !fin {
         Err(ProtocolError::FragmentedControl)
@@ -198,7 +199,7 @@ fn check_control(fin: bool, short: u8) -> Result<(), ProtocolError> {
     }
 }
 
-/// Section 5.2: the shortest form of a length only, and 63 bits of it at most.
+/// Section 5.2: a length must be in its shortest form and have at most 63 bits.
 #[inline]
 fn check_length(short: u8, len: u64) -> Result<(), ProtocolError> {
     let least = match short {

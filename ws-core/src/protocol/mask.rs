@@ -1,12 +1,12 @@
 //! Masking of payloads (RFC 6455 section 5.3).
 
-/// Bytes per step of the main loop: four words, which a compiler turns into vector code.
+/// Bytes per step of the main loop: four words, which the compiler vectorizes.
 const BLOCK: usize = 32;
 
 /// Masks or unmasks `bytes` in place; applying the same mask twice restores them.
 ///
-/// `offset` is the position of `bytes[0]` within the payload of its frame, so that a payload may
-/// be handled piece by piece.
+/// `offset` is the position of `bytes[0]` within the payload of its frame, so that a payload can be
+/// processed in pieces.
 ///
 /// ```
 /// use ws_core::protocol::mask;
@@ -17,7 +17,7 @@ const BLOCK: usize = 32;
 /// ```
 #[inline]
 pub fn apply(bytes: &mut [u8], mask: [u8; 4], offset: usize) {
-    // As one number: of single bytes a compiler makes twenty instructions more.
+    // As one number: the compiler needs twenty more instructions for single bytes.
     let key = u32::from_le_bytes(mask);
     let key = match offset % 4 {
         0 => key,
@@ -86,7 +86,7 @@ mod tests {
             offset: usize,
             start in 0_usize..16,
         ) {
-            // A varied start gives every alignment in memory.
+            // A varied start covers every alignment in memory.
             let start = start.min(source.len());
             let offset = offset / 2;
             let mut bytes = source.clone();

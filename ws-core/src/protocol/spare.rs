@@ -1,8 +1,8 @@
-//! The buffer of the last message that was copied out of a read, kept for the next one.
+//! Reuses the buffer of the last message that was copied out of the read buffer.
 //!
-//! A message that a hook keeps or returns owns its payload. One that is sent back is copied into
-//! the cork buffer, and its own buffer is free again: where the next message has the same size,
-//! it takes that one, and an echo allocates nothing. Only the same size will do, so that a
+//! A message that a hook keeps or returns owns its payload. When it is sent back, it is copied into
+//! the cork buffer, and its own buffer is free again. If the next message has the same size, it
+//! takes that buffer, so an echo allocates nothing. Only the same size is accepted, so that a
 //! message that is kept never holds more memory than it needs.
 
 use std::cell::Cell;
@@ -13,11 +13,11 @@ use bytes::Bytes;
 const MOST: usize = 16 * 1024;
 
 thread_local! {
-    /// Empty, with its capacity.
+    /// An empty vector whose capacity is reused.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// An empty buffer for so many bytes, and no more.
+/// Returns an empty buffer with exactly this capacity.
 #[inline]
 fn take(len: usize) -> Vec<u8> {
     let spare = SPARE.take();
@@ -28,7 +28,7 @@ fn take(len: usize) -> Vec<u8> {
     Vec::with_capacity(len)
 }
 
-/// These bytes in a buffer of their own.
+/// Copies the bytes into a buffer of their own.
 #[inline]
 pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
     let mut copy = take(bytes.len());
@@ -36,19 +36,19 @@ pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
     copy
 }
 
-/// This text in a buffer of its own.
+/// Copies the text into a buffer of its own.
 #[inline]
 pub(super) fn copy_text(text: &str) -> String {
-    // An empty buffer is text, and that is seen at once.
+    // Validation of an empty buffer is free and cannot fail.
     let mut copy = String::from_utf8(take(text.len())).unwrap_or_default();
     copy.push_str(text);
     copy
 }
 
-/// Keeps the buffer of a payload that nobody needs any more, if nobody else has it.
+/// Keeps the buffer of a payload that is no longer needed, unless another handle shares it.
 #[inline]
 pub(crate) fn keep(payload: Bytes) {
-    // What is unique becomes a vector without an allocation.
+    // A unique `Bytes` becomes a vector without an allocation.
     if (1..=MOST).contains(&payload.len()) && payload.is_unique() {
         let mut spare = Vec::from(payload);
         if spare.capacity() <= MOST {
@@ -62,7 +62,7 @@ pub(crate) fn keep(payload: Bytes) {
 mod tests {
     use super::*;
 
-    /// Where a copy of so many bytes lies, and its capacity.
+    /// A copy of this many bytes, and its address.
     fn copied(len: usize) -> (Vec<u8>, *const u8) {
         let copy = copy(&vec![7; len]);
         assert_eq!((copy.len(), copy.capacity()), (len, len));

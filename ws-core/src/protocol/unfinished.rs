@@ -1,5 +1,4 @@
-//! What the decoder keeps between reads: a header cut off, a frame under way, a message whose
-//! last fragment has not come.
+//! The state that the decoder keeps between reads: an incomplete header, frame or message.
 
 use bytes::BufMut as _;
 use bytes::buf::Limit;
@@ -10,39 +9,39 @@ use super::frame::{Header, MAX_HEADER_LEN, OpCode};
 use super::mask;
 use super::utf8::{InvalidUtf8, Validator};
 
-/// How far a buffer may be ahead of what arrived, in bytes: a declared length costs the peer
-/// nothing, so it is believed up to here and beyond only as bytes follow it.
+/// How far the capacity of a buffer may exceed the received bytes. Declaring a length costs the
+/// peer nothing, so it is trusted up to here, and beyond only as bytes arrive.
 pub(super) const MAX_AHEAD: usize = 1 << 20;
 
-/// The missing rest of a frame from which on reading straight into its buffer pays, in bytes.
+/// The number of missing bytes from which reading directly into the buffer of a frame pays.
 pub(super) const MIN_TARGET: usize = 16 << 10;
 
-/// The state behind a [`Decoder`](super::Decoder) that is not idle.
+/// The state of a [`Decoder`](super::Decoder) that is not idle.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     head: Head,
     frame: Option<Frame>,
-    /// The payload of a control frame under way, which leaves `message` untouched.
+    /// The payload of an unfinished control frame, which leaves `message` untouched.
     control: Vec<u8>,
     message: Option<Body>,
 }
 
-/// The bytes of a header that is cut off.
+/// The bytes of an incomplete header.
 #[derive(Debug, Default)]
 struct Head {
     bytes: [u8; MAX_HEADER_LEN],
     len: usize,
 }
 
-/// A frame whose header is known and whose payload is under way.
+/// A frame with a known header and an incomplete payload.
 #[derive(Debug)]
 struct Frame {
     opcode: OpCode,
     fin: bool,
     mask: Option<[u8; 4]>,
-    /// Payload bytes declared.
+    /// The declared payload length.
     len: usize,
-    /// Payload bytes taken and unmasked.
+    /// The number of payload bytes received and unmasked.
     taken: usize,
 }
 
@@ -62,14 +61,13 @@ enum Body {
         text: String,
         utf8: Validator,
     },
-    /// A binary message, or a compressed one of this opcode, whose text is looked at when it is
-    /// inflated.
+    /// A binary message, or a compressed one of this opcode; its text is validated after inflating.
     Binary {
         bytes: Vec<u8>,
         plain: usize,
         deflated: Option<OpCode>,
     },
-    /// A message that is passed over, of so many bytes so far.
+    /// A message that is skipped, with the number of its bytes so far.
     Skipped(usize),
 }
 
@@ -99,7 +97,7 @@ impl Body {
         }
     }
 
-    /// The whole message; `None` if it was passed over.
+    /// Returns the whole message, or `None` if it was skipped.
     fn finish(self, limit: usize) -> Result<Option<Incoming<'static>>, ProtocolError> {
         match self {
             Self::Skipped(_) => Ok(None),
@@ -122,7 +120,7 @@ impl Body {
 }
 
 impl Unfinished {
-    /// Nothing is left to keep.
+    /// Whether there is nothing to keep.
     pub(super) fn is_idle(&self) -> bool {
         self.head.len == 0 && self.frame.is_none() && self.message.is_none()
     }
@@ -135,7 +133,7 @@ impl Unfinished {
         self.head.len > 0
     }
 
-    /// Payload bytes of the unfinished message; `None` when no message is unfinished.
+    /// The payload bytes of the unfinished message; `None` if no message is unfinished.
     pub(super) fn message_len(&self) -> Option<usize> {
         self.message.as_ref().map(Body::len)
     }
@@ -148,16 +146,16 @@ impl Unfinished {
         self.head.len + self.control.len() + message
     }
 
-    /// Frees what was kept of a message, and passes the rest of it over.
+    /// Frees the buffer of a message and skips the rest of it.
     pub(super) fn skip(&mut self) {
         if let Some(body) = &mut self.message {
             *body = Body::Skipped(body.len());
         }
     }
 
-    /// Keeps one more byte of a header and gives the header when that completes it.
+    /// Adds one byte of a header, and returns the header if that completes it.
     pub(super) fn push_head(&mut self, byte: u8) -> Result<Option<Header>, ProtocolError> {
-        // In bounds: no header is longer than the array, and a whole one empties it.
+        // In bounds: no header is longer than the array, and a complete one empties it.
         self.head.bytes[self.head.len] = byte;
         self.head.len += 1;
         let header = Header::parse(&self.head.bytes[..self.head.len])?.map(|(header, _)| header);
@@ -167,7 +165,7 @@ impl Unfinished {
         Ok(header)
     }
 
-    /// Starts a frame of `len` bytes that has been admitted.
+    /// Starts a frame of `len` bytes that `Decoder::admit` has accepted.
     pub(super) fn open(&mut self, header: &Header, len: usize, skip: bool) {
         if !header.opcode.is_control() && self.message.is_none() {
             self.message = Some(Body::new(header, skip));
@@ -181,7 +179,7 @@ impl Unfinished {
         });
     }
 
-    /// Payload bytes that the frame under way still needs.
+    /// The payload bytes that the current frame still needs.
     pub(super) fn missing(&self) -> usize {
         let Some(frame) = &self.frame else { return 0 };
         let fresh = match &self.message {
@@ -191,7 +189,7 @@ impl Unfinished {
         frame.len - frame.taken - fresh
     }
 
-    /// Takes payload bytes of the frame under way, [`missing`](Self::missing) at most.
+    /// Appends payload bytes of the current frame, at most [`missing`](Self::missing).
     pub(super) fn append(&mut self, input: &mut [u8]) -> Result<(), InvalidUtf8> {
         let missing = self.missing();
         let Some(frame) = &mut self.frame else {
@@ -230,7 +228,7 @@ impl Unfinished {
         }
     }
 
-    /// The buffer of a large binary frame under way, limited to what the frame misses.
+    /// The buffer of a large binary frame, limited to the bytes that the frame lacks.
     pub(super) fn target(&mut self) -> Option<Limit<&mut Vec<u8>>> {
         let missing = self.missing();
         let (Some(frame), Some(Body::Binary { bytes, .. })) = (&self.frame, &mut self.message)
@@ -245,12 +243,12 @@ impl Unfinished {
             let goal = capacity(have, missing, 0, frame.fin);
             bytes.reserve_exact(goal - have);
         }
-        // Never more than there is room for, so that filling it cannot grow the buffer.
+        // Limited to the spare capacity too, so that filling it cannot grow the buffer.
         let room = missing.min(bytes.capacity() - bytes.len());
         Some(bytes.limit(room))
     }
 
-    /// Unmasks what was put into the buffer since the last time.
+    /// Unmasks the bytes written to the buffer since the last call.
     pub(super) fn unmask_fresh(&mut self) {
         if let (Some(frame), Some(Body::Binary { bytes, plain, .. })) =
             (&mut self.frame, &mut self.message)
@@ -261,8 +259,8 @@ impl Unfinished {
         }
     }
 
-    /// Ends the frame under way when it is whole, and gives what it completes; a compressed
-    /// message may have `limit` bytes.
+    /// Ends the current frame if it is complete, and returns the event that it completes. A
+    /// compressed message may have `limit` bytes.
     pub(super) fn end_frame(
         &mut self,
         limit: usize,
@@ -283,12 +281,12 @@ impl Unfinished {
     }
 }
 
-/// The capacity to grow a message buffer to that holds `have` bytes, gets `incoming` now and
-/// `missing` (these included) by the end of its frame.
+/// The capacity for a message buffer that holds `have` bytes and receives `incoming` now and
+/// `missing` (including these) by the end of its frame.
 ///
-/// A message in one frame up to [`MAX_AHEAD`] is allocated once, exactly. A larger one doubles as
-/// its bytes arrive, up to its exact length. When more frames follow, the buffer at least doubles,
-/// as its end is unknown and many small fragments must not copy it each time.
+/// A message in one frame of up to [`MAX_AHEAD`] is allocated once, exactly. A larger one doubles
+/// as its bytes arrive, up to its exact length. If more frames follow, the final length is unknown,
+/// so the buffer at least doubles: many small fragments must not copy it each time.
 fn capacity(have: usize, missing: usize, incoming: usize, last: bool) -> usize {
     let arrived = have + incoming;
     let goal = (have + missing).min(arrived.saturating_mul(2).max(MAX_AHEAD));

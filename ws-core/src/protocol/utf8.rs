@@ -1,13 +1,12 @@
 //! Validation of UTF-8 that arrives in pieces (RFC 6455 section 8.1).
 //!
-//! Every byte is validated once: what is valid is handed out as `&str` at once, and only a code
-//! point cut off at the end of a piece, three bytes at most, waits for the next piece. A byte
-//! that can never become valid fails with the piece that holds it, without waiting for the rest
-//! of its sequence.
+//! Every byte is validated once. Valid text is passed on as `&str` at once; only an incomplete code
+//! point at the end of a piece, at most three bytes, waits for the next piece. A byte that can
+//! never become valid fails with its own piece, before the rest of its sequence arrives.
 
 use std::str;
 
-/// The bytes cannot be UTF-8, whatever follows.
+/// The bytes cannot be UTF-8, regardless of what follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("text is not UTF-8")]
 pub struct InvalidUtf8;
@@ -18,11 +17,11 @@ impl From<InvalidUtf8> for super::ProtocolError {
     }
 }
 
-/// A text whole in one slice.
+/// Validates text that is complete in one slice.
 ///
 /// # Errors
 ///
-/// [`InvalidUtf8`] when the bytes are not UTF-8 from end to end.
+/// [`InvalidUtf8`] if the bytes are not valid UTF-8.
 #[inline]
 pub fn whole(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
@@ -44,21 +43,21 @@ pub fn whole(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Validator {
-    /// The start of a code point, legal so far.
+    /// The bytes of an incomplete code point, valid so far.
     pending: [u8; 3],
     pending_len: u8,
 }
 
 impl Validator {
-    /// Validates the next piece of the text and hands `sink` what became valid, in order.
+    /// Validates the next piece of the text and passes the valid parts to `sink`, in order.
     ///
-    /// The concatenation of all pieces handed out, of all calls, is the text so far without a
-    /// code point that is cut off at its end.
+    /// All parts passed to `sink`, over all calls, add up to the text so far, without an incomplete
+    /// code point at its end.
     ///
     /// # Errors
     ///
-    /// [`InvalidUtf8`] when `input` holds a byte that cannot be valid where it stands. Parts of
-    /// `input` may have been handed out before; the validator is of no use afterwards.
+    /// [`InvalidUtf8`] if `input` contains a byte that is not valid at its position. Earlier parts
+    /// of `input` may have been passed to `sink`; the validator must not be used afterwards.
     pub fn feed(&mut self, input: &[u8], mut sink: impl FnMut(&str)) -> Result<(), InvalidUtf8> {
         let input = if self.pending_len == 0 {
             input
@@ -79,19 +78,19 @@ impl Validator {
         Ok(())
     }
 
-    /// Whether the text may end here, that is, not inside a code point.
+    /// Whether the text may end here: it does not end inside a code point.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.pending_len == 0
     }
 
-    /// The bytes held back of an unfinished code point, 0 to 3.
+    /// The number of bytes kept of an incomplete code point, 0 to 3.
     #[must_use]
     pub fn pending_len(&self) -> usize {
         usize::from(self.pending_len)
     }
 
-    /// Takes from `input` what the pending code point still needs, and gives back the rest.
+    /// Takes the bytes that complete the pending code point from `input`, and returns the rest.
     fn complete<'i>(
         &mut self,
         mut input: &'i [u8],
@@ -102,7 +101,7 @@ impl Validator {
         sequence[..len].copy_from_slice(&self.pending[..len]);
         while let Some((&byte, rest)) = input.split_first() {
             input = rest;
-            // In bounds: a legal start of three bytes is complete with the fourth.
+            // In bounds: a valid start of three bytes is complete with the fourth.
             sequence[len] = byte;
             len += 1;
             match str::from_utf8(&sequence[..len]) {
@@ -122,13 +121,13 @@ impl Validator {
     }
 }
 
-/// Whether an unfinished sequence is the start of some code point.
+/// Whether an incomplete sequence is the start of some code point.
 fn may_become_valid(sequence: &[u8]) -> bool {
     str::from_utf8(sequence).is_err_and(|error| error.error_len().is_none())
 }
 
-/// The length of a sequence that the end of `input` cuts off, 0 to 3 bytes, judged by its first
-/// byte alone.
+/// The length of an incomplete sequence at the end of `input`, 0 to 3 bytes, judged only by its
+/// first byte.
 #[inline]
 fn cut_off_len(input: &[u8]) -> usize {
     for (before, byte) in input.iter().rev().take(3).enumerate() {
@@ -151,7 +150,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// Feeds the pieces and gives the text, or the number of the piece that failed.
+    /// Feeds the pieces. Returns the text, or the number of the piece that failed.
     fn feed_all<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Result<(String, bool), usize> {
         let mut validator = Validator::default();
         let mut text = String::new();
@@ -213,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Bytes that are mostly made of whole, cut and broken sequences.
+    /// Bytes that consist mostly of whole, incomplete and invalid sequences.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let part = prop_oneof![
             8 => any::<char>().prop_map(|c| c.to_string().into_bytes()),

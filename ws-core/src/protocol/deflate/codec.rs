@@ -1,4 +1,4 @@
-//! Compressing and inflating one message at a time.
+//! Compresses and inflates one message at a time.
 
 use std::cell::RefCell;
 
@@ -9,25 +9,25 @@ use super::{DEFLATE_THRESHOLD, Deflate};
 use crate::protocol::encoder::header;
 use crate::protocol::frame::{OpCode, RSV1};
 
-/// The fastest level: a server's processors are scarcer than its lines. Of 4 KiB of JSON it
-/// leaves 28 percent in 8 µs, where the usual level 6 leaves 19 percent in 20 µs; of 64 KiB,
-/// 24 percent in 75 µs and 16 percent in 480 µs.
+/// The fastest level, since a server has less CPU time to spare than bandwidth. It reduces 4 KiB of
+/// JSON to 28 percent in 8 µs, the usual level 6 to 19 percent in 20 µs; 64 KiB to 24 percent in 75
+/// µs, and to 16 percent in 480 µs.
 const LEVEL: Compression = Compression::new(1);
 
-/// What every compressed message ends with, and what is not sent (section 7.2.1).
+/// The end of every compressed message, which is not transmitted (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The tail, and behind it an empty block that is the last: only where the message ended at the
-/// end of a block, that ends the stream exactly there.
+/// The tail, then an empty final block: it ends the stream exactly there only if the message ended
+/// at the end of a block.
 const END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
-/// A buffer that a thread keeps is no larger than this, in bytes.
+/// The largest buffer that a thread keeps, in bytes.
 const KEPT: usize = 64 * 1024;
 
-/// The first step of a buffer for a message whose size is not known, in bytes.
+/// The initial capacity of a buffer for a message of unknown size, in bytes.
 const STEP: usize = 1024;
 
-/// The smallest window that is compressed with.
+/// The smallest window that the compressor supports.
 const LEAST_BITS: u8 = 9;
 
 thread_local! {
@@ -35,7 +35,7 @@ thread_local! {
     static INFLATER: RefCell<Option<Decompress>> = const { RefCell::new(None) };
 }
 
-/// The compressors of a thread, one for each size of window, made when it is wanted first.
+/// The compressors of a thread, one for each window size, created on first use.
 #[derive(Default)]
 struct Deflater {
     by_bits: [Option<Compress>; 7],
@@ -43,13 +43,13 @@ struct Deflater {
 }
 
 impl Deflater {
-    /// Compresses a payload of two parts into the scratch buffer. `None` where that makes it
-    /// no smaller.
+    /// Compresses a payload of two parts into the scratch buffer. Returns `None` if the result is
+    /// not smaller.
     fn deflate(&mut self, payload: [&[u8]; 2], bits: u8) -> Option<&[u8]> {
         let slot = usize::from(bits.checked_sub(LEAST_BITS)?);
         let slot = self.by_bits.get_mut(slot)?;
-        // Taken out: one that has stopped in the midst of a message is never used again, as its
-        // reset keeps bits that were not written yet.
+        // Taken out: a compressor that has stopped in the middle of a message must not be reused,
+        // as its reset keeps bits that were not written yet.
         let mut compress = slot
             .take()
             .unwrap_or_else(|| Compress::new_with_window_bits(LEVEL, false, bits));
@@ -62,7 +62,7 @@ impl Deflater {
         (deflated.len() < most).then_some(deflated)
     }
 
-    /// A large message leaves no large buffer behind.
+    /// Frees the buffer of a large message.
     fn tidy(&mut self) {
         if self.scratch.capacity() > KEPT {
             self.scratch = Vec::new();
@@ -70,8 +70,8 @@ impl Deflater {
     }
 }
 
-/// Compresses all of a payload. `None` where that takes more than `most` bytes and the tail, or
-/// fails: then the compressor has stopped in its midst.
+/// Compresses a whole payload. Returns `None` on failure, or if the result exceeds `most` bytes
+/// plus the tail: the compressor has then stopped in the middle.
 fn run_deflate(
     compress: &mut Compress,
     payload: [&[u8]; 2],
@@ -82,14 +82,15 @@ fn run_deflate(
     for (mut part, flush) in payload.into_iter().zip(steps) {
         loop {
             if out.capacity() == out.len() {
-                // The tail is not sent, and so may be too much.
+                // The tail is not transmitted, so it may exceed `most`.
                 if out.len() >= most + TAIL.len() {
                     return None;
                 }
                 out.reserve(out.len().max(STEP));
             }
             let before = compress.total_in();
-            // Valid input cannot fail; if it did, the message would be sent plain.
+            // Compression of valid input cannot fail; if it did, the message would be sent
+            // uncompressed.
             compress.compress_vec(part, out, flush).ok()?;
             let taken = usize::try_from(compress.total_in() - before).ok()?;
             part = &part[taken..];
@@ -102,14 +103,15 @@ fn run_deflate(
 }
 
 impl Deflate {
-    /// Appends a frame with the compressed payload. Returns `false`, with nothing appended, where
-    /// it is not worth it.
+    /// Appends a frame with the compressed payload. Returns `false` and appends nothing if
+    /// compression does not pay.
     pub(crate) fn put_frame(self, out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) -> bool {
         let put = |deflated: &[u8]| append(out, opcode, deflated);
         self.with([payload, &[]], put).is_some()
     }
 
-    /// A frame with a payload of two parts, compressed. `None` where it is not worth it.
+    /// Encodes a frame with a compressed payload of two parts. Returns `None` if compression does
+    /// not pay.
     pub(crate) fn encode(self, opcode: OpCode, payload: [&[u8]; 2]) -> Option<Bytes> {
         self.with(payload, |deflated| {
             let mut out = Vec::new();
@@ -122,7 +124,7 @@ impl Deflate {
         if payload[0].len() + payload[1].len() < DEFLATE_THRESHOLD {
             return None;
         }
-        // Where a thread is ending, what its values say at last is sent plain.
+        // While a thread shuts down, messages from its last destructors are sent uncompressed.
         let done = DEFLATER.try_with(|deflater| {
             let mut deflater = deflater.borrow_mut();
             let done = deflater.deflate(payload, self.window_bits()).map(then);
@@ -133,7 +135,7 @@ impl Deflate {
     }
 }
 
-/// Appends a frame whose payload is compressed.
+/// Appends a frame with this compressed payload.
 fn append(out: &mut Vec<u8>, opcode: OpCode, deflated: &[u8]) {
     let (mut head, size) = header(opcode, deflated.len());
     head[0] |= RSV1;
@@ -142,19 +144,19 @@ fn append(out: &mut Vec<u8>, opcode: OpCode, deflated: &[u8]) {
     out.extend_from_slice(deflated);
 }
 
-/// Why a compressed message has no payload.
+/// Why a compressed message cannot be inflated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::protocol) enum Broken {
-    /// It is no DEFLATE, or ends early.
+    /// The data is not DEFLATE, or ends early.
     Corrupt,
-    /// It is larger than the limit.
+    /// The payload exceeds the limit.
     TooBig,
 }
 
-/// The payload of a compressed message (section 7.2.2), of `limit` bytes at most.
+/// Inflates the payload of a message (section 7.2.2), to at most `limit` bytes.
 ///
-/// The buffer grows as it fills, and to one byte more than the limit at most: so much is needed
-/// to see that there is more.
+/// The buffer grows as it fills, to at most one byte more than the limit, which shows that the
+/// payload exceeds it.
 pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
     INFLATER.with(|inflater| {
         let mut inflater = inflater.borrow_mut();
@@ -165,7 +167,7 @@ pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Ve
         out.reserve_exact(guess.min(limit.saturating_add(1)));
         run(inflater, compressed, &mut out, limit)?;
         let len = out.len();
-        // What comes of the end would belong to a block that the message left open.
+        // Output for the appended end would belong to a block that the message left open.
         let ended = run(inflater, &END, &mut out, limit).map_err(|_| Broken::Corrupt)?;
         if ended && out.len() == len {
             Ok(out)
@@ -175,9 +177,9 @@ pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Ve
     })
 }
 
-/// Inflates all of `input`. Returns whether a last block ended exactly with it.
+/// Inflates all of `input`. Returns whether a final block ended exactly at its end.
 ///
-/// Blocks may follow a last one; they begin anew (section 7.2.3.5).
+/// Blocks may follow a final one; they start a new stream (section 7.2.3.5).
 fn run(
     inflater: &mut Decompress,
     mut input: &[u8],

@@ -1,4 +1,4 @@
-//! What clients offer (RFC 7692, sections 5.1 and 7.1).
+//! Parses the offers of clients (RFC 7692, sections 5.1 and 7.1).
 
 use std::borrow::Cow;
 use std::num::NonZeroU8;
@@ -8,12 +8,12 @@ use crate::fields::{self, Quotes, is_token};
 
 const NAME: &[u8] = b"permessage-deflate";
 
-/// The first offer of a header line that can be accepted.
+/// Returns the first acceptable offer of a header line.
 pub(super) fn first_acceptable(line: &[u8]) -> Option<Deflate> {
     split(line, b',').find_map(judge)
 }
 
-/// Accepts one element of the list, or declines it.
+/// Accepts or declines one element of the list.
 fn judge(element: &[u8]) -> Option<Deflate> {
     let mut parts = split(element, b';');
     if parts.next() != Some(NAME) {
@@ -27,12 +27,13 @@ fn judge(element: &[u8]) -> Option<Deflate> {
             (b"server_no_context_takeover", None) => &mut seen.server_takeover,
             (b"client_no_context_takeover", None) => &mut seen.client_takeover,
             (b"server_max_window_bits", Some(value)) => {
-                // zlib has no window of 8 bits for raw data, and a larger one would be wrong.
+                // zlib has no window of 8 bits for raw data, and a larger one would violate the
+                // offer.
                 agreed.asked = Some(window_bits(&value).filter(|bits| bits.get() > 8)?);
                 &mut seen.server_bits
             }
-            // It says how small a window this server may ask for. None is asked for: whatever
-            // the client uses, the largest window reads it.
+            // The smallest window that this server may request of the client. It requests none: the
+            // largest window can inflate data of any smaller one.
             (b"client_max_window_bits", None) => &mut seen.client_bits,
             (b"client_max_window_bits", Some(value)) => {
                 window_bits(&value)?;
@@ -47,7 +48,7 @@ fn judge(element: &[u8]) -> Option<Deflate> {
     Some(agreed)
 }
 
-/// The parameters that an offer has had.
+/// The parameters seen in an offer, to detect duplicates.
 #[derive(Default)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -63,7 +64,7 @@ struct Seen {
 /// The value of a parameter.
 type Value<'v> = Cow<'v, [u8]>;
 
-/// The name and the value of a parameter (RFC 6455, section 9.1). `None` where it is none.
+/// Parses the name and value of a parameter (RFC 6455, section 9.1). Returns `None` if invalid.
 fn parameter(part: &[u8]) -> Option<(&[u8], Option<Value<'_>>)> {
     let (name, value) = match part.iter().position(|byte| *byte == b'=') {
         None => (part, None),
@@ -75,12 +76,12 @@ fn parameter(part: &[u8]) -> Option<(&[u8], Option<Value<'_>>)> {
     is_token(name).then_some((name, value))
 }
 
-/// A value without its quotes; what is quoted must be a token too.
+/// The value without its quotes. A quoted value must be a token too.
 fn unquoted(value: &[u8]) -> Option<Value<'_>> {
     fields::value(value).filter(|value| is_token(value))
 }
 
-/// A decimal of 8 to 15 without leading zeros (section 7.1.2).
+/// Parses a decimal from 8 to 15 without leading zeros (section 7.1.2).
 fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
     let bits = match *value {
         [digit @ b'8'..=b'9'] => digit - b'0',
@@ -90,7 +91,7 @@ fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
     NonZeroU8::new(bits)
 }
 
-/// The parts of a text between separators, trimmed; a separator in quotes is none.
+/// Splits text at the separators outside quotes, and trims the parts.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut quotes = Quotes::default();
     text.split(move |byte| quotes.parts_at(*byte, separator))
