@@ -1,12 +1,12 @@
-//! Routing tables: what `dispatch!` generates, and the router that a server makes of it.
+//! Routing tables: the output of `dispatch!`, and the router that a server builds from it.
 //!
-//! A table is constant data and one generated function that matches a path, see
-//! [`Matcher`]. [`Table::into_router`] resolves the options of every route, gives each
-//! nested table its part of the state. That routes of different tables do not contradict
-//! each other the compiler has seen to, see [`conflict`].
+//! A table is constant data plus one generated function that matches a path; see [`Matcher`].
+//! [`Table::into_router`] resolves the options of every route and gives each nested table its part
+//! of the state. The compiler has already checked that routes of different tables do not overlap;
+//! see [`conflict`].
 //!
-//! A path is split at `/`; empty segments (leading, doubled and trailing slashes) do not
-//! count. Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
+//! A path is split at `/`; empty segments (leading, doubled and trailing slashes) are ignored.
+//! Segments are percent-decoded before they are compared (RFC 3986, section 2.4).
 
 mod captures;
 pub mod conflict;
@@ -32,7 +32,7 @@ pub use state::{GivesState, TableState, is_state};
 pub use table::{Entry, Table};
 pub use url::RouteUrl;
 
-/// Segments that a pattern may have, the prefixes of outer tables included.
+/// The most segments that a pattern may have, including the prefixes of outer tables.
 pub const MAX_SEGMENTS: usize = 32;
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The parameters of a route that was found, before anybody asks for them.
+//! The parameters of a matched route, before they are parsed.
 
 use super::Segment;
 use super::path::{Malformed, Segments, decode};
 use crate::extract::Params;
 
-/// The values of a route's parameters, where they stand in the path if they can: finding a
-/// route allocates nothing. [`into_params`](Self::into_params) takes them off the path.
+/// The values of a route's parameters, borrowed from the path if possible, so that routing
+/// allocates nothing. [`into_params`](Self::into_params) copies them.
 #[derive(Debug)]
 pub struct Captures<'p> {
     values: Values<'p>,
@@ -18,15 +18,15 @@ enum Values<'p> {
         pattern: &'static [Segment],
         path: Segments<'p>,
     },
-    /// The path was not plain.
+    /// The path had escapes or empty segments.
     Decoded(Params),
 }
 
 impl<'p> Captures<'p> {
-    /// Of a route without parameters.
+    /// The captures of a route without parameters.
     pub(super) const NONE: Self = Self::in_path(&[], &[], Segments::NONE);
 
-    /// The values of a plain path, of which this is left for the pattern.
+    /// Captures the values from the rest of a plain path that the pattern matches.
     pub(super) const fn in_path(
         names: &'static [&'static str],
         pattern: &'static [Segment],
@@ -40,7 +40,7 @@ impl<'p> Captures<'p> {
         Self { values }
     }
 
-    /// The values of a path with escapes.
+    /// Decodes and captures the values of a path with escapes.
     pub(super) fn decoded(
         names: &'static [&'static str],
         pattern: &'static [Segment],
@@ -55,7 +55,7 @@ impl<'p> Captures<'p> {
         })
     }
 
-    /// Names and values in the order of the pattern, percent-decoded.
+    /// The names and values in the order of the pattern, percent-decoded.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let (in_path, decoded) = match &self.values {
@@ -75,7 +75,7 @@ impl<'p> Captures<'p> {
             .chain(decoded.into_iter().flatten())
     }
 
-    /// The values on their own, so that they outlive the path.
+    /// Converts the values to owned ones, so that they outlive the path.
     pub fn into_params(self) -> Params {
         match self.values {
             Values::Decoded(params) => params,

@@ -1,7 +1,7 @@
-//! Routes of different tables that match the same paths, found while the program compiles.
+//! Finds routes of different tables that match the same paths, at compile time.
 //!
-//! Within one table `dispatch!` compares the routes itself. What other tables contain it
-//! cannot see: there it writes constants, and the compiler evaluates what is in here.
+//! Within one table, `dispatch!` compares the routes itself. It cannot see the routes of other
+//! tables, so it generates constants, and the compiler evaluates the functions in this module.
 
 mod kinds;
 mod literals;
@@ -21,16 +21,16 @@ pub(super) use text::missing_field;
 pub use super::nesting::{Mounted, Nested};
 use super::{MAX_SEGMENTS, RouteData, Segment};
 
-/// A table that `dispatch!` has made.
+/// A table that `dispatch!` has generated.
 pub trait Dispatch {
-    /// What the compiler knows of its routes.
+    /// The outline of its routes for the compiler.
     const OUTLINE: &'static Outline;
 }
 
-/// Says that a route may have the table `T` as its handler, which no route may.
+/// Implemented by a route whose handler may be the table `T`; no route implements it.
 ///
-/// `dispatch!` makes each table a handler of the routes that implement this, so that a
-/// forgotten `use` is reported as such.
+/// `dispatch!` makes each table a handler of the routes that implement this, so that the compiler
+/// reports a missing `use` as such.
 #[diagnostic::on_unimplemented(
     message = "`{T}` is a routing table, not a handler",
     label = "a nested table needs `use`",
@@ -38,27 +38,27 @@ pub trait Dispatch {
 )]
 pub trait TakesTable<T> {}
 
-/// The routes of a table, and the tables below it.
+/// The routes of a table and of its nested tables.
 #[derive(Debug)]
 pub struct Outline {
     /// Its own routes.
     pub routes: &'static [Line],
-    /// Tables below a prefix.
+    /// The tables nested below a prefix.
     pub nested: &'static [Below],
 }
 
-/// A route, as far as other routes are concerned.
+/// A route, reduced to the data that comparisons need.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
     name: &'static str,
     shape: &'static [Segment],
     kinds: Kinds,
-    /// A hash of each literal of the pattern; nothing for parameters.
+    /// A hash of each literal of the pattern; 0 for parameters.
     hashes: [u32; MAX_SEGMENTS],
 }
 
 impl Line {
-    /// The route with this marker.
+    /// Creates the outline of the route with this marker.
     pub const fn of<R: RouteData>() -> Self {
         Self::new(R::SPEC.name, R::SHAPE)
     }
@@ -81,7 +81,7 @@ impl Line {
     }
 }
 
-/// A table below a prefix of another.
+/// A table nested below a prefix of another.
 #[derive(Clone, Copy, Debug)]
 pub struct Below {
     pub(super) name: &'static str,
@@ -89,7 +89,7 @@ pub struct Below {
     pub(super) outline: &'static Outline,
 }
 
-/// How many routes and tables a table has, those of nested tables and itself included.
+/// The number of routes and tables in a table, including nested tables and the table itself.
 pub const fn size(outline: &Outline) -> usize {
     let mut all = 1 + outline.routes.len();
     let mut at = 0;
@@ -100,14 +100,14 @@ pub const fn size(outline: &Outline) -> usize {
     all
 }
 
-/// What is wrong with the nested tables of one table.
+/// The errors of the nested tables of one table.
 #[derive(Debug)]
 pub struct Faults<const N: usize> {
     outline: &'static Outline,
     overlaps: [Option<Overlap>; N],
 }
 
-/// Compares the nested tables of a table with its own routes and with each other. `N` is the
+/// Compares the nested tables of a table with its own routes and with each other. `N` must be the
 /// [`size`] of the table.
 pub const fn find<const N: usize>(outline: &'static Outline) -> Faults<N> {
     Faults {
@@ -117,9 +117,9 @@ pub const fn find<const N: usize>(outline: &'static Outline) -> Faults<N> {
 }
 
 impl<const N: usize> Faults<N> {
-    /// What is wrong with the nested table at the line of this name: one of its routes and a
-    /// route of the outer table, or of a nested table at an earlier line, match the same path,
-    /// and neither is more specific; or a pattern has too many segments.
+    /// The error of the nested table at the line with this name, if any: one of its routes and a
+    /// route of the outer table or of a nested table at an earlier line match the same path and
+    /// neither is more specific, or a pattern has too many segments.
     pub const fn of(&self, name: &str) -> Option<Text> {
         let mut at = 0;
         while at < self.outline.nested.len() {

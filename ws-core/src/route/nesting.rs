@@ -1,11 +1,12 @@
-//! Tables below a prefix of another table.
+//! Tables nested below a prefix of another table.
 
 use super::Table;
 use super::conflict::{Below, Dispatch};
 
-/// A table that may stand in a table over the state `S`, whose part its own state is.
+/// A table that can be nested in a table with the state `S`, because its own state is a part of it.
 ///
-/// The state is a parameter, and the other's is not named: it may be a private type.
+/// The outer state is a parameter, and the inner state is not named, since it may be a private
+/// type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no routing table",
     label = "no table of `dispatch!`",
@@ -17,20 +18,20 @@ pub trait Nested<S>: Dispatch {
     fn nest_in(outer: Table<S>, prefix: &'static [&'static str]) -> Table<S>;
 }
 
-/// A line of a table over the state `S` with another table behind it.
+/// A line of a table with the state `S` that nests another table.
 ///
-/// All that the other table has to be is asked here, so that it is reported once.
+/// All requirements on the nested table are bounds here, so that each error is reported once.
 pub trait Mounted<S> {
     /// The name of the line.
     const NAME: &'static str;
     /// The segments of its path.
     const PREFIX: &'static [&'static str];
-    /// The other table.
+    /// The nested table.
     type Table: Nested<S>;
 }
 
 impl Below {
-    /// What stands at this line.
+    /// The outline of the table nested at this line.
     pub const fn of<S, M: Mounted<S>>() -> Self {
         Self {
             name: M::NAME,
@@ -41,7 +42,7 @@ impl Below {
 }
 
 impl<S> Table<S> {
-    /// Adds the table behind a line of this one.
+    /// Nests the table of a line in this one.
     #[doc(hidden)]
     pub fn mount<M: Mounted<S>>(self) -> Self {
         M::Table::nest_in(self, M::PREFIX)

@@ -1,91 +1,93 @@
 //! The options of a route by name, for editors.
 //!
 //! The expansion of `dispatch!` names these constants with the tokens of the table, so that an
-//! editor completes the names of options and shows what they mean. Nothing else uses them. The
-//! value of each is an example.
+//! editor completes the names of options and shows their documentation. Nothing else uses them;
+//! each value is an example.
 
 #![allow(non_upper_case_globals)]
 
-/// Whether a connection needs a live session: else it is refused with 403. `true` by default.
+/// Whether a connection needs a live session; if it has none, it is refused with 403. Default:
+/// `true`.
 pub const require_session: &str = "require_session: false";
 
-/// Whether a connection needs the id of a page of its session: else it is refused with 403. By
-/// default it is as `require_session`.
+/// Whether a connection needs the id of a page of its session; if it has none, it is refused with
+/// 403. Default: the value of `require_session`.
 pub const require_page: &str = "require_page: false";
 
-/// The origins whose pages may connect: `same`, `any`, or a list. Others are refused with 403. By
-/// default it is `same`, or what the server sets.
+/// The origins whose pages may connect: `same`, `any`, or a list. Others are refused with 403.
+/// Default: `same`, or the server's setting.
 pub const origins: &str = r#"origins: ["https://app.example"]"#;
 
-/// Why it is safe that pages of every site act with the sessions of their visitors.
+/// Why it is safe if pages of any site act with the sessions of their visitors.
 pub const cross_site: &str = r#"cross_site: "an embedded map, which only reads""#;
 
-/// The subprotocols: the first that the client offers is chosen. None by default.
+/// The supported subprotocols: the first that the client offers is chosen. Default: none.
 pub const protocols: &str = r#"protocols: ["v2.chat", "v1.chat"]"#;
 
-/// Whether messages are compressed with clients that offer it (RFC 7692). `false` by default.
+/// Whether messages are compressed if the client offers it (RFC 7692). Default: `false`.
 pub const deflate: &str = "deflate: true";
 
-/// The path of a function of the handshake that keeps it, refuses it, or chooses another handler.
+/// The path of a function that accepts or refuses a handshake, or chooses another handler.
 pub const start: &str = "start: by_version";
 
-/// With `page` the handler lives as long as the page, over any number of connections.
+/// With `page`, the handler lives as long as the page, over any number of connections.
 pub const attach: &str = "attach: page";
 
-/// The size of a message. A larger one closes the connection with 1009. `64 KiB` by default.
+/// The largest message. A larger one closes the connection with 1009. Default: `64 KiB`.
 pub const max_message: &str = "max_message: 16 KiB";
 
-/// The bytes that may wait for a client, see `on_full`. `1 MiB` by default.
+/// The most bytes that may wait for a client; see `on_full`. Default: `1 MiB`.
 pub const outbox: &str = "outbox: 256 KiB";
 
-/// The messages that may wait for a client, see `on_full`. `1024` by default.
+/// The most messages that may wait for a client; see `on_full`. Default: `1024`.
 pub const outbox_frames: &str = "outbox_frames: 256";
 
-/// What `send` does if the outbox is full: `close` with 1013, or `refuse` with an error. `close` by
-/// default.
+/// What `send` does when the outbox is full: `close` the connection with 1013, or `refuse` the
+/// message with an error. Default: `close`.
 pub const on_full: &str = "on_full: refuse";
 
-/// The notifications that may wait for the handler. `256` by default.
+/// The most notifications that may wait for the handler. Default: `256`.
 pub const mailbox: &str = "mailbox: 64";
 
-/// The timers of a connection. `256` by default.
+/// The most timers of a connection. Default: `256`.
 pub const timers: &str = "timers: 16";
 
-/// The futures that a connection may have spawned. `64` by default.
+/// The most futures that a connection may have spawned. Default: `64`.
 pub const tasks: &str = "tasks: 8";
 
-/// The topics of a connection. One more closes it with 1011. `1024` by default.
+/// The most topics of a connection. One more closes it with 1011. Default: `1024`.
 pub const subscriptions: &str = "subscriptions: 64";
 
-/// The bytes that are read while a hook waits. `64 KiB` by default.
+/// The most bytes that are read while a hook runs. Default: `64 KiB`.
 pub const read_ahead: &str = "read_ahead: 16 KiB";
 
-/// The messages of a client in a time, or `off`. More close the connection with 1008. `off` by
-/// default.
+/// The most messages of a client within a time, or `off`. More close the connection with 1008.
+/// Default: `off`.
 pub const rate: &str = "rate: 20/s";
 
-/// The time without anything received after which a ping is sent, or `off`. `25s` by default.
+/// A ping is sent after this time without received data, or never if `off`. Default: `25s`.
 pub const ping: &str = "ping: 20s";
 
-/// The time without anything received after which the connection is closed with 1001, or `off`.
-/// `60s` by default.
+/// The connection is closed with 1001 after this time without received data, or never if `off`.
+/// Default: `60s`.
 pub const idle: &str = "idle: 2m";
 
-/// The time in which a client must take `stall_bytes` while messages wait for it: else the
-/// connection is closed with 1013. `30s` by default.
+/// The time in which a client must accept `stall_bytes` while messages wait for it; if it does not,
+/// the connection is closed with 1013. Default: `30s`.
 pub const stall: &str = "stall: 1m";
 
-/// The bytes that a client must take in the time `stall`. `4 KiB` by default.
+/// The bytes that a client must accept within `stall`. Default: `4 KiB`.
 pub const stall_bytes: &str = "stall_bytes: 1 KiB";
 
-/// The time that `init` may take: else the client gets 503. `10s` by default.
+/// The deadline of `init`; if it is exceeded, the client receives 503. Default: `10s`.
 pub const init_timeout: &str = "init_timeout: 2s";
 
-/// The time that another hook may take: else the connection is closed with 1011. `30s` by default.
+/// The deadline of every other hook; if it is exceeded, the connection is closed with 1011.
+/// Default: `30s`.
 pub const hook_timeout: &str = "hook_timeout: 5s";
 
-/// The time in which a client must answer a close frame. `5s` by default.
+/// The time in which a client must answer a Close frame. Default: `5s`.
 pub const close_timeout: &str = "close_timeout: 1s";
 
-/// The time that `terminate` may take. `5s` by default.
+/// The deadline of `terminate`. Default: `5s`.
 pub const terminate_timeout: &str = "terminate_timeout: 1s";

@@ -1,4 +1,4 @@
-//! Types of parameters, as the functions that read and write them.
+//! Types of parameters, as functions that parse and format them.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use crate::extract::Params;
 
 /// The type `T` of parameters `{id: T}` of a table.
 ///
-/// An expansion has one constant of it for each type, and uses that wherever it matches,
-/// reads or writes such a parameter: so a type that cannot be one is reported once.
+/// An expansion has one constant for each type, and uses it whenever it matches, parses or formats
+/// such a parameter, so that the compiler reports an unsuitable type only once.
 pub struct ParamType<T> {
     reads: fn(&str) -> bool,
     read: fn(&Params, usize) -> Result<T, Refusal>,
@@ -18,7 +18,7 @@ pub struct ParamType<T> {
 }
 
 impl<T> ParamType<T> {
-    /// Any type that can be read from a segment and written into a URL.
+    /// Creates the functions for a type that can be parsed from a segment and formatted into a URL.
     pub const fn new() -> Self
     where
         T: FromStr + Display,
@@ -30,8 +30,8 @@ impl<T> ParamType<T> {
         }
     }
 
-    /// Whether a segment of a path is a `T`, once it is decoded. What does not decode fits every
-    /// type, so that its route is found and the client is told what is wrong.
+    /// Whether a path segment, percent-decoded, is a valid `T`. A segment that cannot be decoded
+    /// fits every type, so that its route is found and the client receives 400.
     #[inline]
     pub fn fits(&self, segment: &str) -> bool {
         if has_escape(segment) {
@@ -40,16 +40,16 @@ impl<T> ParamType<T> {
         (self.reads)(segment)
     }
 
-    /// The parameter at this place of the pattern.
+    /// Parses the parameter at this index of the pattern.
     ///
     /// # Errors
     ///
-    /// As [`Params::parse`].
+    /// Same as [`Params::parse`].
     pub fn read(&self, params: &Params, place: usize) -> Result<T, Refusal> {
         (self.read)(params, place)
     }
 
-    /// The text of a value, for a URL.
+    /// Formats a value for a URL.
     pub fn write(&self, value: &T) -> String {
         (self.write)(value)
     }

@@ -1,4 +1,4 @@
-//! The path of a request, and its segments as a matcher takes them off one by one.
+//! The path of a request, and the iterator over its segments that a matcher uses.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,24 @@ use percent_encoding::percent_decode_str;
 
 use super::Segment;
 
-/// An escape that is none, or bytes that are no UTF-8: the request is answered with 400.
+/// An invalid escape, or bytes that are not UTF-8: the request is answered with 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Malformed;
 
-/// Whether the path is matched as it stands: it has neither escapes nor empty segments, but for
-/// a slash at its end. Nearly all are so, and what is none is made [`plain`].
+/// Whether the path can be matched unchanged: it has neither escapes nor empty segments, except for
+/// a slash at its end. Nearly all paths are plain; others are converted by [`plain`].
 #[inline]
 pub(super) fn is_plain(path: &str) -> bool {
     let odd = |bytes: &[u8; 9]| {
         let (word, next) = (word(bytes, 0), word(bytes, 1));
-        // Zero where there is an escape, and where there are two slashes.
+        // A byte is zero if it is an escape, or the first of two slashes.
         let escape = word ^ u64::from_le_bytes([b'%'; 8]);
         let slashes = u64::from_le_bytes([b'/'; 8]);
         has_zero(escape) | has_zero(word ^ slashes | next ^ slashes)
     };
     let bytes = path.as_bytes();
     match bytes.last_chunk() {
-        // The last ones overlap, and of those the last byte of all is looked at by itself.
+        // The last two chunks overlap, and the last byte of the path is checked on its own.
         Some(last) => {
             let all = bytes
                 .windows(9)
@@ -36,10 +36,10 @@ pub(super) fn is_plain(path: &str) -> bool {
     }
 }
 
-/// The path without empty segments, and its segments decoded.
+/// Converts a path: removes empty segments and decodes the others.
 ///
-/// Only what does not decode, or would have a `/` or `%` then, stays as it is. No literal of a
-/// pattern has these, and whoever reads a parameter decodes it.
+/// A segment stays encoded if it cannot be decoded, or if the result would contain `/` or `%`. No
+/// literal of a pattern contains these, and parameters are decoded when they are parsed.
 #[cold]
 pub(super) fn plain(path: &str) -> String {
     let mut plain = String::with_capacity(path.len());
@@ -59,20 +59,20 @@ fn word(bytes: &[u8; 9], at: usize) -> u64 {
     u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
 }
 
-/// Not 0 if a byte of the word is.
+/// Nonzero if a byte of the word is zero.
 #[inline]
 const fn has_zero(word: u64) -> u64 {
     let (low, high) = (u64::from_le_bytes([0x01; 8]), u64::from_le_bytes([0x80; 8]));
     word.wrapping_sub(low) & !word & high
 }
 
-/// Whether a segment that was left as it is has to be decoded.
+/// Whether a segment must still be decoded.
 #[inline]
 pub(super) fn has_escape(segment: &str) -> bool {
     segment.bytes().any(|byte| byte == b'%')
 }
 
-/// Decodes a segment, or several (RFC 3986, section 2.1); what is no escape is an error.
+/// Decodes a segment, or several (RFC 3986, section 2.1). An invalid escape is an error.
 #[cold]
 pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
     let mut escapes = segment.split('%').skip(1);
@@ -89,17 +89,17 @@ pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
         .map_err(|_| Malformed)
 }
 
-/// Finds the most specific route of one table that matches; gives the number of its entry.
+/// Finds the most specific route of one table that matches; returns the number of its entry.
 pub type Matcher = fn(Segments<'_>) -> Option<usize>;
 
-/// What of a path is left for a table to match. It begins with a segment or is empty.
+/// The rest of a path that a table has to match. It starts with a segment or is empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments<'p> {
     rest: &'p str,
 }
 
 impl<'p> Segments<'p> {
-    /// Of a path that is all matched.
+    /// The rest of a path that is completely matched.
     pub(super) const NONE: Self = Self { rest: "" };
 
     /// The segments of a path that is [plain](is_plain), or was [made so](plain).
@@ -110,13 +110,13 @@ impl<'p> Segments<'p> {
         }
     }
 
-    /// The byte at this place of the next segment; a slash is where it ends.
+    /// The byte at this index of the next segment; `/` after its end.
     #[inline]
     pub fn byte(self, at: usize) -> u8 {
         self.rest.as_bytes().get(at).copied().unwrap_or(b'/')
     }
 
-    /// What is left behind this literal, if it is the next segment.
+    /// The rest after this literal, if it is the next segment.
     #[inline]
     pub fn behind<const N: usize>(self, literal: &[u8; N]) -> Option<Self> {
         let is_next = self.rest.as_bytes().first_chunk() == Some(literal) && self.byte(N) == b'/';
@@ -133,7 +133,7 @@ impl<'p> Segments<'p> {
         }
     }
 
-    /// What is left behind the next segment, which is so long.
+    /// The rest after the next segment, which has this length.
     #[inline]
     pub fn skip(self, length: usize) -> Self {
         Self {
@@ -147,13 +147,13 @@ impl<'p> Segments<'p> {
         self.rest.is_empty()
     }
 
-    /// Whether what is left [is plain](is_plain).
+    /// Whether the rest [is plain](is_plain).
     #[inline]
     pub(super) fn is_plain(self) -> bool {
         is_plain(self.rest)
     }
 
-    /// What is left behind these literals, if the path begins with them.
+    /// The rest after these literals, if the path starts with them.
     #[inline]
     pub(super) fn behind_all(self, literals: &[&str]) -> Option<Self> {
         let mut path = self;
@@ -166,14 +166,14 @@ impl<'p> Segments<'p> {
         Some(path)
     }
 
-    /// All that is left, without the slash at its end.
+    /// The whole rest, without a trailing slash.
     #[inline]
     pub(super) fn all(self) -> &'p str {
         self.rest.strip_suffix('/').unwrap_or(self.rest)
     }
 
-    /// What of these segments of a pattern is no literal, as the path has it: this is what
-    /// is left of a path that the pattern matches.
+    /// The values of the parameters of this pattern, as they are in the path; `self` must be the
+    /// rest that the pattern matches.
     #[inline]
     pub(super) fn values(self, pattern: &'static [Segment]) -> impl Iterator<Item = &'p str> {
         let mut path = self;
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
     use crate::route::ParamType;
 
-    /// The segments as the router has them, decoded.
+    /// The segments as the router sees them, decoded.
     fn texts(path: &str) -> Vec<String> {
         let plain_path = plain(path);
         let all = |path: &str| {

@@ -1,4 +1,4 @@
-//! The tables of a server, resolved: from a path to its route.
+//! The resolved tables of a server: finds the route for a path.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::page::PAGE_PROTOCOL;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouterError {
-    /// A limit of a route cannot work, alone or together with another.
+    /// A limit of a route is invalid, alone or together with another.
     #[error("the limits of the route `{name}` ({path}) cannot work: {error}")]
     Limit {
-        /// Name of the route.
+        /// The name of the route.
         name: &'static str,
-        /// Pattern of the route, prefixes included.
+        /// The pattern of the route, prefixes included.
         path: String,
-        /// What is wrong.
+        /// Why the limit is invalid.
         error: LimitError,
     },
     /// Two routes of different tables match the same paths, and neither is more specific.
@@ -32,17 +32,17 @@ pub enum RouterError {
         "the routes `{first}` and `{second}` match the same paths; make one of them more specific"
     )]
     Conflict {
-        /// Pattern of one route, prefixes included.
+        /// The pattern of one route, prefixes included.
         first: String,
-        /// Pattern of the other route.
+        /// The pattern of the other route.
         second: String,
     },
     /// A pattern with its prefixes is longer than [`MAX_SEGMENTS`](super::MAX_SEGMENTS).
     #[error("the route `{path}` has {segments} segments; write at most {MAX_SEGMENTS}")]
     TooManySegments {
-        /// Pattern of the route, prefixes included.
+        /// The pattern of the route, prefixes included.
         path: String,
-        /// How many segments it has.
+        /// The number of its segments.
         segments: usize,
     },
 }
@@ -53,14 +53,14 @@ pub enum RouterError {
 pub struct Route {
     /// The line of the table.
     pub spec: &'static RouteSpec,
-    /// What connections of the route share.
+    /// The state that all connections of the route share.
     pub endpoint: Arc<Endpoint>,
-    /// Whether the handler wants to know who is at the other end also where the route does
-    /// not require it. Where a `start` function may choose another one, it may want it.
+    /// Whether the handler takes the visitor even if the route does not require one. True for a
+    /// route with a `start` function, since the handler that it chooses may take the visitor.
     pub asks_visitor: bool,
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
-    /// Its connections speak the page protocol.
+    /// Whether its connections speak the page protocol.
     pub(super) of_pages: bool,
     /// Runs the handler's `init`.
     pub(super) connect: Connect,
@@ -70,13 +70,13 @@ pub struct Route {
 }
 
 impl Route {
-    /// The last steps of a handshake: the route's `start` function, where it has one. What is
-    /// left is to [run](Connecting::run) `init` of the handler that it keeps or chooses.
+    /// Runs the route's `start` function, if it has one. The last step of the handshake is then to
+    /// [run](Connecting::run) `init` of the route's own or the chosen handler.
     ///
     /// # Errors
     ///
-    /// The refusal of `start`; 500 if it panics. The request is dropped then, and its permit is
-    /// given back.
+    /// The refusal of `start`; 500 if it panics. The request is then dropped, which releases its
+    /// permit.
     pub fn open(&self, admitted: Admitted) -> Result<Connecting, Refusal> {
         let chosen = self
             .start
@@ -85,13 +85,12 @@ impl Route {
         Ok(connect(self.endpoint.clone(), admitted))
     }
 
-    /// Whether a connection needs a live session; without a word it does.
+    /// Whether a connection needs a live session. Default: true.
     pub fn require_session(&self) -> bool {
         self.spec.options.require_session.unwrap_or(true)
     }
 
-    /// Whether a connection needs the id of a page; without a word it does where it needs
-    /// a session.
+    /// Whether a connection needs the id of a page. Default: the value of `require_session`.
     pub fn require_page(&self) -> bool {
         self.spec
             .options
@@ -99,17 +98,17 @@ impl Route {
             .unwrap_or_else(|| self.require_session())
     }
 
-    /// The origins that may connect; `None` leaves it to the server.
+    /// The origins that may connect; `None` uses the server's setting.
     pub fn origins(&self) -> Option<Origins> {
         self.spec.options.origins
     }
 
-    /// Whether messages are compressed with clients that offer it; without a word they are not.
+    /// Whether messages are compressed if the client offers it. Default: false.
     pub fn deflate(&self) -> bool {
         self.spec.options.deflate.unwrap_or(false)
     }
 
-    /// The subprotocols in the order of preference.
+    /// The supported subprotocols in order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
         if self.of_pages {
             return &[PAGE_PROTOCOL];
@@ -118,23 +117,24 @@ impl Route {
     }
 }
 
-/// What a path leads to.
+/// The result of looking up a path.
 #[derive(Debug)]
 pub enum Lookup<'r, 'p> {
-    /// No route matches; the request is not ours.
+    /// No route matches; the server may pass the request on.
     Missing,
-    /// A route matches, and a parameter of it has an invalid escape or is no UTF-8: 400.
+    /// A route matches, but one of its parameters has an invalid escape or is not UTF-8: 400.
     Malformed,
     /// The most specific route that matches, and the values of its parameters.
     Found(&'r Arc<Route>, Captures<'p>),
 }
 
-/// One table at its place.
+/// One table with its prefix.
 #[derive(Debug)]
 pub(super) struct Mount {
     pub(super) prefix: Vec<&'static str>,
     pub(super) matcher: Matcher,
-    /// By the number that the matcher gives; a route that is configured away leaves a gap.
+    /// Indexed by the number that the matcher returns; a route that is disabled by `cfg` leaves a
+    /// gap.
     pub(super) routes: Vec<Option<Arc<Route>>>,
 }
 
@@ -149,8 +149,8 @@ impl Router {
         Self { mounts }
     }
 
-    /// The most specific route for a path, which comes percent-encoded as it stands in the
-    /// request's target, without its query.
+    /// Finds the most specific route for a path. Pass the path as it is in the request target,
+    /// percent-encoded and without its query.
     pub fn find<'p>(&self, path: &'p str) -> Lookup<'_, 'p> {
         let Some((route, behind)) = self.best(Segments::of(path)) else {
             return if path::is_plain(path) {
@@ -163,14 +163,14 @@ impl Router {
         if names.is_empty() {
             return Lookup::Found(route, Captures::NONE);
         }
-        // What literals match is plain; of the rest that is looked at here.
+        // Segments that literals match are plain; this checks the rest.
         if !behind.is_plain() {
             return self.find_odd(path);
         }
         Lookup::Found(route, Captures::in_path(names, route.shape, behind))
     }
 
-    /// The same for a path that may not be plain.
+    /// Same as [`find`](Self::find), for a path that may not be plain.
     #[cold]
     fn find_odd<'p>(&self, path: &str) -> Lookup<'_, 'p> {
         let path = path::plain(path);
@@ -183,7 +183,7 @@ impl Router {
         }
     }
 
-    /// The most specific route that matches, and what is left for it of the path.
+    /// The most specific route that matches, and the rest of the path for it.
     fn best<'p>(&self, path: Segments<'p>) -> Option<(&Arc<Route>, Segments<'p>)> {
         let mut best: Option<(&Arc<Route>, Segments<'p>)> = None;
         for mount in &self.mounts {
@@ -198,7 +198,7 @@ impl Router {
         best
     }
 
-    /// The routes of all tables; those of nested tables come first.
+    /// The routes of all tables, those of nested tables first.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.mounts
             .iter()

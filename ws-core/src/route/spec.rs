@@ -1,4 +1,4 @@
-//! What a table says of a route, as constant data.
+//! The constant data of a route.
 
 use super::MAX_SEGMENTS;
 use crate::limits::LimitOptions;
@@ -8,7 +8,7 @@ use crate::limits::LimitOptions;
 pub struct RouteSpec {
     /// The name of the route.
     pub name: &'static str,
-    /// The pattern as it is written in the table, without the prefix of an outer table.
+    /// The pattern as written in the table, without the prefix of an outer table.
     pub pattern: &'static str,
     /// The names of the parameters in the order of the pattern.
     pub params: &'static [&'static str],
@@ -16,19 +16,18 @@ pub struct RouteSpec {
     pub options: RouteOptions,
 }
 
-/// The options of a route; what is `None` is left to the server.
+/// The options of a route; the server's settings apply if an option is `None`.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RouteOptions {
-    /// Whether a connection needs a live session; without a word it does.
+    /// Whether a connection needs a live session. Default: true.
     pub require_session: Option<bool>,
-    /// Whether it also needs the id of a page; without a word it does where it needs a session.
+    /// Whether it also needs the id of a page. Default: the value of `require_session`.
     pub require_page: Option<bool>,
     /// The origins (RFC 6454) that may connect.
     pub origins: Option<Origins>,
-    /// The subprotocols (RFC 6455, section 1.9) in the order of preference.
+    /// The supported subprotocols (RFC 6455, section 1.9) in order of preference.
     pub protocols: Option<&'static [&'static str]>,
-    /// Whether messages are compressed with clients that offer it (RFC 7692); without a word they
-    /// are not.
+    /// Whether messages are compressed if the client offers it (RFC 7692). Default: false.
     pub deflate: Option<bool>,
     /// Whether a `start` function may refuse a handshake or choose another handler.
     pub start: bool,
@@ -39,7 +38,7 @@ pub struct RouteOptions {
 }
 
 impl RouteOptions {
-    /// Nothing is set.
+    /// No option is set.
     pub const NONE: Self = Self {
         require_session: None,
         require_page: None,
@@ -63,7 +62,7 @@ impl Default for RouteOptions {
 pub enum Origins {
     /// The origin of the server itself.
     Same,
-    /// Every origin: for public data, or where the client proves itself otherwise.
+    /// Every origin: for public data, or if the client authenticates in another way.
     Any,
     /// The origin of the server, and these, such as `https://app.example`,
     /// `https://*.preview.example` (one label), `file://` or `null`.
@@ -75,17 +74,17 @@ pub enum Origins {
 pub enum Segment {
     /// `rooms`: this text.
     Literal(&'static str),
-    /// `{id: u64}`: what this type reads.
+    /// `{id: u64}`: a text that this type accepts.
     Typed(&'static str),
     /// `{name}`: any one segment.
     Text,
-    /// `{*rest}`: all that is left, be it nothing. It comes last.
+    /// `{*rest}`: the whole rest, which may be empty. Only the last segment can be one.
     Rest,
 }
 
 impl Segment {
-    /// How specific the segment is: a literal before a typed parameter before a `String`
-    /// before a wildcard.
+    /// How specific the segment is: a literal ranks above a typed parameter, that above a `String`,
+    /// and that above a wildcard.
     pub(super) const fn weight(self) -> u64 {
         match self {
             Self::Literal(_) => 3,
@@ -96,7 +95,7 @@ impl Segment {
     }
 }
 
-/// The data of a route, found by a type of its own; `dispatch!` implements it.
+/// The data of a route, as a marker type; `dispatch!` implements it.
 pub trait RouteData: 'static {
     /// The line of the table.
     const SPEC: &'static RouteSpec;
@@ -104,16 +103,16 @@ pub trait RouteData: 'static {
     const SHAPE: &'static [Segment];
 }
 
-/// How specific a pattern is: two bits a segment, the first segment highest.
+/// How specific a pattern is: two bits per segment, the first segment in the highest bits.
 ///
-/// Of all routes that match a path the one of the highest rank is taken. A pattern that
-/// ends where another has a wildcard is the more specific one, so what lies behind the
-/// end counts as a literal.
+/// Of all routes that match a path, the router chooses the highest rank. A pattern that ends at the
+/// position of another's wildcard is more specific, so the positions after its end count as
+/// literals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Rank(u64);
 
 impl Rank {
-    /// The rank of a pattern under a prefix of so many literals.
+    /// The rank of a pattern under a prefix of this many literals.
     ///
     /// Segments past [`MAX_SEGMENTS`] are not counted; no router has such patterns.
     pub(super) fn of(prefix: usize, shape: &[Segment]) -> Self {

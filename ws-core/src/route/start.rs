@@ -1,4 +1,4 @@
-//! `start`: what an application decides of a handshake before there is a handler.
+//! `start`: a function of the application that decides on a handshake before `init`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,12 +10,12 @@ use crate::extract::{Endpoint, Handshake};
 use crate::handler::Handler;
 use crate::hook::{self, Hook};
 
-/// What a `start` function decides of a connection on the route with the marker `R`.
+/// The decision of a `start` function on a connection for the route with the marker `R`.
 ///
-/// The function runs when everything else has let the request in, the subprotocol is
-/// chosen, and `init` has not run. One that lets in or refuses returns a `Result`; one that
-/// chooses among handlers is generic over the route and says what it may hand over to, so
-/// that the compiler checks at the table that the route has what those handlers take:
+/// The function runs after all other checks, when the subprotocol is chosen and before `init`. A
+/// function that only accepts or refuses returns a `Result`. A function that chooses a handler is
+/// generic over the route and lists the possible handlers as bounds, so that the compiler checks at
+/// the table that the route provides the arguments of those handlers:
 ///
 /// ```
 /// # use ws_server::extract::Opening;
@@ -46,15 +46,15 @@ use crate::hook::{self, Hook};
 ///
 /// In the table: `devices: "/devices/{id}" => V2 { start: by_version };`.
 ///
-/// What has to wait, such as a question to a database, belongs to `init`. A panic is
-/// answered with 500.
+/// Work that has to wait, such as a database query, belongs in `init`. A panic is answered with
+/// 500.
 #[must_use = "a decision does nothing before it is returned"]
 pub struct Start<R: 'static> {
     decision: Decision,
     route: PhantomData<fn() -> R>,
 }
 
-/// A decision whose route is forgotten.
+/// A decision without the type of its route.
 #[derive(Debug)]
 pub struct Decision(Verdict);
 
@@ -65,21 +65,22 @@ enum Verdict {
     With(Connect),
 }
 
-/// A `start` function as a table keeps it: `dispatch!` writes one that calls [`decide`].
+/// A `start` function as stored in a table: `dispatch!` generates one that calls [`decide`].
 pub type Decide = fn(&Handshake) -> Decision;
 
 impl<R: 'static> Start<R> {
-    /// Goes on with the handler of the route.
+    /// Continues with the handler of the route.
     pub const fn keep() -> Self {
         Self::new(Verdict::Keep)
     }
 
-    /// Refuses the connection: the client gets this response.
+    /// Refuses the connection with this response.
     pub fn refuse(refusal: impl Into<Refusal>) -> Self {
         Self::new(Verdict::Refuse(refusal.into()))
     }
 
-    /// Hands the connection to another handler. No hook of the route's own is called for it.
+    /// Hands the connection to another handler. The hooks of the route's own handler are not
+    /// called.
     pub const fn with<Other: Serves<R>>() -> Self {
         Self::new(Verdict::With(connect::<Other, R>))
     }
@@ -119,16 +120,16 @@ pub trait Serves<R>: Handler<R> {}
 #[diagnostic::do_not_recommend]
 impl<H: Handler<R>, R> Serves<R> for H {}
 
-/// What a `start` function may return.
+/// The possible return types of a `start` function.
 ///
-/// | it returns | for |
+/// | return type | decisions |
 /// |---|---|
 /// | `Result<(), E>` with `E: Into<Refusal>` | keep or refuse |
 /// | `Start<R>` | keep, refuse, or another handler |
 /// | `Result<Start<R>, E>` with `E: Into<Refusal>` | the same, with `?` |
 ///
-/// The trait has no parameter for the route, so that a wrong function in `defaults` is one
-/// error, not one for each route.
+/// The trait has no parameter for the route, so that a wrong function in `defaults` is one error
+/// instead of one for each route.
 #[diagnostic::on_unimplemented(
     message = "a `start` function cannot return `{Self}`",
     label = "not a decision about a handshake",
@@ -137,11 +138,11 @@ impl<H: Handler<R>, R> Serves<R> for H {}
     note = "it is a plain `fn`: what has to wait belongs to `init`"
 )]
 pub trait IntoStart {
-    /// The route that the decision is for, where the table asks for `R`: `R` itself where it
-    /// is for any route.
+    /// The route of the decision if the table requires `R`. If the decision is valid for any route,
+    /// this is `R` itself.
     type Route<R: 'static>: 'static;
 
-    /// The decision.
+    /// Converts the value to a decision.
     fn into_start<R: 'static>(self) -> Start<Self::Route<R>>;
 }
 
@@ -179,7 +180,7 @@ impl<Q: 'static, E: Into<Refusal>> IntoStart for Result<Start<Q>, E> {
             handler, `fn choose<R>(handshake: &Handshake) -> Start<R> where Other: Handler<R>`"
 )]
 pub trait StartFn<T> {
-    /// Calls it.
+    /// Calls the function.
     fn call(self, handshake: &Handshake) -> T;
 }
 
@@ -198,22 +199,21 @@ pub fn decide<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(
     start.call(handshake).into_start::<R>().decision
 }
 
-/// Asks of a function that it can be one for the route with the marker `R`. `dispatch!` writes it
-/// for editors, which infer the parameters of a generic function from it.
+/// Checks that a function can be a `start` function for the route with the marker `R`. `dispatch!`
+/// generates a call for editors, which infer the parameters of a generic function from it.
 pub const fn is_start<R: 'static, F: StartFn<T>, T: IntoStart<Route<R> = R>>(_: &F) {}
 
-/// Runs the `start` function of a route; gives what takes the connection, if it is another
-/// handler than the route's.
+/// Runs the `start` function of a route. Returns the chosen handler if it differs from the route's.
 ///
 /// # Errors
 ///
-/// The function's refusal; 500 where it panics.
+/// The function's refusal; 500 if it panics.
 pub(super) fn run(
     decide: Decide,
     endpoint: &Endpoint,
     handshake: &Handshake,
 ) -> Result<Option<Connect>, Refusal> {
-    // There is no connection yet, and so no id.
+    // The connection does not exist yet, so it has no id to log.
     let span = tracing::info_span!(
         "websocket",
         route = endpoint.pattern(),

@@ -1,4 +1,4 @@
-//! What a table asks of its state, with texts of its own for what a state cannot be.
+//! The requirements on the state of a table, with their own compiler errors.
 
 use super::Table;
 use crate::extract::FromRef;
@@ -15,17 +15,17 @@ pub trait TableState {}
 #[diagnostic::do_not_recommend]
 impl<S: Send + Sync + 'static> TableState for S {}
 
-/// Asks of the state of a table that it can be one. `dispatch!` writes it once, at the type.
+/// Checks that a type can be the state of a table. `dispatch!` generates one call, at the type.
 pub const fn is_state<S: TableState>() {}
 
-/// A state that a nested table can take its own state `T` from.
+/// A state from which a nested table can take its own state `T`.
 #[diagnostic::on_unimplemented(
     message = "the nested table needs the state `{T}`, which this table cannot give",
     label = "this table has no such state",
     note = "give this table `state: {T};`, or a state that has a `{T}` as a part and derives `FromRef`"
 )]
 pub trait GivesState<T>: Sized {
-    /// Adds a table over the part to one over the whole.
+    /// Nests a table with the partial state in one with the whole state.
     fn nest(outer: Table<Self>, prefix: &'static [&'static str], inner: Table<T>) -> Table<Self>;
 }
 

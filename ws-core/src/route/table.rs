@@ -1,4 +1,4 @@
-//! Tables as `dispatch!` makes them, and their way to a router.
+//! The tables that `dispatch!` generates, and their conversion to a router.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::hub::Hub;
 use crate::limits::{LimitOptions, Limits};
 use crate::stream::connect_page;
 
-/// A route of a table with what runs it.
+/// A route of a table with its handler.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     number: usize,
@@ -24,15 +24,15 @@ pub struct Entry {
     visitor: bool,
     connect: Connect,
     start: Option<Decide>,
-    /// Its connections speak the page protocol.
+    /// Whether its connections speak the page protocol.
     of_pages: bool,
 }
 
 impl Entry {
-    /// The route with the marker `M`, run by the handler `H` and known to the matcher by
-    /// this number. `R` is the marker of all routes that give the same to their handlers.
+    /// Creates the route with the marker `M` and the handler `H`; `number` identifies it in the
+    /// matcher. `R` is the marker of all routes that provide the same to their handlers.
     ///
-    /// A handler that the route cannot serve is reported at this call.
+    /// If the route cannot serve the handler, the compiler reports it at this call.
     pub const fn new<H: Handler<R>, R: 'static, M: RouteData>(number: usize) -> Self {
         Self {
             number,
@@ -46,8 +46,8 @@ impl Entry {
         }
     }
 
-    /// As [`new`](Self::new), with a handler that lives as long as the page: `attach: page`. A
-    /// route without pages is reported at this call.
+    /// Same as [`new`](Self::new), with `attach: page`: the handler lives as long as the page. If
+    /// the route has no pages, the compiler reports it at this call.
     pub const fn attached<H: Handler<R>, R: HasPage + 'static, M: RouteData>(
         number: usize,
     ) -> Self {
@@ -63,14 +63,14 @@ impl Entry {
         }
     }
 
-    /// Whether its connections speak the page protocol, and no other: then `dispatch!` refuses
+    /// Whether its connections speak only the page protocol: then `dispatch!` rejects the option
     /// `protocols`.
     pub const fn speaks_page_protocol(&self) -> bool {
         self.of_pages
     }
 
-    /// What is wrong with a route whose handler takes the parameters by name, and has no name
-    /// for one of them.
+    /// The error of a route whose handler takes the parameters by name, but has no field for one of
+    /// them.
     pub const fn missing_field(&self) -> Option<Text> {
         let mut by_name = false;
         let mut of = 0;
@@ -110,7 +110,7 @@ impl Entry {
         false
     }
 
-    /// Asks this function before `init` of every connection.
+    /// Sets the function that is called before `init` of every connection.
     pub const fn start(self, decide: Decide) -> Self {
         Self {
             start: Some(decide),
@@ -119,9 +119,9 @@ impl Entry {
     }
 }
 
-/// A routing table over the state `S`: what `Routes::table()` returns.
+/// A routing table with the state `S`, as returned by `Routes::table()`.
 ///
-/// A server is made of it; nothing is matched before it knows state, hub and limits.
+/// Pass it to a server. It matches nothing until it has a state, a hub and limits.
 #[must_use = "a table does nothing before a server has it"]
 pub struct Table<S> {
     matcher: Matcher,
@@ -129,7 +129,7 @@ pub struct Table<S> {
     nested: Vec<Nested<S>>,
 }
 
-/// A table below a prefix of another; the type of its state is forgotten.
+/// A table nested below a prefix of another, without the type of its state.
 struct Nested<S> {
     prefix: &'static [&'static str],
     assemble: Assemble<S>,
@@ -138,11 +138,11 @@ struct Nested<S> {
 /// Adds the routes of a nested table, given the outer state.
 type Assemble<S> = Box<dyn FnOnce(&S, Prefix, &mut Assembly<'_>) -> Result<(), RouterError> + Send>;
 
-/// The literals in front of a table's own patterns.
+/// The literals before a table's own patterns.
 type Prefix = Vec<&'static str>;
 
 impl<S> Table<S> {
-    /// A table of these entries, found by this matcher.
+    /// Creates a table with these entries and this matcher.
     #[doc(hidden)]
     pub const fn new(matcher: Matcher, entries: &'static [Entry]) -> Self {
         Self {
@@ -152,7 +152,7 @@ impl<S> Table<S> {
         }
     }
 
-    /// Adds another table below a prefix of literals; its state is a part of this one's.
+    /// Nests another table below a prefix of literals; its state is a part of this table's state.
     #[doc(hidden)]
     pub fn nest<I>(mut self, prefix: &'static [&'static str], inner: Table<I>) -> Self
     where
@@ -170,14 +170,13 @@ impl<S> Table<S> {
 }
 
 impl<S: Send + Sync + 'static> Table<S> {
-    /// Resolves the table for a server: what a route leaves open is the server's, and what
-    /// the server leaves open is the library's default.
+    /// Resolves the table for a server. If a route leaves an option open, the server's setting
+    /// applies, and then the library's default.
     ///
     /// # Errors
     ///
-    /// [`RouterError`] where limits of a route contradict each other, a pattern and its
-    /// prefixes have more than [`MAX_SEGMENTS`] segments, or routes of different tables
-    /// match the same paths.
+    /// [`RouterError`] if limits of a route contradict each other, a pattern and its prefixes have
+    /// more than [`MAX_SEGMENTS`] segments, or routes of different tables match the same paths.
     #[doc(hidden)]
     pub fn into_router(
         self,
@@ -235,7 +234,7 @@ impl<S> fmt::Debug for Table<S> {
     }
 }
 
-/// A router while it is put together.
+/// A router under construction.
 struct Assembly<'s> {
     hub: &'s Hub,
     server: &'s LimitOptions,
@@ -286,8 +285,8 @@ impl Assembly<'_> {
         })
     }
 
-    /// Two patterns that differ in nothing but names and types of parameters: no rank
-    /// could say which of them is meant. Within one table the compiler has refused them.
+    /// Finds two patterns that differ only in names and types of parameters: no rank decides
+    /// between them. Within one table, the compiler has already rejected them.
     fn check_shapes(&mut self) -> Result<(), RouterError> {
         self.shapes
             .sort_by_cached_key(|(shape, _)| shape_key(shape));
@@ -305,7 +304,7 @@ impl Assembly<'_> {
     }
 }
 
-/// What two patterns of the same shape have in common.
+/// The key that patterns of the same shape share.
 fn shape_key(shape: &[Segment]) -> Vec<(u8, &'static str)> {
     let key = |segment: &Segment| match segment {
         Segment::Literal(text) => (3, *text),
@@ -316,7 +315,7 @@ fn shape_key(shape: &[Segment]) -> Vec<(u8, &'static str)> {
     shape.iter().map(key).collect()
 }
 
-/// The pattern with the prefixes of the outer tables in front.
+/// The pattern preceded by the prefixes of the outer tables.
 fn full_pattern(prefix: &[&str], pattern: &str) -> String {
     let mut path = String::new();
     for literal in prefix {

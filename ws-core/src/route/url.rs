@@ -1,4 +1,4 @@
-//! Typed URLs: the way back from a route to a path.
+//! Typed URLs: builds the path of a route.
 
 use std::fmt::{self, Display};
 
@@ -14,14 +14,14 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// As [`ESCAPED`], the dot too.
+/// Same as [`ESCAPED`], plus the dot.
 const DOTS_ESCAPED: &AsciiSet = &ESCAPED.add(b'.');
 
-/// The path of a route with its parameters filled in, made by the functions of a table.
+/// The path of a route with its parameters filled in, created by the functions of a table.
 ///
-/// Values are percent-encoded. Two things no URL can say: an empty value of a parameter
-/// (the segment would not count), and `.` or `..` as a whole segment, which browsers
-/// resolve even where they are encoded.
+/// Values are percent-encoded. A URL cannot express two kinds of values: an empty parameter, since
+/// empty segments are ignored, and `.` or `..` as a whole segment, which browsers resolve even if
+/// encoded.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -54,8 +54,8 @@ pub struct RouteUrl {
 }
 
 impl RouteUrl {
-    /// The URL of the route with the marker `R`, with these values in the order of the
-    /// pattern. A value that is missing is left empty.
+    /// Creates the URL of the route with the marker `R`, with these values in the order of the
+    /// pattern. A missing value is left empty.
     #[doc(hidden)]
     pub fn of<R: RouteData>(values: &[&dyn Display]) -> Self {
         let mut text = String::new();
@@ -81,7 +81,7 @@ impl RouteUrl {
         }
     }
 
-    /// This URL below the prefix of an outer table.
+    /// Prepends the prefix of an outer table.
     #[doc(hidden)]
     pub fn below(self, prefix: &[&str]) -> Self {
         let mut text = String::new();
@@ -99,7 +99,7 @@ impl RouteUrl {
         Self { text, ..self }
     }
 
-    /// This URL below the base path of a server, which is empty or such as `/live`.
+    /// Prepends the base path of a server, which is empty or, for example, `/live`.
     #[doc(hidden)]
     pub fn under(&self, base: &str) -> String {
         let own = match self.text.strip_prefix('/') {
@@ -113,7 +113,7 @@ impl RouteUrl {
         }
     }
 
-    /// Adds a pair to the query; both are percent-encoded.
+    /// Adds a pair to the query; both parts are percent-encoded.
     ///
     /// ```
     /// # use ws_server::prelude::*;
@@ -156,8 +156,8 @@ fn or_root(text: String) -> String {
     }
 }
 
-/// Encodes a segment. Dot segments would be resolved by the client (RFC 3986, section
-/// 5.2.4), so that their dots are encoded as well.
+/// Encodes a segment. The dots of a dot segment are encoded too, since the client would resolve it
+/// (RFC 3986, section 5.2.4).
 fn encode(value: &str) -> String {
     let set = if matches!(value, "." | "..") {
         DOTS_ESCAPED

@@ -1,33 +1,33 @@
-//! The kinds of the segments of a pattern, without their texts, as bits: they decide which of two
-//! patterns is the more specific one.
+//! The kinds of the segments of a pattern as bits, without their texts: they decide which of two
+//! patterns is more specific.
 
 use super::reads::reader;
 use crate::route::{MAX_SEGMENTS, Segment};
 
-/// Segments of the longest pattern that is compared: one below a prefix, each of the most
-/// segments.
+/// The number of segments of the longest pattern that is compared: a prefix and a pattern of the
+/// maximum length each.
 const MOST: usize = 2 * MAX_SEGMENTS;
 const _: () = assert!(MOST == u64::BITS as usize);
 
-/// Bits of each typed parameter in [`Kinds::readers`].
+/// Bits per typed parameter in [`Kinds::readers`].
 const READER_BITS: usize = 4;
 const _: () = assert!(READER_BITS * MAX_SEGMENTS == u128::BITS as usize);
 
-/// The kinds of the segments of a pattern. In the masks the lowest bit is the first segment.
+/// The kinds of the segments of a pattern. In the masks, the lowest bit is the first segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Kinds {
-    /// The high and the low bit of the weight of each segment. Behind the end of a pattern it
-    /// is the weight of a literal; from a wildcard on it stays that of the wildcard.
+    /// The high and the low bit of the weight of each segment. After the end of a pattern, this is
+    /// the weight of a literal; from a wildcard on, the weight of the wildcard.
     high: u64,
     low: u64,
-    /// Segments before the end, or before the wildcard.
+    /// The number of segments before the end or the wildcard.
     len: usize,
     has_rest: bool,
-    /// What each typed parameter reads, the first in the lowest bits.
+    /// The reader of each typed parameter, the first in the lowest bits.
     readers: u128,
 }
 
-/// What the kinds of two patterns decide.
+/// The relation of two patterns, as far as their kinds decide it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Relation {
     /// No path matches both, or one pattern is more specific.
@@ -74,7 +74,7 @@ impl Kinds {
         kinds
     }
 
-    /// The kinds of the pattern behind so many literals, [`MAX_SEGMENTS`] at most.
+    /// The kinds of the pattern after this number of prefix literals, at most [`MAX_SEGMENTS`].
     pub(super) const fn behind(self, prefix: usize) -> Self {
         Self {
             high: (self.high << prefix) | ones(prefix),
@@ -84,17 +84,17 @@ impl Kinds {
         }
     }
 
-    /// The segments that are literals.
+    /// The mask of the literal segments.
     pub(super) const fn literals(&self) -> u64 {
         self.high & self.low & ones(self.len)
     }
 
-    /// The parameters that have a type.
+    /// The mask of the typed parameters.
     pub(super) const fn typed(&self) -> u64 {
         self.high & !self.low
     }
 
-    /// Whether two patterns differ in texts and names of types only.
+    /// Whether two patterns differ only in texts and names of types.
     pub(super) const fn is(&self, other: &Self) -> bool {
         self.high == other.high
             && self.low == other.low
@@ -103,7 +103,7 @@ impl Kinds {
             && self.readers == other.readers
     }
 
-    /// What is decided without the texts of the two patterns.
+    /// Relates two patterns without their texts.
     pub(super) const fn relation(&self, other: &Self) -> Relation {
         let can_be_as_long = match (self.has_rest, other.has_rest) {
             (false, false) => self.len == other.len,
@@ -127,7 +127,7 @@ impl Kinds {
     }
 }
 
-/// So many bits from the lowest on.
+/// A mask of this many low bits.
 const fn ones(count: usize) -> u64 {
     if count < MOST {
         (1 << count) - 1

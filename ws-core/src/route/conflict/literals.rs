@@ -1,4 +1,4 @@
-//! Texts of patterns, compared while the program compiles: by hash, then as texts.
+//! Compares texts of patterns at compile time: by hash, then by content.
 
 /// FNV-1a, 32 bits.
 pub(super) const fn hash(text: &str) -> u32 {
@@ -12,7 +12,7 @@ pub(super) const fn hash(text: &str) -> u32 {
     hash
 }
 
-/// One hash of several.
+/// Combines two hashes.
 pub(super) const fn combine(hash: u32, next: u32) -> u32 {
     step(hash.rotate_left(5), next)
 }
@@ -21,7 +21,7 @@ const fn step(hash: u32, next: u32) -> u32 {
     (hash ^ next).wrapping_mul(0x0100_0193)
 }
 
-/// Whether two texts are the same. Names in a table often begin alike and end differently.
+/// Whether two texts are equal. Compares from the end, since names in a table often share a prefix.
 pub(in crate::route) const fn equal(one: &str, other: &str) -> bool {
     let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {

@@ -1,17 +1,17 @@
-//! Tables below their prefixes, and routes in them.
+//! Nested tables with their prefixes, and the routes in them.
 
 use super::literals::hash;
 use super::{Below, Line, Outline};
 use crate::route::{MAX_SEGMENTS, Segment};
 
-/// A table at its place.
+/// The position of a nested table.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
-    /// The prefixes of the tables that it is in, and its own; none of them is empty.
+    /// The non-empty prefixes of the outer tables and of the table itself.
     prefixes: [&'static [&'static str]; MAX_SEGMENTS],
-    /// How many there are.
+    /// The number of prefixes.
     depth: usize,
-    /// How many segments they have.
+    /// The number of segments of all prefixes.
     pub(super) before: usize,
     /// The hashes of these segments.
     hashes: [u32; MAX_SEGMENTS],
@@ -26,7 +26,7 @@ impl Place {
         hashes: [0; MAX_SEGMENTS],
     };
 
-    /// A table in this one; `None` if its prefixes are too long.
+    /// The position of a table nested in this one; `None` if its prefixes are too long.
     pub(super) const fn below(&self, below: &Below) -> Option<Self> {
         let mut place = *self;
         if below.prefix.is_empty() {
@@ -46,7 +46,8 @@ impl Place {
         Some(place)
     }
 
-    /// The name of a route in this table whose pattern is too long with its prefixes.
+    /// The name of a route in this table whose pattern exceeds the limit together with its
+    /// prefixes.
     pub(super) const fn too_long(&self, outline: &'static Outline) -> Option<&'static str> {
         let mut at = 0;
         while at < outline.routes.len() {
@@ -56,7 +57,7 @@ impl Place {
             }
             at += 1;
         }
-        // The nested tables were checked with their own table, but without this prefix.
+        // Nested tables were checked with their own table, but without this prefix.
         let mut at = 0;
         while at < outline.nested.len() {
             let below = &outline.nested[at];
@@ -73,7 +74,7 @@ impl Place {
         None
     }
 
-    /// The hash of a literal of this route of the table.
+    /// The hash of a literal segment of this route.
     pub(super) const fn hash(&self, line: &Line, at: usize) -> u32 {
         if at < self.before {
             self.hashes[at]
@@ -82,7 +83,7 @@ impl Place {
         }
     }
 
-    /// A segment of a route of this table, if the route has so many.
+    /// A segment of a route of this table, if the route has that many.
     pub(super) const fn segment(&self, line: &Line, at: usize) -> Option<Segment> {
         if at >= self.before {
             let own = at - self.before;
@@ -101,7 +102,7 @@ impl Place {
     }
 }
 
-/// A route at its place.
+/// A route with its position.
 #[derive(Clone, Copy)]
 pub(super) struct Placed {
     pub(super) place: Place,
@@ -109,12 +110,12 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// A segment of the whole pattern, if it has so many.
+    /// A segment of the whole pattern, if it has that many.
     pub(super) const fn segment(&self, at: usize) -> Option<Segment> {
         self.place.segment(self.line, at)
     }
 
-    /// As [`segment`](Self::segment), but a wildcard repeats without end.
+    /// Same as [`segment`](Self::segment), but a wildcard repeats without end.
     pub(super) const fn segment_or_rest(&self, at: usize) -> Option<Segment> {
         match self.line.shape {
             [.., Segment::Rest] if at >= self.place.before + self.line.shape.len() => {
@@ -125,8 +126,8 @@ impl Placed {
     }
 }
 
-/// The route of this number: the routes of a table come before those of its nested tables.
-/// Tables whose prefixes are too long do not count.
+/// The route with this number: the routes of a table come before those of its nested tables. Tables
+/// whose prefixes are too long are not counted.
 pub(super) const fn nth(outline: &'static Outline, number: usize) -> Option<Placed> {
     let mut left = number;
     nth_in(&Place::ROOT, outline, &mut left)

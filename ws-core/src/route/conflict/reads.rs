@@ -1,6 +1,6 @@
-//! What the parameter types of the standard library read, known while the program compiles.
+//! Which texts the parameter types of the standard library accept, known at compile time.
 
-/// Whether a type may read a text; of types that are not known here it is assumed.
+/// Whether a type may accept a text. Unknown types are assumed to accept every text.
 pub(super) const fn may_read(ty: &str, text: &str) -> bool {
     let text = text.as_bytes();
     match ty.as_bytes() {
@@ -21,7 +21,7 @@ pub(super) const fn may_read(ty: &str, text: &str) -> bool {
     }
 }
 
-/// A number that types have in common if they read the same texts; less than 16.
+/// A number below 16; types with the same number accept the same texts.
 pub(super) const fn reader(ty: &str) -> u128 {
     match ty.as_bytes() {
         b"u8" => 1,
@@ -41,7 +41,7 @@ pub(super) const fn reader(ty: &str) -> u128 {
     }
 }
 
-/// A text that a type of the standard library reads.
+/// A text that a type of the standard library accepts.
 pub(super) const fn sample(ty: &str) -> Option<&'static str> {
     match ty.as_bytes() {
         b"u8" | b"u16" | b"u32" | b"u64" | b"u128" | b"usize" | b"i8" | b"i16" | b"i32"
@@ -51,7 +51,7 @@ pub(super) const fn sample(ty: &str) -> Option<&'static str> {
     }
 }
 
-/// A whole number up to `most`, or from minus `least` where the type has a sign.
+/// Whether the text is an integer up to `most`, or down to minus `least` if the type is signed.
 const fn whole(text: &[u8], most: u128, least: Option<u128>) -> bool {
     let (digits, most) = match (text, least) {
         ([b'+', digits @ ..], _) => (digits, most),
@@ -79,7 +79,7 @@ const fn whole(text: &[u8], most: u128, least: Option<u128>) -> bool {
     number <= most
 }
 
-/// A number as `f64` reads it.
+/// Whether `f64` can parse the text.
 const fn float(text: &[u8]) -> bool {
     let text = match text {
         [b'+' | b'-', rest @ ..] => rest,
@@ -116,7 +116,7 @@ const fn float(text: &[u8]) -> bool {
     at == text.len()
 }
 
-/// Where the digits end that begin here.
+/// The end of the digits that start here.
 const fn digits(text: &[u8], mut at: usize) -> usize {
     while at < text.len() && text[at].is_ascii_digit() {
         at += 1;
@@ -124,11 +124,11 @@ const fn digits(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// UTF-8 that consists of one character.
+/// Whether UTF-8 text consists of one character.
 const fn is_one_character(text: &[u8]) -> bool {
     let (mut at, mut count) = (0, 0);
     while at < text.len() {
-        // All bytes of a character but the first begin with the bits 10.
+        // All bytes of a character except the first start with the bits 10.
         if text[at] & 0xc0 != 0x80 {
             count += 1;
         }
@@ -143,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    /// What the types themselves say.
+    /// The result of parsing with the type itself.
     fn reads(ty: &str, text: &str) -> bool {
         match ty {
             "u8" => text.parse::<u8>().is_ok(),

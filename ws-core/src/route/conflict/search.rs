@@ -1,11 +1,11 @@
-//! Finds ambiguous routes among the tables of a table, in time that grows with the number of
-//! routes, not of their pairs.
+//! Finds ambiguous routes among a table and its nested tables, in time proportional to the number
+//! of routes, not of their pairs.
 //!
 //! Routes are grouped by the kinds of their segments. Two groups are compared only if their kinds
-//! leave it open which routes are the more specific ones. Of their routes those can be
-//! ambiguous whose literals are the same at each segment that is a literal in both groups: a
-//! hash table finds them. At segments where one group has a type, the literals of the other that
-//! the type does not read are left out before.
+//! do not decide which routes are more specific. Two of their routes can be ambiguous if their
+//! literals are equal at each segment that is a literal in both groups; a hash table finds these.
+//! If a segment has a type in one group and a literal in the other, routes whose literal the type
+//! rejects are left out first.
 
 use super::kinds::{Kinds, Relation};
 use super::literals::{combine, equal};
@@ -14,8 +14,8 @@ use super::reads::may_read;
 use super::{Line, Outline};
 use crate::route::Segment;
 
-/// Two routes that match the same path, by their [numbers](super::place::nth): the first such
-/// pair, in the order of the earlier route and then of the later one.
+/// Two routes that match the same path, by their [numbers](super::place::nth): the first such pair,
+/// ordered by the earlier route and then by the later one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Overlap {
     /// A route of the table itself, or of a nested table at an earlier line.
@@ -24,7 +24,7 @@ pub(super) struct Overlap {
     pub(super) later: usize,
 }
 
-/// For each line with a nested table the first overlap of its routes and the routes before.
+/// Finds the first overlap with the routes before it for each line with a nested table.
 pub(super) const fn overlaps<const N: usize>(outline: &'static Outline) -> [Option<Overlap>; N] {
     let mut found = [None; N];
     if outline.nested.is_empty() {
@@ -47,13 +47,13 @@ pub(super) const fn overlaps<const N: usize>(outline: &'static Outline) -> [Opti
 /// No route.
 const NONE: usize = usize::MAX;
 
-/// A route, or nothing yet.
+/// A route, or an unused entry.
 #[derive(Clone, Copy)]
 struct Candidate {
     line: &'static Line,
     /// The number of its table in [`Search::places`].
     place: usize,
-    /// 0 for routes of the table itself, then the lines with nested tables.
+    /// 0 for routes of the table itself, then one for each line with a nested table.
     row: usize,
     /// The next route of the same group.
     next: usize,
@@ -77,17 +77,17 @@ struct Search<const N: usize> {
     group_count: usize,
 }
 
-/// What two groups have to be compared by: masks of segments.
+/// The masks of segments by which two groups are compared.
 #[derive(Clone, Copy)]
 struct Terms {
     relation: Relation,
-    /// Literals of both.
+    /// Segments that are literals in both.
     shared: u64,
-    /// Literals of the first and types of the second.
+    /// Segments that are literals in the first and typed in the second.
     read_by_second: u64,
-    /// Types of the first and literals of the second.
+    /// Segments that are typed in the first and literals in the second.
     read_by_first: u64,
-    /// Types of both.
+    /// Segments that are typed in both.
     typed: u64,
 }
 
@@ -111,7 +111,7 @@ impl Terms {
     }
 }
 
-/// A hash table of the routes of one group. Those of one slot are linked.
+/// A hash table of the routes of one group. Routes with the same hash slot are linked.
 struct Index<const N: usize> {
     slots: [usize; N],
     next: [usize; N],
@@ -140,7 +140,8 @@ impl<const N: usize> Search<N> {
         }
     }
 
-    /// Takes up the routes of a table and its nested tables. Without a row it is the outermost.
+    /// Collects the routes of a table and its nested tables. `row` is `None` for the outermost
+    /// table.
     const fn collect(&mut self, place: &Place, outline: &'static Outline, row: Option<usize>) {
         let number = self.place_count;
         self.places[number] = *place;
@@ -233,7 +234,7 @@ impl<const N: usize> Search<N> {
             {
                 let row = self.routes[at].row;
                 let is_first = match found[row - 1] {
-                    // Later routes come in their order.
+                    // Later routes are visited in their order.
                     Some(known) => {
                         first < known.earlier || (first == known.earlier && at < known.later)
                     }
@@ -250,8 +251,8 @@ impl<const N: usize> Search<N> {
         }
     }
 
-    /// Adds a route to the hash table. If nothing else matters, only the first of those with the
-    /// same literals.
+    /// Adds a route to the hash table. If only the literals matter, it keeps only the first route
+    /// of those with equal literals.
     const fn insert(&self, index: &mut Index<N>, route: usize, terms: &Terms) {
         let key = self.key(route, terms.shared);
         let slot = key as usize % N;
@@ -269,7 +270,7 @@ impl<const N: usize> Search<N> {
         index.slots[slot] = route;
     }
 
-    /// The first route of the hash table that is ambiguous with a route of a later line.
+    /// The first route of the hash table that is ambiguous with this route of a later line.
     const fn earliest(&self, index: &Index<N>, route: usize, terms: &Terms) -> Option<usize> {
         let key = self.key(route, terms.shared);
         let mut first = None;
@@ -293,7 +294,7 @@ impl<const N: usize> Search<N> {
         first
     }
 
-    /// A hash of the literals of a route at these segments.
+    /// The hash of the literals of a route at these segments.
     const fn key(&self, route: usize, segments: u64) -> u32 {
         let Candidate { line, place, .. } = &self.routes[route];
         let place = &self.places[*place];
@@ -313,7 +314,7 @@ impl<const N: usize> Search<N> {
         }
     }
 
-    /// Whether two routes have the same texts, or types of the same name, at these segments.
+    /// Whether two routes have equal literals, or types of the same name, at these segments.
     const fn is_alike(&self, one: usize, other: usize, segments: u64) -> bool {
         let mut left = segments;
         while left != 0 {
@@ -331,8 +332,8 @@ impl<const N: usize> Search<N> {
         true
     }
 
-    /// Whether the types of one route may read the literals of another at these segments. All
-    /// routes of a group have types that read the same.
+    /// Whether the types of one route may accept the literals of another at these segments. Within
+    /// a group, the types at a segment all accept the same texts.
     const fn is_read(&self, literal: usize, typed: usize, segments: u64) -> bool {
         let mut left = segments;
         while left != 0 {

@@ -1,13 +1,13 @@
-//! A message that is put together while the program compiles.
+//! Builds an error message at compile time.
 
 use super::place::Placed;
 use super::reads::{may_read, sample};
 use crate::route::Segment;
 
-/// Bytes of the longest message; what is longer ends there.
+/// The size of the longest message in bytes; a longer one is cut.
 const MOST: usize = 1024;
 
-/// A message of the compiler.
+/// An error message of the compiler.
 #[derive(Clone, Copy)]
 pub struct Text {
     bytes: [u8; MOST],
@@ -28,7 +28,7 @@ impl Text {
         }
     }
 
-    /// Adds a text, or nothing of it where it does not fit.
+    /// Appends a text if it fits as a whole.
     const fn add(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         if self.len + text.len() > MOST {
@@ -43,7 +43,7 @@ impl Text {
         self
     }
 
-    /// Adds the name of a route and its whole pattern.
+    /// Appends the name of a route and its whole pattern.
     const fn add_route(self, route: &Placed) -> Self {
         let mut text = self.add("`").add(route.line.name).add("` (\"");
         let mut at = 0;
@@ -63,7 +63,7 @@ impl Text {
         text.add("\")")
     }
 
-    /// Adds a path that both match.
+    /// Appends an example of a path that both routes match.
     const fn add_witness(self, one: &Placed, other: &Placed) -> Self {
         let mut text = self;
         let mut at = 0;
@@ -79,7 +79,7 @@ impl Text {
         if at == 0 { text.add("/") } else { text }
     }
 
-    /// Adds a text that both segments match; neither is a wildcard.
+    /// Appends a text that both segments match; neither is a wildcard.
     const fn add_common(self, one: Segment, other: Segment) -> Self {
         match (one, other) {
             (Segment::Literal(text), _) | (_, Segment::Literal(text)) => self.add(text),
@@ -91,7 +91,7 @@ impl Text {
         }
     }
 
-    /// Adds a text that a segment matches.
+    /// Appends an example of a text that the segment matches.
     const fn add_example(self, segment: Segment) -> Self {
         match segment {
             Segment::Literal(text) => self.add(text),
@@ -104,7 +104,7 @@ impl Text {
     }
 }
 
-/// Two routes that match the same path.
+/// The message for two routes that match the same path.
 pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
     Text::EMPTY
         .add_route(other)
@@ -118,7 +118,7 @@ pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
         )
 }
 
-/// A parameter that the struct in `Path` does not take.
+/// The message for a parameter without a field in the struct in `Path`.
 pub(in crate::route) const fn missing_field(param: &str) -> Text {
     Text::EMPTY
         .add(
@@ -131,7 +131,7 @@ pub(in crate::route) const fn missing_field(param: &str) -> Text {
         .add("`")
 }
 
-/// A route that has too many segments at its place.
+/// The message for a route with too many segments.
 pub(super) const fn too_long(name: &str) -> Text {
     Text::EMPTY
         .add("`")
