@@ -1,6 +1,6 @@
-//! Pages: their ids, and the streams that go from the server to the browser and back.
+//! Pages: their ids, and the streams between the server and the browser.
 //!
-//! The protocol between the two is `PAGE-PROTOCOL.md`.
+//! `PAGE-PROTOCOL.md` describes the protocol of a stream.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -38,22 +38,22 @@ pub(crate) use stream::{
 
 use id::PageId;
 
-/// The page that opened a connection, found by the id `z_pid` that was issued to it.
+/// The page that opened a connection, identified by the id `z_pid` that was issued to it.
 ///
-/// A hook takes it as an argument on a route that requires a session and a page; an HTTP
-/// handler gets one from `ws.page()`. Clones are the same page.
+/// A hook takes it as an argument if its route requires a session and a page; an HTTP handler gets
+/// one from `ws.page()`. Clones refer to the same page.
 ///
-/// An id is issued for every rendering of a page, and is good with the session that it was
-/// issued to, and with no other, for `page_lifetime` (24 hours). A logon lets the pages of
-/// before go on with the session, counted anew, but a second one does not; and they prove no
-/// longer that a request from another site is meant. Each id carries its time and a seal
-/// (HMAC-SHA-256, 128 bits) under a secret of its session.
+/// An id is issued for every rendering of a page. It is valid for `page_lifetime` (24 hours), and
+/// only with the session that it was issued to. After a logon, earlier pages stay valid with the
+/// renewed session, and their lifetime starts again; a second logon invalidates them. A page from
+/// before a logon no longer proves that a request from another site is intended. Each id contains
+/// its time and a seal (HMAC-SHA-256, 128 bits) under a secret of its session.
 ///
-/// From its rendering on a page has a queue: what is pushed to it waits there until the
-/// browser has acknowledged it, be it over one connection or many, on a route to
-/// [`PageStream`](crate::stream::PageStream) or to a handler with `attach: page`. A page
-/// without a connection ends after [`grace`](crate::limits::PageLimits::grace); then it takes
-/// nothing more, and a browser that comes back is told to load its state anew.
+/// A page has a queue from its rendering on: pushed messages wait there until the browser has
+/// acknowledged them, over any number of connections, on a route to
+/// [`PageStream`](crate::stream::PageStream) or to a handler with `attach: page`. A page without a
+/// connection ends after [`grace`](crate::limits::PageLimits::grace); it then accepts no more
+/// messages, and if its browser reconnects, it receives a reset and must load its state again.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -72,12 +72,12 @@ pub struct Page {
     id: PageId,
     session: Session,
     pages: Arc<Pages>,
-    /// The stream that it was rendered with.
+    /// The epoch of the stream that the page was rendered with.
     epoch: Option<u64>,
 }
 
 impl Page {
-    /// A new page of this session, for a client of this address.
+    /// Issues a new page of this session, for a client of this address.
     pub(crate) fn issue(
         pages: &Arc<Pages>,
         session: &Session,
@@ -86,7 +86,7 @@ impl Page {
         let id = PageId::issue(session)?;
         let epoch = match pages.open(&id.text, session, address) {
             Ok(stream) => Some(stream.epoch()),
-            // What is pushed before the browser comes is lost, and it is told so.
+            // Pushes before the browser connects are lost; it then receives a reset.
             Err(OpenError::TooMany(_) | OpenError::Refused(_)) => None,
             Err(OpenError::Session(error)) => return Err(error),
         };
@@ -98,7 +98,7 @@ impl Page {
         })
     }
 
-    /// The page of this id, if the id was issued to this session and is still good.
+    /// Returns the page with this id, if the id was issued to this session and is still valid.
     pub(crate) fn of(pages: &Arc<Pages>, session: &Session, id: &str) -> Result<Self, NoPage> {
         Ok(Self {
             id: PageId::of(session, id)?,
@@ -113,8 +113,8 @@ impl Page {
         self.id.is_former
     }
 
-    /// The stream of the page for a socket with this claim. If it has none, one begins, for a
-    /// client of this address.
+    /// The stream of the page, for a socket with this claim. If the page has none, a new one
+    /// begins, for a client of this address.
     pub(crate) fn open(
         &self,
         address: Option<IpAddr>,
@@ -136,13 +136,13 @@ impl Page {
     }
 
     /// The epoch of the stream that the page was rendered with, for the page's own client;
-    /// [`stream_tag`](Self::stream_tag) contains it. `None` where it has none, as where the
-    /// page was not rendered just now.
+    /// [`stream_tag`](Self::stream_tag) contains it. Returns `None` if there is none, for example
+    /// if this page was found by a request and not rendered just now.
     pub fn epoch(&self) -> Option<String> {
         self.epoch.map(stream::epoch_text)
     }
 
-    /// The answer to a browser that asks for this new page, as JSON.
+    /// The JSON response to a browser that requests this new page.
     #[doc(hidden)]
     pub fn announcement(&self) -> String {
         let (page, epoch) = (self.id(), self.epoch());
@@ -151,13 +151,13 @@ impl Page {
 
     /// Pushes an event to the page: `{"event": …, "data": …}`, with the payload as JSON.
     ///
-    /// Pushes of one task arrive in the order in which it made them, each once, whatever
-    /// becomes of connections. Past the [limits](crate::limits::PageLimits) of the queue all
-    /// that waits is dropped, and the page is told to load its state anew. A connection from
-    /// before a logon is closed, and what is pushed waits for one of the new session.
+    /// Pushes of one task arrive in order and exactly once, even if connections fail. If the queue
+    /// exceeds its [limits](crate::limits::PageLimits), all of it is dropped, and the page receives
+    /// a reset and must load its state again. A connection from before a logon is closed, and the
+    /// push waits for a connection of the new session.
     ///
-    /// Returns how many pages take it: 1, or 0 where the page has ended. A payload that cannot
-    /// be encoded reaches nobody and is logged at `error`.
+    /// Returns the number of pages that accepted it: 1, or 0 if the page has ended. A payload that
+    /// cannot be encoded is not sent, and is logged at `error`.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
         let taken =
@@ -165,10 +165,11 @@ impl Page {
         usize::from(taken)
     }
 
-    /// The HTML that attaches the page to a route, such as `&Routes::stream()`: one `<script>`
-    /// that loads the client and says where to connect to. A typed URL gets the base path of the
-    /// server, a text such as `"/websocket"` is taken as it is. There is no inline code, so that a
-    /// Content-Security-Policy with `script-src 'self'` and `connect-src 'self'` allows it.
+    /// Returns the HTML that attaches the page to a route, such as `&Routes::stream()`: one
+    /// `<script>` that loads the client, with the URL to connect to. The base path of the server is
+    /// added to a typed URL; a text such as `"/websocket"` is used unchanged. The tag has no inline
+    /// code, so a Content-Security-Policy with `script-src 'self'` and `connect-src 'self'` allows
+    /// it.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -194,7 +195,7 @@ impl PartialEq for Page {
 
 impl Eq for Page {}
 
-/// The id is half of what opens a connection: it is not shown.
+/// Does not show the id: it is half of the credentials for a connection.
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Page(…)")
@@ -208,9 +209,9 @@ impl fmt::Debug for Page {
 pub struct PageMessage {
     /// The page that sent it.
     pub page: Page,
-    /// The session of the connection that it came by.
+    /// The session of the connection on which it arrived.
     pub session: Session,
-    /// What it sent.
+    /// The message itself.
     pub message: Message,
 }
 
@@ -223,11 +224,11 @@ impl PageMessage {
         }
     }
 
-    /// The message read as JSON.
+    /// Deserializes the message as JSON.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where it is binary, or no such value.
+    /// [`DecodeError`] if it is binary, or cannot be deserialized as `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let text = self.message.as_text().ok_or(DecodeError::ExpectedText)?;
         serde_json::from_str(text).map_err(DecodeError::malformed)

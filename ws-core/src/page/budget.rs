@@ -1,13 +1,13 @@
-//! The bytes that the pages of a server hold together, counted exactly.
+//! Counts the bytes that the pages of a server hold together, exactly.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Queues are dropped until this part of the limit (one eighth) is free, so that it does not happen
-/// for every message.
+/// Queues are dropped until this part of the limit (one eighth) is free, so that not every further
+/// message causes drops.
 const FREED: usize = 8;
 
-/// The bytes that all pages of a server may hold.
+/// The limit and the use of bytes by all pages of a server.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limit: usize,
@@ -22,12 +22,12 @@ impl Budget {
         })
     }
 
-    /// Bytes that are held now.
+    /// The bytes held now.
     pub(super) fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Whether more is held than may be.
+    /// Whether the pages hold more than the limit.
     pub(super) fn is_over(&self) -> bool {
         self.used() > self.limit
     }
@@ -38,7 +38,7 @@ impl Budget {
     }
 }
 
-/// A part of a budget, given back when it is dropped.
+/// A share of a budget, released when dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: Arc<Budget>,

@@ -1,4 +1,4 @@
-//! What a page sends to its handler, on its way from one socket or the next.
+//! Carries the messages of a page to its handler, across its sockets.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,46 +10,46 @@ use crate::message::Message;
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
 
-/// Bytes that a message counts besides its frame: many small ones fill the limit too.
+/// Bytes that each message counts besides its frame, so that many small ones fill the limit too.
 const OVERHEAD: usize = 64;
 
-/// While the feeds of all pages hold more than they may, each may hold this part of its limit (one
-/// sixteenth).
+/// While the feeds of all pages exceed their limit, each may hold only this part (one sixteenth) of
+/// its own.
 const SCARCE: usize = 16;
 
-/// Frames for the handler of a page, as a client would send them. The handler's connection
-/// reads them as it reads a socket.
+/// The frames for the handler of a page, encoded as by a client. The handler's connection reads
+/// them like a socket.
 pub(crate) struct Feed {
     state: Mutex<State>,
-    /// Bytes that may wait; one message of any size always fits.
+    /// The most bytes that may wait; one message of any size always fits.
     limit: usize,
 }
 
-/// Names a message of a page. An id alone does not: every epoch counts its own.
+/// Identifies a message of a page. The id alone is not sufficient: every epoch counts its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct MessageId {
     pub(crate) epoch: u64,
     pub(crate) id: u64,
 }
 
-/// What the handler's connection has read.
+/// The result of a read by the handler's connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Taken {
-    /// How many bytes; 0 at the end.
+    /// The number of bytes; 0 at the end.
     pub(crate) bytes: usize,
-    /// The last message that was read whole, if any was.
+    /// The last message that has been read completely, if any.
     pub(crate) last: Option<MessageId>,
 }
 
 struct State {
     bytes: Vec<u8>,
-    /// Bytes at the front that were read already.
+    /// The number of bytes at the front that have been read.
     read: usize,
-    /// The messages that wait, and the bytes of each. A Close has no id.
+    /// The messages that wait, with the bytes of each. A Close has no id.
     waiting: VecDeque<(Option<MessageId>, usize)>,
-    /// Bytes that wait, of all that pages may hold.
+    /// The waiting bytes, as a share of the budget of all pages.
     held: Charge,
-    /// Nothing more comes.
+    /// Nothing more follows.
     ended: bool,
     reader: Option<Waker>,
 }
@@ -74,8 +74,8 @@ impl Feed {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a message with its id over. Returns whether there is room for it; after the end
-    /// it goes nowhere, as behind a Close.
+    /// Adds a message with its id. Returns whether there is room for it. After the end it is
+    /// discarded, as after a Close.
     pub(super) fn push(&self, id: MessageId, message: &Message) -> bool {
         let state = self.lock();
         let limit = if state.held.budget().is_over() {
@@ -93,14 +93,14 @@ impl Feed {
         true
     }
 
-    /// The page is closed for good, as by the user.
+    /// Ends the feed with a Close: the page is closed for good, for example by the user.
     pub(super) fn say_goodbye(&self) {
         let code = CloseCode::GOING_AWAY.get().to_be_bytes();
         let frame = encode_masked(OpCode::Close, true, &code, [0; 4]);
         Self::put(self.lock(), frame, None, true);
     }
 
-    /// Nothing more comes, and nobody said why.
+    /// Ends the feed without a Close.
     pub(crate) fn end(&self) {
         Self::put(self.lock(), Vec::new(), None, true);
     }
@@ -109,7 +109,7 @@ impl Feed {
         if state.ended {
             return;
         }
-        // What was read goes, also where the reader is never quite done.
+        // Discard the bytes that have been read, even if the reader never catches up completely.
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
         state.waiting.push_back((id, bytes.len()));
@@ -125,7 +125,7 @@ impl Feed {
         reader.into_iter().for_each(Waker::wake);
     }
 
-    /// Reads what is there.
+    /// Reads the available bytes.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Taken> {
         let mut state = self.lock();
         let waiting = &state.bytes[state.read..];
@@ -148,7 +148,7 @@ impl Feed {
 }
 
 impl State {
-    /// So many more bytes were read. Returns the last message that ends among them.
+    /// Counts bytes as read. Returns the last message that ends among them.
     fn taken(&mut self, mut count: usize) -> Option<MessageId> {
         let mut last = None;
         while let Some((id, rest)) = self.waiting.front_mut() {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     impl Feed {
-        /// Bytes that wait, with what each message takes.
+        /// The waiting bytes, with the overhead of each message.
         pub(in crate::page) fn weight(&self) -> usize {
             let state = self.lock();
             state.bytes.len() - state.read + state.waiting.len() * OVERHEAD
@@ -258,7 +258,7 @@ mod tests {
     fn bytes_that_wait_are_counted_exactly_and_few_where_all_pages_hold_too_much() {
         let budget = Budget::new(10_000);
         let feed = Feed::new(3_200, &budget);
-        // 6 bytes before the payload, and 64 beside it.
+        // 6 bytes before the payload, and an overhead of 64.
         assert!(feed.push(id(1), &Message::text("x".repeat(100))));
         assert!(feed.push(id(2), &Message::text("x".repeat(100))));
         assert_eq!(budget.used(), 340);

@@ -1,4 +1,4 @@
-//! The ids of pages: issued, sealed, and found to be good or not.
+//! The ids of pages: issues, seals and verifies them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use sha2::Sha256;
 
 use crate::session::{Session, SessionError};
 
-/// Bytes of an id that make it unique.
+/// Bytes of the random part, which makes an id unique.
 const NONCE: usize = 12;
-/// Bytes of an id that say after how many logons it was issued.
+/// Bytes of the number of logons before the id was issued.
 const RENEWALS: usize = 4;
-/// Bytes of an id that say when it was issued: seconds of its session's age.
+/// Bytes of the time when it was issued, in seconds of its session's age.
 const ISSUED: usize = 4;
-/// Bytes of an id that show who issued it.
+/// Bytes of the seal, which proves that its session issued it.
 const SEAL: usize = 16;
-/// Bytes of an id that are sealed.
+/// Bytes of the sealed part.
 const SEALED: usize = NONCE + RENEWALS + ISSUED;
-/// Characters of an id.
+/// The number of characters of an id.
 const LEN: usize = (SEALED + SEAL) / 3 * 4;
 
-/// The id of a page, and what it says.
+/// The verified id of a page.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct PageId {
     pub(super) text: Arc<str>,
-    /// It was issued before the last logon.
+    /// The id was issued before the last logon.
     pub(super) is_former: bool,
 }
 
 impl PageId {
-    /// A new id of this session.
+    /// Issues a new id for this session.
     pub(super) fn issue(session: &Session) -> Result<Self, SessionError> {
         let mut bytes = [0; SEALED + SEAL];
         let (sealed, seal) = bytes.split_at_mut(SEALED);
@@ -42,7 +42,7 @@ impl PageId {
         let (renewals, issued) = rest.split_at_mut(RENEWALS);
         renewals.copy_from_slice(&session.renewals().to_be_bytes());
         getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
-        // A session does not become 136 years old.
+        // No session is 136 years old.
         let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
         issued.copy_from_slice(&now.to_be_bytes());
         seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
@@ -52,7 +52,7 @@ impl PageId {
         })
     }
 
-    /// This id, if it was issued to this session and is still good.
+    /// Verifies that the id was issued to this session and is still valid.
     pub(super) fn of(session: &Session, id: &str) -> Result<Self, NoPage> {
         let bytes = Some(id).filter(|id| id.len() == LEN);
         let bytes = bytes.and_then(|id| BASE64.decode(id).ok());
@@ -69,7 +69,7 @@ impl PageId {
         };
         let since = match session.renewals().checked_sub(number(renewals)) {
             Some(0) => Duration::from_secs(number(issued).into()),
-            // The session's age counts from the logon, and so does the page's.
+            // The session's age restarts at the logon, and so does the page's.
             Some(1) => Duration::ZERO,
             Some(_) => return Err(NoPage::Old),
             // It was issued after a logon that this session has not seen.
@@ -90,16 +90,16 @@ impl PageId {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoPage {
-    /// It names none.
+    /// The request has no page id.
     #[error("the request has a session, but no page id")]
     NoId,
-    /// Its query has the parameter more than once.
+    /// The query of the request has the parameter more than once.
     #[error("the query of the request has more than one page id")]
     Several,
-    /// The id was not issued to this session, or is none.
+    /// The id was not issued to this session, or is malformed.
     #[error("its page id was not issued to its session")]
     Foreign,
-    /// The page is older than `page_lifetime`, or there were two logons since.
+    /// The page is older than `page_lifetime`, or there have been two logons since.
     #[error("its page is too old")]
     Old,
 }
@@ -111,14 +111,14 @@ impl NoPage {
     }
 }
 
-/// The id is half of what opens a connection: it is not shown.
+/// Does not show the id: it is half of the credentials for a connection.
 impl fmt::Debug for PageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PageId(…)")
     }
 }
 
-/// The seal over a part of an id.
+/// Computes the seal of the first part of an id.
 fn mac(session: &Session, sealed: &[u8]) -> Hmac<Sha256> {
     let mac = Hmac::<Sha256>::new_from_slice(session.page_secret());
     let mut mac = mac.expect("HMAC takes a key of any length");

@@ -1,4 +1,4 @@
-//! The messages that a page has not acknowledged: pure, without sockets and clocks.
+//! The unacknowledged messages of a page: pure state, without sockets and clocks.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,21 +8,21 @@ use crate::limits::PageLimits;
 use crate::outbox::Frame;
 use crate::wire::{Gap, Push};
 
-/// Messages that may be on their way to a page, not acknowledged.
+/// The most messages that may be in flight, sent but not acknowledged.
 const WINDOW: u64 = 256;
 
-/// Bytes that may be on their way to a page, not acknowledged; one message of any size always.
+/// The most bytes that may be in flight; one message of any size is always allowed.
 const WINDOW_BYTES: usize = 256 * 1024;
 
-/// What a message takes besides its bytes: many small messages fill the limit too.
+/// Bytes that each message counts besides its own, so that many small messages fill the limit too.
 const OVERHEAD: usize = 64;
 
-/// A page's handler leaves this part of the queue free (one fourth), in messages and in bytes: so
-/// other pushes have room, however fast the handler is.
+/// The handler of a page leaves this part of the queue free (one fourth), in messages and in bytes,
+/// so that other pushes have room even if the handler is fast.
 const RESERVE: usize = 4;
 
-/// A message of the handler counts for at most this part of the limit in bytes (one half): one of
-/// any size then fits beside a few other pushes, and two of them never fit together.
+/// A message of the handler counts for at most this part of the limit in bytes (one half): a
+/// message of any size then fits beside a few other pushes, but two large ones never fit together.
 const LARGEST: usize = 2;
 
 /// The source of a message, which decides how much of the queue it may fill.
@@ -30,12 +30,12 @@ const LARGEST: usize = 2;
 pub(super) enum Source {
     /// The page's handler, which waits for room.
     Handler,
-    /// Pushes that cannot wait.
+    /// Other pushes, which cannot wait.
     Others,
 }
 
 impl Source {
-    /// How many messages and bytes the queue may hold with this message.
+    /// The most messages and bytes that the queue may hold including this message.
     const fn share(self, limits: &PageLimits) -> (usize, usize) {
         let (messages, bytes) = (limits.messages, limits.bytes);
         match self {
@@ -57,11 +57,11 @@ impl Source {
     }
 }
 
-/// A message for one page, or for many.
+/// A message for one page or for many.
 #[derive(Clone, Debug)]
 pub(super) struct Parcel {
     push: Push,
-    /// The bytes of one for many pages: they count once for all of them.
+    /// The shared bytes of a message for many pages: they count once for all of them.
     shared: Option<Arc<Charge>>,
 }
 
@@ -80,8 +80,8 @@ impl Parcel {
         }
     }
 
-    /// Bytes that this queue holds of it, and its part of what it shares with others: dropping one
-    /// queue frees no more.
+    /// The bytes of this queue's own share, plus its part of the shared bytes: dropping one queue
+    /// frees no more.
     fn weight(&self) -> usize {
         match &self.shared {
             Some(shared) => OVERHEAD + self.push.tail().len() / Arc::strong_count(shared),
@@ -89,7 +89,7 @@ impl Parcel {
         }
     }
 
-    /// Bytes that this queue alone holds of it.
+    /// The bytes that only this queue holds.
     fn own_bytes(&self) -> usize {
         match self.shared {
             Some(_) => OVERHEAD,
@@ -98,7 +98,7 @@ impl Parcel {
     }
 }
 
-/// A message that waits, or is on its way.
+/// A message that waits or is in flight.
 #[derive(Debug)]
 struct Item {
     parcel: Parcel,
@@ -112,40 +112,40 @@ impl Item {
     }
 }
 
-/// The messages of a page: those that wait, and those that are on their way.
+/// The messages of a page: those that wait, and those in flight.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// The first has the offset `base + 1`.
+    /// The first item has the offset `base + 1`.
     items: VecDeque<Item>,
     /// The last offset that is no longer kept.
     base: u64,
-    /// The last offset that the present socket was given.
+    /// The last offset that was sent to the current socket.
     sent: u64,
-    /// The last offset that any socket was given.
+    /// The last offset that was sent to any socket.
     ever_sent: u64,
-    /// Everything up to here was dropped, or acknowledged before.
+    /// Everything up to this offset was dropped, or acknowledged before.
     dropped: u64,
-    /// Bytes of all items, as they count against the limit.
+    /// The bytes of all items, as counted against the limit.
     counted: usize,
-    /// Bytes that it holds, of all that pages may hold.
+    /// The bytes held, as a share of the budget of all pages.
     held: Charge,
-    /// Bytes of those that are on their way.
+    /// The bytes of the messages in flight.
     in_flight: usize,
-    /// The present socket has not heard yet that something was dropped.
+    /// Messages were dropped, and the current socket has not received the reset yet.
     reset_due: bool,
 }
 
-/// An offset that was sent to the page, or none yet.
+/// An offset that was sent to the page, or 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Sent(u64);
 
-/// The page claims to have got what it was never sent.
+/// The page claims an offset that was never sent to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FromTheFuture;
 
-/// What the present socket is to be given next.
+/// The next item for the current socket.
 pub(super) enum Next {
-    /// Messages before the one after this offset are missing.
+    /// Messages are missing, up to this offset.
     Reset(u64),
     Message(Frame),
 }
@@ -170,15 +170,15 @@ impl Queue {
         }
     }
 
-    /// Bytes of all messages, and of those that are on their way. A message for many pages weighs
-    /// on each of them only with its part.
+    /// The bytes of all messages, and of those in flight. A message for many pages counts on each
+    /// of them only with its part.
     pub(super) fn weight(&self) -> (usize, usize) {
         let on_the_way = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
         let weights = || self.items.iter().map(|item| item.parcel.weight());
         (weights().sum(), weights().take(on_the_way).sum())
     }
 
-    /// The last offset that was given to a message.
+    /// The last offset that was assigned to a message.
     pub(super) fn last(&self) -> u64 {
         self.base + self.items.len() as u64
     }
@@ -192,7 +192,7 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Whether the present socket still has to get a reset.
+    /// Whether the current socket must still receive a reset.
     pub(super) const fn is_reset_due(&self) -> bool {
         self.reset_due
     }
@@ -226,7 +226,7 @@ impl Queue {
         self.items.push_back(Item { parcel, counted });
     }
 
-    /// Drops everything; the page gets a reset. A page with a gap would be wrong and could not
+    /// Drops everything, and the page gets a reset: a page with a gap would be wrong and could not
     /// know it.
     pub(super) fn overflow(&mut self) {
         self.clear();
@@ -242,7 +242,7 @@ impl Queue {
         self.held.give_back(self.held.bytes());
     }
 
-    /// Checks an offset that the page claims to have got.
+    /// Checks an offset that the page claims to have received.
     pub(super) fn check(&self, offset: u64) -> Result<Sent, FromTheFuture> {
         if offset > self.ever_sent {
             return Err(FromTheFuture);
@@ -250,7 +250,7 @@ impl Queue {
         Ok(Sent(offset))
     }
 
-    /// The page has got everything up to this offset. Returns whether that makes room.
+    /// The page acknowledges everything up to this offset. Returns whether that frees room.
     pub(super) fn ack(&mut self, Sent(offset): Sent) -> bool {
         let before = self.base;
         let mut freed = 0;
@@ -265,7 +265,7 @@ impl Queue {
             }
         }
         self.held.give_back(freed);
-        // What another socket of the page was given, this one need not be.
+        // Messages that the page received over another socket are not sent again.
         self.sent = self.sent.max(self.base);
         if self.items.is_empty() && self.items.capacity() > 16 {
             self.items = VecDeque::new();
@@ -273,8 +273,8 @@ impl Queue {
         self.base > before
     }
 
-    /// A new socket of the page goes on behind this offset. Returns what is missing, if
-    /// anything is; the socket begins behind [`base`](Self::base).
+    /// Continues after this offset on a new socket. Returns why messages are missing, if any are;
+    /// the socket starts after [`base`](Self::base).
     pub(super) fn resume(&mut self, Sent(offset): Sent) -> Option<Gap> {
         self.ack(Sent(offset));
         self.restart();
@@ -285,13 +285,13 @@ impl Queue {
         }
     }
 
-    /// A new socket of the page knows nothing: it gets what is kept.
+    /// Continues on a new socket without a known offset: it receives everything that is kept.
     pub(super) fn restart(&mut self) {
         self.sent = self.base;
         (self.in_flight, self.reset_due) = (0, false);
     }
 
-    /// What the present socket is to be given next, as far as the page follows.
+    /// The next item for the current socket, within the window of unacknowledged messages.
     pub(super) fn next(&self) -> Option<Next> {
         if self.reset_due {
             return Some(Next::Reset(self.base));
@@ -307,7 +307,7 @@ impl Queue {
         Some(Next::Message(Frame::joined(head.as_bytes(), push.tail())))
     }
 
-    /// The present socket was given what [`next`](Self::next) said.
+    /// Marks the item from [`next`](Self::next) as sent to the current socket.
     pub(super) fn given(&mut self) {
         if std::mem::take(&mut self.reset_due) {
             return;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::stream::Stream;
 
-/// Pages that end unless a socket comes, and whether a task ends them.
+/// Pages that end unless a socket connects, and whether the task that ends them is running.
 #[derive(Default)]
 pub(super) struct Reaper {
     state: Mutex<State>,
@@ -22,11 +22,11 @@ struct State {
     runs: bool,
 }
 
-/// The task's next work.
+/// The next step of the task.
 pub(super) enum Next {
-    /// The time of this page is over.
+    /// The deadline of this page has passed.
     Due(Arc<Stream>),
-    /// The first page is due then.
+    /// The first page is due at this time.
     At(Instant),
     /// No page waits: the task ends.
     Never,
@@ -38,8 +38,8 @@ impl Reaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a page that is due at this time. If more than `most` wait then, returns those that
-    /// have waited longest, which are not watched any more.
+    /// Adds a page that is due at this time. If more than `most` wait then, returns those that have
+    /// waited longest; they are no longer watched.
     pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant, most: usize) -> Vec<Arc<Stream>> {
         let mut state = self.lock();
         state.last += 1;
@@ -53,17 +53,17 @@ impl Reaper {
         }
     }
 
-    /// The task begins, unless it runs already. Returns whether it does.
+    /// Marks the task as running. Returns false if it was running already.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut self.lock().runs, true)
     }
 
-    /// The task has ended early.
+    /// Marks the task as stopped before it was done.
     pub(super) fn stop(&self) {
         self.lock().runs = false;
     }
 
-    /// Takes the next page that is due. If none waits, the task counts as ended.
+    /// Takes the next page that is due. If none waits, the task is marked as stopped.
     pub(super) fn next(&self, now: Instant) -> Next {
         let mut state = self.lock();
         loop {
@@ -83,8 +83,8 @@ impl Reaper {
 }
 
 impl State {
-    /// Forgets pages that wait no longer. If there are still too many, returns those that have
-    /// waited longest: some at once, so that this is not done for every page.
+    /// Removes pages that no longer wait. If there are still too many, returns those that have
+    /// waited longest: several at once, so that this does not happen for every page.
     fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
         let streams = &mut self.streams;
         self.due.retain(|Reverse((_, number))| {
@@ -102,7 +102,7 @@ impl State {
         longest.filter_map(|stream| stream.upgrade()).collect()
     }
 
-    /// The page that is due first.
+    /// Takes the page that is due first.
     fn take_first(&mut self) -> Option<Weak<Stream>> {
         let Reverse((_, number)) = self.due.pop()?;
         self.streams.remove(&number)
@@ -175,7 +175,7 @@ mod tests {
                 more => panic!("{} pages are given up", more.len()),
             }
         }
-        // A page that has ended makes room by itself.
+        // A page that has ended frees its place.
         assert_eq!(streams[0].give_up(), crate::page::stream::Then::Forget);
         let stream = new_stream().await;
         assert!(reaper.watch(&stream, Instant::now(), 2).is_empty());

@@ -1,4 +1,4 @@
-//! The pages of one server that go on, and everyone who may push to them.
+//! The live pages of one server, and the pushes to them.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -29,18 +29,18 @@ use relief::Relief;
 /// The pages of one server.
 pub(crate) struct Pages {
     limits: PageLimits,
-    /// Sockets that one push writes to by itself.
+    /// The most sockets that one push writes to directly; a task handles the rest.
     inline: usize,
-    /// The name of the parameter of the query with a page's id.
+    /// The name of the query parameter with a page's id.
     parameter: String,
     client: OnceLock<StreamClient>,
-    /// Connections that were refused because their session has too many pages.
+    /// Connections that were refused because their session or address has too many pages.
     full: Throttle,
     known: Mutex<Known>,
     reaper: Reaper,
-    /// Bytes that wait for all pages together.
+    /// The bytes queued for all pages together.
     queued: Arc<Budget>,
-    /// Bytes that wait for the handlers of all pages together.
+    /// The bytes that wait for the handlers of all pages together.
     fed: Arc<Budget>,
     relief: Relief,
     this: Weak<Self>,
@@ -63,7 +63,7 @@ impl Pages {
         })
     }
 
-    /// Where browsers find the client. Said once; a later word changes nothing.
+    /// Sets where browsers find the client. Only the first call has an effect.
     pub(crate) fn set_client(&self, client: StreamClient) {
         let _ = self.client.set(client);
     }
@@ -76,7 +76,7 @@ impl Pages {
         &self.parameter
     }
 
-    /// The queue of a page's messages to its handler.
+    /// Creates a feed for the messages of a page to its handler.
     pub(crate) fn new_feed(&self) -> Arc<Feed> {
         Arc::new(Feed::new(self.limits.bytes, &self.fed))
     }
@@ -85,7 +85,7 @@ impl Pages {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection is refused because its session or its address has as many pages as it may.
+    /// Logs a connection that is refused because its session or its address has too many pages.
     pub(crate) fn log_full(&self, of: TooMany) {
         let (name, limit) = match of {
             TooMany::OfSession => ("PageLimits::per_session", self.limits.per_session),
@@ -101,7 +101,7 @@ impl Pages {
         }
     }
 
-    /// How many pages go on.
+    /// The number of live pages.
     pub(crate) fn count(&self) -> usize {
         self.known().pages.len()
     }
@@ -111,7 +111,7 @@ impl Pages {
         self.known().pages.get(id).cloned()
     }
 
-    /// Lets a page's stream go through this socket.
+    /// Attaches this socket to a page's stream.
     pub(crate) fn attach(
         &self,
         stream: &Arc<Stream>,
@@ -125,12 +125,12 @@ impl Pages {
         Ok(())
     }
 
-    /// This socket carries the stream no longer; `bye` says that the page is closed for good.
+    /// Detaches this socket from the stream; with `bye` the page is closed for good.
     pub(crate) fn detach(&self, stream: &Arc<Stream>, socket: ConnectionId, bye: bool) {
         self.then(stream, stream.detach(socket, bye));
     }
 
-    /// The handler of the page has closed.
+    /// Notes that the handler of the page has closed.
     pub(crate) fn finish(&self, stream: &Arc<Stream>, close: &Close) {
         self.then(stream, stream.finish(close));
     }
@@ -140,7 +140,7 @@ impl Pages {
         self.then(stream, stream.end(close));
     }
 
-    /// Pushes to one page, as this session knows it. Returns whether it takes anything.
+    /// Pushes to one page, for this session. Returns whether the page accepted it.
     pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
         let stream = self.known_as(id, session);
         let taken = stream.is_some_and(|stream| stream.push(push));
@@ -148,12 +148,12 @@ impl Pages {
         taken
     }
 
-    /// The stream of a page, for this session alone: whoever opened the page may not be who has
-    /// logged on since.
+    /// The stream of a page, for this session only: the user may have changed since the page was
+    /// opened.
     fn known_as(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
         let stream = self.find(id)?;
         if stream.is_of_another(session) {
-            // Nor is its handler theirs: the page begins anew.
+            // The handler belongs to the earlier visitor too: a new stream begins.
             self.end(&stream, &logged_on());
             return self.open_at(id, session, stream.network(), None).ok();
         }
@@ -164,13 +164,13 @@ impl Pages {
         Some(stream)
     }
 
-    /// Pushes to all pages of all sessions of a user. Returns how many take it.
+    /// Pushes to all pages of all sessions of a user. Returns the number of pages that accepted it.
     pub(crate) fn push_to_user(&self, user: &str, push: &Push) -> usize {
         let streams = self.of_user(user);
         self.deliver(streams, push)
     }
 
-    /// How many pages all sessions of a user have.
+    /// The number of pages of all sessions of a user.
     pub(crate) fn count_of_user(&self, user: &str) -> usize {
         self.of_user(user).len()
     }
@@ -181,19 +181,20 @@ impl Pages {
         let pages = theirs.filter_map(|session| known.sessions.get(session));
         let pages: Vec<_> = pages.flatten().cloned().collect();
         drop(known);
-        // A session that has become another one since is not the user's any more.
+        // A session that a logon has replaced no longer belongs to the user.
         let current = |stream: &Arc<Stream>| stream.session().is_current();
         pages.into_iter().filter(current).collect()
     }
 
-    /// Pushes to every page. Returns how many take it.
+    /// Pushes to every page. Returns the number of pages that accepted it.
     pub(crate) fn push_to_all(&self, push: &Push) -> usize {
         let streams: Vec<_> = self.known().pages.values().cloned().collect();
         self.deliver(streams, push)
     }
 
-    /// Adds a message to these pages. Returns how many take it. It writes to the first sockets
-    /// by itself; a task does the rest, and a page's queue keeps the order.
+    /// Adds a message to these pages. Returns the number of pages that accepted it. Writes to the
+    /// first sockets directly and leaves the rest to a task; the queue of each page keeps the
+    /// order.
     fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
         let mut taken = streams;
         let parcel = Parcel::for_many(push, &self.queued);
@@ -221,13 +222,13 @@ impl Pages {
         reached
     }
 
-    /// The page belongs to another session now, if it does.
+    /// Registers the page under its new session, if the session has changed.
     fn moved(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
         if before.lineage() == now.lineage() {
             return;
         }
         let mut known = self.known();
-        // It may have moved again meanwhile, or ended: then nobody looks for it any more.
+        // It may have moved again in the meantime, or ended: then it must not be registered.
         if known.leave(stream, before) && !stream.has_ended() {
             known.join(stream, &stream.session());
         }
@@ -246,7 +247,7 @@ impl Pages {
     }
 }
 
-/// Pages that a task writes to before it lets others run.
+/// The number of pages that a task writes to before it yields.
 const AT_ONCE: usize = 256;
 
 async fn pump(streams: Vec<Arc<Stream>>) {

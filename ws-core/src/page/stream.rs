@@ -1,4 +1,4 @@
-//! What a server keeps of a page: its queue, and who sends and receives at the moment.
+//! The state of a page on the server: its queue, its socket and its handler.
 
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,48 +32,47 @@ use opening::Opening;
 pub(super) use state::Then;
 use state::{State, Writer, frame, said};
 
-/// The weight of a queue: in their order the first queue is dropped first.
+/// The weight of a queue: the smallest value is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Weight {
-    /// Bytes that wait, without those on their way over a connection: a page that follows has
-    /// no others.
+    /// The waiting bytes without those in flight; if a page keeps up, it has none.
     waiting: Reverse<usize>,
     all: Reverse<usize>,
     until: Rank,
 }
 
-/// Among queues of the same size: the page that has waited longest for a socket, and last those
-/// that have one.
+/// Orders queues of equal size: the page that has waited longest for a socket comes first, pages
+/// with a socket last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Rank {
     Until(Instant),
     InUse,
 }
 
-/// A socket that carries a page's stream.
+/// A socket attached to a page's stream.
 pub(crate) trait PageSocket: Send + Sync {
     fn id(&self) -> ConnectionId;
     fn outbox(&self) -> &Outbox;
-    /// Closes the socket, behind what waits.
+    /// Closes the socket after the messages that wait.
     fn close_page(&self, close: &Close);
-    /// Asks for [`Pages::go_on`](super::Pages::go_on) when the outbox has room again.
+    /// Requests a call of [`Pages::go_on`](super::Pages::go_on) when the outbox has room again.
     fn want_room(&self);
 }
 
-/// Tells the handler of a page's socket that its outbox may have room again.
+/// Notifies the handler of a page's socket that its outbox may have room again.
 pub struct CapacityFreed;
 
 /// The stream of one page.
 pub(crate) struct Stream {
     id: Arc<str>,
     limits: PageLimits,
-    /// The address that has begun the page; none if many visitors may share it.
+    /// The address from which the page began; unset if many visitors may share it.
     address: OnceLock<Network>,
     state: Mutex<State>,
-    /// Lets one socket at a time run `init` of the page's handler.
+    /// Allows one socket at a time to run `init` of the page's handler.
     pub(crate) opening: Opening,
-    /// Held while the application handles a message of the page: those of one page never
-    /// overlap, though the socket that a message came by may be gone.
+    /// Locked while the application handles a message of the page, so that messages of one page
+    /// never overlap, even if the socket of a message has been replaced.
     pub(crate) handling: tokio::sync::Mutex<()>,
 }
 
@@ -101,12 +100,12 @@ impl Stream {
         &self.id
     }
 
-    /// The address that has begun the page; none if many visitors may share it.
+    /// The address from which the page began; `None` if many visitors may share it.
     pub(super) fn network(&self) -> Option<Network> {
         self.address.get().copied()
     }
 
-    /// Sets the address that has begun the page, once.
+    /// Sets the address from which the page began, once.
     pub(super) fn set_address(&self, address: Network) {
         let _ = self.address.set(address);
     }
@@ -119,7 +118,7 @@ impl Stream {
         self.lock().session.clone()
     }
 
-    /// Whether a socket carries the stream, or is about to.
+    /// Whether a socket is attached to the stream, or a handshake for it is pending.
     pub(super) fn is_in_use(&self) -> bool {
         let state = self.lock();
         state.socket.is_some() || state.openers > 0
@@ -129,13 +128,13 @@ impl Stream {
         self.lock().ended
     }
 
-    /// Whether the page has a handler that still runs, or one whose end it has not heard of.
+    /// Whether the page has a handler that is running, or one whose end the page does not know yet.
     pub(crate) fn has_handler(&self) -> bool {
         self.lock().feed.is_some()
     }
 
-    /// Whether the stream is none for who has logged on since: its handler was made for the
-    /// visitor of before, or what waits was pushed to another user.
+    /// Whether this stream belongs to a different visitor than `session`: its handler was created
+    /// before a logon, or its queue belongs to another user.
     pub(crate) fn is_of_another(&self, session: &Session) -> bool {
         let state = self.lock();
         let user = state.session.user();
@@ -143,8 +142,7 @@ impl Stream {
         (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
     }
 
-    /// A handshake for the page begins. The page does not end before its
-    /// [`release`](Self::release).
+    /// Begins a handshake for the page. The page does not end before [`release`](Self::release).
     pub(super) fn hold(&self) {
         let mut state = self.lock();
         state.openers += 1;
@@ -155,7 +153,7 @@ impl Stream {
         }
     }
 
-    /// A handshake for the page is over. If it was refused, the page waits as before: its grace is
+    /// Ends a handshake for the page. If it was refused, the page waits as before, and its grace is
     /// not extended.
     pub(super) fn release(&self) -> Then {
         let mut state = self.lock();
@@ -163,13 +161,13 @@ impl Stream {
         let then = state.wait(&self.limits);
         drop(state);
         match then {
-            // Its time came while it was held.
+            // Its deadline passed during the handshake.
             Then::Watch(until) if until <= Instant::now() => self.expire(until),
             then => then,
         }
     }
 
-    /// From now on messages of the page go to the handler behind this feed.
+    /// From now on, messages of the page go to the handler behind this feed.
     pub(crate) fn set_handler(
         &self,
         feed: Arc<Feed>,
@@ -177,14 +175,14 @@ impl Stream {
         route: usize,
     ) -> Result<(), AttachError> {
         let mut state = self.lock();
-        // A logon, or another route, may have come before.
+        // A logon, or another route, may have come first.
         state.check(session, route)?;
         state.route = Some(route);
         state.feed = Some(feed);
         Ok(())
     }
 
-    /// Whether a socket of this session, and of a page that is so far, may attach at this route.
+    /// Whether a socket of this session with this claim may attach.
     pub(crate) fn check(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
         let state = self.lock();
         state.check(session, claim.route)?;
@@ -192,7 +190,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Checks that a socket with this claim may get the stream, or one that begins in its place.
+    /// Checks that a socket with this claim may get the stream, or a new one in its place.
     pub(super) fn allows(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
         if self.is_of_another(session) {
             return Ok(());
@@ -203,7 +201,7 @@ impl Stream {
         }
     }
 
-    /// From now on the page's stream goes through this socket. The one before is closed.
+    /// Attaches this socket to the page's stream, and closes the previous one.
     pub(super) fn attach(
         &self,
         session: &Session,
@@ -222,7 +220,7 @@ impl Stream {
         let before = std::mem::replace(&mut state.session, session.clone());
         let base = state.queue.base();
         let outbox = socket.outbox();
-        // The outbox of a new socket is empty: there is room.
+        // The outbox of a new socket is empty, so there is room.
         let welcome = ToPage::Welcome {
             epoch: epoch_text(state.epoch),
             offset: base,
@@ -245,8 +243,8 @@ impl Stream {
         Ok((before, said(closed)))
     }
 
-    /// The session that the page belongs to is this one now, where that is newer: then the
-    /// present socket is not the visitor's, as far as we know.
+    /// Moves the page to this session, if it is newer. The current socket may then belong to an
+    /// earlier visitor, so it is closed.
     pub(super) fn adopt(&self, session: &Session) -> Option<(Session, Then)> {
         let mut state = self.lock();
         if state.ended || session.renewals() <= state.session.renewals() {
@@ -262,7 +260,7 @@ impl Stream {
         Some((before, then))
     }
 
-    /// This socket is gone; `bye` says that the page is.
+    /// Detaches this socket; with `bye` the page ends for good.
     pub(super) fn detach(&self, socket: ConnectionId, bye: bool) -> Then {
         let mut state = self.lock();
         if state.ended || !state.is_carried_by(socket) {
@@ -280,7 +278,7 @@ impl Stream {
         then
     }
 
-    /// Adds a message. Returns whether the page still takes any.
+    /// Adds a message and writes it. Returns whether the page accepted it.
     pub(crate) fn push(&self, push: &Push) -> bool {
         let taken = self.put(Parcel::for_one(push));
         if taken {
@@ -289,7 +287,7 @@ impl Stream {
         taken
     }
 
-    /// As [`push`](Self::push), but somebody has to [`pump`](Self::pump).
+    /// Same as [`push`](Self::push), but the caller must call [`pump`](Self::pump).
     pub(super) fn put(&self, parcel: Parcel) -> bool {
         let mut state = self.lock();
         let takes = state.takes();
@@ -300,13 +298,13 @@ impl Stream {
         takes
     }
 
-    /// Gives the socket what it can take.
+    /// Writes messages to the socket, as far as it accepts them.
     pub(super) fn pump(&self) {
         self.lock().pump();
     }
 
-    /// As [`push`](Self::push), for the handler: it waits while a socket is there and the page
-    /// does not follow.
+    /// Same as [`push`](Self::push), for the handler: it waits while a socket is attached and the
+    /// page does not keep up.
     pub(crate) fn poll_push(&self, cx: &Context<'_>, push: &Push) -> Poll<bool> {
         let mut state = self.lock();
         let cost = cost(push);
@@ -330,8 +328,8 @@ impl Stream {
         Poll::Ready(true)
     }
 
-    /// As [`push`](Self::push), for the last messages of a handler: they are kept, however many
-    /// there are, and nothing is taken behind them.
+    /// Same as [`push`](Self::push), for the last messages of a handler: all of them are kept, and
+    /// none is accepted after them.
     pub(crate) fn append(&self, push: &Push) {
         let mut state = self.lock();
         if !state.ended && state.ending.is_none() {
@@ -341,7 +339,7 @@ impl Stream {
         }
     }
 
-    /// How far the page has got with what was sent.
+    /// The progress of the page with the sent messages.
     pub(crate) fn progress(&self) -> Progress {
         let state = self.lock();
         let socket = state.socket.as_ref();
@@ -376,7 +374,7 @@ impl Stream {
         said(closed)
     }
 
-    /// The socket's outbox has room again.
+    /// Continues after the outbox of the socket has room again.
     pub(super) fn go_on(&self, socket: ConnectionId) -> Then {
         let mut state = self.lock();
         if !state.is_carried_by(socket) {
@@ -389,16 +387,16 @@ impl Stream {
         said(closed)
     }
 
-    /// Tells the page that a logon has given its visitor another session.
+    /// Notifies the page that a logon has replaced its visitor's session.
     pub(super) fn tell_renewed(&self) {
         let state = self.lock();
         if let Some(socket) = &state.socket {
-            // A page that does not follow hears of it another way: nothing is lost but time.
+            // If the outbox is full, the notification is lost: the page learns of the logon later.
             let _ = socket.outbox().push(&frame(&ToPage::Renewed));
         }
     }
 
-    /// The page has everything up to this offset, says this socket.
+    /// The page acknowledges everything up to this offset over this socket.
     pub(super) fn ack(&self, socket: ConnectionId, offset: u64) -> Result<Then, FromTheFuture> {
         let mut state = self.lock();
         if !state.is_carried_by(socket) {
@@ -410,14 +408,14 @@ impl Stream {
         }
         state.pump();
         let closed = state.close_if_done();
-        // A page that follows gets all that a handler has left behind.
+        // A page that keeps acknowledging receives all messages that its handler left.
         state.extend(&self.limits);
         drop(state);
         Ok(said(closed))
     }
 }
 
-/// The visitor has logged on: a connection of before is closed, and comes back.
+/// The Close for connections from before a logon; the page then reconnects.
 pub(crate) fn logged_on() -> Close {
     Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::Page;
 
-/// Where browsers find the client, and ask for a fresh page.
+/// Where browsers load the client, and request a fresh page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamClient {
-    /// The base path of the server, or nothing. Typed URLs of routes do not have it.
+    /// The base path of the server, or empty. Typed URLs of routes do not contain it.
     pub base: String,
-    /// The path of the client: an ES module.
+    /// The path of the client, an ES module.
     pub script: String,
     /// The path that answers a POST with the id of a fresh page.
     pub fresh: String,
@@ -27,14 +27,14 @@ impl Default for StreamClient {
 
 /// The URL of a page's stream, for [`Page::stream_tag`].
 ///
-/// A typed URL such as `Routes::stream()` gets the base path of the server; a text is taken as it
-/// is.
+/// The base path of the server is added to a typed URL such as `Routes::stream()`; a text is used
+/// unchanged.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the URL of a stream",
     note = "pass a typed URL such as `&Routes::stream()`, or a text such as `\"/websocket\"`"
 )]
 pub trait StreamUrl {
-    /// The URL as browsers see it, on a server with this base path.
+    /// The URL for browsers, on a server with this base path.
     #[doc(hidden)]
     fn under(&self, base: &str) -> String;
 }
@@ -57,7 +57,7 @@ impl<U: StreamUrl + ?Sized> StreamUrl for &U {
     }
 }
 
-/// The `<script>` of a page: see [`Page::stream_tag`]. It is HTML as it prints.
+/// The `<script>` of a page, see [`Page::stream_tag`]. `Display` prints it as HTML.
 #[must_use = "the tag belongs into the page's HTML"]
 pub struct StreamTag {
     page: Page,
@@ -74,7 +74,7 @@ impl StreamTag {
         }
     }
 
-    /// Sets the nonce of the page's Content-Security-Policy, where it asks for one.
+    /// Sets the nonce, if the page's Content-Security-Policy requires one.
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
         self.nonce = Some(nonce.into());
         self
@@ -101,7 +101,7 @@ impl fmt::Display for StreamTag {
     }
 }
 
-/// One attribute, escaped.
+/// Writes one attribute, escaped.
 fn attribute(f: &mut fmt::Formatter<'_>, name: &str, value: &str) -> fmt::Result {
     write!(f, " {name}=\"")?;
     for part in value.split_inclusive(['&', '"', '<', '>']) {

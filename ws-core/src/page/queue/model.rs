@@ -1,4 +1,5 @@
-//! The queue against a simple reference: random sizes, acknowledgements, pushes and cuts.
+//! Compares the queue with a simple reference: random sizes, pushes, acknowledgements and
+//! disconnects.
 
 use proptest::prelude::*;
 
@@ -10,20 +11,20 @@ const LIMITS: PageLimits = PageLimits {
     ..PageLimits::DEFAULT
 };
 
-/// What happens next.
+/// One step of the model.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// Someone pushes a text of so many bytes.
+    /// Another source pushes a text of this many bytes.
     Push(usize),
-    /// The handler sends a text of so many bytes, if it fits.
+    /// The handler sends a text of this many bytes, if it fits.
     Write(usize),
-    /// The socket is given what may be on its way.
+    /// The socket receives all messages that may be in flight.
     Give,
-    /// The page acknowledges so many of the messages that it has got.
+    /// The page acknowledges its last received offset minus this number.
     Ack(u64),
-    /// The connection is lost with this many messages; the page comes back.
+    /// The connection is lost with this many messages, and the page reconnects.
     Cut(u64),
-    /// The page claims what it was never sent.
+    /// The page claims an offset that was never sent to it.
     Lie,
 }
 
@@ -39,15 +40,15 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// The reference: every message that is kept, and nothing that could be computed.
+/// The reference: every message that is kept, and no derived state.
 #[derive(Default)]
 struct Reference {
-    /// Offset, bytes, and what counts of them.
+    /// Offset, bytes, and counted bytes.
     kept: Vec<(u64, usize, usize)>,
     last: u64,
-    /// The largest offset that any socket was given.
+    /// The largest offset that was sent to any socket.
     most: u64,
-    /// The offset that the page has got.
+    /// The offset that the page has received.
     got: u64,
     resets: u32,
 }
@@ -103,7 +104,7 @@ impl Both {
                 queue.push(Parcel::for_one(&push), Source::Handler, &LIMITS);
                 reference.add(bytes, counted);
                 assert_eq!(queue.last(), reference.last);
-                // A push of others never overflows a queue that the handler has just added to.
+                // Another source's push never overflows a queue that the handler has just added to.
                 if queue.items.len() > 1 {
                     assert!(queue.fits(LIMITS.bytes / 4, Source::Others, &LIMITS));
                 }
@@ -179,7 +180,7 @@ proptest! {
             both.act(act);
             both.check();
         }
-        // A page that acknowledges gets everything in the end, and leaves room for any message.
+        // A page that acknowledges receives everything in the end, and leaves room for any message.
         while !both.queue.is_empty() || both.queue.next().is_some() {
             both.give();
             both.act(Act::Ack(0));
@@ -189,8 +190,8 @@ proptest! {
         prop_assert_eq!(both.queue.counted, 0);
     }
 
-    /// Whatever the sizes, and however fast the handler is: a page that acknowledges what it
-    /// gets loses nothing.
+    /// If a page acknowledges everything it receives, it loses nothing, regardless of the sizes and
+    /// of the handler's speed.
     #[test]
     fn a_handler_that_waits_for_room_never_causes_a_reset(
         sizes in prop::collection::vec((0..20_000_usize, 0..800_usize), 1..60),

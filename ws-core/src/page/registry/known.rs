@@ -1,4 +1,4 @@
-//! Every page of a server, by its id, by its session and by its user.
+//! Every page of a server, by its id, its session, its user and its address.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use crate::limits::PageLimits;
 use crate::page::Stream;
 use crate::session::{Lineage, Session};
 
-/// Every stream, and the ways to it.
+/// Every stream, with its indexes.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) pages: HashMap<Arc<str>, Arc<Stream>>,
     /// Oldest first.
     pub(super) sessions: HashMap<Lineage, Vec<Arc<Stream>>>,
     pub(super) users: HashMap<Box<str>, Vec<Lineage>>,
-    /// By the addresses that have begun them, oldest first.
+    /// By the address from which they began, oldest first.
     addresses: HashMap<Network, Vec<Arc<Stream>>>,
 }
 
-/// A session, or an address, has as many pages as it may.
+/// A session or an address has reached its limit of pages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TooMany {
     OfSession,
@@ -36,7 +36,7 @@ impl Known {
         pages.push(stream.clone());
     }
 
-    /// Returns whether it was there.
+    /// Returns whether the stream was registered.
     pub(super) fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
         let lineage = session.lineage();
         let Some(pages) = self.sessions.get_mut(&lineage) else {
@@ -70,8 +70,8 @@ impl Known {
         self.dislocate(stream);
     }
 
-    /// Counts the page as one of this address, unless it counts as one of another. Returns the
-    /// page that is to end for it, and that is no longer counted.
+    /// Counts the page under this address, unless it is counted under another. Returns the pages
+    /// that must end for it; they are no longer counted.
     pub(super) fn locate(
         &mut self,
         stream: &Arc<Stream>,
@@ -105,8 +105,8 @@ impl Known {
         }
     }
 
-    /// Makes room for one more page of this session, begun from this address. Returns those that
-    /// are to end for it, and that are no longer counted. If there is no room, nothing changes.
+    /// Makes room for one more page of this session, from this address. Returns the pages that must
+    /// end for it; they are no longer counted. If there is no room, nothing changes.
     pub(super) fn room_for(
         &mut self,
         session: &Session,
@@ -117,7 +117,7 @@ impl Known {
         let of_session = oldest(of_session, limits.per_session, TooMany::OfSession)?;
         let of_address = address.and_then(|address| self.addresses.get(&address));
         let of_address = oldest(of_address, limits.per_address, TooMany::OfAddress)?;
-        // One that ends makes room in both.
+        // A page that is in both lists makes room in both.
         let of_address =
             of_address.filter(|_| of_session.as_ref().is_none_or(|it| it.network() != address));
         let evicted: Vec<_> = of_session.into_iter().chain(of_address).collect();
@@ -127,7 +127,7 @@ impl Known {
         Ok(evicted)
     }
 
-    /// Whether nothing is kept of any page.
+    /// Whether there is no entry of any page.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         let all = self.pages.is_empty() && self.addresses.is_empty();
@@ -135,8 +135,8 @@ impl Known {
     }
 }
 
-/// The page that has to end for one more of these, if one has to: the oldest that is not in use.
-/// All of them in use is the error.
+/// Returns the page that must end to make room for one more, if any: the oldest that is not in use.
+/// If all of them are in use, returns the error.
 fn oldest(
     pages: Option<&Vec<Arc<Stream>>>,
     most: usize,

@@ -1,4 +1,4 @@
-//! How a page gets its stream, for a rendering or for a socket.
+//! Opens the stream of a page, for a rendering or for a socket.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::page::stream::{AttachError, Claim, Stream};
 use crate::session::{Session, SessionError};
 
 impl Pages {
-    /// The stream of this page of this session. If it has none, one begins, for a client of this
-    /// address.
+    /// The stream of this page of this session. If the page has none, a new one begins, for a
+    /// client of this address.
     pub(crate) fn open(
         &self,
         id: &Arc<str>,
@@ -24,7 +24,8 @@ impl Pages {
         self.open_at(id, session, address.map(Network::of), None)
     }
 
-    /// As [`open`](Self::open), for a socket: if it cannot have the stream, nothing changes.
+    /// Same as [`open`](Self::open), for a socket: if the socket may not have the stream, nothing
+    /// changes.
     pub(crate) fn open_for(
         &self,
         id: &Arc<str>,
@@ -68,14 +69,14 @@ impl Pages {
         Ok(stream)
     }
 
-    /// Ends pages that make room for others.
+    /// Ends evicted pages.
     fn end_all(&self, evicted: &[Arc<Stream>]) {
         for stream in evicted {
             self.end(stream, &Close::GOING_AWAY);
         }
     }
 
-    /// Keeps a page while a handshake for it is under way, until this is dropped.
+    /// Keeps a page alive during a handshake for it, until the result is dropped.
     pub(crate) fn hold(&self, stream: &Arc<Stream>) -> Held<'_> {
         stream.hold();
         let stream = stream.clone();
@@ -86,7 +87,7 @@ impl Pages {
     }
 }
 
-/// A page with a handshake under way.
+/// A page with a pending handshake.
 pub(crate) struct Held<'p> {
     pages: &'p Pages,
     stream: Arc<Stream>,
@@ -98,11 +99,11 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Why a page's stream could not begin.
+/// Why a page's stream could not be opened.
 #[derive(Debug)]
 pub(crate) enum OpenError {
     TooMany(TooMany),
-    /// The socket that asks for it cannot have it.
+    /// The socket may not have the stream.
     Refused(AttachError),
     Session(SessionError),
 }

@@ -1,4 +1,4 @@
-//! Ends pages that nobody comes back to.
+//! Ends pages whose browser does not return.
 
 use std::sync::{Arc, Weak};
 
@@ -10,10 +10,10 @@ use crate::page::reaper::Next;
 use crate::page::stream::Stream;
 
 impl Pages {
-    /// Looks at a page again at this time.
+    /// Checks a page again at this time.
     pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant) {
         let longest = self.reaper.watch(stream, at, self.limits.waiting);
-        // All times are equally far away: the task, if it runs, wakes early enough.
+        // All deadlines are the same time away, so a running task wakes early enough.
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && self.reaper.begin()
         {
@@ -24,7 +24,8 @@ impl Pages {
         }
     }
 
-    /// Looks at the pages that are due. Returns when the next one is; `None` ends the task.
+    /// Checks the pages that are due. Returns when the next one is due, or `None` if the task
+    /// should end.
     fn look(&self, now: Instant) -> Option<Instant> {
         loop {
             match self.reaper.next(now) {
@@ -36,8 +37,8 @@ impl Pages {
     }
 }
 
-/// The task that ends pages. If it is dropped before it has none to watch, as with its runtime,
-/// the next page starts another.
+/// The task that ends pages. If it is dropped early, for example with its runtime, the next page
+/// starts another one.
 struct Running(Weak<Pages>);
 
 impl Drop for Running {
@@ -48,7 +49,7 @@ impl Drop for Running {
     }
 }
 
-/// Ends pages whose time is over, until there are none to watch.
+/// Ends pages after their deadline, until none is watched.
 async fn reap(mut running: Running) {
     while let Some(pages) = running.0.upgrade() {
         let Some(next) = pages.look(Instant::now()) else {

@@ -1,4 +1,4 @@
-//! Drops queues when all pages together hold more than they may.
+//! Drops queues when all pages together exceed their limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::Pages;
 use crate::throttle::Throttle;
 
-/// Whether a call drops queues at the moment, and how many were dropped.
+/// Whether a call is dropping queues, and how many were dropped.
 #[derive(Default)]
 pub(super) struct Relief {
     runs: AtomicBool,
-    /// A task that will drop some was spawned.
+    /// A task that will drop queues has been spawned.
     is_due: AtomicBool,
     dropped: Throttle,
 }
 
 impl Pages {
-    /// Bytes that wait for all pages.
+    /// The bytes queued for all pages.
     pub(crate) fn bytes(&self) -> usize {
         self.queued.used()
     }
 
-    /// As [`relieve`](Self::relieve), in a task: for callers that hold the lock of an outbox. The
-    /// log line of it may be published, to that outbox too.
+    /// Same as [`relieve`](Self::relieve), but in a task: for callers that hold the lock of an
+    /// outbox. Its log line may be published, even to that outbox.
     pub(crate) fn relieve_soon(self: &Arc<Self>) {
         if self.queued.is_over() && !self.relief.is_due.swap(true, Ordering::AcqRel) {
             let pages = self.clone();
@@ -33,10 +33,10 @@ impl Pages {
         }
     }
 
-    /// Drops the largest queues while pages hold more than they may; their pages get a reset.
-    /// Called after messages were added, without any lock held.
+    /// Drops the largest queues while pages exceed their limit; their pages get a reset. Call it
+    /// after adding messages, without holding any lock.
     pub(crate) fn relieve(&self) {
-        // Again: other calls may have left their work to this one.
+        // In a loop: other calls may have left their work to this one.
         while self.queued.is_over() && !self.relief.runs.swap(true, Ordering::Acquire) {
             let dropped = self.drop_heaviest();
             self.relief.runs.store(false, Ordering::Release);
@@ -54,7 +54,7 @@ impl Pages {
         }
     }
 
-    /// Returns how many queues were dropped.
+    /// Returns the number of dropped queues.
     fn drop_heaviest(&self) -> u64 {
         let streams: Vec<_> = self.known().pages.values().cloned().collect();
         let weighed = streams

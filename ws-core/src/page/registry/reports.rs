@@ -1,4 +1,4 @@
-//! What a page's socket reports: acknowledgements, and room in its outbox.
+//! Reports from a page's socket: acknowledgements, and free capacity in its outbox.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::page::queue::FromTheFuture;
 use crate::page::stream::Stream;
 
 impl Pages {
-    /// The page has everything up to this offset, says this socket.
+    /// The page acknowledges everything up to this offset over this socket.
     pub(crate) fn ack(
         &self,
         stream: &Arc<Stream>,

@@ -1,43 +1,44 @@
-//! What a stream says to a socket that wants it, and to a message.
+//! The results of attaching a socket to a stream and of accepting a message.
 
 use crate::page::queue::FromTheFuture;
 
-/// Why a socket did not get a page's stream.
+/// Why a socket could not attach to a page's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AttachError {
-    /// The stream has just ended: there is room for another one.
+    /// The stream has just ended; a new one may begin.
     Ended,
     /// The page is attached at another route.
     Elsewhere,
-    /// A logon has made another session of the socket's.
+    /// A logon has replaced the socket's session.
     Overtaken,
-    /// The page claims to have got what it was never sent.
+    /// The page claims an offset that was never sent to it.
     FromTheFuture,
 }
 
-/// What becomes of a message of a page.
+/// The result of accepting a message of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Accepted {
-    /// It is new, and the page has no handler.
+    /// The message is new, and the page has no handler.
     New,
-    /// It is new, and waits for the page's handler; it is seen when that takes it.
+    /// The message is new, and waits for the page's handler; it counts as seen when the handler
+    /// takes it.
     Fed,
-    /// It was accepted before; this is the last one that was seen.
+    /// The message was accepted before; the value is the last id seen.
     Again(u64),
-    /// The handler does not follow, and more waits for it than may.
+    /// The handler does not keep up, and its feed is full.
     NoRoom,
-    /// The socket no longer carries the stream.
+    /// The socket is no longer attached to the stream.
     Superseded,
     /// A message before it is missing.
     OutOfOrder,
 }
 
-/// How far a page has got with what was sent to it.
+/// The progress of a page with the messages sent to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Progress {
     /// The last offset that is no longer kept.
     pub(crate) acknowledged: u64,
-    /// Its socket has something to write.
+    /// Whether its socket still has data to write.
     pub(crate) writes: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The end of a page: by its handler, by its time, or before it.
+//! The end of a page: by its handler, by its deadline, or by eviction.
 
 use tokio::time::Instant;
 
@@ -7,7 +7,7 @@ use super::{State, Stream, Then, said};
 use crate::close::{Close, CloseCode};
 
 impl Stream {
-    /// The handler has closed: what waits is delivered, then its Close.
+    /// Notes that the handler has closed: the queued messages are delivered, then its Close.
     pub(in crate::page) fn finish(&self, close: &Close) -> Then {
         let mut state = self.lock();
         if state.ended || state.ending.is_some() {
@@ -15,20 +15,20 @@ impl Stream {
         }
         state.begin_closing();
         state.ending = Some(close.clone());
-        // A reset may not have been given yet.
+        // A reset may still be due.
         state.pump();
         if let Some(feed) = &state.feed {
             feed.end();
         }
-        // A page that never acknowledges keeps it no longer than one that never comes back.
+        // If a page never acknowledges, it ends after the same time as one that never reconnects.
         let then = state.wait(&self.limits);
         let closed = state.close_if_done();
         drop(state);
         if closed.is_some() { said(closed) } else { then }
     }
 
-    /// Looks whether the page's time is over. While a handshake holds the page, its time stays in
-    /// view: the handshake may be refused.
+    /// Ends the page if its deadline has passed. During a handshake the deadline stays watched,
+    /// since the handshake may be refused.
     pub(in crate::page) fn expire(&self, now: Instant) -> Then {
         let held = self.lock().held_until();
         match held.filter(|until| *until > now) {
@@ -37,8 +37,8 @@ impl Stream {
         }
     }
 
-    /// Ends the page if it waits, and if its time is one of those. If it does not wait, the reaper
-    /// no longer knows of it.
+    /// Ends the page if it waits and `is_over` holds for its deadline. If it does not wait, the
+    /// reaper no longer watches it.
     fn end_if(&self, is_over: impl FnOnce(Instant) -> bool) -> Then {
         let mut state = self.lock();
         match state.until.filter(|_| !state.ended) {
@@ -54,19 +54,19 @@ impl Stream {
         }
     }
 
-    /// Whether the reaper still has to look at the page.
+    /// Whether the reaper must keep watching the page.
     pub(in crate::page) fn is_waiting(&self) -> bool {
         let mut state = self.lock();
         state.watched = !state.ended && state.until.is_some();
         state.watched
     }
 
-    /// Ends the page before its time, unless a socket has come meanwhile.
+    /// Ends the page before its deadline, unless a socket has attached in the meantime.
     pub(in crate::page) fn give_up(&self) -> Then {
         self.end_if(|_| true)
     }
 
-    /// Ends the page, and closes its socket with this.
+    /// Ends the page, and closes its socket with this Close.
     pub(in crate::page) fn end(&self, close: &Close) -> Then {
         let state = self.lock();
         if state.ended {
@@ -86,12 +86,12 @@ fn finally(mut state: Locked<'_>, close: &Close) -> Then {
 }
 
 impl State {
-    /// What a socket is told whose page's time is over.
+    /// The Close for the socket of a page whose deadline has passed.
     fn late(&self) -> Close {
         if self.ending.is_none() {
             return Close::GOING_AWAY;
         }
-        // It has not got everything, and learns so when it comes back.
+        // The page has not received everything, and learns so when it reconnects.
         let behind = || Close::new(CloseCode::TRY_AGAIN_LATER, "the page does not follow");
         self.last_close().unwrap_or_else(behind)
     }

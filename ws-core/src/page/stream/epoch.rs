@@ -1,44 +1,44 @@
-//! Which stream a page knows, and how far.
+//! The position of a page in its stream.
 
-/// What a page's handshake says of the page.
+/// The position and the script that a page reports in its handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Standing {
-    /// `None` where it knows of no epoch.
+    /// `None` if the page knows no epoch.
     pub(crate) position: Option<Position>,
-    /// Names the script that runs in the page, where it says so.
+    /// Identifies the script that runs in the page, if it reports one.
     pub(crate) client: Option<u64>,
 }
 
-/// What a socket asks for that wants a page's stream.
+/// The request of a socket for a page's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Claim {
-    /// The route that it comes by.
+    /// The route of the socket.
     pub(crate) route: usize,
     pub(crate) standing: Standing,
 }
 
-/// Where a page says that it stands.
+/// The position that a page reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Position {
     pub(crate) epoch: Epoch,
     pub(crate) offset: u64,
 }
 
-/// Names one stream.
+/// Identifies one stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Epoch {
     Ours(u64),
-    /// Well-formed, and none that this library makes.
+    /// Well-formed, but not created by this library.
     Other,
 }
 
-/// An epoch as the protocol writes it.
+/// The text of an epoch in the protocol.
 pub(in crate::page) fn epoch_text(epoch: u64) -> String {
     format!("{epoch:016x}")
 }
 
 impl Epoch {
-    /// Reads an epoch of the protocol: 1 to 32 characters, none that would be escaped.
+    /// Parses an epoch of the protocol: 1 to 32 characters that need no escaping.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if !(1..=32).contains(&text.len()) || !text.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! What a page says to its handler, or to the application.
+//! Accepts messages of a page for its handler, or for the application.
 
 use super::{Accepted, Stream};
 use crate::id::ConnectionId;
@@ -6,7 +6,7 @@ use crate::message::Message;
 use crate::page::feed::MessageId;
 
 impl Stream {
-    /// A message of the page, by this socket.
+    /// Accepts a message of the page from this socket.
     pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
         let mut state = self.lock();
         if !state.is_carried_by(socket) {
@@ -20,7 +20,7 @@ impl Stream {
         }
         let accepted = match &state.feed {
             None => Accepted::New,
-            // Behind the Close of the handler nothing is taken, and so nothing is seen.
+            // After the Close of the handler, the feed discards messages, so they are never seen.
             Some(feed) => {
                 let epoch = state.epoch;
                 if !feed.push(MessageId { epoch, id }, message) {
@@ -36,8 +36,9 @@ impl Stream {
         accepted
     }
 
-    /// The handler has taken everything up to this message, which the page may forget now. If a
-    /// new epoch has begun meanwhile, the message is of a script that does not ask any more.
+    /// The handler has taken everything up to this message, so the page may discard its copies. If
+    /// a new epoch has begun in the meantime, the message belongs to an earlier script, which no
+    /// longer waits for this.
     pub(crate) fn saw(&self, last: MessageId) {
         let mut state = self.lock();
         if last.epoch != state.epoch || last.id <= state.seen {

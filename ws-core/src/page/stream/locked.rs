@@ -1,4 +1,4 @@
-//! A stream's lock, which no waiting writer is forgotten behind.
+//! The lock of a stream, which wakes a waiting writer on release.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{MutexGuard, PoisonError};
@@ -6,11 +6,11 @@ use std::sync::{MutexGuard, PoisonError};
 use super::{State, Stream};
 use crate::limits::PageLimits;
 
-/// A stream's state, locked. Whatever happens under the lock, a writer that can continue then is
-/// woken: each way to more room goes through here.
+/// The locked state of a stream. When it is dropped, a writer that can continue is woken: every
+/// change that makes room goes through here.
 pub(super) struct Locked<'s> {
     limits: &'s PageLimits,
-    /// Taken when this is dropped, and not before.
+    /// `None` only while this is being dropped.
     state: Option<MutexGuard<'s, State>>,
 }
 
@@ -42,7 +42,7 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let writer = match self.state.take() {
-            // It wakes when the lock is free.
+            // Woken after the lock is released.
             Some(mut state) if state.writer_can_continue(self.limits) => state.writer.take(),
             _ => None,
         };

@@ -1,4 +1,4 @@
-//! One `init` of a page's handler at a time.
+//! Runs one `init` of a page's handler at a time.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,8 @@ use crate::error::Refusal;
 use crate::late;
 use crate::session::Session;
 
-/// Lets one socket of a page at a time run `init` of the page's handler. Those that wait for it
-/// share its outcome: the handler, or the refusal.
+/// Allows one socket of a page at a time to run `init` of the page's handler. Sockets that wait for
+/// it share its outcome: the handler, or the refusal.
 #[derive(Default)]
 pub(crate) struct Opening {
     turn: tokio::sync::Mutex<()>,
@@ -24,11 +24,11 @@ struct Failures {
     last: Option<Box<(Session, Refusal)>>,
 }
 
-/// A socket that wants to run `init`, or to get its outcome.
+/// A socket that waits to run `init`, or for the outcome of another.
 pub(crate) struct Waiting<'o> {
     opening: &'o Opening,
     session: &'o Session,
-    /// Failures before it came.
+    /// The number of failures before it registered.
     before: u64,
 }
 
@@ -54,12 +54,13 @@ impl Opening {
 }
 
 impl<'o> Waiting<'o> {
-    /// Waits for its turn until `by`; a pause of the process moves that to `again` from then.
+    /// Waits for its turn until `by`; if the process was suspended, the deadline moves to `again`
+    /// from then.
     ///
     /// # Errors
     ///
-    /// The refusal of the `init` that it has waited for, if that was of the same session; 503
-    /// when its time is over.
+    /// The refusal of the `init` that it has waited for, if that belonged to the same session; 503
+    /// if the deadline passes.
     pub(crate) async fn turn(self, by: &mut Instant, again: Duration) -> Result<Turn<'o>, Refusal> {
         let turn = pin!(self.opening.turn.lock());
         let turn = late::by(by, again, turn).await;
@@ -80,7 +81,7 @@ impl<'o> Waiting<'o> {
 }
 
 impl Turn<'_> {
-    /// `init` was refused, for this session: those that wait for it are refused too.
+    /// Notes that `init` was refused for this session: sockets that wait for it are refused too.
     pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
         let mut failures = self.opening.failures();
         failures.count += 1;

@@ -1,4 +1,4 @@
-//! What a stream holds under its lock.
+//! The state of a stream, which its lock protects.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -16,15 +16,15 @@ use crate::page::queue::{FromTheFuture, Next, Queue, Sent, Source};
 use crate::session::Session;
 use crate::wire::{Gap, ToPage, json};
 
-/// The connection of a page's handler, which waits for room in the queue.
+/// The connection of a page's handler while it waits for room in the queue.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) waker: Waker,
-    /// Bytes of the message that it waits with.
+    /// The cost of the message that it waits with.
     pub(super) cost: usize,
 }
 
-/// What a stream's lock protects.
+/// The state that a stream's lock protects.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "they are not states of one machine"
@@ -36,64 +36,64 @@ pub(super) struct State {
     pub(super) accepted: u64,
     /// The last id that its handler, or the application, has taken.
     pub(super) seen: u64,
-    /// The socket has not heard of it yet.
+    /// The socket has not been notified of `seen` yet.
     pub(super) seen_due: bool,
-    /// The script that the page's sockets were of, where they said so.
+    /// The script of the page's sockets, if they reported one.
     pub(super) client: Option<u64>,
-    /// How many sockets are about to carry the stream.
+    /// The number of pending handshakes for the stream.
     pub(super) openers: usize,
     pub(super) socket: Option<Arc<dyn PageSocket>>,
-    /// The socket's outbox is full; it will ask for more.
+    /// The outbox of the socket is full; the socket will report free capacity.
     pub(super) waits_for_room: bool,
     pub(super) session: Session,
-    /// The route that the page is attached at.
+    /// The route to which the page is attached.
     pub(super) route: Option<usize>,
-    /// Leads to the page's handler, where it has one.
+    /// The feed of the page's handler, if it has one.
     pub(super) feed: Option<Arc<Feed>>,
-    /// The handler's connection, which waits for acknowledgements.
+    /// The handler's connection, if it waits for acknowledgements.
     pub(super) writer: Option<Writer>,
-    /// When the page ends, unless a socket comes.
+    /// When the page ends, unless a socket attaches.
     pub(super) until: Option<Instant>,
-    /// `until` from before the handshakes that are under way: restored if all are refused.
+    /// `until` from before the pending handshakes: restored if all are refused.
     pub(super) held: Option<Instant>,
-    /// The reaper knows of the page.
+    /// The reaper watches the page.
     pub(super) watched: bool,
-    /// The handler closes: only its last messages are still added.
+    /// The handler is closing: only its last messages are still added.
     pub(super) closing: bool,
-    /// The handler has closed: the Close follows the last message.
+    /// The handler has closed: this Close follows the last message.
     pub(super) ending: Option<Close>,
-    /// The page has missed messages that precede the Close of its handler: it has to come back.
+    /// The page has missed messages before the Close of its handler, so it must reconnect.
     pub(super) incomplete: bool,
     pub(super) ended: bool,
 }
 
 /// How a new socket continues the stream.
 pub(super) struct Plan {
-    /// The epoch from now on. Another script, as of a duplicated tab, counts its own messages
-    /// and knows nothing of the messages that the earlier one got: a new epoch begins for it, and
-    /// for the earlier one when that reconnects.
+    /// The epoch from now on. A different script, such as in a duplicated tab, counts its own
+    /// messages and does not know which ones the earlier script received: a new epoch begins for
+    /// it, and again for the earlier script if that reconnects.
     epoch: u64,
     client: Option<u64>,
-    /// The last offset that the page has got. `None`: it does not know this epoch.
+    /// The last offset that the page has received. `None` if it does not know this epoch.
     from: Option<Sent>,
 }
 
-/// What a stream asks of the registry when it lets go of its lock.
+/// A request of a stream to the registry, after it has released its lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::page) enum Then {
     Nothing,
-    /// Look again at this time.
+    /// Check again at this time.
     Watch(Instant),
-    /// Forget it.
+    /// Remove the stream.
     Forget,
 }
 
-/// The frame of a message.
+/// Encodes a message of the protocol as a frame.
 pub(super) fn frame(message: &ToPage) -> Frame {
     Frame::joined(json(message).as_bytes(), &Bytes::new())
 }
 
-/// Closes a socket that has got everything, outside of the lock.
+/// Closes a socket that has received everything, after the lock is released.
 pub(super) fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
     match closed {
         Some((socket, close)) => {
@@ -105,7 +105,7 @@ pub(super) fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
 }
 
 impl State {
-    /// The stream of a page that was rendered just now: it waits for a socket.
+    /// The stream of a page that was just rendered: it waits for a socket.
     pub(super) fn new(
         epoch: u64,
         session: Session,
@@ -136,8 +136,7 @@ impl State {
         }
     }
 
-    /// Plans how a new socket continues the stream. All refusals happen here, before anything
-    /// changes.
+    /// Plans how a new socket continues the stream. All refusals happen here, before any change.
     pub(super) fn plan(&self, standing: Standing) -> Result<Plan, FromTheFuture> {
         let Standing { position, client } = standing;
         let same = client.is_none() || self.client.is_none() || client == self.client;
@@ -170,13 +169,13 @@ impl State {
         gap
     }
 
-    /// Whether the page takes messages: nothing follows the last ones of its handler.
+    /// Whether the page accepts messages: none may follow the last ones of its handler.
     pub(super) const fn takes(&self) -> bool {
         !self.ended && !self.closing && self.ending.is_none()
     }
 
-    /// The handler closes. If the page has not heard yet of messages that were dropped, it misses
-    /// them.
+    /// Notes that the handler is closing. If messages were dropped and the page has not received
+    /// the reset yet, it misses them.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.incomplete |= self.queue.is_reset_due();
@@ -205,7 +204,7 @@ impl State {
         }
     }
 
-    /// Gives the socket what it can take.
+    /// Writes messages to the socket, as far as it accepts them.
     pub(super) fn pump(&mut self) {
         let Some(socket) = self.socket.as_ref().filter(|_| !self.waits_for_room) else {
             return;
@@ -228,28 +227,28 @@ impl State {
                     socket.want_room();
                     return;
                 }
-                // The next socket goes on.
+                // The next socket continues.
                 Err(Refused::Closed) => return,
             }
         }
     }
 
-    /// A socket has come, or is about to: the page does not end. One whose handler has closed
-    /// has its time, whoever comes.
+    /// Cancels the deadline, since a socket is attached or about to be. If the handler has closed,
+    /// the deadline stays.
     pub(super) fn stay(&mut self) {
         if self.ending.is_none() {
             self.until = None;
         }
     }
 
-    /// When the page ends if the handshake that holds it is refused.
+    /// The deadline of the page if the handshake that holds it is refused.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held
             .filter(|_| !self.ended && self.until.is_none() && self.openers > 0)
     }
 
-    /// Begins to wait for a socket, unless there is one or the time runs already; where the
-    /// handler has closed, for what the page acknowledges.
+    /// Starts to wait for a socket, unless one is attached or the deadline runs already; if the
+    /// handler has closed, starts to wait for acknowledgements.
     pub(super) fn wait(&mut self, limits: &PageLimits) -> Then {
         let in_use = self.socket.is_some() || self.openers > 0;
         if self.ended || self.until.is_some() || (in_use && self.ending.is_none()) {
@@ -265,16 +264,17 @@ impl State {
         }
     }
 
-    /// A page that acknowledges has more time for what its handler has left behind.
+    /// Extends the deadline: a page that acknowledges gets more time for the last messages of its
+    /// handler.
     pub(super) fn extend(&mut self, limits: &PageLimits) {
         if self.ending.is_some() && !self.ended {
             self.until = Some(later(Instant::now(), limits.grace));
         }
     }
 
-    /// The Close of a page whose handler has closed, once the page has acknowledged all messages
-    /// that are kept and got the reset for those that were dropped. A page that misses messages
-    /// has to come back, whatever its handler has closed with.
+    /// The Close of a page whose handler has closed, after the page has acknowledged all kept
+    /// messages and received the reset for dropped ones. If messages are missing, the page must
+    /// reconnect, whatever the handler's Close.
     pub(super) fn last_close(&self) -> Option<Close> {
         let close = self.ending.as_ref()?;
         let settled = self.queue.is_empty() && !self.queue.is_reset_due();
@@ -288,15 +288,15 @@ impl State {
         })
     }
 
-    /// Ends a page whose handler has closed and which has got everything. Returns what to
-    /// close, and how.
+    /// Ends a page whose handler has closed and which has received everything. Returns the socket
+    /// to close, and its Close.
     pub(super) fn close_if_done(&mut self) -> Option<(Arc<dyn PageSocket>, Close)> {
         self.socket.as_ref()?;
         let close = self.last_close()?;
         Some((self.end(false)?, close))
     }
 
-    /// Ends everything. Returns the socket that is to be closed.
+    /// Ends the stream. Returns the socket to close.
     pub(super) fn end(&mut self, bye: bool) -> Option<Arc<dyn PageSocket>> {
         self.ended = true;
         self.queue.clear();
@@ -310,14 +310,14 @@ impl State {
         self.socket.take()
     }
 
-    /// Whether a writer waits that could continue now.
+    /// Whether a waiting writer can continue now.
     pub(super) fn writer_can_continue(&self, limits: &PageLimits) -> bool {
         let can = |writer: &Writer| !self.must_wait(writer.cost, limits);
         self.writer.as_ref().is_some_and(can)
     }
 
-    /// Whether the handler has to wait with a message of this cost: a page that is connected
-    /// gets everything, at its own speed.
+    /// Whether the handler must wait with a message of this cost: a connected page receives
+    /// everything, at its own speed.
     pub(super) fn must_wait(&self, cost: usize, limits: &PageLimits) -> bool {
         let fits = self.queue.fits(cost, Source::Handler, limits);
         self.takes() && self.socket.is_some() && !fits
