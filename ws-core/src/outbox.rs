@@ -1,10 +1,9 @@
-//! The bounded frames that wait for one client, and the ways out of it.
+//! The bounded queue of frames for one client, and the writes to its socket.
 //!
-//! Whoever has something for a client pushes it here. While nothing waits and the
-//! transport allows it, the pusher writes to the socket itself; what the socket does
-//! not take waits in order, and the connection's own task writes it when there is room.
-//! While that task handles a burst of messages the outbox is *corked*: pushes wait, so
-//! that the burst leaves in one write.
+//! All frames for a client are pushed here. If the queue is empty and the transport allows it, the
+//! pushing task writes to the socket itself. The rest is queued in order, and the connection's own
+//! task writes it when the socket has room. While that task handles a burst of messages, the outbox
+//! is *corked*: pushes are queued, so that the burst leaves in one write.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -42,7 +41,7 @@ use queue::{Kind, Queue};
 use state::State;
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
-/// Why a frame was not taken.
+/// Why a frame was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
     /// There is no room for it.
@@ -58,28 +57,28 @@ pub(crate) enum Control {
     Pong,
 }
 
-/// How a frame gets to the client.
+/// How a frame reaches the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
-    /// Straight to the socket if that is idle.
+    /// Directly to the socket if that is idle.
     Direct,
     /// Into the queue.
     Queue,
 }
 
-/// Whether a burst ends with a write.
+/// Whether a flush ends the burst.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Uncork {
-    /// It ends: from now on the outbox may be written to directly.
+    /// The burst ends: the outbox may be written to directly again.
     Now,
-    /// It goes on.
+    /// The burst continues.
     Later,
 }
 
-/// How far the connection still takes frames.
+/// Whether the connection still accepts frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Phase {
-    /// Frames are taken.
+    /// Frames are accepted.
     #[default]
     Open,
     /// The Close frame is queued; nothing may follow it (RFC 6455, section 5.5.1).
@@ -88,21 +87,22 @@ enum Phase {
     Closed,
 }
 
-/// The frames that wait for one client.
-// In this order, as `State` is: what each message looks at stands together.
+/// The queue of frames for one client.
+// The order of the fields matters, as in `State`: those that each message accesses are adjacent.
 #[repr(C)]
 pub struct Outbox {
-    /// Whether the queue holds anything; read without the lock by the connection's task.
+    /// Whether the queue is not empty; the connection's task reads it without the lock.
     waiting: AtomicBool,
-    /// How messages may be compressed, where the client takes that.
+    /// How messages may be compressed, if the client accepts that.
     deflate: Option<Deflate>,
     state: Mutex<State>,
-    /// Told when room appears, and at the end.
+    /// Notified when there is room, and at the end.
     room: Notify,
 }
 
 impl Outbox {
-    /// An outbox for so many bytes and frames. One frame of any size fits an empty one.
+    /// Creates an outbox for this number of bytes and frames. One frame of any size fits an empty
+    /// outbox.
     pub fn new(max_bytes: usize, max_frames: usize) -> Self {
         Self {
             state: Mutex::new(State::new(Queue::new(max_bytes, max_frames))),
@@ -117,12 +117,12 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Locks the state to change what waits.
+    /// Locks the state to change the queue.
     fn change(&self) -> Changing<'_> {
         self.changing(self.lock())
     }
 
-    /// As [`change`](Self::change), of the state that is locked already.
+    /// Same as [`change`](Self::change), for a state that is locked already.
     fn changing<'a>(&'a self, state: MutexGuard<'a, State>) -> Changing<'a> {
         Changing {
             state,
@@ -134,7 +134,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`Refused`]: nothing was taken.
+    /// [`Refused`]: the frame was not accepted.
     pub fn push(&self, frame: &Frame) -> Result<(), Refused> {
         let mut state = self.change();
         if state.phase != Phase::Open {
@@ -150,7 +150,7 @@ impl Outbox {
         if broken { Err(Refused::Closed) } else { Ok(()) }
     }
 
-    /// Writes what was deferred; the connection's task does what the socket does not take.
+    /// Writes deferred frames directly; the connection's task writes the rest.
     pub fn flush_direct(&self) {
         let mut dropped = Dropped::default();
         let mut state = self.change();
@@ -168,16 +168,16 @@ impl Outbox {
         self.room.notify_waiters();
     }
 
-    /// Queues the Close frame behind what waits, and takes nothing more. The first
-    /// reason stands. Returns whether this was the first.
+    /// Queues the Close frame after the waiting frames, and accepts no more. The first reason is
+    /// kept. Returns whether this call was the first.
     pub fn close(&self, close: &Close, reason: CloseReason) -> bool {
         let first = self.end_silently(close, reason, None);
         self.tell();
         first
     }
 
-    /// As [`close`](Self::close), but discards what waits, up to the end of the frame that
-    /// is half written.
+    /// Same as [`close`](Self::close), but discards the waiting frames, except for the rest of a
+    /// partly written one.
     pub fn discard_and_close(&self, close: &Close, reason: CloseReason) -> bool {
         let mut dropped = Dropped::default();
         let first = self.end_silently(close, reason, Some(&mut dropped));
@@ -185,9 +185,9 @@ impl Outbox {
         first
     }
 
-    /// As [`close`](Self::close), and with `discard` as
-    /// [`discard_and_close`](Self::discard_and_close); what was discarded is in there then. It
-    /// wakes nothing: [`tell`](Self::tell) does, when the caller holds no lock.
+    /// Same as [`close`](Self::close), or with `discard` as
+    /// [`discard_and_close`](Self::discard_and_close), which puts the discarded payloads there.
+    /// Wakes no task: call [`tell`](Self::tell) afterwards, without holding a lock.
     pub(crate) fn end_silently(
         &self,
         close: &Close,
@@ -204,8 +204,8 @@ impl Outbox {
             state.phase = Phase::Closing;
             state.ending = Some(Box::new(reason));
         }
-        // One Close frame is sent, and no more (RFC 6455, section 5.5.1); an earlier one that
-        // was discarded is not sent.
+        // Only one Close frame is sent (RFC 6455, section 5.5.1); if an earlier one was discarded,
+        // this one replaces it.
         if first || unsent {
             let frame = Frame::whole(encode_close(close));
             state.put(&frame, Kind::Close, Way::Direct);
@@ -213,14 +213,14 @@ impl Outbox {
         first
     }
 
-    /// Wakes the connection's task, and all that wait for room or for the end.
+    /// Wakes the connection's task, and all waiters for room or for the end.
     pub(crate) fn tell(&self) {
         self.wake();
         self.room.notify_waiters();
     }
 
-    /// The connection is gone: nothing is taken or written any more. Where nobody said
-    /// why yet, `reason` is why. Returns why.
+    /// Notes that the connection is gone: nothing is accepted or written any more. Returns why it
+    /// ended: the first recorded reason, or else `reason`.
     pub fn shut(&self, reason: CloseReason) -> CloseReason {
         let mut dropped = Dropped::default();
         let mut state = self.change();
@@ -230,7 +230,8 @@ impl Outbox {
         let ending = state.ending.get_or_insert_with(|| Box::new(reason));
         let reason = (**ending).clone();
         drop(state);
-        // This may close the socket: a publisher that looks in here does not wait for that.
+        // Dropped without the lock: this may close the socket, and publishers must not wait for
+        // that.
         drop(direct);
         self.room.notify_waiters();
         reason
@@ -242,52 +243,52 @@ impl Outbox {
         wake(waker);
     }
 
-    /// The connection's task has ended: nobody is woken any more.
+    /// Forgets the waker, since the connection's task has ended.
     pub fn release(&self) {
         let waker = self.lock().waker.take();
         drop(waker);
     }
 
-    /// Why the connection ends or has ended, once somebody said so.
+    /// Why the connection is ending or has ended, if that is known.
     pub fn ending(&self) -> Option<CloseReason> {
         self.lock().ending.as_deref().cloned()
     }
 
-    /// Whether frames are still taken.
+    /// Whether frames are still accepted.
     pub fn is_open(&self) -> bool {
         self.lock().phase == Phase::Open
     }
 
-    /// Bytes that wait.
+    /// The bytes that wait.
     pub fn buffered(&self) -> usize {
         self.lock().queue.bytes()
     }
 
-    /// Frames of topics that were left out.
+    /// The number of frames of topics that were dropped.
     pub fn dropped(&self) -> u64 {
         self.lock().queue.dropped()
     }
 
-    /// Asks for the memory that a push looks at first, and waits for nothing.
+    /// Prefetches the memory that a push accesses first, without waiting for it.
     pub(crate) fn prefetch(&self) {
-        // A load from there of which nothing depends.
+        // A load whose result is not used.
         std::hint::black_box(self.state.is_poisoned());
     }
 
-    /// Told when room appears, and at the end.
+    /// Notified when there is room, and at the end.
     pub fn room(&self) -> &Notify {
         &self.room
     }
 }
 
-/// What the connection's own task does.
+/// The methods of the connection's own task.
 impl Outbox {
-    /// From now on other tasks may write straight to the client.
+    /// Sets the handle with which other tasks may write directly to the client.
     pub(crate) fn connect(&self, direct: Option<Arc<dyn DirectWrite>>) {
         self.lock().direct = direct;
     }
 
-    /// Begins a burst: pushes wait until it is [flushed](Self::flush). Returns whether the
+    /// Begins a burst: pushes are queued until [`flush`](Self::flush). Returns whether the
     /// connection is ending.
     pub(crate) fn cork(&self, waker: &Waker) -> bool {
         let mut state = self.lock();
@@ -296,23 +297,23 @@ impl Outbox {
         state.phase != Phase::Open
     }
 
-    /// From now on this waker wakes the connection's task.
+    /// Sets the waker of the connection's task.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         self.lock().set_waker(waker);
     }
 
-    /// Whether anything waits. What this thread pushed is always seen.
+    /// Whether the queue is not empty. Always sees the pushes of this thread.
     pub(crate) fn has_waiting(&self) -> bool {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether a reply of a hook has room, beside `corked` bytes that wait elsewhere.
+    /// Whether a reply of a hook has room, in addition to `corked` bytes that wait elsewhere.
     pub(crate) fn has_room(&self, len: usize, corked: usize) -> bool {
         let state = self.lock();
         (state.queue.is_empty() && corked == 0) || state.queue.has_room(len + corked)
     }
 
-    /// Queues a reply of a hook, for which there is room.
+    /// Queues a reply of a hook, which must have room.
     pub(crate) fn reply(&self, frame: &Frame) {
         let mut state = self.change();
         if state.phase == Phase::Open {
@@ -320,8 +321,8 @@ impl Outbox {
         }
     }
 
-    /// Queues a Ping or a Pong before everything that waits, in the place of an earlier one
-    /// that is not written yet: only the newest needs an answer (RFC 6455, section 5.5.3).
+    /// Queues a Ping or a Pong before all waiting frames. It replaces an earlier one that is not
+    /// written yet, since only the newest needs an answer (RFC 6455, section 5.5.3).
     pub(crate) fn control(&self, kind: Control, frame: Bytes) {
         let mut state = self.change();
         if state.phase == Phase::Open {
@@ -333,9 +334,9 @@ impl Outbox {
         }
     }
 
-    /// Writes `cork`, which came before everything in the queue, and the queue. What
-    /// the transport does not take waits; `cork` is empty afterwards. An error of the
-    /// transport means that the connection is lost.
+    /// Writes `cork`, which precedes everything in the queue, and then the queue. The rest is
+    /// queued if the transport does not accept all of it; `cork` is empty afterwards. An error of
+    /// the transport means that the connection is lost.
     pub(crate) fn flush(
         &self,
         cx: &mut Context<'_>,
@@ -351,9 +352,9 @@ impl Outbox {
         }
         let before = state.queue.bytes();
         let result = state.flush(cx, cork, transport, now, &mut dropped);
-        // Also after an error: the buffer is the thread's, and the next connection's.
+        // Also after an error: the buffer belongs to the thread, and the next connection reuses it.
         cork.clear();
-        // Told only where room appeared: who waits for it may be the hook of this very task.
+        // Notify only if room was freed: the waiter may be the hook of this very task.
         let room = state.phase == Phase::Open && state.queue.bytes() < before;
         let status = state.status();
         drop(state);
@@ -363,30 +364,30 @@ impl Outbox {
         (result, status)
     }
 
-    /// Counts anew what the socket takes, where something waits for it.
+    /// Restarts the stall timer and its byte count, if frames wait for the socket.
     pub(crate) fn restart_stall(&self, now: Instant) -> Status {
         let mut state = self.lock();
         state.pace.restart(now);
         state.status()
     }
 
-    /// What the connection's task needs to know.
+    /// The status for the connection's task.
     pub(crate) fn status(&self) -> Status {
         self.lock().status()
     }
 }
 
-/// The outbox as the connection's task sees it.
+/// The status of the outbox for the connection's task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {
     pub(crate) empty: bool,
-    /// Since when the socket has taken too little of what waits, and how many bytes.
+    /// Since when the socket has accepted too little, and the number of bytes since then.
     pub(crate) blocked: Option<Instant>,
     pub(crate) taken: u32,
     pub(crate) ending: bool,
 }
 
-/// The locked state. When it is unlocked, the connection's task learns whether anything waits.
+/// The locked state. Unlocking it updates `waiting` for the connection's task.
 struct Changing<'a> {
     state: MutexGuard<'a, State>,
     waiting: &'a AtomicBool,

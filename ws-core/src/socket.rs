@@ -36,26 +36,26 @@ use tasks::Tasks;
 
 /// A handle to one connection whose handler is an `H`.
 ///
-/// Clones are cheap. A handle does not keep the connection open: then `send` and `notify` fail.
+/// Clones are cheap. A handle does not keep the connection open; after its end, `send` fails.
 pub struct Socket<H> {
     shared: Arc<Shared>,
     handler: PhantomData<fn() -> H>,
 }
 
-/// What all handles of one connection share.
+/// The state that all handles of one connection share.
 ///
-/// In this order: what every message looks at stands together, and is at the beginning of the
-/// outbox too. With many connections each line of the processor's cache counts.
+/// The order of the fields matters: those that every message accesses are adjacent, and the outbox
+/// starts with such fields too. With many connections each cache line counts.
 #[repr(C)]
 pub(crate) struct Shared {
     id: ConnectionId,
-    /// Where nobody listens to it there is none.
+    /// `None` if no subscriber of the log is interested in it.
     span: Option<Box<Span>>,
     common: Arc<Common>,
     mail: MailSlot,
-    /// The running hook is to be cut off at its next poll.
+    /// Whether the running hook must be cancelled at its next poll.
     cut: AtomicBool,
-    /// `control` has something that the connection's task has not seen.
+    /// Whether `control` has changes that the connection's task has not seen.
     changed: AtomicBool,
     outbox: Outbox,
     control: Mutex<Control>,
@@ -64,22 +64,22 @@ pub(crate) struct Shared {
 
 static NO_SPAN: Span = Span::none();
 
-/// What all connections of one route share.
+/// The state that all connections of one route share.
 pub(crate) struct Common {
     pub(crate) limits: Limits,
     pub(crate) route: crate::hook::RouteNumber,
     pub(crate) topics: Arc<Topics>,
-    /// They are handlers of pages: what they say goes through a page's queue.
+    /// Whether the connections are handlers of pages: their messages go through a page's queue.
     pub(crate) of_page: bool,
 }
 
 #[derive(Default)]
 struct Control {
-    /// What many connections never have.
+    /// Fields that many connections never need.
     more: Option<Box<More>>,
     client_gone: bool,
     gone: bool,
-    /// `terminate` has ended too.
+    /// Whether `terminate` has ended too.
     finished: bool,
 }
 
@@ -88,9 +88,9 @@ struct More {
     subscriptions: Vec<Subscription>,
     tasks: Option<Tasks>,
     expiry: Option<Instant>,
-    /// Its place among the sockets of its session, and when that ends.
+    /// The registration with its session, and the time when that expires.
     session: Option<(Attachment, Instant)>,
-    /// A shutdown cuts everything but `terminate` at the first time, that at the second.
+    /// When a shutdown cancels everything but `terminate`, and when `terminate` itself.
     shutdown: Option<(Instant, Instant)>,
 }
 
@@ -104,7 +104,7 @@ impl Control {
     }
 }
 
-/// What other tasks want of the connection's task.
+/// Requests of other tasks to the connection's task.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Orders {
     pub(crate) expiry: Option<Instant>,
@@ -148,44 +148,44 @@ impl<H> Socket<H> {
         &self.shared
     }
 
-    /// Names this connection in its hub.
+    /// The id of this connection in its hub.
     pub fn id(&self) -> ConnectionId {
         self.shared.id
     }
 
-    /// The address of the client, where the connection has one. Behind a trusted proxy it
-    /// is what the proxy says, with port 0 where it does not say the port.
+    /// The address of the client, if the connection has one. Behind a trusted proxy it is the
+    /// address that the proxy reports, with port 0 if the proxy does not report a port.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.peer
     }
 
-    /// Whether `send` still takes messages: neither side has closed, as far as we know.
+    /// Whether `send` still accepts messages: neither side is known to have closed.
     pub fn is_open(&self) -> bool {
         self.shared.outbox.is_open()
     }
 
-    /// Bytes of frames that wait to be written to the client.
+    /// The bytes of frames that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.shared.outbox.buffered()
     }
 
-    /// Frames of topics that were dropped because this client could not follow, as the
-    /// policies of its subscriptions allow.
+    /// The number of frames of topics that were dropped under the policies of the subscriptions,
+    /// because this client does not keep up.
     pub fn dropped(&self) -> u64 {
         self.shared.outbox.dropped()
     }
 
-    /// Closes the connection (RFC 6455, section 7.1.2): what waits is written, then the
-    /// Close frame, and the client's answer is awaited for `close_timeout`. Nothing can be
-    /// sent afterwards. Where the connection is closing already, nothing changes.
+    /// Closes the connection (RFC 6455, section 7.1.2): writes the queued messages, then the Close
+    /// frame, and waits up to `close_timeout` for the client's answer. Nothing can be sent
+    /// afterwards. If the connection is closing already, this has no effect.
     pub fn close(&self, close: impl Into<Close>) {
         let close = close.into();
         self.shared.close(&close, CloseCause::ServerClosed);
     }
 
-    /// Resolves when the client's Close has arrived, or the connection has ended without.
+    /// Resolves when the client's Close has arrived, or the connection has ended without one.
     ///
-    /// A hook that waits for something slow can stop when nobody is there any more:
+    /// A hook that waits for something slow can stop when the client is gone:
     ///
     /// ```
     /// # use ws_server::socket::Socket;
@@ -201,18 +201,18 @@ impl<H> Socket<H> {
         self.shared.closed().await;
     }
 
-    /// Closes the connection with 4401 at this time, however busy it is. A later call
-    /// replaces an earlier one.
+    /// Closes the connection with 4401 at this time, even if it is busy. A later call replaces an
+    /// earlier one.
     pub fn expire_at(&self, at: Instant) {
         self.shared.order(|more| more.expiry = Some(at));
     }
 
-    /// A handle for the client direction alone, the handler's type forgotten.
+    /// Returns a handle for sending only, without the type of the handler.
     pub fn sender(&self) -> Sender {
         Sender::new(self.shared.clone())
     }
 
-    /// Whether the running hook is to be cut off.
+    /// Whether the running hook must be cancelled.
     pub(crate) fn hooks_are_cut(&self) -> bool {
         self.shared.cut.load(Ordering::Acquire)
     }
@@ -257,8 +257,8 @@ impl Shared {
         self.span.as_deref().unwrap_or(&NO_SPAN)
     }
 
-    /// Told when there is room in the outbox or in the mailbox, when the client has closed,
-    /// when the server shuts down, and at the end. Who waits looks again each time.
+    /// Notified when there is room in the outbox or in the mailbox, when the client has closed,
+    /// when the server shuts down, and at the end. A waiter must check its condition each time.
     pub(crate) fn changes(&self) -> &Notify {
         self.outbox.room()
     }
@@ -267,17 +267,17 @@ impl Shared {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes what the connection's task is to do, and wakes it.
+    /// Changes the orders of the connection's task, and wakes it.
     fn order(&self, change: impl FnOnce(&mut More)) {
         change(self.lock().more());
         self.changed.store(true, Ordering::Release);
         self.outbox.wake();
     }
 
-    /// What has changed since the last look.
+    /// Returns the orders if they have changed since the last call.
     #[inline]
     pub(crate) fn new_orders(&self) -> Option<Orders> {
-        // Looked at before it is written: there is nothing new nearly every time.
+        // Read before it is written: nearly always there is no change.
         if self.changed.load(Ordering::Acquire) {
             self.take_orders()
         } else {
@@ -298,7 +298,7 @@ impl Shared {
         })
     }
 
-    /// Makes the connection one of a session's: it is closed with 4401 when that ends.
+    /// Registers the connection with a session: it is closed with 4401 when the session ends.
     pub(crate) fn belongs_to(self: &Arc<Self>, session: &Session) {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
@@ -306,23 +306,23 @@ impl Shared {
         self.order(|more| more.session = Some(session));
     }
 
-    /// Lets the running hook go on, or cuts it off at its next poll.
+    /// Sets whether the running hook is cancelled at its next poll.
     pub(crate) fn cut_hook(&self, cut: bool) {
         self.cut.store(cut, Ordering::Release);
     }
 
-    /// Closes in order: what waits is written first.
+    /// Closes gracefully: the queued messages are written first.
     pub(crate) fn close(&self, close: &Close, cause: CloseCause) -> bool {
         self.outbox.close(close, CloseReason::of(cause, close))
     }
 
-    /// Closes at once: what waits is discarded, up to the end of a half written frame.
+    /// Closes at once: discards the queued messages, except for the rest of a partly written frame.
     pub(crate) fn fail(&self, close: &Close, cause: CloseCause) -> bool {
         self.outbox
             .discard_and_close(close, CloseReason::of(cause, close))
     }
 
-    /// The server shuts down: everything but `terminate` ends at `cut`, that at `end`.
+    /// Shuts down: cancels everything but `terminate` at `cut`, and `terminate` at `end`.
     pub(crate) fn shut_down(&self, cut: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
         self.order(|more| more.shutdown = Some((cut, end)));
@@ -330,25 +330,25 @@ impl Shared {
         self.close(&close, CloseCause::Shutdown);
     }
 
-    /// The client's Close has arrived, or its side of the stream has ended without.
+    /// Notes that the client's Close has arrived, or that its stream has ended without one.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
         self.changes().notify_waiters();
     }
 
-    /// `terminate` has ended, and the connection's task with it.
+    /// Notes that `terminate` and the connection's task have ended.
     pub(crate) fn finish(&self) {
         self.outbox.release();
         self.lock().finished = true;
         self.changes().notify_waiters();
     }
 
-    /// Resolves when a shutdown cuts everything but `terminate`.
+    /// Resolves when a shutdown cancels everything but `terminate`.
     pub(crate) async fn cut_by_shutdown(&self) {
         self.until(|control| control.shutdown().is_some()).await;
         let shutdown = self.lock().shutdown();
         if let Some((cut, _)) = shutdown {
-            // Whatever the other future has used of this task's turn, the timer is looked at.
+            // Unconstrained, to poll the timer even if this task's budget is used up.
             unconstrained(sleep_until(cut)).await;
         }
     }
@@ -358,7 +358,7 @@ impl Shared {
             .await;
     }
 
-    /// Resolves after `terminate`; says why the connection ended.
+    /// Resolves after `terminate`; returns why the connection ended.
     #[cfg(feature = "test-kit")]
     async fn finished(&self) -> CloseReason {
         self.until(|control| control.finished).await;
@@ -366,7 +366,7 @@ impl Shared {
             .expect("a connection that has ended has a reason")
     }
 
-    /// Why the connection ends or has ended, as soon as that is known.
+    /// Why the connection is ending or has ended, as soon as that is known.
     pub(crate) fn ending(&self) -> Option<CloseReason> {
         self.outbox.ending()
     }
@@ -375,7 +375,7 @@ impl Shared {
         loop {
             let told = self.changes().notified();
             tokio::pin!(told);
-            // Registered before the look, so that nothing is missed in between.
+            // Registered before the check, so that no notification is missed in between.
             told.as_mut().enable();
             if reached(&self.lock()) {
                 return;
@@ -384,8 +384,8 @@ impl Shared {
         }
     }
 
-    /// Ends everything that hangs on the connection. Where nobody said why it ended,
-    /// `reason` is why. Returns why.
+    /// Ends everything that belongs to the connection. Returns why it ended: the first recorded
+    /// reason, or else `reason`.
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = self.outbox.shut(reason);
         self.mail.close();
@@ -407,10 +407,10 @@ impl Shared {
         reason
     }
 
-    /// Sends a message, or closes where the route says so.
+    /// Sends a message. If the outbox is full, the route's `on_full` decides.
     fn send(&self, message: Message) -> Result<(), SendError<Message>> {
-        // Encoding shares a large payload and copies a small one: the message is still
-        // there to be given back.
+        // Encoding shares a large payload and copies a small one, so the message can still be
+        // returned.
         match self.outbox.push(&self.outbox.packed(Frame::of(&message))) {
             Ok(()) => Ok(()),
             Err(Refused::Closed) => Err(SendError::Closed(message)),

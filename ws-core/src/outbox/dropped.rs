@@ -1,4 +1,4 @@
-//! Payloads that leave a queue: dropped for newer ones, discarded at the end, or written.
+//! Payloads that leave a queue: replaced, discarded at the end, or written.
 
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,11 @@ use bytes::Bytes;
 
 use crate::error::log_panic;
 
-/// Payloads that have left a queue. They are dropped when no lock is held any more: a `Bytes` may
-/// have an owner, and the `Drop` of that is code of the application, which may send or publish.
+/// Payloads that have left a queue. They are dropped only after all locks are released: a `Bytes`
+/// may have an owner whose `Drop` is code of the application, which may send or publish.
 ///
-/// Every write of a connection has one, and nearly all stay empty: that must cost one comparison.
+/// Every write of a connection creates one, and nearly all stay empty, so an empty one costs only
+/// one comparison.
 #[derive(Default)]
 pub(crate) struct Dropped(Payloads);
 
@@ -18,7 +19,7 @@ pub(crate) struct Dropped(Payloads);
 enum Payloads {
     #[default]
     None,
-    /// The common case if there are any; it needs no allocation.
+    /// The common case if there are any; needs no allocation.
     One(Bytes),
     Many(Vec<Bytes>),
 }
@@ -55,8 +56,8 @@ impl Drop for Dropped {
     }
 }
 
-/// A panic of an owner must not end the publisher, or the connection, that happens to be the last
-/// to let go of the payload.
+/// If an owner panics, the panic must not end the publisher or connection that happens to drop the
+/// payload last.
 fn release(payload: Bytes) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         log_panic(&*panic);

@@ -1,4 +1,4 @@
-//! Complete wire frames, ready to be written to any number of clients.
+//! Encoded frames, ready to be written to any number of clients.
 
 use std::io::IoSlice;
 
@@ -10,15 +10,15 @@ use crate::protocol::encoder::{encode, header};
 use crate::protocol::frame::Header;
 use crate::protocol::{Deflate, OpCode};
 
-/// Payloads up to this size are copied behind their header; larger ones are shared.
+/// Payloads up to this size are copied after their header; larger ones are shared.
 const COPY: usize = 4 * 1024;
 
-/// One message as a wire frame. Clones share the bytes.
+/// One message as an encoded frame. Clones share the bytes.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The header, with a small payload behind it.
+    /// The header, followed by a small payload.
     head: Bytes,
-    /// A large payload; empty where the payload stands in `head`.
+    /// A large payload; empty if the payload is in `head`.
     payload: Bytes,
 }
 
@@ -28,7 +28,7 @@ impl Frame {
         Self::owned(message.clone())
     }
 
-    /// Encodes a message; a large payload is used as it is.
+    /// Encodes a message; shares a large payload.
     pub fn owned(message: Message) -> Self {
         let opcode = OpCode::of(&message);
         if message.len() <= COPY {
@@ -41,7 +41,7 @@ impl Frame {
         }
     }
 
-    /// A text message of two parts; a large second one is shared.
+    /// Encodes a text message of two parts; shares a large second part.
     pub(crate) fn joined(first: &[u8], second: &Bytes) -> Self {
         let (head, len) = header(OpCode::Text, first.len() + second.len());
         let mut start = Vec::with_capacity(len + first.len() + second.len().min(COPY));
@@ -57,7 +57,7 @@ impl Frame {
         }
     }
 
-    /// A frame that is already encoded.
+    /// Wraps a frame that is already encoded.
     pub fn whole(frame: Bytes) -> Self {
         Self {
             head: frame,
@@ -65,14 +65,14 @@ impl Frame {
         }
     }
 
-    /// The frame with its payload compressed. `None` where that is not worth it.
+    /// Compresses the payload. Returns `None` if compression does not pay.
     pub(crate) fn deflated(&self, deflate: Deflate) -> Option<Self> {
         let (header, size) = Header::parse(&self.head).ok()??;
         let payload = [self.head.get(size..)?, &self.payload];
         deflate.encode(header.opcode, payload).map(Self::whole)
     }
 
-    /// The message that was encoded, sharing the bytes of the frame.
+    /// Decodes the message; it shares the bytes of the frame.
     pub(crate) fn message(&self) -> Message {
         let (opcode, size) = match Header::parse(&self.head) {
             Ok(Some((header, size))) => (header.opcode, size),
@@ -91,12 +91,12 @@ impl Frame {
         Message::Binary(payload)
     }
 
-    /// The size on the wire in bytes.
+    /// The encoded size in bytes.
     pub fn len(&self) -> usize {
         self.head.len() + self.payload.len()
     }
 
-    /// Whether there is nothing to write; a frame has at least its header.
+    /// Whether the frame has no bytes; an encoded frame has at least its header.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -110,17 +110,17 @@ impl Frame {
     }
 }
 
-/// What becomes of a topic's frame for a subscriber whose outbox is full.
+/// How to handle a topic's frame for a subscriber whose outbox is full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Policy {
-    /// The connection is closed with 1013: it must not miss a frame.
+    /// Closes the connection with 1013: it must not miss a frame.
     #[default]
     Close,
-    /// The oldest frames of this topic that wait make room.
+    /// Drops the oldest waiting frames of this topic to make room.
     DropOldest,
-    /// The new frame is left out.
+    /// Drops the new frame.
     DropNewest,
-    /// Only the newest frame of this topic waits.
+    /// Keeps only the newest frame of this topic.
     Latest,
 }

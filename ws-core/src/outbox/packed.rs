@@ -1,4 +1,4 @@
-//! Frames as each client takes them: compressed, or plain.
+//! Frames in the form that each client accepts: compressed or not.
 
 use std::cell::OnceCell;
 
@@ -12,14 +12,13 @@ impl Outbox {
         Self { deflate, ..self }
     }
 
-    /// How messages may be compressed, where the client takes that.
+    /// How messages may be compressed, if the client accepts that.
     #[inline]
     pub(crate) fn deflate(&self) -> Option<Deflate> {
         self.deflate
     }
 
-    /// The frame of a message as this client gets it: compressed where it takes that and it is
-    /// worth it.
+    /// The frame for this client: compressed if it accepts that and compression pays.
     #[inline]
     pub(crate) fn packed(&self, frame: Frame) -> Frame {
         match self.deflate {
@@ -29,7 +28,8 @@ impl Outbox {
     }
 }
 
-/// A frame for many clients, compressed at most once, for the first that takes it so.
+/// A frame for many clients, compressed at most once, when the first client that accepts it needs
+/// it.
 pub(crate) struct Broadcast {
     plain: Frame,
     deflated: OnceCell<Option<Frame>>,
@@ -43,13 +43,14 @@ impl Broadcast {
         }
     }
 
-    /// The message, sharing the bytes of the frame.
+    /// The message; it shares the bytes of the frame.
     pub(crate) fn message(&self) -> Message {
         self.plain.message()
     }
 
-    /// The frame for a client with this agreement. One that has asked for a small window gets
-    /// it plain: for it alone it would be compressed anew.
+    /// The frame for a client with this agreement. If the client has requested a small window, it
+    /// receives the uncompressed frame: otherwise the frame would have to be compressed again for
+    /// this client alone.
     pub(crate) fn to(&self, deflate: Option<Deflate>) -> &Frame {
         match deflate {
             Some(deflate) if deflate.is_any_window() => {

@@ -1,4 +1,4 @@
-//! Frames of topics on their way into an outbox.
+//! Pushes frames of topics to an outbox.
 
 use std::io;
 
@@ -6,16 +6,16 @@ use super::queue::Kind;
 use super::room::{Room, make_room};
 use super::{Changing, Dropped, Frame, Outbox, Phase, Policy, Way, wake};
 
-/// What became of a frame of a topic.
+/// The outcome for a frame of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Delivery {
-    /// It was written, or waits.
+    /// The frame was written or queued.
     Taken,
-    /// It waits, and the publisher has to flush: see [`Outbox::flush_direct`].
+    /// The frame was queued, and the publisher must flush: see [`Outbox::flush_direct`].
     Deferred,
-    /// It was left out, as the subscription or the publisher allows.
+    /// The frame was dropped, as the subscription or the publisher allows.
     Skipped,
-    /// There is no room, and the subscription says that the connection is closed then.
+    /// There is no room, and under its policy the connection must be closed.
     Overflow,
     /// The connection is closing or gone.
     Closed,
@@ -29,15 +29,15 @@ pub(crate) struct Published<'f> {
     pub(crate) topic: u64,
     /// The policy of the subscription.
     pub(crate) policy: Policy,
-    /// The frame is left out if anything waits.
+    /// Whether to drop the frame if other frames wait.
     pub(crate) volatile: bool,
 }
 
 impl Outbox {
-    /// Pushes a frame of a topic, as the policy of the subscription says.
+    /// Pushes a frame of a topic under the policy of the subscription.
     ///
-    /// By [`Way::Queue`] it waits for [`flush_direct`](Self::flush_direct). What leaves the queue
-    /// for it is in `dropped` then.
+    /// With [`Way::Queue`] the frame waits for [`flush_direct`](Self::flush_direct). Payloads that
+    /// are dropped to make room are added to `dropped`.
     #[inline]
     pub(crate) fn push_topic(
         &self,
@@ -49,7 +49,7 @@ impl Outbox {
         if state.phase != Phase::Open {
             return Delivery::Closed;
         }
-        // The common case goes the shortest way. All else is compiled apart from it.
+        // The fast path. Everything else is compiled separately.
         if way == Way::Direct
             && state.is_idle()
             && let Some(written) = state.write_at_once(published.frame)
@@ -65,7 +65,7 @@ impl Outbox {
     }
 }
 
-/// The idle socket has taken a part of the frame, or nothing.
+/// Queues the rest of a frame of which the idle socket has accepted a part, or nothing.
 #[cold]
 fn queue_rest(
     mut state: Changing<'_>,
@@ -97,7 +97,7 @@ fn queue_topic(
         policy,
         volatile,
     } = published;
-    // In a burst the queue holds what this burst produced, which is no backlog.
+    // During a burst the queue contains the burst's own frames, which are not a backlog.
     let backlog = state.pace.is_blocked() || !state.corked;
     if volatile && backlog && !state.queue.is_empty() {
         state.queue.count_dropped();

@@ -1,4 +1,4 @@
-//! The frames that wait, in order.
+//! The waiting frames, in order.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,13 +9,13 @@ use bytes::{Buf, Bytes};
 use super::{Dropped, Frame};
 use crate::protocol::frame::Header;
 
-/// How many chunks one vectored write takes at most.
+/// The most chunks in one vectored write.
 pub(super) const SLICES: usize = 64;
 
-/// What a frame in the queue is.
+/// The type of a frame in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// A message for this client alone.
+    /// A message for this client only.
     Message,
     /// A message of the topic with this id.
     Topic(u64),
@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Close,
 }
 
-/// The part of the queue that is one piece of memory.
+/// A part of the queue that is contiguous in memory.
 pub(super) struct Chunk {
     bytes: Bytes,
     kind: Kind,
@@ -32,55 +32,55 @@ pub(super) struct Chunk {
     payload: Payload,
 }
 
-/// What a chunk holds.
+/// The content of a chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Extent {
-    /// A part of a frame that goes on in the next chunk.
+    /// A part of a frame that continues in the next chunk.
     Part,
     /// A frame, or the end of one.
     Frame,
-    /// What was left of a cork buffer: many whole frames, behind a begun one.
+    /// The rest of a cork buffer: many whole frames after a partly written one.
     Frames,
 }
 
-/// Whose the bytes of a chunk are.
+/// Who owns the bytes of a chunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Payload {
     Copied,
-    /// A payload that was not copied: others may have it too, and it may have an owner.
+    /// A payload that was not copied: it may be shared, and may have an owner.
     Shared,
 }
 
 /// How much of the first chunk is written.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 enum Front {
-    /// It begins with a frame.
+    /// It starts with a frame.
     #[default]
     Whole,
-    /// It is a part of a frame whose beginning is already written.
+    /// It is a part of a frame whose start is already written.
     Begun,
 }
 
-/// Frames that wait for one client, and how many there may be.
+/// The frames that wait for one client, and their limits.
 ///
-/// In this order: what every push looks at comes first.
+/// The order of the fields matters: those that every push accesses come first.
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct Queue {
     chunks: VecDeque<Chunk>,
-    /// Bytes of all chunks.
+    /// The bytes of all chunks.
     bytes: usize,
     max_bytes: usize,
-    /// Frames of topics that were left out.
+    /// The number of frames of topics that were dropped.
     dropped: u64,
     frames: u32,
     max_frames: u32,
-    /// If the first chunk holds many frames: bytes that are left of the begun one.
+    /// If the first chunk contains many frames: the bytes left of the partly written one.
     left: u32,
     front: Front,
 }
 
-/// Frames that wait, in all.
+/// A total of waiting frames.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Waiting {
     pub(super) bytes: usize,
@@ -92,7 +92,7 @@ impl Chunk {
         self.extent != Extent::Part
     }
 
-    /// Keeps the payload if it may have an owner.
+    /// Moves the payload to `dropped` if it may have an owner.
     fn release(mut self, dropped: &mut Dropped) {
         self.take_payload(dropped);
     }
@@ -105,7 +105,8 @@ impl Chunk {
 }
 
 impl Queue {
-    /// A queue for so many bytes and frames. One frame of any size fits an empty one.
+    /// Creates a queue for this number of bytes and frames. One frame of any size fits an empty
+    /// queue.
     pub(super) fn new(max_bytes: usize, max_frames: usize) -> Self {
         Self {
             max_bytes,
@@ -119,22 +120,22 @@ impl Queue {
         self.chunks.is_empty()
     }
 
-    /// Whether the first frame is half written.
+    /// Whether the first frame is partly written.
     pub(super) fn is_begun(&self) -> bool {
         self.front == Front::Begun
     }
 
-    /// Bytes that wait.
+    /// The bytes that wait.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Frames of topics that were left out.
+    /// The number of frames of topics that were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// A frame of a topic was left out.
+    /// Counts a frame of a topic as dropped.
     pub(super) fn count_dropped(&mut self) {
         self.dropped += 1;
     }
@@ -144,7 +145,7 @@ impl Queue {
         self.is_empty() || self.has_room(len)
     }
 
-    /// Whether there is room for so many bytes more, in one frame.
+    /// Whether there is room for one frame with this number of bytes.
     pub(super) fn has_room(&self, len: usize) -> bool {
         self.bytes.saturating_add(len) <= self.max_bytes && self.frames < self.max_frames
     }
@@ -156,7 +157,7 @@ impl Queue {
         frames == 0 || (bytes <= self.max_bytes && frames < self.max_frames)
     }
 
-    /// Queues a frame, of which so many bytes are written already.
+    /// Queues a frame of which this number of bytes is already written.
     pub(super) fn push(&mut self, frame: &Frame, kind: Kind, written: usize) {
         self.bytes += frame.len() - written;
         self.frames += 1;
@@ -164,7 +165,8 @@ impl Queue {
             self.front = Front::Begun;
         }
         if self.chunks.capacity() == 0 {
-            // Most queues never hold more: what is published to many waits in many of them.
+            // Most queues never hold more than one frame: a message published to many subscribers
+            // waits in many queues.
             self.chunks.reserve_exact(1);
         }
         let [head, payload] = frame.chunks();
@@ -193,7 +195,8 @@ impl Queue {
         }
     }
 
-    /// What is left of a cork buffer, of which so many bytes are written, waits in front of all.
+    /// Queues the rest of a cork buffer, after this number of written bytes, before everything
+    /// else.
     pub(super) fn push_rest(&mut self, cork: &[u8], written: usize) {
         let rest = &cork[written..];
         self.bytes += rest.len();
@@ -210,8 +213,8 @@ impl Queue {
         });
     }
 
-    /// Queues a control frame before all others, but not into a half written one. It takes the
-    /// place of an earlier one of its kind.
+    /// Queues a control frame before all others, but not inside a partly written one. It replaces
+    /// an earlier one of its kind.
     pub(super) fn push_control(&mut self, kind: Kind, frame: Bytes) {
         self.remove(kind, &mut Dropped::default());
         let end_of_begun = self.chunks.iter().position(Chunk::ends_frame);
@@ -230,7 +233,7 @@ impl Queue {
         self.chunks.insert(place, chunk);
     }
 
-    /// Fills `slices` with `first` and the front of the queue; returns how many there are.
+    /// Fills `slices` with `first` and the front of the queue; returns the number of slices.
     pub(super) fn fill<'a>(&'a self, first: &'a [u8], slices: &mut [IoSlice<'a>; SLICES]) -> usize {
         let queued = self.chunks.iter().map(|chunk| &*chunk.bytes);
         let all = Some(first)
@@ -245,7 +248,7 @@ impl Queue {
         count
     }
 
-    /// Takes what was written off the queue.
+    /// Removes written bytes from the queue.
     pub(super) fn advance(&mut self, mut written: usize, dropped: &mut Dropped) {
         self.bytes -= written;
         while written > 0 {
@@ -283,8 +286,8 @@ impl Queue {
         }
     }
 
-    /// The frames of a kind whose beginning is not written, the oldest first, until there are
-    /// enough of them.
+    /// The total of frames of a kind that are not partly written, the oldest first, until `enough`
+    /// returns true.
     pub(super) fn waiting_of(&self, kind: Kind, enough: impl Fn(Waiting) -> bool) -> Waiting {
         let mut waiting = Waiting::default();
         let mut beyond_begun = self.front == Front::Whole;
@@ -302,9 +305,9 @@ impl Queue {
         waiting
     }
 
-    /// Drops the oldest frame of a topic whose beginning is not written, to make room. If the
-    /// queue is full of the topic, it is one of the first: the others are not looked at, as every
-    /// publish to a client that is behind drops one.
+    /// Drops the oldest frame of a topic that is not partly written. If the queue is full of the
+    /// topic, that is one of the first frames: the search stops there, because every publish to a
+    /// slow client drops one.
     pub(super) fn drop_oldest(&mut self, kind: Kind, dropped: &mut Dropped) {
         let mut begins = self.front == Front::Whole;
         let oldest = self.chunks.iter().position(|chunk| {
@@ -327,12 +330,12 @@ impl Queue {
         self.dropped += 1;
     }
 
-    /// Drops the frames of a topic whose beginning is not written, to be replaced.
+    /// Drops all frames of a topic that are not partly written, to be replaced.
     pub(super) fn drop_all(&mut self, kind: Kind, dropped: &mut Dropped) {
         self.dropped += u64::from(self.remove(kind, dropped));
     }
 
-    /// Removes all frames of a kind, but never one whose beginning is written. Returns how many.
+    /// Removes all frames of a kind, except for a partly written one. Returns their number.
     fn remove(&mut self, kind: Kind, dropped: &mut Dropped) -> u32 {
         let mut count = 0;
         let mut beyond_begun = self.front == Front::Whole;
@@ -357,8 +360,8 @@ impl Queue {
         count
     }
 
-    /// Discards all frames but the rest of the one that is half written. Returns whether a
-    /// Close frame was among them.
+    /// Discards all frames, except for the rest of a partly written one. Returns whether a Close
+    /// frame was discarded.
     pub(super) fn discard(&mut self, dropped: &mut Dropped) -> bool {
         let ends_with_close =
             |chunks: &VecDeque<Chunk>| chunks.back().is_some_and(|chunk| chunk.kind == Kind::Close);
@@ -395,8 +398,8 @@ impl Queue {
     }
 }
 
-/// How much is left of the frame in whose midst the first `written` bytes of `frames` end,
-/// where `left` bytes of an earlier one come first; 0 at the end of a frame.
+/// The bytes left of the frame inside which the first `written` bytes of `frames` end, or 0 at the
+/// end of a frame. `frames` starts with `left` bytes of an earlier frame.
 fn left_of_begun(left: usize, frames: &[u8], written: usize) -> u32 {
     let mut end = left;
     while end < written {

@@ -1,20 +1,20 @@
-//! Room for the frames of topics, as the policies of their subscriptions make it.
+//! Makes room for frames of topics, under the policies of their subscriptions.
 
 use super::queue::{Kind, Queue};
 use super::{Dropped, Policy};
 
-/// Whether there is room for a frame of a topic.
+/// The outcome of making room for a frame of a topic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Room {
-    /// There is.
+    /// There is room.
     Made,
-    /// The frame is left out.
+    /// The frame must be dropped.
     LeftOut,
-    /// The connection is closed.
+    /// The connection must be closed.
     Overflow,
 }
 
-/// Makes room for a frame of a topic as far as its policy allows. If there is none, nothing was
+/// Makes room for a frame of a topic as far as its policy allows. If that fails, nothing is
 /// dropped.
 pub(super) fn make_room(
     queue: &mut Queue,
@@ -26,7 +26,7 @@ pub(super) fn make_room(
     match policy {
         Policy::Latest => {
             let waiting = queue.waiting_of(kind, |_| false);
-            // What takes the place of older frames needs no further room, unless it is larger.
+            // A frame that replaces older ones needs no further room, unless it is larger.
             let replaces = waiting.frames > 0 && waiting.bytes >= len;
             if replaces || queue.fits_without(waiting, len) {
                 if waiting.frames > 0 {

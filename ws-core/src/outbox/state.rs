@@ -1,4 +1,4 @@
-//! What an outbox keeps under its lock, and the writes that are made there.
+//! The state of an outbox, which its lock protects, and the writes under that lock.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::queue::{Kind, Queue, SLICES};
 use super::{DirectWrite, Dropped, Frame, Phase, Status, Transport, Way};
 use crate::close::CloseReason;
 
-/// What waits, and how far the outbox is open.
+/// The queue and the phase of an outbox.
 ///
-/// In this order: what every push looks at comes first, so that a publish takes no more of each
-/// subscriber's memory into the processor's cache than it has to; then what the connection's task
-/// looks at in each burst.
+/// The order of the fields matters: those that every push accesses come first, so that a publish
+/// loads as few cache lines per subscriber as possible; then those that the connection's task
+/// accesses in each burst.
 #[repr(C)]
 pub(super) struct State {
     pub(super) phase: Phase,
@@ -25,27 +25,27 @@ pub(super) struct State {
     pub(super) queue: Queue,
     pub(super) waker: Option<Waker>,
     pub(super) pace: Pace,
-    /// Why the connection ends, as declared by whatever ended it first.
+    /// The first recorded reason why the connection ends.
     pub(super) ending: Option<Box<CloseReason>>,
 }
 
-/// How fast the socket takes what waits.
+/// How fast the socket accepts the waiting frames.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Pace {
-    /// Since when it has taken too little.
+    /// Since when the socket has accepted too little.
     blocked: Option<Instant>,
-    /// Bytes that it has taken since then, or since it had taken enough of them.
+    /// The bytes that it has accepted since then.
     taken: u32,
 }
 
 impl Pace {
-    /// The socket has taken so many bytes.
+    /// Counts bytes that the socket has accepted.
     fn handle_written(&mut self, written: usize) {
         let written = u32::try_from(written).unwrap_or(u32::MAX);
         self.taken = self.taken.saturating_add(written);
     }
 
-    /// Counts what the socket takes from now on.
+    /// Starts counting the bytes that the socket accepts.
     fn block(&mut self, now: Instant) {
         *self = Self {
             blocked: Some(now),
@@ -53,14 +53,14 @@ impl Pace {
         };
     }
 
-    /// As [`block`](Self::block), if the socket takes too little.
+    /// Same as [`block`](Self::block), but only if the socket is blocked.
     pub(super) fn restart(&mut self, now: Instant) {
         if self.is_blocked() {
             self.block(now);
         }
     }
 
-    /// Nothing waits any more.
+    /// Ends the counting: nothing waits any more.
     fn unblock(&mut self) {
         self.blocked = None;
     }
@@ -101,8 +101,8 @@ impl State {
         }
     }
 
-    /// Queues a frame or, by the direct way, lets it go straight to an idle socket. Returns
-    /// the task to wake.
+    /// Queues a frame, or with [`Way::Direct`] writes it to an idle socket. Returns the task to
+    /// wake.
     pub(super) fn put(&mut self, frame: &Frame, kind: Kind, way: Way) -> Option<Waker> {
         let write = way == Way::Direct && self.is_idle();
         if write && let Some(written) = self.write_at_once(frame) {
@@ -112,13 +112,13 @@ impl State {
         if write { self.waker.clone() } else { None }
     }
 
-    /// Whether a frame may go straight to the socket: nothing waits, and no burst is under way.
+    /// Whether a frame may be written directly: the queue is empty, and no burst is in progress.
     #[inline]
     pub(super) fn is_idle(&self) -> bool {
         !self.corked && self.queue.is_empty()
     }
 
-    /// Writes a frame straight to the idle socket, as far as that takes it; `None` if only the
+    /// Writes as much of a frame as the idle socket accepts. Returns `None` if only the
     /// connection's task can write.
     #[inline]
     pub(super) fn write_at_once(&self, frame: &Frame) -> Option<io::Result<usize>> {
@@ -126,8 +126,8 @@ impl State {
         Some(direct.try_write_vectored(&frame.slices()))
     }
 
-    /// Queues what [`write_at_once`](Self::write_at_once) has not written. Returns the task to
-    /// wake.
+    /// Queues the part of a frame that [`write_at_once`](Self::write_at_once) has not written.
+    /// Returns the task to wake.
     pub(super) fn put_rest(
         &mut self,
         frame: &Frame,
@@ -145,7 +145,7 @@ impl State {
         self.waker.clone()
     }
 
-    /// Writes what waits straight to the socket.
+    /// Writes the queue directly to the socket.
     pub(super) fn write_direct(&mut self, dropped: &mut Dropped) {
         let Some(direct) = self.direct.clone() else {
             return;
@@ -177,7 +177,7 @@ impl State {
         }
     }
 
-    /// Writes the cork buffer, and the queue behind it. What is not taken waits.
+    /// Writes the cork buffer, then the queue. The rest is queued.
     pub(super) fn flush(
         &mut self,
         cx: &mut Context<'_>,
@@ -186,7 +186,7 @@ impl State {
         now: Instant,
         dropped: &mut Dropped,
     ) -> io::Result<()> {
-        // Replies are corked only while nothing else is half written.
+        // Replies are corked only while no other frame is partly written.
         debug_assert!(cork.is_empty() || !self.queue.is_begun());
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -196,7 +196,7 @@ impl State {
             self.queue.push_rest(cork, done);
         } else if self.queue.is_empty() {
             self.pace.unblock();
-            // What waits inside of the transport goes on at a later poll.
+            // Bytes that remain inside the transport are flushed at a later poll.
             if let Poll::Ready(flushed) = transport.poll_flush(cx) {
                 return flushed;
             }
@@ -204,8 +204,8 @@ impl State {
         Ok(())
     }
 
-    /// Writes until nothing is left or nothing more is taken. Returns how much of the cork buffer
-    /// is written.
+    /// Writes until everything is written or the transport is full. Returns the number of bytes
+    /// written from the cork buffer.
     fn write(
         &mut self,
         cx: &mut Context<'_>,
@@ -243,14 +243,14 @@ impl State {
         Ok(done)
     }
 
-    /// Writes `first`, and what is in the queue behind it.
+    /// Writes `first`, then the queue.
     fn poll_write(
         &self,
         cx: &mut Context<'_>,
         first: &[u8],
         transport: &mut dyn Transport,
     ) -> Poll<io::Result<usize>> {
-        // The common case: nothing waits, and no room for many slices is made.
+        // The common case: the queue is empty, so no array of slices is needed.
         if self.queue.is_empty() {
             return transport.poll_write_vectored(cx, &[IoSlice::new(first)]);
         }

@@ -1,4 +1,4 @@
-//! The stream of bytes beneath an outbox.
+//! The byte stream of an outbox.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use bytes::buf::Limit;
 
-/// The stream of bytes beneath a connection. No method ever blocks.
+/// The byte stream of a connection. No method may block.
 ///
 /// `poll_write_vectored`, `poll_flush` and `resumed` are called under the lock of the connection's
-/// outbox, and must not use anything that takes it again, such as a socket of the connection or a
-/// topic that it subscribes to.
+/// outbox. They must not call anything that takes this lock again, such as a socket of the
+/// connection or a topic that it subscribes to.
 pub trait Transport: Send + 'static {
-    /// Reads into `buf`; 0 is the end of the stream.
+    /// Reads into `buf`. Returns 0 at the end of the stream.
     ///
     /// # Errors
     ///
     /// Any error of the stream: the connection is lost.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Reads straight into the buffer of an unfinished message; 0 is the end of the stream.
+    /// Reads directly into the buffer of an unfinished message. Returns 0 at the end of the stream.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ pub trait Transport: Send + 'static {
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>>;
 
-    /// Writes some bytes of the slices, never none.
+    /// Writes at least one byte of the slices.
     ///
     /// # Errors
     ///
@@ -42,15 +42,15 @@ pub trait Transport: Send + 'static {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
 
-    /// Flushes and ends the writing side.
+    /// Flushes and shuts down the writing side.
     ///
     /// # Errors
     ///
     /// Any error of the stream; the connection ends in any case.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Goes on writing what the stream has taken and keeps; a stream that keeps nothing is
-    /// always flushed.
+    /// Continues to write bytes that the stream has accepted and buffered. A stream without a
+    /// buffer is always flushed.
     ///
     /// # Errors
     ///
@@ -60,56 +60,56 @@ pub trait Transport: Send + 'static {
         Poll::Ready(Ok(()))
     }
 
-    /// The writing side as other tasks may use it, where the stream allows that.
+    /// Returns the writing side for use by other tasks, if the stream supports that.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>>;
 
-    /// Whether dropping the stream ends it in order, as [`poll_shutdown`](Self::poll_shutdown)
-    /// does: then a connection that is over needs no shutdown.
+    /// Whether dropping the stream ends it gracefully, like [`poll_shutdown`](Self::poll_shutdown):
+    /// then a connection that has ended needs no shutdown.
     fn ends_on_drop(&self) -> bool {
         false
     }
 
-    /// The stream was full, and takes bytes again after so long: what it keeps before it sends
-    /// may follow the pace of the client.
+    /// Notifies the stream that it was full, and accepts bytes again after this time. It can adapt
+    /// the size of its buffer to the pace of the client.
     fn resumed(&mut self, after: Duration) {
         let _ = after;
     }
 
-    /// The connection is closing: what is written from now on is the last. Said before each
-    /// write of it; a transport that lets its writer wait for something but bytes may not do so
-    /// any more.
+    /// Notifies the transport that the connection is closing: the bytes written from now on are the
+    /// last. Called before each of these writes. From then on a transport must not make its writer
+    /// wait for anything but bytes.
     fn closing(&mut self) {}
 
-    /// Whether the client has made progress since the last call that the written bytes do not
-    /// show. Asked before a connection is closed as stalled.
+    /// Whether the client has made progress since the last call that the written bytes do not show.
+    /// Called before a connection is closed as stalled.
     fn has_progressed(&mut self) -> bool {
         false
     }
 }
 
-/// Writes to the client from any task, without waiting. It is called under the lock of the
-/// connection's outbox, as [`Transport`] says.
+/// Writes to the client from any task, without waiting. Called under the lock of the connection's
+/// outbox; see [`Transport`].
 pub trait DirectWrite: Send + Sync {
-    /// Writes what the socket takes now.
+    /// Writes as many bytes as the socket accepts now.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`] where it takes nothing; any other error means that
-    /// the connection is lost.
+    /// [`io::ErrorKind::WouldBlock`] if it accepts none; any other error means that the connection
+    /// is lost.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 }
 
-/// A stream of bytes that no task needs for itself, such as a TCP stream: publishers write to it
-/// as well as the connection's own task.
+/// A byte stream that several tasks can share, such as a TCP stream: publishers write to it as well
+/// as the connection's own task.
 pub trait SharedTransport: DirectWrite + 'static {
-    /// As [`Transport::poll_read`].
+    /// Same as [`Transport::poll_read`].
     ///
     /// # Errors
     ///
     /// Any error of the stream: the connection is lost.
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// As [`Transport::poll_read_buf`].
+    /// Same as [`Transport::poll_read_buf`].
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ pub trait SharedTransport: DirectWrite + 'static {
         buf: &mut Limit<&mut Vec<u8>>,
     ) -> Poll<io::Result<usize>>;
 
-    /// As [`Transport::poll_write_vectored`].
+    /// Same as [`Transport::poll_write_vectored`].
     ///
     /// # Errors
     ///
@@ -131,17 +131,17 @@ pub trait SharedTransport: DirectWrite + 'static {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
 
-    /// Ends the writing side.
+    /// Shuts down the writing side.
     ///
     /// # Errors
     ///
     /// Any error of the stream; the connection ends in any case.
     fn shutdown(&self) -> io::Result<()>;
 
-    /// As [`Transport::resumed`].
+    /// Same as [`Transport::resumed`].
     fn resumed(&self, after: Duration);
 
-    /// As [`Transport::ends_on_drop`], of the last handle.
+    /// Same as [`Transport::ends_on_drop`], for the last handle.
     fn ends_on_drop(&self) -> bool;
 }
 
@@ -185,9 +185,9 @@ impl Transport for Arc<dyn SharedTransport> {
 
 /// The stream of one connection, of either kind.
 pub enum Io {
-    /// One that publishers write to as well; it is one place in memory for all of them.
+    /// A stream that publishers write to as well; all of them share one allocation.
     Shared(Arc<dyn SharedTransport>),
-    /// One that the connection's own task has for itself.
+    /// A stream that only the connection's own task uses.
     Own(Box<dyn Transport>),
 }
 

@@ -1,4 +1,4 @@
-//! Towards the handler: notifications, now and later.
+//! Notifications to the handler, now and later.
 
 use std::fmt;
 use std::sync::Weak;
@@ -13,13 +13,13 @@ use crate::mailbox::Accepts;
 use crate::timer::TimerId;
 
 impl<H> Socket<H> {
-    /// Leaves a value for the handler; it arrives in `info`. Values of one task arrive in
-    /// the order in which it sent them.
+    /// Queues a value for the handler; it arrives in `info`. Values of one task arrive in the order
+    /// in which it sent them.
     ///
     /// # Errors
     ///
-    /// [`NotifyError::Full`] where `mailbox` values wait already, [`NotifyError::Closed`]
-    /// where the connection is gone. The value is given back.
+    /// [`NotifyError::Full`] if the mailbox holds `mailbox` values already, [`NotifyError::Closed`]
+    /// if the connection is gone. The error returns the value.
     pub fn notify<T: Send + 'static>(&self, value: T) -> Result<(), NotifyError<T>>
     where
         H: Accepts<T>,
@@ -27,11 +27,11 @@ impl<H> Socket<H> {
         self.shared.notify(value)
     }
 
-    /// Leaves a value for the handler, waiting for room in its mailbox.
+    /// Queues a value for the handler, and waits for room in its mailbox.
     ///
     /// # Errors
     ///
-    /// [`NotifyError::Closed`] where the connection is gone. The value is given back.
+    /// [`NotifyError::Closed`] if the connection is gone. The error returns the value.
     pub async fn notify_async<T: Send + 'static>(&self, value: T) -> Result<(), NotifyError<T>>
     where
         H: Accepts<T>,
@@ -49,11 +49,11 @@ impl<H> Socket<H> {
         }
     }
 
-    /// Leaves a value for the handler after this time (Erlang's `send_after`).
+    /// Queues a value for the handler after this time (Erlang's `send_after`).
     ///
-    /// The timer ends with the connection. Dropping the handle that is returned does not
-    /// cancel it; [`Timer::cancel`] does. Past the route's `timers` limit no timer is set
-    /// and an error is logged; [`try_notify_after`](Self::try_notify_after) tells instead.
+    /// The timer ends with the connection. Dropping the returned handle does not cancel it;
+    /// [`Timer::cancel`] does. If the route's `timers` limit is reached, no timer is set and an
+    /// error is logged; [`try_notify_after`](Self::try_notify_after) returns the error instead.
     pub fn notify_after<T: Send + 'static>(&self, after: Duration, value: T) -> Timer
     where
         H: Accepts<T>,
@@ -62,12 +62,12 @@ impl<H> Socket<H> {
             .unwrap_or_else(|error| Timer::refused(&error))
     }
 
-    /// As [`notify_after`](Self::notify_after), but says where no timer could be set.
+    /// Same as [`notify_after`](Self::notify_after), but returns an error if no timer could be set.
     ///
     /// # Errors
     ///
-    /// [`NotifyError::Full`] where `timers` timers are set already,
-    /// [`NotifyError::Closed`] where the connection is gone. The value is given back.
+    /// [`NotifyError::Full`] if `timers` timers are set already, [`NotifyError::Closed`] if the
+    /// connection is gone. The error returns the value.
     pub fn try_notify_after<T: Send + 'static>(
         &self,
         after: Duration,
@@ -85,12 +85,11 @@ impl<H> Socket<H> {
         Ok(self.timer(id))
     }
 
-    /// Leaves a clone of a value for the handler in every period, the first after one
-    /// period.
+    /// Queues a clone of a value for the handler in every period, the first one after one period.
     ///
-    /// A tick that comes while an earlier one still waits, or that was missed, is not made
-    /// up for. A period of zero is taken as one millisecond. Limits and the handle are as
-    /// for [`notify_after`](Self::notify_after).
+    /// A tick is skipped if it was missed, or if an earlier one still waits. A period of zero
+    /// counts as one millisecond. The limits and the handle are as for
+    /// [`notify_after`](Self::notify_after).
     pub fn notify_every<T: Clone + Send + 'static>(&self, period: Duration, value: T) -> Timer
     where
         H: Accepts<T>,
@@ -99,11 +98,11 @@ impl<H> Socket<H> {
             .unwrap_or_else(|error| Timer::refused(&error))
     }
 
-    /// As [`notify_every`](Self::notify_every), but says where no timer could be set.
+    /// Same as [`notify_every`](Self::notify_every), but returns an error if no timer could be set.
     ///
     /// # Errors
     ///
-    /// As [`try_notify_after`](Self::try_notify_after).
+    /// Same as [`try_notify_after`](Self::try_notify_after).
     pub fn try_notify_every<T: Clone + Send + 'static>(
         &self,
         period: Duration,
@@ -131,7 +130,7 @@ impl<H> Socket<H> {
 
 impl Shared {
     pub(super) fn notify<T: Send + 'static>(&self, value: T) -> Result<(), NotifyError<T>> {
-        // Behind a Close no hook is called any more.
+        // After a Close no hook is called.
         if !self.outbox.is_open() {
             return Err(NotifyError::Closed(value));
         }
@@ -158,13 +157,13 @@ impl Timer {
         Self { set: None }
     }
 
-    /// Takes the timer back. Returns whether it was still set; a notification that waits in
-    /// the mailbox already is not taken back.
+    /// Cancels the timer. Returns whether it was still set; a notification that is in the mailbox
+    /// already is still delivered.
     pub fn cancel(&self) -> bool {
         self.with(|shared, id| shared.mail.cancel(id))
     }
 
-    /// Whether the timer is set: not yet due, or due again.
+    /// Whether the timer is set: it will fire once more, or repeatedly.
     pub fn is_set(&self) -> bool {
         self.with(|shared, id| shared.mail.has_timer(id))
     }

@@ -1,4 +1,4 @@
-//! Towards the client: `send`, and the handle that can do nothing else.
+//! Messages to the client: `send`, and a handle that can only send.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::error::{EncodeError, SendError};
 use crate::id::ConnectionId;
 use crate::message::Message;
 
-/// What `send` takes: one message, or what becomes one.
+/// The argument of `send`: a message, or a value that can be converted to one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
     label = "not a message",
@@ -24,11 +24,11 @@ use crate::message::Message;
             `serde::Serialize`; or implement `IntoMessage` for a format of its own"
 )]
 pub trait IntoMessage {
-    /// What the message carries, as a handler declares it: see [`Sends`]. A type of your own
-    /// has itself, or the value that it encodes.
+    /// The type of the message's content, as a handler declares it; see [`Sends`]. Your own type
+    /// uses itself, or the value that it encodes.
     type Value: ?Sized;
 
-    /// The message.
+    /// Converts the value to a message.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl IntoMessage for Message {
     }
 }
 
-/// Texts, which are messages without more ado.
+/// Texts, whose conversion cannot fail.
 macro_rules! always {
     ($($type:ty),*) => {
         $(impl IntoMessage for $type {
@@ -102,15 +102,15 @@ impl<T: Serialize> IntoMessage for crate::decode::MsgPack<T> {
 impl<H> Socket<H> {
     /// Sends one message to the client, without waiting.
     ///
-    /// It is written at once where nothing else waits and the client reads; else it waits
-    /// in the outbox. Messages of one task arrive in the order in which it sent them.
+    /// The message is written at once if nothing else waits and the socket accepts it; otherwise it
+    /// waits in the outbox. Messages of one task arrive in the order in which it sent them.
     ///
     /// # Errors
     ///
-    /// [`SendError::Closed`] where the connection is closing or gone. Where the outbox is
-    /// full: [`SendError::Full`] on a route with `on_full: refuse`; on others the
-    /// connection is closed with 1013, and the error is [`SendError::Closed`]. The message
-    /// is given back. [`SendError::Encode`] where the value cannot be encoded.
+    /// [`SendError::Closed`] if the connection is closing or gone. If the outbox is full:
+    /// [`SendError::Full`] on a route with `on_full: refuse`; on any other route the connection is
+    /// closed with 1013, and the error is [`SendError::Closed`]. These errors return the message.
+    /// [`SendError::Encode`] if the value cannot be encoded.
     pub fn send<M: IntoMessage>(&self, message: M) -> Result<(), SendError<Message>>
     where
         H: Sends<M::Value>,
@@ -118,11 +118,11 @@ impl<H> Socket<H> {
         self.shared.send(message.into_message()?)
     }
 
-    /// Sends one message to the client, waiting for room in the outbox.
+    /// Sends one message to the client, and waits for room in the outbox.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send), but never [`SendError::Full`].
+    /// Same as [`send`](Self::send), except for [`SendError::Full`].
     pub async fn send_async<M: IntoMessage>(&self, message: M) -> Result<(), SendError<Message>>
     where
         H: Sends<M::Value>,
@@ -132,7 +132,7 @@ impl<H> Socket<H> {
     }
 }
 
-/// A handle for sending to one client, whatever its handler.
+/// A handle for sending to one client, independent of the type of its handler.
 ///
 /// ```
 /// use ws_server::socket::Sender;
@@ -166,16 +166,16 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// As [`Socket::send`].
+    /// Same as [`Socket::send`].
     pub fn send(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
         self.shared.send(message.into_message()?)
     }
 
-    /// Sends one message, waiting for room; see [`Socket::send_async`].
+    /// Sends one message, and waits for room; see [`Socket::send_async`].
     ///
     /// # Errors
     ///
-    /// As [`Socket::send_async`].
+    /// Same as [`Socket::send_async`].
     pub async fn send_async(&self, message: impl IntoMessage) -> Result<(), SendError<Message>> {
         let message = message.into_message()?;
         self.shared.send_async(message).await
@@ -191,23 +191,23 @@ impl Sender {
         self.shared.closed().await;
     }
 
-    /// Names the connection in its hub.
+    /// The id of the connection in its hub.
     pub fn id(&self) -> ConnectionId {
         self.shared.id
     }
 
-    /// The address of the client, where the connection has one. Behind a trusted proxy it
-    /// is what the proxy says, with port 0 where it does not say the port.
+    /// The address of the client, if the connection has one. Behind a trusted proxy it is the
+    /// address that the proxy reports, with port 0 if the proxy does not report a port.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.shared.peer
     }
 
-    /// Whether `send` still takes messages.
+    /// Whether `send` still accepts messages.
     pub fn is_open(&self) -> bool {
         self.shared.outbox.is_open()
     }
 
-    /// Bytes of frames that wait to be written to the client.
+    /// The bytes of frames that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.shared.outbox.buffered()
     }
@@ -215,17 +215,17 @@ impl Sender {
 
 #[cfg(feature = "test-kit")]
 impl Sender {
-    /// Whether the client takes compressed messages.
+    /// Whether the client accepts compressed messages.
     pub(crate) fn is_deflated(&self) -> bool {
         self.shared.outbox().deflate().is_some()
     }
 
-    /// The handle with the handler's type, which the test knows.
+    /// Returns the handle with the type of the handler, which the test must know.
     pub(crate) fn socket<H>(&self) -> Socket<H> {
         Socket::new(self.shared.clone())
     }
 
-    /// Resolves after `terminate`; says why the connection ended.
+    /// Resolves after `terminate`; returns why the connection ended.
     pub(crate) async fn finished(&self) -> crate::close::CloseReason {
         self.shared.finished().await
     }

@@ -1,4 +1,4 @@
-//! A connection that carries the stream of a page.
+//! A connection attached to the stream of a page.
 
 use super::Shared;
 use crate::close::{Close, CloseCause};
@@ -20,7 +20,7 @@ impl PageSocket for Shared {
     }
 
     fn want_room(&self) {
-        // One such notification is under way at a time: the mailbox has room.
+        // At most one such notification is pending, so the mailbox has room.
         let _ = self.notify(CapacityFreed);
     }
 }

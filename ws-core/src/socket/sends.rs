@@ -1,12 +1,12 @@
-//! What the handler of a socket may send.
+//! The types that a handler may send.
 
-/// Says that a handler may send values of type `M` to its clients beside its replies.
+/// Declares that a handler may send values of type `M` to its clients, in addition to its replies.
 ///
 /// [`Socket::send`](super::Socket::send), [`send_async`](super::Socket::send_async),
 /// [`subscribe`](super::Socket::subscribe), [`subscribe_with`](super::Socket::subscribe_with) and
-/// [`spawn`](super::Socket::spawn) ask for it. `#[ws_handler]` implements it for every type.
-/// `#[ws_handler(sends(Event, Notice))]` implements it for the listed types alone, so that the
-/// compiler finds what else is sent:
+/// [`spawn`](super::Socket::spawn) require it. `#[ws_handler]` implements it for every type.
+/// `#[ws_handler(sends(Event, Notice))]` implements it only for the listed types, so that the
+/// compiler rejects all others:
 ///
 /// ```
 /// use serde::Serialize;
@@ -26,12 +26,12 @@
 /// }
 /// ```
 ///
-/// The value of `Json(event)` is the event, that of a topic is what is published there, and that of
-/// each type of text is `String`: see [`IntoMessage::Value`](super::IntoMessage::Value) and
+/// The value of `Json(event)` is the event, that of a topic is the type published to it, and that
+/// of each text type is `String`: see [`IntoMessage::Value`](super::IntoMessage::Value) and
 /// [`IntoReply::Value`](crate::reply::IntoReply::Value).
 ///
-/// Code that is generic over the handler takes a [`Sender`](super::Sender), which sends everything,
-/// or names what it sends in a bound:
+/// Code that is generic over the handler takes a [`Sender`](super::Sender), which can send
+/// everything, or names the type in a bound:
 ///
 /// ```
 /// use ws_server::prelude::*;

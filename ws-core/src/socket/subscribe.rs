@@ -1,4 +1,4 @@
-//! Topics of one connection.
+//! The subscriptions of one connection to topics.
 
 use std::any::type_name;
 use std::error::Error;
@@ -13,13 +13,13 @@ use crate::outbox::{Dropped, Outbox, Policy};
 use crate::topic::{AsTopic, FromTopic, Key, Recipient, Subscriber, Subscription, TopicValue};
 
 impl<H> Socket<H> {
-    /// Sends everything that is published to the topic to the client, until
-    /// [`unsubscribe`](Self::unsubscribe) or the end of the connection. A client that does
-    /// not read fast enough is closed with 1013; see
+    /// Sends everything published to the topic to the client, until
+    /// [`unsubscribe`](Self::unsubscribe) or the end of the connection. If the client does not read
+    /// fast enough, its connection is closed with 1013; see
     /// [`subscribe_with`](Self::subscribe_with) for other policies.
     ///
-    /// Subscribing a second time changes the policy and nothing else. After the end of the
-    /// connection it has no effect.
+    /// If the connection is already subscribed, only the policy changes. After the end of the
+    /// connection, this has no effect.
     pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>)
     where
         H: Sends<T>,
@@ -27,9 +27,8 @@ impl<H> Socket<H> {
         self.subscribe_with(topic, Policy::Close);
     }
 
-    /// As [`subscribe`](Self::subscribe), with a policy for the time when the outbox is
-    /// full. A drop touches only frames of this topic, and is counted in
-    /// [`dropped`](Self::dropped).
+    /// Same as [`subscribe`](Self::subscribe), with a policy for when the outbox is full. Only
+    /// frames of this topic are dropped, and they are counted in [`dropped`](Self::dropped).
     pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy)
     where
         H: Sends<T>,
@@ -42,19 +41,19 @@ impl<H> Socket<H> {
         );
     }
 
-    /// Sends nothing more of the topic to the client. What was published before may still
-    /// wait in the outbox. Returns whether there was a subscription.
+    /// Ends the subscription of the client. Messages published before may still wait in the outbox.
+    /// Returns whether there was a subscription.
     pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared.leave(&topic.as_topic().key(), false)
     }
 
-    /// Delivers everything that is published to the topic to the handler: as the mailbox
-    /// type, which is `From<T>`, in `info`. A handler that does not follow, so that its
-    /// mailbox is full, is closed with 1013.
+    /// Delivers everything published to the topic to the handler, in `info`, converted to the
+    /// mailbox type, which is `From<T>`. If the handler does not keep up and its mailbox is full,
+    /// its connection is closed with 1013.
     ///
-    /// The handler's own task reads the value from what was published, as a client would: what
-    /// serde skips is not there. A value that cannot be read, or a panic in `From`, ends this
-    /// connection with 1011.
+    /// The handler's own task deserializes the value from the published message, as a client would,
+    /// so fields that serde skips are missing. If the value cannot be deserialized, or `From`
+    /// panics, this connection is closed with 1011.
     pub fn listen<T, M>(&self, topic: impl AsTopic<Value = T>)
     where
         T: FromTopic,
@@ -74,13 +73,13 @@ impl<H> Socket<H> {
         self.shared.join(&topic.as_topic().key(), true, listener);
     }
 
-    /// Delivers nothing more of the topic to the handler. Returns whether it listened.
+    /// Ends the subscription of the handler. Returns whether there was one.
     pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared.leave(&topic.as_topic().key(), true)
     }
 }
 
-/// Reads what a topic has published as a notification.
+/// Deserializes a published message and converts it to a notification.
 fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
@@ -93,7 +92,7 @@ fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
 }
 
 impl Shared {
-    /// Leaves a message of a topic for the handler; its task is not woken.
+    /// Queues a message of a topic for the handler; does not wake its task.
     fn hear<M: Send + 'static>(&self, message: &Message, read: Read<M>) -> Result<(), Untaken> {
         if !self.outbox.is_open() {
             return Err(Untaken::Closed);
@@ -103,7 +102,7 @@ impl Shared {
 
     fn join(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
         let topics = &self.common.topics;
-        // Held throughout: two subscriptions to one topic would double every frame.
+        // Locked throughout: two subscriptions to one topic would double every frame.
         let mut control = self.lock();
         if control.gone {
             return;

@@ -16,9 +16,9 @@ use crate::hook::{self, Hook, RouteNumber};
 use crate::reply::{End, Reply, ReplyOrNever};
 
 impl<H> Socket<H> {
-    /// Runs a future beside the hooks. Its output is a reply, as a hook's would be: it
-    /// waits for room in the outbox. At the end of the connection the future is dropped;
-    /// a panic in it closes the connection with 1011. It may be an endless loop:
+    /// Runs a future concurrently with the hooks. Its output is a reply, as of a hook: it waits for
+    /// room in the outbox. When the connection ends, the future is dropped; if it panics, the
+    /// connection is closed with 1011. It may be an endless loop:
     ///
     /// ```
     /// use std::time::Duration;
@@ -44,12 +44,12 @@ impl<H> Socket<H> {
     ///
     /// # Errors
     ///
-    /// [`SpawnError::Full`] where the route's `tasks` limit is reached,
-    /// [`SpawnError::Closed`] where the connection is gone.
+    /// [`SpawnError::Full`] if the route's `tasks` limit is reached, [`SpawnError::Closed`] if the
+    /// connection is gone.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     pub fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
     where
         F: Future + Send + 'static,
@@ -71,18 +71,19 @@ impl<H> Socket<H> {
                 }
             }
         };
-        // A runtime that shuts down drops the future at once, and its `Drop` may use the socket.
+        // A runtime that shuts down drops the future at once, and its `Drop` may use the socket: no
+        // lock may be held here.
         let task = runtime.spawn(task.in_current_span());
         self.shared.keep_task(task.abort_handle());
         Ok(())
     }
 }
 
-/// The tasks of a connection. Dropping it aborts them.
+/// The tasks of a connection. Dropping this aborts them.
 #[derive(Default)]
 pub(super) struct Tasks {
     running: Vec<AbortHandle>,
-    /// Those that have a place and are not among the running ones yet.
+    /// The number of tasks that are reserved but not yet in `running`.
     starting: usize,
 }
 
@@ -95,12 +96,12 @@ impl Drop for Tasks {
 }
 
 impl Shared {
-    /// The number of the route's pattern, which names hooks in logs.
+    /// The number of the route's pattern, which identifies hooks in logs.
     pub(crate) fn route(&self) -> RouteNumber {
         self.common.route
     }
 
-    /// Reserves the place of a task.
+    /// Reserves a place for a task.
     fn reserve_task(&self) -> Result<(), SpawnError> {
         let mut control = self.lock();
         if control.gone {
@@ -115,7 +116,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Keeps a task, in the place that was reserved, until it ends or the connection does.
+    /// Stores a task in its reserved place, until it or the connection ends.
     fn keep_task(&self, task: AbortHandle) {
         let mut control = self.lock();
         if control.gone {
