@@ -1,4 +1,4 @@
-//! What hooks return: messages for the client, a close, or nothing.
+//! The return values of hooks: messages for the client, a Close, or nothing.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -19,10 +19,10 @@ pub use never::ReplyOrNever;
 #[doc(hidden)]
 pub use never::Returns;
 
-/// Messages for the client in order, then perhaps a close.
+/// Messages for the client in order, optionally followed by a Close.
 ///
-/// A `Reply` is what every return type of a hook becomes; it waits for room in the
-/// outbox message by message, and nothing is read from the client meanwhile.
+/// Every return type of a hook is converted to a `Reply`. It waits for room in the outbox message
+/// by message, and nothing is read from the client in the meantime.
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) messages: Messages,
@@ -38,22 +38,21 @@ pub(crate) enum Messages {
     Many(VecDeque<Message>),
 }
 
-/// What follows the messages of a reply. Few replies end anything, and all are moved: so a
-/// close stands in a box.
+/// The end of a reply. Few replies have one, and all replies are moved, so a Close is boxed.
 #[derive(Debug, Default)]
 pub(crate) enum End {
     #[default]
     Open,
-    /// The handler closes.
+    /// The handler closes the connection.
     Close(Box<Close>),
-    /// The handler failed: an `Err` was returned, or a value could not be encoded.
+    /// The handler failed: it returned an `Err`, or a value could not be encoded.
     Error(Box<Close>),
-    /// The client's message is not what the handler takes.
+    /// The handler cannot decode the client's message.
     Undecodable(Box<Close>),
 }
 
 impl Messages {
-    /// Takes the first message.
+    /// Removes and returns the first message.
     pub(crate) fn next(&mut self) -> Option<Message> {
         match self {
             Self::None => None,
@@ -75,7 +74,7 @@ impl Messages {
         first.map_or(0, Message::len)
     }
 
-    /// Puts a message back in front.
+    /// Puts a message back at the front.
     pub(crate) fn put_back(&mut self, message: Message) {
         match self {
             Self::None => *self = Self::One(message),
@@ -100,13 +99,13 @@ impl Messages {
 }
 
 impl Reply {
-    /// Nothing to say.
+    /// A reply without messages.
     pub const NONE: Self = Self {
         messages: Messages::None,
         end: End::Open,
     };
 
-    /// A value could not be encoded: a fault of the server, closed with 1011.
+    /// The reply for a value that could not be encoded: a server error, closed with 1011.
     fn encode_failed(error: &dyn std::fmt::Display) -> Self {
         tracing::error!(hook = hook::name(), %error, "a reply could not be encoded");
         Self {
@@ -115,7 +114,7 @@ impl Reply {
         }
     }
 
-    /// The client's message is not what is taken here.
+    /// The reply for a message of the client that could not be decoded.
     pub(crate) fn undecodable(close: Close) -> Self {
         Self {
             messages: Messages::None,
@@ -124,7 +123,7 @@ impl Reply {
     }
 
     fn then(mut self, next: Self) -> Self {
-        // What ends the connection ends the reply: later messages could not be sent.
+        // After the end of the connection no message can be sent, so `next` is dropped.
         if !matches!(self.end, End::Open) {
             return self;
         }
@@ -138,13 +137,13 @@ impl Reply {
     }
 }
 
-/// What a reply carries that sends no message: `()`, [`Close`], and `!`.
+/// The value of a reply that sends no message: `()`, [`Close`], and `!`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Nothing {}
 
-/// What a hook may return.
+/// The return type of a hook.
 ///
-/// | type | means |
+/// | type | meaning |
 /// |---|---|
 /// | `()` | nothing |
 /// | `String`, `&'static str`, `Cow<'static, str>`, `Box<str>`, `Arc<str>`, [`ByteString`] | one text message |
@@ -154,13 +153,13 @@ pub enum Nothing {}
 /// | [`Message`] | one message of either kind |
 /// | `Option<R>` | `R`, or nothing |
 /// | `Vec<R>` | many messages, in order |
-/// | [`Close`] | the end, after what waits in the outbox |
-/// | `(R, Close)` | `R`, then the end |
-/// | `Result<R, E>` with `E: Into<Close>` | `R`, or the end with the error's close |
+/// | [`Close`] | closes the connection after the messages in the outbox |
+/// | `(R, Close)` | `R`, then the Close |
+/// | `Result<R, E>` with `E: Into<Close>` | `R`, or the Close of the error |
 ///
-/// A format of your own is a type that implements this trait:
-/// [`FromMessage`](crate::decode::FromMessage) has an example. A type that `send` is to take too
-/// implements [`IntoMessage`](crate::socket::IntoMessage).
+/// Implement this trait for a format of your own; [`FromMessage`](crate::decode::FromMessage) has
+/// an example. To pass the type to `send` too, implement
+/// [`IntoMessage`](crate::socket::IntoMessage).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as the reply of a hook",
     label = "not a reply",
@@ -171,12 +170,12 @@ pub enum Nothing {}
             or implement `IntoReply` for a format of its own"
 )]
 pub trait IntoReply {
-    /// What the reply carries, as a handler declares it: see [`Sends`](crate::socket::Sends). A
-    /// type of your own has itself, or the value that it encodes; [`Nothing`] if it sends no
-    /// message.
+    /// The type of the reply's content, as a handler declares it; see
+    /// [`Sends`](crate::socket::Sends). Your own type uses itself, or the value that it encodes, or
+    /// [`Nothing`] if it sends no message.
     type Value: ?Sized;
 
-    /// Turns the value into messages and an end.
+    /// Converts the value to messages and an end.
     fn into_reply(self) -> Reply;
 }
 
@@ -207,7 +206,7 @@ impl IntoReply for Message {
     }
 }
 
-/// Replies of one message, and what that carries.
+/// Replies of one message, with the type of its content.
 macro_rules! one_message {
     ($($type:ty, $value:ty => $make:expr;)*) => {
         $(impl IntoReply for $type {
@@ -330,7 +329,7 @@ impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
     note = "to choose the code, return an error of your own, and write `impl From<MyError> for Close`"
 )]
 pub trait IntoClose {
-    /// The close.
+    /// Converts the error to a Close.
     fn into_close(self) -> Close;
 }
 

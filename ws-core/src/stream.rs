@@ -1,9 +1,9 @@
-//! Connections that carry the stream of a page: the built-in handler, and handlers that live
-//! as long as a page.
+//! Connections attached to the stream of a page: the built-in handler, and handlers that live as
+//! long as a page.
 //!
-//! Each socket of a page is an ordinary connection whose handler is [`PageStream`]. A handler
-//! with `attach: page` is an ordinary connection too, whose transport is the page's stream
-//! instead of a socket: so everything that holds for handlers holds for it.
+//! Each socket of a page is an ordinary connection whose handler is [`PageStream`]. A handler with
+//! `attach: page` is an ordinary connection too, but its transport is the page's stream instead of
+//! a socket, so it behaves like any other handler.
 
 use std::sync::Arc;
 
@@ -32,11 +32,11 @@ use transport::PageTransport;
 
 /// The default handler: attaches the connection to the page that opened it.
 ///
-/// In a table: `stream: "/websocket" => PageStream;`. What is pushed to the page, to its
-/// session, to its user or to everyone arrives there, each once and in order, over any number of
-/// connections; what the page sends goes to
-/// [`Hub::on_page_message`](crate::hub::Hub::on_page_message). The page's HTML has
-/// [`Page::stream_tag`]; the protocol is `PAGE-PROTOCOL.md`.
+/// In a table: `stream: "/websocket" => PageStream;`. Everything pushed to the page, to its
+/// session, to its user or to all pages arrives exactly once and in order, over any number of
+/// connections. Messages of the page go to
+/// [`Hub::on_page_message`](crate::hub::Hub::on_page_message). Put [`Page::stream_tag`] into the
+/// page's HTML; the protocol is `PAGE-PROTOCOL.md`.
 ///
 /// For a handler of your own that lives as long as the page, write
 /// `dash: "/dash" => Dashboard { attach: page };`.
@@ -45,15 +45,15 @@ pub struct PageStream {
     link: Link,
 }
 
-/// The hold of a socket on a page's stream; dropping it lets go.
+/// The attachment of a socket to a page's stream; dropping it detaches the socket.
 struct Link {
     page: Page,
     session: Session,
     stream: Arc<Stream>,
     socket: ConnectionId,
-    /// Bytes of the largest payload.
+    /// The size of the largest payload, in bytes.
     max_payload: usize,
-    /// The page has said that it is closed for good.
+    /// Whether the page has reported that it is closed for good.
     bye: bool,
 }
 
@@ -73,7 +73,7 @@ impl Drop for Link {
 }
 
 impl PageStream {
-    /// Lets the stream of a page go through this connection.
+    /// Attaches this connection to the stream of a page.
     fn carry(
         handshake: &Handshake,
         context: &Context<Self>,
@@ -96,7 +96,7 @@ impl PageStream {
     }
 }
 
-/// Who is at the other end. Admission lets nobody in without a page.
+/// The page and session of the client. Admission guarantees that there is a page.
 fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
     handshake
         .page()
@@ -104,7 +104,7 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
         .ok_or(Refusal::FORBIDDEN)
 }
 
-/// The stream of a page, begun if there is none.
+/// The stream of a page, opened if there is none.
 fn stream_of(page: &Page, handshake: &Handshake, claim: Claim) -> Result<Arc<Stream>, Refusal> {
     let opened = page.open(handshake.counted_address(), claim);
     opened.map_err(|error| match error {
@@ -120,8 +120,8 @@ fn stream_of(page: &Page, handshake: &Handshake, claim: Claim) -> Result<Arc<Str
     })
 }
 
-/// The stream of a page as this session may have it: what was made for the visitor of before a logon
-/// is not for the user who has logged on.
+/// The stream of a page for this session. If it was created for the visitor before a logon, it is
+/// ended and replaced, since the user must not inherit it.
 fn current(
     page: &Page,
     session: &Session,
@@ -147,18 +147,17 @@ fn refusal(error: AttachError) -> Refusal {
     }
 }
 
-/// Names a route among those of a server.
+/// Identifies a route of a server.
 fn route_of(endpoint: &Arc<Endpoint>) -> usize {
     Arc::as_ptr(endpoint).addr()
 }
 
-/// Runs a connection of a page to a handler of the route with the marker `R` that lives as
-/// long as the page: `attach: page` in a table. Its `init` runs if the page has no handler yet.
-/// Connections of the page that come meanwhile wait for its outcome, each for one `init_timeout`
-/// at most.
+/// Attaches a connection of a page to the page's handler, on a route with the marker `R` and
+/// `attach: page`. If the page has no handler yet, this runs its `init`. Other connections of the
+/// page wait for the outcome, each for at most one `init_timeout`.
 ///
-/// Its errors are those of [`connect`](crate::driver::connect); a page that is attached at
-/// another route is answered with 409.
+/// The errors are those of [`connect`](crate::driver::connect); if the page is attached to another
+/// route, the response is 409.
 pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
@@ -184,7 +183,7 @@ async fn attach(
     let standing = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
     let inner = endpoint.of_pages().unwrap_or(&endpoint);
-    // When `init`, and the wait for it, has to be over.
+    // The deadline for `init`, including the wait for it.
     let mut by = later(Instant::now(), inner.limits().init_timeout);
     let claim = Claim {
         route: route_of(&endpoint),
@@ -216,7 +215,7 @@ async fn attach(
     }
 }
 
-/// A connection of a page on its way to the page's handler.
+/// A connection of a page before it is attached to the page's handler.
 struct Opener {
     endpoint: Arc<Endpoint>,
     claim: Claim,
@@ -226,8 +225,8 @@ struct Opener {
 }
 
 impl Opener {
-    /// Makes sure that the page has a handler. Returns whether it has one now: if the stream
-    /// ended meanwhile, the page begins again.
+    /// Ensures that the page has a handler. Returns false if the stream has ended in the meantime:
+    /// then the caller must open a new one.
     async fn ready(
         &self,
         handshake: Handshake,
@@ -244,7 +243,7 @@ impl Opener {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(refusal)?,
         }
-        // It may have got a handler before a logon.
+        // Another connection may have created a handler before a logon.
         if stream.is_of_another(session) {
             return Ok((false, handshake));
         }
@@ -256,7 +255,7 @@ impl Opener {
         Ok((true, handshake))
     }
 
-    /// Runs `init` of the handler, and lets it live.
+    /// Runs `init` of the handler, and starts its connection.
     async fn start(
         &self,
         handshake: Handshake,
@@ -269,7 +268,7 @@ impl Opener {
         let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.claim.route) {
-            // The page begins anew; for this handler the upgrade has failed.
+            // The caller opens a new stream; for this handler, the upgrade has failed.
             Err(AttachError::Ended) => return Ok(handshake),
             set => set.map_err(refusal)?,
         }
@@ -298,7 +297,7 @@ impl<R: HasPage> Handler<R> for PageStream {
                 claim,
                 current(page, session, handshake, claim)?,
             )? {
-                // It has ended just now: the page begins anew.
+                // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}
                 carried => return carried.map_err(refusal),
             }

@@ -1,14 +1,14 @@
-//! Log lines that any client can cause, and that must not flood the log.
+//! Limits log lines that any client can cause, so that they do not flood the log.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a [`Throttle`] holds lines back after one.
+/// The minimum time between two lines of a [`Throttle`].
 const PACE: Duration = Duration::from_secs(10);
 
-/// Lets one line through every ten seconds, and counts what it holds back. Clones count together.
+/// Allows one line every ten seconds, and counts the suppressed ones. Clones share the count.
 ///
 /// ```
 /// use ws_core::throttle::Throttle;
@@ -26,13 +26,13 @@ struct Pace {
 }
 
 impl Throttle {
-    /// Counts once more. If a line is due, returns how often it was counted since the last line,
-    /// this time included.
+    /// Counts one event. If a line is due, returns the number of events since the last line,
+    /// including this one.
     pub fn count(&self) -> Option<u64> {
         self.add(1)
     }
 
-    /// As [`count`](Self::count), for what happened so many times at once.
+    /// Same as [`count`](Self::count), for several events at once.
     pub fn add(&self, times: u64) -> Option<u64> {
         let mut pace = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -45,7 +45,7 @@ impl Throttle {
     }
 }
 
-/// What was counted is no part of what its owner is.
+/// The count does not affect the equality of the owner.
 impl PartialEq for Throttle {
     fn eq(&self, _: &Self) -> bool {
         true

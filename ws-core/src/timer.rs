@@ -1,42 +1,42 @@
-//! Notifications that come later: `notify_after` and `notify_every`.
+//! Delayed notifications: `notify_after` and `notify_every`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Names one timer of one connection.
+/// Identifies one timer of one connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct TimerId(u64);
 
-/// The timers of one connection, in the order in which they are due.
+/// The timers of one connection, in order of their deadlines.
 pub(crate) struct Timers<T> {
     waiting: BTreeMap<(Instant, TimerId), Timer<T>>,
     last: u64,
 }
 
-/// Makes the notifications of a repeated timer.
+/// Creates the notifications of a repeated timer.
 pub(crate) type Make<T> = Box<dyn FnMut() -> T + Send>;
 
-/// A timer that was set.
+/// A timer that is set.
 pub(crate) enum Timer<T> {
-    /// For one notification.
+    /// Fires once.
     Once(T),
-    /// For one notification in every period.
+    /// Fires once per period.
     Every {
         period: Duration,
-        /// It is elsewhere while it runs.
+        /// `None` while it runs, outside of the lock.
         make: Option<Make<T>>,
-        /// An earlier tick waits in the mailbox: a later one is the same tick.
+        /// An earlier tick is still in the mailbox, so further ticks are skipped.
         pending: bool,
     },
 }
 
-/// What is due.
+/// A timer that is due.
 pub(crate) enum Due<T> {
     /// A notification.
     Once(T),
-    /// One that is still to be made; the timer goes on. Hand `Make` to [`Timers::put_back`].
+    /// A notification that must still be created. Pass `Make` to [`Timers::put_back`] afterwards.
     Every(TimerId, Make<T>),
 }
 
@@ -55,14 +55,14 @@ impl<T> Timers<T> {
         TimerId(self.last)
     }
 
-    /// Sets a timer for one notification.
+    /// Sets a timer that fires once.
     pub(crate) fn after(&mut self, at: Instant, value: T) -> TimerId {
         let id = self.next_id();
         self.waiting.insert((at, id), Timer::Once(value));
         id
     }
 
-    /// Sets a timer for a notification in every period.
+    /// Sets a timer that fires once per period.
     pub(crate) fn every(
         &mut self,
         first: Instant,
@@ -79,7 +79,7 @@ impl<T> Timers<T> {
         id
     }
 
-    /// The next notification that is due by `now`.
+    /// Returns the next notification that is due by `now`.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Due<T>> {
         loop {
             let first = self
@@ -110,11 +110,11 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Takes back what makes the notifications of a repeated timer.
+    /// Returns the constructor of a repeated timer to it.
     ///
     /// # Errors
     ///
-    /// The timer is gone; `make` is given back, to be dropped by the caller.
+    /// If the timer is gone, the error returns `make`, which the caller drops.
     pub(crate) fn put_back(&mut self, id: TimerId, make: Make<T>) -> Result<(), Make<T>> {
         match self.find(id) {
             Some(Timer::Every { make: place, .. }) => {
@@ -125,7 +125,7 @@ impl<T> Timers<T> {
         }
     }
 
-    /// The notification of this timer has left the mailbox.
+    /// Notes that the notification of this timer has left the mailbox.
     pub(crate) fn taken(&mut self, id: TimerId) {
         if let Some(Timer::Every { pending, .. }) = self.find(id) {
             *pending = false;
@@ -137,7 +137,7 @@ impl<T> Timers<T> {
         self.waiting.first_key_value().map(|((due, _), _)| *due)
     }
 
-    /// Removes a timer, to be dropped by the caller; `None` if it is not set.
+    /// Removes a timer and returns it, so that the caller drops it; `None` if it is not set.
     pub(crate) fn cancel(&mut self, id: TimerId) -> Option<Timer<T>> {
         let key = self
             .waiting
@@ -152,12 +152,12 @@ impl<T> Timers<T> {
         self.waiting.keys().any(|(_, known)| *known == id)
     }
 
-    /// How many timers are set.
+    /// The number of timers that are set.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    // A connection has few timers: the bound is 256 by default.
+    // Linear search: a connection has few timers, by default at most 256.
     fn find(&mut self, id: TimerId) -> Option<&mut Timer<T>> {
         self.waiting
             .iter_mut()
@@ -166,7 +166,7 @@ impl<T> Timers<T> {
     }
 }
 
-/// The first tick after `now`: ticks that were missed are one.
+/// The first tick after `now`: missed ticks are merged into one.
 fn next_tick(due: Instant, period: Duration, now: Instant) -> Instant {
     let late = now.saturating_duration_since(due).as_nanos();
     let periods = late / period.as_nanos().max(1) + 1;
@@ -174,7 +174,7 @@ fn next_tick(due: Instant, period: Duration, now: Instant) -> Instant {
         .ok()
         .and_then(|count| period.checked_mul(count));
     let next = ahead.and_then(|ahead| due.checked_add(ahead));
-    // Ticks that no clock can count: far away is as good as any.
+    // If the next tick is out of range, use one period from now.
     next.unwrap_or_else(|| now + period.max(Duration::from_millis(1)))
 }
 

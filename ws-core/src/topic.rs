@@ -1,4 +1,4 @@
-//! Topics: typed sets of sockets, each publish encoded once.
+//! Topics: typed sets of sockets; each published value is encoded once.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -22,13 +22,13 @@ pub use named::AsTopic;
 pub use receipt::Receipt;
 pub use value::{FromTopic, TopicValue};
 
-/// The name of a set of sockets, and the type of what is published to them.
+/// The name of a set of sockets, with the type of the values published to them.
 ///
-/// A topic is only a name: it exists in a [`Hub`](crate::hub::Hub) as long as somebody is
-/// subscribed there. Topics of one name and different types are different topics.
+/// A topic is only a name: it exists in a [`Hub`](crate::hub::Hub) while it has subscribers there.
+/// Topics of the same name but different types are different topics.
 ///
-/// What is text, bytes or a [`Message`] is published bare, every other `T: Serialize` as a text
-/// message of JSON: see [`TopicValue`].
+/// Text, bytes and a [`Message`] are published bare, every other `T: Serialize` as a text message
+/// of JSON: see [`TopicValue`].
 ///
 /// ```
 /// use ws_server::topic::Topic;
@@ -44,7 +44,7 @@ pub struct Topic<T> {
 }
 
 impl<T> Topic<T> {
-    /// The topic of this name, for the subscribers of this process.
+    /// Creates the topic of this name, for the subscribers of this process.
     pub fn local(name: impl Into<Arc<str>>) -> Self {
         Self {
             name: name.into(),
@@ -79,20 +79,20 @@ impl<T> fmt::Debug for Topic<T> {
     }
 }
 
-/// A connection that gets what a topic publishes.
+/// A connection that receives the messages of a topic.
 pub(crate) trait Recipient: Send + Sync {
     fn id(&self) -> ConnectionId;
     fn outbox(&self) -> &Outbox;
-    /// The subscription does not allow to miss a message, and there was no room for one.
-    /// Returns whether that closed the connection; its task is not woken. What was discarded
-    /// is in `dropped` then.
+    /// Handles a full outbox or mailbox of a subscription that must not miss a message. Returns
+    /// whether that closed the connection; its task is not woken. Discarded payloads are added to
+    /// `dropped`.
     fn overflow(&self, dropped: &mut Dropped) -> bool;
 }
 
-/// Leaves a message in the mailbox of a handler, unread. `None` if the handler is gone.
+/// Puts a message into the mailbox of a handler. Returns `None` if the handler is gone.
 type Deliver = dyn Fn(&Message) -> Option<(Arc<dyn Recipient>, Result<(), Untaken>)> + Send + Sync;
 
-/// A subscriber: a client, or a handler that listens.
+/// A subscriber: a client, or a listening handler.
 pub(crate) enum Subscriber {
     Client {
         recipient: Arc<dyn Recipient>,
@@ -111,7 +111,7 @@ pub(crate) struct Topics {
     inline: usize,
 }
 
-/// The type of a topic, and its name.
+/// The type and the name of a topic.
 pub(crate) type Key = (TypeId, Arc<str>);
 
 /// The subscribers of one topic.
@@ -126,11 +126,11 @@ pub(crate) struct Channel {
 struct Subscribers {
     slots: Vec<Option<Subscriber>>,
     free: Vec<usize>,
-    /// The last subscriber has left, and the channel is no longer in the map.
+    /// The last subscriber has left, and the channel is removed from the map.
     dead: bool,
 }
 
-/// A place among the subscribers of a topic.
+/// The place of one subscriber of a topic.
 pub(crate) struct Subscription {
     channel: Arc<Channel>,
     slot: usize,
@@ -138,13 +138,13 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Whether this is a subscription to the topic, of the client or of the handler.
+    /// Whether this is a subscription of the client, or of the handler, to the topic.
     pub(crate) fn is_to(&self, topic: &Key, listens: bool) -> bool {
         self.listens == listens && self.channel.key == *topic
     }
 }
 
-/// Which subscribers a publish passes over.
+/// The subscribers that a publish skips.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Except {
     pub(crate) connection: Option<ConnectionId>,
@@ -152,7 +152,7 @@ pub(crate) struct Except {
 }
 
 impl Subscription {
-    /// Puts another subscriber in the place, so that nothing is missed in between.
+    /// Replaces the subscriber in place, so that no message is missed in between.
     pub(crate) fn replace(&self, subscriber: Subscriber) {
         let earlier = self.channel.lock().slots[self.slot].replace(subscriber);
         drop(earlier);
@@ -168,7 +168,7 @@ impl Channel {
 }
 
 impl Topics {
-    /// No topics yet; one publish writes to at most `inline` sockets by itself.
+    /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets.
     pub(crate) fn new(inline: usize) -> Self {
         Self {
             channels: RwLock::default(),
@@ -208,7 +208,7 @@ impl Topics {
             let channel = self.find_or_make(topic);
             let mut subscribers = channel.lock();
             if subscribers.dead {
-                // Its last subscriber is leaving; the next look-up makes a new one.
+                // Its last subscriber is leaving; the next lookup creates a new channel.
                 drop(subscribers);
                 std::thread::yield_now();
                 continue;
@@ -228,7 +228,7 @@ impl Topics {
         }
     }
 
-    /// Removes a subscriber; a topic without any is forgotten.
+    /// Removes a subscriber; a topic without subscribers is removed.
     pub(crate) fn unsubscribe(&self, subscription: Subscription) {
         let Subscription { channel, slot, .. } = subscription;
         let mut subscribers = channel.lock();
@@ -248,7 +248,7 @@ impl Topics {
         drop(left);
     }
 
-    /// How many are subscribed.
+    /// The number of subscribers.
     pub(crate) fn count<T: 'static>(&self, topic: &Topic<T>) -> usize {
         self.find(&topic.key()).map_or(0, |channel| {
             let subscribers = channel.lock();

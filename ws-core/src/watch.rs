@@ -1,9 +1,9 @@
-//! The watchdog: keeps a hook that blocks its thread from holding up the whole runtime.
+//! The watchdog: prevents a hook that blocks its thread from blocking the whole runtime.
 //!
-//! The worker of a runtime that took events from the system runs a single task without waking
-//! another worker. If a hook blocks in that task, no worker waits for the system any more: no
-//! connection is accepted and no timer fires. A task that is spawned from outside of the runtime
-//! wakes a worker that sleeps, which then waits for the system in its place.
+//! When a worker of a runtime has polled the system for events and has only one task to run, it
+//! wakes no other worker. If a hook blocks in that task, no worker polls the system any more: no
+//! connection is accepted and no timer fires. Spawning a task from outside of the runtime wakes a
+//! sleeping worker, which then polls the system instead.
 
 use std::collections::HashMap;
 use std::thread;
@@ -12,35 +12,35 @@ use std::time::{Duration, Instant};
 use crate::hook::{self, Hook, Place, Word};
 use crate::throttle::Throttle;
 
-/// The time between two looks at what each thread runs.
+/// The interval at which the watchdog checks every thread.
 const INTERVAL: Duration = Duration::from_millis(25);
 
-/// A hook that runs so long without yielding is logged.
+/// A hook that runs this long without yielding is logged.
 const LONG: Duration = Duration::from_millis(100);
 
-/// A look so much later than the last shows that the process itself did not run.
+/// If a check is this much later than the last one, the process itself was suspended.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// So many looks without a hook that has begun or ended, and the watchdog rests.
+/// After this number of checks without a hook that has begun or ended, the watchdog pauses.
 const QUIET_LOOKS: u32 = 40;
 
-/// What the watchdog knows of all threads that run hooks.
+/// The watchdog's view of all threads that run hooks.
 #[derive(Debug)]
 pub struct Watch {
-    /// One for each of `hook::workers`.
+    /// One entry for each of `hook::workers`.
     sights: Vec<Sight>,
     last: Instant,
-    /// Looks in a row that have found nothing.
+    /// The number of consecutive checks without activity.
     quiet: u32,
-    /// How often each hook was long, for the log.
+    /// How often each hook ran too long, for the log.
     long: HashMap<Place, Throttle>,
 }
 
-/// What one thread was seen to run.
+/// The last observation of one thread.
 #[derive(Clone, Copy, Debug)]
 struct Sight {
     word: Word,
-    /// When `word` was seen first.
+    /// When `word` was first observed.
     since: Instant,
     logged: bool,
 }
@@ -57,9 +57,9 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Watches for as long as the process lives, on the calling thread.
+    /// Runs the watchdog on the calling thread, for the lifetime of the process.
     ///
-    /// Only one thread of a process watches; on any other this returns at once.
+    /// Only one thread of a process can be the watchdog; on any other this returns at once.
     pub fn run(mut self) {
         if !hook::begin_rest() {
             return;
@@ -71,7 +71,7 @@ impl Watch {
             if self.quiet < QUIET_LOOKS {
                 continue;
             }
-            // A thread that has not noticed yet has begun its hook by the next look.
+            // A thread that has not yet noticed the pause begins its hook before the next check.
             hook::begin_rest();
             thread::sleep(INTERVAL);
             self.look(Instant::now());
@@ -85,8 +85,8 @@ impl Watch {
         }
     }
 
-    /// Looks at every thread once, and acts on hooks that still run: wakes their runtimes, and logs
-    /// those that run for more than 100 ms.
+    /// Checks every thread once. If a hook is still running, wakes its runtime; if it has run for
+    /// more than 100 ms, logs it.
     pub fn look(&mut self, now: Instant) {
         let paused = now - self.last > PAUSE;
         self.last = now;
@@ -128,7 +128,7 @@ impl Watch {
         }
     }
 
-    /// Logs a hook that runs for long, at most once in ten seconds for each place.
+    /// Logs a hook that runs too long, at most once in ten seconds for each place.
     fn log(&mut self, place: Place) {
         if let Some(count) = self.long.entry(place).or_default().count() {
             let (hook, route) = (place.hook().name(), place.pattern());

@@ -1,5 +1,5 @@
-//! The page protocol: every name and shape of it, as either side writes and reads it.
-//! `PAGE-PROTOCOL.md` says what they mean.
+//! The page protocol: its names and message formats, for both directions. `PAGE-PROTOCOL.md`
+//! describes their meaning.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +11,13 @@ pub(crate) use from_page::FromPage;
 pub(crate) use push::Push;
 pub(crate) use to_page::{Gap, ToPage};
 
-/// The subprotocol (RFC 6455, section 1.9) that page streams speak.
+/// The subprotocol (RFC 6455, section 1.9) of page streams.
 pub const PAGE_PROTOCOL: &str = "page.v1";
 
-/// The largest number of the page protocol and of requests: what every JSON parser reads
-/// exactly.
+/// The largest number in the page protocol and in requests: every JSON parser reads it exactly.
 pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 
-/// The parameters of the query of a page's handshake, beside the id of the page. Others are
+/// The query parameters of a page's handshake, in addition to the id of the page. Others are
 /// ignored.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Query {
@@ -27,7 +26,7 @@ pub(crate) struct Query {
     pub(crate) offset: Option<u64>,
 }
 
-/// The answer to a browser that asks for the id of a new page.
+/// The response to a browser that requests the id of a new page.
 #[derive(Serialize)]
 pub(crate) struct NewPage<'p> {
     pub(crate) page: &'p str,
@@ -35,19 +34,19 @@ pub(crate) struct NewPage<'p> {
     pub(crate) epoch: Option<String>,
 }
 
-/// Checks that a message of a page, if the text is one, is read again from what a page writes.
+/// Checks that a message of a page, if the text is one, is unchanged by encoding and parsing.
 #[cfg(fuzzing)]
 pub fn check_round_trip(text: &str) {
     from_page::check_round_trip(text);
 }
 
-/// JSON of a shape of the protocol.
+/// Serializes a message of the protocol.
 pub(crate) fn json(shape: &impl Serialize) -> String {
     serde_json::to_string(shape).expect("the protocol's shapes are JSON, and memory takes them")
 }
 
-/// The largest message that carries a payload of so many bytes: JSON writes a control
-/// character as six, and the other members take little.
+/// The largest message for a payload of this size: JSON encodes a control character as six
+/// characters, and the other members need little space.
 pub(crate) const fn envelope(max_message: usize) -> usize {
     max_message.saturating_mul(6).saturating_add(1024)
 }

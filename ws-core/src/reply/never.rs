@@ -2,16 +2,16 @@
 
 use super::{IntoReply, Nothing, Reply};
 
-/// The output of a future or a function of the application: a reply, or `!`, which an endless
-/// loop or a panic has for its type from the edition 2024 on.
+/// The output of a future or a function of the application: a reply, or `!`, which is the type of
+/// an endless loop or a panic since edition 2024.
 ///
-/// It is a trait of its own, as an implementation of [`IntoReply`] for `!` would forbid all those
-/// of other crates.
+/// It is a separate trait, because an implementation of [`IntoReply`] for `!` would forbid the
+/// implementations of other crates.
 pub trait ReplyOrNever {
-    /// What the reply carries.
+    /// The type of the reply's content.
     type Value: ?Sized;
 
-    /// The reply.
+    /// Converts the output to a reply.
     #[doc(hidden)]
     fn reply(self) -> Reply;
 }
@@ -24,9 +24,9 @@ impl<R: IntoReply> ReplyOrNever for R {
     }
 }
 
-/// What a function returns: the one way to name `!` outside of a signature.
+/// The return type of a function: the only way to name `!` outside of a signature.
 pub trait Returns {
-    /// The type.
+    /// The return type.
     type Output;
 }
 

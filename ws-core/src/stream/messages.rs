@@ -1,4 +1,4 @@
-//! What a page sends, and what becomes of it.
+//! Handles the messages of a page.
 
 use super::{Link, PageStream};
 use crate::close::{Close, CloseCode};
@@ -10,7 +10,7 @@ use crate::page::{Accepted, PageMessage, PageSocket};
 use crate::reply::{IntoReply, Reply};
 use crate::wire::{FromPage, Push, ToPage, json};
 
-/// A message has come by a page's socket.
+/// Handles a message from a page's socket.
 pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step<PageStream> {
     let text = match payload.text() {
         Ok(text) => text,
@@ -31,8 +31,8 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
     }
 }
 
-/// Takes a message of the page. It waits only while the application handles another message of
-/// the page, which came by an earlier socket: the task waits then, not its thread.
+/// Handles a message of the page. If the application is still handling a message from an earlier
+/// socket of the page, the task waits, without blocking its thread.
 fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
     let Some(PageStream { link }) = call.handler() else {
         return Step::Done(Ok(Reply::NONE));
@@ -53,8 +53,8 @@ fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStrea
     })
 }
 
-/// Goes on with the page's queue when the socket has taken what waits. One step at a time, so
-/// that a client that is slow, but not stuck, has all the time it needs.
+/// Continues with the page's queue after the socket has accepted all waiting frames. One step at a
+/// time, so that a client that is slow but not stalled has enough time.
 pub(super) fn wait_for_room(call: Call<'_, PageStream>) -> Step<PageStream> {
     let mut taken = call.take();
     Step::pending(async move {
@@ -63,9 +63,9 @@ pub(super) fn wait_for_room(call: Call<'_, PageStream>) -> Step<PageStream> {
         let outcome = guard(context, async {
             let room = shared.outbox().room().notified();
             tokio::pin!(room);
-            // Registered before the look, so that nothing is missed in between.
+            // Registered before the check, so that no notification is missed in between.
             room.as_mut().enable();
-            // Then there is room for a message of any size.
+            // An empty outbox has room for a message of any size.
             let is_empty = || shared.outbox().has_room(usize::MAX, 0);
             if !is_empty() {
                 room.await;
@@ -92,8 +92,8 @@ impl Link {
         }
     }
 
-    /// Takes a message of the page. It does not wait for the page's handler, which may wait for
-    /// an acknowledgement behind the message.
+    /// Accepts a message of the page. Does not wait for the page's handler, which may itself wait
+    /// for an acknowledgement that follows the message.
     fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         if message.len() > self.max_payload {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
@@ -110,7 +110,7 @@ impl Link {
         }
     }
 
-    /// Gives a message to the application, and what it says to the page's queue.
+    /// Passes a message to the application, and pushes its reply to the page's queue.
     fn hear(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         let sent = PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
         let Some(reply) = context.hub().hear(&sent) else {

@@ -1,11 +1,11 @@
-//! What the handshake of a page says of where the page stands.
+//! Parses the position that a page reports in its handshake.
 
 use crate::error::Refusal;
 use crate::extract::Handshake;
 use crate::page::{Epoch, PAGE_PROTOCOL, Position, Standing};
 use crate::wire::Query;
 
-/// Where the page stands.
+/// Parses the position and the script of the page.
 pub(super) fn of(handshake: &Handshake) -> Result<Standing, Refusal> {
     let query = handshake.query().unwrap_or_default();
     let malformed =
@@ -66,7 +66,7 @@ mod tests {
             epoch: Epoch::Other,
             offset: 0,
         });
-        // Not as this library writes it.
+        // Well-formed, but not as this library formats an epoch.
         for epoch in ["ff", "00000000000000FF", "Yk3vQ0r2pWc", "+0000000000000ff"] {
             let read = read(&format!("epoch={}&offset=0", epoch.replace('+', "_")));
             assert_eq!(read, Ok(other), "{epoch}");

@@ -1,4 +1,4 @@
-//! What the connection of a page's handler reads and writes: the page, instead of a socket.
+//! The transport of a page's handler: the page instead of a socket.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -12,27 +12,27 @@ use crate::page::{Feed, Pages, Progress, Stream};
 use crate::protocol::{Decoder, Event, Incoming, Role};
 use crate::wire::Push;
 
-/// The largest message of a handler to its page, in bytes: any that it made is taken.
+/// The largest message of a handler to its page: there is no limit.
 const MOST: usize = usize::MAX;
 
-/// Bytes that are decoded at a time. Messages that the page does not take yet stay in the outbox, so
-/// that each one that it takes counts as progress of the connection.
+/// The most bytes decoded at a time. Messages that the page does not accept yet stay in the outbox,
+/// so that each accepted one counts as progress of the connection.
 const AT_ONCE: usize = 16 * 1024;
 
 /// The stream of a page, as a transport.
 ///
-/// The handler's connection is driven as any other: it reads frames of a client, which the
-/// page's sockets have fed, and writes frames, which become messages of the page's queue.
+/// The handler's connection runs like any other: it reads frames of a client, which come from the
+/// page's sockets through the feed, and writes frames, which become messages of the page's queue.
 pub(super) struct PageTransport {
     pages: Arc<Pages>,
     stream: Arc<Stream>,
     feed: Arc<Feed>,
     decoder: Decoder,
-    /// Decoded, and waiting until the page follows.
+    /// Decoded, but waiting until the page keeps up.
     waiting: Option<Item>,
-    /// What the page had acknowledged when the item began to wait, or at the last look.
+    /// The page's acknowledged offset when the item began to wait, or at the last check.
     acknowledged: Option<u64>,
-    /// What comes is the last: it is kept for the page, however slowly that follows.
+    /// The connection is closing: further messages are kept for the page, even if it is slow.
     closing: bool,
     closed: bool,
 }
@@ -56,7 +56,7 @@ impl PageTransport {
         }
     }
 
-    /// Hands the waiting item over when the queue has room.
+    /// Passes the waiting item to the page's queue, if that has room.
     fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
         match &self.waiting {
             Some(Item::Push(push)) if self.closing => self.stream.append(push),
@@ -77,8 +77,8 @@ impl PageTransport {
         Poll::Ready(())
     }
 
-    /// Decodes a part of the slices up to the first message that has to wait. Returns the number
-    /// of bytes.
+    /// Decodes some bytes of the slices, up to the first message that must wait. Returns the number
+    /// of decoded bytes.
     fn take(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let broken = |_| io::Error::from(io::ErrorKind::InvalidData);
         let first = slices.iter().find(|slice| !slice.is_empty());
@@ -94,7 +94,7 @@ impl PageTransport {
     }
 }
 
-/// What a frame of the handler becomes; `None` for control frames: the page's sockets have their
+/// Converts a frame of the handler. Returns `None` for Ping and Pong: the page's sockets have their
 /// own.
 fn item(event: Event<'_>) -> Option<Item> {
     Some(match event {
@@ -151,9 +151,9 @@ impl Transport for PageTransport {
         self.closing = true;
     }
 
-    /// A message is taken as a whole, however slowly the page follows. The page progresses while
-    /// it acknowledges, or while its socket has something to write: that socket has a stall
-    /// time of its own, and its end lets the handler continue.
+    /// A message is accepted as a whole, even if the page is slow. The page makes progress if it
+    /// acknowledges, or if its socket has data to write: that socket has its own stall timeout, and
+    /// if it ends, the handler can continue.
     fn has_progressed(&mut self) -> bool {
         let Progress {
             acknowledged,
@@ -163,14 +163,14 @@ impl Transport for PageTransport {
         writes || before.is_some_and(|before| before != acknowledged)
     }
 
-    /// Whoever sends wakes the handler's connection: its order is the page's.
+    /// Senders wake the handler's connection, so that the order of messages is preserved.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         None
     }
 }
 
 impl Drop for PageTransport {
-    /// The handler's connection is over: nobody waits for the page any longer.
+    /// The handler's connection has ended, so the waiting item is queued without waiting for room.
     fn drop(&mut self) {
         self.closing = true;
         let _ = self.poll_waiting(&Context::from_waker(Waker::noop()));

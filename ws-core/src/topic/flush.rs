@@ -1,28 +1,28 @@
-//! The task that writes what one publish left to others.
+//! The task that completes the writes of one publish.
 
 use std::mem;
 use std::sync::Arc;
 
 use super::Recipient;
 
-/// Sockets that the task writes to before it lets others run.
+/// The number of sockets that the task writes to before it yields.
 const TURN: usize = 64;
 
-/// Asks for the memory of these outboxes.
+/// Prefetches the memory of these outboxes.
 ///
-/// A publish finds hardly any of it in the processor's cache where there are thousands of them, and
-/// a write to a socket ends all that the processor does ahead of time: without this, memory would
-/// be waited for once for each subscriber.
+/// With thousands of outboxes, hardly any of their memory is in the processor's cache, and a system
+/// call to write stops speculative execution: without prefetching, a publish would wait for memory
+/// once per subscriber.
 fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
     for recipient in recipients {
         recipient.outbox().prefetch();
     }
 }
 
-/// Outboxes that hold a frame which nobody has tried to write yet.
+/// Outboxes with a queued frame that no task has tried to write yet.
 ///
-/// Whatever becomes of the task, even if its runtime ends first, the connections' own
-/// tasks are woken for what is left.
+/// If the task does not finish, for example because its runtime ends first, the connections' own
+/// tasks are woken for the rest.
 #[derive(Default)]
 pub(super) struct Later {
     recipients: Vec<Arc<dyn Recipient>>,
@@ -33,8 +33,8 @@ impl Later {
         self.recipients.push(recipient);
     }
 
-    /// Flushes the outboxes in a task of its own. The frames stand in them already, so that
-    /// order and bounds hold whoever writes.
+    /// Flushes the outboxes in a separate task. The frames are queued already, so order and limits
+    /// hold regardless of which task writes.
     pub(super) fn flush(mut self) {
         if self.recipients.is_empty() {
             return;
@@ -47,12 +47,12 @@ impl Later {
                     }
                 });
             }
-            // A thread that belongs to no runtime has no one to leave the work to.
+            // Outside of a runtime there is no other task, so this thread writes.
             Err(_) => while self.turn() {},
         }
     }
 
-    /// Writes to some of the sockets. Returns whether there are more.
+    /// Writes to some of the sockets. Returns whether more remain.
     fn turn(&mut self) -> bool {
         let rest = self.recipients.len().saturating_sub(TURN);
         prefetch(self.recipients[rest..].iter());

@@ -1,14 +1,15 @@
-//! What names a topic.
+//! The arguments that identify a topic.
 
 use std::ops::Deref;
 
 use super::Topic;
 
-/// What names a topic: a [`Topic`], or what dereferences to one, such as `&Topic<T>`,
+/// Identifies a topic: a [`Topic`], or a type that dereferences to one, such as `&Topic<T>`,
 /// `Arc<Topic<T>>` and a static `LazyLock<Topic<T>>`.
 ///
-/// [`Hub::publish`](crate::hub::Hub::publish), [`Socket::subscribe`](crate::socket::Socket::subscribe)
-/// and their kin take it by value, so that a reference does and a temporary does too:
+/// [`Hub::publish`](crate::hub::Hub::publish),
+/// [`Socket::subscribe`](crate::socket::Socket::subscribe) and similar methods take it by value, so
+/// that both a reference and a temporary work:
 ///
 /// ```
 /// use ws_server::topic::{AsTopic, Topic};
@@ -24,14 +25,14 @@ use super::Topic;
 /// assert_eq!(announce(&hub, Topic::local("news"), "by value"), 0);
 /// ```
 ///
-/// It is not for types of your own: its methods are hidden and change.
+/// Do not implement it for your own types: its methods are hidden and may change.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no topic",
     label = "not a topic",
     note = "`Topic::local(name)` makes a topic of a name"
 )]
 pub trait AsTopic {
-    /// What is published to the topic.
+    /// The type of the values published to the topic.
     type Value;
 
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! From one publish to all subscribers.
+//! Delivers one published message to all subscribers.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::mailbox::Untaken;
 use crate::message::Message;
 use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published, Way};
 
-/// Subscribers whose memory is asked for together.
+/// The number of subscribers whose memory is prefetched together.
 const AHEAD: usize = 16;
 
-/// Asks for the memory of these outboxes, see [`prefetch`](flush::prefetch).
+/// Prefetches the memory of these outboxes; see [`prefetch`](flush::prefetch).
 fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
     for subscriber in subscribers {
         if let Some(Subscriber::Client { recipient, .. }) = subscriber {
@@ -23,8 +23,8 @@ fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
 }
 
 impl Topics {
-    /// Encodes a value once and hands it to every subscriber, in one order for all of
-    /// them. Returns the number of those who took it.
+    /// Encodes a value once and delivers it to every subscriber, in the same order for all
+    /// publishes. Returns the number of subscribers that accepted it.
     pub(crate) fn publish<T: TopicValue>(
         &self,
         topic: &Topic<T>,
@@ -38,7 +38,7 @@ impl Topics {
         }
     }
 
-    /// Hands a message to every subscriber. It is compiled once, not for each type of values.
+    /// Delivers a message to every subscriber. Compiled once, not for each type of values.
     #[inline(never)]
     fn hand_out(
         &self,
@@ -50,7 +50,7 @@ impl Topics {
         let frame = Broadcast::new(Frame::owned(message));
         let mut after = After::default();
         let mut subscribers = channel.lock();
-        // To encode the value is work of the application, which may have changed the subscribers.
+        // Encoding may run code of the application, which may have changed the subscribers.
         while subscribers.dead {
             drop(subscribers);
             channel = match self.find(topic) {
@@ -82,7 +82,7 @@ impl Topics {
                             Way::Queue
                         };
                         match outbox.push_topic(published, way, &mut after.dropped) {
-                            // The common case goes the shortest way.
+                            // The fast path.
                             Delivery::Taken => true,
                             other => after.delivered(other, recipient),
                         }
@@ -102,23 +102,23 @@ impl Topics {
     }
 }
 
-/// What a publish leaves to be done when the topic is not locked any more, as it runs code of
-/// others: wakers, the `Drop` of payloads, and the log, which may itself be published.
+/// The work that a publish must do after the topic is unlocked, because it runs foreign code:
+/// wakers, the `Drop` of payloads, and the log, which may itself be published.
 #[derive(Default)]
 struct After {
     later: flush::Later,
-    /// The message for handlers that listen, made when the first of them is met.
+    /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
-    /// Handlers that have something in their mailbox.
+    /// Listening handlers that must be woken.
     heard: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
     slow: Vec<Arc<dyn Recipient>>,
-    /// Payloads that have left queues to make room.
+    /// Payloads that were dropped from queues to make room.
     dropped: Dropped,
 }
 
 impl After {
-    /// A client has got the frame, or not. Returns whether it has.
+    /// Handles the outcome for one client. Returns whether the client accepted the frame.
     #[inline(never)]
     fn delivered(&mut self, delivery: Delivery, recipient: &Arc<dyn Recipient>) -> bool {
         match delivery {
@@ -135,7 +135,7 @@ impl After {
         }
     }
 
-    /// Hands the message to a handler that listens. Returns whether it took the message.
+    /// Delivers the message to a listening handler. Returns whether the handler accepted it.
     #[inline(never)]
     fn hear(&mut self, frame: &Broadcast, deliver: &Deliver) -> bool {
         let message = self.message.get_or_insert_with(|| frame.message());

@@ -1,9 +1,9 @@
-//! What a publish returns.
+//! The return value of a publish.
 
-/// What has become of a publish; it may be dropped without a look.
+/// The result of a publish; it may be ignored.
 ///
-/// It borrows nothing, so it can be kept and moved to another task. It is no number and no copy:
-/// it may come to hold what is still to happen to the value.
+/// It borrows nothing, so it can be stored and moved to another task. It is neither `Copy` nor a
+/// plain number, so that it can later represent deliveries that are still pending.
 ///
 /// ```
 /// use ws_server::Hub;
@@ -26,8 +26,8 @@ impl Receipt {
         Self { reached }
     }
 
-    /// How many clients and listening handlers of this process took the value. One that could not
-    /// be encoded reached none.
+    /// The number of clients and listening handlers of this process that accepted the value; 0 if
+    /// it could not be encoded.
     #[inline]
     pub const fn reached(&self) -> usize {
         self.reached

@@ -1,4 +1,4 @@
-//! From a value to the message that a topic publishes, and back.
+//! Converts values to messages of a topic, and back.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::decode::{DecodeError, FromMessage, Json};
 use crate::error::EncodeError;
 use crate::message::Message;
 
-/// What can be published to a topic.
+/// A value that can be published to a topic.
 ///
 /// | type | published as |
 /// |---|---|
@@ -25,18 +25,18 @@ use crate::message::Message;
 /// | `MsgPack<T>`, with the feature `msgpack` | binary, `MessagePack` |
 /// | [`Json<T>`](Json), and every other `T: Serialize` | text, JSON |
 ///
-/// These types are bare in replies and in `send` too; only there JSON is asked for by `Json`. A
-/// `Vec<u8>` is a list of numbers, as every `Vec` is a list: binary data is [`Bytes`]. For the
-/// JSON of a text, with its quotes, use a `Topic<Json<String>>`.
+/// The same types are bare in replies and in `send`; there, JSON requires `Json`. A `Vec<u8>` is a
+/// list of numbers, like every `Vec`: use [`Bytes`] for binary data. For the JSON of a text, with
+/// its quotes, use a `Topic<Json<String>>`.
 ///
-/// A type that is not `Serialize` may implement this trait for a format of its own.
+/// A type that is not `Serialize` may implement this trait to use its own format.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be published to a topic",
     label = "neither `Serialize` nor a `Message`",
     note = "derive `serde::Serialize` for it, or use a `Topic<Message>`"
 )]
 pub trait TopicValue: 'static {
-    /// The message that every subscriber gets.
+    /// Encodes the message that every subscriber receives.
     ///
     /// # Errors
     ///
@@ -71,22 +71,22 @@ impl<T: Serialize + 'static> TopicValue for MsgPack<T> {
     }
 }
 
-/// What a handler can [listen](crate::socket::Socket::listen) to: what can be published, and be
-/// read again from the message.
+/// A value that a handler can [listen](crate::socket::Socket::listen) for: it can be published, and
+/// deserialized from the message.
 ///
-/// Every `T: DeserializeOwned` is read as [`TopicValue`] has written it: text and bytes bare,
-/// others from JSON. A [`Message`] is taken as it is.
+/// Every `T: DeserializeOwned` is read in the format that [`TopicValue`] writes: text and bytes
+/// bare, others from JSON. A [`Message`] is passed unchanged.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot listen to a topic of `{Self}`",
     label = "neither `DeserializeOwned` nor a `Message`",
     note = "derive `serde::Serialize` and `serde::Deserialize` for it, or use a `Topic<Message>`"
 )]
 pub trait FromTopic: TopicValue + Sized {
-    /// Reads a value from what was published.
+    /// Decodes a value from a published message.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] if the message is of the wrong kind or does not decode.
+    /// [`DecodeError`] if the message has the wrong kind or cannot be decoded.
     fn from_topic(message: Message) -> Result<Self, DecodeError>;
 }
 
@@ -128,15 +128,15 @@ fn from_json<T: DeserializeOwned>(message: &Message) -> Result<T, DecodeError> {
     Json::from_message(message.into()).map(|Json(value)| value)
 }
 
-/// The types that are text. Each can be made of a `ByteString`, and copied to one.
+/// The text types. Each can be created from a `ByteString`, and copied to one.
 macro_rules! texts {
     ($then:ident $args:tt) => {
         $then! { $args String, Box<str>, Arc<str>, Cow<'static, str> }
     };
 }
 
-/// The message of a value that is text or bytes. The compiler knows all types, and leaves of
-/// this what belongs to one.
+/// The message of a value that is text or bytes. The types are known at compile time, so the
+/// compiler removes all other branches.
 fn bare<T: 'static>(value: &T) -> Option<Message> {
     let value: &dyn Any = value;
     macro_rules! copied {
@@ -158,7 +158,7 @@ fn bare<T: 'static>(value: &T) -> Option<Message> {
         .map(|bytes| Message::Binary(bytes.clone()))
 }
 
-/// The value of a bare message, if `T` is text or bytes; else the message is given back.
+/// The value of a bare message if `T` is text or bytes; otherwise returns the message.
 fn read_bare<T: 'static>(message: Message) -> Result<Result<T, DecodeError>, Message> {
     let mut read: Result<T, DecodeError> = Err(DecodeError::ExpectedText);
     let place: &mut dyn Any = &mut read;

@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::LARGEST_NUMBER;
 use crate::message::Message;
 
-/// What a page sends.
+/// A message of a page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum FromPage {
-    /// It has everything up to this offset.
+    /// Acknowledges everything up to this offset.
     Ack(u64),
     /// A message for the page's handler, with its id.
     Message(u64, Message),
-    /// It asks for a sign of life.
+    /// Requests a sign of life.
     Ping,
-    /// It is closed for good.
+    /// The page is closed for good.
     Bye,
 }
 
-/// Not a message of the protocol.
+/// The text is not a message of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Malformed;
 
-/// Members that a message of a page may have. Others are ignored.
+/// The members that a message of a page may have. Others are ignored.
 #[derive(Serialize, Deserialize)]
 struct Members {
     r#type: Type,
@@ -72,7 +72,7 @@ impl FromPage {
 
 #[cfg(any(test, fuzzing, feature = "test-kit"))]
 impl FromPage {
-    /// The message as a page writes it.
+    /// Encodes the message as a page does.
     pub(crate) fn to_text(&self) -> String {
         let none = Members {
             r#type: Type::Ping,
@@ -109,7 +109,7 @@ impl FromPage {
     }
 }
 
-/// Checks that a message of a page, if the text is one, is read again from what a page writes.
+/// Checks that a message of a page, if the text is one, is unchanged by encoding and parsing.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn check_round_trip(text: &str) {
     if let Ok(message) = FromPage::parse(text) {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde::Serialize;
 
-/// The kind of a message to a page, as the page protocol names it.
+/// The kind of a message to a page, in the page protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     /// Pushed by the application.
@@ -17,7 +17,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// The message up to the number of its offset.
+    /// The message up to its offset.
     const fn opening(self) -> &'static str {
         match self {
             Self::Event => r#"{"type":"event","offset":"#,
@@ -27,16 +27,16 @@ impl Kind {
     }
 }
 
-/// A message to pages, without what differs between them. Clones share the bytes.
+/// A message to pages, without the offset, which differs between them. Clones share the bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Push {
     kind: Kind,
-    /// Everything behind the offset.
+    /// Everything after the offset.
     tail: Bytes,
 }
 
 impl Push {
-    /// An event of this name.
+    /// Encodes an event of this name.
     pub(crate) fn event<T: Serialize + ?Sized>(
         name: &str,
         data: &T,
@@ -48,7 +48,8 @@ impl Push {
         Ok(Self::closed(Kind::Event, tail))
     }
 
-    /// As [`event`](Self::event); a value that cannot be encoded is logged, and reaches nobody.
+    /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
+    /// `None`.
     pub(crate) fn event_or_log<T: Serialize + ?Sized>(name: &str, data: &T) -> Option<Self> {
         let push = Self::event(name, data);
         let log = |error: &serde_json::Error| {
@@ -57,14 +58,14 @@ impl Push {
         push.inspect_err(log).ok()
     }
 
-    /// A text message.
+    /// Encodes a text message.
     pub(crate) fn text(text: &str) -> Self {
         let mut tail = br#","data":"#.to_vec();
         serde_json::to_writer(&mut tail, text).expect("text is JSON, and memory takes it");
         Self::closed(Kind::Text, tail)
     }
 
-    /// A binary message.
+    /// Encodes a binary message.
     pub(crate) fn binary(data: &[u8]) -> Self {
         let mut tail = String::from(r#","data":""#);
         BASE64.encode_string(data, &mut tail);
@@ -92,7 +93,7 @@ impl Push {
         format!("{}{tail}", self.head(offset))
     }
 
-    /// The message behind its offset.
+    /// The message after its offset.
     pub(crate) const fn tail(&self) -> &Bytes {
         &self.tail
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A message to a page. Messages of its queue are a [`Push`](super::Push), which is encoded once
-/// for all pages; this is their shape for readers.
+/// for all pages; this enum describes their format for readers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(crate) enum ToPage {
@@ -26,11 +26,11 @@ pub(crate) enum ToPage {
     Text { offset: u64, data: String },
     /// A binary message of the page's handler, in base64.
     Binary { offset: u64, data: String },
-    /// The page's messages up to this id are accepted.
+    /// Confirms the page's messages up to this id.
     Seen { id: u64 },
     /// The answer to a ping of the page.
     Pong,
-    /// A logon has given the visitor another session.
+    /// A logon has replaced the visitor's session.
     Renewed,
     /// A message of a later version.
     #[serde(other)]
@@ -41,11 +41,11 @@ pub(crate) enum ToPage {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Gap {
-    /// The epoch of the page is another one.
+    /// The page knows another epoch.
     Restart,
-    /// What the page has not got is no longer kept.
+    /// Messages that the page has not received are no longer kept.
     History,
-    /// More waited than a page may have.
+    /// The queue exceeded its limits.
     Overflow,
 }
 
