@@ -1,4 +1,4 @@
-//! The outbox beside a model of it: a list of frames, and every policy in a few lines.
+//! Compares the outbox with a model of it: a list of frames, and every policy in a few lines.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -11,7 +11,7 @@ use super::*;
 const MAX_BYTES: usize = 100;
 const MAX_FRAMES: usize = 6;
 
-/// A client that takes as many bytes as there is room for.
+/// A client that accepts as many bytes as it has room for.
 #[derive(Default)]
 struct Wire(Mutex<(usize, Vec<u8>)>);
 
@@ -32,7 +32,7 @@ impl DirectWrite for Wire {
     }
 }
 
-/// A frame of the model: its bytes are all its number.
+/// A frame of the model: all of its bytes equal its number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Waits {
     topic: u64,
@@ -55,7 +55,7 @@ fn fits(waiting: &[Waits], len: usize) -> bool {
 }
 
 impl Model {
-    /// The queue without so many of the oldest frames of a topic that are not begun.
+    /// The queue without this number of the oldest frames of a topic that are not partly written.
     fn without(&self, topic: u64, count: usize) -> Vec<Waits> {
         let mut left = count;
         let mut kept = Vec::new();
@@ -133,7 +133,7 @@ enum Step {
         len: usize,
         volatile: bool,
     },
-    /// The client takes so many bytes more.
+    /// The client gets room for this many more bytes.
     Take(usize),
 }
 
@@ -184,7 +184,7 @@ proptest! {
                     let delivery = outbox.push_topic(published, Way::Direct, &mut gone);
                     let expected = model.push_topic(waits(topic, len), policy, volatile);
                     prop_assert_eq!(delivery, expected);
-                    // Never both: the new frame is left out, and older ones are kept.
+                    // If the new frame was not accepted, no older frame was dropped.
                     if delivery != Delivery::Taken {
                         prop_assert_eq!(&model.queue, &before);
                     }

@@ -1,4 +1,4 @@
-//! What cannot be seen from outside of an outbox.
+//! The behaviour of an outbox that is not visible from outside.
 
 use std::io::IoSlice;
 use std::sync::{Weak, mpsc};
@@ -8,7 +8,7 @@ use super::*;
 use crate::close::CloseCause;
 use crate::message::Message;
 
-/// A client that takes everything.
+/// A client that accepts everything.
 #[derive(Default)]
 struct Wire(Mutex<Vec<u8>>);
 
@@ -46,7 +46,7 @@ fn a_close_frame_that_waited_and_was_discarded_is_sent_anew() {
     assert_eq!(*wire.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
 }
 
-/// A client that takes nothing, until it is told to take everything.
+/// A client that accepts nothing until its flag is set, and then everything.
 #[derive(Default)]
 struct Valve(AtomicBool);
 
@@ -59,7 +59,7 @@ impl DirectWrite for Valve {
     }
 }
 
-/// Pushes a frame of the topic 1.
+/// Pushes a frame of topic 1.
 fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
     let published = Published {
         frame,
@@ -81,7 +81,7 @@ fn a_frame_that_would_not_fit_anyway_drops_nothing() {
         assert_eq!(publish(&outbox, &frame(10), policy), Delivery::Taken);
         assert_eq!(publish(&outbox, &frame(21), policy), Delivery::Skipped);
         assert_eq!((outbox.buffered(), outbox.dropped()), (90, 1), "{policy:?}");
-        // One that fits in the place of the old one takes it.
+        // A frame that fits in the place of the old one replaces it.
         assert_eq!(publish(&outbox, &frame(20), policy), Delivery::Taken);
         assert_eq!(
             (outbox.buffered(), outbox.dropped()),
@@ -91,7 +91,7 @@ fn a_frame_that_would_not_fit_anyway_drops_nothing() {
     }
 }
 
-/// A payload whose owner looks at the outbox when it is dropped, as one that sends would.
+/// A payload whose owner locks the outbox when it is dropped, like an owner that sends.
 struct Owner(Weak<Outbox>, mpsc::Sender<usize>);
 
 impl AsRef<[u8]> for Owner {
@@ -107,11 +107,12 @@ impl Drop for Owner {
     }
 }
 
-/// Something that is done to an outbox and its client.
+/// An operation on an outbox and its client.
 type Change = fn(&Outbox, &Valve);
 
-/// What the owner of a payload finds in the outbox when this is done to it; the payload waits
-/// there, in a frame of 5004 bytes of the topic 1. A deadlock is an error, and does not hang.
+/// The number of bytes in the outbox when the owner of a payload is dropped by this operation; the
+/// payload waits there, in a frame of 5004 bytes of topic 1. A deadlock is an error instead of a
+/// hang.
 fn dropped_by(change: Change) -> Result<usize, mpsc::RecvTimeoutError> {
     let (sent, seen) = mpsc::channel();
     std::thread::spawn(move || {
@@ -192,7 +193,7 @@ fn what_was_dropped_and_written_waits_no_more() {
     let push = || publish(&outbox, &frame, Policy::DropOldest);
     assert_eq!((push(), outbox.has_waiting()), (Delivery::Taken, true));
     valve.0.store(true, Ordering::Relaxed);
-    // The frame that waits makes room, and the new one is written at once.
+    // The waiting frame is replaced, and the new one is written at once.
     assert_eq!((push(), outbox.has_waiting()), (Delivery::Taken, false));
     assert_eq!((outbox.buffered(), outbox.dropped()), (0, 1));
 }

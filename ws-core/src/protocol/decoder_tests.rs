@@ -1,4 +1,4 @@
-//! What the decoder makes of frames, fragments and control frames, and what it refuses.
+//! How the decoder handles frames, fragments and control frames, and which ones it rejects.
 
 use bytes::BytesMut;
 
@@ -8,7 +8,7 @@ use crate::close::{Close, CloseCode};
 
 pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// The event with all it lends copied.
+/// The event with all borrowed data copied.
 pub(super) fn own(event: Event<'_>) -> Event<'static> {
     let text = |text: TextData<'_>| TextData::Owned(text.into_string());
     let data = |data: BinaryData<'_>| BinaryData::Owned(BytesMut::from(data.as_slice()));
@@ -41,7 +41,7 @@ fn close(code: CloseCode, text: &str) -> Event<'static> {
     Event::Close(Some((code, TextData::Owned(text.to_owned()))))
 }
 
-/// All events of one input, to its end or its first error.
+/// All events of one input, up to its end or its first error.
 pub(super) fn decode_into(
     decoder: &mut Decoder,
     wire: &[u8],
@@ -61,7 +61,7 @@ fn decode_as(role: Role, wire: &[u8]) -> Result<Vec<Event<'static>>, ProtocolErr
     decode_into(&mut Decoder::new(role, 1 << 20), wire, &mut events).map(|()| events)
 }
 
-/// What a server makes of these frames of opcode, FIN and payload.
+/// Decodes these frames (opcode, FIN, payload) as a server.
 pub(super) fn serve(
     frames: &[(OpCode, bool, &[u8])],
 ) -> Result<Vec<Event<'static>>, ProtocolError> {

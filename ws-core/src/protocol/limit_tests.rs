@@ -1,4 +1,4 @@
-//! What the decoder holds: the size limit, and memory that follows what arrived.
+//! The limits of the decoder: the size of messages, and memory proportional to received bytes.
 
 use bytes::BufMut;
 
@@ -9,7 +9,7 @@ use super::{BinaryData, Decoder, Event, Incoming, OpCode, ProtocolError, Role, T
 
 use OpCode::{Binary, Continuation, Ping, Text};
 
-/// A masked binary header that declares `len` bytes, with a mask that changes nothing.
+/// A masked binary header that declares `len` bytes, with a mask of zeros.
 fn declare(len: u64) -> Vec<u8> {
     [&[0x82, 0xff][..], &len.to_be_bytes(), &[0; 4]].concat()
 }

@@ -1,4 +1,4 @@
-//! A decoder that passes messages over, as after a Close of our own.
+//! A decoder that skips messages, as after a Close of our own.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -80,7 +80,7 @@ fn what_a_header_shows_is_an_error_still() {
     }
 }
 
-/// Frames of messages, whatever is in them, with control frames between.
+/// Frames of messages with any payload, and control frames between them.
 fn wire() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
     let payload = || {
         prop_oneof![
@@ -130,7 +130,7 @@ proptest! {
                 pings.push(ping(body));
             }
         }
-        // What was decoded before may have been an error: then there is nothing to pass over.
+        // If the input so far is invalid, there is nothing to skip.
         let from = from.index(bytes.len().min(200));
         let mut events = Vec::new();
         prop_assume!(decode_into(&mut decoder, &bytes[..from], &mut events).is_ok());

@@ -1,4 +1,4 @@
-//! How bytes are split over reads changes nothing.
+//! The events do not depend on how bytes are split over reads.
 
 use bytes::BufMut;
 use proptest::collection::vec;
@@ -10,10 +10,10 @@ use super::encoder::{self, encode_masked};
 use super::unfinished::MIN_TARGET;
 use super::{Decoder, Event, OpCode, ProtocolError, Role};
 
-/// A frame of a stream that follows the rules.
+/// A frame of a valid stream.
 type Frame = (OpCode, bool, Vec<u8>);
 
-/// A message in fragments with control frames between, and the events it gives.
+/// A message in fragments with control frames between them, and the expected events.
 #[derive(Clone, Debug)]
 struct Part {
     frames: Vec<Frame>,
@@ -78,7 +78,7 @@ fn wire_of(parts: &[Part], mask: [u8; 4]) -> Vec<u8> {
         .collect()
 }
 
-/// Splits at each cut, in order; every byte by itself where `dense` covers it.
+/// Splits at each cut, in order, and at every byte from `dense` on.
 fn pieces<'w>(wire: &'w [u8], cuts: &[Index], dense: Index) -> Vec<&'w [u8]> {
     let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
     let dense = dense.index(wire.len() + 1);
@@ -88,7 +88,7 @@ fn pieces<'w>(wire: &'w [u8], cuts: &[Index], dense: Index) -> Vec<&'w [u8]> {
     at.windows(2).map(|pair| &wire[pair[0]..pair[1]]).collect()
 }
 
-/// Decodes piece by piece as a socket does: into the target when there is one.
+/// Decodes piece by piece like a socket: into the read target if there is one.
 fn decode_pieces(
     decoder: &mut Decoder,
     pieces: &[&[u8]],

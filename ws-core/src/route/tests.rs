@@ -1,4 +1,4 @@
-//! A table written by hand as `dispatch!` writes it, matched, nested and printed as URLs.
+//! A table written by hand like one of `dispatch!`: matched, nested and printed as URLs.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn matcher(path: Segments<'_>) -> Option<usize> {
     path.behind(b"files").map(|_| 4)
 }
 
-/// The number 3 is left out, as a route that is configured away leaves it.
+/// Number 3 is missing, like a route that is disabled by `cfg`.
 fn table<S>() -> Table<S> {
     const ENTRIES: &[Entry] = &[
         Entry::new::<Any, Lobby, Lobby>(0),
@@ -107,7 +107,7 @@ fn router() -> Router {
     router_of(table(), NoState).unwrap()
 }
 
-/// The route's name and its parameters as a list, or what else the look-up gave.
+/// The route's name with its parameters as a list, or another result of the lookup.
 fn found(router: &Router, path: &str) -> String {
     match router.find(path) {
         Lookup::Missing => "missing".to_owned(),

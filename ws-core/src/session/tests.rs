@@ -1,4 +1,4 @@
-//! Sessions of a server, from their beginning to their end.
+//! The sessions of a server, from beginning to end.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +39,7 @@ async fn returned(sessions: &Sessions) -> (Session, SessionToken) {
     (session, token)
 }
 
-/// A user as stores know one.
+/// A user in the format of a store.
 #[expect(
     clippy::unnecessary_wraps,
     reason = "it is an argument that may be missing"
@@ -153,7 +153,7 @@ async fn values_past_the_limit_are_refused_and_change_nothing() {
     };
     let sessions = Sessions::new(SessionOptions::new(limits));
     let (session, _) = sessions.begin().await.unwrap();
-    // Name, quotes and ten letters.
+    // The name, quotes and ten letters.
     session.insert("name", "0123456789").await.unwrap();
     let large = session.insert("more", &1).await.unwrap_err();
     assert!(

@@ -7,8 +7,8 @@ const LIMITS: PageLimits = PageLimits {
 };
 
 impl Queue {
-    /// The bytes of all messages that are this queue's own, and what it shares with others: which
-    /// one, and its bytes.
+    /// The bytes that belong to this queue alone, and the messages that it shares with others:
+    /// their identity and size.
     pub(in crate::page) fn parcels(&self) -> (usize, Vec<(usize, usize)>) {
         let own = self.items.iter().map(|item| match item.parcel.shared {
             Some(_) => OVERHEAD,
@@ -52,7 +52,7 @@ fn filled(count: usize, limits: &PageLimits) -> Queue {
     queue
 }
 
-/// Gives the socket everything that it may be given; returns the offsets, and resets as 0.
+/// Sends the socket everything that may be in flight; returns the offsets, and resets as 0.
 fn give(queue: &mut Queue) -> Vec<u64> {
     let mut given = Vec::new();
     while let Some(next) = queue.next() {

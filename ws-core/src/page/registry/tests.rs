@@ -1,4 +1,4 @@
-//! Pages that come and go, and what is counted of them.
+//! Pages that are opened and ended, and their accounting.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behi
     let user = Some("ada".to_owned());
     let (renewed, _) = sessions.renew(&session, user).await.unwrap();
     let (before, then) = stream.adopt(&renewed).unwrap();
-    // It ends, and only then is it known where it went.
+    // It ends before the registry is notified of its move.
     pages.end(&stream, &Close::GOING_AWAY);
     pages.moved(&stream, &before, &renewed);
     pages.then(&stream, then);
@@ -73,7 +73,7 @@ async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message
         many.push(pages.open(&id, &session, None).unwrap());
     }
     assert_eq!(pages.push_to_all(&push(30_000)), 20);
-    // A few pages hold less each, but for themselves.
+    // A few pages hold fewer bytes each, but share them with no other page.
     for number in 20..24 {
         let (session, _) = sessions.begin().await.unwrap();
         let id = number.to_string().into();
@@ -85,7 +85,7 @@ async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message
     assert_eq!(kept.count(), 20);
 }
 
-/// What happens next.
+/// One step of the test.
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Open(u8),

@@ -1,4 +1,4 @@
-//! A stream with sockets that keep what they get, and a handler that waits.
+//! A stream with sockets that keep every frame, and a handler that waits.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
@@ -47,11 +47,11 @@ impl PageSocket for FakeSocket {
     fn want_room(&self) {}
 }
 
-/// What a stream holds, as its budgets should have counted it.
+/// The contents of a stream, to compare with its budgets.
 pub(in crate::page) struct Held {
-    /// Bytes of the queue that are its own.
+    /// Bytes that belong to this queue alone.
     pub(in crate::page) own: usize,
-    /// Messages for many pages, and their bytes.
+    /// Messages shared with other pages, with their bytes.
     pub(in crate::page) shared: Vec<(usize, usize)>,
     /// Bytes that wait for the handler.
     pub(in crate::page) fed: usize,
@@ -74,7 +74,7 @@ impl Stream {
     }
 }
 
-/// A stream, and the session that it belongs to.
+/// A stream with its session.
 struct Fixture {
     stream: Stream,
     session: Session,
@@ -102,7 +102,7 @@ impl Fixture {
         }
     }
 
-    /// A socket of this script, which knows no epoch.
+    /// Attaches a socket of this script, which knows no epoch.
     fn attach(&self, client: u64) -> ConnectionId {
         let socket = fake_socket();
         let standing = Standing {
@@ -121,7 +121,7 @@ impl Fixture {
         socket.id()
     }
 
-    /// Gives the page a handler.
+    /// Sets a handler for the page.
     fn with_handler(&self) -> Arc<Feed> {
         let feed = Arc::new(Feed::new(LIMITS.bytes, &self.budget));
         let set = self.stream.set_handler(feed.clone(), &self.session, ROUTE);
@@ -143,12 +143,13 @@ fn what_was_taken_of_an_earlier_script_is_never_seen_of_the_next() {
         let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("a message waits");
         };
-        // The next script comes between the handler's taking and its saying so.
+        // The next script attaches after the handler has taken the message and before it reports
+        // that.
         let second = fixture.attach(2);
         stream.saw(taken.last.expect("a whole message"));
         assert_eq!(stream.lock().seen, 0);
         assert!(!stream.lock().seen_due);
-        // Its own first message has the same id, and is seen when it is taken.
+        // The first message of the new script has the same id, and is seen when it is taken.
         assert_eq!(stream.accept(second, 1, &hello), Accepted::Fed);
         let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("a message waits");
@@ -222,7 +223,7 @@ fn a_socket_that_is_refused_changes_nothing() {
     });
 }
 
-/// Whether it was woken.
+/// Whether the waker was called.
 #[derive(Default)]
 struct Flag(AtomicBool);
 
@@ -232,22 +233,22 @@ impl Wake for Flag {
     }
 }
 
-/// What happens next to a stream.
+/// One step of the test.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// The handler writes, or tries again.
+    /// The handler writes, or retries.
     Write(usize),
     Push(usize),
-    /// The page acknowledges some of what it was sent.
+    /// The page acknowledges the last offset minus this number.
     Ack(u64),
-    /// A socket of this script comes.
+    /// A socket of this script attaches.
     Attach(u64),
     Detach,
-    /// A logon takes the page.
+    /// A logon moves the page to another session.
     Adopt,
-    /// All pages together hold too much.
+    /// All pages together exceed their limit.
     Overflow,
-    /// The handler closes, with so many messages before it.
+    /// The handler closes after this number of messages.
     Finish(usize),
     End,
 }
@@ -266,12 +267,12 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A stream whose handler waits from time to time.
+/// A stream whose handler sometimes waits.
 struct Waiting {
     fixture: Fixture,
     socket: Option<ConnectionId>,
     flag: Arc<Flag>,
-    /// What the handler waits with.
+    /// The message that the handler waits to send.
     held: Option<Push>,
 }
 
@@ -297,7 +298,7 @@ impl Waiting {
             Act::Ack(less) => {
                 let sent = stream.lock().queue.last().saturating_sub(less);
                 if let Some(socket) = self.socket {
-                    // One of the future is refused, and changes nothing.
+                    // An offset that was never sent is refused, and changes nothing.
                     let _ = stream.ack(socket, sent);
                 }
             }
@@ -335,7 +336,7 @@ impl Waiting {
         }
     }
 
-    /// A handler that could continue was woken.
+    /// Checks that a handler that can continue was woken.
     fn check(&self) {
         let Some(held) = &self.held else { return };
         let state = self.fixture.stream.lock();

@@ -1,4 +1,4 @@
-//! What is agreed on, and what becomes of messages on the way there and back.
+//! Negotiation, and round trips of messages.
 
 use std::io::Write as _;
 
@@ -28,19 +28,19 @@ fn with_window(bits: u8) -> Deflate {
     .unwrap()
 }
 
-/// A compressed payload as other libraries make it.
+/// A payload compressed by another implementation.
 fn deflated(payload: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(payload).unwrap();
     encoder.flush().unwrap();
-    // What is written up to the flush, without the last block that the end would add.
+    // The output up to the flush, without the final block that the end would add.
     let out = encoder.get_ref();
     out.strip_suffix(&[0x00, 0x00, 0xff, 0xff])
         .unwrap()
         .to_vec()
 }
 
-/// A compressed message as a client sends it, in fragments of these sizes, the rest in the last.
+/// A compressed message of a client, in fragments up to these positions and a last one.
 fn sent(opcode: OpCode, compressed: &[u8], cuts: &[usize]) -> Vec<u8> {
     let mut wire = Vec::new();
     let mut start = 0;
@@ -64,7 +64,7 @@ fn decode(wire: &[u8], limit: usize) -> Result<Vec<Event<'static>>, ProtocolErro
     decode_into(&mut decoder, wire, &mut events).map(|()| events)
 }
 
-/// Text of this length, the same every time, in which nothing is repeated.
+/// Text of this length, always the same, without repetitions.
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let next = || {
@@ -83,8 +83,8 @@ fn every_window_is_answered_and_used() {
         assert_eq!(deflate.window_bits(), bits);
         let end = format!("; server_max_window_bits={bits}");
         assert!(deflate.answer().to_str().unwrap().ends_with(&end));
-        // Text in which only the end repeats anything: the beginning, from a distance that is one
-        // too many, or from a half of it.
+        // Only the end of the text repeats its beginning, from a distance that is one too large for
+        // the window, or from half of the window.
         let noise = noise(300 + (1 << bits));
         let repeated = |distance: usize| [&noise[..distance], &noise[..300]].concat();
         let encode = |payload: &[u8]| deflate.encode(OpCode::Binary, [payload, &[]]);
@@ -123,7 +123,7 @@ fn the_samples_of_the_rfc_are_read() {
     for empty in [&b"\x02\x00"[..], b"\x00"] {
         assert_eq!(inflate(empty, 0), Ok(Vec::new()));
     }
-    // A block that is the last, others behind it, and one more last one.
+    // A final block, others after it, and one more final one.
     let two = b"\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00";
     assert_eq!(inflate(two, 10), Ok(b"HelloHello".to_vec()));
 }
@@ -139,13 +139,13 @@ fn what_is_no_deflate_or_ends_early_is_refused() {
         );
     }
     for wrong in [
-        // A reserved kind of block; a stored block with a wrong length, and one that takes what
-        // stands for the end as its content.
+        // A reserved type of block, a stored block with a wrong length, and one whose content
+        // includes the bytes of the end marker.
         &b"\x07\x00"[..],
         b"\x00\x05\x00\x00\x00Hello\x00",
         b"\x00\x04\x00\xfb\xff",
         b"\x00\x09\x00\xf6\xff",
-        // Rubbish behind the last block, and nothing where the end must begin.
+        // Garbage after the final block, and an incomplete end.
         b"\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff",
         b"\xf3\x48\xcd\xc9\xc9\x07\x00",
         b"plain text",
@@ -159,7 +159,7 @@ fn what_is_no_deflate_or_ends_early_is_refused() {
     }
     let latin = sent(OpCode::Text, &deflated(b"caf\xe9"), &[]);
     assert_eq!(decode(&latin, 99), Err(ProtocolError::InvalidUtf8));
-    // The thread's inflater is as good as new.
+    // The thread's inflater has been reset.
     assert_eq!(inflate(hello, 5), Ok(b"Hello".to_vec()));
 }
 
@@ -176,11 +176,11 @@ fn rsv1_stands_on_the_first_frame_of_a_message_only_and_where_it_was_agreed_on()
     let mut wire = encode_masked(OpCode::Text, false, b"a", MASK);
     wire.extend(sent(OpCode::Continuation, b"b", &[]));
     assert_eq!(decode(&wire, 99), refused);
-    // A message without it is plain, also behind a compressed one.
+    // A message without RSV1 is uncompressed, even after a compressed one.
     let mut wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
     wire.extend(encode_masked(OpCode::Text, true, b"plain", MASK));
     assert_eq!(decode(&wire, 99), Ok(vec![text("Hello"), text("plain")]));
-    // A control frame may come between the fragments.
+    // A control frame may appear between the fragments.
     let whole = sent(OpCode::Text, &deflated(b"Hello"), &[2]);
     let (first, rest) = whole.split_at(8);
     let wire = [first, &encode_masked(OpCode::Ping, true, b"?", MASK), rest].concat();
@@ -202,7 +202,7 @@ fn the_limit_bounds_what_a_message_becomes() {
     assert_eq!(decode(&wire, 4999), Err(too_big));
     assert_eq!(too_big.close_code(), CloseCode::TOO_BIG);
     assert_eq!(decode(&wire, 5000), Ok(vec![binary(&[0; 5000])]));
-    // It bounds the compressed bytes too, by the header alone.
+    // The limit bounds the compressed bytes too, by the header alone.
     let head = &sent(OpCode::Binary, &[0; 101], &[])[..6];
     let error = ProtocolError::TooBig {
         limit: 100,
@@ -213,7 +213,7 @@ fn the_limit_bounds_what_a_message_becomes() {
 
 #[test]
 fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
-    // Each piece refers to nothing before it, so that one can be repeated.
+    // Each piece refers to nothing before it, so that it can be repeated.
     let mut piece = Vec::with_capacity(64 << 10);
     flate2::Compress::new(Compression::best(), false)
         .compress_vec(&vec![0; 1 << 20], &mut piece, flate2::FlushCompress::Full)
@@ -228,7 +228,7 @@ fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
     let wire = sent(OpCode::Binary, bomb, &[]);
     let error = decode(&wire, limit).unwrap_err();
     assert_eq!(error.close_code(), CloseCode::TOO_BIG);
-    // The buffer is never larger than the limit and the byte that shows more.
+    // The buffer never exceeds the limit plus the byte that shows more.
     let most = deflated(&vec![0; limit]);
     let whole = inflate(&most, limit).unwrap();
     assert_eq!(whole.len(), limit);
@@ -282,12 +282,12 @@ fn what_compressing_does_not_make_smaller_is_left_plain() {
     }
 }
 
-/// A compressor that stopped in the midst of a message may hold bits of it. That depends on the
-/// message, and one in some thirty shows it.
+/// A compressor that has stopped in the middle of a message may retain bits of it. That depends on
+/// the message: about one in thirty shows it.
 #[test]
 fn a_message_that_was_left_plain_spoils_none_after_it() {
     let deflate = Deflate::default();
-    // Just below a size of the buffer, so that it is full before all is compressed.
+    // Just below a size of the buffer, so that it is full before everything is compressed.
     let mut noise = vec![0; 16_300];
     for times in 0..400 {
         getrandom::fill(&mut noise).unwrap();

@@ -69,7 +69,7 @@ fn the_more_specific_of_two_routes_is_no_conflict() {
         ],
         &[below("admin", &["admin"], &INNER)],
     );
-    // `/admin` is of `any` and of the wildcard of the nested table.
+    // `/admin` matches `any` and the wildcard of the nested table.
     let text = found(&OUTER, "admin").unwrap();
     assert!(
         text.contains("`all` (\"/admin/{*_}\") and `any` (\"/{_}\")"),
@@ -126,7 +126,7 @@ fn what_a_type_does_not_read_is_no_conflict() {
     assert_eq!(found(&OUTER, "inner"), None);
 }
 
-/// Whether a pattern matches a path, by the definition.
+/// Whether a pattern matches a path, by definition.
 fn matches(shape: &[Segment], path: &[&str]) -> bool {
     match (shape.first(), path.first()) {
         (Some(Rest), _) | (None, None) => true,
@@ -142,7 +142,7 @@ fn matches(shape: &[Segment], path: &[&str]) -> bool {
     }
 }
 
-/// Whether the first is at least as specific as the second at every segment, and more so at
+/// Whether the first is at least as specific as the second at every segment, and more specific at
 /// one.
 fn is_more_specific(one: &[Segment], other: &[Segment]) -> bool {
     let weight = |shape: &[Segment], at: usize| match shape.get(at) {
@@ -154,7 +154,7 @@ fn is_more_specific(one: &[Segment], other: &[Segment]) -> bool {
         (Some(Typed(one)), Some(Typed(other))) => one != other,
         _ => false,
     };
-    // What follows a wildcard does not count: it takes all.
+    // Segments after a wildcard do not count: it matches the whole rest.
     let wildcard = |shape: &[Segment]| shape.iter().position(|it| *it == Rest).unwrap_or(99);
     let last = wildcard(one)
         .min(wildcard(other))
@@ -216,7 +216,7 @@ proptest! {
                 prop_assert!(!decided);
                 let (_, path) = text.as_str().split_once("both match \"/").unwrap();
                 let (path, _) = path.split_once('"').unwrap();
-                // Of two types that read no text in common one of them is shown.
+                // If two types accept no common text, the message shows one of them.
                 if !path.contains('{') {
                     let path: Vec<_> = path.split('/').filter(|text| !text.is_empty()).collect();
                     prop_assert!(both(&path), "{text:?}");

@@ -1,4 +1,4 @@
-//! What is given up where the store is full, and what is left behind: nothing.
+//! Which session a full store evicts, and that no data of it is left behind.
 
 use super::*;
 
@@ -39,7 +39,7 @@ async fn a_full_store_gives_up_the_oldest_session_whose_cookie_never_came_back()
     let record = SessionRecord::new(None).unwrap();
     let full = store.create(key(5), record.clone(), MINUTE).await;
     assert_eq!(full.unwrap_err().to_string(), "the session store is full");
-    // One that has run out makes room.
+    // An expired session makes room.
     tokio::time::advance(MINUTE).await;
     assert!(store.create(key(5), record, MINUTE).await.unwrap());
     assert_eq!(store.count().await.unwrap(), 1);
@@ -56,7 +56,7 @@ async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
     let record = || SessionRecord::new(None).unwrap();
     let full = store.create(key(4), record(), MINUTE).await;
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
-    // The second is used, as by an open socket; the first has a user.
+    // The second was used, as by an open socket; the first has a user.
     tokio::time::advance(MINUTE / 4).await;
     assert!(store.touch(key(2), MINUTE).await.unwrap());
     tokio::time::advance(MINUTE / 3).await;
@@ -67,7 +67,7 @@ async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
         has(&store, 3).await,
     ];
     assert_eq!(there, [true, true, false]);
-    // All that were passed over are still looked at when their time is over.
+    // All sessions that the eviction skipped still expire in time.
     tokio::time::advance(MINUTE).await;
     assert_eq!(store.count().await.unwrap(), 0);
 }
@@ -84,7 +84,7 @@ async fn values_of_all_sessions_share_a_bound() {
     assert_eq!(set(2, "a", Some("12345678")).await.unwrap(), Some(1));
     let full = set(2, "b", Some("1")).await;
     assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
-    // What takes less is let in, and what is gone makes room.
+    // A smaller value is accepted, and a removed session makes room.
     assert_eq!(set(2, "a", Some("1")).await.unwrap(), Some(2));
     store.remove(key(1)).await.unwrap();
     assert_eq!(set(2, "b", Some("123456789012345")).await.unwrap(), Some(3));

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Most different values that are looked up.
+/// The most distinct values that are looked up.
 const MOST: usize = 4;
 
-/// A request with these cookies, each in a line of its own or all in one.
+/// A request with these cookies, each in its own line or all in one.
 fn lines(values: &[String], in_one: bool) -> HeaderMap {
     let mut pairs: Vec<_> = values
         .iter()
@@ -67,7 +67,7 @@ async fn a_stale_cookie_locks_nobody_out() {
     };
     let values = [ended.cookie_value(), live.clone()];
     assert_eq!(identified(&sessions, &values).await, Ok(session.clone()));
-    // The cookie of before a logon, and the one of after it.
+    // The cookie from before a logon, and the one from after it.
     let (renewed, token) = sessions.renew(&session, user("ada")).await.unwrap();
     let values = [live.clone(), token.cookie_value()];
     assert_eq!(identified(&sessions, &values).await, Ok(renewed));
@@ -83,7 +83,7 @@ async fn four_different_session_cookies_are_looked_up_and_no_more() {
     let (session, token) = sessions.begin().await.unwrap();
     let mut values: Vec<_> = std::iter::repeat_with(stale).take(MOST - 1).collect();
     values.push(token.cookie_value());
-    // What is no token is not looked up.
+    // An invalid token is not looked up.
     values.extend(["junk".to_owned(), "\"x\"".to_owned(), values[0].clone()]);
     assert_eq!(identified(&sessions, &values).await, Ok(session));
     values.push(stale());
@@ -132,7 +132,7 @@ proptest! {
         runtime.block_on(async {
             let sessions = Sessions::default();
             let live = [sessions.begin().await.unwrap(), sessions.begin().await.unwrap()];
-            // Two live ones, five that are stale, and two that are no token.
+            // Two live ones, five stale ones, and two that are not valid tokens.
             let mut values: Vec<_> = live.iter().map(|(_, token)| token.cookie_value()).collect();
             values.extend(std::iter::repeat_with(stale).take(5));
             values.extend([String::new(), "junk".to_owned()]);

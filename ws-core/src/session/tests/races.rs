@@ -1,4 +1,4 @@
-//! What happens at the same time: a store whose answers a test holds back.
+//! Concurrent calls: a store whose answers a test delays.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 
-/// Answers only when the test lets it: `load` and `contains` with what was there when they
-/// were asked, `touch` with what is there then.
+/// Answers only when the test allows it: `load` and `contains` with the state at the time of the
+/// call, `touch` with the state at the time of the answer.
 #[derive(Clone)]
 struct Slow {
     memory: Arc<MemoryStore>,
@@ -24,7 +24,7 @@ impl Slow {
         }
     }
 
-    /// Holds answers back from now on.
+    /// Delays all answers from now on.
     fn hold(&self) {
         self.answers.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -98,7 +98,7 @@ impl SessionStore for Slow {
     }
 }
 
-/// A session of `ada` that nobody holds, in a store that answers when it is let.
+/// A session of `ada` without handles, in a store whose answers a test can delay.
 async fn ada() -> (Slow, Sessions, SessionToken) {
     let store = Slow::new();
     let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
@@ -132,7 +132,7 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
     let counting = Arc::new(sockets::Counting::default());
     let weak = Arc::downgrade(&counting);
     let _attachment = session.attach(ConnectionId::new(1), weak);
-    // The keeper asks for the old key, and a logon moves the session meanwhile.
+    // The keeper checks the old key, and a logon moves the session in the meantime.
     store.hold();
     tokio::time::sleep(IDLE / 4 + SECOND).await;
     store.asked.notified().await;
@@ -154,9 +154,9 @@ async fn who_finds_a_session_beside_the_first_does_not_get_it_after_its_end() {
     let (first, second) = (find(), find());
     store.asked.notified().await;
     tokio::task::yield_now().await;
-    // Both have read it; another process ends it before either is sure.
+    // Both have loaded it; another process ends it before either has checked again.
     store.memory.remove_user("ada").await.unwrap();
-    // The first is told so only when the second holds the session, too.
+    // The first gets its answer only after the second holds the session too.
     store.answers.add_permits(2);
     let second = second.await.unwrap();
     store.answers.add_permits(100);

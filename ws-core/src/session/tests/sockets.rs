@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 
-/// A socket that only counts how often its session ended.
+/// A socket that only counts how often its session has ended.
 #[derive(Default)]
 pub(super) struct Counting(AtomicUsize);
 
 impl Counting {
-    /// How often its session ended.
+    /// How often its session has ended.
     pub(super) fn closed(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
@@ -147,7 +147,7 @@ async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
     }
 }
 
-/// The planter of a session, for one, whose socket the visitor's browser does not know of.
+/// For example an attacker who planted the session: the visitor's browser does not know the socket.
 #[tokio::test(start_paused = true)]
 async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
     let sessions = Sessions::default();
@@ -182,7 +182,7 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
     let session = found(&sessions, &tokens[0]).await.unwrap();
     let socket = Socket::of(&session, 1);
     drop(session);
-    // The others were used later, and are evicted nevertheless.
+    // The others were used later, but are evicted nevertheless.
     for token in &tokens[1..] {
         found(&sessions, token).await.unwrap();
     }
@@ -197,11 +197,11 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
     }
     assert_eq!(there, [true, false, false, true, true]);
     drop(socket);
-    // Without its socket it is the least recently used one of its address, which holds no
-    // more than others: nothing in use is evicted for it.
+    // Without its socket it is the least recently used session of its address, which holds no more
+    // than others, so no session in use is evicted.
     let full = sessions.begin_for(at(4)).await.unwrap_err();
     assert!(matches!(full, SessionError::Full), "{full}");
-    // A private address may be a proxy, whose visitors pay for nobody.
+    // A private address may be a proxy, whose visitors must not evict other sessions.
     let full = sessions.begin_for("10.0.0.1".parse().ok()).await;
     assert!(matches!(full, Err(SessionError::Full)), "{full:?}");
 }

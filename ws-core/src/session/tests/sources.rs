@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 
-/// An application whose cookie `app` names a session; who it belongs to, and whether it is
-/// live, the test says.
+/// An application whose cookie `app` identifies a session; the test sets its user and whether it is
+/// live.
 #[derive(Clone, Default)]
 struct Application(Arc<Mutex<Option<ForeignSession>>>);
 
@@ -92,7 +92,7 @@ async fn a_socket_of_before_a_logon_does_not_hold_a_session_that_keeps_its_key()
     assert_eq!((sessions.count().await.unwrap(), socket.closed()), (0, 1));
 }
 
-/// An application that keeps its session's id over a logout and the next logon.
+/// An application that keeps its session's id over a logoff and the next logon.
 #[tokio::test(start_paused = true)]
 async fn another_user_under_the_same_key_gets_nothing_of_the_one_before() {
     let application = Application::default();
@@ -148,7 +148,7 @@ async fn sockets_are_closed_where_the_application_no_longer_knows_their_session(
     assert_eq!(socket.closed(), 1);
 }
 
-/// How a broken store is broken.
+/// How a broken store fails.
 #[derive(Clone, Copy)]
 enum Broken {
     Fails,
@@ -317,7 +317,7 @@ async fn an_end_that_the_store_did_not_hear_of_is_told_by_the_next_call() {
     assert!(sessions.end(&session).await.unwrap());
     drop(session);
     assert_eq!(found(&sessions, &token).await, None);
-    // Or by whoever comes with its cookie, while it is known here that it has ended.
+    // Or by the next request with its cookie, while this process knows that it has ended.
     let (session, token) = returned(&sessions).await;
     store.is(Some(Broken::Fails));
     sessions.end(&session).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! How a page ends that misses messages, or that is given up.
+//! The end of a page that misses messages, or that is evicted.
 
 use std::io::{self, IoSlice};
 
@@ -71,7 +71,7 @@ impl SlowSocket {
         socket
     }
 
-    /// Nothing fits into the outbox any more.
+    /// Fills the outbox.
     fn fill(&self) {
         let left = ROOM - self.outbox.buffered();
         self.outbox
@@ -101,7 +101,7 @@ impl SlowSocket {
     }
 }
 
-/// The last message of a handler, and its Close with 1000.
+/// Appends the last message of a handler, and its Close with 1000.
 fn leave(stream: &Stream) {
     stream.append(&Push::text("bye"));
     stream.finish(&Close::NORMAL);
@@ -169,7 +169,7 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
 fn a_page_whose_socket_comes_while_it_is_given_up_is_watched_again_when_that_leaves() {
     run(async {
         let fixture = Fixture::new().await;
-        // The reaper has taken it out, and a socket comes first.
+        // The reaper has removed the page, but a socket attaches first.
         let socket = SlowSocket::attach(&fixture);
         assert_eq!(fixture.stream.give_up(), Then::Nothing);
         let then = fixture.stream.detach(socket.id(), false);
@@ -182,7 +182,7 @@ async fn the_time_of_a_page_stays_in_view_while_a_handshake_holds_it() {
     let Fixture { stream, .. } = &Fixture::new().await;
     let until = Instant::now() + LIMITS.grace;
     stream.hold();
-    // The reaper may look for another reason, and must not forget the page.
+    // The reaper may check the page for another reason, and must keep watching it.
     assert_eq!(stream.expire(Instant::now()), Then::Watch(until));
     tokio::time::advance(LIMITS.grace).await;
     assert_eq!(stream.expire(Instant::now()), Then::Nothing);

@@ -1,4 +1,4 @@
-//! What offers are answered with.
+//! The responses to offers.
 
 use http::HeaderMap;
 use proptest::collection::vec;
@@ -8,7 +8,7 @@ use super::Deflate;
 
 const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// What these header lines are answered with.
+/// The response to these header lines.
 fn answer(lines: &[&str]) -> Option<String> {
     let mut headers = HeaderMap::new();
     for line in lines {
@@ -64,12 +64,12 @@ fn offers_are_answered_as_the_rfc_says() {
             &["permessage-deflate; client_max_window_bits=8"],
             Some(PLAIN.into()),
         ),
-        // zlib cannot; the client says what it takes instead.
+        // zlib cannot compress with this window; the client's second offer is acceptable.
         (
             &["permessage-deflate; server_max_window_bits=8, permessage-deflate"],
             Some(PLAIN.into()),
         ),
-        // A comma in quotes separates nothing.
+        // A comma in quotes is not a separator.
         (
             &["foo; x=\"a, permessage-deflate; server_max_window_bits=9, b\", permessage-deflate"],
             Some(PLAIN.into()),
@@ -116,7 +116,7 @@ fn an_offer_against_the_rules_is_declined_and_the_next_one_is_taken() {
         "server max window bits=10",
     ] {
         let bad = format!("permessage-deflate; {parameters}");
-        // What begins a quote and does not end it has the rest of its line.
+        // An unterminated quote extends to the end of its line.
         assert_eq!(answer(&[&bad]), None, "{bad}");
         let good = "permessage-deflate; client_max_window_bits";
         assert_eq!(answer(&[&bad, good]), Some(PLAIN.into()), "{bad}");

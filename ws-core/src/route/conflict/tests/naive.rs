@@ -1,12 +1,12 @@
-//! The same rules without any order: each route is compared with each other one, segment by
-//! segment. What [`find`](super::super::find) does faster is held to this.
+//! The same rules, implemented without optimization: each route is compared with each other one,
+//! segment by segment. The tests compare [`find`](super::super::find) with this.
 
 use super::super::place::{Place, Placed};
 use super::super::reads::may_read;
 use super::super::{Line, Outline, text};
 use crate::route::Segment;
 
-/// What is wrong with the nested table at this line.
+/// The error of the nested table at this line.
 pub(crate) fn fault(outline: &'static Outline, at: usize) -> Option<String> {
     let below = &outline.nested[at];
     let Some(place) = Place::ROOT.below(below) else {
@@ -24,7 +24,7 @@ pub(crate) fn fault(outline: &'static Outline, at: usize) -> Option<String> {
     })
 }
 
-/// The routes of a table and of so many of its nested tables.
+/// The routes of a table and of its first nested tables, up to this number.
 fn routes(place: &Place, outline: &'static Outline, lines: usize) -> Vec<Placed> {
     let mut all = Vec::new();
     add(place, outline, lines, &mut all);
@@ -43,7 +43,7 @@ fn add(place: &Place, outline: &'static Outline, lines: usize, all: &mut Vec<Pla
     }
 }
 
-/// As [`are_ambiguous`], for two routes of the outermost table.
+/// Same as [`are_ambiguous`], for two routes of the outermost table.
 pub(crate) fn are_ambiguous_alone(one: &'static [Segment], other: &'static [Segment]) -> bool {
     are_ambiguous(&alone("one", one), &alone("other", other))
 }
@@ -56,8 +56,8 @@ pub(crate) fn alone(name: &'static str, shape: &'static [Segment]) -> Placed {
     }
 }
 
-/// Whether some path matches both routes, and neither is the more specific one: the rule of
-/// `dispatch!` within a table.
+/// Whether some path matches both routes, and neither is more specific: the rule of `dispatch!`
+/// within a table.
 pub(crate) fn are_ambiguous(one: &Placed, other: &Placed) -> bool {
     let (mut more, mut less) = (false, false);
     for at in 0.. {
@@ -85,7 +85,7 @@ pub(crate) fn are_ambiguous(one: &Placed, other: &Placed) -> bool {
     more == less
 }
 
-/// Types are compared as they are written.
+/// Types are compared by name.
 fn differ_in_type(one: Segment, other: Segment) -> bool {
     match (one, other) {
         (Segment::Typed(one), Segment::Typed(other)) => one != other,
@@ -93,7 +93,7 @@ fn differ_in_type(one: Segment, other: Segment) -> bool {
     }
 }
 
-/// Whether one text matches both segments.
+/// Whether some text matches both segments.
 fn have_common(one: Segment, other: Segment) -> bool {
     match (one, other) {
         (Segment::Literal(one), Segment::Literal(other)) => one == other,

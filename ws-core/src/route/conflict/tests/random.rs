@@ -1,4 +1,4 @@
-//! Random tables: what is found is what comparing all pairs finds, the same pair first.
+//! Random tables: the search finds the same first pair as a comparison of all pairs.
 
 use proptest::prelude::*;
 
@@ -6,10 +6,10 @@ use super::super::{Below, Faults, Line, Outline, find, hash};
 use super::naive;
 use crate::route::Segment::{self, Literal, Rest, Text, Typed};
 
-/// Room for the largest of the tables in here.
+/// The size of the largest table in this file.
 const SIZE: usize = 256;
 
-/// Few texts and types, so that routes meet often.
+/// Few texts and types, so that routes often overlap.
 fn segment() -> impl Strategy<Value = Segment> {
     prop_oneof![
         4 => prop::sample::select(&["a", "b", "7", "-7", "true", "c"][..]).prop_map(Literal),
@@ -32,7 +32,7 @@ fn shape() -> impl Strategy<Value = &'static [Segment]> {
         })
 }
 
-/// Routes of one table, without those that `dispatch!` refuses.
+/// Routes of one table, without those that `dispatch!` rejects.
 fn routes(most: usize) -> impl Strategy<Value = Vec<&'static [Segment]>> {
     prop::collection::vec(shape(), 0..most).prop_map(|shapes| {
         let mut kept: Vec<&'static [Segment]> = Vec::new();
@@ -76,7 +76,7 @@ fn lines(nested: Vec<(&'static [&'static str], &'static Outline)>) -> Vec<Below>
     lines.collect()
 }
 
-/// A table with nested tables, so many levels deep.
+/// A table with this many levels of nested tables.
 fn table(most: usize, levels: u32) -> BoxedStrategy<&'static Outline> {
     if levels == 0 {
         return routes(most)

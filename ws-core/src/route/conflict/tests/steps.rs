@@ -1,15 +1,15 @@
-//! Large tables are compared within the steps that the compiler grants a constant before it
-//! calls it long-running; it counts them, so that this is no matter of time.
+//! Large tables are compared within the number of steps that the compiler grants a constant before
+//! it reports a long-running evaluation. It counts steps, so the test does not depend on time.
 
 #![deny(long_running_const_eval)]
 
 use super::super::{Below, Faults, Line, Outline, find, size};
 use crate::route::Segment::{self, Literal, Text, Typed};
 
-/// Routes of each table.
+/// The number of routes of each table.
 const COUNT: usize = 1_000;
 
-/// Letters of each literal.
+/// The length of each literal.
 const LETTERS: usize = 4;
 
 /// A different literal for each route.
@@ -36,7 +36,7 @@ const fn literal(route: usize) -> Segment {
     }
 }
 
-/// A table of routes whose pattern has a literal of its own among other segments.
+/// A table of routes whose patterns have a unique literal among other segments.
 macro_rules! table {
     ($name:ident: [$($before:expr),*], own, [$($after:expr),*]) => {
         static $name: Outline = {
@@ -94,7 +94,7 @@ below_one_prefix! {
     THE_SAME_TWICE: TYPE_FIRST, TYPE_FIRST;
 }
 
-/// A table below a prefix that the routes of the outer table may match too.
+/// A table below a prefix that routes of the outer table may match too.
 static BELOW_AN_OUTER_TABLE: Faults<{ 2 + 2 * COUNT }> = {
     static NESTED: [Below; 1] = [Below {
         name: "other",

@@ -1,4 +1,4 @@
-//! A full store: one address pays for itself, and users and open sockets lose nothing.
+//! A full store: an address pays for its own sessions, and users and open sockets lose nothing.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ async fn touch(store: &MemoryStore, number: usize) -> bool {
     store.touch(named(number), MINUTE).await.unwrap()
 }
 
-/// A store for 100 sessions that one address has filled, and the numbers of its sessions.
+/// A store for 100 sessions that one address has filled, with the numbers of its sessions.
 async fn filled_by(attacker: IpAddr) -> (MemoryStore, Vec<usize>) {
     let store = MemoryStore::new(100);
     for number in 0..100 {
@@ -54,7 +54,7 @@ async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out(
         let from = address(100 + u8::try_from(visitor % 20).unwrap());
         let begun = begin(&store, number, Newcomer::new(Some(from))).await;
         assert!(begun.is_some(), "visitor {visitor} is refused");
-        // The attacker uses what it has, and begins another session.
+        // The attacker uses its sessions, and begins another one.
         for number in &attacking {
             touch(&store, *number).await;
         }
@@ -116,13 +116,13 @@ async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
     for number in [0, 11, 20, 21] {
         assert!(touch(&store, number).await, "session {number} is evicted");
     }
-    // Each address has one session now, and uses it.
+    // Each address holds one session now, and uses it.
     assert_eq!(begin(&store, 22, newcomer(4)).await, None);
     tokio::time::advance(MINUTE * 3 / 4).await;
     for number in [20, 21] {
         assert!(touch(&store, number).await);
     }
-    // What was not used for half of its time is a user's, or has a socket.
+    // The sessions that were idle for half of their time belong to a user or have a socket.
     assert_eq!(begin(&store, 22, newcomer(4)).await, None);
     assert!(touch(&store, 0).await && touch(&store, 11).await);
 }
@@ -150,10 +150,10 @@ async fn visitors_of_an_unknown_address_give_up_nothing_that_they_use() {
         begin(&store, number, known).await.unwrap();
         assert!(touch(&store, number).await);
     }
-    // The address that holds two pays for its third.
+    // The address that holds two sessions pays for its third.
     begin(&store, 10, known).await.unwrap();
     assert!(touch(&store, 10).await);
-    // Eight unknown ones may not take from two.
+    // Eight sessions of unknown addresses must not evict one of two.
     assert_eq!(begin(&store, 11, unknown).await, None);
     for number in [0, 1, 2, 3, 4, 5, 6, 7, 9, 10] {
         assert!(touch(&store, number).await, "session {number} is evicted");
@@ -209,7 +209,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the accounting must be, from the sessions themselves.
+/// The expected accounting, computed from the sessions.
 fn check_accounts(store: &MemoryStore) -> BTreeMap<SessionKey, (SessionId, bool, Option<Network>)> {
     let kept = store.kept();
     let mut held: BTreeMap<Network, u32> = BTreeMap::new();
@@ -264,8 +264,8 @@ async fn run(steps: Vec<Step>) {
                     assert!(*anonymous && !sockets.contains(id), "{id} is evicted");
                 }
                 if begun.is_none() {
-                    // An address with one that may be evicted holds no more than the newcomer's
-                    // would, and that one nothing.
+                    // An address with an evictable session holds at most as many as the newcomer's
+                    // would, and the newcomer's own address has no evictable session.
                     for (id, anonymous, network) in before.values() {
                         if *anonymous && network.is_some() && !sockets.contains(id) {
                             assert!(count(*network) <= count(own) + 1);
