@@ -219,8 +219,8 @@ impl Outbox {
         self.room.notify_waiters();
     }
 
-    /// Notes that the connection is gone: nothing is accepted or written any more. Returns why it
-    /// ended: the first recorded reason, or else `reason`.
+    /// Shuts the outbox after the end of the connection: nothing is accepted or written any more.
+    /// Returns why it ended: the first recorded reason, or else `reason`.
     pub fn shut(&self, reason: CloseReason) -> CloseReason {
         let mut dropped = Dropped::default();
         let mut state = self.change();

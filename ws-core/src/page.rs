@@ -156,8 +156,8 @@ impl Page {
     /// a reset and must load its state again. A connection from before a logon is closed, and the
     /// push waits for a connection of the new session.
     ///
-    /// Returns the number of pages that accepted it: 1, or 0 if the page has ended. A payload that
-    /// cannot be encoded is not sent, and is logged at `error`.
+    /// Returns the number of pages that accepted it: 1, or 0 if the page has ended. If the payload
+    /// cannot be encoded, nothing is sent, and the error is logged at `error`.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
         let taken =

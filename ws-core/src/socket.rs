@@ -330,13 +330,13 @@ impl Shared {
         self.close(&close, CloseCause::Shutdown);
     }
 
-    /// Notes that the client's Close has arrived, or that its stream has ended without one.
+    /// Records that the client's Close has arrived, or that its stream has ended without one.
     pub(crate) fn client_gone(&self) {
         self.lock().client_gone = true;
         self.changes().notify_waiters();
     }
 
-    /// Notes that `terminate` and the connection's task have ended.
+    /// Records that `terminate` and the connection's task have ended.
     pub(crate) fn finish(&self) {
         self.outbox.release();
         self.lock().finished = true;

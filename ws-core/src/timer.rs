@@ -25,7 +25,7 @@ pub(crate) enum Timer<T> {
     /// Fires once per period.
     Every {
         period: Duration,
-        /// `None` while it runs, outside of the lock.
+        /// `None` while it runs: it is then taken out of the timer.
         make: Option<Make<T>>,
         /// An earlier tick is still in the mailbox, so further ticks are skipped.
         pending: bool,
@@ -125,7 +125,7 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Notes that the notification of this timer has left the mailbox.
+    /// Reports that the notification of this timer has left the mailbox.
     pub(crate) fn taken(&mut self, id: TimerId) {
         if let Some(Timer::Every { pending, .. }) = self.find(id) {
             *pending = false;

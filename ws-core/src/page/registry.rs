@@ -130,7 +130,7 @@ impl Pages {
         self.then(stream, stream.detach(socket, bye));
     }
 
-    /// Notes that the handler of the page has closed.
+    /// Delivers the queued messages of the page, then the Close of its handler.
     pub(crate) fn finish(&self, stream: &Arc<Stream>, close: &Close) {
         self.then(stream, stream.finish(close));
     }

@@ -167,7 +167,7 @@ impl Stream {
         }
     }
 
-    /// From now on, messages of the page go to the handler behind this feed.
+    /// Sets the handler: from now on, messages of the page go to its feed.
     pub(crate) fn set_handler(
         &self,
         feed: Arc<Feed>,

@@ -16,7 +16,7 @@ pub(super) struct Malformed;
 pub(super) fn is_plain(path: &str) -> bool {
     let odd = |bytes: &[u8; 9]| {
         let (word, next) = (word(bytes, 0), word(bytes, 1));
-        // A byte is zero if it is an escape, or the first of two slashes.
+        // Contains a zero byte at an escape, and at the first of two slashes.
         let escape = word ^ u64::from_le_bytes([b'%'; 8]);
         let slashes = u64::from_le_bytes([b'/'; 8]);
         has_zero(escape) | has_zero(word ^ slashes | next ^ slashes)

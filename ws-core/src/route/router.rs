@@ -55,8 +55,8 @@ pub struct Route {
     pub spec: &'static RouteSpec,
     /// The state that all connections of the route share.
     pub endpoint: Arc<Endpoint>,
-    /// Whether the handler takes the visitor even if the route does not require one. True for a
-    /// route with a `start` function, since the handler that it chooses may take the visitor.
+    /// Whether to identify the visitor even if the route does not require that: because the handler
+    /// takes session or page as an argument, or a `start` function may choose one that does.
     pub asks_visitor: bool,
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
@@ -120,7 +120,7 @@ impl Route {
 /// The result of looking up a path.
 #[derive(Debug)]
 pub enum Lookup<'r, 'p> {
-    /// No route matches; the server may pass the request on.
+    /// No route matches: the request is not for this router.
     Missing,
     /// A route matches, but one of its parameters has an invalid escape or is not UTF-8: 400.
     Malformed,

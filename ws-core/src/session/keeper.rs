@@ -97,7 +97,8 @@ impl Keeper {
     /// Extends one session, or closes its sockets if the session no longer exists. Returns the
     /// error if neither was possible.
     async fn check(&self, live: Arc<Live>) -> Option<String> {
-        // The store and the source are foreign code: a panic in them must end only this check.
+        // The store and the source may be code of the application: a panic there ends only this
+        // check.
         let checked = AssertUnwindSafe(self.is_there(&live)).catch_unwind();
         match checked.await {
             Ok(Ok(true)) => None,

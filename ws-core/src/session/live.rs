@@ -82,7 +82,7 @@ struct State {
 /// The server that a session belongs to.
 pub(super) trait Home: Send + Sync {
     fn backend(&self) -> &Arc<Backend>;
-    /// Notes that a session has a socket, so it must be kept alive.
+    /// Starts to keep sessions alive, now that one has a socket.
     fn keep(&self);
     /// Forgets a session whose last handle is dropped.
     fn forget(&self, id: SessionId, renewals: u32);
@@ -133,7 +133,7 @@ impl Live {
         self.user.as_deref()
     }
 
-    /// Adopts the values of a newer version, which another process has written.
+    /// Adopts the values of a record that was just loaded, if they are newer.
     pub(super) fn refresh(&self, record: SessionRecord) {
         let mut state = self.state();
         if record.version > state.version && !state.renewed {

@@ -129,7 +129,7 @@ impl Kept {
         }
     }
 
-    /// Notes that the cookie of a session came back: the session lives for `ttl` from now.
+    /// Extends a session whose cookie came back: it lives for `ttl` from now.
     fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&Entry> {
         let expires = later(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;

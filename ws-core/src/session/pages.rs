@@ -14,6 +14,6 @@ pub(crate) struct Lineage {
 pub(crate) trait SessionPages: Send + Sync {
     /// Pushes to all pages of a session. Returns the number of pages that accepted it.
     fn push(&self, session: Lineage, push: &Push) -> usize;
-    /// Notes that a logon has replaced this session.
+    /// Notifies the pages of this session that a logon has replaced it.
     fn renewed(&self, session: Lineage);
 }

@@ -163,7 +163,7 @@ impl Timer {
         self.with(|shared, id| shared.mail.cancel(id))
     }
 
-    /// Whether the timer is set: it will fire once more, or repeatedly.
+    /// Whether the timer is set: it has not fired yet, or it repeats.
     pub fn is_set(&self) -> bool {
         self.with(|shared, id| shared.mail.has_timer(id))
     }

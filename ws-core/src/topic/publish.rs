@@ -23,8 +23,8 @@ fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
 }
 
 impl Topics {
-    /// Encodes a value once and delivers it to every subscriber, in the same order for all
-    /// publishes. Returns the number of subscribers that accepted it.
+    /// Encodes a value once and delivers it to every subscriber; all of them receive publishes in
+    /// the same order. Returns the number of subscribers that accepted it.
     pub(crate) fn publish<T: TopicValue>(
         &self,
         topic: &Topic<T>,
@@ -102,8 +102,8 @@ impl Topics {
     }
 }
 
-/// The work that a publish must do after the topic is unlocked, because it runs foreign code:
-/// wakers, the `Drop` of payloads, and the log, which may itself be published.
+/// The work that a publish must do after the topic is unlocked, because it may run code of the
+/// application: wakers, the `Drop` of payloads, and the log, which may itself be published.
 #[derive(Default)]
 struct After {
     later: flush::Later,

@@ -7,7 +7,7 @@ use super::{State, Stream, Then, said};
 use crate::close::{Close, CloseCode};
 
 impl Stream {
-    /// Notes that the handler has closed: the queued messages are delivered, then its Close.
+    /// Delivers the queued messages, then this Close of the handler.
     pub(in crate::page) fn finish(&self, close: &Close) -> Then {
         let mut state = self.lock();
         if state.ended || state.ending.is_some() {

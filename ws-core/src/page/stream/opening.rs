@@ -81,7 +81,7 @@ impl<'o> Waiting<'o> {
 }
 
 impl Turn<'_> {
-    /// Notes that `init` was refused for this session: sockets that wait for it are refused too.
+    /// Records that `init` was refused for this session: sockets that wait for it are refused too.
     pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
         let mut failures = self.opening.failures();
         failures.count += 1;

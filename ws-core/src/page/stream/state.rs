@@ -174,8 +174,8 @@ impl State {
         !self.ended && !self.closing && self.ending.is_none()
     }
 
-    /// Notes that the handler is closing. If messages were dropped and the page has not received
-    /// the reset yet, it misses them.
+    /// Begins to close the handler. If messages were dropped and the page has not received the
+    /// reset yet, it misses them.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.incomplete |= self.queue.is_reset_due();

@@ -32,8 +32,8 @@ fn judge(element: &[u8]) -> Option<Deflate> {
                 agreed.asked = Some(window_bits(&value).filter(|bits| bits.get() > 8)?);
                 &mut seen.server_bits
             }
-            // The smallest window that this server may request of the client. It requests none: the
-            // largest window can inflate data of any smaller one.
+            // The client accepts a smaller window for its own messages if the server requests one.
+            // This server does not: its window of 15 bits can inflate data of any smaller one.
             (b"client_max_window_bits", None) => &mut seen.client_bits,
             (b"client_max_window_bits", Some(value)) => {
                 window_bits(&value)?;
