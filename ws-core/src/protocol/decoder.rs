@@ -30,7 +30,7 @@ pub enum Role {
 /// Unfinished data is kept in one allocation that exists only while it is needed, so an idle
 /// decoder takes [`size_of::<Decoder>()`](size_of), at most 40 bytes.
 ///
-/// Memory is proportional to the bytes received, not to the declared length: a message buffer never
+/// Memory is bounded by the bytes received, not by the declared length: a message buffer never
 /// exceeds the larger of 1 MiB and twice the bytes received, nor the declared length unless further
 /// fragments follow.
 ///
@@ -178,7 +178,7 @@ impl Decoder {
         Some(utf8::whole(payload).map(|text| Incoming::Text(TextData::Borrowed(text))))
     }
 
-    /// Decodes the next event, whatever the input.
+    /// Decodes the next event of any input.
     #[inline(never)]
     pub(crate) fn decode_any<'b>(
         &mut self,

@@ -1,4 +1,4 @@
-//! The limits of the decoder: the size of messages, and memory proportional to received bytes.
+//! The limits of the decoder: the size of messages, and memory bounded by the received bytes.
 
 use bytes::BufMut;
 

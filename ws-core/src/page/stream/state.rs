@@ -273,8 +273,8 @@ impl State {
     }
 
     /// The Close of a page whose handler has closed, after the page has acknowledged all kept
-    /// messages and received the reset for dropped ones. If messages are missing, the page must
-    /// reconnect, whatever the handler's Close.
+    /// messages and received the reset for dropped ones. If messages are missing, the Close makes
+    /// the page reconnect, whatever the handler has closed with.
     pub(super) fn last_close(&self) -> Option<Close> {
         let close = self.ending.as_ref()?;
         let settled = self.queue.is_empty() && !self.queue.is_reset_due();

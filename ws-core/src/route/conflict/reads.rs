@@ -21,7 +21,7 @@ pub(super) const fn may_read(ty: &str, text: &str) -> bool {
     }
 }
 
-/// A number below 16; types with the same number accept the same texts.
+/// A number below 16 that is equal for types that accept the same texts; 0 for unknown types.
 pub(super) const fn reader(ty: &str) -> u128 {
     match ty.as_bytes() {
         b"u8" => 1,
