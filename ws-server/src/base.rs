@@ -9,7 +9,7 @@ impl Base {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns a description of the error.
     pub(crate) fn read(path: &str) -> Result<Self, &'static str> {
         check(path)?;
         Ok(Self(path.to_owned()))
@@ -19,8 +19,8 @@ impl Base {
         &self.0
     }
 
-    /// A path without the base. A proxy may have removed it already, so that a path without it is
-    /// left as it is.
+    /// Returns the path without the base. A proxy may have removed the base already, so a path
+    /// without it is returned unchanged.
     pub(crate) fn strip<'p>(&self, path: &'p str) -> &'p str {
         match path.strip_prefix(&*self.0) {
             Some("") => "/",
@@ -30,11 +30,11 @@ impl Base {
     }
 }
 
-/// Checks a path of segments that no URL escapes: `/live`, `/apps/live`.
+/// Checks that a path consists of segments that no URL escapes: `/live`, `/apps/live`.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns a description of the error.
 pub(crate) fn check(path: &str) -> Result<(), &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let Some(segments) = path.strip_prefix('/') else {

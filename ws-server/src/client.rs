@@ -1,4 +1,4 @@
-//! The client of page streams, served to browsers.
+//! Serves the client of page streams to browsers.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -21,19 +21,19 @@ use ws_core::page::StreamClient;
 use crate::base::Base;
 use crate::filter::WsFilter;
 
-/// The client as it stands in the project: an ES module without dependencies.
+/// The source of the client: an ES module without dependencies.
 const SOURCE: &str = include_str!("../client/client.js");
 
-/// Its types, for editors and compilers of TypeScript.
+/// Its types, for editors and TypeScript compilers.
 const TYPES: &str = include_str!("../client/client.d.ts");
 
 /// The default path prefix.
 pub(crate) const PREFIX: &str = "/ws-server";
 
-/// A file whose content never changes under its name, the short file that leads to it, and the
+/// A file whose content never changes under its name, the short file that re-exports it, and the
 /// types of both.
 struct Files {
-    /// Names the content: the first 64 bits of its SHA-256, in hexadecimal.
+    /// Identifies the content: the first 64 bits of its SHA-256, in hexadecimal.
     hash: String,
     client: File,
     alias: File,
@@ -44,13 +44,13 @@ struct File {
     content_type: HeaderValue,
     plain: Bytes,
     gzip: Bytes,
-    /// A strong validator for each of the two (RFC 9110, section 8.8.3).
+    /// A strong validator for each of the two files (RFC 9110, section 8.8.3).
     tags: [HeaderValue; 2],
 }
 
 static FILES: LazyLock<Files> = LazyLock::new(|| {
     let hash = short_hash(SOURCE);
-    // One module however it is imported: what the page's tag loads is what a script imports.
+    // The page's tag and the imports of scripts must load the same module.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
     let script = HeaderValue::from_static("text/javascript; charset=utf-8");
     let types = HeaderValue::from_static("application/typescript; charset=utf-8");
@@ -66,7 +66,7 @@ static FILES: LazyLock<Files> = LazyLock::new(|| {
     }
 });
 
-/// The first 64 bits of the SHA-256, in hexadecimal.
+/// Returns the first 64 bits of the SHA-256, in hexadecimal.
 fn short_hash(text: &str) -> String {
     let digest = Sha256::digest(text);
     let first = digest[..8]
@@ -92,7 +92,7 @@ impl File {
         }
     }
 
-    /// The answer to a GET or HEAD with these headers.
+    /// Returns the answer to a GET or HEAD with these headers.
     fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
         let gzip = takes_gzip(headers);
         let (body, tag) = if gzip {
@@ -127,7 +127,7 @@ impl File {
     }
 }
 
-/// Whether the client takes gzip (RFC 9110, section 12.5.3).
+/// Whether the client accepts gzip (RFC 9110, section 12.5.3).
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let mut any = false;
     for element in elements(headers, &ACCEPT_ENCODING) {
@@ -153,7 +153,7 @@ fn status(status: StatusCode) -> Response {
     response
 }
 
-/// Where pages find the client, as browsers see it.
+/// The URLs at which pages find the client, as browsers see them.
 pub(crate) fn places(base: &Base, prefix: &str) -> StreamClient {
     let base = base.as_str();
     StreamClient {
@@ -163,8 +163,8 @@ pub(crate) fn places(base: &Base, prefix: &str) -> StreamClient {
     }
 }
 
-/// Serves the client, and fresh pages, below this prefix; everything else falls through. The filter
-/// works at the root, where it sees the base path, and mounted below it, where it does not.
+/// Serves the client and new pages below this prefix; other paths are rejected. The filter works at
+/// the root, where it sees the base path, and mounted below it, where it does not.
 pub(crate) fn serve(base: &Base, prefix: &str, fresh: &WsFilter) -> WsFilter {
     let below_base = serve_below(prefix, fresh.clone());
     if base.as_str().is_empty() {
@@ -191,7 +191,7 @@ fn serve_below(prefix: &str, fresh: WsFilter) -> WsFilter {
         .boxed()
 }
 
-/// The segments of a prefix.
+/// Matches the segments of a prefix.
 fn below(prefix: &str) -> BoxedFilter<()> {
     let parts = prefix.split('/').filter(|part| !part.is_empty());
     parts.fold(warp::any().boxed(), |before, part| {
@@ -199,7 +199,7 @@ fn below(prefix: &str) -> BoxedFilter<()> {
     })
 }
 
-/// The answer to a request for this file, where there is one.
+/// Returns the answer to a request for this file, or `None` if there is no such file.
 fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
     let (file, cache) = if name == "client.js" {
         (&FILES.alias, "no-cache")

@@ -24,13 +24,14 @@ mod unsent;
 use unsent::Pace;
 pub(crate) use unsent::Unsent;
 
-/// The byte stream of an upgraded connection, and what of it was read too early.
+/// Returns the byte stream of an upgraded connection, and the bytes of it that hyper has read
+/// already.
 ///
-/// A TCP stream is taken out of whatever hyper wrapped it in, so that other tasks can
-/// write to it directly. hyper's read buffer keeps 8 KiB alive even where nothing is left
-/// in it: what it holds is copied and the buffer dropped.
+/// A TCP stream is unwrapped from hyper's type, so that other tasks can write to it directly.
+/// hyper's read buffer keeps 8 KiB alive even if it is empty: its bytes are copied and the buffer
+/// is dropped.
 ///
-/// `unsent` bounds what the system keeps of a TCP stream before it is sent.
+/// `unsent` bounds the unsent bytes of a TCP stream that the system buffers.
 pub(crate) fn open(upgraded: Upgraded, unsent: usize) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(Parts { io, read_buf, .. }) => return foreign_tcp(io, &read_buf, unsent),
@@ -50,12 +51,12 @@ fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8], unsent: usize) -> (Io, Byte
     let tcp = io.into_inner();
     send_at_once(&tcp);
     unsent::bound(&tcp, unsent);
-    // Its application may have kept the socket open elsewhere.
+    // The application of that server may still hold the socket elsewhere.
     shared(Stream::new(tcp, false, unsent), early)
 }
 
-/// A TCP stream that the server itself has accepted, and what of it was read too early.
-/// `unsent` is the bound of what the system keeps of it before it is sent.
+/// Returns a TCP stream that the server itself has accepted, and the bytes of it that were read
+/// already. `unsent` bounds the unsent bytes that the system buffers.
 pub(crate) fn tcp(tcp: TcpStream, early: &[u8], unsent: usize) -> (Io, Bytes) {
     shared(Stream::new(tcp, true, unsent), early)
 }
@@ -64,16 +65,17 @@ fn shared(stream: Stream, early: &[u8]) -> (Io, Bytes) {
     (Io::Shared(Arc::new(stream)), Bytes::copy_from_slice(early))
 }
 
-/// Each write is a whole burst already; there is nothing for the system to wait for.
+/// Disables Nagle's algorithm: each write is a whole burst already, so the system need not wait for
+/// more.
 pub(crate) fn send_at_once<'s>(socket: impl Into<SockRef<'s>>) {
     if let Err(error) = socket.into().set_tcp_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY is not set");
     }
 }
 
-/// Answers a connection that is not served, as far as the system takes it at once. What has
-/// arrived of a request is read away: the system would reset the connection for it, and the client
-/// may then not see the answer.
+/// Answers a connection that is not served, as far as the system accepts the bytes at once. Reads
+/// and drops the bytes of the request that have arrived: otherwise the system would reset the
+/// connection, and the client might not see the answer.
 pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
     let mut socket = &*SockRef::from(tcp);
     let read = socket.read(&mut [0; 4096]);
@@ -85,15 +87,14 @@ pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
 
 /// A TCP stream that the connection's own task and publishers share.
 ///
-/// One allocation, so that a publisher has one place less in memory to go to for each
-/// subscriber.
+/// It is one allocation, which saves a publisher one memory access for each subscriber.
 #[derive(Debug)]
 struct Stream {
     tcp: TcpStream,
-    /// Bytes that the system keeps unsent, unless the client is fast.
+    /// Bytes that the system may keep unsent, unless the client is fast.
     unsent: u32,
     pace: Pace,
-    /// Nobody else has the socket: dropping it ends the stream.
+    /// No other code holds the socket: dropping it ends the stream.
     ours: bool,
 }
 
@@ -107,7 +108,7 @@ impl Stream {
         }
     }
 
-    /// Writes as far as tokio knows, from the last attempt, that the socket takes something.
+    /// Writes if tokio considers the socket writable since the last attempt.
     fn try_write_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match one(slices) {
             Some(one) => self.tcp.try_write(one),
@@ -116,10 +117,10 @@ impl Stream {
         .and_then(some_written)
     }
 
-    /// Reads as far as tokio knows that there is something.
+    /// Reads if tokio considers the socket readable.
     ///
-    /// A read that does not fill the buffer has taken all there was: tokio is told so, which
-    /// spares a read that finds nothing.
+    /// A read that does not fill the buffer has taken all bytes. tokio's readiness is then cleared,
+    /// which saves a read that finds nothing.
     fn try_read_ready(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut short = None;
         let read = self.tcp.try_io(Interest::READABLE, || {
@@ -134,11 +135,11 @@ impl Stream {
     }
 }
 
-/// Whether the system tells of new bytes even where it has told of earlier ones.
+/// Whether the system reports new bytes even if it has already reported earlier ones.
 const IS_EDGE_TRIGGERED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// Whoever publishes asks the socket itself, and not tokio, which would look its readiness up:
-/// with many subscribers that memory is not in the processor's cache.
+/// A publisher tries the socket itself and does not ask tokio for its readiness: with many
+/// subscribers that memory is not in the processor's cache.
 impl DirectWrite for Stream {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let socket = SockRef::from(&self.tcp);
@@ -150,7 +151,7 @@ impl DirectWrite for Stream {
     }
 }
 
-/// The only slice that is not empty: that is the common case, and cheaper for the system.
+/// Returns the only non-empty slice: this is the common case, and cheaper for the system.
 fn one<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
     match slices {
         [one] => Some(one),
@@ -159,8 +160,8 @@ fn one<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
     }
 }
 
-/// A client that is gone is an error, and no signal for the process. Where there is no such
-/// flag, the standard library has made sockets so.
+/// If the client is gone, the write returns an error and the process gets no signal. On systems
+/// without this flag, the standard library has configured the sockets so.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
@@ -206,8 +207,8 @@ impl SharedTransport for Stream {
         }
     }
 
-    /// Half a close: what the client still sends can be read. tokio's own shutdown wants
-    /// the stream for itself, and publishers hold it too.
+    /// Closes only the write half: bytes that the client still sends can be read. tokio's own
+    /// shutdown needs exclusive access to the stream, but publishers hold it too.
     fn shutdown(&self) -> io::Result<()> {
         match SockRef::from(&self.tcp).shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -226,12 +227,12 @@ impl SharedTransport for Stream {
 
 /// Any other byte stream: TLS, Unix sockets, pipes in memory.
 ///
-/// Such a stream may keep what it was given until it is flushed, so a write is followed
-/// by a flush; one that has to wait goes on whenever the driver polls anything.
+/// Such a stream may buffer bytes until it is flushed, so each write is followed by a flush. A
+/// flush that has to wait continues whenever the driver polls anything.
 #[derive(Debug)]
 struct IoTransport<T> {
     io: T,
-    /// Something was written and not flushed yet.
+    /// Whether bytes have been written and not flushed yet.
     unflushed: bool,
 }
 
@@ -251,7 +252,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> IoTransport<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Goes on flushing as far as that goes now.
+    /// Continues a flush as far as possible without waiting.
     fn flush_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.poll_unflushed(cx) {
             Poll::Ready(result) => result,
@@ -311,7 +312,7 @@ fn poll_read<T: AsyncRead + Unpin>(
     Poll::Ready(Ok(buf.filled().len()))
 }
 
-/// A stream that takes nothing will never take anything.
+/// A stream that accepts no bytes never will.
 fn some_written(written: usize) -> io::Result<usize> {
     match written {
         0 => Err(io::ErrorKind::WriteZero.into()),

@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ws_core::throttle::Throttle;
 
-/// One request and its answer. Clones are of the same.
+/// One request and its answer. Clones share the same exchange.
 ///
-/// A visit that is dropped before the application has answered was forgotten only if the answer
-/// comes: if the client leaves first, hyper drops the application's future and the visit with it.
+/// A visit that is dropped before the application has answered was forgotten only if an answer
+/// follows: if the client leaves first, hyper drops the application's future and the visit with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exchange(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 enum State {
-    /// The application works on the answer, and has dropped this visit.
+    /// The application is working on the answer, and has dropped this visit.
     Open(Option<Forgotten>),
     Answered,
 }
@@ -25,7 +25,8 @@ impl Default for State {
 }
 
 impl Exchange {
-    /// A visit was dropped without an answer: logs it as soon as the request is answered.
+    /// Records a visit that was dropped without an answer, to log it as soon as the request is
+    /// answered.
     pub(crate) fn forget(&self, forgotten: Forgotten) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
@@ -39,7 +40,7 @@ impl Exchange {
         }
     }
 
-    /// The application has answered.
+    /// Records that the application has answered.
     pub(crate) fn end(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *state, State::Answered);
@@ -53,7 +54,7 @@ impl Exchange {
 /// A visit that ended without its answer.
 #[derive(Debug)]
 pub(crate) struct Forgotten {
-    /// The cookies that the answer had to set.
+    /// The cookies that the answer should have set.
     cookies: &'static str,
     throttle: Throttle,
 }

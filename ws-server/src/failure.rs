@@ -1,4 +1,4 @@
-//! What can go wrong before a server serves.
+//! Errors that occur before a server serves.
 
 use std::fmt;
 use std::io;
@@ -7,42 +7,42 @@ use ws_core::limits::LimitError;
 use ws_core::route::RouterError;
 use ws_core::session::SessionOptionsError;
 
-/// A server that cannot be built, or cannot listen.
+/// An error of building a server or of starting to listen.
 ///
-/// A wrong configuration is found by [`Server::build`](crate::Server::build), and the
-/// error names the value. Nothing that a client does ends in one, so none has a status.
+/// [`Server::build`](crate::Server::build) detects a wrong configuration, and the error contains
+/// the value. No client can cause such an error, so none has a status.
 ///
-/// An error of the operating system is the source. `{:#}` writes it behind the text.
+/// If the operating system reports an error, it is the source. `{:#}` appends it to the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A route's limits cannot work, or its table cannot be served.
+    /// A route's limits are invalid, or its table cannot be served.
     #[error(transparent)]
     Routes(#[from] RouterError),
-    /// A limit of the server cannot work.
+    /// A limit of the server is invalid.
     #[error("the limits of the server cannot work: {0}")]
     Limits(LimitError),
-    /// The options of sessions cannot work.
+    /// The options of sessions are invalid.
     #[error(transparent)]
     Sessions(#[from] SessionOptionsError),
-    /// The text is no address of a site.
+    /// The text is not the address of a site.
     #[error(
         "`public_url` is {value:?}; it must be the address of the site without a path, as in \
          `https://example.com`; the path goes into `base`"
     )]
     PublicUrl {
-        /// What was given.
+        /// The value that was set.
         value: String,
     },
     /// The text is neither an origin nor a pattern of origins.
     #[error("`origins` has {value:?}: {reason}")]
     Origin {
-        /// What was given.
+        /// The value that was set.
         value: String,
-        /// What is wrong with it.
+        /// A description of the error.
         reason: String,
     },
-    /// `origins` names `null` beside a route that requires a session.
+    /// `origins` contains `null`, and a route without an `origins` option requires a session.
     #[error(
         "`origins` has \"null\", which is the origin of every sandboxed frame, and the route \
          `{route}` ({path}) requires a session; give that route an option `origins` of its own \
@@ -50,49 +50,50 @@ pub enum Error {
          `require_session: false`"
     )]
     NullOrigin {
-        /// Name of the route.
+        /// The name of the route.
         route: &'static str,
-        /// Pattern of the route, prefixes included.
+        /// The pattern of the route, with its prefixes.
         path: String,
     },
-    /// The text is no base path.
+    /// The text is not a base path.
     #[error(
         "`base` is {value:?}: {reason}; a base path is written as in `/live`, and a server at the \
          root has none"
     )]
     Base {
-        /// What was given.
+        /// The value that was set.
         value: String,
-        /// What is wrong with it.
+        /// A description of the error.
         reason: &'static str,
     },
-    /// The text is no address and no network.
+    /// The text is neither an address nor a network.
     #[error(
         "`trusted_proxies` has {value:?}; a proxy is named by its address or network, as in \
          `127.0.0.1`, `10.0.0.0/8` or `fd00::/8`"
     )]
     TrustedProxy {
-        /// What was given.
+        /// The value that was set.
         value: String,
     },
-    /// The text is no path below which files can be served.
+    /// The text is not a path below which files can be served.
     #[error(
         "`client_path` is {value:?}; it must be a path such as `/ws-server`, of letters, digits \
          and `-._~`"
     )]
     ClientPath {
-        /// What was given.
+        /// The value that was set.
         value: String,
     },
-    /// The address cannot be listened on: it is taken, not this machine's, or not allowed.
+    /// The server cannot listen on the address: it is in use, not one of this machine's, or not
+    /// allowed.
     #[error(fmt = unbound)]
     Bind {
-        /// What was given.
+        /// The address that was given.
         address: String,
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The system does not let the process wait for its signals.
+    /// The system does not allow the process to handle signals.
     #[error(fmt = unsignalled)]
     Signal(#[source] io::Error),
 }
@@ -110,7 +111,7 @@ fn unsignalled(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     behind(source, f)
 }
 
-/// Writes the causes behind the text in the alternate form, `{:#}`.
+/// Appends the causes to the text in the alternate form, `{:#}`.
 fn behind(cause: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut next = f.alternate().then_some(cause as &dyn std::error::Error);
     while let Some(cause) = next {

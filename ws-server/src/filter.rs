@@ -16,24 +16,23 @@ use crate::shared::Shared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
 ///
-/// Every answer to a GET on a route's path is a reply. It rejects, so that other filters behind
-/// `or` see the request, a path that no route has with warp's own "not found", and any other method
-/// as `warp::get()` does: 405 if no other filter takes it. With
-/// [`Server::only_upgrades`](crate::Server::only_upgrades) it also rejects a GET that asks for no
-/// upgrade.
+/// The filter replies to every GET on the path of a route. It rejects other requests, so that
+/// filters behind `or` can handle them: an unknown path is rejected with warp's own "not found",
+/// and any other method as by `warp::get()`, which is 405 if no other filter accepts it. With
+/// [`Server::only_upgrades`](crate::Server::only_upgrades) it also rejects a GET that does not
+/// request an upgrade.
 pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 
 /// The address of the client, as an extension of a request.
 ///
-/// The server's own accept loop sets it. Under another loop that drives
-/// [`Ws::filter`](crate::Ws::filter) through `warp::service`, set it there: without it the
-/// filter sees only what warp knows, which is nothing outside `warp::serve`, and limits
-/// per address count nobody.
+/// The server's own accept loop sets it. If another loop drives [`Ws::filter`](crate::Ws::filter)
+/// through `warp::service`, set it there. Without it the filter knows only the address that warp
+/// provides, which is none outside of `warp::serve`, and the limits per address have no effect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
 pub struct PeerAddr(pub SocketAddr);
 
-/// The target of the request, of which warp shows filters only parts, and what becomes of the
+/// The target of the request, of which warp shows filters only parts, and the exchange of the
 /// request: an extension that the server's own accept loop sets.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -41,7 +40,8 @@ pub(crate) struct Target {
     pub(crate) exchange: Exchange,
 }
 
-/// Builds the filter: the route first, and the rest of the request only for what has one.
+/// Builds the filter: it finds the route first, and extracts the rest of the request only if there
+/// is one.
 pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
     let router = shared.clone();
     let serving = shared.clone();
@@ -88,12 +88,12 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
         .boxed()
 }
 
-/// The path of a request, and what of it is left under the place where the filter stands.
+/// The path of a request, and the part of it that remains below the mount point of the filter.
 type Place = Option<(FullPath, Tail)>;
 
-/// `None` where nothing of the path is left. `path::end` comes first because warp's other
-/// path filters panic on a target that has no path at all (`CONNECT`, `GET host:80`);
-/// for such a target as for `/` nothing is left.
+/// Extracts `None` if nothing of the path remains. `path::end` comes first because warp's other
+/// path filters panic on a target that has no path at all (`CONNECT`, `GET host:80`); for such a
+/// target, as for `/`, nothing remains.
 fn path() -> impl Filter<Extract = (Place,), Error = Infallible> + Clone {
     let nothing_left = warp::path::end().map(|| None);
     let something_left = warp::path::full()
@@ -102,7 +102,7 @@ fn path() -> impl Filter<Extract = (Place,), Error = Infallible> + Clone {
     nothing_left.or(something_left).unify()
 }
 
-/// The route, or why there is none; and the whole path.
+/// The route or a refusal, and the whole path.
 type Found = (handshake::Found, String);
 
 fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Rejection> {
@@ -122,20 +122,20 @@ fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Reje
     }
 }
 
-/// What is left of a path, with the slash that warp counts to the part before.
+/// Returns the rest of a path, with the slash that warp counts as part of the prefix.
 fn with_slash<'p>(whole: &'p str, tail: &'p str) -> &'p str {
     let start = (whole.len() - tail.len()).saturating_sub(1);
     whole.get(start..).unwrap_or(tail)
 }
 
-/// The query of the request, or none.
+/// The query of the request, if it has one.
 fn query() -> impl Filter<Extract = (Option<String>,), Error = Infallible> + Copy {
     warp::query::raw()
         .map(Some)
         .or_else(|_| std::future::ready(Ok((None,))))
 }
 
-/// The client's address: ours, else warp's.
+/// The client's address from our extension, or else from warp.
 pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddr>()
         .and(warp::addr::remote())
@@ -146,13 +146,13 @@ pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Inf
         })
 }
 
-/// An IPv4 address that a listener of IPv6 sees in IPv6's clothes is IPv4: all such addresses
-/// would be one neighbourhood.
+/// Maps an IPv4 address that an IPv6 listener sees as an IPv6 address back to IPv4: otherwise all
+/// of them would share one /64.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The target of the request as far as warp shows it. It was one already, so it parses.
+/// The target of the request as far as warp shows it. It has been parsed before, so it parses.
 fn uri(path: String, query: Option<String>) -> Uri {
     let target = match query {
         Some(query) => format!("{path}?{query}"),

@@ -1,4 +1,4 @@
-//! From a request to the connection it asks for, or to the answer it gets instead.
+//! From a request to the connection that it opens, or to a refusal.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::refused::Asked;
 use crate::shared::{PlainGets, Shared};
 use crate::watchdog;
 
-/// Where a request goes: the route and its parameters, or the answer to a broken path.
+/// The route of a request and its parameters, or the refusal of an invalid path.
 pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
 
-/// Where a request with this path goes; `None` where no route has it. The asterisk of `OPTIONS *`
-/// is no path.
+/// Finds the route of a request with this path; `None` if no route matches. The asterisk of
+/// `OPTIONS *` is not a path.
 pub(crate) fn find(shared: &Shared, path: &str) -> Option<Found> {
     if !path.starts_with('/') {
         return None;
@@ -34,19 +34,19 @@ pub(crate) fn find(shared: &Shared, path: &str) -> Option<Found> {
     Some(found.map(|(route, params)| (route.clone(), params)))
 }
 
-/// The rest of a request whose path belongs to a route.
+/// The parts of a request whose path belongs to a route.
 pub(crate) struct Arrival {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    /// The client's address, or that of a proxy before it.
+    /// The client's address, or that of a proxy in front of it.
     pub(crate) peer: Option<SocketAddr>,
-    /// Whether hyper can turn the HTTP connection into something else.
+    /// Whether hyper can upgrade the HTTP connection.
     pub(crate) can_upgrade: bool,
 }
 
 impl Arrival {
-    /// What admission looks at.
+    /// The view of the request that admission checks.
     fn request(&self) -> Request<'_> {
         Request {
             method: &self.method,
@@ -59,7 +59,7 @@ impl Arrival {
         }
     }
 
-    /// Names the request for whoever asks why it was refused.
+    /// Identifies the request, for a page that asks why it was refused.
     fn name(&self, shared: &Shared, client: &Client) -> Asked {
         shared
             .refused
@@ -67,16 +67,16 @@ impl Arrival {
     }
 }
 
-/// The answer to a request, and the connection that it opens where it is a 101.
+/// The answer to a request, and the connection that it opens if the answer is a 101.
 pub(crate) struct Answer {
     pub(crate) response: warp::reply::Response,
     /// Waits for its transport.
     pub(crate) opened: Option<Opened>,
 }
 
-/// Admits a request and runs `init`, or says why not.
+/// Admits a request and runs `init`, or refuses it.
 ///
-/// Where the client leaves while `init` runs, hyper drops this future, and `init` with it.
+/// If the client leaves while `init` runs, hyper drops this future, and `init` with it.
 pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> Answer {
     watchdog::start();
     let name = found
@@ -95,13 +95,13 @@ pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> A
     }
 }
 
-/// Whether a request is left to the application although a route has its path: a GET that asks for
-/// no upgrade, if the server takes only upgrades.
+/// Whether a request is left to the application although its path belongs to a route: a GET that
+/// requests no upgrade, if the server handles only upgrades.
 pub(crate) fn is_for_the_application(shared: &Shared, arrival: &Arrival) -> bool {
     shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
 }
 
-/// The answer to a page that asks why its handshake was refused a moment ago, of a server that
+/// Returns the refusal of a recent handshake to a page that asks for it by a GET, on a server that
 /// leaves such a GET to the application. A browser that loads a page never gets it.
 pub(crate) fn refused_before(shared: &Shared, arrival: &Arrival) -> Option<warp::reply::Response> {
     let loads_a_page = elements(&arrival.headers, &ACCEPT)
@@ -115,10 +115,10 @@ pub(crate) fn refused_before(shared: &Shared, arrival: &Arrival) -> Option<warp:
     Some(refusal.into_response().into_response())
 }
 
-/// What browsers accept when they load a page.
+/// The type that browsers accept when they load a page.
 const HTML: &[u8] = b"text/html";
 
-/// A request that was refused, and where it came from.
+/// A refused request, and its origin.
 struct Refused {
     refusal: Refusal,
     peer: Option<SocketAddr>,
@@ -129,7 +129,7 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     let admitted = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await;
     let entry = admitted.map_err(|refusal| explained(shared, &arrival, refusal))?;
     let peer = entry.client.peer;
-    // Browsers do not show a script what a handshake was refused with.
+    // Browsers do not show a script the refusal of a handshake.
     let by_browser = arrival.headers.contains_key(ORIGIN);
     let asked = by_browser.then(|| arrival.name(shared, &entry.client));
     let (admitted, welcome) = entry.handshake(arrival.uri, arrival.headers, params);
@@ -152,16 +152,16 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     }
 }
 
-/// What was refused before `init`. A plain GET may be of a page that asks what `init` has refused a
-/// moment ago: then that is the answer.
+/// Handles a refusal before `init`. A plain GET may come from a page that asks for the refusal of a
+/// recent `init`: then that refusal is the answer.
 fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
-    // Without a known client the peer is the proxy; admission has logged why.
+    // Without a known client, the peer is the proxy; admission has logged the reason.
     let client = shared.policy.client(arrival.peer, &arrival.headers);
     let Ok(client) = client else {
         let peer = arrival.peer;
         return Refused { refusal, peer };
     };
-    // A GET that asks why would not come here.
+    // If plain GETs are left to the application, a GET that asks for the reason would not get here.
     if shared.plain_gets == PlainGets::FallThrough && arrival.headers.contains_key(ORIGIN) {
         let asked = arrival.name(shared, &client);
         shared.refused.keep(asked, refusal.clone(), Instant::now());
@@ -175,8 +175,8 @@ fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
     }
 }
 
-/// Waits until hyper has written the 101, then lets the connection run in a task of its
-/// own: this one still holds what belongs to HTTP.
+/// Waits until hyper has written the 101, then runs the connection in a separate task, because this
+/// task still holds the state of HTTP.
 pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Opened, unsent: usize) {
     match on_upgrade.await {
         Ok(upgraded) => {

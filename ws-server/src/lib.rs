@@ -41,19 +41,19 @@
 //! }
 //! ```
 //!
-//! # Where to look
+//! # Overview
 //!
-//! - [`macro@ws_handler`]: the hooks, what they take and what they return;
+//! - [`macro@ws_handler`]: the hooks, their arguments and their return values;
 //! - [`dispatch!`]: the syntax of tables, and every option of a route;
 //! - [`Server`] and [`Ws`]: configuration, serving, shutdown;
-//! - [`session`]: who may connect: sessions, stores, and sessions that an application has;
+//! - [`session`]: sessions of visitors, stores, and sessions that the application manages itself;
 //! - [`Ws::session`], [`Ws::page`] and [`Visit`]: the HTTP side of sessions, as warp filters;
-//! - [`PageStream`], [`Page`] and [`Ws::client`]: what is pushed to a page arrives there, once and in
+//! - [`PageStream`], [`Page`] and [`Ws::client`]: messages pushed to a page arrive once and in
 //!   order, over any number of connections;
 //! - [`call`]: requests of clients, and their answers;
 //! - [`limits`]: every limit with its default; everything that grows has one;
-//! - [`mistakes`]: what the compiler refuses of tables and handlers, and why;
-//! - [`runtime`]: what [`macro@main`] sets up, and what `#[tokio::main]` costs.
+//! - [`mistakes`]: the mistakes in tables and handlers that the compiler rejects, and why;
+//! - [`runtime`]: the runtime that [`macro@main`] sets up, and the cost of `#[tokio::main]`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -102,7 +102,8 @@ pub use ws_core::topic::Topic;
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
 pub mod call {
-    //! Requests of a client and the answers that name them, each one text message of JSON.
+    //! Requests of a client, and answers that name them by their id; each is one text message of
+    //! JSON.
     //!
     //! ```text
     //! {"call":7,"body":{"type":"rename","name":"Ada"}}      the request
@@ -110,14 +111,15 @@ pub mod call {
     //! {"answer":7,"error":{"type":"taken"}}                 or this
     //! ```
     //!
-    //! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. A [`Checked`] body that does not
-    //! decode is answered too, where another closes the connection.
+    //! A hook takes [`Call<T>`] and returns [`Answer<R, E>`]. If a [`Checked`] body does not
+    //! decode, the client gets an error as the answer; any other body that does not decode closes
+    //! the connection.
     #[doc(inline)]
     pub use ws_core::call::{Answer, BodyError, Call, CallId, Checked};
 }
 
 pub mod close {
-    //! How connections end: codes, reasons and causes.
+    //! Close codes, reasons, and the causes for which connections end.
     #[doc(inline)]
     pub use ws_core::close::{
         Close, CloseCause, CloseCode, CloseReason, InvalidCloseCode, MAX_CLOSE_TEXT,
@@ -125,7 +127,7 @@ pub mod close {
 }
 
 pub mod decode {
-    //! From a message to the payload that `message` takes.
+    //! Decoding: from a message to the payload that `message` takes.
     #[cfg(feature = "msgpack")]
     #[doc(inline)]
     pub use ws_core::decode::MsgPack;
@@ -142,7 +144,7 @@ pub mod error {
 }
 
 pub mod extract {
-    //! Arguments of hooks, found by their type.
+    //! Arguments of hooks, selected by their type.
     #[doc(inline)]
     pub use ws_core::extract::{
         AnyRoute, Bearer, Context, FromConnection, FromHandshake, FromParams, FromRef, Handshake,
@@ -171,9 +173,9 @@ pub mod limits {
 }
 
 pub mod page {
-    //! Pages: their ids, and the streams that go from the server to the browser and back.
+    //! Pages: their ids, and the streams between the server and the browser.
     //!
-    //! The protocol between the two is `PAGE-PROTOCOL.md`.
+    //! The protocol is described in `PAGE-PROTOCOL.md`.
     #[doc(inline)]
     pub use ws_core::hub::UserPages;
     #[doc(inline)]
@@ -184,13 +186,13 @@ pub mod page {
 }
 
 pub mod reply {
-    //! What hooks return: messages for the client, a close, or nothing.
+    //! Return values of hooks: messages for the client, a close, or nothing.
     #[doc(inline)]
     pub use ws_core::reply::{IntoClose, IntoReply, Nothing, Reply, ReplyOrNever};
 }
 
 pub mod route {
-    //! Routing tables as [`dispatch!`](crate::dispatch) makes them, their URLs, and `start`.
+    //! Routing tables that [`dispatch!`](crate::dispatch) generates, their URLs, and `start`.
     #[doc(inline)]
     pub use ws_core::route::{IntoStart, RouteUrl, RouterError, Serves, Start, Table};
     // The compiler names these in messages about tables.
@@ -199,11 +201,11 @@ pub mod route {
 }
 
 pub mod session {
-    //! Sessions of visitors, and of an application that has its own.
+    //! Sessions of visitors, and sessions that the application manages itself.
     //!
-    //! A visitor's cookie holds a [`SessionToken`]; a [`SessionStore`] keeps, under its hash, a
-    //! [`SessionRecord`]; [`Sessions`] finds, begins, renews and ends them for one server; and a
-    //! [`Session`] is a handle to one that hooks and HTTP handlers hold.
+    //! A visitor's cookie holds a [`SessionToken`]. A [`SessionStore`] keeps a [`SessionRecord`]
+    //! under the token's hash. [`Sessions`] finds, begins, renews and ends the sessions of one
+    //! server. A [`Session`] is a handle to one session, for hooks and HTTP handlers.
     #[doc(inline)]
     pub use ws_core::session::{
         ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,
@@ -222,7 +224,7 @@ pub mod session {
 pub use ws_core::socket;
 
 pub mod topic {
-    //! Topics: values that are published to subscribed clients and to handlers that listen.
+    //! Topics: values that are published to subscribed clients and to listening handlers.
     #[doc(inline)]
     pub use ws_core::topic::{AsTopic, FromTopic, Receipt, Topic, TopicValue};
 }
@@ -234,9 +236,9 @@ pub mod testkit {
     //! A [`TestKit`] is a server without sockets. It has the admission, the driver and the hub of a
     //! real server, and its clients are values in the test. Under
     //! `#[tokio::test(start_paused = true)]`, time passes only while all tasks wait, so a test of a
-    //! minute takes no time and its result does not depend on the machine. `tokio::time::sleep` moves
-    //! time forward deadline by deadline. `tokio::time::advance` past several deadlines acts like a
-    //! pause of the process, after which clients are pinged before they are closed.
+    //! minute takes no time and its result does not depend on the machine. `tokio::time::sleep`
+    //! advances time deadline by deadline. `tokio::time::advance` past several deadlines acts like
+    //! a pause of the process, after which clients are pinged before they are closed.
     //!
     //! ```
     //! use ws_server::prelude::*;
@@ -266,8 +268,8 @@ pub mod testkit {
     //! # });
     //! ```
     //!
-    //! [`TestKit::table`] does the same for a table: the path selects the route, and the kit does every
-    //! check of a real handshake.
+    //! [`TestKit::table`] does the same for a table: the path selects the route, and the kit
+    //! performs every check of a real handshake.
     #[doc(inline)]
     pub use ws_core::testkit::{
         Acks, Gap, Knock, OpCode, PageKnock, PageReceived, Received, TestClient, TestKit, TestPage,
@@ -275,7 +277,7 @@ pub mod testkit {
     };
 
     pub mod stores {
-        //! A test suite for session stores and sources of sessions, which your own can run too.
+        //! A test suite for session stores and session sources, which can also test your own.
         //!
         //! ```
         //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
@@ -289,20 +291,20 @@ pub mod testkit {
         //! # });
         //! ```
         //!
-        //! The suite panics at the first error, with a description. It waits until sessions expire: run it
-        //! with paused time if the store uses tokio's clock, or else in real time, where it takes less than
-        //! ten seconds.
+        //! The suite panics at the first error, with a description. It waits until sessions expire:
+        //! run it with paused time if the store uses tokio's clock. Otherwise it runs in real time,
+        //! in less than ten seconds.
         #[doc(inline)]
         pub use ws_core::testkit::stores::{keeps_sessions, names_sessions, shares_its_room};
     }
 }
 
-/// The examples of the project's front page.
+/// The examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// What most modules with handlers, tables and a server need; the rest has its place in a module.
+/// The items that most modules with handlers, tables and a server need.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -329,8 +331,8 @@ pub mod prelude {
     pub use crate::visitors::Visit;
 }
 
-/// What the expansions of the macros name, and nothing else may: its name carries the version, and
-/// `ws-macros` computes the same name from its own.
+/// The items that the expansions of the macros use. No other code may use them: the name contains
+/// the version, and `ws-macros` computes the same name from its own version.
 ///
 /// The re-export is hidden, not the module: the compiler shortens the names of items in it, so that
 /// its messages do not show this path.
@@ -339,7 +341,7 @@ pub use expansions::engine as __macro_0_1_0;
 
 mod expansions {
     pub mod engine {
-        //! The engine as the expansions see it.
+        //! The engine, for the expansions.
 
         pub use ws_core::*;
 

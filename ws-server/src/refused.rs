@@ -1,7 +1,7 @@
-//! What `init` has refused, for the page that asks why.
+//! Refusals of `init`, kept for a page that asks for the reason.
 //!
-//! Browsers do not show scripts the answer to a handshake. A page asks again with a plain GET
-//! of the same URL, for which no `init` runs: so what that refused is kept for a moment.
+//! Browsers do not show scripts the answer to a handshake. A page asks again with a plain GET of
+//! the same URL, for which no `init` runs, so the refusal of `init` is kept for a short time.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -16,11 +16,11 @@ use ws_core::error::Refusal;
 /// How long a refusal is kept: a page asks at once.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// Refusals that are kept at the same time, the latest.
+/// The maximum number of refusals that are kept; the oldest is dropped first.
 const MOST: usize = 1024;
 
-/// Names a request: who asks for what, with which cookies. The key of the hash is secret, and
-/// of this process alone.
+/// Identifies a request by its client, its URL and its cookies. The key of the hash is secret, and
+/// differs between processes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Asked(u64);
 
@@ -32,7 +32,7 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    /// The name of a request, for both methods below.
+    /// Returns the identity of a request, for the two methods below.
     pub(crate) fn name(&self, from: Option<IpAddr>, uri: &Uri, headers: &HeaderMap) -> Asked {
         let mut hasher = self.hasher.build_hasher();
         from.hash(&mut hasher);
@@ -47,7 +47,7 @@ impl Refused {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps what a handshake of this name was refused with.
+    /// Keeps the refusal of a handshake with this identity.
     pub(crate) fn keep(&self, asked: Asked, refusal: Refusal, now: Instant) {
         let mut latest = self.lock();
         while let Some((at, ..)) = latest.front()
@@ -59,7 +59,7 @@ impl Refused {
         latest.push_back((now, asked, refusal));
     }
 
-    /// What a handshake of this name was refused with just now; it is told once.
+    /// Takes the recent refusal of a handshake with this identity; it is returned only once.
     pub(crate) fn take(&self, asked: Asked, now: Instant) -> Option<Refusal> {
         let mut latest = self.lock();
         let at = latest.iter().position(|(_, other, _)| *other == asked)?;

@@ -1,40 +1,40 @@
 //! The runtime that `#[ws_server::main]` starts.
 //!
-//! It differs from `#[tokio::main]` in one number. Where more sockets are ready than the
-//! runtime polls at one time, tokio's defaults (1,024 events, every 61 tasks) can leave
-//! some of them waiting for several rounds. With no more events per round than tasks
-//! between rounds, the slowest answers at 1,000 busy connections come ten times sooner.
+//! It differs from `#[tokio::main]` in one number. If more sockets are ready than the runtime polls
+//! at one time, tokio's defaults (1,024 events, every 61 tasks) can leave some of them waiting for
+//! several rounds. With no more events per round than tasks between rounds, the slowest answers at
+//! 1,000 busy connections arrive ten times sooner.
 //!
-//! With either runtime a plain hook that blocks holds its worker thread. A watchdog lets another
+//! With either runtime, a plain hook that blocks holds its worker thread. A watchdog lets another
 //! worker accept connections and fire timers meanwhile, and logs the hook at `warn` after 100 ms.
-//! With a single worker (which is not watched), or if all of them are blocked, everything waits: move blocking work to
-//! `tokio::task::spawn_blocking`.
+//! If there is only one worker (which is not watched), or if all workers are blocked, everything
+//! waits: move blocking work to `tokio::task::spawn_blocking`.
 
 use std::future::Future;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Tasks that a worker runs before it looks for new events of the network.
+/// The number of tasks that a worker runs before it checks for new events of the network.
 const EVENT_INTERVAL: u32 = 61;
 
-/// Events of the network taken at one time; not above [`EVENT_INTERVAL`].
+/// The number of network events taken at one time; at most [`EVENT_INTERVAL`].
 const EVENTS_PER_TICK: usize = 48;
 
 /// Runs a future to its end on a runtime with one worker per processor.
 ///
 /// # Panics
 ///
-/// Where the system gives no threads or no event queue, and inside another runtime.
+/// Panics if the system provides no threads or no event queue, or inside another runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     build(Builder::new_multi_thread()).block_on(future)
 }
 
-/// Runs a future to its end on a runtime with so many workers. With one (or none) the
-/// calling thread is the only one that runs tasks.
+/// Runs a future to its end on a runtime with this number of workers. With 1 or 0, only the calling
+/// thread runs tasks.
 ///
 /// # Panics
 ///
-/// As [`block_on`].
+/// Panics as [`block_on`] does.
 pub fn block_on_with_workers<F: Future>(workers: usize, future: F) -> F::Output {
     if workers <= 1 {
         return build(Builder::new_current_thread()).block_on(future);

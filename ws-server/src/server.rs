@@ -1,4 +1,4 @@
-//! The server: its configuration, and what is built of it.
+//! The server: its configuration, and the built [`Ws`].
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ mod ws;
 use settings::{Origins, Settings};
 pub use ws::Ws;
 
-/// The configuration of a server; [`build`](Self::build) makes a [`Ws`] of it.
+/// The configuration of a server; [`build`](Self::build) creates a [`Ws`] from it.
 ///
 /// ```no_run
 /// # use ws_server::prelude::*;
@@ -53,18 +53,18 @@ pub struct Server<S, G = Stateless> {
     settings: Settings,
 }
 
-/// No state was given.
+/// No state has been set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Stateless;
 
-/// The state that was given.
+/// The state that has been set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Given<S>(S);
 
-/// Says that what was given to a server is the state that its table names.
+/// Whether a server has the state that its table requires.
 ///
-/// A table without `state: …;` needs none.
+/// A table without `state: …;` requires none.
 #[diagnostic::on_unimplemented(
     message = "the table names a state of type `{S}`, and the server was given none",
     label = "no `.state(…)` before this",
@@ -89,7 +89,7 @@ impl<S> StateFor<S> for Given<S> {
 }
 
 impl<S> Server<S> {
-    /// A server for this table, with the defaults of the library.
+    /// Creates a server for this table, with the default settings.
     pub fn new(table: Table<S>) -> Self {
         Self {
             table,
@@ -98,7 +98,7 @@ impl<S> Server<S> {
         }
     }
 
-    /// Gives the state that the table names with `state: App;`.
+    /// Sets the state that the table requires with `state: App;`.
     pub fn state(self, state: S) -> Server<S, Given<S>> {
         Server {
             table: self.table,
@@ -109,32 +109,32 @@ impl<S> Server<S> {
 }
 
 impl<S, G> Server<S, G> {
-    /// Sets what routes leave open of the limits of their connections; a route's own
-    /// option wins.
+    /// Sets the limits of connections on routes that do not set them; an option of the route takes
+    /// precedence.
     pub const fn limits(mut self, limits: LimitOptions) -> Self {
         self.settings.limits = limits;
         self
     }
 
-    /// Sets all limits of the server itself at once.
+    /// Sets all limits of the server at once.
     pub const fn server_limits(mut self, limits: ServerLimits) -> Self {
         self.settings.server_limits = limits;
         self
     }
 
-    /// Sets how many WebSocket connections there may be; past it the answer is 503.
+    /// Sets the maximum number of WebSocket connections; above it, handshakes are refused with 503.
     /// By default there is no such limit.
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.connections = connections.into();
         self
     }
 
-    /// Sets how many WebSocket connections one address may have (an IPv6 address counts
-    /// as its /64); past it the answer is 429. `None` lifts the limit, and that of
-    /// [`http_per_address`](Self::http_per_address); the default is 256.
+    /// Sets the maximum number of WebSocket connections per address (an IPv6 address counts as its
+    /// /64); above it, handshakes are refused with 429. `None` removes this limit and that of
+    /// [`http_per_address`](Self::http_per_address). The default is 256.
     ///
-    /// Behind a proxy all clients have one address until the proxy is named in
-    /// [`trusted_proxies`](Self::trusted_proxies).
+    /// Behind a proxy, all clients have the proxy's address unless
+    /// [`trusted_proxies`](Self::trusted_proxies) lists the proxy.
     pub fn per_address(mut self, connections: impl Into<Option<usize>>) -> Self {
         let limits = &mut self.settings.server_limits;
         limits.per_address = connections.into();
@@ -144,24 +144,24 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how many HTTP connections that are no WebSocket connections there may be at
-    /// one time. Past it, the one that has been silent longest after an answer is closed for a new
-    /// one; if all have something to do, new ones wait. The default is 16,384.
+    /// Sets the maximum number of concurrent HTTP connections, not counting WebSocket connections.
+    /// Above it, the server evicts the connection that has been silent longest after an answer; if
+    /// all are busy, new connections wait. The default is 16,384.
     pub const fn http_connections(mut self, connections: usize) -> Self {
         self.settings.server_limits.http_connections = connections;
         self
     }
 
-    /// Sets the size of a request's head in bytes, at least 1,024; past it the answer is
-    /// 431. The default is 16 KiB.
+    /// Sets the maximum size of a request's head in bytes, at least 1,024; a larger head is refused
+    /// with 431. The default is 16 KiB.
     pub const fn head(mut self, bytes: usize) -> Self {
         self.settings.server_limits.head = bytes;
         self
     }
 
-    /// Sets how many of these HTTP connections one address may have (an IPv6 address counts as its
-    /// /64); past it one of its silent connections is closed, and if there is none, the new one
-    /// is refused with 429. `None` lifts the limit; the default is 1,024.
+    /// Sets the maximum number of these HTTP connections per address (an IPv6 address counts as its
+    /// /64). Above it, the server evicts one of the address's silent connections; if there is none,
+    /// it refuses the new connection with 429. `None` removes the limit. The default is 1,024.
     ///
     /// The addresses of [`trusted_proxies`](Self::trusted_proxies) are exempt: a proxy carries the
     /// connections of all its clients.
@@ -170,105 +170,105 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how long the head of a request may take to arrive, from the beginning of the
-    /// connection, and of a later request from its first byte; then the connection is closed. The
+    /// Sets the time within which the head of a request must arrive. It starts with the connection,
+    /// and for a later request with its first byte. When it is over, the connection is closed. The
     /// default is 10 s.
     pub const fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.head_timeout = timeout;
         self
     }
 
-    /// Sets how long an HTTP connection is kept after an answer if the client sends nothing. The
-    /// default is 75 s: balancers reuse connections for up to 60 s, and turn an earlier end
-    /// into a 502.
+    /// Sets how long an HTTP connection is kept open after an answer if the client sends nothing.
+    /// The default is 75 s: load balancers reuse connections for up to 60 s, and turn an earlier
+    /// close into a 502.
     ///
-    /// If [`http_connections`](Self::http_connections) are in use, the connection that has been
-    /// silent longest is closed for a new one.
+    /// If all [`http_connections`](Self::http_connections) are in use, the connection that has been
+    /// silent longest is evicted for a new one.
     pub const fn keep_alive(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.keep_alive = timeout;
         self
     }
 
-    /// Sets how many requests one HTTP connection may have; the answer to the last closes it. The
-    /// default is 1,000.
+    /// Sets the maximum number of requests on one HTTP connection; the answer to the last one
+    /// closes it. The default is 1,000.
     ///
-    /// So no client keeps a connection, and what it has allocated, for good.
+    /// So no client keeps a connection and its allocations forever.
     pub const fn requests_per_connection(mut self, requests: u64) -> Self {
         self.settings.server_limits.requests_per_connection = requests;
         self
     }
 
-    /// Sets how long a client may keep the server waiting for more of a request's body that the
-    /// application reads, or for room to write an answer; then the connection is closed. The
-    /// default is 30 s.
+    /// Sets how long the server waits for the client: for more of a request's body that the
+    /// application reads, or for capacity to write an answer. When this time is over, the
+    /// connection is closed. The default is 30 s.
     ///
-    /// Only time in which bytes wait for the client counts, not the time in which the application
-    /// works on an answer or has nothing to send: a long poll takes as long as it likes. See
+    /// The time counts only while bytes wait for the client, not while the application works on an
+    /// answer or has nothing to send, so a long poll may take any time. See
     /// [`body_rate`](Self::body_rate).
     ///
-    /// The server sees an answer proceed only in steps of up to 64 KiB (on most networks about
-    /// 32 KiB), since systems report room for more only then. A client that reads steadily must
-    /// read one step in this time, or it may be closed: with 30 s, about 2.2 kB/s.
+    /// The server sees the progress of an answer only in steps of up to 64 KiB (on most networks
+    /// about 32 KiB), because systems report free capacity only then. A client that reads steadily
+    /// must read one step in this time, or the connection may be closed: with 30 s, about 2.2 kB/s.
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.body_timeout = timeout;
         self
     }
 
-    /// Sets the least rate in bytes per second at which a client must send the body of a request
+    /// Sets the minimum rate in bytes per second at which a client must send the body of a request
     /// and read an answer while bytes wait; below it, the connection is closed when
-    /// [`body_timeout`](Self::body_timeout) is used up. `None`: any progress will do. The
-    /// default is 256. For an answer, the rate that `body_timeout` needs to see progress is higher
-    /// at the defaults.
+    /// [`body_timeout`](Self::body_timeout) is used up. With `None`, any progress is enough. The
+    /// default is 256. For an answer, the default `body_timeout` requires a higher rate than this,
+    /// because it must see progress.
     pub fn body_rate(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.body_rate = bytes.into();
         self
     }
 
-    /// Sets how many subscribers one publish writes to by itself; a task does the rest.
-    /// The default is 1,024.
+    /// Sets how many subscribers a publish writes to itself; a task writes to the others. The
+    /// default is 1,024.
     pub const fn publish_inline(mut self, subscribers: usize) -> Self {
         self.settings.server_limits.publish_inline = subscribers;
         self
     }
 
-    /// Sets how many bytes of one connection the system keeps before it sends them (Linux:
-    /// `TCP_NOTSENT_LOWAT`), at least 1; a client that takes bytes fast gets 32 times as much. More
-    /// waits in the connection's queue, so that a ping goes before it and the client's progress can
-    /// be seen. The default is 64 KiB.
+    /// Sets how many unsent bytes of one connection the system buffers (Linux:
+    /// `TCP_NOTSENT_LOWAT`), at least 1; a client that reads fast gets 32 times as much. Further
+    /// bytes wait in the connection's queue, so that a ping can overtake them and the server can
+    /// see the client's progress. The default is 64 KiB.
     pub const fn unsent(mut self, bytes: usize) -> Self {
         self.settings.server_limits.unsent = bytes;
         self
     }
 
-    /// Sets how long the shutdown may take that a signal starts. The default is 10 s.
+    /// Sets the deadline of a shutdown that a signal starts. The default is 10 s.
     pub const fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.shutdown = timeout;
         self
     }
 
-    /// Sets the origins whose pages may connect besides the server's own, on routes without an
-    /// `origins` option: `["https://example.com"]`.
+    /// Sets the origins whose pages may connect in addition to the server's own, on routes without
+    /// an `origins` option: `["https://example.com"]`.
     ///
-    /// `https://*.preview.example` stands for every host with exactly one label before
-    /// `.preview.example`. `file://` and `null` are the origins that `WebView`s give to pages of an
-    /// application. Any page on the web can also have the origin `null`, in a sandboxed frame: so
-    /// [`build`](Self::build) refuses it if a route without an `origins` option requires a session,
-    /// and otherwise such a page counts as one of another site.
+    /// `https://*.preview.example` matches every host with exactly one label before
+    /// `.preview.example`. `file://` and `null` are the origins that `WebView`s assign to pages of
+    /// an application. Any page on the web can also have the origin `null`, in a sandboxed frame.
+    /// So [`build`](Self::build) refuses it if a route without an `origins` option requires a
+    /// session; otherwise such a page counts as a page of another site.
     ///
-    /// Browsers send the session's cookie from pages of the same site only, such as those of
-    /// another subdomain; a page of another site that is listed here connects to routes that
-    /// require no session.
+    /// Browsers send the session's cookie only from pages of the same site, such as those of
+    /// another subdomain. A page of another site that is listed here can connect only to routes
+    /// that require no session.
     pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
         self.settings.origins = Origins::Listed(origins.into_iter().map(O::into).collect());
         self
     }
 
-    /// Lets pages of every origin connect, on routes that say nothing of origins and
-    /// require no session.
+    /// Allows pages of every origin to connect to routes without an `origins` option that require
+    /// no session.
     ///
-    /// Routes that require a session trust cookies, and a page anywhere on the web could act
-    /// with those of its visitors: such routes still take the server's own origin alone,
-    /// unless they say `origins: any` themselves.
+    /// Routes that require a session trust cookies, and a page anywhere on the web could act with
+    /// those of its visitors. Such routes still accept only the server's own origin, unless they
+    /// have the option `origins: any`.
     pub fn any_origin(mut self) -> Self {
         self.settings.origins = Origins::Any;
         self
@@ -277,33 +277,33 @@ impl<S, G> Server<S, G> {
     /// Sets the address under which browsers see this server, without a path:
     /// `https://example.com`.
     ///
-    /// Where it is not set, the server's own origin is the host that a request was sent to,
-    /// by either scheme; a server that is reached by its address alone, as in a home, should
-    /// set it, or a page whose name leads to that address counts as its own (DNS rebinding). It is needed behind a proxy that changes `Host` and is not named in
-    /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server tell `http` from
-    /// `https`. It counts for more than what any proxy says; a site with several names
-    /// leaves it unset.
+    /// If it is not set, the server's own origin is the host of the request, with either scheme. A
+    /// server that is reached by its address alone, as in a home network, should set it: otherwise
+    /// a page whose name resolves to that address counts as the server's own (DNS rebinding). It is
+    /// required behind a proxy that changes `Host` and is not listed in
+    /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server distinguish `http` from
+    /// `https`. It takes precedence over the headers of any proxy. For a site with several names,
+    /// leave it unset.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.settings.public_url = Some(url.into());
         self
     }
 
-    /// Names the proxies in front of this server, by address or network:
-    /// `["127.0.0.1", "10.0.0.0/8", "fd00::/8"]`. By default there are none.
+    /// Sets the trusted proxies in front of this server, by address or network: `["127.0.0.1",
+    /// "10.0.0.0/8", "fd00::/8"]`. By default there are none.
     ///
-    /// On requests that such a proxy sends, `Forwarded` (RFC 7239) or `X-Forwarded-For`,
-    /// `-Proto` and `-Host` count: the limits per address, `peer_addr` and logs see the
-    /// client's address, and the server's own origin is the forwarded host, under the
-    /// forwarded scheme. A chain of proxies is followed from the right while each is named
-    /// here; a client may have written anything further to the left. If a proxy names no
-    /// port, the client's is 0.
+    /// On requests from such a proxy, `Forwarded` (RFC 7239) or `X-Forwarded-For`, `-Proto` and
+    /// `-Host` count: the limits per address, `peer_addr` and logs use the client's address, and
+    /// the server's own origin is the forwarded host with the forwarded scheme. A chain of proxies
+    /// is followed from the right as long as each is listed here; a client may have written
+    /// anything further to the left. If a proxy sends no port, the client's port is 0.
     ///
-    /// The proxies must set or remove these headers, not pass on what a client sent; in a chain
-    /// each must add its element to a list, or replace the list. A malformed `Forwarded` is
-    /// refused with 400, since an unfinished quote of the client could hide the element that the
-    /// proxy added. If `Forwarded` and `X-Forwarded-For` name different clients, neither counts,
-    /// and the request counts as one of the proxy itself, whose address has the same limits as
-    /// any other. Name only proxies: every machine in these networks can claim to be any client.
+    /// The proxies must set or remove these headers, not pass on those of a client; in a chain,
+    /// each must add its element to a list, or replace the list. A malformed `Forwarded` is refused
+    /// with 400, because an unfinished quote of the client could hide the element that the proxy
+    /// added. If `Forwarded` and `X-Forwarded-For` name different clients, neither counts, and the
+    /// request counts as the proxy's own, with the same limits as any other address. List only
+    /// proxies: every machine in these networks can claim to be any client.
     pub fn trusted_proxies<N: Into<String>>(
         mut self,
         networks: impl IntoIterator<Item = N>,
@@ -312,9 +312,9 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Builds the server. Nothing listens yet.
+    /// Builds the server, which does not listen yet.
     ///
-    /// Where the table names a state, it does not compile without one:
+    /// If the table requires a state, this does not compile without one:
     ///
     /// ```compile_fail,E0277
     /// # use ws_server::prelude::*;
@@ -326,8 +326,8 @@ impl<S, G> Server<S, G> {
     ///
     /// # Errors
     ///
-    /// An [`Error`] that names the value that cannot work: a limit, an origin, the
-    /// public URL, a proxy, or what the table's routes say.
+    /// Returns an [`Error`] that contains the invalid value: a limit, an origin, the public URL, a
+    /// proxy, or an option of the table's routes.
     pub fn build(self) -> Result<Ws, Error>
     where
         G: StateFor<S>,

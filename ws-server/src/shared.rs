@@ -1,4 +1,4 @@
-//! What the filter, the accept loop and every clone of a server share.
+//! State that the filter, the accept loop and every clone of a server share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use ws_core::throttle::Throttle;
 use crate::base::Base;
 use crate::refused::Refused;
 
-/// A server's configuration, checked, and its hub.
+/// A server's checked configuration, and its hub.
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) hub: Hub,
@@ -24,23 +24,23 @@ pub(crate) struct Shared {
     pub(crate) refused: Refused,
     /// The path below which browsers find the client of page streams, without the base.
     pub(crate) client_path: String,
-    /// The path below which browsers find everything.
+    /// The path below which browsers find all URLs of the server.
     pub(crate) base: Base,
     pub(crate) plain_gets: PlainGets,
 }
 
-/// What becomes of a GET on a route's path that asks for no upgrade.
+/// The handling of a GET on a route's path that requests no upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum PlainGets {
-    /// It is answered with 426, or with what a handshake would be refused with.
+    /// It is answered with 426, or with the refusal that a handshake would get.
     #[default]
     Answered,
-    /// The application may have it.
+    /// It is left to the application.
     FallThrough,
 }
 
-/// What a server logs for its operator, once or at most every few seconds: any client can
-/// cause it.
+/// Logs hints for the server's operator, once or at most every few seconds, because any client can
+/// cause them.
 #[derive(Debug, Default)]
 pub(crate) struct Hints {
     tls: AtomicBool,
@@ -49,7 +49,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// A proxy that speaks TLS for this server, and whose word does not count: cookies are
+    /// Logs a hint if a proxy terminates TLS for this server but is not trusted: cookies are then
     /// less safe than they could be.
     pub(crate) fn look(&self, client: &Client, headers: &HeaderMap) {
         let said = headers.get("x-forwarded-proto");

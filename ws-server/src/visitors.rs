@@ -26,7 +26,7 @@ mod visit;
 pub use rejection::{recover, reject};
 pub use visit::Visit;
 
-/// What a request says of who sent it.
+/// The parts of a request that identify its visitor.
 struct Asker {
     method: Method,
     uri: Uri,
@@ -35,13 +35,13 @@ struct Asker {
     exchange: Option<Exchange>,
 }
 
-/// Who asks.
+/// The visitor of a request, as found.
 struct Asked {
     session: Option<Session>,
     client: Client,
 }
 
-/// Every request, and the server that it asks.
+/// Extracts every request, with the server that it belongs to.
 fn asking(
     shared: &Arc<Shared>,
 ) -> impl Filter<Extract = (Arc<Shared>, Asker), Error = Infallible> + Clone + use<> {
@@ -58,7 +58,7 @@ fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
             let (uri, exchange) = target.map(|it| (it.uri, it.exchange)).unzip();
             Asker {
                 method,
-                // Only its authority counts here; warp shows none.
+                // Only its authority counts here, and warp shows none.
                 uri: uri.unwrap_or_default(),
                 headers,
                 peer,
@@ -79,7 +79,8 @@ impl Asker {
             can_upgrade: false,
         };
         let client = admit::client(&request, &shared.policy)?;
-        // What changes nothing may come from any site; browsers do not show it the answer.
+        // A request that changes nothing may come from any site; browsers do not show that site the
+        // answer.
         if !self.method.is_safe() {
             admit::same_site(&request, &client, &shared.policy)?;
         }
@@ -91,24 +92,24 @@ impl Asker {
     }
 }
 
-/// What a store says is for the log; the visitor learns the status.
+/// Logs the store's error; the visitor gets only the status.
 fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
     shared.policy.notices.no_session(&error, client.address());
     error.into()
 }
 
-/// The visitor's session, begun where there is none.
+/// The visitor's session; begins one if there is none.
 pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
     visits(shared, Overtaken::HasOneForItself)
 }
 
-/// What becomes of a request that was on its way while a logon gave its browser another
-/// cookie. One of ours would take that from it again.
+/// The handling of a request that was in flight while a logon set another cookie in its browser. A
+/// cookie of a new session would overwrite that one.
 #[derive(Clone, Copy)]
 enum Overtaken {
-    /// It has a session for its answer alone.
+    /// It gets a session that is used only for its answer.
     HasOneForItself,
-    /// It is refused: what it asks for would be good for nothing. The next try is right.
+    /// It is refused, because its page would be useless. The next attempt succeeds.
     Refused,
 }
 
@@ -160,7 +161,7 @@ pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Sessi
         .boxed()
 }
 
-/// The visit of somebody who has a session.
+/// The visit of a visitor who has a session.
 pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,)> {
     asking(shared)
         .and_then(async |shared: Arc<Shared>, asker: Asker| {

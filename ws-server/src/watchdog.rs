@@ -1,4 +1,5 @@
-//! The thread of the watchdog: one per process, once a server with several workers has had a request.
+//! The thread of the watchdog: one per process, started by the first request of a server with
+//! several workers.
 
 use std::sync::Once;
 use std::thread;
@@ -6,10 +7,11 @@ use std::thread;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use ws_core::watch::Watch;
 
-/// Starts the watchdog, unless it runs already.
+/// Starts the watchdog, unless it is already running.
 ///
-/// A runtime of one thread has no other worker that could be woken, and a process of one thread
-/// does without atomic instructions and cancellation points of the C library: it stays one.
+/// A runtime of one thread has no other worker that could be woken. Also, the C library avoids
+/// atomic instructions and cancellation points in a process of one thread, so such a process must
+/// not get a second one.
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
     if STARTED.is_completed() {
@@ -21,7 +23,7 @@ pub(crate) fn start() {
     }
     STARTED.call_once(|| {
         let thread = thread::Builder::new().name("ws-watchdog".to_owned());
-        // A process without a thread to spare serves as well.
+        // A process that cannot start another thread still serves.
         if let Err(error) = thread.spawn(|| Watch::default().run()) {
             tracing::debug!(%error, "no watchdog: a hook that blocks holds up its runtime");
         }

@@ -9,11 +9,11 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Keeps what is written until it is flushed, as TLS may; flushes as it is told.
+/// Buffers written bytes until it is flushed, as TLS may; flushes as configured.
 struct Keeping {
     inner: DuplexStream,
     kept: Vec<u8>,
-    /// Whether the next flushes get through; afterwards all do.
+    /// Whether each of the next flushes succeeds; after them all do.
     flushes: VecDeque<bool>,
 }
 

@@ -1,7 +1,7 @@
-//! The bound of what the system keeps of a connection before it sends it.
+//! The bound on the unsent bytes of a connection that the system buffers.
 //!
-//! Linux calls it `TCP_NOTSENT_LOWAT`. What the system has sent is bounded by what the peer's system
-//! takes, so the socket takes more only as the peer makes progress.
+//! Linux calls it `TCP_NOTSENT_LOWAT`. The peer's system bounds the bytes that are sent and not
+//! acknowledged, so the socket accepts more bytes only as the peer makes progress.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Debug)]
 pub(crate) struct Unsent {
     bytes: usize,
-    /// Accepted sockets have the bound from their listener.
+    /// Accepted sockets inherit the bound from their listener.
     inherited: bool,
 }
 
@@ -28,7 +28,7 @@ impl Unsent {
     }
 
     /// Sets the bound on sockets that were connected before the listener had it. Sockets are
-    /// accepted in the order in which they were connected, so after one that has it all do.
+    /// accepted in the order in which they were connected, so once one has it, all later ones do.
     pub(crate) fn on_accepted(&mut self, tcp: &TcpStream) {
         if self.inherited {
             return;
@@ -45,27 +45,27 @@ impl Unsent {
     }
 }
 
-/// How fast a client takes what is written to it. A fast one is given a larger bound, so that large
-/// messages take few system calls.
+/// The pace at which a client reads. A fast client gets a larger bound, so that large messages take
+/// few system calls.
 ///
-/// Counts how often in a row the stream was full for no longer than [`QUICK`], up to [`FAST`].
-/// The bound is kept beside it: every connection has one of these.
+/// Counts how often in a row the stream was full for no longer than [`QUICK`], up to [`FAST`]. The
+/// bound is stored beside it: every connection has a `Pace`.
 #[derive(Debug, Default)]
 pub(super) struct Pace(AtomicU8);
 
-/// A client that makes room within this time takes some 650 kB/s at least, by default.
+/// A client that frees capacity within this time reads at least some 650 kB/s, by default.
 const QUICK: Duration = Duration::from_millis(50);
 
-/// So many times in a row make a client fast. A slow one with a large receive buffer makes room as
-/// quickly while that fills.
+/// The number of times in a row that make a client fast. A slow client with a large receive buffer
+/// frees capacity as quickly until that buffer is full.
 const FAST: u8 = 8;
 
-/// The bound of a fast client is so many times as large.
+/// The factor by which the bound of a fast client is larger.
 const TIMES: u32 = 32;
 
 impl Pace {
-    /// The stream was full, and takes bytes again after so long. `unsent` is the bound of a client
-    /// that is not fast, in bytes.
+    /// Reports that the stream was full and accepts bytes again after this time. `unsent` is the
+    /// bound of a client that is not fast, in bytes.
     pub(super) fn resumed(&self, tcp: &TcpStream, unsent: u32, after: Duration) {
         let before = self.0.load(Ordering::Relaxed);
         let now = if after > QUICK {
@@ -99,7 +99,7 @@ fn is_bounded(tcp: &TcpStream, bytes: usize) -> bool {
     bound.is_ok_and(|bound| usize::try_from(bound) == Ok(bytes))
 }
 
-/// Other systems have no such bound, or none that can be set from here.
+/// Other systems have no such bound, or none that can be set with this API.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 pub(super) fn bound<'s>(_: impl Into<SockRef<'s>>, _: usize) {}
 

@@ -1,4 +1,4 @@
-//! Accepts connections, and ends them all.
+//! Accepts connections, and ends all of them at a shutdown.
 
 use std::future::Future;
 use std::io;
@@ -20,10 +20,10 @@ use crate::connection::{Unsent, refuse, send_at_once};
 use crate::filter::canonical;
 use crate::shared::Shared;
 
-/// Time for the answers to handshakes that the hub cuts at its deadline.
+/// Time for the answers to handshakes that the hub aborts at its deadline.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then shuts down within the server's time.
+/// Serves until `stop` is ready, then shuts down within the server's deadline.
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     application: impl Application,
@@ -39,9 +39,9 @@ pub(super) async fn serve(
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
     });
-    // Whatever drops this future ends the HTTP connections too.
+    // If this future is dropped, the HTTP connections end too.
     let _cut = http.cut.clone().drop_guard();
-    // A task of its own runs on a worker; the caller's may be the main thread.
+    // A separate task runs on a worker; the caller's task may run on the main thread.
     let accepting = AbortOnDropHandle::new(tokio::spawn(http.clone().accept(
         listener,
         unsent,
@@ -49,7 +49,7 @@ pub(super) async fn serve(
     )));
     stop.await;
     accepting.abort();
-    // The listener is closed when its task is gone.
+    // The listener is closed when its task has ended.
     let _ = accepting.await;
     http.connections.close();
     http.draining.cancel();
@@ -61,20 +61,20 @@ pub(super) async fn serve(
         http.cut.cancel();
         http.connections.wait().await;
     }
-    // A handshake that was under way may have become a connection after the hub was empty.
+    // A handshake in progress may have become a connection after the hub was empty.
     let left = deadline.saturating_duration_since(Instant::now());
     shared.hub.shutdown(left).await;
 }
 
-/// What all HTTP connections of a server share.
+/// State that all HTTP connections of a server share.
 struct Http {
     shared: Arc<Shared>,
     builder: http1::Builder,
     places: Arc<Places>,
     connections: TaskTracker,
-    /// No further requests.
+    /// Cancelled when connections must take no further requests.
     draining: CancellationToken,
-    /// The end, whatever is under way.
+    /// Cancelled when connections must end at once.
     cut: CancellationToken,
 }
 
@@ -97,9 +97,9 @@ impl Http {
             send_at_once(&stream);
             unsent.on_accepted(&stream);
             let (http, application) = (self.clone(), application.clone());
-            // In a box: a task is moved about before it runs, and when it has ended.
+            // Boxed, because a task is moved before it runs and after it has ended.
             self.connections.spawn(Box::pin(async move {
-                // It is free again when HTTP is over, be it by an upgrade.
+                // The place is free again when HTTP is over, even after an upgrade.
                 let mut place = place;
                 let draining = pin!(http.draining.cancelled());
                 let timeouts = Timeouts::new(&http.shared.limits, &mut place, draining);
@@ -111,8 +111,8 @@ impl Http {
         }
     }
 
-    /// The address that a connection is counted to. A proxy carries the connections of all its
-    /// clients, so it is no address of its own.
+    /// The address that a connection is counted for. A proxy carries the connections of all its
+    /// clients, so its connections are not counted.
     fn counted(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = canonical(peer).ip();
         let is_proxy = self.shared.policy.trusted_proxies.contains(address);
@@ -120,14 +120,14 @@ impl Http {
     }
 }
 
-/// The answer to a connection of an address that has as many as it may. Its request is not read.
+/// The answer to a connection if its address has reached the limit. Its request is not read.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n\
     retry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 37\r\n\r\n\
     too many HTTP connections from here\r\n";
 
-/// The next connection. Errors do not end a server: those of one connection that was lost
-/// before it was accepted are passed over, and where the system lacks something (files,
-/// memory), it is given time.
+/// Accepts the next connection. Errors do not end a server: if a connection was lost before it was
+/// accepted, the error is skipped; if the system lacks a resource (files, memory), the server waits
+/// before the next attempt.
 async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -148,19 +148,19 @@ async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, 
     }
 }
 
-/// A timer that is nearly always the first of all to fire, while connections come.
+/// A timer that is nearly always the first to fire while connections arrive.
 ///
-/// A new timer that is earlier than all others makes tokio interrupt its own wait for events, by
-/// a system call and a round for nothing. Every connection sets timers, of seconds at least, and
-/// with this one before them they are not the earliest.
+/// A new timer that is earlier than all others makes tokio interrupt its own wait for events, which
+/// costs a system call and a round without events. Every connection sets timers, of seconds at
+/// least; with this timer before them, they are not the earliest.
 #[derive(Default)]
 struct Earliest(Option<Pin<Box<Sleep>>>);
 
 impl Earliest {
-    /// How far ahead it is: most timers of connections are later.
+    /// The time until it fires: most timers of connections are later.
     const AHEAD: Duration = Duration::from_secs(1);
 
-    /// Sets it again where it has fired. Nobody is woken by it.
+    /// Sets the timer again if it has fired. It wakes no task.
     fn keep(&mut self) {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep(Self::AHEAD)));
         if timer.as_mut().now_or_never().is_some() {
@@ -170,8 +170,8 @@ impl Earliest {
     }
 }
 
-/// Errors that `accept` passes on from the network (accept(2)), and that say nothing of the next
-/// connection.
+/// Whether `accept` passed on an error of one connection (accept(2)), which does not affect the
+/// next connection.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -197,7 +197,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_millis(5);
     const LONGEST: Duration = Duration::from_secs(1);
 
-    /// Is this the first failure after a success?
+    /// Whether this is the first failure after a success.
     const fn is_first(&self) -> bool {
         self.last.is_zero()
     }

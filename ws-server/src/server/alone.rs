@@ -1,8 +1,8 @@
-//! The routes of a server with no application around them: the shortest way from a request to
-//! its connection.
+//! The routes of a server without an application: the shortest path from a request to its
+//! connection.
 //!
-//! Nothing else on such a connection can ask for an upgrade, so hyper gives the stream back as it
-//! was when its work is done, without a box around it and without a task that waits for it.
+//! No other code on such a connection can request an upgrade. So hyper returns the stream unchanged
+//! when its work is done, without a box around it and without a task that waits for it.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,7 +27,7 @@ use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
 use crate::shared::Shared;
 
-/// The routes, and this filter for everything else.
+/// The routes, and a filter for all other requests.
 #[derive(Clone)]
 pub(super) struct Alone {
     pub(super) shared: Arc<Shared>,
@@ -56,7 +56,7 @@ impl Application for Alone {
             activity: &activity,
             is_closing: false,
         };
-        // Of a connection that was cut, the 101 may not be written to its end.
+        // If the connection was cut, the 101 may not be fully written.
         if timeouts.enforce(&mut direct).await? == End::Finished
             && let Some(opened) = activity.take_opened()
         {
@@ -70,7 +70,7 @@ impl Application for Alone {
     }
 }
 
-/// A connection whose stream is taken back when it has become a WebSocket connection.
+/// A connection whose stream is recovered when it has become a WebSocket connection.
 struct Direct<'c> {
     connection: &'c mut http1::Connection<TokioIo<TcpStream>, Requests>,
     activity: &'c Activity,
@@ -79,7 +79,7 @@ struct Direct<'c> {
 }
 
 impl Drop for Direct<'_> {
-    /// Whoever holds the body of a request holds the activity too, and may do so for longer.
+    /// A task that holds the body of a request holds the activity too, and may do so for longer.
     fn drop(&mut self) {
         drop(self.activity.take_opened());
     }
@@ -92,7 +92,8 @@ impl Connection for Direct<'_> {
             if self.activity.has_opened() {
                 return Poll::Ready(Ok(()));
             }
-            // Without an upgrade the shutdown is hyper's: answers may still wait to be written.
+            // Without an upgrade, hyper shuts the stream down: answers may still wait to be
+            // written.
             self.is_closing = true;
         }
         Future::poll(Pin::new(&mut *self.connection), cx)

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on one connection: hyper around what a server serves.
+//! HTTP/1.1 on one connection: hyper with the application of a server.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -34,7 +34,7 @@ use bodies::Received;
 pub(super) use bodies::Sent;
 pub(super) use timeouts::{Connection, End, Timeouts};
 
-/// The body that warp answers with, which has no public name.
+/// The body of warp's answers, which has no public name.
 type Body = <Response as HasBody>::Body;
 
 /// Names the body of a response.
@@ -47,33 +47,32 @@ impl<B> HasBody for http::Response<B> {
     type Body = B;
 }
 
-/// An answer whose body reports how it gets on.
+/// An answer whose body reports its progress.
 pub(super) type Answer = http::Response<Sent<Body>>;
 
-/// The answer to a request, as hyper waits for it.
+/// The future of an answer, as hyper polls it.
 pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
-/// Least bytes that hyper may read ahead of the application; above the head's limit, so
-/// that a body does not trickle.
+/// The minimum number of bytes that hyper may read ahead of the application. It is larger than the
+/// limit of the head, so that a body is not read in small pieces.
 const READ_BUFFER: usize = 64 * 1024;
 
 /// hyper's settings for the connections of a server.
 pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // The time-outs of `timeouts` take its place: hyper counts the silence before a head, too.
+        // The time-outs in `timeouts` replace it: hyper would also count the silence before a head.
         .header_read_timeout(None)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(READ_BUFFER))
-        // A client that ends its half is gone: what runs for it, such as `init`, is dropped.
+        // If a client closes its write half, it is gone: its futures, such as `init`, are dropped.
         .half_close(false);
     builder
 }
 
-/// What a server serves on its connections.
+/// The service that a server provides on its connections.
 pub(super) trait Application: Clone + Send + 'static {
-    /// Speaks HTTP on one connection until it closes, becomes something else, or one of the
-    /// time-outs ends it.
+    /// Serves HTTP on one connection until it closes, is upgraded, or is ended by a time-out.
     fn serve(
         self,
         builder: &http1::Builder,
@@ -83,7 +82,7 @@ pub(super) trait Application: Clone + Send + 'static {
     ) -> impl Future<Output = hyper::Result<()>> + Send;
 }
 
-/// A warp filter, which may upgrade connections to whatever it likes.
+/// A warp filter, which may upgrade connections to any protocol.
 #[derive(Clone, Debug)]
 pub(super) struct Filtered(pub(super) WsFilter);
 
@@ -96,7 +95,8 @@ impl Application for Filtered {
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
         let service = ForPeer::new(self.0, peer, timeouts.activity().clone());
-        // hyper is given the bare stream: whoever upgrades the connection can take it out again.
+        // hyper gets the bare stream, so that the code that upgrades the connection can take it
+        // out.
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
         timeouts.enforce(&mut connection).await.map(|_| ())
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// A filter as one client sees it: each request carries the client's address.
+/// A filter for one client: each request carries the client's address.
 #[derive(Clone, Debug)]
 pub(super) struct ForPeer<A> {
     application: A,
@@ -179,7 +179,8 @@ where
     }
 }
 
-/// `CONNECT host:80` and `GET host:80` have none, and warp's path filters panic on them.
+/// Whether the target has a path. `CONNECT host:80` and `GET host:80` have none, and warp's path
+/// filters panic on them.
 fn has_path<B>(request: &Request<B>) -> bool {
     let path = request.uri().path();
     path.starts_with('/') || (request.method() == Method::OPTIONS && path == "*")

@@ -8,11 +8,11 @@ use tokio::net::{TcpListener, TcpSocket, ToSocketAddrs, lookup_host};
 
 use crate::failure::Error;
 
-/// Connections that may wait to be accepted: as many as the system allows, which takes its own
-/// maximum for this (Linux: `net.core.somaxconn`).
+/// The maximum number of connections that wait to be accepted: as many as the system allows. The
+/// system lowers this value to its own maximum (Linux: `net.core.somaxconn`).
 const BACKLOG: u32 = i32::MAX.unsigned_abs();
 
-/// Listens on the first of these addresses that is free.
+/// Listens on the first of these addresses that is available.
 pub(super) async fn bind(address: impl ToSocketAddrs + Display) -> Result<TcpListener, Error> {
     first_free(&address).await.map_err(|source| Error::Bind {
         address: address.to_string(),
@@ -32,14 +32,14 @@ async fn first_free(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     Err(error)
 }
 
-/// As `TcpListener::bind`, whose queue has 128 places.
+/// Like `TcpListener::bind`, which has a backlog of only 128.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restarted server does not wait for the connections of the one before. On Windows this
-    // would let another process take the address over.
+    // A restarted server does not wait until the connections of the previous process are gone. On
+    // Windows this would let another process take over the address.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

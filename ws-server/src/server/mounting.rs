@@ -1,5 +1,4 @@
-//! What a configuration says of the place of a server: below a path, beside an application, behind a
-//! proxy.
+//! Settings for the location of a server: below a path, beside an application, behind a proxy.
 
 use ws_core::admit::{AllowedOrigin, AllowedOrigins, ForwardedPort, Policy};
 use ws_core::route::Router;
@@ -9,19 +8,19 @@ use crate::failure::Error;
 use crate::shared::PlainGets;
 
 impl<S, G> Server<S, G> {
-    /// Sets the path below which browsers find everything of this server, such as `/live`: it
-    /// begins with a slash and ends without one. By default there is none.
+    /// Sets the path below which browsers find all URLs of this server, such as `/live`: it begins
+    /// with a slash and does not end with one. By default there is none.
     ///
     /// [`Ws::link`](crate::Ws::link), [`Ws::path`](crate::Ws::path),
     /// [`Page::stream_tag`](crate::Page::stream_tag) and the requests of the served client then
     /// begin with it. Patterns of routes and [`client_path`](Self::client_path) do not name it.
     ///
     /// The filters work wherever they are mounted: `warp::path("live").and(ws.filter())`, or
-    /// `ws.filter()` at the root, where it matches below the base. [`Ws::run`](crate::Ws::run) too
+    /// `ws.filter()` at the root, where it matches below the base. [`Ws::run`](crate::Ws::run) also
     /// serves everything below the base. Both also accept a path without it, because many proxies
-    /// remove the prefix before they pass a request on.
+    /// remove the prefix before they forward a request.
     ///
-    /// Cookies keep `Path=/`: their prefix `__Host-` asks for it, and pages outside of the base
+    /// Cookies keep `Path=/`: their prefix `__Host-` requires it, and pages outside of the base
     /// have the same session.
     ///
     /// ```
@@ -54,35 +53,37 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Leaves a GET on a route's path that asks for no upgrade to the application, whose page may
+    /// Leaves a GET on a route's path that requests no upgrade to the application, whose page may
     /// have the same URL: `ws.filter().or(page)`. By default the answer is a readable 426.
     ///
-    /// A request with `Sec-WebSocket-Key` or `-Version` asks for an upgrade, even if a proxy has
-    /// removed `Upgrade`. A page that asks by a GET why its handshake was refused a moment ago gets
-    /// that answer, unless the GET accepts `text/html`. If the routes are served alone, by
-    /// [`Ws::run`](crate::Ws::run), there is no application, and the answer stays 426.
+    /// A request with `Sec-WebSocket-Key` or `-Version` counts as a request for an upgrade, even if
+    /// a proxy has removed `Upgrade`. If a page sends a GET to ask why a recent handshake was
+    /// refused, it gets that refusal, unless the GET accepts `text/html`. If only the routes are
+    /// served, by [`Ws::run`](crate::Ws::run), there is no application, and the answer is still
+    /// 426.
     pub const fn only_upgrades(mut self) -> Self {
         self.settings.plain_gets = PlainGets::FallThrough;
         self
     }
 
-    /// Takes the port of the server's own origin from the `X-Forwarded-Port` of
-    /// [trusted proxies](Self::trusted_proxies), if neither `X-Forwarded-Host` nor `Host` has one.
+    /// Takes the port of the server's own origin from the `X-Forwarded-Port` of [trusted
+    /// proxies](Self::trusted_proxies), if neither `X-Forwarded-Host` nor `Host` has one.
     ///
-    /// By default the header is ignored: some proxies write the port that they listen on behind a
-    /// balancer, and not the one that browsers see.
+    /// By default the header is ignored: behind a load balancer, some proxies send the port that
+    /// they listen on instead of the port that browsers use.
     pub const fn forwarded_port(mut self) -> Self {
         self.settings.forwarded_port = ForwardedPort::Read;
         self
     }
 }
 
-/// The server's list is for routes without one. Any page on the web can have the origin `null`, so
-/// that none of these routes may trust cookies.
+/// Checks that no route that trusts cookies would accept the origin `null`. The server's list
+/// applies to routes without one of their own. Any page on the web can have the origin `null`, so
+/// none of these routes may trust cookies.
 ///
 /// # Errors
 ///
-/// [`Error::NullOrigin`] names the first that does.
+/// Returns [`Error::NullOrigin`] with the first route that does.
 pub(super) fn check_null_origin(policy: &Policy, router: &Router) -> Result<(), Error> {
     let AllowedOrigins::Listed(listed) = &policy.origins else {
         return Ok(());

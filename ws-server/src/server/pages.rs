@@ -1,12 +1,12 @@
-//! What a configuration says of pages.
+//! Settings for pages.
 
 use ws_core::limits::PageLimits;
 
 use super::Server;
 
 impl<S, G> Server<S, G> {
-    /// Sets the limits of pages: how long one goes on without a connection, and how much may
-    /// wait for it.
+    /// Sets the limits of pages: how long a page lives without a connection, and how much may be
+    /// queued for it.
     ///
     /// ```
     /// # use ws_server::prelude::*;
@@ -23,7 +23,7 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets the path below which [`Ws::client`](crate::Ws::client) serves the client of page
-    /// streams, as browsers see it; the default is `/ws-server`.
+    /// streams, as browsers see it. The default is `/ws-server`.
     pub fn client_path(mut self, path: impl Into<String>) -> Self {
         self.settings.client_path = Some(path.into());
         self

@@ -1,5 +1,5 @@
-//! The places of HTTP connections: how many there may be, in all and of one address, and which
-//! of them is closed if another one needs its place.
+//! The places of HTTP connections: how many there may be, in total and per address, and which of
+//! them is evicted if another one needs its place.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,28 +19,28 @@ pub(super) struct Places {
     all: Arc<Semaphore>,
     per_address: Option<usize>,
     taken: Mutex<Taken>,
-    /// Connections that waited for a place because all were in use.
+    /// Logs connections that waited for a place because all were in use.
     waited: Throttle,
-    /// Connections that were refused because their address has as many as it may.
+    /// Logs connections that were refused because their address has reached its limit.
     refused: Throttle,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// By order, and not by hashes, which take longer than anything else here.
+    /// An ordered map: hashing would take longer than anything else here.
     by_address: BTreeMap<Network, OfAddress>,
-    /// The silent connections, by the order in which they became silent.
+    /// The silent connections, in the order in which they became silent.
     silent: BTreeMap<u64, Silent>,
     /// The key of the next silent connection.
     next: u64,
-    /// A connection waits for a place.
+    /// Whether a connection waits for a place.
     wanted: bool,
 }
 
 /// The connections of one address.
 #[derive(Debug, Default)]
 struct OfAddress {
-    /// All of them, also those that were evicted and have not ended yet.
+    /// The number of all of them, including evicted ones that have not ended yet.
     held: usize,
     silent: BTreeSet<u64>,
 }
@@ -51,7 +51,7 @@ struct Silent {
     address: Option<Network>,
 }
 
-/// The address of a connection has as many as it may.
+/// The address of a connection has reached its limit.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -75,11 +75,11 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for a connection from this address; `None` for one that is not counted. If
-    /// all places are in use, the connection that has been silent longest is evicted, and if there
-    /// is none, the next that becomes silent or closes.
+    /// Takes a place for a connection from this address; `None` for one that is not counted. If all
+    /// places are in use, the connection that has been silent longest is evicted. If none is
+    /// silent, this waits for the next that becomes silent or closes.
     pub(super) async fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Full> {
-        // Without a limit there is no need to remember addresses.
+        // Without a limit, addresses need not be stored.
         let counted = address.filter(|_| self.per_address.is_some());
         let mut place = Place {
             address: counted.map(Network::of),
@@ -98,8 +98,8 @@ impl Places {
         Ok(place)
     }
 
-    /// Counts one more connection of an address, in the place of a silent one if need be. Evicted
-    /// connections that have not ended yet may be as many again as the limit, and no more.
+    /// Counts one more connection of an address, and evicts a silent one if necessary. Evicted
+    /// connections that have not ended yet may at most double the limit.
     fn count(&self, network: Network) -> bool {
         let mut taken = self.lock();
         let of_address = taken.by_address.entry(network).or_default();
@@ -123,7 +123,8 @@ impl Places {
             if let Some((&longest, _)) = taken.silent.first_key_value() {
                 taken.evict(longest);
             }
-            // The evicted one may take its time: another that becomes silent may be faster.
+            // The evicted connection may take long to end: another one that becomes silent may be
+            // faster.
             taken.wanted = true;
         }
         if let Some(waited) = self.waited.count() {
@@ -152,14 +153,14 @@ impl Places {
 }
 
 impl Taken {
-    /// Asks a silent connection to end. It counts until its place is dropped.
+    /// Notifies a silent connection that it must end. It counts until its place is dropped.
     fn evict(&mut self, silence: u64) {
         if let Some(silent) = self.end_silence(silence) {
             silent.bell.ring();
         }
     }
 
-    /// A connection is no longer among the silent ones; `None` if it was not.
+    /// Removes a connection from the silent ones; returns `None` if it was not silent.
     fn end_silence(&mut self, silence: u64) -> Option<Silent> {
         let silent = self.silent.remove(&silence)?;
         if let Some(network) = silent.address
@@ -170,7 +171,7 @@ impl Taken {
         Some(silent)
     }
 
-    /// One connection less of an address.
+    /// Counts one connection of an address less.
     fn forget(&mut self, network: Network) {
         if let Entry::Occupied(mut entry) = self.by_address.entry(network) {
             let of_address = entry.get_mut();
@@ -182,7 +183,7 @@ impl Taken {
     }
 }
 
-/// The place of one connection; dropping it gives the place back.
+/// The place of one connection; dropping it releases the place.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -194,11 +195,11 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The connection is silent, and may be evicted: then the bell rings.
+    /// Registers the connection as silent. It may then be evicted, which rings the bell.
     ///
     /// # Errors
     ///
-    /// [`Evicted`] at once if another connection waits for a place.
+    /// Returns [`Evicted`] at once if another connection waits for a place.
     pub(super) fn keep_silent(&mut self, bell: &Arc<Bell>) -> Result<(), Evicted> {
         let mut taken = self.places.lock();
         if taken.wanted {
@@ -221,11 +222,11 @@ impl Place {
         Ok(())
     }
 
-    /// The connection is no longer silent.
+    /// Ends the silence of the connection.
     ///
     /// # Errors
     ///
-    /// [`Evicted`] if its place was needed in the meantime.
+    /// Returns [`Evicted`] if the connection was evicted in the meantime.
     pub(super) fn end_silence(&mut self) -> Result<(), Evicted> {
         let Some(silence) = self.silence.take() else {
             return Ok(());
@@ -237,7 +238,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // It ends in either case.
+        // The connection ends, even if it was evicted.
         let _ = self.end_silence();
         if let Some(network) = self.address {
             self.places.lock().forget(network);
@@ -246,10 +247,10 @@ impl Drop for Place {
     }
 }
 
-/// Wakes the task of a silent connection: when bytes have arrived, or when it is evicted.
+/// Wakes the task of a silent connection when bytes have arrived or the connection is evicted.
 ///
-/// It is the only waker that the stream of a silent connection has, so that no other event of the
-/// task is taken for bytes.
+/// It is the only waker of a silent connection's stream, so that no other event of the task is
+/// mistaken for bytes.
 #[derive(Debug)]
 pub(super) struct Bell {
     task: Waker,

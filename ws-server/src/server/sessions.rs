@@ -1,4 +1,4 @@
-//! What a configuration says of sessions.
+//! Settings for sessions.
 
 use ws_core::limits::SessionLimits;
 use ws_core::session::{SessionSource, SessionStore};
@@ -6,7 +6,7 @@ use ws_core::session::{SessionSource, SessionStore};
 use super::Server;
 
 impl<S, G> Server<S, G> {
-    /// Sets the limits of sessions and pages: how long they live, and how many there are.
+    /// Sets the limits of sessions and pages: how long they live, and how many there may be.
     ///
     /// ```
     /// # use ws_server::prelude::*;
@@ -25,29 +25,29 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Keeps sessions in this store. By default they are in memory, and gone when the
-    /// process is.
+    /// Keeps sessions in this store. By default they are kept in memory, and lost when the process
+    /// ends.
     pub fn session_store(mut self, store: impl SessionStore) -> Self {
         self.settings.sessions = self.settings.sessions.store(store);
         self
     }
 
     /// Takes sessions from the application, which has cookies of its own: routes with
-    /// `require_session` ask for those. Ours are set no more, but for the page's.
+    /// `require_session` require those. The server then sets no session cookies, only the page's.
     pub fn session_source(mut self, source: impl SessionSource) -> Self {
         self.settings.sessions = self.settings.sessions.source(source);
         self
     }
 
-    /// Sets the name of the cookie with the session's token; the default is `z_sid`. Over TLS
-    /// `__Host-` stands before it.
+    /// Sets the name of the cookie that holds the session's token; the default is `z_sid`. Over
+    /// TLS, the name gets the prefix `__Host-`.
     pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
         self.settings.sessions = self.settings.sessions.session_cookie(name);
         self
     }
 
-    /// Sets the name of the cookie with the page's id, and of the parameter of the query; the
-    /// default is `z_pid`. Over TLS `__Host-` stands before the cookie's.
+    /// Sets the name of the cookie that holds the page's id, and of the query parameter; the
+    /// default is `z_pid`. Over TLS, the cookie's name gets the prefix `__Host-`.
     pub fn page_cookie(mut self, name: impl Into<String>) -> Self {
         self.settings.sessions = self.settings.sessions.page_cookie(name);
         self

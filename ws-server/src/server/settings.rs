@@ -1,4 +1,4 @@
-//! What a configuration says, until it is built.
+//! The settings of a configuration, before it is built.
 
 use ws_core::admit::{
     AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Notices, Origin, Policy, TrustedProxies,
@@ -11,13 +11,13 @@ use crate::client;
 use crate::failure::Error;
 use crate::shared::PlainGets;
 
-/// What a configuration says, apart from the table and its state.
+/// The settings of a configuration, without the table and its state.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     pub(super) limits: LimitOptions,
     pub(super) server_limits: ServerLimits,
     pub(super) sessions: SessionOptions,
-    /// As given; looked at by `build`, so that setters return no `Result`.
+    /// Unparsed; `build` checks them, so that setters return no `Result`.
     pub(super) origins: Origins,
     pub(super) public_url: Option<String>,
     pub(super) trusted_proxies: Vec<String>,
@@ -36,7 +36,7 @@ pub(super) enum Origins {
 }
 
 impl Settings {
-    /// The texts of the configuration, read.
+    /// Parses the texts of the configuration.
     pub(super) fn policy(&self) -> Result<Policy, Error> {
         let origin = |value: &String| {
             value
@@ -96,7 +96,7 @@ impl Settings {
     }
 }
 
-/// The origin of a public URL; the slash that ends it is of no account.
+/// Parses the origin of a public URL; a slash at its end is ignored.
 fn public_url(value: &str) -> Result<Origin, Error> {
     let origin = value.strip_suffix('/').unwrap_or(value).parse::<Origin>();
     match origin {

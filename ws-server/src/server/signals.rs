@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Error;
 
-/// Ctrl-C and, where there is one, SIGTERM.
+/// Ctrl-C and, if the system has it, SIGTERM.
 #[derive(Debug)]
 pub(super) struct Signals {
     #[cfg(unix)]
@@ -16,7 +16,7 @@ pub(super) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Takes the signals over from the system, which would end the process at once.
+    /// Registers the handlers; without them the system would end the process at once.
     pub(super) fn listen() -> Result<Self, Error> {
         let interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
         let terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
@@ -41,7 +41,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next Ctrl-C, for ever where the system does not tell.
+    /// Waits for the next Ctrl-C, or forever if the system does not report it.
     pub(super) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

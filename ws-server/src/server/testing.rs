@@ -5,9 +5,9 @@ use ws_core::testkit::{TestKit, of_server};
 use super::Ws;
 
 impl Ws {
-    /// This server without its network: the same routes, sessions, pages and topics. A test asks
-    /// the application's filters with `warp::test` (feature `test` of warp), and connects with
-    /// the cookies of their answers.
+    /// Returns this server without its network: the same routes, sessions, pages and topics. A test
+    /// calls the application's filters with `warp::test` (feature `test` of warp), and connects
+    /// with the cookies of their answers.
     ///
     /// ```
     /// use warp::Filter;

@@ -1,4 +1,4 @@
-//! A built server: runs by itself, or lends its filter to a warp application.
+//! A built server: it serves by itself, or provides a filter for a warp application.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -25,7 +25,7 @@ use crate::filter::{self, WsFilter};
 use crate::shared::Shared;
 use crate::visitors::{self, Visit};
 
-/// A server that is ready to serve. Clones are the same server.
+/// A server that is ready to serve. Clones share the same server.
 ///
 /// By itself:
 ///
@@ -46,7 +46,7 @@ use crate::visitors::{self, Visit};
 /// # }
 /// ```
 ///
-/// Under warp's own server, whose graceful end does not know of WebSocket connections:
+/// Under warp's own server, whose graceful shutdown does not include WebSocket connections:
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -67,44 +67,43 @@ impl Ws {
         }
     }
 
-    /// The routes as one warp filter; see [`WsFilter`].
+    /// Returns the routes as one warp filter; see [`WsFilter`].
     ///
-    /// It matches what is left of the path, so `warp::path("api").and(ws.filter())` puts
-    /// the whole table under `/api`; [`Server::base`](crate::Server::base) tells links and pages
-    /// about it. Under plain `warp::serve` the limits on a request's
-    /// head, on HTTP connections and the peer address are warp's.
+    /// It matches the rest of the path, so `warp::path("api").and(ws.filter())` mounts the whole
+    /// table under `/api`; set [`Server::base`](crate::Server::base) so that links and pages
+    /// contain that prefix. Under plain `warp::serve`, warp determines the limits on a request's
+    /// head and on HTTP connections, and the peer address.
     ///
-    /// Under a server of your own, a connection may run over a stream that is no `TcpStream`, such
-    /// as one of TLS. Its `poll_write`, `poll_write_vectored` and `poll_flush` are called under a
-    /// lock of the connection and must not use a [`Socket`](crate::Socket), a
+    /// Under a server of your own, a connection may run over a stream that is not a `TcpStream`,
+    /// such as a TLS stream. Its `poll_write`, `poll_write_vectored` and `poll_flush` are called
+    /// under a lock of the connection. They must not use a [`Socket`](crate::Socket), a
     /// [`Topic`](crate::Topic) or the [`Hub`](crate::Hub), or they can deadlock. If the stream
-    /// logs, this holds for the layers of `tracing` too: one that sends log lines to sockets passes
-    /// them to a task of its own, for example through a channel.
+    /// logs, the same applies to the layers of `tracing`: a layer that sends log lines to sockets
+    /// must pass them to a separate task, for example through a channel.
     #[must_use = "a filter does nothing before it is served"]
     pub fn filter(&self) -> WsFilter {
         filter::build(&self.shared)
     }
 
-    /// The visitor's session, begun where there is none.
+    /// Returns a filter that extracts the visitor's session, and begins one if there is none.
     ///
-    /// It stands behind the filters for path and method, so that a session begins only for
-    /// requests that are answered: `warp::path("cart").and(warp::get()).and(ws.session())`. A
-    /// request that changes something (any method but GET, HEAD, OPTIONS and TRACE) must come
-    /// from a page of this site, or of one of [`Server::origins`](crate::Server::origins).
+    /// Put it after the filters for path and method, so that a session begins only for requests
+    /// that are answered: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that
+    /// may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of
+    /// this site, or of one of [`Server::origins`](crate::Server::origins).
     ///
-    /// Take it once for a request: each time it is taken it begins a session where the request
-    /// has none.
+    /// Use it once for each request: if a request has no session, each use begins one.
     ///
-    /// It rejects with 403 what comes from elsewhere and, where sessions are the
-    /// application's, who has none; with 429 where too many begin from one address; and with
-    /// 503 where the store fails or has no room. See [`recover`](crate::recover) for other
-    /// servers than this one.
+    /// It rejects a request from elsewhere with 403. If the application manages the sessions, it
+    /// rejects a visitor without a session with 403. It rejects with 429 if too many sessions begin
+    /// from one address, and with 503 if the store fails or is full. Under other servers than this
+    /// one, see [`recover`](crate::recover).
     #[must_use = "a filter does nothing before it is served"]
     pub fn session(&self) -> BoxedFilter<(Visit,)> {
         visitors::session(&self.shared)
     }
 
-    /// The visitor's session if there is one; none is begun.
+    /// Returns a filter that extracts the visitor's session, if there is one; it begins none.
     ///
     /// It rejects as [`session`](Self::session) does.
     #[must_use = "a filter does nothing before it is served"]
@@ -112,8 +111,8 @@ impl Ws {
         visitors::current_session(&self.shared)
     }
 
-    /// The visit of somebody who has a session; none is begun. For a logoff, which has nothing
-    /// to do for anybody else.
+    /// Returns a filter that extracts the visit of a visitor who has a session; it begins none. It
+    /// serves for a logoff, which has no effect for other visitors.
     ///
     /// It rejects as [`session`](Self::session) does.
     #[must_use = "a filter does nothing before it is served"]
@@ -121,15 +120,15 @@ impl Ws {
         visitors::current_visit(&self.shared)
     }
 
-    /// The visitor's session, as [`session`](Self::session), and a new page of it: for every
-    /// rendering of a page that opens a connection.
+    /// Returns a filter that extracts the visitor's session, as [`session`](Self::session) does,
+    /// and a new page of it. Use it for every rendering of a page that opens a connection.
     #[must_use = "a filter does nothing before it is served"]
     pub fn page(&self) -> BoxedFilter<(Visit, Page)> {
         visitors::page(&self.shared)
     }
 
-    /// Answers a POST with the id of a new page of the visitor, as `{"page":"…","epoch":"…"}`: for pages
-    /// that are static files, and for clients that are a single page.
+    /// Returns a filter that answers a POST with the id of a new page of the visitor, as
+    /// `{"page":"…","epoch":"…"}`: for static pages, and for single-page applications.
     ///
     /// ```no_run
     /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -144,11 +143,11 @@ impl Ws {
         visitors::open_page(&self.shared)
     }
 
-    /// Serves the client of page streams: the ES module that
+    /// Returns a filter that serves the client of page streams: the ES module that
     /// [`Page::stream_tag`](crate::Page::stream_tag) loads, under a name that changes with its
-    /// content, so that browsers keep it; `client.js`, for scripts that import it; its types as
-    /// `client.d.ts`; and fresh pages for tabs that need one. All of it is below
-    /// [`client_path`](crate::Server::client_path). [`run`](Self::run) serves it beside the
+    /// content, so that browsers cache it; `client.js`, for scripts that import it; its types as
+    /// `client.d.ts`; and new pages for tabs that need one. All of them are below
+    /// [`client_path`](crate::Server::client_path). [`run`](Self::run) serves them beside the
     /// routes.
     ///
     /// ```no_run
@@ -167,9 +166,9 @@ impl Ws {
         client::serve(base, client_path, &self.open_page())
     }
 
-    /// The whole address of a route, for mails and applications: `wss://example.com/rooms/42`.
-    /// `None` where the server was given no [`public_url`](crate::Server::public_url). Pages
-    /// of the site itself need only the [`path`](Self::path).
+    /// Returns the full URL of a route, for mails and native applications:
+    /// `wss://example.com/rooms/42`. Returns `None` if [`public_url`](crate::Server::public_url) is
+    /// not set. Pages of the site itself need only the [`path`](Self::path).
     ///
     /// ```
     /// use ws_server::prelude::*;
@@ -198,36 +197,37 @@ impl Ws {
         Some(format!("ws{site}{}", self.path(url)))
     }
 
-    /// The path of a route as browsers see it, below the server's
-    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL by itself does not know the
+    /// Returns the path of a route as browsers see it, below the server's
+    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL alone does not contain the
     /// base.
     pub fn path(&self, url: &RouteUrl) -> String {
         url.under(self.shared.base.as_str())
     }
 
-    /// What the connections of this server share.
+    /// Returns the hub, which the connections of this server share.
     pub fn hub(&self) -> Hub {
         self.shared.hub.clone()
     }
 
-    /// Closes every WebSocket connection and waits until its `terminate` has run, at most
-    /// for so long. New handshakes get 503 from now on.
+    /// Closes every WebSocket connection and waits until `terminate` has run for each, at most for
+    /// this time. From now on, new handshakes are refused with 503.
     pub fn shutdown(&self, deadline: Duration) -> impl Future<Output = ()> + Send + use<> {
         let hub = self.hub();
         async move { hub.shutdown(deadline).await }
     }
 
-    /// Listens on this address and serves the routes alone, with 404 for everything else,
-    /// until Ctrl-C or SIGTERM.
+    /// Listens on this address and serves only the routes, with 404 for everything else, until
+    /// Ctrl-C or SIGTERM.
     ///
-    /// The first signal ends the server in good order, within
-    /// [`shutdown_timeout`](super::Server::shutdown_timeout): nothing new is accepted,
-    /// requests under way are answered, WebSocket connections closed. The second ends it
-    /// at once. The process keeps ignoring these signals afterwards.
+    /// The first signal starts a graceful shutdown, within
+    /// [`shutdown_timeout`](super::Server::shutdown_timeout): the server accepts no new
+    /// connections, answers requests in progress, and closes WebSocket connections. The second
+    /// signal ends the server at once. The process keeps ignoring these signals afterwards.
     ///
     /// # Errors
     ///
-    /// [`Error::Bind`] where the address cannot be listened on, and [`Error::Signal`].
+    /// Returns [`Error::Bind`] if the server cannot listen on the address, and [`Error::Signal`] if
+    /// the system does not allow it to handle signals.
     pub fn run<A>(&self, address: A) -> impl Future<Output = Result<(), Error>> + Send + use<A>
     where
         A: ToSocketAddrs<Future: Send> + Display + Send + Sync,
@@ -236,11 +236,11 @@ impl Ws {
         async move { ws.run_listener(bind(address).await?).await }
     }
 
-    /// As [`run`](Self::run), on a listener that is bound already.
+    /// Does the same as [`run`](Self::run), on a listener that is already bound.
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`].
+    /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
     pub fn run_listener(
         &self,
         listener: TcpListener,
@@ -249,8 +249,8 @@ impl Ws {
         until_signalled(move |stop| ws.run_until(listener, stop))
     }
 
-    /// Serves the routes alone on this listener until `stop` is ready, and then until the
-    /// shutdown that it starts is over.
+    /// Serves only the routes on this listener until `stop` is ready, and then until the shutdown
+    /// that it starts has finished.
     ///
     /// ```no_run
     /// # async fn run(ws: ws_server::Ws) -> std::io::Result<()> {
@@ -276,14 +276,14 @@ impl Ws {
         async move { accept::serve(&shared, alone, listener, stop).await }
     }
 
-    /// Listens on this address and serves this filter, which is usually
-    /// [`filter`](Self::filter) and more, until Ctrl-C or SIGTERM as [`run`](Self::run) does.
+    /// Listens on this address and serves this filter, which usually combines
+    /// [`filter`](Self::filter) with others, until Ctrl-C or SIGTERM, as [`run`](Self::run) does.
     ///
-    /// Replies and rejections become what warp makes of them.
+    /// warp turns replies and rejections into responses.
     ///
     /// # Errors
     ///
-    /// As [`run`](Self::run).
+    /// Returns the errors of [`run`](Self::run).
     pub fn serve<F, R, A>(
         &self,
         filter: F,
@@ -299,11 +299,11 @@ impl Ws {
         async move { ws.serve_listener(filter, bind(address).await?).await }
     }
 
-    /// As [`serve`](Self::serve), on a listener that is bound already.
+    /// Does the same as [`serve`](Self::serve), on a listener that is already bound.
     ///
     /// # Errors
     ///
-    /// [`Error::Signal`].
+    /// Returns [`Error::Signal`] if the system does not allow the server to handle signals.
     pub fn serve_listener<F, R>(
         &self,
         filter: F,
@@ -318,8 +318,8 @@ impl Ws {
         until_signalled(move |stop| ws.serve_until(filter, listener, stop))
     }
 
-    /// Serves this filter on this listener until `stop` is ready, and then until the
-    /// shutdown that it starts is over.
+    /// Serves this filter on this listener until `stop` is ready, and then until the shutdown that
+    /// it starts has finished.
     pub fn serve_until<F, R, T>(
         &self,
         filter: F,
@@ -337,7 +337,8 @@ impl Ws {
     }
 }
 
-/// Serves until a signal has come and the shutdown that it starts is over, or until a second one.
+/// Serves until a signal arrives and the shutdown that it starts has finished, or until a second
+/// signal.
 async fn until_signalled<S>(
     serve: impl FnOnce(WaitForCancellationFutureOwned) -> S + Send,
 ) -> Result<(), Error>
@@ -360,7 +361,7 @@ where
     Ok(())
 }
 
-/// One type for every application, so that the server is compiled once.
+/// Boxes the filter to one type for every application, so that the server is compiled once.
 fn replying<F, R>(filter: F) -> WsFilter
 where
     F: Filter<Extract = (R,), Error: Into<Rejection>> + Send + Sync + 'static,

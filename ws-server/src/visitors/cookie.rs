@@ -2,14 +2,14 @@
 
 use http::HeaderValue;
 
-/// A cookie for all of the site, that no script reads and no other site sends along
-/// (`SameSite=Lax`: links from elsewhere still find the visitor logged on). It lasts as long
-/// as the browser keeps its session.
+/// A cookie for the whole site, which no script can read and no other site sends along
+/// (`SameSite=Lax`: links from other sites still find the visitor logged on). It lives as long as
+/// the browser's session.
 pub(super) fn set(name: &str, value: &str, secure: bool) -> HeaderValue {
     header(name, value, secure, "")
 }
 
-/// Takes the cookie from the browser.
+/// Removes the cookie from the browser.
 pub(super) fn remove(name: &str, secure: bool) -> HeaderValue {
     header(name, "", secure, "; Max-Age=0")
 }

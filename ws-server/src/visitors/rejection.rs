@@ -10,14 +10,14 @@ struct Refused(Refusal);
 
 impl Reject for Refused {}
 
-/// Makes a rejection of a refusal, or of anything that becomes one, such as a
+/// Creates a rejection from a refusal, or from a type that converts into one, such as a
 /// [`SessionError`](crate::session::SessionError); for filters behind `and_then`.
 ///
-/// It sets no cookies: a handler that has a [`Visit`](crate::Visit) answers by
+/// It sets no cookies: if a handler has a [`Visit`](crate::Visit), it should answer with
 /// [`Visit::refuse`](crate::Visit::refuse).
 ///
-/// [`Ws::serve`](crate::Ws::serve) answers it with the refusal's status, headers and body;
-/// under another server [`recover`] does.
+/// [`Ws::serve`](crate::Ws::serve) answers it with the refusal's status, headers and body; under
+/// other servers, [`recover`] does.
 ///
 /// ```
 /// # fn filter(ws: ws_server::Ws) -> impl warp::Filter<Extract = (String,), Error = warp::Rejection> {
@@ -36,8 +36,8 @@ pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
     warp::reject::custom(Refused(refusal.into()))
 }
 
-/// Answers the rejections of this library's filters, and passes all others on; for `recover`
-/// of a filter that is served by `warp::serve`.
+/// Answers the rejections of this library's filters, and passes on all others; for `recover` of a
+/// filter that `warp::serve` serves.
 ///
 /// ```no_run
 /// # async fn run(ws: ws_server::Ws) {
@@ -53,7 +53,7 @@ pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
 ///
 /// # Errors
 ///
-/// The rejection, where it is not one of this library.
+/// Returns the rejection if it is not one of this library.
 pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
     match rejection.find::<Refused>() {
         Some(Refused(refusal)) => {

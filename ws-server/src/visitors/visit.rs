@@ -1,4 +1,4 @@
-//! A visitor's request, on the HTTP side.
+//! A visitor's request on the HTTP side.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::cookie;
 use crate::exchange::{Exchange, Forgotten};
 use crate::shared::Shared;
 
-/// A visitor's request: the session, and what the reply has to tell the browser of it.
+/// A visitor's request: the session, and the cookies that the reply has to set.
 ///
 /// [`Ws::session`](crate::Ws::session), [`Ws::page`](crate::Ws::page) and
-/// [`Ws::current_visit`](crate::Ws::current_visit) give one. Cookies are set by
-/// [`reply`](Self::reply) and [`refuse`](Self::refuse), so every answer has to go through
-/// them: a new session whose cookie is not set is lost, and a logon without its cookie has no
-/// effect in the browser. A visit with such cookies that is dropped without an answer is
-/// logged at `warn`, at most once in ten seconds. Under the server's own accept loop nothing is
-/// logged if the client leaves before the application answers; another loop, such as that of
-/// `warp::serve`, does not report that.
+/// [`Ws::current_visit`](crate::Ws::current_visit) extract one. [`reply`](Self::reply) and
+/// [`refuse`](Self::refuse) set the cookies, so every answer must use one of them: if the cookie of
+/// a new session is not set, the session is lost, and a logon without its cookie has no effect in
+/// the browser. If a visit with such cookies is dropped without an answer, this is logged at
+/// `warn`, at most once in ten seconds. Under the server's own accept loop, nothing is logged if
+/// the client leaves before the application answers; another loop, such as that of `warp::serve`,
+/// does not report that.
 ///
 /// ```no_run
 /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -48,18 +48,18 @@ pub struct Visit {
     shared: Arc<Shared>,
     session: Session,
     secure: bool,
-    /// What the answer still has to do, as is `page`.
+    /// Cookies that the answer still has to set, as is `page`.
     cookie: Cookie,
     page: Option<Page>,
     /// The visitor's address, for the log.
     address: Option<IpAddr>,
-    /// The address that may have only so many pages; `None` if many visitors may share it.
+    /// The address whose pages are limited; `None` if many visitors may share it.
     counted: Option<IpAddr>,
-    /// `None` under an accept loop that is not the server's.
+    /// `None` under an accept loop other than the server's.
     exchange: Option<Exchange>,
 }
 
-/// What becomes of the session's cookie.
+/// The pending change of the session's cookie.
 #[derive(Debug, Default)]
 enum Cookie {
     #[default]
@@ -93,7 +93,7 @@ impl Visit {
         visit
     }
 
-    /// Ends the visit without an answer, for this reason.
+    /// Ends the visit without an answer, because of this error.
     pub(super) fn failed(mut self, error: SessionError) -> Refusal {
         self.pending();
         let notices = &self.shared.policy.notices;
@@ -101,7 +101,7 @@ impl Visit {
         error.into()
     }
 
-    /// What the answer has to do. Afterwards nothing is left to do.
+    /// Takes the cookies that the answer has to set; nothing is pending afterwards.
     fn pending(&mut self) -> (Cookie, Option<Page>) {
         (std::mem::take(&mut self.cookie), self.page.take())
     }
@@ -113,35 +113,35 @@ impl Visit {
         self
     }
 
-    /// Sets the request that it belongs to.
+    /// Sets the exchange that the visit belongs to.
     pub(super) fn of_exchange(mut self, exchange: Option<Exchange>) -> Self {
         self.exchange = exchange;
         self
     }
 
-    /// The visitor's session. After [`logon`](Self::logon) it is the new one.
+    /// Returns the visitor's session. After [`logon`](Self::logon) it is the new one.
     pub const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Who has logged on; nobody after [`logoff`](Self::logoff).
+    /// Returns the user who is logged on; `None` after [`logoff`](Self::logoff).
     pub fn user(&self) -> Option<&str> {
         self.session.user().filter(|_| self.session.is_current())
     }
 
-    /// Logs the visitor on as this user, whom the application has made sure of.
+    /// Logs the visitor on as this user, whom the application must have authenticated.
     ///
-    /// The session goes on with its values under a new id, and the cookie of before is worth
-    /// nothing: whoever planted or saw it gains nothing. Sockets that are open stay open and
-    /// do not see the user until they connect anew; they are closed when the session ends.
+    /// The session continues with its values under a new id, and the old cookie becomes invalid, so
+    /// an attacker who planted or saw it gains nothing. Open sockets stay open and do not see the
+    /// user until they reconnect; they are closed when the session ends.
     ///
-    /// Where another user was logged on, that session ends as by [`logoff`](Self::logoff), and
-    /// the new user begins without its values and its sockets.
+    /// If another user was logged on, that session ends as with [`logoff`](Self::logoff), and the
+    /// new user begins without its values and its sockets.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Foreign`] where sessions are the application's, and what the store may
-    /// say. Then nobody else is logged on than before.
+    /// Returns [`SessionError::Foreign`] if the application manages the sessions, and the errors of
+    /// the store. Then the logged-on user is unchanged.
     pub async fn logon(&mut self, user: impl Into<String>) -> Result<(), SessionError> {
         let user = user.into();
         if self.user().is_some_and(|before| before != user) {
@@ -154,7 +154,7 @@ impl Visit {
             .renew(&self.session, Some(user.clone()))
             .await;
         let (session, token) = match renewed {
-            // It ended just now, or while the visitor typed: the user gets another one.
+            // The session ended just now, or while the visitor typed: the user gets a new one.
             Err(SessionError::Ended) => {
                 let (session, _) = self.shared.hub.sessions().begin().await?;
                 self.shared
@@ -170,14 +170,14 @@ impl Visit {
         Ok(())
     }
 
-    /// Logs the visitor off: the session ends, with everything in it, and its sockets are
-    /// closed with 4401 at once. The reply takes the cookies from the browser.
+    /// Logs the visitor off: the session ends with all its values, and its sockets are closed with
+    /// 4401 at once. The reply removes the cookies from the browser.
     ///
-    /// A session of the application's has to be ended there, too.
+    /// If the application manages the sessions, it must end its own session too.
     ///
     /// # Errors
     ///
-    /// What the store may say. The sockets are closed nevertheless.
+    /// Returns the errors of the store. The sockets are closed nevertheless.
     pub async fn logoff(&mut self) -> Result<(), SessionError> {
         self.shared.hub.sessions().end(&self.session).await?;
         self.page = None;
@@ -185,11 +185,11 @@ impl Visit {
         Ok(())
     }
 
-    /// Issues a page of the session, for the HTML that the reply will be.
+    /// Issues a page of the session, for the HTML that the reply will contain.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Random`] where the operating system has no random numbers;
+    /// Returns [`SessionError::Random`] if the operating system provides no random numbers, and
     /// [`SessionError::Ended`] after a logoff.
     pub fn open_page(&mut self) -> Result<Page, SessionError> {
         let page = self.shared.hub.open_page_for(&self.session, self.counted)?;
@@ -197,7 +197,7 @@ impl Visit {
         Ok(page)
     }
 
-    /// A refusal as the reply, such as that of an error of the session.
+    /// Returns a refusal as the reply, such as that of an error of the session.
     ///
     /// ```
     /// # use ws_server::Visit;
@@ -214,11 +214,10 @@ impl Visit {
         self.reply(refusal.into().into_response())
     }
 
-    /// The reply, with the cookies of the session and of the page.
+    /// Returns the reply, with the cookies of the session and of the page.
     ///
-    /// It says `Cache-Control: private, no-cache`, since it is for one visitor. What the
-    /// application says instead stands, where it is `private` or `no-store`, or where no
-    /// cookie is set.
+    /// It sets `Cache-Control: private, no-cache`, because it is for one visitor. A header that the
+    /// application has set is kept if it contains `private` or `no-store`, or if no cookie is set.
     #[must_use = "it is the answer, which sets the visitor's cookies"]
     pub fn reply(mut self, reply: impl Reply) -> Response {
         let mut response = reply.into_response();
@@ -258,7 +257,7 @@ impl Drop for Visit {
             (Cookie::Stays, Some(_)) => "of a new page",
             (Cookie::Stays, None) => return,
         };
-        // A panic is logged as what it is.
+        // A panic has its own log entry.
         if std::thread::panicking() {
             return;
         }

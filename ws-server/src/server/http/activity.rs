@@ -1,4 +1,4 @@
-//! What an HTTP connection is doing: its service and its bodies report it, its time-outs read it.
+//! The state of an HTTP connection: its service and its bodies report it, its time-outs read it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use super::allowance::{Allowance, Pace};
 pub(in crate::server) struct Activity {
     state: Mutex<State>,
     pace: Pace,
-    /// Requests that the connection may have.
+    /// The maximum number of requests on the connection.
     most: u64,
 }
 
@@ -24,22 +24,22 @@ pub(in crate::server) struct Activity {
 struct State {
     /// Requests whose head has arrived.
     requests: u64,
-    /// Requests that are not answered to the end.
+    /// Requests whose answer is not complete.
     open: usize,
-    /// The body that has not arrived to its end, of which request.
+    /// The body that has not fully arrived, with the number of its request.
     receiving: Option<(u64, Allowance)>,
-    /// Bytes of answers that the system has not taken yet.
+    /// Bytes of answers that the system has not accepted yet.
     unsent: usize,
-    /// Bytes of answers that the system has taken since the time-outs were looked at.
+    /// Bytes of answers that the system has accepted since the last check of the time-outs.
     sent: usize,
     sending: Allowance,
-    /// The connection becomes something else than HTTP.
+    /// Whether the connection is being upgraded.
     switching: bool,
     opened: Pending,
 }
 
-/// The WebSocket connection that a request has opened, until the 101 is written. If that does not
-/// come to pass, it is dropped, and ends.
+/// The WebSocket connection that a request has opened, until the 101 is written. If the 101 is
+/// never written, the connection is dropped, and ends.
 #[derive(Default)]
 struct Pending(Option<Opened>);
 
@@ -49,27 +49,27 @@ impl fmt::Debug for Pending {
     }
 }
 
-/// What a connection waits for.
+/// The event that a connection waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::server) enum Phase {
     /// The head of its first request.
     Opening,
-    /// The end of a request: its body, the application, or the client that reads the answer.
+    /// The end of a request: its body, the application, or a client that reads the answer.
     Working {
-        /// The earliest time at which the client can have used up its patience; `None` if only
-        /// the application is waited for.
+        /// The earliest time at which the client can have used up its patience; `None` if the
+        /// connection waits only for the application.
         until: Option<Instant>,
     },
-    /// Another request, after so many.
+    /// Another request, after this number of requests.
     Quiet { requests: u64 },
-    /// The end of what is left to write: the connection has had all the requests that it may have.
+    /// The end of the remaining output: the connection has reached its maximum number of requests.
     Spent,
     /// The end of the 101.
     Switching,
 }
 
 impl Activity {
-    /// `most` is how many requests the connection may have.
+    /// Creates the activity; `most` is the maximum number of requests.
     pub(in crate::server) fn new(pace: Pace, most: u64) -> Arc<Self> {
         let state = State {
             requests: 0,
@@ -106,7 +106,7 @@ impl Activity {
         }
     }
 
-    /// The head of a request has arrived. Returns the number of the request.
+    /// Records that the head of a request has arrived. Returns the number of the request.
     pub(in crate::server) fn begin(&self) -> u64 {
         let mut state = self.lock();
         state.requests += 1;
@@ -114,15 +114,15 @@ impl Activity {
         state.requests
     }
 
-    /// The body of the request whose head has arrived begins. Returns the number of the request.
+    /// Records that the body of the latest request begins. Returns the number of the request.
     pub(super) fn begin_receiving(&self) -> u64 {
         let mut state = self.lock();
         state.receiving = Some((state.requests, Allowance::new(self.pace)));
         state.requests
     }
 
-    /// The request of this number is answered. The answer to the last request that the connection
-    /// may have closes it.
+    /// Records that the request with this number is answered. The answer to the last allowed
+    /// request closes the connection.
     pub(super) fn begin_answer<B>(&self, request: u64, response: &mut http::Response<B>) {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.lock().switching = true;
@@ -132,7 +132,7 @@ impl Activity {
         }
     }
 
-    /// A request opens this connection: its answer is a 101.
+    /// Stores the connection that a request opens: its answer is a 101.
     pub(in crate::server) fn open(&self, opened: Opened) {
         self.lock().opened = Pending(Some(opened));
     }
@@ -147,22 +147,22 @@ impl Activity {
         self.lock().opened.0.take()
     }
 
-    /// The application waits for more of the body of this request.
+    /// Records that the application waits for more of the body of this request.
     pub(super) fn await_body(&self, request: u64) {
         if let Some(receiving) = self.lock().receiving_of(request) {
             receiving.wait(Instant::now());
         }
     }
 
-    /// More of the body of this request has arrived.
+    /// Records that more of the body of this request has arrived.
     pub(super) fn received(&self, request: u64, bytes: usize) {
         if let Some(receiving) = self.lock().receiving_of(request) {
             receiving.moved(bytes, Instant::now());
         }
     }
 
-    /// The body of this request is over, or is not read any further. An application may keep it for
-    /// longer than hyper does, which then has the next request already.
+    /// Records that the body of this request has ended, or is not read any further. An application
+    /// may keep it longer than hyper does, which may already have read the next request.
     pub(super) fn end_receiving(&self, request: u64) {
         let mut state = self.lock();
         if state.receiving_of(request).is_some() {
@@ -170,24 +170,24 @@ impl Activity {
         }
     }
 
-    /// hyper takes so many bytes of an answer, to write them.
+    /// Records that hyper takes these bytes of an answer, to write them.
     pub(super) fn enqueue(&self, bytes: usize) {
         self.lock().unsent += bytes;
     }
 
-    /// The system has taken so many bytes of an answer.
+    /// Records that the system has accepted these bytes of an answer.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.lock();
         state.unsent -= bytes;
         state.sent = state.sent.saturating_add(bytes);
     }
 
-    /// Bytes of an answer are given up.
+    /// Records that these bytes of an answer are discarded.
     pub(super) fn discard(&self, bytes: usize) {
         self.lock().unsent -= bytes;
     }
 
-    /// hyper has the whole answer to a request, or has given it up.
+    /// Records that hyper has the whole answer to a request, or has dropped it.
     pub(super) fn end_answer(&self) {
         self.lock().open -= 1;
     }
@@ -199,8 +199,8 @@ impl State {
         receiving.and_then(|(of, allowance)| (*of == request).then_some(allowance))
     }
 
-    /// The earliest time at which the client can run out of its allowances. The clock is read only
-    /// if there is something that could wait for the client.
+    /// Returns the earliest time at which the client can run out of its allowances. Reads the clock
+    /// only if something may be waiting for the client.
     fn runs_out(&mut self, pace: Pace) -> Option<Instant> {
         if self.receiving.is_none() && self.unsent == 0 {
             if self.sent > 0 {

@@ -1,4 +1,4 @@
-//! How long a client may keep bytes waiting.
+//! The time for which a client may keep bytes waiting.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use tokio::time::Instant;
 pub(in crate::server) struct Pace {
     /// The time that a client may keep bytes waiting without any progress.
     pub(in crate::server) patience: Duration,
-    /// The least bytes per second; `None`: any progress will do.
+    /// The minimum bytes per second; with `None`, any progress is enough.
     pub(in crate::server) rate: Option<usize>,
 }
 
 impl Pace {
-    /// The time that so many bytes earn.
+    /// Returns the time that these bytes earn.
     fn earned(self, bytes: usize) -> Duration {
         match self.rate {
             None => self.patience,
@@ -27,14 +27,14 @@ impl Pace {
     }
 }
 
-/// A budget of time: waiting for the client spends it, bytes earn it back, up to the whole
-/// patience. So a transfer above the least rate never runs out of it, one below it does, and one
-/// that was fast cannot be slow for hours on its credit.
+/// A budget of time: waiting for the client spends it, and bytes earn it back, up to the whole
+/// patience. So a transfer above the minimum rate never uses it up, and one below it does. A fast
+/// transfer cannot save up credit to be slow for hours later.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct Allowance {
     pace: Pace,
     spent: Duration,
-    /// Since when the transfer waits for the client.
+    /// The time since which the transfer waits for the client.
     waiting: Option<Instant>,
 }
 
@@ -47,24 +47,25 @@ impl Allowance {
         }
     }
 
-    /// From now on the transfer waits for the client.
+    /// Records that the transfer waits for the client from now on.
     pub(in crate::server) fn wait(&mut self, now: Instant) {
         self.waiting.get_or_insert(now);
     }
 
-    /// The transfer has moved so many bytes, and no longer waits.
+    /// Records that the transfer has moved these bytes, and no longer waits.
     pub(in crate::server) fn moved(&mut self, bytes: usize, now: Instant) {
         if let Some(since) = self.waiting.take() {
-            // It may have waited longer, if this process was paused: the bytes still count.
+            // The transfer may have waited longer if this process was paused; the bytes still
+            // count.
             let waited = now.saturating_duration_since(since);
             self.spent = (self.spent + waited).min(self.pace.patience);
         }
         self.spent = self.spent.saturating_sub(self.pace.earned(bytes));
     }
 
-    /// The time at which the budget is used up, if the client does nothing until then. For a
-    /// transfer that does not wait, the time at which to look again: whenever it begins to wait, it
-    /// cannot run out of its budget much earlier.
+    /// Returns the time at which the budget is used up if the client does nothing until then. For a
+    /// transfer that does not wait, returns the time of the next check: if it begins to wait at any
+    /// moment, it cannot use up its budget much earlier.
     pub(in crate::server) fn runs_out(&self, now: Instant) -> Instant {
         let left = self.pace.patience.saturating_sub(self.spent);
         match self.waiting {
@@ -73,7 +74,7 @@ impl Allowance {
         }
     }
 
-    /// How late an end may be.
+    /// The maximum delay of an end.
     const LOOK: Duration = Duration::from_secs(1);
 }
 
@@ -88,7 +89,7 @@ mod tests {
         rate: Some(256),
     };
 
-    /// How long a transfer lives of which `bytes` arrive after each `pause`, up to an hour.
+    /// Returns how long a transfer lives if `bytes` arrive after each `pause`, up to an hour.
     fn lives(pace: Pace, bytes: usize, pause: Duration) -> Option<Duration> {
         let start = Instant::now();
         let mut allowance = Allowance::new(pace);
@@ -171,8 +172,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the steps, a transfer above the rate lives as long as no pause is longer than
-        /// the patience, and no transfer lives longer than its bytes and one patience.
+        /// For all steps, a transfer above the rate lives as long as no pause is longer than the
+        /// patience, and no transfer lives longer than its bytes earn plus one patience.
         #[test]
         fn a_transfer_lives_by_its_bytes(steps in prop::collection::vec((0_u64..40, 0_usize..20_000), 1..60)) {
             let start = Instant::now();

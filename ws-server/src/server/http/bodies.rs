@@ -1,4 +1,4 @@
-//! The bodies of requests and answers, which report to their connection how they get on.
+//! The bodies of requests and answers, which report their progress to their connection.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -14,12 +14,12 @@ use super::activity::Activity;
 #[derive(Debug)]
 pub(in crate::server) struct Received<B> {
     body: B,
-    /// Which request it is of, until the body ends.
+    /// The number of its request, until the body ends.
     request: Option<(u64, Arc<Activity>)>,
 }
 
 impl<B: Body> Received<B> {
-    /// The body of the request whose head has arrived last.
+    /// The body of the latest request whose head has arrived.
     pub(in crate::server) fn new(body: B, activity: &Arc<Activity>) -> Self {
         let comes = !body.is_end_stream();
         let request = comes.then(|| (activity.begin_receiving(), activity.clone()));
@@ -73,7 +73,7 @@ impl<B> Drop for Received<B> {
     }
 }
 
-/// The body of an answer. hyper drops it when it has the whole of it.
+/// The body of an answer. hyper drops it after it has taken the whole body.
 #[derive(Debug)]
 pub(in crate::server) struct Sent<B> {
     body: B,
@@ -81,7 +81,7 @@ pub(in crate::server) struct Sent<B> {
 }
 
 impl<B> Sent<B> {
-    /// The answer to the request of this number.
+    /// The answer to the request with this number.
     pub(in crate::server) fn answer(
         request: u64,
         mut response: http::Response<B>,
@@ -123,7 +123,7 @@ impl<B> Drop for Sent<B> {
     }
 }
 
-/// Bytes of an answer on their way to the system: hyper advances them as the system takes them.
+/// Bytes of an answer that are being written: hyper advances them as the system accepts them.
 #[derive(Debug)]
 pub(in crate::server) struct Chunk {
     bytes: Bytes,

@@ -19,7 +19,8 @@ use crate::server::places::{Place, Places};
 
 mod endings;
 
-/// What the kernel holds for a client that does not read, and for a server that does not.
+/// The capacity of the kernel's buffer for a client that does not read, and for a server that does
+/// not.
 const PIPE: usize = 4096;
 
 const LIMITS: ServerLimits = ServerLimits::DEFAULT
@@ -32,7 +33,7 @@ const PATIENCE: Duration = LIMITS.body_timeout;
 const REQUESTS: usize = 1000;
 const LARGE: usize = 100_000;
 
-/// An application with requests that take long for good reasons, and others.
+/// An application with some requests that legitimately take long.
 fn application() -> WsFilter {
     let now = warp::path("now").map(|| "now");
     let later = warp::path("later").then(async || {
@@ -64,7 +65,7 @@ fn application() -> WsFilter {
 /// A client, and the task that serves it.
 struct Rig {
     client: DuplexStream,
-    /// Returns when the connection ended.
+    /// Returns the time at which the connection ended.
     served: JoinHandle<Instant>,
     draining: CancellationToken,
     started: Instant,
@@ -85,7 +86,7 @@ fn serve(mut place: Place) -> Rig {
         let service = ForPeer::new(application(), peer, timeouts.activity().clone());
         let connection = builder(&LIMITS).serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
-        // The tests look at what the client sees.
+        // The tests check what the client sees.
         let _ = timeouts.enforce(&mut connection).await;
         Instant::now()
     });
@@ -107,13 +108,13 @@ impl Rig {
         self.client.write_all(bytes.as_bytes()).await.unwrap();
     }
 
-    /// Asks for a path, and reads the answer to the given end.
+    /// Requests a path, and reads the answer up to the given end.
     async fn ask(&mut self, path: &str, end: &str) {
         self.send(&get(path)).await;
         self.read_until(end).await;
     }
 
-    /// Returns how many bytes it has read.
+    /// Returns the number of bytes read.
     async fn read_until(&mut self, end: &str) -> usize {
         let mut read = Vec::new();
         while !read.ends_with(end.as_bytes()) {
@@ -124,7 +125,7 @@ impl Rig {
         read.len()
     }
 
-    /// Waits for the end of the connection. Returns how long it lived, and what it sent.
+    /// Waits for the end of the connection. Returns how long it lived and how many bytes it sent.
     async fn lived(&mut self) -> (Duration, usize) {
         let lived = (&mut self.served).await.unwrap() - self.started;
         let mut rest = Vec::new();
@@ -190,7 +191,7 @@ async fn a_later_head_has_ten_seconds_from_its_first_byte() {
     assert_about(rig.lived().await.0, silence + HEAD);
 }
 
-/// A client that reads answers wakes its silent connection, as the first byte of a head does.
+/// When a client reads answers, its silent connection is woken, as by the first byte of a head.
 #[tokio::test(start_paused = true)]
 async fn answers_are_written_to_their_end_after_a_later_head_does_not_arrive() {
     let mut rig = rig().await;
@@ -223,7 +224,7 @@ async fn a_later_head_that_arrives_in_time_is_answered() {
     rig.ask("now", "now").await;
 }
 
-/// Such a part of a head is taken for silence; its next byte begins its time.
+/// Such a part of a head counts as silence; its next byte starts its time.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_began_in_the_packet_of_the_last_request_has_ten_seconds_from_its_next_byte() {
     let mut rig = rig().await;
@@ -256,7 +257,7 @@ async fn the_last_answer_that_a_connection_may_have_closes_it() {
     assert_eq!(rig.lived().await, (Duration::ZERO, 0));
 }
 
-/// hyper reads no further request while an answer waits for room.
+/// hyper reads no further request while an answer waits for capacity.
 #[tokio::test(start_paused = true)]
 async fn pipelined_answers_without_a_body_that_are_not_read_are_few() {
     let mut rig = rig().await;
@@ -313,7 +314,7 @@ async fn a_slow_body_above_the_least_rate_arrives() {
     rig.read_until("154200").await;
 }
 
-/// Its bytes wait for the application, and not for the client.
+/// Its bytes wait for the application, not for the client.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_the_application_does_not_read_has_all_time() {
     let mut rig = rig().await;
@@ -361,7 +362,7 @@ async fn an_answer_of_which_a_byte_is_read_now_and_then_ends_its_connection() {
         sleep(Duration::from_secs(5)).await;
         read += 1;
     }
-    // What was on its way is read to its end.
+    // The bytes in flight were read to their end.
     assert!(read > PIPE, "{read}");
     assert_about(rig.lived().await.0, PATIENCE);
 }

@@ -1,7 +1,7 @@
-//! Drives one HTTP connection, and ends it when it waits for its client for too long.
+//! Drives one HTTP connection, and ends it when it has waited for its client for too long.
 //!
-//! One timer per connection serves all time-outs. It is not moved when something arrives: what
-//! the connection waits for is looked at again when it fires.
+//! One timer per connection serves all time-outs. It is not reset when bytes arrive: when it fires,
+//! the phase of the connection is checked again.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -21,34 +21,34 @@ pub(in crate::server) trait Connection {
     /// Speaks HTTP until the connection ends or becomes something else.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>>;
 
-    /// Takes no further request, and ends when all is answered.
+    /// Accepts no further request, and ends when all requests are answered.
     fn finish(&mut self);
 }
 
-/// How the driving of a connection came to its end.
+/// How the connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::server) enum End {
-    /// HTTP is over: the connection is closed, or becomes something else.
+    /// HTTP is over: the connection is closed or upgraded.
     Finished,
-    /// A time-out or the shutdown of the server ended it, whatever was left to do.
+    /// A time-out or the shutdown of the server ended it, even if output was left.
     Cut,
 }
 
-/// The most that an evicted connection has for what is left to write: another one waits for its
-/// place.
+/// The maximum time for an evicted connection to write its remaining output: another connection
+/// waits for its place.
 const EVICTED: Duration = Duration::from_secs(1);
 
 /// The time-outs of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
     activity: Arc<Activity>,
-    /// The time for the head of a request, from the first byte of a later one.
+    /// The time for the head of a request; for a later request, from its first byte.
     head: Duration,
     /// The time for which a silent connection is kept.
     keep_alive: Duration,
-    /// The time for what is left to write when the connection ends.
+    /// The time for the remaining output when the connection ends.
     ending: Duration,
     place: &'p mut Place,
-    /// Ready when the server takes no further requests.
+    /// Ready when the server accepts no further requests.
     draining: Pin<&'p mut D>,
 }
 
@@ -72,12 +72,12 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
         }
     }
 
-    /// What the service and the bodies of the connection report to.
+    /// Receives the reports of the connection's service and bodies.
     pub(in crate::server) const fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
 
-    /// Drives the connection until it ends, or until its time is up.
+    /// Drives the connection until it ends or its time is up.
     pub(in crate::server) async fn enforce(
         self,
         connection: &mut impl Connection,
@@ -92,7 +92,7 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
     }
 }
 
-/// What a connection waits for, and until when.
+/// The event that a connection waits for, and its deadline.
 enum Stage {
     /// It has just begun.
     Begun,
@@ -102,7 +102,7 @@ enum Stage {
     Working { until: Option<Instant> },
     /// Another request, of which no byte has arrived.
     Silent(Silence),
-    /// What is left to write before the connection ends.
+    /// The remaining output, before the connection ends.
     Ending { until: Instant },
 }
 
@@ -111,7 +111,7 @@ struct Silence {
     requests: u64,
     bell: Arc<Bell>,
     waker: Waker,
-    /// The connection may be evicted.
+    /// Whether the connection may be evicted.
     is_known: bool,
 }
 
@@ -128,13 +128,13 @@ impl Silence {
     }
 }
 
-/// What comes after a step.
+/// The action that follows a step.
 enum Next {
-    /// The connection is polled again.
+    /// Poll the connection again.
     Again,
-    /// It waits, until the stage's time at the latest.
+    /// Wait, at most until the deadline of the stage.
     Wait,
-    /// It is over, whatever is left of it.
+    /// The connection is over, even if output is left.
     Over,
 }
 
@@ -142,7 +142,7 @@ struct Driven<'p, D> {
     timeouts: Timeouts<'p, D>,
     stage: Stage,
     timer: Option<Pin<Box<Sleep>>>,
-    /// The connection takes no further request.
+    /// Whether the connection accepts no further request.
     finishing: bool,
 }
 
@@ -178,7 +178,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         }
     }
 
-    /// Ends the silence of a connection whose bell has rung: the client has sent something, or the
+    /// Ends the silence of a connection whose bell has rung: the client has sent bytes, or the
     /// place is needed.
     fn hear_bell(&mut self, connection: &mut impl Connection) {
         let Stage::Silent(silence) = &self.stage else {
@@ -196,15 +196,15 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         }
     }
 
-    /// In a shutdown, a connection without a whole head ends at once, and any other when its
-    /// requests are answered.
+    /// In a shutdown, ends a connection without a whole head at once, and any other connection when
+    /// its requests are answered.
     fn drain(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
         if self.finishing || self.timeouts.draining.as_mut().poll(cx).is_pending() {
             return Next::Wait;
         }
         match self.timeouts.activity.phase() {
             Phase::Opening => return Next::Over,
-            // The last answer is written to its end: that connection closes by itself.
+            // The last answer is written to its end; then the connection closes by itself.
             Phase::Switching | Phase::Spent => self.finishing = true,
             Phase::Working { .. } => {
                 self.finishing = true;
@@ -215,16 +215,16 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         Next::Again
     }
 
-    /// The connection takes no further request, and has none: it ends.
+    /// Ends a connection that accepts no further request and has none in progress.
     fn finish(&mut self, connection: &mut impl Connection) {
-        // It ends in either case.
+        // The connection ends, even if it was evicted.
         let _ = self.timeouts.place.end_silence();
         self.finishing = true;
         connection.finish();
         self.end();
     }
 
-    /// The place of the connection is needed: it ends, and soon.
+    /// Ends the connection soon, because its place is needed.
     fn evict(&mut self, connection: &mut impl Connection) {
         self.hurry();
         self.finish(connection);
@@ -239,7 +239,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         self.stage = Stage::Ending { until };
     }
 
-    /// Looks at what the connection waits for now.
+    /// Updates the stage from the current phase of the connection.
     fn advance(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
         match (self.timeouts.activity.phase(), &mut self.stage) {
             (Phase::Opening, Stage::Begun) => {
@@ -280,9 +280,9 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     self.evict(connection);
                     return Next::Again;
                 }
-                // hyper is polled once more, so that the stream has no waker but the bell. Of the
-                // next head it may have a part already, which came together with the last request:
-                // that is taken for silence until more arrives.
+                // hyper is polled once more, so that the stream has no waker except the bell. hyper
+                // may already have a part of the next head, which arrived together with the last
+                // request: that counts as silence until more bytes arrive.
                 let until = Instant::now() + self.timeouts.keep_alive;
                 self.stage = Stage::Silent(Silence::new(until, requests, cx.waker()));
                 return Next::Again;
@@ -291,7 +291,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         Next::Wait
     }
 
-    /// Ready when the time of the stage is up.
+    /// Ready when the deadline of the stage has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let until = match &self.stage {
             Stage::Begun | Stage::Working { until: None } => return Poll::Pending,
@@ -318,7 +318,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
     fn expire(&mut self, connection: &mut impl Connection) -> Next {
         match &self.stage {
             Stage::Begun => Next::Wait,
-            // Answers may wait for the client, which woke the silent connection when it read some.
+            // Answers may wait for the client: reading some of them woke the silent connection.
             Stage::Head { requests: 1.., .. } | Stage::Silent(_) => {
                 self.finish(connection);
                 Next::Again
@@ -332,7 +332,7 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
                     tracing::debug!("the client kept the body of a request or answer waiting");
                     Next::Over
                 }
-                // It has made progress since.
+                // The connection has made progress since.
                 _ => Next::Again,
             },
             Stage::Ending { .. } => {

@@ -25,7 +25,7 @@ async fn a_shutdown_does_not_wait_for_half_a_head() {
     assert_about(busy.lived().await.0, Duration::from_secs(60 * 60));
 }
 
-/// A request that has arrived, and that the server has not seen yet, is a whole one.
+/// A request that has arrived, and that the server has not read yet, counts as complete.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_answers_a_request_that_has_just_arrived() {
     let mut rig = rig().await;
@@ -78,7 +78,7 @@ async fn a_connection_with_a_request_keeps_its_place_until_it_is_answered() {
         let places = places.clone();
         async move { place(&places).await }
     });
-    // The first that is answered does not become silent.
+    // The first connection is answered and does not become silent.
     begins.ask("now", "now").await;
     let _third = waits.await.unwrap();
     assert_eq!(begins.lived().await, (Duration::ZERO, 0));
