@@ -1,5 +1,5 @@
 //! The conditions of hooks and routes: `#[cfg(…)]`, also within `#[cfg_attr(…)]`. The compiler has
-//! not expanded `#[cfg_attr(…)]` yet when it hands tokens to a macro.
+//! not expanded `#[cfg_attr(…)]` yet when it passes tokens to a macro.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -9,9 +9,9 @@ use syn::{Attribute, Meta, Token, parse_quote};
 
 /// A condition under which something exists.
 pub struct Condition {
-    /// What `#[cfg(…)]` takes.
+    /// The predicate of `#[cfg(…)]`.
     pub predicate: TokenStream,
-    /// The attribute that it is written in.
+    /// The attribute that contains it.
     pub attribute: Attribute,
 }
 
@@ -30,8 +30,8 @@ pub fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
     found
 }
 
-/// The same attributes with each condition as a `#[cfg(…)]`, and each other part of a
-/// `#[cfg_attr(…)]` in one of its own.
+/// Returns the same attributes with each condition as a `#[cfg(…)]`, and each other part of a
+/// `#[cfg_attr(…)]` in a separate one.
 pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
     let flat = |attribute: Attribute| {
         let metas = match conditional(&attribute.meta) {
@@ -46,7 +46,7 @@ pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
     attributes.into_iter().flat_map(flat).collect()
 }
 
-/// What the parts of a `cfg_attr` are, each by itself.
+/// Returns the parts of a `cfg_attr`, each by itself.
 fn under(when: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
     let mut found = Vec::new();
     for part in parts {
@@ -61,7 +61,7 @@ fn under(when: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
     found
 }
 
-/// Whether an attribute has this name, be it under a condition or not.
+/// Whether an attribute has this name, with or without a condition.
 pub fn is_named(attribute: &Attribute, name: &str) -> bool {
     match conditional(&attribute.meta) {
         Some((_, parts)) => parts.iter().any(|part| part.path().is_ident(name)),
@@ -83,7 +83,8 @@ fn predicates(meta: &Meta) -> Vec<TokenStream> {
     }
 }
 
-/// The condition of a `cfg_attr`, and what it is for. What cannot be read, the compiler reports.
+/// Returns the condition of a `cfg_attr`, and its attributes. The compiler reports those that
+/// cannot be parsed.
 fn conditional(meta: &Meta) -> Option<(Meta, Vec<Meta>)> {
     let Meta::List(list) = meta else {
         return None;
@@ -98,13 +99,13 @@ fn conditional(meta: &Meta) -> Option<(Meta, Vec<Meta>)> {
     is_conditional.then(|| parts.parse2(list.tokens.clone()).ok())?
 }
 
-/// Those attributes of a line that have one of these names.
+/// Returns the attributes of a line that have one of these names.
 pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
     let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
     attrs.iter().filter(wanted).collect()
 }
 
-/// What holds for everything that is made of a line.
+/// The attributes that apply to every item generated from a line.
 pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// The `#[cfg]` attributes, as text.
@@ -113,8 +114,8 @@ pub fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
     cfg.map(|attr| attr.to_token_stream().to_string()).collect()
 }
 
-/// Two routes under different conditions are taken for alternatives: whether both can hold
-/// is not known here. A router that has both nevertheless refuses them.
+/// Whether two routes have different conditions, and so count as alternatives: the macro cannot
+/// know whether both conditions can hold. If both do, the router refuses them.
 pub fn both_conditional(one: &[String], other: &[String]) -> bool {
     !one.is_empty() && !other.is_empty() && one != other
 }

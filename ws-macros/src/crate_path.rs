@@ -1,4 +1,4 @@
-//! Where an expansion finds the crate: `::ws_server`, or what `crate = …` says.
+//! The path of the library in an expansion: `::ws_server`, or the value of `crate = …`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -12,8 +12,8 @@ use crate::errors::Errors;
 use crate::manifest;
 use crate::source::written;
 
-/// The doc-hidden module of the library that has everything an expansion needs: `__macro_0_1_0`. It
-/// carries the version, so that no program can name what the next version changes.
+/// The doc-hidden module of the library that contains all items an expansion uses: `__macro_0_1_0`.
+/// Its name contains the version, so that no program can use items that the next version changes.
 pub const HIDDEN: &str = concat!(
     "__macro_",
     env!("CARGO_PKG_VERSION_MAJOR"),
@@ -28,7 +28,7 @@ pub fn hidden_module() -> Ident {
     Ident::new(HIDDEN, Span::call_site())
 }
 
-/// The path of the crate that the expansions name.
+/// The path of the library in the expansions.
 #[derive(Default)]
 pub struct CratePath(Option<Path>);
 
@@ -43,12 +43,12 @@ pub enum Argument {
 }
 
 impl CratePath {
-    /// The path that an attribute gives.
+    /// The path in an attribute.
     pub fn new(path: Path) -> Self {
         Self(Some(path))
     }
 
-    /// Reads the arguments of an attribute that takes `crate = ::path` alone.
+    /// Parses the arguments of an attribute that takes only `crate = ::path`.
     pub fn parse_arguments(arguments: TokenStream, attribute: &str, errors: &Errors) -> Self {
         let mut path = Self::default();
         for argument in parse_arguments(arguments, attribute, &["crate"], errors) {
@@ -59,8 +59,8 @@ impl CratePath {
         path.or_dependency(attribute, errors)
     }
 
-    /// Without a path of its own it is `::ws_server`. If the crate has no such dependency, this is
-    /// reported, and it is the path that it has.
+    /// Returns the path, or `::ws_server` if there is none. If the crate has the library under
+    /// another name, this is reported, and the path of that dependency is returned.
     pub fn or_dependency(self, attribute: &str, errors: &Errors) -> Self {
         if self.0.is_some() {
             return self;
@@ -73,7 +73,7 @@ impl CratePath {
         Self(dependency)
     }
 
-    /// The doc-hidden module that has everything an expansion needs.
+    /// Returns the path of the doc-hidden module that contains all items an expansion uses.
     pub fn hidden(&self) -> TokenStream {
         let hidden = hidden_module();
         quote!(#self::#hidden)
@@ -89,8 +89,8 @@ impl ToTokens for CratePath {
     }
 }
 
-/// The path of the library if the crate has it under another name. This is reported, with the advice
-/// for that path.
+/// Returns the path of the library if the crate has it under another name. This is reported, with
+/// advice for that path.
 pub fn other_dependency(
     place: Span,
     errors: &Errors,
@@ -102,7 +102,8 @@ pub fn other_dependency(
     Some(path)
 }
 
-/// Reads `name = value, …` and `sends(…)`, of which `known` may stand there; reports all else.
+/// Parses `name = value, …` and `sends(…)`, of which only those in `known` are allowed; reports all
+/// others.
 pub fn parse_arguments(
     arguments: TokenStream,
     attribute: &str,
@@ -128,7 +129,7 @@ pub fn parse_arguments(
     errors.take(parser.parse2(arguments)).unwrap_or_default()
 }
 
-/// Reads what follows the name of an argument.
+/// Parses the tokens after the name of an argument.
 fn parse_argument(
     input: ParseStream<'_>,
     name: &Ident,

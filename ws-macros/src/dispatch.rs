@@ -1,9 +1,9 @@
-//! `dispatch!`: one block becomes a routing table.
+//! `dispatch!`: expands one block into a routing table.
 //!
-//! The tokens are read into typed syntax ([`ast`]), every rule is checked and what is
-//! meant is resolved ([`check`]), then the table is written ([`expand`]), which cannot
-//! fail. After a mistake the lines without one are written, and stubs of the others ([`stub`]),
-//! so that the rest of the program still type-checks.
+//! [`ast`] parses the tokens into typed syntax, [`check`] checks every rule and resolves the
+//! meaning, and [`expand`], which cannot fail, generates the table. After a mistake, the lines
+//! without one are generated, and stubs of the others ([`stub`]), so that the rest of the program
+//! still type-checks.
 
 mod ast;
 mod check;
@@ -32,9 +32,9 @@ pub use options::names as names_of_options;
 
 /// Expands one block.
 ///
-/// The compiler keeps quiet about unknown names in a module that has an error of a macro. Those of
-/// a table are in a constant, so that unknown types are reported in the same run. Without a table
-/// every use of it would be one, and without the library every path of the expansion.
+/// In a module with an error of a macro, the compiler does not report unknown names. So the errors
+/// of a table are in a constant, and unknown types are reported in the same run. Without a table,
+/// every use of it would be an unknown name, and without the library every path of the expansion.
 pub fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
     let mut block = ast::Block::parse(input, &errors);

@@ -1,4 +1,4 @@
-//! All mistakes of one macro call, collected, so that the user sees them in one run.
+//! Collects all mistakes of one macro call, so that the user sees them in one run.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -9,46 +9,45 @@ use quote::ToTokens;
 
 /// The mistakes found so far.
 ///
-/// Rules report into it through a shared reference and go on. It must be asked with
-/// [`finish`](Self::finish) in the end; dropped without that, it panics, because a
-/// mistake would be swallowed.
+/// Rules report into it through a shared reference and continue. Call [`finish`](Self::finish) in
+/// the end: an `Errors` that is dropped without that panics, because a mistake would be lost.
 #[derive(Debug)]
 pub struct Errors {
-    /// `None` once `finish` was called.
+    /// `None` after `finish` was called.
     found: RefCell<Option<Vec<syn::Error>>>,
 }
 
 impl Errors {
-    /// No mistakes yet.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Self {
             found: RefCell::new(Some(Vec::new())),
         }
     }
 
-    /// Adds a mistake that stands at these tokens.
+    /// Adds a mistake at these tokens.
     pub fn push(&self, tokens: impl ToTokens, message: impl Display) {
         self.push_syn(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Adds a mistake that stands at this span.
+    /// Adds a mistake at this span.
     pub fn push_at(&self, span: Span, message: impl Display) {
         self.push_syn(syn::Error::new(span, message));
     }
 
-    /// Adds what a parser reported.
+    /// Adds the error of a parser.
     pub fn push_syn(&self, error: syn::Error) {
         if let Some(found) = self.found.borrow_mut().as_mut() {
             found.push(error);
         }
     }
 
-    /// How many mistakes were found so far.
+    /// Returns the number of mistakes found so far.
     pub fn count(&self) -> usize {
         self.found.borrow().as_ref().map_or(0, Vec::len)
     }
 
-    /// Takes the value; a parser's error is kept and gives `None`.
+    /// Returns the value; a parser's error is added and becomes `None`.
     pub fn take<T>(&self, parsed: syn::Result<T>) -> Option<T> {
         parsed.map_err(|error| self.push_syn(error)).ok()
     }
@@ -57,7 +56,7 @@ impl Errors {
     ///
     /// # Errors
     ///
-    /// One `compile_error!` for each mistake, each at its place.
+    /// Returns one `compile_error!` for each mistake, with its span.
     pub fn finish(self) -> Result<(), TokenStream> {
         let found = self.found.borrow_mut().take().unwrap_or_default();
         if found.is_empty() {

@@ -1,4 +1,4 @@
-//! `#[derive(FromRef)]`: each field of a state is a part that `State<T>` can ask for.
+//! `#[derive(FromRef)]`: makes each field of a state a part that `State<T>` can extract.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,7 +9,7 @@ use crate::errors::Errors;
 use crate::handler::unwrapped;
 use crate::source::written;
 
-/// A field that is to be a part.
+/// A field that becomes a part.
 struct Part<'a> {
     member: Member,
     ty: &'a Type,
@@ -38,8 +38,8 @@ pub fn expand(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// After a mistake: an impl for every type that can be a part, so that no use of the state is
-/// reported too.
+/// After a mistake, generates an impl for every type that can be a part, so that no use of the
+/// state is reported too.
 fn stubs(input: &DeriveInput, parts: &[Part<'_>], path: &CratePath) -> TokenStream {
     let is_first = |place: usize, part: &Part<'_>| {
         let mut earlier = parts[..place].iter();
@@ -113,7 +113,7 @@ fn parts<'a>(input: &'a DeriveInput, errors: &Errors) -> Vec<Part<'a>> {
 const NO_STRUCT: &str =
     "`FromRef` is derived for a struct, whose fields are the parts of the state";
 
-/// Reads `#[from_ref(skip)]`.
+/// Parses `#[from_ref(skip)]`.
 fn is_skipped(field: &Field, errors: &Errors) -> bool {
     let mut skipped = false;
     for attribute in field
@@ -133,7 +133,7 @@ fn is_skipped(field: &Field, errors: &Errors) -> bool {
     skipped
 }
 
-/// Reads `#[from_ref(crate = ::path)]`.
+/// Parses `#[from_ref(crate = ::path)]`.
 fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
     let mut path = None;
     for attribute in input
@@ -149,7 +149,7 @@ fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
     path.unwrap_or_else(|| CratePath::default().or_dependency("from_ref", errors))
 }
 
-/// A type is asked for by its name, so two fields of one type are no two parts.
+/// Checks that no two fields have the same type: a part is selected by its type.
 fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
     for (place, part) in parts.iter().enumerate() {
         let same = parts[..place]
@@ -171,7 +171,7 @@ fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
     }
 }
 
-/// Whether a type is a parameter of the state's.
+/// Whether a type is a type parameter of the state.
 fn is_parameter(input: &DeriveInput, ty: &Type) -> bool {
     let Type::Path(path) = unwrapped(ty) else {
         return false;
@@ -182,7 +182,7 @@ fn is_parameter(input: &DeriveInput, ty: &Type) -> bool {
         .any(|parameter| path.path.is_ident(&parameter.ident))
 }
 
-/// The compiler takes no implementation for a type that may be any.
+/// Checks that no part is a type parameter: the compiler accepts no implementation for any type.
 fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) {
     for part in parts {
         if is_parameter(input, part.ty) {

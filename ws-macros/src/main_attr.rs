@@ -44,7 +44,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     assemble(function, &call, reported.as_ref())
 }
 
-/// The user's function within a plain one of the same name, which calls it.
+/// Puts the user's function inside a plain function of the same name, which calls it.
 ///
 /// The inner function keeps the signature, so that the compiler reports a wrong body as
 /// in any `async fn`.
@@ -56,7 +56,7 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
         block,
         ..
     } = function;
-    // What stands within the body has been read as if it stood before the function.
+    // The inner attributes of the body have been parsed as if they preceded the function.
     let (inner, attrs): (Vec<_>, Vec<_>) = attrs
         .into_iter()
         .partition(|attr| matches!(attr.style, AttrStyle::Inner(_)));
@@ -70,7 +70,8 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
         .params
         .iter()
         .any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
-    // A function that was refused is used nevertheless: the compiler would report it again, as dead.
+    // A rejected function is used nevertheless: otherwise the compiler would also report it as dead
+    // code.
     let used = (reported.is_some() && !has_types).then(|| quote!(let _ = #name;));
     if reported.is_some() {
         sig.asyncness.get_or_insert_default();
@@ -84,7 +85,7 @@ fn assemble(function: ItemFn, call: &TokenStream, reported: Option<&TokenStream>
     }
 }
 
-/// `main` is asynchronous and takes nothing.
+/// Checks that `main` is asynchronous and takes no arguments.
 fn check(function: &ItemFn, errors: &Errors) {
     let signature = &function.sig;
     if signature.asyncness.is_none() {

@@ -1,20 +1,20 @@
-//! What the manifest of the calling crate says of the library, for the message about a dependency
-//! of another name. Nothing is expanded differently for it.
+//! Reads the name of the library from the manifest of the calling crate, for the message about a
+//! dependency with another name. It does not change any expansion.
 
 use std::path::Path;
 use std::{env, fs};
 
-/// How the calling crate can name the library.
+/// The name of the library in the calling crate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Library {
-    /// As `::ws_server`; or nothing is known.
+    /// `::ws_server`, or unknown.
     AsItself,
-    /// As the dependency of this name.
+    /// The name of the dependency.
     Renamed(String),
 }
 
 impl Library {
-    /// What is wrong with `::ws_server`, and the path to write instead.
+    /// Returns the message about `::ws_server`, and the path to write instead.
     pub fn fault(&self) -> Option<(String, syn::Path)> {
         let Self::Renamed(name) = self else {
             return None;
@@ -24,9 +24,11 @@ impl Library {
     }
 }
 
-/// What is known of the crate that is compiled. Without a compiler or without Cargo that is nothing.
+/// Returns the library's name in the crate that is compiled; unknown without a compiler or without
+/// Cargo.
 ///
-/// Each call reads the file: an editor expands for many crates, in one process, while they change.
+/// Each call reads the file: an editor expands macros for many crates in one process, while they
+/// change.
 pub fn library() -> Library {
     if !proc_macro::is_available() {
         return Library::AsItself;
@@ -39,7 +41,7 @@ pub fn library() -> Library {
 const PACKAGE: &str = "ws-server";
 const NAME: &str = "ws_server";
 
-/// What a manifest says, as far as its lines do so plainly.
+/// Parses a manifest, as far as it has one plain key per line.
 fn library_in(manifest: &str) -> Library {
     let mut section = Vec::new();
     let mut renamed = None;
@@ -78,7 +80,7 @@ fn library_in(manifest: &str) -> Library {
         };
         let (name, keys) = match (rest, &value) {
             ([name, keys @ ..], _) => (name.replace('-', "_"), keys),
-            // All in one line: too much to read.
+            // All dependencies are in one inline table, which is not parsed.
             ([], Some(_)) => return Library::AsItself,
             ([], None) => continue,
         };
@@ -99,7 +101,7 @@ fn library_in(manifest: &str) -> Library {
     renamed.map_or(Library::AsItself, Library::Renamed)
 }
 
-/// The keys of `target.'cfg(unix)'.dependencies`.
+/// Returns the keys of `target.'cfg(unix)'.dependencies`.
 fn keys(text: &str) -> Vec<String> {
     let mut quote = None;
     let parts = text.split(|letter: char| {

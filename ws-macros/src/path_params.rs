@@ -25,7 +25,7 @@ pub fn expand(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// `#[path_params(crate = ::path)]` says where the library is.
+/// Parses `#[path_params(crate = ::path)]`, the path of the library.
 fn library(attrs: &[Attribute], errors: &Errors) -> TokenStream {
     let mut library = None;
     for attr in attrs
@@ -50,7 +50,8 @@ fn library(attrs: &[Attribute], errors: &Errors) -> TokenStream {
     library.into_token_stream()
 }
 
-/// The path is gone when a hook runs: what it gave is owned.
+/// Checks that the type has no lifetimes: the path is gone when a hook runs, so the values are
+/// owned.
 fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
     for lifetime in input.generics.lifetimes() {
         errors.push(
@@ -63,7 +64,7 @@ fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
     }
 }
 
-/// Parameters have names, so that only named fields can take them.
+/// Returns the fields, which must be named, because parameters have names.
 fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
     let name = &input.ident;
     let wanted = "`PathParams` is for a struct whose fields have the names of parameters";
@@ -105,7 +106,8 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     let name = &input.ident;
     let route = unused_name("SomeRoute", input);
     let mut generics = input.generics.clone();
-    // As if it was no derive's: the compiler would advise to write the impl by hand.
+    // Resolved as if no derive had generated it: otherwise the compiler would suggest to write the
+    // impl by hand.
     let place = Span::call_site().resolved_at(name.span());
     let is_generic = generics.type_params().next().is_some();
     let has = field_traits(fields, input);
@@ -164,8 +166,8 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     }
 }
 
-/// A trait of the routes that have a parameter for this field. In a message of the compiler it
-/// replaces the name as a type, which is unreadable.
+/// A trait of the routes that have a parameter for this field. In compiler messages it replaces the
+/// name as a type, which is unreadable.
 fn field_trait(field: &Ident, has: &Ident, name: &Ident, core: &TokenStream) -> TokenStream {
     let param = name_type(field, core);
     let field = field.unraw();
@@ -184,7 +186,7 @@ fn field_trait(field: &Ident, has: &Ident, name: &Ident, core: &TokenStream) -> 
     }
 }
 
-/// The names of the traits: `HasFieldSeatNumber` of `seat_number`.
+/// Returns the names of the traits: `HasFieldSeatNumber` for `seat_number`.
 fn field_traits(fields: &[&Field], input: &DeriveInput) -> Vec<Ident> {
     let mut names: Vec<Ident> = Vec::new();
     for field in fields.iter().filter_map(|field| field.ident.as_ref()) {
@@ -194,7 +196,7 @@ fn field_traits(fields: &[&Field], input: &DeriveInput) -> Vec<Ident> {
             name.extend(letters.next().into_iter().flat_map(char::to_uppercase));
             name.push_str(letters.as_str());
         }
-        // `a_b` and `a__b`, say.
+        // For example, `a_b` and `a__b` have the same name.
         while names.iter().any(|known| *known == name) {
             name.push('2');
         }
@@ -205,7 +207,7 @@ fn field_traits(fields: &[&Field], input: &DeriveInput) -> Vec<Ident> {
     names
 }
 
-/// After a mistake: an impl for every route, so that no use of the type is reported too.
+/// After a mistake, generates an impl for every route, so that no use of the type is reported too.
 fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
     let hidden = hidden_module();
     let core = quote!(#library::#hidden);
@@ -230,7 +232,7 @@ fn stub(input: &DeriveInput, library: &TokenStream) -> TokenStream {
     }
 }
 
-/// The generics of the type; an impl's generics have no defaults.
+/// Returns the generics of the type, without defaults, which an impl cannot have.
 fn parameters(input: &DeriveInput) -> Vec<syn::GenericParam> {
     input
         .generics
@@ -250,7 +252,7 @@ fn without_default(mut parameter: syn::GenericParam) -> syn::GenericParam {
     parameter
 }
 
-/// The name of a parameter as a type: `NameChar<'i', NameChar<'d', NameEnd>>`.
+/// Returns the name of a parameter as a type: `NameChar<'i', NameChar<'d', NameEnd>>`.
 pub fn name_type(name: &Ident, core: &TokenStream) -> TokenStream {
     let name = name.unraw().to_string();
     let end = quote!(#core::extract::NameEnd);

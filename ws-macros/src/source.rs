@@ -1,11 +1,11 @@
-//! What the user wrote, as messages quote and point at it.
+//! The user's code, as messages quote it and point at it.
 
 use std::collections::HashSet;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
-/// Tokens as one would write them: printed, they have a space on each side.
+/// Prints tokens as a user would write them; the compiler prints a space on each side.
 pub fn written(tokens: impl ToTokens) -> String {
     let mut text = tokens.into_token_stream().to_string();
     for (printed, written) in [
@@ -30,14 +30,14 @@ pub fn written(tokens: impl ToTokens) -> String {
     text
 }
 
-/// The same tokens at another place. A message is shown there only if all tokens of what it is about
-/// have this place.
+/// Returns the same tokens with another span. A message is shown there only if all tokens of its
+/// subject have this span.
 pub fn placed(tokens: TokenStream, place: Span) -> TokenStream {
     blamed(tokens, place, place)
 }
 
-/// The same tokens, for what the compiler blames at `place`. An editor finds their names at the
-/// other place, before it: where the user wrote a name, it goes to nothing but that.
+/// Returns the same tokens; the compiler reports their errors at `place`. An editor finds their
+/// names at the other span, before it: on a name of the user, it must go only to that name.
 pub fn blamed(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
     let tokens = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
@@ -51,7 +51,7 @@ pub fn blamed(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
     tokens.collect()
 }
 
-/// A name for a type parameter beside these tokens: they have no such name.
+/// Returns a name for a type parameter that these tokens do not contain.
 pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
     let taken = Names::of(&tokens.into_token_stream()).idents;
     let mut name = start.to_owned();
@@ -94,8 +94,8 @@ impl Names {
     }
 }
 
-/// The head of an item: what stands before its braces, parentheses or semicolon, without
-/// the attributes.
+/// Returns the head of an item: the tokens before its braces, parentheses or semicolon, without the
+/// attributes.
 pub fn head_of(item: &TokenStream) -> TokenStream {
     let is_sign = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
     let mut tokens = item.clone().into_iter().peekable();
@@ -108,7 +108,7 @@ pub fn head_of(item: &TokenStream) -> TokenStream {
         .collect()
 }
 
-/// The known name that is most like this one, if any is.
+/// Returns the known name that is most similar to this one, if any is similar.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let likeness = |known: &str| strsim::jaro_winkler(name, known);
     let best = known

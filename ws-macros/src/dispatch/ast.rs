@@ -1,5 +1,5 @@
-//! The syntax of a block, typed. Each item is read by itself, so that a slip in one hides no
-//! other, and what can be read of an item in spite of a slip is kept.
+//! The typed syntax of a block. Each item is parsed separately, so that a syntax error in one hides
+//! no other, and the valid parts of an item with an error are kept.
 
 use proc_macro2::{Group, Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
@@ -29,17 +29,17 @@ pub struct Block {
     pub crates: Vec<Path>,
     pub defaults: Vec<Defaults>,
     pub lines: Vec<Line>,
-    /// Names of what may have been meant as lines, and what was reported there.
+    /// Names of items that may have been meant as lines, and the error reported there.
     pub unread: Vec<(Ident, syn::Error)>,
-    /// What was reported in items of the whole table that could not be read.
+    /// Errors in items of the whole table that could not be parsed.
     pub flaws: Flaws,
 }
 
-/// Items that are in the block, but could not be read.
+/// Items that are in the block, but could not be parsed.
 #[derive(Default)]
 pub struct Flaws {
     pub item: bool,
-    /// What was reported at the state.
+    /// The error reported at the state.
     pub state: Option<syn::Error>,
     /// The state, if it is a path that ends in `::`, with a name behind it.
     pub unfinished_state: Option<Path>,
@@ -62,7 +62,7 @@ pub struct Defaults {
 
 /// A route or a nested table.
 pub struct Line {
-    /// As written, but [`flattened`].
+    /// The attributes as written, but [`flattened`].
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     pub path: LinePath,
@@ -72,11 +72,11 @@ pub struct Line {
 /// The path of a line.
 pub enum LinePath {
     Text(LitStr),
-    /// No string; what was reported there.
+    /// Not a string; the error reported there.
     Unread(syn::Error),
 }
 
-/// What the line leads to.
+/// The target of the line.
 pub enum Target {
     /// `chat::Room { max_message: 16 KiB }`
     Handler {
@@ -93,7 +93,7 @@ pub enum Target {
 /// The handler or the table of a line.
 pub enum Named {
     Type(Box<Type>),
-    /// What could not be read was reported; a path that ends in `::` is here with a name behind it.
+    /// Not parsed, which was reported; a path that ends in `::` is here with a name appended.
     Unread(Option<Path>),
 }
 
@@ -110,13 +110,13 @@ impl Named {
 /// `name: value`
 pub struct Setting {
     pub name: Ident,
-    /// The place of the `:`.
+    /// The span of the `:`.
     pub sign: Span,
     pub value: Value,
 }
 
 impl Block {
-    /// Reads a block; what does not parse is reported.
+    /// Parses a block; reports syntax errors.
     pub fn parse(tokens: TokenStream, errors: &Errors) -> Self {
         let mut block = Self::default();
         for item in errors.take(split::items(tokens)).unwrap_or_default() {
@@ -166,7 +166,7 @@ impl Block {
         Ok(())
     }
 
-    /// Reads `state: App;`, `crate: ::path;` or `defaults { … }`, if the name is one of these.
+    /// Parses `state: App;`, `crate: ::path;` or `defaults { … }`, if the name is one of these.
     fn setting_of_the_block(
         &mut self,
         name: &Ident,
@@ -200,7 +200,8 @@ impl Block {
     }
 }
 
-/// The expansion imports from the path of the library. Reports a path that no `use` may have.
+/// Whether the path of the library can be imported, as the expansion does. Reports a path that no
+/// `use` may have.
 fn is_of_a_module(path: &Path, errors: &Errors) -> bool {
     let mut segments = path.segments.iter();
     let is_of_a_module = segments.all(|part| part.arguments.is_none() && part.ident != "Self");
@@ -213,10 +214,10 @@ fn is_of_a_module(path: &Path, errors: &Errors) -> bool {
 const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\" => Room;`, or \
                              `state: App;`, or `defaults { … }`";
 
-/// What is wrong with a path that ends in `::`.
+/// The message about a path that ends in `::`.
 const NAME_IS_MISSING: &str = "a name is missing behind `::`";
 
-/// `defaults { … }`, what follows the name.
+/// Parses the rest of `defaults { … }` after the name.
 fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Defaults> {
     let sign = sign(input);
     let is_group = input.peek(token::Brace) || input.peek(token::Paren);
@@ -246,7 +247,7 @@ fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Def
     })
 }
 
-/// Steps behind the `:` of `state: App`; what is there instead is reported.
+/// Consumes the `:` of `state: App`; reports another token in its place.
 fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Errors) {
     let sign = sign(input);
     if sign.to_string() != ":" {
@@ -262,16 +263,16 @@ fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Err
     }
 }
 
-/// Whether an item ends here, or with a `,` that is written instead of its `;`.
+/// Whether an item ends here, or with a `,` that was written instead of its `;`.
 fn ends(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![;]) || input.peek(Token![,])
 }
 
-/// Reads what an item ends with, and its `;`.
+/// Parses the last part of an item, and its `;`.
 ///
 /// # Errors
 ///
-/// It is missing, or something else; this was reported.
+/// Returns an error if that part is missing or invalid; the error has been reported.
 fn last_of_item<T: syn::parse::Parse + ToTokens>(
     name: &Ident,
     what: &str,
@@ -301,7 +302,7 @@ fn last_of_item<T: syn::parse::Parse + ToTokens>(
     )))
 }
 
-/// Every item ends with `;`. `last` is what it is missing behind.
+/// Checks that an item ends with `;`. `last` is the part after which it belongs.
 fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     if input.peek(Token![;]) {
         let _ = input.parse::<Token![;]>();
@@ -326,7 +327,7 @@ fn closing(group: &Group) -> TokenStream {
     quote_spanned!(group.span_close()=> end)
 }
 
-/// All tokens of an item but its `;`.
+/// Returns all tokens of an item without its `;`.
 fn without_end(tokens: TokenStream) -> TokenStream {
     let mut tokens: Vec<_> = tokens.into_iter().collect();
     let ends =
@@ -335,17 +336,17 @@ fn without_end(tokens: TokenStream) -> TokenStream {
     tokens.into_iter().collect()
 }
 
-/// The tokens that are left of an item.
+/// Returns the remaining tokens of an item.
 fn rest(input: ParseStream<'_>) -> TokenStream {
     input.parse().unwrap_or_default()
 }
 
-/// Passes over what is left of an item in which a mistake was reported.
+/// Skips the rest of an item in which a mistake was reported.
 fn skip(input: ParseStream<'_>) {
     let _ = rest(input);
 }
 
-/// The sign that comes next, such as `:`, `=` or `->`.
+/// Returns the next sign, such as `:`, `=` or `->`.
 fn sign(input: ParseStream<'_>) -> TokenStream {
     let mut sign = TokenStream::new();
     while let Some((TokenTree::Punct(part), _)) = input.cursor().token_tree() {

@@ -1,4 +1,4 @@
-//! The rules of a block, one small function each, and what is meant by it.
+//! The rules of a block, one small function each, and the resolution of its meaning.
 
 mod overlaps;
 
@@ -15,7 +15,7 @@ use crate::condition::{both_conditional, condition_texts, is_named};
 use crate::errors::Errors;
 use crate::source::written;
 
-/// Checks a block. There is no table where it has no `struct` to stand for it.
+/// Checks a block. Returns no table if the block has no `struct` for it.
 pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     check_said_once(&block, errors);
     let defaults = defaults(&block, errors);
@@ -51,7 +51,7 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
     })
 }
 
-/// The lines of a block, sorted by what they lead to.
+/// The lines of a block, sorted by their targets.
 #[derive(Default)]
 struct Lines {
     names: Names,
@@ -135,7 +135,7 @@ impl Lines {
     }
 }
 
-/// The options of a route, with those of `defaults`.
+/// Resolves the options of a route, with those of `defaults`.
 fn route_options(
     settings: &[Setting],
     defaults: &Options,
@@ -150,7 +150,7 @@ fn route_options(
     options
 }
 
-/// The options of `defaults`.
+/// Resolves the options of `defaults`.
 fn defaults(block: &Block, errors: &Errors) -> Options {
     let Some(defaults) = block.defaults.first() else {
         return Options::default();
@@ -162,7 +162,7 @@ fn defaults(block: &Block, errors: &Errors) -> Options {
     options
 }
 
-/// The type, the state, the library and the defaults are said once.
+/// Checks that the type, the state, the library and the defaults appear only once.
 fn check_said_once(block: &Block, errors: &Errors) {
     for item in block.items.iter().skip(1) {
         errors.push(
@@ -188,7 +188,7 @@ fn check_said_once(block: &Block, errors: &Errors) {
     }
 }
 
-/// A state is a value of a known size, which borrows from nothing.
+/// Checks that the state is a type of known size that borrows nothing.
 fn state_that_can_be(state: Type, errors: &Errors) -> Type {
     let message = match &state {
         Type::TraitObject(_) | Type::Slice(_) => {
@@ -216,8 +216,8 @@ fn state_that_can_be(state: Type, errors: &Errors) -> Type {
     unread(&error)
 }
 
-/// Whether a type names a lifetime that ends. One that it declares itself, as in `for<'a>`, is not
-/// looked at.
+/// Whether a type contains a lifetime other than `'static`. A lifetime that it declares itself, as
+/// in `for<'a>`, does not count.
 fn borrows(ty: TokenStream) -> bool {
     let mut tokens = ty.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -237,13 +237,13 @@ fn borrows(ty: TokenStream) -> bool {
     false
 }
 
-/// A type with an error in it that was reported: its uses are not reported.
+/// Returns a type that contains a reported error: its uses are not reported.
 fn unread(error: &syn::Error) -> Type {
     let error = error.to_compile_error();
     syn::parse_quote!([(); #error])
 }
 
-/// Options that contradict each other.
+/// Checks that no options contradict each other.
 fn check_options(options: &Options, errors: &Errors) {
     options.check_ping_below_idle(errors);
     options.check_page_has_session(errors);
@@ -253,8 +253,8 @@ fn check_options(options: &Options, errors: &Errors) {
     options.check_attached_has_no_start(errors);
 }
 
-/// What stands at a route is for the function of its URL: documentation, conditions and
-/// lints; anything else would be lost.
+/// The attributes of a route apply to its URL function: documentation, conditions and lints; any
+/// other would be lost.
 fn check_attributes(line: &Line, errors: &Errors) {
     const KEPT: [&str; 6] = ["doc", "cfg", "allow", "warn", "deny", "deprecated"];
     for attr in &line.attrs {
@@ -272,8 +272,8 @@ fn check_attributes(line: &Line, errors: &Errors) {
 struct Names(Vec<(Ident, Vec<String>)>);
 
 impl Names {
-    /// Each line becomes a function of the table, so that its name must be one, and its
-    /// own. Gives whether it is.
+    /// Checks the name of a line, which becomes a function of the table, so it must be a valid and
+    /// unique name. Returns whether it is.
     fn take(
         &mut self,
         line: &Line,
@@ -282,7 +282,7 @@ impl Names {
     ) -> bool {
         let name = &line.name;
         let text = name.to_string();
-        // `gen` is one since the edition of 2024, which `syn` does not look at.
+        // `gen` is a keyword since edition 2024, which `syn` does not check.
         if text == "gen" || syn::parse_str::<Ident>(&text).is_err() {
             let hint = match &*text {
                 "_" | "self" | "Self" | "super" | "crate" => "choose another name".to_owned(),
@@ -315,7 +315,7 @@ impl Names {
     }
 }
 
-/// A table inside itself would have no end. Gives whether this is one.
+/// Reports a table that is nested in itself, which would never end. Returns whether it is.
 fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) -> bool {
     let (Some(item), Type::Path(path)) = (item, table) else {
         return false;
@@ -330,7 +330,7 @@ fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) -> 
     is_itself
 }
 
-/// The prefix of a nested table is literal: its parameters would reach no handler.
+/// Checks that the prefix of a nested table is literal: parameters in it would reach no handler.
 fn literals(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
     let mut literals = Vec::new();
     for segment in &pattern.segments {

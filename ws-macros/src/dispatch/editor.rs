@@ -1,13 +1,13 @@
-//! What the user wrote, once more, for editors alone: an item that no compiler reads.
+//! A copy of the user's code for editors only: an item that no compiler reads.
 //!
 //! rust-analyzer sets `miri` and `rust_analyzer`. The compiler knows the first name and removes the
-//! item by it, before it sees the second, which it would warn of: so the lint is allowed only
-//! inside, and a crate may forbid it.
+//! item because of it, before it sees the second, of which it would warn. So the lint is
+//! allowed only inside, and a crate may forbid it.
 //!
-//! An editor that completes a path expands the table twice, as it is and with a word at the cursor,
-//! and wants that word at the same place of both. So this item is the first of every expansion, holds
-//! each line in its order, and holds paths that are half typed. Since it is the first, it is also
-//! what an editor finds first when it goes to a definition.
+//! When an editor completes a path, it expands the table twice, unchanged and with a word at the
+//! cursor, and expects that word at the same position in both. So this item is the first of every
+//! expansion, contains each line in its order, and contains unfinished paths. Because it is the
+//! first, an editor also finds it first when it goes to a definition.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -61,7 +61,7 @@ pub fn written(block: &Block) -> TokenStream {
     }
 }
 
-/// Nothing that can be read is there as the type that anything has.
+/// A target that could not be parsed becomes the type `_`.
 fn of_named(named: &Named) -> TokenStream {
     match named {
         Named::Type(ty) => quote!(let _: #ty;),
@@ -70,7 +70,7 @@ fn of_named(named: &Named) -> TokenStream {
     }
 }
 
-/// The name of an option is that of a constant with its documentation.
+/// The name of an option is also that of a constant with its documentation.
 fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> TokenStream {
     let is_name = syn::parse2::<Ident>(name.to_token_stream()).is_ok() && name != "gen";
     let option = is_name.then(|| quote!(let _ = #core::route::options::#name;));

@@ -1,4 +1,4 @@
-//! A checked table, written. Nothing here can fail.
+//! Generates a checked table. Nothing here can fail.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -25,10 +25,10 @@ use super::trie::Node;
 use crate::condition::{LINTS, attributes, is_named};
 use crate::source::blamed;
 
-/// The table's type and all that belongs to it.
+/// Generates the table's type and all items that belong to it.
 ///
-/// What nobody names stands in an anonymous constant, so that a table may stand wherever
-/// an item may and two tables never meet.
+/// Items that no other code names are in an anonymous constant, so that a table may be wherever an
+/// item may be and two tables never conflict.
 pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let (library, core) = (library(table), core());
@@ -64,7 +64,7 @@ pub fn table(table: &Table) -> TokenStream {
     quote! {
         #item
         const _: () = {
-            // An unused table is nothing to warn of.
+            // An unused table is not worth a warning.
             const _: ::core::marker::PhantomData<#name> = ::core::marker::PhantomData;
             #library
             #import
@@ -90,7 +90,7 @@ fn item(table: &Table) -> TokenStream {
     quote!(#(#attrs)* #vis #keyword #name #end)
 }
 
-/// What the marker of a route knows, and the entry of the table.
+/// The properties of a route's marker, and the entry of the table.
 fn route(
     route: &Route,
     number: usize,
@@ -130,8 +130,8 @@ fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream 
     }
 }
 
-/// The entry of a route. What the handler lacks for this route is reported here, on the
-/// handler's type.
+/// The entry of a route. The compiler reports missing arguments of the handler for this route here,
+/// on the handler's type.
 fn entry(
     route: &Route,
     number: usize,
@@ -157,7 +157,7 @@ fn entry(
             )
         };
         let panic = blamed(panic, place, place);
-        // Its handler alone knows that it speaks to pages.
+        // Only its handler knows that it serves pages.
         quote! {
             #(#cfg)*
             const _: () = if #entry.speaks_page_protocol() { #panic };
@@ -171,8 +171,8 @@ fn entry(
     }
 }
 
-/// What is said of parameters that the handler leaves unread: a warning where these are all,
-/// an error where it takes others by name. A `start` function may read them.
+/// Checks for parameters that the handler does not read: a warning if it reads none, an error if it
+/// takes others by name. A `start` function may read them.
 fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<TokenStream> {
     let mut named = route.pattern.params().filter_map(Segment::param);
     if route.options.start().is_some() || named.all(|name| name.to_string().starts_with('_')) {
@@ -193,11 +193,11 @@ fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<
     })
 }
 
-/// `.start(…)` of an entry. A function that cannot be one is reported here, on its path.
+/// Generates `.start(…)` of an entry. An invalid function is reported here, on its path.
 fn start(path: &ExprPath, kind: &TokenStream, core: &TokenStream) -> TokenStream {
-    // Of mixed site, so that it is no name of the user's.
+    // With mixed-site hygiene, so that it does not clash with the user's names.
     let handshake = Ident::new("the_handshake", Span::mixed_site());
-    // The compiler blames the type that does not fit.
+    // The compiler reports the mismatch on the type itself.
     let any = quote_spanned!(path.span()=> _);
     quote!(.start(|#handshake| #core::route::decide::<#kind, #any, #any>(#path, #handshake)))
 }
@@ -221,7 +221,7 @@ fn matcher(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenSt
     }
 }
 
-/// `table()` and a function for the URL of each line.
+/// Generates `table()` and a function for the URL of each line.
 fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
     let (item, vis) = (&table.item, &table.item.vis);
     let name = &item.name;
@@ -258,7 +258,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
     }
 }
 
-/// The attributes of a function for a URL: the user's, and a line of documentation.
+/// The attributes of a URL function: the user's, and a line of documentation.
 pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
     let own = attributes(
         attrs,
@@ -293,7 +293,7 @@ fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStre
     }
 }
 
-/// The documentation of a route's function.
+/// Returns the documentation of a route's function.
 pub fn url_summary(path: &str) -> String {
     format!("The URL of `{path}`.")
 }
@@ -321,13 +321,13 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
     }
 }
 
-/// The argument of a nested table's function. A constant of the same name in the user's module would
-/// be a pattern, so the name is one that nothing else has.
+/// The argument of a nested table's function. A constant of the same name in the user's module
+/// would make it a pattern, so the name is one that no other item has.
 pub fn inner_url(name: &Ident) -> Ident {
     format_ident!("url_in_{}", name.unraw(), span = Span::call_site())
 }
 
-/// The documentation of a nested table's function.
+/// Returns the documentation of a nested table's function.
 pub fn nested_summary(path: &str) -> String {
     format!("A URL of the table below `{path}`, seen from outside.")
 }

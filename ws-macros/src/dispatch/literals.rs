@@ -1,12 +1,12 @@
-//! The choice between many literals: by the byte that tells most of them apart, again and again,
-//! until a few are left to be compared. So its time does not grow with their number.
+//! The choice between many literals: by the byte that distinguishes most of them, repeatedly, until
+//! a few are left to be compared. So its time does not grow with their number.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Literal as Token, TokenStream};
 use quote::quote;
 
-/// The most literals that are compared one after the other.
+/// The maximum number of literals that are compared one by one.
 const FEW: usize = 2;
 
 /// One of the literals, and the statements for a segment that equals it.
@@ -16,8 +16,8 @@ pub struct Literal<'t> {
     pub then: TokenStream,
 }
 
-/// Statements that run those of the literal that the next segment of the path is, if there is
-/// one; `__path` is then what is left behind it.
+/// Generates statements that compare the next segment of the path with the literals and run those
+/// of the equal one, if any; there `__path` is the rest of the path after it.
 pub fn choose(literals: &[Literal<'_>]) -> TokenStream {
     choose_of(&literals.iter().collect::<Vec<_>>())
 }
@@ -36,15 +36,16 @@ fn choose_of(literals: &[&Literal<'_>]) -> TokenStream {
     quote!(match __path.byte(#at) { #(#arms)* _ => {} })
 }
 
-/// Where these literals have the most different bytes, none of them having ended before. Two
-/// different ones differ there or earlier, so every group that is made by it is smaller.
+/// Returns the position at which these literals have the most different bytes, and at which none
+/// has ended before. Two different literals differ there or earlier, so every resulting group is
+/// smaller.
 fn telling_byte(literals: &[&Literal<'_>]) -> usize {
     let lengths = literals.iter().map(|literal| literal.text.len());
     let different = |at: &usize| {
         let bytes = literals.iter().map(|literal| byte(literal.text, *at));
         bytes.collect::<BTreeSet<_>>().len()
     };
-    // The first of the best.
+    // The first of the best positions.
     let shortest = lengths.min().unwrap_or_default();
     (0..=shortest)
         .rev()
@@ -52,7 +53,7 @@ fn telling_byte(literals: &[&Literal<'_>]) -> usize {
         .unwrap_or_default()
 }
 
-/// A byte of a literal as the matcher sees it: behind its end is a slash.
+/// Returns a byte of a literal as the matcher sees it: its end is followed by a slash.
 fn byte(text: &str, at: usize) -> u8 {
     text.as_bytes().get(at).copied().unwrap_or(b'/')
 }
@@ -64,7 +65,7 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
             condition,
             then,
         } = literal;
-        // As bytes: a text would be looked at for where its characters end.
+        // As bytes: for a `str`, character boundaries would be checked.
         let text = Token::byte_string(text.as_bytes());
         quote! {
             #condition
@@ -76,7 +77,7 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
     arms.collect()
 }
 
-/// The literals by what this says of their texts.
+/// Groups the literals by this key of their texts.
 fn grouped<'l, 't, K: Ord>(
     literals: &[&'l Literal<'t>],
     by: impl Fn(&str) -> K,

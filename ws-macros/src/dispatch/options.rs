@@ -1,4 +1,4 @@
-//! The options of a route: which there are, and what their values mean.
+//! The options of a route, and the meaning of their values.
 
 mod constant;
 mod lists;
@@ -18,7 +18,7 @@ use super::value::{Number, Value, ValueKind, unit_of_time};
 use crate::errors::Errors;
 use crate::source::nearest;
 
-/// What an option takes.
+/// The kind of value that an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Size,
@@ -38,7 +38,7 @@ pub enum Kind {
     Attach,
 }
 
-/// Every option there is; those after the first eight are fields of `LimitOptions`.
+/// All options; those after the first eight are fields of `LimitOptions`.
 const OPTIONS: &[(&str, Kind)] = &[
     ("require_session", Kind::Flag),
     ("require_page", Kind::Flag),
@@ -68,13 +68,13 @@ const OPTIONS: &[(&str, Kind)] = &[
     ("terminate_timeout", Kind::Time),
 ];
 
-/// Sizes and counts end here, so that they fit a `usize` of every target.
+/// The maximum of sizes and counts, so that they fit a `usize` on every target.
 pub const MOST: u64 = u32::MAX as u64;
 
-/// Times end here: longer ones are slips, and sums of times must not overflow.
+/// The maximum of times: longer ones are mistakes, and sums of times must not overflow.
 pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// What an option's value means.
+/// The meaning of an option's value.
 #[derive(Clone)]
 pub enum Meaning {
     Flag(bool),
@@ -86,16 +86,16 @@ pub enum Meaning {
         refuse: bool,
     },
     Origins(Origins),
-    /// It is for whoever reads the table.
+    /// The reason is for readers of the table.
     Reason,
     Protocols(Vec<String>),
     Start(ExprPath),
     AttachPage,
-    /// A value that only the compiler knows.
+    /// A value that only the compiler can evaluate.
     Constant(Constant),
 }
 
-/// Which origins may connect.
+/// The origins that may connect.
 #[derive(Clone)]
 pub enum Origins {
     Same,
@@ -116,9 +116,9 @@ pub enum CrossSite {
 #[derive(Clone)]
 pub struct Choice {
     pub meaning: Meaning,
-    /// The value as written, to point at; `None` where `defaults` says it.
+    /// The value as written, for spans; `None` if it is from `defaults`.
     pub written: Option<TokenStream>,
-    /// The place of the `:` before it.
+    /// The span of the `:` before it.
     pub sign: Option<Span>,
 }
 
@@ -126,14 +126,14 @@ pub struct Choice {
 #[derive(Clone, Default)]
 pub struct Options {
     pub choices: BTreeMap<&'static str, Choice>,
-    /// Options that are there, with values that mean nothing.
+    /// Options that are present, but have an invalid value.
     flawed: Vec<&'static str>,
-    /// Whether it was reported that options contradict each other.
+    /// Whether a contradiction between options was reported.
     pub are_contradictory: bool,
 }
 
 impl Options {
-    /// Reads options; what is wrong with them is reported and left out.
+    /// Resolves options; mistakes are reported and omitted.
     pub fn resolve(settings: &[Setting], errors: &Errors) -> Self {
         let mut options = Self::default();
         let mut seen: Vec<&Ident> = Vec::new();
@@ -174,7 +174,7 @@ impl Options {
         options
     }
 
-    /// These options, and of `defaults` those that they leave open.
+    /// Returns these options, completed by those of `defaults`.
     pub fn or(mut self, defaults: &Self) -> Self {
         for (name, choice) in &defaults.choices {
             let inherited = || Choice {
@@ -193,18 +193,18 @@ impl Options {
         self
     }
 
-    /// Whether those options are known that decide which handlers a route takes.
+    /// Whether all options are known that determine which handlers a route accepts.
     pub fn decide_handlers(&self) -> bool {
         const DECIDE: [&str; 4] = ["require_session", "require_page", "attach", "start"];
         !self.are_contradictory && !self.flawed.iter().any(|name| DECIDE.contains(name))
     }
 
-    /// Whether an option is there, be its value right or not.
+    /// Whether an option is present, with a valid value or not.
     fn says(&self, name: &str) -> bool {
         self.choices.contains_key(name) || self.flawed.contains(&name)
     }
 
-    /// The function that `start` names, if it is there.
+    /// Returns the function of `start`, if it is set.
     pub fn start(&self) -> Option<&ExprPath> {
         match &self.choices.get("start")?.meaning {
             Meaning::Start(path) => Some(path),
@@ -217,8 +217,8 @@ impl Options {
         self.choices.contains_key("attach")
     }
 
-    /// Whether pages of any site may connect with the sessions of their visitors: which origins
-    /// let them.
+    /// Returns the origins that allow pages of any site to connect with the sessions of their
+    /// visitors, if there are any.
     pub fn cross_site(&self) -> Option<CrossSite> {
         let Meaning::Origins(origins) = &self.choices.get("origins")?.meaning else {
             return None;
@@ -233,7 +233,7 @@ impl Options {
             .then_some(which)
     }
 
-    /// What a flag says, if it is there.
+    /// Returns the value of a flag, if it is set.
     pub fn flag(&self, name: &str) -> Option<bool> {
         match self.choices.get(name)?.meaning {
             Meaning::Flag(flag) => Some(flag),
@@ -255,7 +255,7 @@ fn unknown_option(name: &str) -> String {
     format!("unknown option `{name}`\nhelp: the options are `{list}`")
 }
 
-/// The function or the constant that is the value of an option, if the option may have one.
+/// Returns the function or the constant that is the value of an option, if the option may have one.
 pub fn item_of(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     let (_, kind) = OPTIONS.iter().find(|(known, _)| option == known)?;
     match (kind, value) {
@@ -265,14 +265,14 @@ pub fn item_of(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     }
 }
 
-/// A word that can name a function or a constant: a keyword cannot.
+/// Returns a word that can name a function or a constant; a keyword cannot.
 fn name_of_item(word: &Ident) -> Option<ExprPath> {
     let name = syn::parse2::<Ident>(word.into_token_stream()).ok()?;
     Some(syn::parse_quote!(#name))
 }
 
 impl Kind {
-    /// The sentence that says what the option takes.
+    /// Returns the sentence that describes the values of the option.
     fn takes(self, name: &str) -> String {
         let takes = match self {
             Self::Size => "a size such as `16 KiB`, `1 MiB` or `100 B`",

@@ -1,22 +1,22 @@
-//! When two patterns of a table match the same path and neither is more specific.
+//! Finds patterns of a table that match the same path although neither is more specific.
 
 use super::pattern::{Pattern, Segment};
 
-/// Why two patterns of a table do not go together.
+/// The reason for which two patterns of a table conflict.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Overlap {
     /// Both match this path.
     Path(String),
-    /// These two types are in one place, and no text is known that both read.
+    /// These two types are at the same position, and no text is known that both parse.
     Types(String, String),
 }
 
-/// What two patterns have in common, if neither of them is the more specific one.
+/// Returns the overlap of two patterns, if neither of them is more specific.
 ///
-/// Two patterns are compared segment by segment: a literal is more specific than a typed
-/// parameter, that than text, that than a wildcard. Of different types in one place neither
-/// is more specific, because nothing says which of them reads more; so at no segment does
-/// the matcher have to choose between two types for one path.
+/// Two patterns are compared segment by segment: a literal is more specific than a typed parameter,
+/// a typed parameter than text, and text than a wildcard. Of two different types at the same
+/// position neither is more specific, because the macro cannot know which of them parses more
+/// texts. So the matcher never has to choose between two types for one path.
 pub fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
     let mut path = String::new();
     let mut types = None;
@@ -60,7 +60,7 @@ pub fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
     (!decided).then(|| types.unwrap_or(Overlap::Path(path)))
 }
 
-/// Two different types of which no text is known that both read.
+/// Returns two different types if no text is known that both parse.
 fn types_without_a_text(one: &Segment, other: &Segment) -> Option<Overlap> {
     let (
         Segment::Typed { written: first, .. },
@@ -75,7 +75,7 @@ fn types_without_a_text(one: &Segment, other: &Segment) -> Option<Overlap> {
         .then(|| Overlap::Types(parameter(one), parameter(other)))
 }
 
-/// A parameter as it is written in a path.
+/// Returns a parameter as written in a path.
 fn parameter(segment: &Segment) -> String {
     match segment {
         Segment::Typed { name, written, .. } => format!("{{{name}: {written}}}"),
@@ -83,14 +83,14 @@ fn parameter(segment: &Segment) -> String {
     }
 }
 
-/// A text that two types of the standard library read.
+/// Returns a text that two types of the standard library both parse.
 fn common_text(one: &str, other: &str) -> Option<&'static str> {
     let (first, second) = (sample(one)?, sample(other)?);
     let both = |text: &&str| may_read(one, text) && may_read(other, text);
     [first, second].into_iter().find(both)
 }
 
-/// Types are compared as they are written.
+/// Whether the types differ, compared as they are written.
 fn differ_in_type(one: &Segment, other: &Segment) -> bool {
     match (one, other) {
         (Segment::Typed { written: one, .. }, Segment::Typed { written: other, .. }) => {
@@ -100,7 +100,7 @@ fn differ_in_type(one: &Segment, other: &Segment) -> bool {
     }
 }
 
-/// A text that both segments match; neither is a wildcard.
+/// Returns a text that both segments match; neither is a wildcard.
 fn common(one: &Segment, other: &Segment) -> Option<String> {
     match (one, other) {
         (Segment::Literal(one), Segment::Literal(other)) => (one == other).then(|| one.clone()),
@@ -116,7 +116,7 @@ fn common(one: &Segment, other: &Segment) -> Option<String> {
     }
 }
 
-/// A text that a segment matches; a wildcard matches nothing as well.
+/// Returns a text that a segment matches; a wildcard also matches nothing.
 fn example(segment: &Segment) -> Option<String> {
     match segment {
         Segment::Literal(text) => Some(text.clone()),
@@ -128,7 +128,7 @@ fn example(segment: &Segment) -> Option<String> {
     }
 }
 
-/// A text that a type of the standard library reads.
+/// Returns a text that a type of the standard library parses.
 fn sample(ty: &str) -> Option<&'static str> {
     Some(match ty {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128"
@@ -138,12 +138,12 @@ fn sample(ty: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a type is known to read a text.
+/// Whether a type is known to parse a text.
 pub fn surely_reads(ty: &str, text: &str) -> bool {
     sample(ty).is_some() && may_read(ty, text)
 }
 
-/// Whether a type may read a text; of types that are not known here it is assumed.
+/// Whether a type may parse a text; assumed for types that are not known here.
 fn may_read(ty: &str, text: &str) -> bool {
     match ty {
         "u8" => text.parse::<u8>().is_ok(),

@@ -9,11 +9,11 @@ use super::pattern::Segment;
 use super::table::Route;
 use crate::source::placed;
 
-/// The conditions under which something is there: the `#[cfg]` predicates of each route
-/// that leads there, all of which must hold for that route.
+/// The conditions under which an item exists: the `#[cfg]` predicates of each route that leads to
+/// it, all of which must hold for that route.
 pub type Conditions = Vec<Vec<TokenStream>>;
 
-/// The types as they are written, each once.
+/// The types as written, each once.
 pub struct ParamTypes<'t> {
     types: Vec<ParamType<'t>>,
 }
@@ -25,7 +25,7 @@ struct ParamType<'t> {
 }
 
 impl<'t> ParamTypes<'t> {
-    /// The types of the parameters of these routes.
+    /// Collects the types of the parameters of these routes.
     pub fn of(routes: &'t [Route]) -> Self {
         let mut types: Vec<ParamType<'t>> = Vec::new();
         for route in routes {
@@ -48,7 +48,7 @@ impl<'t> ParamTypes<'t> {
         Self { types }
     }
 
-    /// The name of the constant of a type.
+    /// Returns the name of the constant of a type.
     pub fn name(&self, written: &str) -> Ident {
         let at = self.types.iter().position(|known| known.written == written);
         format_ident!(
@@ -58,7 +58,7 @@ impl<'t> ParamTypes<'t> {
         )
     }
 
-    /// The constants. A type that is no type for a parameter is reported here.
+    /// Generates the constants. A type that is not valid for a parameter is reported here.
     pub fn constants(&self, core: &TokenStream) -> TokenStream {
         let constants = self.types.iter().map(
             |ParamType {
@@ -76,7 +76,7 @@ impl<'t> ParamTypes<'t> {
     }
 }
 
-/// What stands in the `#[cfg]` attributes of a line.
+/// Returns the predicates in the `#[cfg]` attributes of a line.
 pub fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
     let metas = attrs
         .iter()
@@ -89,8 +89,8 @@ pub fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
     predicates.collect()
 }
 
-/// The `#[cfg]` attribute of something that several routes lead to; nothing where one of
-/// them is there always.
+/// Returns the `#[cfg]` attribute of an item that several routes lead to; nothing if one of them is
+/// unconditional.
 pub fn condition(conditions: &[Vec<TokenStream>]) -> TokenStream {
     if conditions.iter().any(Vec::is_empty) {
         return TokenStream::new();

@@ -1,8 +1,8 @@
 //! The path of a route, parsed, and the rules of its syntax.
 //!
-//! A string literal has one span on stable Rust, so that every message quotes the part
-//! that is wrong. What can be read in spite of a mistake is read: the functions that the
-//! table's stubs offer then have the right arguments.
+//! A string literal has only one span on stable Rust, so every message quotes the wrong part. The
+//! valid parts of a path with a mistake are parsed too, so that the functions in the table's stubs
+//! have the right arguments.
 
 mod foreign;
 
@@ -13,13 +13,13 @@ use syn::{Ident, LitStr, Type};
 
 use crate::errors::Errors;
 
-/// Segments that a pattern may have: the router ranks no more.
+/// The maximum number of segments of a pattern: the router ranks no more.
 pub const MAX_SEGMENTS: usize = 32;
 
 /// A path of a table.
 pub struct Pattern {
     pub segments: Vec<Segment>,
-    /// Whether a mistake was reported: then the segments are a guess.
+    /// Whether a mistake was reported: then the segments are only a guess.
     pub is_flawed: bool,
 }
 
@@ -40,7 +40,8 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// How specific it is: a literal before a typed parameter before text before a wildcard.
+    /// How specific the segment is: a literal before a typed parameter before text before a
+    /// wildcard.
     pub fn weight(&self) -> u8 {
         match self {
             Self::Literal(_) => 3,
@@ -50,7 +51,7 @@ impl Segment {
         }
     }
 
-    /// The name of the parameter, if the segment is one.
+    /// Returns the name of the parameter, if the segment is one.
     pub fn param(&self) -> Option<&Ident> {
         match self {
             Self::Literal(_) => None,
@@ -60,7 +61,7 @@ impl Segment {
 }
 
 impl Pattern {
-    /// The pattern of a path that is right, for tests.
+    /// Parses the pattern of a valid path, for tests.
     #[cfg(test)]
     pub fn of(path: &str) -> Self {
         let errors = Errors::new();
@@ -69,7 +70,7 @@ impl Pattern {
         pattern
     }
 
-    /// The pattern of a path that could not be read, which was reported.
+    /// The pattern of a path that could not be parsed, which was reported.
     pub fn unread() -> Self {
         Self {
             segments: Vec::new(),
@@ -77,7 +78,7 @@ impl Pattern {
         }
     }
 
-    /// Reads a path and reports what is wrong with it.
+    /// Parses a path and reports its mistakes.
     pub fn parse(path: &LitStr, errors: &Errors) -> Self {
         let text = path.value();
         let is_flawed = Cell::new(false);
@@ -110,14 +111,14 @@ impl Pattern {
         pattern
     }
 
-    /// The parameters in the order of the path.
+    /// Returns the parameters in the order of the path.
     pub fn params(&self) -> impl Iterator<Item = &Segment> {
         self.segments
             .iter()
             .filter(|segment| segment.param().is_some())
     }
 
-    /// A parameter's name is the name of a value, so that it must not come twice.
+    /// Checks that no name is used twice: a parameter's name becomes the name of a value.
     fn check_names(&self, report: &impl Fn(String)) {
         let names: Vec<_> = self.segments.iter().filter_map(Segment::param).collect();
         for (at, name) in names.iter().enumerate() {
@@ -129,7 +130,7 @@ impl Pattern {
         }
     }
 
-    /// A wildcard takes all that is left, so that nothing could come behind it.
+    /// Checks that a wildcard is last: it matches the whole rest of the path.
     fn check_rest(&self, report: &impl Fn(String)) {
         let all_but_last = self.segments.iter().rev().skip(1);
         for segment in all_but_last {
@@ -142,7 +143,7 @@ impl Pattern {
         }
     }
 
-    /// The rank of a match has room for so many segments.
+    /// Checks the number of segments: the rank of a match cannot hold more.
     fn check_length(&self, report: &impl Fn(String)) {
         let length = self.segments.len();
         if length > MAX_SEGMENTS {
@@ -153,7 +154,7 @@ impl Pattern {
     }
 }
 
-/// How many parameters a path with mistakes seems to have.
+/// Returns the number of parameters that a path with mistakes seems to have.
 pub fn params_meant(path: &str) -> usize {
     let rewritten = foreign::rewrite(path).map(|rewritten| rewritten.path);
     let path = rewritten.as_deref().unwrap_or(path);
@@ -162,7 +163,7 @@ pub fn params_meant(path: &str) -> usize {
         .sum()
 }
 
-/// A path begins with a slash; doubled and trailing slashes would mean nothing.
+/// Checks that a path begins with a slash; doubled and trailing slashes would have no meaning.
 fn check_slashes(text: &str, report: &impl Fn(String)) {
     if text == "/" {
         return;
@@ -235,7 +236,7 @@ fn segment(part: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> 
     }
 }
 
-/// Whether each brace has its other one, as in `id: Of<{ N }>`.
+/// Whether the braces are balanced, as in `id: Of<{ N }>`.
 fn is_balanced(text: &str) -> bool {
     let mut braces = text.chars().filter(|character| "{}".contains(*character));
     let depth = braces.try_fold(0_usize, |depth, brace| match brace {
@@ -245,8 +246,8 @@ fn is_balanced(text: &str) -> bool {
     depth == Some(0)
 }
 
-/// A literal is written as it stands in a URL, and must not need an escape there
-/// (RFC 3986, section 3.3).
+/// Checks a literal, which is written as in a URL, and must not need an escape there (RFC 3986,
+/// section 3.3).
 fn check_literal(text: &str, report: &impl Fn(String)) {
     if matches!(text, "." | "..") {
         report(format!(
@@ -267,7 +268,7 @@ fn stands_in_a_path(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(character)
 }
 
-/// `id`, `id: u64` or `*rest`, what stands between the braces.
+/// Parses `id`, `id: u64` or `*rest`, the text between the braces.
 fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> Option<Segment> {
     let (name, written) = match inner.split_once(':') {
         Some((name, ty)) => (name.trim(), Some(ty.trim())),
@@ -297,7 +298,7 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
     }
 }
 
-/// A parameter's type owns what it read, so that it is the path of a type.
+/// Parses a typed parameter. Its type owns the parsed value, so it must be the path of a type.
 fn typed(
     part: &str,
     name: Ident,
@@ -305,7 +306,8 @@ fn typed(
     span: Span,
     report: &impl Fn(String),
 ) -> Option<Segment> {
-    // Located at the path, and yet an expansion's: the compiler suggests no edits there.
+    // Located at the path, but marked as an expansion, so that the compiler suggests no edits
+    // there.
     let place = Span::call_site().located_at(span);
     if let Ok(ty @ Type::Path(_)) = LitStr::new(written, place).parse::<Type>() {
         let written = written.split_whitespace().collect();
@@ -323,7 +325,7 @@ fn typed(
     None
 }
 
-/// A name is an identifier; a keyword becomes a raw one.
+/// Parses a name, which is an identifier; a keyword becomes a raw one.
 fn parameter_name(name: &str, span: Span) -> Option<Ident> {
     let name = name.strip_prefix("r#").unwrap_or(name);
     let reserved = matches!(name, "" | "_" | "self" | "Self" | "super" | "crate");
@@ -332,7 +334,7 @@ fn parameter_name(name: &str, span: Span) -> Option<Ident> {
     if reserved || !is_name {
         return None;
     }
-    // `gen` is a word of edition 2024, which `syn` takes for a name.
+    // `gen` is a keyword of edition 2024, which `syn` accepts as a name.
     let is_keyword = name == "gen";
     let mut ident = syn::parse_str::<Ident>(if is_keyword { "r#gen" } else { name })
         .or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")))
@@ -345,7 +347,7 @@ fn parameter_name(name: &str, span: Span) -> Option<Ident> {
 mod tests {
     use super::*;
 
-    /// The segments of a path, one letter each, or the messages about it.
+    /// Returns the segments of a path, one letter each, or the messages about it.
     fn read(path: &str) -> Result<String, String> {
         let errors = Errors::new();
         let pattern = Pattern::parse(&LitStr::new(path, Span::call_site()), &errors);

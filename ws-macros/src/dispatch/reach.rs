@@ -1,18 +1,18 @@
-//! Routes that no path ever reaches, because more specific ones take everything.
+//! Routes that no path ever reaches, because more specific routes match every path first.
 //!
-//! Only two kinds of segments can be taken apart: a wildcard into the end of the path and one
-//! segment more, and a `bool` into its two texts. A route without them is always reached.
+//! Only two kinds of segments can be split: a wildcard, into the end of the path and one more
+//! segment, and a `bool`, into its two texts. A route without them is always reachable.
 
 use super::overlap::surely_reads;
 use super::pattern::{Pattern, Segment};
 
-/// Which of these named patterns leave nothing to a pattern: as few as will do. `None` where
-/// some path is left.
+/// Returns a minimal set of these named patterns that together match every path of a pattern;
+/// `None` if some path is left.
 pub fn takers<'p, N>(
     pattern: &Pattern,
     others: impl Iterator<Item = (N, &'p Pattern)>,
 ) -> Option<Vec<N>> {
-    // The others are not even looked at for nearly all routes.
+    // For nearly all routes, the others need not be checked.
     if !pattern.segments.iter().any(can_be_parted) {
         return None;
     }
@@ -46,13 +46,13 @@ fn can_be_parted(segment: &Segment) -> bool {
     }
 }
 
-/// Whether the matcher prefers this pattern where both match.
+/// Whether the matcher prefers this pattern if both match.
 fn wins(one: &Pattern, other: &Pattern) -> bool {
     let weight = |pattern: &Pattern, at: usize| match pattern.segments.get(at) {
         Some(segment) => segment.weight(),
         None => match pattern.segments.last() {
             Some(rest @ Segment::Rest { .. }) => rest.weight(),
-            // The end of a pattern goes before all that could follow, as a literal does.
+            // The end of a pattern takes precedence over any further segment, as a literal does.
             _ => 3,
         },
     };
@@ -61,7 +61,7 @@ fn wins(one: &Pattern, other: &Pattern) -> bool {
     differs.is_some_and(|at| weight(one, at) > weight(other, at))
 }
 
-/// Whether each path that this tail of a pattern matches is matched by one of the others.
+/// Whether one of the others matches each path that this tail of a pattern matches.
 fn is_taken(tail: &[Segment], others: &[&[Segment]]) -> bool {
     if others.is_empty() {
         return false;
@@ -93,7 +93,7 @@ fn is_taken(tail: &[Segment], others: &[&[Segment]]) -> bool {
     }
 }
 
-/// What is left of those patterns whose next segment takes this one.
+/// Returns the tails of those patterns whose next segment matches this one.
 fn behind<'s>(others: &[&'s [Segment]], takes: impl Fn(&Segment) -> bool) -> Vec<&'s [Segment]> {
     let tails = others.iter().filter_map(|other| match other.split_first() {
         Some((Segment::Rest { .. }, _)) => Some(*other),
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(takers_of("/files/{*rest}", &others), Some(vec![0, 2]));
         assert_eq!(takers_of("/files/{*rest}", &others[..2]), None);
         assert_eq!(takers_of("/files/{*rest}", &others[1..]), None);
-        // A type leaves what it does not read.
+        // A type does not match every text.
         let typed = ["/files", "/files/{id: u64}/{*more}"];
         assert_eq!(takers_of("/files/{*rest}", &typed), None);
     }

@@ -1,6 +1,6 @@
-//! What is written after a mistake: the table of all lines without one, so that the compiler
-//! checks them in the same run, and for the others functions of the right signatures, so that no
-//! use of the table is reported as well.
+//! The output after a mistake: the table of all lines without one, so that the compiler checks them
+//! in the same run, and functions with the right signatures for the others, so that no use of the
+//! table is reported as well.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -14,7 +14,7 @@ use super::pattern::{Pattern, params_meant};
 use super::table::{LeadsTo, Nested, Route, Table, Unread};
 use crate::condition::attributes;
 
-/// The table of the sound lines, and the functions of all others that could be read.
+/// Generates the table of the valid lines, and the functions of all others that could be parsed.
 pub fn table(mut table: Table) -> TokenStream {
     let (library, core) = (library(&table), core());
     let rest = Rest::taken_from(&mut table);
@@ -38,7 +38,7 @@ pub fn table(mut table: Table) -> TokenStream {
     }
 }
 
-/// Of a route with a mistake it is only checked that its handler is a type.
+/// For a route with a mistake, checks only that its handler is a type.
 fn handler(route: &Route) -> TokenStream {
     let (cfg, handler) = (attributes(&route.attrs, &["cfg"]), &route.handler);
     quote!(#(#cfg)* const _: ::core::marker::PhantomData<#handler> = ::core::marker::PhantomData;)
@@ -49,12 +49,12 @@ struct Rest {
     routes: Vec<Route>,
     nested: Vec<Nested>,
     unread: Vec<Unread>,
-    /// Names of which it is not known what functions they mean, and what was reported there.
+    /// Names whose functions are not known, and the error that was reported there.
     unclear: Vec<(Ident, syn::Error)>,
 }
 
 impl Rest {
-    /// Leaves the sound lines in the table.
+    /// Removes the lines with mistakes from the table.
     fn taken_from(table: &mut Table) -> Self {
         let mut rest = Self {
             routes: Vec::new(),
@@ -81,7 +81,7 @@ impl Rest {
         names.any(|unclear| unclear.unraw() == name.unraw())
     }
 
-    /// The functions of all lines that can have one.
+    /// Returns the functions of all lines that can have one.
     fn functions(&self) -> impl Iterator<Item = Function<'_>> {
         let routes = self.routes.iter().map(|route| {
             let function = Function {
@@ -118,8 +118,8 @@ impl Rest {
             .map(|(_, function)| function)
     }
 
-    /// Instead of functions with unknown arguments: constants whose type has the error in it
-    /// that was reported. The compiler says it once, and nothing of what is done with such a type.
+    /// Instead of functions with unknown arguments, generates constants whose type contains the
+    /// reported error. The compiler shows the error once, and reports no use of such a type.
     fn unclear(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
         let firsts = self.unclear.iter().enumerate().filter(|(at, (name, _))| {
             let mut known = self.unclear[..*at].iter().map(|(known, _)| known.unraw());
@@ -162,8 +162,8 @@ impl Function<'_> {
         }
     }
 
-    /// The arguments of a route's function. Of a flawed path not all parameters were understood:
-    /// if one seems to be meant, anything is accepted.
+    /// Returns the arguments of a route's function. If the path has a mistake, its parameters are
+    /// not fully known: if it seems to have one, any arguments are accepted.
     fn arguments(&self) -> Vec<TokenStream> {
         if !self.pattern.is_flawed {
             let params = self.pattern.params();

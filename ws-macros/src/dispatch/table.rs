@@ -1,4 +1,4 @@
-//! A table that was checked: what its lines mean.
+//! A checked table: the meaning of its lines.
 
 use syn::{Attribute, Ident, LitStr, Path, Type};
 
@@ -6,23 +6,23 @@ use super::ast::TableItem;
 use super::options::Options;
 use super::pattern::Pattern;
 
-/// A table; where mistakes were reported it holds what could be read in spite of them.
+/// A table; if mistakes were reported, it contains the valid parts.
 pub struct Table {
     pub item: TableItem,
     pub state: Option<Type>,
-    /// The path of the library, where it is not `::ws_server`.
+    /// The path of the library, if it is not `::ws_server`.
     pub library: Option<Path>,
     /// The options of `defaults`.
     pub defaults: Options,
     pub routes: Vec<Route>,
     pub nested: Vec<Nested>,
-    /// Lines that lead nowhere, because of mistakes.
+    /// Lines without a target, because of mistakes.
     pub unread: Vec<Unread>,
-    /// Names of which it is not known what functions they mean, and what was reported there.
+    /// Names whose functions are not known, and the error that was reported there.
     pub unclear: Vec<(Ident, syn::Error)>,
     /// Whether the options of `defaults` could not be read.
     pub has_unread_defaults: bool,
-    /// Whether something of the block was reported, and warnings have time.
+    /// Whether a mistake in the block was reported, so that warnings are postponed.
     pub has_mistakes: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct Unread {
     pub leads_to: LeadsTo,
 }
 
-/// What a line was meant to lead to.
+/// The intended target of a line.
 #[derive(Clone, Copy)]
 pub enum LeadsTo {
     Handler,
@@ -57,7 +57,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Whether all is known that decides which handlers the route takes.
+    /// Whether everything is known that determines which handlers the route accepts.
     pub fn is_sound(&self) -> bool {
         self.has_usable_name && !self.pattern.is_flawed && self.options.decide_handlers()
     }
@@ -73,12 +73,12 @@ pub struct Nested {
     pub pattern: Pattern,
     pub prefix: Vec<String>,
     pub table: Type,
-    /// Whether the table is the one that the line is in.
+    /// Whether the table is nested in itself.
     pub is_of_itself: bool,
 }
 
 impl Nested {
-    /// Whether nothing about the line was reported.
+    /// Whether no mistake in the line was reported.
     pub fn is_sound(&self) -> bool {
         let is_literal = self.prefix.len() == self.pattern.segments.len();
         self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_of_itself

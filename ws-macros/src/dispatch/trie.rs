@@ -1,8 +1,8 @@
 //! The matcher of a table: nested matches over the segments of its patterns.
 //!
-//! At each segment the literals are tried first, then the typed parameters, text, the end
-//! of the path, and the wildcard; what fails further down falls back to the next of them.
-//! So the first match is the most specific one.
+//! At each segment the literals are tried first, then the typed parameters, text, the end of the
+//! path, and the wildcard. If the rest does not match, the next alternative is tried. So the first
+//! match is the most specific one.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -11,7 +11,7 @@ use super::literals::{self, Literal};
 use super::param_types::{Conditions, ParamTypes, condition};
 use super::pattern::{Pattern, Segment};
 
-/// A place in the patterns of a table.
+/// A position in the patterns of a table.
 #[derive(Default)]
 pub struct Node {
     conditions: Conditions,
@@ -27,7 +27,7 @@ struct Typed {
     node: Node,
 }
 
-/// Where a route ends: its number, and the condition for it.
+/// The end of a route: its number, and its condition.
 struct Leaf {
     number: usize,
     condition: TokenStream,
@@ -84,8 +84,8 @@ impl Node {
         &mut self.typed[at].node
     }
 
-    /// Statements that return the number of the route that matches from here on, if one does.
-    /// They name what is left of the path `__path`.
+    /// Generates statements that return the number of the route that matches the rest of the path,
+    /// if one does. In them, `__path` is the rest of the path.
     pub fn statements(&self, types: &ParamTypes<'_>) -> TokenStream {
         let literals = self.literals.iter().map(|(text, node)| Literal {
             text,
@@ -116,7 +116,8 @@ impl Node {
             quote!(#condition { if __path.is_end() { return ::core::option::Option::Some(#number); } })
         });
         let wildcards = self.wildcards.iter().map(|Leaf { number, condition }| {
-            // A condition in form, so that lints do not call what follows unreachable.
+            // A condition only in form, so that lints do not report the following code as
+            // unreachable.
             quote!(#condition { if true { return ::core::option::Option::Some(#number); } })
         });
         quote!(#literals #params #(#ends)* #(#wildcards)*)

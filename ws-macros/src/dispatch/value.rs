@@ -1,7 +1,7 @@
 //! Values of options: numbers with units, words, lists.
 //!
-//! Units are suffixes or words behind the number: `25s`, `16KiB`, `16 KiB`, `20/s`. No
-//! unit begins with `e`: the compiler's lexer would take it for an exponent.
+//! Units are suffixes or words after the number: `25s`, `16KiB`, `16 KiB`, `20/s`. No unit begins
+//! with `e`: the compiler's lexer would read it as an exponent.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{ExprPath, Ident, LitBool, LitStr, Result, Token, bracketed, token};
 
-/// A value with the tokens it was written with.
+/// A value with its tokens.
 pub struct Value {
     pub tokens: TokenStream,
     pub kind: ValueKind,
 }
 
-/// What was written.
+/// The form of a value.
 pub enum ValueKind {
     /// `true`, `false`
     Flag(bool),
@@ -37,15 +37,15 @@ pub enum ValueKind {
     PerUnit(Number, String),
     /// Anything else.
     Other,
-    /// What could not be read, and was reported.
+    /// A value that could not be parsed, which was reported.
     Unread,
 }
 
-/// A decimal number and its unit, which is empty where there is none.
+/// A decimal number and its unit, which is empty if there is none.
 #[derive(Debug, PartialEq, Clone)]
 pub struct Number {
     pub whole: String,
-    /// The digits behind the point.
+    /// The digits after the decimal point.
     pub fraction: Option<String>,
     pub unit: String,
 }
@@ -59,7 +59,7 @@ impl Value {
         }
     }
 
-    /// Reads one value; a value of no known form is kept for the message about it.
+    /// Parses one value; a value of unknown form is kept for the message about it.
     pub fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut tokens = TokenStream::new();
         let kind = if input.peek(LitBool) {
@@ -81,7 +81,7 @@ impl Value {
         } else {
             ValueKind::Other
         };
-        // With something behind it, it is an expression.
+        // If more tokens follow, it is an expression.
         let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
         let kind = if ends || input.peek(Ident::peek_any) {
             kind
@@ -97,7 +97,7 @@ impl Value {
     }
 }
 
-/// A word, or a path of several; neither if it is part of an expression.
+/// Parses a word, or a path of several; returns neither if it is part of an expression.
 fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
     let is_path = input.peek(Token![<]) || input.peek(Token![::]) || input.peek2(Token![::]);
     let kind = if is_path {
@@ -109,7 +109,7 @@ fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<Valu
         word.to_tokens(tokens);
         ValueKind::Word(word)
     };
-    // A word with a colon is the next option, with no comma before it.
+    // A word with a colon is the next option, without a comma before it.
     let is_expression = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
     Ok(if is_expression {
         ValueKind::Other
@@ -118,7 +118,7 @@ fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<Valu
     })
 }
 
-/// What follows a number: a unit, or `/` and a unit.
+/// Parses the tokens after a number: a unit, or `/` and a unit.
 fn number(
     literal: &Literal,
     input: ParseStream<'_>,
@@ -128,7 +128,7 @@ fn number(
         Ok(number) => number,
         Err(message) => return Err(syn::Error::new(literal.span(), message)),
     };
-    // A word with a colon is the next option, with no comma before it.
+    // A word with a colon is the next option, without a comma before it.
     let has_unit = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
     if number.unit.is_empty() && has_unit {
         let unit = input.call(Ident::parse_any)?;
@@ -165,7 +165,7 @@ fn list(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
 }
 
 impl Number {
-    /// Reads a literal as the compiler's lexer gives it.
+    /// Parses a literal in the form of the compiler's lexer.
     fn read(literal: &str) -> std::result::Result<Self, String> {
         let digits = |text: &str| -> String { text.chars().filter(|&c| c != '_').collect() };
         let end = literal
@@ -198,7 +198,7 @@ impl Number {
         })
     }
 
-    /// The number as a whole number of its unit.
+    /// Returns the number as a whole number of its unit.
     pub fn integer(&self) -> Option<u64> {
         if self.fraction.is_some() {
             None
@@ -207,7 +207,7 @@ impl Number {
         }
     }
 
-    /// The number as a time: its unit is `ms`, `s`, `m` or `h`.
+    /// Returns the number as a time, if its unit is `ms`, `s`, `m` or `h`.
     pub fn duration(&self) -> Option<Duration> {
         let unit = unit_of_time(&self.unit)?;
         let whole = u32::try_from(self.whole.parse::<u64>().ok()?).ok()?;
@@ -225,7 +225,7 @@ impl Number {
     }
 }
 
-/// The length of a unit of time.
+/// Returns the length of a unit of time.
 pub fn unit_of_time(unit: &str) -> Option<Duration> {
     Some(match unit {
         "ms" => Duration::from_millis(1),

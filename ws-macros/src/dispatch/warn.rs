@@ -1,8 +1,7 @@
-//! What a table may say, and what is nevertheless not meant: warnings of the compiler, on the
-//! user's tokens.
+//! Valid parts of a table that are probably not intended: compiler warnings, on the user's tokens.
 //!
 //! A macro cannot warn. So a warning is the use of a deprecated constant, whose name and note
-//! say what is the matter; `#[allow(deprecated)]` at the line allows it.
+//! describe the problem; `#[allow(deprecated)]` at the line allows it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -23,7 +22,7 @@ struct Warning {
     note: String,
 }
 
-/// All that is to be said of the routes and of `defaults`.
+/// Generates all warnings about the routes and `defaults`.
 pub fn warnings(table: &Table) -> TokenStream {
     let (routes, defaults) = (&table.routes, &table.defaults);
     let mut all = Vec::new();
@@ -35,10 +34,10 @@ pub fn warnings(table: &Table) -> TokenStream {
     all.iter().map(Warning::expand).collect()
 }
 
-/// A route that no path reaches, because more specific ones take everything.
+/// Warns of a route that no path reaches, because more specific routes match every path first.
 fn unreachable_routes(routes: &[Route], all: &mut Vec<Warning>) {
     for (at, route) in routes.iter().enumerate() {
-        // What is there under a condition takes nothing where that does not hold.
+        // A conditional route matches nothing if its condition does not hold.
         let others = routes
             .iter()
             .enumerate()
@@ -61,7 +60,7 @@ fn unreachable_routes(routes: &[Route], all: &mut Vec<Warning>) {
     }
 }
 
-/// An option that would hold without being said, or that nothing asks for.
+/// Warns of an option that is already the default, or that has no effect.
 fn options_without_effect(
     options: &Options,
     defaults: &Options,
@@ -96,7 +95,7 @@ fn options_without_effect(
     }
 }
 
-/// An option of `defaults` that no route takes from there.
+/// Warns of an option of `defaults` that no route takes from there.
 fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<Warning>) {
     for (name, choice) in &defaults.choices {
         let is_taken = |route: &Route| {
@@ -123,7 +122,7 @@ fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<W
 }
 
 impl Warning {
-    /// The use of a constant of its own.
+    /// Generates the use of a separate constant.
     fn expand(&self) -> TokenStream {
         let attrs = attributes(&self.attrs, &LINTS);
         let (name, note) = (Ident::new(self.name, self.place), &self.note);

@@ -10,7 +10,7 @@ use super::{EXPECTED_ITEM, Line, LinePath, rest, sign, target, without_end};
 use crate::errors::Errors;
 use crate::source::{nearest, written};
 
-/// The functions of a table are as visible as the table.
+/// The functions of a table have the visibility of the table.
 pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Result<()> {
     let vis: Visibility = input.parse()?;
     if !matches!(vis, Visibility::Inherited) {
@@ -21,7 +21,8 @@ pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Resul
     Ok(())
 }
 
-/// The name that an item begins with. A name in quotes, with hyphens, or left out is reported.
+/// Parses the name at the start of an item. Reports a name in quotes, with hyphens, or a missing
+/// one.
 pub fn name(input: ParseStream<'_>, errors: &Errors) -> Result<Option<Ident>> {
     if input.peek(LitStr) {
         return quoted_name(input, errors).map(Some);
@@ -71,11 +72,11 @@ fn quoted_name(input: ParseStream<'_>, errors: &Errors) -> Result<Ident> {
     Err(syn::Error::new_spanned(text, message))
 }
 
-/// The line behind its name.
+/// Parses a line after its name.
 ///
 /// # Errors
 ///
-/// The item is no line, and what it is instead is unknown.
+/// Returns an error if the item is not a line, and its kind is unknown.
 pub fn parse(
     attrs: Vec<Attribute>,
     name: &Ident,
@@ -96,7 +97,7 @@ pub fn parse(
     })
 }
 
-/// A line has a path or a `=>` behind its name.
+/// Checks that the name is followed by a path or a `=>`.
 fn check_is_line(name: &Ident, input: ParseStream<'_>) -> Result<()> {
     let ahead = input.fork();
     let sign = sign(&ahead).to_string();
@@ -141,7 +142,7 @@ fn check_colon(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
     }
 }
 
-/// What is between the name and the arrow.
+/// Parses the tokens between the name and the arrow.
 fn path(name: &Ident, input: ParseStream<'_>) -> LinePath {
     if input.peek(LitStr)
         && let Ok(path) = input.parse()

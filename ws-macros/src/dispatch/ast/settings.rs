@@ -12,7 +12,7 @@ use super::{NAME_IS_MISSING, Setting, sign};
 use crate::dispatch::value::Value;
 use crate::errors::Errors;
 
-/// Reads the options in a group; a slip in one of them hides no other.
+/// Parses the options in a group; a syntax error in one of them hides no other.
 pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
     let list = |input: ParseStream<'_>| {
         let mut settings = Vec::new();
@@ -30,7 +30,7 @@ pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
     errors.take(list.parse2(group.stream())).unwrap_or_default()
 }
 
-/// Options in parentheses or brackets.
+/// Reports options in parentheses or brackets.
 pub fn report_brackets(group: &Group, errors: &Errors) {
     let (open, close) = match group.delimiter() {
         Delimiter::Bracket => ('[', ']'),
@@ -42,7 +42,7 @@ pub fn report_brackets(group: &Group, errors: &Errors) {
     );
 }
 
-/// Whether a group holds something that looks like options.
+/// Whether a group contains tokens that look like options.
 pub fn are_in(group: &Group) -> bool {
     let starts = |input: ParseStream<'_>| {
         let found = starts_setting(input) || input.peek(Token![!]);
@@ -57,7 +57,7 @@ fn starts_setting(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) && (has_sign || input.peek2(Token![=]))
 }
 
-/// One option. What is wrong with it is reported; then its value is a [`Value::unread`].
+/// Parses one option. If it has a mistake, this is reported, and its value is a [`Value::unread`].
 fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     if input.peek(Token![!]) {
         return negated(input, errors);
@@ -97,7 +97,7 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     Some(Setting { name, sign, value })
 }
 
-/// What is written up to the next separator. Nothing is read.
+/// Returns the tokens up to the next separator, without consuming them.
 fn value_ahead(input: ParseStream<'_>) -> TokenStream {
     let ahead = input.fork();
     let mut tokens = TokenStream::new();
@@ -107,7 +107,7 @@ fn value_ahead(input: ParseStream<'_>) -> TokenStream {
     tokens
 }
 
-/// `!name`, which is meant as `name: false`.
+/// Parses `!name`, which is meant as `name: false`.
 fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     let sign: Token![!] = input.parse().ok()?;
     let name = input.call(Ident::parse_any);
@@ -127,7 +127,7 @@ fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     })
 }
 
-/// The name of an option; quotes and hyphens are reported.
+/// Parses the name of an option; reports quotes and hyphens.
 fn name(input: ParseStream<'_>, errors: &Errors) -> Option<Ident> {
     if let Ok(text) = input.fork().parse::<LitStr>() {
         let mut name = text.parse_with(Ident::parse_any).ok()?;
@@ -154,7 +154,7 @@ fn name(input: ParseStream<'_>, errors: &Errors) -> Option<Ident> {
     Some(name)
 }
 
-/// The `,` between options.
+/// Parses the `,` between options.
 fn separator(input: ParseStream<'_>, errors: &Errors) {
     if input.is_empty() {
         return;
@@ -171,7 +171,7 @@ fn separator(input: ParseStream<'_>, errors: &Errors) {
     skip_to_next(input);
 }
 
-/// Passes over tokens that are no option.
+/// Skips tokens that are not an option.
 fn skip_to_next(input: ParseStream<'_>) {
     while !input.is_empty() && !starts_setting(input) {
         let token = input.parse::<TokenTree>();

@@ -1,15 +1,16 @@
-//! Cuts a block into its items before any of them is read, so that a slip in one of them
-//! never swallows the next.
+//! Splits a block into its items before any of them is parsed, so that a syntax error in one never
+//! swallows the next.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, LitStr, Result, Token, Visibility, token};
 
-/// How far behind a name the `=>` of its line is looked for if the path is no string.
+/// The number of tokens after a name within which the `=>` of its line must be if the path is not a
+/// string.
 const PATH_TOKENS: usize = 24;
 
-/// The items of a block. Each ends behind its `;`, or before a token that begins another item.
+/// Splits a block into items. Each ends after its `;`, or before a token that begins another item.
 pub fn items(tokens: TokenStream) -> Result<Vec<TokenStream>> {
     let items = |input: ParseStream<'_>| {
         let mut items = Vec::new();
@@ -41,7 +42,8 @@ fn item(input: ParseStream<'_>) -> Result<TokenStream> {
     Ok(item)
 }
 
-/// What an item begins with, up to the path of a line. None of it begins another one.
+/// Consumes the start of an item, up to the path of a line. None of these tokens begins another
+/// item.
 fn head(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut head = TokenStream::new();
     let mut take = |count: usize| -> Result<()> {
@@ -93,7 +95,7 @@ fn is_braced(input: ParseStream<'_>) -> bool {
     if ahead.call(Ident::parse_any).is_err() {
         return false;
     }
-    // A sign in `defaults: { … }`, a name in `enum Routes { … }`.
+    // A sign as in `defaults: { … }`, or a name as in `enum Routes { … }`.
     if !ahead.peek(token::Brace) && ahead.peek2(token::Brace) {
         let _ = ahead.parse::<TokenTree>();
     }
@@ -118,7 +120,8 @@ fn is_struct(input: ParseStream<'_>) -> bool {
     (ahead.parse::<Visibility>().is_ok()) && ahead.peek(Token![struct]) && ahead.peek2(Ident)
 }
 
-/// `state: App`, `crate: ::path`, `defaults { … }`, also with a slip in the sign behind the name.
+/// Whether the next tokens are `state: App`, `crate: ::path` or `defaults { … }`, possibly with a
+/// wrong sign after the name.
 fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let Ok(name) = ahead.call(Ident::parse_any) else {
@@ -132,7 +135,8 @@ fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
     }
 }
 
-/// `name: "/path"`, also with a slip in the name, the sign or the path if a `=>` follows.
+/// Whether the next tokens are `name: "/path"`, possibly with a mistake in the name, the sign or
+/// the path if a `=>` follows.
 fn is_line(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     if ahead.peek(Token![pub]) && ahead.parse::<Visibility>().is_err() {
@@ -156,7 +160,7 @@ fn is_line(input: ParseStream<'_>) -> bool {
     has_sign && arrow_follows(&ahead)
 }
 
-/// Steps behind the `:` of a name, or the `=` that is written instead.
+/// Consumes the `:` after a name, or the `=` that was written instead.
 fn takes_sign(input: ParseStream<'_>) -> bool {
     is_sign_ahead(input) && input.parse::<TokenTree>().is_ok()
 }
@@ -189,7 +193,7 @@ mod tests {
         items.iter().map(ToString::to_string).collect()
     }
 
-    /// The items as written, each printed as the compiler prints tokens.
+    /// Returns the items, each printed as the compiler prints tokens.
     fn printed(items: &[&str]) -> Vec<String> {
         let print = |item: &&str| item.parse::<TokenStream>().unwrap().to_string();
         items.iter().map(print).collect()

@@ -9,7 +9,7 @@ use super::{TableItem, end_of_item, ends};
 use crate::errors::Errors;
 use crate::source::written;
 
-/// Whether the item is the type of the table, perhaps with another keyword or without one.
+/// Whether the item is the type of the table, possibly with another keyword or without one.
 pub fn is_ahead(input: ParseStream<'_>) -> bool {
     let ahead = input.fork();
     let has_visibility = match ahead.parse() {
@@ -31,7 +31,7 @@ pub fn is_ahead(input: ParseStream<'_>) -> bool {
     is_item || (is_alone && (has_visibility || is_type))
 }
 
-/// The keyword of another item.
+/// Whether the word is the keyword of another item.
 fn is_keyword(word: &Ident) -> bool {
     const ITEMS: [&str; 9] = [
         "enum", "union", "trait", "type", "mod", "fn", "const", "static", "impl",
@@ -39,7 +39,7 @@ fn is_keyword(word: &Ident) -> bool {
     ITEMS.iter().any(|item| word == item)
 }
 
-/// Reads the item; it has neither fields nor generics.
+/// Parses the item, which has neither fields nor generics.
 pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> Option<TableItem> {
     let vis: Visibility = input.parse().ok()?;
     let is_struct = input.peek(Token![struct]);
@@ -70,7 +70,7 @@ pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> 
     })
 }
 
-/// `struct`; what is there instead is reported.
+/// Parses `struct`; reports another token in its place.
 fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<Token![struct]> {
     if input.peek(Token![struct]) {
         return input.parse().ok();
@@ -95,7 +95,7 @@ fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<
     Some(Token![struct](first.span()))
 }
 
-/// `pub struct Routes;`, as visible as the user wrote it.
+/// Returns `pub struct Routes;` with the visibility that the user wrote.
 fn example(vis: &Visibility, name: &str) -> String {
     let written = written(vis);
     let gap = if written.is_empty() { "" } else { " " };

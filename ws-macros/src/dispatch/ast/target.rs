@@ -1,4 +1,4 @@
-//! What a line leads to: a handler with options, or with `use` another table.
+//! The target of a line: a handler with options, or with `use` another table.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -14,7 +14,7 @@ use super::{
 use crate::errors::Errors;
 use crate::source::written;
 
-/// Reads the `=>` of a line and what is behind it; what is wrong there is reported.
+/// Parses the `=>` of a line and its target; reports mistakes.
 pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Errors) -> Target {
     let Some(arrow) = arrow(name, path, input, errors) else {
         return Target::Handler {
@@ -40,7 +40,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
     handler(input, errors)
 }
 
-/// A line up to its arrow, for the text of a message.
+/// Returns a line up to its arrow, for the text of a message.
 fn start(name: &Ident, path: &LinePath) -> String {
     match path {
         LinePath::Text(path) => format!("{name}: {}", path.token()),
@@ -48,7 +48,7 @@ fn start(name: &Ident, path: &LinePath) -> String {
     }
 }
 
-/// The `=>`, or what is there instead. `None` if nothing is behind the path.
+/// Parses the `=>`, or the token in its place. Returns `None` if the line ends after the path.
 fn arrow(
     name: &Ident,
     path: &LinePath,
@@ -81,7 +81,7 @@ fn arrow(
     Some(found)
 }
 
-/// `use crate::admin::Routes`, what follows the keyword.
+/// Parses the rest of `use crate::admin::Routes` after the keyword.
 fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Target {
     let unread = |half| Target::Table {
         table: Named::Unread(half),
@@ -147,7 +147,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     }
 }
 
-/// Something that is no type of a handler.
+/// Reports a target that is not the type of a handler.
 fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
     let text = input.fork().parse::<LitStr>();
     let is_closure = input.peek(Token![|]) || input.peek(Token![move]) || input.peek(Token![async]);
@@ -180,7 +180,8 @@ fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
     Target::Handler { handler, options }
 }
 
-/// A type by its name; options in parentheses are no part of it. Nothing is read if it is none.
+/// Parses a type by its name; options in parentheses are not part of it. Consumes nothing if it is
+/// not a type.
 fn named_type(input: ParseStream<'_>) -> Option<Type> {
     if let Some((ty, _)) = before_parentheses(input) {
         while !input.peek(token::Paren) && input.parse::<TokenTree>().is_ok() {}
@@ -206,13 +207,13 @@ fn is_named(ty: &Type) -> bool {
     }
 }
 
-/// The path of a function that is called here, as a type. Nothing is read.
+/// Returns the path of a function that is called here, as a type. Consumes nothing.
 fn called(input: ParseStream<'_>) -> Option<Type> {
     let (ty, group) = before_parentheses(input)?;
     (!settings::are_in(&group)).then_some(ty)
 }
 
-/// The type before the first parentheses of a line, and these. Nothing is read.
+/// Returns the type before the first parentheses of a line, and the parentheses. Consumes nothing.
 fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
     let ahead = input.fork();
     let mut before = TokenStream::new();
@@ -228,7 +229,7 @@ fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
     }
 }
 
-/// The type whose function is called: `Room` of `Room::new()`.
+/// Returns the type whose function is called: `Room` of `Room::new()`.
 fn made_by_call(called: Type) -> Type {
     let Type::Path(mut path) = called else {
         return called;
@@ -244,7 +245,7 @@ fn made_by_call(called: Type) -> Type {
     Type::Path(path)
 }
 
-/// Reads up to the options or the end of the line.
+/// Consumes the tokens up to the options or the end of the line.
 fn written_until_braces(input: ParseStream<'_>) -> TokenStream {
     let mut tokens = TokenStream::new();
     while !ends(input) && !input.peek(token::Brace) {
@@ -253,7 +254,7 @@ fn written_until_braces(input: ParseStream<'_>) -> TokenStream {
     tokens
 }
 
-/// The options behind a handler, and the token that ends them.
+/// Parses the options after a handler, and returns the token that ends them.
 fn options(input: ParseStream<'_>, errors: &Errors) -> (Vec<Setting>, Option<TokenStream>) {
     let has_braces = input.peek(token::Brace);
     if !has_braces && !input.peek(token::Paren) && !input.peek(token::Bracket) {

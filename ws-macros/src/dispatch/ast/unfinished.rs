@@ -1,10 +1,10 @@
-//! Paths that are half typed.
+//! Unfinished paths.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::parse::Parse;
 
-/// A path that ends in `::`, as it is while it is typed, with a name at its end.
+/// Parses a path that ends in `::`, as it does while the user types, with a name appended.
 pub fn completed<T: Parse>(tokens: &TokenStream) -> Option<T> {
     let mut last = tokens
         .clone()

@@ -7,7 +7,7 @@ use crate::dispatch::overlap::{Overlap, overlap};
 use crate::dispatch::table::Route;
 use crate::errors::Errors;
 
-/// No path may lead to two routes unless one of them is the more specific one.
+/// Checks that no path leads to two routes unless one of them is more specific.
 pub fn check(routes: &[Route], errors: &Errors) {
     let conditions: Vec<_> = routes
         .iter()
@@ -48,8 +48,8 @@ pub fn check(routes: &[Route], errors: &Errors) {
     }
 }
 
-/// ` (line 7)`, unless both are in one line: so are all tokens if the lines are unknown, as in
-/// editors.
+/// Returns ` (line 7)`, or nothing if both are in one line. If lines are unknown, as in editors,
+/// all tokens are in one line.
 fn line_of(earlier: &LitStr, later: &LitStr) -> String {
     let line = |path: &LitStr| path.span().start().line;
     if line(earlier) == line(later) {

@@ -1,6 +1,6 @@
-//! Options whose values are constants: each is a constant of the expansion, too, with the type
-//! that the option takes. What a literal is checked for by the macro, the compiler checks of them,
-//! on the option.
+//! Options whose values are constants: each becomes a constant of the expansion, with the type that
+//! the option takes. The macro checks literals itself; for constants, the compiler performs the
+//! same checks, and reports errors on the option.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
@@ -12,7 +12,8 @@ use crate::dispatch::options::{Choice, Meaning, Options};
 use crate::dispatch::table::Table;
 use crate::source::blamed;
 
-/// The constants of a table and their checks. What routes take from `defaults` is there once.
+/// Generates the constants of a table and their checks. Values that routes take from `defaults`
+/// appear once.
 pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
     let of_routes = table
         .routes
@@ -22,7 +23,8 @@ pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
     quote!(#of_defaults #(#of_routes)*)
 }
 
-/// The name of the constant of an option. What is not written at the route is from `defaults`.
+/// Returns the name of an option's constant. An option that is not written at the route is from
+/// `defaults`.
 pub fn name(option: &str, choice: &Choice, route: Option<&Ident>) -> Ident {
     let span = Span::call_site();
     match route {
@@ -68,7 +70,8 @@ fn of_options(
     quote!(#(#values)* #ping)
 }
 
-/// `ping` must be below `idle` if one of them is a constant; two literals were compared.
+/// Checks that `ping` is below `idle` if one of them is a constant; two literals have been compared
+/// already.
 fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStream> {
     let (ping, idle) = (options.choices.get("ping")?, options.choices.get("idle")?);
     let is_constant = |choice: &Choice| matches!(choice.meaning, Meaning::Constant(_));
@@ -94,7 +97,7 @@ fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStre
     Some(quote!(if #ping >= #idle { #panic }))
 }
 
-/// The nanoseconds of a time that is not `off`.
+/// Returns the nanoseconds of a time that is not `off`.
 fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenStream> {
     match &choice.meaning {
         Meaning::Constant(_) => {
@@ -109,7 +112,8 @@ fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenSt
     }
 }
 
-/// A path is blamed at its last name, which is the name of the constant.
+/// Returns the span of the last name of a path, at which its errors are reported: the name of the
+/// constant.
 fn last_name(path: &ExprPath) -> Span {
     let last = path.path.segments.last();
     last.map_or_else(Span::call_site, |last| last.ident.span())

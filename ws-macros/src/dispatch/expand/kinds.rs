@@ -1,5 +1,5 @@
-//! What routes give to the arguments of their handlers. Routes that give the same are of one kind,
-//! and share the marker that their handlers are checked and compiled for.
+//! The arguments that routes provide to their handlers. Routes that provide the same arguments are
+//! of one kind, and share the marker for which their handlers are checked and compiled.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -23,7 +23,7 @@ pub struct Kinds<'t> {
     of_routes: Vec<usize>,
 }
 
-/// Routes with the same parameters, that require the same of a visitor.
+/// Routes with the same parameters and the same requirements for visitors.
 struct Kind<'t> {
     first: &'t Route,
     /// Whether other routes are of this kind.
@@ -31,14 +31,14 @@ struct Kind<'t> {
     gives: Gives,
 }
 
-/// What tells kinds apart.
+/// The properties that distinguish kinds.
 #[derive(PartialEq, Eq)]
 struct Gives {
     session: bool,
     page: bool,
-    /// Names and types of the parameters, as they are written.
+    /// Names and types of the parameters, as written.
     params: Vec<(String, String)>,
-    /// The conditions of the routes, since a type may exist under them only.
+    /// The conditions of the routes: a type may exist only under them.
     conditions: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ impl Gives {
 }
 
 impl<'t> Kinds<'t> {
-    /// The kinds of the routes of a table.
+    /// Determines the kinds of the routes of a table.
     pub fn of(table: &'t Table) -> Self {
         let mut kinds: Vec<Kind<'t>> = Vec::new();
         let of_routes = table.routes.iter().map(|route| {
@@ -92,12 +92,12 @@ impl<'t> Kinds<'t> {
         }
     }
 
-    /// The marker of the route of this number.
+    /// Returns the marker of the route with this number.
     pub fn marker(&self, number: usize) -> TokenStream {
         self.all[self.of_routes[number]].marker(self.item)
     }
 
-    /// The markers, and what is known of them.
+    /// Generates the markers and their traits.
     pub fn expand(
         &self,
         state: Option<&Type>,
@@ -118,8 +118,8 @@ impl<'t> Kinds<'t> {
 }
 
 impl Kind<'_> {
-    /// The marker of its only route. Routes that share a kind have another one, which says what
-    /// they are like: messages of the compiler name it.
+    /// Returns the marker of its only route. Routes that share a kind have another one, whose name
+    /// describes their properties, because the compiler shows it in messages.
     fn marker(&self, item: &TableItem) -> TokenStream {
         if self.is_shared {
             let (module, name) = (
@@ -136,7 +136,8 @@ impl Kind<'_> {
         format_ident!("routes_like_{}", self.first.name.unraw(), span = span)
     }
 
-    /// It has the place of the table: what one of its routes lacks is no fault of the first.
+    /// Declares the marker with the span of the table: an argument that one of its routes lacks is
+    /// not an error of the first route.
     fn declare(&self, item: &TableItem) -> Option<TokenStream> {
         let cfg = attributes(&self.first.attrs, &["cfg"]);
         let name = self.shared_name(Span::call_site().located_at(item.keyword.span));
@@ -172,7 +173,7 @@ impl Kind<'_> {
         quote!(#session #page #state #names #params)
     }
 
-    /// The parameters by place, `Path<u64>` and `Path<(u64, String)>`, and by name.
+    /// Implements the parameters by position, `Path<u64>` and `Path<(u64, String)>`, and by name.
     fn params(
         &self,
         marker: &TokenStream,
@@ -203,7 +204,8 @@ impl Kind<'_> {
                 Some((quote!((#(#own_types),*)), all))
             }
         };
-        // Located at the path, and yet an expansion's: the compiler suggests no edits there.
+        // Located at the path, but marked as an expansion, so that the compiler suggests no edits
+        // there.
         let span = Span::call_site().located_at(self.first.path.span());
         let by_place = by_place.map(|(ty, value)| {
             let body = quote! {
@@ -223,7 +225,7 @@ impl Kind<'_> {
     }
 }
 
-/// The type of a parameter, as the handler gets it.
+/// Returns the type of a parameter, as the handler gets it.
 fn param_type(segment: &Segment) -> TokenStream {
     if let Segment::Typed { ty, .. } = segment {
         ty.to_token_stream()

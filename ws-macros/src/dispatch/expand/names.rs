@@ -1,8 +1,8 @@
-//! The names in the expansion of a table, and the places of its tokens.
+//! The names in the expansion of a table, and the spans of its tokens.
 //!
-//! What the user wrote is there with its own place once, in what an editor is to go to. Names that
-//! are made of it have the location of the user's, or none, so that no search for the user's finds
-//! a path of the library. Names that the compiler may show can be read.
+//! Each token of the user appears with its own span once, at the item to which an editor should go.
+//! Generated names have the location of the user's name, or none, so that a search for the user's
+//! name finds no path of the library. Names that the compiler may show are readable.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -15,7 +15,7 @@ use crate::dispatch::ast::TableItem;
 use crate::dispatch::table::{Route, Table};
 use crate::source::blamed;
 
-/// The import of what expansions name, so that a library of another name is one error.
+/// Imports the items that expansions use, so that a library under another name is one error.
 pub fn library(table: &Table) -> TokenStream {
     let core = core();
     let library = table
@@ -26,7 +26,7 @@ pub fn library(table: &Table) -> TokenStream {
     quote!(use #library::#hidden as #core;)
 }
 
-/// The module of the library that has what expansions name, beside [`library`].
+/// Returns the module with the items that expansions use, as imported by [`library`].
 pub fn core() -> TokenStream {
     quote!(__ws)
 }
@@ -46,7 +46,8 @@ pub fn markers(table: &Table) -> TokenStream {
     quote!(mod #module { #(#markers)* })
 }
 
-/// The type of a marker. All of it has the place of the name, which the compiler shows.
+/// Declares the type of a marker. All its tokens have the span of the name, which the compiler
+/// shows.
 pub fn marker_type(cfg: &[&Attribute], name: &Ident) -> TokenStream {
     let place = quote!((super));
     let marker = quote_spanned!(name.span()=> pub #place enum #name {});
@@ -59,7 +60,8 @@ pub fn marker(item: &TableItem, name: &Ident) -> TokenStream {
     quote!(#module::#name)
 }
 
-/// A module of the table. The compiler names it if two tables have routes of one name.
+/// Returns a module of the table. The compiler shows its name if two tables have routes of one
+/// name.
 pub fn module(start: &str, item: &TableItem) -> Ident {
     format_ident!("{start}_{}", item.name.unraw(), span = Span::call_site())
 }
@@ -68,21 +70,22 @@ pub fn entry_name(route: &Route) -> Ident {
     format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
 }
 
-/// A name of the user's, as what the expansion declares by it. It has the place of the user's, but
-/// lints know that a macro declares it: they look for no capitals in the name of a marker,
+/// Returns a name of the user for an item that the expansion declares. It has the location of the
+/// user's name, but lints know that a macro declares it: they expect no capitals in the name of a
+/// marker, and do not report an unused URL.
 /// and do not miss a use of a URL.
 pub fn written_for(name: &Ident) -> Ident {
     with_span(name, Span::call_site().located_at(name.span()))
 }
 
-/// The same name at another place.
+/// Returns the same name with another span.
 pub fn with_span(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span);
     name
 }
 
-/// The state that the table names, or that of a table that names none.
+/// Returns the state type of the table, or the default if the table has none.
 pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
     let default = || quote!(#core::extract::NoState);
     table
@@ -91,9 +94,9 @@ pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
         .map_or_else(default, ToTokens::to_token_stream)
 }
 
-/// An error of the compiler at this place, where a constant says that something is wrong.
+/// Generates a compiler error with this span if the constant contains a fault.
 pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
-    // At the place in both uses: a name from a `macro_rules` is not visible to others.
+    // With this span in both uses: otherwise a name from a `macro_rules` would not be visible.
     let fault = Ident::new("__fault", place);
     let panic = blamed(quote!(::core::panic!("{}", #fault.as_str())), place, place);
     quote!(if let ::core::option::Option::Some(#fault) = &#found { #panic })

@@ -1,4 +1,4 @@
-//! What the tables of other blocks need to know of this one, and this one of them.
+//! The data that the tables of other blocks need about this one, and this one about them.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -9,8 +9,9 @@ use crate::condition::attributes;
 use crate::dispatch::table::{Nested, Table};
 use crate::source::unused_name;
 
-/// The markers of the lines with nested tables, the outline of the table, the constant that
-/// compares their routes with the others, and for each such line one that reports what is wrong.
+/// Generates the markers of the lines with nested tables, the outline of the table, the constant
+/// that compares their routes with the others, and for each such line a constant that reports its
+/// faults.
 pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
     let state = state_type(table, core);
     let mounts = table
@@ -23,7 +24,8 @@ pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
     quote!(#(#mounts)* #outline #faults #(#checks)*)
 }
 
-/// What stands behind a line. That it is a table is asked here alone, on its type.
+/// Generates the mount of a line. Only here, and on its type, does the compiler check that it is a
+/// table.
 fn mount(nested: &Nested, table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
     let cfg = attributes(&nested.attrs, &["cfg"]);
     let (prefix, inner) = (&nested.prefix, &nested.table);
@@ -39,7 +41,7 @@ fn mount(nested: &Nested, table: &Table, state: &TokenStream, core: &TokenStream
     }
 }
 
-/// The table, as other tables see it.
+/// Generates the outline of the table for other tables.
 fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
     let routes = table.routes.iter().map(|route| {
         let cfg = attributes(&route.attrs, &["cfg"]);
@@ -65,7 +67,7 @@ fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStrea
     }
 }
 
-/// What the table may be used as: behind `use`, never as a handler.
+/// The table may be used behind `use`, but never as a handler.
 fn nests(table: &Table, core: &TokenStream) -> TokenStream {
     let (item, state) = (&table.item.name, state_type(table, core));
     let route = unused_name("SomeRoute", item);
@@ -100,7 +102,7 @@ fn faults(table: &Table, core: &TokenStream) -> TokenStream {
     }
 }
 
-/// Reports what is wrong with a nested table, at the path of its line. It is no item with
+/// Reports the faults of a nested table, at the path of its line. It is not an item with
 /// parameters, so that `cargo check` evaluates it.
 fn check(nested: &Nested) -> TokenStream {
     let attrs = attributes(&nested.attrs, &["cfg"]);

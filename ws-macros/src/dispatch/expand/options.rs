@@ -1,4 +1,4 @@
-//! The options of a route, written as constant data.
+//! Generates the options of a route as constant data.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use super::constants;
 use crate::dispatch::options::{Choice, Kind, Meaning, Options, Origins};
 
-/// The `RouteOptions` of a route; what the table leaves open is not written.
+/// Generates the `RouteOptions` of a route, without options that the table does not set.
 pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
     const OF_ROUTE: [&str; 8] = [
         "require_session",
@@ -32,7 +32,7 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
     let field = |chosen: &(&&'static str, &Choice)| {
         let (option, choice) = chosen;
         let value = value(chosen);
-        // Of these it is only said that they are there: the rest is in the route's entry.
+        // For these, only their presence is recorded: the rest is in the route's entry.
         match &choice.meaning {
             Meaning::Start(_) => return quote!(__options.start = #value;),
             Meaning::AttachPage => return quote!(__options.attach_page = #value;),
@@ -51,7 +51,7 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
     let limits: Vec<_> = limits.iter().map(setter).collect();
     let limits = (!limits.is_empty())
         .then(|| quote!(__options.limits = #core::limits::LimitOptions::NONE #(#limits)*;));
-    // Not a struct expression: with every field in it, lints call the rest superfluous.
+    // Not a struct expression: if it named every field, lints would report the rest as superfluous.
     quote!({
         let mut __options = #core::route::RouteOptions::NONE;
         #(#own)*
@@ -60,7 +60,7 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
     })
 }
 
-/// The constant of the expansion that an option has as its value.
+/// Sets an option to its constant in the expansion.
 fn of_constant(kind: Kind, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
     let name = constants::name(option, choice, Some(route));
     match kind {

@@ -6,7 +6,7 @@ use syn::ExprPath;
 
 use super::{Kind, LONGEST, MOST, ValueKind, name_of_item};
 
-/// A constant, and what the option takes.
+/// A constant, and the kind of the option.
 #[derive(Clone)]
 pub struct Constant {
     pub kind: Kind,
@@ -14,8 +14,8 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// The constant that a value names. One word is a constant only if it is written as one: the
-    /// others are words of the table, such as `off`.
+    /// Returns the constant that a value names. A single word is a constant only if it is written
+    /// in capitals: others are keywords of the table, such as `off`.
     pub fn named_by(value: &ValueKind) -> Option<ExprPath> {
         match value {
             ValueKind::Path(path) => Some(path.clone()),
@@ -38,7 +38,7 @@ impl Constant {
 }
 
 impl Kind {
-    /// Whether the value may be a constant: those that decide how the table is checked may not.
+    /// Whether the value may be a constant: options that affect how the table is checked may not.
     pub fn may_be_constant(self) -> bool {
         self.is_number() || matches!(self, Self::Time | Self::TimeOrOff | Self::Rate)
     }
@@ -47,7 +47,7 @@ impl Kind {
         matches!(self, Self::Size | Self::Count | Self::CountOrNone)
     }
 
-    /// What makes a constant impossible for an option, with the messages for it.
+    /// Returns the conditions under which a constant is invalid for an option, with their messages.
     pub fn faults(self, name: &str, constant: &Ident) -> Vec<(TokenStream, String)> {
         let longest = LONGEST.as_secs();
         let too_long = |time: TokenStream| {

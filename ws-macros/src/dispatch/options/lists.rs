@@ -4,8 +4,8 @@ use syn::LitStr;
 
 use crate::errors::Errors;
 
-/// An origin is a scheme and an authority, and nothing behind it (RFC 6454, section 6.2). A `*` is
-/// its first label, and `null` is none of the others.
+/// Checks origins: each is a scheme and an authority, without a path (RFC 6454, section 6.2). A `*`
+/// is its first label; `null` has neither.
 pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
     for origin in list {
         let text = origin.value();
@@ -34,7 +34,7 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
     distinct(list, "origin", errors)
 }
 
-/// What is wrong with the `*` of an origin, and what to write instead.
+/// Returns the mistake in the `*` of an origin, and the correction.
 fn wrong_star(scheme: &str, authority: &str) -> Option<(&'static str, &'static str)> {
     const HELP: &str = "write `*` for the whole first label, as in \"https://*.preview.example\"";
     if !scheme.contains('*') && !authority.contains('*') {
@@ -87,7 +87,7 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
     distinct(list, "subprotocol", errors)
 }
 
-/// A list says something, and nothing twice.
+/// Checks that a list is not empty and contains no text twice.
 fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>, String> {
     let texts: Vec<String> = list.iter().map(LitStr::value).collect();
     if texts.is_empty() {

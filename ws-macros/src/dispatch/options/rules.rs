@@ -1,7 +1,7 @@
 //! Options that contradict each other.
 //!
-//! Each rule also sees what stands in `defaults`. Where both sides do, it is reported there, and
-//! not again at the routes.
+//! Each rule also sees the options of `defaults`. If both options are in `defaults`, it is reported
+//! there, and not again at the routes.
 
 use syn::LitStr;
 
@@ -9,10 +9,10 @@ use super::{CrossSite, Meaning, Options};
 use crate::errors::Errors;
 
 impl Options {
-    /// A ping that comes after the idle limit keeps no connection alive.
+    /// A ping that is sent after the idle limit keeps no connection alive.
     ///
-    /// Only what the table says is compared: what it leaves open the server may set, which
-    /// compares again.
+    /// Compares only options that the table sets: the server may set the others, and compares
+    /// again.
     pub fn check_ping_below_idle(&self, errors: &Errors) {
         let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
             return;
@@ -34,10 +34,10 @@ impl Options {
         }
     }
 
-    /// A page belongs to a session, so that there is none without one.
+    /// A page belongs to a session, so there is none without one.
     ///
-    /// Where the page is also attached, that says what the route is, and the session is what
-    /// it lacks: see [`Self::check_attached_has_session`].
+    /// If the page is also attached, that determines the route, and the session is missing: see
+    /// [`Self::check_attached_has_session`].
     pub fn check_page_has_session(&self, errors: &Errors) {
         if self.attaches_page() {
             return;
@@ -60,9 +60,9 @@ impl Options {
         }
     }
 
-    /// Pages of any site can let the browser of a visitor connect, with the visitor's cookies.
+    /// Pages of any site can make the browser of a visitor connect, with the visitor's cookies.
     ///
-    /// `route` is reported where nothing of this is the route's own.
+    /// `route` is reported if the route itself sets none of these options.
     pub fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
         let Some(which) = self.cross_site().filter(|_| !self.says("cross_site")) else {
             return;
@@ -103,20 +103,20 @@ impl Options {
         }
     }
 
-    /// The stream of a page speaks its own subprotocol, so that there is none to choose.
+    /// The stream of a page has its own subprotocol, so there is none to choose.
     pub fn check_attached_has_no_protocols(&self, errors: &Errors) {
         let why = "`attach: page` speaks a subprotocol of its own";
         self.report_attached_and("protocols", why, errors);
     }
 
-    /// A `start` function may hand the connection to a handler that does not speak to pages.
+    /// A `start` function may choose a handler that does not serve pages.
     pub fn check_attached_has_no_start(&self, errors: &Errors) {
         let why = "`attach: page` goes without `start`, which may choose another handler";
         self.report_attached_and("start", why, errors);
     }
 
-    /// Reports `attach: page` beside another option, at the one of them that is the route's own;
-    /// at the other option where both are.
+    /// Reports that `attach: page` contradicts another option, at whichever of them the route
+    /// itself sets; at the other option if it sets both.
     fn report_attached_and(&self, name: &str, why: &str, errors: &Errors) {
         let (Some(attach), Some(other)) = (self.choices.get("attach"), self.choices.get(name))
         else {
@@ -144,7 +144,7 @@ impl Options {
                 place,
                 format!("remove `{said}` here, or `{attached}` from `defaults`"),
             ),
-            // Both stand in `defaults`, where it is reported.
+            // Both are in `defaults`, where it is reported.
             (None, None, _) => return,
         };
         errors.push(place, format!("{why}\nhelp: {remedy}"));

@@ -123,7 +123,7 @@ fn pattern() -> impl Strategy<Value = String> {
     })
 }
 
-/// Every path of up to four segments that could tell such patterns apart.
+/// Every path of up to four segments that could distinguish such patterns.
 fn paths() -> Vec<Vec<&'static str>> {
     let mut all = vec![vec![]];
     let mut last: Vec<Vec<&str>> = vec![vec![]];
@@ -149,14 +149,15 @@ proptest! {
         let both = |path: &[&str]| matches(&one.segments, path) && matches(&other.segments, path);
         let meet = paths().into_iter().find(|path| both(path));
         match both_match(&first, &second) {
-            // Two types that read no text in common are taken to overlap, and are shown.
+            // If no text is known that two types both parse, they count as overlapping, and are
+            // shown.
             Some(witness) if witness.contains('{') => {}
             Some(witness) => {
                 let path: Vec<_> = witness.split('/').filter(|text| !text.is_empty()).collect();
                 prop_assert!(both(&path), "{} and {}: {}", first, second, witness);
             }
             None if meet.is_none() => {}
-            // They meet, and one of them is the more specific one, wherever they differ.
+            // They overlap, and wherever they differ, the same one is more specific.
             None => {
                 let weights = |pattern: &Pattern| -> Vec<u8> {
                     let ends = match pattern.segments.last() {

@@ -1,6 +1,6 @@
-//! Paths as other routers write them, and the same paths as this one does.
+//! Paths in the syntax of other routers, and their translation.
 
-/// What a path has of another syntax.
+/// The foreign syntax that was found in a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Foreign {
     /// `ws://localhost/rooms`
@@ -11,11 +11,11 @@ pub enum Foreign {
     Fragment,
     /// `/rooms/{id?}`
     Optional(String),
-    /// `/rooms/:id`, `/files/*`: the segments that are written differently.
+    /// `/rooms/:id`, `/files/*`: the segments with different syntax.
     Segments(Vec<String>),
 }
 
-/// A path and how to write it instead.
+/// A path in foreign syntax, and its translation.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rewritten {
     pub found: Foreign,
@@ -23,7 +23,7 @@ pub struct Rewritten {
 }
 
 impl Rewritten {
-    /// The message about the path.
+    /// Returns the message about the path.
     pub fn message(&self) -> String {
         let Self { found, path } = self;
         match found {
@@ -55,7 +55,7 @@ impl Rewritten {
     }
 }
 
-/// The path as this router has it; `None` if nothing of it is of another syntax.
+/// Translates a path to the syntax of this router; returns `None` if it contains no foreign syntax.
 pub fn rewrite(text: &str) -> Option<Rewritten> {
     if let Some((scheme, rest)) = text.split_once("://")
         && scheme.chars().all(|c| c.is_ascii_alphanumeric())
@@ -143,7 +143,8 @@ enum Kind {
 }
 
 impl<'s> Parameter<'s> {
-    /// `<id>`, `<rest..>`, `:id`, `*`, `{rest..}`, `{id:[0-9]+}`, `[id]` and more of the kind.
+    /// Parses `<id>`, `<rest..>`, `:id`, `*`, `{rest..}`, `{id:[0-9]+}`, `[id]` and similar
+    /// parameters.
     fn of(segment: &'s str) -> Option<Self> {
         let within = |open, close| segment.strip_prefix(open)?.strip_suffix(close);
         if let Some(inner) = within('<', '>') {
@@ -177,8 +178,8 @@ impl<'s> Parameter<'s> {
         }
     }
 
-    /// `rest..`, `rest*`, `**rest`, `...rest`, `id?`, `id:[0-9]+`; other braces are as they
-    /// should be, or have a mistake of their own.
+    /// Parses `rest..`, `rest*`, `**rest`, `...rest`, `id?`, `id:[0-9]+`; other braces are valid,
+    /// or have a mistake of another kind.
     fn in_braces(inner: &'s str) -> Option<Self> {
         if let Some((name, pattern)) = inner.split_once(':') {
             let (name, pattern) = (name.trim(), pattern.trim());
@@ -196,7 +197,7 @@ impl<'s> Parameter<'s> {
         (has_signs && !is_own).then(|| Self::named(inner))
     }
 
-    /// A name with signs around it: `rest..`, `...rest`, `**rest`, `id?`.
+    /// Parses a name with signs around it: `rest..`, `...rest`, `**rest`, `id?`.
     fn named(inner: &'s str) -> Self {
         let name = leading_name(inner.trim_start_matches(['.', '*']));
         let is_rest = inner.contains("..") || inner.contains(['*', '+']);
@@ -210,7 +211,7 @@ impl<'s> Parameter<'s> {
         }
     }
 
-    /// A name with a regular expression, or a sign of one.
+    /// Parses a name with a regular expression, or a sign of one.
     fn with_pattern(name: &'s str, pattern: &str) -> Self {
         let pattern = pattern.trim().trim_matches(['(', ')', '^', '$']);
         match pattern {
