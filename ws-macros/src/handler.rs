@@ -1,8 +1,8 @@
 //! `#[ws_handler]`: from an impl block with hooks to an implementation of `Handler`.
 //!
-//! `ast` reads the block into hooks and their arguments, `check` reports every mistake,
-//! `expand` writes the implementation. The user's block is emitted as it is, mistakes or
-//! not, so that editors go on completing in it.
+//! `ast` parses the block into hooks and their arguments, `check` reports every mistake, and
+//! `expand` generates the implementation. The user's block is emitted unchanged, even with
+//! mistakes, so that editors can still complete code in it.
 
 mod ast;
 mod check;
@@ -42,10 +42,10 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     quote!(#user #reported #expanded)
 }
 
-/// What is in the parentheses of the attribute.
+/// The arguments in the parentheses of the attribute.
 struct Arguments {
     path: CratePath,
-    /// The types of `sends(…)`; `None` if the handler may send everything.
+    /// The types of `sends(…)`; `None` if the handler may send every type.
     sends: Option<Vec<Type>>,
 }
 
@@ -64,7 +64,7 @@ impl Arguments {
     }
 }
 
-/// The types without those that are repeated, which are reported.
+/// Returns the types without repeated ones, which are reported.
 fn once_each(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
     let mut known = HashSet::new();
     let mut distinct = types;
@@ -79,7 +79,7 @@ fn once_each(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
     distinct
 }
 
-/// The impl block, or a report of what stands in its place.
+/// Returns the impl block, or reports the item in its place.
 fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
     let what = match errors.take(syn::parse2::<Item>(item.clone()))? {
         Item::Impl(block) => return Some(block),

@@ -1,5 +1,5 @@
-//! Tests of whole expansions, outside of a compiler: what is written, how much of it there
-//! is, and what becomes of damaged blocks.
+//! Tests of whole expansions, without a compiler: their text, their size, and the handling of
+//! damaged blocks.
 
 mod damaged;
 mod editor;
@@ -22,7 +22,7 @@ enum Macro {
 }
 
 impl Macro {
-    /// Calls the macro as its entry does. Only attributes have arguments.
+    /// Calls the macro as its entry point does. Only attributes have arguments.
     fn expand(self, arguments: TokenStream, input: TokenStream) -> TokenStream {
         let derive = |expand: fn(&DeriveInput) -> TokenStream| match syn::parse2(input.clone()) {
             Ok(input) => expand(&input),
@@ -38,12 +38,12 @@ impl Macro {
     }
 }
 
-/// The tokens of a text, each with its place in the text.
+/// Parses a text into tokens, each with its span in the text.
 fn tokens(text: &str) -> TokenStream {
     text.parse().expect("a text of whole tokens")
 }
 
-/// All tokens, where a pair of brackets is one.
+/// Counts all tokens; a pair of brackets counts as one.
 fn count(tokens: TokenStream) -> usize {
     let inner = |token| match token {
         TokenTree::Group(group) => 1 + count(group.stream()),

@@ -1,4 +1,4 @@
-//! The impl block, read: which hooks there are, and what they take.
+//! The parsed impl block: its hooks and their arguments.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct Block {
     pub hooks: Vec<Hook>,
 }
 
-/// The four names that mean something.
+/// The names of the four hooks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Init,
@@ -41,7 +41,7 @@ pub struct Hook {
     pub conditions: Vec<Condition>,
     pub receiver: Option<Receiver>,
     pub arguments: Vec<Argument>,
-    /// Whether a mistake in it was reported, so that it is not called.
+    /// Whether a mistake in it was reported; then it is not called.
     pub has_mistakes: bool,
     /// Whether a mistake in its return type was reported.
     pub output_has_mistakes: bool,
@@ -58,16 +58,16 @@ pub struct Receiver {
 pub enum Passing {
     Value,
     Reference,
-    /// `self: Me`, a name for any of the others.
+    /// `self: Me`, a name that may be an alias for any of the others.
     Named,
-    /// `self: Box<Self>` and the like.
+    /// `self: Box<Self>` and similar types.
     Other,
 }
 
 /// An argument after the receiver.
 pub struct Argument {
     pub role: Role,
-    /// The place of the `:` before the type.
+    /// The span of the `:` before the type.
     pub colon: Span,
     pub ty: Type,
     pub attributes: Vec<Attribute>,
@@ -75,19 +75,20 @@ pub struct Argument {
     pub has_mistakes: bool,
 }
 
-/// What an argument is filled with.
+/// The value that is passed for an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// The message, or the notification.
     Payload,
-    /// What its type finds in the connection or in the request.
+    /// A value that its type extracts from the connection or the request.
     Extractor,
 }
 
 impl Block {
-    /// Lets the hooks begin and end with tokens of the macro's, so that clippy does not judge their
-    /// shape: a hook may leave `self` unread or unchanged, take its payload by value and await nothing,
-    /// and it is never `const`. To allow these lints would be an error where a crate forbids them.
+    /// Replaces the first and last tokens of the hooks by tokens of the macro, so that clippy does
+    /// not report their signatures: a hook may leave `self` unread or unchanged, take its payload
+    /// by value and await nothing, and it is never `const`. Allowing these lints would be an error
+    /// in a crate that forbids them.
     pub fn hide_signatures_from_lints(&mut self) {
         let hidden = |span: Span| Span::mixed_site().located_at(span);
         for item in &mut self.item.items {
@@ -108,7 +109,7 @@ impl Block {
         }
     }
 
-    /// Reads a block; what is wrong with it is for `check` to say.
+    /// Parses a block; `check` reports its mistakes.
     pub fn parse(item: ItemImpl) -> Self {
         let own = &item.self_ty;
         let hooks = functions(&item)
@@ -117,24 +118,24 @@ impl Block {
         Self { item, hooks }
     }
 
-    /// Takes the method of this name for the hook that it was meant to be.
+    /// Adds the method of this name as the hook that it was meant to be.
     pub fn adopt(&mut self, name: &Ident, kind: Kind) {
         let function = functions(&self.item).find(|function| function.sig.ident == *name);
         let hook = function.map(|function| Hook::parse(function, kind, &self.item.self_ty));
         self.hooks.extend(hook);
     }
 
-    /// The methods that are no hooks.
+    /// Returns the methods that are not hooks.
     pub fn others(&self) -> impl Iterator<Item = &ImplItemFn> {
         functions(&self.item).filter(|function| Kind::of(&function.sig).is_none())
     }
 
-    /// The hooks of one kind: several if `#[cfg]`s choose among them.
+    /// Returns the hooks of one kind: several if `#[cfg]`s select among them.
     pub fn hooks_of(&self, kind: Kind) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.kind == kind)
     }
 
-    /// The hooks that can be called: those without mistakes.
+    /// Returns the hooks that can be called: those without mistakes.
     pub fn callable(&self) -> impl Iterator<Item = &Hook> {
         let is_inherent = self.item.trait_.is_none();
         self.hooks
@@ -142,7 +143,7 @@ impl Block {
             .filter(move |hook| is_inherent && !hook.has_mistakes)
     }
 
-    /// Leaves the first of several hooks under the same `#[cfg]`s: the others have been
+    /// Keeps only the first of several hooks under the same `#[cfg]`s: the others have been
     /// reported, and the compiler would report them again.
     pub fn remove_repeated_hooks(&mut self) {
         let own = self.item.self_ty.clone();
@@ -172,7 +173,7 @@ fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Init, Self::Message, Self::Info, Self::Terminate];
 
-    /// The name of the hook.
+    /// Returns the name of the hook.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "init",
@@ -182,7 +183,7 @@ impl Kind {
         }
     }
 
-    /// The hook that a method is by its name.
+    /// Returns the hook that a method is by its name.
     pub fn of(signature: &Signature) -> Option<Self> {
         let name = signature.ident.unraw();
         Self::ALL.into_iter().find(|kind| name == kind.name())
@@ -227,13 +228,13 @@ impl Hook {
         }
     }
 
-    /// Whether all types of the signature have a meaning outside of it.
+    /// Whether the signature has type or const parameters, so that its types mean nothing elsewhere.
     pub fn is_generic(&self) -> bool {
         let mut parameters = self.signature.generics.params.iter();
         parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
     }
 
-    /// Where the hook is blamed as a whole: its name.
+    /// Returns the span for errors about the whole hook: its name.
     pub fn span(&self) -> Span {
         self.signature.ident.span()
     }
@@ -242,7 +243,7 @@ impl Hook {
         self.signature.asyncness.is_some()
     }
 
-    /// The type that the hook returns, `()` if it names none.
+    /// Returns the return type of the hook, `()` if it has none.
     pub fn output(&self) -> Type {
         match &self.signature.output {
             ReturnType::Default => syn::parse_quote!(()),
@@ -250,27 +251,27 @@ impl Hook {
         }
     }
 
-    /// The conditions under which the hook exists, as text; empty if it always does.
+    /// Returns the conditions under which the hook exists, as text; empty if it always exists.
     pub fn condition(&self) -> String {
         let predicates = self.conditions.iter().map(|condition| &condition.predicate);
         quote!(#(#[cfg(#predicates)])*).to_string()
     }
 
-    /// Whether both hooks are there at the same time, as far as their conditions show.
+    /// Whether both hooks exist at the same time, as far as their conditions show.
     pub fn repeats(&self, earlier: &Self) -> bool {
         let either_is_always_there = self.conditions.is_empty() || earlier.conditions.is_empty();
         self.kind == earlier.kind
             && (either_is_always_there || self.condition() == earlier.condition())
     }
 
-    /// The argument with the message or the notification.
+    /// Returns the argument with the message or the notification.
     pub fn payload(&self) -> Option<&Argument> {
         self.arguments
             .iter()
             .find(|argument| argument.role == Role::Payload)
     }
 
-    /// The arguments that are found by their types.
+    /// Returns the arguments that are selected by their types.
     pub fn extractors(&self) -> impl Iterator<Item = &Argument> {
         self.arguments
             .iter()
@@ -296,22 +297,22 @@ impl Receiver {
         Self { passing, tokens }
     }
 
-    /// The place of the type of `self`.
+    /// Returns the span of the type of `self`.
     pub fn span(&self) -> Span {
         let last = self.tokens.to_token_stream().into_iter().last();
         last.map_or_else(Span::call_site, |token| token.span())
     }
 }
 
-/// Receivers that own the handler. Another name may be an alias of a reference.
+/// Receivers that own the handler. Any other name may be an alias of a reference.
 const POINTERS: [&str; 4] = ["Box", "Rc", "Arc", "Pin"];
 
-/// Whether two types are written alike.
+/// Whether two types are written in the same way.
 fn same(ty: &Type, other: &Type) -> bool {
     ty.to_token_stream().to_string() == other.to_token_stream().to_string()
 }
 
-/// Whether a type has the handler's within its angle brackets, as `Box<Self>` has.
+/// Whether a type contains the handler's type within its angle brackets, as `Box<Self>` does.
 fn mentions_the_handler(ty: &Type, own: &Type) -> bool {
     parameters_of(ty).into_iter().any(|inner| {
         let inner = match unwrapped(inner) {

@@ -1,8 +1,8 @@
-//! Every rule on a handler. A rule is a function that reports into [`Errors`]; to add
-//! one, write it beside its kin and name it in the list.
+//! The rules for a handler. A rule is a function that reports into [`Errors`]; to add one, write it
+//! next to related rules and add it to the list.
 //!
-//! A rule decides by what is written, never by the name of a type: a type of the user's may have
-//! any name, and a type of the library's another one. Mistakes in types are [`doubts`].
+//! A rule decides by syntax, never by the name of a type: a type of the user may have any name, and
+//! a type of the library may have an alias. Mistakes in types are [`doubts`].
 
 mod arguments;
 pub mod doubts;
@@ -14,7 +14,7 @@ mod signature;
 use super::ast::{Argument, Block, Hook};
 use crate::errors::Errors;
 
-/// Rules on the block as a whole.
+/// Rules for the block as a whole.
 const BLOCK_RULES: &[fn(&mut Block, &Errors)] = &[
     names::block_is_inherent,
     names::hooks_are_spelt_right,
@@ -22,7 +22,7 @@ const BLOCK_RULES: &[fn(&mut Block, &Errors)] = &[
     names::conditions_are_few,
 ];
 
-/// Rules on each hook.
+/// Rules for each hook.
 const HOOK_RULES: &[fn(&Hook, &Errors)] = &[
     signature::hook_is_a_plain_function,
     signature::hook_has_no_generics,
@@ -30,14 +30,14 @@ const HOOK_RULES: &[fn(&Hook, &Errors)] = &[
     arguments::payload_is_there,
 ];
 
-/// Rules on what a hook returns.
+/// Rules for the return type of a hook.
 const OUTPUT_RULES: &[fn(&Hook, &Errors)] = &[
     output::init_returns_the_handler,
     output::terminate_returns_nothing,
     output::future_is_written_as_async,
 ];
 
-/// Rules on each argument of a hook.
+/// Rules for each argument of a hook.
 const ARGUMENT_RULES: &[fn(&Hook, &Argument, &Errors)] = &[
     arguments::type_is_named,
     arguments::payload_is_owned,

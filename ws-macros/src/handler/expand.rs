@@ -1,10 +1,10 @@
-//! The implementation of `Handler` that a block asks for. Nothing here can fail: what
-//! could is reported by `check`.
+//! Generates the implementation of `Handler` for a block. Nothing here can fail: `check` has
+//! reported all mistakes.
 //!
-//! Everything is named by absolute path and every local name is the macro's own, so that
-//! an expansion means the same wherever it stands. Types of the user keep their spans:
-//! if a trait is missing, the compiler points at the type in the signature. What it quotes
-//! beside that is for the user's eyes too, so the names are whole words.
+//! Every item is named by absolute path and every local name belongs to the macro, so that an
+//! expansion has the same meaning everywhere. Types of the user keep their spans: if a trait is
+//! missing, the compiler points at the type in the signature. The user also sees other names in the
+//! compiler's messages, so they are whole words.
 
 mod arguments;
 mod borrowing;
@@ -26,9 +26,9 @@ use hooks::Method;
 use names::{free_ident, free_lifetime};
 use variants::{Variant, combinations};
 
-/// Implements `Handler`, once for each combination of the conditions of the hooks. After mistakes
-/// the hooks without one are there, so that the compiler checks their types in the same run, and
-/// the rest of the program type-checks as if there were none.
+/// Implements `Handler`, once for each combination of the conditions of the hooks. After mistakes,
+/// the hooks without one are included, so that the compiler checks their types in the same run, and
+/// the rest of the program type-checks as if there were no mistake.
 pub fn implementation(
     block: &Block,
     path: &CratePath,
@@ -50,7 +50,7 @@ pub fn implementation(
     quote!(#(#variants)* #sends)
 }
 
-/// What the expansion of one variant needs at hand.
+/// The data for the expansion of one variant.
 struct Expansion<'b> {
     block: &'b Block,
     /// The hooks without mistakes.
@@ -84,7 +84,7 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// The hook of this kind, if the variant has one without mistakes.
+    /// Returns the hook of this kind, if the variant has one without mistakes.
     fn hook(&self, kind: Kind) -> Option<&'b Hook> {
         self.hooks.iter().find(|hook| hook.kind == kind).copied()
     }
@@ -94,7 +94,7 @@ impl<'b> Expansion<'b> {
         self.block.item.trait_.is_some() || self.block.hooks_of(kind).any(|hook| hook.has_mistakes)
     }
 
-    /// All items of the variant.
+    /// Generates all items of the variant.
     fn all(&self) -> TokenStream {
         let methods: Vec<_> = self
             .hooks
@@ -126,8 +126,8 @@ impl<'b> Expansion<'b> {
         quote!(#handler #accepts #leaves_params #declared)
     }
 
-    /// Keeps a handler that no table names free of warnings: it may be there for other crates, for
-    /// tests, or for a table to come.
+    /// Prevents warnings about a handler that no table uses: it may be meant for other crates, for
+    /// tests, or for a future table.
     fn declared(&self) -> TokenStream {
         let Self {
             path, conditions, ..
@@ -139,7 +139,7 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// An `init` that is never called: the program does not compile.
+    /// Generates an `init` that is never called, because the program does not compile.
     fn init_after_a_mistake(&self) -> TokenStream {
         let path = &self.path;
         quote! {
@@ -153,9 +153,9 @@ impl<'b> Expansion<'b> {
 
     /// Reports that there is no `init`.
     ///
-    /// The report is in the type of the route, which is then not known: the compiler does not
+    /// The error is in the type of the route, which is then unknown, so the compiler does not
     /// compare such an implementation with that of another block. If the block has no hooks at all,
-    /// there is hardly another one; then uses of the handler are not reported either.
+    /// there is probably no other block; then uses of the handler are not reported either.
     fn without_init(&self) -> TokenStream {
         let Self {
             path, conditions, ..
@@ -196,7 +196,7 @@ impl<'b> Expansion<'b> {
         self.block.hooks_of(Kind::Init).next().is_some()
     }
 
-    /// What is wrong with a block without `init`.
+    /// Returns the message about a block without `init`.
     fn no_init(&self) -> String {
         if self.has_init_somewhere() {
             let text = written(&self.conditions);
@@ -218,7 +218,7 @@ impl<'b> Expansion<'b> {
         )
     }
 
-    /// The hooks of a block without `init`, so that their types are checked nevertheless.
+    /// Generates the hooks of a block without `init`, so that their types are checked nevertheless.
     fn other_hooks(&self, methods: &[Method], checks: &TokenStream) -> TokenStream {
         let Self {
             route, conditions, ..
@@ -243,7 +243,7 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// The generics of the block, and the route.
+    /// Returns the generics of the block, with the route.
     fn parameters(&self) -> syn::Generics {
         let route = &self.route;
         let mut generics = self.block.item.generics.clone();
@@ -251,7 +251,7 @@ impl<'b> Expansion<'b> {
         generics
     }
 
-    /// `impl Handler<Route> for Room`, with these methods.
+    /// Generates `impl Handler<Route> for Room`, with these methods.
     fn handler(&self, methods: &TokenStream) -> TokenStream {
         let Self {
             path,
@@ -290,7 +290,7 @@ impl<'b> Expansion<'b> {
         item.generics.lifetimes().next().is_some() || has_elided(&item.self_ty)
     }
 
-    /// The user's where clause with these bounds added, and what every handler must be.
+    /// Returns the user's where clause with these bounds, and the bounds of every handler.
     fn where_clause(&self, bounds: &[TokenStream]) -> TokenStream {
         let generics = &self.block.item.generics;
         let user = generics
@@ -298,8 +298,8 @@ impl<'b> Expansion<'b> {
             .iter()
             .flat_map(|clause| &clause.predicates);
         let own = if self.has_lifetimes() {
-            // With `Send` for one lifetime assumed, the compiler no longer sees that the
-            // type is `Send` for all of them, as the futures of async hooks need it.
+            // If `Send` is assumed for one lifetime, the compiler no longer notices that the type
+            // is `Send` for all lifetimes, which the futures of async hooks require.
             quote!(Self: 'static,)
         } else if generics.params.is_empty() {
             TokenStream::new()
@@ -310,7 +310,7 @@ impl<'b> Expansion<'b> {
     }
 
     /// Implements `LeavesParams` on the condition that all arguments of `init` do. The compiler
-    /// leaves such a condition open as long as it has the parameter of the route in it.
+    /// does not evaluate such a condition as long as it contains the parameter of the route.
     fn leaves_params(&self) -> Option<TokenStream> {
         let Self {
             path,
@@ -335,7 +335,8 @@ impl<'b> Expansion<'b> {
         })
     }
 
-    /// Says which notifications the handler takes. After a mistake in `info` that is not known.
+    /// Declares the notifications that the handler takes. After a mistake in `info` they are
+    /// unknown.
     fn accepts(&self) -> TokenStream {
         let Self {
             path, conditions, ..
@@ -354,7 +355,7 @@ impl<'b> Expansion<'b> {
         }
         let is_sure = match self.block.hooks_of(Kind::Info).next() {
             Some(_) => !self.is_mistaken(Kind::Info),
-            // It may be in another block.
+            // `info` may be in another block.
             None => self.block.hooks_of(Kind::Init).next().is_none(),
         };
         if is_sure || !self.has_mistakes {
@@ -372,7 +373,7 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// `<T>`, `Room<T>` and the where clause of the user's block.
+    /// Returns `<T>`, `Room<T>` and the where clause of the user's block.
     fn header(&self) -> (ImplGenerics<'b>, &'b Type, Option<&'b syn::WhereClause>) {
         let (parameters, _, bounds): (_, TypeGenerics<'_>, _) =
             self.block.item.generics.split_for_impl();
@@ -380,14 +381,14 @@ impl<'b> Expansion<'b> {
     }
 }
 
-/// A place in the user's code, for tokens that are the macro's own: errors are shown
-/// there, while names are the macro's and lints know that it wrote them.
+/// Returns a span at the user's code for tokens of the macro: errors are shown there, but the names
+/// belong to the macro, and lints know that it generated them.
 fn located(place: Span) -> Span {
     Span::mixed_site().located_at(place)
 }
 
-/// The place of what the expansion names for the type of an argument: within the type or before
-/// it, where an editor looks for no name.
+/// Returns the span of generated names for the type of an argument: inside the type or before it,
+/// at a token where an editor looks for no name.
 fn names_of(argument: &Argument) -> Span {
     match argument.ty.to_token_stream().into_iter().last() {
         Some(TokenTree::Punct(last)) => last.span(),
@@ -395,7 +396,7 @@ fn names_of(argument: &Argument) -> Span {
     }
 }
 
-/// Where a type begins.
+/// Returns the start of a type.
 fn span_of(ty: &Type) -> Span {
     ty.to_token_stream()
         .into_iter()

@@ -1,5 +1,5 @@
-//! Blocks as they are while somebody types: whatever the tokens are, a macro says what is
-//! wrong, and where, and what it writes can be read by a compiler.
+//! Unfinished blocks, as they are while a user types: for any tokens, a macro reports the mistake
+//! and its position, and generates code that a compiler can parse.
 
 use proc_macro2::{Delimiter, Group, Literal, Span, TokenStream, TokenTree};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use quote::ToTokens;
 use super::samples::{SAMPLES, Sample};
 use super::{Macro, count, tokens};
 
-/// What may stand where something else should.
+/// Tokens that are put in the place of others.
 const STRANGERS: [&str; 36] = [
     "7",
     "0",
@@ -49,8 +49,7 @@ const STRANGERS: [&str; 36] = [
     "::",
 ];
 
-/// Mistakes of a call as a whole: something is missing at its end, so that there is no token to
-/// blame.
+/// Mistakes of a whole call: a part is missing at its end, so there is no token to report it at.
 const OF_THE_WHOLE: &[&str] = &[
     "the table needs a type",
     "unexpected end of input",
@@ -58,16 +57,16 @@ const OF_THE_WHOLE: &[&str] = &[
     "write `workers = ",
 ];
 
-/// One slip.
+/// One syntax error.
 #[derive(Clone, Debug)]
 enum Slip {
     Dropped,
     Doubled,
-    /// With the token behind it.
+    /// Swapped with the next token.
     Swapped,
-    /// A group without its content.
+    /// A group without its contents.
     Emptied,
-    /// In invisible brackets, as the variables of `macro_rules!` are.
+    /// Put in invisible brackets, as the variables of `macro_rules!` are.
     Wrapped,
     Replaced(&'static str),
     ReplacedByText(String),
@@ -86,8 +85,8 @@ fn slip() -> impl Strategy<Value = Slip> {
 }
 
 impl Slip {
-    /// Makes the slip at the token of this number, counted through all groups; gives how many
-    /// numbers are left when the tokens are fewer.
+    /// Makes the mistake at the token of this number, counted through all groups. If there are
+    /// fewer tokens, subtracts their number.
     fn make(&self, stream: TokenStream, number: &mut Option<usize>) -> TokenStream {
         let mut made = TokenStream::new();
         let mut rest = stream.into_iter();
@@ -107,7 +106,7 @@ impl Slip {
         made
     }
 
-    /// What becomes of a token.
+    /// Returns the replacement of a token.
     fn at(&self, token: TokenTree, rest: &mut impl Iterator<Item = TokenTree>) -> TokenStream {
         match self {
             Self::Dropped => TokenStream::new(),
@@ -131,14 +130,14 @@ impl Slip {
     }
 }
 
-/// A group with other content.
+/// Returns a group with other contents.
 fn regrouped(group: &Group, content: TokenStream) -> TokenTree {
     let mut made = Group::new(group.delimiter(), content);
     made.set_span(group.span());
     made.into()
 }
 
-/// The tokens at another place, with all that is in their groups.
+/// Returns the tokens with another span, including those in groups.
 fn placed(tokens: TokenStream, place: Span) -> TokenStream {
     let moved = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
@@ -154,19 +153,19 @@ fn placed(tokens: TokenStream, place: Span) -> TokenStream {
 #[derive(Debug, PartialEq)]
 pub struct Mistake {
     pub message: String,
-    /// The text that it blames, and where that stands.
+    /// The text at which it is reported, and the position of that text.
     place: Option<(String, std::ops::Range<usize>)>,
 }
 
-/// Whether this is `[(); compile_error!(…)]`: an error that is reported already, in a type, so
-/// that nothing is said of its uses. The compiler does not say it twice.
+/// Whether this is `[(); compile_error!(…)]`: a type that contains an error which is already
+/// reported, so that its uses are not reported. The compiler does not show it twice.
 fn is_type_of_an_error(group: &Group) -> bool {
     let start: Vec<_> = group.stream().into_iter().take(2).collect();
     let start: Vec<_> = start.iter().map(ToString::to_string).collect();
     group.delimiter() == Delimiter::Bracket && start == ["()", ";"]
 }
 
-/// Every `compile_error!`, wherever it stands.
+/// Returns every `compile_error!`, at any depth.
 pub fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
     let mut found = Vec::new();
     let mut tokens = expansion.into_iter().peekable();
@@ -195,11 +194,11 @@ pub fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
     found
 }
 
-/// Whether the compiler would hand these tokens to the macro: attributes and derives get whole
-/// items, and what is wrong with any other it says itself.
+/// Whether the compiler would pass these tokens to the macro: attributes and derives get whole
+/// items, and the compiler itself reports all other mistakes.
 fn is_handed(of: Macro, input: &TokenStream) -> bool {
     let is_item = || syn::parse2::<syn::Item>(input.clone()).is_ok();
-    // A field of this name is one to `syn` alone.
+    // Only `syn` accepts a field with this name.
     let no_name = "_ :";
     match of {
         Macro::Dispatch => true,
@@ -208,7 +207,7 @@ fn is_handed(of: Macro, input: &TokenStream) -> bool {
     }
 }
 
-/// What must be true of the expansion of any tokens; gives what it reports.
+/// Checks the properties of an expansion of any tokens; returns its reported mistakes.
 fn check(of: Macro, arguments: TokenStream, input: &TokenStream, texts: [&str; 2]) -> Vec<Mistake> {
     let expansion = of.expand(arguments, input.clone());
     let found = mistakes(expansion.clone());
@@ -238,7 +237,7 @@ fn check(of: Macro, arguments: TokenStream, input: &TokenStream, texts: [&str; 2
     found
 }
 
-/// Makes all slips, one after another, in the arguments and in what the macro stands at.
+/// Makes all mistakes, one after another, in the arguments and in the item of the macro.
 fn damaged(sample: &Sample, slips: &[(Slip, Index)]) -> (TokenStream, TokenStream) {
     let (mut arguments, mut input) = (tokens(sample.arguments), tokens(sample.input));
     for (slip, index) in slips {
@@ -266,7 +265,7 @@ proptest! {
         let (arguments, input) = damaged(&sample, &slips);
         let texts = [sample.arguments, sample.input];
         let found = check(sample.of, arguments, &input, texts);
-        // What is doubled stands at one place twice.
+        // A doubled token has the same span twice.
         if !slips.iter().any(|(slip, _)| matches!(slip, Slip::Doubled)) {
             for (number, mistake) in found.iter().enumerate() {
                 prop_assert!(
@@ -277,7 +276,7 @@ proptest! {
         }
     }
 
-    /// No macro takes for granted that its tokens are anything at all.
+    /// No macro assumes anything about its tokens.
     #[test]
     fn strangers_in_any_order_are_blamed(
         of in select(&[
@@ -291,7 +290,7 @@ proptest! {
     }
 }
 
-/// The samples are right, or the tests above would damage nothing.
+/// The samples are valid; otherwise the tests above would damage nothing.
 #[test]
 fn without_damage_nothing_is_reported() {
     for Sample {

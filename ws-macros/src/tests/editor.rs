@@ -1,6 +1,6 @@
-//! What an editor finds in an expansion: it goes from a token to all tokens of the expansion that
-//! have its place, the first one first, and it completes a word by expanding the table twice, as it
-//! is and with a word at the cursor.
+//! The view of an expansion in an editor: from a token it goes to the first of all tokens of the
+//! expansion with the same span. It completes a word by expanding the table twice, unchanged and
+//! with a word at the cursor.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::{Macro, tokens};
 
-/// A table with every name that a user can write there.
+/// A table with every kind of name that a user can write in it.
 const TABLE: &str = "pub struct Routes;
     state: app::App;
     defaults { ping: INTERVAL }
@@ -17,7 +17,7 @@ const TABLE: &str = "pub struct Routes;
     desk: \"/desk\" => Desk { attach: page };
     admin: \"/admin\" => use crate::admin::Table;";
 
-/// All names of a stream with their places, in order.
+/// Collects all names of a stream with their spans, in order.
 fn names(stream: TokenStream, found: &mut Vec<(String, Range<usize>)>) {
     for token in stream {
         match token {
@@ -28,7 +28,7 @@ fn names(stream: TokenStream, found: &mut Vec<(String, Range<usize>)>) {
     }
 }
 
-/// The names of an expansion that are at the place of this word of the table.
+/// Returns the names of an expansion that have the span of this word of the table.
 fn names_at(word: &str) -> Vec<String> {
     let mut all = Vec::new();
     names(Macro::Dispatch.expand(tokens(""), tokens(TABLE)), &mut all);
@@ -38,8 +38,8 @@ fn names_at(word: &str) -> Vec<String> {
     at.map(|(name, _)| name).collect()
 }
 
-/// How often each name of the table is in its expansion. One use is for editors, one for the
-/// compiler; a route with parameters also asks whether its handler reads them.
+/// Counts how often each name of the table is in its expansion. One use is for editors, one for the
+/// compiler; for a route with parameters, a third one checks whether its handler reads them.
 #[test]
 fn at_the_place_of_a_name_is_nothing_but_this_name() {
     for (word, uses) in [
@@ -62,7 +62,7 @@ fn at_the_place_of_a_name_is_nothing_but_this_name() {
     }
 }
 
-/// The names of the table and of its state are in many places.
+/// The names of the table and of its state appear in many places.
 #[test]
 fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
     for word in ["Routes", "app", "App"] {
@@ -72,7 +72,7 @@ fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
     }
 }
 
-/// The compiler blames the types that it infers of it.
+/// The compiler reports errors at the types that it infers from it.
 #[test]
 fn at_the_name_of_a_start_function_is_no_other_name() {
     assert_eq!(
@@ -81,7 +81,7 @@ fn at_the_name_of_a_start_function_is_no_other_name() {
     );
 }
 
-/// The function for the URL is found first; markers have the place for the compiler's messages.
+/// The function for the URL is first; markers have the span for the compiler's messages.
 #[test]
 fn at_the_name_of_a_route_its_function_is_found_first() {
     for word in ["home", "room", "desk", "admin"] {
@@ -89,7 +89,7 @@ fn at_the_name_of_a_route_its_function_is_found_first() {
     }
 }
 
-/// A block with every type that an editor can be asked about.
+/// A block with every kind of type at which an editor can be used.
 const BLOCK: &str = "impl Lobby {
     fn init(Path(id): Path<u64>, _: Limits) -> Result<Self, Problem> { Lobby }
     async fn message(&mut self, _: Frame, hub: &Hub, _: Seat) -> Answer { answer() }
@@ -127,7 +127,7 @@ fn at_the_place_of_a_type_of_a_hook_is_nothing_but_this_type() {
     }
 }
 
-/// The expansion as text, with a word at the cursor if there is one.
+/// Returns the expansion as text, with the word at the cursor if there is one.
 fn expansion(table: &str, word: &str) -> String {
     let block = format!("pub struct Routes; {}", table.replace('|', word));
     Macro::Dispatch

@@ -1,4 +1,4 @@
-//! Blocks that are right.
+//! Valid blocks.
 
 use super::Macro;
 
@@ -6,7 +6,7 @@ use super::Macro;
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub of: Macro,
-    /// What stands in the parentheses of the attribute.
+    /// The tokens in the parentheses of the attribute.
     pub arguments: &'static str,
     pub input: &'static str,
 }

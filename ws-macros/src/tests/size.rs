@@ -1,18 +1,18 @@
-//! How much is written for a hook and for a route. Users pay for every token with compile
-//! time, in each of their builds, so that growth is to be decided and not to happen.
+//! The size of the code for a hook and for a route. Users pay for every token with compile time, in
+//! each of their builds, so growth must be a decision and not an accident.
 
 use proc_macro2::TokenStream;
 
 use super::{Macro, count, tokens};
 
-/// Something a user writes, and how many tokens it may cost.
+/// An input, and the maximum number of tokens of its expansion.
 struct Budget {
     what: &'static str,
     written: &'static str,
     tokens: usize,
 }
 
-/// A budget is some 15 % above what it was set at, so that it is not in the way of repairs.
+/// A budget is some 15 % above the size when it was set, so that it does not block repairs.
 const fn budget(what: &'static str, written: &'static str, tokens: usize) -> Budget {
     Budget {
         what,
@@ -24,7 +24,7 @@ const fn budget(what: &'static str, written: &'static str, tokens: usize) -> Bud
 /// A handler that does nothing.
 const HANDLER: Budget = budget("handler", "fn init() -> Self { Room }", 300);
 
-/// What each hook adds to it, with an argument that is found by its type.
+/// The tokens that each hook adds, with an argument that is selected by its type.
 const HOOKS: [Budget; 6] = [
     budget(
         "message",
@@ -57,7 +57,7 @@ const HOOKS: [Budget; 6] = [
 /// A table without routes.
 const EMPTY_TABLE: Budget = budget("table", "struct Routes; state: App;", 575);
 
-/// What each line adds to it.
+/// The tokens that each line adds.
 const LINES: [Budget; 7] = [
     budget("literal route", r#"new: "/new" => Room;"#, 510),
     budget("route with a text", r#"name: "/{name}" => Room;"#, 882),
@@ -84,13 +84,13 @@ const LINES: [Budget; 7] = [
     ),
 ];
 
-/// What a macro writes beside what it was given.
+/// Returns the number of tokens that a macro adds to its input.
 fn added(of: Macro, written: &str) -> usize {
     let given = tokens(written);
     count(of.expand(TokenStream::new(), given.clone())).saturating_sub(count(given))
 }
 
-/// Prints a figure, and says whether it is within its budget.
+/// Prints a figure, and returns whether it is within its budget.
 fn within(budget: &Budget, figure: usize) -> bool {
     println!("{:30} {figure:5} of {:5}", budget.what, budget.tokens);
     figure <= budget.tokens
@@ -124,8 +124,7 @@ fn a_route_expands_within_its_budget() {
     assert!(kept, "past a budget: write less, or raise it knowingly");
 }
 
-/// Lines of one kind cost the same each: no line is compared with every other one in what is
-/// written.
+/// Lines of one kind cost the same each: the generated code compares no line with every other one.
 #[test]
 fn the_hundredth_route_costs_what_the_second_did() {
     let table = |lines: usize| {
@@ -140,7 +139,7 @@ fn the_hundredth_route_costs_what_the_second_did() {
     assert!(hundredth <= second + second / 10);
 }
 
-/// Routes with the same parameters and requirements share a marker, so that the compiler looks at
+/// Routes with the same parameters and requirements share a marker, so that the compiler checks
 /// their handlers once.
 #[test]
 fn routes_of_one_kind_share_what_their_handlers_are_given() {

@@ -1,9 +1,9 @@
-//! Slips between the lines of a table: each is reported once, and no line is lost.
+//! Syntax errors between the lines of a table: each is reported once, and no line is lost.
 
 use super::damaged::mistakes;
 use super::{Macro, tokens};
 
-/// The first lines of what is reported of a block, and which of these functions it has.
+/// Returns the first lines of the errors in a block, and the functions that it has.
 fn read(block: &str) -> (Vec<String>, String) {
     let expansion = Macro::Dispatch.expand(tokens(""), tokens(block));
     let text = expansion.to_string();

@@ -1,5 +1,5 @@
-//! What the macros write, as it would be formatted. A change of it is to be seen in a review:
-//! the macros' users compile these lines. `INSTA_UPDATE=always` writes the snapshots anew.
+//! The formatted output of the macros. A change of it should be visible in a review, because the
+//! macros' users compile this code. `INSTA_UPDATE=always` updates the snapshots.
 
 use insta::assert_snapshot;
 
@@ -7,12 +7,12 @@ use super::samples::{ASYNC_HOOKS, MAIN, PLACE, STATE, SYNC_HOOKS, TABLE};
 use super::{Macro, tokens};
 use crate::crate_path::HIDDEN;
 
-/// The expansion, formatted. The version in the name of the hidden module is left out.
+/// Returns the formatted expansion. The version in the name of the hidden module is replaced.
 fn formatted(of: Macro, input: &str) -> String {
     formatted_with(of, "", input)
 }
 
-/// The same with arguments of the attribute.
+/// Returns the same with arguments of the attribute.
 fn formatted_with(of: Macro, arguments: &str, input: &str) -> String {
     let expansion = of.expand(tokens(arguments), tokens(input));
     let expansion = expansion.to_string().replace(HIDDEN, "__macro");

@@ -8,8 +8,8 @@ use syn::{Lifetime, Type};
 use super::Hook;
 
 impl Hook {
-    /// A type of the signature, its lifetimes named by `lifetime` if the signature
-    /// elides or declares them.
+    /// Returns a type of the signature in which lifetimes that the signature elides or declares are
+    /// replaced by `lifetime`.
     pub fn with_lifetimes(&self, ty: &Type, lifetime: &Lifetime) -> Type {
         let mut ty = ty.clone();
         let mut named = NameLifetimes {
@@ -20,8 +20,8 @@ impl Hook {
         ty
     }
 
-    /// Whether a type of the signature borrows for a time that ends with the call or with the
-    /// handler: neither `'static` nor of the block.
+    /// Whether a type of the signature borrows for a lifetime that ends with the call or with the
+    /// handler: neither `'static` nor one of the block.
     pub fn borrows(&self, ty: &Type) -> bool {
         let mut finder = FindLifetimes {
             declared: self.declared_lifetimes(),
@@ -40,7 +40,7 @@ impl Hook {
     }
 }
 
-/// Whether a type has lifetimes in it that are elided.
+/// Whether a type contains elided lifetimes.
 pub fn has_elided(ty: &Type) -> bool {
     let mut finder = FindLifetimes {
         declared: Vec::new(),
@@ -60,7 +60,7 @@ pub fn lasting() -> Lifetime {
     Lifetime::new("'static", Span::call_site())
 }
 
-/// Gives one name to all lifetimes that are elided or belong to the hook.
+/// Replaces all lifetimes that are elided or declared by the hook with one name.
 struct NameLifetimes {
     lifetime: Lifetime,
     declared: Vec<Lifetime>,

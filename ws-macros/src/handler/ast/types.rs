@@ -1,9 +1,9 @@
-//! What the types of a signature look like.
+//! The written form of types in a signature.
 
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
-/// A type without the groups that `macro_rules!` and parentheses put around it.
+/// Returns a type without the groups that `macro_rules!` and parentheses put around it.
 pub fn unwrapped(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {
@@ -14,7 +14,7 @@ pub fn unwrapped(mut ty: &Type) -> &Type {
     }
 }
 
-/// The last segment of the path that a type is, or that a reference points to.
+/// Returns the last segment of a path type, or of the path type behind a reference.
 fn segment_of(ty: &Type) -> Option<&PathSegment> {
     match unwrapped(ty) {
         Type::Path(path) => path.path.segments.last(),
@@ -23,14 +23,14 @@ fn segment_of(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-/// The name of that segment; empty if the type is no path.
+/// Returns the name of that segment; empty if the type is not a path.
 pub fn name_of(ty: &Type) -> String {
     segment_of(ty)
         .map(|segment| segment.ident.to_string())
         .unwrap_or_default()
 }
 
-/// The types between the angle brackets of that segment.
+/// Returns the types between the angle brackets of that segment.
 pub fn parameters_of(ty: &Type) -> Vec<&Type> {
     let Some(PathArguments::AngleBracketed(list)) = segment_of(ty).map(|s| &s.arguments) else {
         return Vec::new();
@@ -47,7 +47,7 @@ pub fn is_never(ty: &Type) -> bool {
     matches!(unwrapped(ty), Type::Never(_))
 }
 
-/// The first `impl Trait` in a type: such a type cannot be named outside of its signature.
+/// Returns the first `impl Trait` in a type: such a type cannot be named outside of its signature.
 pub fn contains_impl(ty: &Type) -> Option<Type> {
     struct Finder(Option<Type>);
 

@@ -1,4 +1,4 @@
-//! Rules on what a hook takes.
+//! Rules for the arguments of a hook.
 
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::handler::ast::{Argument, Hook, Kind, Role, contains_impl, name_of, unwrapped};
 use crate::source::written;
 
-/// `message` and `info` are about something.
+/// Checks that `message` and `info` have a payload.
 pub fn payload_is_there(hook: &Hook, errors: &Errors) {
     if let (Some((wanted, example)), None) = (wanted(hook.kind), hook.payload()) {
         errors.push(
@@ -25,7 +25,8 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// The library calls a hook with what the connection has, so it cannot choose a type.
+/// Checks that an argument has no `impl Trait`: the library calls the hook, so it cannot choose a
+/// type.
 pub fn type_is_named(hook: &Hook, argument: &Argument, errors: &Errors) {
     if let Some(unnamed) = contains_impl(&argument.ty) {
         errors.push(
@@ -39,7 +40,7 @@ pub fn type_is_named(hook: &Hook, argument: &Argument, errors: &Errors) {
     }
 }
 
-/// A message is handed over, so the hook takes it by value, and nothing in it is borrowed.
+/// Checks that the payload is taken by value and borrows nothing: the hook becomes its owner.
 pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     if payload.role != Role::Payload || contains_impl(&payload.ty).is_some() {
         return;
@@ -54,7 +55,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     let lifetime = reference.lifetime.as_ref();
     let is_static = lifetime.is_some_and(|lifetime| lifetime.ident == "static");
     match (kind, is_no_payload(kind, ty)) {
-        // The compiler says it.
+        // The compiler reports it.
         (Kind::Message, true) => {}
         (Kind::Info, _) if is_static => {}
         (Kind::Info, true) => errors.push(ty, payload_is_first(hook)),
@@ -70,7 +71,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     }
 }
 
-/// Whether a decoded type borrows. A `Cow` does not: serde decodes it as owned.
+/// Whether a decoded type borrows. A `Cow` does not, because serde decodes it as owned.
 pub fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
     struct WithoutCows;
 
@@ -92,7 +93,7 @@ pub fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
     hook.borrows(&ty)
 }
 
-/// What to take instead of a reference to this.
+/// Returns the payload type to write instead of a reference to this.
 fn owned_payload(kind: Kind, elem: &Type) -> String {
     match (unwrapped(elem), kind) {
         (Type::Slice(_), _) => "take `Bytes`".to_owned(),
@@ -105,7 +106,7 @@ fn owned_payload(kind: Kind, elem: &Type) -> String {
     }
 }
 
-/// The message about a payload that borrows.
+/// Returns the message about a payload that borrows.
 pub fn message_is_owned(hook: &Hook, ty: &Type) -> String {
     format!(
         "`{}` is handed its first argument for good, so `{}` must own its data\nhelp: {}",
@@ -115,7 +116,7 @@ pub fn message_is_owned(hook: &Hook, ty: &Type) -> String {
     )
 }
 
-/// What to write for a type that borrows.
+/// Returns the type to write instead of a type that borrows.
 pub fn owned_instead(hook: &Hook, ty: &Type) -> String {
     let owned = owned(hook, ty);
     if hook.borrows(&owned) {
@@ -126,7 +127,7 @@ pub fn owned_instead(hook: &Hook, ty: &Type) -> String {
     }
 }
 
-/// The implementation that is written has to know which arguments there are.
+/// Checks that an argument has no condition: the implementation must know all arguments.
 pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Errors) {
     for condition in conditions(&argument.attributes) {
         errors.push(
@@ -140,7 +141,8 @@ pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Erro
     }
 }
 
-/// What a hook is given, it has for the call alone; a handler lives longer.
+/// Checks that the handler keeps no argument: arguments are borrowed for the call, but a handler
+/// lives longer.
 pub fn argument_is_for_the_call(own: &Generics, hook: &Hook, argument: &Argument, errors: &Errors) {
     if argument.role != Role::Extractor {
         return;
@@ -164,7 +166,7 @@ pub fn argument_is_for_the_call(own: &Generics, hook: &Hook, argument: &Argument
     }
 }
 
-/// Looks for one of some lifetimes in a type.
+/// Searches a type for one of some lifetimes.
 struct MentionsLifetime<'a> {
     wanted: &'a [&'a Lifetime],
     found: Option<Lifetime>,

@@ -1,7 +1,7 @@
-//! Types that are probably mistaken, as far as their names show.
+//! Types that are probably wrong, as far as their names show.
 //!
 //! A name decides nothing: the compiler does, by the trait that the type must implement. A doubt
-//! gives that trait a message for the mistake that the name suggests.
+//! adds a message to that trait for the mistake that the name suggests.
 
 use syn::{ReturnType, Type};
 
@@ -14,11 +14,11 @@ use crate::handler::ast::{
 };
 use crate::source::written;
 
-/// What the compiler should say if this type is not what the hook needs there.
+/// The message that the compiler should show if this type lacks the trait that the hook requires.
 pub struct Doubt {
     pub message: String,
     pub label: &'static str,
-    /// In `terminate`: ask for a type that `message` and `info` take, too.
+    /// In `terminate`: also require a type that `message` and `info` take.
     pub in_terminate_alone: bool,
 }
 
@@ -32,8 +32,8 @@ impl Doubt {
     }
 }
 
-/// The arguments of `init` that are written with a lifetime which ends with the call. Those that are
-/// of the library must own their data; the compiler would say so in words about lifetimes.
+/// Returns the arguments of `init` that are written with a lifetime which ends with the call. Types
+/// of the library must own their data; the compiler's own message would be about lifetimes.
 pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
     hook.arguments.iter().filter(|argument| {
         let ty = &argument.ty;
@@ -46,7 +46,7 @@ pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
     })
 }
 
-/// The same of a message, which is handed over.
+/// Returns the same for a message, which the hook must own.
 pub fn borrowing_message(hook: &Hook) -> Option<(&Type, Doubt)> {
     let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
     let ty = &payload.ty;
@@ -55,7 +55,7 @@ pub fn borrowing_message(hook: &Hook) -> Option<(&Type, Doubt)> {
         .then(|| (ty, Doubt::new(message_is_owned(hook, ty), "borrowed")))
 }
 
-/// The text in a reply that borrows from the handler: it is queued after the call.
+/// Returns the text in a reply that borrows from the handler: the reply is queued after the call.
 pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, Doubt)> {
     let ReturnType::Type(_, output) = &hook.signature.output else {
         return None;
@@ -76,20 +76,20 @@ pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, Doubt)> {
     Some((text, Doubt::new(message, "borrowed")))
 }
 
-/// The first argument of `message` is an extractor, by its name.
+/// Returns a doubt if the first argument of `message` is an extractor, by its name.
 pub fn of_payload(hook: &Hook) -> Option<Doubt> {
     let payload = hook.payload()?;
     is_no_payload(hook.kind, &payload.ty)
         .then(|| Doubt::new(payload_is_first(hook), "not a payload"))
 }
 
-/// Whether an argument is the payload, in the wrong place: that is reported at the
-/// first.
+/// Whether an argument may be the payload in the wrong position: this is reported at the first
+/// argument.
 pub fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
     is_payload(&argument.ty) && of_payload(hook).is_some()
 }
 
-/// An extractor that belongs to another hook or to another place, by its name.
+/// Returns a doubt about an extractor that belongs to another hook or position, by its name.
 pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
     if argument.role != Role::Extractor {
         return None;
@@ -151,8 +151,8 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
     None
 }
 
-/// An extractor that is taken by value instead of by reference, or the other way round, by its
-/// name.
+/// Returns a doubt about an extractor that is taken by value instead of by reference, or the
+/// reverse, by its name.
 fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
     let name = name_of(ty);
     let inner = match unwrapped(ty) {
@@ -178,7 +178,7 @@ fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
     Some(Doubt::new(message, "not an argument of a hook"))
 }
 
-/// A return type that is a future or borrows, by its name.
+/// Returns a doubt about a return type that is a future or borrows, by its name.
 pub fn of_output(hook: &Hook) -> Option<Doubt> {
     let output = hook.output();
     if ["Pin", "BoxFuture", "LocalBoxFuture"].contains(&&*name_of(&output)) {

@@ -1,12 +1,12 @@
-//! The first argument of `message` and `info`: what belongs there, and what probably does not, as
-//! far as names show.
+//! The first argument of `message` and `info`: the required type, and types that are probably wrong
+//! there, as far as names show.
 
 use syn::Type;
 
 use super::names::{is_for_every_hook, is_payload};
 use crate::handler::ast::{Hook, Kind, name_of, parameters_of, unwrapped};
 
-/// What `message` and `info` are about, and an example of it.
+/// Returns a description of the payload of `message` and `info`, and an example of it.
 pub fn wanted(kind: Kind) -> Option<(&'static str, &'static str)> {
     match kind {
         Kind::Message => Some((
@@ -21,7 +21,7 @@ pub fn wanted(kind: Kind) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// The message about another argument in the first place.
+/// Returns the message about another argument in the first position.
 pub fn payload_is_first(hook: &Hook) -> String {
     let (wanted, example) = wanted(hook.kind).unwrap_or_default();
     let mut extractors = hook.extractors();
@@ -36,7 +36,7 @@ pub fn payload_is_first(hook: &Hook) -> String {
     )
 }
 
-/// Whether a type in the first place is probably meant as an extractor.
+/// Whether a type in the first position is probably meant as an extractor.
 pub fn is_no_payload(kind: Kind, ty: &Type) -> bool {
     let is_reference = matches!(unwrapped(ty), Type::Reference(_));
     let name = name_of(ty);

@@ -1,4 +1,4 @@
-//! Rules on which hooks a block has.
+//! Rules for the set of hooks in a block.
 
 use syn::visit::Visit;
 use syn::{Ident, ImplItemFn, ReturnType, Signature, Type, Visibility};
@@ -7,11 +7,11 @@ use crate::errors::Errors;
 use crate::handler::ast::{Block, Kind, name_of, parameters_of};
 use crate::source::written;
 
-/// As many different conditions as the hooks of one block may have: the implementation
-/// is written once for each combination.
+/// The maximum number of different conditions of the hooks in one block: the implementation is
+/// generated once for each combination.
 const MAX_CONDITIONS: usize = 4;
 
-/// A handler's hooks are methods of its own, not of a trait.
+/// Checks that the hooks are inherent methods, not methods of a trait.
 pub fn block_is_inherent(block: &mut Block, errors: &Errors) {
     if let Some((path, _)) = &block.item.trait_ {
         let ty = &block.item.self_ty;
@@ -27,8 +27,8 @@ pub fn block_is_inherent(block: &mut Block, errors: &Errors) {
     }
 }
 
-/// A method that looks like a hook but is named a little differently would never be called. It is
-/// checked as the hook that it was meant to be.
+/// Reports methods that look like a hook but have a slightly different name, because they would
+/// never be called. They are checked as the hooks that they were meant to be.
 pub fn hooks_are_spelt_right(block: &mut Block, errors: &Errors) {
     let misspelt = misspelt_hooks(block);
     let misspelt: Vec<_> = misspelt
@@ -47,7 +47,7 @@ pub fn hooks_are_spelt_right(block: &mut Block, errors: &Errors) {
     }
 }
 
-/// A hook may be written again only if `#[cfg]`s choose among the alternatives.
+/// Checks that a hook is repeated only if `#[cfg]`s select among the alternatives.
 pub fn hooks_are_there_once(block: &mut Block, errors: &Errors) {
     for place in 0..block.hooks.len() {
         let (earlier, hook) = block.hooks.split_at_mut(place);
@@ -66,7 +66,7 @@ pub fn hooks_are_there_once(block: &mut Block, errors: &Errors) {
     }
 }
 
-/// The implementation is written once for each combination of conditions.
+/// Checks the number of conditions: the implementation is generated once for each combination.
 pub fn conditions_are_few(block: &mut Block, errors: &Errors) {
     let mut seen: Vec<String> = Vec::new();
     for condition in block.hooks.iter().flat_map(|hook| &hook.conditions) {
@@ -93,7 +93,7 @@ pub fn conditions_are_few(block: &mut Block, errors: &Errors) {
     }
 }
 
-/// The methods that must have been meant as hooks.
+/// Returns the methods that were probably meant as hooks.
 fn misspelt_hooks(block: &Block) -> Vec<(&Ident, Kind)> {
     let absent = |kind: &Kind| block.hooks_of(*kind).next().is_none();
     let absent: Vec<_> = Kind::ALL.into_iter().filter(absent).collect();
@@ -102,7 +102,7 @@ fn misspelt_hooks(block: &Block) -> Vec<(&Ident, Kind)> {
         let meant = absent.iter().copied().find(|kind| {
             sounds_like(&method.sig.ident, *kind) && looks_like(&method.sig, *kind, block)
         });
-        // Two candidates for one hook: the second may be a helper of the first.
+        // If there are two candidates for one hook, the second may be a helper of the first.
         if let Some(kind) = meant.filter(|kind| found.iter().all(|(_, taken)| taken != kind)) {
             found.push((&method.sig.ident, kind));
         }
@@ -123,7 +123,7 @@ fn looks_private(method: &ImplItemFn, block: &Block) -> bool {
     !mentions.found
 }
 
-/// Looks for a name in the bodies of methods.
+/// Searches the bodies of methods for a name.
 struct Mentions<'a> {
     name: &'a Ident,
     found: bool,
@@ -143,7 +143,7 @@ impl Visit<'_> for Mentions<'_> {
             .is_some_and(|last| last.ident == *self.name);
     }
 
-    /// What a macro is given may be a call; its tokens are not parsed.
+    /// The arguments of a macro may contain a call; its tokens are not parsed.
     fn visit_macro(&mut self, called: &syn::Macro) {
         let name = self.name.to_string();
         let tokens = called.tokens.to_string();
@@ -153,7 +153,7 @@ impl Visit<'_> for Mentions<'_> {
     }
 }
 
-/// Whether a name is near enough to that of a hook.
+/// Whether a name is similar enough to that of a hook.
 fn sounds_like(name: &Ident, kind: Kind) -> bool {
     let name = name.to_string().to_lowercase();
     let core = ["on_", "handle_", "ws_", "websocket_", "do_"]
@@ -179,7 +179,7 @@ fn sounds_like(name: &Ident, kind: Kind) -> bool {
         Kind::Info => &[],
         Kind::Terminate => &["close", "closed", "disconnect"],
     };
-    // Of four letters, two in error make another word.
+    // In a name of four letters, two wrong letters make another word.
     let tolerance = if kind.name().len() > 4 { 2 } else { 1 };
     core == kind.name()
         || synonyms.contains(&core)
@@ -187,7 +187,7 @@ fn sounds_like(name: &Ident, kind: Kind) -> bool {
         || strsim::damerau_levenshtein(core, kind.name()) <= tolerance
 }
 
-/// Whether a method could be the hook by what it takes and returns.
+/// Whether a method could be the hook by its arguments and its return type.
 fn looks_like(signature: &Signature, kind: Kind, block: &Block) -> bool {
     let has_self = signature.receiver().is_some();
     let mut types = signature.inputs.iter().filter_map(|input| match input {
@@ -248,7 +248,7 @@ pub fn is_for_every_hook(ty: &Type) -> bool {
 mod tests {
     use super::*;
 
-    /// The names that are reported in an impl block, and what they should be.
+    /// Returns the reported names in an impl block, and the intended hooks.
     fn reported(block: &str) -> Vec<(String, Kind)> {
         let item = syn::parse_str(block).expect("an impl block");
         let block = Block::parse(item);
@@ -288,13 +288,13 @@ mod tests {
     #[test]
     fn helpers_are_left_alone() {
         for methods in [
-            // The hook is there.
+            // The hook exists.
             "fn message(&mut self, text: String) {} fn handle_message(&mut self, text: String) {}",
-            // It is called, as a method, by its path, or in a macro.
+            // The method is called, as a method, by its path, or in a macro.
             "fn info(&mut self, x: u8) { self.on_message(y) } fn on_message(&mut self, x: String) {}",
             "fn info(&mut self, x: u8) { Self::on_close(self) } fn on_close(&self) {}",
             "fn info(&mut self, x: u8) { log!(self.mesage(x)) } fn mesage(&self, x: String) {}",
-            // Others may call it.
+            // Other code may call it.
             "pub fn on_message(&mut self, text: String) {}",
             // It takes or returns something else.
             "fn initial() -> u8 {}",

@@ -1,4 +1,4 @@
-//! Rules on what a hook returns.
+//! Rules for the return type of a hook.
 
 use syn::visit_mut::{self, VisitMut};
 use syn::{ReturnType, Type, TypeParamBound, parse_quote};
@@ -6,7 +6,7 @@ use syn::{ReturnType, Type, TypeParamBound, parse_quote};
 use crate::errors::Errors;
 use crate::handler::ast::{Hook, Kind, is_never, name_of, parameters_of, unwrapped};
 
-/// `init` gives the handler back.
+/// Checks that `init` returns the handler.
 pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     if hook.kind == Kind::Init && is_unit(&hook.output()) {
         errors.push(
@@ -18,7 +18,7 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// There is no client left for a reply of `terminate`.
+/// Checks that `terminate` returns nothing: there is no client left for a reply.
 pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     if let (Kind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
         && !is_unit(output)
@@ -32,7 +32,7 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// A `&str` or `Cow<'_, str>` that is a reply or a part of one, as far as the names show.
+/// Returns a `&str` or `Cow<'_, str>` that is a reply or a part of one, as far as the names show.
 pub fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
     let parts: Vec<_> = match unwrapped(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
@@ -55,8 +55,8 @@ pub fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
     parts.into_iter().find_map(|part| borrowed_text(hook, part))
 }
 
-/// A type with `String` for each `&str` and `Cow<'_, str>` in it, and other borrowed parts by
-/// value.
+/// Returns a type in which each `&str` and `Cow<'_, str>` is replaced by `String`, and other
+/// borrowed parts by values.
 pub fn owned(hook: &Hook, ty: &Type) -> Type {
     struct Owned<'h>(&'h Hook);
 
@@ -90,7 +90,8 @@ pub fn owned(hook: &Hook, ty: &Type) -> Type {
     ty
 }
 
-/// The library awaits an `async fn`, not a future that a `fn` returns.
+/// Checks that a hook is an `async fn` and not a `fn` that returns a future, which the library does
+/// not await.
 pub fn future_is_written_as_async(hook: &Hook, errors: &Errors) {
     let output = hook.output();
     let Type::ImplTrait(future) = unwrapped(&output) else {

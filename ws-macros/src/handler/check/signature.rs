@@ -1,4 +1,4 @@
-//! Rules on how a hook is declared: its keywords, generics and receiver.
+//! Rules for the declaration of a hook: its keywords, generics and receiver.
 
 use quote::quote;
 use syn::{GenericParam, Safety};
@@ -6,7 +6,7 @@ use syn::{GenericParam, Safety};
 use crate::errors::Errors;
 use crate::handler::ast::{Hook, Kind, Passing};
 
-/// A hook is a `fn` or an `async fn`, and nothing more special.
+/// Checks that a hook is a `fn` or an `async fn`, without other keywords.
 pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
     let signature = &hook.signature;
     let report = |tokens: &dyn quote::ToTokens, keyword: &str| {
@@ -29,7 +29,7 @@ pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// The library calls a hook with what the connection has, so there is nobody to choose a type.
+/// Checks that a hook has no generics: the library calls it, so no caller could choose a type.
 pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
     for parameter in &hook.signature.generics.params {
         if !matches!(parameter, GenericParam::Lifetime(_)) {
@@ -45,7 +45,8 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
     }
 }
 
-/// `init` makes the handler, `message` and `info` borrow it, `terminate` may consume it.
+/// Checks the receiver: `init` creates the handler, `message` and `info` borrow it, `terminate` may
+/// consume it.
 pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
     let name = &hook.signature.ident;
     match (hook.kind, &hook.receiver) {

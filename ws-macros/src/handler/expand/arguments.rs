@@ -1,5 +1,5 @@
-//! What the implementation asks of the arguments of the hooks: bounds on the route, checks without
-//! one, and what they say of themselves.
+//! The requirements of the hooks' arguments: bounds on the route, checks without a route, and
+//! constants that describe them.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
@@ -11,7 +11,7 @@ use crate::handler::check::doubts::{self, Doubt};
 use crate::source::{Names, blamed, placed};
 
 impl<'b> Expansion<'b> {
-    /// The marker of the route, as the arguments of a hook see it.
+    /// Returns the marker of the route, as the arguments of a hook see it.
     pub fn route_in(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
         match hook.kind {
@@ -20,7 +20,7 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// What the route must give for the arguments of all hooks, each once.
+    /// Returns the requirements on the route for the arguments of all hooks, each once.
     pub fn all_bounds(&self) -> Vec<TokenStream> {
         let mut bounds: Vec<TokenStream> = Vec::new();
         for bound in self.hooks.iter().flat_map(|hook| self.bounds(hook)) {
@@ -40,7 +40,7 @@ impl<'b> Expansion<'b> {
         let route = self.route_in(hook);
         hook.extractors().map(move |argument| {
             let ty = hook.with_lifetimes(&argument.ty, call);
-            // If a route does not meet the bound, the compiler shows the argument.
+            // If a route does not satisfy the bound, the compiler shows the argument.
             let bound = blamed(
                 quote!(#path::extract::#extractor<#call, Self, #route>),
                 located(span_of(&argument.ty)),
@@ -50,7 +50,7 @@ impl<'b> Expansion<'b> {
         })
     }
 
-    /// Says whether any argument shows who is at the other end.
+    /// Declares whether any argument identifies the visitor.
     pub fn visitor(&self) -> TokenStream {
         let path = &self.path;
         let lifetime = lasting();
@@ -75,7 +75,7 @@ impl<'b> Expansion<'b> {
         quote!(const VISITOR: ::core::primitive::bool = #asks;)
     }
 
-    /// Says what `init` takes of the path by name.
+    /// Declares the parameters of the path that `init` takes by name.
     pub fn fields(&self) -> Option<TokenStream> {
         let Self { path, route, .. } = self;
         let lifetime = lasting();
@@ -96,9 +96,9 @@ impl<'b> Expansion<'b> {
         })
     }
 
-    /// Checks each argument without a route, or a type that no route gives would be noticed only
-    /// where a table uses the handler. Of a hook with mistakes, which is not called, all sound
-    /// types are checked.
+    /// Checks each argument without a route: otherwise a type that no route provides would be
+    /// noticed only when a table uses the handler. For a hook with mistakes, which is not called,
+    /// all valid types are checked.
     pub fn checks(&self) -> TokenStream {
         let flawed = |hook: &&Hook| hook.has_mistakes && !hook.is_generic();
         let flawed = self.block.hooks.iter().filter(flawed);
@@ -128,13 +128,13 @@ impl<'b> Expansion<'b> {
         let others = hook
             .extractors()
             .filter(|argument| !argument.has_mistakes && !doubts::may_be_payload(hook, argument))
-            // What such a type is depends on the handler that a table names, and is checked there.
+            // Such a type depends on the handler that a table names, and is checked there.
             .filter(|argument| !self.has_parameters(&argument.ty))
             .map(move |argument| self.check(hook, argument, place(argument).unwrap_or_default()));
         first.into_iter().chain(others)
     }
 
-    /// Whether a type has type parameters of the block in it.
+    /// Whether a type contains type parameters of the block.
     fn has_parameters(&self, ty: &Type) -> bool {
         let names = Names::of(&ty.to_token_stream()).idents;
         let mut parameters = self.block.item.generics.type_params();
@@ -158,7 +158,7 @@ impl<'b> Expansion<'b> {
             (Kind::Terminate, false) => quote!(#path::extract::TerminateArgument),
             _ => quote!(#path::extract::HookArgument),
         };
-        // The compiler shows the name, and the path of one that is there twice.
+        // The compiler shows the name, and its path if the name exists twice.
         let name = format_ident!("{}Argument{}", camel(hook.kind), place + 1);
         quote! {
             {
@@ -173,7 +173,8 @@ impl<'b> Expansion<'b> {
         }
     }
 
-    /// Any type of the user's is a notification; one of the library's is meant as an extractor.
+    /// Checks the first argument of `info`: any type of the user is a notification, but a type of
+    /// the library is meant as an extractor.
     fn first_of_info(&self, hook: &Hook) -> Option<TokenStream> {
         let path = &self.path;
         let payload = hook.payload().filter(|_| hook.kind == Kind::Info)?;
@@ -191,7 +192,7 @@ impl<'b> Expansion<'b> {
         })
     }
 
-    /// That the payload of a hook that is not called can be decoded.
+    /// Checks that the payload of a hook that is not called can be decoded.
     fn check_of_payload(&self, hook: &Hook) -> Option<TokenStream> {
         let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
         let ty = hook.with_lifetimes(&payload.ty, &elided());
@@ -200,7 +201,7 @@ impl<'b> Expansion<'b> {
             .then(|| quote!(#declared let _ = <#ty as #conversion>::from_message;))
     }
 
-    /// That what such a hook returns can be sent, or is the handler.
+    /// Checks that the return value of such a hook can be sent, or is the handler.
     fn check_of_output(&self, hook: &Hook) -> Option<TokenStream> {
         let output = hook.output();
         let is_named = contains_impl(&output).is_none() && !is_never(&output);
@@ -213,7 +214,7 @@ impl<'b> Expansion<'b> {
     }
 }
 
-/// A value behind statements, if there are any.
+/// Returns a block with the statements and the value, or only the value if there are none.
 fn in_block(statements: Option<TokenStream>, value: TokenStream) -> TokenStream {
     match statements.filter(|statements| !statements.is_empty()) {
         Some(statements) => quote!({ #statements #value }),
@@ -221,7 +222,7 @@ fn in_block(statements: Option<TokenStream>, value: TokenStream) -> TokenStream 
     }
 }
 
-/// A hook's name, as a part of a type's.
+/// Returns a hook's name, as a part of a type name.
 fn camel(kind: Kind) -> &'static str {
     match kind {
         Kind::Init => "Init",
@@ -231,13 +232,13 @@ fn camel(kind: Kind) -> &'static str {
     }
 }
 
-/// What the compiler says if the trait that follows is not implemented.
+/// Returns the attribute for the compiler's message if the trait that follows is not implemented.
 pub fn said(doubt: &Doubt) -> TokenStream {
     let Doubt { message, label, .. } = doubt;
     quote!(#[diagnostic::on_unimplemented(message = #message, label = #label)])
 }
 
-/// The trait that fills the arguments of a hook.
+/// Returns the trait that extracts the arguments of a hook.
 fn extractor_trait(kind: Kind) -> TokenStream {
     match kind {
         Kind::Init => quote!(FromHandshake),

@@ -1,9 +1,9 @@
-//! What the expansion asks of types that are written with a lifetime which ends with the call. That
-//! a type of the library must own its data, the compiler would say in words about lifetimes; and
-//! whether it is one of the library, only the compiler knows.
+//! Checks of types that are written with a lifetime which ends with the call. A type of the library
+//! must own its data, but the compiler's own message would be about lifetimes; and only the
+//! compiler knows whether the type is one of the library.
 //!
-//! An answer that is an error keeps the compiler from checking lifetimes in the function or the
-//! constant in which it was asked.
+//! If such a check is an error, the compiler does not check lifetimes in the function or constant
+//! that contains it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -16,7 +16,8 @@ use crate::handler::ast::{Hook, elided};
 use crate::handler::check::doubts::{self, Doubt};
 
 impl Expansion<'_> {
-    /// Asks about the arguments of `init`. Nothing calls the closure: a constant may ask too.
+    /// Checks the arguments of `init`. The closure is never called, so a constant may contain the
+    /// check too.
     pub fn borrowing_arguments(&self, hook: &Hook) -> TokenStream {
         let path = &self.path;
         let asked = doubts::borrowing_arguments(hook).map(|argument| {
@@ -35,7 +36,7 @@ impl Expansion<'_> {
         asked.collect()
     }
 
-    /// Asks about what a hook is handed and returns.
+    /// Checks the payload and the return type of a hook.
     pub fn borrowing(&self, hook: &Hook) -> TokenStream {
         let ReturnType::Type(_, output) = &hook.signature.output else {
             return self.borrowing_message(hook);
@@ -74,7 +75,7 @@ impl Expansion<'_> {
     }
 }
 
-/// The function `check` of a trait, for an answer about a type: it has the place of the type.
+/// Returns the function `check` of a trait, for a check of a type, with the span of the type.
 fn check(ty: &Type, of: &TokenStream) -> TokenStream {
     let first = located(span_of(ty));
     let last = ty.to_token_stream().into_iter().last();

@@ -1,4 +1,4 @@
-//! The methods of the implementation: what stands between the connection and a hook.
+//! The methods of the implementation, which connect the connection with the hooks.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -23,7 +23,7 @@ impl ToTokens for Method {
 }
 
 impl Expansion<'_> {
-    /// `init`: each argument is taken from the request, then the hook is called.
+    /// Generates `init`: extracts each argument from the request, then calls the hook.
     pub fn init(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
         let opening = local("opening");
@@ -62,7 +62,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// `message`: the payload is decoded, then the hook is called.
+    /// Generates `message`: decodes the payload, then calls the hook.
     pub fn message(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (call, payload) = (local("call"), local("payload"));
@@ -97,7 +97,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// `info`: the next notification is taken, if there is one, then the hook is called.
+    /// Generates `info`: takes the next notification, if there is one, then calls the hook.
     pub fn info(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (call, payload) = (local("call"), local("payload"));
@@ -130,7 +130,7 @@ impl Expansion<'_> {
             .collect();
         let awaited = hook.is_async().then(|| quote!(.await));
         let reply = self.converted(hook, |place| {
-            // The compiler finds out what an alias means.
+            // The compiler resolves an alias.
             let named = hook
                 .receiver
                 .as_ref()
@@ -159,7 +159,7 @@ impl Expansion<'_> {
         }}
     }
 
-    /// `terminate`: the hook is called with the handler, by value or lent.
+    /// Generates `terminate`: calls the hook with the handler, by value or borrowed.
     pub fn terminate(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (this, context, ending) = (local("handler"), local("context"), local("ending"));
@@ -171,7 +171,7 @@ impl Expansion<'_> {
         let passing = hook.receiver.as_ref().map(|receiver| receiver.passing);
         let (bound, passed) = match passing {
             Some(Passing::Reference) => (quote!(mut #this), quote!(&mut #this)),
-            // Which of them it is, the compiler finds out.
+            // The compiler determines which of them it is.
             Some(Passing::Named) => (
                 quote!(#this),
                 quote!(#path::handler::Receiver::of(&mut ::core::option::Option::Some(#this))),
@@ -183,7 +183,7 @@ impl Expansion<'_> {
         let name = called(hook, Span::mixed_site());
         let body = if hook.is_async() {
             let future = local("future");
-            // The context of the future is its own; the arguments borrow from it.
+            // The future owns its context, and the arguments borrow from it.
             let borrowed = takes_context.then(|| quote!(let #context = &#context;));
             let pending = pending(hook, &quote!(#path::handler::Finish));
             quote! {
@@ -209,7 +209,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The value for an argument of `message`, `info` or `terminate`.
+    /// Returns the value for an argument of `message`, `info` or `terminate`.
     fn argument(&self, hook: &Hook, argument: &Argument) -> TokenStream {
         let path = &self.path;
         let context = local("context");
@@ -226,10 +226,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// The value of a hook, turned into what the connection takes: `<Output as Trait>::method(call)`.
+    /// Converts the return value of a hook for the connection: `<Output as Trait>::method(call)`.
     ///
-    /// The type is written out so that a wrong one is reported in the signature; if it
-    /// cannot be written outside of one, it is inferred, and the call is put at its place.
+    /// The type is written out so that a wrong one is reported in the signature. If it cannot be
+    /// written outside of one, it is inferred, and the call has the span of the hook.
     fn converted(&self, hook: &Hook, call: impl FnOnce(Span) -> TokenStream) -> TokenStream {
         let output = hook.output();
         if is_never(&output) {
@@ -252,21 +252,21 @@ impl Expansion<'_> {
     }
 }
 
-/// The name of a hook, as it is called.
+/// Returns the name of a hook for a call.
 fn called(hook: &Hook, place: Span) -> Ident {
     let mut name = hook.signature.ident.clone();
     name.set_span(place);
     name
 }
 
-/// Hands the future of a hook on. All of it stands at the name of the hook, which the
-/// compiler then blames for a future that is not `Send`.
+/// Passes on the future of a hook. All tokens have the span of the hook's name, at which the
+/// compiler then reports a future that is not `Send`.
 fn pending(hook: &Hook, of: &TokenStream) -> TokenStream {
     let future = local("future");
     placed(quote!(#of::pending(#future)), located(hook.span()))
 }
 
-/// A pattern that does not bind what is not used.
+/// Returns a pattern that does not bind an unused value.
 fn bound_if_used(name: &Ident, used: bool) -> TokenStream {
     if used { quote!(#name) } else { quote!(_) }
 }

@@ -1,5 +1,5 @@
-//! Names that an expansion gives. The compiler shows them in its messages, so they are words; and
-//! the user may use the same words, so they are chosen.
+//! Names in an expansion. The compiler shows them in its messages, so they are words. The user may
+//! use the same words, so a free name is chosen.
 
 use std::collections::HashSet;
 
@@ -9,20 +9,20 @@ use syn::Lifetime;
 
 use crate::source::Names;
 
-/// A name for a type, by this word, that is not in what the user wrote.
+/// Returns a name for a type, based on this word, that the user's code does not contain.
 pub fn free_ident(word: &str, written: &TokenStream) -> Ident {
     let name = free(word, &Names::of(written).idents);
     Ident::new(&name, Span::call_site())
 }
 
-/// The same for a lifetime.
+/// Returns the same for a lifetime.
 pub fn free_lifetime(word: &str, written: &TokenStream) -> Lifetime {
     let name = free(word, &Names::of(written).lifetimes);
     Lifetime::new(&format!("'{name}"), Span::call_site())
 }
 
-/// A local variable. Hygiene keeps it apart from the user's, yet not from constants and unit
-/// structs, which a binding of their name would be a pattern for.
+/// Returns a local variable. Hygiene keeps it apart from the user's variables, but not from
+/// constants and unit structs, for which a binding of the same name would be a pattern.
 pub fn local(text: &str) -> Ident {
     format_ident!("hook_{text}", span = Span::mixed_site())
 }

@@ -1,4 +1,4 @@
-//! What the handler may send beside its replies: implementations of `Sends`.
+//! Implementations of `Sends`: the types that the handler may send in addition to its replies.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -9,10 +9,10 @@ use crate::condition::conditions;
 use crate::crate_path::CratePath;
 use crate::handler::ast::{Block, Kind};
 
-/// Lets the handler send the declared types, or everything if it declares none. They do not depend
-/// on the hooks, so they are written once for all conditions of hooks.
+/// Allows the handler to send the declared types, or every type if it declares none. This does not
+/// depend on the hooks, so it is generated once for all their conditions.
 ///
-/// A block without `init` is a part of another block's handler, which has them.
+/// A block without `init` is a part of another block's handler, which has these implementations.
 pub fn sends(block: &Block, path: &CratePath, declared: Option<&[Type]>) -> TokenStream {
     let has_init = block.hooks_of(Kind::Init).next().is_some();
     if !has_init && block.item.trait_.is_none() && block.callable().next().is_some() {
@@ -31,7 +31,7 @@ pub fn sends(block: &Block, path: &CratePath, declared: Option<&[Type]>) -> Toke
     let listed = declared
         .iter()
         .map(|ty| implementation(block, path, generics, &quote!(#ty)));
-    // With one type alone the compiler would take it for every type that it has to infer.
+    // With only one type, the compiler would use it for every type that it has to infer.
     let nothing = implementation(block, path, generics, &quote!(#own::reply::Nothing));
     quote! {
         #(#listed)*

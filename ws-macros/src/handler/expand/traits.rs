@@ -1,5 +1,5 @@
-//! The traits that payloads and return types are converted by: those of the library, or traits of
-//! the expansion that need them and have a message for a doubt.
+//! The traits that convert payloads and return types: those of the library, or traits of the
+//! expansion that require them and have a message for a doubt.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +10,7 @@ use crate::handler::ast::{Hook, Kind};
 use crate::handler::check::doubts;
 
 impl Expansion<'_> {
-    /// What is to be declared, and the trait whose `from_message` decodes the payload.
+    /// Returns the required declarations, and the trait whose `from_message` decodes the payload.
     pub fn payload_trait(&self, hook: &Hook) -> (TokenStream, TokenStream) {
         let path = &self.path;
         let real = quote!(#path::decode::FromMessage);
@@ -34,7 +34,8 @@ impl Expansion<'_> {
         (declared, quote!(MessagePayload))
     }
 
-    /// What is to be declared, and the trait and the method that convert what the hook returns.
+    /// Returns the required declarations, and the trait and the method that convert the return
+    /// value.
     pub fn output_trait(&self, hook: &Hook) -> (TokenStream, TokenStream, TokenStream) {
         let path = &self.path;
         let (real, method) = match hook.kind {

@@ -1,5 +1,5 @@
-//! Hooks under `#[cfg(…)]`. An attribute macro sees conditions before they are decided, and
-//! a where clause cannot have any, so the implementation is written once for each
+//! Hooks under `#[cfg(…)]`. An attribute macro sees conditions before the compiler evaluates them,
+//! and a where clause cannot have any, so the implementation is generated once for each
 //! combination, each under its own `#[cfg(…)]`.
 
 use proc_macro2::TokenStream;
@@ -15,7 +15,7 @@ pub struct Variant<'b> {
     pub hooks: Vec<&'b Hook>,
 }
 
-/// Every combination of the conditions of the hooks. If none has a condition, that is one.
+/// Returns every combination of the conditions of the hooks; one if no hook has a condition.
 pub fn combinations(block: &Block) -> Vec<Variant<'_>> {
     let mut predicates: Vec<&TokenStream> = Vec::new();
     let is = |known: &TokenStream, wanted: &TokenStream| known.to_string() == wanted.to_string();
