@@ -1,4 +1,4 @@
-// Any WebSocket route: coming back, staying away, and what may wait meanwhile.
+// Connections to any WebSocket route: when they reconnect, when they end, and what they queue.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { connect, connectPage, RequestError } from "../client.js";
@@ -24,7 +24,7 @@ async function open(options) {
 
 const wait = ({ state }) => (assert.equal(state.phase, "waiting"), state.retryAt - clock.now);
 
-// The delays of so many failures in a row.
+// Returns the delays of this number of consecutive failures.
 async function delays(connection, number) {
   const list = [];
   for (let i = 0; i < number; i += 1) {

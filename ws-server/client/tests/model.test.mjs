@@ -1,7 +1,7 @@
-// Any cut, anywhere: nothing is lost, nothing comes twice, the order is kept, both ways.
+// Connections are cut at any point: in both directions no message is lost, duplicated or reordered.
 //
-// A server that keeps to the protocol talks with the client over connections that pass on some
-// of what each side says and are then cut. `SEED=n` runs one case again.
+// A server that implements the protocol talks to the client over connections that deliver some of
+// the messages of each side and are then cut. `SEED=n` repeats one case.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectPage } from "../client.js";
@@ -21,17 +21,17 @@ function randomness(seed) {
   };
 }
 
-/** What the server keeps of one page. */
+/** The server's state of one page. */
 class Server {
   epoch = "e1";
   accepted = []; // [epoch, data] of the page's messages
-  pushed = { e1: [] }; // what was queued, by epoch
+  pushed = { e1: [] }; // queued messages, by epoch
   seen = 0;
   #queue = []; // not acknowledged
   #offset = 0;
   #acked = 0;
   #written = 0;
-  line; // the newest connection; the one before is no longer heard
+  line; // the newest connection; messages of older ones are ignored
 
   push(data) {
     this.#offset += 1;
@@ -93,7 +93,7 @@ class Server {
   }
 }
 
-/** One connection: what each side said and the other has not heard yet. */
+/** One connection: messages that each side has sent and the other has not received yet. */
 class Line {
   up = [];
   down = [];
@@ -125,7 +125,7 @@ class Line {
     if (message && !this.ended) this.socket.receive(message);
   }
 
-  // Either side may learn it, or both; what was on its way may arrive, or not.
+  // One or both sides may notice it; messages in flight may arrive or not.
   cut(random) {
     this.ended = true;
     for (let n = Math.floor(random() * (this.up.length + 1)); n > 0; n -= 1) this.deliverUp();
@@ -152,7 +152,7 @@ async function run(seed) {
     queue: 10_000,
   });
   const sent = [];
-  const told = []; // unconfirmed, of all resets
+  const told = []; // unconfirmed messages of all resets
   const received = {}; // by epoch
   stream.addEventListener("message", ({ detail }) => {
     (received[stream.epoch] ??= []).push(detail);
@@ -186,7 +186,7 @@ async function run(seed) {
     await weights.find(([weight]) => (at -= weight) < 0)[1]();
   }
 
-  // The network becomes good, and stays so.
+  // From now on the network is reliable.
   for (let i = 0; i < 100; i += 1) {
     await clock.advance(1_000);
     const line = lines.at(-1);
@@ -199,7 +199,7 @@ async function run(seed) {
   }
   stream.close();
 
-  // Within an epoch all arrives, once and in order. Of one that ended, what did is a beginning.
+  // Within an epoch all messages arrive, once and in order. Of an epoch that ended, a prefix arrives.
   for (const [epoch, list] of Object.entries(received)) {
     assert.deepEqual(list, server.pushed[epoch].slice(0, list.length), epoch);
   }

@@ -1,4 +1,4 @@
-// What is delivered: small enough, and as it is described.
+// The delivered module: its size, and its agreement with its types.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ test("the types describe what there is", async () => {
   const values = [...text.matchAll(/^export (?:declare )?(?:function|class|const) (\w+)/gm)];
   assert.deepEqual(values.map(([, name]) => name).sort(), Object.keys(client).sort());
 
-  // Every member of the described interfaces is there, and the reverse.
+  // Every member of the described interfaces exists, and every existing member is described.
   const members = (name) => {
     const body = text.match(new RegExp(`^export interface ${name} .*?\\n}`, "ms"))[0];
     return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[<(:]/gm)].map(([, member]) => member);

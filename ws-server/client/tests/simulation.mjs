@@ -1,12 +1,12 @@
-// What the tests put in place of a browser: a clock that only they move, sockets that only
-// they open, and a network that answers what they say.
+// The browser of the tests: a clock that only they advance, sockets that only they open, and a
+// network that returns the answers that they set.
 
-/** Lets all that is due now happen: promises and what follows from them. */
+/** Runs everything that is due now: promises and their continuations. */
 export const settle = async () => {
   for (let i = 0; i < 3; i += 1) await new Promise((done) => setImmediate(done));
 };
 
-/** Replaces the timers and the time of this process for good. */
+/** Replaces the timers and the clock of this process permanently. */
 export class Clock {
   #now = 1_000_000;
   #timers = new Map();
@@ -28,12 +28,12 @@ export class Clock {
     return this.#now;
   }
 
-  /** Milliseconds until the timers that wait. */
+  /** Milliseconds until each pending timer. */
   get waits() {
     return [...this.#timers.values()].map(({ due }) => due - this.#now).sort((a, b) => a - b);
   }
 
-  /** Time passes, and every timer comes when it is due. */
+  /** Advances the time, and runs every timer when it is due. */
   async advance(delay) {
     const end = this.#now + delay;
     await settle();
@@ -58,7 +58,7 @@ export class Clock {
   }
 }
 
-/** A WebSocket whose network is the test. */
+/** A WebSocket whose events and answers come from the test. */
 export class Socket {
   static all = [];
   readyState = 0;
@@ -91,7 +91,7 @@ export class Socket {
     const opened = this.readyState === 1;
     this.readyState = 2;
     this.closedWith = { code, reason };
-    // Without a network it never comes to an end; a handshake ends at once.
+    // Without a network the close never completes; a handshake ends at once.
     if (!opened) queueMicrotask(() => this.drop());
   }
 
@@ -99,12 +99,12 @@ export class Socket {
     return this.sent.map((text) => JSON.parse(text));
   }
 
-  /** What of one type the page has said. */
+  /** The messages of one type that the page has sent. */
   said(type) {
     return this.json.filter((message) => message.type === type);
   }
 
-  // What the other side does.
+  // The actions of the other side.
   open() {
     this.readyState = 1;
     this.onopen?.({});
@@ -161,7 +161,7 @@ export function browser(t) {
   };
 }
 
-/** A fetch that answers in turn what it was given, and notes what it was asked. */
+/** A fetch that returns the given answers in turn, and records its requests. */
 export function answers(...queue) {
   const fetch = async (url, init) => {
     fetch.asked.push(`${init.method} ${url}`);

@@ -1,4 +1,4 @@
-// The page protocol, as a stream keeps to it.
+// A stream follows the page protocol.
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { beforeEach, test } from "node:test";
@@ -13,7 +13,7 @@ beforeEach(() => {
   clock.clear();
 });
 
-// A stream, its network, and what it tells.
+// Creates a stream, its network, and a record of its events.
 async function page(options) {
   const fetch = answers(426);
   const stream = connectPage(URL_, {
@@ -45,7 +45,7 @@ function accept(more) {
 
 const text = (offset, data = `m${offset}`) => ({ type: "text", offset, data });
 
-// Loses the connection and waits for the next try.
+// Loses the connection and waits for the next attempt.
 async function again() {
   Socket.last.drop();
   await clock.advance(2_000);
@@ -218,7 +218,7 @@ test("what is sent is numbered, kept until seen, and sent again in order", async
   socket.receive({ type: "seen", id: 1 });
   socket = await again();
   stream.send("e");
-  // A listener of the state comes first to send, and yet not before what waits.
+  // A listener of the state sends first, but not before the queued messages.
   stream.addEventListener("state", () => stream.send("f"), { once: true });
   accept({ seen: 2 });
   assert.deepEqual(socket.json, [
@@ -321,7 +321,7 @@ test("an overflow in the middle goes on after its offset", async () => {
   const socket = accept();
   socket.receive(text(1));
   socket.receive({ type: "reset", why: "overflow", offset: 100 });
-  assert.deepEqual(socket.said("ack"), [{ type: "ack", offset: 1 }]); // never what was dropped
+  assert.deepEqual(socket.said("ack"), [{ type: "ack", offset: 1 }]); // never a dropped message
   socket.receive(text(101));
   assert.deepEqual(resets, [{ why: "overflow", unconfirmed: [] }]);
   assert.deepEqual(messages, ["m1", "m101"]);
@@ -465,7 +465,7 @@ test("silence is asked about, and what does not answer is left for dead", async 
   await clock.advance(9_999);
   assert.equal(stream.state.phase, "open");
   await clock.advance(1);
-  assert.equal(stream.state.phase, "waiting"); // though the socket has not said so
+  assert.equal(stream.state.phase, "waiting"); // although the socket has not reported it
   await clock.advance(1_000);
   const second = accept({ offset: 1 });
   socket.receive(text(2));
@@ -505,7 +505,7 @@ test("a late timer concludes nothing, but asks once more", async () => {
   await clock.advance(20_000);
   assert.equal(stream.state.phase, "open");
 
-  // A tab whose timers are always late finds out in the end.
+  // A tab whose timers are always late notices it eventually.
   await clock.advance(5_000);
   clock.sleep(60_000);
   await clock.advance(0);
@@ -592,7 +592,7 @@ test("a page that is too old asks for a fresh one, once, and tells of a reset", 
   assert.deepEqual(resets, [{ why: "restart", unconfirmed: [] }]);
   assert.deepEqual(Socket.last.json, [{ type: "text", id: 1, data: "a" }]);
 
-  // It has opened, so it may ask again; not twice in a row, though.
+  // It has opened, so it may ask again, but not twice in a row.
   fetch.next(403, [200, '{"page":"R","epoch":"G"}'], [403, "no"]);
   await again();
   Socket.last.drop();
@@ -730,7 +730,7 @@ test("an open stream is checked when the network or the visitor moves", async (t
   const pings = () => socket.said("ping").length;
   await window.show(true);
   assert.equal(pings(), 1);
-  await window.online(false); // It may lead to this machine, and still work.
+  await window.online(false); // It may connect to this machine, and still work.
   assert.equal(pings(), 2);
   socket.receive({ type: "pong" });
   await clock.advance(10_000);

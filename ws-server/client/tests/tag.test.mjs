@@ -1,4 +1,4 @@
-// The stream of a page with the server's tag: when it begins, and that there is one of it.
+// The stream of a page with the server's tag: it begins once, and at the right time.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stream } from "../client.js";
@@ -12,7 +12,7 @@ test("there is no stream without a tag", (t) => {
   assert.throws(stream, /script\[data-stream\]/);
 });
 
-// Each time another module, and with it another singleton.
+// Each import is a new module, and has a new singleton.
 let times = 0;
 async function begin(t, readyState, domContentLoadedEventStart) {
   const { document } = browser(t);
