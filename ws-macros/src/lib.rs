@@ -36,7 +36,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `init` | a client connects, before it is answered | values from the request | `Self`, or `Result<Self, E>` with `E: Into<Refusal>` |
 /// | `message` | a whole message has arrived | `&mut self`, the message | a reply |
 /// | `info` | a notification has arrived | `&mut self`, the notification | a reply |
-/// | `terminate` | once, when the connection has ended | `self` or `&mut self`, maybe `CloseReason` | nothing |
+/// | `terminate` | once, when the connection has ended | `self` or `&mut self`, and `CloseReason` if wanted | nothing |
 ///
 /// After these, every hook may take further arguments in any order, which are selected by their
 /// types: `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`; `init` also takes `Path<T>`,
@@ -134,9 +134,9 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `subscriptions` | number: topics of one connection; above it 1011 | `1024` |
 /// | `read_ahead` | size: bytes that are read while a hook waits | `64 KiB` |
 /// | `rate` | `20/s`, `100/m`, `off`; above it 1008 | `off` |
-/// | `ping` | time, `off`: after this time without received bytes | `25s` |
-/// | `idle` | time, `off`: closed after this time without received bytes; not counted while frames wait | `60s` |
-/// | `stall`, `stall_bytes` | time, size: closed if the client reads less in this time while frames wait | `30s`, `4 KiB` |
+/// | `ping` | time, `off`: sent if nothing is received for this time | `25s` |
+/// | `idle` | time, `off`: closed if nothing is received; not while frames wait | `60s` |
+/// | `stall`, `stall_bytes` | time, size: closed if the client reads less while frames wait | `30s`, `4 KiB` |
 /// | `init_timeout` | time; after it 503 | `10s` |
 /// | `hook_timeout` | time; after it 1011 | `30s` |
 /// | `close_timeout`, `terminate_timeout` | time | `5s` |
@@ -207,8 +207,8 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # State
 ///
 /// With `state: App;`, handlers may take `State<T>` for `App` and for every type that implements
-/// `FromRef<App>`. A nested table has a state of its own, which must implement `FromRef` of the
-/// outer one.
+/// `FromRef<App>`. A nested table has its own state, which must implement `FromRef` of the outer
+/// state.
 ///
 /// If the crate has the library under another name, set its path with `crate: ::my_framework::ws;`.
 #[proc_macro]

@@ -41,7 +41,7 @@ pub struct Flaws {
     pub item: bool,
     /// The error reported at the state.
     pub state: Option<syn::Error>,
-    /// The state, if it is a path that ends in `::`, with a name behind it.
+    /// The state, if it is a path that ends in `::`, with a name appended.
     pub unfinished_state: Option<Path>,
     pub defaults: bool,
 }

@@ -228,7 +228,7 @@ impl Hook {
         }
     }
 
-    /// Whether the signature has type or const parameters, so that its types mean nothing elsewhere.
+    /// Whether the signature has type or const parameters; then its types mean nothing elsewhere.
     pub fn is_generic(&self) -> bool {
         let mut parameters = self.signature.generics.params.iter();
         parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))

@@ -199,7 +199,7 @@ async function run(seed) {
   }
   stream.close();
 
-  // Within an epoch all messages arrive, once and in order. Of an epoch that ended, a prefix arrives.
+  // Within an epoch all messages arrive, once and in order. If it has ended, a prefix arrives.
   for (const [epoch, list] of Object.entries(received)) {
     assert.deepEqual(list, server.pushed[epoch].slice(0, list.length), epoch);
   }

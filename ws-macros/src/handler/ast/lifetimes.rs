@@ -93,7 +93,7 @@ impl VisitMut for NameLifetimes {
     }
 }
 
-/// Looks for what [`NameLifetimes`] would name.
+/// Searches for lifetimes that [`NameLifetimes`] would replace.
 struct FindLifetimes {
     declared: Vec<Lifetime>,
     found: bool,

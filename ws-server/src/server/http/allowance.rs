@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(trickle.as_secs(), 30);
         assert_eq!(lives(PACE, 128, second).unwrap().as_secs(), 59);
         assert_eq!(lives(PACE, 257, second), None);
-        // One byte just before the patience ends is no progress.
+        // One byte just before the patience ends does not count as progress.
         let late = lives(PACE, 1, Duration::from_secs(29)).unwrap();
         assert_eq!(late.as_secs(), 30);
     }
