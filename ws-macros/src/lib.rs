@@ -128,15 +128,15 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `start` | the path of a function, see below | none |
 /// | `attach` | `page`, see below: the handler lives as long as the page | as the connection |
 /// | `max_message` | size; above it 1009 | `64 KiB` |
-/// | `outbox`, `outbox_frames` | size, number: limits of the queue for the client | `1 MiB`, `1024` |
+/// | `outbox`, `outbox_frames` | size, number: limits of the client's queue | `1 MiB`, `1024` |
 /// | `on_full` | `close` (1013), `refuse` (an error of `send`) | `close` |
 /// | `mailbox`, `timers`, `tasks` | number | `256`, `256`, `64` |
 /// | `subscriptions` | number: topics of one connection; above it 1011 | `1024` |
 /// | `read_ahead` | size: bytes that are read while a hook waits | `64 KiB` |
 /// | `rate` | `20/s`, `100/m`, `off`; above it 1008 | `off` |
-/// | `ping` | time, `off`: sent if nothing is received for this time | `25s` |
-/// | `idle` | time, `off`: closed if nothing is received; not while frames wait | `60s` |
-/// | `stall`, `stall_bytes` | time, size: closed if the client reads less while frames wait | `30s`, `4 KiB` |
+/// | `ping` | time, `off`: sent after this silence of the client | `25s` |
+/// | `idle` | time, `off`: closed after this silence; not while frames wait | `60s` |
+/// | `stall`, `stall_bytes` | time, size: closed if less is read in this time while frames wait | `30s`, `4 KiB` |
 /// | `init_timeout` | time; after it 503 | `10s` |
 /// | `hook_timeout` | time; after it 1011 | `30s` |
 /// | `close_timeout`, `terminate_timeout` | time | `5s` |

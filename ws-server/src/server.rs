@@ -62,7 +62,7 @@ pub struct Stateless;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Given<S>(S);
 
-/// Whether a server has the state that its table requires.
+/// The state of a server, if it is the state `S` that the table requires.
 ///
 /// A table without `state: …;` requires none.
 #[diagnostic::on_unimplemented(
@@ -224,8 +224,8 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how many subscribers a publish writes to itself; a task writes to the others. The
-    /// default is 1,024.
+    /// Sets how many subscribers the publishing task writes to; a separate task writes to the
+    /// others. The default is 1,024.
     pub const fn publish_inline(mut self, subscribers: usize) -> Self {
         self.settings.server_limits.publish_inline = subscribers;
         self
