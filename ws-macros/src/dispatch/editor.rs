@@ -4,8 +4,8 @@
 //! item because of it, before it sees the second, of which it would warn. So the lint is
 //! allowed only inside, and a crate may forbid it.
 //!
-//! When an editor completes a path, it expands the table twice, unchanged and with a word at the
-//! cursor, and expects that word at the same position in both. So this item is the first of every
+//! When an editor completes a path, it expands the table twice, unchanged and with an identifier
+//! at the cursor, and expects it at the same position in both. So this item is the first of every
 //! expansion, contains each line in its order, and contains unfinished paths. Because it is the
 //! first, an editor also finds it first when it goes to a definition.
 

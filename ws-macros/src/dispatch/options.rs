@@ -265,7 +265,7 @@ pub fn item_of(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     }
 }
 
-/// Returns a word that can name a function or a constant; a keyword cannot.
+/// Returns an identifier that can name a function or a constant; a keyword cannot.
 fn name_of_item(word: &Ident) -> Option<ExprPath> {
     let name = syn::parse2::<Ident>(word.into_token_stream()).ok()?;
     Some(syn::parse_quote!(#name))

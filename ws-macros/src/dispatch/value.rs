@@ -1,7 +1,7 @@
-//! Values of options: numbers with units, words, lists.
+//! Values of options: numbers with units, identifiers, lists.
 //!
-//! Units are suffixes or words after the number: `25s`, `16KiB`, `16 KiB`, `20/s`. No unit begins
-//! with `e`: the compiler's lexer would read it as an exponent.
+//! Units are suffixes or identifiers after the number: `25s`, `16KiB`, `16 KiB`, `20/s`. No unit
+//! begins with `e`: the compiler's lexer would read it as an exponent.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum ValueKind {
     Flag(bool),
     /// `off`, `close`, `any`
     Word(Ident),
-    /// `crate::devices::by_version`, `<Small as Limits>::MAILBOX`; a path of one word is a
+    /// `crate::devices::by_version`, `<Small as Limits>::MAILBOX`; a path of one identifier is a
     /// [`Word`](Self::Word).
     Path(ExprPath),
     /// `"why"`
@@ -97,7 +97,7 @@ impl Value {
     }
 }
 
-/// Parses a word, or a path of several; returns neither if it is part of an expression.
+/// Parses an identifier, or a path of several; returns neither if it is part of an expression.
 fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
     let is_path = input.peek(Token![<]) || input.peek(Token![::]) || input.peek2(Token![::]);
     let kind = if is_path {
@@ -109,7 +109,7 @@ fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<Valu
         word.to_tokens(tokens);
         ValueKind::Word(word)
     };
-    // A word with a colon is the next option, without a comma before it.
+    // An identifier with a colon is the next option, without a comma before it.
     let is_expression = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
     Ok(if is_expression {
         ValueKind::Other
@@ -128,7 +128,7 @@ fn number(
         Ok(number) => number,
         Err(message) => return Err(syn::Error::new(literal.span(), message)),
     };
-    // A word with a colon is the next option, without a comma before it.
+    // An identifier with a colon is the next option, without a comma before it.
     let has_unit = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
     if number.unit.is_empty() && has_unit {
         let unit = input.call(Ident::parse_any)?;

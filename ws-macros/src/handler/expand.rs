@@ -4,7 +4,7 @@
 //! Every item is named by absolute path and every local name belongs to the macro, so that an
 //! expansion has the same meaning everywhere. Types of the user keep their spans: if a trait is
 //! missing, the compiler points at the type in the signature. The user also sees other names in the
-//! compiler's messages, so they are whole words.
+//! compiler's messages, so they are readable.
 
 mod arguments;
 mod borrowing;

@@ -1,6 +1,6 @@
 //! The view of an expansion in an editor: from a token it goes to the first of all tokens of the
-//! expansion with the same span. It completes a word by expanding the table twice, unchanged and
-//! with a word at the cursor.
+//! expansion with the same span. It completes a name by expanding the table twice, unchanged and
+//! with an identifier at the cursor.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ fn names(stream: TokenStream, found: &mut Vec<(String, Range<usize>)>) {
     }
 }
 
-/// Returns the names of an expansion that have the span of this word of the table.
+/// Returns the names of an expansion that have the span of this name in the table.
 fn names_at(word: &str) -> Vec<String> {
     let mut all = Vec::new();
     names(Macro::Dispatch.expand(tokens(""), tokens(TABLE)), &mut all);
@@ -127,7 +127,7 @@ fn at_the_place_of_a_type_of_a_hook_is_nothing_but_this_type() {
     }
 }
 
-/// Returns the expansion as text, with the word at the cursor if there is one.
+/// Returns the expansion as text, with the identifier at the cursor if there is one.
 fn expansion(table: &str, word: &str) -> String {
     let block = format!("pub struct Routes; {}", table.replace('|', word));
     Macro::Dispatch

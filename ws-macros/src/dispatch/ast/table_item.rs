@@ -31,7 +31,7 @@ pub fn is_ahead(input: ParseStream<'_>) -> bool {
     is_item || (is_alone && (has_visibility || is_type))
 }
 
-/// Whether the word is the keyword of another item.
+/// Whether this is the keyword of another item.
 fn is_keyword(word: &Ident) -> bool {
     const ITEMS: [&str; 9] = [
         "enum", "union", "trait", "type", "mod", "fn", "const", "static", "impl",

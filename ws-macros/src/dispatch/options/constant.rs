@@ -14,7 +14,7 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// Returns the constant that a value names. A single word is a constant only if it is written
+    /// Returns the constant that a value names. A single identifier is a constant only if it is
     /// in capitals: others are keywords of the table, such as `off`.
     pub fn named_by(value: &ValueKind) -> Option<ExprPath> {
         match value {

@@ -179,7 +179,7 @@ fn sounds_like(name: &Ident, kind: Kind) -> bool {
         Kind::Info => &[],
         Kind::Terminate => &["close", "closed", "disconnect"],
     };
-    // In a name of four letters, two wrong letters make another word.
+    // In a name of four letters, two wrong letters often make a different name.
     let tolerance = if kind.name().len() > 4 { 2 } else { 1 };
     core == kind.name()
         || synonyms.contains(&core)

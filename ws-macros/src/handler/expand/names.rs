@@ -1,5 +1,5 @@
-//! Names in an expansion. The compiler shows them in its messages, so they are words. The user may
-//! use the same words, so a free name is chosen.
+//! Names in an expansion. The compiler shows them in its messages, so they must be readable. The
+//! user may use the same names, so a free one is chosen.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use syn::Lifetime;
 
 use crate::source::Names;
 
-/// Returns a name for a type, based on this word, that the user's code does not contain.
+/// Returns a name for a type, based on this one, that the user's code does not contain.
 pub fn free_ident(word: &str, written: &TokenStream) -> Ident {
     let name = free(word, &Names::of(written).idents);
     Ident::new(&name, Span::call_site())
