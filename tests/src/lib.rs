@@ -4,6 +4,7 @@
 
 mod captured;
 mod example;
+mod files;
 #[cfg(doctest)]
 mod guide;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use captured::{Captured, End};
 pub use example::{Example, program};
+pub use files::files;
 
 /// The deadline of each wait. It only passes if the event never happens.
 const DEADLINE: Duration = Duration::from_secs(20);

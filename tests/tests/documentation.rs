@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ws_tests::files;
+
 fn workspace() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     path.canonicalize().unwrap()
@@ -12,20 +14,6 @@ fn workspace() -> PathBuf {
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// The files below a directory with this extension.
-fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|found| found == extension) {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The modules of `ws-core` that are part of the documentation of `ws-server`: those that it

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ws_tests::files;
+
 /// The messages of the book, each as the texts between its `…`s.
 fn book() -> Vec<(String, Vec<String>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ws-server/src/mistakes.md");
@@ -124,24 +126,12 @@ fn no_text_quotes_the_standard_library() {
     }
 }
 
-/// Every file of these directories with this extension.
-fn files_below(directory: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files_below(&path, extension, found);
-        } else if path.extension().is_some_and(|of_file| of_file == extension) {
-            found.push(path);
-        }
-    }
-}
-
 /// The types and traits that the documentation hides, because only expansions use them.
 fn hidden_names() -> BTreeSet<String> {
     let mut sources = Vec::new();
     for library in ["../ws-core/src", "../ws-server/src"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(library);
-        files_below(&root, "rs", &mut sources);
+        sources.extend(files(&root, "rs"));
     }
     let mut names = BTreeSet::new();
     for source in sources {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use scan::sources;
+use ws_tests::files;
 
 /// Lines of the longest file.
 const LONGEST: usize = 450;
@@ -58,7 +58,7 @@ fn the_engine_knows_no_http_server_and_no_sockets() {
         assert!(!known.contains(forbidden), "ws-core depends on {forbidden}");
     }
     let core = workspace().join("ws-core").join("src");
-    for path in sources(&core) {
+    for path in files(&core, "rs") {
         let text = fs::read_to_string(&path).unwrap();
         for forbidden in ["tokio::net", "std::net::Tcp", "std::net::Udp", "std::fs"] {
             assert!(
@@ -88,7 +88,7 @@ fn the_macros_and_the_engine_do_not_know_each_other() {
 fn no_file_is_longer_than_450_lines() {
     let mut long = Vec::new();
     for crate_name in ["ws-core", "ws-macros", "ws-server"] {
-        for path in sources(&workspace().join(crate_name)) {
+        for path in files(&workspace().join(crate_name), "rs") {
             let lines = fs::read_to_string(&path).unwrap().lines().count();
             if lines > LONGEST {
                 long.push(format!("{}: {lines} lines", path.display()));
@@ -108,7 +108,7 @@ fn no_module_is_a_mod_rs_and_every_crate_forbids_unsafe_code() {
         assert!(own.contains("[lints]\nworkspace = true"), "{crate_name}");
     }
     for crate_name in ["ws-core", "ws-macros", "ws-server"] {
-        for path in sources(&workspace().join(crate_name)) {
+        for path in files(&workspace().join(crate_name), "rs") {
             assert_ne!(path.file_name().unwrap(), "mod.rs", "{}", path.display());
         }
     }

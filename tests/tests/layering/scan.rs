@@ -7,24 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proc_macro2::{Delimiter, Group, Ident, Literal, Spacing, TokenStream, TokenTree};
-
-/// The Rust files below a directory, sorted.
-pub(crate) fn sources(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
+use ws_tests::files;
 
 /// A path of modules below the root of a crate; the root is empty.
 pub(crate) type Module = Vec<String>;
@@ -101,7 +87,7 @@ pub(crate) struct Crate {
 impl Crate {
     /// Reads the sources below this directory.
     pub(crate) fn read(source: &Path) -> Self {
-        let texts = sources(source).into_iter().map(|path| {
+        let texts = files(source, "rs").into_iter().map(|path| {
             let inner = path.strip_prefix(source).unwrap().with_extension("");
             let module = inner.iter().map(|part| part.to_str().unwrap().to_owned());
             (module.collect(), fs::read_to_string(&path).unwrap())

@@ -14,6 +14,7 @@ mod surface;
 
 use crates::Crates;
 use surface::Surface;
+use ws_tests::files;
 
 /// The variable that makes the test write the file.
 const UPDATE: &str = "UPDATE_PUBLIC_API";
@@ -145,20 +146,6 @@ fn the_hidden_module_carries_the_version() {
         "ws-server/src/lib.rs has no hidden `{}`; rename its hidden module with the version",
         hidden_module()
     );
-}
-
-/// The files below a directory with this extension.
-fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|found| found == extension) {
-            found.push(path);
-        }
-    }
-    found
 }
 
 #[test]
