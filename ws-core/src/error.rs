@@ -182,7 +182,7 @@ impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
     fn or_refuse(self) -> Result<T, Refusal> {
         self.map_err(|error| {
             let error = format_args!("{error:#}");
-            tracing::error!(hook = hook::name(), %error, "a hook failed");
+            tracing::error!(hook = hook::current_name(), %error, "a hook failed");
             Refusal::INTERNAL_SERVER_ERROR
         })
     }
@@ -190,7 +190,7 @@ impl<T, E: fmt::Display> OrFault<T> for Result<T, E> {
     fn or_close(self) -> Result<T, Close> {
         self.map_err(|error| {
             let error = format_args!("{error:#}");
-            tracing::error!(hook = hook::name(), %error, "a hook failed");
+            tracing::error!(hook = hook::current_name(), %error, "a hook failed");
             Close::internal()
         })
     }
@@ -203,7 +203,7 @@ pub(crate) fn log_panic(panic: &(dyn Any + Send)) {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no text)");
-    tracing::error!(hook = hook::name(), panic = text, "a hook panicked");
+    tracing::error!(hook = hook::current_name(), panic = text, "a hook panicked");
 }
 
 #[cfg(test)]

@@ -53,22 +53,22 @@ pub trait Handler<R>: Sized + Send + 'static {
     /// Handles one whole message from the client. Without the hook, the connection is closed with
     /// 1003 (RFC 6455, section 7.4.1).
     #[doc(hidden)]
-    fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
+    fn message(call: HookCall<'_, Self>, payload: Payload<'_>) -> Step<Self> {
         let _ = (call, payload);
-        Call::no_data_taken()
+        HookCall::unexpected_message()
     }
 
     /// Handles the next notification of the mailbox; `None` if the mailbox is empty.
     #[doc(hidden)]
-    fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
+    fn info(call: HookCall<'_, Self>) -> Option<Step<Self>> {
         let _ = call;
         None
     }
 
     /// Handles the end of the connection.
     #[doc(hidden)]
-    fn terminate(ending: Ending<Self>) -> Finish {
-        ending.now(|handler, _| drop(handler))
+    fn terminate(call: TerminateCall<Self>) -> Finish {
+        call.run(|handler, _| drop(handler))
     }
 }
 
@@ -142,19 +142,19 @@ pub trait Receiver<'a, H> {
 
 impl<'a, H> Receiver<'a, H> for H {
     fn of(handler: &'a mut Option<H>) -> Self {
-        handler.take().expect("the handler is there")
+        handler.take().expect("the handler has not been taken")
     }
 }
 
 impl<'a, H> Receiver<'a, H> for &'a mut H {
     fn of(handler: &'a mut Option<H>) -> Self {
-        handler.as_mut().expect("the handler is there")
+        handler.as_mut().expect("the handler has not been taken")
     }
 }
 
 impl<'a, H> Receiver<'a, H> for &'a H {
     fn of(handler: &'a mut Option<H>) -> Self {
-        handler.as_ref().expect("the handler is there")
+        handler.as_ref().expect("the handler has not been taken")
     }
 }
 
@@ -197,13 +197,13 @@ impl<H> Step<H> {
 }
 
 /// One call of a hook: the handler and its context.
-pub struct Call<'a, H> {
+pub struct HookCall<'a, H> {
     /// The handler, unless an async hook owns it.
     slot: &'a mut Option<H>,
     context: &'a Context<H>,
 }
 
-impl<'a, H> Call<'a, H> {
+impl<'a, H> HookCall<'a, H> {
     pub(crate) fn new(slot: &'a mut Option<H>, context: &'a Context<H>) -> Self {
         Self { slot, context }
     }
@@ -220,7 +220,7 @@ impl<'a, H> Call<'a, H> {
 
     /// Runs a plain hook in place. The connection catches its panics, like those of all other code
     /// that runs for the call.
-    pub fn now(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {
+    pub fn run(self, hook: impl FnOnce(&mut H, &Context<H>) -> Reply) -> Step<H> {
         let Some(handler) = self.slot.as_mut() else {
             return Step::Done(Ok(Reply::NONE));
         };
@@ -234,12 +234,12 @@ impl<'a, H> Call<'a, H> {
     /// # Panics
     ///
     /// Panics if an async hook owns the handler: the connection calls no hook then.
-    pub fn take(self) -> Taken<H> {
+    pub fn into_owned(self) -> OwnedCall<H> {
         let handler = self
             .slot
             .take()
             .expect("hooks of one connection never overlap");
-        Taken {
+        OwnedCall {
             handler,
             context: self.context.clone(),
         }
@@ -250,10 +250,10 @@ impl<'a, H> Call<'a, H> {
         Step::Done(Ok(undecodable(self.context.span(), error)))
     }
 
-    fn no_data_taken() -> Step<H> {
+    fn unexpected_message() -> Step<H> {
         let close = Close::new(
             crate::close::CloseCode::UNSUPPORTED_DATA,
-            "no data is taken here",
+            "this endpoint accepts no messages",
         );
         Step::Done(Ok(Reply::undecodable(close)))
     }
@@ -264,17 +264,20 @@ fn undecodable(span: &tracing::Span, error: DecodeError) -> Reply {
     let _entered = span.enter();
     // The cause is not logged, because it describes the payload.
     let code = error.close_code().get();
-    tracing::debug!(code, "a message is not what the handler takes");
+    tracing::debug!(
+        code,
+        "a message does not decode as the type that the handler takes"
+    );
     Reply::undecodable(error.into())
 }
 
 /// The handler, owned by the future of an async hook.
-pub struct Taken<H> {
+pub struct OwnedCall<H> {
     handler: H,
     context: Context<H>,
 }
 
-impl<H> Taken<H> {
+impl<H> OwnedCall<H> {
     /// The handler, and what the connection provides to the hook.
     pub fn parts(&mut self) -> (&mut H, &Context<H>) {
         (&mut self.handler, &self.context)
@@ -296,7 +299,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     let mut result = poll_fn(|cx| {
         let _entered = context.span().enter();
         if context.socket.hooks_are_cut() {
-            tracing::error!(hook = hook::name(), "a hook ran out of time");
+            tracing::error!(hook = hook::current_name(), "a hook timed out");
             return Poll::Ready(Err(Fault::TimedOut));
         }
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -317,18 +320,18 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
 }
 
 /// The last call: the handler by value, and what the connection provides to the hook.
-pub struct Ending<H> {
+pub struct TerminateCall<H> {
     handler: H,
     context: Context<H>,
 }
 
-impl<H> Ending<H> {
+impl<H> TerminateCall<H> {
     pub(crate) fn new(handler: H, context: Context<H>) -> Self {
         Self { handler, context }
     }
 
     /// Runs a plain `terminate` in place.
-    pub fn now(self, hook: impl FnOnce(H, &Context<H>)) -> Finish {
+    pub fn run(self, hook: impl FnOnce(H, &Context<H>)) -> Finish {
         let Self { handler, context } = self;
         let _entered = context.span().enter();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, &context))) {

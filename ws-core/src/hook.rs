@@ -50,15 +50,15 @@ impl Hook {
     }
 
     /// The hook on this route.
-    pub(crate) const fn on(self, route: RouteNumber) -> Place {
-        Place(route.0 | self as u32)
+    pub(crate) const fn on(self, route: RouteNumber) -> RouteHook {
+        RouteHook(route.0 | self as u32)
     }
 }
 
-/// The bits of a [`Place`] that contain the hook; the number of the route has the other bits.
+/// The bits of a [`RouteHook`] that contain the hook; the number of the route has the other bits.
 const HOOK_BITS: u32 = 8;
 
-/// The number of a route's pattern, shifted to its bits in a [`Place`].
+/// The number of a route's pattern, shifted to its bits in a [`RouteHook`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RouteNumber(u32);
 
@@ -82,9 +82,9 @@ impl RouteNumber {
 
 /// A hook on a route.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Place(u32);
+pub(crate) struct RouteHook(u32);
 
-impl Place {
+impl RouteHook {
     pub(crate) fn hook(self) -> Hook {
         let number = self.0 & ((1 << HOOK_BITS) - 1);
         HOOKS.get(number as usize).copied().unwrap_or(Hook::None)
@@ -100,42 +100,42 @@ impl Place {
 
 /// The hook that a thread runs, and the number of hooks that have begun on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Word {
-    place: Place,
+pub(crate) struct HookSnapshot {
+    route_hook: RouteHook,
     count: u32,
 }
 
-impl Word {
+impl HookSnapshot {
     /// The hook that runs; `Hook::None` between hooks.
-    pub(crate) const fn place(self) -> Place {
-        self.place
+    pub(crate) const fn route_hook(self) -> RouteHook {
+        self.route_hook
     }
 }
 
 /// A thread that runs hooks, as the watchdog sees it. It is never freed; when its thread ends,
 /// another thread reuses it.
-pub(crate) struct Worker {
-    place: AtomicU32,
+pub(crate) struct HookThread {
+    route_hook: AtomicU32,
     /// How many hooks have begun.
     count: AtomicU32,
-    taken: AtomicBool,
+    in_use: AtomicBool,
     /// The runtime of the worker thread, if it has several workers.
     runtime: Mutex<Option<Handle>>,
 }
 
-impl Worker {
+impl HookThread {
     const fn new() -> Self {
         Self {
-            place: AtomicU32::new(0),
+            route_hook: AtomicU32::new(0),
             count: AtomicU32::new(0),
-            taken: AtomicBool::new(true),
+            in_use: AtomicBool::new(true),
             runtime: Mutex::new(None),
         }
     }
 
-    pub(crate) fn word(&self) -> Word {
-        Word {
-            place: Place(self.place.load(Ordering::Relaxed)),
+    pub(crate) fn snapshot(&self) -> HookSnapshot {
+        HookSnapshot {
+            route_hook: RouteHook(self.route_hook.load(Ordering::Relaxed)),
             count: self.count.load(Ordering::Relaxed),
         }
     }
@@ -145,76 +145,76 @@ impl Worker {
     }
 }
 
-static WORKERS: Mutex<Vec<&'static Worker>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<&'static HookThread>> = Mutex::new(Vec::new());
 
-/// The worker of threads that have not joined; the watchdog does not read it.
-static NOWHERE: Worker = Worker::new();
+/// The entry of threads that are not registered; the watchdog does not read it.
+static UNREGISTERED: HookThread = HookThread::new();
 
 /// All threads that have run hooks.
-pub(crate) fn workers() -> MutexGuard<'static, Vec<&'static Worker>> {
-    WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn threads() -> MutexGuard<'static, Vec<&'static HookThread>> {
+    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {
-    static MINE: Cell<&'static Worker> = const { Cell::new(&NOWHERE) };
-    static LEAVE: Leave = const { Leave };
+    static CURRENT: Cell<&'static HookThread> = const { Cell::new(&UNREGISTERED) };
+    static RELEASE_AT_EXIT: ReleaseAtExit = const { ReleaseAtExit };
 }
 
-/// Releases the thread's worker when the thread ends.
-struct Leave;
+/// Releases the entry of the thread when the thread ends.
+struct ReleaseAtExit;
 
-impl Drop for Leave {
+impl Drop for ReleaseAtExit {
     fn drop(&mut self) {
-        let worker = MINE.replace(&NOWHERE);
-        *worker.runtime() = None;
-        worker.place.store(0, Ordering::Relaxed);
-        worker.taken.store(false, Ordering::Release);
+        let thread = CURRENT.replace(&UNREGISTERED);
+        *thread.runtime() = None;
+        thread.route_hook.store(0, Ordering::Relaxed);
+        thread.in_use.store(false, Ordering::Release);
     }
 }
 
-/// Makes the hooks of this thread visible to the watchdog, and wakes it if it rests. Must be called
+/// Makes the hooks of this thread visible to the watchdog, and wakes it if it is parked. Must be called
 /// before hooks run. It is not part of [`run`], because code that may panic there would slow down
 /// every hook.
 #[inline]
-pub(crate) fn join() {
-    if std::ptr::eq(MINE.get(), &raw const NOWHERE) {
-        join_first();
+pub(crate) fn register_thread() {
+    if std::ptr::eq(CURRENT.get(), &raw const UNREGISTERED) {
+        register_new_thread();
     }
-    if RESTS.load(Ordering::Relaxed) {
+    if WATCHDOG_PARKED.load(Ordering::Relaxed) {
         wake_watchdog();
     }
 }
 
 #[cold]
-fn join_first() {
+fn register_new_thread() {
     // A thread that is ending does not join.
-    if LEAVE.try_with(|_| {}).is_err() {
+    if RELEASE_AT_EXIT.try_with(|_| {}).is_err() {
         return;
     }
-    let mut workers = workers();
-    let free = workers
+    let mut threads = threads();
+    let free = threads
         .iter()
-        .find(|worker| !worker.taken.swap(true, Ordering::Acquire))
+        .find(|thread| !thread.in_use.swap(true, Ordering::Acquire))
         .copied();
-    let worker = free.unwrap_or_else(|| {
-        let worker: &'static Worker = Box::leak(Box::new(Worker::new()));
-        workers.push(worker);
-        worker
+    let thread = free.unwrap_or_else(|| {
+        let thread: &'static HookThread = Box::leak(Box::new(HookThread::new()));
+        threads.push(thread);
+        thread
     });
-    drop(workers);
+    drop(threads);
     let runtime = Handle::try_current().ok();
-    *worker.runtime() =
+    *thread.runtime() =
         runtime.filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-    MINE.set(worker);
+    CURRENT.set(thread);
 }
 
-/// Whether the watchdog rests until the next hook begins.
-static RESTS: AtomicBool = AtomicBool::new(false);
+/// Whether the watchdog is parked until the next hook begins.
+static WATCHDOG_PARKED: AtomicBool = AtomicBool::new(false);
 static WATCHDOG: OnceLock<thread::Thread> = OnceLock::new();
 
 #[cold]
 fn wake_watchdog() {
-    if RESTS.swap(false, Ordering::AcqRel)
+    if WATCHDOG_PARKED.swap(false, Ordering::AcqRel)
         && let Some(watchdog) = WATCHDOG.get()
     {
         watchdog.unpark();
@@ -223,69 +223,71 @@ fn wake_watchdog() {
 
 /// Makes the calling thread the watchdog: the next hook wakes it, as soon as every thread has
 /// noticed. Returns whether it is the first caller, and therefore the only watchdog.
-pub(crate) fn begin_rest() -> bool {
+pub(crate) fn prepare_park() -> bool {
     let watchdog = WATCHDOG.get_or_init(thread::current);
     let only = watchdog.id() == thread::current().id();
-    RESTS.store(only, Ordering::Release);
+    WATCHDOG_PARKED.store(only, Ordering::Release);
     only
 }
 
-/// Ends a rest early.
-pub(crate) fn end_rest() {
-    RESTS.store(false, Ordering::Release);
+/// Cancels the parking.
+pub(crate) fn cancel_park() {
+    WATCHDOG_PARKED.store(false, Ordering::Release);
 }
 
-/// Rests until a hook begins.
-pub(crate) fn rest() {
-    while RESTS.load(Ordering::Acquire) {
+/// Parks the watchdog until a hook begins.
+pub(crate) fn park() {
+    while WATCHDOG_PARKED.load(Ordering::Acquire) {
         thread::park();
     }
 }
 
 /// A hook that runs. Dropping it restores the outer hook, even after a panic.
-struct Running {
-    worker: &'static Worker,
-    outer: Place,
+struct RunningHook {
+    thread: &'static HookThread,
+    outer: RouteHook,
 }
 
-impl Running {
+impl RunningHook {
     #[inline]
-    fn begin(place: Place) -> Self {
-        let worker = MINE.get();
-        let outer = Place(worker.place.load(Ordering::Relaxed));
-        worker.place.store(place.0, Ordering::Relaxed);
+    fn begin(route_hook: RouteHook) -> Self {
+        let thread = CURRENT.get();
+        let outer = RouteHook(thread.route_hook.load(Ordering::Relaxed));
+        thread.route_hook.store(route_hook.0, Ordering::Relaxed);
         // No other thread writes this value.
-        let count = worker.count.load(Ordering::Relaxed).wrapping_add(1);
-        worker.count.store(count, Ordering::Relaxed);
-        Self { worker, outer }
+        let count = thread.count.load(Ordering::Relaxed).wrapping_add(1);
+        thread.count.store(count, Ordering::Relaxed);
+        Self { thread, outer }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningHook {
     #[inline]
     fn drop(&mut self) {
-        self.worker.place.store(self.outer.0, Ordering::Relaxed);
+        self.thread
+            .route_hook
+            .store(self.outer.0, Ordering::Relaxed);
     }
 }
 
 /// The name of the hook that runs on this thread.
-pub(crate) fn name() -> &'static str {
-    MINE.get().word().place().hook().name()
+pub(crate) fn current_name() -> &'static str {
+    CURRENT.get().snapshot().route_hook().hook().name()
 }
 
 /// Runs a part of this hook.
 #[inline]
-pub(crate) fn run<T>(place: Place, part: impl FnOnce() -> T) -> T {
-    let _running = Running::begin(place);
+pub(crate) fn run<T>(route_hook: RouteHook, part: impl FnOnce() -> T) -> T {
+    let _running = RunningHook::begin(route_hook);
     part()
 }
 
 /// Runs a future as this hook.
-pub(crate) async fn run_async<T>(place: Place, hook: impl Future<Output = T>) -> T {
+pub(crate) async fn run_async<T>(route_hook: RouteHook, hook: impl Future<Output = T>) -> T {
     let mut hook = pin!(hook);
     poll_fn(|cx| {
-        join();
-        run(place, || hook.as_mut().poll(cx))
+        register_thread();
+        run(route_hook, || hook.as_mut().poll(cx))
     })
     .await
 }
@@ -295,23 +297,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_changes_with_every_hook() {
-        join();
-        let here = || MINE.get().word();
-        let place = Hook::Message.on(RouteNumber::of("/word"));
+    fn the_snapshot_changes_with_every_hook() {
+        register_thread();
+        let here = || CURRENT.get().snapshot();
+        let route_hook = Hook::Message.on(RouteNumber::of("/snapshot"));
         let inner = Hook::Init.on(RouteNumber::of("/inner"));
         let mut seen = Vec::new();
         for _ in 0..2 {
-            run(place, || {
+            run(route_hook, || {
                 seen.push(here());
-                assert_eq!((here().place().hook(), name()), (Hook::Message, "message"));
-                assert_eq!(here().place().pattern(), "/word");
-                run(inner, || assert_eq!(here().place(), inner));
+                assert_eq!(
+                    (here().route_hook().hook(), current_name()),
+                    (Hook::Message, "message")
+                );
+                assert_eq!(here().route_hook().pattern(), "/snapshot");
+                run(inner, || assert_eq!(here().route_hook(), inner));
                 seen.push(here());
-                assert_eq!(here().place(), place);
+                assert_eq!(here().route_hook(), route_hook);
             });
             seen.push(here());
-            assert_eq!((here().place().hook(), name()), (Hook::None, "none"));
+            assert_eq!(
+                (here().route_hook().hook(), current_name()),
+                (Hook::None, "none")
+            );
         }
         let mut different = seen.clone();
         different.dedup();
@@ -319,20 +327,20 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_of_a_thread_that_has_ended_serves_another() {
+    fn the_entry_of_an_ended_thread_is_reused() {
         let ran = || {
-            join();
+            register_thread();
             run(Hook::Info.on(RouteNumber::of("/ended")), || {});
-            std::ptr::from_ref(MINE.get()).addr()
+            std::ptr::from_ref(CURRENT.get()).addr()
         };
         let first = thread::spawn(ran).join().unwrap();
-        // Other tests also use workers.
+        // Other tests also use entries.
         let again = (0..1000).any(|_| thread::spawn(ran).join().unwrap() == first);
         assert!(again);
     }
 
     #[test]
-    fn every_hook_has_the_number_of_its_place() {
+    fn the_number_of_each_hook_decodes_to_it() {
         for hook in HOOKS {
             assert_eq!(hook.on(RouteNumber(7 << HOOK_BITS)).hook(), hook);
         }

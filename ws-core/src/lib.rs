@@ -25,7 +25,6 @@ pub mod handler;
 mod hook;
 pub mod hub;
 pub mod id;
-mod late;
 pub mod limits;
 pub mod mailbox;
 pub mod message;
@@ -40,9 +39,10 @@ pub mod stream;
 #[cfg(feature = "test-kit")]
 pub mod testkit;
 pub mod throttle;
+mod timeout;
 mod timer;
 pub mod topic;
-pub mod watch;
+pub mod watchdog;
 #[cfg(not(fuzzing))]
 mod wire;
 #[cfg(fuzzing)]

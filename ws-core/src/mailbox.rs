@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::error::{NotifyError, log_panic};
 use crate::message::Message;
-use crate::timer::{Due, TimerId, Timers};
+use crate::timer::{DueTimer, TimerId, Timers};
 
 /// Implemented by a handler for its mailbox type `T`: the type of the first argument of `info`.
 ///
@@ -28,10 +28,10 @@ pub trait Accepts<T> {}
 
 /// Holds the mailbox of one connection.
 #[derive(Default)]
-pub(crate) struct MailSlot {
+pub(crate) struct MailboxSlot {
     mailbox: OnceLock<Box<dyn AnyMailbox>>,
     /// The number of notifications in the queue.
-    waiting: AtomicUsize,
+    queued: AtomicUsize,
     closed: Mutex<bool>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct MailSlot {
 trait AnyMailbox: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     /// Moves due notifications into the queue, and counts them as waiting.
-    fn fire(&self, now: Instant, waiting: &AtomicUsize);
+    fn fire(&self, now: Instant, queued: &AtomicUsize);
     fn next_due(&self) -> Option<Instant>;
     fn cancel(&self, id: TimerId) -> bool;
     fn has_timer(&self, id: TimerId) -> bool;
@@ -50,14 +50,14 @@ trait AnyMailbox: Any + Send + Sync {
 }
 
 /// Decodes a message of a topic into a notification; `None` if it does not decode.
-pub(crate) type Read<T> = fn(Message) -> Option<T>;
+pub(crate) type TopicDecoder<T> = fn(Message) -> Option<T>;
 
 /// The mailbox of a handler whose `info` takes a `T`.
 struct Mailbox<T> {
-    inner: Mutex<Inner<T>>,
+    state: Mutex<MailboxState<T>>,
 }
 
-struct Inner<T> {
+struct MailboxState<T> {
     queue: VecDeque<Mail<T>>,
     /// How many entries of the queue come from `notify`; only those count against the mailbox's
     /// limit.
@@ -71,7 +71,7 @@ struct Inner<T> {
 
 struct Mail<T> {
     content: Content<T>,
-    source: Source,
+    source: MailSource,
 }
 
 /// The content of a notification.
@@ -79,33 +79,33 @@ pub(crate) enum Content<T> {
     /// The notification itself.
     Value(T),
     /// A message of a topic, which is decoded in the task of the handler.
-    Heard(Message, Read<T>),
+    TopicMessage(Message, TopicDecoder<T>),
 }
 
 impl<T> Content<T> {
     /// The notification; `None` if the message does not decode.
-    pub(crate) fn open(self) -> Option<T> {
+    pub(crate) fn decode(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
-            Self::Heard(message, read) => read(message),
+            Self::TopicMessage(message, decode) => decode(message),
         }
     }
 }
 
 /// Why a mailbox did not accept a notification.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Untaken {
+pub(crate) enum MailboxError {
     Full,
     Closed,
 }
 
-impl<T> Inner<T> {
+impl<T> MailboxState<T> {
     /// Checks that the queue accepts one more notification.
-    fn room(&self, limit: usize) -> Result<(), Untaken> {
+    fn check_capacity(&self, limit: usize) -> Result<(), MailboxError> {
         if self.closed {
-            Err(Untaken::Closed)
+            Err(MailboxError::Closed)
         } else if self.notified >= limit {
-            Err(Untaken::Full)
+            Err(MailboxError::Full)
         } else {
             Ok(())
         }
@@ -114,15 +114,15 @@ impl<T> Inner<T> {
 
 /// The source of a notification.
 #[derive(Clone, Copy)]
-enum Source {
+enum MailSource {
     Notify,
     Once,
     Every(TimerId),
 }
 
 impl<T> Mailbox<T> {
-    fn lock(&self) -> MutexGuard<'_, Inner<T>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, MailboxState<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,33 +131,33 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
         self
     }
 
-    fn fire(&self, now: Instant, waiting: &AtomicUsize) {
+    fn fire(&self, now: Instant, queued: &AtomicUsize) {
         loop {
-            let mut inner = self.lock();
-            let Some(due) = inner.timers.next(now) else {
+            let mut state = self.lock();
+            let Some(due) = state.timers.next(now) else {
                 return;
             };
             let (value, source) = match due {
-                Due::Once(value) => {
-                    inner.fired += 1;
-                    (value, Source::Once)
+                DueTimer::Once(value) => {
+                    state.fired += 1;
+                    (value, MailSource::Once)
                 }
-                Due::Every(id, mut make) => {
-                    drop(inner);
+                DueTimer::Every(id, mut make) => {
+                    drop(state);
                     let value = make();
-                    inner = self.lock();
+                    state = self.lock();
                     // `make` may have cancelled the timer, or closed the mailbox.
-                    if let Err(make) = inner.timers.put_back(id, make) {
-                        drop(inner);
+                    if let Err(make) = state.timers.put_back(id, make) {
+                        drop(state);
                         drop((value, make));
                         continue;
                     }
-                    (value, Source::Every(id))
+                    (value, MailSource::Every(id))
                 }
             };
             let content = Content::Value(value);
-            inner.queue.push_back(Mail { content, source });
-            waiting.fetch_add(1, Ordering::Release);
+            state.queue.push_back(Mail { content, source });
+            queued.fetch_add(1, Ordering::Release);
         }
     }
 
@@ -176,11 +176,11 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
     }
 
     fn close(&self) {
-        let mut inner = self.lock();
-        inner.closed = true;
-        let queue = std::mem::take(&mut inner.queue);
-        let timers = std::mem::take(&mut inner.timers);
-        drop(inner);
+        let mut state = self.lock();
+        state.closed = true;
+        let queue = std::mem::take(&mut state.queue);
+        let timers = std::mem::take(&mut state.timers);
+        drop(state);
         let dropped = catch_unwind(AssertUnwindSafe(|| drop((queue, timers))));
         if let Err(panic) = dropped {
             log_panic(&*panic);
@@ -188,14 +188,14 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
     }
 }
 
-impl MailSlot {
+impl MailboxSlot {
     /// The mailbox for `T`, made on first use.
     fn mailbox<T: Send + 'static>(&self) -> &Mailbox<T> {
         let mailbox = self.mailbox.get().unwrap_or_else(|| {
             // Held until the mailbox is stored, so that `close` finds it.
             let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
             let (queue, timers) = (VecDeque::new(), Timers::default());
-            let inner = Inner {
+            let state = MailboxState {
                 queue,
                 notified: 0,
                 fired: 0,
@@ -204,7 +204,7 @@ impl MailSlot {
             };
             self.mailbox.get_or_init(|| {
                 Box::new(Mailbox::<T> {
-                    inner: Mutex::new(inner),
+                    state: Mutex::new(state),
                 })
             })
         });
@@ -220,35 +220,35 @@ impl MailSlot {
         value: T,
         limit: usize,
     ) -> Result<(), NotifyError<T>> {
-        let mut inner = self.mailbox::<T>().lock();
-        match inner.room(limit) {
+        let mut state = self.mailbox::<T>().lock();
+        match state.check_capacity(limit) {
             Ok(()) => {
-                self.leave(&mut inner, Content::Value(value));
+                self.enqueue(&mut state, Content::Value(value));
                 Ok(())
             }
-            Err(Untaken::Full) => Err(NotifyError::Full(value)),
-            Err(Untaken::Closed) => Err(NotifyError::Closed(value)),
+            Err(MailboxError::Full) => Err(NotifyError::Full(value)),
+            Err(MailboxError::Closed) => Err(NotifyError::Closed(value)),
         }
     }
 
     /// Queues a message of a topic, to be decoded by the task of the handler.
-    pub(crate) fn hear<T: Send + 'static>(
+    pub(crate) fn notify_topic_message<T: Send + 'static>(
         &self,
         message: Message,
-        read: Read<T>,
+        decode: TopicDecoder<T>,
         limit: usize,
-    ) -> Result<(), Untaken> {
-        let mut inner = self.mailbox::<T>().lock();
-        inner.room(limit)?;
-        self.leave(&mut inner, Content::Heard(message, read));
+    ) -> Result<(), MailboxError> {
+        let mut state = self.mailbox::<T>().lock();
+        state.check_capacity(limit)?;
+        self.enqueue(&mut state, Content::TopicMessage(message, decode));
         Ok(())
     }
 
-    fn leave<T>(&self, inner: &mut Inner<T>, content: Content<T>) {
-        inner.notified += 1;
-        let source = Source::Notify;
-        inner.queue.push_back(Mail { content, source });
-        self.waiting.fetch_add(1, Ordering::Release);
+    fn enqueue<T>(&self, state: &mut MailboxState<T>, content: Content<T>) {
+        state.notified += 1;
+        let source = MailSource::Notify;
+        state.queue.push_back(Mail { content, source });
+        self.queued.fetch_add(1, Ordering::Release);
     }
 
     /// Sets a timer.
@@ -258,41 +258,41 @@ impl MailSlot {
         value: T,
         set: impl FnOnce(&mut Timers<T>, T) -> TimerId,
     ) -> Result<TimerId, NotifyError<T>> {
-        let mut inner = self.mailbox::<T>().lock();
-        if inner.closed {
+        let mut state = self.mailbox::<T>().lock();
+        if state.closed {
             return Err(NotifyError::Closed(value));
         }
-        if inner.timers.len() + inner.fired >= limit {
+        if state.timers.len() + state.fired >= limit {
             return Err(NotifyError::Full(value));
         }
-        Ok(set(&mut inner.timers, value))
+        Ok(set(&mut state.timers, value))
     }
 
-    /// Takes the next notification. A task that waits for room may then continue.
+    /// Takes the next notification. A task that waits for capacity may then continue.
     pub(crate) fn next<T: Send + 'static>(&self) -> Option<Content<T>> {
-        let mut inner = self.mailbox::<T>().lock();
-        let Mail { content, source } = inner.queue.pop_front()?;
-        self.waiting.fetch_sub(1, Ordering::Release);
+        let mut state = self.mailbox::<T>().lock();
+        let Mail { content, source } = state.queue.pop_front()?;
+        self.queued.fetch_sub(1, Ordering::Release);
         match source {
-            Source::Notify => inner.notified -= 1,
-            Source::Once => inner.fired -= 1,
-            Source::Every(timer) => inner.timers.taken(timer),
+            MailSource::Notify => state.notified -= 1,
+            MailSource::Once => state.fired -= 1,
+            MailSource::Every(timer) => state.timers.mark_delivered(timer),
         }
-        if inner.queue.is_empty() && inner.queue.capacity() > 16 {
-            inner.queue = VecDeque::new();
+        if state.queue.is_empty() && state.queue.capacity() > 16 {
+            state.queue = VecDeque::new();
         }
         Some(content)
     }
 
     /// Whether a notification is queued.
     pub(crate) fn has_mail(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
+        self.queued.load(Ordering::Acquire) > 0
     }
 
     /// Moves due notifications into the queue.
     pub(crate) fn fire(&self, now: Instant) {
         if let Some(mailbox) = self.mailbox.get() {
-            mailbox.fire(now, &self.waiting);
+            mailbox.fire(now, &self.queued);
         }
     }
 
@@ -322,6 +322,6 @@ impl MailSlot {
         if let Some(mailbox) = self.mailbox.get() {
             mailbox.close();
         }
-        self.waiting.store(0, Ordering::Release);
+        self.queued.store(0, Ordering::Release);
     }
 }

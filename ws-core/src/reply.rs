@@ -107,7 +107,7 @@ impl Reply {
 
     /// The reply for a value that could not be encoded: a server error, closed with 1011.
     fn encode_failed(error: &dyn std::fmt::Display) -> Self {
-        tracing::error!(hook = hook::name(), %error, "a reply could not be encoded");
+        tracing::error!(hook = hook::current_name(), %error, "a reply could not be encoded");
         Self {
             messages: Messages::None,
             end: End::Error(Box::new(Close::internal())),

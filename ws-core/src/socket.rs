@@ -14,7 +14,7 @@ use tracing::Span;
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::SendError;
 use crate::limits::{Limits, OnFull};
-use crate::mailbox::MailSlot;
+use crate::mailbox::MailboxSlot;
 use crate::message::Message;
 use crate::outbox::{Dropped, Frame, Outbox, Refused};
 use crate::protocol::Deflate;
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     /// `None` if no subscriber of the log is interested in it.
     span: Option<Box<Span>>,
     common: Arc<Common>,
-    mail: MailSlot,
+    mail: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
     cut: AtomicBool,
     /// Whether `control` has changes that the connection's task has not seen.
@@ -232,7 +232,7 @@ impl Shared {
             id,
             peer,
             outbox,
-            mail: MailSlot::default(),
+            mail: MailboxSlot::default(),
             common,
             cut: AtomicBool::new(false),
             changed: AtomicBool::new(false),
@@ -245,7 +245,7 @@ impl Shared {
         &self.outbox
     }
 
-    pub(crate) fn mail(&self) -> &MailSlot {
+    pub(crate) fn mail(&self) -> &MailboxSlot {
         &self.mail
     }
 

@@ -15,7 +15,7 @@ use crate::error::Refusal;
 use crate::extract::{
     Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening,
 };
-use crate::handler::{Call, Handler, Step};
+use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
@@ -304,11 +304,11 @@ impl<R: HasPage> Handler<R> for PageStream {
         }
     }
 
-    fn message(call: Call<'_, Self>, payload: Payload<'_>) -> Step<Self> {
+    fn message(call: HookCall<'_, Self>, payload: Payload<'_>) -> Step<Self> {
         messages::receive(call, &payload)
     }
 
-    fn info(call: Call<'_, Self>) -> Option<Step<Self>> {
+    fn info(call: HookCall<'_, Self>) -> Option<Step<Self>> {
         call.context().next_notification::<CapacityFreed>()?;
         Some(messages::wait_for_room(call))
     }

@@ -11,39 +11,39 @@ pub(crate) struct TimerId(u64);
 
 /// The timers of one connection, in order of their deadlines.
 pub(crate) struct Timers<T> {
-    waiting: BTreeMap<(Instant, TimerId), Timer<T>>,
+    active: BTreeMap<(Instant, TimerId), ActiveTimer<T>>,
     last: u64,
 }
 
 /// Creates the notifications of a repeated timer.
-pub(crate) type Make<T> = Box<dyn FnMut() -> T + Send>;
+pub(crate) type MakeNotification<T> = Box<dyn FnMut() -> T + Send>;
 
 /// A timer that is set.
-pub(crate) enum Timer<T> {
+pub(crate) enum ActiveTimer<T> {
     /// Fires once.
     Once(T),
     /// Fires once per period.
     Every {
         period: Duration,
-        /// `None` while it runs: it is then taken out of the timer.
-        make: Option<Make<T>>,
+        /// `None` while it runs: it is then mark_delivered out of the timer.
+        make: Option<MakeNotification<T>>,
         /// An earlier tick is still in the mailbox, so further ticks are skipped.
         pending: bool,
     },
 }
 
 /// A timer that is due.
-pub(crate) enum Due<T> {
+pub(crate) enum DueTimer<T> {
     /// A notification.
     Once(T),
-    /// A notification that must still be created. Pass `Make` to [`Timers::put_back`] afterwards.
-    Every(TimerId, Make<T>),
+    /// A notification that must still be created. Pass `MakeNotification` to [`Timers::put_back`] afterwards.
+    Every(TimerId, MakeNotification<T>),
 }
 
 impl<T> Default for Timers<T> {
     fn default() -> Self {
         Self {
-            waiting: BTreeMap::new(),
+            active: BTreeMap::new(),
             last: 0,
         }
     }
@@ -58,7 +58,7 @@ impl<T> Timers<T> {
     /// Sets a timer that fires once.
     pub(crate) fn after(&mut self, at: Instant, value: T) -> TimerId {
         let id = self.next_id();
-        self.waiting.insert((at, id), Timer::Once(value));
+        self.active.insert((at, id), ActiveTimer::Once(value));
         id
     }
 
@@ -70,40 +70,40 @@ impl<T> Timers<T> {
         make: impl FnMut() -> T + Send + 'static,
     ) -> TimerId {
         let id = self.next_id();
-        let timer = Timer::Every {
+        let timer = ActiveTimer::Every {
             period,
             make: Some(Box::new(make)),
             pending: false,
         };
-        self.waiting.insert((first, id), timer);
+        self.active.insert((first, id), timer);
         id
     }
 
     /// Returns the next notification that is due by `now`.
-    pub(crate) fn next(&mut self, now: Instant) -> Option<Due<T>> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<DueTimer<T>> {
         loop {
             let first = self
-                .waiting
+                .active
                 .first_entry()
                 .filter(|first| first.key().0 <= now)?;
             let ((due, id), timer) = first.remove_entry();
             match timer {
-                Timer::Once(value) => return Some(Due::Once(value)),
-                Timer::Every {
+                ActiveTimer::Once(value) => return Some(DueTimer::Once(value)),
+                ActiveTimer::Every {
                     period,
                     mut make,
                     pending,
                 } => {
                     let made = if pending { None } else { make.take() };
-                    let timer = Timer::Every {
+                    let timer = ActiveTimer::Every {
                         period,
                         make,
                         pending: true,
                     };
                     let next = next_tick(due, period, now);
-                    self.waiting.insert((next, id), timer);
+                    self.active.insert((next, id), timer);
                     if let Some(make) = made {
-                        return Some(Due::Every(id, make));
+                        return Some(DueTimer::Every(id, make));
                     }
                 }
             }
@@ -115,10 +115,14 @@ impl<T> Timers<T> {
     /// # Errors
     ///
     /// If the timer is gone, the error returns `make`, which the caller drops.
-    pub(crate) fn put_back(&mut self, id: TimerId, make: Make<T>) -> Result<(), Make<T>> {
+    pub(crate) fn put_back(
+        &mut self,
+        id: TimerId,
+        make: MakeNotification<T>,
+    ) -> Result<(), MakeNotification<T>> {
         match self.find(id) {
-            Some(Timer::Every { make: place, .. }) => {
-                *place = Some(make);
+            Some(ActiveTimer::Every { make: slot, .. }) => {
+                *slot = Some(make);
                 Ok(())
             }
             _ => Err(make),
@@ -126,40 +130,40 @@ impl<T> Timers<T> {
     }
 
     /// Reports that the notification of this timer has left the mailbox.
-    pub(crate) fn taken(&mut self, id: TimerId) {
-        if let Some(Timer::Every { pending, .. }) = self.find(id) {
+    pub(crate) fn mark_delivered(&mut self, id: TimerId) {
+        if let Some(ActiveTimer::Every { pending, .. }) = self.find(id) {
             *pending = false;
         }
     }
 
     /// When the next timer is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.waiting.first_key_value().map(|((due, _), _)| *due)
+        self.active.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// Removes a timer and returns it, so that the caller drops it; `None` if it is not set.
-    pub(crate) fn cancel(&mut self, id: TimerId) -> Option<Timer<T>> {
+    pub(crate) fn cancel(&mut self, id: TimerId) -> Option<ActiveTimer<T>> {
         let key = self
-            .waiting
+            .active
             .keys()
             .find(|(_, known)| *known == id)
             .copied()?;
-        self.waiting.remove(&key)
+        self.active.remove(&key)
     }
 
     /// Whether the timer is set.
     pub(crate) fn contains(&self, id: TimerId) -> bool {
-        self.waiting.keys().any(|(_, known)| *known == id)
+        self.active.keys().any(|(_, known)| *known == id)
     }
 
     /// The number of timers that are set.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.active.len()
     }
 
     // Linear search: a connection has few timers, by default at most 256.
-    fn find(&mut self, id: TimerId) -> Option<&mut Timer<T>> {
-        self.waiting
+    fn find(&mut self, id: TimerId) -> Option<&mut ActiveTimer<T>> {
+        self.active
             .iter_mut()
             .find(|((_, known), _)| *known == id)
             .map(|(_, timer)| timer)
@@ -170,10 +174,10 @@ impl<T> Timers<T> {
 fn next_tick(due: Instant, period: Duration, now: Instant) -> Instant {
     let late = now.saturating_duration_since(due).as_nanos();
     let periods = late / period.as_nanos().max(1) + 1;
-    let ahead = u32::try_from(periods)
+    let advance = u32::try_from(periods)
         .ok()
         .and_then(|count| period.checked_mul(count));
-    let next = ahead.and_then(|ahead| due.checked_add(ahead));
+    let next = advance.and_then(|advance| due.checked_add(advance));
     // If the next tick is out of range, use one period from now.
     next.unwrap_or_else(|| now + period.max(Duration::from_millis(1)))
 }
@@ -188,8 +192,8 @@ mod tests {
         let mut values = Vec::new();
         while let Some(due) = timers.next(now) {
             values.push(match due {
-                Due::Once(value) => value,
-                Due::Every(id, mut make) => {
+                DueTimer::Once(value) => value,
+                DueTimer::Every(id, mut make) => {
                     let value = make();
                     assert_eq!(timers.put_back(id, make).map_err(drop), Ok(()));
                     value
@@ -212,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn ticks_that_were_missed_or_still_wait_are_one() {
+    fn missed_and_undelivered_ticks_are_merged() {
         let start = Instant::now();
         let mut timers = Timers::default();
         let id = timers.every(start + SECOND, SECOND, || "tick");
         assert_eq!(values(&mut timers, start + 5 * SECOND), ["tick"]);
         assert_eq!(timers.next_due(), Some(start + 6 * SECOND));
         assert_eq!(values(&mut timers, start + 6 * SECOND), Vec::<&str>::new());
-        timers.taken(id);
+        timers.mark_delivered(id);
         assert_eq!(values(&mut timers, start + 7 * SECOND), ["tick"]);
     }
 
@@ -229,23 +233,29 @@ mod tests {
         let mut timers = Timers::default();
         let id = timers.after(start, "never");
         assert!(timers.contains(id));
-        assert!(matches!(timers.cancel(id), Some(Timer::Once("never"))));
+        assert!(matches!(
+            timers.cancel(id),
+            Some(ActiveTimer::Once("never"))
+        ));
         assert!(timers.cancel(id).is_none());
         assert_eq!(values(&mut timers, start + SECOND), Vec::<&str>::new());
     }
 
     #[test]
-    fn a_timer_that_is_cancelled_while_its_value_is_made_takes_nothing_back() {
+    fn put_back_fails_for_a_timer_cancelled_in_between() {
         let start = Instant::now();
         let mut timers = Timers::default();
         let id = timers.every(start + SECOND, SECOND, || "tick");
-        let Some(Due::Every(due, make)) = timers.next(start + SECOND) else {
-            panic!("it is due");
+        let Some(DueTimer::Every(due, make)) = timers.next(start + SECOND) else {
+            panic!("the timer is not due");
         };
         assert_eq!(due, id);
-        assert!(timers.contains(id), "it is due again");
+        assert!(timers.contains(id), "the timer is no longer active");
         let cancelled = timers.cancel(id);
-        assert!(matches!(cancelled, Some(Timer::Every { make: None, .. })));
+        assert!(matches!(
+            cancelled,
+            Some(ActiveTimer::Every { make: None, .. })
+        ));
         assert_eq!(timers.put_back(id, make).map_err(drop), Err(()));
         assert_eq!(timers.next_due(), None);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::id::ConnectionId;
-use crate::mailbox::Untaken;
+use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{Dropped, Outbox, Policy};
 
@@ -90,7 +90,8 @@ pub(crate) trait Recipient: Send + Sync {
 }
 
 /// Puts a message into the mailbox of a handler. Returns `None` if the handler is gone.
-type Deliver = dyn Fn(&Message) -> Option<(Arc<dyn Recipient>, Result<(), Untaken>)> + Send + Sync;
+type Deliver =
+    dyn Fn(&Message) -> Option<(Arc<dyn Recipient>, Result<(), MailboxError>)> + Send + Sync;
 
 /// A subscriber: a client, or a listening handler.
 pub(crate) enum Subscriber {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ws_core::throttle::Throttle;
+use ws_core::throttle::LogThrottle;
 
 /// One request and its answer. Clones share the same exchange.
 ///
@@ -56,11 +56,11 @@ impl Exchange {
 pub(crate) struct Forgotten {
     /// The cookies that the answer should have set.
     cookies: &'static str,
-    throttle: Throttle,
+    throttle: LogThrottle,
 }
 
 impl Forgotten {
-    pub(crate) fn new(cookies: &'static str, throttle: &Throttle) -> Self {
+    pub(crate) fn new(cookies: &'static str, throttle: &LogThrottle) -> Self {
         let throttle = throttle.clone();
         Self { cookies, throttle }
     }

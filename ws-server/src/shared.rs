@@ -9,7 +9,7 @@ use ws_core::admit::{Client, Policy};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
-use ws_core::throttle::Throttle;
+use ws_core::throttle::LogThrottle;
 
 use crate::base::Base;
 use crate::refused::Refused;
@@ -45,7 +45,7 @@ pub(crate) enum PlainGets {
 pub(crate) struct Hints {
     tls: AtomicBool,
     /// Visits that were dropped without an answer.
-    pub(crate) unanswered: Throttle,
+    pub(crate) unanswered: LogThrottle,
 }
 
 impl Hints {

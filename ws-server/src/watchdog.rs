@@ -5,7 +5,7 @@ use std::sync::Once;
 use std::thread;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
-use ws_core::watch::Watch;
+use ws_core::watchdog::Watchdog;
 
 /// Starts the watchdog, unless it is already running.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn start() {
     STARTED.call_once(|| {
         let thread = thread::Builder::new().name("ws-watchdog".to_owned());
         // A process that cannot start another thread still serves.
-        if let Err(error) = thread.spawn(|| Watch::default().run()) {
+        if let Err(error) = thread.spawn(|| Watchdog::default().run()) {
             tracing::debug!(%error, "no watchdog: a hook that blocks holds up its runtime");
         }
     });

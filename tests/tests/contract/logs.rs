@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tracing::Level;
 use ws_core::protocol::OpCode;
 use ws_core::testkit::TestKit;
-use ws_core::watch::Watch;
+use ws_core::watchdog::Watchdog;
 use ws_server::prelude::*;
 use ws_tests::Captured;
 
@@ -158,8 +158,8 @@ async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
     }
     let debug = captured.of(Level::DEBUG).join("\n");
     for text in [
-        "a message is not what the handler takes code=1007",
-        "a message is not what the handler takes code=1003",
+        "a message does not decode as the type that the handler takes code=1007",
+        "a message does not decode as the type that the handler takes code=1003",
         "the client broke the protocol error=a client frame is not masked",
         "the connection is lost",
     ] {
@@ -240,7 +240,7 @@ async fn error_of(uri: &str, message: &'static str, notification: Option<&'stati
 async fn panics_and_errors_are_logged_at_error_with_the_name_of_the_hook() {
     let panicked = |hook| format!("a hook panicked hook=\"{hook}\" panic=\"of {hook}\"");
     let failed = |hook| format!("a hook failed hook=\"{hook}\" error=of {hook}");
-    let slow = |hook| format!("a hook ran out of time hook=\"{hook}\"");
+    let slow = |hook| format!("a hook timed out hook=\"{hook}\"");
     assert_eq!(error_of("/?panic", "", None).await, panicked("init"));
     assert_eq!(error_of("/?fail", "", None).await, failed("init"));
     assert_eq!(error_of("/?hang", "", None).await, slow("init"));
@@ -347,13 +347,13 @@ fn a_hook_that_blocks_its_thread_is_logged_with_its_name_and_route() {
             }
         });
     });
-    let mut watch = Watch::default();
+    let mut watchdog = Watchdog::default();
     let mut now = Instant::now();
     for count in 1..=3 {
         enters.recv().unwrap();
         for (after, logged) in [(0, false), (25, false), (50, false), (75, true), (25, true)] {
             now += Duration::from_millis(after);
-            watch.look(now);
+            watchdog.check(now);
             let expected = usize::from(count > 1 || logged);
             assert_eq!(lines().len(), expected, "once in ten seconds");
         }

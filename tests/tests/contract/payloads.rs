@@ -132,7 +132,7 @@ impl TakesNothing {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_without_message_closes_with_1003() {
-    let refused = Err((1003, "no data is taken here".to_owned()));
+    let refused = Err((1003, "this endpoint accepts no messages".to_owned()));
     assert_eq!(answer::<TakesNothing>("a").await, refused);
     assert_eq!(answer::<TakesNothing>(binary(b"a")).await, refused);
 }

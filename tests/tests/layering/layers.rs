@@ -13,16 +13,16 @@ type Layer = (&'static str, &'static [&'static str]);
 /// The modules of `ws-core`: each uses modules of its own layer and of those above it in this list.
 const CORE: &[Layer] = &[
     (
-        "words",
+        "shared",
         &[
-            "address", "close", "error", "fields", "hook", "id", "late", "limits", "message",
-            "throttle", "timer", "watch",
+            "address", "close", "error", "fields", "hook", "id", "limits", "message", "throttle",
+            "timeout", "timer", "watchdog",
         ],
     ),
     ("protocol", &["decode", "protocol", "wire"]),
     ("state", &["mailbox", "outbox", "page", "session", "topic"]),
     (
-        "what a handler sees",
+        "handler API",
         &["call", "extract", "handler", "hub", "reply", "socket"],
     ),
     (
@@ -229,7 +229,7 @@ fn cycles_are_found_in_every_room_and_uses_of_later_layers_in_every_module() {
     );
 }
 
-/// The layers of a crate's table in ARCHITECTURE.md: `| words | `close`, `message` | what it is |`.
+/// The layers of a crate's table in ARCHITECTURE.md: `| shared | `close`, `message` | what it is |`.
 fn documented(crate_name: &str) -> Vec<(String, Vec<String>)> {
     let text = fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
     let heading = format!("## {crate_name}: layers");

@@ -4,19 +4,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::ForwardedError;
 use crate::session::SessionError;
-use crate::throttle::Throttle;
+use crate::throttle::LogThrottle;
 
 /// The throttles of a server's log lines about requests. Clones share them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Notices {
     /// For refused origins.
-    pub(super) origins: Throttle,
-    malformed: Throttle,
-    contradictions: Throttle,
-    not_passed_on: Throttle,
-    begin_rate: Throttle,
-    full_stores: Throttle,
-    failures: Throttle,
+    pub(super) origins: LogThrottle,
+    malformed: LogThrottle,
+    contradictions: LogThrottle,
+    not_passed_on: LogThrottle,
+    begin_rate: LogThrottle,
+    full_stores: LogThrottle,
+    failures: LogThrottle,
 }
 
 impl Notices {

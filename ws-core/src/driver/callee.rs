@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use crate::decode::Payload;
 use crate::extract::Context;
-use crate::handler::{Call, Ending, Finish, Handler, HookFuture, Outcome, Step};
+use crate::handler::{Finish, Handler, HookCall, HookFuture, Outcome, Step, TerminateCall};
 
 /// The handler of a connection, with its type erased.
 ///
@@ -77,13 +77,13 @@ impl<H, R> Callee<H, R> {
 
 impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
     fn message(&mut self, payload: Payload<'_>) -> Called {
-        let call = Call::new(&mut self.handler, &self.context);
+        let call = HookCall::new(&mut self.handler, &self.context);
         let step = H::message(call, payload);
         self.called(step)
     }
 
     fn info(&mut self) -> Called {
-        let call = Call::new(&mut self.handler, &self.context);
+        let call = HookCall::new(&mut self.handler, &self.context);
         match H::info(call) {
             Some(step) => self.called(step),
             None => Called::Nothing,
@@ -111,7 +111,7 @@ impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
 
     fn terminate(&mut self) -> Finish {
         match self.handler.take() {
-            Some(handler) => H::terminate(Ending::new(handler, self.context.clone())),
+            Some(handler) => H::terminate(TerminateCall::new(handler, self.context.clone())),
             None => Finish::Done,
         }
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::{Alarm, Set};
-use crate::late;
 use crate::limits::Limits;
 use crate::outbox::Status;
 use crate::socket::Orders;
+use crate::timeout;
 
 #[cfg(test)]
 mod tests;
@@ -195,7 +195,7 @@ impl Clock {
             return Process::Ran;
         };
         let idle = limits.idle.unwrap_or(Duration::MAX);
-        if late < late::LATE.min(idle / 4) || self.pauses >= late::MOST_PAUSES {
+        if late < timeout::PAUSE_THRESHOLD.min(idle / 4) || self.pauses >= timeout::MAX_PAUSES {
             return Process::Ran;
         }
         self.pauses += 1;

@@ -11,8 +11,8 @@ use super::callee::AnyHandler;
 use super::calls::caught;
 use crate::handler::Finish;
 use crate::hook::{self, Hook};
-use crate::late;
 use crate::socket::Shared;
+use crate::timeout;
 
 /// A running `terminate`.
 pub(super) struct Finishing {
@@ -32,7 +32,7 @@ impl Finishing {
     ) -> Option<Box<Self>> {
         let limit = Instant::now() + shared.limits().terminate_timeout;
         let limit = end_of_shutdown.map_or(limit, |end| end.min(limit));
-        hook::join();
+        hook::register_thread();
         let place = Hook::Terminate.on(shared.route());
         match hook::run(place, || handler.terminate()) {
             Finish::Done => None,
@@ -56,13 +56,13 @@ impl Finishing {
             if end < self.deadline.deadline() {
                 self.deadline.as_mut().reset(end);
             }
-        } else if !self.moved && now >= self.deadline.deadline() + late::LATE {
+        } else if !self.moved && now >= self.deadline.deadline() + timeout::PAUSE_THRESHOLD {
             self.moved = true;
             let limit = shared.limits().terminate_timeout;
             self.deadline.as_mut().reset(now + limit);
         }
         let _entered = shared.span().enter();
-        hook::join();
+        hook::register_thread();
         match caught(Hook::Terminate, shared, || self.future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
@@ -72,7 +72,7 @@ impl Finishing {
             .poll(cx)
             .is_ready()
         {
-            tracing::error!(hook = "terminate", "a hook ran out of time");
+            tracing::error!(hook = "terminate", "a hook timed out");
             return Poll::Ready(());
         }
         Poll::Pending

@@ -19,10 +19,10 @@ use crate::extract::{Admitted, Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler};
 use crate::hook::{self, Hook};
 use crate::hub::Permit;
-use crate::late;
 use crate::limits::later;
 use crate::protocol::Deflate;
 use crate::socket::{Shared, Socket};
+use crate::timeout;
 
 /// A boxed future of a connection, or of the refusal that the client gets instead.
 type Opens<T = Opened> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
@@ -120,7 +120,7 @@ async fn guarded<T>(
     } = unopened;
     let place = Hook::Init.on(endpoint.route());
     let init = poll_fn(move |cx| {
-        hook::join();
+        hook::register_thread();
         hook::run(place, || {
             let polled = catch_unwind(AssertUnwindSafe(|| init.as_mut().poll(cx)));
             match polled {
@@ -131,7 +131,7 @@ async fn guarded<T>(
     });
     let init = pin!(init.instrument(shared.span().clone()));
     let out_of_time = pin!(async {
-        let is_over = pin!(late::is_over(&mut by, endpoint.limits().init_timeout));
+        let is_over = pin!(timeout::expired(&mut by, endpoint.limits().init_timeout));
         select(is_over, pin!(shared.cut_by_shutdown())).await;
     });
     match select(init, out_of_time).await {
@@ -140,7 +140,7 @@ async fn guarded<T>(
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
         Either::Right(_) => {
-            tracing::error!(parent: shared.span(), hook = "init", "a hook ran out of time");
+            tracing::error!(parent: shared.span(), hook = "init", "a hook timed out");
             Err(Refusal::SERVICE_UNAVAILABLE)
         }
     }

@@ -32,7 +32,7 @@ impl Worker {
         reason = "it goes from the thread to the driver and back as one pointer"
     )]
     pub(super) fn take() -> Box<Self> {
-        hook::join();
+        hook::register_thread();
         let now = Instant::now();
         match IDLE.take() {
             Some(mut idle) => {

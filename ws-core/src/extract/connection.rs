@@ -189,11 +189,11 @@ impl<H> Context<H> {
         let next = shared.mail().next::<T>()?;
         // There is room now for a task that waits for it.
         shared.changes().notify_waiters();
-        let opened = next.open();
-        if opened.is_none() {
+        let decoded = next.decode();
+        if decoded.is_none() {
             shared.close(&Close::internal(), CloseCause::HookError);
         }
-        opened
+        decoded
     }
 
     /// The session, if the connection has one.

@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::address::{Holder, Network};
 use crate::limits::ServerLimits;
-use crate::throttle::Throttle;
+use crate::throttle::LogThrottle;
 
 /// The permits in use.
 #[derive(Default)]
 pub(super) struct Permits {
     taken: Mutex<Taken>,
     /// Throttles log lines when the server is full.
-    full: Throttle,
+    full: LogThrottle,
     /// Throttles log lines when an address has reached its limit.
-    full_addresses: Throttle,
+    full_addresses: LogThrottle,
     /// The same for the address of a trusted proxy.
-    full_proxies: Throttle,
+    full_proxies: LogThrottle,
     /// The same for an address that may belong to a proxy that is not configured.
-    unnamed: Throttle,
+    unnamed: LogThrottle,
 }
 
 #[derive(Default)]

@@ -12,7 +12,7 @@ use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
 use crate::session::{Lineage, Session, SessionPages};
-use crate::throttle::Throttle;
+use crate::throttle::LogThrottle;
 use crate::wire::Push;
 
 mod known;
@@ -35,7 +35,7 @@ pub(crate) struct Pages {
     parameter: String,
     client: OnceLock<StreamClient>,
     /// Connections that were refused because their session or address has too many pages.
-    full: Throttle,
+    full: LogThrottle,
     known: Mutex<Known>,
     reaper: Reaper,
     /// The bytes queued for all pages together.
@@ -53,7 +53,7 @@ impl Pages {
             inline,
             parameter,
             client: OnceLock::new(),
-            full: Throttle::default(),
+            full: LogThrottle::default(),
             known: Mutex::default(),
             reaper: Reaper::default(),
             queued: Budget::new(limits.all_bytes),

@@ -219,7 +219,7 @@ pub(super) fn run(
         route = endpoint.pattern(),
         peer = handshake.peer_addr().map(tracing::field::display),
     );
-    hook::join();
+    hook::register_thread();
     let decided = span.in_scope(|| {
         hook::run(Hook::Start.on(endpoint.route()), || {
             catch_unwind(AssertUnwindSafe(|| decide(handshake)))

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use super::pages::SessionPages;
 use super::store::{DynSource, DynStore};
 use super::{SessionError, SessionKey, StoreError};
-use crate::late;
 use crate::limits::SessionLimits;
+use crate::timeout;
 
 /// The store, the source and the limits of one server's sessions, and its pages.
 pub(super) struct Backend {
@@ -68,7 +68,7 @@ impl Backend {
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {
-        match late::within(self.limits.lookup_timeout, pin!(call)).await {
+        match timeout::timeout(self.limits.lookup_timeout, pin!(call)).await {
             Ok(result) => Ok(result?),
             Err(_) => Err(SessionError::TimedOut),
         }

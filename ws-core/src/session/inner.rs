@@ -10,7 +10,7 @@ use super::options::{SECURE_PREFIX, SessionOptions};
 use super::registry::{Holding, Registry};
 use super::store::DynStore;
 use super::{MemoryStore, SessionId, SessionKey, SessionRecord};
-use crate::throttle::Throttle;
+use crate::throttle::LogThrottle;
 
 /// The state of one server's sessions.
 pub(super) struct Inner {
@@ -22,7 +22,7 @@ pub(super) struct Inner {
     pub(super) newcomers: Newcomers,
     pub(super) overtaken: Overtaken,
     /// Requests whose cookies name several live sessions.
-    pub(super) ambiguous: Throttle,
+    pub(super) ambiguous: LogThrottle,
 }
 
 /// The name of a cookie over plain HTTP, and over TLS.
@@ -50,7 +50,7 @@ impl Inner {
                 page_cookies: both(options.page_cookie),
                 newcomers: Newcomers::default(),
                 overtaken: Overtaken::default(),
-                ambiguous: Throttle::default(),
+                ambiguous: LogThrottle::default(),
             }
         })
     }

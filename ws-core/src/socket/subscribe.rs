@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::id::ConnectionId;
-use crate::mailbox::{Accepts, Read, Untaken};
+use crate::mailbox::{Accepts, MailboxError, TopicDecoder};
 use crate::message::Message;
 use crate::outbox::{Dropped, Outbox, Policy};
 use crate::topic::{AsTopic, FromTopic, Key, Recipient, Subscriber, Subscription, TopicValue};
@@ -93,11 +93,16 @@ fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
 
 impl Shared {
     /// Queues a message of a topic for the handler; does not wake its task.
-    fn hear<M: Send + 'static>(&self, message: &Message, read: Read<M>) -> Result<(), Untaken> {
+    fn hear<M: Send + 'static>(
+        &self,
+        message: &Message,
+        decode: TopicDecoder<M>,
+    ) -> Result<(), MailboxError> {
         if !self.outbox.is_open() {
-            return Err(Untaken::Closed);
+            return Err(MailboxError::Closed);
         }
-        self.mail.hear(message.clone(), read, self.limits().mailbox)
+        self.mail
+            .notify_topic_message(message.clone(), decode, self.limits().mailbox)
     }
 
     fn join(&self, topic: &Key, listens: bool, subscriber: Subscriber) {

@@ -4,14 +4,14 @@ use super::{Link, PageStream};
 use crate::close::{Close, CloseCode};
 use crate::decode::{DecodeError, Payload};
 use crate::extract::Context;
-use crate::handler::{Call, Step, guard};
+use crate::handler::{HookCall, Step, guard};
 use crate::message::Message;
 use crate::page::{Accepted, PageMessage, PageSocket};
 use crate::reply::{IntoReply, Reply};
 use crate::wire::{FromPage, Push, ToPage, json};
 
 /// Handles a message from a page's socket.
-pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step<PageStream> {
+pub(super) fn receive(call: HookCall<'_, PageStream>, payload: &Payload<'_>) -> Step<PageStream> {
     let text = match payload.text() {
         Ok(text) => text,
         Err(error) => return call.undecodable(error),
@@ -21,9 +21,9 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
         return call.undecodable(error);
     };
     match message {
-        FromPage::Ack(offset) => call.now(|this, _| this.link.ack(offset)),
-        FromPage::Ping => call.now(|_, _| json(&ToPage::Pong).into_reply()),
-        FromPage::Bye => call.now(|this, _| {
+        FromPage::Ack(offset) => call.run(|this, _| this.link.ack(offset)),
+        FromPage::Ping => call.run(|_, _| json(&ToPage::Pong).into_reply()),
+        FromPage::Bye => call.run(|this, _| {
             this.link.bye = true;
             Close::NORMAL.into_reply()
         }),
@@ -33,15 +33,15 @@ pub(super) fn receive(call: Call<'_, PageStream>, payload: &Payload<'_>) -> Step
 
 /// Handles a message of the page. If the application is still handling a message from an earlier
 /// socket of the page, the task waits, without blocking its thread.
-fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
+fn take(call: HookCall<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
     let Some(PageStream { link }) = call.handler() else {
         return Step::Done(Ok(Reply::NONE));
     };
     let stream = link.stream.clone();
     if let Ok(_one_by_one) = stream.handling.try_lock() {
-        return call.now(|this, context| this.link.take(context, id, &message));
+        return call.run(|this, context| this.link.take(context, id, &message));
     }
-    let mut taken = call.take();
+    let mut taken = call.into_owned();
     Step::pending(async move {
         let (this, context) = taken.parts();
         let outcome = guard(context, async {
@@ -55,8 +55,8 @@ fn take(call: Call<'_, PageStream>, id: u64, message: Message) -> Step<PageStrea
 
 /// Continues with the page's queue after the socket has accepted all waiting frames. One step at a
 /// time, so that a client that is slow but not stalled has enough time.
-pub(super) fn wait_for_room(call: Call<'_, PageStream>) -> Step<PageStream> {
-    let mut taken = call.take();
+pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> {
+    let mut taken = call.into_owned();
     Step::pending(async move {
         let (this, context) = taken.parts();
         let shared = context.socket.shared().clone();

@@ -6,7 +6,7 @@ use super::{
     Channel, Deliver, Except, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
 };
 use crate::error::EncodeError;
-use crate::mailbox::Untaken;
+use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published, Way};
 
@@ -143,8 +143,8 @@ impl After {
             return false;
         };
         match taken {
-            Err(Untaken::Full) => self.overflow(handler),
-            Ok(()) | Err(Untaken::Closed) => self.heard.push(handler),
+            Err(MailboxError::Full) => self.overflow(handler),
+            Ok(()) | Err(MailboxError::Closed) => self.heard.push(handler),
         }
         taken.is_ok()
     }

@@ -11,7 +11,7 @@ use std::task::{Wake, Waker};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ws_core::address::Network;
 use ws_core::limits::ServerLimits;
-use ws_core::throttle::Throttle;
+use ws_core::throttle::LogThrottle;
 
 /// Places for connections that are not, or not yet, WebSocket connections.
 #[derive(Debug)]
@@ -20,9 +20,9 @@ pub(super) struct Places {
     per_address: Option<usize>,
     taken: Mutex<Taken>,
     /// Logs connections that waited for a place because all were in use.
-    waited: Throttle,
+    waited: LogThrottle,
     /// Logs connections that were refused because their address has reached its limit.
-    refused: Throttle,
+    refused: LogThrottle,
 }
 
 #[derive(Debug, Default)]
@@ -66,8 +66,8 @@ impl Places {
             all: Arc::new(Semaphore::new(all)),
             per_address: limits.http_per_address,
             taken: Mutex::default(),
-            waited: Throttle::default(),
-            refused: Throttle::default(),
+            waited: LogThrottle::default(),
+            refused: LogThrottle::default(),
         })
     }
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
 use super::Pages;
-use crate::late;
 use crate::page::reaper::Next;
 use crate::page::stream::Stream;
+use crate::timeout;
 
 impl Pages {
     /// Checks a page again at this time.
@@ -58,6 +58,6 @@ async fn reap(mut running: Running) {
         };
         let grace = pages.limits.grace;
         drop(pages);
-        late::reach(next, grace).await;
+        timeout::sleep_past_pauses(next, grace).await;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Pages;
-use crate::throttle::Throttle;
+use crate::throttle::LogThrottle;
 
 /// Whether a call is dropping queues, and how many were dropped.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub(super) struct Relief {
     runs: AtomicBool,
     /// A task that will drop queues has been spawned.
     is_due: AtomicBool,
-    dropped: Throttle,
+    dropped: LogThrottle,
 }
 
 impl Pages {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Refusal;
-use crate::late;
 use crate::session::Session;
+use crate::timeout;
 
 /// Allows one socket of a page at a time to run `init` of the page's handler. Sockets that wait for
 /// it share its outcome: the handler, or the refusal.
@@ -63,7 +63,7 @@ impl<'o> Waiting<'o> {
     /// if the deadline passes.
     pub(crate) async fn turn(self, by: &mut Instant, again: Duration) -> Result<Turn<'o>, Refusal> {
         let turn = pin!(self.opening.turn.lock());
-        let turn = late::by(by, again, turn).await;
+        let turn = timeout::timeout_at(by, again, turn).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
         let failures = self.opening.failures();
         if failures.count > self.before

@@ -5,8 +5,8 @@ use std::pin::pin;
 use http::{HeaderMap, StatusCode};
 
 use super::Sessions;
-use crate::late;
 use crate::session::{Session, SessionError, SessionToken, cookies};
+use crate::timeout;
 
 /// The most distinct tokens of one request that are looked up.
 const CANDIDATES: usize = 4;
@@ -116,7 +116,7 @@ impl Sessions {
         let limit = self.inner.backend.limits.lookup_timeout;
         // Several calls of the store may be necessary; this deadline covers all of them.
         let found = pin!(self.look_up(headers, secure));
-        let found = late::within(limit, found).await;
+        let found = timeout::timeout(limit, found).await;
         found.unwrap_or(Err(SessionError::TimedOut))
     }
 

@@ -81,7 +81,7 @@ impl Expansion<'_> {
         Method {
             signature: quote! {
                 fn message(
-                    #call: #path::handler::Call<'_, Self>,
+                    #call: #path::handler::HookCall<'_, Self>,
                     #incoming: #path::decode::Payload<'_>,
                 ) -> #path::handler::Step<Self>
             },
@@ -108,7 +108,7 @@ impl Expansion<'_> {
         Method {
             signature: quote! {
                 fn info(
-                    #call: #path::handler::Call<'_, Self>,
+                    #call: #path::handler::HookCall<'_, Self>,
                 ) -> ::core::option::Option<#path::handler::Step<Self>>
             },
             body: quote! {
@@ -142,15 +142,15 @@ impl Expansion<'_> {
         });
         if !hook.is_async() {
             let context = bound_if_used(&context, hook.extractors().next().is_some());
-            return quote!(#call.now(move |#this, #context| #reply));
+            return quote!(#call.run(move |#this, #context| #reply));
         }
         let (taken, future, outcome) = (local("taken"), local("future"), local("outcome"));
         let pending = pending(hook, &quote!(#path::handler::Step));
         quote! {{
-            let mut #taken = #call.take();
+            let mut #taken = #call.into_owned();
             let #future = async move {
                 let #outcome = {
-                    let (#this, #context) = #path::handler::Taken::parts(&mut #taken);
+                    let (#this, #context) = #path::handler::OwnedCall::parts(&mut #taken);
                     #path::handler::guard(#context, async move { #reply }).await
                 };
                 #taken.finish(#outcome)
@@ -196,14 +196,14 @@ impl Expansion<'_> {
             }
         } else {
             quote! {
-                #ending.now(|#bound, #bound_context| {
+                #ending.run(|#bound, #bound_context| {
                     Self::#name(#passed, #(#arguments),*)
                 })
             }
         };
         Method {
             signature: quote! {
-                fn terminate(#ending: #path::handler::Ending<Self>) -> #path::handler::Finish
+                fn terminate(#ending: #path::handler::TerminateCall<Self>) -> #path::handler::Finish
             },
             body,
         }

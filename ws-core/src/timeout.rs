@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::limits::later;
 
 /// If a timer fires later than this, the process was paused.
-pub(crate) const LATE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE_THRESHOLD: Duration = Duration::from_secs(1);
 
 /// The maximum number of pauses in a row that extend a time-out; so an overloaded server still ends
 /// it.
-pub(crate) const MOST_PAUSES: u8 = 3;
+pub(crate) const MAX_PAUSES: u8 = 3;
 
 /// The time limit was reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,53 +32,53 @@ pub(crate) struct TimedOut;
 /// # Errors
 ///
 /// [`TimedOut`] if the future is not ready in time.
-pub(crate) async fn within<F: Future>(
+pub(crate) async fn timeout<F: Future>(
     limit: Duration,
     future: Pin<&mut F>,
 ) -> Result<F::Output, TimedOut> {
-    let is_over = pin!(async {
-        is_over(&mut later(Instant::now(), limit), limit).await;
+    let expired = pin!(async {
+        expired(&mut later(Instant::now(), limit), limit).await;
     });
-    match select(future, is_over).await {
+    match select(future, expired).await {
         Either::Left((output, _)) => Ok(output),
         Either::Right(_) => Err(TimedOut),
     }
 }
 
-/// Awaits `future` until `deadline`. If the process was paused, the deadline moves to `again` from
+/// Awaits `future` until `deadline`. If the process was paused, the deadline moves to `extension` from
 /// now, also for later steps with the same deadline.
 ///
 /// # Errors
 ///
 /// [`TimedOut`] if the future is not ready in time.
-pub(crate) async fn by<F: Future>(
+pub(crate) async fn timeout_at<F: Future>(
     deadline: &mut Instant,
-    again: Duration,
+    extension: Duration,
     future: Pin<&mut F>,
 ) -> Result<F::Output, TimedOut> {
-    match select(future, pin!(is_over(deadline, again))).await {
+    match select(future, pin!(expired(deadline, extension))).await {
         Either::Left((output, _)) => Ok(output),
         Either::Right(_) => Err(TimedOut),
     }
 }
 
-/// Resolves at `deadline`. If the process was paused, the deadline moves to `again` from now.
-pub(crate) async fn is_over(deadline: &mut Instant, again: Duration) {
-    for _ in 0..=MOST_PAUSES {
+/// Resolves at `deadline`. If the process was paused, the deadline moves to `extension` from now.
+pub(crate) async fn expired(deadline: &mut Instant, extension: Duration) {
+    for _ in 0..=MAX_PAUSES {
         // The timer is checked even if the limited future has used up the budget of its task.
         unconstrained(sleep_until(*deadline)).await;
-        if deadline.elapsed() < LATE {
+        if deadline.elapsed() < PAUSE_THRESHOLD {
             break;
         }
-        *deadline = later(Instant::now(), again);
+        *deadline = later(Instant::now(), extension);
     }
 }
 
-/// Sleeps until `deadline`; if the process was paused, `again` longer.
-pub(crate) async fn reach(deadline: Instant, again: Duration) {
+/// Sleeps until `deadline`; if the process was paused, `extension` longer.
+pub(crate) async fn sleep_past_pauses(deadline: Instant, extension: Duration) {
     sleep_until(deadline).await;
-    if deadline.elapsed() >= LATE {
-        sleep(again).await;
+    if deadline.elapsed() >= PAUSE_THRESHOLD {
+        sleep(extension).await;
     }
 }
 
@@ -96,17 +96,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_future_that_takes_too_long_times_out() {
         let start = Instant::now();
-        assert_eq!(within(LIMIT, pin!(pending::<()>())).await, Err(TimedOut));
+        assert_eq!(timeout(LIMIT, pin!(pending::<()>())).await, Err(TimedOut));
         assert_eq!(start.elapsed().as_secs(), 10);
-        assert_eq!(within(LIMIT, pin!(sleep(LIMIT / 2))).await, Ok(()));
+        assert_eq!(timeout(LIMIT, pin!(sleep(LIMIT / 2))).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_that_is_reached_late_moves() {
+    async fn a_deadline_reached_after_a_pause_moves() {
         let start = Instant::now();
-        reach(start + LIMIT, LIMIT).await;
+        sleep_past_pauses(start + LIMIT, LIMIT).await;
         assert_eq!(start.elapsed().as_secs(), 10);
-        let mut waits = pin!(reach(start + LIMIT * 2, LIMIT));
+        let mut waits = pin!(sleep_past_pauses(start + LIMIT * 2, LIMIT));
         assert_eq!(waits.as_mut().now_or_never(), None);
         advance(LIMIT * 7).await;
         assert_eq!(waits.as_mut().now_or_never(), None);
@@ -117,8 +117,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_a_pause_the_limit_starts_again() {
         let forever = pin!(pending::<()>());
-        let mut waits = pin!(within(LIMIT, forever));
-        for _ in 0..MOST_PAUSES {
+        let mut waits = pin!(timeout(LIMIT, forever));
+        for _ in 0..MAX_PAUSES {
             assert_eq!(waits.as_mut().now_or_never(), None);
             advance(LIMIT * 7).await;
         }

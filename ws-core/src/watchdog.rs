@@ -9,77 +9,77 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::hook::{self, Hook, Place, Word};
-use crate::throttle::Throttle;
+use crate::hook::{self, Hook, HookSnapshot, RouteHook};
+use crate::throttle::LogThrottle;
 
 /// The interval at which the watchdog checks every thread.
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// A hook that runs this long without yielding is logged.
-const LONG: Duration = Duration::from_millis(100);
+const LONG_HOOK: Duration = Duration::from_millis(100);
 
 /// If a check is this much later than the last one, the process itself was suspended.
-const PAUSE: Duration = Duration::from_millis(500);
+const SUSPENSION: Duration = Duration::from_millis(500);
 
 /// After this number of checks without a hook that has begun or ended, the watchdog pauses.
-const QUIET_LOOKS: u32 = 40;
+const QUIET_CHECKS: u32 = 40;
 
 /// The watchdog's view of all threads that run hooks.
 #[derive(Debug)]
-pub struct Watch {
-    /// One entry for each of `hook::workers`.
-    sights: Vec<Sight>,
+pub struct Watchdog {
+    /// One entry for each of `hook::threads`.
+    observations: Vec<Observation>,
     last: Instant,
     /// The number of consecutive checks without activity.
     quiet: u32,
     /// How often each hook ran too long, for the log.
-    long: HashMap<Place, Throttle>,
+    throttles: HashMap<RouteHook, LogThrottle>,
 }
 
 /// The last observation of one thread.
 #[derive(Clone, Copy, Debug)]
-struct Sight {
-    word: Word,
-    /// When `word` was first observed.
+struct Observation {
+    snapshot: HookSnapshot,
+    /// When `snapshot` was first observed.
     since: Instant,
     logged: bool,
 }
 
-impl Default for Watch {
+impl Default for Watchdog {
     fn default() -> Self {
         Self {
-            sights: Vec::new(),
+            observations: Vec::new(),
             last: Instant::now(),
             quiet: 0,
-            long: HashMap::new(),
+            throttles: HashMap::new(),
         }
     }
 }
 
-impl Watch {
+impl Watchdog {
     /// Runs the watchdog on the calling thread, for the lifetime of the process.
     ///
     /// Only one thread of a process can be the watchdog; on any other this returns at once.
     pub fn run(mut self) {
-        if !hook::begin_rest() {
+        if !hook::prepare_park() {
             return;
         }
-        hook::end_rest();
+        hook::cancel_park();
         loop {
             thread::sleep(INTERVAL);
-            self.look(Instant::now());
-            if self.quiet < QUIET_LOOKS {
+            self.check(Instant::now());
+            if self.quiet < QUIET_CHECKS {
                 continue;
             }
             // A thread that has not yet noticed the pause begins its hook before the next check.
-            hook::begin_rest();
+            hook::prepare_park();
             thread::sleep(INTERVAL);
-            self.look(Instant::now());
+            self.check(Instant::now());
             if self.quiet == 0 {
-                hook::end_rest();
+                hook::cancel_park();
                 continue;
             }
-            hook::rest();
+            hook::park();
             self.quiet = 0;
             self.last = Instant::now();
         }
@@ -87,29 +87,29 @@ impl Watch {
 
     /// Checks every thread once. If a hook is still running, wakes its runtime; if it has run for
     /// more than 100 ms, logs it.
-    pub fn look(&mut self, now: Instant) {
-        let paused = now - self.last > PAUSE;
+    pub fn check(&mut self, now: Instant) {
+        let paused = now - self.last > SUSPENSION;
         self.last = now;
         self.quiet = self.quiet.saturating_add(1);
-        let workers = hook::workers().clone();
-        for (index, worker) in workers.into_iter().enumerate() {
-            let word = worker.word();
-            let sight = Sight {
-                word,
+        let threads = hook::threads().clone();
+        for (index, thread) in threads.into_iter().enumerate() {
+            let snapshot = thread.snapshot();
+            let observation = Observation {
+                snapshot,
                 since: now,
                 logged: false,
             };
-            let Some(known) = self.sights.get_mut(index) else {
-                self.sights.push(sight);
+            let Some(known) = self.observations.get_mut(index) else {
+                self.observations.push(observation);
                 self.quiet = 0;
                 continue;
             };
-            if known.word != word {
-                *known = sight;
+            if known.snapshot != snapshot {
+                *known = observation;
                 self.quiet = 0;
                 continue;
             }
-            if word.place().hook() == Hook::None {
+            if snapshot.route_hook().hook() == Hook::None {
                 continue;
             }
             self.quiet = 0;
@@ -117,21 +117,21 @@ impl Watch {
                 known.since = now;
             }
             // The task itself does nothing.
-            let runtime = worker.runtime().clone();
+            let runtime = thread.runtime().clone();
             if let Some(runtime) = runtime {
                 drop(runtime.spawn(async {}));
             }
-            if !known.logged && now - known.since >= LONG {
+            if !known.logged && now - known.since >= LONG_HOOK {
                 known.logged = true;
-                self.log(word.place());
+                self.log(snapshot.route_hook());
             }
         }
     }
 
-    /// Logs a hook that runs too long, at most once in ten seconds for each place.
-    fn log(&mut self, place: Place) {
-        if let Some(count) = self.long.entry(place).or_default().count() {
-            let (hook, route) = (place.hook().name(), place.pattern());
+    /// Logs a hook that runs too long, at most once in ten seconds for each hook.
+    fn log(&mut self, route_hook: RouteHook) {
+        if let Some(count) = self.throttles.entry(route_hook).or_default().count() {
+            let (hook, route) = (route_hook.hook().name(), route_hook.pattern());
             tracing::warn!(
                 hook,
                 route,
