@@ -1,7 +1,7 @@
 //! The conditions of hooks and routes: `#[cfg(…)]`, also within `#[cfg_attr(…)]`. The compiler has
 //! not expanded `#[cfg_attr(…)]` yet when it passes tokens to a macro.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -35,7 +35,7 @@ pub fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
 pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
     let flat = |attribute: Attribute| {
         let metas = match conditional(&attribute.meta) {
-            Some((when, parts)) => under(&quote!(#when), &parts),
+            Some((condition, parts)) => separated(&condition, &parts),
             None => vec![attribute.meta.clone()],
         };
         metas.into_iter().map(move |meta| Attribute {
@@ -46,16 +46,16 @@ pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
     attributes.into_iter().flat_map(flat).collect()
 }
 
-/// Returns the parts of a `cfg_attr`, each by itself.
-fn under(when: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
+/// Returns the parts of a `cfg_attr`, each as a separate attribute.
+fn separated(condition: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
     let mut found = Vec::new();
     for part in parts {
         if let Some((inner, parts)) = conditional(part) {
-            found.extend(under(&quote!(all(#when, #inner)), &parts));
+            found.extend(separated(&quote!(all(#condition, #inner)), &parts));
         } else if let [predicate] = &predicates(part)[..] {
-            found.push(parse_quote!(cfg(any(not(#when), #predicate))));
+            found.push(parse_quote!(cfg(any(not(#condition), #predicate))));
         } else {
-            found.push(parse_quote!(cfg_attr(#when, #part)));
+            found.push(parse_quote!(cfg_attr(#condition, #part)));
         }
     }
     found
@@ -71,10 +71,10 @@ pub fn is_named(attribute: &Attribute, name: &str) -> bool {
 
 /// `cfg(unix)` gives `unix`, and `cfg_attr(test, cfg(unix))` gives `any(not(test), unix)`.
 fn predicates(meta: &Meta) -> Vec<TokenStream> {
-    if let Some((when, parts)) = conditional(meta) {
+    if let Some((condition, parts)) = conditional(meta) {
         let inner = parts.iter().flat_map(predicates);
         return inner
-            .map(|predicate| quote!(any(not(#when), #predicate)))
+            .map(|predicate| quote!(any(not(#condition), #predicate)))
             .collect();
     }
     match meta {
@@ -84,16 +84,19 @@ fn predicates(meta: &Meta) -> Vec<TokenStream> {
 }
 
 /// Returns the condition of a `cfg_attr`, and its attributes. The compiler reports those that
-/// cannot be parsed.
-fn conditional(meta: &Meta) -> Option<(Meta, Vec<Meta>)> {
+/// cannot be parsed. The condition is not parsed: `true` and `false` are valid too.
+fn conditional(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
     let Meta::List(list) = meta else {
         return None;
     };
     let parts = |input: ParseStream<'_>| {
-        let when: Meta = input.parse()?;
+        let mut condition = TokenStream::new();
+        while !input.peek(Token![,]) {
+            condition.extend([input.parse::<TokenTree>()?]);
+        }
         input.parse::<Token![,]>()?;
         let parts = Punctuated::<Meta, Token![,]>::parse_terminated(input)?;
-        Ok((when, parts.into_iter().collect()))
+        Ok((condition, parts.into_iter().collect()))
     };
     let is_conditional = list.path.is_ident("cfg_attr");
     is_conditional.then(|| parts.parse2(list.tokens.clone()).ok())?
@@ -147,6 +150,10 @@ mod tests {
         assert_eq!(
             read("#[cfg_attr(feature = \"x\", cfg(all()))]"),
             ["any(not(feature=\"x\"),all())"]
+        );
+        assert_eq!(
+            read("#[cfg_attr(true, cfg(a), cfg_attr(false, cfg(b)))]"),
+            ["any(not(true),a)", "any(not(true),any(not(false),b))"]
         );
     }
 

@@ -29,6 +29,10 @@ dispatch! {
     room: "/rooms/{id: u64}" => NotThere { mailbox: not::THERE };
     #[cfg_attr(any(), cfg(any()))]
     room: "/rooms" => Room;
+    #[cfg_attr(true, cfg(false))]
+    hall: "/hall/{id: u64}" => NotThere;
+    #[cfg_attr(false, cfg(false))]
+    hall: "/hall" => Room;
     /// Documented, and more.
     #[cfg_attr(all(), doc = "Under a condition.", deprecated, allow(deprecated))]
     old: "/old/{id: u8}" => Room { start: keep };
@@ -46,6 +50,7 @@ fn keep(_: &Handshake) -> Result<(), Refusal> {
 
 fn main() {
     assert_eq!(Routes::room().to_string(), "/rooms");
+    assert_eq!(Routes::hall().to_string(), "/hall");
     assert_eq!(Routes::new().to_string(), "/new");
     assert_eq!(
         Routes::inner(inner::Routes::room()).to_string(),

@@ -29,6 +29,21 @@ impl Room {
     fn terminate(self, #[cfg_attr(all(), allow(unused_variables))] reason: CloseReason) {}
 }
 
+struct Quiet;
+
+#[ws_handler]
+impl Quiet {
+    #[cfg_attr(true, cfg(false))]
+    fn init(_: NotThere) -> Self {
+        Quiet
+    }
+
+    #[cfg_attr(false, cfg(false))]
+    fn init() -> Self {
+        Quiet
+    }
+}
+
 struct Other;
 
 #[ws_handler]
@@ -51,6 +66,7 @@ const fn is_handler<H: Handler<AnyRoute>>() {}
 
 fn main() {
     is_handler::<Room>();
+    is_handler::<Quiet>();
     is_handler::<Other>();
     let _ = |socket: &Socket<Room>| socket.notify(1_u8);
 }
