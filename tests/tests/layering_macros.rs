@@ -24,9 +24,9 @@ const LEVELS: &[(&str, &[&[&str]])] = &[
         "handler/check",
         &[
             &["names", "output", "signature"],
-            &["first"],
+            &["first_argument"],
             &["arguments"],
-            &["doubts"],
+            &["likely_mistakes"],
         ],
     ),
     (
@@ -41,7 +41,7 @@ const LEVELS: &[(&str, &[&[&str]])] = &[
         &[
             &["literals", "pattern", "value"],
             &["ast", "overlap"],
-            &["options", "reach"],
+            &["options", "reachability"],
             &["editor", "table"],
             &["check", "param_types", "warn"],
             &["trie"],

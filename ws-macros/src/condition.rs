@@ -103,13 +103,13 @@ fn conditional(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
 }
 
 /// Returns the attributes of a line that have one of these names.
-pub fn attributes<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+pub fn attributes_named<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
     let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
     attrs.iter().filter(wanted).collect()
 }
 
 /// The attributes that apply to every item generated from a line.
-pub const LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
+pub const CFG_AND_LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// The `#[cfg]` attributes, as text.
 pub fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
@@ -119,7 +119,7 @@ pub fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
 
 /// Whether two routes have different conditions, and so count as alternatives: the macro cannot
 /// know whether both conditions can hold. If both do, the router refuses them.
-pub fn both_conditional(one: &[String], other: &[String]) -> bool {
+pub fn are_alternatives(one: &[String], other: &[String]) -> bool {
     !one.is_empty() && !other.is_empty() && one != other
 }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn other_attributes_are_no_conditions() {
+    fn other_attributes_are_not_conditions() {
         for attribute in [
             "",
             "#[inline]",

@@ -33,7 +33,7 @@ pub fn hidden_module() -> Ident {
 pub struct CratePath(Option<Path>);
 
 /// One `name = value` in the parentheses of an attribute.
-pub enum Argument {
+pub enum AttributeArgument {
     /// `crate = ::path`
     Crate(Path),
     /// `workers = 4`
@@ -52,7 +52,7 @@ impl CratePath {
     pub fn parse_arguments(arguments: TokenStream, attribute: &str, errors: &Errors) -> Self {
         let mut path = Self::default();
         for argument in parse_arguments(arguments, attribute, &["crate"], errors) {
-            if let Argument::Crate(given) = argument {
+            if let AttributeArgument::Crate(given) = argument {
                 path = Self::new(given);
             }
         }
@@ -109,7 +109,7 @@ pub fn parse_arguments(
     attribute: &str,
     known: &[&str],
     errors: &Errors,
-) -> Vec<Argument> {
+) -> Vec<AttributeArgument> {
     let parser = |input: ParseStream<'_>| {
         let mut found = Vec::new();
         let mut seen = Vec::new();
@@ -126,7 +126,9 @@ pub fn parse_arguments(
         }
         Ok(found)
     };
-    errors.take(parser.parse2(arguments)).unwrap_or_default()
+    errors
+        .ok_or_report(parser.parse2(arguments))
+        .unwrap_or_default()
 }
 
 /// Parses the tokens after the name of an argument.
@@ -135,7 +137,7 @@ fn parse_argument(
     name: &Ident,
     attribute: &str,
     known: &[&str],
-) -> syn::Result<Argument> {
+) -> syn::Result<AttributeArgument> {
     let text = name.to_string();
     let usage = |name: &str| match name {
         "workers" => "`workers = 4`",
@@ -156,7 +158,7 @@ fn parse_argument(
         let content;
         parenthesized!(content in input);
         let types = Punctuated::<Type, Token![,]>::parse_terminated(&content)?;
-        return Ok(Argument::Sends(types.into_iter().collect()));
+        return Ok(AttributeArgument::Sends(types.into_iter().collect()));
     }
     if !input.peek(Token![=]) {
         return Err(wrong(name.span()));
@@ -172,11 +174,11 @@ fn parse_argument(
                 workers.span(),
                 "`workers` is a number of threads, at least 1",
             )),
-            Ok(_) => Ok(Argument::Workers(workers)),
+            Ok(_) => Ok(AttributeArgument::Workers(workers)),
         };
     }
     let path = input
         .call(Path::parse_mod_style)
         .map_err(|error| wrong(error.span()))?;
-    Ok(Argument::Crate(path))
+    Ok(AttributeArgument::Crate(path))
 }

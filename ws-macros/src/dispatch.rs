@@ -14,7 +14,7 @@ mod options;
 mod overlap;
 mod param_types;
 mod pattern;
-mod reach;
+mod reachability;
 mod stub;
 mod table;
 mod trie;
@@ -28,7 +28,7 @@ use crate::crate_path::other_dependency;
 use crate::errors::Errors;
 
 #[cfg(test)]
-pub use options::names as names_of_options;
+pub use options::names as option_names;
 
 /// Expands one block.
 ///
@@ -37,7 +37,7 @@ pub use options::names as names_of_options;
 /// every use of it would be an unknown name, and without the library every path of the expansion.
 pub fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
-    let mut block = ast::Block::parse(input, &errors);
+    let mut block = ast::TableBlock::parse(input, &errors);
     if block.crates.is_empty() {
         let place = block.items.first().map(|item| item.name.span());
         let dependency = other_dependency(place.unwrap_or_else(Span::call_site), &errors, |path| {
@@ -45,7 +45,7 @@ pub fn expand(input: TokenStream) -> TokenStream {
         });
         block.crates.extend(dependency);
     }
-    let for_editors = editor::written(&block);
+    let for_editors = editor::editor_item(&block);
     let table = check::table(block, &errors);
     let table = match (errors.finish(), table) {
         (Ok(()), Some(table)) => {

@@ -48,7 +48,7 @@ impl Errors {
     }
 
     /// Returns the value; a parser's error is added and becomes `None`.
-    pub fn take<T>(&self, parsed: syn::Result<T>) -> Option<T> {
+    pub fn ok_or_report<T>(&self, parsed: syn::Result<T>) -> Option<T> {
         parsed.map_err(|error| self.push_syn(error)).ok()
     }
 
@@ -68,10 +68,10 @@ impl Errors {
 
 impl Drop for Errors {
     fn drop(&mut self) {
-        let asked = self.found.borrow().is_none();
+        let is_finished = self.found.borrow().is_none();
         assert!(
-            asked || thread::panicking(),
-            "the errors of a macro call were not asked for"
+            is_finished || thread::panicking(),
+            "the errors of a macro call were dropped without `finish`"
         );
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         let errors = Errors::new();
         errors.push(quote::quote!(a), "first");
         errors.push_at(Span::call_site(), "second");
-        assert_eq!(errors.take(syn::parse_str::<syn::Ident>("7")), None);
+        assert_eq!(errors.ok_or_report(syn::parse_str::<syn::Ident>("7")), None);
         let reported = errors.finish().unwrap_err().to_string();
         let places: Vec<_> = ["first", "second", "expected identifier"]
             .map(|text| reported.find(text))
@@ -104,16 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_parser_accepts_is_handed_on() {
+    fn a_parsed_value_is_returned() {
         let errors = Errors::new();
-        let name = errors.take(syn::parse_str::<syn::Ident>("room"));
+        let name = errors.ok_or_report(syn::parse_str::<syn::Ident>("room"));
         assert_eq!(name.map(|name| name.to_string()).as_deref(), Some("room"));
         assert!(errors.finish().is_ok());
     }
 
     #[test]
-    #[should_panic(expected = "the errors of a macro call were not asked for")]
-    fn dropping_them_unasked_panics() {
-        Errors::new().push_at(Span::call_site(), "swallowed");
+    #[should_panic(expected = "the errors of a macro call were dropped without `finish`")]
+    fn dropping_unfinished_errors_panics() {
+        Errors::new().push_at(Span::call_site(), "lost");
     }
 }

@@ -128,7 +128,7 @@ fn is_skipped(field: &Field, errors: &Errors) -> bool {
             }
             Err(meta.error("a field takes `#[from_ref(skip)]`"))
         });
-        errors.take(read);
+        errors.ok_or_report(read);
     }
     skipped
 }
@@ -141,7 +141,7 @@ fn crate_path(input: &DeriveInput, errors: &Errors) -> CratePath {
         .iter()
         .filter(|attribute| attribute.path().is_ident("from_ref"))
     {
-        if let Some(list) = errors.take(attribute.meta.require_list()) {
+        if let Some(list) = errors.ok_or_report(attribute.meta.require_list()) {
             let tokens = list.tokens.clone();
             path = Some(CratePath::parse_arguments(tokens, "from_ref", errors));
         }

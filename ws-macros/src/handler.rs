@@ -14,10 +14,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Item, ItemImpl, Type};
 
-use crate::crate_path::{Argument, CratePath, parse_arguments};
+use crate::crate_path::{AttributeArgument, CratePath, parse_arguments};
 use crate::errors::Errors;
 use crate::source::{head_of, written};
-use ast::Block;
+use ast::HandlerBlock;
 
 pub use ast::unwrapped;
 
@@ -29,7 +29,7 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
         let reported = errors.finish().err();
         return quote!(#item #reported);
     };
-    let mut block = Block::parse(item);
+    let mut block = HandlerBlock::parse(item);
     check::check(&mut block, &errors);
     let reported = errors.finish().err();
     if reported.is_some() {
@@ -54,9 +54,9 @@ impl Arguments {
         let (mut path, mut sends) = (CratePath::default(), None);
         for argument in parse_arguments(arguments, "ws_handler", &["crate", "sends"], errors) {
             match argument {
-                Argument::Crate(given) => path = CratePath::new(given),
-                Argument::Sends(types) => sends = Some(once_each(types, errors)),
-                Argument::Workers(_) => {}
+                AttributeArgument::Crate(given) => path = CratePath::new(given),
+                AttributeArgument::Sends(types) => sends = Some(without_duplicates(types, errors)),
+                AttributeArgument::Workers(_) => {}
             }
         }
         let path = path.or_dependency("ws_handler", errors);
@@ -65,7 +65,7 @@ impl Arguments {
 }
 
 /// Returns the types without repeated ones, which are reported.
-fn once_each(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
+fn without_duplicates(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
     let mut known = HashSet::new();
     let mut distinct = types;
     distinct.retain(|ty| {
@@ -81,7 +81,7 @@ fn once_each(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
 
 /// Returns the impl block, or reports the item in its place.
 fn impl_block(item: &TokenStream, errors: &Errors) -> Option<ItemImpl> {
-    let what = match errors.take(syn::parse2::<Item>(item.clone()))? {
+    let what = match errors.ok_or_report(syn::parse2::<Item>(item.clone()))? {
         Item::Impl(block) => return Some(block),
         Item::Struct(_) => "a struct",
         Item::Enum(_) => "an enum",

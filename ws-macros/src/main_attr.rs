@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{AttrStyle, GenericParam, Generics, ItemFn};
 
-use crate::crate_path::{Argument, CratePath, parse_arguments};
+use crate::crate_path::{AttributeArgument, CratePath, parse_arguments};
 use crate::errors::Errors;
 use crate::source::head_of;
 
@@ -16,9 +16,9 @@ pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut workers = None;
     for argument in parse_arguments(arguments, "ws_server::main", &["crate", "workers"], &errors) {
         match argument {
-            Argument::Crate(given) => path = CratePath::new(given),
-            Argument::Workers(given) => workers = Some(given),
-            Argument::Sends(_) => {}
+            AttributeArgument::Crate(given) => path = CratePath::new(given),
+            AttributeArgument::Workers(given) => workers = Some(given),
+            AttributeArgument::Sends(_) => {}
         }
     }
     let path = path.or_dependency("ws_server::main", &errors);

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dependency_of_another_name_is_found() {
+    fn a_renamed_dependency_is_found() {
         for manifest in [
             "[dependencies]\nlive = { version = \"1\", package = \"ws-server\" }",
             "[dependencies.live]\nversion = \"1\"\npackage = \"ws-server\"",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_of_its_own_name_is_found() {
+    fn a_dependency_that_is_not_renamed_is_found() {
         for manifest in [
             "[dependencies]\nws-server = \"1\"",
             "[dev-dependencies]\nws_server = { path = \"..\" }",
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_manifest_without_it_nothing_is_known() {
+    fn a_manifest_without_the_library_renames_nothing() {
         for dependencies in [
             "serde = \"1\"",
             "live.workspace = true",

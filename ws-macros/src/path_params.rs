@@ -8,7 +8,7 @@ use syn::{Attribute, Data, DeriveInput, Field, Fields, Ident, Meta, Path, Token}
 
 use crate::crate_path::{CratePath, hidden_module};
 use crate::errors::Errors;
-use crate::source::{placed, unused_name};
+use crate::source::{respanned, unused_name};
 
 /// Implements `FromParams` for every route that has the struct's fields as parameters.
 pub fn expand(input: &DeriveInput) -> TokenStream {
@@ -114,7 +114,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
     let bounds = fields.iter().zip(&has).map(|(field, has)| {
         let ty = &field.ty;
         let reads = is_generic.then(|| quote!(#ty: ::core::str::FromStr,));
-        let has = placed(quote!(#route: #has<#ty>), place);
+        let has = respanned(quote!(#route: #has<#ty>), place);
         quote!(#reads #has,)
     });
     let bounds: TokenStream = bounds.collect();
@@ -141,7 +141,7 @@ fn implementation(input: &DeriveInput, fields: &[&Field], library: &TokenStream)
         .collect::<TokenStream>();
     let (_, arguments, _) = input.generics.split_for_impl();
     let parameters = parameters(input);
-    let from_params = placed(quote!(#core::extract::FromParams<#route>), place);
+    let from_params = respanned(quote!(#core::extract::FromParams<#route>), place);
     quote! {
         const _: () = {
             #traits

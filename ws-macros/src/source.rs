@@ -32,16 +32,16 @@ pub fn written(tokens: impl ToTokens) -> String {
 
 /// Returns the same tokens with another span. A message is shown there only if all tokens of its
 /// subject have this span.
-pub fn placed(tokens: TokenStream, place: Span) -> TokenStream {
-    blamed(tokens, place, place)
+pub fn respanned(tokens: TokenStream, place: Span) -> TokenStream {
+    with_spans(tokens, place, place)
 }
 
 /// Returns the same tokens; the compiler reports their errors at `place`. An editor finds their
 /// names at the other span, before it: on a name of the user, it must go only to that name.
-pub fn blamed(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
+pub fn with_spans(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
     let tokens = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
-            let inner = blamed(group.stream(), place, names);
+            let inner = with_spans(group.stream(), place, names);
             token = TokenTree::Group(Group::new(group.delimiter(), inner));
         }
         let is_name = matches!(token, TokenTree::Ident(_));
@@ -53,7 +53,7 @@ pub fn blamed(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
 
 /// Returns a name for a type parameter that these tokens do not contain.
 pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
-    let taken = Names::of(&tokens.into_token_stream()).idents;
+    let taken = UsedNames::of(&tokens.into_token_stream()).idents;
     let mut name = start.to_owned();
     while taken.contains(&name) {
         name.push_str("Here");
@@ -63,12 +63,12 @@ pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
 
 /// The names in some tokens.
 #[derive(Default)]
-pub struct Names {
+pub struct UsedNames {
     pub idents: HashSet<String>,
     pub lifetimes: HashSet<String>,
 }
 
-impl Names {
+impl UsedNames {
     pub fn of(tokens: &TokenStream) -> Self {
         let mut found = Self::default();
         found.read(tokens);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_for_a_parameter_is_none_of_the_users() {
+    fn an_unused_name_differs_from_the_users_names() {
         assert_eq!(unused_name("SomeRoute", quote!(App<Route>)), "SomeRoute");
         assert_eq!(
             unused_name("SomeRoute", quote!(App<[SomeRoute; 2]>)),

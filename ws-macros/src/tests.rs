@@ -3,9 +3,9 @@
 
 mod damaged;
 mod editor;
+mod line_errors;
 mod samples;
 mod size;
-mod slips;
 mod snapshots;
 
 use proc_macro2::{TokenStream, TokenTree};

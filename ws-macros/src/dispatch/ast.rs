@@ -19,25 +19,25 @@ mod target;
 mod unfinished;
 
 use self::settings::settings;
-pub use self::unfinished::completed;
+pub use self::unfinished::with_missing_name;
 
 /// The whole block.
 #[derive(Default)]
-pub struct Block {
+pub struct TableBlock {
     pub items: Vec<TableItem>,
     pub states: Vec<Type>,
     pub crates: Vec<Path>,
     pub defaults: Vec<Defaults>,
     pub lines: Vec<Line>,
     /// Names of items that may have been meant as lines, and the error reported there.
-    pub unread: Vec<(Ident, syn::Error)>,
+    pub unparsed_lines: Vec<(Ident, syn::Error)>,
     /// Errors in items of the whole table that could not be parsed.
-    pub flaws: Flaws,
+    pub invalid_items: InvalidItems,
 }
 
 /// Items that are in the block, but could not be parsed.
 #[derive(Default)]
-pub struct Flaws {
+pub struct InvalidItems {
     pub item: bool,
     /// The error reported at the state.
     pub state: Option<syn::Error>,
@@ -73,36 +73,36 @@ pub struct Line {
 pub enum LinePath {
     Text(LitStr),
     /// Not a string; the error reported there.
-    Unread(syn::Error),
+    Invalid(syn::Error),
 }
 
 /// The target of the line.
 pub enum Target {
     /// `chat::Room { max_message: 16 KiB }`
     Handler {
-        handler: Named,
+        handler: TargetType,
         options: Vec<Setting>,
     },
     /// `use crate::admin::Routes`
     Table {
-        table: Named,
+        table: TargetType,
         options: Option<Group>,
     },
 }
 
 /// The handler or the table of a line.
-pub enum Named {
+pub enum TargetType {
     Type(Box<Type>),
     /// Not parsed, which was reported; a path that ends in `::` is here with a name appended.
-    Unread(Option<Path>),
+    Invalid(Option<Path>),
 }
 
-impl Named {
+impl TargetType {
     /// The type, unless a mistake was reported.
     pub fn ty(self) -> Option<Type> {
         match self {
             Self::Type(ty) => Some(*ty),
-            Self::Unread(_) => None,
+            Self::Invalid(_) => None,
         }
     }
 }
@@ -111,23 +111,26 @@ impl Named {
 pub struct Setting {
     pub name: Ident,
     /// The span of the `:`.
-    pub sign: Span,
+    pub colon: Span,
     pub value: Value,
 }
 
-impl Block {
+impl TableBlock {
     /// Parses a block; reports syntax errors.
     pub fn parse(tokens: TokenStream, errors: &Errors) -> Self {
         let mut block = Self::default();
-        for item in errors.take(split::items(tokens)).unwrap_or_default() {
+        for item in errors
+            .ok_or_report(split::items(tokens))
+            .unwrap_or_default()
+        {
             let read = |input: ParseStream<'_>| {
                 if let Err(error) = block.item(input, errors) {
                     errors.push_syn(error);
                 }
-                skip(input);
+                skip_rest(input);
                 Ok(())
             };
-            errors.take(read.parse2(item));
+            errors.ok_or_report(read.parse2(item));
         }
         block
     }
@@ -140,9 +143,9 @@ impl Block {
             }
             error
         })?;
-        if table_item::is_ahead(input) {
+        if table_item::peek(input) {
             let item = table_item::parse(attrs, input, errors);
-            self.flaws.item |= item.is_none();
+            self.invalid_items.item |= item.is_none();
             self.items.extend(item);
             return Ok(());
         }
@@ -160,7 +163,7 @@ impl Block {
             Ok(line) => self.lines.push(line),
             Err(error) => {
                 errors.push_syn(error.clone());
-                self.unread.push((name, error));
+                self.unparsed_lines.push((name, error));
             }
         }
         Ok(())
@@ -175,23 +178,24 @@ impl Block {
     ) -> bool {
         match &*name.to_string() {
             "state" => {
-                takes_colon(name, "App", input, errors);
-                self.flaws.unfinished_state = completed(&without_end(rest(&input.fork())));
-                match last_of_item(name, "the type of the state", input, errors) {
+                expect_colon(name, "App", input, errors);
+                self.invalid_items.unfinished_state =
+                    with_missing_name(&without_semicolon(remaining(&input.fork())));
+                match last_part(name, "the type of the state", input, errors) {
                     Ok(state) => self.states.push(state),
-                    Err(error) => self.flaws.state = Some(error),
+                    Err(error) => self.invalid_items.state = Some(error),
                 }
             }
             "crate" if !input.peek(Token![::]) => {
-                takes_colon(name, "::my_framework::ws", input, errors);
-                let library = last_of_item(name, "the path of the library", input, errors);
+                expect_colon(name, "::my_framework::ws", input, errors);
+                let library = last_part(name, "the path of the library", input, errors);
                 let library = library.ok();
                 self.crates
                     .extend(library.filter(|path| is_of_a_module(path, errors)));
             }
             "defaults" => {
                 let defaults = defaults(name, input, errors);
-                self.flaws.defaults |= defaults.is_none();
+                self.invalid_items.defaults |= defaults.is_none();
                 self.defaults.extend(defaults);
             }
             _ => return false,
@@ -219,7 +223,7 @@ const NAME_IS_MISSING: &str = "a name is missing behind `::`";
 
 /// Parses the rest of `defaults { … }` after the name.
 fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Defaults> {
-    let sign = sign(input);
+    let sign = punctuation(input);
     let is_group = input.peek(token::Brace) || input.peek(token::Paren);
     if !is_group {
         errors.push(
@@ -239,7 +243,7 @@ fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Def
     }
     let options = settings(&group, errors);
     if !input.is_empty() {
-        end_of_item(&closing(&group), input, errors);
+        expect_end(&closing_token(&group), input, errors);
     }
     Some(Defaults {
         keyword: name.clone(),
@@ -248,8 +252,8 @@ fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Def
 }
 
 /// Consumes the `:` of `state: App`; reports another token in its place.
-fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Errors) {
-    let sign = sign(input);
+fn expect_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Errors) {
+    let sign = punctuation(input);
     if sign.to_string() != ":" {
         let place = if sign.is_empty() {
             name.to_token_stream()
@@ -264,7 +268,7 @@ fn takes_colon(name: &Ident, example: &str, input: ParseStream<'_>, errors: &Err
 }
 
 /// Whether an item ends here, or with a `,` that was written instead of its `;`.
-fn ends(input: ParseStream<'_>) -> bool {
+fn is_at_end(input: ParseStream<'_>) -> bool {
     input.is_empty() || input.peek(Token![;]) || input.peek(Token![,])
 }
 
@@ -273,7 +277,7 @@ fn ends(input: ParseStream<'_>) -> bool {
 /// # Errors
 ///
 /// Returns an error if that part is missing or invalid; the error has been reported.
-fn last_of_item<T: syn::parse::Parse + ToTokens>(
+fn last_part<T: syn::parse::Parse + ToTokens>(
     name: &Ident,
     what: &str,
     input: ParseStream<'_>,
@@ -283,27 +287,27 @@ fn last_of_item<T: syn::parse::Parse + ToTokens>(
         errors.push_syn(error.clone());
         error
     };
-    if ends(input) {
+    if is_at_end(input) {
         let message = format!("{what} is missing behind `{name}:`");
         return Err(report(syn::Error::new_spanned(name, message)));
     }
     let written: TokenStream = input.fork().parse()?;
     if let Ok(last) = input.parse::<T>() {
-        end_of_item(&last, input, errors);
+        expect_end(&last, input, errors);
         return Ok(last);
     }
-    let message = match completed::<Path>(&without_end(written.clone())) {
+    let message = match with_missing_name::<Path>(&without_semicolon(written.clone())) {
         Some(_) => NAME_IS_MISSING.to_owned(),
         None => format!("expected {what}"),
     };
     Err(report(syn::Error::new_spanned(
-        without_end(written),
+        without_semicolon(written),
         message,
     )))
 }
 
 /// Checks that an item ends with `;`. `last` is the part after which it belongs.
-fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
+fn expect_end(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     if input.peek(Token![;]) {
         let _ = input.parse::<Token![;]>();
     } else if input.is_empty() {
@@ -313,7 +317,7 @@ fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
             .parse::<Token![,]>()
             .map(|comma| errors.push(comma, "a line ends with `;`, not with `,`"));
     } else {
-        let rest = without_end(rest(input));
+        let rest = without_semicolon(remaining(input));
         let message = format!(
             "unexpected `{}`\nhelp: the line ends with a `;` before this",
             written(&rest)
@@ -323,12 +327,12 @@ fn end_of_item(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
 }
 
 /// A token at the end of a group.
-fn closing(group: &Group) -> TokenStream {
+fn closing_token(group: &Group) -> TokenStream {
     quote_spanned!(group.span_close()=> end)
 }
 
 /// Returns all tokens of an item without its `;`.
-fn without_end(tokens: TokenStream) -> TokenStream {
+fn without_semicolon(tokens: TokenStream) -> TokenStream {
     let mut tokens: Vec<_> = tokens.into_iter().collect();
     let ends =
         |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
@@ -337,17 +341,17 @@ fn without_end(tokens: TokenStream) -> TokenStream {
 }
 
 /// Returns the remaining tokens of an item.
-fn rest(input: ParseStream<'_>) -> TokenStream {
+fn remaining(input: ParseStream<'_>) -> TokenStream {
     input.parse().unwrap_or_default()
 }
 
 /// Skips the rest of an item in which a mistake was reported.
-fn skip(input: ParseStream<'_>) {
-    let _ = rest(input);
+fn skip_rest(input: ParseStream<'_>) {
+    let _ = remaining(input);
 }
 
 /// Returns the next sign, such as `:`, `=` or `->`.
-fn sign(input: ParseStream<'_>) -> TokenStream {
+fn punctuation(input: ParseStream<'_>) -> TokenStream {
     let mut sign = TokenStream::new();
     while let Some((TokenTree::Punct(part), _)) = input.cursor().token_tree() {
         if !":=->".contains(part.as_char()) {

@@ -7,34 +7,34 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Ident, LitStr, Type};
 
-use super::ast::{Block, Line, LinePath, Setting, TableItem, Target};
+use super::ast::{Line, LinePath, Setting, TableBlock, TableItem, Target};
 use super::options::Options;
 use super::pattern::{Pattern, Segment};
-use super::table::{LeadsTo, Nested, Route, Table, Unread};
-use crate::condition::{both_conditional, condition_texts, is_named};
+use super::table::{InvalidLine, Nested, Route, Table, TargetKind};
+use crate::condition::{are_alternatives, condition_texts, is_named};
 use crate::errors::Errors;
 use crate::source::written;
 
 /// Checks a block. Returns no table if the block has no `struct` for it.
-pub fn table(block: Block, errors: &Errors) -> Option<Table> {
-    check_said_once(&block, errors);
+pub fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
+    check_unique_items(&block, errors);
     let defaults = defaults(&block, errors);
     let item = block.items.into_iter().next();
-    if item.is_none() && !block.flaws.item {
+    if item.is_none() && !block.invalid_items.item {
         let message = "the table needs a type\nhelp: begin the block with `pub struct Routes;`";
         errors.push_at(proc_macro2::Span::call_site(), message);
     }
-    let state = match (block.flaws.state, block.states.into_iter().next()) {
-        (Some(error), None) => Some(unread(&error)),
-        (_, Some(state)) => Some(state_that_can_be(state, errors)),
+    let state = match (block.invalid_items.state, block.states.into_iter().next()) {
+        (Some(error), None) => Some(error_type(&error)),
+        (_, Some(state)) => Some(checked_state(state, errors)),
         (None, None) => None,
     };
     let mut lines = Lines {
-        unclear: block.unread,
+        unknown_functions: block.unparsed_lines,
         ..Lines::default()
     };
     for line in block.lines {
-        lines.take(line, &defaults, item.as_ref(), errors);
+        lines.add(line, &defaults, item.as_ref(), errors);
     }
     overlaps::check(&lines.routes, errors);
     Some(Table {
@@ -44,9 +44,9 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
         defaults,
         routes: lines.routes,
         nested: lines.nested,
-        unread: lines.unread,
-        unclear: lines.unclear,
-        has_unread_defaults: block.flaws.defaults,
+        invalid_lines: lines.invalid_lines,
+        unknown_functions: lines.unknown_functions,
+        has_invalid_defaults: block.invalid_items.defaults,
         has_mistakes: false,
     })
 }
@@ -54,17 +54,19 @@ pub fn table(block: Block, errors: &Errors) -> Option<Table> {
 /// The lines of a block, sorted by their targets.
 #[derive(Default)]
 struct Lines {
-    names: Names,
+    names: RouteNames,
     routes: Vec<Route>,
     nested: Vec<Nested>,
-    unread: Vec<Unread>,
-    unclear: Vec<(Ident, syn::Error)>,
+    invalid_lines: Vec<InvalidLine>,
+    unknown_functions: Vec<(Ident, syn::Error)>,
 }
 
 impl Lines {
-    fn take(&mut self, line: Line, defaults: &Options, item: Option<&TableItem>, errors: &Errors) {
+    fn add(&mut self, line: Line, defaults: &Options, item: Option<&TableItem>, errors: &Errors) {
         check_attributes(&line, errors);
-        let has_usable_name = self.names.take(&line, &mut self.unclear, errors);
+        let has_usable_name = self
+            .names
+            .register(&line, &mut self.unknown_functions, errors);
         let Line {
             attrs,
             name,
@@ -76,14 +78,14 @@ impl Lines {
                 let pattern = Pattern::parse(&path, errors);
                 (path, pattern)
             }
-            LinePath::Unread(error) => {
-                self.unclear.push((name.clone(), error));
-                (LitStr::new("/", name.span()), Pattern::unread())
+            LinePath::Invalid(error) => {
+                self.unknown_functions.push((name.clone(), error));
+                (LitStr::new("/", name.span()), Pattern::invalid())
             }
         };
-        let leads_to = match &target {
-            Target::Handler { .. } => LeadsTo::Handler,
-            Target::Table { .. } => LeadsTo::Table,
+        let target_kind = match &target {
+            Target::Handler { .. } => TargetKind::Handler,
+            Target::Table { .. } => TargetKind::Table,
         };
         match target {
             Target::Handler { handler, options } => {
@@ -107,9 +109,9 @@ impl Lines {
                         help: set them in its own block";
                     errors.push(options, message);
                 }
-                let prefix = literals(&pattern, &path, errors);
+                let prefix = literal_prefix(&pattern, &path, errors);
                 if let Some(table) = table.ty() {
-                    let is_of_itself = check_not_itself(&table, item, errors);
+                    let is_recursive = check_not_itself(&table, item, errors);
                     self.nested.push(Nested {
                         attrs,
                         name,
@@ -118,19 +120,19 @@ impl Lines {
                         pattern,
                         prefix,
                         table,
-                        is_of_itself,
+                        is_recursive,
                     });
                     return;
                 }
             }
         }
-        self.unread.push(Unread {
+        self.invalid_lines.push(InvalidLine {
             attrs,
             name,
             has_usable_name,
             path,
             pattern,
-            leads_to,
+            target_kind,
         });
     }
 }
@@ -151,7 +153,7 @@ fn route_options(
 }
 
 /// Resolves the options of `defaults`.
-fn defaults(block: &Block, errors: &Errors) -> Options {
+fn defaults(block: &TableBlock, errors: &Errors) -> Options {
     let Some(defaults) = block.defaults.first() else {
         return Options::default();
     };
@@ -163,7 +165,7 @@ fn defaults(block: &Block, errors: &Errors) -> Options {
 }
 
 /// Checks that the type, the state, the library and the defaults appear only once.
-fn check_said_once(block: &Block, errors: &Errors) {
+fn check_unique_items(block: &TableBlock, errors: &Errors) {
     for item in block.items.iter().skip(1) {
         errors.push(
             &item.name,
@@ -189,7 +191,7 @@ fn check_said_once(block: &Block, errors: &Errors) {
 }
 
 /// Checks that the state is a type of known size that borrows nothing.
-fn state_that_can_be(state: Type, errors: &Errors) -> Type {
+fn checked_state(state: Type, errors: &Errors) -> Type {
     let message = match &state {
         Type::TraitObject(_) | Type::Slice(_) => {
             let written = written(&state);
@@ -213,7 +215,7 @@ fn state_that_can_be(state: Type, errors: &Errors) -> Type {
     };
     let error = syn::Error::new_spanned(state, message);
     errors.push_syn(error.clone());
-    unread(&error)
+    error_type(&error)
 }
 
 /// Whether a type contains a lifetime other than `'static`. A lifetime that it declares itself, as
@@ -238,7 +240,7 @@ fn borrows(ty: TokenStream) -> bool {
 }
 
 /// Returns a type that contains a reported error: its uses are not reported.
-fn unread(error: &syn::Error) -> Type {
+fn error_type(error: &syn::Error) -> Type {
     let error = error.to_compile_error();
     syn::parse_quote!([(); #error])
 }
@@ -256,9 +258,9 @@ fn check_options(options: &Options, errors: &Errors) {
 /// The attributes of a route apply to its URL function: documentation, conditions and lints; any
 /// other would be lost.
 fn check_attributes(line: &Line, errors: &Errors) {
-    const KEPT: [&str; 6] = ["doc", "cfg", "allow", "warn", "deny", "deprecated"];
+    const ALLOWED: [&str; 6] = ["doc", "cfg", "allow", "warn", "deny", "deprecated"];
     for attr in &line.attrs {
-        if !KEPT.iter().any(|kept| is_named(attr, kept)) {
+        if !ALLOWED.iter().any(|name| is_named(attr, name)) {
             errors.push(
                 attr,
                 "a route takes documentation, `#[cfg]`, `#[deprecated]`, `#[allow]`, `#[warn]` and `#[deny]` only",
@@ -269,15 +271,15 @@ fn check_attributes(line: &Line, errors: &Errors) {
 
 /// The names of the routes so far, with their conditions.
 #[derive(Default)]
-struct Names(Vec<(Ident, Vec<String>)>);
+struct RouteNames(Vec<(Ident, Vec<String>)>);
 
-impl Names {
+impl RouteNames {
     /// Checks the name of a line, which becomes a function of the table, so it must be a valid and
     /// unique name. Returns whether it is.
-    fn take(
+    fn register(
         &mut self,
         line: &Line,
-        unclear: &mut Vec<(Ident, syn::Error)>,
+        unknown_functions: &mut Vec<(Ident, syn::Error)>,
         errors: &Errors,
     ) -> bool {
         let name = &line.name;
@@ -300,14 +302,14 @@ impl Names {
         }
         let conditions = condition_texts(&line.attrs);
         let taken = self.0.iter().any(|(known, known_conditions)| {
-            known.unraw() == name.unraw() && !both_conditional(known_conditions, &conditions)
+            known.unraw() == name.unraw() && !are_alternatives(known_conditions, &conditions)
         });
         if taken {
             let message =
                 format!("the name `{name}` is there twice\nhelp: give each route its own");
             let error = syn::Error::new_spanned(name, message);
             errors.push_syn(error.clone());
-            unclear.push((name.clone(), error));
+            unknown_functions.push((name.clone(), error));
             return false;
         }
         self.0.push((name.clone(), conditions));
@@ -331,7 +333,7 @@ fn check_not_itself(table: &Type, item: Option<&TableItem>, errors: &Errors) -> 
 }
 
 /// Checks that the prefix of a nested table is literal: parameters in it would reach no handler.
-fn literals(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
+fn literal_prefix(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<String> {
     let mut literals = Vec::new();
     for segment in &pattern.segments {
         match segment {

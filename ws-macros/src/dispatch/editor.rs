@@ -13,14 +13,14 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ExprPath;
 
-use super::ast::{Block, Named, Setting, Target, completed};
-use super::options::item_of;
+use super::ast::{Setting, TableBlock, Target, TargetType, with_missing_name};
+use super::options::item_in_value;
 use super::value::ValueKind;
-use crate::condition::attributes;
+use crate::condition::attributes_named;
 use crate::crate_path::hidden_module;
 
 /// The types, functions, constants and names of options in a block.
-pub fn written(block: &Block) -> TokenStream {
+pub fn editor_item(block: &TableBlock) -> TokenStream {
     let library = block
         .crates
         .first()
@@ -28,7 +28,7 @@ pub fn written(block: &Block) -> TokenStream {
     let hidden = hidden_module();
     let core = quote!(#library::#hidden);
     let states = block.states.iter().map(ToTokens::to_token_stream);
-    let unfinished = block.flaws.unfinished_state.iter();
+    let unfinished = block.invalid_items.unfinished_state.iter();
     let states = states.chain(unfinished.map(ToTokens::to_token_stream));
     let states = states.map(|state| quote!(let _: #state;));
     let defaults = block.defaults.iter().flat_map(|defaults| &defaults.options);
@@ -38,9 +38,9 @@ pub fn written(block: &Block) -> TokenStream {
             Target::Handler { handler, options } => (handler, &options[..]),
             Target::Table { table, .. } => (table, &[][..]),
         };
-        let named = of_named(named);
+        let named = of_target(named);
         let options = options.iter().map(|setting| of_setting(setting, &core));
-        let cfg = attributes(&line.attrs, &["cfg"]);
+        let cfg = attributes_named(&line.attrs, &["cfg"]);
         if cfg.is_empty() {
             quote!(#named #(#options)*)
         } else {
@@ -62,11 +62,11 @@ pub fn written(block: &Block) -> TokenStream {
 }
 
 /// A target that could not be parsed becomes the type `_`.
-fn of_named(named: &Named) -> TokenStream {
+fn of_target(named: &TargetType) -> TokenStream {
     match named {
-        Named::Type(ty) => quote!(let _: #ty;),
-        Named::Unread(Some(path)) => quote!(let _: #path;),
-        Named::Unread(None) => quote!(let _: _;),
+        TargetType::Type(ty) => quote!(let _: #ty;),
+        TargetType::Invalid(Some(path)) => quote!(let _: #path;),
+        TargetType::Invalid(None) => quote!(let _: _;),
     }
 }
 
@@ -75,8 +75,8 @@ fn of_setting(Setting { name, value, .. }: &Setting, core: &TokenStream) -> Toke
     let is_name = syn::parse2::<Ident>(name.to_token_stream()).is_ok() && name != "gen";
     let option = is_name.then(|| quote!(let _ = #core::route::options::#name;));
     let path = match &value.kind {
-        ValueKind::Unread => completed::<ExprPath>(&value.tokens),
-        kind => item_of(name, kind),
+        ValueKind::Invalid => with_missing_name::<ExprPath>(&value.tokens),
+        kind => item_in_value(name, kind),
     };
     let path = path.map(|path| {
         if name == "start" {

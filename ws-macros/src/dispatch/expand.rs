@@ -12,8 +12,8 @@ mod names;
 mod nested;
 mod options;
 
-use self::kinds::Kinds;
-pub use self::names::{core, library, written_for};
+use self::kinds::RouteKinds;
+pub use self::names::{core, generated_name, library};
 use self::names::{entry_name, fault, marker, markers, state_type, with_span};
 use self::nested::nested;
 use self::options::options;
@@ -22,8 +22,8 @@ use super::param_types::{ParamTypes, predicates};
 use super::pattern::Segment;
 use super::table::{Nested, Route, Table};
 use super::trie::Node;
-use crate::condition::{LINTS, attributes, is_named};
-use crate::source::blamed;
+use crate::condition::{CFG_AND_LINTS, attributes_named, is_named};
+use crate::source::with_spans;
 
 /// Generates the table's type and all items that belong to it.
 ///
@@ -33,13 +33,13 @@ pub fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let (library, core) = (library(table), core());
     let types = ParamTypes::of(&table.routes);
-    let kinds = Kinds::of(table);
+    let kinds = RouteKinds::of(table);
     let markers = markers(table);
     let nested = nested(table, &core);
     let params: TokenStream = table
         .routes
         .iter()
-        .filter_map(|route| checks_of_params(route, table, &core))
+        .filter_map(|route| param_checks(route, table, &core))
         .collect();
     let import = (!params.is_empty()).then(|| {
         quote! {
@@ -104,7 +104,7 @@ fn route(
 }
 
 fn spec(route: &Route, marker: &TokenStream, core: &TokenStream) -> TokenStream {
-    let cfg = attributes(&route.attrs, &["cfg"]);
+    let cfg = attributes_named(&route.attrs, &["cfg"]);
     let name = route.name.unraw().to_string();
     let path = route.path.value();
     let params = route.pattern.segments.iter().filter_map(Segment::param);
@@ -139,7 +139,7 @@ fn entry(
     marker: &TokenStream,
     core: &TokenStream,
 ) -> TokenStream {
-    let attrs = attributes(&route.attrs, &LINTS);
+    let attrs = attributes_named(&route.attrs, &CFG_AND_LINTS);
     let (entry, handler) = (entry_name(route), &route.handler);
     let new = if route.options.attaches_page() {
         quote!(attached)
@@ -150,13 +150,13 @@ fn entry(
     let protocols = route.options.choices.get("protocols").map(|protocols| {
         let written = protocols.written.as_ref();
         let place = written.map_or_else(|| route.path.span(), Spanned::span);
-        let cfg = attributes(&route.attrs, &["cfg"]);
+        let cfg = attributes_named(&route.attrs, &["cfg"]);
         let panic = quote! {
             ::core::panic!(
                 "`PageStream` speaks a subprotocol of its own\nhelp: remove `protocols`"
             )
         };
-        let panic = blamed(panic, place, place);
+        let panic = with_spans(panic, place, place);
         // Only its handler knows that it serves pages.
         quote! {
             #(#cfg)*
@@ -173,12 +173,15 @@ fn entry(
 
 /// Checks for parameters that the handler does not read: a warning if it reads none, an error if it
 /// takes others by name. A `start` function may read them.
-fn checks_of_params(route: &Route, table: &Table, core: &TokenStream) -> Option<TokenStream> {
+fn param_checks(route: &Route, table: &Table, core: &TokenStream) -> Option<TokenStream> {
     let mut named = route.pattern.params().filter_map(Segment::param);
     if route.options.start().is_some() || named.all(|name| name.to_string().starts_with('_')) {
         return None;
     }
-    let (attrs, handler) = (attributes(&route.attrs, &LINTS), &route.handler);
+    let (attrs, handler) = (
+        attributes_named(&route.attrs, &CFG_AND_LINTS),
+        &route.handler,
+    );
     let unread = Ident::new("UNREAD_PARAMETERS", route.path.span());
     let entry = entry_name(route);
     let missing = fault(&quote!(#entry.missing_field()), route.path.span());
@@ -227,11 +230,11 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
     let name = &item.name;
     let state = state_type(table, core);
     let entries = table.routes.iter().map(|route| {
-        let (cfg, entry) = (attributes(&route.attrs, &["cfg"]), entry_name(route));
+        let (cfg, entry) = (attributes_named(&route.attrs, &["cfg"]), entry_name(route));
         quote!(#(#cfg)* #entry)
     });
     let nests = table.nested.iter().map(|nested| {
-        let cfg = attributes(&nested.attrs, &LINTS);
+        let cfg = attributes_named(&nested.attrs, &CFG_AND_LINTS);
         let marker = marker(item, &nested.name);
         quote!(#(#cfg)* let __table = __table.mount::<#marker>();)
     });
@@ -245,7 +248,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
         .map(|nested| nested_url(nested, vis, core));
     quote! {
         impl #name {
-            /// The routing table, for a server or another table.
+            /// Returns the routing table, for a server or to nest in another table.
             #vis fn table() -> #core::route::Table<#state> {
                 const __ENTRIES: &[#core::route::Entry] = &[#(#entries),*];
                 let __table = #core::route::Table::<#state>::new(__find, __ENTRIES);
@@ -260,7 +263,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
 
 /// The attributes of a URL function: the user's, and a line of documentation.
 pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
-    let own = attributes(
+    let own = attributes_named(
         attrs,
         &["doc", "cfg", "allow", "warn", "deny", "deprecated"],
     );
@@ -271,13 +274,13 @@ pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
 
 /// `fn room(id: u64) -> RouteUrl`
 fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStream) -> TokenStream {
-    let (name, vis) = (written_for(&route.name), &item.vis);
+    let (name, vis) = (generated_name(&route.name), &item.vis);
     let marker = marker(item, &route.name);
     let attrs = url_attributes(&route.attrs, &url_summary(&route.path.value()));
     let arguments = route.pattern.params();
     let arguments = arguments.filter_map(|segment| Some(argument(segment.param()?, segment)));
     let values = route.pattern.params().map(|segment| {
-        let name = segment.param().map(written_for);
+        let name = segment.param().map(generated_name);
         if let Segment::Typed { written, .. } = segment {
             let ty = types.name(written);
             quote!(&#ty.write(&#name))
@@ -295,12 +298,12 @@ fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStre
 
 /// Returns the documentation of a route's function.
 pub fn url_summary(path: &str) -> String {
-    format!("The URL of `{path}`.")
+    format!("Returns the URL of `{path}`.")
 }
 
 /// `id: u64`, or `name: impl AsRef<str>`
 pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
-    let name = written_for(name);
+    let name = generated_name(name);
     if let Segment::Typed { ty, .. } = segment {
         quote!(#name: #ty)
     } else {
@@ -310,7 +313,7 @@ pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
 
 /// `fn admin(url_in_admin: RouteUrl) -> RouteUrl`
 fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStream {
-    let (name, prefix) = (written_for(&nested.name), &nested.prefix);
+    let (name, prefix) = (generated_name(&nested.name), &nested.prefix);
     let inner = inner_url(&nested.name);
     let attrs = url_attributes(&nested.attrs, &nested_summary(&nested.path.value()));
     quote! {
@@ -329,5 +332,5 @@ pub fn inner_url(name: &Ident) -> Ident {
 
 /// Returns the documentation of a nested table's function.
 pub fn nested_summary(path: &str) -> String {
-    format!("A URL of the table below `{path}`, seen from outside.")
+    format!("Returns the full URL for a URL of the table that is nested at `{path}`.")
 }

@@ -7,7 +7,7 @@ use proc_macro2::{Literal as Token, TokenStream};
 use quote::quote;
 
 /// The maximum number of literals that are compared one by one.
-const FEW: usize = 2;
+const MAX_COMPARED: usize = 2;
 
 /// One of the literals, and the statements for a segment that equals it.
 pub struct Literal<'t> {
@@ -19,17 +19,17 @@ pub struct Literal<'t> {
 /// Generates statements that compare the next segment of the path with the literals and run those
 /// of the equal one, if any; there `__path` is the rest of the path after it.
 pub fn choose(literals: &[Literal<'_>]) -> TokenStream {
-    choose_of(&literals.iter().collect::<Vec<_>>())
+    choose_among(&literals.iter().collect::<Vec<_>>())
 }
 
-fn choose_of(literals: &[&Literal<'_>]) -> TokenStream {
-    if literals.len() <= FEW {
+fn choose_among(literals: &[&Literal<'_>]) -> TokenStream {
+    if literals.len() <= MAX_COMPARED {
         return compare(literals);
     }
-    let at = telling_byte(literals);
+    let at = distinguishing_byte(literals);
     let arms = grouped(literals, |text| byte(text, at)).into_iter();
     let arms = arms.map(|(byte, group)| {
-        let (byte, inner) = (Token::byte_character(byte), choose_of(&group));
+        let (byte, inner) = (Token::byte_character(byte), choose_among(&group));
         quote!(#byte => { #inner })
     });
     let at = Token::usize_unsuffixed(at);
@@ -39,7 +39,7 @@ fn choose_of(literals: &[&Literal<'_>]) -> TokenStream {
 /// Returns the position at which these literals have the most different bytes, and at which none
 /// has ended before. Two different literals differ there or earlier, so every resulting group is
 /// smaller.
-fn telling_byte(literals: &[&Literal<'_>]) -> usize {
+fn distinguishing_byte(literals: &[&Literal<'_>]) -> usize {
     let lengths = literals.iter().map(|literal| literal.text.len());
     let different = |at: &usize| {
         let bytes = literals.iter().map(|literal| byte(literal.text, *at));

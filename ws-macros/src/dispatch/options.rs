@@ -20,7 +20,7 @@ use crate::source::nearest;
 
 /// The kind of value that an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OptionKind {
     Size,
     /// A count above zero.
     Count,
@@ -39,44 +39,44 @@ pub enum Kind {
 }
 
 /// All options; those after the first eight are fields of `LimitOptions`.
-const OPTIONS: &[(&str, Kind)] = &[
-    ("require_session", Kind::Flag),
-    ("require_page", Kind::Flag),
-    ("origins", Kind::Origins),
-    ("cross_site", Kind::Reason),
-    ("protocols", Kind::Protocols),
-    ("deflate", Kind::Flag),
-    ("start", Kind::Start),
-    ("attach", Kind::Attach),
-    ("max_message", Kind::Size),
-    ("outbox", Kind::Size),
-    ("outbox_frames", Kind::Count),
-    ("on_full", Kind::OnFull),
-    ("mailbox", Kind::Count),
-    ("timers", Kind::CountOrNone),
-    ("tasks", Kind::CountOrNone),
-    ("subscriptions", Kind::Count),
-    ("read_ahead", Kind::Size),
-    ("rate", Kind::Rate),
-    ("ping", Kind::TimeOrOff),
-    ("idle", Kind::TimeOrOff),
-    ("stall", Kind::Time),
-    ("stall_bytes", Kind::Size),
-    ("init_timeout", Kind::Time),
-    ("hook_timeout", Kind::Time),
-    ("close_timeout", Kind::Time),
-    ("terminate_timeout", Kind::Time),
+const OPTIONS: &[(&str, OptionKind)] = &[
+    ("require_session", OptionKind::Flag),
+    ("require_page", OptionKind::Flag),
+    ("origins", OptionKind::Origins),
+    ("cross_site", OptionKind::Reason),
+    ("protocols", OptionKind::Protocols),
+    ("deflate", OptionKind::Flag),
+    ("start", OptionKind::Start),
+    ("attach", OptionKind::Attach),
+    ("max_message", OptionKind::Size),
+    ("outbox", OptionKind::Size),
+    ("outbox_frames", OptionKind::Count),
+    ("on_full", OptionKind::OnFull),
+    ("mailbox", OptionKind::Count),
+    ("timers", OptionKind::CountOrNone),
+    ("tasks", OptionKind::CountOrNone),
+    ("subscriptions", OptionKind::Count),
+    ("read_ahead", OptionKind::Size),
+    ("rate", OptionKind::Rate),
+    ("ping", OptionKind::TimeOrOff),
+    ("idle", OptionKind::TimeOrOff),
+    ("stall", OptionKind::Time),
+    ("stall_bytes", OptionKind::Size),
+    ("init_timeout", OptionKind::Time),
+    ("hook_timeout", OptionKind::Time),
+    ("close_timeout", OptionKind::Time),
+    ("terminate_timeout", OptionKind::Time),
 ];
 
 /// The maximum of sizes and counts, so that they fit a `usize` on every target.
-pub const MOST: u64 = u32::MAX as u64;
+pub const MAX_NUMBER: u64 = u32::MAX as u64;
 
 /// The maximum of times: longer ones are mistakes, and sums of times must not overflow.
-pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The meaning of an option's value.
 #[derive(Clone)]
-pub enum Meaning {
+pub enum OptionValue {
     Flag(bool),
     Number(u64),
     Time(Duration),
@@ -115,11 +115,11 @@ pub enum CrossSite {
 /// One option of a route.
 #[derive(Clone)]
 pub struct Choice {
-    pub meaning: Meaning,
+    pub value: OptionValue,
     /// The value as written, for spans; `None` if it is from `defaults`.
     pub written: Option<TokenStream>,
     /// The span of the `:` before it.
-    pub sign: Option<Span>,
+    pub colon: Option<Span>,
 }
 
 /// The options of a route, or those of `defaults`.
@@ -152,16 +152,16 @@ impl Options {
                 errors.push(name, unknown_option(&name.to_string()));
                 continue;
             };
-            if matches!(setting.value.kind, ValueKind::Unread) {
+            if matches!(setting.value.kind, ValueKind::Invalid) {
                 options.flawed.push(known);
                 continue;
             }
             match kind.read(known, &setting.value, errors) {
-                Ok(meaning) => {
+                Ok(value) => {
                     let choice = Choice {
-                        meaning,
+                        value,
                         written: Some(setting.value.tokens.clone()),
-                        sign: Some(setting.sign),
+                        colon: Some(setting.colon),
                     };
                     options.choices.insert(known, choice);
                 }
@@ -178,9 +178,9 @@ impl Options {
     pub fn or(mut self, defaults: &Self) -> Self {
         for (name, choice) in &defaults.choices {
             let inherited = || Choice {
-                meaning: choice.meaning.clone(),
+                value: choice.value.clone(),
                 written: None,
-                sign: None,
+                colon: None,
             };
             self.choices.entry(name).or_insert_with(inherited);
         }
@@ -194,20 +194,20 @@ impl Options {
     }
 
     /// Whether all options are known that determine which handlers a route accepts.
-    pub fn decide_handlers(&self) -> bool {
+    pub fn determine_handlers(&self) -> bool {
         const DECIDE: [&str; 4] = ["require_session", "require_page", "attach", "start"];
         !self.are_contradictory && !self.flawed.iter().any(|name| DECIDE.contains(name))
     }
 
     /// Whether an option is present, with a valid value or not.
-    fn says(&self, name: &str) -> bool {
+    fn is_present(&self, name: &str) -> bool {
         self.choices.contains_key(name) || self.flawed.contains(&name)
     }
 
     /// Returns the function of `start`, if it is set.
     pub fn start(&self) -> Option<&ExprPath> {
-        match &self.choices.get("start")?.meaning {
-            Meaning::Start(path) => Some(path),
+        match &self.choices.get("start")?.value {
+            OptionValue::Start(path) => Some(path),
             _ => None,
         }
     }
@@ -220,7 +220,7 @@ impl Options {
     /// Returns the origins that allow pages of any site to connect with the sessions of their
     /// visitors, if there are any.
     pub fn cross_site(&self) -> Option<CrossSite> {
-        let Meaning::Origins(origins) = &self.choices.get("origins")?.meaning else {
+        let OptionValue::Origins(origins) = &self.choices.get("origins")?.value else {
             return None;
         };
         let which = match origins {
@@ -235,8 +235,8 @@ impl Options {
 
     /// Returns the value of a flag, if it is set.
     pub fn flag(&self, name: &str) -> Option<bool> {
-        match self.choices.get(name)?.meaning {
-            Meaning::Flag(flag) => Some(flag),
+        match self.choices.get(name)?.value {
+            OptionValue::Flag(flag) => Some(flag),
             _ => None,
         }
     }
@@ -256,25 +256,25 @@ fn unknown_option(name: &str) -> String {
 }
 
 /// Returns the function or the constant that is the value of an option, if the option may have one.
-pub fn item_of(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
+pub fn item_in_value(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     let (_, kind) = OPTIONS.iter().find(|(known, _)| option == known)?;
     match (kind, value) {
-        (Kind::Start, ValueKind::Path(path)) => Some(path.clone()),
-        (Kind::Start, ValueKind::Word(word)) => name_of_item(word),
+        (OptionKind::Start, ValueKind::Path(path)) => Some(path.clone()),
+        (OptionKind::Start, ValueKind::Identifier(word)) => item_path(word),
         _ => Constant::named_by(value).filter(|_| kind.may_be_constant()),
     }
 }
 
 /// Returns an identifier that can name a function or a constant; a keyword cannot.
-fn name_of_item(word: &Ident) -> Option<ExprPath> {
+fn item_path(word: &Ident) -> Option<ExprPath> {
     let name = syn::parse2::<Ident>(word.into_token_stream()).ok()?;
     Some(syn::parse_quote!(#name))
 }
 
-impl Kind {
+impl OptionKind {
     /// Returns the sentence that describes the values of the option.
-    fn takes(self, name: &str) -> String {
-        let takes = match self {
+    fn expected(self, name: &str) -> String {
+        let expected = match self {
             Self::Size => "a size such as `16 KiB`, `1 MiB` or `100 B`",
             Self::Count | Self::CountOrNone => "a count such as `64`, without a unit",
             Self::Time => "a time such as `25s`, `500ms`, `2m` or `1h`",
@@ -291,56 +291,59 @@ impl Kind {
             }
             Self::Attach => "`page`",
         };
-        format!("`{name}` is {takes}")
+        format!("`{name}` must be {expected}")
     }
 
-    fn read(self, name: &str, value: &Value, errors: &Errors) -> Result<Meaning, String> {
-        let word = |word: &str| matches!(&value.kind, ValueKind::Word(written) if written == word);
+    fn read(self, name: &str, value: &Value, errors: &Errors) -> Result<OptionValue, String> {
+        let is =
+            |name: &str| matches!(&value.kind, ValueKind::Identifier(written) if written == name);
         match (self, &value.kind) {
-            (Self::Flag, ValueKind::Flag(flag)) => Ok(Meaning::Flag(*flag)),
+            (Self::Flag, ValueKind::Flag(flag)) => Ok(OptionValue::Flag(*flag)),
             (Self::Size, ValueKind::Number(number)) => self.size(name, number),
             (Self::Count | Self::CountOrNone, ValueKind::Number(number)) => {
                 self.count(name, number)
             }
-            (Self::Time, ValueKind::Number(number)) => self.time(name, number).map(Meaning::Time),
+            (Self::Time, ValueKind::Number(number)) => {
+                self.time(name, number).map(OptionValue::Time)
+            }
             (Self::TimeOrOff, ValueKind::Number(number)) => self
                 .time(name, number)
-                .map(|time| Meaning::TimeOrOff(Some(time))),
-            (Self::TimeOrOff, _) if word("off") => Ok(Meaning::TimeOrOff(None)),
+                .map(|time| OptionValue::TimeOrOff(Some(time))),
+            (Self::TimeOrOff, _) if is("off") => Ok(OptionValue::TimeOrOff(None)),
             (Self::Rate, ValueKind::PerUnit(number, unit)) => self.rate(name, number, unit),
-            (Self::Rate, _) if word("off") => Ok(Meaning::Rate(None)),
-            (Self::OnFull, _) if word("close") => Ok(Meaning::OnFull { refuse: false }),
-            (Self::OnFull, _) if word("refuse") => Ok(Meaning::OnFull { refuse: true }),
-            (Self::Origins, _) if word("same") => Ok(Meaning::Origins(Origins::Same)),
-            (Self::Origins, _) if word("any") => Ok(Meaning::Origins(Origins::Any)),
+            (Self::Rate, _) if is("off") => Ok(OptionValue::Rate(None)),
+            (Self::OnFull, _) if is("close") => Ok(OptionValue::OnFull { refuse: false }),
+            (Self::OnFull, _) if is("refuse") => Ok(OptionValue::OnFull { refuse: true }),
+            (Self::Origins, _) if is("same") => Ok(OptionValue::Origins(Origins::Same)),
+            (Self::Origins, _) if is("any") => Ok(OptionValue::Origins(Origins::Any)),
             (Self::Origins, ValueKind::List(list)) => {
-                origins(list, errors).map(|list| Meaning::Origins(Origins::List(list)))
+                origins(list, errors).map(|list| OptionValue::Origins(Origins::List(list)))
             }
             (Self::Protocols, ValueKind::List(list)) => {
-                protocols(list, errors).map(Meaning::Protocols)
+                protocols(list, errors).map(OptionValue::Protocols)
             }
             (Self::Reason, ValueKind::Text(text)) if !text.value().trim().is_empty() => {
-                Ok(Meaning::Reason)
+                Ok(OptionValue::Reason)
             }
-            (Self::Start, ValueKind::Path(path)) => Ok(Meaning::Start(path.clone())),
-            (Self::Start, ValueKind::Word(word)) => name_of_item(word)
-                .map(Meaning::Start)
-                .ok_or_else(|| self.takes(name)),
-            (Self::Attach, _) if word("page") => Ok(Meaning::AttachPage),
+            (Self::Start, ValueKind::Path(path)) => Ok(OptionValue::Start(path.clone())),
+            (Self::Start, ValueKind::Identifier(word)) => item_path(word)
+                .map(OptionValue::Start)
+                .ok_or_else(|| self.expected(name)),
+            (Self::Attach, _) if is("page") => Ok(OptionValue::AttachPage),
             (_, kind) => match Constant::named_by(kind) {
                 Some(path) if self.may_be_constant() => {
-                    Ok(Meaning::Constant(Constant { kind: self, path }))
+                    Ok(OptionValue::Constant(Constant { kind: self, path }))
                 }
                 Some(_) => Err(format!(
                     "{}\nhelp: write it out: the table is read before constants have values",
-                    self.takes(name)
+                    self.expected(name)
                 )),
-                None => Err(self.takes(name)),
+                None => Err(self.expected(name)),
             },
         }
     }
 
-    fn size(self, name: &str, number: &Number) -> Result<Meaning, String> {
+    fn size(self, name: &str, number: &Number) -> Result<OptionValue, String> {
         let unit: u64 = match &*number.unit {
             "" | "B" => 1,
             "KiB" => 1 << 10,
@@ -354,7 +357,7 @@ impl Kind {
                     _ => {
                         return Err(format!(
                             "`{other}` is no unit of size\nhelp: {}",
-                            self.takes(name)
+                            self.expected(name)
                         ));
                     }
                 };
@@ -373,27 +376,30 @@ impl Kind {
         };
         match count.checked_mul(unit) {
             Some(0) => Err(format!("`{name}` must be above zero")),
-            Some(size) if size <= MOST => Ok(Meaning::Number(size)),
+            Some(size) if size <= MAX_NUMBER => Ok(OptionValue::Number(size)),
             _ => Err(format!("`{name}` is below 4 GiB")),
         }
     }
 
-    fn count(self, name: &str, number: &Number) -> Result<Meaning, String> {
+    fn count(self, name: &str, number: &Number) -> Result<OptionValue, String> {
         if !number.unit.is_empty() || number.fraction.is_some() {
-            return Err(self.takes(name));
+            return Err(self.expected(name));
         }
         match number.integer() {
             Some(0) if self == Self::Count => Err(format!("`{name}` must be above zero")),
-            Some(count) if count <= MOST => Ok(Meaning::Number(count)),
-            _ => Err(format!("`{name}` is at most {MOST}")),
+            Some(count) if count <= MAX_NUMBER => Ok(OptionValue::Number(count)),
+            _ => Err(format!("`{name}` is at most {MAX_NUMBER}")),
         }
     }
 
     fn time(self, name: &str, number: &Number) -> Result<Duration, String> {
         if unit_of_time(&number.unit).is_none() {
             return Err(match &*number.unit {
-                "" => format!("a time needs a unit\nhelp: {}", self.takes(name)),
-                other => format!("`{other}` is no unit of time\nhelp: {}", self.takes(name)),
+                "" => format!("a time needs a unit\nhelp: {}", self.expected(name)),
+                other => format!(
+                    "`{other}` is no unit of time\nhelp: {}",
+                    self.expected(name)
+                ),
             });
         }
         match number.duration() {
@@ -401,27 +407,27 @@ impl Kind {
                 "`{name}` must be above zero\nhelp: `{name}: off` turns it off"
             )),
             Some(time) if time.is_zero() => Err(format!("`{name}` must be above zero")),
-            Some(time) if time <= LONGEST => Ok(time),
+            Some(time) if time <= MAX_TIME => Ok(time),
             _ => Err(format!("`{name}` is at most one year, to the nanosecond")),
         }
     }
 
-    fn rate(self, name: &str, number: &Number, unit: &str) -> Result<Meaning, String> {
+    fn rate(self, name: &str, number: &Number, unit: &str) -> Result<OptionValue, String> {
         let Some(per) = unit_of_time(unit) else {
             return Err(format!(
                 "`{unit}` is no unit of time\nhelp: {}",
-                self.takes(name)
+                self.expected(name)
             ));
         };
         if !number.unit.is_empty() || number.fraction.is_some() {
-            return Err(self.takes(name));
+            return Err(self.expected(name));
         }
         match number.integer().map(u32::try_from) {
             Some(Ok(0)) => Err(format!(
                 "`{name}` must be above zero\nhelp: `{name}: off` sets no limit"
             )),
-            Some(Ok(messages)) => Ok(Meaning::Rate(Some((messages, per)))),
-            _ => Err(format!("`{name}` is at most {MOST} messages")),
+            Some(Ok(messages)) => Ok(OptionValue::Rate(Some((messages, per)))),
+            _ => Err(format!("`{name}` is at most {MAX_NUMBER} messages")),
         }
     }
 }

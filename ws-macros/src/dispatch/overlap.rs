@@ -86,7 +86,7 @@ fn parameter(segment: &Segment) -> String {
 /// Returns a text that two types of the standard library both parse.
 fn common_text(one: &str, other: &str) -> Option<&'static str> {
     let (first, second) = (sample(one)?, sample(other)?);
-    let both = |text: &&str| may_read(one, text) && may_read(other, text);
+    let both = |text: &&str| may_parse(one, text) && may_parse(other, text);
     [first, second].into_iter().find(both)
 }
 
@@ -106,7 +106,7 @@ fn common(one: &Segment, other: &Segment) -> Option<String> {
         (Segment::Literal(one), Segment::Literal(other)) => (one == other).then(|| one.clone()),
         (Segment::Literal(text), Segment::Typed { written, .. })
         | (Segment::Typed { written, .. }, Segment::Literal(text)) => {
-            may_read(written, text).then(|| text.clone())
+            may_parse(written, text).then(|| text.clone())
         }
         (Segment::Literal(text), _) | (_, Segment::Literal(text)) => Some(text.clone()),
         (Segment::Typed { written, name, .. }, Segment::Typed { written: other, .. }) => {
@@ -139,12 +139,12 @@ fn sample(ty: &str) -> Option<&'static str> {
 }
 
 /// Whether a type is known to parse a text.
-pub fn surely_reads(ty: &str, text: &str) -> bool {
-    sample(ty).is_some() && may_read(ty, text)
+pub fn surely_parses(ty: &str, text: &str) -> bool {
+    sample(ty).is_some() && may_parse(ty, text)
 }
 
 /// Whether a type may parse a text; assumed for types that are not known here.
-fn may_read(ty: &str, text: &str) -> bool {
+fn may_parse(ty: &str, text: &str) -> bool {
     match ty {
         "u8" => text.parse::<u8>().is_ok(),
         "u16" => text.parse::<u16>().is_ok(),

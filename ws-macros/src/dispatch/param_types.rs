@@ -7,7 +7,7 @@ use syn::{Attribute, Meta, Type};
 
 use super::pattern::Segment;
 use super::table::Route;
-use crate::source::placed;
+use crate::source::respanned;
 
 /// The conditions under which an item exists: the `#[cfg]` predicates of each route that leads to
 /// it, all of which must hold for that route.
@@ -67,7 +67,7 @@ impl<'t> ParamTypes<'t> {
                  conditions,
              }| {
                 let (name, condition) = (self.name(written), condition(conditions));
-                let core_here = placed(core.clone(), ty.span());
+                let core_here = respanned(core.clone(), ty.span());
                 let new = quote_spanned!(ty.span()=> #core_here::route::ParamType::<#ty>::new());
                 quote!(#condition const #name: #core::route::ParamType<#ty> = #new;)
             },

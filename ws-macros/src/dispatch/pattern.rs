@@ -71,7 +71,7 @@ impl Pattern {
     }
 
     /// The pattern of a path that could not be parsed, which was reported.
-    pub fn unread() -> Self {
+    pub fn invalid() -> Self {
         Self {
             segments: Vec::new(),
             is_flawed: true,
@@ -155,7 +155,7 @@ impl Pattern {
 }
 
 /// Returns the number of parameters that a path with mistakes seems to have.
-pub fn params_meant(path: &str) -> usize {
+pub fn intended_param_count(path: &str) -> usize {
     let rewritten = foreign::rewrite(path).map(|rewritten| rewritten.path);
     let path = rewritten.as_deref().unwrap_or(path);
     path.split('/')
@@ -255,7 +255,10 @@ fn check_literal(text: &str, report: &impl Fn(String)) {
         ));
     } else if text.contains('}') {
         report(format!("`{text}` has a `}}` without a `{{`"));
-    } else if let Some(bad) = text.chars().find(|&character| !stands_in_a_path(character)) {
+    } else if let Some(bad) = text
+        .chars()
+        .find(|&character| !is_path_character(character))
+    {
         report(format!(
             "`{}` in `{text}` would have to be escaped in a URL\n\
              help: use letters, digits and any of `-._~!$&'()+,;=:@`, or a parameter",
@@ -264,7 +267,7 @@ fn check_literal(text: &str, report: &impl Fn(String)) {
     }
 }
 
-fn stands_in_a_path(character: char) -> bool {
+fn is_path_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(character)
 }
 
@@ -365,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_and_parameters_are_told_apart() {
+    fn literals_and_parameters_are_distinguished() {
         assert_eq!(read("/").as_deref(), Ok(""));
         assert_eq!(
             read("/rooms/{id: u64}/chat").as_deref(),

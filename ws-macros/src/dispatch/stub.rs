@@ -10,29 +10,29 @@ use syn::{Attribute, Ident, LitStr, Visibility};
 use super::expand::{
     self, argument, core, inner_url, library, nested_summary, url_attributes, url_summary,
 };
-use super::pattern::{Pattern, params_meant};
-use super::table::{LeadsTo, Nested, Route, Table, Unread};
-use crate::condition::attributes;
+use super::pattern::{Pattern, intended_param_count};
+use super::table::{InvalidLine, Nested, Route, Table, TargetKind};
+use crate::condition::attributes_named;
 
 /// Generates the table of the valid lines, and the functions of all others that could be parsed.
 pub fn table(mut table: Table) -> TokenStream {
     let (library, core) = (library(&table), core());
-    let rest = Rest::taken_from(&mut table);
+    let faulty = FaultyLines::remove_from(&mut table);
     table.has_mistakes = true;
-    let sound = expand::table(&table);
+    let valid = expand::table(&table);
     let (name, vis) = (&table.item.name, &table.item.vis);
-    let handlers = rest.routes.iter().map(handler);
-    let functions = rest.functions();
+    let handlers = faulty.routes.iter().map(handler);
+    let functions = faulty.functions();
     let functions = functions.map(|function| function.expand(vis, &core));
-    let unclear = rest.unclear(vis);
+    let unknown_functions = faulty.unknown_functions(vis);
     quote! {
-        #sound
+        #valid
         const _: () = {
             #library
             #(#handlers)*
             impl #name {
                 #(#functions)*
-                #(#unclear)*
+                #(#unknown_functions)*
             }
         };
     }
@@ -40,92 +40,105 @@ pub fn table(mut table: Table) -> TokenStream {
 
 /// For a route with a mistake, checks only that its handler is a type.
 fn handler(route: &Route) -> TokenStream {
-    let (cfg, handler) = (attributes(&route.attrs, &["cfg"]), &route.handler);
+    let (cfg, handler) = (attributes_named(&route.attrs, &["cfg"]), &route.handler);
     quote!(#(#cfg)* const _: ::core::marker::PhantomData<#handler> = ::core::marker::PhantomData;)
 }
 
 /// The lines of a table that have mistakes.
-struct Rest {
+struct FaultyLines {
     routes: Vec<Route>,
     nested: Vec<Nested>,
-    unread: Vec<Unread>,
+    invalid_lines: Vec<InvalidLine>,
     /// Names whose functions are not known, and the error that was reported there.
-    unclear: Vec<(Ident, syn::Error)>,
+    unknown_functions: Vec<(Ident, syn::Error)>,
 }
 
-impl Rest {
+impl FaultyLines {
     /// Removes the lines with mistakes from the table.
-    fn taken_from(table: &mut Table) -> Self {
-        let mut rest = Self {
+    fn remove_from(table: &mut Table) -> Self {
+        let mut faulty = Self {
             routes: Vec::new(),
             nested: Vec::new(),
-            unread: std::mem::take(&mut table.unread),
-            unclear: std::mem::take(&mut table.unclear),
+            invalid_lines: std::mem::take(&mut table.invalid_lines),
+            unknown_functions: std::mem::take(&mut table.unknown_functions),
         };
-        let knows_defaults = !table.has_unread_defaults;
-        let is_sound =
-            |route: &Route| knows_defaults && route.is_sound() && !rest.is_unclear(&route.name);
-        let (sound, routes) = std::mem::take(&mut table.routes)
+        let knows_defaults = !table.has_invalid_defaults;
+        let is_valid = |route: &Route| {
+            knows_defaults && route.is_valid() && !faulty.has_unknown_function(&route.name)
+        };
+        let (valid, routes) = std::mem::take(&mut table.routes)
             .into_iter()
-            .partition(is_sound);
-        let (sound_nested, nested) = std::mem::take(&mut table.nested)
-            .into_iter()
-            .partition(|nested: &Nested| nested.is_sound() && !rest.is_unclear(&nested.name));
-        (table.routes, table.nested) = (sound, sound_nested);
-        (rest.routes, rest.nested) = (routes, nested);
-        rest
+            .partition(is_valid);
+        let (valid_nested, nested) =
+            std::mem::take(&mut table.nested)
+                .into_iter()
+                .partition(|nested: &Nested| {
+                    nested.is_valid() && !faulty.has_unknown_function(&nested.name)
+                });
+        (table.routes, table.nested) = (valid, valid_nested);
+        (faulty.routes, faulty.nested) = (routes, nested);
+        faulty
     }
 
-    fn is_unclear(&self, name: &Ident) -> bool {
-        let mut names = self.unclear.iter().map(|(unclear, _)| unclear);
-        names.any(|unclear| unclear.unraw() == name.unraw())
+    fn has_unknown_function(&self, name: &Ident) -> bool {
+        let mut names = self
+            .unknown_functions
+            .iter()
+            .map(|(unknown_functions, _)| unknown_functions);
+        names.any(|unknown_functions| unknown_functions.unraw() == name.unraw())
     }
 
     /// Returns the functions of all lines that can have one.
-    fn functions(&self) -> impl Iterator<Item = Function<'_>> {
+    fn functions(&self) -> impl Iterator<Item = UrlFunction<'_>> {
         let routes = self.routes.iter().map(|route| {
-            let function = Function {
+            let function = UrlFunction {
                 attrs: &route.attrs,
                 name: &route.name,
                 path: &route.path,
                 pattern: &route.pattern,
-                leads_to: LeadsTo::Handler,
+                target_kind: TargetKind::Handler,
             };
             (route.has_usable_name, function)
         });
         let nested = self.nested.iter().map(|nested| {
-            let function = Function {
+            let function = UrlFunction {
                 attrs: &nested.attrs,
                 name: &nested.name,
                 path: &nested.path,
                 pattern: &nested.pattern,
-                leads_to: LeadsTo::Table,
+                target_kind: TargetKind::Table,
             };
             (nested.has_usable_name, function)
         });
-        let unread = self.unread.iter().map(|line| {
-            let function = Function {
+        let invalid = self.invalid_lines.iter().map(|line| {
+            let function = UrlFunction {
                 attrs: &line.attrs,
                 name: &line.name,
                 path: &line.path,
                 pattern: &line.pattern,
-                leads_to: line.leads_to,
+                target_kind: line.target_kind,
             };
             (line.has_usable_name, function)
         });
-        let all = routes.chain(nested).chain(unread);
-        all.filter(|(is_usable, function)| *is_usable && !self.is_unclear(function.name))
+        let all = routes.chain(nested).chain(invalid);
+        all.filter(|(is_usable, function)| *is_usable && !self.has_unknown_function(function.name))
             .map(|(_, function)| function)
     }
 
     /// Instead of functions with unknown arguments, generates constants whose type contains the
     /// reported error. The compiler shows the error once, and reports no use of such a type.
-    fn unclear(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
-        let firsts = self.unclear.iter().enumerate().filter(|(at, (name, _))| {
-            let mut known = self.unclear[..*at].iter().map(|(known, _)| known.unraw());
-            let is_first = known.all(|known| known != name.unraw());
-            is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
-        });
+    fn unknown_functions(&self, vis: &Visibility) -> impl Iterator<Item = TokenStream> {
+        let firsts = self
+            .unknown_functions
+            .iter()
+            .enumerate()
+            .filter(|(at, (name, _))| {
+                let mut known = self.unknown_functions[..*at]
+                    .iter()
+                    .map(|(known, _)| known.unraw());
+                let is_first = known.all(|known| known != name.unraw());
+                is_first && syn::parse_str::<Ident>(&name.to_string()).is_ok()
+            });
         firsts.map(move |(_, (name, error))| {
             let error = error.to_compile_error();
             quote!(#vis const #name: [(); #error] = ::core::unreachable!();)
@@ -134,20 +147,20 @@ impl Rest {
 }
 
 /// A function for URLs.
-struct Function<'t> {
+struct UrlFunction<'t> {
     attrs: &'t [Attribute],
     name: &'t Ident,
     path: &'t LitStr,
     pattern: &'t Pattern,
-    leads_to: LeadsTo,
+    target_kind: TargetKind,
 }
 
-impl Function<'_> {
+impl UrlFunction<'_> {
     fn expand(&self, vis: &Visibility, core: &TokenStream) -> TokenStream {
         let (name, path) = (self.name, self.path.value());
-        let (summary, arguments) = match self.leads_to {
-            LeadsTo::Handler => (url_summary(&path), self.arguments()),
-            LeadsTo::Table => (
+        let (summary, arguments) = match self.target_kind {
+            TargetKind::Handler => (url_summary(&path), self.arguments()),
+            TargetKind::Table => (
                 nested_summary(&path),
                 vec![{
                     let inner = inner_url(name);
@@ -171,7 +184,7 @@ impl Function<'_> {
                 .filter_map(|segment| Some(argument(segment.param()?, segment)))
                 .collect();
         }
-        let count = params_meant(&self.path.value());
+        let count = intended_param_count(&self.path.value());
         (0..count)
             .map(|place| {
                 let name = format_ident!("value{place}");

@@ -17,29 +17,29 @@ pub struct Table {
     pub routes: Vec<Route>,
     pub nested: Vec<Nested>,
     /// Lines without a target, because of mistakes.
-    pub unread: Vec<Unread>,
+    pub invalid_lines: Vec<InvalidLine>,
     /// Names whose functions are not known, and the error that was reported there.
-    pub unclear: Vec<(Ident, syn::Error)>,
+    pub unknown_functions: Vec<(Ident, syn::Error)>,
     /// Whether the options of `defaults` could not be read.
-    pub has_unread_defaults: bool,
+    pub has_invalid_defaults: bool,
     /// Whether a mistake in the block was reported, so that warnings are postponed.
     pub has_mistakes: bool,
 }
 
 /// A line whose path or target could not be read. The program may use its function.
-pub struct Unread {
+pub struct InvalidLine {
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     /// Whether the table can have a function of this name.
     pub has_usable_name: bool,
     pub path: LitStr,
     pub pattern: Pattern,
-    pub leads_to: LeadsTo,
+    pub target_kind: TargetKind,
 }
 
 /// The intended target of a line.
 #[derive(Clone, Copy)]
-pub enum LeadsTo {
+pub enum TargetKind {
     Handler,
     Table,
 }
@@ -58,8 +58,8 @@ pub struct Route {
 
 impl Route {
     /// Whether everything is known that determines which handlers the route accepts.
-    pub fn is_sound(&self) -> bool {
-        self.has_usable_name && !self.pattern.is_flawed && self.options.decide_handlers()
+    pub fn is_valid(&self) -> bool {
+        self.has_usable_name && !self.pattern.is_flawed && self.options.determine_handlers()
     }
 }
 
@@ -74,13 +74,13 @@ pub struct Nested {
     pub prefix: Vec<String>,
     pub table: Type,
     /// Whether the table is nested in itself.
-    pub is_of_itself: bool,
+    pub is_recursive: bool,
 }
 
 impl Nested {
     /// Whether no mistake in the line was reported.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         let is_literal = self.prefix.len() == self.pattern.segments.len();
-        self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_of_itself
+        self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_recursive
     }
 }

@@ -16,13 +16,13 @@ use super::pattern::{Pattern, Segment};
 pub struct Node {
     conditions: Conditions,
     literals: Vec<(String, Node)>,
-    typed: Vec<Typed>,
+    typed: Vec<TypedChild>,
     text: Option<Box<Node>>,
     ends: Vec<Leaf>,
     wildcards: Vec<Leaf>,
 }
 
-struct Typed {
+struct TypedChild {
     written: String,
     node: Node,
 }
@@ -75,7 +75,7 @@ impl Node {
             .iter()
             .position(|typed| typed.written == written)
             .unwrap_or_else(|| {
-                self.typed.push(Typed {
+                self.typed.push(TypedChild {
                     written: written.to_owned(),
                     node: Self::default(),
                 });
@@ -93,7 +93,7 @@ impl Node {
             then: node.statements(types),
         });
         let literals = literals::choose(&literals.collect::<Vec<_>>());
-        let with_type = self.typed.iter().map(|Typed { written, node }| {
+        let with_type = self.typed.iter().map(|TypedChild { written, node }| {
             let (condition, inner) = (condition(&node.conditions), node.statements(types));
             let ty = types.name(written);
             quote!(#condition { if #ty.fits(__segment) { #inner } })

@@ -23,9 +23,9 @@ pub enum ValueKind {
     /// `true`, `false`
     Flag(bool),
     /// `off`, `close`, `any`
-    Word(Ident),
+    Identifier(Ident),
     /// `crate::devices::by_version`, `<Small as Limits>::MAILBOX`; a path of one identifier is a
-    /// [`Word`](Self::Word).
+    /// [`Identifier`](Self::Identifier).
     Path(ExprPath),
     /// `"why"`
     Text(LitStr),
@@ -38,7 +38,7 @@ pub enum ValueKind {
     /// Anything else.
     Other,
     /// A value that could not be parsed, which was reported.
-    Unread,
+    Invalid,
 }
 
 /// A decimal number and its unit, which is empty if there is none.
@@ -52,10 +52,10 @@ pub struct Number {
 
 impl Value {
     /// The value of an option in which a mistake was reported.
-    pub fn unread(tokens: TokenStream) -> Self {
+    pub fn invalid(tokens: TokenStream) -> Self {
         Self {
             tokens,
-            kind: ValueKind::Unread,
+            kind: ValueKind::Invalid,
         }
     }
 
@@ -77,7 +77,7 @@ impl Value {
         } else if input.peek(token::Bracket) {
             list(input, &mut tokens)?
         } else if input.peek(Ident::peek_any) || input.peek(Token![::]) || input.peek(Token![<]) {
-            word_or_path(input, &mut tokens)?
+            identifier_or_path(input, &mut tokens)?
         } else {
             ValueKind::Other
         };
@@ -98,7 +98,7 @@ impl Value {
 }
 
 /// Parses an identifier, or a path of several; returns neither if it is part of an expression.
-fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
+fn identifier_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<ValueKind> {
     let is_path = input.peek(Token![<]) || input.peek(Token![::]) || input.peek2(Token![::]);
     let kind = if is_path {
         let path: ExprPath = input.parse()?;
@@ -107,7 +107,7 @@ fn word_or_path(input: ParseStream<'_>, tokens: &mut TokenStream) -> Result<Valu
     } else {
         let word = input.call(Ident::parse_any)?;
         word.to_tokens(tokens);
-        ValueKind::Word(word)
+        ValueKind::Identifier(word)
     };
     // An identifier with a colon is the next option, without a comma before it.
     let is_expression = input.peek(Ident::peek_any) && !input.peek2(Token![:]);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn hexadecimal_and_exponents_are_refused() {
+    fn hexadecimal_and_exponents_are_rejected() {
         assert_eq!(
             Number::read("0x10").unwrap_err(),
             "write `0x10` as a decimal number"

@@ -9,9 +9,9 @@ use syn::Attribute;
 use syn::spanned::Spanned;
 
 use super::options::Options;
-use super::reach::takers;
+use super::reachability::covering_patterns;
 use super::table::{Route, Table};
-use crate::condition::{LINTS, attributes};
+use crate::condition::{CFG_AND_LINTS, attributes_named};
 
 /// One warning.
 struct Warning {
@@ -42,10 +42,10 @@ fn unreachable_routes(routes: &[Route], all: &mut Vec<Warning>) {
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != at)
-            .filter(|(_, other)| attributes(&other.attrs, &["cfg"]).is_empty())
+            .filter(|(_, other)| attributes_named(&other.attrs, &["cfg"]).is_empty())
             .map(|(_, other)| (&other.name, &other.pattern));
-        if let Some(takers) = takers(&route.pattern, others) {
-            let names = takers.iter().map(|name| format!("`{name}`"));
+        if let Some(covering) = covering_patterns(&route.pattern, others) {
+            let names = covering.iter().map(|name| format!("`{name}`"));
             let names = names.collect::<Vec<_>>().join(" and ");
             all.push(Warning {
                 attrs: route.attrs.clone(),
@@ -98,14 +98,14 @@ fn options_without_effect(
 /// Warns of an option of `defaults` that no route takes from there.
 fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<Warning>) {
     for (name, choice) in &defaults.choices {
-        let is_taken = |route: &Route| {
+        let is_used = |route: &Route| {
             let own = route.options.choices.get(name);
             own.is_some_and(|own| own.written.is_none())
         };
         let Some(place) = &choice.written else {
             continue;
         };
-        if !routes.iter().any(is_taken) {
+        if !routes.iter().any(is_used) {
             let why = if routes.is_empty() {
                 "the block has no routes, and a nested table has its own `defaults`"
             } else {
@@ -124,7 +124,7 @@ fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<W
 impl Warning {
     /// Generates the use of a separate constant.
     fn expand(&self) -> TokenStream {
-        let attrs = attributes(&self.attrs, &LINTS);
+        let attrs = attributes_named(&self.attrs, &CFG_AND_LINTS);
         let (name, note) = (Ident::new(self.name, self.place), &self.note);
         quote! {
             #(#attrs)*

@@ -16,18 +16,18 @@ use crate::condition::{Condition, conditions};
 mod lifetimes;
 mod types;
 
-pub use lifetimes::{elided, has_elided, lasting};
+pub use lifetimes::{elided_lifetime, has_elided, static_lifetime};
 pub use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
 
 /// The user's impl block.
-pub struct Block {
+pub struct HandlerBlock {
     pub item: ItemImpl,
     pub hooks: Vec<Hook>,
 }
 
 /// The names of the four hooks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum HookKind {
     Init,
     Message,
     Info,
@@ -36,7 +36,7 @@ pub enum Kind {
 
 /// One hook of the block.
 pub struct Hook {
-    pub kind: Kind,
+    pub kind: HookKind,
     pub signature: Signature,
     pub conditions: Vec<Condition>,
     pub receiver: Option<Receiver>,
@@ -59,7 +59,7 @@ pub enum Passing {
     Value,
     Reference,
     /// `self: Me`, a name that may be an alias for any of the others.
-    Named,
+    PossibleAlias,
     /// `self: Box<Self>` and similar types.
     Other,
 }
@@ -84,7 +84,7 @@ pub enum Role {
     Extractor,
 }
 
-impl Block {
+impl HandlerBlock {
     /// Replaces the first and last tokens of the hooks by tokens of the macro, so that clippy does
     /// not report their signatures: a hook may leave `self` unread or unchanged, take its payload
     /// by value and await nothing, and it is never `const`. Allowing these lints would be an error
@@ -95,7 +95,7 @@ impl Block {
             let ImplItem::Fn(function) = item else {
                 continue;
             };
-            if Kind::of(&function.sig).is_none() {
+            if HookKind::of(&function.sig).is_none() {
                 continue;
             }
             let signature = &mut function.sig;
@@ -113,30 +113,30 @@ impl Block {
     pub fn parse(item: ItemImpl) -> Self {
         let own = &item.self_ty;
         let hooks = functions(&item)
-            .filter_map(|function| Some(Hook::parse(function, Kind::of(&function.sig)?, own)))
+            .filter_map(|function| Some(Hook::parse(function, HookKind::of(&function.sig)?, own)))
             .collect();
         Self { item, hooks }
     }
 
     /// Adds the method of this name as the hook that it was meant to be.
-    pub fn adopt(&mut self, name: &Ident, kind: Kind) {
+    pub fn add_misspelt(&mut self, name: &Ident, kind: HookKind) {
         let function = functions(&self.item).find(|function| function.sig.ident == *name);
         let hook = function.map(|function| Hook::parse(function, kind, &self.item.self_ty));
         self.hooks.extend(hook);
     }
 
     /// Returns the methods that are not hooks.
-    pub fn others(&self) -> impl Iterator<Item = &ImplItemFn> {
-        functions(&self.item).filter(|function| Kind::of(&function.sig).is_none())
+    pub fn other_methods(&self) -> impl Iterator<Item = &ImplItemFn> {
+        functions(&self.item).filter(|function| HookKind::of(&function.sig).is_none())
     }
 
     /// Returns the hooks of one kind: several if `#[cfg]`s select among them.
-    pub fn hooks_of(&self, kind: Kind) -> impl Iterator<Item = &Hook> {
+    pub fn hooks_of(&self, kind: HookKind) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.kind == kind)
     }
 
     /// Returns the hooks that can be called: those without mistakes.
-    pub fn callable(&self) -> impl Iterator<Item = &Hook> {
+    pub fn callable_hooks(&self) -> impl Iterator<Item = &Hook> {
         let is_inherent = self.item.trait_.is_none();
         self.hooks
             .iter()
@@ -152,7 +152,7 @@ impl Block {
             let ImplItem::Fn(function) = item else {
                 return true;
             };
-            let Some(kind) = Kind::of(&function.sig) else {
+            let Some(kind) = HookKind::of(&function.sig) else {
                 return true;
             };
             let hook = Hook::parse(function, kind, &own);
@@ -170,7 +170,7 @@ fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
     })
 }
 
-impl Kind {
+impl HookKind {
     pub const ALL: [Self; 4] = [Self::Init, Self::Message, Self::Info, Self::Terminate];
 
     /// Returns the name of the hook.
@@ -190,14 +190,14 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for HookKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
 impl Hook {
-    fn parse(function: &ImplItemFn, kind: Kind, own: &Type) -> Self {
+    fn parse(function: &ImplItemFn, kind: HookKind, own: &Type) -> Self {
         let signature = function.sig.clone();
         let receiver = signature.receiver().cloned();
         let mut arguments: Vec<Argument> = Vec::new();
@@ -206,7 +206,7 @@ impl Hook {
                 continue;
             };
             let role = match kind {
-                Kind::Message | Kind::Info if arguments.is_empty() => Role::Payload,
+                HookKind::Message | HookKind::Info if arguments.is_empty() => Role::Payload,
                 _ => Role::Extractor,
             };
             arguments.push(Argument {
@@ -290,7 +290,7 @@ impl Receiver {
                 ty if POINTERS.contains(&&*name_of(ty)) && mentions_the_handler(ty, own) => {
                     Passing::Other
                 }
-                _ => Passing::Named,
+                _ => Passing::PossibleAlias,
             },
             _ => Passing::Other,
         };

@@ -2,32 +2,32 @@
 //! next to related rules and add it to the list.
 //!
 //! A rule decides by syntax, never by the name of a type: a type of the user may have any name, and
-//! a type of the library may have an alias. Mistakes in types are [`doubts`].
+//! a type of the library may have an alias. Mistakes in types are [`likely_mistakes`].
 
 mod arguments;
-pub mod doubts;
-mod first;
+mod first_argument;
+pub mod likely_mistakes;
 mod names;
 mod output;
 mod signature;
 
-use super::ast::{Argument, Block, Hook};
+use super::ast::{Argument, HandlerBlock, Hook};
 use crate::errors::Errors;
 
 /// Rules for the block as a whole.
-const BLOCK_RULES: &[fn(&mut Block, &Errors)] = &[
+const BLOCK_RULES: &[fn(&mut HandlerBlock, &Errors)] = &[
     names::block_is_inherent,
-    names::hooks_are_spelt_right,
-    names::hooks_are_there_once,
-    names::conditions_are_few,
+    names::hook_names_are_correct,
+    names::hooks_are_unique,
+    names::conditions_are_limited,
 ];
 
 /// Rules for each hook.
 const HOOK_RULES: &[fn(&Hook, &Errors)] = &[
     signature::hook_is_a_plain_function,
     signature::hook_has_no_generics,
-    signature::receiver_suits_the_hook,
-    arguments::payload_is_there,
+    signature::receiver_fits_the_hook,
+    arguments::payload_is_present,
 ];
 
 /// Rules for the return type of a hook.
@@ -39,13 +39,13 @@ const OUTPUT_RULES: &[fn(&Hook, &Errors)] = &[
 
 /// Rules for each argument of a hook.
 const ARGUMENT_RULES: &[fn(&Hook, &Argument, &Errors)] = &[
-    arguments::type_is_named,
+    arguments::type_has_no_impl_trait,
     arguments::payload_is_owned,
     arguments::argument_is_unconditional,
 ];
 
 /// Reports every mistake of a block, and marks the hooks that have one.
-pub fn check(block: &mut Block, errors: &Errors) {
+pub fn check(block: &mut HandlerBlock, errors: &Errors) {
     for rule in BLOCK_RULES {
         rule(block, errors);
     }
@@ -55,7 +55,7 @@ pub fn check(block: &mut Block, errors: &Errors) {
         for rule in HOOK_RULES {
             rule(hook, errors);
         }
-        hook.output_has_mistakes = finds(errors, || {
+        hook.output_has_mistakes = reports_mistakes(errors, || {
             for rule in OUTPUT_RULES {
                 rule(hook, errors);
             }
@@ -64,11 +64,11 @@ pub fn check(block: &mut Block, errors: &Errors) {
             .arguments
             .iter()
             .map(|argument| {
-                finds(errors, || {
+                reports_mistakes(errors, || {
                     for rule in ARGUMENT_RULES {
                         rule(hook, argument, errors);
                     }
-                    arguments::argument_is_for_the_call(&generics, hook, argument, errors);
+                    arguments::argument_is_not_kept(&generics, hook, argument, errors);
                 })
             })
             .collect();
@@ -80,7 +80,7 @@ pub fn check(block: &mut Block, errors: &Errors) {
 }
 
 /// Whether these rules find a mistake.
-fn finds(errors: &Errors, rules: impl FnOnce()) -> bool {
+fn reports_mistakes(errors: &Errors, rules: impl FnOnce()) -> bool {
     let before = errors.count();
     rules();
     errors.count() > before

@@ -18,10 +18,10 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ImplGenerics, Lifetime, Type, TypeGenerics};
 
-use super::ast::{Argument, Block, Hook, Kind, has_elided, lasting};
+use super::ast::{Argument, HandlerBlock, Hook, HookKind, has_elided, static_lifetime};
 use crate::condition::conditions;
 use crate::crate_path::CratePath;
-use crate::source::{blamed, written};
+use crate::source::{with_spans, written};
 use hooks::Method;
 use names::{free_ident, free_lifetime};
 use variants::{Variant, combinations};
@@ -30,7 +30,7 @@ use variants::{Variant, combinations};
 /// the hooks without one are included, so that the compiler checks their types in the same run, and
 /// the rest of the program type-checks as if there were no mistake.
 pub fn implementation(
-    block: &Block,
+    block: &HandlerBlock,
     path: &CratePath,
     sends: Option<&[Type]>,
     has_mistakes: bool,
@@ -52,7 +52,7 @@ pub fn implementation(
 
 /// The data for the expansion of one variant.
 struct Expansion<'b> {
-    block: &'b Block,
+    block: &'b HandlerBlock,
     /// The hooks without mistakes.
     hooks: Vec<&'b Hook>,
     /// `#[cfg(…)]`s of the block and of the variant.
@@ -68,7 +68,12 @@ struct Expansion<'b> {
 }
 
 impl<'b> Expansion<'b> {
-    fn new(block: &'b Block, path: &CratePath, variant: Variant<'b>, has_mistakes: bool) -> Self {
+    fn new(
+        block: &'b HandlerBlock,
+        path: &CratePath,
+        variant: Variant<'b>,
+        has_mistakes: bool,
+    ) -> Self {
         let Variant { condition, hooks } = variant;
         let own = conditions(&block.item.attrs);
         let own = own.iter().map(|condition| &condition.predicate);
@@ -85,12 +90,12 @@ impl<'b> Expansion<'b> {
     }
 
     /// Returns the hook of this kind, if the variant has one without mistakes.
-    fn hook(&self, kind: Kind) -> Option<&'b Hook> {
+    fn hook(&self, kind: HookKind) -> Option<&'b Hook> {
         self.hooks.iter().find(|hook| hook.kind == kind).copied()
     }
 
     /// Whether the block has a hook of this kind that cannot be called.
-    fn is_mistaken(&self, kind: Kind) -> bool {
+    fn is_mistaken(&self, kind: HookKind) -> bool {
         self.block.item.trait_.is_some() || self.block.hooks_of(kind).any(|hook| hook.has_mistakes)
     }
 
@@ -100,17 +105,17 @@ impl<'b> Expansion<'b> {
             .hooks
             .iter()
             .filter_map(|hook| match hook.kind {
-                Kind::Init => None,
-                Kind::Message => Some(self.message(hook)),
-                Kind::Info => Some(self.info(hook)),
-                Kind::Terminate => Some(self.terminate(hook)),
+                HookKind::Init => None,
+                HookKind::Message => Some(self.message(hook)),
+                HookKind::Info => Some(self.info(hook)),
+                HookKind::Terminate => Some(self.terminate(hook)),
             })
             .collect();
         let checks = self.checks();
         let accepts = self.accepts();
-        let init = match self.hook(Kind::Init) {
+        let init = match self.hook(HookKind::Init) {
             Some(hook) => self.init(hook),
-            None if self.is_mistaken(Kind::Init) => self.init_after_a_mistake(),
+            None if self.is_mistaken(HookKind::Init) => self.init_after_a_mistake(),
             None => {
                 let others = self.other_hooks(&methods, &checks);
                 let handler = self.without_init();
@@ -193,7 +198,7 @@ impl<'b> Expansion<'b> {
 
     /// Whether the block has an `init` under other conditions.
     fn has_init_somewhere(&self) -> bool {
-        self.block.hooks_of(Kind::Init).next().is_some()
+        self.block.hooks_of(HookKind::Init).next().is_some()
     }
 
     /// Returns the message about a block without `init`.
@@ -282,7 +287,7 @@ impl<'b> Expansion<'b> {
         let bound = quote!(Self: #path::handler::SendHandler<#route>);
         let is_plain = self.block.item.generics.params.is_empty() && !self.has_lifetimes();
         let names = located(self.block.item.impl_token.span);
-        is_plain.then(|| blamed(bound, place, names))
+        is_plain.then(|| with_spans(bound, place, names))
     }
 
     fn has_lifetimes(&self) -> bool {
@@ -318,8 +323,8 @@ impl<'b> Expansion<'b> {
             conditions,
             ..
         } = self;
-        let init = self.hook(Kind::Init)?;
-        let lifetime = lasting();
+        let init = self.hook(HookKind::Init)?;
+        let lifetime = static_lifetime();
         let arguments = init.arguments.iter().map(|argument| {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
             quote!(#ty: #path::extract::LeavesParams<#route>)
@@ -341,8 +346,8 @@ impl<'b> Expansion<'b> {
         let Self {
             path, conditions, ..
         } = self;
-        let lifetime = lasting();
-        if let Some(hook) = self.hook(Kind::Info) {
+        let lifetime = static_lifetime();
+        if let Some(hook) = self.hook(HookKind::Info) {
             let value = hook
                 .payload()
                 .map(|value| hook.with_lifetimes(&value.ty, &lifetime));
@@ -353,10 +358,10 @@ impl<'b> Expansion<'b> {
                 impl #parameters #path::mailbox::Accepts<#value> for #ty #bounds {}
             };
         }
-        let is_sure = match self.block.hooks_of(Kind::Info).next() {
-            Some(_) => !self.is_mistaken(Kind::Info),
+        let is_sure = match self.block.hooks_of(HookKind::Info).next() {
+            Some(_) => !self.is_mistaken(HookKind::Info),
             // `info` may be in another block.
-            None => self.block.hooks_of(Kind::Init).next().is_none(),
+            None => self.block.hooks_of(HookKind::Init).next().is_none(),
         };
         if is_sure || !self.has_mistakes {
             return TokenStream::new();

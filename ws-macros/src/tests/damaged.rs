@@ -10,7 +10,7 @@ use super::samples::{SAMPLES, Sample};
 use super::{Macro, count, tokens};
 
 /// Tokens that are put in the place of others.
-const STRANGERS: [&str; 36] = [
+const UNEXPECTED_TOKENS: [&str; 36] = [
     "7",
     "0",
     "1.5",
@@ -50,7 +50,7 @@ const STRANGERS: [&str; 36] = [
 ];
 
 /// Mistakes of a whole call: a part is missing at its end, so there is no token to report it at.
-const OF_THE_WHOLE: &[&str] = &[
+const WITHOUT_POSITION: &[&str] = &[
     "the table needs a type",
     "unexpected end of input",
     "write `crate = ",
@@ -59,7 +59,7 @@ const OF_THE_WHOLE: &[&str] = &[
 
 /// One syntax error.
 #[derive(Clone, Debug)]
-enum Slip {
+enum Damage {
     Dropped,
     Doubled,
     /// Swapped with the next token.
@@ -72,19 +72,19 @@ enum Slip {
     ReplacedByText(String),
 }
 
-fn slip() -> impl Strategy<Value = Slip> {
+fn damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
-        4 => Just(Slip::Dropped),
-        2 => Just(Slip::Doubled),
-        2 => Just(Slip::Swapped),
-        1 => Just(Slip::Emptied),
-        1 => Just(Slip::Wrapped),
-        4 => select(&STRANGERS[..]).prop_map(Slip::Replaced),
-        2 => "/?[a-z{}*:# é./%]{0,9}".prop_map(Slip::ReplacedByText),
+        4 => Just(Damage::Dropped),
+        2 => Just(Damage::Doubled),
+        2 => Just(Damage::Swapped),
+        1 => Just(Damage::Emptied),
+        1 => Just(Damage::Wrapped),
+        4 => select(&UNEXPECTED_TOKENS[..]).prop_map(Damage::Replaced),
+        2 => "/?[a-z{}*:# é./%]{0,9}".prop_map(Damage::ReplacedByText),
     ]
 }
 
-impl Slip {
+impl Damage {
     /// Makes the mistake at the token of this number, counted through all groups. If there are
     /// fewer tokens, subtracts their number.
     fn make(&self, stream: TokenStream, number: &mut Option<usize>) -> TokenStream {
@@ -122,9 +122,9 @@ impl Slip {
                 group.set_span(span);
                 TokenTree::Group(group).into()
             }
-            Self::Replaced(stranger) => placed(tokens(stranger), token.span()),
+            Self::Replaced(unexpected) => respanned(tokens(unexpected), token.span()),
             Self::ReplacedByText(text) => {
-                placed(Literal::string(text).into_token_stream(), token.span())
+                respanned(Literal::string(text).into_token_stream(), token.span())
             }
         }
     }
@@ -138,10 +138,10 @@ fn regrouped(group: &Group, content: TokenStream) -> TokenTree {
 }
 
 /// Returns the tokens with another span, including those in groups.
-fn placed(tokens: TokenStream, place: Span) -> TokenStream {
+fn respanned(tokens: TokenStream, place: Span) -> TokenStream {
     let moved = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
-            token = regrouped(group, placed(group.stream(), place));
+            token = regrouped(group, respanned(group.stream(), place));
         }
         token.set_span(place);
         token
@@ -196,7 +196,7 @@ pub fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
 
 /// Whether the compiler would pass these tokens to the macro: attributes and derives get whole
 /// items, and the compiler itself reports all other mistakes.
-fn is_handed(of: Macro, input: &TokenStream) -> bool {
+fn reaches_the_macro(of: Macro, input: &TokenStream) -> bool {
     let is_item = || syn::parse2::<syn::Item>(input.clone()).is_ok();
     // Only `syn` accepts a field with this name.
     let no_name = "_ :";
@@ -211,7 +211,7 @@ fn is_handed(of: Macro, input: &TokenStream) -> bool {
 fn check(of: Macro, arguments: TokenStream, input: &TokenStream, texts: [&str; 2]) -> Vec<Mistake> {
     let expansion = of.expand(arguments, input.clone());
     let found = mistakes(expansion.clone());
-    if !is_handed(of, input) {
+    if !reaches_the_macro(of, input) {
         return found;
     }
     let read = syn::parse2::<syn::File>(expansion.clone());
@@ -221,31 +221,31 @@ fn check(of: Macro, arguments: TokenStream, input: &TokenStream, texts: [&str; 2
         read.err()
     );
     for mistake in &found {
-        let inside = mistake.place.as_ref().is_some_and(|(blamed, place)| {
+        let inside = mistake.place.as_ref().is_some_and(|(reported, place)| {
             texts
                 .iter()
-                .any(|text| text.get(place.clone()) == Some(blamed))
+                .any(|text| text.get(place.clone()) == Some(reported))
         });
-        let of_the_whole = OF_THE_WHOLE
+        let has_none = WITHOUT_POSITION
             .iter()
             .any(|start| mistake.message.starts_with(start));
         assert!(
-            inside || of_the_whole,
-            "{mistake:?} has no place in\n{input}"
+            inside || has_none,
+            "{mistake:?} has no position in\n{input}"
         );
     }
     found
 }
 
 /// Makes all mistakes, one after another, in the arguments and in the item of the macro.
-fn damaged(sample: &Sample, slips: &[(Slip, Index)]) -> (TokenStream, TokenStream) {
+fn damaged(sample: &Sample, damages: &[(Damage, Index)]) -> (TokenStream, TokenStream) {
     let (mut arguments, mut input) = (tokens(sample.arguments), tokens(sample.input));
-    for (slip, index) in slips {
+    for (damage, index) in damages {
         let (first, second) = (count(arguments.clone()), count(input.clone()));
         let at = index.index((first + second).max(1));
         let mut number = Some(at);
-        arguments = slip.make(arguments, &mut number);
-        input = slip.make(input, &mut number);
+        arguments = damage.make(arguments, &mut number);
+        input = damage.make(input, &mut number);
     }
     (arguments, input)
 }
@@ -258,19 +258,19 @@ proptest! {
     })]
 
     #[test]
-    fn a_damaged_block_is_expanded_or_blamed_at_its_place(
+    fn a_damaged_block_is_expanded_or_reported_at_its_position(
         sample in select(&SAMPLES[..]),
-        slips in prop::collection::vec((slip(), any::<Index>()), 1..4),
+        damages in prop::collection::vec((damage(), any::<Index>()), 1..4),
     ) {
-        let (arguments, input) = damaged(&sample, &slips);
+        let (arguments, input) = damaged(&sample, &damages);
         let texts = [sample.arguments, sample.input];
         let found = check(sample.of, arguments, &input, texts);
         // A doubled token has the same span twice.
-        if !slips.iter().any(|(slip, _)| matches!(slip, Slip::Doubled)) {
+        if !damages.iter().any(|(damage, _)| matches!(damage, Damage::Doubled)) {
             for (number, mistake) in found.iter().enumerate() {
                 prop_assert!(
                     !found[..number].contains(mistake),
-                    "{:?} is said twice of\n{}", mistake, input
+                    "{:?} is reported twice for\n{}", mistake, input
                 );
             }
         }
@@ -278,15 +278,15 @@ proptest! {
 
     /// No macro assumes anything about its tokens.
     #[test]
-    fn strangers_in_any_order_are_blamed(
+    fn arbitrary_tokens_are_reported(
         of in select(&[
             Macro::Handler, Macro::Main, Macro::Dispatch, Macro::FromRef, Macro::PathParams,
         ][..]),
-        words in prop::collection::vec(select(&STRANGERS[..]), 0..12),
+        words in prop::collection::vec(select(&UNEXPECTED_TOKENS[..]), 0..12),
     ) {
         let text = words.join(" ");
         let found = check(of, tokens(""), &tokens(&text), ["", &text]);
-        prop_assert!(!found.is_empty(), "nothing is said of\n{}", text);
+        prop_assert!(!found.is_empty(), "nothing is reported for\n{}", text);
     }
 }
 

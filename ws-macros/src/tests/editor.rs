@@ -41,7 +41,7 @@ fn names_at(word: &str) -> Vec<String> {
 /// Counts how often each name of the table is in its expansion. One use is for editors, one for the
 /// compiler; for a route with parameters, a third one checks whether its handler reads them.
 #[test]
-fn at_the_place_of_a_name_is_nothing_but_this_name() {
+fn the_span_of_a_name_has_only_this_name() {
     for (word, uses) in [
         ("INTERVAL", 2),
         ("Home", 2),
@@ -64,7 +64,7 @@ fn at_the_place_of_a_name_is_nothing_but_this_name() {
 
 /// The names of the table and of its state appear in many places.
 #[test]
-fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
+fn the_span_of_a_name_of_the_table_has_only_this_name() {
     for word in ["Routes", "app", "App"] {
         let found = names_at(word);
         assert!(!found.is_empty(), "{word}");
@@ -74,7 +74,7 @@ fn at_the_place_of_a_name_of_the_table_is_nothing_but_this_name() {
 
 /// The compiler reports errors at the types that it infers from it.
 #[test]
-fn at_the_name_of_a_start_function_is_no_other_name() {
+fn the_span_of_a_start_function_has_no_other_name() {
     assert_eq!(
         names_at("by_version"),
         ["by_version", "_", "_", "by_version"]
@@ -83,7 +83,7 @@ fn at_the_name_of_a_start_function_is_no_other_name() {
 
 /// The function for the URL is first; markers have the span for the compiler's messages.
 #[test]
-fn at_the_name_of_a_route_its_function_is_found_first() {
+fn an_editor_finds_the_function_of_a_route_first() {
     for word in ["home", "room", "desk", "admin"] {
         assert_eq!(names_at(word), [word, "pub", "enum", word], "{word}");
     }
@@ -98,7 +98,7 @@ const BLOCK: &str = "impl Lobby {
 }";
 
 #[test]
-fn at_the_place_of_a_type_of_a_hook_is_nothing_but_this_type() {
+fn the_span_of_a_type_of_a_hook_has_only_this_type() {
     let mut all = Vec::new();
     names(Macro::Handler.expand(tokens(""), tokens(BLOCK)), &mut all);
     for word in [
@@ -136,7 +136,7 @@ fn expansion(table: &str, word: &str) -> String {
 }
 
 #[test]
-fn a_half_typed_path_has_the_place_of_a_whole_one() {
+fn an_unfinished_path_has_the_position_of_a_finished_one() {
     const CURSOR: &str = "here_is_the_cursor";
     for (table, before) in [
         (r#"a: "/a" => chat::| b: "/b" => Room;"#, "let _ : chat :: "),
@@ -204,7 +204,7 @@ fn every_option_has_a_constant_with_its_documentation() {
         Some(name)
     });
     let mut constants: Vec<_> = constants.collect();
-    let mut options: Vec<_> = crate::dispatch::names_of_options().collect();
+    let mut options: Vec<_> = crate::dispatch::option_names().collect();
     constants.sort_unstable();
     options.sort_unstable();
     assert_eq!(constants, options);

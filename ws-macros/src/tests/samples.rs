@@ -62,7 +62,7 @@ pub const SYNC_HOOKS: &str = r#"
         }
 
         fn message(&mut self, text: String) -> String {
-            format!("You said: {text}")
+            format!("You sent: {text}")
         }
 
         fn info(&mut self, greeting: &'static str) -> &'static str {
@@ -86,8 +86,8 @@ pub const ASYNC_HOOKS: &str = r"
             Room::open(id, store, session).await
         }
 
-        async fn message(&mut self, Json(said): Json<Said>, socket: &Socket<Self>) -> Vec<String> {
-            self.said(said, socket).await
+        async fn message(&mut self, Json(post): Json<Post>, socket: &Socket<Self>) -> Vec<String> {
+            self.publish(post, socket).await
         }
 
         async fn info(&mut self, event: Event, hub: &Hub, page: Page) {}

@@ -126,7 +126,7 @@ fn a_route_expands_within_its_budget() {
 
 /// Lines of one kind cost the same each: the generated code compares no line with every other one.
 #[test]
-fn the_hundredth_route_costs_what_the_second_did() {
+fn the_hundredth_route_costs_as_much_as_the_second() {
     let table = |lines: usize| {
         let lines = (0..lines).map(|line| format!("r{line}: \"/r{line}/{{id: u64}}\" => Room;"));
         let lines: String = lines.collect();
@@ -142,7 +142,7 @@ fn the_hundredth_route_costs_what_the_second_did() {
 /// Routes with the same parameters and requirements share a marker, so that the compiler checks
 /// their handlers once.
 #[test]
-fn routes_of_one_kind_share_what_their_handlers_are_given() {
+fn routes_of_one_kind_share_a_marker() {
     let traits = |lines: &str| {
         let block = format!("{} {lines}", EMPTY_TABLE.written);
         let text = Macro::Dispatch.expand(TokenStream::new(), tokens(&block));

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, LitStr, Result, Token, Visibility, token};
 
-use super::{EXPECTED_ITEM, Line, LinePath, rest, sign, target, without_end};
+use super::{EXPECTED_ITEM, Line, LinePath, punctuation, remaining, target, without_semicolon};
 use crate::errors::Errors;
 use crate::source::{nearest, written};
 
@@ -86,7 +86,7 @@ pub fn parse(
     check_is_line(name, input)?;
     check_colon(name, input, errors);
     let path = path(name, input);
-    if let LinePath::Unread(error) = &path {
+    if let LinePath::Invalid(error) = &path {
         errors.push_syn(error.clone());
     }
     Ok(Line {
@@ -99,18 +99,18 @@ pub fn parse(
 
 /// Checks that the name is followed by a path or a `=>`.
 fn check_is_line(name: &Ident, input: ParseStream<'_>) -> Result<()> {
-    let ahead = input.fork();
-    let sign = sign(&ahead).to_string();
-    let has_path = ahead.peek(LitStr);
-    let has_arrow = || rest(&input.fork()).to_string().contains("=>");
+    let fork = input.fork();
+    let sign = punctuation(&fork).to_string();
+    let has_path = fork.peek(LitStr);
+    let has_arrow = || remaining(&input.fork()).to_string().contains("=>");
     if has_path
         || (matches!(&*sign, ":" | "=") && has_arrow())
-        || (sign == ":" && ahead.peek(Token![=>]))
+        || (sign == ":" && fork.peek(Token![=>]))
     {
         return Ok(());
     }
     let known = nearest(&name.to_string(), ["state", "defaults", "crate"]);
-    let takes_braces = input.peek(token::Brace) || ahead.peek(token::Brace);
+    let takes_braces = input.peek(token::Brace) || fork.peek(token::Brace);
     let message = match known {
         Some(known) if name != known && (sign != "=>" || takes_braces) => {
             format!("unknown item `{name}`\nhelp: did you mean `{known}`?")
@@ -128,9 +128,9 @@ fn check_colon(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
         let _ = input.parse::<Token![:]>();
         return;
     }
-    let ahead = input.fork();
-    let _ = sign(&ahead);
-    let path = ahead.parse::<LitStr>();
+    let fork = input.fork();
+    let _ = punctuation(&fork);
+    let path = fork.parse::<LitStr>();
     let path = path.map_or_else(|_| "\"/path\"".to_owned(), |path| path.token().to_string());
     let help = format!("help: write `{name}: {path} => …`");
     if input.peek(LitStr) {
@@ -162,7 +162,7 @@ fn path(name: &Ident, input: ParseStream<'_>) -> LinePath {
     let is_call = text.contains('!');
     let called = text.split('!').next().unwrap_or_default();
     let message = if tokens.is_empty() {
-        return LinePath::Unread(syn::Error::new_spanned(
+        return LinePath::Invalid(syn::Error::new_spanned(
             name,
             format!("the path is missing behind the name\nhelp: {help}"),
         ));
@@ -180,5 +180,5 @@ fn path(name: &Ident, input: ParseStream<'_>) -> LinePath {
     } else {
         format!("the path of a route is a string\nhelp: {help}")
     };
-    LinePath::Unread(syn::Error::new_spanned(without_end(tokens), message))
+    LinePath::Invalid(syn::Error::new_spanned(without_semicolon(tokens), message))
 }

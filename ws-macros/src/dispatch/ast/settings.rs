@@ -7,8 +7,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{ExprPath, LitStr, Token};
 
-use super::unfinished::completed;
-use super::{NAME_IS_MISSING, Setting, sign};
+use super::unfinished::with_missing_name;
+use super::{NAME_IS_MISSING, Setting, punctuation};
 use crate::dispatch::value::Value;
 use crate::errors::Errors;
 
@@ -27,7 +27,9 @@ pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
         }
         Ok(settings)
     };
-    errors.take(list.parse2(group.stream())).unwrap_or_default()
+    errors
+        .ok_or_report(list.parse2(group.stream()))
+        .unwrap_or_default()
 }
 
 /// Reports options in parentheses or brackets.
@@ -43,7 +45,7 @@ pub fn report_brackets(group: &Group, errors: &Errors) {
 }
 
 /// Whether a group contains tokens that look like options.
-pub fn are_in(group: &Group) -> bool {
+pub fn contain_options(group: &Group) -> bool {
     let starts = |input: ParseStream<'_>| {
         let found = starts_setting(input) || input.peek(Token![!]);
         let _: TokenStream = input.parse()?;
@@ -57,7 +59,7 @@ fn starts_setting(input: ParseStream<'_>) -> bool {
     input.peek(Ident::peek_any) && (has_sign || input.peek2(Token![=]))
 }
 
-/// Parses one option. If it has a mistake, this is reported, and its value is a [`Value::unread`].
+/// Parses one option. If it has a mistake, this is reported, and its value is a [`Value::invalid`].
 fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     if input.peek(Token![!]) {
         return negated(input, errors);
@@ -67,15 +69,15 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         errors.push(place, "expected an option such as `mailbox: 64`");
         return None;
     };
-    let sign = sign(input);
+    let sign = punctuation(input);
     let sign_span = sign.span();
     let ends = input.is_empty() || input.peek(Token![,]) || input.peek(Token![;]);
     if ends {
         let message = format!("an option needs a value\nhelp: write `{name}: …`");
         errors.push(&name, message);
-        let value = Value::unread(name.to_token_stream());
-        let sign = name.span();
-        return Some(Setting { name, sign, value });
+        let value = Value::invalid(name.to_token_stream());
+        let colon = name.span();
+        return Some(Setting { name, colon, value });
     }
     if sign.to_string() != ":" {
         let place = if sign.is_empty() {
@@ -86,23 +88,23 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         let message = format!("the value of an option follows a `:`\nhelp: write `{name}: …`");
         errors.push(place, message);
     }
-    let (sign, written) = (sign_span, value_ahead(input));
+    let (colon, written) = (sign_span, peek_value(input));
     let value = Value::parse(input).unwrap_or_else(|error| {
-        match completed::<ExprPath>(&written) {
+        match with_missing_name::<ExprPath>(&written) {
             Some(_) => errors.push(&written, NAME_IS_MISSING),
             None => errors.push_syn(error),
         }
-        Value::unread(written)
+        Value::invalid(written)
     });
-    Some(Setting { name, sign, value })
+    Some(Setting { name, colon, value })
 }
 
 /// Returns the tokens up to the next separator, without consuming them.
-fn value_ahead(input: ParseStream<'_>) -> TokenStream {
-    let ahead = input.fork();
+fn peek_value(input: ParseStream<'_>) -> TokenStream {
+    let fork = input.fork();
     let mut tokens = TokenStream::new();
-    while !ahead.is_empty() && !ahead.peek(Token![,]) && !ahead.peek(Token![;]) {
-        tokens.extend(ahead.parse::<TokenTree>());
+    while !fork.is_empty() && !fork.peek(Token![,]) && !fork.peek(Token![;]) {
+        tokens.extend(fork.parse::<TokenTree>());
     }
     tokens
 }
@@ -119,9 +121,9 @@ fn negated(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
     name.to_tokens(&mut tokens);
     let message = format!("an option needs a value\nhelp: write `{name}: false`");
     errors.push(&tokens, message);
-    let value = Value::unread(tokens);
+    let value = Value::invalid(tokens);
     Some(Setting {
-        sign: name.span(),
+        colon: name.span(),
         name,
         value,
     })

@@ -74,7 +74,7 @@ fn head(input: ParseStream<'_>) -> Result<TokenStream> {
     while input.peek(Token![-]) && input.peek2(Ident::peek_any) {
         take(2)?;
     }
-    if is_sign_ahead(input) {
+    if peek_sign(input) {
         take(1)?;
     }
     if input.peek(LitStr) {
@@ -85,21 +85,21 @@ fn head(input: ParseStream<'_>) -> Result<TokenStream> {
 
 /// Whether an item begins here that ends with its braces, without a `;`.
 fn is_braced(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    if ahead.call(Attribute::parse_outer).is_err() {
+    let fork = input.fork();
+    if fork.call(Attribute::parse_outer).is_err() {
         return false;
     }
-    if ahead.peek(Token![pub]) || ahead.peek(Token![struct]) {
-        return !is_line(&ahead);
+    if fork.peek(Token![pub]) || fork.peek(Token![struct]) {
+        return !is_line(&fork);
     }
-    if ahead.call(Ident::parse_any).is_err() {
+    if fork.call(Ident::parse_any).is_err() {
         return false;
     }
     // A sign as in `defaults: { … }`, or a name as in `enum Routes { … }`.
-    if !ahead.peek(token::Brace) && ahead.peek2(token::Brace) {
-        let _ = ahead.parse::<TokenTree>();
+    if !fork.peek(token::Brace) && fork.peek2(token::Brace) {
+        let _ = fork.parse::<TokenTree>();
     }
-    ahead.peek(token::Brace)
+    fork.peek(token::Brace)
 }
 
 /// Whether the next tokens can only be the beginning of an item.
@@ -108,29 +108,29 @@ fn starts_item(input: ParseStream<'_>) -> bool {
     if !may_start {
         return false;
     }
-    let ahead = input.fork();
-    if input.peek(Token![#]) && ahead.call(Attribute::parse_outer).is_err() {
+    let fork = input.fork();
+    if input.peek(Token![#]) && fork.call(Attribute::parse_outer).is_err() {
         return false;
     }
-    is_struct(&ahead) || is_setting_of_the_block(&ahead) || is_line(&ahead)
+    is_struct(&fork) || is_setting_of_the_block(&fork) || is_line(&fork)
 }
 
 fn is_struct(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    (ahead.parse::<Visibility>().is_ok()) && ahead.peek(Token![struct]) && ahead.peek2(Ident)
+    let fork = input.fork();
+    (fork.parse::<Visibility>().is_ok()) && fork.peek(Token![struct]) && fork.peek2(Ident)
 }
 
 /// Whether the next tokens are `state: App`, `crate: ::path` or `defaults { … }`, possibly with a
 /// wrong sign after the name.
 fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    let Ok(name) = ahead.call(Ident::parse_any) else {
+    let fork = input.fork();
+    let Ok(name) = fork.call(Ident::parse_any) else {
         return false;
     };
-    let has_sign = takes_sign(&ahead);
+    let has_sign = skip_sign(&fork);
     match &*name.to_string() {
         "state" | "crate" => has_sign,
-        "defaults" => ahead.peek(token::Brace) || ahead.peek(token::Paren),
+        "defaults" => fork.peek(token::Brace) || fork.peek(token::Paren),
         _ => false,
     }
 }
@@ -138,34 +138,34 @@ fn is_setting_of_the_block(input: ParseStream<'_>) -> bool {
 /// Whether the next tokens are `name: "/path"`, possibly with a mistake in the name, the sign or
 /// the path if a `=>` follows.
 fn is_line(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    if ahead.peek(Token![pub]) && ahead.parse::<Visibility>().is_err() {
+    let fork = input.fork();
+    if fork.peek(Token![pub]) && fork.parse::<Visibility>().is_err() {
         return false;
     }
-    if ahead.peek(LitStr) {
-        let _ = ahead.parse::<LitStr>();
-        return ahead.peek(Token![=>]) || (ahead.peek(Token![:]) && ahead.peek2(LitStr));
+    if fork.peek(LitStr) {
+        let _ = fork.parse::<LitStr>();
+        return fork.peek(Token![=>]) || (fork.peek(Token![:]) && fork.peek2(LitStr));
     }
-    if ahead.call(Ident::parse_any).is_err() {
+    if fork.call(Ident::parse_any).is_err() {
         return false;
     }
-    while ahead.peek(Token![-]) && ahead.peek2(Ident::peek_any) {
-        let _ = ahead.parse::<TokenTree>();
-        let _ = ahead.parse::<TokenTree>();
+    while fork.peek(Token![-]) && fork.peek2(Ident::peek_any) {
+        let _ = fork.parse::<TokenTree>();
+        let _ = fork.parse::<TokenTree>();
     }
-    let has_sign = takes_sign(&ahead);
-    if let Ok(path) = ahead.parse::<LitStr>() {
-        return ahead.peek(Token![=>]) || (has_sign && path.value().starts_with('/'));
+    let has_sign = skip_sign(&fork);
+    if let Ok(path) = fork.parse::<LitStr>() {
+        return fork.peek(Token![=>]) || (has_sign && path.value().starts_with('/'));
     }
-    has_sign && arrow_follows(&ahead)
+    has_sign && arrow_follows(&fork)
 }
 
 /// Consumes the `:` after a name, or the `=` that was written instead.
-fn takes_sign(input: ParseStream<'_>) -> bool {
-    is_sign_ahead(input) && input.parse::<TokenTree>().is_ok()
+fn skip_sign(input: ParseStream<'_>) -> bool {
+    peek_sign(input) && input.parse::<TokenTree>().is_ok()
 }
 
-fn is_sign_ahead(input: ParseStream<'_>) -> bool {
+fn peek_sign(input: ParseStream<'_>) -> bool {
     let is_colon = input.peek(Token![:]) && !input.peek(Token![::]);
     let is_equals = input.peek(Token![=]) && !input.peek(Token![=>]) && !input.peek(Token![==]);
     is_colon || is_equals
@@ -188,7 +188,7 @@ fn arrow_follows(input: ParseStream<'_>) -> bool {
 mod tests {
     use super::*;
 
-    fn cut(block: &str) -> Vec<String> {
+    fn split(block: &str) -> Vec<String> {
         let items = items(block.parse().unwrap()).unwrap();
         items.iter().map(ToString::to_string).collect()
     }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_without_slips_is_cut_at_its_ends() {
+    fn a_valid_block_is_split_at_its_ends() {
         let items = [
             "/// The table.\npub struct Routes;",
             "state: App;",
@@ -210,7 +210,7 @@ mod tests {
             "state: \"/state\" => crate::State;",
             "admin: \"/admin\" => use crate::admin::Routes;",
         ];
-        assert_eq!(cut(&items.join("\n")), printed(&items));
+        assert_eq!(split(&items.join("\n")), printed(&items));
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             "n: \"/n\" => Room<",
             "o: \"/o\" => Room",
         ];
-        assert_eq!(cut(&items.join("\n")), printed(&items));
+        assert_eq!(split(&items.join("\n")), printed(&items));
     }
 
     #[test]
@@ -246,6 +246,6 @@ mod tests {
             "defaults: { idle: 90s };",
             "bad => Echo;",
         ];
-        assert_eq!(cut(&items.join("\n")), printed(&items));
+        assert_eq!(split(&items.join("\n")), printed(&items));
     }
 }

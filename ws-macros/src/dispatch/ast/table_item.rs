@@ -5,29 +5,29 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Token, Visibility};
 
-use super::{TableItem, end_of_item, ends};
+use super::{TableItem, expect_end, is_at_end};
 use crate::errors::Errors;
 use crate::source::written;
 
 /// Whether the item is the type of the table, possibly with another keyword or without one.
-pub fn is_ahead(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    let has_visibility = match ahead.parse() {
+pub fn peek(input: ParseStream<'_>) -> bool {
+    let fork = input.fork();
+    let has_visibility = match fork.parse() {
         Ok(Visibility::Inherited) => false,
         Ok(_) => true,
         Err(_) => return false,
     };
-    if ahead.peek(Token![struct]) {
+    if fork.peek(Token![struct]) {
         return true;
     }
-    let Ok(first) = ahead.call(Ident::parse_any) else {
-        return has_visibility && !ahead.peek(LitStr);
+    let Ok(first) = fork.call(Ident::parse_any) else {
+        return has_visibility && !fork.peek(LitStr);
     };
-    let is_alone = ahead.is_empty() || ahead.peek(Token![;]);
+    let is_alone = fork.is_empty() || fork.peek(Token![;]);
     let is_type = first
         .to_string()
         .starts_with(|c: char| c.is_ascii_uppercase());
-    let is_item = is_keyword(&first) && ahead.peek(Ident);
+    let is_item = is_keyword(&first) && fork.peek(Ident);
     is_item || (is_alone && (has_visibility || is_type))
 }
 
@@ -52,8 +52,8 @@ pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> 
         );
         return None;
     };
-    if ends(input) {
-        end_of_item(&name, input, errors);
+    if is_at_end(input) {
+        expect_end(&name, input, errors);
     } else if is_struct {
         errors.push(
             &name,
@@ -75,13 +75,13 @@ fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<
     if input.peek(Token![struct]) {
         return input.parse().ok();
     }
-    let ahead = input.fork();
-    let Ok(first) = ahead.call(Ident::parse_any) else {
+    let fork = input.fork();
+    let Ok(first) = fork.call(Ident::parse_any) else {
         let message = "expected the type of the table\nhelp: write `pub struct Routes;`";
         errors.push(vis, message);
         return None;
     };
-    let name = ahead.parse::<Ident>().ok();
+    let name = fork.parse::<Ident>().ok();
     let name = name.filter(|_| is_keyword(&first));
     let named = name.as_ref().unwrap_or(&first);
     let example = example(vis, &named.to_string());

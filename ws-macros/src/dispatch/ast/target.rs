@@ -6,10 +6,10 @@ use syn::parse::ParseStream;
 use syn::parse::discouraged::Speculative;
 use syn::{LitStr, PathArguments, Token, Type, token};
 
-use super::unfinished::completed;
+use super::unfinished::with_missing_name;
 use super::{
-    LinePath, NAME_IS_MISSING, Named, Setting, Target, closing, end_of_item, ends, rest, settings,
-    sign, without_end,
+    LinePath, NAME_IS_MISSING, Setting, Target, TargetType, closing_token, expect_end, is_at_end,
+    punctuation, remaining, settings, without_semicolon,
 };
 use crate::errors::Errors;
 use crate::source::written;
@@ -18,14 +18,14 @@ use crate::source::written;
 pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Errors) -> Target {
     let Some(arrow) = arrow(name, path, input, errors) else {
         return Target::Handler {
-            handler: Named::Unread(None),
+            handler: TargetType::Invalid(None),
             options: Vec::new(),
         };
     };
     if let Ok(keyword) = input.parse::<Token![use]>() {
         return table(&keyword, input, errors);
     }
-    if ends(input) || input.peek(token::Brace) {
+    if is_at_end(input) || input.peek(token::Brace) {
         let message = format!(
             "a handler is missing behind `=>`\nhelp: write `{} => Handler;`",
             start(name, path)
@@ -33,7 +33,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
         errors.push(arrow, message);
         let (options, _) = options(input, errors);
         return Target::Handler {
-            handler: Named::Unread(None),
+            handler: TargetType::Invalid(None),
             options,
         };
     }
@@ -44,7 +44,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
 fn start(name: &Ident, path: &LinePath) -> String {
     match path {
         LinePath::Text(path) => format!("{name}: {}", path.token()),
-        LinePath::Unread(_) => format!("{name}: \"/path\""),
+        LinePath::Invalid(_) => format!("{name}: \"/path\""),
     }
 }
 
@@ -65,14 +65,14 @@ fn arrow(
         "expected `=>` and a handler\nhelp: write `{} => Handler;`",
         start(name, path)
     );
-    if ends(input) {
+    if is_at_end(input) {
         match path {
             LinePath::Text(path) => errors.push(path, message),
-            LinePath::Unread(_) => errors.push(name, message),
+            LinePath::Invalid(_) => errors.push(name, message),
         }
         return None;
     }
-    let found = sign(input);
+    let found = punctuation(input);
     if found.is_empty() {
         errors.push_syn(input.error(message));
     } else {
@@ -83,83 +83,83 @@ fn arrow(
 
 /// Parses the rest of `use crate::admin::Routes` after the keyword.
 fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Target {
-    let unread = |half| Target::Table {
-        table: Named::Unread(half),
+    let invalid = |unfinished| Target::Table {
+        table: TargetType::Invalid(unfinished),
         options: None,
     };
-    if ends(input) {
+    if is_at_end(input) {
         let message = "a table is missing behind `use`\nhelp: write `use crate::admin::Routes;`";
         errors.push(keyword, message);
-        return unread(None);
+        return invalid(None);
     }
-    let table = match called(input) {
+    let table = match called_type(input) {
         Some(_) => None,
         None => named_type(input),
     };
     let Some(table) = table else {
-        let tokens = written_until_braces(input);
-        let half = completed(&tokens);
-        let message = match &half {
+        let tokens = tokens_until_braces(input);
+        let unfinished = with_missing_name(&tokens);
+        let message = match &unfinished {
             Some(_) => NAME_IS_MISSING,
             None => "expected the type of one table, such as `crate::admin::Routes`",
         };
         errors.push(&tokens, message);
-        return unread(half);
+        return invalid(unfinished);
     };
     let options: Option<Group> = input
         .peek(token::Brace)
         .then(|| input.parse().ok())
         .flatten();
     match &options {
-        Some(group) => end_of_item(&closing(group), input, errors),
-        None => end_of_item(&table, input, errors),
+        Some(group) => expect_end(&closing_token(group), input, errors),
+        None => expect_end(&table, input, errors),
     }
     Target::Table {
-        table: Named::Type(Box::new(table)),
+        table: TargetType::Type(Box::new(table)),
         options,
     }
 }
 
 /// `chat::Room { max_message: 16 KiB }`
 fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
-    if let Some(called) = called(input) {
-        let handler = made_by_call(called);
+    if let Some(called_type) = called_type(input) {
+        let handler = constructed_type(called_type);
         let message = format!(
             "a handler is a type, and `init` makes its values\nhelp: write `{}`",
             written(&handler)
         );
-        errors.push(written_until_braces(input), message);
+        errors.push(tokens_until_braces(input), message);
         let (options, _) = options(input, errors);
         return Target::Handler {
-            handler: Named::Type(Box::new(handler)),
+            handler: TargetType::Type(Box::new(handler)),
             options,
         };
     }
     let Some(handler) = named_type(input) else {
-        return no_type(input, errors);
+        return report_invalid_handler(input, errors);
     };
     let (options, last) = options(input, errors);
     let last = last.unwrap_or_else(|| handler.to_token_stream());
-    end_of_item(&last, input, errors);
+    expect_end(&last, input, errors);
     Target::Handler {
-        handler: Named::Type(Box::new(handler)),
+        handler: TargetType::Type(Box::new(handler)),
         options,
     }
 }
 
 /// Reports a target that is not the type of a handler.
-fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
+fn report_invalid_handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     let text = input.fork().parse::<LitStr>();
     let is_closure = input.peek(Token![|]) || input.peek(Token![move]) || input.peek(Token![async]);
     let handler = text.as_ref().ok().and_then(|text| text.parse().ok());
     let tokens = if is_closure {
-        without_end(rest(input))
+        without_semicolon(remaining(input))
     } else {
-        written_until_braces(input)
+        tokens_until_braces(input)
     };
-    let half = completed(&tokens);
+    let unfinished = with_missing_name(&tokens);
     let message = match (&handler, text) {
-        _ if half.is_some() => NAME_IS_MISSING.to_owned(),
+        _ if unfinished.is_some() => NAME_IS_MISSING.to_owned(),
         (Some(handler), Ok(_)) => format!(
             "a handler is a type, not a string\nhelp: write `{}`",
             written(handler)
@@ -174,8 +174,8 @@ fn no_type(input: ParseStream<'_>, errors: &Errors) -> Target {
     };
     errors.push(&tokens, message);
     let (options, _) = options(input, errors);
-    let handler = handler.map_or(Named::Unread(half), |handler| {
-        Named::Type(Box::new(handler))
+    let handler = handler.map_or(TargetType::Invalid(unfinished), |handler| {
+        TargetType::Type(Box::new(handler))
     });
     Target::Handler { handler, options }
 }
@@ -187,9 +187,9 @@ fn named_type(input: ParseStream<'_>) -> Option<Type> {
         while !input.peek(token::Paren) && input.parse::<TokenTree>().is_ok() {}
         return Some(ty);
     }
-    let ahead = input.fork();
-    let ty = ahead.parse::<Type>().ok().filter(is_named)?;
-    input.advance_to(&ahead);
+    let fork = input.fork();
+    let ty = fork.parse::<Type>().ok().filter(is_named)?;
+    input.advance_to(&fork);
     Some(ty)
 }
 
@@ -208,17 +208,17 @@ fn is_named(ty: &Type) -> bool {
 }
 
 /// Returns the path of a function that is called here, as a type. Consumes nothing.
-fn called(input: ParseStream<'_>) -> Option<Type> {
+fn called_type(input: ParseStream<'_>) -> Option<Type> {
     let (ty, group) = before_parentheses(input)?;
-    (!settings::are_in(&group)).then_some(ty)
+    (!settings::contain_options(&group)).then_some(ty)
 }
 
 /// Returns the type before the first parentheses of a line, and the parentheses. Consumes nothing.
 fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
-    let ahead = input.fork();
+    let fork = input.fork();
     let mut before = TokenStream::new();
     loop {
-        match ahead.parse().ok()? {
+        match fork.parse().ok()? {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis => {
                 let ty = syn::parse2::<Type>(before).ok();
                 let ty = ty.filter(|ty| matches!(ty, Type::Path(_)) && is_named(ty))?;
@@ -230,9 +230,9 @@ fn before_parentheses(input: ParseStream<'_>) -> Option<(Type, Group)> {
 }
 
 /// Returns the type whose function is called: `Room` of `Room::new()`.
-fn made_by_call(called: Type) -> Type {
-    let Type::Path(mut path) = called else {
-        return called;
+fn constructed_type(called_type: Type) -> Type {
+    let Type::Path(mut path) = called_type else {
+        return called_type;
     };
     let is_function = path.path.segments.last().is_some_and(|last| {
         let name = last.ident.to_string();
@@ -246,9 +246,9 @@ fn made_by_call(called: Type) -> Type {
 }
 
 /// Consumes the tokens up to the options or the end of the line.
-fn written_until_braces(input: ParseStream<'_>) -> TokenStream {
+fn tokens_until_braces(input: ParseStream<'_>) -> TokenStream {
     let mut tokens = TokenStream::new();
-    while !ends(input) && !input.peek(token::Brace) {
+    while !is_at_end(input) && !input.peek(token::Brace) {
         tokens.extend(input.parse::<TokenTree>());
     }
     tokens
@@ -266,5 +266,8 @@ fn options(input: ParseStream<'_>, errors: &Errors) -> (Vec<Setting>, Option<Tok
     if !has_braces {
         settings::report_brackets(&group, errors);
     }
-    (settings::settings(&group, errors), Some(closing(&group)))
+    (
+        settings::settings(&group, errors),
+        Some(closing_token(&group)),
+    )
 }

@@ -2,7 +2,7 @@
 
 use syn::LitStr;
 
-use crate::condition::{both_conditional, condition_texts};
+use crate::condition::{are_alternatives, condition_texts};
 use crate::dispatch::overlap::{Overlap, overlap};
 use crate::dispatch::table::Route;
 use crate::errors::Errors;
@@ -19,7 +19,7 @@ pub fn check(routes: &[Route], errors: &Errors) {
             .zip(&conditions)
             .find_map(|(earlier, condition)| {
                 let flawed = earlier.pattern.is_flawed || later.pattern.is_flawed;
-                if flawed || both_conditional(condition, &conditions[at]) {
+                if flawed || are_alternatives(condition, &conditions[at]) {
                     return None;
                 }
                 Some((earlier, overlap(&later.pattern, &earlier.pattern)?))

@@ -7,10 +7,10 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, ExprPath};
 
-use crate::condition::attributes;
-use crate::dispatch::options::{Choice, Meaning, Options};
+use crate::condition::attributes_named;
+use crate::dispatch::options::{Choice, OptionValue, Options};
 use crate::dispatch::table::Table;
-use crate::source::blamed;
+use crate::source::with_spans;
 
 /// Generates the constants of a table and their checks. Values that routes take from `defaults`
 /// appear once.
@@ -18,8 +18,8 @@ pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
     let of_routes = table
         .routes
         .iter()
-        .map(|route| of_options(&route.options, Some(&route.name), &route.attrs, core));
-    let of_defaults = of_options(&table.defaults, None, &[], core);
+        .map(|route| constants_of(&route.options, Some(&route.name), &route.attrs, core));
+    let of_defaults = constants_of(&table.defaults, None, &[], core);
     quote!(#of_defaults #(#of_routes)*)
 }
 
@@ -35,16 +35,16 @@ pub fn name(option: &str, choice: &Choice, route: Option<&Ident>) -> Ident {
     }
 }
 
-fn of_options(
+fn constants_of(
     options: &Options,
     route: Option<&Ident>,
     attrs: &[Attribute],
     core: &TokenStream,
 ) -> TokenStream {
-    let cfg = attributes(attrs, &["cfg"]);
+    let cfg = attributes_named(attrs, &["cfg"]);
     let cfg = quote!(#(#cfg)*);
     let values = options.choices.iter().filter_map(|(option, choice)| {
-        let (Meaning::Constant(constant), Some(_)) = (&choice.meaning, &choice.written) else {
+        let (OptionValue::Constant(constant), Some(_)) = (&choice.value, &choice.written) else {
             return None;
         };
         let (name, ty, path) = (
@@ -53,10 +53,10 @@ fn of_options(
             &constant.path,
         );
         let place = last_name(path);
-        let names = choice.sign.unwrap_or(place);
+        let names = choice.colon.unwrap_or(place);
         let faults = constant.kind.faults(option, &name);
         let checks = faults.iter().map(|(condition, message)| {
-            let panic = blamed(quote!(::core::panic!(#message)), place, names);
+            let panic = with_spans(quote!(::core::panic!(#message)), place, names);
             quote!(if #condition { #panic })
         });
         Some(quote! {
@@ -74,18 +74,18 @@ fn of_options(
 /// already.
 fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStream> {
     let (ping, idle) = (options.choices.get("ping")?, options.choices.get("idle")?);
-    let is_constant = |choice: &Choice| matches!(choice.meaning, Meaning::Constant(_));
+    let is_constant = |choice: &Choice| matches!(choice.value, OptionValue::Constant(_));
     if !is_constant(ping) && !is_constant(idle) {
         return None;
     }
-    let blames = [ping, idle]
+    let reported_at = [ping, idle]
         .into_iter()
         .find(|choice| choice.written.is_some())?;
-    let written = blames.written.clone().into_iter().flatten();
+    let written = reported_at.written.clone().into_iter().flatten();
     let place = written
         .last()
         .map_or_else(Span::call_site, |token| token.span());
-    let names = blames.sign.unwrap_or(place);
+    let names = reported_at.colon.unwrap_or(place);
     let ping = nanos("ping", ping, route)?;
     let idle = nanos("idle", idle, route)?;
     let panic = quote! {
@@ -93,18 +93,18 @@ fn ping_below_idle(options: &Options, route: Option<&Ident>) -> Option<TokenStre
             "`ping` must be below `idle`, or the connection is closed before its first ping"
         )
     };
-    let panic = blamed(panic, place, names);
+    let panic = with_spans(panic, place, names);
     Some(quote!(if #ping >= #idle { #panic }))
 }
 
 /// Returns the nanoseconds of a time that is not `off`.
 fn nanos(option: &str, choice: &Choice, route: Option<&Ident>) -> Option<TokenStream> {
-    match &choice.meaning {
-        Meaning::Constant(_) => {
+    match &choice.value {
+        OptionValue::Constant(_) => {
             let name = name(option, choice, route);
             Some(quote!(#name.as_nanos()))
         }
-        Meaning::TimeOrOff(Some(time)) => {
+        OptionValue::TimeOrOff(Some(time)) => {
             let nanos = time.as_nanos();
             Some(quote!(#nanos))
         }

@@ -7,7 +7,7 @@ use syn::Type;
 use syn::ext::IdentExt;
 
 use super::names::{marker, marker_type, module};
-use crate::condition::attributes;
+use crate::condition::attributes_named;
 use crate::dispatch::ast::TableItem;
 use crate::dispatch::param_types::{ParamTypes, predicates};
 use crate::dispatch::pattern::Segment;
@@ -16,24 +16,24 @@ use crate::path_params::name_type;
 use crate::source::unused_name;
 
 /// The kinds of the routes of a table.
-pub struct Kinds<'t> {
+pub struct RouteKinds<'t> {
     item: &'t TableItem,
-    all: Vec<Kind<'t>>,
+    all: Vec<RouteKind<'t>>,
     /// The kind of each route.
     of_routes: Vec<usize>,
 }
 
 /// Routes with the same parameters and the same requirements for visitors.
-struct Kind<'t> {
+struct RouteKind<'t> {
     first: &'t Route,
     /// Whether other routes are of this kind.
     is_shared: bool,
-    gives: Gives,
+    key: KindKey,
 }
 
 /// The properties that distinguish kinds.
 #[derive(PartialEq, Eq)]
-struct Gives {
+struct KindKey {
     session: bool,
     page: bool,
     /// Names and types of the parameters, as written.
@@ -42,7 +42,7 @@ struct Gives {
     conditions: Vec<String>,
 }
 
-impl Gives {
+impl KindKey {
     fn of(route: &Route) -> Self {
         let session = route.options.flag("require_session").unwrap_or(true);
         let page = route.options.flag("require_page").unwrap_or(session) && session;
@@ -66,21 +66,21 @@ impl Gives {
     }
 }
 
-impl<'t> Kinds<'t> {
+impl<'t> RouteKinds<'t> {
     /// Determines the kinds of the routes of a table.
     pub fn of(table: &'t Table) -> Self {
-        let mut kinds: Vec<Kind<'t>> = Vec::new();
+        let mut kinds: Vec<RouteKind<'t>> = Vec::new();
         let of_routes = table.routes.iter().map(|route| {
-            let gives = Gives::of(route);
-            let known = kinds.iter().position(|kind| kind.gives == gives);
+            let key = KindKey::of(route);
+            let known = kinds.iter().position(|kind| kind.key == key);
             if let Some(at) = known {
                 kinds[at].is_shared = true;
                 return at;
             }
-            kinds.push(Kind {
+            kinds.push(RouteKind {
                 first: route,
                 is_shared: false,
-                gives,
+                key,
             });
             kinds.len() - 1
         });
@@ -117,7 +117,7 @@ impl<'t> Kinds<'t> {
     }
 }
 
-impl Kind<'_> {
+impl RouteKind<'_> {
     /// Returns the marker of its only route. Routes that share a kind have another one, whose name
     /// describes their properties, because the compiler shows it in messages.
     fn marker(&self, item: &TableItem) -> TokenStream {
@@ -139,7 +139,7 @@ impl Kind<'_> {
     /// Declares the marker with the span of the table: an argument that one of its routes lacks is
     /// not an error of the first route.
     fn declare(&self, item: &TableItem) -> Option<TokenStream> {
-        let cfg = attributes(&self.first.attrs, &["cfg"]);
+        let cfg = attributes_named(&self.first.attrs, &["cfg"]);
         let name = self.shared_name(Span::call_site().located_at(item.keyword.span));
         self.is_shared.then(|| marker_type(&cfg, &name))
     }
@@ -151,10 +151,10 @@ impl Kind<'_> {
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
-        let cfg = attributes(&self.first.attrs, &["cfg"]);
+        let cfg = attributes_named(&self.first.attrs, &["cfg"]);
         let cfg = quote!(#(#cfg)*);
         let marker = self.marker(item);
-        let Gives { session, page, .. } = self.gives;
+        let KindKey { session, page, .. } = self.key;
         let session = session.then(|| quote!(#cfg impl #core::extract::HasSession for #marker {}));
         let page = page.then(|| quote!(#cfg impl #core::extract::HasPage for #marker {}));
         let state = state.map(|state| {
@@ -180,7 +180,7 @@ impl Kind<'_> {
         types: &ParamTypes<'_>,
         core: &TokenStream,
     ) -> TokenStream {
-        let cfg = attributes(&self.first.attrs, &["cfg"]);
+        let cfg = attributes_named(&self.first.attrs, &["cfg"]);
         let cfg = quote!(#(#cfg)*);
         let pattern = &self.first.pattern;
         let own_types: Vec<_> = pattern.params().map(param_type).collect();

@@ -9,11 +9,11 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::ext::IdentExt;
 
-use crate::condition::attributes;
+use crate::condition::attributes_named;
 use crate::crate_path::hidden_module;
 use crate::dispatch::ast::TableItem;
 use crate::dispatch::table::{Route, Table};
-use crate::source::blamed;
+use crate::source::with_spans;
 
 /// Imports the items that expansions use, so that a library under another name is one error.
 pub fn library(table: &Table) -> TokenStream {
@@ -39,8 +39,8 @@ pub fn markers(table: &Table) -> TokenStream {
         .iter()
         .map(|nested| (&nested.attrs, &nested.name));
     let markers = routes.chain(nests).map(|(attrs, name)| {
-        let cfg = attributes(attrs, &["cfg"]);
-        marker_type(&cfg, &written_for(name))
+        let cfg = attributes_named(attrs, &["cfg"]);
+        marker_type(&cfg, &generated_name(name))
     });
     let module = module("route_of", &table.item);
     quote!(mod #module { #(#markers)* })
@@ -73,8 +73,7 @@ pub fn entry_name(route: &Route) -> Ident {
 /// Returns a name of the user for an item that the expansion declares. It has the location of the
 /// user's name, but lints know that a macro declares it: they expect no capitals in the name of a
 /// marker, and do not report an unused URL.
-/// and do not miss a use of a URL.
-pub fn written_for(name: &Ident) -> Ident {
+pub fn generated_name(name: &Ident) -> Ident {
     with_span(name, Span::call_site().located_at(name.span()))
 }
 
@@ -98,6 +97,6 @@ pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
 pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
     // With this span in both uses: otherwise a name from a `macro_rules` would not be visible.
     let fault = Ident::new("__fault", place);
-    let panic = blamed(quote!(::core::panic!("{}", #fault.as_str())), place, place);
+    let panic = with_spans(quote!(::core::panic!("{}", #fault.as_str())), place, place);
     quote!(if let ::core::option::Option::Some(#fault) = &#found { #panic })
 }

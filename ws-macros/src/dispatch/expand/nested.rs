@@ -5,7 +5,7 @@ use quote::quote;
 use syn::ext::IdentExt;
 
 use super::names::{fault, marker, state_type};
-use crate::condition::attributes;
+use crate::condition::attributes_named;
 use crate::dispatch::table::{Nested, Table};
 use crate::source::unused_name;
 
@@ -27,7 +27,7 @@ pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
 /// Generates the mount of a line. Only here, and on its type, does the compiler check that it is a
 /// table.
 fn mount(nested: &Nested, table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
-    let cfg = attributes(&nested.attrs, &["cfg"]);
+    let cfg = attributes_named(&nested.attrs, &["cfg"]);
     let (prefix, inner) = (&nested.prefix, &nested.table);
     let marker = marker(&table.item, &nested.name);
     let text = nested.name.unraw().to_string();
@@ -44,12 +44,12 @@ fn mount(nested: &Nested, table: &Table, state: &TokenStream, core: &TokenStream
 /// Generates the outline of the table for other tables.
 fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStream {
     let routes = table.routes.iter().map(|route| {
-        let cfg = attributes(&route.attrs, &["cfg"]);
+        let cfg = attributes_named(&route.attrs, &["cfg"]);
         let marker = marker(&table.item, &route.name);
         quote!(#(#cfg)* #core::route::conflict::Line::of::<#marker>())
     });
     let nested = table.nested.iter().map(|nested| {
-        let cfg = attributes(&nested.attrs, &["cfg"]);
+        let cfg = attributes_named(&nested.attrs, &["cfg"]);
         let marker = marker(&table.item, &nested.name);
         quote!(#(#cfg)* #core::route::conflict::Below::of::<#state, #marker>())
     });
@@ -105,7 +105,7 @@ fn faults(table: &Table, core: &TokenStream) -> TokenStream {
 /// Reports the faults of a nested table, at the path of its line. It is not an item with
 /// parameters, so that `cargo check` evaluates it.
 fn check(nested: &Nested) -> TokenStream {
-    let attrs = attributes(&nested.attrs, &["cfg"]);
+    let attrs = attributes_named(&nested.attrs, &["cfg"]);
     let name = nested.name.unraw().to_string();
     let report = fault(&quote!(__FAULTS.of(#name)), nested.path.span());
     quote! {

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 
 use super::constants;
-use crate::dispatch::options::{Choice, Kind, Meaning, Options, Origins};
+use crate::dispatch::options::{Choice, OptionKind, OptionValue, Options, Origins};
 
 /// Generates the `RouteOptions` of a route, without options that the table does not set.
 pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
@@ -25,18 +25,18 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
         .choices
         .iter()
         .partition(|(name, _)| OF_ROUTE.contains(name));
-    let value = |(option, choice): &(&&'static str, &Choice)| match &choice.meaning {
-        Meaning::Constant(constant) => of_constant(constant.kind, option, choice, route),
-        other => meaning(other, core),
+    let value = |(option, choice): &(&&'static str, &Choice)| match &choice.value {
+        OptionValue::Constant(constant) => of_constant(constant.kind, option, choice, route),
+        other => value_tokens(other, core),
     };
     let field = |chosen: &(&&'static str, &Choice)| {
         let (option, choice) = chosen;
         let value = value(chosen);
         // For these, only their presence is recorded: the rest is in the route's entry.
-        match &choice.meaning {
-            Meaning::Start(_) => return quote!(__options.start = #value;),
-            Meaning::AttachPage => return quote!(__options.attach_page = #value;),
-            Meaning::Reason => return TokenStream::new(),
+        match &choice.value {
+            OptionValue::Start(_) => return quote!(__options.start = #value;),
+            OptionValue::AttachPage => return quote!(__options.attach_page = #value;),
+            OptionValue::Reason => return TokenStream::new(),
             _ => {}
         }
         let name = Ident::new(option, Span::call_site());
@@ -61,39 +61,46 @@ pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStr
 }
 
 /// Sets an option to its constant in the expansion.
-fn of_constant(kind: Kind, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
+fn of_constant(kind: OptionKind, option: &str, choice: &Choice, route: &Ident) -> TokenStream {
     let name = constants::name(option, choice, Some(route));
     match kind {
-        Kind::TimeOrOff | Kind::Rate => quote!(::core::option::Option::Some(#name)),
+        OptionKind::TimeOrOff | OptionKind::Rate => quote!(::core::option::Option::Some(#name)),
         _ => name.into_token_stream(),
     }
 }
 
-fn meaning(meaning: &Meaning, core: &TokenStream) -> TokenStream {
+fn value_tokens(value: &OptionValue, core: &TokenStream) -> TokenStream {
     let duration = |time: &std::time::Duration| {
         let (seconds, nanos) = (time.as_secs(), time.subsec_nanos());
         quote!(::core::time::Duration::new(#seconds, #nanos))
     };
-    match meaning {
-        Meaning::Flag(flag) => flag.to_token_stream(),
-        Meaning::Number(number) => Literal::u64_unsuffixed(*number).to_token_stream(),
-        Meaning::Time(time) => duration(time),
-        Meaning::TimeOrOff(None) | Meaning::Rate(None) => quote!(::core::option::Option::None),
-        Meaning::TimeOrOff(Some(time)) => {
+    match value {
+        OptionValue::Flag(flag) => flag.to_token_stream(),
+        OptionValue::Number(number) => Literal::u64_unsuffixed(*number).to_token_stream(),
+        OptionValue::Time(time) => duration(time),
+        OptionValue::TimeOrOff(None) | OptionValue::Rate(None) => {
+            quote!(::core::option::Option::None)
+        }
+        OptionValue::TimeOrOff(Some(time)) => {
             let time = duration(time);
             quote!(::core::option::Option::Some(#time))
         }
-        Meaning::Rate(Some((messages, per))) => {
+        OptionValue::Rate(Some((messages, per))) => {
             let per = duration(per);
             quote!(::core::option::Option::Some(#core::limits::Rate::new(#messages, #per)))
         }
-        Meaning::OnFull { refuse: true } => quote!(#core::limits::OnFull::Refuse),
-        Meaning::OnFull { refuse: false } => quote!(#core::limits::OnFull::Close),
-        Meaning::Origins(Origins::Same) => quote!(#core::route::Origins::Same),
-        Meaning::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
-        Meaning::Origins(Origins::List(list)) => quote!(#core::route::Origins::List(&[#(#list),*])),
-        Meaning::Protocols(list) => quote!(&[#(#list),*]),
-        Meaning::Start(_) | Meaning::AttachPage | Meaning::Reason | Meaning::Constant(_) => {
+        OptionValue::OnFull { refuse: true } => quote!(#core::limits::OnFull::Refuse),
+        OptionValue::OnFull { refuse: false } => quote!(#core::limits::OnFull::Close),
+        OptionValue::Origins(Origins::Same) => quote!(#core::route::Origins::Same),
+        OptionValue::Origins(Origins::Any) => quote!(#core::route::Origins::Any),
+        OptionValue::Origins(Origins::List(list)) => {
+            quote!(#core::route::Origins::List(&[#(#list),*]))
+        }
+        OptionValue::Protocols(list) => quote!(&[#(#list),*]),
+        OptionValue::Start(_)
+        | OptionValue::AttachPage
+        | OptionValue::Reason
+        | OptionValue::Constant(_) => {
             quote!(true)
         }
     }

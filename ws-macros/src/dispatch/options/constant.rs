@@ -4,12 +4,12 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ExprPath;
 
-use super::{Kind, LONGEST, MOST, ValueKind, name_of_item};
+use super::{MAX_NUMBER, MAX_TIME, OptionKind, ValueKind, item_path};
 
 /// A constant, and the kind of the option.
 #[derive(Clone)]
 pub struct Constant {
-    pub kind: Kind,
+    pub kind: OptionKind,
     pub path: ExprPath,
 }
 
@@ -19,9 +19,9 @@ impl Constant {
     pub fn named_by(value: &ValueKind) -> Option<ExprPath> {
         match value {
             ValueKind::Path(path) => Some(path.clone()),
-            ValueKind::Word(word) => {
+            ValueKind::Identifier(word) => {
                 let is_upper_case = !word.to_string().contains(|c: char| c.is_lowercase());
-                name_of_item(word).filter(|_| is_upper_case)
+                item_path(word).filter(|_| is_upper_case)
             }
             _ => None,
         }
@@ -30,14 +30,14 @@ impl Constant {
     /// The type that the constant must have.
     pub fn ty(&self, core: &TokenStream) -> TokenStream {
         match self.kind {
-            Kind::Time | Kind::TimeOrOff => quote!(::core::time::Duration),
-            Kind::Rate => quote!(#core::limits::Rate),
+            OptionKind::Time | OptionKind::TimeOrOff => quote!(::core::time::Duration),
+            OptionKind::Rate => quote!(#core::limits::Rate),
             _ => quote!(::core::primitive::usize),
         }
     }
 }
 
-impl Kind {
+impl OptionKind {
     /// Whether the value may be a constant: options that affect how the table is checked may not.
     pub fn may_be_constant(self) -> bool {
         self.is_number() || matches!(self, Self::Time | Self::TimeOrOff | Self::Rate)
@@ -49,7 +49,7 @@ impl Kind {
 
     /// Returns the conditions under which a constant is invalid for an option, with their messages.
     pub fn faults(self, name: &str, constant: &Ident) -> Vec<(TokenStream, String)> {
-        let longest = LONGEST.as_secs();
+        let longest = MAX_TIME.as_secs();
         let too_long = |time: TokenStream| {
             (
                 quote!(#time.as_secs() > #longest),
@@ -61,15 +61,15 @@ impl Kind {
             Self::Size => vec![
                 (quote!(#constant == 0), above_zero),
                 (
-                    quote!(#constant as ::core::primitive::u64 > #MOST),
+                    quote!(#constant as ::core::primitive::u64 > #MAX_NUMBER),
                     format!("`{name}` is below 4 GiB"),
                 ),
             ],
             Self::Count | Self::CountOrNone => {
                 let zero = (self == Self::Count).then(|| (quote!(#constant == 0), above_zero));
                 let most = (
-                    quote!(#constant as ::core::primitive::u64 > #MOST),
-                    format!("`{name}` is at most {MOST}"),
+                    quote!(#constant as ::core::primitive::u64 > #MAX_NUMBER),
+                    format!("`{name}` is at most {MAX_NUMBER}"),
                 );
                 zero.into_iter().chain([most]).collect()
             }

@@ -27,7 +27,7 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
                      as in \"https://app.example:8443\""
                 ),
             );
-        } else if let Some((what, help)) = wrong_star(scheme, authority) {
+        } else if let Some((what, help)) = wildcard_mistake(scheme, authority) {
             errors.push(origin, format!("`{text}` {what}\nhelp: {help}"));
         }
     }
@@ -35,7 +35,7 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
 }
 
 /// Returns the mistake in the `*` of an origin, and the correction.
-fn wrong_star(scheme: &str, authority: &str) -> Option<(&'static str, &'static str)> {
+fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'static str)> {
     const HELP: &str = "write `*` for the whole first label, as in \"https://*.preview.example\"";
     if !scheme.contains('*') && !authority.contains('*') {
         return None;

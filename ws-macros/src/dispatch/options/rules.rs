@@ -5,7 +5,7 @@
 
 use syn::LitStr;
 
-use super::{CrossSite, Meaning, Options};
+use super::{CrossSite, OptionValue, Options};
 use crate::errors::Errors;
 
 impl Options {
@@ -17,8 +17,8 @@ impl Options {
         let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
             return;
         };
-        let (Meaning::TimeOrOff(Some(after)), Meaning::TimeOrOff(Some(limit))) =
-            (&ping.meaning, &idle.meaning)
+        let (OptionValue::TimeOrOff(Some(after)), OptionValue::TimeOrOff(Some(limit))) =
+            (&ping.value, &idle.value)
         else {
             return;
         };
@@ -64,7 +64,7 @@ impl Options {
     ///
     /// `route` is reported if the route itself sets none of these options.
     pub fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
-        let Some(which) = self.cross_site().filter(|_| !self.says("cross_site")) else {
+        let Some(which) = self.cross_site().filter(|_| !self.is_present("cross_site")) else {
             return;
         };
         let own = |name: &str| self.choices.get(name)?.written.clone();
@@ -122,8 +122,8 @@ impl Options {
         else {
             return;
         };
-        let (said, opposite) = match other.meaning {
-            Meaning::Flag(flag) => (
+        let (setting, opposite) = match other.value {
+            OptionValue::Flag(flag) => (
                 format!("{name}: {flag}"),
                 Some(format!("{name}: {}", !flag)),
             ),
@@ -131,18 +131,18 @@ impl Options {
         };
         let attached = "attach: page";
         let (place, remedy) = match (&attach.written, &other.written, opposite) {
-            (Some(_), Some(place), _) => (place, format!("remove `{said}` or `{attached}`")),
+            (Some(_), Some(place), _) => (place, format!("remove `{setting}` or `{attached}`")),
             (Some(place), None, Some(opposite)) => (
                 place,
-                format!("`defaults` has `{said}`: write `{opposite}` here"),
+                format!("`defaults` has `{setting}`: write `{opposite}` here"),
             ),
             (Some(place), None, None) => (
                 place,
-                format!("remove `{attached}` here, or `{said}` from `defaults`"),
+                format!("remove `{attached}` here, or `{setting}` from `defaults`"),
             ),
             (None, Some(place), _) => (
                 place,
-                format!("remove `{said}` here, or `{attached}` from `defaults`"),
+                format!("remove `{setting}` here, or `{attached}` from `defaults`"),
             ),
             // Both are in `defaults`, where it is reported.
             (None, None, _) => return,

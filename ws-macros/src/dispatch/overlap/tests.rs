@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::reach::takers;
+use super::super::reachability::covering_patterns;
 use super::*;
 
 fn both_match(first: &str, second: &str) -> Option<String> {
@@ -33,7 +33,7 @@ fn patterns_of_one_shape_overlap_with_an_example() {
 }
 
 #[test]
-fn different_types_in_one_place_overlap() {
+fn different_types_at_one_position_overlap() {
     assert_eq!(both_match("/{a: u64}", "/{b: i32}").as_deref(), Some("/7"));
     assert_eq!(
         both_match("/{id: u64}", "/{slug: Slug}").as_deref(),
@@ -90,7 +90,7 @@ fn matches(segments: &[Segment], path: &[&str]) -> bool {
         (Some(segment), Some(text)) => {
             let this = match segment {
                 Segment::Literal(literal) => literal == text,
-                Segment::Typed { written, .. } => may_read(written, text),
+                Segment::Typed { written, .. } => may_parse(written, text),
                 Segment::Text { .. } | Segment::Rest { .. } => true,
             };
             this && matches(&segments[1..], &path[1..])
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_called_disjoint_never_both_matches_and_each_witness_matches_both(
+    fn disjoint_patterns_share_no_path_and_each_witness_matches_both(
         first in pattern(),
         second in pattern(),
     ) {
@@ -181,14 +181,14 @@ proptest! {
     }
 
     #[test]
-    fn a_route_that_is_called_unreachable_leaves_no_path(
+    fn no_path_reaches_an_unreachable_route(
         route in pattern(),
         others in prop::collection::vec(pattern(), 0..5),
     ) {
         let own = Pattern::of(&route);
         let others: Vec<_> = others.iter().map(|other| Pattern::of(other)).collect();
-        if let Some(takers) = takers(&own, others.iter().enumerate()) {
-            let taken = |path: &[&str]| takers.iter().any(|at| matches(&others[*at].segments, path));
+        if let Some(covering_patterns) = covering_patterns(&own, others.iter().enumerate()) {
+            let taken = |path: &[&str]| covering_patterns.iter().any(|at| matches(&others[*at].segments, path));
             let left = paths().into_iter().find(|path| matches(&own.segments, path) && !taken(path));
             prop_assert_eq!(left, None);
         }

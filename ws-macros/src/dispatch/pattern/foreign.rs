@@ -70,7 +70,7 @@ pub fn rewrite(text: &str) -> Option<Rewritten> {
     let mut optional = None;
     let mut segments = Vec::new();
     for segment in split(text) {
-        match Parameter::of(segment) {
+        match ForeignParameter::of(segment) {
             Some(parameter) => {
                 if parameter.is_optional {
                     optional = Some(segment.to_owned());
@@ -129,20 +129,20 @@ fn split(text: &str) -> Vec<&str> {
 
 /// A parameter in the syntax of another router.
 #[derive(Debug)]
-struct Parameter<'s> {
+struct ForeignParameter<'s> {
     name: &'s str,
-    kind: Kind,
+    kind: ParameterKind,
     is_optional: bool,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ParameterKind {
     Text,
     Number,
     Rest,
 }
 
-impl<'s> Parameter<'s> {
+impl<'s> ForeignParameter<'s> {
     /// Parses `<id>`, `<rest..>`, `:id`, `*`, `{rest..}`, `{id:[0-9]+}`, `[id]` and similar
     /// parameters.
     fn of(segment: &'s str) -> Option<Self> {
@@ -206,7 +206,7 @@ impl<'s> Parameter<'s> {
         }
         Self {
             name,
-            kind: Kind::Text,
+            kind: ParameterKind::Text,
             is_optional: inner.ends_with('?'),
         }
     }
@@ -219,7 +219,7 @@ impl<'s> Parameter<'s> {
             _ if pattern.starts_with("\\d") || pattern.starts_with("[0-9]") => Self::number(name),
             _ => Self {
                 name,
-                kind: Kind::Text,
+                kind: ParameterKind::Text,
                 is_optional: pattern == "?",
             },
         }
@@ -228,7 +228,7 @@ impl<'s> Parameter<'s> {
     fn rest(name: &'s str) -> Self {
         Self {
             name,
-            kind: Kind::Rest,
+            kind: ParameterKind::Rest,
             is_optional: false,
         }
     }
@@ -236,7 +236,7 @@ impl<'s> Parameter<'s> {
     fn number(name: &'s str) -> Self {
         Self {
             name,
-            kind: Kind::Number,
+            kind: ParameterKind::Number,
             is_optional: false,
         }
     }
@@ -247,9 +247,9 @@ impl<'s> Parameter<'s> {
             given => given.to_owned(),
         };
         match self.kind {
-            Kind::Text => format!("{{{}}}", or("id")),
-            Kind::Number => format!("{{{}: u64}}", or("id")),
-            Kind::Rest => format!("{{*{}}}", or("rest")),
+            ParameterKind::Text => format!("{{{}}}", or("id")),
+            ParameterKind::Number => format!("{{{}: u64}}", or("id")),
+            ParameterKind::Rest => format!("{{*{}}}", or("rest")),
         }
     }
 }

@@ -50,13 +50,13 @@ pub fn has_elided(ty: &Type) -> bool {
     finder.found
 }
 
-/// `'_`
-pub fn elided() -> Lifetime {
+/// Returns `'_`.
+pub fn elided_lifetime() -> Lifetime {
     Lifetime::new("'_", Span::call_site())
 }
 
-/// `'static`
-pub fn lasting() -> Lifetime {
+/// Returns `'static`.
+pub fn static_lifetime() -> Lifetime {
     Lifetime::new("'static", Span::call_site())
 }
 

@@ -4,21 +4,21 @@ use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{GenericArgument, Generics, Lifetime, PathArguments, PathSegment, Type};
 
-use super::first::{is_no_payload, payload_is_first, wanted};
+use super::first_argument::{is_likely_extractor, payload_description, payload_first_message};
 use super::names::is_payload;
 use super::output::owned;
 use crate::condition::conditions;
 use crate::errors::Errors;
-use crate::handler::ast::{Argument, Hook, Kind, Role, contains_impl, name_of, unwrapped};
+use crate::handler::ast::{Argument, Hook, HookKind, Role, contains_impl, name_of, unwrapped};
 use crate::source::written;
 
 /// Checks that `message` and `info` have a payload.
-pub fn payload_is_there(hook: &Hook, errors: &Errors) {
-    if let (Some((wanted, example)), None) = (wanted(hook.kind), hook.payload()) {
+pub fn payload_is_present(hook: &Hook, errors: &Errors) {
+    if let (Some((payload, example)), None) = (payload_description(hook.kind), hook.payload()) {
         errors.push(
             &hook.signature.ident,
             format_args!(
-                "`{0}` takes the {wanted} as its first argument after `self`\nhelp: add {example}",
+                "`{0}` takes the {payload} as its first argument after `self`\nhelp: add {example}",
                 hook.kind
             ),
         );
@@ -27,7 +27,7 @@ pub fn payload_is_there(hook: &Hook, errors: &Errors) {
 
 /// Checks that an argument has no `impl Trait`: the library calls the hook, so it cannot choose a
 /// type.
-pub fn type_is_named(hook: &Hook, argument: &Argument, errors: &Errors) {
+pub fn type_has_no_impl_trait(hook: &Hook, argument: &Argument, errors: &Errors) {
     if let Some(unnamed) = contains_impl(&argument.ty) {
         errors.push(
             unnamed,
@@ -47,18 +47,18 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     }
     let (kind, ty) = (hook.kind, &payload.ty);
     let Type::Reference(reference) = unwrapped(ty) else {
-        if kind == Kind::Info && hook.borrows(ty) {
-            errors.push(ty, message_is_owned(hook, ty));
+        if kind == HookKind::Info && hook.borrows(ty) {
+            errors.push(ty, must_own_message(hook, ty));
         }
         return;
     };
     let lifetime = reference.lifetime.as_ref();
     let is_static = lifetime.is_some_and(|lifetime| lifetime.ident == "static");
-    match (kind, is_no_payload(kind, ty)) {
+    match (kind, is_likely_extractor(kind, ty)) {
         // The compiler reports it.
-        (Kind::Message, true) => {}
-        (Kind::Info, _) if is_static => {}
-        (Kind::Info, true) => errors.push(ty, payload_is_first(hook)),
+        (HookKind::Message, true) => {}
+        (HookKind::Info, _) if is_static => {}
+        (HookKind::Info, true) => errors.push(ty, payload_first_message(hook)),
         _ => {
             let owned = owned_payload(kind, &reference.elem);
             errors.push(
@@ -94,10 +94,10 @@ pub fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
 }
 
 /// Returns the payload type to write instead of a reference to this.
-fn owned_payload(kind: Kind, elem: &Type) -> String {
+fn owned_payload(kind: HookKind, elem: &Type) -> String {
     match (unwrapped(elem), kind) {
         (Type::Slice(_), _) => "take `Bytes`".to_owned(),
-        (elem, Kind::Info) if name_of(elem) == "str" => {
+        (elem, HookKind::Info) if name_of(elem) == "str" => {
             "take `String` or `&'static str`".to_owned()
         }
         (elem, _) if name_of(elem) == "str" => "take `String`".to_owned(),
@@ -107,7 +107,7 @@ fn owned_payload(kind: Kind, elem: &Type) -> String {
 }
 
 /// Returns the message about a payload that borrows.
-pub fn message_is_owned(hook: &Hook, ty: &Type) -> String {
+pub fn must_own_message(hook: &Hook, ty: &Type) -> String {
     format!(
         "`{}` is handed its first argument for good, so `{}` must own its data\nhelp: {}",
         hook.kind,
@@ -143,7 +143,7 @@ pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Erro
 
 /// Checks that the handler keeps no argument: arguments are borrowed for the call, but a handler
 /// lives longer.
-pub fn argument_is_for_the_call(own: &Generics, hook: &Hook, argument: &Argument, errors: &Errors) {
+pub fn argument_is_not_kept(own: &Generics, hook: &Hook, argument: &Argument, errors: &Errors) {
     if argument.role != Role::Extractor {
         return;
     }

@@ -4,7 +4,7 @@ use syn::visit::Visit;
 use syn::{Ident, ImplItemFn, ReturnType, Signature, Type, Visibility};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Block, Kind, name_of, parameters_of};
+use crate::handler::ast::{HandlerBlock, HookKind, name_of, parameters_of};
 use crate::source::written;
 
 /// The maximum number of different conditions of the hooks in one block: the implementation is
@@ -12,7 +12,7 @@ use crate::source::written;
 const MAX_CONDITIONS: usize = 4;
 
 /// Checks that the hooks are inherent methods, not methods of a trait.
-pub fn block_is_inherent(block: &mut Block, errors: &Errors) {
+pub fn block_is_inherent(block: &mut HandlerBlock, errors: &Errors) {
     if let Some((path, _)) = &block.item.trait_ {
         let ty = &block.item.self_ty;
         errors.push(
@@ -29,7 +29,7 @@ pub fn block_is_inherent(block: &mut Block, errors: &Errors) {
 
 /// Reports methods that look like a hook but have a slightly different name, because they would
 /// never be called. They are checked as the hooks that they were meant to be.
-pub fn hooks_are_spelt_right(block: &mut Block, errors: &Errors) {
+pub fn hook_names_are_correct(block: &mut HandlerBlock, errors: &Errors) {
     let misspelt = misspelt_hooks(block);
     let misspelt: Vec<_> = misspelt
         .into_iter()
@@ -43,12 +43,12 @@ pub fn hooks_are_spelt_right(block: &mut Block, errors: &Errors) {
                  help: name it `{kind}`; if it is a helper, choose a name less like the hook's"
             ),
         );
-        block.adopt(&name, kind);
+        block.add_misspelt(&name, kind);
     }
 }
 
 /// Checks that a hook is repeated only if `#[cfg]`s select among the alternatives.
-pub fn hooks_are_there_once(block: &mut Block, errors: &Errors) {
+pub fn hooks_are_unique(block: &mut HandlerBlock, errors: &Errors) {
     for place in 0..block.hooks.len() {
         let (earlier, hook) = block.hooks.split_at_mut(place);
         let hook = &mut hook[0];
@@ -67,7 +67,7 @@ pub fn hooks_are_there_once(block: &mut Block, errors: &Errors) {
 }
 
 /// Checks the number of conditions: the implementation is generated once for each combination.
-pub fn conditions_are_few(block: &mut Block, errors: &Errors) {
+pub fn conditions_are_limited(block: &mut HandlerBlock, errors: &Errors) {
     let mut seen: Vec<String> = Vec::new();
     for condition in block.hooks.iter().flat_map(|hook| &hook.conditions) {
         let predicate = condition.predicate.to_string();
@@ -94,13 +94,16 @@ pub fn conditions_are_few(block: &mut Block, errors: &Errors) {
 }
 
 /// Returns the methods that were probably meant as hooks.
-fn misspelt_hooks(block: &Block) -> Vec<(&Ident, Kind)> {
-    let absent = |kind: &Kind| block.hooks_of(*kind).next().is_none();
-    let absent: Vec<_> = Kind::ALL.into_iter().filter(absent).collect();
-    let mut found: Vec<(&Ident, Kind)> = Vec::new();
-    for method in block.others().filter(|method| looks_private(method, block)) {
+fn misspelt_hooks(block: &HandlerBlock) -> Vec<(&Ident, HookKind)> {
+    let absent = |kind: &HookKind| block.hooks_of(*kind).next().is_none();
+    let absent: Vec<_> = HookKind::ALL.into_iter().filter(absent).collect();
+    let mut found: Vec<(&Ident, HookKind)> = Vec::new();
+    for method in block
+        .other_methods()
+        .filter(|method| is_private_and_unused(method, block))
+    {
         let meant = absent.iter().copied().find(|kind| {
-            sounds_like(&method.sig.ident, *kind) && looks_like(&method.sig, *kind, block)
+            is_similar(&method.sig.ident, *kind) && has_shape_of(&method.sig, *kind, block)
         });
         // If there are two candidates for one hook, the second may be a helper of the first.
         if let Some(kind) = meant.filter(|kind| found.iter().all(|(_, taken)| taken != kind)) {
@@ -111,7 +114,7 @@ fn misspelt_hooks(block: &Block) -> Vec<(&Ident, Kind)> {
 }
 
 /// Whether a method is neither visible elsewhere nor called within the block.
-fn looks_private(method: &ImplItemFn, block: &Block) -> bool {
+fn is_private_and_unused(method: &ImplItemFn, block: &HandlerBlock) -> bool {
     if !matches!(method.vis, Visibility::Inherited) {
         return false;
     }
@@ -154,7 +157,7 @@ impl Visit<'_> for Mentions<'_> {
 }
 
 /// Whether a name is similar enough to that of a hook.
-fn sounds_like(name: &Ident, kind: Kind) -> bool {
+fn is_similar(name: &Ident, kind: HookKind) -> bool {
     let name = name.to_string().to_lowercase();
     let core = ["on_", "handle_", "ws_", "websocket_", "do_"]
         .iter()
@@ -162,22 +165,22 @@ fn sounds_like(name: &Ident, kind: Kind) -> bool {
         .unwrap_or(&name);
     let prefixed = core.len() != name.len();
     let synonyms: &[&str] = match kind {
-        Kind::Init => &[
+        HookKind::Init => &[
             "initialise",
             "initialize",
             "initialised",
             "initialized",
             "initial",
         ],
-        Kind::Message => &["messages", "msg"],
-        Kind::Info => &["infos", "notification", "notify"],
-        Kind::Terminate => &["terminated", "termination", "terminating"],
+        HookKind::Message => &["messages", "msg"],
+        HookKind::Info => &["infos", "notification", "notify"],
+        HookKind::Terminate => &["terminated", "termination", "terminating"],
     };
     let events: &[&str] = match kind {
-        Kind::Init => &["open", "connect"],
-        Kind::Message => &["text", "binary"],
-        Kind::Info => &[],
-        Kind::Terminate => &["close", "closed", "disconnect"],
+        HookKind::Init => &["open", "connect"],
+        HookKind::Message => &["text", "binary"],
+        HookKind::Info => &[],
+        HookKind::Terminate => &["close", "closed", "disconnect"],
     };
     // In a name of four letters, two wrong letters often make a different name.
     let tolerance = if kind.name().len() > 4 { 2 } else { 1 };
@@ -188,17 +191,17 @@ fn sounds_like(name: &Ident, kind: Kind) -> bool {
 }
 
 /// Whether a method could be the hook by its arguments and its return type.
-fn looks_like(signature: &Signature, kind: Kind, block: &Block) -> bool {
+fn has_shape_of(signature: &Signature, kind: HookKind, block: &HandlerBlock) -> bool {
     let has_self = signature.receiver().is_some();
     let mut types = signature.inputs.iter().filter_map(|input| match input {
         syn::FnArg::Typed(argument) => Some(&*argument.ty),
         syn::FnArg::Receiver(_) => None,
     });
     match kind {
-        Kind::Init => !has_self && returns_the_handler(signature, block),
-        Kind::Message => has_self && types.next().is_some_and(is_payload),
-        Kind::Info => has_self && types.next().is_some() && types.all(is_for_every_hook),
-        Kind::Terminate => {
+        HookKind::Init => !has_self && returns_the_handler(signature, block),
+        HookKind::Message => has_self && types.next().is_some_and(is_payload),
+        HookKind::Info => has_self && types.next().is_some() && types.all(is_for_every_hook),
+        HookKind::Terminate => {
             has_self
                 && matches!(signature.output, ReturnType::Default)
                 && types.all(|ty| name_of(ty) == "CloseReason" || is_for_every_hook(ty))
@@ -206,7 +209,7 @@ fn looks_like(signature: &Signature, kind: Kind, block: &Block) -> bool {
     }
 }
 
-fn returns_the_handler(signature: &Signature, block: &Block) -> bool {
+fn returns_the_handler(signature: &Signature, block: &HandlerBlock) -> bool {
     let ReturnType::Type(_, output) = &signature.output else {
         return false;
     };
@@ -249,9 +252,9 @@ mod tests {
     use super::*;
 
     /// Returns the reported names in an impl block, and the intended hooks.
-    fn reported(block: &str) -> Vec<(String, Kind)> {
+    fn reported(block: &str) -> Vec<(String, HookKind)> {
         let item = syn::parse_str(block).expect("an impl block");
-        let block = Block::parse(item);
+        let block = HandlerBlock::parse(item);
         misspelt_hooks(&block)
             .into_iter()
             .map(|(name, kind)| (name.to_string(), kind))
@@ -261,20 +264,29 @@ mod tests {
     #[test]
     fn a_hook_is_recognised_under_names_near_its_own() {
         for (method, kind) in [
-            ("fn inti() -> Self {}", Kind::Init),
-            ("fn initialize() -> Result<Room, Refusal> {}", Kind::Init),
-            ("fn mesage(&mut self, text: String) {}", Kind::Message),
+            ("fn inti() -> Self {}", HookKind::Init),
+            (
+                "fn initialize() -> Result<Room, Refusal> {}",
+                HookKind::Init,
+            ),
+            ("fn mesage(&mut self, text: String) {}", HookKind::Message),
             (
                 "fn on_message(&mut self, Json(x): Json<u8>, hub: &Hub) {}",
-                Kind::Message,
+                HookKind::Message,
             ),
-            ("fn handle_text(&mut self, text: String) {}", Kind::Message),
-            ("fn on_info(&mut self, event: Event) {}", Kind::Info),
+            (
+                "fn handle_text(&mut self, text: String) {}",
+                HookKind::Message,
+            ),
+            ("fn on_info(&mut self, event: Event) {}", HookKind::Info),
             (
                 "fn terminated(self, reason: CloseReason) {}",
-                Kind::Terminate,
+                HookKind::Terminate,
             ),
-            ("fn on_disconnect(&mut self, hub: &Hub) {}", Kind::Terminate),
+            (
+                "fn on_disconnect(&mut self, hub: &Hub) {}",
+                HookKind::Terminate,
+            ),
         ] {
             let name = method.split(['(', ' ']).nth(1).expect("a name").to_owned();
             assert_eq!(

@@ -4,11 +4,11 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{ReturnType, Type, TypeParamBound, parse_quote};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Hook, Kind, is_never, name_of, parameters_of, unwrapped};
+use crate::handler::ast::{Hook, HookKind, is_never, name_of, parameters_of, unwrapped};
 
 /// Checks that `init` returns the handler.
 pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
-    if hook.kind == Kind::Init && is_unit(&hook.output()) {
+    if hook.kind == HookKind::Init && is_unit(&hook.output()) {
         errors.push(
             &hook.signature.ident,
             "`init` returns nothing, but it makes the handler\n\
@@ -20,7 +20,7 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
 
 /// Checks that `terminate` returns nothing: there is no client left for a reply.
 pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
-    if let (Kind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
+    if let (HookKind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
         && !is_unit(output)
         && !is_never(output)
     {

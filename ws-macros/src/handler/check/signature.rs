@@ -4,7 +4,7 @@ use quote::quote;
 use syn::{GenericParam, Safety};
 
 use crate::errors::Errors;
-use crate::handler::ast::{Hook, Kind, Passing};
+use crate::handler::ast::{Hook, HookKind, Passing};
 
 /// Checks that a hook is a `fn` or an `async fn`, without other keywords.
 pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
@@ -47,21 +47,21 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
 
 /// Checks the receiver: `init` creates the handler, `message` and `info` borrow it, `terminate` may
 /// consume it.
-pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
+pub fn receiver_fits_the_hook(hook: &Hook, errors: &Errors) {
     let name = &hook.signature.ident;
     match (hook.kind, &hook.receiver) {
-        (Kind::Init, Some(receiver)) => errors.push(
+        (HookKind::Init, Some(receiver)) => errors.push(
             &receiver.tokens,
             "`init` makes the handler, so there is no `self` yet\n\
              help: remove it, and return `Self`",
         ),
-        (Kind::Message | Kind::Info, None) => errors.push(
+        (HookKind::Message | HookKind::Info, None) => errors.push(
             name,
             format_args!(
                 "`{name}` is called on the handler\nhelp: begin its arguments with `&mut self`"
             ),
         ),
-        (Kind::Message | Kind::Info, Some(receiver))
+        (HookKind::Message | HookKind::Info, Some(receiver))
             if matches!(receiver.passing, Passing::Value | Passing::Other) =>
         {
             errors.push(
@@ -72,12 +72,12 @@ pub fn receiver_suits_the_hook(hook: &Hook, errors: &Errors) {
                 ),
             );
         }
-        (Kind::Terminate, None) => errors.push(
+        (HookKind::Terminate, None) => errors.push(
             name,
             "`terminate` is called on the handler\n\
              help: begin its arguments with `self` or `&mut self`",
         ),
-        (Kind::Terminate, Some(receiver)) if receiver.passing == Passing::Other => {
+        (HookKind::Terminate, Some(receiver)) if receiver.passing == Passing::Other => {
             errors.push(&receiver.tokens, "`terminate` takes `self` or `&mut self`");
         }
         _ => {}

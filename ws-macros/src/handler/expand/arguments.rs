@@ -6,17 +6,19 @@ use quote::{ToTokens, format_ident, quote};
 use syn::Type;
 
 use super::{Expansion, located, names_of, span_of};
-use crate::handler::ast::{Argument, Hook, Kind, contains_impl, elided, is_never, lasting};
-use crate::handler::check::doubts::{self, Doubt};
-use crate::source::{Names, blamed, placed};
+use crate::handler::ast::{
+    Argument, Hook, HookKind, contains_impl, elided_lifetime, is_never, static_lifetime,
+};
+use crate::handler::check::likely_mistakes::{self, LikelyMistake};
+use crate::source::{UsedNames, respanned, with_spans};
 
 impl<'b> Expansion<'b> {
     /// Returns the marker of the route, as the arguments of a hook see it.
     pub fn route_in(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
         match hook.kind {
-            Kind::Terminate => quote!(#path::extract::Ended<#route>),
-            Kind::Init | Kind::Message | Kind::Info => quote!(#route),
+            HookKind::Terminate => quote!(#path::extract::Ended<#route>),
+            HookKind::Init | HookKind::Message | HookKind::Info => quote!(#route),
         }
     }
 
@@ -41,7 +43,7 @@ impl<'b> Expansion<'b> {
         hook.extractors().map(move |argument| {
             let ty = hook.with_lifetimes(&argument.ty, call);
             // If a route does not satisfy the bound, the compiler shows the argument.
-            let bound = blamed(
+            let bound = with_spans(
                 quote!(#path::extract::#extractor<#call, Self, #route>),
                 located(span_of(&argument.ty)),
                 located(names_of(argument)),
@@ -53,7 +55,7 @@ impl<'b> Expansion<'b> {
     /// Declares whether any argument identifies the visitor.
     pub fn visitor(&self) -> TokenStream {
         let path = &self.path;
-        let lifetime = lasting();
+        let lifetime = static_lifetime();
         let asks = self.hooks.iter().flat_map(|hook| {
             let extractor = extractor_trait(hook.kind);
             let route = self.route_in(hook);
@@ -68,7 +70,7 @@ impl<'b> Expansion<'b> {
             return TokenStream::new();
         }
         let borrowing = self
-            .hook(Kind::Init)
+            .hook(HookKind::Init)
             .map(|init| self.borrowing_arguments(init));
         let asks = quote!(#(#asks)||*);
         let asks = in_block(borrowing, asks);
@@ -78,8 +80,8 @@ impl<'b> Expansion<'b> {
     /// Declares the parameters of the path that `init` takes by name.
     pub fn fields(&self) -> Option<TokenStream> {
         let Self { path, route, .. } = self;
-        let lifetime = lasting();
-        let init = self.hook(Kind::Init)?;
+        let lifetime = static_lifetime();
+        let init = self.hook(HookKind::Init)?;
         let fields = init.arguments.iter().map(|argument| {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
             quote!(<#ty as #path::extract::FromHandshake<'static, Self, #route>>::FIELDS)
@@ -114,7 +116,7 @@ impl<'b> Expansion<'b> {
         let hooks = self.hooks.iter();
         let checks: TokenStream = hooks.flat_map(|hook| self.checks_of(hook)).collect();
         let init = self
-            .hook(Kind::Init)
+            .hook(HookKind::Init)
             .map(|init| self.borrowing_arguments(init));
         quote!(#init #checks #of_flawed)
     }
@@ -127,7 +129,9 @@ impl<'b> Expansion<'b> {
         };
         let others = hook
             .extractors()
-            .filter(|argument| !argument.has_mistakes && !doubts::may_be_payload(hook, argument))
+            .filter(|argument| {
+                !argument.has_mistakes && !likely_mistakes::may_be_payload(hook, argument)
+            })
             // Such a type depends on the handler that a table names, and is checked there.
             .filter(|argument| !self.has_parameters(&argument.ty))
             .map(move |argument| self.check(hook, argument, place(argument).unwrap_or_default()));
@@ -136,33 +140,33 @@ impl<'b> Expansion<'b> {
 
     /// Whether a type contains type parameters of the block.
     fn has_parameters(&self, ty: &Type) -> bool {
-        let names = Names::of(&ty.to_token_stream()).idents;
+        let names = UsedNames::of(&ty.to_token_stream()).idents;
         let mut parameters = self.block.item.generics.type_params();
         parameters.any(|parameter| names.contains(&parameter.ident.to_string()))
     }
 
     fn check(&self, hook: &Hook, argument: &Argument, place: usize) -> TokenStream {
         let path = &self.path;
-        let ty = hook.with_lifetimes(&argument.ty, &elided());
-        let Some(doubt) = doubts::of_extractor(hook, argument) else {
+        let ty = hook.with_lifetimes(&argument.ty, &elided_lifetime());
+        let Some(mistake) = likely_mistakes::of_extractor(hook, argument) else {
             let name = match hook.kind {
-                Kind::Init => quote!(InitArgument),
-                Kind::Message | Kind::Info => quote!(HookArgument),
-                Kind::Terminate => quote!(TerminateArgument),
+                HookKind::Init => quote!(InitArgument),
+                HookKind::Message | HookKind::Info => quote!(HookArgument),
+                HookKind::Terminate => quote!(TerminateArgument),
             };
             return quote!(let _ = <#ty as #path::extract::#name<'_, Self>>::check;);
         };
-        let said = said(&doubt);
-        let real = match (hook.kind, doubt.in_terminate_alone) {
-            (Kind::Init, _) => quote!(#path::extract::InitArgument),
-            (Kind::Terminate, false) => quote!(#path::extract::TerminateArgument),
+        let on_unimplemented = on_unimplemented(&mistake);
+        let real = match (hook.kind, mistake.only_in_terminate) {
+            (HookKind::Init, _) => quote!(#path::extract::InitArgument),
+            (HookKind::Terminate, false) => quote!(#path::extract::TerminateArgument),
             _ => quote!(#path::extract::HookArgument),
         };
         // The compiler shows the name, and its path if the name exists twice.
         let name = format_ident!("{}Argument{}", camel(hook.kind), place + 1);
         quote! {
             {
-                #said
+                #on_unimplemented
                 trait #name<'a, H> {
                     fn check() {}
                 }
@@ -177,10 +181,10 @@ impl<'b> Expansion<'b> {
     /// the library is meant as an extractor.
     fn first_of_info(&self, hook: &Hook) -> Option<TokenStream> {
         let path = &self.path;
-        let payload = hook.payload().filter(|_| hook.kind == Kind::Info)?;
-        doubts::of_payload(hook).filter(|_| !payload.has_mistakes)?;
-        let ty = hook.with_lifetimes(&payload.ty, &elided());
-        let first = placed(
+        let payload = hook.payload().filter(|_| hook.kind == HookKind::Info)?;
+        likely_mistakes::of_payload(hook).filter(|_| !payload.has_mistakes)?;
+        let ty = hook.with_lifetimes(&payload.ty, &elided_lifetime());
+        let first = respanned(
             quote!(<#path::extract::FirstOfInfo<#ty, Self>>::check),
             located(span_of(&payload.ty)),
         );
@@ -195,9 +199,9 @@ impl<'b> Expansion<'b> {
     /// Checks that the payload of a hook that is not called can be decoded.
     fn check_of_payload(&self, hook: &Hook) -> Option<TokenStream> {
         let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
-        let ty = hook.with_lifetimes(&payload.ty, &elided());
+        let ty = hook.with_lifetimes(&payload.ty, &elided_lifetime());
         let (declared, conversion) = self.payload_trait(hook);
-        (hook.kind == Kind::Message)
+        (hook.kind == HookKind::Message)
             .then(|| quote!(#declared let _ = <#ty as #conversion>::from_message;))
     }
 
@@ -205,10 +209,10 @@ impl<'b> Expansion<'b> {
     fn check_of_output(&self, hook: &Hook) -> Option<TokenStream> {
         let output = hook.output();
         let is_named = contains_impl(&output).is_none() && !is_never(&output);
-        if hook.output_has_mistakes || !is_named || hook.kind == Kind::Terminate {
+        if hook.output_has_mistakes || !is_named || hook.kind == HookKind::Terminate {
             return None;
         }
-        let ty = hook.with_lifetimes(&output, &elided());
+        let ty = hook.with_lifetimes(&output, &elided_lifetime());
         let (declared, conversion, method) = self.output_trait(hook);
         Some(quote!(#declared let _ = <#ty as #conversion>::#method;))
     }
@@ -223,25 +227,25 @@ fn in_block(statements: Option<TokenStream>, value: TokenStream) -> TokenStream 
 }
 
 /// Returns a hook's name, as a part of a type name.
-fn camel(kind: Kind) -> &'static str {
+fn camel(kind: HookKind) -> &'static str {
     match kind {
-        Kind::Init => "Init",
-        Kind::Message => "Message",
-        Kind::Info => "Info",
-        Kind::Terminate => "Terminate",
+        HookKind::Init => "Init",
+        HookKind::Message => "Message",
+        HookKind::Info => "Info",
+        HookKind::Terminate => "Terminate",
     }
 }
 
 /// Returns the attribute for the compiler's message if the trait that follows is not implemented.
-pub fn said(doubt: &Doubt) -> TokenStream {
-    let Doubt { message, label, .. } = doubt;
+pub fn on_unimplemented(mistake: &LikelyMistake) -> TokenStream {
+    let LikelyMistake { message, label, .. } = mistake;
     quote!(#[diagnostic::on_unimplemented(message = #message, label = #label)])
 }
 
 /// Returns the trait that extracts the arguments of a hook.
-fn extractor_trait(kind: Kind) -> TokenStream {
+fn extractor_trait(kind: HookKind) -> TokenStream {
     match kind {
-        Kind::Init => quote!(FromHandshake),
-        Kind::Message | Kind::Info | Kind::Terminate => quote!(FromConnection),
+        HookKind::Init => quote!(FromHandshake),
+        HookKind::Message | HookKind::Info | HookKind::Terminate => quote!(FromConnection),
     }
 }

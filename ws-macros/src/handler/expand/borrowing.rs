@@ -9,31 +9,31 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{ReturnType, Type};
 
-use super::arguments::said;
+use super::arguments::on_unimplemented;
 use super::names::local;
 use super::{Expansion, located, span_of};
-use crate::handler::ast::{Hook, elided};
-use crate::handler::check::doubts::{self, Doubt};
+use crate::handler::ast::{Hook, elided_lifetime};
+use crate::handler::check::likely_mistakes::{self, LikelyMistake};
 
 impl Expansion<'_> {
     /// Checks the arguments of `init`. The closure is never called, so a constant may contain the
     /// check too.
     pub fn borrowing_arguments(&self, hook: &Hook) -> TokenStream {
         let path = &self.path;
-        let asked = doubts::borrowing_arguments(hook).map(|argument| {
-            let ty = hook.with_lifetimes(&argument.ty, &elided());
-            let (borrowing, answer) = (local("borrowing"), local("answer"));
+        let checks = likely_mistakes::borrowing_arguments(hook).map(|argument| {
+            let ty = hook.with_lifetimes(&argument.ty, &elided_lifetime());
+            let (borrowing, ownership) = (local("borrowing"), local("ownership"));
             let check = check(&argument.ty, &quote!(OwnedArgument<#ty>));
             quote! {
                 let _ = || {
                     use #path::extract::{OtherType as _, OwnedArgument};
                     let #borrowing = #path::extract::Borrowing::<#ty>::new();
-                    let #answer = #borrowing.in_request();
-                    #check(#answer)
+                    let #ownership = #borrowing.in_request();
+                    #check(#ownership)
                 };
             }
         });
-        asked.collect()
+        checks.collect()
     }
 
     /// Checks the payload and the return type of a hook.
@@ -42,34 +42,43 @@ impl Expansion<'_> {
             return self.borrowing_message(hook);
         };
         let message = self.borrowing_message(hook);
-        let reply = doubts::borrowing_reply(hook);
-        let reply = reply.map(|(text, doubt)| self.ask(hook, output, "reply", text, &doubt));
+        let reply = likely_mistakes::borrowing_reply(hook);
+        let reply = reply
+            .map(|(text, mistake)| self.ownership_check(hook, output, "reply", text, &mistake));
         quote!(#message #reply)
     }
 
     fn borrowing_message(&self, hook: &Hook) -> TokenStream {
-        let message = doubts::borrowing_message(hook);
-        let message = message.map(|(ty, doubt)| self.ask(hook, ty, "message", ty, &doubt));
+        let message = likely_mistakes::borrowing_message(hook);
+        let message =
+            message.map(|(ty, mistake)| self.ownership_check(hook, ty, "message", ty, &mistake));
         message.unwrap_or_default()
     }
 
-    fn ask(&self, hook: &Hook, ty: &Type, what: &str, blamed: &Type, doubt: &Doubt) -> TokenStream {
+    fn ownership_check(
+        &self,
+        hook: &Hook,
+        ty: &Type,
+        part: &str,
+        reported: &Type,
+        mistake: &LikelyMistake,
+    ) -> TokenStream {
         let path = &self.path;
-        let said = said(doubt);
-        let check = check(blamed, &quote!(MustBeOwned));
-        let ty = hook.with_lifetimes(ty, &elided());
-        let (function, answer) = (format_ident!("in_{what}"), local("answer"));
+        let on_unimplemented = on_unimplemented(mistake);
+        let check = check(reported, &quote!(MustBeOwned));
+        let ty = hook.with_lifetimes(ty, &elided_lifetime());
+        let (function, ownership) = (format_ident!("in_{part}"), local("ownership"));
         quote! {
             {
-                #said
+                #on_unimplemented
                 trait MustBeOwned: ::core::marker::Sized {
                     fn check(self) {}
                 }
                 #[diagnostic::do_not_recommend]
                 impl MustBeOwned for #path::extract::NotBorrowed {}
                 use #path::extract::OtherType as _;
-                let #answer = #path::extract::Borrowing::<#ty>::new().#function();
-                #check(#answer);
+                let #ownership = #path::extract::Borrowing::<#ty>::new().#function();
+                #check(#ownership);
             }
         }
     }

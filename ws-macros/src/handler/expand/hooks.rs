@@ -5,9 +5,11 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::names::local;
 use super::{Expansion, located, names_of, span_of};
-use crate::handler::ast::{Argument, Hook, Passing, Role, contains_impl, elided, is_never};
-use crate::handler::check::doubts;
-use crate::source::placed;
+use crate::handler::ast::{
+    Argument, Hook, Passing, Role, contains_impl, elided_lifetime, is_never,
+};
+use crate::handler::check::likely_mistakes;
+use crate::source::respanned;
 
 /// A method of the implementation.
 pub struct Method {
@@ -33,10 +35,10 @@ impl Expansion<'_> {
         let types = hook
             .arguments
             .iter()
-            .map(|argument| hook.with_lifetimes(&argument.ty, &elided()));
+            .map(|argument| hook.with_lifetimes(&argument.ty, &elided_lifetime()));
         let awaited = hook.is_async().then(|| quote!(.await));
         let made = self.converted(hook, |place| {
-            let name = called(hook, place);
+            let name = hook_name(hook, place);
             quote_spanned!(place=> Self::#name(#(#names),*)#awaited)
         });
         let opening_is_used = if names.is_empty() {
@@ -69,7 +71,7 @@ impl Expansion<'_> {
         let (incoming, error) = (local("incoming"), local("error"));
         let ty = hook
             .payload()
-            .map(|payload| hook.with_lifetimes(&payload.ty, &elided()));
+            .map(|payload| hook.with_lifetimes(&payload.ty, &elided_lifetime()));
         let (declared, conversion) = self.payload_trait(hook);
         let step = self.step(hook);
         let place = located(ty.as_ref().map_or_else(Span::call_site, span_of));
@@ -103,7 +105,7 @@ impl Expansion<'_> {
         let (call, payload) = (local("call"), local("payload"));
         let ty = hook
             .payload()
-            .map(|value| hook.with_lifetimes(&value.ty, &elided()));
+            .map(|value| hook.with_lifetimes(&value.ty, &elided_lifetime()));
         let (step, borrowing) = (self.step(hook), self.borrowing(hook));
         Method {
             signature: quote! {
@@ -134,14 +136,14 @@ impl Expansion<'_> {
             let named = hook
                 .receiver
                 .as_ref()
-                .filter(|it| it.passing == Passing::Named);
+                .filter(|it| it.passing == Passing::PossibleAlias);
             let place = named.map_or(place, |named| located(named.span()));
-            let (name, mut this) = (called(hook, place), this.clone());
+            let (name, mut this) = (hook_name(hook, place), this.clone());
             this.set_span(place);
             quote_spanned!(place=> Self::#name(#this, #(#arguments),*)#awaited)
         });
         if !hook.is_async() {
-            let context = bound_if_used(&context, hook.extractors().next().is_some());
+            let context = binding_if_used(&context, hook.extractors().next().is_some());
             return quote!(#call.run(move |#this, #context| #reply));
         }
         let (taken, future, outcome) = (local("taken"), local("future"), local("outcome"));
@@ -172,15 +174,15 @@ impl Expansion<'_> {
         let (bound, passed) = match passing {
             Some(Passing::Reference) => (quote!(mut #this), quote!(&mut #this)),
             // The compiler determines which of them it is.
-            Some(Passing::Named) => (
+            Some(Passing::PossibleAlias) => (
                 quote!(#this),
                 quote!(#path::handler::Receiver::of(&mut ::core::option::Option::Some(#this))),
             ),
             _ => (quote!(#this), quote!(#this)),
         };
         let takes_context = hook.extractors().next().is_some();
-        let bound_context = bound_if_used(&context, takes_context);
-        let name = called(hook, Span::mixed_site());
+        let bound_context = binding_if_used(&context, takes_context);
+        let name = hook_name(hook, Span::mixed_site());
         let body = if hook.is_async() {
             let future = local("future");
             // The future owns its context, and the arguments borrow from it.
@@ -216,7 +218,7 @@ impl Expansion<'_> {
         match argument.role {
             Role::Payload => local("payload").to_token_stream(),
             Role::Extractor => {
-                let ty = hook.with_lifetimes(&argument.ty, &elided());
+                let ty = hook.with_lifetimes(&argument.ty, &elided_lifetime());
                 let route = self.route_in(hook);
                 quote! {
                     <#ty as #path::extract::FromConnection<'_, Self, #route>>
@@ -239,13 +241,13 @@ impl Expansion<'_> {
         if let Some(unnamed) = contains_impl(&output) {
             let place = located(span_of(&unnamed));
             let call = call(place);
-            let method = placed(quote!(<_ as #conversion>::#method), place);
+            let method = respanned(quote!(<_ as #conversion>::#method), place);
             return quote_spanned!(place=> #method(#call));
         }
         let call = call(Span::mixed_site());
-        let ty = hook.with_lifetimes(&output, &elided());
+        let ty = hook.with_lifetimes(&output, &elided_lifetime());
         let converted = quote!(<#ty as #conversion>::#method(#call));
-        match doubts::of_output(hook) {
+        match likely_mistakes::of_output(hook) {
             Some(_) => quote!({ #declared #converted }),
             None => converted,
         }
@@ -253,7 +255,7 @@ impl Expansion<'_> {
 }
 
 /// Returns the name of a hook for a call.
-fn called(hook: &Hook, place: Span) -> Ident {
+fn hook_name(hook: &Hook, place: Span) -> Ident {
     let mut name = hook.signature.ident.clone();
     name.set_span(place);
     name
@@ -263,10 +265,10 @@ fn called(hook: &Hook, place: Span) -> Ident {
 /// compiler then reports a future that is not `Send`.
 fn pending(hook: &Hook, of: &TokenStream) -> TokenStream {
     let future = local("future");
-    placed(quote!(#of::pending(#future)), located(hook.span()))
+    respanned(quote!(#of::pending(#future)), located(hook.span()))
 }
 
 /// Returns a pattern that does not bind an unused value.
-fn bound_if_used(name: &Ident, used: bool) -> TokenStream {
+fn binding_if_used(name: &Ident, used: bool) -> TokenStream {
     if used { quote!(#name) } else { quote!(_) }
 }

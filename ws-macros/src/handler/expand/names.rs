@@ -7,17 +7,17 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::Lifetime;
 
-use crate::source::Names;
+use crate::source::UsedNames;
 
 /// Returns a name for a type, based on this one, that the user's code does not contain.
-pub fn free_ident(word: &str, written: &TokenStream) -> Ident {
-    let name = free(word, &Names::of(written).idents);
+pub fn free_ident(base: &str, written: &TokenStream) -> Ident {
+    let name = free(base, &UsedNames::of(written).idents);
     Ident::new(&name, Span::call_site())
 }
 
 /// Returns the same for a lifetime.
-pub fn free_lifetime(word: &str, written: &TokenStream) -> Lifetime {
-    let name = free(word, &Names::of(written).lifetimes);
+pub fn free_lifetime(base: &str, written: &TokenStream) -> Lifetime {
+    let name = free(base, &UsedNames::of(written).lifetimes);
     Lifetime::new(&format!("'{name}"), Span::call_site())
 }
 
@@ -27,12 +27,12 @@ pub fn local(text: &str) -> Ident {
     format_ident!("hook_{text}", span = Span::mixed_site())
 }
 
-fn free(word: &str, taken: &HashSet<String>) -> String {
-    let mut name = word.to_owned();
+fn free(base: &str, taken: &HashSet<String>) -> String {
+    let mut name = base.to_owned();
     let mut number = 1;
     while taken.contains(&name) {
         number += 1;
-        name = format!("{word}{number}");
+        name = format!("{base}{number}");
     }
     name
 }
@@ -43,7 +43,7 @@ mod tests {
     use quote::quote;
 
     #[test]
-    fn a_name_is_a_word_that_the_user_has_not_written() {
+    fn a_chosen_name_is_not_in_the_users_code() {
         let name = |written: &TokenStream| {
             (
                 free_ident("Route", written).to_string(),

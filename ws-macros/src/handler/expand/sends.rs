@@ -7,15 +7,15 @@ use syn::{Generics, Type};
 use super::names::free_ident;
 use crate::condition::conditions;
 use crate::crate_path::CratePath;
-use crate::handler::ast::{Block, Kind};
+use crate::handler::ast::{HandlerBlock, HookKind};
 
 /// Allows the handler to send the declared types, or every type if it declares none. This does not
 /// depend on the hooks, so it is generated once for all their conditions.
 ///
 /// A block without `init` is a part of another block's handler, which has these implementations.
-pub fn sends(block: &Block, path: &CratePath, declared: Option<&[Type]>) -> TokenStream {
-    let has_init = block.hooks_of(Kind::Init).next().is_some();
-    if !has_init && block.item.trait_.is_none() && block.callable().next().is_some() {
+pub fn sends(block: &HandlerBlock, path: &CratePath, declared: Option<&[Type]>) -> TokenStream {
+    let has_init = block.hooks_of(HookKind::Init).next().is_some();
+    if !has_init && block.item.trait_.is_none() && block.callable_hooks().next().is_some() {
         return TokenStream::new();
     }
     let generics = &block.item.generics;
@@ -41,7 +41,7 @@ pub fn sends(block: &Block, path: &CratePath, declared: Option<&[Type]>) -> Toke
 }
 
 fn implementation(
-    block: &Block,
+    block: &HandlerBlock,
     path: &CratePath,
     generics: &Generics,
     value: &TokenStream,

@@ -1,30 +1,30 @@
 //! The traits that convert payloads and return types: those of the library, or traits of the
-//! expansion that require them and have a message for a doubt.
+//! expansion that require them and show a message for a likely mistake.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::Expansion;
-use super::arguments::said;
-use crate::handler::ast::{Hook, Kind};
-use crate::handler::check::doubts;
+use super::arguments::on_unimplemented;
+use crate::handler::ast::{Hook, HookKind};
+use crate::handler::check::likely_mistakes;
 
 impl Expansion<'_> {
     /// Returns the required declarations, and the trait whose `from_message` decodes the payload.
     pub fn payload_trait(&self, hook: &Hook) -> (TokenStream, TokenStream) {
         let path = &self.path;
         let real = quote!(#path::decode::FromMessage);
-        let Some(doubt) = doubts::of_payload(hook) else {
+        let Some(mistake) = likely_mistakes::of_payload(hook) else {
             return (TokenStream::new(), real);
         };
-        let said = said(&doubt);
+        let on_unimplemented = on_unimplemented(&mistake);
         let signature = quote! {
             fn from_message(
                 payload: #path::decode::Payload<'_>,
             ) -> ::core::result::Result<Self, #path::decode::DecodeError>
         };
         let declared = quote! {
-            #said
+            #on_unimplemented
             trait MessagePayload: ::core::marker::Sized { #signature; }
             #[diagnostic::do_not_recommend]
             impl<T: #real> MessagePayload for T {
@@ -39,15 +39,15 @@ impl Expansion<'_> {
     pub fn output_trait(&self, hook: &Hook) -> (TokenStream, TokenStream, TokenStream) {
         let path = &self.path;
         let (real, method) = match hook.kind {
-            Kind::Init => (quote!(#path::handler::IntoInit<Self>), quote!(into_init)),
+            HookKind::Init => (quote!(#path::handler::IntoInit<Self>), quote!(into_init)),
             _ => (quote!(#path::reply::IntoReply), quote!(into_reply)),
         };
-        let Some(doubt) = doubts::of_output(hook) else {
+        let Some(mistake) = likely_mistakes::of_output(hook) else {
             return (TokenStream::new(), real, method);
         };
-        let said = said(&doubt);
+        let on_unimplemented = on_unimplemented(&mistake);
         let (parameters, arguments, real, result) = match hook.kind {
-            Kind::Init => (
+            HookKind::Init => (
                 quote!(H,),
                 quote!(<Self>),
                 quote!(#path::handler::IntoInit<H>),
@@ -56,7 +56,7 @@ impl Expansion<'_> {
             _ => (quote!(), quote!(), real, quote!(#path::reply::Reply)),
         };
         let declared = quote! {
-            #said
+            #on_unimplemented
             trait HookOutput<#parameters>: ::core::marker::Sized {
                 fn #method(self) -> #result;
             }

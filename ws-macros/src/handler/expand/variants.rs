@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::condition::Condition;
-use crate::handler::ast::{Block, Hook};
+use crate::handler::ast::{HandlerBlock, Hook};
 
 /// The hooks that exist together under one condition.
 pub struct Variant<'b> {
@@ -16,10 +16,10 @@ pub struct Variant<'b> {
 }
 
 /// Returns every combination of the conditions of the hooks; one if no hook has a condition.
-pub fn combinations(block: &Block) -> Vec<Variant<'_>> {
+pub fn combinations(block: &HandlerBlock) -> Vec<Variant<'_>> {
     let mut predicates: Vec<&TokenStream> = Vec::new();
     let is = |known: &TokenStream, wanted: &TokenStream| known.to_string() == wanted.to_string();
-    for Condition { predicate, .. } in block.callable().flat_map(|hook| &hook.conditions) {
+    for Condition { predicate, .. } in block.callable_hooks().flat_map(|hook| &hook.conditions) {
         if !predicates.iter().any(|known| is(known, predicate)) {
             predicates.push(predicate);
         }
@@ -43,7 +43,7 @@ pub fn combinations(block: &Block) -> Vec<Variant<'_>> {
         let exists = |hook: &&Hook| hook.conditions.iter().all(|it| holds(place(it)));
         Variant {
             condition: condition.unwrap_or_default(),
-            hooks: block.callable().filter(exists).collect(),
+            hooks: block.callable_hooks().filter(exists).collect(),
         }
     };
     (0..1_usize << predicates.len()).map(variant).collect()

@@ -1,33 +1,33 @@
 //! Types that are probably wrong, as far as their names show.
 //!
-//! A name decides nothing: the compiler does, by the trait that the type must implement. A doubt
-//! adds a message to that trait for the mistake that the name suggests.
+//! A name decides nothing: the compiler does, by the trait that the type must implement. A likely
+//! mistake adds a message to that trait.
 
 use syn::{ReturnType, Type};
 
-use super::arguments::{borrows_when_decoded, message_is_owned};
-use super::first::{is_no_payload, is_of_handshake, payload_is_first};
+use super::arguments::{borrows_when_decoded, must_own_message};
+use super::first_argument::{is_likely_extractor, is_request_extractor, payload_first_message};
 use super::names::is_payload;
 use super::output::{borrowed_text, owned};
 use crate::handler::ast::{
-    Argument, Hook, Kind, Role, contains_impl, name_of, parameters_of, unwrapped,
+    Argument, Hook, HookKind, Role, contains_impl, name_of, parameters_of, unwrapped,
 };
 use crate::source::written;
 
 /// The message that the compiler should show if this type lacks the trait that the hook requires.
-pub struct Doubt {
+pub struct LikelyMistake {
     pub message: String,
     pub label: &'static str,
     /// In `terminate`: also require a type that `message` and `info` take.
-    pub in_terminate_alone: bool,
+    pub only_in_terminate: bool,
 }
 
-impl Doubt {
+impl LikelyMistake {
     fn new(message: String, label: &'static str) -> Self {
         Self {
             message,
             label,
-            in_terminate_alone: false,
+            only_in_terminate: false,
         }
     }
 }
@@ -37,7 +37,7 @@ impl Doubt {
 pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
     hook.arguments.iter().filter(|argument| {
         let ty = &argument.ty;
-        let may_borrow = hook.kind != Kind::Init
+        let may_borrow = hook.kind != HookKind::Init
             || argument.has_mistakes
             || contains_impl(ty).is_some()
             || matches!(unwrapped(ty), Type::Reference(_));
@@ -47,20 +47,24 @@ pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
 }
 
 /// Returns the same for a message, which the hook must own.
-pub fn borrowing_message(hook: &Hook) -> Option<(&Type, Doubt)> {
+pub fn borrowing_message(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
     let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
     let ty = &payload.ty;
-    let is_value = hook.kind == Kind::Message && !matches!(unwrapped(ty), Type::Reference(_));
-    (is_value && borrows_when_decoded(hook, ty))
-        .then(|| (ty, Doubt::new(message_is_owned(hook, ty), "borrowed")))
+    let is_value = hook.kind == HookKind::Message && !matches!(unwrapped(ty), Type::Reference(_));
+    (is_value && borrows_when_decoded(hook, ty)).then(|| {
+        (
+            ty,
+            LikelyMistake::new(must_own_message(hook, ty), "borrowed"),
+        )
+    })
 }
 
 /// Returns the text in a reply that borrows from the handler: the reply is queued after the call.
-pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, Doubt)> {
+pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
     let ReturnType::Type(_, output) = &hook.signature.output else {
         return None;
     };
-    let is_reply = matches!(hook.kind, Kind::Message | Kind::Info);
+    let is_reply = matches!(hook.kind, HookKind::Message | HookKind::Info);
     if !is_reply || hook.output_has_mistakes || contains_impl(output).is_some() {
         return None;
     }
@@ -73,14 +77,14 @@ pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, Doubt)> {
         "a reply outlives the call of `{}`\nhelp: return {instead}",
         hook.kind
     );
-    Some((text, Doubt::new(message, "borrowed")))
+    Some((text, LikelyMistake::new(message, "borrowed")))
 }
 
-/// Returns a doubt if the first argument of `message` is an extractor, by its name.
-pub fn of_payload(hook: &Hook) -> Option<Doubt> {
+/// Returns a likely mistake if the first argument of `message` is an extractor, by its name.
+pub fn of_payload(hook: &Hook) -> Option<LikelyMistake> {
     let payload = hook.payload()?;
-    is_no_payload(hook.kind, &payload.ty)
-        .then(|| Doubt::new(payload_is_first(hook), "not a payload"))
+    is_likely_extractor(hook.kind, &payload.ty)
+        .then(|| LikelyMistake::new(payload_first_message(hook), "not a payload"))
 }
 
 /// Whether an argument may be the payload in the wrong position: this is reported at the first
@@ -89,14 +93,14 @@ pub fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
     is_payload(&argument.ty) && of_payload(hook).is_some()
 }
 
-/// Returns a doubt about an extractor that belongs to another hook or position, by its name.
-pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
+/// Returns a likely mistake in an extractor that belongs to another hook or position, by its name.
+pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
     if argument.role != Role::Extractor {
         return None;
     }
     let name = name_of(&argument.ty);
-    if hook.kind != Kind::Init && is_of_handshake(&argument.ty) {
-        return Some(Doubt::new(
+    if hook.kind != HookKind::Init && is_request_extractor(&argument.ty) {
+        return Some(LikelyMistake::new(
             format!(
                 "`{name}` belongs to `init`, because a connection keeps nothing of its request\n\
                  help: take it there, and keep what `{}` needs in a field",
@@ -105,8 +109,8 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
             "an argument of `init`",
         ));
     }
-    if name == "CloseReason" && hook.kind != Kind::Terminate {
-        return Some(Doubt::new(
+    if name == "CloseReason" && hook.kind != HookKind::Terminate {
+        return Some(LikelyMistake::new(
             format!(
                 "`CloseReason` belongs to `terminate`: while `{}` runs, the connection has not \
                  ended",
@@ -115,30 +119,30 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
             "an argument of `terminate`",
         ));
     }
-    if let Some(doubt) = of_passing(hook, &argument.ty) {
-        return Some(doubt);
+    if let Some(mistake) = of_passing(hook, &argument.ty) {
+        return Some(mistake);
     }
     let is_reason = |other: &&Argument| name_of(&other.ty) == "CloseReason";
     let first = hook.extractors().find(is_reason);
     if name == "CloseReason" && !first.is_some_and(|first| std::ptr::eq(first, argument)) {
-        return Some(Doubt {
-            in_terminate_alone: true,
-            ..Doubt::new(
+        return Some(LikelyMistake {
+            only_in_terminate: true,
+            ..LikelyMistake::new(
                 "the end has one `CloseReason`\nhelp: remove this one".to_owned(),
                 "a second reason",
             )
         });
     }
-    let takes_one = matches!(hook.kind, Kind::Message | Kind::Info);
+    let takes_one = matches!(hook.kind, HookKind::Message | HookKind::Info);
     if takes_one && is_payload(&argument.ty) {
         let advice = match hook.kind {
-            Kind::Message => {
+            HookKind::Message => {
                 "to take text and binary alike, take one `Message`; for several values in one \
                  message, take `Json<T>` of a struct"
             }
             _ => "for several values, notify with a struct or a tuple",
         };
-        return Some(Doubt::new(
+        return Some(LikelyMistake::new(
             format!(
                 "`{}` takes one value, its first argument after `self`, and `{name}` is a \
                  second\n\
@@ -151,9 +155,9 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<Doubt> {
     None
 }
 
-/// Returns a doubt about an extractor that is taken by value instead of by reference, or the
+/// Returns a likely mistake in an extractor that is taken by value instead of by reference, or the
 /// reverse, by its name.
-fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
+fn of_passing(hook: &Hook, ty: &Type) -> Option<LikelyMistake> {
     let name = name_of(ty);
     let inner = match unwrapped(ty) {
         Type::Reference(reference) => Some(&*reference.elem),
@@ -175,26 +179,26 @@ fn of_passing(hook: &Hook, ty: &Type) -> Option<Doubt> {
         written(ty),
         hook.kind
     );
-    Some(Doubt::new(message, "not an argument of a hook"))
+    Some(LikelyMistake::new(message, "not an argument of a hook"))
 }
 
-/// Returns a doubt about a return type that is a future or borrows, by its name.
-pub fn of_output(hook: &Hook) -> Option<Doubt> {
+/// Returns a likely mistake in a return type that is a future or borrows, by its name.
+pub fn of_output(hook: &Hook) -> Option<LikelyMistake> {
     let output = hook.output();
     if ["Pin", "BoxFuture", "LocalBoxFuture"].contains(&&*name_of(&output)) {
         let message = format!(
             "`{0}` returns a future\nhelp: write `async fn {0}` instead",
             hook.kind
         );
-        return Some(Doubt::new(message, "a future"));
+        return Some(LikelyMistake::new(message, "a future"));
     }
     let is_reference = matches!(unwrapped(&output), Type::Reference(_));
     let is_other = is_reference && borrowed_text(hook, &output).is_none();
-    (is_other && hook.kind != Kind::Init && hook.borrows(&output)).then(|| {
+    (is_other && hook.kind != HookKind::Init && hook.borrows(&output)).then(|| {
         let message = format!(
             "a reply outlives the call of `{}`\nhelp: return an owned type",
             hook.kind
         );
-        Doubt::new(message, "borrowed")
+        LikelyMistake::new(message, "borrowed")
     })
 }

@@ -21,14 +21,14 @@ fn read(block: &str) -> (Vec<String>, String) {
     )
 }
 
-fn assert_slips(lines: &str, expected: &[&str]) {
+fn assert_errors(lines: &str, expected: &[&str]) {
     let (found, functions) = read(&format!("pub struct Routes; {lines}"));
     assert_eq!(found, expected, "{lines}");
     assert_eq!(functions, "abcd", "{lines}");
 }
 
 #[test]
-fn a_slip_in_one_line_loses_no_other() {
+fn an_error_in_one_line_loses_no_other() {
     let line_ends = "a line ends with `;`, not with `,`";
     let missing = "a `;` is missing behind this";
     let no_handler = "a handler is missing behind `=>`";
@@ -82,12 +82,12 @@ fn a_slip_in_one_line_loses_no_other() {
             ],
         ),
     ] {
-        assert_slips(lines, expected);
+        assert_errors(lines, expected);
     }
 }
 
 #[test]
-fn a_slip_in_the_type_of_the_table_loses_no_line() {
+fn an_error_in_the_type_of_the_table_loses_no_line() {
     let lines = r#"a: "/a" => H; b: "/b" => H; c: "/c" => H; d: "/d" => H;"#;
     for (item, expected) in [
         ("pub struct Routes", "a `;` is missing behind this"),
@@ -104,7 +104,7 @@ fn a_slip_in_the_type_of_the_table_loses_no_line() {
 }
 
 #[test]
-fn a_slip_in_an_option_loses_no_other() {
+fn an_error_in_an_option_loses_no_other() {
     let unknown = "unknown option `b`";
     for (options, expected) in [
         ("a = 1, b: 2", &["the value of an option follows a `:`"][..]),
