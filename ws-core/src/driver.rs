@@ -1,12 +1,11 @@
 //! The life of one connection, in a small task of its own.
 //!
-//! [`connect`] runs `init` before the handshake is answered. The result, an [`Opened`] connection,
+//! [`connect`] runs `init` before the handshake is answered. The result, an [`ReadyConnection`] connection,
 //! is then given its transport. The driver reads, calls hooks, writes and checks the clock until
 //! the end, and then calls `terminate`.
 //!
 //! The driver is compiled once, and calls the handler through a trait object.
 
-mod ahead;
 mod alarm;
 mod callee;
 mod calls;
@@ -19,11 +18,12 @@ mod live;
 mod open;
 mod outgoing;
 mod rate;
+mod read_ahead;
 mod reader;
+mod thread_buffers;
 mod turn;
-mod worker;
 mod writer;
 
-pub use connection::Opened;
+pub use connection::ReadyConnection;
 pub use open::{Connect, Connecting, connect};
-pub(crate) use open::{Init, Unopened, begin};
+pub(crate) use open::{Init, PendingConnection, connect_keeping_handshake};

@@ -298,7 +298,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     let mut hook = pin!(Some(hook));
     let mut result = poll_fn(|cx| {
         let _entered = context.span().enter();
-        if context.socket.hooks_are_cut() {
+        if context.socket.is_hook_cancelled() {
             tracing::error!(hook = hook::current_name(), "a hook timed out");
             return Poll::Ready(Err(Fault::TimedOut));
         }

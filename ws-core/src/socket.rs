@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     common: Arc<Common>,
     mail: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
-    cut: AtomicBool,
+    hook_cancelled: AtomicBool,
     /// Whether `control` has changes that the connection's task has not seen.
     changed: AtomicBool,
     outbox: Outbox,
@@ -104,9 +104,9 @@ impl Control {
     }
 }
 
-/// Requests of other tasks to the connection's task.
+/// Deadlines that other tasks have set for the connection's task.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Orders {
+pub(crate) struct ExternalDeadlines {
     pub(crate) expiry: Option<Instant>,
     pub(crate) shutdown: Option<(Instant, Instant)>,
 }
@@ -204,7 +204,7 @@ impl<H> Socket<H> {
     /// Closes the connection with 4401 at this time, even if it is busy. A later call replaces an
     /// earlier one.
     pub fn expire_at(&self, at: Instant) {
-        self.shared.order(|more| more.expiry = Some(at));
+        self.shared.change_deadlines(|more| more.expiry = Some(at));
     }
 
     /// Returns a handle for sending only, without the type of the handler.
@@ -213,8 +213,8 @@ impl<H> Socket<H> {
     }
 
     /// Whether the running hook must be cancelled.
-    pub(crate) fn hooks_are_cut(&self) -> bool {
-        self.shared.cut.load(Ordering::Acquire)
+    pub(crate) fn is_hook_cancelled(&self) -> bool {
+        self.shared.hook_cancelled.load(Ordering::Acquire)
     }
 }
 
@@ -234,7 +234,7 @@ impl Shared {
             outbox,
             mail: MailboxSlot::default(),
             common,
-            cut: AtomicBool::new(false),
+            hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             control: Mutex::default(),
             span: (!span.is_none()).then(|| Box::new(span)),
@@ -267,31 +267,31 @@ impl Shared {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the orders of the connection's task, and wakes it.
-    fn order(&self, change: impl FnOnce(&mut More)) {
+    /// Changes the deadlines for the connection's task, and wakes it.
+    fn change_deadlines(&self, change: impl FnOnce(&mut More)) {
         change(self.lock().more());
         self.changed.store(true, Ordering::Release);
         self.outbox.wake();
     }
 
-    /// Returns the orders if they have changed since the last call.
+    /// Returns the deadlines if they have changed since the last call.
     #[inline]
-    pub(crate) fn new_orders(&self) -> Option<Orders> {
+    pub(crate) fn take_external_deadlines(&self) -> Option<ExternalDeadlines> {
         // Read before it is written: nearly always there is no change.
         if self.changed.load(Ordering::Acquire) {
-            self.take_orders()
+            self.read_external_deadlines()
         } else {
             None
         }
     }
 
     #[cold]
-    fn take_orders(&self) -> Option<Orders> {
+    fn read_external_deadlines(&self) -> Option<ExternalDeadlines> {
         self.changed.swap(false, Ordering::AcqRel).then(|| {
             let mut control = self.lock();
             let more = control.more();
             let session = more.session.as_ref().map(|session| session.1);
-            Orders {
+            ExternalDeadlines {
                 expiry: more.expiry.into_iter().chain(session).min(),
                 shutdown: more.shutdown,
             }
@@ -299,16 +299,16 @@ impl Shared {
     }
 
     /// Registers the connection with a session: it is closed with 4401 when the session ends.
-    pub(crate) fn belongs_to(self: &Arc<Self>, session: &Session) {
+    pub(crate) fn attach_to(self: &Arc<Self>, session: &Session) {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
         let session = (attachment, session.expires_at());
-        self.order(|more| more.session = Some(session));
+        self.change_deadlines(|more| more.session = Some(session));
     }
 
     /// Sets whether the running hook is cancelled at its next poll.
-    pub(crate) fn cut_hook(&self, cut: bool) {
-        self.cut.store(cut, Ordering::Release);
+    pub(crate) fn set_hook_cancelled(&self, cancel: bool) {
+        self.hook_cancelled.store(cancel, Ordering::Release);
     }
 
     /// Closes gracefully: the queued messages are written first.
@@ -322,10 +322,10 @@ impl Shared {
             .discard_and_close(close, CloseReason::of(cause, close))
     }
 
-    /// Shuts down: cancels everything but `terminate` at `cut`, and `terminate` at `end`.
-    pub(crate) fn shut_down(&self, cut: Instant, end: Instant) {
+    /// Shuts down: cancels everything but `terminate` at `cutoff`, and `terminate` at `end`.
+    pub(crate) fn shut_down(&self, cutoff: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
-        self.order(|more| more.shutdown = Some((cut, end)));
+        self.change_deadlines(|more| more.shutdown = Some((cutoff, end)));
         self.changes().notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
@@ -344,12 +344,12 @@ impl Shared {
     }
 
     /// Resolves when a shutdown cancels everything but `terminate`.
-    pub(crate) async fn cut_by_shutdown(&self) {
+    pub(crate) async fn shutdown_cutoff(&self) {
         self.until(|control| control.shutdown().is_some()).await;
         let shutdown = self.lock().shutdown();
-        if let Some((cut, _)) = shutdown {
+        if let Some((cutoff, _)) = shutdown {
             // Unconstrained, to poll the timer even if this task's budget is used up.
-            unconstrained(sleep_until(cut)).await;
+            unconstrained(sleep_until(cutoff)).await;
         }
     }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::decode::Payload;
-use crate::driver::{Connecting, Init, Opened, Unopened, begin};
+use crate::driver::{
+    Connecting, Init, PendingConnection, ReadyConnection, connect_keeping_handshake,
+};
 use crate::error::Refusal;
 use crate::extract::{
     Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening,
@@ -162,18 +164,22 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
 ) -> Connecting {
-    Connecting::of_page(Box::pin(attach(endpoint, admitted, begin::<H, R>)))
+    Connecting::for_page(Box::pin(attach(
+        endpoint,
+        admitted,
+        connect_keeping_handshake::<H, R>,
+    )))
 }
 
 /// Begins the handler of one route.
-type Begin = fn(Arc<Endpoint>, Handshake) -> Init<(Opened, Handshake)>;
+type ConnectHandler = fn(Arc<Endpoint>, Handshake) -> Init<(ReadyConnection, Handshake)>;
 
 /// Attaches a connection of a page to the page's handler.
 async fn attach(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
-    begin: Begin,
-) -> Result<Opened, Refusal> {
+    connect: ConnectHandler,
+) -> Result<ReadyConnection, Refusal> {
     let Admitted {
         mut handshake,
         permit,
@@ -194,7 +200,7 @@ async fn attach(
         page: page.clone(),
         session: session.clone(),
         endpoint,
-        begin,
+        connect,
     };
     loop {
         let stream = current(&opener.page, &opener.session, &handshake, claim)?;
@@ -204,14 +210,14 @@ async fn attach(
         if !has_handler {
             continue;
         }
-        let unopened = Unopened::register(opener.endpoint.clone(), &handshake, deflate);
-        let context = unopened.context();
+        let pending = PendingConnection::register(opener.endpoint.clone(), &handshake, deflate);
+        let context = pending.context();
         let handler = match PageStream::carry(&handshake, &context, claim, stream)? {
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
-        let made = Opened::new::<PageStream, AnyRoute>(handler, context, permit);
-        return unopened.open(made);
+        let ready = ReadyConnection::new::<PageStream, AnyRoute>(handler, context, permit);
+        return pending.open(ready);
     }
 }
 
@@ -221,7 +227,7 @@ struct Opener {
     claim: Claim,
     page: Page,
     session: Session,
-    begin: Begin,
+    connect: ConnectHandler,
 }
 
 impl Opener {
@@ -264,7 +270,7 @@ impl Opener {
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.of_pages().unwrap_or(endpoint);
-        let init = (self.begin)(inner.clone(), handshake);
+        let init = (self.connect)(inner.clone(), handshake);
         let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.claim.route) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
 use crate::admit::{self, AllowedOrigins, Network, Policy, Request};
-use crate::driver::{Opened, connect};
+use crate::driver::{ReadyConnection, connect};
 use crate::error::Refusal;
 use crate::extract::{Admitted, AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
 use crate::handler::Handler;
@@ -364,7 +364,7 @@ impl Knock {
         Ok(TestClient::new(pipe, sender))
     }
 
-    async fn admitted(self) -> Result<Opened, Refusal> {
+    async fn admitted(self) -> Result<ReadyConnection, Refusal> {
         let TestKit { hub, policy, .. } = &self.kit;
         let router = match self.goal {
             Goal::Handler(open) => {

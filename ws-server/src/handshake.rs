@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use warp::Reply;
 use ws_core::admit::{self, Client, Request};
-use ws_core::driver::Opened;
+use ws_core::driver::ReadyConnection;
 use ws_core::error::Refusal;
 use ws_core::extract::Params;
 use ws_core::fields::elements;
@@ -71,7 +71,7 @@ impl Arrival {
 pub(crate) struct Answer {
     pub(crate) response: warp::reply::Response,
     /// Waits for its transport.
-    pub(crate) opened: Option<Opened>,
+    pub(crate) opened: Option<ReadyConnection>,
 }
 
 /// Admits a request and runs `init`, or refuses it.
@@ -177,7 +177,7 @@ fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
 
 /// Waits until hyper has written the 101, then runs the connection in a separate task, because this
 /// task still holds the state of HTTP.
-pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: Opened, unsent: usize) {
+pub(crate) async fn upgrade(on_upgrade: OnUpgrade, opened: ReadyConnection, unsent: usize) {
     match on_upgrade.await {
         Ok(upgraded) => {
             let (transport, early): (_, Bytes) = connection::open(upgraded, unsent);

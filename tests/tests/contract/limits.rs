@@ -71,7 +71,7 @@ on_both_transports! {
         bounds.outbox = 100;
         let mut client = knock.limits(bounds).connect().await.unwrap();
         client.send("many 9 60").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
+        ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
     }
 
     async fn clocks_run_while_a_hook_waits_and_nothing_is_unread(way: Way) {

@@ -160,7 +160,7 @@ async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
     for text in [
         "a message does not decode as the type that the handler takes code=1007",
         "a message does not decode as the type that the handler takes code=1003",
-        "the client broke the protocol error=a client frame is not masked",
+        "the client violated the protocol error=a client frame is not masked",
         "the connection is lost",
     ] {
         assert!(debug.contains(text), "{text} in {debug}");

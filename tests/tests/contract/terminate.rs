@@ -88,7 +88,7 @@ on_both_transports! {
         let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
         let mut client = knock.connect().await.unwrap();
         client.send("many 1 1000").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "too little could be written").await;
+        ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
     }
 
     async fn a_full_outbox(way: Way) {
@@ -198,7 +198,7 @@ on_both_transports! {
         let journal = Journal::new();
         let knock = way(journal.knock::<Probe>(&TestKit::new()));
         let client = knock.fail_upgrade().await.unwrap();
-        let text = "the handshake was answered, but the connection could not be taken over";
+        let text = "the handshake was answered, but the upgrade failed";
         ended(&client, &journal, CloseCause::UpgradeFailed, 1006, text).await;
     }
 }

@@ -14,14 +14,14 @@ pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When the timer fires, unless it has fired. The timer knows this too, but is elsewhere in
     /// memory.
-    fires: Option<Instant>,
+    fires_at: Option<Instant>,
 }
 
 /// The state of the timer after it was set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Set {
+pub(super) enum AlarmState {
     /// It will wake the task.
-    Waits,
+    Pending,
     /// Its time has already passed.
     Fired,
 }
@@ -30,18 +30,23 @@ impl Alarm {
     /// When the timer fires, if that is after `now`.
     #[inline]
     pub(super) fn fires_after(&self, now: Instant) -> Option<Instant> {
-        self.fires.filter(|at| now < *at)
+        self.fires_at.filter(|at| now < *at)
     }
 
     /// How late the timer has fired, if it has fired and this was not called since.
     pub(super) fn take_fired(&mut self, now: Instant) -> Option<Duration> {
-        self.fires.take_if(|at| *at <= now).map(|at| now - at)
+        self.fires_at.take_if(|at| *at <= now).map(|at| now - at)
     }
 
     /// Makes the timer fire at `next`, or earlier if it is set to an earlier time.
-    pub(super) fn set(&mut self, next: Instant, now: Instant, cx: &mut TaskContext<'_>) -> Set {
+    pub(super) fn set(
+        &mut self,
+        next: Instant,
+        now: Instant,
+        cx: &mut TaskContext<'_>,
+    ) -> AlarmState {
         if self.fires_after(now).is_some_and(|at| at <= next) {
-            return Set::Waits;
+            return AlarmState::Pending;
         }
         let sleep = self
             .sleep
@@ -50,8 +55,12 @@ impl Alarm {
         // The timer keeps the task's waker, so it need not be polled again until it fires. The poll
         // must not depend on the remaining budget of this task.
         let fired = pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready();
-        self.fires = (!fired).then_some(next);
-        if fired { Set::Fired } else { Set::Waits }
+        self.fires_at = (!fired).then_some(next);
+        if fired {
+            AlarmState::Fired
+        } else {
+            AlarmState::Pending
+        }
     }
 }
 
@@ -64,9 +73,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Bell(AtomicUsize);
+    struct WakeCounter(AtomicUsize);
 
-    impl Wake for Bell {
+    impl Wake for WakeCounter {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -76,37 +85,40 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_alarm_wakes_the_task_at_the_earliest_of_its_times() {
-        let bell = Arc::new(Bell::default());
-        let waker = Waker::from(bell.clone());
+        let wakes = Arc::new(WakeCounter::default());
+        let waker = Waker::from(wakes.clone());
         let cx = &mut TaskContext::from_waker(&waker);
         let (mut alarm, start) = (Alarm::default(), Instant::now());
         assert_eq!(alarm.fires_after(start), None);
         for (seconds, fires) in [(9, 9), (5, 5), (7, 5)] {
-            assert_eq!(alarm.set(start + seconds * SECOND, start, cx), Set::Waits);
+            assert_eq!(
+                alarm.set(start + seconds * SECOND, start, cx),
+                AlarmState::Pending
+            );
             assert_eq!(alarm.fires_after(start), Some(start + fires * SECOND));
         }
         tokio::time::advance(Duration::from_millis(4_999)).await;
-        assert_eq!(bell.0.load(Ordering::Relaxed), 0);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
         tokio::time::advance(Duration::from_millis(3)).await;
-        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_alarm_shows_once_how_late_it_fires() {
         let cx = &mut TaskContext::from_waker(Waker::noop());
         let (mut alarm, start) = (Alarm::default(), Instant::now());
-        assert_eq!(alarm.set(start + SECOND, start, cx), Set::Waits);
+        assert_eq!(alarm.set(start + SECOND, start, cx), AlarmState::Pending);
         assert_eq!(alarm.take_fired(start), None);
         assert_eq!(alarm.take_fired(start + SECOND * 3), Some(SECOND * 2));
         assert_eq!(alarm.take_fired(start + SECOND * 3), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_time_that_has_come_fires_at_once() {
+    async fn a_time_that_has_passed_fires_at_once() {
         let cx = &mut TaskContext::from_waker(Waker::noop());
         let (mut alarm, start) = (Alarm::default(), Instant::now());
         tokio::time::advance(SECOND).await;
-        assert_eq!(alarm.set(start, start, cx), Set::Fired);
+        assert_eq!(alarm.set(start, start, cx), AlarmState::Fired);
         assert_eq!(alarm.fires_after(start), None);
     }
 }

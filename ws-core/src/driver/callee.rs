@@ -12,10 +12,10 @@ use crate::handler::{Finish, Handler, HookCall, HookFuture, Outcome, Step, Termi
 /// The driver calls no hook while another one runs.
 pub(super) trait AnyHandler: Send {
     /// Calls the hook for a message.
-    fn message(&mut self, payload: Payload<'_>) -> Called;
+    fn message(&mut self, payload: Payload<'_>) -> HookStatus;
 
     /// Calls the hook for the next notification of the mailbox.
-    fn info(&mut self) -> Called;
+    fn info(&mut self) -> HookStatus;
 
     /// Polls the running hook.
     fn poll_hook(&mut self, cx: &mut TaskContext<'_>) -> Poll<Outcome>;
@@ -24,20 +24,20 @@ pub(super) trait AnyHandler: Send {
     fn drop_hook(&mut self);
 
     /// Whether the handler is present: no running hook owns it, and no failed hook has lost it.
-    fn is_there(&self) -> bool;
+    fn is_present(&self) -> bool;
 
     /// Calls `terminate`, if the handler is present.
     fn terminate(&mut self) -> Finish;
 }
 
 /// The state of a hook after its call.
-pub(super) enum Called {
+pub(super) enum HookStatus {
     /// There was nothing to call it with.
-    Nothing,
+    NotCalled,
     /// It has ended.
     Done(Outcome),
     /// It has not ended.
-    Waits,
+    Pending,
 }
 
 /// A handler on the route with the marker `R`.
@@ -64,29 +64,29 @@ impl<H, R> Callee<H, R> {
         &self.context
     }
 
-    fn called(&mut self, step: Step<H>) -> Called {
+    fn handle_step(&mut self, step: Step<H>) -> HookStatus {
         match step {
-            Step::Done(outcome) => Called::Done(outcome),
+            Step::Done(outcome) => HookStatus::Done(outcome),
             Step::Pending(hook) => {
                 self.hook = Some(hook);
-                Called::Waits
+                HookStatus::Pending
             }
         }
     }
 }
 
 impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
-    fn message(&mut self, payload: Payload<'_>) -> Called {
+    fn message(&mut self, payload: Payload<'_>) -> HookStatus {
         let call = HookCall::new(&mut self.handler, &self.context);
         let step = H::message(call, payload);
-        self.called(step)
+        self.handle_step(step)
     }
 
-    fn info(&mut self) -> Called {
+    fn info(&mut self) -> HookStatus {
         let call = HookCall::new(&mut self.handler, &self.context);
         match H::info(call) {
-            Some(step) => self.called(step),
-            None => Called::Nothing,
+            Some(step) => self.handle_step(step),
+            None => HookStatus::NotCalled,
         }
     }
 
@@ -105,7 +105,7 @@ impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
         self.hook = None;
     }
 
-    fn is_there(&self) -> bool {
+    fn is_present(&self) -> bool {
         self.handler.is_some()
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::time::Instant;
 
-use super::callee::{AnyHandler, Called};
+use super::callee::{AnyHandler, HookStatus};
 use crate::decode::Payload;
 use crate::handler::{Fault, Outcome};
 use crate::hook::{self, Hook};
@@ -26,21 +26,21 @@ const CALLS_PER_POLL: u16 = 512;
 ///
 /// A hook is called by [`handle_message`](Self::handle_message) or
 /// [`handle_mail`](Self::handle_mail), only while [`is_free`](Self::is_free). If the hook waits,
-/// [`poll_hook`](Self::poll_hook) polls it until it ends or is [`cut`](Self::cut).
+/// [`poll_hook`](Self::poll_hook) polls it until it ends or is [cancelled](Self::cancel_hook).
 /// [`begin_turn`](Self::begin_turn) comes first in each poll.
 pub(super) struct Calls {
     /// When the running hook began.
     since: Option<Instant>,
-    hand: Hand,
+    handler_state: HandlerState,
     /// How many hooks may still be called in this poll.
-    left: u16,
+    calls_left: u16,
     /// Which comes first if both a message and a notification wait.
-    first: First,
+    priority: Priority,
 }
 
 /// The owner of the handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Hand {
+enum HandlerState {
     /// The connection; no hook runs.
     Free,
     /// An async hook.
@@ -51,7 +51,7 @@ enum Hand {
 
 /// Which comes first if both a message and a notification wait: they alternate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum First {
+pub(super) enum Priority {
     Message,
     Mail,
 }
@@ -60,32 +60,32 @@ impl Calls {
     pub(super) const fn new() -> Self {
         Self {
             since: None,
-            hand: Hand::Free,
-            left: CALLS_PER_POLL,
-            first: First::Message,
+            handler_state: HandlerState::Free,
+            calls_left: CALLS_PER_POLL,
+            priority: Priority::Message,
         }
     }
 
     /// Starts a new poll.
     pub(super) fn begin_turn(&mut self) {
-        self.left = CALLS_PER_POLL;
+        self.calls_left = CALLS_PER_POLL;
     }
 
     /// Counts as this many further calls.
     pub(super) fn charge(&mut self, calls: u16) {
-        self.left = self.left.saturating_sub(calls);
+        self.calls_left = self.calls_left.saturating_sub(calls);
     }
 
     /// Whether other connections should run now.
     #[inline]
     pub(super) fn is_turn_over(&self) -> bool {
-        self.left == 0
+        self.calls_left == 0
     }
 
     /// Whether a hook may be called.
     #[inline]
     pub(super) fn is_free(&self) -> bool {
-        self.hand == Hand::Free
+        self.handler_state == HandlerState::Free
     }
 
     /// When the running hook began.
@@ -95,8 +95,8 @@ impl Calls {
     }
 
     /// Which comes first if both a message and a notification wait.
-    pub(super) fn first(&self) -> First {
-        self.first
+    pub(super) fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Restarts the time limit of the running hook after a pause of the process.
@@ -106,7 +106,7 @@ impl Calls {
         }
     }
 
-    /// Calls the hook for a message, and writes its result to `called`.
+    /// Calls the hook for a message, and writes its result to `status`.
     #[inline(always)]
     pub(super) fn handle_message(
         &mut self,
@@ -114,12 +114,12 @@ impl Calls {
         shared: &Shared,
         payload: Payload<'_>,
         now: Instant,
-        called: &mut Called,
+        status: &mut HookStatus,
     ) {
-        self.first = First::Mail;
+        self.priority = Priority::Mail;
         self.charge(1);
-        let ran = caught(Hook::Message, shared, || *called = handler.message(payload));
-        self.end_call(Hook::Message, ran, handler, called, now);
+        let result = catch_panic(Hook::Message, shared, || *status = handler.message(payload));
+        self.end_call(Hook::Message, result, handler, status, now);
     }
 
     /// Calls the hook for the next notification.
@@ -128,13 +128,13 @@ impl Calls {
         handler: &mut dyn AnyHandler,
         shared: &Shared,
         now: Instant,
-    ) -> Called {
-        self.first = First::Message;
+    ) -> HookStatus {
+        self.priority = Priority::Message;
         self.charge(1);
-        let mut called = Called::Nothing;
-        let ran = caught(Hook::Info, shared, || called = handler.info());
-        self.end_call(Hook::Info, ran, handler, &mut called, now);
-        called
+        let mut status = HookStatus::NotCalled;
+        let result = catch_panic(Hook::Info, shared, || status = handler.info());
+        self.end_call(Hook::Info, result, handler, &mut status, now);
+        status
     }
 
     /// Records the result of a hook's call.
@@ -142,15 +142,15 @@ impl Calls {
     fn end_call(
         &mut self,
         hook: Hook,
-        ran: Result<(), Fault>,
+        result: Result<(), Fault>,
         handler: &dyn AnyHandler,
-        called: &mut Called,
+        status: &mut HookStatus,
         now: Instant,
     ) {
-        if let Err(fault) = ran {
-            *called = Called::Done(self.fail(handler, fault));
-        } else if matches!(called, Called::Waits) {
-            (self.hand, self.since) = (Hand::Busy(hook), Some(now));
+        if let Err(fault) = result {
+            *status = HookStatus::Done(self.fail(handler, fault));
+        } else if matches!(status, HookStatus::Pending) {
+            (self.handler_state, self.since) = (HandlerState::Busy(hook), Some(now));
         }
     }
 
@@ -158,10 +158,10 @@ impl Calls {
     #[cold]
     fn fail(&mut self, handler: &dyn AnyHandler, fault: Fault) -> Outcome {
         self.since = None;
-        self.hand = if handler.is_there() {
-            Hand::Free
+        self.handler_state = if handler.is_present() {
+            HandlerState::Free
         } else {
-            Hand::Lost
+            HandlerState::Lost
         };
         Err(fault)
     }
@@ -173,15 +173,15 @@ impl Calls {
         shared: &Shared,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Outcome> {
-        let Hand::Busy(hook) = self.hand else {
+        let HandlerState::Busy(hook) = self.handler_state else {
             return Poll::Pending;
         };
         // The hook's own panics are caught inside; this catches those of dropping its remains.
-        let polled = caught(hook, shared, || handler.poll_hook(cx));
+        let polled = catch_panic(hook, shared, || handler.poll_hook(cx));
         Poll::Ready(match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(outcome)) => {
-                (self.hand, self.since) = (Hand::Free, None);
+                (self.handler_state, self.since) = (HandlerState::Free, None);
                 outcome
             }
             Err(fault) => {
@@ -192,17 +192,17 @@ impl Calls {
     }
 
     /// Ends the running hook, and takes the handler back from it.
-    pub(super) fn cut(
+    pub(super) fn cancel_hook(
         &mut self,
         handler: &mut dyn AnyHandler,
         shared: &Shared,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Outcome> {
-        shared.cut_hook(true);
+        shared.set_hook_cancelled(true);
         let polled = self.poll_hook(handler, shared, cx);
-        shared.cut_hook(false);
+        shared.set_hook_cancelled(false);
         if polled.is_pending() && self.running_since().is_some() {
-            // A handler without the macro may ignore the cut; then it is lost.
+            // A handler without the macro may ignore this; then it is lost.
             handler.drop_hook();
             return Poll::Ready(self.fail(handler, Fault::TimedOut));
         }
@@ -212,9 +212,13 @@ impl Calls {
 
 /// Runs a part of this hook; if it panics, only this connection ends.
 #[inline(always)]
-pub(super) fn caught<T>(hook: Hook, shared: &Shared, part: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(super) fn catch_panic<T>(
+    hook: Hook,
+    shared: &Shared,
+    run: impl FnOnce() -> T,
+) -> Result<T, Fault> {
     hook::run(hook.on(shared.route()), || {
-        catch_unwind(AssertUnwindSafe(part)).map_err(|panic| {
+        catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
             let _entered = shared.span().enter();
             Fault::of_panic(&*panic)
         })

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::alarm::{Alarm, Set};
+use super::alarm::{Alarm, AlarmState};
 use crate::limits::Limits;
 use crate::outbox::Status;
-use crate::socket::Orders;
+use crate::socket::ExternalDeadlines;
 use crate::timeout;
 
 #[cfg(test)]
@@ -17,7 +17,7 @@ mod tests;
 /// The deadlines of one connection, served by one timer. The timer is not moved when data is
 /// received; the clock checks again when it fires.
 ///
-/// At the end of each burst, call [`is_early`](Self::is_early) first: it nearly always returns
+/// At the end of each burst, call [`is_alarm_early_enough`](Self::is_alarm_early_enough) first: it nearly always returns
 /// true, and then nothing else is necessary. Otherwise call [`handle_view`](Self::handle_view), and
 /// then [`poll_due`](Self::poll_due) for the actions that are due.
 pub(super) struct Clock {
@@ -29,19 +29,19 @@ pub(super) struct Clock {
     blocked: bool,
     /// How often the process was paused since something was last received.
     pauses: u8,
-    rare: Option<Box<Rare>>,
+    rare: Option<Box<RareDeadlines>>,
     alarm: Alarm,
 }
 
 /// The deadlines that many connections do not have.
 #[derive(Default)]
-struct Rare {
+struct RareDeadlines {
     expiry: Option<Instant>,
     shutdown: Option<(Instant, Instant)>,
     /// The Close frame is sent: the deadline for the client's answer.
     close_by: Option<Instant>,
     /// The deadline for closing, even if the client still reads a little now and then.
-    give_up: Option<Instant>,
+    force_close_by: Option<Instant>,
 }
 
 /// The state of the connection that the clock needs.
@@ -62,11 +62,11 @@ pub(super) struct View {
 
 /// An action that is due, the most urgent first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Due {
+pub(super) enum DueAction {
     /// A shutdown cuts off everything but `terminate`.
-    Cut,
+    ShutdownCutoff,
     /// The deadline for the client's Close has passed.
-    CloseBy,
+    CloseTimeout,
     /// The running hook has reached its time limit.
     Hook,
     /// The client reads too little of its backlog.
@@ -103,11 +103,11 @@ impl Clock {
     }
 
     /// Applies the deadlines that other tasks have set.
-    pub(super) fn handle_orders(&mut self, orders: Orders) {
-        if self.rare.is_some() || orders.expiry.is_some() || orders.shutdown.is_some() {
+    pub(super) fn handle_external_deadlines(&mut self, deadlines: ExternalDeadlines) {
+        if self.rare.is_some() || deadlines.expiry.is_some() || deadlines.shutdown.is_some() {
             let rare = self.rare.get_or_insert_default();
-            rare.expiry = orders.expiry;
-            rare.shutdown = orders.shutdown;
+            rare.expiry = deadlines.expiry;
+            rare.shutdown = deadlines.shutdown;
         }
     }
 
@@ -149,7 +149,7 @@ impl Clock {
     /// Whether the timer fires early enough for everything: silence deadlines only move further
     /// away, and there are no others.
     #[inline]
-    pub(super) fn is_early(&self, view: &View, now: Instant) -> bool {
+    pub(super) fn is_alarm_early_enough(&self, view: &View, now: Instant) -> bool {
         let Some(fires) = self.alarm.fires_after(now) else {
             return false;
         };
@@ -173,14 +173,16 @@ impl Clock {
             self.handle_received(now);
         }
         (self.reading, self.blocked) = (view.reading, blocked);
-        let process = self.look_for_pause(limits, now);
+        let process = self.detect_pause(limits, now);
         if process == Process::WasPaused {
             self.resume(limits, now);
         }
         if view.closing {
             let closing = self.rare.get_or_insert_default();
             let close_by = now + limits.close_timeout;
-            closing.give_up.get_or_insert(close_by + limits.stall);
+            closing
+                .force_close_by
+                .get_or_insert(close_by + limits.stall);
             if view.outbox.empty {
                 closing.close_by.get_or_insert(close_by);
             }
@@ -190,7 +192,7 @@ impl Clock {
 
     /// Whether the timer fired so late that the process must have been paused. The client may have
     /// answered during the pause, so its silence proves nothing.
-    fn look_for_pause(&mut self, limits: &Limits, now: Instant) -> Process {
+    fn detect_pause(&mut self, limits: &Limits, now: Instant) -> Process {
         let Some(late) = self.alarm.take_fired(now) else {
             return Process::Ran;
         };
@@ -212,7 +214,9 @@ impl Clock {
         if let Some(rare) = &mut self.rare {
             let close_by = now + limits.close_timeout;
             rare.close_by = rare.close_by.map(|at| at.max(close_by));
-            rare.give_up = rare.give_up.map(|at| at.max(close_by + limits.stall));
+            rare.force_close_by = rare
+                .force_close_by
+                .map(|at| at.max(close_by + limits.stall));
         }
     }
 
@@ -224,26 +228,26 @@ impl Clock {
         view: &View,
         now: &mut Instant,
         cx: &mut TaskContext<'_>,
-    ) -> Option<Due> {
+    ) -> Option<DueAction> {
         loop {
             let (due, at) = self.next_due(limits, view)?;
             if at <= *now {
                 return Some(due);
             }
             match self.alarm.set(at, *now, cx) {
-                Set::Waits => return None,
-                Set::Fired => *now = Instant::now(),
+                AlarmState::Pending => return None,
+                AlarmState::Fired => *now = Instant::now(),
             }
         }
     }
 
     /// The next action, and its time.
-    fn next_due(&self, limits: &Limits, view: &View) -> Option<(Due, Instant)> {
+    fn next_due(&self, limits: &Limits, view: &View) -> Option<(DueAction, Instant)> {
         let watched = self.reading && !view.closing;
         let quiet = |after| if watched { after } else { None };
         let rare = self.rare.as_deref();
         let answer_by = rare.and_then(|rare| rare.close_by);
-        let end_by = answer_by.or(rare.and_then(|rare| rare.give_up));
+        let end_by = answer_by.or(rare.and_then(|rare| rare.force_close_by));
         let stall = view.outbox.blocked.filter(|_| answer_by.is_none());
         let pinged = self.pinged.unwrap_or(self.received);
         let hook = view.hook_since.map(|since| since + limits.hook_timeout);
@@ -251,14 +255,20 @@ impl Clock {
         let idle = idle.map(|idle| self.received + idle);
         let ping = quiet(limits.ping).map(|ping| pinged + ping);
         let all = [
-            (Due::Cut, self.shutdown().map(|(cut, _)| cut)),
-            (Due::CloseBy, end_by.filter(|_| !view.forced)),
-            (Due::Hook, hook),
-            (Due::Stall, stall.map(|blocked| blocked + limits.stall)),
-            (Due::Expiry, rare.and_then(|rare| rare.expiry)),
-            (Due::Timer, view.timer.filter(|_| !view.closing)),
-            (Due::Idle, idle),
-            (Due::Ping, ping),
+            (
+                DueAction::ShutdownCutoff,
+                self.shutdown().map(|(cutoff, _)| cutoff),
+            ),
+            (DueAction::CloseTimeout, end_by.filter(|_| !view.forced)),
+            (DueAction::Hook, hook),
+            (
+                DueAction::Stall,
+                stall.map(|blocked| blocked + limits.stall),
+            ),
+            (DueAction::Expiry, rare.and_then(|rare| rare.expiry)),
+            (DueAction::Timer, view.timer.filter(|_| !view.closing)),
+            (DueAction::Idle, idle),
+            (DueAction::Ping, ping),
         ];
         let all = all
             .into_iter()

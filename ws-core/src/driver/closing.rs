@@ -8,13 +8,13 @@ mod tests;
 
 /// The ends that have happened. They are independent, and any of them may come first.
 ///
-/// The `handle_*` methods record events; [`next`](Self::next) returns what to do then.
+/// The `handle_*` methods record events; [`next_step`](Self::next_step) returns what to do then.
 #[derive(Default)]
 pub(super) struct Closing {
     /// The client's Close.
     client: Option<Box<ClientClose>>,
-    stream: Stream,
-    ours: Ours,
+    read_side: ReadSide,
+    write_side: WriteSide,
 }
 
 /// The client's Close, with the answer to it.
@@ -25,7 +25,7 @@ struct ClientClose {
 
 /// The state of the client's side of the stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-enum Stream {
+enum ReadSide {
     #[default]
     Open,
     /// The client has ended its side.
@@ -36,7 +36,7 @@ enum Stream {
 
 /// The state of the server's side.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-enum Ours {
+enum WriteSide {
     #[default]
     Open,
     /// The server's Close is in the outbox; data from the client is discarded.
@@ -49,18 +49,18 @@ enum Ours {
 
 /// The remaining work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Left {
+pub(super) struct RemainingWork {
     /// Frames are queued for the client.
     pub(super) frames: bool,
     /// A reply is queued, or data that was read ahead can still be handled.
     pub(super) work: bool,
     /// The client violated the protocol: its Close will not be decoded.
-    pub(super) broken: bool,
+    pub(super) protocol_error: bool,
 }
 
 /// The next step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Next {
+pub(super) enum ClosingStep {
     /// The connection is alive, or waits for the client.
     Wait,
     /// End the server's side of the stream.
@@ -72,9 +72,9 @@ pub(super) enum Next {
 impl Closing {
     /// The server's Close was queued, by the driver or by another task.
     #[inline]
-    pub(super) fn handle_our_close(&mut self) {
-        if self.ours == Ours::Open {
-            self.ours = Ours::Closing;
+    pub(super) fn handle_server_close(&mut self) {
+        if self.write_side == WriteSide::Open {
+            self.write_side = WriteSide::Closing;
         }
     }
 
@@ -82,8 +82,8 @@ impl Closing {
     /// that case, received data is still handled.
     #[inline]
     pub(super) fn handle_ending_outbox(&mut self) {
-        if self.stream != Stream::Lost {
-            self.handle_our_close();
+        if self.read_side != ReadSide::Lost {
+            self.handle_server_close();
         }
     }
 
@@ -101,44 +101,44 @@ impl Closing {
 
     /// The client has ended its side of the stream.
     pub(super) fn handle_end_of_stream(&mut self) {
-        self.stream = self.stream.max(Stream::Ended);
+        self.read_side = self.read_side.max(ReadSide::Ended);
     }
 
     /// The transport has failed. Returns why the connection ends: a Close that arrived before still
     /// counts.
     pub(super) fn handle_loss(&mut self) -> CloseReason {
-        self.stream = Stream::Lost;
+        self.read_side = ReadSide::Lost;
         let closed = self.client.as_ref();
-        closed.map_or_else(lost, |closed| closed.reason.clone())
+        closed.map_or_else(connection_lost, |closed| closed.reason.clone())
     }
 
     /// The server's side of the stream has ended.
-    pub(super) fn handle_our_end(&mut self) {
-        self.ours = self.ours.max(Ours::Ended);
+    pub(super) fn handle_server_end(&mut self) {
+        self.write_side = self.write_side.max(WriteSide::Ended);
     }
 
     /// Forces the connection to end.
     pub(super) fn force(&mut self) {
-        self.ours = Ours::Forced;
+        self.write_side = WriteSide::Forced;
     }
 
     /// The answer to the client's Close and the reason, if the answer is still to be sent.
     pub(super) fn answer(&self) -> Option<(&Close, &CloseReason)> {
-        let client = self.client.as_ref().filter(|_| !self.is_ours())?;
+        let client = self.client.as_ref().filter(|_| !self.is_server_closing())?;
         Some((&client.answer, &client.reason))
     }
 
     /// Whether the server's Close was queued, or may not be sent any more: then nothing more is
     /// sent, and no received data is handled.
     #[inline]
-    pub(super) fn is_ours(&self) -> bool {
-        self.ours != Ours::Open
+    pub(super) fn is_server_closing(&self) -> bool {
+        self.write_side != WriteSide::Open
     }
 
     /// Whether replies can still be sent.
     #[inline]
-    pub(super) fn takes_replies(&self) -> bool {
-        !self.is_ours() && self.stream != Stream::Lost
+    pub(super) fn accepts_replies(&self) -> bool {
+        !self.is_server_closing() && self.read_side != ReadSide::Lost
     }
 
     /// Whether the client's Close has arrived.
@@ -150,43 +150,53 @@ impl Closing {
     /// Whether the client can still send something.
     #[inline]
     pub(super) fn can_receive(&self) -> bool {
-        self.stream == Stream::Open && self.client.is_none()
+        self.read_side == ReadSide::Open && self.client.is_none()
     }
 
     /// Whether the transport failed.
     pub(super) fn is_lost(&self) -> bool {
-        self.stream == Stream::Lost
+        self.read_side == ReadSide::Lost
     }
 
     /// Whether the connection is forced to end.
     pub(super) fn is_forced(&self) -> bool {
-        self.ours == Ours::Forced
+        self.write_side == WriteSide::Forced
     }
 
     /// The next step, while no hook runs.
-    pub(super) fn next(&self, left: Left) -> Next {
-        let is_over = |over| if over { Next::Over } else { Next::Wait };
-        if self.ours == Ours::Forced {
-            return Next::Over;
+    pub(super) fn next_step(&self, remaining: RemainingWork) -> ClosingStep {
+        let is_over = |over| {
+            if over {
+                ClosingStep::Over
+            } else {
+                ClosingStep::Wait
+            }
+        };
+        if self.write_side == WriteSide::Forced {
+            return ClosingStep::Over;
         }
-        match self.stream {
-            Stream::Lost => return is_over(self.is_ours() || !left.work),
-            Stream::Ended if !self.is_ours() => return is_over(!left.work && !left.frames),
-            Stream::Open | Stream::Ended => {}
+        match self.read_side {
+            ReadSide::Lost => return is_over(self.is_server_closing() || !remaining.work),
+            ReadSide::Ended if !self.is_server_closing() => {
+                return is_over(!remaining.work && !remaining.frames);
+            }
+            ReadSide::Open | ReadSide::Ended => {}
         }
-        if !self.is_ours() || left.frames {
-            return Next::Wait;
+        if !self.is_server_closing() || remaining.frames {
+            return ClosingStep::Wait;
         }
         // The server's Close is written. The server closes the stream first (RFC 6455, section
         // 7.1.1).
-        if self.ours == Ours::Closing && (self.client.is_some() || left.broken) {
-            return Next::EndStream;
+        if self.write_side == WriteSide::Closing
+            && (self.client.is_some() || remaining.protocol_error)
+        {
+            return ClosingStep::EndStream;
         }
-        is_over(self.client.is_some() || self.stream == Stream::Ended)
+        is_over(self.client.is_some() || self.read_side == ReadSide::Ended)
     }
 }
 
 /// The reason if the stream ended without a Close (RFC 6455, section 7.1.5).
-pub(super) fn lost() -> CloseReason {
+pub(super) fn connection_lost() -> CloseReason {
     CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "")
 }

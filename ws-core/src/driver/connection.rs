@@ -8,7 +8,7 @@ use std::task::{Context as TaskContext, Poll};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::callee::{AnyHandler, Callee};
-use super::closing::lost;
+use super::closing::connection_lost;
 use super::finish::Finishing;
 use super::live::Driver;
 use crate::close::{CloseCause, CloseCode, CloseReason};
@@ -23,22 +23,22 @@ use crate::socket::{Sender, Shared};
 /// A connection whose `init` has succeeded, and which waits for its transport.
 ///
 /// If it is dropped without a transport, the upgrade has failed, and `terminate` is called.
-pub struct Opened(Option<Box<dyn AnyConnection>>);
+pub struct ReadyConnection(Option<Box<dyn AnyConnection>>);
 
-impl Opened {
+impl ReadyConnection {
     pub(crate) fn new<H: Handler<R>, R: 'static>(
         handler: H,
         context: Context<H>,
         permit: Option<Permit>,
     ) -> Self {
         Self(Some(Box::new(Connection {
-            life: Life {
+            lifecycle: Lifecycle {
                 driver: Driver::new(context.socket.shared().clone()),
                 transport: None,
                 finishing: None,
                 permit,
             },
-            _tracked: context.endpoint.hub().tracker().token(),
+            _tracker_token: context.endpoint.hub().tracker().token(),
             callee: Callee::<H, R>::new(handler, context),
         })))
     }
@@ -47,9 +47,9 @@ impl Opened {
     /// client sent after its request.
     pub fn start(mut self, mut transport: Io, early: &[u8]) {
         if let Some(mut connection) = self.0.take() {
-            let life = connection.life();
-            life.driver.handle_start(transport.get_mut(), early);
-            life.transport = Some(transport);
+            let lifecycle = connection.lifecycle();
+            lifecycle.driver.handle_start(transport.get_mut(), early);
+            lifecycle.transport = Some(transport);
             connection.spawn();
         }
     }
@@ -63,11 +63,11 @@ impl Opened {
         self.0
             .as_ref()
             .map(|connection| connection.sender())
-            .expect("the connection is there until it starts")
+            .expect("the connection is present until it starts")
     }
 }
 
-impl Drop for Opened {
+impl Drop for ReadyConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             connection.spawn();
@@ -77,7 +77,7 @@ impl Drop for Opened {
 
 /// A connection before it has a task, with the type of its handler erased.
 trait AnyConnection: Send {
-    fn life(&mut self) -> &mut Life;
+    fn lifecycle(&mut self) -> &mut Lifecycle;
 
     fn sender(&self) -> Sender;
 
@@ -88,15 +88,15 @@ trait AnyConnection: Send {
 
 /// A connection, and its handler.
 struct Connection<H: Handler<R>, R: 'static> {
-    life: Life,
+    lifecycle: Lifecycle,
     callee: Callee<H, R>,
     /// Makes a shutdown wait for the connection. It is dropped last: when the shutdown returns, no
     /// value of the application is left here.
-    _tracked: TaskTrackerToken,
+    _tracker_token: TaskTrackerToken,
 }
 
 /// A connection without its handler: it is driven, and then runs `terminate`.
-struct Life {
+struct Lifecycle {
     driver: Driver,
     transport: Option<Io>,
     finishing: Option<Box<Finishing>>,
@@ -111,14 +111,16 @@ impl<H: Handler<R>, R> Future for Connection<H, R> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let Self { life, callee, .. } = self.get_mut();
-        life.poll(callee, cx)
+        let Self {
+            lifecycle, callee, ..
+        } = self.get_mut();
+        lifecycle.poll(callee, cx)
     }
 }
 
 impl<H: Handler<R>, R> AnyConnection for Connection<H, R> {
-    fn life(&mut self) -> &mut Life {
-        &mut self.life
+    fn lifecycle(&mut self) -> &mut Lifecycle {
+        &mut self.lifecycle
     }
 
     fn sender(&self) -> Sender {
@@ -132,11 +134,11 @@ impl<H: Handler<R>, R> AnyConnection for Connection<H, R> {
 
 impl<H: Handler<R>, R> Drop for Connection<H, R> {
     fn drop(&mut self) {
-        self.life.handle_drop(&self.callee.context().endpoint);
+        self.lifecycle.handle_drop(&self.callee.context().endpoint);
     }
 }
 
-impl Life {
+impl Lifecycle {
     fn poll(&mut self, handler: &mut dyn AnyHandler, cx: &mut TaskContext<'_>) -> Poll<()> {
         if self.finishing.is_none() {
             let over = match &mut self.transport {
@@ -178,7 +180,7 @@ impl Life {
     fn poll_finish(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         // A shutdown that begins now may leave less time.
         self.driver.shared().outbox().set_waker(cx.waker());
-        let end_of_shutdown = self.driver.take_orders();
+        let end_of_shutdown = self.driver.take_external_deadlines();
         match &mut self.finishing {
             Some(finishing) => finishing.poll(self.driver.shared(), end_of_shutdown, cx),
             None => Poll::Ready(()),
@@ -188,19 +190,19 @@ impl Life {
     /// Cleans up, even if the task is dropped early.
     fn handle_drop(&self, endpoint: &Endpoint) {
         let shared = self.driver.shared();
-        undo(shared, endpoint);
+        clean_up(shared, endpoint);
         shared.finish();
     }
 }
 
 fn upgrade_failed() -> CloseReason {
-    let text = "the handshake was answered, but the connection could not be taken over";
+    let text = "the handshake was answered, but the upgrade failed";
     CloseReason::new(CloseCause::UpgradeFailed, CloseCode::ABNORMAL, text)
 }
 
 /// Ends everything that belongs to a connection, and removes it from the hub.
-pub(super) fn undo(shared: &Shared, endpoint: &Endpoint) {
-    shared.end(lost());
+pub(super) fn clean_up(shared: &Shared, endpoint: &Endpoint) {
+    shared.end(connection_lost());
     let of_page = endpoint.common().of_page;
     endpoint.hub().forget(shared.id(), of_page);
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use super::ahead::{ReadAhead, Waiting};
-use super::callee::Called;
-use super::calls::{Calls, First, caught};
+use super::callee::HookStatus;
+use super::calls::{Calls, Priority, catch_panic};
 use super::outgoing::Outgoing;
 use super::rate::Meter;
-use super::reader::{Read, Reader};
+use super::read_ahead::{QueuedInput, ReadAhead};
+use super::reader::{ReadOutcome, Reader};
 use super::turn::Turn;
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::decode::Payload;
@@ -26,10 +26,10 @@ const INFLATED_PER_CALL: usize = 16 * 1024;
 ///
 /// [`poll_read`](Self::poll_read) reads bytes, `handle_bytes` decodes them, `handle_message` calls
 /// the hook, and [`Outgoing`] sends its reply. A message that has to wait on this path continues in
-/// [`handle_waiting`](Self::handle_waiting).
+/// [`handle_queued`](Self::handle_queued).
 pub(super) struct Exchange {
     reader: Reader,
-    ahead: ReadAhead,
+    read_ahead: ReadAhead,
     meter: Meter,
     pub(super) calls: Calls,
     pub(super) out: Outgoing,
@@ -37,9 +37,9 @@ pub(super) struct Exchange {
 
 /// Whether a read has shown that the client is alive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
-    Something,
-    Nothing,
+pub(super) enum Liveness {
+    Alive,
+    Unknown,
 }
 
 impl Exchange {
@@ -47,7 +47,7 @@ impl Exchange {
         let deflate = shared.outbox().deflate();
         Self {
             reader: Reader::new(shared.limits().max_message, deflate),
-            ahead: ReadAhead::default(),
+            read_ahead: ReadAhead::default(),
             meter: Meter::default(),
             calls: Calls::new(),
             out: Outgoing::new(shared),
@@ -60,21 +60,25 @@ impl Exchange {
             return false;
         }
         // Data after the server's Close is discarded.
-        self.out.closing.is_ours()
-            || (!self.out.is_holding() && !self.ahead.has_bytes() && self.takes_more())
+        self.out.closing.is_server_closing()
+            || (!self.out.has_waiting_reply()
+                && !self.read_ahead.has_bytes()
+                && self.accepts_more())
     }
 
     /// Whether one more message could be handled, or read ahead.
-    fn takes_more(&self) -> bool {
-        self.out.closing.is_ours()
+    fn accepts_more(&self) -> bool {
+        self.out.closing.is_server_closing()
             || self.can_call()
-            || self.ahead.len() + self.reader.buffered() < self.out.shared.limits().read_ahead
+            || self.read_ahead.len() + self.reader.buffered() < self.out.shared.limits().read_ahead
     }
 
     /// Whether a hook may be called now.
     #[inline]
     fn can_call(&self) -> bool {
-        self.calls.is_free() && !self.out.is_holding() && !self.out.closing.is_ours()
+        self.calls.is_free()
+            && !self.out.has_waiting_reply()
+            && !self.out.closing.is_server_closing()
     }
 
     /// Whether a notification is queued and still to be delivered: after the client's Close, no
@@ -86,53 +90,53 @@ impl Exchange {
 
     /// Whether hooks could be called at once, but other connections should run first.
     pub(super) fn is_turn_over(&self) -> bool {
-        let has_work = self.ahead.has_work() || self.has_mail();
+        let has_work = self.read_ahead.has_work() || self.has_mail();
         has_work && self.calls.is_turn_over() && self.can_call()
     }
 
     /// Whether received data waits for a hook, or a reply for room.
     pub(super) fn has_work(&self) -> bool {
-        self.out.is_holding() || (self.ahead.has_work() && self.calls.is_free())
+        self.out.has_waiting_reply() || (self.read_ahead.has_work() && self.calls.is_free())
     }
 
     /// Whether the client violated the protocol.
-    pub(super) fn is_broken(&self) -> bool {
-        self.reader.is_broken()
+    pub(super) fn has_protocol_error(&self) -> bool {
+        self.reader.has_protocol_error()
     }
 
     /// Drops the queues at the end of the connection.
     pub(super) fn handle_end(&mut self) {
         self.out.handle_end();
-        self.ahead.clear();
+        self.read_ahead.clear();
     }
 
     /// The bytes that followed the request are decoded first.
     pub(super) fn handle_early_bytes(&mut self, early: &[u8]) {
-        self.ahead.keep(early);
+        self.read_ahead.keep(early);
     }
 
     /// Reads once, and handles the data. Returns whether it shows that the client is alive.
-    pub(super) fn poll_read(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Heard> {
-        if self.out.closing.is_ours() {
+    pub(super) fn poll_read(&mut self, turn: &mut Turn<'_, '_>) -> Poll<Liveness> {
+        if self.out.closing.is_server_closing() {
             self.reader.skip_messages();
         }
-        let scratch = &mut turn.worker.scratch;
+        let scratch = &mut turn.buffers.scratch;
         match ready!(self.reader.poll_read(turn.cx, turn.transport, scratch)) {
-            Ok(Read::Scratch(read)) => {
+            Ok(ReadOutcome::Scratch(read)) => {
                 let mut scratch = std::mem::take(scratch);
                 self.handle_bytes(&mut scratch[..read], turn);
-                turn.worker.scratch = scratch;
-                return Poll::Ready(Heard::Something);
+                turn.buffers.scratch = scratch;
+                return Poll::Ready(Liveness::Alive);
             }
-            Ok(Read::Target) => {
+            Ok(ReadOutcome::Target) => {
                 match self.reader.end_of_target() {
                     Ok(Some(event)) => self.handle_event(event, turn),
                     Ok(None) => {}
-                    Err(error) => self.handle_broken(&error),
+                    Err(error) => self.handle_protocol_error(&error),
                 }
-                return Poll::Ready(Heard::Something);
+                return Poll::Ready(Liveness::Alive);
             }
-            Ok(Read::End) => {
+            Ok(ReadOutcome::End) => {
                 self.out.closing.handle_end_of_stream();
                 self.out.shared.client_gone();
             }
@@ -141,17 +145,19 @@ impl Exchange {
                 self.out.handle_loss();
             }
         }
-        Poll::Ready(Heard::Nothing)
+        Poll::Ready(Liveness::Unknown)
     }
 
     /// Handles everything that can be decoded now; keeps the rest.
     fn handle_bytes(&mut self, mut input: &mut [u8], turn: &mut Turn<'_, '_>) {
-        while !input.is_empty() && !self.reader.is_broken() && !self.out.closing.has_client_closed()
+        while !input.is_empty()
+            && !self.reader.has_protocol_error()
+            && !self.out.closing.has_client_closed()
         {
-            if self.out.closing.is_ours() {
+            if self.out.closing.is_server_closing() {
                 self.reader.skip_messages();
-            } else if !self.takes_more() || self.calls.is_turn_over() {
-                self.ahead.keep(input);
+            } else if !self.accepts_more() || self.calls.is_turn_over() {
+                self.read_ahead.keep(input);
                 return;
             }
             // Most reads contain short messages, which take the fast path.
@@ -161,7 +167,7 @@ impl Exchange {
                     continue;
                 }
                 Some(Err(error)) => {
-                    self.handle_broken(&error);
+                    self.handle_protocol_error(&error);
                     return;
                 }
                 None => {}
@@ -169,7 +175,7 @@ impl Exchange {
             match self.reader.next_event(&mut input) {
                 Ok(Some(event)) => self.handle_event(event, turn),
                 Ok(None) => return,
-                Err(error) => self.handle_broken(&error),
+                Err(error) => self.handle_protocol_error(&error),
             }
         }
     }
@@ -181,7 +187,7 @@ impl Exchange {
                 self.out.closing.handle_client_close(body);
                 self.out.shared.client_gone();
             }
-            _ if self.out.closing.is_ours() => {}
+            _ if self.out.closing.is_server_closing() => {}
             Event::Message(incoming) => self.handle_message(incoming, turn),
             Event::Ping(payload) => self.out.put_pong(payload.as_slice(), turn),
             Event::Pong(_) => {}
@@ -189,17 +195,17 @@ impl Exchange {
     }
 
     /// The client violated the protocol (RFC 6455, section 7.1.7).
-    fn handle_broken(&mut self, error: &ProtocolError) {
-        if self.out.closing.is_ours() {
+    fn handle_protocol_error(&mut self, error: &ProtocolError) {
+        if self.out.closing.is_server_closing() {
             return;
         }
-        tracing::debug!(parent: self.out.shared.span(), %error, "the client broke the protocol");
+        tracing::debug!(parent: self.out.shared.span(), %error, "the client violated the protocol");
         let code = error.close_code();
         let cause = match code {
             CloseCode::INVALID_PAYLOAD => CloseCause::InvalidPayload,
             _ => CloseCause::ProtocolError,
         };
-        self.ahead.clear();
+        self.read_ahead.clear();
         self.out.close(&Close::new(code, error.to_string()), cause);
     }
 
@@ -212,17 +218,17 @@ impl Exchange {
     fn handle_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
         // A large inflated message counts for more than one call.
         if self.out.shared.outbox().deflate().is_some() {
-            let more = u16::try_from(incoming.len() / INFLATED_PER_CALL).unwrap_or(u16::MAX);
-            self.calls.charge(more);
+            let extra_calls = u16::try_from(incoming.len() / INFLATED_PER_CALL).unwrap_or(u16::MAX);
+            self.calls.charge(extra_calls);
         }
         let rate = self.out.shared.limits().rate;
-        if !self.meter.allows(rate, turn.worker.now) {
+        if !self.meter.allows(rate, turn.buffers.now) {
             let close = Close::new(CloseCode::POLICY, "too many messages");
             self.out.close(&close, CloseCause::RateLimit);
             return;
         }
-        if self.ahead.has_messages() || !self.can_call() {
-            self.ahead.push(incoming);
+        if self.read_ahead.has_messages() || !self.can_call() {
+            self.read_ahead.push(incoming);
             return;
         }
         self.call_message(incoming, turn);
@@ -233,72 +239,72 @@ impl Exchange {
     }
 
     /// Handles the queues: messages that were read ahead and notifications alternate.
-    pub(super) fn handle_waiting(&mut self, turn: &mut Turn<'_, '_>) {
+    pub(super) fn handle_queued(&mut self, turn: &mut Turn<'_, '_>) {
         loop {
             self.out.continue_reply(turn);
             if !self.can_call() || self.calls.is_turn_over() {
-                if self.out.closing.is_ours() {
-                    self.skip_ahead(turn);
+                if self.out.closing.is_server_closing() {
+                    self.discard_read_ahead(turn);
                 }
                 return;
             }
-            let (mail, message) = (self.has_mail(), self.ahead.has_work());
-            if mail && (!message || self.calls.first() == First::Mail) {
+            let (mail, message) = (self.has_mail(), self.read_ahead.has_work());
+            if mail && (!message || self.calls.priority() == Priority::Mail) {
                 self.call_info(turn);
             } else if message {
-                self.handle_ahead(turn);
+                self.handle_read_ahead(turn);
             } else {
                 return;
             }
         }
     }
 
-    fn handle_ahead(&mut self, turn: &mut Turn<'_, '_>) {
-        match self.ahead.next() {
-            Some(Waiting::Message(incoming)) => self.call_message(incoming, turn),
-            Some(Waiting::Bytes(mut bytes)) => self.handle_bytes(&mut bytes, turn),
+    fn handle_read_ahead(&mut self, turn: &mut Turn<'_, '_>) {
+        match self.read_ahead.next() {
+            Some(QueuedInput::Message(incoming)) => self.call_message(incoming, turn),
+            Some(QueuedInput::Bytes(mut bytes)) => self.handle_bytes(&mut bytes, turn),
             None => {}
         }
     }
 
     /// Discards data that was read ahead, because the server's Close is queued. The bytes that are
     /// not decoded yet may contain the client's Close.
-    fn skip_ahead(&mut self, turn: &mut Turn<'_, '_>) {
-        if let Some(mut bytes) = self.ahead.take_bytes() {
+    fn discard_read_ahead(&mut self, turn: &mut Turn<'_, '_>) {
+        if let Some(mut bytes) = self.read_ahead.take_bytes() {
             self.handle_bytes(&mut bytes, turn);
         }
     }
 
     #[inline]
     fn call_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
-        let (payload, now) = (Payload::new(incoming), turn.worker.now);
+        let (payload, now) = (Payload::new(incoming), turn.buffers.now);
         // Written in place by the callee, because it is large to move.
-        let mut called = Called::Nothing;
+        let mut status = HookStatus::NotCalled;
         let shared = &self.out.shared;
         self.calls
-            .handle_message(turn.handler, shared, payload, now, &mut called);
-        match called {
+            .handle_message(turn.handler, shared, payload, now, &mut status);
+        match status {
             // The common case takes the fast path.
-            Called::Done(Ok(Reply {
+            HookStatus::Done(Ok(Reply {
                 messages: Messages::One(message),
                 end: End::Open,
             })) => self.out.put(message, turn),
-            called => self.handle_called(called, turn),
+            status => self.handle_hook_status(status, turn),
         }
     }
 
     fn call_info(&mut self, turn: &mut Turn<'_, '_>) {
-        let now = turn.worker.now;
-        let called = self.calls.handle_mail(turn.handler, &self.out.shared, now);
-        self.handle_called(called, turn);
+        let now = turn.buffers.now;
+        let status = self.calls.handle_mail(turn.handler, &self.out.shared, now);
+        self.handle_hook_status(status, turn);
     }
 
-    fn handle_called(&mut self, called: Called, turn: &mut Turn<'_, '_>) {
-        match called {
-            Called::Done(outcome) => self.handle_outcome(outcome, turn),
-            Called::Waits => self.poll_hook(turn),
+    fn handle_hook_status(&mut self, status: HookStatus, turn: &mut Turn<'_, '_>) {
+        match status {
+            HookStatus::Done(outcome) => self.handle_outcome(outcome, turn),
+            HookStatus::Pending => self.poll_hook(turn),
             // The value of a topic did not decode, and that has closed the connection.
-            Called::Nothing => self.out.note_close(),
+            HookStatus::NotCalled => self.out.record_hook_close(),
         }
     }
 
@@ -313,9 +319,11 @@ impl Exchange {
     }
 
     /// Ends the running hook.
-    pub(super) fn cut_hook(&mut self, turn: &mut Turn<'_, '_>) {
-        let cut = self.calls.cut(turn.handler, &self.out.shared, turn.cx);
-        if let Poll::Ready(outcome) = cut {
+    pub(super) fn cancel_hook(&mut self, turn: &mut Turn<'_, '_>) {
+        let polled = self
+            .calls
+            .cancel_hook(turn.handler, &self.out.shared, turn.cx);
+        if let Poll::Ready(outcome) = polled {
             self.handle_outcome(outcome, turn);
         }
     }
@@ -323,9 +331,9 @@ impl Exchange {
     /// Moves due notifications into the mailbox. Making them clones values of the application,
     /// which may panic.
     pub(super) fn fire_timers(&mut self, turn: &mut Turn<'_, '_>) {
-        let now = turn.worker.now;
+        let now = turn.buffers.now;
         let mail = self.out.shared.mail();
-        let fired = caught(Hook::Info, &self.out.shared, || mail.fire(now));
+        let fired = catch_panic(Hook::Info, &self.out.shared, || mail.fire(now));
         if let Err(fault) = fired {
             self.handle_outcome(Err(fault), turn);
         }
@@ -338,13 +346,13 @@ impl Exchange {
             Err(Fault::Panic) => self.out.close(&Close::internal(), CloseCause::HookPanic),
             Err(Fault::TimedOut) => self.out.close(&Close::internal(), CloseCause::HookTimeout),
         }
-        self.out.note_close();
+        self.out.record_hook_close();
     }
 
     /// Answers the client's Close as soon as everything before it is done.
     pub(super) fn answer_close(&mut self) {
-        let waits = self.out.is_holding() || self.ahead.has_work();
-        if !waits && self.calls.running_since().is_none() {
+        let is_waiting = self.out.has_waiting_reply() || self.read_ahead.has_work();
+        if !is_waiting && self.calls.running_since().is_none() {
             self.out.answer_close();
         }
     }

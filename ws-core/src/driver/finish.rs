@@ -8,7 +8,7 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::callee::AnyHandler;
-use super::calls::caught;
+use super::calls::catch_panic;
 use crate::handler::Finish;
 use crate::hook::{self, Hook};
 use crate::socket::Shared;
@@ -63,7 +63,7 @@ impl Finishing {
         }
         let _entered = shared.span().enter();
         hook::register_thread();
-        match caught(Hook::Terminate, shared, || self.future.as_mut().poll(cx)) {
+        match catch_panic(Hook::Terminate, shared, || self.future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
         }

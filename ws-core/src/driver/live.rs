@@ -7,11 +7,11 @@ use std::task::{Context as TaskContext, Poll, ready};
 use tokio::time::Instant;
 
 use super::callee::AnyHandler;
-use super::clock::{Clock, Due, Process, View};
-use super::closing::{Left, Next, lost};
-use super::exchange::{Exchange, Heard};
+use super::clock::{Clock, DueAction, Process, View};
+use super::closing::{ClosingStep, RemainingWork, connection_lost};
+use super::exchange::{Exchange, Liveness};
+use super::thread_buffers::ThreadBuffers;
 use super::turn::Turn;
-use super::worker::Worker;
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::log_panic;
 use crate::outbox::{Control, Status, Transport, Uncork};
@@ -82,9 +82,9 @@ impl Driver {
 
     /// Applies the deadlines that other tasks have set. Returns the
     /// [end of a shutdown](Self::end_of_shutdown).
-    pub(super) fn take_orders(&mut self) -> Option<Instant> {
-        if let Some(orders) = self.exchange.out.shared.new_orders() {
-            self.clock.handle_orders(orders);
+    pub(super) fn take_external_deadlines(&mut self) -> Option<Instant> {
+        if let Some(deadlines) = self.exchange.out.shared.take_external_deadlines() {
+            self.clock.handle_external_deadlines(deadlines);
         }
         self.clock.end_of_shutdown()
     }
@@ -104,18 +104,18 @@ impl Driver {
         transport: &mut dyn Transport,
         cx: &mut TaskContext<'_>,
     ) -> Poll<CloseReason> {
-        let mut worker = Worker::take();
+        let mut buffers = ThreadBuffers::take();
         let mut turn = Turn {
             handler,
             transport,
-            worker: &mut worker,
+            buffers: &mut buffers,
             cx,
         };
         let live = catch_unwind(AssertUnwindSafe(|| self.poll_live(&mut turn)));
         match live {
             Ok(live) => {
-                worker.give_back();
-                live.map(|()| lost())
+                buffers.give_back();
+                live.map(|()| connection_lost())
             }
             // The buffers may be inconsistent, so the thread makes new ones.
             Err(panic) => {
@@ -129,9 +129,9 @@ impl Driver {
 
     fn poll_live(&mut self, turn: &mut Turn<'_, '_>) -> Poll<()> {
         self.exchange.calls.begin_turn();
-        // The waker is set before the orders are read, so that none is missed.
+        // The waker is set before the deadlines are read, so that none is missed.
         self.exchange.out.cork(turn.cx);
-        self.take_orders();
+        self.take_external_deadlines();
         self.exchange.poll_hook(turn);
         let mut bursts = BURSTS_PER_POLL;
         loop {
@@ -161,15 +161,15 @@ impl Driver {
     /// Handles queued data and reads more, until there is none.
     fn poll_burst(&mut self, turn: &mut Turn<'_, '_>) -> Burst {
         for _ in 0..READS_PER_TURN {
-            self.exchange.handle_waiting(turn);
+            self.exchange.handle_queued(turn);
             let read = if self.exchange.may_read() {
                 self.exchange.poll_read(turn)
             } else {
                 Poll::Pending
             };
             match read {
-                Poll::Ready(Heard::Something) => self.clock.handle_received(turn.worker.now),
-                Poll::Ready(Heard::Nothing) => {}
+                Poll::Ready(Liveness::Alive) => self.clock.handle_received(turn.buffers.now),
+                Poll::Ready(Liveness::Unknown) => {}
                 Poll::Pending => {
                     self.exchange.answer_close();
                     return if self.exchange.is_turn_over() {
@@ -188,41 +188,41 @@ impl Driver {
         if self.exchange.calls.running_since().is_some() {
             return Poll::Pending;
         }
-        let left = Left {
+        let remaining = RemainingWork {
             frames: !outbox.empty,
             work: self.exchange.has_work(),
-            broken: self.exchange.is_broken(),
+            protocol_error: self.exchange.has_protocol_error(),
         };
         let closing = &mut self.exchange.out.closing;
         loop {
-            match closing.next(left) {
-                Next::Wait => return Poll::Pending,
-                Next::Over => return Poll::Ready(()),
-                Next::EndStream => {
+            match closing.next_step(remaining) {
+                ClosingStep::Wait => return Poll::Pending,
+                ClosingStep::Over => return Poll::Ready(()),
+                ClosingStep::EndStream => {
                     let by_drop = closing.has_client_closed() && turn.transport.ends_on_drop();
                     if !by_drop {
                         // The stream ends only after its buffers are written. An error also ends
                         // it.
                         let _ = ready!(turn.transport.poll_shutdown(turn.cx));
                     }
-                    closing.handle_our_end();
+                    closing.handle_server_end();
                 }
             }
         }
     }
 
     /// Returns an action that is due; if there is none, sets the timer.
-    fn poll_clock(&mut self, outbox: Status, turn: &mut Turn<'_, '_>) -> Option<Due> {
-        let (exchange, now) = (&mut self.exchange, &mut turn.worker.now);
+    fn poll_clock(&mut self, outbox: Status, turn: &mut Turn<'_, '_>) -> Option<DueAction> {
+        let (exchange, now) = (&mut self.exchange, &mut turn.buffers.now);
         let mut view = View {
             outbox,
             reading: exchange.may_read(),
-            closing: exchange.out.closing.is_ours(),
+            closing: exchange.out.closing.is_server_closing(),
             forced: exchange.out.closing.is_forced(),
             hook_since: exchange.calls.running_since(),
             timer: exchange.out.shared.mail().next_due(),
         };
-        if self.clock.is_early(&view, *now) {
+        if self.clock.is_alarm_early_enough(&view, *now) {
             return None;
         }
         let limits = exchange.out.shared.limits();
@@ -239,36 +239,36 @@ impl Driver {
         self.clock.poll_due(limits, &view, now, turn.cx)
     }
 
-    fn handle_due(&mut self, due: Due, turn: &mut Turn<'_, '_>) {
-        let now = turn.worker.now;
+    fn handle_due(&mut self, due: DueAction, turn: &mut Turn<'_, '_>) {
+        let now = turn.buffers.now;
         let exchange = &mut self.exchange;
         match due {
-            Due::Cut => {
-                exchange.cut_hook(turn);
+            DueAction::ShutdownCutoff => {
+                exchange.cancel_hook(turn);
                 exchange.out.closing.force();
             }
-            Due::Hook => exchange.cut_hook(turn),
-            Due::Timer => exchange.fire_timers(turn),
+            DueAction::Hook => exchange.cancel_hook(turn),
+            DueAction::Timer => exchange.fire_timers(turn),
             // A hook that still runs has its own time limit.
-            Due::CloseBy => {
+            DueAction::CloseTimeout => {
                 exchange.out.closing.force();
                 exchange.out.shared.client_gone();
             }
-            Due::Stall if turn.transport.has_progressed() => {
+            DueAction::Stall if turn.transport.has_progressed() => {
                 exchange.out.shared.outbox().restart_stall(now);
             }
-            Due::Stall => {
-                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too little could be written");
+            DueAction::Stall => {
+                let close = Close::new(CloseCode::TRY_AGAIN_LATER, "the client reads too slowly");
                 exchange.out.shared.fail(&close, CloseCause::Stalled);
-                exchange.out.closing.handle_our_close();
+                exchange.out.closing.handle_server_close();
                 self.clock.handle_stalled(exchange.out.shared.limits(), now);
             }
-            Due::Expiry => {
+            DueAction::Expiry => {
                 self.clock.handle_expired();
                 let close = Close::new(CloseCode::UNAUTHORIZED, "expired");
                 exchange.out.close(&close, CloseCause::Expired);
             }
-            Due::Idle => {
+            DueAction::Idle => {
                 let cause = match exchange.out.shared.limits().ping {
                     Some(_) => CloseCause::PingTimeout,
                     None => CloseCause::IdleTimeout,
@@ -276,7 +276,7 @@ impl Driver {
                 let close = Close::new(CloseCode::GOING_AWAY, "nothing was received");
                 exchange.out.close(&close, cause);
             }
-            Due::Ping => {
+            DueAction::Ping => {
                 self.clock.handle_ping_sent(now);
                 let ping = encode(OpCode::Ping, b"");
                 exchange.out.shared.outbox().control(Control::Ping, ping);

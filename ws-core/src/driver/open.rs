@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 
-use super::connection::{Opened, undo};
+use super::connection::{ReadyConnection, clean_up};
 use crate::error::Refusal;
 use crate::extract::{Admitted, Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler};
@@ -25,7 +25,7 @@ use crate::socket::{Shared, Socket};
 use crate::timeout;
 
 /// A boxed future of a connection, or of the refusal that the client gets instead.
-type Opens<T = Opened> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+type OpenFuture<T = ReadyConnection> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 
 /// Starts `init` of one route's handler.
 pub type Connect = fn(Arc<Endpoint>, Admitted) -> Connecting;
@@ -36,15 +36,15 @@ pub struct Connecting(Stage);
 
 enum Stage {
     /// `init` of a handler that lives as long as its socket.
-    Init(Init<Opened>),
+    Init(Init<ReadyConnection>),
     /// The socket of a page, whose handler may exist already.
-    OfPage(Opens),
+    ForPage(OpenFuture),
 }
 
 impl Connecting {
     /// A connection from this future, which guards `init` itself.
-    pub(crate) fn of_page(opens: Opens) -> Self {
-        Self(Stage::OfPage(opens))
+    pub(crate) fn for_page(future: OpenFuture) -> Self {
+        Self(Stage::ForPage(future))
     }
 
     /// Runs `init`.
@@ -52,13 +52,13 @@ impl Connecting {
     /// # Errors
     ///
     /// The refusal of `init`; 503 if it reaches its time limit, 500 if it panics.
-    pub async fn run(self) -> Result<Opened, Refusal> {
+    pub async fn run(self) -> Result<ReadyConnection, Refusal> {
         match self.0 {
             Stage::Init(init) => {
-                let limit = init.unopened.endpoint.limits().init_timeout;
+                let limit = init.pending.endpoint.limits().init_timeout;
                 init.run(later(Instant::now(), limit)).await
             }
-            Stage::OfPage(opens) => opens.await,
+            Stage::ForPage(future) => future.await,
         }
     }
 }
@@ -68,56 +68,56 @@ pub fn connect<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     admitted: Admitted,
 ) -> Connecting {
-    let (unopened, pending) = Pending::<H>::register(endpoint, admitted);
-    let opens = Box::pin(async move {
-        let handler = H::init(&pending.opening).await?;
+    let (pending, args) = InitArgs::<H>::register(endpoint, admitted);
+    let future = Box::pin(async move {
+        let handler = H::init(&args.opening).await?;
         // In parts: the handshake is large, and is not moved before it is dropped.
-        let (context, permit) = (pending.opening.context, pending.permit);
-        Ok(Opened::new::<H, R>(handler, context, permit))
+        let (context, permit) = (args.opening.context, args.permit);
+        Ok(ReadyConnection::new::<H, R>(handler, context, permit))
     });
-    Connecting(Stage::Init(Init { opens, unopened }))
+    Connecting(Stage::Init(Init { future, pending }))
 }
 
 /// As [`connect`], but the caller gets the handshake back.
-pub(crate) fn begin<H: Handler<R>, R: 'static>(
+pub(crate) fn connect_keeping_handshake<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,
-) -> Init<(Opened, Handshake)> {
-    let (unopened, pending) = Pending::<H>::register(endpoint, handshake.into());
-    let opens = Box::pin(async move {
-        let handler = H::init(&pending.opening).await?;
-        let (context, permit) = (pending.opening.context, pending.permit);
-        let opened = Opened::new::<H, R>(handler, context, permit);
-        Ok((opened, pending.opening.handshake))
+) -> Init<(ReadyConnection, Handshake)> {
+    let (pending, args) = InitArgs::<H>::register(endpoint, handshake.into());
+    let future = Box::pin(async move {
+        let handler = H::init(&args.opening).await?;
+        let (context, permit) = (args.opening.context, args.permit);
+        let ready = ReadyConnection::new::<H, R>(handler, context, permit);
+        Ok((ready, args.opening.handshake))
     });
-    Init { opens, unopened }
+    Init { future, pending }
 }
 
 /// A started `init`. The future comes first, so that it is dropped first.
 pub(crate) struct Init<T> {
-    opens: Opens<T>,
-    unopened: Unopened,
+    future: OpenFuture<T>,
+    pending: PendingConnection,
 }
 
 impl<T> Init<T> {
     /// Runs it, at most until this time.
-    pub(crate) async fn run(self, by: Instant) -> Result<T, Refusal> {
-        let unopened = self.unopened;
-        let made = guarded(self.opens, &unopened, by).await?;
-        unopened.open(made)
+    pub(crate) async fn run(self, deadline: Instant) -> Result<T, Refusal> {
+        let pending = self.pending;
+        let value = run_guarded(self.future, &pending, deadline).await?;
+        pending.open(value)
     }
 }
 
 /// Runs a future as `init` of a connection, at most until this time. A panic becomes 500, a
 /// time-out 503.
-async fn guarded<T>(
-    mut init: Opens<T>,
-    unopened: &Unopened,
-    mut by: Instant,
+async fn run_guarded<T>(
+    mut init: OpenFuture<T>,
+    pending: &PendingConnection,
+    mut deadline: Instant,
 ) -> Result<T, Refusal> {
-    let Unopened {
+    let PendingConnection {
         shared, endpoint, ..
-    } = unopened;
+    } = pending;
     let place = Hook::Init.on(endpoint.route());
     let init = poll_fn(move |cx| {
         hook::register_thread();
@@ -130,12 +130,15 @@ async fn guarded<T>(
         })
     });
     let init = pin!(init.instrument(shared.span().clone()));
-    let out_of_time = pin!(async {
-        let is_over = pin!(timeout::expired(&mut by, endpoint.limits().init_timeout));
-        select(is_over, pin!(shared.cut_by_shutdown())).await;
+    let time_limit = pin!(async {
+        let is_over = pin!(timeout::expired(
+            &mut deadline,
+            endpoint.limits().init_timeout
+        ));
+        select(is_over, pin!(shared.shutdown_cutoff())).await;
     });
-    match select(init, out_of_time).await {
-        Either::Left((Ok(made), _)) => made,
+    match select(init, time_limit).await {
+        Either::Left((Ok(value), _)) => value,
         Either::Left((Err(Fault::Panic | Fault::TimedOut), _)) => {
             Err(Refusal::INTERNAL_SERVER_ERROR)
         }
@@ -147,17 +150,17 @@ async fn guarded<T>(
 }
 
 /// A connection whose `init` has not succeeded yet; dropping it cleans up.
-pub(crate) struct Unopened {
+pub(crate) struct PendingConnection {
     shared: Arc<Shared>,
     endpoint: Arc<Endpoint>,
     visitor: Option<Arc<Visitor>>,
     /// Whether `init` has succeeded, so that dropping does not clean up.
     opened: bool,
     /// Makes a shutdown wait for the connection.
-    _tracked: TaskTrackerToken,
+    _tracker_token: TaskTrackerToken,
 }
 
-impl Unopened {
+impl PendingConnection {
     pub(crate) fn register(
         endpoint: Arc<Endpoint>,
         handshake: &Handshake,
@@ -167,7 +170,7 @@ impl Unopened {
         let peer = handshake.peer_addr();
         // Before the connection is registered, so that a shutdown that misses it still waits for
         // it.
-        let tracked = endpoint.hub().tracker().token();
+        let tracker_token = endpoint.hub().tracker().token();
         let common = endpoint.common();
         // A page's handler sends to the page's queue, not to the client.
         let deflate = deflate.filter(|_| !common.of_page);
@@ -182,7 +185,7 @@ impl Unopened {
         let hub = endpoint.hub();
         let shared = hub.register(peer, common.clone(), deflate, span);
         if let Some(session) = &visitor.session {
-            shared.belongs_to(session);
+            shared.attach_to(session);
         }
         let known = visitor.session.is_some() || visitor.page.is_some();
         let visitor = known.then(|| Arc::new(visitor));
@@ -191,7 +194,7 @@ impl Unopened {
             endpoint,
             visitor,
             opened: false,
-            _tracked: tracked,
+            _tracker_token: tracker_token,
         }
     }
 
@@ -206,39 +209,39 @@ impl Unopened {
 
     /// Records that `init` has succeeded with this result. Dropping the connection calls
     /// `terminate`.
-    pub(crate) fn open<T>(mut self, made: T) -> Result<T, Refusal> {
+    pub(crate) fn open<T>(mut self, value: T) -> Result<T, Refusal> {
         self.opened = true;
         if self.endpoint.hub().is_shutting_down() {
             return Err(Refusal::SERVICE_UNAVAILABLE);
         }
-        Ok(made)
+        Ok(value)
     }
 }
 
-impl Drop for Unopened {
+impl Drop for PendingConnection {
     fn drop(&mut self) {
         if !self.opened {
-            undo(&self.shared, &self.endpoint);
+            clean_up(&self.shared, &self.endpoint);
         }
     }
 }
 
 /// The arguments of `init`, and the resources that its connection needs afterwards.
-struct Pending<H> {
+struct InitArgs<H> {
     opening: Opening<H>,
     permit: Option<Permit>,
 }
 
-impl<H: Send + 'static> Pending<H> {
-    fn register(endpoint: Arc<Endpoint>, admitted: Admitted) -> (Unopened, Self) {
+impl<H: Send + 'static> InitArgs<H> {
+    fn register(endpoint: Arc<Endpoint>, admitted: Admitted) -> (PendingConnection, Self) {
         let Admitted {
             handshake,
             permit,
             deflate,
         } = admitted;
-        let unopened = Unopened::register(endpoint, &handshake, deflate);
-        let context = unopened.context();
+        let pending = PendingConnection::register(endpoint, &handshake, deflate);
+        let context = pending.context();
         let opening = Opening { handshake, context };
-        (unopened, Self { opening, permit })
+        (pending, Self { opening, permit })
     }
 }

@@ -10,7 +10,7 @@ use std::task::Context as TaskContext;
 
 use super::closing::Closing;
 use super::turn::Turn;
-use super::writer::{Put, Writer, is_full};
+use super::writer::{PutResult, Writer, is_full};
 use crate::close::{Close, CloseCause};
 use crate::message::Message;
 use crate::outbox::{Status, Uncork};
@@ -39,8 +39,8 @@ impl Outgoing {
 
     /// Whether a reply waits for room.
     #[inline]
-    pub(super) fn is_holding(&self) -> bool {
-        self.writer.is_holding()
+    pub(super) fn has_waiting_reply(&self) -> bool {
+        self.writer.has_waiting()
     }
 
     /// Drops the queue at the end of the connection.
@@ -52,13 +52,13 @@ impl Outgoing {
     #[inline(always)]
     pub(super) fn put(&mut self, message: Message, turn: &mut Turn<'_, '_>) {
         self.make_room_in_cork(turn);
-        if self.closing.takes_replies() {
+        if self.closing.accepts_replies() {
             let outbox = self.shared.outbox();
-            if let Err(message) = Writer::put(outbox, message, &mut turn.worker.cork) {
+            if let Err(message) = Writer::put(outbox, message, &mut turn.buffers.cork) {
                 self.writer.hold(message.into_reply());
             }
         }
-        self.note_close();
+        self.record_hook_close();
     }
 
     /// Answers a ping.
@@ -66,15 +66,15 @@ impl Outgoing {
         self.make_room_in_cork(turn);
         // The flush may have written the server's Close, which is the last frame (RFC 6455, section
         // 5.5.1).
-        if self.closing.takes_replies() {
-            Writer::put_pong(self.shared.outbox(), payload, &mut turn.worker.cork);
+        if self.closing.accepts_replies() {
+            Writer::put_pong(self.shared.outbox(), payload, &mut turn.buffers.cork);
         }
     }
 
     /// Continues with the reply that waits for room.
     #[inline]
     pub(super) fn continue_reply(&mut self, turn: &mut Turn<'_, '_>) {
-        if let Some(reply) = self.writer.take_held() {
+        if let Some(reply) = self.writer.take_waiting() {
             self.deliver(reply, turn);
         }
     }
@@ -93,16 +93,16 @@ impl Outgoing {
 
     /// Sends as much of a reply as there is room for; the rest is held.
     pub(super) fn deliver(&mut self, mut reply: Reply, turn: &mut Turn<'_, '_>) {
-        while self.closing.takes_replies() {
+        while self.closing.accepts_replies() {
             // At least one byte; otherwise an empty buffer would count as full.
             let limit = self.shared.limits().outbox.max(1);
-            let cork = &mut turn.worker.cork;
+            let cork = &mut turn.buffers.cork;
             match Writer::put_all(self.shared.outbox(), &mut reply.messages, cork, limit) {
-                Put::All => break,
-                Put::Full => {
+                PutResult::Done => break,
+                PutResult::CorkFull => {
                     self.flush(turn, Uncork::Later);
                 }
-                Put::NoRoom => {
+                PutResult::OutboxFull => {
                     self.writer.hold(reply);
                     return;
                 }
@@ -119,7 +119,7 @@ impl Outgoing {
     /// Writes the cork buffer if it is full; bytes that the socket does not accept are queued.
     #[inline(always)]
     fn make_room_in_cork(&mut self, turn: &mut Turn<'_, '_>) {
-        if is_full(&turn.worker.cork, self.shared.limits().outbox) {
+        if is_full(&turn.buffers.cork, self.shared.limits().outbox) {
             // The written frames may include a Close that the hook sent.
             self.flush(turn, Uncork::Later);
         }
@@ -128,10 +128,10 @@ impl Outgoing {
     /// Writes the output of this burst, and records the state of the outbox.
     pub(super) fn flush(&mut self, turn: &mut Turn<'_, '_>, uncork: Uncork) -> Status {
         let outbox = self.shared.outbox();
-        if self.closing.is_ours() {
+        if self.closing.is_server_closing() {
             turn.transport.closing();
         }
-        let (cork, now) = (&mut turn.worker.cork, turn.worker.now);
+        let (cork, now) = (&mut turn.buffers.cork, turn.buffers.now);
         let (written, mut status) = outbox.flush(turn.cx, cork, turn.transport, now, uncork);
         if let Err(error) = written
             && !self.closing.is_lost()
@@ -157,22 +157,22 @@ impl Outgoing {
     pub(super) fn answer_close(&mut self) {
         if let Some((answer, reason)) = self.closing.answer() {
             self.shared.outbox().close(answer, reason.clone());
-            self.closing.handle_our_close();
+            self.closing.handle_server_close();
         }
     }
 
     /// Records a Close that a hook may have sent itself.
     #[inline(always)]
-    pub(super) fn note_close(&mut self) {
+    pub(super) fn record_hook_close(&mut self) {
         let outbox = self.shared.outbox();
-        if !self.closing.is_ours() && outbox.has_waiting() && outbox.status().ending {
-            self.closing.handle_our_close();
+        if !self.closing.is_server_closing() && outbox.has_waiting() && outbox.status().ending {
+            self.closing.handle_server_close();
         }
     }
 
     /// Closes the connection in order, on behalf of the driver.
     pub(super) fn close(&mut self, close: &Close, cause: CloseCause) {
         self.shared.close(close, cause);
-        self.closing.handle_our_close();
+        self.closing.handle_server_close();
     }
 }

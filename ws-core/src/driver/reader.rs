@@ -25,20 +25,20 @@ mod tests;
 /// none are left; if it has read into a message, call [`end_of_target`](Self::end_of_target).
 pub(super) struct Reader {
     decoder: Decoder,
-    protocol: Protocol,
+    protocol: ProtocolState,
 }
 
 /// Whether the client has followed the protocol so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Protocol {
-    Kept,
+enum ProtocolState {
+    Valid,
     /// Later bytes cannot be decoded.
-    Broken,
+    Violated,
 }
 
 /// The result of one read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Read {
+pub(super) enum ReadOutcome {
     /// The client has ended its side of the stream.
     End,
     /// This many bytes are in the scratch buffer.
@@ -54,7 +54,7 @@ impl Reader {
         let decoder = Decoder::new(Role::Server, max_message);
         Self {
             decoder: decoder.with_deflate(deflate.is_some()),
-            protocol: Protocol::Kept,
+            protocol: ProtocolState::Valid,
         }
     }
 
@@ -65,19 +65,19 @@ impl Reader {
         cx: &mut TaskContext<'_>,
         transport: &mut dyn Transport,
         scratch: &mut [u8],
-    ) -> Poll<io::Result<Read>> {
+    ) -> Poll<io::Result<ReadOutcome>> {
         let target = match self.protocol {
-            Protocol::Kept => self.decoder.read_target(),
-            Protocol::Broken => None,
+            ProtocolState::Valid => self.decoder.read_target(),
+            ProtocolState::Violated => None,
         };
         let (read, place) = if let Some(mut target) = target {
             let read = ready!(transport.poll_read_buf(cx, &mut target))?;
-            (read, Read::Target)
+            (read, ReadOutcome::Target)
         } else {
             let read = ready!(transport.poll_read(cx, scratch))?;
-            (read, Read::Scratch(read))
+            (read, ReadOutcome::Scratch(read))
         };
-        Poll::Ready(Ok(if read == 0 { Read::End } else { place }))
+        Poll::Ready(Ok(if read == 0 { ReadOutcome::End } else { place }))
     }
 
     /// Takes a short message from the front of `input`; most reads contain such messages. If it
@@ -123,7 +123,7 @@ impl Reader {
 
     fn checked<T>(&mut self, decoded: Result<T, ProtocolError>) -> Result<T, ProtocolError> {
         if decoded.is_err() {
-            self.protocol = Protocol::Broken;
+            self.protocol = ProtocolState::Violated;
         }
         decoded
     }
@@ -135,8 +135,8 @@ impl Reader {
 
     /// Whether the client violated the protocol.
     #[inline]
-    pub(super) fn is_broken(&self) -> bool {
-        self.protocol == Protocol::Broken
+    pub(super) fn has_protocol_error(&self) -> bool {
+        self.protocol == ProtocolState::Violated
     }
 
     /// The buffered bytes of an unfinished message.

@@ -7,14 +7,14 @@ use std::task::Context as TaskContext;
 use tokio::task::yield_now;
 
 use super::callee::AnyHandler;
-use super::worker::Worker;
+use super::thread_buffers::ThreadBuffers;
 use crate::outbox::Transport;
 
 /// Borrowed by the parts of a connection for one poll.
 pub(super) struct Turn<'a, 'cx> {
     pub(super) handler: &'a mut dyn AnyHandler,
     pub(super) transport: &'a mut dyn Transport,
-    pub(super) worker: &'a mut Worker,
+    pub(super) buffers: &'a mut ThreadBuffers,
     pub(super) cx: &'a mut TaskContext<'cx>,
 }
 

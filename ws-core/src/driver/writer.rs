@@ -23,18 +23,18 @@ const CORK: usize = 64 * 1024;
 /// meanwhile.
 #[derive(Default)]
 pub(super) struct Writer {
-    held: Option<Box<Reply>>,
+    waiting: Option<Box<Reply>>,
 }
 
 /// How much of a reply was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Put {
+pub(super) enum PutResult {
     /// All messages are sent or queued.
-    All,
+    Done,
     /// The cork buffer must be written before the rest.
-    Full,
+    CorkFull,
     /// The rest waits for room in the outbox.
-    NoRoom,
+    OutboxFull,
 }
 
 /// Whether the cork buffer must be written before a frame is added.
@@ -72,18 +72,18 @@ impl Writer {
         messages: &mut Messages,
         cork: &mut Vec<u8>,
         max_outbox: usize,
-    ) -> Put {
+    ) -> PutResult {
         while let Some(message) = messages.next() {
             if is_full(cork, max_outbox) {
                 messages.put_back(message);
-                return Put::Full;
+                return PutResult::CorkFull;
             }
             if let Err(message) = Self::put(outbox, message, cork) {
                 messages.put_back(message);
-                return Put::NoRoom;
+                return PutResult::OutboxFull;
             }
         }
-        Put::All
+        PutResult::Done
     }
 
     /// Answers a ping.
@@ -97,24 +97,24 @@ impl Writer {
 
     /// Keeps a reply that waits for room.
     pub(super) fn hold(&mut self, reply: Reply) {
-        self.held = Some(Box::new(reply));
+        self.waiting = Some(Box::new(reply));
     }
 
     /// Takes the reply that waits.
     #[inline]
-    pub(super) fn take_held(&mut self) -> Option<Reply> {
-        self.held.take().map(|reply| *reply)
+    pub(super) fn take_waiting(&mut self) -> Option<Reply> {
+        self.waiting.take().map(|reply| *reply)
     }
 
     /// Whether a reply waits for room.
     #[inline]
-    pub(super) fn is_holding(&self) -> bool {
-        self.held.is_some()
+    pub(super) fn has_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// Whether a reply waits for room, and there is room now.
     pub(super) fn can_continue(&self, outbox: &Outbox) -> bool {
-        let held = self.held.as_ref();
-        held.is_some_and(|reply| outbox.has_room(reply.messages.first_len(), 0))
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|reply| outbox.has_room(reply.messages.first_len(), 0))
     }
 }

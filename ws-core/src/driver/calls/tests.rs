@@ -14,63 +14,63 @@ use crate::reply::Reply;
 
 /// What a handler does when it is called or polled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Does {
+enum Behavior {
     Return,
     Wait,
     Panic,
     /// It panics, and the handler is lost.
-    Vanish,
+    PanicAndLose,
 }
 
-struct Script {
-    does: Does,
-    is_there: bool,
+struct ScriptedHandler {
+    behavior: Behavior,
+    is_present: bool,
     /// Names of the functions that were called.
     log: Vec<&'static str>,
 }
 
-impl Script {
-    fn new(does: Does) -> Self {
+impl ScriptedHandler {
+    fn new(behavior: Behavior) -> Self {
         Self {
-            does,
-            is_there: true,
+            behavior,
+            is_present: true,
             log: Vec::new(),
         }
     }
 
-    fn act(&mut self, name: &'static str) -> Called {
+    fn act(&mut self, name: &'static str) -> HookStatus {
         self.log.push(name);
-        match self.does {
-            Does::Return => Called::Done(Ok(Reply::NONE)),
-            Does::Wait => {
-                self.is_there = false;
-                Called::Waits
+        match self.behavior {
+            Behavior::Return => HookStatus::Done(Ok(Reply::NONE)),
+            Behavior::Wait => {
+                self.is_present = false;
+                HookStatus::Pending
             }
-            Does::Panic => panic!("as the test wants"),
-            Does::Vanish => {
-                self.is_there = false;
-                panic!("as the test wants")
+            Behavior::Panic => panic!("expected by the test"),
+            Behavior::PanicAndLose => {
+                self.is_present = false;
+                panic!("expected by the test")
             }
         }
     }
 }
 
-impl AnyHandler for Script {
-    fn message(&mut self, _: Payload<'_>) -> Called {
+impl AnyHandler for ScriptedHandler {
+    fn message(&mut self, _: Payload<'_>) -> HookStatus {
         self.act("message")
     }
 
-    fn info(&mut self) -> Called {
+    fn info(&mut self) -> HookStatus {
         self.act("info")
     }
 
     fn poll_hook(&mut self, _: &mut TaskContext<'_>) -> Poll<Outcome> {
         match self.act("poll") {
-            Called::Done(outcome) => {
-                self.is_there = true;
+            HookStatus::Done(outcome) => {
+                self.is_present = true;
                 Poll::Ready(outcome)
             }
-            Called::Waits | Called::Nothing => Poll::Pending,
+            HookStatus::Pending | HookStatus::NotCalled => Poll::Pending,
         }
     }
 
@@ -78,8 +78,8 @@ impl AnyHandler for Script {
         self.log.push("drop");
     }
 
-    fn is_there(&self) -> bool {
-        self.is_there
+    fn is_present(&self) -> bool {
+        self.is_present
     }
 
     fn terminate(&mut self) -> Finish {
@@ -96,14 +96,14 @@ fn shared() -> Arc<Shared> {
     })
 }
 
-fn call(calls: &mut Calls, handler: &mut Script) -> Called {
+fn call(calls: &mut Calls, handler: &mut ScriptedHandler) -> HookStatus {
     let payload = Payload::new(Incoming::Text(TextData::Borrowed("hi")));
-    let mut called = Called::Nothing;
+    let mut called = HookStatus::NotCalled;
     calls.handle_message(handler, &shared(), payload, Instant::now(), &mut called);
     called
 }
 
-fn poll(calls: &mut Calls, handler: &mut Script) -> Option<Result<(), Fault>> {
+fn poll(calls: &mut Calls, handler: &mut ScriptedHandler) -> Option<Result<(), Fault>> {
     let cx = &mut TaskContext::from_waker(Waker::noop());
     match calls.poll_hook(handler, &shared(), cx) {
         Poll::Ready(outcome) => Some(outcome.map(drop)),
@@ -113,14 +113,14 @@ fn poll(calls: &mut Calls, handler: &mut Script) -> Option<Result<(), Fault>> {
 
 #[tokio::test]
 async fn a_hook_that_returns_leaves_the_handler_free() {
-    let (mut calls, mut handler) = (Calls::new(), Script::new(Does::Return));
+    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Return));
     assert!(matches!(
         call(&mut calls, &mut handler),
-        Called::Done(Ok(_))
+        HookStatus::Done(Ok(_))
     ));
     assert!(calls.is_free());
     assert_eq!(
-        (calls.running_since(), calls.left),
+        (calls.running_since(), calls.calls_left),
         (None, CALLS_PER_POLL - 1)
     );
     assert_eq!(poll(&mut calls, &mut handler), None);
@@ -128,37 +128,40 @@ async fn a_hook_that_returns_leaves_the_handler_free() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_waits_has_the_handler_until_it_ends() {
-    let (mut calls, mut handler) = (Calls::new(), Script::new(Does::Wait));
+async fn a_pending_hook_owns_the_handler_until_it_ends() {
+    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
     let start = Instant::now();
-    assert!(matches!(call(&mut calls, &mut handler), Called::Waits));
+    assert!(matches!(
+        call(&mut calls, &mut handler),
+        HookStatus::Pending
+    ));
     assert!(!calls.is_free());
     assert_eq!(calls.running_since(), Some(start));
     assert_eq!(poll(&mut calls, &mut handler), None);
     let later = start + Duration::from_secs(9);
     calls.restart(later);
     assert_eq!(calls.running_since(), Some(later));
-    handler.does = Does::Return;
+    handler.behavior = Behavior::Return;
     assert_eq!(poll(&mut calls, &mut handler), Some(Ok(())));
     assert!(calls.is_free());
     assert_eq!(calls.running_since(), None);
 }
 
 #[tokio::test]
-async fn a_panic_is_a_fault_and_the_handler_lives_unless_the_hook_had_it() {
-    for (does, free) in [(Does::Panic, true), (Does::Vanish, false)] {
-        let (mut calls, mut handler) = (Calls::new(), Script::new(does));
+async fn a_panic_is_a_fault_and_loses_the_handler_if_the_hook_owned_it() {
+    for (behavior, free) in [(Behavior::Panic, true), (Behavior::PanicAndLose, false)] {
+        let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(behavior));
         let called = call(&mut calls, &mut handler);
         assert!(
-            matches!(called, Called::Done(Err(Fault::Panic))),
-            "{does:?}"
+            matches!(called, HookStatus::Done(Err(Fault::Panic))),
+            "{behavior:?}"
         );
-        assert_eq!(calls.is_free(), free, "{does:?}");
+        assert_eq!(calls.is_free(), free, "{behavior:?}");
         assert_eq!(calls.running_since(), None);
     }
-    let (mut calls, mut handler) = (Calls::new(), Script::new(Does::Wait));
+    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
     call(&mut calls, &mut handler);
-    handler.does = Does::Panic;
+    handler.behavior = Behavior::Panic;
     assert_eq!(poll(&mut calls, &mut handler), Some(Err(Fault::Panic)));
     assert_eq!(handler.log, ["message", "poll", "drop"]);
     assert!(!calls.is_free());
@@ -166,37 +169,40 @@ async fn a_panic_is_a_fault_and_the_handler_lives_unless_the_hook_had_it() {
 }
 
 #[tokio::test]
-async fn a_hook_that_does_not_heed_the_cut_is_dropped() {
-    for (does, outcome, log) in [
+async fn a_hook_that_ignores_its_cancellation_is_dropped() {
+    for (behavior, outcome, log) in [
         (
-            Does::Wait,
+            Behavior::Wait,
             Err(Fault::TimedOut),
             &["message", "poll", "drop"][..],
         ),
-        (Does::Return, Ok(()), &["message", "poll"][..]),
+        (Behavior::Return, Ok(()), &["message", "poll"][..]),
     ] {
-        let (mut calls, mut handler) = (Calls::new(), Script::new(Does::Wait));
+        let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
         call(&mut calls, &mut handler);
-        handler.does = does;
+        handler.behavior = behavior;
         let cx = &mut TaskContext::from_waker(Waker::noop());
-        let cut = calls.cut(&mut handler, &shared(), cx);
-        assert_eq!(cut.map(|outcome| outcome.map(drop)), Poll::Ready(outcome));
+        let polled = calls.cancel_hook(&mut handler, &shared(), cx);
+        assert_eq!(
+            polled.map(|outcome| outcome.map(drop)),
+            Poll::Ready(outcome)
+        );
         assert_eq!(handler.log, log);
         assert_eq!(calls.running_since(), None);
-        // There is nothing left to cut.
-        assert!(calls.cut(&mut handler, &shared(), cx).is_pending());
+        // There is no hook left to cancel.
+        assert!(calls.cancel_hook(&mut handler, &shared(), cx).is_pending());
         assert_eq!(handler.log, log);
     }
 }
 
 #[tokio::test]
-async fn messages_and_notifications_take_turns_within_a_bound() {
-    let (mut calls, mut handler) = (Calls::new(), Script::new(Does::Return));
-    assert_eq!(calls.first(), First::Message);
+async fn messages_and_notifications_alternate_within_a_limit() {
+    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Return));
+    assert_eq!(calls.priority(), Priority::Message);
     call(&mut calls, &mut handler);
-    assert_eq!(calls.first(), First::Mail);
+    assert_eq!(calls.priority(), Priority::Mail);
     calls.handle_mail(&mut handler, &shared(), Instant::now());
-    assert_eq!(calls.first(), First::Message);
+    assert_eq!(calls.priority(), Priority::Message);
     assert_eq!(handler.log, ["message", "info"]);
     assert!(!calls.is_turn_over());
     calls.charge(CALLS_PER_POLL - 2);

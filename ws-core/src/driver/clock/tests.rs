@@ -30,12 +30,12 @@ const IDLE: View = View {
     timer: None,
 };
 
-struct Kit {
+struct TestClock {
     clock: Clock,
     start: Instant,
 }
 
-impl Kit {
+impl TestClock {
     fn new() -> Self {
         let start = Instant::now();
         Self {
@@ -49,10 +49,10 @@ impl Kit {
     }
 
     /// The action that is due after this many seconds in total.
-    async fn due(&mut self, seconds: u32, view: &View) -> Option<Due> {
+    async fn due(&mut self, seconds: u32, view: &View) -> Option<DueAction> {
         let mut now = self.at(seconds);
         tokio::time::advance(now - Instant::now()).await;
-        if self.clock.is_early(view, now) {
+        if self.clock.is_alarm_early_enough(view, now) {
             return None;
         }
         self.clock.handle_view(&LIMITS, view, now);
@@ -62,116 +62,117 @@ impl Kit {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_client_is_pinged_and_given_up() {
-    let mut kit = Kit::new();
-    assert_eq!(kit.due(19, &IDLE).await, None);
-    assert_eq!(kit.due(20, &IDLE).await, Some(Due::Ping));
-    kit.clock.handle_ping_sent(kit.at(20));
-    assert_eq!(kit.due(39, &IDLE).await, None);
-    assert_eq!(kit.due(40, &IDLE).await, Some(Due::Ping));
-    kit.clock.handle_ping_sent(kit.at(40));
-    assert_eq!(kit.due(50, &IDLE).await, Some(Due::Idle));
-    kit.clock.handle_received(kit.at(50));
-    assert_eq!(kit.due(69, &IDLE).await, None);
-    assert_eq!(kit.due(70, &IDLE).await, Some(Due::Ping));
+async fn a_silent_client_is_pinged_and_then_idle() {
+    let mut test = TestClock::new();
+    assert_eq!(test.due(19, &IDLE).await, None);
+    assert_eq!(test.due(20, &IDLE).await, Some(DueAction::Ping));
+    test.clock.handle_ping_sent(test.at(20));
+    assert_eq!(test.due(39, &IDLE).await, None);
+    assert_eq!(test.due(40, &IDLE).await, Some(DueAction::Ping));
+    test.clock.handle_ping_sent(test.at(40));
+    assert_eq!(test.due(50, &IDLE).await, Some(DueAction::Idle));
+    test.clock.handle_received(test.at(50));
+    assert_eq!(test.due(69, &IDLE).await, None);
+    assert_eq!(test.due(70, &IDLE).await, Some(DueAction::Ping));
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_does_not_count_while_nothing_is_read() {
-    let mut kit = Kit::new();
-    let deaf = View {
+    let mut test = TestClock::new();
+    let not_reading = View {
         reading: false,
         ..IDLE
     };
-    assert_eq!(kit.due(19, &deaf).await, None);
-    assert_eq!(kit.due(90, &deaf).await, None);
-    assert_eq!(kit.due(100, &IDLE).await, None);
-    assert_eq!(kit.due(120, &IDLE).await, Some(Due::Ping));
+    assert_eq!(test.due(19, &not_reading).await, None);
+    assert_eq!(test.due(90, &not_reading).await, None);
+    assert_eq!(test.due(100, &IDLE).await, None);
+    assert_eq!(test.due(120, &IDLE).await, Some(DueAction::Ping));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_takes_nothing_stalls_instead_of_being_idle() {
-    let mut kit = Kit::new();
+async fn a_client_that_reads_nothing_stalls_instead_of_being_idle() {
+    let mut test = TestClock::new();
     let mut view = IDLE;
     view.outbox.empty = false;
-    view.outbox.blocked = Some(kit.at(10));
-    assert_eq!(kit.due(10, &view).await, None);
-    assert_eq!(kit.due(20, &view).await, Some(Due::Ping));
-    kit.clock.handle_ping_sent(kit.at(20));
-    assert_eq!(kit.due(40, &view).await, Some(Due::Ping));
-    kit.clock.handle_ping_sent(kit.at(49));
-    assert_eq!(kit.due(50, &view).await, Some(Due::Stall));
-    kit.clock.handle_stalled(&LIMITS, kit.at(50));
+    view.outbox.blocked = Some(test.at(10));
+    assert_eq!(test.due(10, &view).await, None);
+    assert_eq!(test.due(20, &view).await, Some(DueAction::Ping));
+    test.clock.handle_ping_sent(test.at(20));
+    assert_eq!(test.due(40, &view).await, Some(DueAction::Ping));
+    test.clock.handle_ping_sent(test.at(49));
+    assert_eq!(test.due(50, &view).await, Some(DueAction::Stall));
+    test.clock.handle_stalled(&LIMITS, test.at(50));
     view.closing = true;
-    assert_eq!(kit.due(59, &view).await, None);
-    assert_eq!(kit.due(60, &view).await, Some(Due::CloseBy));
+    assert_eq!(test.due(59, &view).await, None);
+    assert_eq!(test.due(60, &view).await, Some(DueAction::CloseTimeout));
     view.forced = true;
-    assert_eq!(kit.due(61, &view).await, None);
+    assert_eq!(test.due(61, &view).await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closing_client_has_the_time_of_both_limits_until_our_close_is_written() {
-    let mut kit = Kit::new();
+async fn a_closing_client_has_both_limits_until_the_server_s_close_is_written() {
+    let mut test = TestClock::new();
     let mut view = View {
         closing: true,
         ..IDLE
     };
     view.outbox.empty = false;
-    assert_eq!(kit.due(0, &view).await, None);
-    assert_eq!(kit.due(49, &view).await, None);
-    assert_eq!(kit.due(50, &view).await, Some(Due::CloseBy));
-    let mut kit = Kit::new();
+    assert_eq!(test.due(0, &view).await, None);
+    assert_eq!(test.due(49, &view).await, None);
+    assert_eq!(test.due(50, &view).await, Some(DueAction::CloseTimeout));
+    let mut test = TestClock::new();
     view.outbox.empty = true;
-    assert_eq!(kit.due(0, &view).await, None);
-    assert_eq!(kit.due(9, &view).await, None);
-    assert_eq!(kit.due(10, &view).await, Some(Due::CloseBy));
+    assert_eq!(test.due(0, &view).await, None);
+    assert_eq!(test.due(9, &view).await, None);
+    assert_eq!(test.due(10, &view).await, Some(DueAction::CloseTimeout));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_most_urgent_of_what_is_due_comes_first() {
-    let mut kit = Kit::new();
-    let orders = |expiry, shutdown| Orders { expiry, shutdown };
-    let at = kit.at(5);
+async fn the_most_urgent_due_action_comes_first() {
+    let mut test = TestClock::new();
+    let deadlines = |expiry, shutdown| ExternalDeadlines { expiry, shutdown };
+    let at = test.at(5);
     let view = View {
-        hook_since: Some(kit.start),
+        hook_since: Some(test.start),
         timer: Some(at),
         ..IDLE
     };
-    kit.clock
-        .handle_orders(orders(Some(at), Some((at, kit.at(8)))));
-    assert_eq!(kit.clock.end_of_shutdown(), Some(kit.at(8)));
-    assert_eq!(kit.due(5, &view).await, Some(Due::Cut));
-    kit.clock.handle_orders(orders(Some(at), None));
-    assert_eq!(kit.due(5, &view).await, Some(Due::Expiry));
-    kit.clock.handle_expired();
-    assert_eq!(kit.due(5, &view).await, Some(Due::Timer));
+    test.clock
+        .handle_external_deadlines(deadlines(Some(at), Some((at, test.at(8)))));
+    assert_eq!(test.clock.end_of_shutdown(), Some(test.at(8)));
+    assert_eq!(test.due(5, &view).await, Some(DueAction::ShutdownCutoff));
+    test.clock
+        .handle_external_deadlines(deadlines(Some(at), None));
+    assert_eq!(test.due(5, &view).await, Some(DueAction::Expiry));
+    test.clock.handle_expired();
+    assert_eq!(test.due(5, &view).await, Some(DueAction::Timer));
     let view = View {
         timer: None,
         ..view
     };
-    assert_eq!(kit.due(19, &view).await, None);
-    assert_eq!(kit.due(20, &view).await, Some(Due::Ping));
-    kit.clock.handle_ping_sent(kit.at(20));
-    assert_eq!(kit.due(29, &view).await, None);
-    assert_eq!(kit.due(30, &view).await, Some(Due::Hook));
+    assert_eq!(test.due(19, &view).await, None);
+    assert_eq!(test.due(20, &view).await, Some(DueAction::Ping));
+    test.clock.handle_ping_sent(test.at(20));
+    assert_eq!(test.due(29, &view).await, None);
+    assert_eq!(test.due(30, &view).await, Some(DueAction::Hook));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_of_the_process_gives_the_client_its_time_again_three_times() {
-    let mut kit = Kit::new();
+async fn a_pause_of_the_process_restarts_the_deadlines_at_most_three_times() {
+    let mut test = TestClock::new();
     for round in 1..=4 {
-        assert_eq!(kit.due((round - 1) * 200, &IDLE).await, None);
+        assert_eq!(test.due((round - 1) * 200, &IDLE).await, None);
         // The timer should fire after 20 seconds; the process wakes up long after that.
-        let now = kit.at(round * 200);
-        let process = kit.clock.handle_view(&LIMITS, &IDLE, now);
+        let now = test.at(round * 200);
+        let process = test.clock.handle_view(&LIMITS, &IDLE, now);
         let expected = if round < 4 {
             Process::WasPaused
         } else {
             Process::Ran
         };
         assert_eq!(process, expected, "round {round}");
-        assert_eq!(kit.due(round * 200, &IDLE).await, Some(Due::Ping));
-        kit.clock.handle_ping_sent(now);
+        assert_eq!(test.due(round * 200, &IDLE).await, Some(DueAction::Ping));
+        test.clock.handle_ping_sent(now);
     }
-    assert_eq!(kit.due(800, &IDLE).await, Some(Due::Idle));
+    assert_eq!(test.due(800, &IDLE).await, Some(DueAction::Idle));
 }

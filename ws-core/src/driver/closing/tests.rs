@@ -3,16 +3,16 @@
 use super::*;
 
 /// No work remains.
-const NOTHING: Left = Left {
+const NOTHING: RemainingWork = RemainingWork {
     frames: false,
     work: false,
-    broken: false,
+    protocol_error: false,
 };
-const FRAMES: Left = Left {
+const FRAMES: RemainingWork = RemainingWork {
     frames: true,
     ..NOTHING
 };
-const WORK: Left = Left {
+const WORK: RemainingWork = RemainingWork {
     work: true,
     ..NOTHING
 };
@@ -31,8 +31,8 @@ fn client(closing: &mut Closing) {
     closing.handle_client_close(Some((CloseCode::NORMAL, text)));
 }
 
-fn ours(closing: &mut Closing) {
-    closing.handle_our_close();
+fn server_close(closing: &mut Closing) {
+    closing.handle_server_close();
 }
 
 fn end_of_stream(closing: &mut Closing) {
@@ -44,67 +44,76 @@ fn loss(closing: &mut Closing) {
 }
 
 #[test]
-fn the_close_handshake_ends_with_the_end_of_our_stream() {
-    let mut closing = after(&[client, ours]);
-    assert_eq!(closing.next(FRAMES), Next::Wait);
-    assert_eq!(closing.next(NOTHING), Next::EndStream);
-    closing.handle_our_end();
-    assert_eq!(closing.next(NOTHING), Next::Over);
+fn the_close_handshake_ends_with_the_end_of_the_server_s_stream() {
+    let mut closing = after(&[client, server_close]);
+    assert_eq!(closing.next_step(FRAMES), ClosingStep::Wait);
+    assert_eq!(closing.next_step(NOTHING), ClosingStep::EndStream);
+    closing.handle_server_end();
+    assert_eq!(closing.next_step(NOTHING), ClosingStep::Over);
 }
 
 #[test]
-fn our_close_waits_for_that_of_the_client() {
-    let mut closing = after(&[ours]);
-    assert_eq!(closing.next(NOTHING), Next::Wait);
+fn the_server_s_close_waits_for_that_of_the_client() {
+    let mut closing = after(&[server_close]);
+    assert_eq!(closing.next_step(NOTHING), ClosingStep::Wait);
     client(&mut closing);
-    assert_eq!(closing.next(NOTHING), Next::EndStream);
+    assert_eq!(closing.next_step(NOTHING), ClosingStep::EndStream);
     // The end of the client's stream has the same effect.
-    assert_eq!(after(&[ours, end_of_stream]).next(NOTHING), Next::Over);
-    assert_eq!(after(&[ours, end_of_stream]).next(FRAMES), Next::Wait);
+    assert_eq!(
+        after(&[server_close, end_of_stream]).next_step(NOTHING),
+        ClosingStep::Over
+    );
+    assert_eq!(
+        after(&[server_close, end_of_stream]).next_step(FRAMES),
+        ClosingStep::Wait
+    );
 }
 
 #[test]
-fn the_stream_of_a_client_that_broke_the_protocol_ends_before_its_close() {
-    let broken = Left {
-        broken: true,
+fn after_a_protocol_error_the_stream_ends_without_the_client_s_close() {
+    let protocol_error = RemainingWork {
+        protocol_error: true,
         ..NOTHING
     };
-    let mut closing = after(&[ours]);
-    assert_eq!(closing.next(broken), Next::EndStream);
-    closing.handle_our_end();
-    assert_eq!(closing.next(broken), Next::Wait);
+    let mut closing = after(&[server_close]);
+    assert_eq!(closing.next_step(protocol_error), ClosingStep::EndStream);
+    closing.handle_server_end();
+    assert_eq!(closing.next_step(protocol_error), ClosingStep::Wait);
     end_of_stream(&mut closing);
-    assert_eq!(closing.next(broken), Next::Over);
+    assert_eq!(closing.next_step(protocol_error), ClosingStep::Over);
 }
 
 #[test]
-fn what_was_received_is_handled_before_an_end_without_close() {
+fn received_data_is_handled_before_an_end_without_close() {
     let closing = after(&[end_of_stream]);
-    assert_eq!(closing.next(WORK), Next::Wait);
-    assert_eq!(closing.next(FRAMES), Next::Wait);
-    assert_eq!(closing.next(NOTHING), Next::Over);
+    assert_eq!(closing.next_step(WORK), ClosingStep::Wait);
+    assert_eq!(closing.next_step(FRAMES), ClosingStep::Wait);
+    assert_eq!(closing.next_step(NOTHING), ClosingStep::Over);
     // Nothing can be written to a lost stream.
     let closing = after(&[end_of_stream, loss]);
-    assert_eq!(closing.next(WORK), Next::Wait);
-    assert_eq!(closing.next(FRAMES), Next::Over);
-    assert_eq!(after(&[ours, loss]).next(WORK), Next::Over);
-    assert_eq!(after(&[]).next(NOTHING), Next::Wait);
+    assert_eq!(closing.next_step(WORK), ClosingStep::Wait);
+    assert_eq!(closing.next_step(FRAMES), ClosingStep::Over);
+    assert_eq!(
+        after(&[server_close, loss]).next_step(WORK),
+        ClosingStep::Over
+    );
+    assert_eq!(after(&[]).next_step(NOTHING), ClosingStep::Wait);
 }
 
 #[test]
-fn when_time_is_up_nothing_is_waited_for() {
-    let mut closing = after(&[ours]);
+fn a_forced_end_waits_for_nothing() {
+    let mut closing = after(&[server_close]);
     closing.force();
-    assert!(closing.is_forced() && closing.is_ours());
-    let all = Left {
+    assert!(closing.is_forced() && closing.is_server_closing());
+    let all = RemainingWork {
         frames: true,
         work: true,
-        broken: false,
+        protocol_error: false,
     };
-    assert_eq!(closing.next(all), Next::Over);
+    assert_eq!(closing.next_step(all), ClosingStep::Over);
     // A later event does not undo it.
-    closing.handle_our_close();
-    closing.handle_our_end();
+    closing.handle_server_close();
+    closing.handle_server_end();
     assert!(closing.is_forced());
 }
 
@@ -116,7 +125,7 @@ fn the_client_s_close_is_answered_once_with_its_code() {
     let expected = CloseReason::new(CloseCause::ClientClosed, CloseCode::NORMAL, "bye");
     assert_eq!(reason, &expected);
     assert!(!closing.can_receive() && closing.has_client_closed());
-    ours(&mut closing);
+    server_close(&mut closing);
     assert_eq!(closing.answer(), None);
     let mut closing = after(&[]);
     closing.handle_client_close(None);
@@ -124,8 +133,8 @@ fn the_client_s_close_is_answered_once_with_its_code() {
 }
 
 #[test]
-fn a_close_that_came_before_the_loss_is_why_the_connection_ends() {
-    assert_eq!(after(&[]).handle_loss(), lost());
+fn a_close_before_the_loss_is_the_reason_of_the_end() {
+    assert_eq!(after(&[]).handle_loss(), connection_lost());
     assert_eq!(
         after(&[client]).handle_loss().cause,
         CloseCause::ClientClosed
@@ -133,12 +142,12 @@ fn a_close_that_came_before_the_loss_is_why_the_connection_ends() {
 }
 
 #[test]
-fn a_loss_ends_the_outbox_but_is_no_close_of_ours() {
+fn a_loss_ends_the_outbox_but_is_no_close_of_the_server() {
     let mut closing = after(&[loss]);
     closing.handle_ending_outbox();
-    assert!(!closing.is_ours() && !closing.takes_replies() && !closing.can_receive());
+    assert!(!closing.is_server_closing() && !closing.accepts_replies() && !closing.can_receive());
     let mut closing = after(&[]);
-    assert!(closing.takes_replies() && closing.can_receive());
+    assert!(closing.accepts_replies() && closing.can_receive());
     closing.handle_ending_outbox();
-    assert!(closing.is_ours() && !closing.takes_replies() && closing.can_receive());
+    assert!(closing.is_server_closing() && !closing.accepts_replies() && closing.can_receive());
 }

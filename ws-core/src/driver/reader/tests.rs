@@ -16,23 +16,23 @@ use crate::protocol::{BinaryData, OpCode, TextData};
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
 /// A stream that returns these bytes, read by read, and then ends.
-struct Script(VecDeque<Vec<u8>>);
+struct ScriptedStream(VecDeque<Vec<u8>>);
 
-impl Script {
+impl ScriptedStream {
     fn of(reads: &[&[u8]]) -> Self {
         Self(reads.iter().map(|read| read.to_vec()).collect())
     }
 
-    fn next(&mut self, most: usize) -> Vec<u8> {
+    fn next(&mut self, max: usize) -> Vec<u8> {
         let mut read = self.0.pop_front().unwrap_or_default();
-        if read.len() > most {
-            self.0.push_front(read.split_off(most));
+        if read.len() > max {
+            self.0.push_front(read.split_off(max));
         }
         read
     }
 }
 
-impl Transport for Script {
+impl Transport for ScriptedStream {
     fn poll_read(&mut self, _: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = self.next(buf.len());
         buf[..read.len()].copy_from_slice(&read);
@@ -71,7 +71,7 @@ fn reader() -> Reader {
     Reader::new(1 << 20, None)
 }
 
-fn read(reader: &mut Reader, stream: &mut Script, scratch: &mut [u8]) -> Read {
+fn read(reader: &mut Reader, stream: &mut ScriptedStream, scratch: &mut [u8]) -> ReadOutcome {
     let cx = &mut TaskContext::from_waker(Waker::noop());
     match reader.poll_read(cx, stream, scratch) {
         Poll::Ready(read) => read.unwrap(),
@@ -84,13 +84,17 @@ fn text(text: &str) -> Event<'_> {
 }
 
 #[test]
-fn one_read_may_bring_many_events_and_a_part_of_the_next() {
+fn one_read_may_contain_many_events_and_a_part_of_the_next() {
     let mut bytes = encode_masked(OpCode::Text, true, b"one", MASK);
     bytes.extend(encode_masked(OpCode::Text, true, b"two", MASK));
     bytes.extend(&encode_masked(OpCode::Text, true, b"three", MASK)[..8]);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
-    let read = read(&mut reader, &mut Script::of(&[&bytes]), &mut scratch);
-    assert_eq!(read, Read::Scratch(bytes.len()));
+    let read = read(
+        &mut reader,
+        &mut ScriptedStream::of(&[&bytes]),
+        &mut scratch,
+    );
+    assert_eq!(read, ReadOutcome::Scratch(bytes.len()));
     let mut input = &mut scratch[..bytes.len()];
     let one = Incoming::Text(TextData::Borrowed("one"));
     assert_eq!(reader.next_short(&mut input), Some(Ok(one)));
@@ -101,48 +105,54 @@ fn one_read_may_bring_many_events_and_a_part_of_the_next() {
 }
 
 #[test]
-fn the_rest_of_a_large_message_is_read_into_its_place() {
+fn the_rest_of_a_large_message_is_read_into_its_buffer() {
     let payload = vec![7; 100_000];
     let frame = encode_masked(OpCode::Binary, true, &payload, MASK);
     let (head, rest) = frame.split_at(50);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
-    let mut stream = Script::of(&[head, rest]);
+    let mut stream = ScriptedStream::of(&[head, rest]);
     assert_eq!(
         read(&mut reader, &mut stream, &mut scratch),
-        Read::Scratch(50)
+        ReadOutcome::Scratch(50)
     );
     assert_eq!(reader.next_event(&mut &mut scratch[..50]), Ok(None));
     let message = loop {
-        assert_eq!(read(&mut reader, &mut stream, &mut scratch), Read::Target);
+        assert_eq!(
+            read(&mut reader, &mut stream, &mut scratch),
+            ReadOutcome::Target
+        );
         if let Some(event) = reader.end_of_target().unwrap() {
             break event;
         }
     };
     let expected = BinaryData::Borrowed(&payload);
     assert_eq!(message, Event::Message(Incoming::Binary(expected)));
-    assert_eq!(read(&mut reader, &mut stream, &mut scratch), Read::End);
+    assert_eq!(
+        read(&mut reader, &mut stream, &mut scratch),
+        ReadOutcome::End
+    );
 }
 
 #[test]
-fn behind_a_broken_frame_bytes_are_read_but_never_into_a_message() {
+fn after_a_protocol_error_bytes_are_read_but_never_into_a_message() {
     let large = encode_masked(OpCode::Binary, false, &vec![7; 50_000], MASK);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
     // The first frame of a large message; a text frame in the middle of it is an error.
     let mut input = &mut large.clone()[..];
     assert_eq!(reader.next_event(&mut input), Ok(None));
     let mut second = encode_masked(OpCode::Text, true, b"x", MASK);
-    assert!(!reader.is_broken());
+    assert!(!reader.has_protocol_error());
     assert!(reader.next_event(&mut &mut second[..]).is_err());
-    assert!(reader.is_broken());
-    let mut stream = Script::of(&[b"more"]);
+    assert!(reader.has_protocol_error());
+    let mut stream = ScriptedStream::of(&[b"more"]);
     assert_eq!(
         read(&mut reader, &mut stream, &mut scratch),
-        Read::Scratch(4)
+        ReadOutcome::Scratch(4)
     );
 }
 
 #[test]
-fn messages_that_are_skipped_are_no_events() {
+fn skipped_messages_are_no_events() {
     let mut bytes = encode_masked(OpCode::Text, true, b"one", MASK);
     bytes.extend(encode_masked(OpCode::Close, true, b"", MASK));
     let mut reader = reader();

@@ -26,8 +26,8 @@ fn text(text: &str) -> Message {
     Message::from(text.to_owned())
 }
 
-fn messages(all: &[&str]) -> Messages {
-    Messages::Many(all.iter().map(|one| text(one)).collect())
+fn messages(replies: &[&str]) -> Messages {
+    Messages::Many(replies.iter().map(|one| text(one)).collect())
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_small_message_goes_to_the_cork_buffer() {
 }
 
 #[test]
-fn behind_frames_that_wait_a_message_waits_too() {
+fn after_waiting_frames_a_message_waits_too() {
     let (outbox, mut cork) = (with_backlog(), Vec::new());
     assert_eq!(Writer::put(&outbox, text("hi"), &mut cork), Ok(()));
     Writer::put_pong(&outbox, b"p", &mut cork);
@@ -49,7 +49,7 @@ fn behind_frames_that_wait_a_message_waits_too() {
 }
 
 #[test]
-fn a_message_without_room_is_given_back() {
+fn a_message_without_room_is_returned() {
     let (outbox, mut cork) = (with_backlog(), Vec::new());
     let long = text(&"x".repeat(98));
     assert_eq!(Writer::put(&outbox, long.clone(), &mut cork), Err(long));
@@ -57,7 +57,7 @@ fn a_message_without_room_is_given_back() {
 }
 
 #[test]
-fn a_large_message_is_not_copied_but_counts_what_is_corked() {
+fn a_large_message_is_not_copied_and_counts_the_corked_bytes() {
     let (outbox, mut cork) = (outbox(), vec![0; 10]);
     let large = Message::from(Bytes::from(vec![0; CORK_PAYLOAD + 1]));
     assert_eq!(
@@ -72,20 +72,26 @@ fn a_large_message_is_not_copied_but_counts_what_is_corked() {
 }
 
 #[test]
-fn the_cork_buffer_is_full_at_its_bound_or_at_that_of_the_outbox() {
+fn the_cork_buffer_is_full_at_its_limit_or_at_that_of_the_outbox() {
     assert!(!is_full(&[], 1) && is_full(&[0], 1));
     let cork = vec![0; CORK];
     assert!(!is_full(&cork[1..], NO_LIMIT) && is_full(&cork, NO_LIMIT));
 }
 
 #[test]
-fn a_reply_stops_at_a_full_cork_buffer_and_goes_on_behind_it() {
+fn a_reply_stops_at_a_full_cork_buffer_and_continues_after_a_flush() {
     let (outbox, mut cork) = (outbox(), Vec::new());
-    let mut all = messages(&["one", "two", "three"]);
-    assert_eq!(Writer::put_all(&outbox, &mut all, &mut cork, 10), Put::Full);
+    let mut replies = messages(&["one", "two", "three"]);
+    assert_eq!(
+        Writer::put_all(&outbox, &mut replies, &mut cork, 10),
+        PutResult::CorkFull
+    );
     assert_eq!(cork, b"\x81\x03one\x81\x03two");
     cork.clear();
-    assert_eq!(Writer::put_all(&outbox, &mut all, &mut cork, 10), Put::All);
+    assert_eq!(
+        Writer::put_all(&outbox, &mut replies, &mut cork, 10),
+        PutResult::Done
+    );
     assert_eq!(cork, b"\x81\x05three");
 }
 
@@ -93,20 +99,23 @@ fn a_reply_stops_at_a_full_cork_buffer_and_goes_on_behind_it() {
 fn a_reply_is_held_in_order_until_there_is_room() {
     let (outbox, mut cork) = (with_backlog(), Vec::new());
     let (small, large) = ("s", "l".repeat(97));
-    let mut all = messages(&[small, &large, small]);
+    let mut replies = messages(&[small, &large, small]);
     assert_eq!(
-        Writer::put_all(&outbox, &mut all, &mut cork, NO_LIMIT),
-        Put::NoRoom
+        Writer::put_all(&outbox, &mut replies, &mut cork, NO_LIMIT),
+        PutResult::OutboxFull
     );
     let mut writer = Writer::default();
-    assert!(!writer.is_holding() && !writer.can_continue(&outbox));
+    assert!(!writer.has_waiting() && !writer.can_continue(&outbox));
     let end = End::Open;
-    writer.hold(Reply { messages: all, end });
-    assert!(writer.is_holding() && !writer.can_continue(&outbox));
+    writer.hold(Reply {
+        messages: replies,
+        end,
+    });
+    assert!(writer.has_waiting() && !writer.can_continue(&outbox));
     assert!(writer.can_continue(&self::outbox()));
-    let mut held = writer.take_held().unwrap();
-    assert!(!writer.is_holding());
-    assert_eq!(held.messages.next(), Some(text(&large)));
-    assert_eq!(held.messages.next(), Some(text(small)));
-    assert_eq!(held.messages.next(), None);
+    let mut reply = writer.take_waiting().unwrap();
+    assert!(!writer.has_waiting());
+    assert_eq!(reply.messages.next(), Some(text(&large)));
+    assert_eq!(reply.messages.next(), Some(text(small)));
+    assert_eq!(reply.messages.next(), None);
 }

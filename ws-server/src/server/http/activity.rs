@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use tokio::time::Instant;
-use ws_core::driver::Opened;
+use ws_core::driver::ReadyConnection;
 
 use super::allowance::{Allowance, Pace};
 
@@ -41,7 +41,7 @@ struct State {
 /// The WebSocket connection that a request has opened, until the 101 is written. If the 101 is
 /// never written, the connection is dropped, and ends.
 #[derive(Default)]
-struct Pending(Option<Opened>);
+struct Pending(Option<ReadyConnection>);
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +133,7 @@ impl Activity {
     }
 
     /// Stores the connection that a request opens: its answer is a 101.
-    pub(in crate::server) fn open(&self, opened: Opened) {
+    pub(in crate::server) fn open(&self, opened: ReadyConnection) {
         self.lock().opened = Pending(Some(opened));
     }
 
@@ -143,7 +143,7 @@ impl Activity {
     }
 
     /// Takes the connection that a request has opened.
-    pub(in crate::server) fn take_opened(&self) -> Option<Opened> {
+    pub(in crate::server) fn take_opened(&self) -> Option<ReadyConnection> {
         self.lock().opened.0.take()
     }
 

@@ -13,10 +13,10 @@ const OVERHEAD: usize = 64;
 /// Messages and bytes that were read ahead. While nothing is read ahead, no memory is allocated for
 /// it.
 #[derive(Default)]
-pub(super) struct ReadAhead(Option<Box<Queue>>);
+pub(super) struct ReadAhead(Option<Box<ReadAheadQueue>>);
 
 #[derive(Default)]
-struct Queue {
+struct ReadAheadQueue {
     messages: VecDeque<Incoming<'static>>,
     /// The bytes of the messages that count against the limit.
     cost: usize,
@@ -26,7 +26,7 @@ struct Queue {
 
 /// The next item that was read ahead.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) enum Waiting {
+pub(super) enum QueuedInput {
     Message(Incoming<'static>),
     /// Bytes that are not decoded yet.
     Bytes(Vec<u8>),
@@ -58,14 +58,14 @@ impl ReadAhead {
     }
 
     /// Takes the next message, or, if there is none, all bytes at once.
-    pub(super) fn next(&mut self) -> Option<Waiting> {
+    pub(super) fn next(&mut self) -> Option<QueuedInput> {
         let queue = self.0.as_mut()?;
         if let Some(message) = queue.messages.pop_front() {
             queue.cost -= cost(&message);
             self.0.take_if(|queue| queue.is_empty());
-            return Some(Waiting::Message(message));
+            return Some(QueuedInput::Message(message));
         }
-        self.take_bytes().map(Waiting::Bytes)
+        self.take_bytes().map(QueuedInput::Bytes)
     }
 
     /// Takes the bytes, and discards the messages.
@@ -105,7 +105,7 @@ impl ReadAhead {
     }
 }
 
-impl Queue {
+impl ReadAheadQueue {
     fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.rest.is_empty()
     }
@@ -124,63 +124,66 @@ mod tests {
         Incoming::Text(TextData::Borrowed(text))
     }
 
-    fn owned(text: &str) -> Waiting {
-        Waiting::Message(Incoming::Text(TextData::Owned(text.to_owned())))
+    fn owned(text: &str) -> QueuedInput {
+        QueuedInput::Message(Incoming::Text(TextData::Owned(text.to_owned())))
     }
 
     #[test]
     fn messages_come_before_the_bytes_behind_them() {
-        let mut ahead = ReadAhead::default();
-        ahead.push(text("first"));
-        ahead.keep(b"un");
-        ahead.keep(b"decoded");
-        ahead.push(Incoming::Binary(BinaryData::Borrowed(b"second")));
-        assert!(ahead.has_messages() && ahead.has_bytes());
-        assert_eq!(ahead.next(), Some(owned("first")));
+        let mut read_ahead = ReadAhead::default();
+        read_ahead.push(text("first"));
+        read_ahead.keep(b"un");
+        read_ahead.keep(b"decoded");
+        read_ahead.push(Incoming::Binary(BinaryData::Borrowed(b"second")));
+        assert!(read_ahead.has_messages() && read_ahead.has_bytes());
+        assert_eq!(read_ahead.next(), Some(owned("first")));
         let second = Incoming::Binary(BinaryData::Owned(BytesMut::from(&b"second"[..])));
-        assert_eq!(ahead.next(), Some(Waiting::Message(second)));
-        assert!(!ahead.has_messages() && ahead.has_work());
-        assert_eq!(ahead.next(), Some(Waiting::Bytes(b"undecoded".to_vec())));
-        assert_eq!(ahead.next(), None);
-        assert!(!ahead.has_work());
+        assert_eq!(read_ahead.next(), Some(QueuedInput::Message(second)));
+        assert!(!read_ahead.has_messages() && read_ahead.has_work());
+        assert_eq!(
+            read_ahead.next(),
+            Some(QueuedInput::Bytes(b"undecoded".to_vec()))
+        );
+        assert_eq!(read_ahead.next(), None);
+        assert!(!read_ahead.has_work());
     }
 
     #[test]
-    fn a_message_counts_its_payload_and_what_it_costs_to_queue_it() {
-        let mut ahead = ReadAhead::default();
-        assert_eq!(ahead.len(), 0);
-        ahead.push(text(""));
-        ahead.push(text("four"));
-        ahead.keep(b"12");
-        assert_eq!(ahead.len(), 2 * OVERHEAD + 4 + 2);
-        ahead.next();
-        assert_eq!(ahead.len(), OVERHEAD + 4 + 2);
-        ahead.next();
-        assert_eq!(ahead.len(), 2);
+    fn a_message_counts_its_payload_and_the_overhead_of_queueing() {
+        let mut read_ahead = ReadAhead::default();
+        assert_eq!(read_ahead.len(), 0);
+        read_ahead.push(text(""));
+        read_ahead.push(text("four"));
+        read_ahead.keep(b"12");
+        assert_eq!(read_ahead.len(), 2 * OVERHEAD + 4 + 2);
+        read_ahead.next();
+        assert_eq!(read_ahead.len(), OVERHEAD + 4 + 2);
+        read_ahead.next();
+        assert_eq!(read_ahead.len(), 2);
     }
 
     #[test]
     fn the_last_message_leaves_no_memory_behind() {
-        let mut ahead = ReadAhead::default();
-        ahead.push(text("only"));
-        ahead.next();
-        assert!(ahead.0.is_none());
+        let mut read_ahead = ReadAhead::default();
+        read_ahead.push(text("only"));
+        read_ahead.next();
+        assert!(read_ahead.0.is_none());
     }
 
     #[test]
     fn taking_the_bytes_discards_the_messages() {
-        let mut ahead = ReadAhead::default();
-        ahead.keep(b"early");
-        ahead.push(text("message"));
-        assert_eq!(ahead.take_bytes(), Some(b"early".to_vec()));
-        assert!(!ahead.has_work());
-        assert_eq!(ahead.take_bytes(), None);
+        let mut read_ahead = ReadAhead::default();
+        read_ahead.keep(b"early");
+        read_ahead.push(text("message"));
+        assert_eq!(read_ahead.take_bytes(), Some(b"early".to_vec()));
+        assert!(!read_ahead.has_work());
+        assert_eq!(read_ahead.take_bytes(), None);
     }
 
     #[test]
-    fn no_bytes_are_no_work() {
-        let mut ahead = ReadAhead::default();
-        ahead.keep(b"");
-        assert!(!ahead.has_work());
+    fn empty_bytes_are_no_work() {
+        let mut read_ahead = ReadAhead::default();
+        read_ahead.keep(b"");
+        assert!(!read_ahead.has_work());
     }
 }

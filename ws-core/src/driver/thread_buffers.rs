@@ -12,7 +12,7 @@ use crate::hook;
 const SCRATCH: usize = 64 * 1024;
 
 /// The buffers of one thread.
-pub(super) struct Worker {
+pub(super) struct ThreadBuffers {
     pub(super) scratch: Vec<u8>,
     /// The frames of the current burst, written together at its end.
     pub(super) cork: Vec<u8>,
@@ -21,10 +21,10 @@ pub(super) struct Worker {
 }
 
 thread_local! {
-    static IDLE: Cell<Option<Box<Worker>>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<Box<ThreadBuffers>>> = const { Cell::new(None) };
 }
 
-impl Worker {
+impl ThreadBuffers {
     /// Takes the thread's buffers. If a hook drives another connection on this thread, there are
     /// none, and new ones are made.
     #[expect(
