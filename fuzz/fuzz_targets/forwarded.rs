@@ -4,13 +4,13 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
-use ws_core::admit::Policy;
+use ws_core::admit::AdmissionPolicy;
 
 fuzz_target!(|data: &[u8]| {
     let proxy = "10.0.0.0/8".parse().expect("a network");
-    let policy = Policy {
+    let policy = AdmissionPolicy {
         trusted_proxies: [proxy].into_iter().collect(),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let peer = "10.0.0.1:4711".parse().ok();
     for (name, own) in [

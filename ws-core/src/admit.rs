@@ -1,10 +1,11 @@
 //! Admission: the decision on a handshake, made before the server sends any response.
 //!
-//! The steps are types, so none can be left out or run out of order: [`route`] is step 1; [`knock`]
-//! checks the form of the request and its origin (2 and 3); [`Knock::identify`] the session (4);
-//! [`Known::enter`] the limits and the subprotocol (5 and 6). The result is an [`Entry`], for which
-//! `init` may run. No step waits, reads or writes: [`admit`] runs them for a server, looks up the
-//! session in between and takes a permit.
+//! The steps are types, so none can be left out or run out of order: [`route`] is step 1;
+//! [`check_request`] checks the form of the request and its origin (2 and 3);
+//! [`CheckedRequest::identify`] the session (4); [`IdentifiedRequest::admit`] the limits and the
+//! subprotocol (5 and 6). The result is an [`Admission`], for which `init` may run. No step waits,
+//! reads or writes: [`admit`] runs them for a server, looks up the session in between and takes a
+//! permit.
 //!
 //! A plain GET passes through the same steps and then gets 426, never a permit: browsers do not
 //! show why a handshake failed, but a developer can request the same URL and read the response.
@@ -23,31 +24,31 @@ use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::{NoSession, SessionError};
 
+mod admission;
 mod allowed;
-mod entry;
 mod forwarded;
 mod host;
-mod notices;
 mod origin;
 mod protocols;
-mod sender;
+mod request_log;
+mod request_origin;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 mod visitor;
 
+pub use admission::UpgradeResponse;
 pub use allowed::{AllowedOrigin, AllowedOriginError, AllowedOrigins};
-pub use entry::Welcome;
 pub use forwarded::{
     Client, ForwardedError, ForwardedPort, Network, NetworkError, Scheme, TrustedProxies,
 };
 pub use host::Host;
-pub use notices::Notices;
 pub use origin::{Origin, OriginError};
-pub use sender::same_site;
-use upgrade::Wish;
+pub use request_log::RequestLog;
+pub use request_origin::same_site;
+use upgrade::UpgradeRequest;
 pub use upgrade::asks_for_upgrade;
-pub use visitor::{Found, Missing, admit, visitor};
+pub use visitor::{FoundVisitor, MissingVisitor, admit, visitor};
 
 /// The parts of a request that admission looks at.
 #[derive(Clone, Copy)]
@@ -78,7 +79,7 @@ impl fmt::Debug for Request<'_> {
 
 /// The server's settings for admission, added to the options of its routes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Policy {
+pub struct AdmissionPolicy {
     /// The origins that may connect to routes without an `origins` option.
     pub origins: AllowedOrigins,
     /// The origin under which browsers see this server, if it is known. A request's origin is then
@@ -91,7 +92,7 @@ pub struct Policy {
     pub forwarded_port: ForwardedPort,
     /// Throttles the log lines that clients can cause: a few are logged at `warn`, the others at
     /// `debug`.
-    pub notices: Notices,
+    pub request_log: RequestLog,
 }
 
 /// The options of a route that decide which requests may connect.
@@ -100,7 +101,7 @@ pub struct Policy {
     clippy::struct_excessive_bools,
     reason = "each is an option of the route by itself"
 )]
-pub struct Door {
+pub struct RouteAccess {
     /// Name of the route, for logs.
     pub name: &'static str,
     /// Whether a connection needs a session.
@@ -117,7 +118,7 @@ pub struct Door {
     pub deflate: bool,
 }
 
-impl From<&Route> for Door {
+impl From<&Route> for RouteAccess {
     fn from(route: &Route) -> Self {
         Self {
             name: route.spec.name,
@@ -154,16 +155,20 @@ pub fn route<'r>(lookup: Lookup<'r, '_>) -> Option<Result<(&'r Arc<Route>, Param
 /// 405, 426 or 400 if the request is not an opening handshake (RFC 6455, section 4.2.1); 400 if a
 /// trusted proxy sent a malformed `Forwarded`, or if there is no usable `Host`; 403 if the origin
 /// may not connect.
-pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock, Refusal> {
-    let wish = upgrade::wish(request, &policy.notices)?;
+pub fn check_request(
+    access: RouteAccess,
+    request: &Request<'_>,
+    policy: &AdmissionPolicy,
+) -> Result<CheckedRequest, Refusal> {
+    let upgrade = upgrade::check(request, &policy.request_log)?;
     let client = client(request, policy)?;
-    let cross_site = sender::check(door, request, &client, policy)?;
-    Ok(Knock {
-        route: door.name,
-        wish,
-        wanted: door.wanted(),
-        protocol: protocols::choose(door, request.headers),
-        deflate: door
+    let cross_site = request_origin::check(access, request, &client, policy)?;
+    Ok(CheckedRequest {
+        route: access.name,
+        upgrade,
+        lookup: access.lookup(),
+        protocol: protocols::choose(access, request.headers),
+        deflate: access
             .deflate
             .then(|| Deflate::negotiate(request.headers))
             .flatten(),
@@ -177,39 +182,39 @@ pub fn knock(door: Door, request: &Request<'_>, policy: &Policy) -> Result<Knock
 /// # Errors
 ///
 /// 400 if a trusted proxy sent a malformed `Forwarded`.
-pub fn client(request: &Request<'_>, policy: &Policy) -> Result<Client, Refusal> {
-    match policy.seen(request.peer, request.headers) {
+pub fn client(request: &Request<'_>, policy: &AdmissionPolicy) -> Result<Client, Refusal> {
+    match policy.resolve_client(request.peer, request.headers) {
         Ok((client, contradiction)) => {
             if contradiction {
-                policy.notices.contradiction(request.peer);
+                policy.request_log.contradicting_forwarded(request.peer);
             }
             Ok(client)
         }
         Err(error) => {
-            policy.notices.malformed(request.peer, error);
+            policy.request_log.malformed_forwarded(request.peer, error);
             let body = format!("the header `Forwarded` is malformed: {error}");
             Err(Refusal::new(error.status()).body(body))
         }
     }
 }
 
-impl Door {
+impl RouteAccess {
     /// What step 4 must look up.
-    const fn wanted(&self) -> Option<Wanted> {
+    const fn lookup(&self) -> Option<VisitorLookup> {
         match (self.require_session, self.require_page) {
-            (false, _) if self.asks_visitor => Some(Wanted::Anybody),
+            (false, _) if self.asks_visitor => Some(VisitorLookup::Optional),
             (false, _) => None,
-            (true, false) => Some(Wanted::Session),
-            (true, true) => Some(Wanted::Page),
+            (true, false) => Some(VisitorLookup::Session),
+            (true, true) => Some(VisitorLookup::Page),
         }
     }
 }
 
 /// The session and the page that a route requires, or that its handler takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wanted {
+pub enum VisitorLookup {
     /// Nothing is required: the handler takes `Option<Session>` or `Option<Page>`.
-    Anybody,
+    Optional,
     /// A live session.
     Session,
     /// A live session and a page that was issued to it.
@@ -218,10 +223,10 @@ pub enum Wanted {
 
 /// A request that has passed steps 1 to 3.
 #[derive(Debug)]
-pub struct Knock {
+pub struct CheckedRequest {
     route: &'static str,
-    wish: Wish,
-    wanted: Option<Wanted>,
+    upgrade: UpgradeRequest,
+    lookup: Option<VisitorLookup>,
     /// Negotiated from the headers at once; an error is reported only in step 6.
     protocol: Result<Option<&'static str>, Refusal>,
     deflate: Option<Deflate>,
@@ -229,10 +234,10 @@ pub struct Knock {
     cross_site: bool,
 }
 
-impl Knock {
+impl CheckedRequest {
     /// What step 4 must look up; `None` if neither the route nor its handler needs a session.
-    pub const fn wanted(&self) -> Option<Wanted> {
-        self.wanted
+    pub const fn lookup(&self) -> Option<VisitorLookup> {
+        self.lookup
     }
 
     /// The client of the request, as far as it is known.
@@ -253,28 +258,33 @@ impl Knock {
     ///
     /// 403 if the session or page that the route requires is missing, with a body that names it;
     /// 503 if the store is not available.
-    pub fn identify(self, found: Result<impl Into<Found>, SessionError>) -> Result<Known, Refusal> {
-        let Found { visitor, missing } = found
+    pub fn identify(
+        self,
+        found: Result<impl Into<FoundVisitor>, SessionError>,
+    ) -> Result<IdentifiedRequest, Refusal> {
+        let FoundVisitor { visitor, missing } = found
             .map(Into::into)
             .map_err(|_| Refusal::unavailable("sessions are not available now"))?;
-        let needs = match self.wanted {
-            Some(Wanted::Session | Wanted::Page) if visitor.session.is_none() => Some("session"),
-            Some(Wanted::Page) if visitor.page.is_none() => Some("page"),
+        let needs = match self.lookup {
+            Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
+                Some("session")
+            }
+            Some(VisitorLookup::Page) if visitor.page.is_none() => Some("page"),
             _ => None,
         };
         if let Some(needs) = needs {
-            let missing = missing.unwrap_or(Missing::Session(NoSession::NoCookie));
+            let missing = missing.unwrap_or(MissingVisitor::Session(NoSession::NoCookie));
             tracing::debug!(
                 route = self.route,
                 missing = needs,
                 why = %missing,
-                "no visitor that the route requires"
+                "the session or page that the route requires is missing"
             );
-            let body = format!("this endpoint needs a {needs} of this site: {missing}");
+            let body = format!("this endpoint requires a {needs} of this site: {missing}");
             return Err(Refusal::new(missing.status()).body(body));
         }
-        Ok(Known {
-            wish: self.wish,
+        Ok(IdentifiedRequest {
+            upgrade: self.upgrade,
             protocol: self.protocol,
             deflate: self.deflate,
             client: self.client,
@@ -285,15 +295,15 @@ impl Knock {
 
 /// A request that has passed steps 1 to 4.
 #[derive(Debug)]
-pub struct Known {
-    wish: Wish,
+pub struct IdentifiedRequest {
+    upgrade: UpgradeRequest,
     protocol: Result<Option<&'static str>, Refusal>,
     deflate: Option<Deflate>,
     client: Client,
     visitor: Visitor,
 }
 
-impl Known {
+impl IdentifiedRequest {
     /// Steps 5 and 6: calls `take` for a permit among the server's connections, for this client.
     ///
     /// If a later step refuses the request, the permit is released at once (dropped).
@@ -302,20 +312,22 @@ impl Known {
     ///
     /// 503 if the server is closing or full, 429 if the address has reached its limit; then 426 for
     /// a plain GET, and 400 if the list of subprotocols is malformed.
-    pub fn enter<S>(
+    pub fn admit<S>(
         self,
         closing: bool,
         take: impl FnOnce(&Client) -> Result<S, Full>,
-    ) -> Result<Entry<S>, Refusal> {
+    ) -> Result<Admission<S>, Refusal> {
         if closing {
             return Err(Refusal::unavailable("the server is shutting down"));
         }
         let permit = take(&self.client).map_err(|full| match full {
-            Full::Server => Refusal::unavailable("the server has no room for another connection"),
-            Full::Address => Refusal::TOO_MANY_REQUESTS.body("too many connections from here"),
+            Full::Server => Refusal::unavailable("the server has reached its limit of connections"),
+            Full::Address => {
+                Refusal::TOO_MANY_REQUESTS.body("too many connections from this address")
+            }
         })?;
-        let accept = self.wish.accept()?;
-        Ok(Entry {
+        let accept = self.upgrade.accept()?;
+        Ok(Admission {
             client: self.client,
             visitor: self.visitor,
             protocol: self.protocol?,
@@ -328,7 +340,7 @@ impl Known {
 
 /// A handshake that is admitted: `init` may run for it.
 #[derive(Debug)]
-pub struct Entry<S> {
+pub struct Admission<S> {
     /// The client, for limits, for logs and for the handler.
     pub client: Client,
     /// The visitor: the session and the page.
@@ -373,14 +385,17 @@ impl Accept {
 }
 
 /// The value of a header that may appear only once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Several> {
+fn single_value<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a HeaderValue>, RepeatedHeader> {
     let mut lines = headers.get_all(name).iter();
     match (lines.next(), lines.next()) {
         (value, None) => Ok(value),
-        _ => Err(Several),
+        _ => Err(RepeatedHeader),
     }
 }
 
 /// A header that may appear only once appears several times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Several;
+struct RepeatedHeader;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 
-use crate::admit::{self, AllowedOrigins, Network, Policy, Request};
+use crate::admit::{self, AdmissionPolicy, AllowedOrigins, Network, Request};
 use crate::driver::{ReadyConnection, connect};
 use crate::error::Refusal;
 use crate::extract::{Admitted, AnyRoute, AnyState, Endpoint, Handshake, NoState, Visitor};
@@ -41,7 +41,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub struct TestKit {
     hub: Hub,
     router: Option<Arc<Router>>,
-    policy: Policy,
+    policy: AdmissionPolicy,
 }
 
 impl TestKit {
@@ -394,8 +394,8 @@ impl Knock {
             peer: self.peer,
             can_upgrade: true,
         };
-        let entry = admit::admit(hub, policy, route, &request).await?;
-        let (admitted, _) = entry.handshake(self.uri, self.headers, params);
+        let admission = admit::admit(hub, policy, route, &request).await?;
+        let (admitted, _) = admission.handshake(self.uri, self.headers, params);
         route.open(admitted)?.run().await
     }
 }

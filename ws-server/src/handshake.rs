@@ -132,14 +132,14 @@ async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answ
     // Browsers do not show a script the refusal of a handshake.
     let by_browser = arrival.headers.contains_key(ORIGIN);
     let asked = by_browser.then(|| arrival.name(shared, &entry.client));
-    let (admitted, welcome) = entry.handshake(arrival.uri, arrival.headers, params);
+    let (admitted, upgrade) = entry.handshake(arrival.uri, arrival.headers, params);
     let opened = match route.open(admitted) {
         Ok(connecting) => connecting.run().await,
         Err(refusal) => Err(refusal),
     };
     match opened {
         Ok(opened) => Ok(Answer {
-            response: welcome.response().map(|()| "").into_response(),
+            response: upgrade.response().map(|()| "").into_response(),
             opened: Some(opened),
         }),
         Err(refusal) => {

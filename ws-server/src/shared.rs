@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
-use ws_core::admit::{Client, Policy};
+use ws_core::admit::{AdmissionPolicy, Client};
 use ws_core::hub::Hub;
 use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
@@ -18,7 +18,7 @@ use crate::refused::Refused;
 pub(crate) struct Shared {
     pub(crate) router: Arc<Router>,
     pub(crate) hub: Hub,
-    pub(crate) policy: Policy,
+    pub(crate) policy: AdmissionPolicy,
     pub(crate) limits: ServerLimits,
     pub(crate) hints: Hints,
     pub(crate) refused: Refused,

@@ -94,7 +94,10 @@ impl Asker {
 
 /// Logs the store's error; the visitor gets only the status.
 fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
-    shared.policy.notices.no_session(&error, client.address());
+    shared
+        .policy
+        .request_log
+        .no_session(&error, client.address());
     error.into()
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use ws_core::admit::{AllowedOriginError, ForwardedError, Missing, NetworkError, OriginError};
+use ws_core::admit::{
+    AllowedOriginError, ForwardedError, MissingVisitor, NetworkError, OriginError,
+};
 use ws_core::hub::Full;
 use ws_core::page::NoPage;
 use ws_core::protocol::ProtocolError;
@@ -97,7 +99,7 @@ fn all() -> Named {
         NoPage: NoPage::NoId, NoPage::Several, NoPage::Foreign, NoPage::Old;
         NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Several,
             NoSession::TooMany, NoSession::Unknown;
-        Missing: Missing::Session(NoSession::Ended), Missing::Page(NoPage::Old), Missing::Proof;
+        Missing: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
         Full: Full::Server, Full::Address;
         InvalidCloseCode: InvalidCloseCode(1005);
         BodyError: checked.body.0.unwrap_err();
@@ -199,7 +201,7 @@ fn what_a_client_can_cause_knows_its_status() {
         (StoreError::failed("x").status(), 503),
         (NoPage::NoId.status(), 403),
         (NoSession::NoCookie.status(), 403),
-        (Missing::Proof.status(), 403),
+        (MissingVisitor::Proof.status(), 403),
         (ForwardedError::Name.status(), 400),
     ];
     for (status, expected) in statuses {

@@ -42,7 +42,7 @@ async fn forbidden(kit: &TestKit, path: &str, headers: &[(&str, &str)]) -> Strin
 }
 
 fn needs(what: &str, why: &str) -> String {
-    format!("this endpoint needs a {what} of this site: {why}")
+    format!("this endpoint requires a {what} of this site: {why}")
 }
 
 fn token(visitor: &TestVisitor) -> String {
@@ -88,7 +88,7 @@ async fn a_refusal_without_a_session_names_the_reason() {
         forbidden(&kit, "/any", &foreign).await,
         needs(
             "session",
-            "it comes from a page of another site, without a page id of its session in the query"
+            "the request comes from a page of another site, and its query has no page id of the session"
         )
     );
 }

@@ -335,7 +335,7 @@ async fn a_route_that_requires_a_session_refuses_clients_without_one() {
             (format!("GET {path} HTTP/1.1\r\n{HOST}\r\n\r\n"), none),
         ] {
             let (head, body) = Client::ask(server.address, &request).await;
-            let text = format!("this endpoint needs a session of this site: {why}\n");
+            let text = format!("this endpoint requires a session of this site: {why}\n");
             assert_eq!((head.status, body), (403, text), "{path}");
         }
     }

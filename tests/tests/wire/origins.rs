@@ -102,7 +102,7 @@ fn a_list_with_null_is_refused_if_a_route_trusts_cookies() {
 #[test]
 fn an_invalid_or_too_wide_origin_is_refused_with_the_reason() {
     for (origin, reason) in [
-        ("https://*", "`*` alone is every host"),
+        ("https://*", "`*` alone would allow every host"),
         ("https://*.com", "every site of a top-level domain"),
         ("https://a.*.example", "the first label and nothing else"),
         (

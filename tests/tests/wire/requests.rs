@@ -130,7 +130,7 @@ async fn an_address_past_its_limit_gets_429() {
     let (head, body) = Client::ask(server.address, &upgrade("/echo", &[])).await;
     assert_eq!(
         (head.status, &*body),
-        (429, "too many connections from here\n")
+        (429, "too many connections from this address\n")
     );
     // A plain GET gets the same answer, and takes no permit.
     assert_eq!(

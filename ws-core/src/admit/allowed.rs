@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Door, Origin, Policy};
+use super::{AdmissionPolicy, Origin, RouteAccess};
 use crate::route::Origins;
 
 /// The origins that may connect if a route does not name any.
@@ -52,13 +52,15 @@ pub enum AllowedOriginError {
     #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
     NoOrigin,
     /// A `*` that is not the whole first label.
-    #[error("`*` stands for the first label and nothing else, as in `https://*.preview.example`")]
+    #[error("`*` must be the whole first label, as in `https://*.preview.example`")]
     Star,
     /// A `*` that is the whole host.
-    #[error("`*` alone is every host; name the domain, as in `https://*.preview.example`")]
+    #[error("`*` alone would allow every host; name the domain, as in `https://*.preview.example`")]
     EveryHost,
     /// A `*` before a single label.
-    #[error("`*` before one label is every site of a top-level domain; name a domain below it")]
+    #[error(
+        "`*` before one label would allow every site of a top-level domain; name a domain below it"
+    )]
     TopLevel,
 }
 
@@ -125,31 +127,31 @@ impl fmt::Display for AllowedOrigin {
 
 /// Returns whether pages of every site may connect. A route that requires a session trusts cookies,
 /// so only its own option can allow that, not a default of the server.
-pub(super) fn allows_any(door: Door, policy: &Policy) -> bool {
-    match door.origins {
+pub(super) fn allows_any(access: RouteAccess, policy: &AdmissionPolicy) -> bool {
+    match access.origins {
         Some(own) => own == Origins::Any,
-        None => policy.origins == AllowedOrigins::Any && !door.require_session,
+        None => policy.origins == AllowedOrigins::Any && !access.require_session,
     }
 }
 
 /// The same for the origin `null`, which pages of any site can have.
-pub(super) fn allows_null(door: Door, policy: &Policy) -> bool {
-    match door.origins {
+pub(super) fn allows_null(access: RouteAccess, policy: &AdmissionPolicy) -> bool {
+    match access.origins {
         Some(Origins::List(own)) => own.contains(&"null"),
         Some(Origins::Same) => false,
         Some(Origins::Any) => true,
-        None => allows_any(door, policy) || (lists_null(policy) && !door.require_session),
+        None => allows_any(access, policy) || (lists_null(policy) && !access.require_session),
     }
 }
 
-fn lists_null(policy: &Policy) -> bool {
+fn lists_null(policy: &AdmissionPolicy) -> bool {
     let null = AllowedOrigin::Null;
     matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(&null))
 }
 
 /// Whether the list of the route allows an origin, or else the list of the server.
-pub(super) fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
-    match door.origins {
+pub(super) fn is_listed(origin: &Origin, access: RouteAccess, policy: &AdmissionPolicy) -> bool {
+    match access.origins {
         Some(Origins::List(own)) => own.iter().any(|listed| {
             let listed = listed.parse::<AllowedOrigin>();
             listed.is_ok_and(|listed| listed.allows(origin))
@@ -159,7 +161,7 @@ pub(super) fn is_listed(origin: &Origin, door: Door, policy: &Policy) -> bool {
     }
 }
 
-pub(super) fn in_server_list(origin: &Origin, policy: &Policy) -> bool {
+pub(super) fn in_server_list(origin: &Origin, policy: &AdmissionPolicy) -> bool {
     match &policy.origins {
         AllowedOrigins::Listed(listed) => listed.iter().any(|listed| listed.allows(origin)),
         AllowedOrigins::Same | AllowedOrigins::Any => false,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 
-use super::{Host, Policy};
+use super::{AdmissionPolicy, Host};
 use crate::address::{Holder, is_private};
 
 mod networks;
@@ -34,7 +34,7 @@ impl Scheme {
     }
 
     /// Parses the scheme that a proxy wrote; some proxies write `wss` for a handshake over `https`.
-    fn read(text: &[u8]) -> Option<Self> {
+    fn parse(text: &[u8]) -> Option<Self> {
         let is = |name: &str| text.eq_ignore_ascii_case(name.as_bytes());
         if is("http") || is("ws") {
             Some(Self::Http)
@@ -69,12 +69,13 @@ pub struct Client {
     pub forwarded: bool,
     /// Whether the address belongs to a trusted proxy: no proxy forwarded a client behind it.
     pub is_proxy: bool,
-    /// The scheme of [`Policy::public_url`], or else the one that a trusted proxy forwarded.
+    /// The scheme of [`AdmissionPolicy::public_url`], or else the one that a trusted proxy
+    /// forwarded.
     pub scheme: Option<Scheme>,
-    /// The host of [`Policy::public_url`], or else the one that a trusted proxy forwarded.
+    /// The host of [`AdmissionPolicy::public_url`], or else the one that a trusted proxy forwarded.
     pub host: Option<Host>,
-    /// The port that a trusted proxy forwarded in `X-Forwarded-Port`, if [`Policy::forwarded_port`]
-    /// allows it.
+    /// The port that a trusted proxy forwarded in `X-Forwarded-Port`, if
+    /// [`AdmissionPolicy::forwarded_port`] allows it.
     pub port: Option<u16>,
 }
 
@@ -114,7 +115,7 @@ impl Client {
     }
 }
 
-impl Policy {
+impl AdmissionPolicy {
     /// Returns the client of a request with these headers from this peer.
     ///
     /// `Forwarded` and `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` count only if the peer is
@@ -135,11 +136,14 @@ impl Policy {
     /// both agree.
     ///
     /// ```
-    /// use ws_core::admit::{Network, Policy, Scheme};
+    /// use ws_core::admit::{AdmissionPolicy, Network, Scheme};
     /// # use http::{HeaderMap, HeaderValue};
     ///
     /// let proxy: Network = "10.0.0.0/8".parse()?;
-    /// let policy = Policy { trusted_proxies: [proxy].into_iter().collect(), ..Policy::default() };
+    /// let policy = AdmissionPolicy {
+    ///     trusted_proxies: [proxy].into_iter().collect(),
+    ///     ..AdmissionPolicy::default()
+    /// };
     /// let mut headers = HeaderMap::new();
     /// headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.9, 192.0.2.7"));
     /// headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
@@ -162,12 +166,12 @@ impl Policy {
         peer: Option<SocketAddr>,
         headers: &HeaderMap,
     ) -> Result<Client, ForwardedError> {
-        Ok(self.seen(peer, headers)?.0)
+        Ok(self.resolve_client(peer, headers)?.0)
     }
 
     /// Returns the client, and whether the two families of headers contradict each other, so that
     /// neither counts.
-    pub(super) fn seen(
+    pub(super) fn resolve_client(
         &self,
         peer: Option<SocketAddr>,
         headers: &HeaderMap,
@@ -185,15 +189,15 @@ impl Policy {
             headers,
         });
         let mut contradiction = false;
-        match walk.map(Walk::said) {
+        match walk.map(Walk::values) {
             None => {}
-            Some(Ok(said)) => {
-                client.forwarded = peer != Some(said.address);
-                client.is_proxy = self.trusted_proxies.contains(said.address.ip());
-                client.peer = Some(said.address);
-                client.scheme = said.scheme;
-                client.host = said.host;
-                client.port = said
+            Some(Ok(values)) => {
+                client.forwarded = peer != Some(values.address);
+                client.is_proxy = self.trusted_proxies.contains(values.address.ip());
+                client.peer = Some(values.address);
+                client.scheme = values.scheme;
+                client.host = values.host;
+                client.port = values
                     .port
                     .filter(|_| self.forwarded_port == ForwardedPort::Read);
             }
@@ -201,7 +205,7 @@ impl Policy {
             Some(Err(Unusable::Malformed(error))) => return Err(error),
         }
         if let Some(url) = &self.public_url {
-            client.scheme = Scheme::read(url.scheme().as_bytes());
+            client.scheme = Scheme::parse(url.scheme().as_bytes());
             client.host = Some(url.to_host());
             client.port = None;
         }

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::Door;
+use super::RouteAccess;
 use crate::error::Refusal;
 use crate::extract::{Offer, offers};
 use crate::fields::{elements, is_token};
@@ -15,15 +15,19 @@ use crate::fields::{elements, is_token};
 /// # Errors
 ///
 /// 400 if the client's list is not a list of tokens, even if the route has no subprotocols.
-pub(super) fn choose(door: Door, headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
+pub(super) fn choose(
+    access: RouteAccess,
+    headers: &HeaderMap,
+) -> Result<Option<&'static str>, Refusal> {
     if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
         return Ok(None);
     }
     let mut elements = elements(headers, &SEC_WEBSOCKET_PROTOCOL).peekable();
     if elements.peek().is_none() || !elements.all(is_token) {
-        return Err(Refusal::BAD_REQUEST.body("`Sec-WebSocket-Protocol` is no list of names"));
+        return Err(Refusal::BAD_REQUEST
+            .body("the header `Sec-WebSocket-Protocol` is not a list of tokens"));
     }
     let is_offered =
         |name: &&&str| offers(headers).any(|offer| offer == Offer::Name(name.as_bytes()));
-    Ok(door.protocols.iter().find(is_offered).copied())
+    Ok(access.protocols.iter().find(is_offered).copied())
 }

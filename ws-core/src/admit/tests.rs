@@ -14,7 +14,7 @@ mod visitor;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const OPEN: Door = Door {
+const OPEN: RouteAccess = RouteAccess {
     name: "open",
     require_session: false,
     require_page: false,
@@ -58,8 +58,8 @@ struct Case {
     uri: &'static str,
     can_upgrade: bool,
     peer: Option<SocketAddr>,
-    door: Door,
-    policy: Policy,
+    access: RouteAccess,
+    policy: AdmissionPolicy,
     visitor: Result<Visitor, SessionError>,
     closing: bool,
     full: Option<Full>,
@@ -73,8 +73,8 @@ impl Default for Case {
             uri: "/chat?token=secret",
             can_upgrade: true,
             peer: None,
-            door: OPEN,
-            policy: Policy::default(),
+            access: OPEN,
+            policy: AdmissionPolicy::default(),
             visitor: Ok(Visitor::default()),
             closing: false,
             full: None,
@@ -84,7 +84,7 @@ impl Default for Case {
 
 impl Case {
     /// Returns the result for the request with these changes.
-    fn ask<T>(
+    fn with_request<T>(
         &self,
         changes: &[(&'static str, &str)],
         of: impl FnOnce(&Request<'_>) -> Result<T, Refusal>,
@@ -100,13 +100,15 @@ impl Case {
         })
     }
 
-    fn knock(&self, changes: &[(&'static str, &str)]) -> Result<Knock, Refusal> {
-        self.ask(changes, |request| knock(self.door, request, &self.policy))
+    fn check(&self, changes: &[(&'static str, &str)]) -> Result<CheckedRequest, Refusal> {
+        self.with_request(changes, |request| {
+            check_request(self.access, request, &self.policy)
+        })
     }
 
-    fn admit(self, changes: &[(&'static str, &str)]) -> Result<Entry<()>, Refusal> {
-        let known = self.knock(changes)?.identify(self.visitor)?;
-        known.enter(self.closing, |_| self.full.map_or(Ok(()), Err))
+    fn admit(self, changes: &[(&'static str, &str)]) -> Result<Admission<()>, Refusal> {
+        let known = self.check(changes)?.identify(self.visitor)?;
+        known.admit(self.closing, |_| self.full.map_or(Ok(()), Err))
     }
 
     fn status(self, changes: &[(&'static str, &str)]) -> u16 {
@@ -120,7 +122,7 @@ fn status(changes: &[(&'static str, &str)]) -> u16 {
 }
 
 #[test]
-fn step_5_says_when_to_come_back() {
+fn step_5_sends_retry_after() {
     let full = Case {
         full: Some(Full::Server),
         ..Case::default()
@@ -160,10 +162,12 @@ fn step_5_says_when_to_come_back() {
 }
 
 #[test]
-fn step_6_takes_the_route_s_first_that_the_client_offers() {
+fn step_6_chooses_the_route_s_first_subprotocol_that_the_client_offers() {
     let chosen = |offers: &[(&'static str, &str)]| {
-        let entry = Case::default().admit(offers).unwrap();
-        let response = entry.accept.response(entry.protocol, entry.deflate);
+        let admission = Case::default().admit(offers).unwrap();
+        let response = admission
+            .accept
+            .response(admission.protocol, admission.deflate);
         let header = response.headers().get("sec-websocket-protocol");
         header.map(|value| value.to_str().unwrap().to_owned())
     };
@@ -195,18 +199,18 @@ fn step_6_takes_the_route_s_first_that_the_client_offers() {
 }
 
 #[test]
-fn step_6_never_takes_a_bearer_token_for_a_name() {
-    let secret = Door {
+fn step_6_never_chooses_a_bearer_token() {
+    let secret = RouteAccess {
         protocols: &["t0ken", "bearer", "v1.chat"],
         ..OPEN
     };
     let chosen = |offer| {
         let case = Case {
-            door: secret,
+            access: secret,
             ..Case::default()
         };
-        let entry = case.admit(&[("sec-websocket-protocol", offer)]);
-        entry.unwrap().protocol
+        let admission = case.admit(&[("sec-websocket-protocol", offer)]);
+        admission.unwrap().protocol
     };
     assert_eq!(chosen("t0ken"), Some("t0ken"));
     assert_eq!(chosen("v1.chat, bearer, t0ken"), Some("v1.chat"));
@@ -245,11 +249,11 @@ fn the_debug_output_of_a_request_hides_what_may_be_secret() {
 }
 
 #[test]
-fn an_earlier_step_wins_over_every_later_one() {
+fn an_earlier_step_takes_precedence_over_later_ones() {
     // Everything is wrong at once; each line repairs one more step.
     let wrong = || Case {
         method: Method::POST,
-        door: Door {
+        access: RouteAccess {
             require_session: true,
             ..OPEN
         },
@@ -291,10 +295,10 @@ fn an_earlier_step_wins_over_every_later_one() {
     let last = &headers[5..];
     assert_eq!(
         get().admit(last).unwrap_err().text(),
-        "this endpoint needs a session of this site: the request has no session cookie"
+        "this endpoint requires a session of this site: the request has no session cookie"
     );
     let known = || Case {
-        door: OPEN,
+        access: OPEN,
         ..get()
     };
     assert_eq!(known().status(last), 503);
@@ -323,13 +327,13 @@ fn a_plain_get_runs_steps_3_to_5_before_its_426() {
         [&[("-upgrade", ""), ("sec-websocket-protocol", "a b")], more].concat()
     };
     assert_eq!(status(&plain(&[("origin", "null")])), 403);
-    let door = Door {
+    let access = RouteAccess {
         require_session: true,
         ..OPEN
     };
     assert_eq!(
         Case {
-            door,
+            access,
             ..Case::default()
         }
         .status(&plain(&[])),
@@ -355,14 +359,14 @@ fn a_plain_get_runs_steps_3_to_5_before_its_426() {
 }
 
 #[test]
-fn a_place_is_given_back_where_a_later_step_refuses() {
-    struct Place<'a>(&'a Cell<i32>);
-    impl Drop for Place<'_> {
+fn the_permit_is_released_if_a_later_step_refuses() {
+    struct CountedPermit<'a>(&'a Cell<i32>);
+    impl Drop for CountedPermit<'_> {
         fn drop(&mut self) {
             self.0.set(self.0.get() - 1);
         }
     }
-    let taken = Cell::new(0);
+    let permits = Cell::new(0);
     let headers = changed(&[("sec-websocket-protocol", "a b")]);
     let uri = Uri::from_static("/");
     let request = Request {
@@ -373,13 +377,13 @@ fn a_place_is_given_back_where_a_later_step_refuses() {
         peer: None,
         can_upgrade: true,
     };
-    let known = knock(OPEN, &request, &Policy::default())
+    let known = check_request(OPEN, &request, &AdmissionPolicy::default())
         .unwrap()
         .identify(Ok(Visitor::default()));
-    let entry = known.unwrap().enter(false, |_| {
-        taken.set(taken.get() + 1);
-        Ok(Place(&taken))
+    let admission = known.unwrap().admit(false, |_| {
+        permits.set(permits.get() + 1);
+        Ok(CountedPermit(&permits))
     });
-    assert_eq!(entry.map(|_| ()).unwrap_err().status(), 400);
-    assert_eq!(taken.get(), 0);
+    assert_eq!(admission.map(|_| ()).unwrap_err().status(), 400);
+    assert_eq!(permits.get(), 0);
 }

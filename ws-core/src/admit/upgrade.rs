@@ -3,32 +3,32 @@
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
-use super::{Accept, Notices, Request, only};
+use super::{Accept, Request, RequestLog, single_value};
 use crate::error::Refusal;
 use crate::fields::elements;
 use crate::protocol::{accept_key, is_valid_key};
 
 /// What a well-formed request asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Wish {
+pub(super) enum UpgradeRequest {
     /// A connection, with the response to its key.
-    Connect(Accept),
+    Valid(Accept),
     /// No connection: a GET that asks for no upgrade, or cannot get one.
-    Look(Cannot),
+    Absent(NoUpgrade),
 }
 
 /// Why a GET does not become a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Cannot {
+pub(super) enum NoUpgrade {
     /// It does not ask for an upgrade.
-    NotAsked,
+    NotRequested,
     /// It has the headers of a handshake, but no `Upgrade`.
-    NoUpgrade,
+    HeaderMissing,
     /// It asks over a connection that cannot be upgraded.
-    Http,
+    HttpVersion,
 }
 
-impl Wish {
+impl UpgradeRequest {
     /// Returns the response to the key.
     ///
     /// # Errors
@@ -36,17 +36,17 @@ impl Wish {
     /// 426 for a GET that does not become a connection.
     pub(super) fn accept(self) -> Result<Accept, Refusal> {
         match self {
-            Self::Connect(accept) => Ok(accept),
-            Self::Look(Cannot::NotAsked) => Err(upgrade_required(
+            Self::Valid(accept) => Ok(accept),
+            Self::Absent(NoUpgrade::NotRequested) => Err(upgrade_required(
                 "This is a WebSocket endpoint: connect with a WebSocket client (RFC 6455).",
             )),
-            Self::Look(Cannot::NoUpgrade) => Err(upgrade_required(
+            Self::Absent(NoUpgrade::HeaderMissing) => Err(upgrade_required(
                 "This is a WebSocket endpoint. The request is a handshake without the header \
                  `Upgrade: websocket`: a proxy has removed it. Let the proxy send `Upgrade` and \
                  `Connection: upgrade` over HTTP/1.1; in nginx: `proxy_http_version 1.1`, \
                  `proxy_set_header Upgrade $http_upgrade`, `proxy_set_header Connection upgrade`.",
             )),
-            Self::Look(Cannot::Http) => Err(upgrade_required(
+            Self::Absent(NoUpgrade::HttpVersion) => Err(upgrade_required(
                 "This is a WebSocket endpoint: it needs HTTP/1.1 from end to end, with the \
                  headers `Connection: Upgrade` and `Upgrade: websocket`. A proxy may have asked \
                  over HTTP/1.0; in nginx: `proxy_http_version 1.1`.",
@@ -61,19 +61,22 @@ impl Wish {
 /// # Errors
 ///
 /// 405, 426 or 400, each with a body that explains the reason.
-pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Refusal> {
+pub(super) fn check(
+    request: &Request<'_>,
+    request_log: &RequestLog,
+) -> Result<UpgradeRequest, Refusal> {
     if *request.method != Method::GET {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)
             .header(header::ALLOW, HeaderValue::from_static("GET"))
-            .body("a WebSocket endpoint takes GET alone"));
+            .body("a WebSocket endpoint accepts only GET"));
     }
     let headers = request.headers;
     if !names(headers, &header::UPGRADE, "websocket") {
         if !is_handshake(headers) {
-            return Ok(Wish::Look(Cannot::NotAsked));
+            return Ok(UpgradeRequest::Absent(NoUpgrade::NotRequested));
         }
-        notices.not_passed_on("Upgrade", request.peer);
-        return Ok(Wish::Look(Cannot::NoUpgrade));
+        request_log.missing_upgrade_header("Upgrade", request.peer);
+        return Ok(UpgradeRequest::Absent(NoUpgrade::HeaderMissing));
     }
     // HTTP/1.0 has no upgrade, and HTTP/2 uses another mechanism (RFC 9113, section 8.2.2).
     if !request.can_upgrade
@@ -81,10 +84,10 @@ pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Ref
             .version
             .is_some_and(|known| known != Version::HTTP_11)
     {
-        return Ok(Wish::Look(Cannot::Http));
+        return Ok(UpgradeRequest::Absent(NoUpgrade::HttpVersion));
     }
     if !names(headers, &header::CONNECTION, "upgrade") {
-        notices.not_passed_on("Connection", request.peer);
+        request_log.missing_upgrade_header("Connection", request.peer);
         return Err(Refusal::BAD_REQUEST.body(
             "the header `Connection` must name `Upgrade`; if a proxy has replaced it, let the \
              proxy send `Connection: upgrade`",
@@ -92,7 +95,7 @@ pub(super) fn wish(request: &Request<'_>, notices: &Notices) -> Result<Wish, Ref
     }
     no_body(headers)?;
     version(headers)?;
-    key(headers).map(Wish::Connect)
+    key(headers).map(UpgradeRequest::Valid)
 }
 
 /// Whether a request asks for a WebSocket connection, even if it is malformed.
@@ -114,15 +117,18 @@ fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.contains_key(&header::TRANSFER_ENCODING)
         || lengths.any(|length| length.as_bytes().trim_ascii() != b"0")
     {
-        return Err(Refusal::BAD_REQUEST.body("an opening handshake has no body"));
+        return Err(Refusal::BAD_REQUEST.body("an opening handshake must not have a body"));
     }
     Ok(())
 }
 
 /// Section 4.2.1, item 6; section 4.4 defines the response to another version.
 fn version(headers: &HeaderMap) -> Result<(), Refusal> {
-    match only(headers, &header::SEC_WEBSOCKET_VERSION) {
-        Err(_) => Err(Refusal::BAD_REQUEST.body("`Sec-WebSocket-Version` stands more than once")),
+    match single_value(headers, &header::SEC_WEBSOCKET_VERSION) {
+        Err(_) => {
+            Err(Refusal::BAD_REQUEST
+                .body("the header `Sec-WebSocket-Version` appears more than once"))
+        }
         Ok(Some(version)) if version.as_bytes().trim_ascii() == b"13" => Ok(()),
         Ok(_) => Err(upgrade_required(
             "the header `Sec-WebSocket-Version` must be 13",
@@ -133,8 +139,8 @@ fn version(headers: &HeaderMap) -> Result<(), Refusal> {
 /// Section 4.2.1, item 5.
 fn key(headers: &HeaderMap) -> Result<Accept, Refusal> {
     let wrong = |body| Err(Refusal::BAD_REQUEST.body(body));
-    let key = match only(headers, &header::SEC_WEBSOCKET_KEY) {
-        Err(_) => return wrong("`Sec-WebSocket-Key` stands more than once"),
+    let key = match single_value(headers, &header::SEC_WEBSOCKET_KEY) {
+        Err(_) => return wrong("the header `Sec-WebSocket-Key` appears more than once"),
         Ok(None) => return wrong("the header `Sec-WebSocket-Key` is missing"),
         Ok(Some(key)) => key.as_bytes().trim_ascii(),
     };

@@ -42,7 +42,8 @@ pub enum Full {
 /// The permit for one of the server's connections.
 ///
 /// Admission takes it from the hub after the request has passed every other limit
-/// ([`Known::enter`](crate::admit::Known::enter)). It has one owner at a time: the [`Admitted`]
+/// ([`IdentifiedRequest::admit`](crate::admit::IdentifiedRequest::admit)). It has one owner at a
+/// time: the [`Admitted`]
 /// request, then the connection that waits for its transport, then the connection's task, which
 /// drops it when the stream is closed, before `terminate`. If the handshake fails, the permit is
 /// dropped and so released.

@@ -6,12 +6,12 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
 use super::{Knock, TestKit};
-use crate::admit::Policy;
+use crate::admit::AdmissionPolicy;
 use crate::hub::Hub;
 use crate::route::Router;
 
 /// Creates a kit from the parts of a server.
-pub fn of_server(hub: Hub, router: Arc<Router>, policy: Policy) -> TestKit {
+pub fn of_server(hub: Hub, router: Arc<Router>, policy: AdmissionPolicy) -> TestKit {
     TestKit {
         hub,
         router: Some(router),

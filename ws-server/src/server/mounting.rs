@@ -1,6 +1,6 @@
 //! Settings for the location of a server: below a path, beside an application, behind a proxy.
 
-use ws_core::admit::{AllowedOrigin, AllowedOrigins, ForwardedPort, Policy};
+use ws_core::admit::{AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort};
 use ws_core::route::Router;
 
 use super::Server;
@@ -84,7 +84,7 @@ impl<S, G> Server<S, G> {
 /// # Errors
 ///
 /// Returns [`Error::NullOrigin`] with the first route that does.
-pub(super) fn check_null_origin(policy: &Policy, router: &Router) -> Result<(), Error> {
+pub(super) fn check_null_origin(policy: &AdmissionPolicy, router: &Router) -> Result<(), Error> {
     let AllowedOrigins::Listed(listed) = &policy.origins else {
         return Ok(());
     };

@@ -1,7 +1,8 @@
 //! The settings of a configuration, before it is built.
 
 use ws_core::admit::{
-    AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Notices, Origin, Policy, TrustedProxies,
+    AdmissionPolicy, AllowedOrigin, AllowedOrigins, ForwardedPort, Network, Origin, RequestLog,
+    TrustedProxies,
 };
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
@@ -37,7 +38,7 @@ pub(super) enum Origins {
 
 impl Settings {
     /// Parses the texts of the configuration.
-    pub(super) fn policy(&self) -> Result<Policy, Error> {
+    pub(super) fn policy(&self) -> Result<AdmissionPolicy, Error> {
         let origin = |value: &String| {
             value
                 .parse::<AllowedOrigin>()
@@ -55,12 +56,12 @@ impl Settings {
         };
         let public_url = self.public_url.as_deref().map(public_url).transpose()?;
         let trusted_proxies = self.trusted_proxies()?;
-        Ok(Policy {
+        Ok(AdmissionPolicy {
             origins,
             public_url,
             trusted_proxies,
             forwarded_port: self.forwarded_port,
-            notices: Notices::default(),
+            request_log: RequestLog::default(),
         })
     }
 

@@ -96,7 +96,7 @@ impl Visit {
     /// Ends the visit without an answer, because of this error.
     pub(super) fn failed(mut self, error: SessionError) -> Refusal {
         self.pending();
-        let notices = &self.shared.policy.notices;
+        let notices = &self.shared.policy.request_log;
         notices.no_session(&error, self.address);
         error.into()
     }

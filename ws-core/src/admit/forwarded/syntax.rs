@@ -17,7 +17,7 @@ use crate::admit::host::Host;
 use crate::fields::{self, is_token};
 
 /// The maximum number of pairs in one element: RFC 7239 defines four.
-const PAIRS: usize = 32;
+const MAX_PAIRS: usize = 32;
 
 /// Why a `Forwarded` header is malformed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum ForwardedError {
     #[error("two pairs of one element have the same name")]
     Repeated,
     /// An element has more pairs than the server reads.
-    #[error("an element has more than {PAIRS} pairs")]
+    #[error("an element has more than {MAX_PAIRS} pairs")]
     TooManyPairs,
 }
 
@@ -73,11 +73,11 @@ pub(super) struct Element {
 }
 
 impl Pairs<'_> {
-    pub(super) fn read(self) -> Element {
+    pub(super) fn parse(self) -> Element {
         let value = |written: Option<&[u8]>| fields::value(written?).map(Cow::into_owned);
         Element {
             address: value(self.node).and_then(|node| address(&node)),
-            scheme: value(self.proto).and_then(|proto| Scheme::read(&proto)),
+            scheme: value(self.proto).and_then(|proto| Scheme::parse(&proto)),
             host: value(self.host).and_then(|host| self::host(&host)),
         }
     }
@@ -112,7 +112,7 @@ type Parsed<'a> = (Option<Pairs<'a>>, Option<&'a [u8]>);
 /// Parses the first element of a line.
 fn element(line: &[u8]) -> Result<Parsed<'_>, ForwardedError> {
     let mut pairs = Pairs::default();
-    let mut names: [&[u8]; PAIRS] = [b""; PAIRS];
+    let mut names: [&[u8]; MAX_PAIRS] = [b""; MAX_PAIRS];
     let mut count = 0;
     let mut rest = line;
     let behind = loop {
@@ -266,7 +266,7 @@ mod tests {
                 assert_eq!(found, Some(*error), "{line:?}");
             }
         }
-        let distinct: Vec<_> = (0..=PAIRS).map(|n| format!("n{n}=1")).collect();
+        let distinct: Vec<_> = (0..=MAX_PAIRS).map(|n| format!("n{n}=1")).collect();
         let distinct = distinct.join(";");
         let found = elements(distinct.as_bytes()).find_map(Result::err);
         assert_eq!(found, Some(ForwardedError::TooManyPairs));

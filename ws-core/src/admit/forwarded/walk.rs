@@ -14,7 +14,7 @@ use crate::admit::host::Host;
 
 /// The maximum number of elements read from a list, counted from the right: more than the number of
 /// proxies in any real chain, and a bound for long lists from a client.
-const FARTHEST: usize = 64;
+const MAX_ELEMENTS: usize = 64;
 
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -23,7 +23,7 @@ const X_FORWARDED_PORT: &str = "x-forwarded-port";
 
 /// What the headers of one family contain.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Said {
+pub(super) struct ForwardedValues {
     pub(super) address: SocketAddr,
     pub(super) scheme: Option<Scheme>,
     pub(super) host: Option<Host>,
@@ -54,29 +54,31 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn said(self) -> Result<Said, Unusable> {
+    pub(super) fn values(self) -> Result<ForwardedValues, Unusable> {
         if !self.headers.contains_key(header::FORWARDED) {
-            return Ok(self.older());
+            return Ok(self.x_forwarded());
         }
         let forwarded = self.forwarded()?;
         if !self.headers.contains_key(X_FORWARDED_FOR) {
             return Ok(forwarded);
         }
-        forwarded.and(&self.older()).ok_or(Unusable::Contradiction)
+        forwarded
+            .agreement_with(&self.x_forwarded())
+            .ok_or(Unusable::Contradiction)
     }
 
     /// Reads `Forwarded`.
-    fn forwarded(self) -> Result<Said, ForwardedError> {
+    fn forwarded(self) -> Result<ForwardedValues, ForwardedError> {
         let mut last: VecDeque<Pairs<'_>> = VecDeque::new();
         for line in self.headers.get_all(header::FORWARDED) {
             // The whole line is parsed: a proxy may have appended to a line that the client began.
             for element in syntax::elements(line.as_bytes()) {
                 last.push_front(element?);
-                last.truncate(FARTHEST);
+                last.truncate(MAX_ELEMENTS);
             }
         }
-        let (address, _, element) = self.to_client(last.into_iter().map(Pairs::read));
-        Ok(Said {
+        let (address, _, element) = self.to_client(last.into_iter().map(Pairs::parse));
+        Ok(ForwardedValues {
             address,
             scheme: element.scheme,
             host: element.host,
@@ -85,21 +87,21 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
-    fn older(self) -> Said {
+    fn x_forwarded(self) -> ForwardedValues {
         let addresses = self.list(X_FORWARDED_FOR).map(|text| Element {
             address: syntax::address(text),
             ..Element::default()
         });
-        let (address, place, _) = self.to_client(addresses);
+        let (address, position, _) = self.to_client(addresses);
         // Each proxy appends to a list or replaces it. The position is counted from the right, so
         // elements that a client puts at the left do not change it.
         let value = |name| {
-            let at_place = self.list(name).nth(place);
-            at_place.or_else(|| self.list(name).next())
+            let at_position = self.list(name).nth(position);
+            at_position.or_else(|| self.list(name).next())
         };
-        Said {
+        ForwardedValues {
             address,
-            scheme: value(X_FORWARDED_PROTO).and_then(Scheme::read),
+            scheme: value(X_FORWARDED_PROTO).and_then(Scheme::parse),
             host: value(X_FORWARDED_HOST).and_then(syntax::host),
             port: value(X_FORWARDED_PORT).and_then(syntax::port),
         }
@@ -112,15 +114,15 @@ impl<'a> Walk<'a> {
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
             .filter(|element| !element.is_empty())
-            .take(FARTHEST)
+            .take(MAX_ELEMENTS)
     }
 
     /// Returns the client's address, and the position and the element at which the walk ended.
     fn to_client(self, elements: impl Iterator<Item = Element>) -> (SocketAddr, usize, Element) {
         let mut client = (self.proxy, 0, Element::default());
-        for (place, element) in elements.enumerate() {
+        for (position, element) in elements.enumerate() {
             let address = element.address;
-            client = (address.unwrap_or(client.0), place, element);
+            client = (address.unwrap_or(client.0), position, element);
             if !address.is_some_and(|address| self.trusted.contains(address.ip())) {
                 break;
             }
@@ -129,9 +131,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Said {
+impl ForwardedValues {
     /// The values on which both agree; `None` if they name different clients.
-    fn and(self, other: &Self) -> Option<Self> {
+    fn agreement_with(self, other: &Self) -> Option<Self> {
         if self.address.ip() != other.address.ip() {
             return None;
         }

@@ -76,11 +76,11 @@ const LISTED: &[(&str, &str, bool)] = &[
 ];
 
 #[test]
-fn a_star_is_exactly_one_leading_label() {
+fn a_star_matches_exactly_one_leading_label() {
     for (listed, origin, expected) in LISTED {
-        let policy = Policy {
+        let policy = AdmissionPolicy {
             origins: AllowedOrigins::Listed(vec![listed.parse().unwrap()]),
-            ..Policy::default()
+            ..AdmissionPolicy::default()
         };
         let status = Case {
             policy,
@@ -90,12 +90,12 @@ fn a_star_is_exactly_one_leading_label() {
         assert_eq!(status == 101, *expected, "{listed} {origin}");
         // The list of a route is read like that of the server.
         let list: &'static [&'static str] = vec![*listed].leak();
-        let door = Door {
+        let access = RouteAccess {
             origins: Some(Origins::List(list)),
             ..OPEN
         };
         let status = Case {
-            door,
+            access,
             ..Case::default()
         }
         .status(&[("origin", origin)]);
@@ -104,14 +104,14 @@ fn a_star_is_exactly_one_leading_label() {
 }
 
 #[test]
-fn none_of_these_is_let_in_unless_it_is_listed() {
+fn unlisted_origins_are_refused() {
     for origin in ["null", "file://", "https://a.preview.example"] {
         assert_eq!(status(&[("origin", origin)]), 403, "{origin}");
     }
 }
 
 #[test]
-fn a_pattern_that_is_too_wide_or_none_has_its_error() {
+fn each_invalid_pattern_has_its_error() {
     use AllowedOriginError as E;
     for (text, error) in [
         ("https://*", E::EveryHost),
@@ -151,13 +151,13 @@ fn a_pattern_that_is_too_wide_or_none_has_its_error() {
 }
 
 #[tokio::test]
-async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
-    let listed = Policy {
+async fn the_origin_null_counts_as_cross_site() {
+    let listed = AdmissionPolicy {
         origins: AllowedOrigins::Listed(vec![AllowedOrigin::Null, "file://".parse().unwrap()]),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let case = |origins, require_session| Case {
-        door: Door {
+        access: RouteAccess {
             require_session,
             origins,
             ..OPEN
@@ -166,7 +166,7 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
         ..Case::default()
     };
     let null = [("origin", "null")];
-    let cross_site = |case: &Case| case.knock(&null).map(|knock| knock.cross_site());
+    let cross_site = |case: &Case| case.check(&null).map(|checked| checked.cross_site());
     assert_eq!(cross_site(&case(None, false)), Ok(true));
     // The server's list opens no route that trusts cookies; the route's own list does.
     let refused = cross_site(&case(None, true)).unwrap_err();
@@ -177,11 +177,11 @@ async fn a_page_with_the_origin_null_counts_as_one_of_another_site() {
         let refused = cross_site(&case(Some(own), false)).unwrap_err();
         assert_eq!(refused.status(), 403, "{own:?}");
     }
-    let file = case(None, true).knock(&[("origin", "file://")]);
+    let file = case(None, true).check(&[("origin", "file://")]);
     assert!(!file.unwrap().cross_site());
     // An endpoint that acts with cookies does not accept it either.
     let case = case(None, false);
-    let same = case.ask(&null, |request| {
+    let same = case.with_request(&null, |request| {
         same_site(request, &client(request, &case.policy)?, &case.policy)
     });
     assert_eq!(same.unwrap_err().status(), 403);
@@ -245,16 +245,16 @@ const PORTS: &[Row] = &[
 ];
 
 #[test]
-fn the_forwarded_port_counts_if_it_is_wanted_and_no_host_has_one() {
+fn the_forwarded_port_counts_if_enabled_and_no_host_has_one() {
     for (headers, origin, expected) in PORTS {
         let changes = [*headers, &[("origin", *origin)]].concat();
         let is_own = |peer: &str, forwarded_port| {
             let case = Case {
                 peer: peer.parse().ok(),
-                policy: Policy {
+                policy: AdmissionPolicy {
                     trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
                     forwarded_port,
-                    ..Policy::default()
+                    ..AdmissionPolicy::default()
                 },
                 ..Case::default()
             };

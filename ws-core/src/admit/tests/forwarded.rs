@@ -7,14 +7,14 @@ mod hostile;
 /// The peer of most tests: a trusted proxy, like all of `10.0.0.0/8` and `fd00::/8`.
 const PROXY: &str = "10.0.0.1:4711";
 
-fn policy() -> Policy {
+fn policy() -> AdmissionPolicy {
     let networks = ["10.0.0.0/8", "fd00::/8"];
-    Policy {
+    AdmissionPolicy {
         trusted_proxies: networks
             .map(|text| text.parse().unwrap())
             .into_iter()
             .collect(),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     }
 }
 
@@ -57,7 +57,7 @@ const PORT: &str = "x-forwarded-port";
 const FORWARDED: &str = "forwarded";
 
 #[test]
-fn the_client_is_the_last_address_that_is_no_proxy_s() {
+fn the_client_is_the_rightmost_address_of_no_trusted_proxy() {
     let table: &[(&str, &str)] = &[
         ("192.0.2.7", "192.0.2.7:0"),
         ("192.0.2.7:80", "192.0.2.7:80"),
@@ -101,7 +101,7 @@ fn the_client_is_the_last_address_that_is_no_proxy_s() {
 }
 
 #[test]
-fn forwarded_is_read_in_every_form_of_rfc_7239() {
+fn forwarded_is_parsed_in_every_form_of_rfc_7239() {
     let table: &[(&str, &str)] = &[
         ("for=192.0.2.43", "192.0.2.43:0 ? ?"),
         ("For=\"192.0.2.43:47011\"", "192.0.2.43:47011 ? ?"),
@@ -180,7 +180,7 @@ fn several_header_lines_are_one_list() {
 }
 
 #[test]
-fn proto_and_host_are_those_of_the_client_s_own_place() {
+fn proto_and_host_come_from_the_client_s_position() {
     let table: &[(&[(&str, &str)], &str)] = &[
         (
             &[(FOR, "192.0.2.7"), (PROTO, "https"), (HOST, "Shop.test")],
@@ -253,7 +253,7 @@ fn proto_and_host_are_those_of_the_client_s_own_place() {
 }
 
 #[test]
-fn where_both_families_name_different_clients_neither_counts() {
+fn header_families_that_contradict_each_other_are_ignored() {
     let both = |forwarded, older| {
         seen(&[
             (FORWARDED, forwarded),
@@ -306,7 +306,7 @@ fn the_address_of_a_named_proxy_counts_for_every_limit() {
 }
 
 #[test]
-fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
+fn forwarded_headers_of_an_untrusted_peer_are_ignored() {
     let values = [
         (FOR, "203.0.113.9"),
         (PROTO, "https"),
@@ -326,11 +326,11 @@ fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
         };
         assert_eq!(client_of(peer, &values), expected, "{peer}");
         assert_eq!(
-            Policy::default().client(peer.parse().ok(), &HeaderMap::new()),
+            AdmissionPolicy::default().client(peer.parse().ok(), &HeaderMap::new()),
             Ok(expected)
         );
     }
-    assert_eq!(client_of("nobody", &values), Client::default());
+    assert_eq!(client_of("unknown", &values), Client::default());
     let mapped = client_of("[::ffff:192.0.2.1]:9", &values);
     assert_eq!(mapped.peer, "192.0.2.1:9".parse().ok());
     let mapped = client_of("[::ffff:10.0.0.1]:9", &[(FOR, "192.0.2.7")]);
@@ -341,8 +341,8 @@ fn the_word_of_a_peer_that_is_no_trusted_proxy_is_ignored() {
 }
 
 #[test]
-fn public_url_counts_for_more_than_what_is_forwarded() {
-    let policy = Policy {
+fn public_url_takes_precedence_over_forwarded_values() {
+    let policy = AdmissionPolicy {
         public_url: "https://shop.test:8443".parse().ok(),
         ..policy()
     };
@@ -357,7 +357,7 @@ fn public_url_counts_for_more_than_what_is_forwarded() {
 }
 
 #[test]
-fn networks_are_read_in_every_form_and_nothing_else_is() {
+fn networks_are_parsed_in_every_form_and_other_texts_refused() {
     let table: &[(&str, &str, &[&str], &[&str])] = &[
         (
             "10.0.0.0/8",

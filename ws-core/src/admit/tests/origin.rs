@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn step_3_wants_the_host_s_own_origin() {
+fn step_3_requires_the_host_s_own_origin() {
     let table: &[(&str, &str, u16)] = &[
         ("example.com", "https://example.com", 101),
         ("example.com", "http://example.com", 101),
@@ -66,7 +66,7 @@ fn step_3_wants_the_host_s_own_origin() {
 }
 
 #[test]
-fn several_origins_are_none() {
+fn repeated_origin_headers_are_refused() {
     let own = "https://example.com";
     assert_eq!(status(&[("origin", own), ("+origin", own)]), 403);
 }
@@ -90,7 +90,7 @@ fn a_request_without_a_usable_host_is_400() {
 }
 
 #[test]
-fn an_authority_in_the_target_counts_for_more_than_host() {
+fn an_authority_in_the_target_takes_precedence_over_host() {
     let absolute = || Case {
         uri: "http://inner.test/chat",
         ..Case::default()
@@ -101,10 +101,10 @@ fn an_authority_in_the_target_counts_for_more_than_host() {
 }
 
 #[test]
-fn public_url_settles_what_the_own_origin_is() {
-    let policy = Policy {
+fn public_url_is_the_own_origin() {
+    let policy = AdmissionPolicy {
         public_url: "https://shop.test".parse().ok(),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let case = || Case {
         policy: policy.clone(),
@@ -117,13 +117,13 @@ fn public_url_settles_what_the_own_origin_is() {
 }
 
 #[test]
-fn listed_origins_may_connect_and_a_route_s_own_list_wins() {
-    let policy = Policy {
+fn listed_origins_may_connect_and_a_route_s_list_takes_precedence() {
+    let policy = AdmissionPolicy {
         origins: AllowedOrigins::Listed(vec!["https://partner.test".parse().unwrap()]),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let case = |origins| Case {
-        door: Door { origins, ..OPEN },
+        access: RouteAccess { origins, ..OPEN },
         policy: policy.clone(),
         ..Case::default()
     };
@@ -140,21 +140,21 @@ fn listed_origins_may_connect_and_a_route_s_own_list_wins() {
     assert_eq!(case(own).status(&from("https://example.com")), 101);
     assert_eq!(case(own).status(&from("https://partner.test")), 403);
     assert_eq!(case(Some(Origins::Any)).status(&from("null")), 101);
-    let any = Policy {
+    let any = AdmissionPolicy {
         origins: AllowedOrigins::Any,
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let open = Case {
         policy: any.clone(),
         ..Case::default()
     };
     assert_eq!(open.status(&from("https://anybody.test")), 101);
-    let strict = Door {
+    let strict = RouteAccess {
         origins: Some(Origins::Same),
         ..OPEN
     };
     let strict = Case {
-        door: strict,
+        access: strict,
         policy: any,
         ..Case::default()
     };
@@ -162,7 +162,7 @@ fn listed_origins_may_connect_and_a_route_s_own_list_wins() {
 }
 
 #[test]
-fn an_origin_is_shown_as_it_is_written_in_lists() {
+fn display_of_an_origin_is_its_form_in_lists() {
     for (text, shown) in [
         ("HTTPS://Example.com:443", "https://example.com"),
         ("http://localhost:8080", "http://localhost:8080"),

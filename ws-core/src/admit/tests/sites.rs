@@ -88,9 +88,9 @@ fn behind_a_trusted_proxy_the_own_origin_is_the_forwarded_one() {
         let changes = [*headers, &[("origin", *origin)]].concat();
         let case = |peer: &str| Case {
             peer: peer.parse().ok(),
-            policy: Policy {
+            policy: AdmissionPolicy {
                 trusted_proxies: ["10.0.0.0/8".parse().unwrap()].into_iter().collect(),
-                ..Policy::default()
+                ..AdmissionPolicy::default()
             },
             ..Case::default()
         };
@@ -100,13 +100,13 @@ fn behind_a_trusted_proxy_the_own_origin_is_the_forwarded_one() {
 }
 
 #[test]
-fn an_authority_in_the_target_counts_for_less_than_a_forwarded_host() {
+fn a_forwarded_host_takes_precedence_over_the_authority_in_the_target() {
     let case = || Case {
         uri: "http://inner.test/chat",
         peer: "10.0.0.1:9".parse().ok(),
-        policy: Policy {
+        policy: AdmissionPolicy {
             trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
-            ..Policy::default()
+            ..AdmissionPolicy::default()
         },
         ..Case::default()
     };
@@ -117,13 +117,13 @@ fn an_authority_in_the_target_counts_for_less_than_a_forwarded_host() {
 }
 
 #[test]
-fn public_url_counts_for_more_than_a_forwarded_host_and_scheme() {
+fn public_url_takes_precedence_over_a_forwarded_host_and_scheme() {
     let case = || Case {
         peer: "10.0.0.1:9".parse().ok(),
-        policy: Policy {
+        policy: AdmissionPolicy {
             trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
             public_url: "https://shop.test".parse().ok(),
-            ..Policy::default()
+            ..AdmissionPolicy::default()
         },
         ..Case::default()
     };
@@ -134,8 +134,8 @@ fn public_url_counts_for_more_than_a_forwarded_host_and_scheme() {
 }
 
 /// Routes without the option `origins`, or with this one; without and with a session.
-fn doors(origins: Option<Origins>) -> [Door; 2] {
-    [false, true].map(|require_session| Door {
+fn both_accesses(origins: Option<Origins>) -> [RouteAccess; 2] {
+    [false, true].map(|require_session| RouteAccess {
         require_session,
         origins,
         ..OPEN
@@ -143,14 +143,14 @@ fn doors(origins: Option<Origins>) -> [Door; 2] {
 }
 
 #[tokio::test]
-async fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
+async fn any_origin_of_the_server_excludes_routes_that_require_a_session() {
     let (session, _) = Sessions::default().begin().await.unwrap();
-    let policy = Policy {
+    let policy = AdmissionPolicy {
         origins: AllowedOrigins::Any,
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
-    let case = |door| Case {
-        door,
+    let case = |access| Case {
+        access,
         policy: policy.clone(),
         visitor: Ok(Visitor {
             session: Some(session.clone()),
@@ -160,36 +160,62 @@ async fn any_origin_of_the_server_opens_no_route_that_requires_a_session() {
     };
     let foreign = [("origin", "https://evil.test")];
     assert_eq!(
-        doors(None).map(|door| case(door).status(&foreign)),
+        both_accesses(None).map(|access| case(access).status(&foreign)),
         [101, 403]
     );
-    assert_eq!(doors(None).map(|door| case(door).status(&[])), [101, 101]);
+    assert_eq!(
+        both_accesses(None).map(|access| case(access).status(&[])),
+        [101, 101]
+    );
     let own = [("origin", "https://example.com")];
-    assert_eq!(doors(None).map(|door| case(door).status(&own)), [101, 101]);
-    let any = doors(Some(Origins::Any));
-    assert_eq!(any.map(|door| case(door).status(&foreign)), [101, 101]);
+    assert_eq!(
+        both_accesses(None).map(|access| case(access).status(&own)),
+        [101, 101]
+    );
+    let any = both_accesses(Some(Origins::Any));
+    assert_eq!(any.map(|access| case(access).status(&foreign)), [101, 101]);
 }
 
 #[test]
-fn only_a_page_of_another_site_that_any_lets_in_is_cross_site() {
-    let listed = |list: &[&str]| Policy {
+fn only_foreign_origins_admitted_by_any_are_cross_site() {
+    let listed = |list: &[&str]| AdmissionPolicy {
         origins: AllowedOrigins::Listed(list.iter().map(|text| text.parse().unwrap()).collect()),
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
-    let any = Policy {
+    let any = AdmissionPolicy {
         origins: AllowedOrigins::Any,
-        ..Policy::default()
+        ..AdmissionPolicy::default()
     };
     let of_route = Some(Origins::Any);
     let of_list = Some(Origins::List(&["https://evil.test"]));
-    let table: [(&Policy, Option<Origins>, &str, bool); 11] = [
-        (&Policy::default(), None, "", false),
-        (&Policy::default(), None, "https://example.com", false),
-        (&Policy::default(), of_route, "", false),
-        (&Policy::default(), of_route, "http://example.com", false),
-        (&Policy::default(), of_route, "https://evil.test", true),
-        (&Policy::default(), of_route, "null", true),
-        (&Policy::default(), of_list, "https://evil.test", false),
+    let table: [(&AdmissionPolicy, Option<Origins>, &str, bool); 11] = [
+        (&AdmissionPolicy::default(), None, "", false),
+        (
+            &AdmissionPolicy::default(),
+            None,
+            "https://example.com",
+            false,
+        ),
+        (&AdmissionPolicy::default(), of_route, "", false),
+        (
+            &AdmissionPolicy::default(),
+            of_route,
+            "http://example.com",
+            false,
+        ),
+        (
+            &AdmissionPolicy::default(),
+            of_route,
+            "https://evil.test",
+            true,
+        ),
+        (&AdmissionPolicy::default(), of_route, "null", true),
+        (
+            &AdmissionPolicy::default(),
+            of_list,
+            "https://evil.test",
+            false,
+        ),
         (
             &listed(&["https://evil.test"]),
             None,
@@ -207,14 +233,14 @@ fn only_a_page_of_another_site_that_any_lets_in_is_cross_site() {
     ];
     for (policy, origins, origin, expected) in table {
         let case = Case {
-            door: Door { origins, ..OPEN },
+            access: RouteAccess { origins, ..OPEN },
             policy: policy.clone(),
             ..Case::default()
         };
         let change = [("origin", origin)];
-        let knock = case.knock(if origin.is_empty() { &[] } else { &change });
+        let checked = case.check(if origin.is_empty() { &[] } else { &change });
         assert_eq!(
-            knock.unwrap().cross_site(),
+            checked.unwrap().cross_site(),
             expected,
             "{origins:?} {origin:?}"
         );
@@ -222,7 +248,7 @@ fn only_a_page_of_another_site_that_any_lets_in_is_cross_site() {
 }
 
 #[test]
-fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
+fn an_http_endpoint_accepts_only_requests_of_its_own_site() {
     const FETCH: &str = "sec-fetch-site";
     let table: Sites = &[
         (&[], "", 200),
@@ -257,10 +283,10 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
     let case = |origins| Case {
         method: Method::POST,
         peer: "10.0.0.1:9".parse().ok(),
-        policy: Policy {
+        policy: AdmissionPolicy {
             origins,
             trusted_proxies: ["10.0.0.1".parse().unwrap()].into_iter().collect(),
-            ..Policy::default()
+            ..AdmissionPolicy::default()
         },
         ..Case::default()
     };
@@ -270,7 +296,7 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
         } else {
             &[("origin", origin)]
         };
-        let asked = case.ask(&[own, headers].concat(), |request| {
+        let asked = case.with_request(&[own, headers].concat(), |request| {
             same_site(request, &client(request, &case.policy)?, &case.policy)
         });
         asked.map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
@@ -293,9 +319,9 @@ fn an_http_endpoint_takes_requests_of_its_own_site_alone() {
 
 /// Any page on the web can cause such lines.
 #[tokio::test(start_paused = true)]
-async fn refused_origins_are_counted_together_by_all_clones_of_a_policy() {
-    let policy = Policy::default();
-    let case = |policy: &Policy| Case {
+async fn clones_of_a_policy_share_the_count_of_refused_origins() {
+    let policy = AdmissionPolicy::default();
+    let case = |policy: &AdmissionPolicy| Case {
         policy: policy.clone(),
         ..Case::default()
     };
@@ -306,11 +332,11 @@ async fn refused_origins_are_counted_together_by_all_clones_of_a_policy() {
         );
     }
     tokio::time::advance(Duration::from_secs(10)).await;
-    assert_eq!(policy.notices.origins.count(), Some(9));
+    assert_eq!(policy.request_log.origins.count(), Some(9));
     assert_eq!(
         case(&policy).status(&[("origin", "https://example.com")]),
         101
     );
     tokio::time::advance(Duration::from_secs(10)).await;
-    assert_eq!(policy.notices.origins.count(), Some(1));
+    assert_eq!(policy.request_log.origins.count(), Some(1));
 }

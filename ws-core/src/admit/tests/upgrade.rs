@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_right_handshake_is_answered_as_the_rfc_shows() {
+fn a_valid_handshake_gets_the_response_of_the_rfc() {
     let entry = Case::default().admit(&[]).unwrap();
     let response = entry.accept.response(entry.protocol, entry.deflate);
     assert_eq!(response.status(), 101);
@@ -17,12 +17,12 @@ fn a_right_handshake_is_answered_as_the_rfc_shows() {
 }
 
 #[test]
-fn what_a_client_offers_is_agreed_on_where_the_route_says_so() {
+fn compression_is_negotiated_if_the_route_enables_it() {
     let header = "sec-websocket-extensions";
     let offer = (header, "foo, permessage-deflate; server_max_window_bits=12");
     let answer = |deflate, offer: (&'static str, &str)| {
         let case = Case {
-            door: Door { deflate, ..OPEN },
+            access: RouteAccess { deflate, ..OPEN },
             ..Case::default()
         };
         let entry = case.admit(&[offer]).unwrap();
@@ -39,14 +39,14 @@ fn what_a_client_offers_is_agreed_on_where_the_route_says_so() {
 }
 
 #[test]
-fn step_1_passes_on_what_has_no_route_and_refuses_a_broken_path() {
+fn step_1_passes_on_unknown_paths_and_refuses_malformed_ones() {
     assert!(route(Lookup::Missing).is_none());
     let refusal = route(Lookup::Malformed).map(|found| found.map(|_| ()).unwrap_err());
     assert_eq!(refusal.map(|refusal| refusal.status().as_u16()), Some(400));
 }
 
 #[test]
-fn step_2_has_a_status_for_every_wrong_form() {
+fn step_2_has_a_status_for_every_malformed_request() {
     let table: &[(&[(&'static str, &str)], u16)] = &[
         (&[("upgrade", "WebSocket"), ("connection", "uPGRADE")], 101),
         (&[("connection", "keep-alive, Upgrade")], 101),
@@ -87,7 +87,7 @@ fn step_2_has_a_status_for_every_wrong_form() {
 }
 
 #[test]
-fn other_methods_are_told_which_one_works() {
+fn other_methods_get_405_with_the_allowed_one() {
     for method in ["POST", "HEAD", "OPTIONS", "CONNECT", "PUT", "get", "BREW"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let refusal = Case {
@@ -103,7 +103,7 @@ fn other_methods_are_told_which_one_works() {
 }
 
 #[test]
-fn a_plain_get_is_told_what_is_here() {
+fn the_response_to_a_plain_get_explains_the_endpoint() {
     let response = Case::default()
         .admit(&[("-upgrade", "")])
         .unwrap_err()
@@ -119,7 +119,7 @@ fn a_plain_get_is_told_what_is_here() {
 }
 
 #[test]
-fn a_handshake_without_upgrade_is_told_that_a_proxy_removed_it() {
+fn the_response_to_a_handshake_without_upgrade_names_the_proxy() {
     let nginx = "`proxy_set_header Upgrade $http_upgrade`";
     for changes in [
         &[("-upgrade", "")][..],
@@ -158,7 +158,7 @@ fn a_handshake_without_upgrade_is_told_that_a_proxy_removed_it() {
 }
 
 #[test]
-fn http_that_cannot_be_upgraded_is_told_so() {
+fn http_that_cannot_be_upgraded_gets_426() {
     let old = Case {
         version: Some(Version::HTTP_10),
         ..Case::default()

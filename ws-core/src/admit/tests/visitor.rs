@@ -4,12 +4,12 @@ use super::*;
 use crate::hub::Hub;
 
 #[tokio::test]
-async fn step_4_wants_what_the_route_requires() {
+async fn step_4_requires_what_the_route_requires() {
     let hub = Hub::default();
     let (session, _) = hub.sessions().begin().await.unwrap();
     let page = Some(hub.open_page(&session).unwrap());
     let session = Some(session);
-    let door = |require_page| Door {
+    let access = |require_page| RouteAccess {
         require_session: true,
         require_page,
         ..OPEN
@@ -20,7 +20,7 @@ async fn step_4_wants_what_the_route_requires() {
             page: page.clone(),
         });
         Case {
-            door: door(require_page),
+            access: access(require_page),
             visitor,
             ..Case::default()
         }
@@ -38,7 +38,7 @@ async fn step_4_wants_what_the_route_requires() {
     };
     assert_eq!(
         Case {
-            door: door(false),
+            access: access(false),
             ..down()
         }
         .status(&[]),
@@ -57,21 +57,23 @@ fn nothing_is_looked_up_for_a_route_that_requires_no_session() {
         peer: None,
         can_upgrade: true,
     };
-    let wanted = |require_session, require_page| {
-        let door = Door {
+    let lookup = |require_session, require_page| {
+        let access = RouteAccess {
             require_session,
             require_page,
             ..OPEN
         };
-        knock(door, &request, &Policy::default()).unwrap().wanted()
+        check_request(access, &request, &AdmissionPolicy::default())
+            .unwrap()
+            .lookup()
     };
-    assert_eq!(wanted(false, true), None);
-    let asking = Door {
+    assert_eq!(lookup(false, true), None);
+    let asking = RouteAccess {
         asks_visitor: true,
         ..OPEN
     };
-    let knock = knock(asking, &request, &Policy::default()).unwrap();
-    assert_eq!(knock.wanted(), Some(Wanted::Anybody));
-    assert_eq!(wanted(true, false), Some(Wanted::Session));
-    assert_eq!(wanted(true, true), Some(Wanted::Page));
+    let checked = check_request(asking, &request, &AdmissionPolicy::default()).unwrap();
+    assert_eq!(checked.lookup(), Some(VisitorLookup::Optional));
+    assert_eq!(lookup(true, false), Some(VisitorLookup::Session));
+    assert_eq!(lookup(true, true), Some(VisitorLookup::Page));
 }

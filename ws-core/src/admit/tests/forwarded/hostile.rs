@@ -56,7 +56,7 @@ fn a_malformed_forwarded_of_a_trusted_proxy_is_refused() {
 }
 
 #[test]
-fn values_without_quotes_may_have_characters_of_no_token() {
+fn unquoted_values_may_contain_non_token_characters() {
     for (value, expected) in [
         (
             "for=192.0.2.7;host=a.example:8080",
@@ -74,7 +74,7 @@ fn values_without_quotes_may_have_characters_of_no_token() {
 }
 
 #[test]
-fn of_a_long_list_only_the_last_64_elements_are_looked_at() {
+fn only_the_last_64_elements_of_a_list_are_read() {
     let list = |element: &str, count: usize| vec![element; count].join(",");
     let proxies = |count| list("10.0.0.2", count);
     assert_eq!(
@@ -106,7 +106,7 @@ fn of_a_long_list_only_the_last_64_elements_are_looked_at() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_no_address() {
+fn bytes_that_are_not_utf8_are_not_an_address() {
     let client = |values: &[(&'static str, &[u8])]| {
         let headers = lines(values.iter().copied());
         policy().client(PROXY.parse().ok(), &headers)
@@ -155,7 +155,7 @@ fn prefix() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Lines that a client can put before those of the proxies.
-fn older_prefix() -> impl Strategy<Value = String> {
+fn x_forwarded_prefix() -> impl Strategy<Value = String> {
     "([, \"=;]|10\\.0\\.0\\.2|203\\.0\\.113\\.9|http|evil\\.test|8080){0,12}"
 }
 
@@ -199,7 +199,7 @@ fn added() -> impl Strategy<Value = (String, Client)> {
 
 proptest! {
     #[test]
-    fn nothing_left_of_an_address_that_is_not_trusted_is_ever_the_client(
+    fn no_address_left_of_an_untrusted_one_is_the_client(
         list in proptest::collection::vec(element(), 0..12),
     ) {
         let policy = policy();
@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_headers_hold_a_client_is_found_or_the_request_refused(
+    fn any_headers_give_a_client_or_a_refusal(
         forwarded in proptest::collection::vec("[ -~\t\u{80}-\u{ff}]{0,60}|([,;= \"\\\\:\\[\\]]|for|proto|host|192\\.0\\.2\\.7){0,30}", 0..3),
         older in proptest::collection::vec("[ -~\t\u{80}-\u{ff}]{0,60}|([, :\\[\\]]|192\\.0\\.2\\.7|10\\.0\\.0\\.2){0,20}", 0..3),
     ) {
@@ -248,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_client_sends_before_it_the_proxy_s_element_counts_or_the_request_is_refused(
+    fn the_proxy_s_element_counts_after_any_prefix_or_the_request_is_refused(
         lines_before in proptest::collection::vec(prefix(), 0..3),
         begun in prefix(),
         added in added(),
@@ -269,8 +269,8 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_client_sends_before_them_the_older_headers_are_what_the_proxies_wrote(
-        before in proptest::collection::vec((0..4_usize, older_prefix()), 0..6),
+    fn x_forwarded_values_of_the_proxies_count_after_any_prefix(
+        before in proptest::collection::vec((0..4_usize, x_forwarded_prefix()), 0..6),
         inner in any::<bool>(),
     ) {
         let names = [FOR, PROTO, HOST, PORT];
@@ -285,7 +285,7 @@ proptest! {
             .collect();
         let all: Vec<_> = added.iter().flat_map(|each| names.into_iter().zip(each)).collect();
         values.extend(all.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let policy = Policy { forwarded_port: ForwardedPort::Read, ..policy() };
+        let policy = AdmissionPolicy { forwarded_port: ForwardedPort::Read, ..policy() };
         let client = policy.client(PROXY.parse().ok(), &lines(values)).unwrap();
         let expected = Client {
             peer: "192.0.2.7:0".parse().ok(),

@@ -2,30 +2,35 @@
 
 use http::{HeaderMap, Response, Uri};
 
-use super::{Accept, Entry};
+use super::{Accept, Admission};
 use crate::extract::{Admitted, Handshake, Params};
 use crate::hub::Permit;
 use crate::protocol::Deflate;
 
 /// The contents of the 101 response to an admitted request.
 #[derive(Debug)]
-pub struct Welcome {
+pub struct UpgradeResponse {
     accept: Accept,
     protocol: Option<&'static str>,
     deflate: Option<Deflate>,
 }
 
-impl Welcome {
+impl UpgradeResponse {
     /// The 101 response that opens the connection.
     pub fn response(self) -> Response<()> {
         self.accept.response(self.protocol, self.deflate)
     }
 }
 
-impl Entry<Permit> {
-    /// Converts the entry into the admitted request with this target, these headers and path
+impl Admission<Permit> {
+    /// Converts the admission into the admitted request with this target, these headers and path
     /// parameters, and the response that opens the connection.
-    pub fn handshake(self, uri: Uri, headers: HeaderMap, params: Params) -> (Admitted, Welcome) {
+    pub fn handshake(
+        self,
+        uri: Uri,
+        headers: HeaderMap,
+        params: Params,
+    ) -> (Admitted, UpgradeResponse) {
         let admitted = Admitted {
             handshake: Handshake {
                 uri,
@@ -39,11 +44,11 @@ impl Entry<Permit> {
             permit: Some(self.permit),
             deflate: self.deflate,
         };
-        let welcome = Welcome {
+        let response = UpgradeResponse {
             accept: self.accept,
             protocol: self.protocol,
             deflate: self.deflate,
         };
-        (admitted, welcome)
+        (admitted, response)
     }
 }

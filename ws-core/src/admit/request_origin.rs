@@ -5,11 +5,11 @@ use std::fmt;
 use http::header;
 
 use super::allowed::{allows_any, allows_null, in_server_list, is_listed};
-use super::{Client, Door, Host, Origin, Policy, Request, Scheme, only};
+use super::{AdmissionPolicy, Client, Host, Origin, Request, RouteAccess, Scheme, single_value};
 use crate::error::Refusal;
 
 /// The longest origin that a log line shows, in characters.
-const SHOWN: usize = 120;
+const MAX_LOGGED_CHARS: usize = 120;
 
 /// Checks that the origin of a request may use the route. A request without `Origin` does not come
 /// from a browser, and passes. Returns whether the request comes from another site and passed only
@@ -20,22 +20,22 @@ const SHOWN: usize = 120;
 /// 400 if there is not exactly one usable `Host` (RFC 9112, section 3.2); 403 if the origin is not
 /// allowed.
 pub(super) fn check(
-    door: Door,
+    access: RouteAccess,
     request: &Request<'_>,
     client: &Client,
-    policy: &Policy,
+    policy: &AdmissionPolicy,
 ) -> Result<bool, Refusal> {
-    let own = Own::of(request, client, policy)?;
-    match Sender::of(request, &own, |origin| is_listed(origin, door, policy)) {
-        Sender::NoPage | Sender::Friend => Ok(false),
-        Sender::Stranger(_) if allows_any(door, policy) => Ok(true),
-        Sender::Null if allows_null(door, policy) => Ok(true),
-        Sender::Null => {
-            Shown::Nothing("null").log(Some(door.name), &own, policy);
+    let own = ServerOrigin::of(request, client, policy)?;
+    match RequestOrigin::of(request, &own, |origin| is_listed(origin, access, policy)) {
+        RequestOrigin::Absent | RequestOrigin::Allowed => Ok(false),
+        RequestOrigin::Foreign(_) if allows_any(access, policy) => Ok(true),
+        RequestOrigin::Null if allows_null(access, policy) => Ok(true),
+        RequestOrigin::Null => {
+            LoggedOrigin::Placeholder("null").log(Some(access.name), &own, policy);
             Err(refused())
         }
-        Sender::Stranger(shown) => {
-            shown.log(Some(door.name), &own, policy);
+        RequestOrigin::Foreign(logged) => {
+            logged.log(Some(access.name), &own, policy);
             Err(refused())
         }
     }
@@ -51,9 +51,13 @@ pub(super) fn check(
 ///
 /// # Errors
 ///
-/// 403 if the origin is neither the server's own nor in [`Policy::origins`]; 400 if that cannot be
-/// decided, because there is no usable `Host`.
-pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Result<(), Refusal> {
+/// 403 if the origin is neither the server's own nor in [`AdmissionPolicy::origins`]; 400 if that
+/// cannot be decided, because there is no usable `Host`.
+pub fn same_site(
+    request: &Request<'_>,
+    client: &Client,
+    policy: &AdmissionPolicy,
+) -> Result<(), Refusal> {
     let passes = match request.headers.get(header::ORIGIN) {
         None => !fetched_from(request, "cross-site"),
         Some(origin) => origin == "null" && fetched_from(request, "same-origin"),
@@ -61,14 +65,14 @@ pub fn same_site(request: &Request<'_>, client: &Client, policy: &Policy) -> Res
     if passes {
         return Ok(());
     }
-    let own = Own::of(request, client, policy)?;
-    let shown = match Sender::of(request, &own, |origin| in_server_list(origin, policy)) {
-        Sender::Friend => return Ok(()),
-        Sender::NoPage => Shown::Nothing("(none, but cross-site)"),
-        Sender::Null => Shown::Nothing("null"),
-        Sender::Stranger(shown) => shown,
+    let own = ServerOrigin::of(request, client, policy)?;
+    let logged = match RequestOrigin::of(request, &own, |origin| in_server_list(origin, policy)) {
+        RequestOrigin::Allowed => return Ok(()),
+        RequestOrigin::Absent => LoggedOrigin::Placeholder("(none, but cross-site)"),
+        RequestOrigin::Null => LoggedOrigin::Placeholder("null"),
+        RequestOrigin::Foreign(logged) => logged,
     };
-    shown.log(None, &own, policy);
+    logged.log(None, &own, policy);
     Err(Refusal::FORBIDDEN.body("requests from pages of this origin are not accepted"))
 }
 
@@ -79,51 +83,55 @@ fn refused() -> Refusal {
 /// Whether the browser itself reports this relation to the page (Fetch Metadata); no page can set
 /// the header.
 fn fetched_from(request: &Request<'_>, site: &str) -> bool {
-    let mut said = request.headers.get_all("sec-fetch-site").iter();
-    said.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
+    let mut values = request.headers.get_all("sec-fetch-site").iter();
+    values.any(|value| value.as_bytes().eq_ignore_ascii_case(site.as_bytes()))
 }
 
 /// The server's own site, as the sender of the request sees it.
-enum Own<'a> {
+enum ServerOrigin<'a> {
     /// The configured public URL.
-    Url(&'a Origin),
+    Configured(&'a Origin),
     /// The host to which the request was sent.
-    Asked(Option<Scheme>, Host),
+    Requested(Option<Scheme>, Host),
 }
 
-impl<'a> Own<'a> {
-    fn of(request: &Request<'_>, client: &Client, policy: &'a Policy) -> Result<Self, Refusal> {
+impl<'a> ServerOrigin<'a> {
+    fn of(
+        request: &Request<'_>,
+        client: &Client,
+        policy: &'a AdmissionPolicy,
+    ) -> Result<Self, Refusal> {
         let asked = host(request)?;
         if let Some(url) = &policy.public_url {
-            return Ok(Self::Url(url));
+            return Ok(Self::Configured(url));
         }
         let Host { name, port } = client.host.clone().unwrap_or(asked);
         let port = port.or(client.port);
-        Ok(Self::Asked(client.scheme, Host { name, port }))
+        Ok(Self::Requested(client.scheme, Host { name, port }))
     }
 
     fn is(&self, origin: &Origin) -> bool {
         match self {
-            Self::Url(url) => origin == *url,
-            Self::Asked(scheme, host) => origin.is_of(*scheme, host),
+            Self::Configured(url) => origin == *url,
+            Self::Requested(scheme, host) => origin.is_of(*scheme, host),
         }
     }
 }
 
-impl fmt::Display for Own<'_> {
+impl fmt::Display for ServerOrigin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(url) => url.fmt(f),
-            Self::Asked(Some(scheme), host) => write!(f, "{}://{host}", scheme.as_str()),
-            Self::Asked(None, host) => host.fmt(f),
+            Self::Configured(url) => url.fmt(f),
+            Self::Requested(Some(scheme), host) => write!(f, "{}://{host}", scheme.as_str()),
+            Self::Requested(None, host) => host.fmt(f),
         }
     }
 }
 
 /// The host that the request was sent to.
 fn host(request: &Request<'_>) -> Result<Host, Refusal> {
-    let header = only(request.headers, &header::HOST)
-        .map_err(|_| Refusal::BAD_REQUEST.body("the header `Host` stands more than once"))?;
+    let header = single_value(request.headers, &header::HOST)
+        .map_err(|_| Refusal::BAD_REQUEST.body("the header `Host` appears more than once"))?;
     let text = match (request.uri.authority(), header) {
         (Some(authority), _) => Some(authority.as_str()),
         (None, Some(value)) => value.to_str().ok(),
@@ -132,59 +140,70 @@ fn host(request: &Request<'_>) -> Result<Host, Refusal> {
         }
     };
     let host = text.and_then(Host::parse);
-    host.ok_or_else(|| Refusal::BAD_REQUEST.body("the header `Host` is no host"))
+    host.ok_or_else(|| Refusal::BAD_REQUEST.body("the header `Host` is not a valid host"))
 }
 
 /// The page that sent a request.
-enum Sender {
+enum RequestOrigin {
     /// No page: there is no `Origin`.
-    NoPage,
+    Absent,
     /// A page of the server's own origin, or of a listed one.
-    Friend,
+    Allowed,
     /// A page with the origin `null`, from any site.
     Null,
     /// A page of another site.
-    Stranger(Shown),
+    Foreign(LoggedOrigin),
 }
 
-impl Sender {
-    fn of(request: &Request<'_>, own: &Own<'_>, is_listed: impl Fn(&Origin) -> bool) -> Self {
+impl RequestOrigin {
+    fn of(
+        request: &Request<'_>,
+        own: &ServerOrigin<'_>,
+        is_listed: impl Fn(&Origin) -> bool,
+    ) -> Self {
         if !request.headers.contains_key(header::ORIGIN) {
-            return Self::NoPage;
+            return Self::Absent;
         }
-        let value = only(request.headers, &header::ORIGIN).ok().flatten();
+        let value = single_value(request.headers, &header::ORIGIN)
+            .ok()
+            .flatten();
         let text = value.and_then(|value| value.to_str().ok());
         match text.and_then(|text| text.parse::<Origin>().ok()) {
-            Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Friend,
-            Some(origin) => Self::Stranger(Shown::Origin(origin)),
+            Some(origin) if own.is(&origin) || is_listed(&origin) => Self::Allowed,
+            Some(origin) => Self::Foreign(LoggedOrigin::Origin(origin)),
             None if text == Some("null") => Self::Null,
             // It may contain anything, even a password.
-            None => Self::Stranger(Shown::Nothing("(unreadable)")),
+            None => Self::Foreign(LoggedOrigin::Placeholder("(unreadable)")),
         }
     }
 }
 
 /// The origin as a log line shows it.
-enum Shown {
+enum LoggedOrigin {
     Origin(Origin),
     /// A fixed text for a value that is not an origin.
-    Nothing(&'static str),
+    Placeholder(&'static str),
 }
 
-impl Shown {
+impl LoggedOrigin {
     /// Logs both origins and the option to set: behind a proxy, the server refuses even pages of
     /// its own site until its public URL is configured. `route` is `None` for an HTTP endpoint.
-    fn log(&self, route: Option<&'static str>, own: &Own<'_>, policy: &Policy) {
-        let own: String = own.to_string().chars().take(SHOWN).collect();
+    fn log(&self, route: Option<&'static str>, own: &ServerOrigin<'_>, policy: &AdmissionPolicy) {
+        let own: String = own.to_string().chars().take(MAX_LOGGED_CHARS).collect();
         let origin = match self {
-            Self::Nothing(origin) => {
-                tracing::debug!(route, origin, own, "refused without an origin of its own");
+            Self::Placeholder(origin) => {
+                tracing::debug!(
+                    route,
+                    origin,
+                    own,
+                    "origin refused: it is absent, `null` or unreadable"
+                );
                 return;
             }
             Self::Origin(origin) => origin.to_string(),
         };
-        let origin: String = origin.chars().take(SHOWN).collect();
-        let Some(refused) = policy.notices.origins.count() else {
+        let origin: String = origin.chars().take(MAX_LOGGED_CHARS).collect();
+        let Some(refused) = policy.request_log.origins.count() else {
             tracing::debug!(route, origin, own, "origin refused");
             return;
         };

@@ -8,20 +8,20 @@ use crate::throttle::LogThrottle;
 
 /// The throttles of a server's log lines about requests. Clones share them.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Notices {
+pub struct RequestLog {
     /// For refused origins.
     pub(super) origins: LogThrottle,
     malformed: LogThrottle,
     contradictions: LogThrottle,
-    not_passed_on: LogThrottle,
+    missing_upgrade_header: LogThrottle,
     begin_rate: LogThrottle,
     full_stores: LogThrottle,
     failures: LogThrottle,
 }
 
-impl Notices {
+impl RequestLog {
     /// Logs that a trusted proxy sent a `Forwarded` header that cannot be parsed.
-    pub(super) fn malformed(&self, proxy: Option<SocketAddr>, error: ForwardedError) {
+    pub(super) fn malformed_forwarded(&self, proxy: Option<SocketAddr>, error: ForwardedError) {
         let proxy = proxy.map(tracing::field::display);
         match self.malformed.count() {
             None => tracing::debug!(proxy, %error, "malformed `Forwarded`, refused with 400"),
@@ -36,7 +36,7 @@ impl Notices {
     }
 
     /// Logs that `Forwarded` and `X-Forwarded-For` of a request name different clients.
-    pub(super) fn contradiction(&self, proxy: Option<SocketAddr>) {
+    pub(super) fn contradicting_forwarded(&self, proxy: Option<SocketAddr>) {
         let proxy = proxy.map(tracing::field::display);
         match self.contradictions.count() {
             None => tracing::debug!(proxy, "`Forwarded` and `X-Forwarded-For` do not agree"),
@@ -50,10 +50,10 @@ impl Notices {
     }
 
     /// Logs a handshake without a header that proxies remove unless they are configured to keep it.
-    pub(super) fn not_passed_on(&self, header: &'static str, peer: Option<SocketAddr>) {
+    pub(super) fn missing_upgrade_header(&self, header: &'static str, peer: Option<SocketAddr>) {
         let peer = peer.map(tracing::field::display);
-        match self.not_passed_on.count() {
-            None => tracing::debug!(header, peer, "a handshake without a header of upgrades"),
+        match self.missing_upgrade_header.count() {
+            None => tracing::debug!(header, peer, "a handshake without an upgrade header"),
             Some(requests) => tracing::warn!(
                 header,
                 peer,
