@@ -12,14 +12,12 @@ use tokio::time::{Instant, sleep_until};
 use tracing::Span;
 
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
-use crate::error::SendError;
-use crate::limits::{Limits, OnFull};
+use crate::limits::Limits;
 use crate::mailbox::MailboxSlot;
-use crate::message::Message;
-use crate::outbox::{Dropped, Frame, Outbox, Refused};
+use crate::outbox::Outbox;
 use crate::protocol::Deflate;
 use crate::session::{Attachment, Session, SessionSocket};
-use crate::topic::{Recipient, Subscription, Topics};
+use crate::topic::{Subscription, Topics};
 
 mod notify;
 mod outgoing;
@@ -405,39 +403,6 @@ impl Shared {
         }
         self.changes().notify_waiters();
         reason
-    }
-
-    /// Sends a message. If the outbox is full, the route's `on_full` decides.
-    fn send(&self, message: Message) -> Result<(), SendError<Message>> {
-        // Encoding shares a large payload and copies a small one, so the message can still be
-        // returned.
-        match self.outbox.push(&self.outbox.packed(Frame::of(&message))) {
-            Ok(()) => Ok(()),
-            Err(Refused::Closed) => Err(SendError::Closed(message)),
-            Err(Refused::Full) => match self.limits().on_full {
-                OnFull::Refuse => Err(SendError::Full(message)),
-                OnFull::Close => {
-                    self.overflow(&mut Dropped::default());
-                    self.outbox.tell();
-                    Err(SendError::Closed(message))
-                }
-            },
-        }
-    }
-
-    /// Sends a message as soon as there is room.
-    async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
-        let frame = self.outbox.packed(Frame::of(&message));
-        loop {
-            let room = self.changes().notified();
-            tokio::pin!(room);
-            room.as_mut().enable();
-            match self.outbox.push(&frame) {
-                Ok(()) => return Ok(()),
-                Err(Refused::Closed) => return Err(SendError::Closed(message)),
-                Err(Refused::Full) => room.await,
-            }
-        }
     }
 }
 

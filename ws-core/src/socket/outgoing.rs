@@ -14,9 +14,30 @@ use crate::close::{Close, CloseCause};
 use crate::decode::Json;
 use crate::error::{EncodeError, SendError};
 use crate::id::ConnectionId;
+use crate::limits::OnFull;
 use crate::message::Message;
+use crate::outbox::{Dropped, Frame, Refused};
+use crate::topic::Recipient;
 
 /// The argument of `send`: a message, or a value that can be converted to one.
+///
+/// ```
+/// use ws_server::Message;
+/// use ws_server::error::EncodeError;
+/// use ws_server::socket::IntoMessage;
+///
+/// /// A temperature, sent as text with its unit.
+/// struct Celsius(f32);
+///
+/// impl IntoMessage for Celsius {
+///     type Value = String;
+///
+///     fn into_message(self) -> Result<Message, EncodeError> {
+///         Ok(Message::text(format!("{} °C", self.0)))
+///     }
+/// }
+/// assert_eq!(Celsius(20.5).into_message(), Ok(Message::text("20.5 °C")));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
     label = "not a message",
@@ -129,6 +150,41 @@ impl<H> Socket<H> {
     {
         let message = message.into_message()?;
         self.shared.send_async(message).await
+    }
+}
+
+impl Shared {
+    /// Sends a message. If the outbox is full, the route's `on_full` decides.
+    pub(super) fn send(&self, message: Message) -> Result<(), SendError<Message>> {
+        // Encoding shares a large payload and copies a small one, so the message can still be
+        // returned.
+        match self.outbox.push(&self.outbox.packed(Frame::of(&message))) {
+            Ok(()) => Ok(()),
+            Err(Refused::Closed) => Err(SendError::Closed(message)),
+            Err(Refused::Full) => match self.limits().on_full {
+                OnFull::Refuse => Err(SendError::Full(message)),
+                OnFull::Close => {
+                    self.overflow(&mut Dropped::default());
+                    self.outbox.tell();
+                    Err(SendError::Closed(message))
+                }
+            },
+        }
+    }
+
+    /// Sends a message as soon as there is room.
+    pub(super) async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
+        let frame = self.outbox.packed(Frame::of(&message));
+        loop {
+            let room = self.changes().notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            match self.outbox.push(&frame) {
+                Ok(()) => return Ok(()),
+                Err(Refused::Closed) => return Err(SendError::Closed(message)),
+                Err(Refused::Full) => room.await,
+            }
+        }
     }
 }
 
