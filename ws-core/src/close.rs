@@ -9,6 +9,12 @@ use std::fmt;
 
 /// The maximum length of the text in a Close frame, in bytes: a control payload of 125 bytes minus
 /// the two bytes of the code (RFC 6455 section 5.5).
+///
+/// ```
+/// use ws_server::close::{Close, MAX_CLOSE_TEXT};
+///
+/// assert_eq!(Close::normal("x".repeat(200)).text().len(), MAX_CLOSE_TEXT);
+/// ```
 pub const MAX_CLOSE_TEXT: usize = 123;
 
 /// A status code of a Close frame (RFC 6455 section 7.4 and the IANA registry).
@@ -113,6 +119,12 @@ impl fmt::Display for CloseCode {
 }
 
 /// A number that is not a status code of a Close frame.
+///
+/// ```
+/// use ws_server::close::{CloseCode, InvalidCloseCode};
+///
+/// assert_eq!(CloseCode::try_from(1006), Err(InvalidCloseCode(1006)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
     "close code {0} may not be sent; choose one of 1000 to 1003, 1007 to 1014, or 3000 to 4999"
@@ -237,6 +249,18 @@ impl From<CloseCode> for Close {
 }
 
 /// Which event ended a connection.
+///
+/// ```
+/// use ws_server::CloseCause;
+/// use ws_server::prelude::*;
+///
+/// fn terminate(reason: CloseReason) {
+///     match reason.cause {
+///         CloseCause::ClientClosed | CloseCause::Lost => {}
+///         cause => tracing::warn!(%cause, "a client was disconnected"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum CloseCause {

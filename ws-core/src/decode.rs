@@ -20,6 +20,16 @@ use crate::protocol::{BinaryData, Incoming, TextData};
 ///
 /// The text of a decoder's error describes the client's data, so the library neither sends nor logs
 /// it. That error is the source of this one, and not part of its text.
+///
+/// ```
+/// use ws_server::Message;
+/// use ws_server::decode::{DecodeError, FromMessage, Json};
+///
+/// let binary = Message::binary(&b"7"[..]);
+/// let error = Json::<u8>::from_message((&binary).into()).unwrap_err();
+/// assert_eq!(error, DecodeError::ExpectedText);
+/// assert_eq!(error.close_code().get(), 1003);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -90,6 +100,19 @@ pub struct Json<T>(pub T);
 /// binary.
 ///
 /// Structs are sent with the names of their fields.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ws_server::decode::MsgPack;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Reading { celsius: f32 }
+///
+/// fn message(MsgPack(reading): MsgPack<Reading>) -> MsgPack<Reading> {
+///     MsgPack(Reading { celsius: reading.celsius + 0.5 })
+/// }
+/// # assert_eq!(message(MsgPack(Reading { celsius: 20.0 })).0.celsius, 20.5);
+/// ```
 #[cfg(feature = "msgpack")]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct MsgPack<T>(pub T);
@@ -100,6 +123,18 @@ pub struct MsgPack<T>(pub T);
 /// If the message is complete in the read buffer, the payload borrows it: reading it copies
 /// nothing, and keeping it copies it once. If the message arrived in several reads or fragments,
 /// the payload owns it, and keeping it copies nothing.
+///
+/// ```
+/// use ws_server::Message;
+/// use ws_server::decode::{DecodeError, Payload};
+///
+/// let message = Message::text("käse");
+/// let payload = Payload::from(&message);
+/// assert_eq!((payload.is_text(), payload.len()), (true, 5));
+/// assert_eq!(payload.text(), Ok("käse"));
+/// assert_eq!(payload.binary(), Err(DecodeError::ExpectedBinary));
+/// assert_eq!(payload.as_bytes(), "käse".as_bytes());
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Payload<'m>(Incoming<'m>);
 

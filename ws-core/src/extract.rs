@@ -35,6 +35,20 @@ pub use unread::{AreRead, LeavesParams, RouteOf};
 /// Implemented by the marker of a route if its connections have a session.
 ///
 /// `dispatch!` implements it for every route but those with `require_session: false`.
+///
+/// ```
+/// use ws_server::extract::{Context, FromConnection, HasSession};
+///
+/// /// The name of the user, on routes that require a session.
+/// struct User(String);
+///
+/// impl<'a, H, R: HasSession> FromConnection<'a, H, R> for User {
+///     fn from_connection(context: &'a Context<H>) -> Self {
+///         let user = context.session().and_then(|session| session.user());
+///         Self(user.unwrap_or("guest").to_owned())
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this route has no session: it says `require_session: false`",
     label = "the handler of this route takes `Session` or `Page`",
@@ -47,6 +61,19 @@ pub trait HasSession {}
 ///
 /// `dispatch!` implements it for routes that require a session and do not have
 /// `require_page: false`.
+///
+/// ```
+/// use ws_server::extract::{Context, FromConnection, HasPage};
+///
+/// /// The id of the page, on routes that require one.
+/// struct PageId(Option<String>);
+///
+/// impl<'a, H, R: HasPage> FromConnection<'a, H, R> for PageId {
+///     fn from_connection(context: &'a Context<H>) -> Self {
+///         Self(context.page().map(|page| page.id().to_owned()))
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this route has no page: it says `require_session: false` or `require_page: false`",
     label = "the handler of this route takes `Page`",
@@ -58,6 +85,17 @@ pub trait HasPage {}
 ///
 /// `#[ws_handler]` checks each argument against it: a type that no route can provide is reported at
 /// the handler, before any table uses it.
+///
+/// ```
+/// use ws_server::extract::AnyRoute;
+/// use ws_server::handler::Handler;
+/// use ws_server::testkit::{TestClient, TestKit};
+///
+/// /// Connects a test to any handler, without a table.
+/// async fn connect<H: Handler<AnyRoute>>(kit: &TestKit) -> TestClient {
+///     kit.handler::<H>().connect().await.unwrap()
+/// }
+/// ```
 #[derive(Debug)]
 pub enum AnyRoute {}
 

@@ -23,6 +23,27 @@ use crate::reply::Reply;
 /// with `#[ws_handler]`. The macro implements this trait for every route that provides the
 /// arguments of the hooks. Programs use it in bounds, such as `V1: Handler<R>` of a `start`
 /// function; its items are reserved for the macro.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// struct Echo;
+///
+/// #[ws_handler]
+/// impl Echo {
+///     fn init() -> Self { Echo }
+///
+///     fn message(&mut self, text: String) -> String { text }
+/// }
+///
+/// /// Chooses `Echo` on every route that provides its arguments.
+/// fn echo<R>(_: &Handshake) -> Start<R>
+/// where
+///     Echo: Handler<R>,
+/// {
+///     Start::with::<Echo>()
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler for this route",
     label = "not a handler",
@@ -73,6 +94,27 @@ pub trait Handler<R>: Sized + Send + 'static {
 }
 
 /// A type that `init` may return: `Self`, or `Result<Self, E>` with `E: Into<Refusal>`.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// struct Full;
+///
+/// impl From<Full> for Refusal {
+///     fn from(_: Full) -> Self {
+///         Refusal::unavailable("the room is full")
+///     }
+/// }
+///
+/// struct Room;
+///
+/// #[ws_handler]
+/// impl Room {
+///     fn init(hub: &Hub) -> Result<Self, Full> {
+///         if hub.connection_count() > 100 { Err(Full) } else { Ok(Room) }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`init` must return `Self` or `Result<Self, E>` with `E: Into<Refusal>`, not `{Self}`",
     label = "not what `init` returns",
@@ -101,6 +143,24 @@ impl<H, E: IntoRefusal> IntoInit<H> for Result<H, E> {
 }
 
 /// An error that refuses a connection: a type that implements `Into<Refusal>`.
+///
+/// ```
+/// use ws_server::Refusal;
+/// use ws_server::handler::IntoRefusal;
+///
+/// enum RoomError { Full, Private }
+///
+/// impl From<RoomError> for Refusal {
+///     fn from(error: RoomError) -> Self {
+///         match error {
+///             RoomError::Full => Refusal::unavailable("the room is full"),
+///             RoomError::Private => Refusal::FORBIDDEN,
+///         }
+///     }
+/// }
+/// assert_eq!(RoomError::Private.into_refusal().status(), 403);
+/// # assert_eq!(RoomError::Full.into_refusal().status(), 503);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an error that `init` cannot answer with",
     label = "an error that is no `Refusal`",

@@ -41,6 +41,14 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 /// The number of messages or other events that are allowed per unit of time: `20/s` in a table.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::limits::Rate;
+///
+/// const RATE: Rate = Rate::new(20, Duration::from_secs(1));
+/// assert_eq!((RATE.messages.get(), RATE.per), (20, Duration::from_secs(1)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Rate {
@@ -73,6 +81,25 @@ impl Rate {
 }
 
 /// The behavior of `Socket::send` when the outbox is full.
+///
+/// ```
+/// use ws_server::limits::OnFull;
+/// use ws_server::prelude::*;
+///
+/// struct Feed;
+///
+/// #[ws_handler]
+/// impl Feed {
+///     fn init() -> Self { Feed }
+/// }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     feed: "/feed" => Feed { on_full: refuse };
+/// }
+/// # assert_eq!(OnFull::default(), OnFull::Close);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum OnFull {
@@ -112,6 +139,13 @@ macro_rules! limits {
             )*
 
             /// These limits, with the values that `over` sets.
+            ///
+            /// ```
+            /// use ws_server::limits::{LimitOptions, Limits};
+            ///
+            /// let limits = Limits::DEFAULT.overridden(&LimitOptions::NONE.timers(8));
+            /// assert_eq!((limits.timers, limits.tasks), (8, 64));
+            /// ```
             pub fn overridden(self, over: &LimitOptions) -> Self {
                 Self { $( $name: over.$name.unwrap_or(self.$name), )* }
             }
@@ -143,6 +177,14 @@ macro_rules! limits {
             )*
 
             /// The values that `self` sets, or else those that `outer` sets.
+            ///
+            /// ```
+            /// use ws_server::limits::LimitOptions;
+            ///
+            /// let server = LimitOptions::NONE.mailbox(64).tasks(8);
+            /// let options = LimitOptions::NONE.mailbox(16).or(server);
+            /// assert_eq!((options.mailbox, options.tasks), (Some(16), Some(8)));
+            /// ```
             pub const fn or(self, outer: Self) -> Self {
                 Self { $( $name: match self.$name { Some(_) => self.$name, None => outer.$name }, )* }
             }
@@ -205,6 +247,14 @@ impl Default for LimitOptions {
 }
 
 /// A limit whose value cannot work.
+///
+/// ```
+/// use ws_server::limits::{LimitError, Limits};
+///
+/// let error = Limits::DEFAULT.mailbox(0).check().unwrap_err();
+/// assert_eq!(error, LimitError::Zero { name: "mailbox" });
+/// assert_eq!(error.to_string(), "`mailbox` is zero; it must be above zero");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -246,6 +296,15 @@ pub(crate) fn later(now: Instant, after: Duration) -> Instant {
 
 impl Limits {
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::Limits;
+    ///
+    /// let limits = Limits::DEFAULT.hook_timeout(Duration::MAX).bounded();
+    /// assert!(limits.hook_timeout > Duration::from_secs(20 * 365 * 24 * 60 * 60));
+    /// assert!(limits.hook_timeout < Duration::MAX);
+    /// ```
     pub fn bounded(mut self) -> Self {
         let times = [
             &mut self.stall,
@@ -263,6 +322,16 @@ impl Limits {
     }
 
     /// Checks that the values can work, alone and together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::Limits;
+    ///
+    /// // A ping after the connection was closed as idle.
+    /// let limits = Limits::DEFAULT.ping(Some(Duration::from_secs(90)));
+    /// assert!(limits.check().is_err());
+    /// assert!(limits.idle(Some(Duration::from_secs(180))).check().is_ok());
+    /// ```
     ///
     /// # Errors
     ///

@@ -18,6 +18,20 @@ use crate::timer::{DueTimer, TimerId, Timers};
 /// Implemented by a handler for its mailbox type `T`: the type of the first argument of `info`.
 ///
 /// `#[ws_handler]` implements it.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::Socket;
+/// use ws_server::socket::Accepts;
+///
+/// #[derive(Clone)]
+/// struct Tick;
+///
+/// /// Ticks every second, for every handler whose `info` takes a `Tick`.
+/// fn tick<H: Accepts<Tick>>(socket: &Socket<H>) {
+///     socket.notify_every(Duration::from_secs(1), Tick);
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no notifications of type `{T}`",
     label = "not the mailbox type of `{Self}`",

@@ -204,6 +204,25 @@ impl fmt::Debug for Page {
 
 /// A message of a page to the built-in handler, [`PageStream`](crate::stream::PageStream):
 /// see [`Hub::on_page_message`](crate::hub::Hub::on_page_message).
+///
+/// ```
+/// use serde::Deserialize;
+/// use ws_server::Hub;
+/// use ws_server::decode::DecodeError;
+/// use ws_server::page::PageMessage;
+///
+/// #[derive(Deserialize)]
+/// struct Say { text: String }
+///
+/// /// Shows a line to all pages of the visitor.
+/// fn show(sent: &PageMessage, _: &Hub) -> Result<(), DecodeError> {
+///     let say: Say = sent.json()?;
+///     sent.session.push("said", &say.text);
+///     Ok(())
+/// }
+///
+/// Hub::default().on_page_message(show);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PageMessage {

@@ -23,6 +23,19 @@ pub use never::Returns;
 ///
 /// Every return type of a hook is converted to a `Reply`. It waits for room in the outbox message
 /// by message, and nothing is read from the client in the meantime.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::reply::{IntoReply, Reply};
+///
+/// fn message(text: String) -> Reply {
+///     match &*text {
+///         "" => Reply::NONE,
+///         "bye" => ("see you", Close::NORMAL).into_reply(),
+///         text => vec![format!("you said: {text}"), "what else?".to_owned()].into_reply(),
+///     }
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) messages: Messages,
@@ -138,6 +151,22 @@ impl Reply {
 }
 
 /// The value of a reply that sends no message: `()`, [`Close`], and `!`.
+///
+/// ```
+/// use ws_server::reply::{IntoReply, Nothing, Reply};
+///
+/// /// A line for the log, not for the client.
+/// struct Log(String);
+///
+/// impl IntoReply for Log {
+///     type Value = Nothing;
+///
+///     fn into_reply(self) -> Reply {
+///         tracing::info!("{}", self.0);
+///         Reply::NONE
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Nothing {}
 
@@ -160,6 +189,22 @@ pub enum Nothing {}
 /// Implement this trait for a format of your own; [`FromMessage`](crate::decode::FromMessage) has
 /// an example. To pass the type to `send` too, implement
 /// [`IntoMessage`](crate::socket::IntoMessage).
+///
+/// ```
+/// use ws_server::Message;
+/// use ws_server::reply::{IntoReply, Reply};
+///
+/// /// A temperature, sent as text with its unit.
+/// struct Celsius(f32);
+///
+/// impl IntoReply for Celsius {
+///     type Value = String;
+///
+///     fn into_reply(self) -> Reply {
+///         Message::text(format!("{} °C", self.0)).into_reply()
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as the reply of a hook",
     label = "not a reply",
@@ -321,6 +366,25 @@ impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
 }
 
 /// An error that ends a connection: a type that implements `Into<Close>`.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::reply::IntoClose;
+///
+/// struct TooFast;
+///
+/// impl From<TooFast> for Close {
+///     fn from(_: TooFast) -> Self {
+///         Close::policy("slow down")
+///     }
+/// }
+///
+/// fn message(text: String) -> Result<String, TooFast> {
+///     if text.len() > 1_000 { Err(TooFast) } else { Ok(text) }
+/// }
+/// assert_eq!(TooFast.into_close().code(), CloseCode::POLICY);
+/// # assert!(message("x".repeat(2_000)).is_err());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an error that a hook cannot close with",
     label = "an error that is no `Close`",

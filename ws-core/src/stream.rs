@@ -42,6 +42,21 @@ use transport::PageTransport;
 ///
 /// For a handler of your own that lives as long as the page, write
 /// `dash: "/dash" => Dashboard { attach: page };`.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     stream: "/stream" => PageStream;
+/// }
+///
+/// /// The HTML of a page that gets everything pushed to `page`.
+/// fn html(page: &Page) -> String {
+///     format!("<!doctype html>{}", page.stream_tag(&Routes::stream()))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PageStream {
     link: Link,

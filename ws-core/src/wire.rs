@@ -12,6 +12,17 @@ pub(crate) use push::Push;
 pub(crate) use to_page::{Gap, ToPage};
 
 /// The subprotocol (RFC 6455, section 1.9) of page streams.
+///
+/// ```
+/// use ws_server::extract::Handshake;
+/// use ws_server::page::PAGE_PROTOCOL;
+///
+/// /// Whether the client asked for a page stream.
+/// fn wants_stream(handshake: &Handshake) -> bool {
+///     let offered = handshake.header("sec-websocket-protocol").unwrap_or("");
+///     offered.split(',').any(|name| name.trim() == PAGE_PROTOCOL)
+/// }
+/// ```
 pub const PAGE_PROTOCOL: &str = "page.v1";
 
 /// The largest number in the page protocol and in requests: every JSON parser reads it exactly.

@@ -47,6 +47,14 @@ impl<T> SendError<T> {
 }
 
 /// Why [`Socket::notify`](crate::socket::Socket::notify) did not accept a value.
+///
+/// ```
+/// use ws_server::NotifyError;
+///
+/// let error = NotifyError::Full("tick");
+/// assert_eq!(error.close_code().get(), 1013);
+/// assert_eq!(error.into_inner(), "tick");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotifyError<T> {
@@ -77,6 +85,21 @@ impl<T> NotifyError<T> {
 }
 
 /// Why [`Socket::spawn`](crate::socket::Socket::spawn) did not start a future.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::SpawnError;
+///
+/// # fn import(_: String) -> impl Future<Output = String> + Send { async { String::new() } }
+/// fn start<H>(socket: &Socket<H>, file: String) -> Result<(), Close>
+/// where
+///     H: ws_server::socket::Sends<String>,
+/// {
+///     let started = socket.spawn(import(file));
+///     started.map_err(|error| Close::new(error.close_code(), "no import now"))
+/// }
+/// assert_eq!(SpawnError::Full.close_code(), CloseCode::TRY_AGAIN_LATER);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpawnError {

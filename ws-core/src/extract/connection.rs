@@ -130,6 +130,22 @@ impl Endpoint {
 }
 
 /// What a connection provides to its hooks.
+///
+/// ```
+/// use ws_server::extract::{Context, FromConnection};
+///
+/// /// A greeting for the user, in every hook but `init`.
+/// struct Greeting(String);
+///
+/// impl<'a, H, R> FromConnection<'a, H, R> for Greeting {
+///     const VISITOR: bool = true;
+///
+///     fn from_connection(context: &'a Context<H>) -> Self {
+///         let user = context.session().and_then(|session| session.user());
+///         Self(format!("Hello, {}!", user.unwrap_or("guest")))
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Context<H> {
     pub(crate) socket: Socket<H>,
@@ -212,6 +228,38 @@ impl<H> Context<H> {
 }
 
 /// An argument that every hook may take, on routes `R` that provide it.
+///
+/// ```
+/// use ws_server::extract::{Context, FromConnection};
+/// use ws_server::prelude::*;
+///
+/// /// The number of connections of the server.
+/// struct Load(usize);
+///
+/// impl<'a, H, R> FromConnection<'a, H, R> for Load {
+///     fn from_connection(context: &'a Context<H>) -> Self {
+///         Self(context.hub().connection_count())
+///     }
+/// }
+///
+/// struct Status;
+///
+/// #[ws_handler]
+/// impl Status {
+///     fn init() -> Self { Status }
+///
+///     fn message(&mut self, _: String, Load(connections): Load) -> String {
+///         connections.to_string()
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let kit = ws_server::testkit::TestKit::new();
+/// # let mut client = kit.handler::<Status>().connect().await.unwrap();
+/// # client.send("load?").await;
+/// # assert_eq!(client.text().await, "1");
+/// # });
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no argument of this hook",
     label = "not an argument that this hook can take",

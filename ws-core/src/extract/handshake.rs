@@ -21,6 +21,20 @@ use crate::socket::Socket;
 /// The request that asks for the connection (RFC 6455, section 4.1).
 ///
 /// Its `Debug` output omits the query and the headers, which may contain secrets.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// struct Chat { language: String }
+///
+/// #[ws_handler]
+/// impl Chat {
+///     fn init(handshake: &Handshake) -> Self {
+///         let language = handshake.header("accept-language").unwrap_or("en");
+///         Chat { language: language.to_owned() }
+///     }
+/// }
+/// ```
 #[derive(Default)]
 pub struct Handshake {
     pub(crate) uri: Uri,
@@ -140,6 +154,24 @@ impl fmt::Debug for Handshake {
 }
 
 /// The request and its connection while `init` runs.
+///
+/// ```
+/// use ws_server::Refusal;
+/// use ws_server::extract::{FromHandshake, Opening};
+///
+/// /// Refuses clients while the server is busy.
+/// struct NotBusy;
+///
+/// impl<'a, H, R> FromHandshake<'a, H, R> for NotBusy {
+///     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
+///         if opening.context().hub().connection_count() > 1_000 {
+///             tracing::info!(path = opening.handshake().path(), "too busy");
+///             return Err(Refusal::unavailable("too busy"));
+///         }
+///         Ok(Self)
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Opening<H> {
     pub(crate) handshake: Handshake,
@@ -269,6 +301,24 @@ impl<'a, H, R, T: FromParams<R> + Send> FromHandshake<'a, H, R> for Path<T> {
 
 /// The query of the request, decoded as a `T`; in `init` only. A query that does not decode is
 /// refused with 400.
+///
+/// ```
+/// use serde::Deserialize;
+/// use ws_server::extract::Query;
+///
+/// #[derive(Deserialize)]
+/// struct Filter {
+///     topic: String,
+///     #[serde(default)]
+///     since: u64,
+/// }
+///
+/// /// Takes `/feed?topic=news&since=7`.
+/// fn init(Query(filter): Query<Filter>) -> String {
+///     format!("{} since {}", filter.topic, filter.since)
+/// }
+/// # assert_eq!(init(Query(Filter { topic: "news".to_owned(), since: 7 })), "news since 7");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Query<T>(pub T);
 

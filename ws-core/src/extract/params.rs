@@ -33,6 +33,19 @@ impl<T> Deref for Path<T> {
 }
 
 /// The values of a route's parameters, percent-decoded, in the order of the pattern.
+///
+/// ```
+/// use ws_server::Refusal;
+/// use ws_server::extract::Params;
+///
+/// /// Reads the parameters of `"/rooms/{room: u64}/seats/{seat: u8}"`.
+/// fn place(params: &Params) -> Result<(u64, u8), Refusal> {
+///     Ok((params.parse_named("room")?, params.parse(1)?))
+/// }
+/// # let params = Params::new(vec![("room", "7".to_owned()), ("seat", "2".to_owned())]);
+/// # assert_eq!(place(&params), Ok((7, 2)));
+/// # assert_eq!(params.named("seat"), Some("2"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Params {
     values: Vec<(&'static str, String)>,
@@ -155,6 +168,22 @@ impl<T> FromParams<NoRoute> for T {
 /// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it. So
 /// to implement [`FromParams<R>`] for all routes in tables, write
 /// `impl<R: NamesParams<Self>> FromParams<R> for Place`.
+///
+/// ```
+/// use ws_server::Refusal;
+/// use ws_server::extract::{FromParams, NamesParams, Params};
+///
+/// /// A place of `"/maps/{x: u32}/{y: u32}"`.
+/// struct Place { x: u32, y: u32 }
+///
+/// impl<R: NamesParams<Self>> FromParams<R> for Place {
+///     const FIELDS: Option<&'static [&'static str]> = Some(&["x", "y"]);
+///
+///     fn from_params(params: &Params) -> Result<Self, Refusal> {
+///         Ok(Self { x: params.parse_named("x")?, y: params.parse_named("y")? })
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this route is not one of a table",
     label = "not a route of a table"

@@ -44,6 +44,22 @@ impl<T> DerefMut for State<T> {
 }
 
 /// Makes a part of the state from the whole; `#[derive(FromRef)]` implements it for each field.
+///
+/// ```
+/// use ws_server::extract::FromRef;
+///
+/// struct App { name: String }
+///
+/// /// The application's name in capitals.
+/// struct Title(String);
+///
+/// impl FromRef<App> for Title {
+///     fn from_ref(app: &App) -> Self {
+///         Self(app.name.to_uppercase())
+///     }
+/// }
+/// assert_eq!(Title::from_ref(&App { name: "chat".to_owned() }).0, "CHAT");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the state `{S}` cannot provide a `{Self}`",
     label = "not a part of the table's state",
@@ -61,6 +77,25 @@ impl<T: Clone> FromRef<T> for T {
 }
 
 /// The state of a table without the option `state`.
+///
+/// ```
+/// use ws_server::extract::NoState;
+/// use ws_server::prelude::*;
+/// use ws_server::route::Table;
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo { fn init() -> Self { Echo } }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     echo: "/echo" => Echo;
+/// }
+///
+/// fn routes() -> Table<NoState> {
+///     Routes::table()
+/// }
+/// ```
 #[derive(PartialEq, Eq, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing and stays so")]
 pub struct NoState;
@@ -74,6 +109,23 @@ impl<S> FromRef<S> for NoState {
 /// Implemented by the marker of a route that can provide a `State<T>`.
 ///
 /// `dispatch!` implements it for every `T: FromRef<App>` if the table has `state: App`.
+///
+/// ```
+/// use ws_server::extract::{Context, FromConnection, Provides, State};
+///
+/// #[derive(Clone)]
+/// struct Db;
+///
+/// /// The accounts in the database, on routes whose table has one.
+/// struct Accounts(Db);
+///
+/// impl<'a, H, R: Provides<Db>> FromConnection<'a, H, R> for Accounts {
+///     fn from_connection(context: &'a Context<H>) -> Self {
+///         let State(db) = <State<Db> as FromConnection<'a, H, R>>::from_connection(context);
+///         Self(db)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the table of this route cannot provide `State<{T}>`",
     label = "the handler of this route takes `State<{T}>`",

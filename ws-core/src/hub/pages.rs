@@ -186,6 +186,18 @@ impl StreamClient {
 }
 
 /// All pages of one user, returned by [`Hub::user`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let hub = ws_server::Hub::default();
+/// let (visitor, _cookie) = hub.sessions().begin().await.unwrap();
+/// let (ada, _cookie) = hub.sessions().renew(&visitor, Some("ada".to_owned())).await.unwrap();
+/// let _page = hub.open_page(&ada).unwrap();
+/// assert_eq!(hub.user("ada").count(), 1);
+/// assert_eq!(hub.user("ada").push("mail", &"one new letter"), 1);
+/// # });
+/// ```
 #[must_use = "it does nothing before something is pushed"]
 pub struct UserPages<'h> {
     pages: &'h Pages,

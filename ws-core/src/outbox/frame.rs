@@ -111,6 +111,23 @@ impl Frame {
 }
 
 /// How to handle a topic's frame for a subscriber whose outbox is full.
+///
+/// ```
+/// use ws_server::Policy;
+/// use ws_server::prelude::*;
+///
+/// struct Ticker;
+///
+/// #[ws_handler]
+/// impl Ticker {
+///     fn init(socket: &Socket<Self>) -> Self {
+///         let prices: Topic<f64> = Topic::local("prices");
+///         // A slow client skips prices that are no longer current.
+///         socket.subscribe_with(prices, Policy::Latest);
+///         Ticker
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Policy {

@@ -87,6 +87,13 @@ impl PageId {
 }
 
 /// Why a request has no page. Each text completes a sentence about the request.
+///
+/// ```
+/// use ws_server::page::NoPage;
+///
+/// assert_eq!(NoPage::Old.to_string(), "its page is too old");
+/// assert_eq!(NoPage::Old.status(), 403);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoPage {

@@ -29,6 +29,16 @@ impl Default for StreamClient {
 ///
 /// The base path of the server is added to a typed URL such as `Routes::stream()`; a text is used
 /// unchanged.
+///
+/// ```
+/// use ws_server::Page;
+/// use ws_server::page::StreamUrl;
+///
+/// /// The head of every page of the site: `head(&page, &Routes::stream())`.
+/// fn head(page: &Page, stream: &impl StreamUrl) -> String {
+///     format!("<head><title>News</title>{}</head>", page.stream_tag(stream))
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the URL of a stream",
     note = "pass a typed URL such as `&Routes::stream()`, or a text such as `\"/websocket\"`"
@@ -58,6 +68,23 @@ impl<U: StreamUrl + ?Sized> StreamUrl for &U {
 }
 
 /// The `<script>` of a page, see [`Page::stream_tag`]. `Display` prints it as HTML.
+///
+/// ```
+/// use ws_server::Page;
+///
+/// fn html(page: &Page) -> String {
+///     let stream = page.stream_tag("/stream").nonce("r4nd0m");
+///     format!("<!doctype html><title>News</title>{stream}")
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let hub = ws_server::Hub::default();
+/// # let (session, _) = hub.sessions().begin().await.unwrap();
+/// # let html = html(&hub.open_page(&session).unwrap());
+/// # assert!(html.contains("data-stream=\"/stream\""));
+/// # assert!(html.ends_with("nonce=\"r4nd0m\"></script>"));
+/// # });
+/// ```
 #[must_use = "the tag belongs into the page's HTML"]
 pub struct StreamTag {
     page: Page,

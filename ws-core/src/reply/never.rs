@@ -7,6 +7,24 @@ use super::{IntoReply, Nothing, Reply};
 ///
 /// It is a separate trait, because an implementation of [`IntoReply`] for `!` would forbid the
 /// implementations of other crates.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::SpawnError;
+/// use ws_server::reply::ReplyOrNever;
+/// use ws_server::socket::Sends;
+///
+/// /// Spawns a task that is counted in the log.
+/// fn start<H, F>(socket: &Socket<H>, task: F) -> Result<(), SpawnError>
+/// where
+///     F: Future + Send + 'static,
+///     F::Output: ReplyOrNever,
+///     H: Sends<<F::Output as ReplyOrNever>::Value>,
+/// {
+///     tracing::debug!(id = %socket.id(), "one more task");
+///     socket.spawn(task)
+/// }
+/// ```
 pub trait ReplyOrNever {
     /// The type of the reply's content.
     type Value: ?Sized;

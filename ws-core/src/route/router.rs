@@ -14,6 +14,26 @@ use crate::limits::LimitError;
 use crate::page::PAGE_PROTOCOL;
 
 /// Why a table cannot be served.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::Error;
+/// use ws_server::limits::LimitOptions;
+/// use ws_server::prelude::*;
+/// use ws_server::route::RouterError;
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo { fn init() -> Self { Echo } }
+/// # dispatch! { struct Routes; echo: "/echo" => Echo { idle: 60s }; }
+///
+/// # fn main() {
+/// // A ping after the connection was closed as idle.
+/// let limits = LimitOptions::NONE.ping(Some(Duration::from_secs(90)));
+/// let built = Server::new(Routes::table()).limits(limits).build();
+/// let Err(Error::Routes(RouterError::Limit { name, .. })) = built else { panic!() };
+/// assert_eq!(name, "echo");
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RouterError {

@@ -108,6 +108,20 @@ impl<R: 'static> fmt::Debug for Start<R> {
 }
 
 /// A handler that a `start` function may choose: every [`Handler`] of the route.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::route::Serves;
+///
+/// /// Takes the new handler for `?beta`, and the old one for all others.
+/// fn by_query<Old, New, R>(handshake: &Handshake) -> Start<R>
+/// where
+///     Old: Serves<R>,
+///     New: Serves<R>,
+/// {
+///     if handshake.query() == Some("beta") { Start::with::<New>() } else { Start::with::<Old>() }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not known to be a handler of this route",
     label = "cannot take the connection",
@@ -130,6 +144,25 @@ impl<H: Handler<R>, R> Serves<R> for H {}
 ///
 /// The trait has no parameter for the route, so that a wrong function in `defaults` is one error
 /// instead of one for each route.
+///
+/// ```
+/// use http::StatusCode;
+/// use ws_server::prelude::*;
+///
+/// fn only_beta(handshake: &Handshake) -> Result<(), StatusCode> {
+///     if handshake.query() == Some("beta") { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+/// }
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo { fn init() -> Self { Echo } }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     echo: "/echo" => Echo { start: only_beta };
+/// }
+/// # assert_eq!(only_beta(&Handshake::default()), Err(StatusCode::FORBIDDEN));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a `start` function cannot return `{Self}`",
     label = "not a decision about a handshake",

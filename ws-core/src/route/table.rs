@@ -122,6 +122,25 @@ impl Entry {
 /// A routing table with the state `S`, as returned by `Routes::table()`.
 ///
 /// Pass it to a server. It matches nothing until it has a state, a hub and limits.
+///
+/// ```
+/// use ws_server::prelude::*;
+/// # struct Room;
+/// # #[ws_handler]
+/// # impl Room { fn init() -> Self { Room } }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     room: "/rooms/{id: u64}" => Room;
+/// }
+///
+/// # fn main() -> Result<(), ws_server::Error> {
+/// let ws = Server::new(Routes::table()).build()?;
+/// assert_eq!(ws.path(&Routes::room(7)), "/rooms/7");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a table does nothing before a server has it"]
 pub struct Table<S> {
     matcher: Matcher,

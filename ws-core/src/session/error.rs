@@ -12,6 +12,18 @@ use crate::error::{EncodeError, Refusal, with_causes};
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a call of a store or a source failed.
+///
+/// ```
+/// use std::io;
+/// use ws_server::session::StoreError;
+///
+/// fn read(answer: io::Result<Vec<u8>>) -> Result<Vec<u8>, StoreError> {
+///     answer.map_err(StoreError::failed)
+/// }
+///
+/// let error = read(Err(io::ErrorKind::ConnectionReset.into())).unwrap_err();
+/// assert_eq!(error.status(), 503);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -54,6 +66,17 @@ fn failed(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 ///
 /// `init` turns it into a response ([`status`](Self::status)), every other hook into a Close
 /// ([`close_code`](Self::close_code)).
+///
+/// ```
+/// use ws_server::prelude::*;
+/// use ws_server::session::SessionError;
+///
+/// async fn message(text: String, session: Session) -> Result<(), SessionError> {
+///     session.insert("draft", &text).await
+/// }
+/// assert_eq!(SessionError::Ended.status(), 403);
+/// assert_eq!(SessionError::Ended.close_code(), CloseCode::UNAUTHORIZED);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {

@@ -81,6 +81,17 @@ impl fmt::Debug for SessionId {
 ///
 /// Its holder is the visitor, so it belongs in the cookie and nowhere else: a store sees only its
 /// [`SessionKey`], and `Debug` does not show it.
+///
+/// ```
+/// use ws_server::session::SessionToken;
+///
+/// let token = SessionToken::new().unwrap();
+/// let cookie = token.cookie_value();
+/// assert_eq!(cookie.len(), 43);
+/// let read = SessionToken::parse(cookie.as_bytes()).unwrap();
+/// assert_eq!(read.key(), token.key());
+/// assert!(SessionToken::parse(b"guessed").is_none());
+/// ```
 #[derive(Clone)]
 pub struct SessionToken([u8; 32]);
 
@@ -126,6 +137,16 @@ impl fmt::Debug for SessionToken {
 
 /// The key of a session in a store: the SHA-256 of its token. A reader of the store learns no
 /// cookie.
+///
+/// ```
+/// use ws_server::session::SessionKey;
+///
+/// /// The name of a session's row in a database.
+/// fn row(key: SessionKey) -> String {
+///     key.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+/// }
+/// # assert_eq!(row(ws_server::session::SessionToken::new().unwrap().key()).len(), 64);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionKey([u8; 32]);
 

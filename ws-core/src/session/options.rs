@@ -8,6 +8,14 @@ use crate::limits::{LimitError, SessionLimits};
 
 /// The prefix of a cookie's name with which a browser accepts the cookie only from its own host
 /// over TLS (RFC 6265bis, section 4.1.3.2).
+///
+/// ```
+/// use ws_server::session::{SECURE_PREFIX, Sessions};
+///
+/// let sessions = Sessions::default();
+/// assert_eq!(sessions.session_cookie(false), "z_sid");
+/// assert_eq!(sessions.session_cookie(true), format!("{SECURE_PREFIX}z_sid"));
+/// ```
 pub const SECURE_PREFIX: &str = "__Host-";
 
 /// The options of a server's sessions.
@@ -98,6 +106,14 @@ impl Default for SessionOptions {
 }
 
 /// Why the options of sessions are invalid.
+///
+/// ```
+/// use ws_server::session::{SessionOptions, SessionOptionsError};
+///
+/// let options = SessionOptions::default().session_cookie("my session");
+/// let name = "my session".to_owned();
+/// assert_eq!(options.check(), Err(SessionOptionsError::CookieName { name }));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionOptionsError {

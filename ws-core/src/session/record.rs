@@ -12,6 +12,16 @@ use super::{SessionError, SessionId};
 /// A session as a store keeps it.
 ///
 /// Serde serializes every field except `age`, which a store sets when it loads the record.
+///
+/// ```
+/// use ws_server::session::SessionRecord;
+///
+/// let mut record = SessionRecord::new(None).unwrap();
+/// assert_eq!(record.set("visits", Some("1".to_owned())), 1);
+/// record.renew(Some("ada".to_owned()));
+/// assert_eq!((record.renewals, record.user.as_deref()), (1, Some("ada")));
+/// assert_eq!(record.values["visits"], "1");
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionRecord {

@@ -17,6 +17,23 @@ use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
 ///
 /// A call that takes longer than `lookup_timeout` is dropped, and the request is answered with 503.
 /// The feature `test-kit` has a suite that tests a store (`testkit::stores`).
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::session::{MemoryStore, SessionRecord, SessionStore, SessionToken};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let (store, hour) = (MemoryStore::new(1_000), Duration::from_secs(3600));
+/// let key = SessionToken::new().unwrap().key();
+/// let record = SessionRecord::new(Some("ada".to_owned())).unwrap();
+/// assert!(store.create(key, record.clone(), hour).await.unwrap());
+/// assert!(!store.create(key, record.clone(), hour).await.unwrap());
+/// assert_eq!(store.set(key, "visits", Some("1".to_owned())).await.unwrap(), Some(1));
+/// assert_eq!(store.load(key, hour).await.unwrap().unwrap().values["visits"], "1");
+/// assert_eq!(store.remove_user("ada").await.unwrap(), [record.id]);
+/// assert!(!store.contains(key).await.unwrap());
+/// # });
+/// ```
 pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a new session for `ttl`. If the key is taken, returns false and changes nothing.
     ///
@@ -188,6 +205,13 @@ pub trait SessionSource: Send + Sync + 'static {
 }
 
 /// A session of the application.
+///
+/// ```
+/// use ws_server::session::ForeignSession;
+///
+/// let session = ForeignSession::new("4711").user("ada");
+/// assert_eq!(session.key(), "4711");
+/// ```
 #[derive(Clone)]
 pub struct ForeignSession {
     pub(super) key: String,

@@ -143,6 +143,35 @@ impl Shared {
 /// A timer that was set with `notify_after` or `notify_every`.
 ///
 /// Dropping it leaves the timer set.
+///
+/// ```
+/// use std::time::Duration;
+/// use ws_server::Timer;
+/// use ws_server::prelude::*;
+///
+/// struct LogOn { deadline: Timer }
+///
+/// #[ws_handler]
+/// impl LogOn {
+///     fn init(socket: &Socket<Self>) -> Self {
+///         LogOn { deadline: socket.notify_after(Duration::from_secs(10), ()) }
+///     }
+///
+///     fn message(&mut self, _password: String) {
+///         self.deadline.cancel();
+///     }
+///
+///     fn info(&mut self, _too_late: ()) -> Close {
+///         Close::policy("log on within ten seconds")
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let kit = ws_server::testkit::TestKit::new();
+/// # let mut client = kit.handler::<LogOn>().connect().await.unwrap();
+/// # assert_eq!(client.closed().await.0, CloseCode::POLICY);
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Timer {
     set: Option<(Weak<Shared>, TimerId)>,

@@ -30,6 +30,22 @@ use crate::message::Message;
 /// its quotes, use a `Topic<Json<String>>`.
 ///
 /// A type that is not `Serialize` may implement this trait to use its own format.
+///
+/// ```
+/// use ws_server::Message;
+/// use ws_server::error::EncodeError;
+/// use ws_server::topic::TopicValue;
+///
+/// /// A position, published as eight bytes.
+/// struct Position { x: f32, y: f32 }
+///
+/// impl TopicValue for Position {
+///     fn to_message(&self) -> Result<Message, EncodeError> {
+///         Ok(Message::concat_bytes([self.x.to_le_bytes(), self.y.to_le_bytes()]))
+///     }
+/// }
+/// assert_eq!(Position { x: 1.0, y: 2.0 }.to_message().unwrap().len(), 8);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be published to a topic",
     label = "neither `Serialize` nor a `Message`",
@@ -76,6 +92,19 @@ impl<T: Serialize + 'static> TopicValue for MsgPack<T> {
 ///
 /// Every `T: DeserializeOwned` is read in the format that [`TopicValue`] writes: text and bytes
 /// bare, others from JSON. A [`Message`] is passed unchanged.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use ws_server::Message;
+/// use ws_server::topic::{FromTopic, TopicValue};
+///
+/// #[derive(Serialize, Deserialize, PartialEq, Debug)]
+/// struct Price { cents: u32 }
+///
+/// let message = Price { cents: 250 }.to_message().unwrap();
+/// assert_eq!(message, Message::text(r#"{"cents":250}"#));
+/// assert_eq!(Price::from_topic(message), Ok(Price { cents: 250 }));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a handler cannot listen to a topic of `{Self}`",
     label = "neither `DeserializeOwned` nor a `Message`",

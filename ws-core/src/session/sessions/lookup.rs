@@ -12,6 +12,19 @@ use crate::timeout;
 const CANDIDATES: usize = 4;
 
 /// Why a request has no session. Each text completes a sentence about the request.
+///
+/// ```
+/// use http::HeaderMap;
+/// use ws_server::session::{NoSession, Sessions};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// let sessions = Sessions::default();
+/// let found = sessions.identify(&HeaderMap::new(), true).await.unwrap();
+/// assert_eq!(found.err(), Some(NoSession::NoCookie));
+/// assert_eq!(NoSession::NoCookie.status(), 403);
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoSession {
