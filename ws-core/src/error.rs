@@ -68,6 +68,14 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl Refusal {
     /// 503 with this body and a `Retry-After` header.
+    ///
+    /// ```
+    /// use ws_server::Refusal;
+    ///
+    /// let response = Refusal::unavailable("the room is full").into_response();
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.headers()["retry-after"], "5");
+    /// ```
     pub fn unavailable(body: impl Into<Cow<'static, str>>) -> Self {
         Self::SERVICE_UNAVAILABLE
             .header(http::header::RETRY_AFTER, RETRY_AFTER)
@@ -92,6 +100,19 @@ impl Refusal {
     }
 
     /// Adds a header.
+    ///
+    /// ```
+    /// use http::HeaderValue;
+    /// use http::header::WWW_AUTHENTICATE;
+    /// use ws_server::Refusal;
+    ///
+    /// let refusal = Refusal::UNAUTHORIZED
+    ///     .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    ///     .body("log on first");
+    /// let response = refusal.into_response();
+    /// assert_eq!(response.headers()["www-authenticate"], "Bearer");
+    /// assert_eq!(response.body(), "log on first\n");
+    /// ```
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
@@ -171,6 +192,17 @@ pub trait OrFault<T> {
     fn or_refuse(self) -> Result<T, Refusal>;
 
     /// In the other hooks: the error becomes close code 1011 and is logged at `error`.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// fn message(text: String) -> Result<String, Close> {
+    ///     let number: u32 = text.parse().or_close()?;
+    ///     Ok((number + 1).to_string())
+    /// }
+    /// assert_eq!(message("7".to_owned()), Ok("8".to_owned()));
+    /// assert_eq!(message("x".to_owned()), Err(Close::INTERNAL_ERROR));
+    /// ```
     ///
     /// # Errors
     ///

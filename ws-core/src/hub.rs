@@ -31,6 +31,36 @@ pub use permits::{Full, Permit};
 ///
 /// A hub belongs to one server and nothing is global, so two servers in one process are
 /// independent. Cloning is cheap. A hook takes `&Hub`; outside the connections, use `ws.hub()`.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// fn lines() -> Topic<String> {
+///     Topic::local("lines")
+/// }
+///
+/// struct Chat;
+///
+/// #[ws_handler]
+/// impl Chat {
+///     fn init(socket: &Socket<Self>) -> Self {
+///         socket.subscribe(lines());
+///         Chat
+///     }
+///
+///     fn message(&mut self, line: String, hub: &Hub) {
+///         hub.publish(lines(), &line);
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let kit = ws_server::testkit::TestKit::new();
+/// # let mut reader = kit.handler::<Chat>().connect().await.unwrap();
+/// # let mut writer = kit.handler::<Chat>().connect().await.unwrap();
+/// # writer.send("hello").await;
+/// # assert_eq!(reader.text().await, "hello");
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct Hub {
     inner: Arc<Inner>,
@@ -71,11 +101,29 @@ impl Default for Hub {
 
 impl Hub {
     /// Creates a hub without connections and with sessions in memory.
+    ///
+    /// ```
+    /// use ws_server::Hub;
+    /// use ws_server::limits::ServerLimits;
+    ///
+    /// let hub = Hub::new(ServerLimits::DEFAULT.connections(Some(10_000)));
+    /// assert_eq!(hub.connection_count(), 0);
+    /// ```
     pub fn new(limits: ServerLimits) -> Self {
         Self::with_sessions(limits, Sessions::default())
     }
 
     /// Creates a hub without connections, with these sessions.
+    ///
+    /// ```
+    /// use ws_server::Hub;
+    /// use ws_server::limits::ServerLimits;
+    /// use ws_server::session::{SessionOptions, Sessions};
+    ///
+    /// let sessions = Sessions::new(SessionOptions::default().session_cookie("sid"));
+    /// let hub = Hub::with_sessions(ServerLimits::DEFAULT, sessions);
+    /// assert_eq!(hub.sessions().session_cookie(false), "sid");
+    /// ```
     pub fn with_sessions(limits: ServerLimits, sessions: Sessions) -> Self {
         let parameter = sessions.page_parameter().to_owned();
         let pages = Pages::new(limits.pages, limits.publish_inline, parameter);
@@ -119,6 +167,15 @@ impl Hub {
     }
 
     /// As [`publish`](Self::publish), but not to this connection, usually the sender.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// fn message<H>(line: String, hub: &Hub, socket: &Socket<H>) {
+    ///     let lines: Topic<String> = Topic::local("lines");
+    ///     hub.publish_except(lines, &format!("{}: {line}", socket.id()), socket);
+    /// }
+    /// ```
     pub fn publish_except<T: TopicValue, H>(
         &self,
         topic: impl AsTopic<Value = T>,
@@ -134,6 +191,20 @@ impl Hub {
 
     /// As [`publish`](Self::publish), but not to clients with a backlog: for values that the next
     /// one replaces, such as positions.
+    ///
+    /// ```
+    /// use serde::Serialize;
+    /// use ws_server::prelude::*;
+    ///
+    /// #[derive(Serialize)]
+    /// struct Position { x: f32, y: f32 }
+    ///
+    /// fn moved(hub: &Hub, position: &Position) {
+    ///     let positions: Topic<Position> = Topic::local("positions");
+    ///     hub.publish_volatile(positions, position);
+    /// }
+    /// # moved(&Hub::default(), &Position { x: 0.0, y: 0.0 });
+    /// ```
     pub fn publish_volatile<T: TopicValue>(
         &self,
         topic: impl AsTopic<Value = T>,
@@ -161,6 +232,19 @@ impl Hub {
     }
 
     /// The number of clients and handlers that are subscribed to the topic.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// /// Makes an expensive report only if a client waits for it.
+    /// fn publish(hub: &Hub, report: impl FnOnce() -> String) {
+    ///     let reports: Topic<String> = Topic::local("reports");
+    ///     if hub.subscriber_count(&reports) > 0 {
+    ///         hub.publish(&reports, &report());
+    ///     }
+    /// }
+    /// # publish(&Hub::default(), || unreachable!());
+    /// ```
     pub fn subscriber_count<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> usize {
         self.inner.topics.count(topic.as_topic())
     }
@@ -180,6 +264,18 @@ impl Hub {
     /// Clients have until the deadline to answer, and hooks to end; the last part of that time is
     /// reserved for `terminate`. No new connections are accepted from now on. A second call waits
     /// too, with the deadline of the first.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// use std::time::Duration;
+    ///
+    /// # let hub = ws_server::Hub::default();
+    /// hub.shutdown(Duration::from_secs(10)).await;
+    /// assert!(hub.is_shutting_down());
+    /// assert_eq!(hub.connection_count(), 0);
+    /// # });
+    /// ```
     pub async fn shutdown(&self, deadline: Duration) {
         let now = Instant::now();
         let end = later(now, deadline);

@@ -35,6 +35,24 @@ use tasks::Tasks;
 /// A handle to one connection whose handler is an `H`.
 ///
 /// Clones are cheap. A handle does not keep the connection open; after its end, `send` fails.
+///
+/// ```
+/// use ws_server::prelude::*;
+///
+/// struct Echo;
+///
+/// #[ws_handler]
+/// impl Echo {
+///     fn init() -> Self { Echo }
+///
+///     fn message(&mut self, text: String, socket: &Socket<Self>) {
+///         // A client that does not read gets no further answers.
+///         if socket.buffered() < 100_000 {
+///             let _ = socket.send(text);
+///         }
+///     }
+/// }
+/// ```
 pub struct Socket<H> {
     shared: Arc<Shared>,
     handler: PhantomData<fn() -> H>,
@@ -176,6 +194,14 @@ impl<H> Socket<H> {
     /// Closes the connection (RFC 6455, section 7.1.2): writes the queued messages, then the Close
     /// frame, and waits up to `close_timeout` for the client's answer. Nothing can be sent
     /// afterwards. If the connection is closing already, this has no effect.
+    ///
+    /// ```
+    /// use ws_server::{Close, Socket};
+    ///
+    /// fn log_off<H>(sockets: &[Socket<H>]) {
+    ///     sockets.iter().for_each(|socket| socket.close(Close::normal("see you")));
+    /// }
+    /// ```
     pub fn close(&self, close: impl Into<Close>) {
         let close = close.into();
         self.shared.close(&close, CloseCause::ServerClosed);
@@ -201,6 +227,15 @@ impl<H> Socket<H> {
 
     /// Closes the connection with 4401 at this time, even if it is busy. A later call replaces an
     /// earlier one.
+    ///
+    /// ```
+    /// use tokio::time::{Duration, Instant};
+    /// use ws_server::Socket;
+    ///
+    /// fn limit<H>(socket: &Socket<H>, ticket: Duration) {
+    ///     socket.expire_at(Instant::now() + ticket);
+    /// }
+    /// ```
     pub fn expire_at(&self, at: Instant) {
         self.shared.change_deadlines(|more| more.expiry = Some(at));
     }

@@ -23,6 +23,17 @@ impl Hub {
     /// Issues a page of this session, to be rendered now. In an HTTP handler, `ws.page()` and
     /// `Visit::open_page` do this.
     ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let page = hub.open_page(&session).unwrap();
+    /// assert_eq!(page.push("news", &"hello"), 1);
+    /// assert_eq!(hub.page_count(), 1);
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError::Ended`] if the session is not current, and [`SessionError::Random`] if the
@@ -35,6 +46,15 @@ impl Hub {
     /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this limit
     /// the page is issued without a queue: a push before its browser connects is lost, and the
     /// browser gets a reset. Do not pass an address that many visitors share, such as a proxy's.
+    ///
+    /// ```
+    /// use ws_server::{Hub, Page, Session, SessionError};
+    /// use ws_server::extract::Handshake;
+    ///
+    /// fn open(hub: &Hub, session: &Session, request: &Handshake) -> Result<Page, SessionError> {
+    ///     hub.open_page_for(session, request.peer_addr().map(|address| address.ip()))
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -88,6 +108,16 @@ impl Hub {
     }
 
     /// Pushes an event to every page, as [`Page::push`] does to one. Returns how many accept it.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let _page = hub.open_page(&session).unwrap();
+    /// assert_eq!(hub.broadcast("maintenance", &"at ten o'clock"), 1);
+    /// # });
+    /// ```
     pub fn broadcast<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
         push.map_or(0, |push| self.inner.pages.push_to_all(&push))
@@ -152,6 +182,14 @@ impl Hub {
     /// [`FromTopic`]: a `String` is the text of the message, any other `T` is decoded from JSON. If
     /// a message does not decode, the page's connection is closed with 1007; if it is of the wrong
     /// kind, with 1003. This replaces the function of [`on_page_message`](Self::on_page_message).
+    ///
+    /// ```
+    /// use ws_server::{Hub, Topic};
+    ///
+    /// let hub = Hub::default();
+    /// let lines: Topic<String> = Topic::local("lines");
+    /// hub.publish_page_messages(lines);
+    /// ```
     pub fn publish_page_messages<T: FromTopic>(
         &self,
         topic: impl AsTopic<Value = T> + Send + Sync + 'static,

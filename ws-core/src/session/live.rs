@@ -314,6 +314,16 @@ impl Session {
     /// Pushes an event to all pages of the session; see [`Page::push`](crate::page::Page::push). If
     /// a logon has replaced the session, it has no pages. Returns the number of pages that accepted
     /// the event.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let hub = ws_server::Hub::default();
+    /// let (session, _cookie) = hub.sessions().begin().await.unwrap();
+    /// let _page = hub.open_page(&session).unwrap();
+    /// assert_eq!(session.push("cart", &3), 1);
+    /// # });
+    /// ```
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let Some(push) = Push::event_or_log(event, payload) else {
             return 0;

@@ -74,6 +74,19 @@ impl Sessions {
 
     /// Begins a session. Set the token as the visitor's cookie.
     ///
+    /// ```
+    /// use ws_server::session::Sessions;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// let sessions = Sessions::default();
+    /// let (session, token) = sessions.begin().await.unwrap();
+    /// let cookie = format!("{}={}; Path=/", sessions.session_cookie(false), token.cookie_value());
+    /// assert!(cookie.starts_with("z_sid="));
+    /// assert!(session.is_current());
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SessionError::Foreign`], [`SessionError::Full`], [`SessionError::Random`], and the errors
@@ -106,6 +119,22 @@ impl Sessions {
     /// by a rate, and when the store is full, it evicts sessions of this address first
     /// ([`SessionStore::create_for`](super::SessionStore::create_for)). Pass `None` if the address
     /// may be that of a proxy, which all visitors share.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::limits::{Rate, SessionLimits};
+    /// use ws_server::session::{SessionError, SessionOptions, Sessions};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// let rate = Rate::new(1, Duration::from_secs(60));
+    /// let limits = SessionLimits::DEFAULT.begin_rate(Some(rate));
+    /// let sessions = Sessions::new(SessionOptions::new(limits));
+    /// let address = "203.0.113.7".parse().ok();
+    /// assert!(sessions.begin_for(address).await.is_ok());
+    /// assert!(matches!(sessions.begin_for(address).await, Err(SessionError::TooMany)));
+    /// # });
+    /// ```
     ///
     /// # Errors
     ///
@@ -225,6 +254,17 @@ impl Sessions {
     /// A hook that ends the session of its own connection cannot send anything after that: its
     /// reply would come after the Close.
     ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let sessions = ws_server::session::Sessions::default();
+    /// let (session, _cookie) = sessions.begin().await.unwrap();
+    /// assert!(sessions.end(&session).await.unwrap());
+    /// assert!(!session.is_current());
+    /// assert_eq!(sessions.count().await.unwrap(), 0);
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// The errors of the store. The sockets are closed nevertheless; call it again.
@@ -262,6 +302,17 @@ impl Sessions {
 
     /// Ends our session for one that the application has ended, and closes its sockets with 4401.
     /// Returns whether there was one.
+    ///
+    /// ```
+    /// use ws_server::{SessionError, Ws};
+    ///
+    /// /// Called when the application has ended its session `key`.
+    /// async fn logged_off(ws: &Ws, key: &str) -> Result<(), SessionError> {
+    ///     let had_sockets = ws.hub().sessions().end_foreign(key).await?;
+    ///     tracing::debug!(had_sockets, "a session has ended");
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

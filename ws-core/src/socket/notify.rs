@@ -16,6 +16,18 @@ impl<H> Socket<H> {
     /// Queues a value for the handler; it arrives in `info`. Values of one task arrive in the order
     /// in which it sent them.
     ///
+    /// ```
+    /// use ws_server::Socket;
+    /// use ws_server::socket::Accepts;
+    ///
+    /// /// Passes a line from another task to the handler, whose `info` takes a `String`.
+    /// fn deliver<H: Accepts<String>>(socket: &Socket<H>, line: String) {
+    ///     if let Err(error) = socket.notify(line) {
+    ///         tracing::warn!(%error, "a line was lost");
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`NotifyError::Full`] if the mailbox holds `mailbox` values already, [`NotifyError::Closed`]
@@ -28,6 +40,22 @@ impl<H> Socket<H> {
     }
 
     /// Queues a value for the handler, and waits for room in its mailbox.
+    ///
+    /// ```
+    /// use ws_server::{NotifyError, Socket};
+    /// use ws_server::socket::Accepts;
+    ///
+    /// /// Passes rows to the handler as fast as it takes them.
+    /// async fn import<H>(socket: Socket<H>, rows: Vec<String>) -> Result<(), NotifyError<String>>
+    /// where
+    ///     H: Accepts<String>,
+    /// {
+    ///     for row in rows {
+    ///         socket.notify_async(row).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -54,6 +82,31 @@ impl<H> Socket<H> {
     /// The timer ends with the connection. Dropping the returned handle does not cancel it;
     /// [`Timer::cancel`] does. If the route's `timers` limit is reached, no timer is set and an
     /// error is logged; [`try_notify_after`](Self::try_notify_after) returns the error instead.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::prelude::*;
+    ///
+    /// struct Reminder;
+    ///
+    /// #[ws_handler]
+    /// impl Reminder {
+    ///     fn init() -> Self { Reminder }
+    ///
+    ///     fn message(&mut self, text: String, socket: &Socket<Self>) {
+    ///         socket.notify_after(Duration::from_secs(60), text);
+    ///     }
+    ///
+    ///     fn info(&mut self, text: String) -> String { text }
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let kit = ws_server::testkit::TestKit::new();
+    /// # let mut client = kit.handler::<Reminder>().connect().await.unwrap();
+    /// # client.send("tea").await;
+    /// # assert_eq!(client.text().await, "tea");
+    /// # });
+    /// ```
     pub fn notify_after<T: Send + 'static>(&self, after: Duration, value: T) -> Timer
     where
         H: Accepts<T>,
@@ -63,6 +116,19 @@ impl<H> Socket<H> {
     }
 
     /// Same as [`notify_after`](Self::notify_after), but returns an error if no timer could be set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::{NotifyError, Socket, Timer};
+    /// use ws_server::socket::Accepts;
+    ///
+    /// fn remind<H>(socket: &Socket<H>, text: String) -> Result<Timer, NotifyError<String>>
+    /// where
+    ///     H: Accepts<String>,
+    /// {
+    ///     socket.try_notify_after(Duration::from_secs(60), text)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -90,6 +156,35 @@ impl<H> Socket<H> {
     /// A tick is skipped if it was missed, or if an earlier one still waits. A period of zero
     /// counts as one millisecond. The limits and the handle are as for
     /// [`notify_after`](Self::notify_after).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::prelude::*;
+    ///
+    /// #[derive(Clone)]
+    /// struct Tick;
+    ///
+    /// struct Seconds(u64);
+    ///
+    /// #[ws_handler]
+    /// impl Seconds {
+    ///     fn init(socket: &Socket<Self>) -> Self {
+    ///         socket.notify_every(Duration::from_secs(1), Tick);
+    ///         Seconds(0)
+    ///     }
+    ///
+    ///     fn info(&mut self, _: Tick) -> String {
+    ///         self.0 += 1;
+    ///         self.0.to_string()
+    ///     }
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let kit = ws_server::testkit::TestKit::new();
+    /// # let mut client = kit.handler::<Seconds>().connect().await.unwrap();
+    /// # assert_eq!((client.text().await, client.text().await), ("1".to_owned(), "2".to_owned()));
+    /// # });
+    /// ```
     pub fn notify_every<T: Clone + Send + 'static>(&self, period: Duration, value: T) -> Timer
     where
         H: Accepts<T>,
@@ -99,6 +194,17 @@ impl<H> Socket<H> {
     }
 
     /// Same as [`notify_every`](Self::notify_every), but returns an error if no timer could be set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ws_server::Socket;
+    /// use ws_server::socket::Accepts;
+    ///
+    /// /// Ticks, if the route's limit `timers` allows it.
+    /// fn ticks<H: Accepts<()>>(socket: &Socket<H>) -> bool {
+    ///     socket.try_notify_every(Duration::from_secs(1), ()).is_ok()
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -126,6 +126,21 @@ impl<H> Socket<H> {
     /// The message is written at once if nothing else waits and the socket accepts it; otherwise it
     /// waits in the outbox. Messages of one task arrive in the order in which it sent them.
     ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// use ws_server::SendError;
+    /// use ws_server::socket::Sends;
+    ///
+    /// /// Sends a line, or keeps it for later on a route with `on_full: refuse`.
+    /// fn send<H: Sends<String>>(socket: &Socket<H>, line: String, later: &mut Vec<Message>) {
+    ///     match socket.send(line) {
+    ///         Ok(()) => {}
+    ///         Err(SendError::Full(line)) => later.push(line),
+    ///         Err(error) => tracing::debug!(%error, "a line was not sent"),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SendError::Closed`] if the connection is closing or gone. If the outbox is full:
@@ -140,6 +155,23 @@ impl<H> Socket<H> {
     }
 
     /// Sends one message to the client, and waits for room in the outbox.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    /// use ws_server::SendError;
+    /// use ws_server::socket::Sends;
+    ///
+    /// /// Sends a file as fast as the client reads it.
+    /// async fn download<H>(socket: Socket<H>, parts: Vec<Bytes>) -> Result<(), SendError<Message>>
+    /// where
+    ///     H: Sends<Bytes>,
+    /// {
+    ///     for part in parts {
+    ///         socket.send_async(part).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -20,6 +20,29 @@ impl<H> Socket<H> {
     ///
     /// If the connection is already subscribed, only the policy changes. After the end of the
     /// connection, this has no effect.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// struct News;
+    ///
+    /// #[ws_handler]
+    /// impl News {
+    ///     fn init(socket: &Socket<Self>) -> Self {
+    ///         let news: Topic<String> = Topic::local("news");
+    ///         socket.subscribe(news);
+    ///         News
+    ///     }
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let kit = ws_server::testkit::TestKit::new();
+    /// # let mut client = kit.handler::<News>().connect().await.unwrap();
+    /// # let news: Topic<String> = Topic::local("news");
+    /// # assert_eq!(kit.hub().publish(news, &"hello".to_owned()).reached(), 1);
+    /// # assert_eq!(client.text().await, "hello");
+    /// # });
+    /// ```
     pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>)
     where
         H: Sends<T>,
@@ -29,6 +52,16 @@ impl<H> Socket<H> {
 
     /// Same as [`subscribe`](Self::subscribe), with a policy for when the outbox is full. Only
     /// frames of this topic are dropped, and they are counted in [`dropped`](Self::dropped).
+    ///
+    /// ```
+    /// use ws_server::{Policy, Socket, Topic};
+    /// use ws_server::socket::Sends;
+    ///
+    /// fn follow<H: Sends<f64>>(socket: &Socket<H>) {
+    ///     let prices: Topic<f64> = Topic::local("prices");
+    ///     socket.subscribe_with(prices, Policy::Latest);
+    /// }
+    /// ```
     pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy)
     where
         H: Sends<T>,
@@ -43,6 +76,17 @@ impl<H> Socket<H> {
 
     /// Ends the subscription of the client. Messages published before may still wait in the outbox.
     /// Returns whether there was a subscription.
+    ///
+    /// ```
+    /// use ws_server::{Socket, Topic};
+    /// use ws_server::socket::Sends;
+    ///
+    /// fn leave<H: Sends<String>>(socket: &Socket<H>, room: &Topic<String>, lobby: &Topic<String>) {
+    ///     if socket.unsubscribe(room) {
+    ///         socket.subscribe(lobby);
+    ///     }
+    /// }
+    /// ```
     pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared.leave(&topic.as_topic().key(), false)
     }
@@ -54,6 +98,36 @@ impl<H> Socket<H> {
     /// The handler's own task deserializes the value from the published message, as a client would,
     /// so fields that serde skips are missing. If the value cannot be deserialized, or `From`
     /// panics, this connection is closed with 1011.
+    ///
+    /// ```
+    /// use ws_server::prelude::*;
+    ///
+    /// fn prices() -> Topic<u32> {
+    ///     Topic::local("prices")
+    /// }
+    ///
+    /// struct Stock(u32);
+    ///
+    /// #[ws_handler]
+    /// impl Stock {
+    ///     fn init(socket: &Socket<Self>) -> Self {
+    ///         socket.listen(prices());
+    ///         Stock(0)
+    ///     }
+    ///
+    ///     fn message(&mut self, _question: String) -> String { self.0.to_string() }
+    ///
+    ///     fn info(&mut self, price: u32) { self.0 = price; }
+    /// }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let kit = ws_server::testkit::TestKit::new();
+    /// # let mut client = kit.handler::<Stock>().connect().await.unwrap();
+    /// # assert_eq!(kit.hub().publish(prices(), &7).reached(), 1);
+    /// # client.send("how much?").await;
+    /// # assert_eq!(client.text().await, "7");
+    /// # });
+    /// ```
     pub fn listen<T, M>(&self, topic: impl AsTopic<Value = T>)
     where
         T: FromTopic,
@@ -74,6 +148,16 @@ impl<H> Socket<H> {
     }
 
     /// Ends the subscription of the handler. Returns whether there was one.
+    ///
+    /// ```
+    /// use ws_server::{Socket, Topic};
+    ///
+    /// fn pause<H>(socket: &Socket<H>, prices: &Topic<u32>) {
+    ///     if !socket.unlisten(prices) {
+    ///         tracing::debug!("paused already");
+    ///     }
+    /// }
+    /// ```
     pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared.leave(&topic.as_topic().key(), true)
     }

@@ -101,6 +101,22 @@ impl Sessions {
     /// Finds the session of a request with these headers, received over TLS or plain HTTP. The
     /// session's idle time restarts.
     ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use ws_server::session::Sessions;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// let sessions = Sessions::default();
+    /// let (session, token) = sessions.begin().await.unwrap();
+    /// let cookie = format!("{}={}", sessions.session_cookie(true), token.cookie_value());
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("cookie", cookie.parse().unwrap());
+    /// let found = sessions.find(&headers, true).await.unwrap().unwrap();
+    /// assert_eq!(found.id(), session.id());
+    /// # });
+    /// ```
+    ///
     /// # Errors
     ///
     /// The errors of the store or the source; [`SessionError::Full`] for the first request of an
