@@ -13,6 +13,21 @@ use ws_core::session::SessionOptionsError;
 /// the value. No client can cause such an error, so none has a status.
 ///
 /// If the operating system reports an error, it is the source. `{:#}` appends it to the text.
+///
+/// ```
+/// use ws_server::Error;
+/// use ws_server::prelude::*;
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo { fn init() -> Self { Echo } }
+/// # dispatch! { struct Routes; echo: "/echo" => Echo; }
+///
+/// # fn main() {
+/// let error = Server::new(Routes::table()).public_url("example.com").build().unwrap_err();
+/// assert!(matches!(&error, Error::PublicUrl { value } if value == "example.com"));
+/// assert!(error.to_string().starts_with("`public_url` is \"example.com\"; it must be"));
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

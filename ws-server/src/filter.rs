@@ -21,6 +21,15 @@ use crate::shared::Shared;
 /// and any other method as by `warp::get()`, which is 405 if no other filter accepts it. With
 /// [`Server::only_upgrades`](crate::Server::only_upgrades) it also rejects a GET that does not
 /// request an upgrade.
+///
+/// ```no_run
+/// use warp::Filter;
+/// use ws_server::{Ws, WsFilter};
+///
+/// fn below_api(ws: &Ws) -> WsFilter {
+///     warp::path("api").and(ws.filter()).boxed()
+/// }
+/// ```
 pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 
 /// The address of the client, as an extension of a request.
@@ -28,6 +37,20 @@ pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 /// The server's own accept loop sets it. If another loop drives [`Ws::filter`](crate::Ws::filter)
 /// through `warp::service`, set it there. Without it the filter knows only the address that warp
 /// provides, which is none outside of `warp::serve`, and the limits per address have no effect.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use ws_server::PeerAddr;
+///
+/// /// Called by an accept loop of your own for each request.
+/// fn accepted<B>(mut request: http::Request<B>, client: SocketAddr) -> http::Request<B> {
+///     request.extensions_mut().insert(PeerAddr(client));
+///     request
+/// }
+/// # let client = ([192, 0, 2, 1], 80).into();
+/// # let request = accepted(http::Request::new(()), client);
+/// # assert_eq!(request.extensions().get(), Some(&PeerAddr(client)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
 pub struct PeerAddr(pub SocketAddr);

@@ -22,6 +22,14 @@ const EVENTS_PER_TICK: usize = 48;
 
 /// Runs a future to its end on a runtime with one worker per processor.
 ///
+/// ```
+/// let answer = ws_server::runtime::block_on(async {
+///     let task = tokio::spawn(async { 6 * 7 });
+///     task.await
+/// });
+/// assert_eq!(answer.unwrap(), 42);
+/// ```
+///
 /// # Panics
 ///
 /// Panics if the system provides no threads or no event queue, or inside another runtime.
@@ -31,6 +39,14 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Runs a future to its end on a runtime with this number of workers. With 1 or 0, only the calling
 /// thread runs tasks.
+///
+/// ```
+/// use std::thread::available_parallelism;
+///
+/// // Leaves two processors to the database on this machine.
+/// let workers = available_parallelism().map_or(1, |all| all.get().saturating_sub(2));
+/// assert_eq!(ws_server::runtime::block_on_with_workers(workers, async { 7 }), 7);
+/// ```
 ///
 /// # Panics
 ///

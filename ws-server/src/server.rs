@@ -45,6 +45,28 @@ pub use ws::Ws;
 /// ws.run("127.0.0.1:3030").await
 /// # }
 /// ```
+///
+/// Each limit and time-out has a setter. A small server behind a proxy:
+///
+/// ```
+/// # use ws_server::prelude::*;
+/// # use std::time::Duration;
+/// # fn configured<S>(server: Server<S>) -> Server<S> {
+/// server
+///     .trusted_proxies(["127.0.0.1"])
+///     .max_connections(2_000)
+///     .per_address(64)
+///     .http_connections(500)
+///     .http_per_address(None)
+///     .head(8 * 1024)
+///     .head_timeout(Duration::from_secs(5))
+///     .keep_alive(Duration::from_secs(75))
+///     .requests_per_connection(10_000)
+///     .body_timeout(Duration::from_secs(20))
+///     .body_rate(1_024)
+///     .shutdown_timeout(Duration::from_secs(30))
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a configuration does nothing until it is built"]
 pub struct Server<S, G = Stateless> {
@@ -54,17 +76,51 @@ pub struct Server<S, G = Stateless> {
 }
 
 /// No state has been set.
+///
+/// ```
+/// use ws_server::extract::NoState;
+/// use ws_server::{Server, Stateless};
+///
+/// /// Settings that every server of this company has.
+/// fn with_our_settings(server: Server<NoState, Stateless>) -> Server<NoState, Stateless> {
+///     server.origins(["https://example.com"]).max_connections(10_000)
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Stateless;
 
 /// The state that has been set.
+///
+/// ```
+/// use ws_server::route::Table;
+/// use ws_server::{Given, Server};
+///
+/// struct App;
+///
+/// fn server(table: Table<App>) -> Server<App, Given<App>> {
+///     Server::new(table).state(App)
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Given<S>(S);
 
 /// The state of a server, if it is the state `S` that the table requires.
 ///
 /// A table without `state: …;` requires none.
+///
+/// ```
+/// use ws_server::{Error, Server, StateFor, Ws};
+///
+/// /// Builds any server whose state is set.
+/// fn build<S, G>(server: Server<S, G>) -> Result<Ws, Error>
+/// where
+///     G: StateFor<S>,
+///     S: Send + Sync + 'static,
+/// {
+///     server.public_url("https://example.com").build()
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "the table names a state of type `{S}`, and the server was given none",
     label = "no `.state(…)` before this",
@@ -111,12 +167,30 @@ impl<S> Server<S> {
 impl<S, G> Server<S, G> {
     /// Sets the limits of connections on routes that do not set them; an option of the route takes
     /// precedence.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use ws_server::limits::LimitOptions;
+    ///
+    /// server.limits(LimitOptions::NONE.max_message(1024 * 1024).ping(None))
+    /// # }
+    /// ```
     pub const fn limits(mut self, limits: LimitOptions) -> Self {
         self.settings.limits = limits;
         self
     }
 
     /// Sets all limits of the server at once.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use ws_server::limits::ServerLimits;
+    ///
+    /// server.server_limits(ServerLimits::DEFAULT.connections(Some(50_000)).unsent(32 * 1024))
+    /// # }
+    /// ```
     pub const fn server_limits(mut self, limits: ServerLimits) -> Self {
         self.settings.server_limits = limits;
         self
@@ -258,6 +332,13 @@ impl<S, G> Server<S, G> {
     /// Browsers send the session's cookie only from pages of the same site, such as those of
     /// another subdomain. A page of another site that is listed here can connect only to routes
     /// that require no session.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// server.origins(["https://www.example.com", "https://*.preview.example"])
+    /// # }
+    /// ```
     pub fn origins<O: Into<String>>(mut self, origins: impl IntoIterator<Item = O>) -> Self {
         self.settings.origins = Origins::Listed(origins.into_iter().map(O::into).collect());
         self

@@ -61,6 +61,20 @@ impl<S, G> Server<S, G> {
     /// refused, it gets that refusal, unless the GET accepts `text/html`. If only the routes are
     /// served, by [`Ws::run`](crate::Ws::run), there is no application, and the answer is still
     /// 426.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn routes<S: Send + Sync + 'static>(table: ws_server::route::Table<S>, app: S)
+    /// #     -> Result<impl warp::Filter, ws_server::Error> {
+    /// use warp::Filter;
+    ///
+    /// let ws = Server::new(table).state(app).only_upgrades().build()?;
+    /// // A browser that opens `/chat` gets the page, its script connects to the same URL.
+    /// let page = warp::path("chat").map(|| warp::reply::html("<script src=chat.js></script>"));
+    /// let routes = ws.filter().or(page);
+    /// # Ok(routes)
+    /// # }
+    /// ```
     pub const fn only_upgrades(mut self) -> Self {
         self.settings.plain_gets = PlainGets::FallThrough;
         self
@@ -71,6 +85,13 @@ impl<S, G> Server<S, G> {
     ///
     /// By default the header is ignored: behind a load balancer, some proxies send the port that
     /// they listen on instead of the port that browsers use.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// server.trusted_proxies(["10.0.0.0/8"]).forwarded_port()
+    /// # }
+    /// ```
     pub const fn forwarded_port(mut self) -> Self {
         self.settings.forwarded_port = ForwardedPort::Read;
         self

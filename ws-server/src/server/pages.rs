@@ -24,6 +24,13 @@ impl<S, G> Server<S, G> {
 
     /// Sets the path below which [`Ws::client`](crate::Ws::client) serves the client of page
     /// streams, as browsers see it. The default is `/ws-server`.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// server.client_path("/assets/ws")
+    /// # }
+    /// ```
     pub fn client_path(mut self, path: impl Into<String>) -> Self {
         self.settings.client_path = Some(path.into());
         self

@@ -27,6 +27,15 @@ impl<S, G> Server<S, G> {
 
     /// Keeps sessions in this store. By default they are kept in memory, and lost when the process
     /// ends.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use ws_server::session::MemoryStore;
+    ///
+    /// server.session_store(MemoryStore::new(5_000).bytes(16 * 1024 * 1024))
+    /// # }
+    /// ```
     pub fn session_store(mut self, store: impl SessionStore) -> Self {
         self.settings.sessions = self.settings.sessions.store(store);
         self
@@ -34,6 +43,29 @@ impl<S, G> Server<S, G> {
 
     /// Takes sessions from the application, which has cookies of its own: routes with
     /// `require_session` require those. The server then sets no session cookies, only the page's.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// use http::HeaderMap;
+    /// use ws_server::session::{ForeignSession as Found, SessionSource, StoreError, cookies};
+    ///
+    /// /// The company's single sign-on: the cookie `sso` names the session.
+    /// struct SingleSignOn;
+    ///
+    /// impl SessionSource for SingleSignOn {
+    ///     async fn find(&self, headers: &HeaderMap) -> Result<Option<Found>, StoreError> {
+    ///         Ok(cookies::value(headers, "sso").map(Found::new))
+    ///     }
+    ///
+    ///     async fn is_live(&self, _key: &str) -> Result<bool, StoreError> {
+    ///         Ok(true)
+    ///     }
+    /// }
+    ///
+    /// server.session_source(SingleSignOn)
+    /// # }
+    /// ```
     pub fn session_source(mut self, source: impl SessionSource) -> Self {
         self.settings.sessions = self.settings.sessions.source(source);
         self
@@ -41,6 +73,13 @@ impl<S, G> Server<S, G> {
 
     /// Sets the name of the cookie that holds the session's token; the default is `z_sid`. Over
     /// TLS, the name gets the prefix `__Host-`.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # fn configured<S>(server: Server<S>) -> Server<S> {
+    /// server.session_cookie("shop_session").page_cookie("shop_page")
+    /// # }
+    /// ```
     pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
         self.settings.sessions = self.settings.sessions.session_cookie(name);
         self

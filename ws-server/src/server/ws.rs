@@ -98,6 +98,18 @@ impl Ws {
     /// rejects a visitor without a session with 403. It rejects with 429 if too many sessions begin
     /// from one address, and with 503 if the store fails or is full. Under other servers than this
     /// one, see [`recover`](crate::recover).
+    ///
+    /// ```no_run
+    /// # fn cart(ws: ws_server::Ws) -> impl warp::Filter {
+    /// use warp::Filter;
+    /// use ws_server::Visit;
+    ///
+    /// warp::path!("cart").and(warp::get()).and(ws.session()).map(|visit: Visit| {
+    ///     let items: u32 = visit.session().get("items").unwrap_or(0);
+    ///     visit.reply(format!("{items} items"))
+    /// })
+    /// # }
+    /// ```
     #[must_use = "a filter does nothing before it is served"]
     pub fn session(&self) -> BoxedFilter<(Visit,)> {
         visitors::session(&self.shared)
@@ -106,6 +118,18 @@ impl Ws {
     /// Returns a filter that extracts the visitor's session, if there is one; it begins none.
     ///
     /// It rejects as [`session`](Self::session) does.
+    ///
+    /// ```no_run
+    /// # fn status(ws: ws_server::Ws) -> impl warp::Filter {
+    /// use warp::Filter;
+    /// use ws_server::Session;
+    ///
+    /// warp::path!("me").and(ws.current_session()).map(|session: Option<Session>| {
+    ///     let user = session.as_ref().and_then(Session::user);
+    ///     user.unwrap_or("guest").to_owned()
+    /// })
+    /// # }
+    /// ```
     #[must_use = "a filter does nothing before it is served"]
     pub fn current_session(&self) -> BoxedFilter<(Option<Session>,)> {
         visitors::current_session(&self.shared)
@@ -200,6 +224,19 @@ impl Ws {
     /// Returns the path of a route as browsers see it, below the server's
     /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL alone does not contain the
     /// base.
+    ///
+    /// ```
+    /// # use ws_server::prelude::*;
+    /// # struct Room;
+    /// # #[ws_handler]
+    /// # impl Room { fn init() -> Self { Room } }
+    /// # dispatch! { struct Routes; room: "/rooms/{id: u64}" => Room; }
+    /// # fn main() -> Result<(), ws_server::Error> {
+    /// let ws = Server::new(Routes::table()).base("/live").build()?;
+    /// assert_eq!(ws.path(&Routes::room(42)), "/live/rooms/42");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path(&self, url: &RouteUrl) -> String {
         url.under(self.shared.base.as_str())
     }
@@ -237,6 +274,15 @@ impl Ws {
     }
 
     /// Does the same as [`run`](Self::run), on a listener that is already bound.
+    ///
+    /// ```no_run
+    /// # async fn run(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// println!("listening on {}", listener.local_addr()?);
+    /// ws.run_listener(listener).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -320,6 +366,18 @@ impl Ws {
 
     /// Serves this filter on this listener until `stop` is ready, and then until the shutdown that
     /// it starts has finished.
+    ///
+    /// ```no_run
+    /// # use std::io;
+    /// # async fn run(ws: ws_server::Ws, stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+    /// use warp::Filter;
+    ///
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3030").await?;
+    /// let api = warp::path!("status").map(|| "fine");
+    /// ws.serve_until(ws.filter().or(api), listener, stop).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn serve_until<F, R, T>(
         &self,
         filter: F,

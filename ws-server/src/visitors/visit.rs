@@ -175,6 +175,19 @@ impl Visit {
     ///
     /// If the application manages the sessions, it must end its own session too.
     ///
+    /// ```
+    /// # use warp::reply::{Reply, Response};
+    /// # use ws_server::Visit;
+    /// /// Behind the filter [`Ws::current_visit`](crate::Ws::current_visit).
+    /// async fn log_off(visit: Option<Visit>) -> Response {
+    ///     let Some(mut visit) = visit else { return "bye".into_response() };
+    ///     match visit.logoff().await {
+    ///         Ok(()) => visit.reply("bye"),
+    ///         Err(error) => visit.refuse(error),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Returns the errors of the store. The sockets are closed nevertheless.
@@ -186,6 +199,17 @@ impl Visit {
     }
 
     /// Issues a page of the session, for the HTML that the reply will contain.
+    ///
+    /// ```
+    /// # use warp::reply::Response;
+    /// # use ws_server::Visit;
+    /// fn home(mut visit: Visit) -> Response {
+    ///     match visit.open_page() {
+    ///         Ok(page) => visit.reply(warp::reply::html(page.stream_tag("/stream").to_string())),
+    ///         Err(error) => visit.refuse(error),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
