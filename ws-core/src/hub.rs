@@ -63,12 +63,12 @@ pub use permits::{Full, Permit};
 /// ```
 #[derive(Clone)]
 pub struct Hub {
-    inner: Arc<Inner>,
+    inner: Arc<HubShared>,
 }
 
 type Connections = HashMap<ConnectionId, Weak<Shared>>;
 
-struct Inner {
+struct HubShared {
     topics: Arc<Topics>,
     limits: ServerLimits,
     last_id: AtomicU64,
@@ -129,7 +129,7 @@ impl Hub {
         let pages = Pages::new(limits.pages, limits.publish_inline, parameter);
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
-        let inner = Inner {
+        let inner = HubShared {
             topics: Arc::new(Topics::new(limits.publish_inline)),
             limits,
             last_id: AtomicU64::new(0),

@@ -9,7 +9,6 @@ mod backend;
 pub mod cookies;
 mod error;
 mod id;
-mod inner;
 mod keeper;
 mod live;
 mod memory;
@@ -19,6 +18,7 @@ mod pages;
 mod record;
 mod registry;
 mod sessions;
+mod shared;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -34,4 +34,4 @@ pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
 pub(crate) use live::{Attachment, SessionSocket};
-pub(crate) use pages::{Lineage, SessionPages};
+pub(crate) use pages::{SessionGeneration, SessionPages};

@@ -145,7 +145,7 @@ async fn visit_of(
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
     }
-    let overtaken = sessions.is_overtaken(&asker.headers, secure);
+    let overtaken = sessions.has_replaced_key(&asker.headers, secure);
     if overtaken && matches!(late, Overtaken::Refused) {
         return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
     }

@@ -108,7 +108,7 @@ async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
 
 #[tokio::test(start_paused = true)]
 async fn a_token_in_the_query_is_ignored() {
-    let nobody = refused("Bearer", "this endpoint needs a bearer token");
+    let nobody = refused("Bearer", "this endpoint requires a bearer token");
     for query in ["?access_token=t0k", "?bearer=t0k", ""] {
         assert_eq!(answer(knock(&format!("/device{query}"))).await, nobody);
     }
@@ -117,7 +117,7 @@ async fn a_token_in_the_query_is_ignored() {
 /// RFC 6750, section 3.1: no error code if the request uses another scheme.
 #[tokio::test(start_paused = true)]
 async fn another_scheme_counts_as_a_missing_token() {
-    let nobody = refused("Bearer", "this endpoint needs a bearer token");
+    let nobody = refused("Bearer", "this endpoint requires a bearer token");
     let basic = knock("/device").header("authorization", "Basic YTpi");
     assert_eq!(answer(basic).await, nobody);
 }
@@ -125,18 +125,18 @@ async fn another_scheme_counts_as_a_missing_token() {
 #[tokio::test(start_paused = true)]
 async fn a_malformed_token_is_an_invalid_request() {
     let header = |value| knock("/device").header("authorization", value);
-    let no_token = refused(INVALID_REQUEST, "that is no bearer token");
+    let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
     for wrong in ["Bearer", "Bearer a b", "Bearer ,", "Bearer token=abc"] {
         assert_eq!(answer(header(wrong)).await, no_token, "{wrong}");
     }
-    let twice = refused(INVALID_REQUEST, "`Authorization` stands there twice");
+    let twice = refused(INVALID_REQUEST, "`Authorization` appears more than once");
     assert_eq!(
         answer(header("Bearer a").header("authorization", "Bearer a")).await,
         twice
     );
-    let lone = refused(INVALID_REQUEST, "there is no token behind `bearer`");
+    let lone = refused(INVALID_REQUEST, "no token follows `bearer`");
     assert_eq!(answer(offering("/device", "v2, bearer")).await, lone);
-    let two = refused(INVALID_REQUEST, "`bearer` stands there twice");
+    let two = refused(INVALID_REQUEST, "`bearer` appears more than once");
     assert_eq!(
         answer(offering("/device", "bearer, a, bearer, b")).await,
         two
@@ -164,9 +164,9 @@ async fn an_optional_token_may_be_missing_but_not_malformed() {
         answer(offering("/lobby", "v2, bearer, t0k")).await,
         said("t0k")
     );
-    let no_token = refused(INVALID_REQUEST, "that is no bearer token");
+    let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
     assert_eq!(answer(header("Bearer a b")).await, no_token);
-    let lone = refused(INVALID_REQUEST, "there is no token behind `bearer`");
+    let lone = refused(INVALID_REQUEST, "no token follows `bearer`");
     assert_eq!(answer(offering("/lobby", "bearer")).await, lone);
 }
 

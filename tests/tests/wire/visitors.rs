@@ -106,7 +106,7 @@ async fn cookies_have_the_configured_names() {
         .build();
     let error = wrong.unwrap_err().to_string();
     assert!(
-        error.starts_with("\"__Host-sid\" is no name for a cookie"),
+        error.starts_with("\"__Host-sid\" is not a valid cookie name"),
         "{error}"
     );
 }

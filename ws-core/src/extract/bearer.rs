@@ -56,7 +56,7 @@ pub struct Bearer(String);
 
 /// Why there is no token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Missing {
+enum BearerError {
     /// There are no credentials, or none of this scheme.
     Absent,
     /// There is a token, but it is malformed.
@@ -75,10 +75,12 @@ impl Bearer {
         challenge("Bearer error=\"invalid_token\"").body("the bearer token is not valid")
     }
 
-    fn read(headers: &HeaderMap) -> Result<Self, Missing> {
+    fn read(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         match (lines.next(), lines.next()) {
-            (Some(_), Some(_)) => Err(Missing::Malformed("`Authorization` stands there twice")),
+            (Some(_), Some(_)) => Err(BearerError::Malformed(
+                "`Authorization` appears more than once",
+            )),
             (Some(line), None) => match credentials(line.as_bytes()) {
                 Some(token) => Self::of_characters(token, is_b64token),
                 // Browsers send `Basic` credentials on their own.
@@ -88,23 +90,23 @@ impl Bearer {
         }
     }
 
-    fn of_protocols(headers: &HeaderMap) -> Result<Self, Missing> {
+    fn of_protocols(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut tokens = offers(headers).filter_map(|offer| match offer {
             Offer::Token(token) => Some(token),
             Offer::Name(_) => None,
         });
         match (tokens.next(), tokens.next()) {
-            (None, _) => Err(Missing::Absent),
-            (Some(_), Some(_)) => Err(Missing::Malformed("`bearer` stands there twice")),
-            (Some(None), None) => Err(Missing::Malformed("there is no token behind `bearer`")),
+            (None, _) => Err(BearerError::Absent),
+            (Some(_), Some(_)) => Err(BearerError::Malformed("`bearer` appears more than once")),
+            (Some(None), None) => Err(BearerError::Malformed("no token follows `bearer`")),
             (Some(Some(token)), None) => Self::of_characters(token, is_token),
         }
     }
 
-    fn of_characters(token: &[u8], are_fine: fn(&[u8]) -> bool) -> Result<Self, Missing> {
+    fn of_characters(token: &[u8], are_fine: fn(&[u8]) -> bool) -> Result<Self, BearerError> {
         match str::from_utf8(token) {
             Ok(text) if are_fine(token) => Ok(Self(text.to_owned())),
-            _ => Err(Missing::Malformed("that is no bearer token")),
+            _ => Err(BearerError::Malformed("the bearer token is malformed")),
         }
     }
 }
@@ -115,11 +117,11 @@ impl fmt::Debug for Bearer {
     }
 }
 
-impl Missing {
+impl BearerError {
     // No `From`: the compiler would list a private type among those that convert to a refusal.
     fn refusal(self) -> Refusal {
         match self {
-            Self::Absent => challenge("Bearer").body("this endpoint needs a bearer token"),
+            Self::Absent => challenge("Bearer").body("this endpoint requires a bearer token"),
             Self::Malformed(why) => challenge("Bearer error=\"invalid_request\"").body(why),
         }
     }
@@ -152,7 +154,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Bearer {
     const FIELDS: Option<&'static [&'static str]> = Some(&[]);
 
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
-        Self::read(opening.handshake().headers()).map_err(Missing::refusal)
+        Self::read(opening.handshake().headers()).map_err(BearerError::refusal)
     }
 }
 
@@ -162,8 +164,8 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
         match Bearer::read(opening.handshake().headers()) {
             Ok(bearer) => Ok(Some(bearer)),
-            Err(Missing::Absent) => Ok(None),
-            Err(malformed @ Missing::Malformed(_)) => Err(malformed.refusal()),
+            Err(BearerError::Absent) => Ok(None),
+            Err(malformed @ BearerError::Malformed(_)) => Err(malformed.refusal()),
         }
     }
 }
@@ -172,14 +174,14 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
 mod tests {
     use super::*;
 
-    const TWICE: Missing = Missing::Malformed("`Authorization` stands there twice");
-    const TWO_TOKENS: Missing = Missing::Malformed("`bearer` stands there twice");
-    const NO_TOKEN: Missing = Missing::Malformed("there is no token behind `bearer`");
-    const WRONG: Missing = Missing::Malformed("that is no bearer token");
+    const TWICE: BearerError = BearerError::Malformed("`Authorization` appears more than once");
+    const TWO_TOKENS: BearerError = BearerError::Malformed("`bearer` appears more than once");
+    const NO_TOKEN: BearerError = BearerError::Malformed("no token follows `bearer`");
+    const WRONG: BearerError = BearerError::Malformed("the bearer token is malformed");
 
     /// Reads headers that are written as `a: …` for `Authorization` and `p: …` for
     /// `Sec-WebSocket-Protocol`.
-    fn read(lines: &[&str]) -> Result<String, Missing> {
+    fn read(lines: &[&str]) -> Result<String, BearerError> {
         let mut headers = HeaderMap::new();
         for line in lines {
             let (name, value) = line.split_once(": ").unwrap();
@@ -226,10 +228,10 @@ mod tests {
 
     #[test]
     fn without_it_nothing_is_wrong_yet() {
-        assert_eq!(read(&[]), Err(Missing::Absent));
-        assert_eq!(read(&["p: v2, v1"]), Err(Missing::Absent));
+        assert_eq!(read(&[]), Err(BearerError::Absent));
+        assert_eq!(read(&["p: v2, v1"]), Err(BearerError::Absent));
         for other in ["a: Basic YTpi", "a: Bearers abc", "a: bear abc", "a: "] {
-            assert_eq!(read(&[other]), Err(Missing::Absent), "{other}");
+            assert_eq!(read(&[other]), Err(BearerError::Absent), "{other}");
         }
     }
 
@@ -266,7 +268,7 @@ mod tests {
         };
         let with = |error: &str| (401, format!("Bearer error=\"{error}\""));
         assert_eq!(
-            answer(Missing::Absent.refusal()),
+            answer(BearerError::Absent.refusal()),
             (401, "Bearer".to_owned())
         );
         assert_eq!(answer(WRONG.refusal()), with("invalid_request"));

@@ -11,7 +11,7 @@ use crate::throttle::LogThrottle;
 /// The permits in use.
 #[derive(Default)]
 pub(super) struct Permits {
-    taken: Mutex<Taken>,
+    taken: Mutex<PermitCounts>,
     /// Throttles log lines when the server is full.
     full: LogThrottle,
     /// Throttles log lines when an address has reached its limit.
@@ -23,7 +23,7 @@ pub(super) struct Permits {
 }
 
 #[derive(Default)]
-struct Taken {
+struct PermitCounts {
     all: usize,
     by_address: HashMap<Network, usize>,
 }

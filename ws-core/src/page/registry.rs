@@ -11,7 +11,7 @@ use super::stream::{AttachError, Claim, PageSocket, Stream, Then, logged_on};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
-use crate::session::{Lineage, Session, SessionPages};
+use crate::session::{Session, SessionGeneration, SessionPages};
 use crate::throttle::LogThrottle;
 use crate::wire::Push;
 
@@ -224,7 +224,7 @@ impl Pages {
 
     /// Registers the page under its new session, if the session has changed.
     fn moved(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
-        if before.lineage() == now.lineage() {
+        if before.generation() == now.generation() {
             return;
         }
         let mut known = self.known();
@@ -260,21 +260,21 @@ async fn pump(streams: Vec<Arc<Stream>>) {
 }
 
 impl SessionPages for Pages {
-    fn push(&self, session: Lineage, push: &Push) -> usize {
+    fn push(&self, session: SessionGeneration, push: &Push) -> usize {
         self.deliver(self.of_session(session), push)
     }
 
-    fn renewed(&self, lineage: Lineage) {
-        for stream in self.of_session(lineage) {
+    fn renewed(&self, generation: SessionGeneration) {
+        for stream in self.of_session(generation) {
             stream.tell_renewed();
         }
     }
 }
 
 impl Pages {
-    fn of_session(&self, lineage: Lineage) -> Vec<Arc<Stream>> {
+    fn of_session(&self, generation: SessionGeneration) -> Vec<Arc<Stream>> {
         let known = self.known();
-        known.sessions.get(&lineage).cloned().unwrap_or_default()
+        known.sessions.get(&generation).cloned().unwrap_or_default()
     }
 }
 

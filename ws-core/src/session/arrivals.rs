@@ -12,49 +12,49 @@ use crate::address::Network;
 use crate::limits::Rate;
 
 /// The number of entries above which expired ones are removed.
-const FEW: usize = 1024;
+const MIN_CLEANUP: usize = 1024;
 
 /// Names, each with the time until which it counts.
-struct Until<K>(Mutex<Times<K>>);
+struct ExpiringMap<K>(Mutex<ExpiringEntries<K>>);
 
-struct Times<K> {
+struct ExpiringEntries<K> {
     known: HashMap<K, Instant>,
     /// The number of entries at which expired ones are removed next.
     clean_at: usize,
 }
 
-impl<K> Default for Until<K> {
+impl<K> Default for ExpiringMap<K> {
     fn default() -> Self {
-        Self(Mutex::new(Times {
+        Self(Mutex::new(ExpiringEntries {
             known: HashMap::new(),
-            clean_at: FEW,
+            clean_at: MIN_CLEANUP,
         }))
     }
 }
 
-impl<K: Eq + std::hash::Hash> Until<K> {
-    fn times(&self) -> MutexGuard<'_, Times<K>> {
+impl<K: Eq + std::hash::Hash> ExpiringMap<K> {
+    fn entries(&self) -> MutexGuard<'_, ExpiringEntries<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + std::hash::Hash> Times<K> {
+impl<K: Eq + std::hash::Hash> ExpiringEntries<K> {
     fn insert(&mut self, name: K, until: Instant) {
         self.known.insert(name, until);
         if self.known.len() >= self.clean_at {
             let now = Instant::now();
             self.known.retain(|_, until| *until > now);
             // So the cost of cleaning is proportional to the entries added since the last time.
-            self.clean_at = (self.known.len() * 2).max(FEW);
+            self.clean_at = (self.known.len() * 2).max(MIN_CLEANUP);
         }
     }
 }
 
 /// Counts the sessions that each address begins: without a rate, one address could fill the store.
 #[derive(Default)]
-pub(super) struct Newcomers(Until<Network>);
+pub(super) struct BeginRates(ExpiringMap<Network>);
 
-impl Newcomers {
+impl BeginRates {
     /// Counts one more session of this address. Returns whether the rate allows it. A session
     /// without an address is not counted.
     pub(super) fn allows(&self, address: Option<IpAddr>, rate: Option<Rate>) -> bool {
@@ -62,31 +62,31 @@ impl Newcomers {
             return true;
         };
         let address = Network::of(address);
-        let mut times = self.0.times();
-        let used = times.known.get(&address).copied();
+        let mut entries = self.0.entries();
+        let used = entries.known.get(&address).copied();
         let used = rate.count(used, Instant::now());
         if let Some(used) = used {
-            times.insert(address, used);
+            entries.insert(address, used);
         }
         used.is_some()
     }
 }
 
 /// The longest time that a request is expected to be in flight.
-const ON_ITS_WAY: Duration = Duration::from_secs(60);
+const MAX_IN_FLIGHT: Duration = Duration::from_secs(60);
 
 /// Keys that logons of this process have replaced within the last minute.
 #[derive(Default)]
-pub(super) struct Overtaken(Until<SessionKey>);
+pub(super) struct ReplacedKeys(ExpiringMap<SessionKey>);
 
-impl Overtaken {
+impl ReplacedKeys {
     pub(super) fn insert(&self, key: SessionKey) {
-        self.0.times().insert(key, Instant::now() + ON_ITS_WAY);
+        self.0.entries().insert(key, Instant::now() + MAX_IN_FLIGHT);
     }
 
     pub(super) fn contains(&self, key: SessionKey) -> bool {
-        let times = self.0.times();
-        times
+        let entries = self.0.entries();
+        entries
             .known
             .get(&key)
             .is_some_and(|until| *until > Instant::now())
@@ -100,9 +100,9 @@ mod tests {
     const RATE: Option<Rate> = Some(Rate::new(3, Duration::from_secs(30)));
 
     #[tokio::test(start_paused = true)]
-    async fn one_address_begins_so_many_sessions_and_each_has_its_own_count() {
-        let newcomers = Newcomers::default();
-        let allows = |address: &str| newcomers.allows(address.parse().ok(), RATE);
+    async fn the_rate_limits_each_address_separately() {
+        let begin_rates = BeginRates::default();
+        let allows = |address: &str| begin_rates.allows(address.parse().ok(), RATE);
         let burst: Vec<_> = (0..4).map(|_| allows("203.0.113.7")).collect();
         assert_eq!(burst, [true, true, true, false]);
         assert!(allows("203.0.113.8"));
@@ -120,25 +120,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_an_address_or_a_rate_nothing_is_counted() {
-        let newcomers = Newcomers::default();
+        let begin_rates = BeginRates::default();
         for _ in 0..10 {
-            assert!(newcomers.allows(None, RATE));
-            assert!(newcomers.allows("203.0.113.7".parse().ok(), None));
+            assert!(begin_rates.allows(None, RATE));
+            assert!(begin_rates.allows("203.0.113.7".parse().ok(), None));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn times_that_are_over_are_forgotten() {
-        let overtaken = Overtaken::default();
+    async fn expired_entries_are_removed() {
+        let replaced_keys = ReplacedKeys::default();
         let key = |number: usize| SessionKey::of_foreign(&number.to_string());
-        overtaken.insert(key(0));
-        assert!(overtaken.contains(key(0)));
-        tokio::time::advance(ON_ITS_WAY).await;
-        assert!(!overtaken.contains(key(0)));
-        for number in 1..10 * FEW {
+        replaced_keys.insert(key(0));
+        assert!(replaced_keys.contains(key(0)));
+        tokio::time::advance(MAX_IN_FLIGHT).await;
+        assert!(!replaced_keys.contains(key(0)));
+        for number in 1..10 * MIN_CLEANUP {
             tokio::time::advance(Duration::from_secs(1)).await;
-            overtaken.insert(key(number));
+            replaced_keys.insert(key(number));
         }
-        assert!(overtaken.0.times().known.len() <= FEW);
+        assert!(replaced_keys.0.entries().known.len() <= MIN_CLEANUP);
     }
 }

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn two_of_one_name_are_none() {
+    fn a_repeated_cookie_is_ignored() {
         for lines in [
             &[&b"z=1; z=1"[..]][..],
             &[b"z=1", b"z=2"],
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_taken_as_it_stands() {
+    fn a_value_is_not_unquoted() {
         assert_eq!(value(&headers(&[b"z=\"1\""]), "z"), Some("\"1\""));
         assert_eq!(value(&headers(&[b"z=a=b"]), "z"), Some("a=b"));
         assert_eq!(value(&headers(&[b"z="]), "z"), Some(""));

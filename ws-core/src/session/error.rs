@@ -9,7 +9,7 @@ use crate::close::{Close, CloseCode};
 use crate::error::{EncodeError, Refusal, with_causes};
 
 /// Any error of a store, boxed.
-type Cause = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why a call of a store or a source failed.
 ///
@@ -33,7 +33,7 @@ pub enum StoreError {
     Full,
     /// The store could not be reached, or failed. The source is the store's own error.
     #[error(fmt = failed)]
-    Failed(#[source] Cause),
+    Failed(#[source] BoxError),
 }
 
 impl StoreError {
@@ -48,7 +48,7 @@ impl StoreError {
     /// assert_eq!(error.to_string(), "the session store failed");
     /// assert_eq!(format!("{error:#}"), "the session store failed: connection refused");
     /// ```
-    pub fn failed(cause: impl Into<Cause>) -> Self {
+    pub fn failed(cause: impl Into<BoxError>) -> Self {
         Self::Failed(cause.into())
     }
 
@@ -58,7 +58,7 @@ impl StoreError {
     }
 }
 
-fn failed(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn failed(cause: &BoxError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     with_causes("the session store failed", &**cause, f)
 }
 
@@ -82,7 +82,7 @@ fn failed(cause: &Cause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub enum SessionError {
     /// The store failed: 503. The source is the store's own error.
     #[error(fmt = failed)]
-    Store(#[source] Cause),
+    Store(#[source] BoxError),
     /// The store did not answer within `lookup_timeout`: 503.
     #[error("the session store did not answer within `lookup_timeout`")]
     TimedOut,
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_knows_its_status_and_its_close_code() {
+    fn each_error_has_its_status_and_close_code() {
         let table = [
             (SessionError::Store("x".into()), 503, 1011),
             (SessionError::TimedOut, 503, 1011),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_store_says_does_not_reach_the_client() {
+    fn the_text_of_a_store_error_does_not_reach_the_client() {
         let error: SessionError = StoreError::failed("redis://user:secret@host").into();
         let response = Refusal::from(error).into_response();
         assert_eq!(response.status(), 503);

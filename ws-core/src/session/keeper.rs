@@ -14,10 +14,10 @@ use super::registry::Registry;
 
 /// How often the keeper runs within the idle time of a session: if the store fails once or twice,
 /// no session is lost.
-const TURNS: u32 = 4;
+const CHECKS_PER_IDLE_TIME: u32 = 4;
 
 /// How many sessions the keeper checks in the store at the same time.
-const AT_ONCE: usize = 64;
+const MAX_CONCURRENT_CHECKS: usize = 64;
 
 /// Extends sessions while they have open sockets, in a task that runs only while there are any.
 pub(super) struct Keeper {
@@ -44,8 +44,11 @@ impl Keeper {
         let runs = std::mem::replace(&mut *self.runs(), true);
         // After the lock is released: a runtime that shuts down drops the task at once.
         if !runs {
-            let running = Running(Arc::downgrade(self));
-            tokio::spawn(keep(running, self.backend.limits.idle / TURNS));
+            let running = KeeperTask(Arc::downgrade(self));
+            tokio::spawn(keep(
+                running,
+                self.backend.limits.idle / CHECKS_PER_IDLE_TIME,
+            ));
         }
     }
 
@@ -59,9 +62,9 @@ impl Keeper {
 
 /// The task, until it has stopped itself. If it is dropped before, for example with its runtime,
 /// the next socket starts another one.
-struct Running(Weak<Keeper>);
+struct KeeperTask(Weak<Keeper>);
 
-impl Drop for Running {
+impl Drop for KeeperTask {
     fn drop(&mut self) {
         if let Some(keeper) = self.0.upgrade() {
             *keeper.runs() = false;
@@ -69,7 +72,7 @@ impl Drop for Running {
     }
 }
 
-async fn keep(mut running: Running, period: Duration) {
+async fn keep(mut running: KeeperTask, period: Duration) {
     loop {
         sleep(period).await;
         let Some(keeper) = running.0.upgrade() else {
@@ -82,7 +85,7 @@ async fn keep(mut running: Running, period: Duration) {
         }
         let checks = stream::iter(all).map(|live| keeper.check(live));
         let failures: Vec<_> = checks
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(MAX_CONCURRENT_CHECKS)
             .filter_map(std::future::ready)
             .collect()
             .await;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::backend::Backend;
-use super::pages::Lineage;
+use super::pages::SessionGeneration;
 use super::record::{size_of, size_of_all};
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::error::EncodeError;
@@ -64,12 +64,12 @@ pub(super) struct Live {
     expires: Instant,
     /// Serializes the changes of this process.
     writing: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-    home: Weak<dyn Home>,
+    state: Mutex<LiveState>,
+    server: Weak<dyn SessionServer>,
 }
 
 #[derive(Default)]
-struct State {
+struct LiveState {
     values: BTreeMap<String, String>,
     version: u64,
     sockets: Vec<(ConnectionId, Weak<dyn SessionSocket>)>,
@@ -80,10 +80,10 @@ struct State {
 }
 
 /// The server that a session belongs to.
-pub(super) trait Home: Send + Sync {
+pub(super) trait SessionServer: Send + Sync {
     fn backend(&self) -> &Arc<Backend>;
     /// Starts to keep sessions alive, now that one has a socket.
-    fn keep(&self);
+    fn start_keeper(&self);
     /// Forgets a session whose last handle is dropped.
     fn forget(&self, id: SessionId, renewals: u32);
 }
@@ -101,7 +101,7 @@ impl Live {
         foreign: Option<String>,
         record: SessionRecord,
         lifetime: Duration,
-        home: Weak<dyn Home>,
+        server: Weak<dyn SessionServer>,
     ) -> Self {
         let now = Instant::now();
         let left = lifetime.saturating_sub(record.age);
@@ -116,16 +116,16 @@ impl Live {
             found: (record.age, now),
             expires: later(now, left),
             writing: tokio::sync::Mutex::const_new(()),
-            state: Mutex::new(State {
+            state: Mutex::new(LiveState {
                 values: record.values,
                 version: record.version,
-                ..State::default()
+                ..LiveState::default()
             }),
-            home,
+            server,
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LiveState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -161,14 +161,14 @@ impl Live {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the session as replaced by a logon. Returns its lineage if it was not marked before.
-    pub(super) fn renewed(&self) -> Option<Lineage> {
+    /// Marks the session as replaced by a logon. Returns its generation if it was not yet marked.
+    pub(super) fn renewed(&self) -> Option<SessionGeneration> {
         let before = std::mem::replace(&mut self.state().renewed, true);
-        (!before).then_some(self.lineage())
+        (!before).then_some(self.generation())
     }
 
-    fn lineage(&self) -> Lineage {
-        Lineage {
+    fn generation(&self) -> SessionGeneration {
+        SessionGeneration {
             id: self.id,
             renewals: self.renewals,
         }
@@ -190,8 +190,8 @@ impl Live {
 
     /// Sets or removes a value, first in the store and then here.
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
-        let home = self.home.upgrade().ok_or(SessionError::Ended)?;
-        let backend = home.backend();
+        let server = self.server.upgrade().ok_or(SessionError::Ended)?;
+        let backend = server.backend();
         let one_by_one = async { Ok(self.writing.lock().await) };
         let _one_by_one = backend.in_time(one_by_one).await?;
         let size = |value: &String| size_of(name, value);
@@ -230,8 +230,8 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(home) = self.home.upgrade() {
-            home.forget(self.id, self.renewals);
+        if let Some(server) = self.server.upgrade() {
+            server.forget(self.id, self.renewals);
         }
     }
 }
@@ -302,8 +302,8 @@ impl Session {
     }
 
     /// Identifies the session between two logons, within this process.
-    pub(crate) fn lineage(&self) -> Lineage {
-        self.live.lineage()
+    pub(crate) fn generation(&self) -> SessionGeneration {
+        self.live.generation()
     }
 
     /// Whether the session has ended or expired. Its replacement after a logon may still be live.
@@ -328,12 +328,14 @@ impl Session {
         let Some(push) = Push::event_or_log(event, payload) else {
             return 0;
         };
-        let home = self.live.home.upgrade();
-        let Some(home) = home.filter(|_| self.is_current()) else {
+        let server = self.live.server.upgrade();
+        let Some(server) = server.filter(|_| self.is_current()) else {
             return 0;
         };
-        let pages = home.backend().pages();
-        pages.map(|pages| pages.push(self.lineage(), &push)).sum()
+        let pages = server.backend().pages();
+        pages
+            .map(|pages| pages.push(self.generation(), &push))
+            .sum()
     }
 
     /// The number of logons that led to this session.
@@ -354,8 +356,10 @@ impl Session {
 
     /// How long ids of pages are valid; zero if the server of the session has been dropped.
     pub(crate) fn page_lifetime(&self) -> Duration {
-        let home = self.live.home.upgrade();
-        home.map_or(Duration::ZERO, |home| home.backend().limits.page_lifetime)
+        let server = self.live.server.upgrade();
+        server.map_or(Duration::ZERO, |server| {
+            server.backend().limits.page_lifetime
+        })
     }
 
     /// Registers a socket of the session. It is closed when the session ends, or at once if it has
@@ -370,8 +374,8 @@ impl Session {
         } else {
             state.sockets.push((id, socket));
             drop(state);
-            if let Some(home) = self.live.home.upgrade() {
-                home.keep();
+            if let Some(server) = self.live.server.upgrade() {
+                server.start_keeper();
             }
         }
         Attachment {
@@ -415,8 +419,8 @@ impl Drop for Attachment {
         let last = state.sockets.is_empty() && !state.renewed;
         drop(state);
         // The last socket is closed: the idle time of the session starts now.
-        if last && let Some(home) = self.live.home.upgrade() {
-            home.backend().touch_later(self.live.key);
+        if last && let Some(server) = self.live.server.upgrade() {
+            server.backend().touch_later(self.live.key);
         }
     }
 }

@@ -13,12 +13,12 @@ use super::{Newcomer, SessionId, SessionKey, SessionRecord, SessionStore, StoreE
 use crate::address::Network;
 use crate::limits::later;
 
+mod anonymous;
 mod evict;
-mod held;
 #[cfg(test)]
 mod tests;
 
-use held::{Held, Place};
+use anonymous::{AnonymousSessions, ListPosition};
 
 /// How many stale keys the queues may hold beyond the live ones before they are cleaned.
 const SLACK: usize = 64;
@@ -48,12 +48,12 @@ const SLACK: usize = 64;
 pub struct MemoryStore {
     capacity: usize,
     bytes: usize,
-    kept: Mutex<Kept>,
+    stored: Mutex<StoredSessions>,
 }
 
 #[derive(Default)]
-struct Kept {
-    sessions: HashMap<SessionKey, Entry>,
+struct StoredSessions {
+    sessions: HashMap<SessionKey, StoredSession>,
     /// The size of all values together.
     bytes: usize,
     by_user: HashMap<String, HashSet<SessionKey>>,
@@ -62,14 +62,14 @@ struct Kept {
     /// In the order of creation; an entry is skipped if its cookie has come back.
     fresh: VecDeque<SessionKey>,
     /// Anonymous sessions by address.
-    held: Held,
+    anonymous: AnonymousSessions,
     /// Anonymous sessions without an address.
     unknown: u32,
 }
 
-struct Entry {
+struct StoredSession {
     record: SessionRecord,
-    born: Instant,
+    created: Instant,
     expires: Instant,
     /// The time to live that each use of the session grants.
     ttl: Duration,
@@ -78,7 +78,7 @@ struct Entry {
     /// The address that the session began from.
     network: Option<Network>,
     /// Set while the session is anonymous and has an address.
-    place: Option<Place>,
+    position: Option<ListPosition>,
 }
 
 impl MemoryStore {
@@ -87,7 +87,7 @@ impl MemoryStore {
         Self {
             capacity,
             bytes: usize::MAX,
-            kept: Mutex::default(),
+            stored: Mutex::default(),
         }
     }
 
@@ -98,10 +98,10 @@ impl MemoryStore {
     }
 
     /// Locks the sessions and removes those that have expired.
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.sweep(Instant::now());
-        kept
+    fn stored(&self) -> MutexGuard<'_, StoredSessions> {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.sweep(Instant::now());
+        stored
     }
 }
 
@@ -113,7 +113,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-impl Kept {
+impl StoredSessions {
     fn sweep(&mut self, now: Instant) {
         while let Some(Reverse((at, key))) = self.due.peek().copied()
             && at <= now
@@ -130,11 +130,11 @@ impl Kept {
     }
 
     /// Extends a session whose cookie came back: it lives for `ttl` from now.
-    fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&Entry> {
+    fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&StoredSession> {
         let expires = later(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;
-        if let Some(place) = entry.place {
-            self.held.touch(place);
+        if let Some(position) = entry.position {
+            self.anonymous.touch(position);
         }
         entry.returned = true;
         entry.ttl = ttl;
@@ -147,14 +147,14 @@ impl Kept {
         self.sessions.get(&key)
     }
 
-    fn insert(&mut self, key: SessionKey, mut entry: Entry) {
+    fn insert(&mut self, key: SessionKey, mut entry: StoredSession) {
         if let Some(user) = &entry.record.user {
             self.by_user.entry(user.clone()).or_default().insert(key);
         } else {
             let listed = entry
                 .network
-                .and_then(|network| self.held.insert(network, key));
-            entry.place = listed;
+                .and_then(|network| self.anonymous.insert(network, key));
+            entry.position = listed;
             self.unknown += u32::from(listed.is_none());
         }
         self.due.push(Reverse((entry.expires, key)));
@@ -166,12 +166,12 @@ impl Kept {
         self.clean();
     }
 
-    fn remove(&mut self, key: SessionKey) -> Option<Entry> {
+    fn remove(&mut self, key: SessionKey) -> Option<StoredSession> {
         let mut entry = self.sessions.remove(&key)?;
         self.bytes -= size_of_all(&entry.record.values);
-        match (&entry.record.user, entry.place.take()) {
+        match (&entry.record.user, entry.position.take()) {
             (Some(user), _) => self.remove_from_user(user, key),
-            (None, Some(place)) => self.held.remove(place),
+            (None, Some(position)) => self.anonymous.remove(position),
             (None, None) => self.unknown -= 1,
         }
         Some(entry)
@@ -220,24 +220,24 @@ impl SessionStore for MemoryStore {
         ttl: Duration,
         newcomer: Newcomer<'_>,
     ) -> Result<bool, StoreError> {
-        let mut kept = self.kept();
-        if kept.sessions.contains_key(&key) {
+        let mut stored = self.stored();
+        if stored.sessions.contains_key(&key) {
             return Ok(false);
         }
-        if kept.sessions.len() >= self.capacity && !kept.evict(&newcomer) {
+        if stored.sessions.len() >= self.capacity && !stored.evict(&newcomer) {
             return Err(StoreError::Full);
         }
         let now = Instant::now();
-        let entry = Entry {
+        let entry = StoredSession {
             record,
-            born: now,
+            created: now,
             expires: later(now, ttl),
             ttl,
             returned: false,
             network: newcomer.network,
-            place: None,
+            position: None,
         };
-        kept.insert(key, entry);
+        stored.insert(key, entry);
         Ok(true)
     }
 
@@ -246,21 +246,21 @@ impl SessionStore for MemoryStore {
         key: SessionKey,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let mut kept = self.kept();
-        let entry = kept.touch(key, ttl);
+        let mut stored = self.stored();
+        let entry = stored.touch(key, ttl);
         Ok(entry.map(|entry| {
             let mut record = entry.record.clone();
-            record.age = entry.born.elapsed();
+            record.age = entry.created.elapsed();
             record
         }))
     }
 
     async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
-        Ok(self.kept().touch(key, ttl).is_some())
+        Ok(self.stored().touch(key, ttl).is_some())
     }
 
     async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
-        Ok(self.kept().sessions.contains_key(&key))
+        Ok(self.stored().sessions.contains_key(&key))
     }
 
     async fn set(
@@ -269,19 +269,19 @@ impl SessionStore for MemoryStore {
         name: &str,
         value: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
-        let mut kept = self.kept();
-        let kept = &mut *kept;
-        let Some(entry) = kept.sessions.get_mut(&key) else {
+        let mut stored = self.stored();
+        let stored = &mut *stored;
+        let Some(entry) = stored.sessions.get_mut(&key) else {
             return Ok(None);
         };
         let size = |value: &String| size_of(name, value);
         let before = entry.record.values.get(name).map_or(0, size);
         let after = value.as_ref().map_or(0, size);
-        let bytes = kept.bytes - before + after;
+        let bytes = stored.bytes - before + after;
         if after > before && bytes > self.bytes {
             return Err(StoreError::Full);
         }
-        kept.bytes = bytes;
+        stored.bytes = bytes;
         Ok(Some(entry.record.set(name, value)))
     }
 
@@ -292,34 +292,34 @@ impl SessionStore for MemoryStore {
         user: Option<String>,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let mut kept = self.kept();
-        let Some(mut entry) = kept.remove(old) else {
+        let mut stored = self.stored();
+        let Some(mut entry) = stored.remove(old) else {
             return Ok(None);
         };
         let now = Instant::now();
         entry.record.renew(user);
-        entry.born = now;
+        entry.created = now;
         entry.expires = later(now, ttl);
         entry.ttl = ttl;
         // A request has just used it.
         entry.returned = true;
         let record = entry.record.clone();
-        kept.insert(new, entry);
+        stored.insert(new, entry);
         Ok(Some(record))
     }
 
     async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
-        Ok(self.kept().remove(key).map(|entry| entry.record.id))
+        Ok(self.stored().remove(key).map(|entry| entry.record.id))
     }
 
     async fn remove_user(&self, user: &str) -> Result<Vec<SessionId>, StoreError> {
-        let mut kept = self.kept();
-        let keys = kept.by_user.get(user).cloned().unwrap_or_default();
-        let entries = keys.into_iter().filter_map(|key| kept.remove(key));
+        let mut stored = self.stored();
+        let keys = stored.by_user.get(user).cloned().unwrap_or_default();
+        let entries = keys.into_iter().filter_map(|key| stored.remove(key));
         Ok(entries.map(|entry| entry.record.id).collect())
     }
 
     async fn count(&self) -> Result<usize, StoreError> {
-        Ok(self.kept().sessions.len())
+        Ok(self.stored().sessions.len())
     }
 }

@@ -118,11 +118,11 @@ impl Default for SessionOptions {
 #[non_exhaustive]
 pub enum SessionOptionsError {
     /// A limit is invalid.
-    #[error("the limits of sessions cannot work: {0}")]
+    #[error("the session limits are invalid: {0}")]
     Limit(LimitError),
     /// The name is not valid for a cookie, or has the prefix that is added over TLS.
     #[error(
-        "{name:?} is no name for a cookie; write letters, digits, `-`, `_` and `.`, without the \
+        "{name:?} is not a valid cookie name; write letters, digits, `-`, `_` and `.`, without the \
          prefix `__Host-`, which is added over TLS"
     )]
     CookieName {
@@ -158,12 +158,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_cannot_work_are_named() {
+    fn invalid_options_are_named() {
         let check = |options: SessionOptions| options.check().unwrap_err().to_string();
         let prefixed = SessionOptions::default().session_cookie("__Host-sid");
-        assert!(check(prefixed).starts_with("\"__Host-sid\" is no name for a cookie"));
+        assert!(check(prefixed).starts_with("\"__Host-sid\" is not a valid cookie name"));
         let broken = SessionOptions::default().page_cookie("a b");
-        assert!(check(broken).starts_with("\"a b\" is no name for a cookie"));
+        assert!(check(broken).starts_with("\"a b\" is not a valid cookie name"));
         let same = SessionOptions::default().page_cookie("z_sid");
         assert!(check(same).contains("both in the cookie \"z_sid\""));
         let limits = SessionLimits {

@@ -4,33 +4,33 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::live::{Home, Live};
-use super::pages::Lineage;
+use super::live::{Live, SessionServer};
+use super::pages::SessionGeneration;
 use super::{Session, SessionId, SessionKey, SessionRecord};
 
 /// Every session with a live handle, by id and number of renewals.
 pub(super) struct Registry {
     live: Mutex<BTreeMap<(SessionId, u32), Weak<Live>>>,
     /// The server of the sessions.
-    home: Weak<dyn Home>,
+    server: Weak<dyn SessionServer>,
     /// The longest time that a session may last.
     lifetime: Duration,
 }
 
 /// A handle to a session, and how it was obtained.
-pub(super) struct Holding {
+pub(super) struct AcquiredSession {
     pub(super) session: Session,
     /// Whether there was no other handle.
     pub(super) is_first: bool,
     /// Sessions that this one has just replaced.
-    pub(super) renewed: Vec<Lineage>,
+    pub(super) renewed: Vec<SessionGeneration>,
 }
 
 impl Registry {
-    pub(super) fn new(home: Weak<dyn Home>, lifetime: Duration) -> Self {
+    pub(super) fn new(server: Weak<dyn SessionServer>, lifetime: Duration) -> Self {
         Self {
             live: Mutex::default(),
-            home,
+            server,
             lifetime,
         }
     }
@@ -40,18 +40,18 @@ impl Registry {
     }
 
     /// Returns a handle to a session that the store has.
-    pub(super) fn hold(
+    pub(super) fn acquire(
         &self,
         key: SessionKey,
         foreign: Option<String>,
         record: SessionRecord,
-    ) -> Holding {
+    ) -> AcquiredSession {
         let name = (record.id, record.renewals);
         let mut all = self.live();
         if let Some(live) = all.get(&name).and_then(Weak::upgrade) {
             drop(all);
             live.refresh(record);
-            return Holding {
+            return AcquiredSession {
                 session: Session { live },
                 is_first: false,
                 renewed: Vec::new(),
@@ -64,8 +64,8 @@ impl Registry {
             Some(live) => live.current.clone(),
             None => Arc::new(Mutex::new(key)),
         };
-        let home = self.home.clone();
-        let live = Live::new(key, current, foreign, record, self.lifetime, home);
+        let server = self.server.clone();
+        let live = Live::new(key, current, foreign, record, self.lifetime, server);
         let live = Arc::new(live);
         all.insert(name, Arc::downgrade(&live));
         let newest = all.range(name..=(name.0, u32::MAX)).count() == 1;
@@ -73,7 +73,7 @@ impl Registry {
         if newest {
             *live.current() = key;
         }
-        Holding {
+        AcquiredSession {
             session: Session { live },
             is_first: true,
             renewed: past.iter().filter_map(|live| live.renewed()).collect(),
@@ -127,7 +127,7 @@ impl Registry {
     }
 
     #[cfg(test)]
-    pub(super) fn held_count(&self) -> usize {
+    pub(super) fn handle_count(&self) -> usize {
         self.live().len()
     }
 

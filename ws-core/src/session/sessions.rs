@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use super::backend::Backend;
-use super::inner::Inner;
 use super::options::SessionOptions;
 use super::pages::SessionPages;
+use super::shared::SharedSessions;
 #[cfg(test)]
 use super::store::DynStore;
 use super::{
@@ -36,14 +36,14 @@ pub use lookup::NoSession;
 /// ```
 #[derive(Clone)]
 pub struct Sessions {
-    inner: Arc<Inner>,
+    inner: Arc<SharedSessions>,
 }
 
 impl Sessions {
     /// Creates sessions with these options.
     pub fn new(options: SessionOptions) -> Self {
         Self {
-            inner: Inner::new(options),
+            inner: SharedSessions::new(options),
         }
     }
 
@@ -112,7 +112,7 @@ impl Sessions {
             // Two tokens of 256 bits are equal: the random numbers are not random.
             return Err(SessionError::Random);
         }
-        Ok((self.inner.hold(token.key(), None, record).session, token))
+        Ok((self.inner.acquire(token.key(), None, record).session, token))
     }
 
     /// Begins a session for a client of this address. The number of sessions per address is limited
@@ -145,7 +145,7 @@ impl Sessions {
         address: Option<IpAddr>,
     ) -> Result<(Session, SessionToken), SessionError> {
         let rate = self.inner.backend.limits.begin_rate;
-        if self.inner.newcomers.allows(address, rate) {
+        if self.inner.begin_rates.allows(address, rate) {
             self.begin_at(address).await
         } else {
             Err(SessionError::TooMany)
@@ -171,16 +171,16 @@ impl Sessions {
             self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        let held = self.inner.hold(key, foreign, record);
-        let session = held.session;
+        let acquired = self.inner.acquire(key, foreign, record);
+        let session = acquired.session;
         if session.live.is_ended() {
             // Its end has not reached the store yet.
             self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        // If it was ended between the load and `hold`, that call found no handle to end, so ask the
-        // store once more. A session that was already held was found by it.
-        if held.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
+        // If it was ended between the load and `acquire`, that call found no handle to end, so ask
+        // the store once more. A session that already had a handle was found by it.
+        if acquired.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
             self.inner.registry.close_lost(&session.live);
         }
         Ok(session.is_current().then_some(session))
@@ -203,7 +203,7 @@ impl Sessions {
                 } else {
                     let renewed = store.renew(key, key, user.clone(), limits.idle);
                     if let Some(record) = self.inner.backend.in_time(renewed).await? {
-                        let session = self.inner.hold(key, Some(name), record).session;
+                        let session = self.inner.acquire(key, Some(name), record).session;
                         return Ok(session.is_current().then_some(session));
                     }
                 }
@@ -241,8 +241,8 @@ impl Sessions {
         let renewed = store.renew(session.live.key, token.key(), user, limits.idle);
         let renewed = self.inner.backend.in_time(renewed).await?;
         let record = renewed.ok_or(SessionError::Ended)?;
-        self.inner.overtaken.insert(session.live.key);
-        Ok((self.inner.hold(token.key(), None, record).session, token))
+        self.inner.replaced_keys.insert(session.live.key);
+        Ok((self.inner.acquire(token.key(), None, record).session, token))
     }
 
     /// Ends a session: requests no longer find it, and its sockets are closed with 4401, including
@@ -343,8 +343,8 @@ impl Sessions {
 
     /// The number of sessions with a handle in this process.
     #[cfg(test)]
-    pub(super) fn held_count(&self) -> usize {
-        self.inner.registry.held_count()
+    pub(super) fn handle_count(&self) -> usize {
+        self.inner.registry.handle_count()
     }
 
     /// The number of sessions in the store.

@@ -231,11 +231,11 @@ async fn handles_that_are_dropped_leave_nothing_behind() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     let (renewed, _) = sessions.renew(&session, None).await.unwrap();
-    assert_eq!(sessions.held_count(), 2);
+    assert_eq!(sessions.handle_count(), 2);
     drop(session);
-    assert_eq!(sessions.held_count(), 1);
+    assert_eq!(sessions.handle_count(), 1);
     drop((renewed, token));
-    assert_eq!(sessions.held_count(), 0);
+    assert_eq!(sessions.handle_count(), 0);
 }
 
 #[test]

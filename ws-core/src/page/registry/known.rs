@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::address::Network;
 use crate::limits::PageLimits;
 use crate::page::Stream;
-use crate::session::{Lineage, Session};
+use crate::session::{Session, SessionGeneration};
 
 /// Every stream, with its indexes.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) pages: HashMap<Arc<str>, Arc<Stream>>,
     /// Oldest first.
-    pub(super) sessions: HashMap<Lineage, Vec<Arc<Stream>>>,
-    pub(super) users: HashMap<Box<str>, Vec<Lineage>>,
+    pub(super) sessions: HashMap<SessionGeneration, Vec<Arc<Stream>>>,
+    pub(super) users: HashMap<Box<str>, Vec<SessionGeneration>>,
     /// By the address from which they began, oldest first.
     addresses: HashMap<Network, Vec<Arc<Stream>>>,
 }
@@ -28,18 +28,18 @@ pub(crate) enum TooMany {
 
 impl Known {
     pub(super) fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
-        let lineage = session.lineage();
-        let pages = self.sessions.entry(lineage).or_default();
+        let generation = session.generation();
+        let pages = self.sessions.entry(generation).or_default();
         if let (true, Some(user)) = (pages.is_empty(), session.user()) {
-            self.users.entry(user.into()).or_default().push(lineage);
+            self.users.entry(user.into()).or_default().push(generation);
         }
         pages.push(stream.clone());
     }
 
     /// Returns whether the stream was registered.
     pub(super) fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
-        let lineage = session.lineage();
-        let Some(pages) = self.sessions.get_mut(&lineage) else {
+        let generation = session.generation();
+        let Some(pages) = self.sessions.get_mut(&generation) else {
             return false;
         };
         let Some(at) = pages.iter().position(|it| Arc::ptr_eq(it, stream)) else {
@@ -49,11 +49,11 @@ impl Known {
         if !pages.is_empty() {
             return true;
         }
-        self.sessions.remove(&lineage);
+        self.sessions.remove(&generation);
         if let Some(user) = session.user()
             && let Some(sessions) = self.users.get_mut(user)
         {
-            sessions.retain(|it| *it != lineage);
+            sessions.retain(|it| *it != generation);
             if sessions.is_empty() {
                 self.users.remove(user);
             }
@@ -113,7 +113,7 @@ impl Known {
         address: Option<Network>,
         limits: &PageLimits,
     ) -> Result<Vec<Arc<Stream>>, TooMany> {
-        let of_session = self.sessions.get(&session.lineage());
+        let of_session = self.sessions.get(&session.generation());
         let of_session = oldest(of_session, limits.per_session, TooMany::OfSession)?;
         let of_address = address.and_then(|address| self.addresses.get(&address));
         let of_address = oldest(of_address, limits.per_address, TooMany::OfAddress)?;

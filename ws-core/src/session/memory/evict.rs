@@ -4,20 +4,20 @@ use std::cmp::Reverse;
 
 use tokio::time::Instant;
 
-use super::{Entry, Kept};
+use super::{StoredSession, StoredSessions};
 use crate::session::{Newcomer, SessionKey};
 
 /// The most sessions that one eviction checks; the next one continues from there.
-const LOOKS: usize = 256;
+const MAX_SESSION_CHECKS: usize = 256;
 
 /// The most addresses that one eviction checks.
-const NETWORKS: usize = 8;
+const MAX_NETWORK_CHECKS: usize = 8;
 
-impl Kept {
+impl StoredSessions {
     /// Evicts one session for a new one of this client. Returns false if none may be evicted.
     pub(super) fn evict(&mut self, newcomer: &Newcomer<'_>) -> bool {
         let now = Instant::now();
-        let left = |entry: &Entry| entry.expires.saturating_duration_since(now);
+        let left = |entry: &StoredSession| entry.expires.saturating_duration_since(now);
         let found = self
             .unreturned(newcomer, |entry| left(entry) <= entry.ttl / 2)
             .or_else(|| self.of_largest(newcomer))
@@ -30,7 +30,7 @@ impl Kept {
     fn unreturned(
         &mut self,
         newcomer: &Newcomer<'_>,
-        is_old_enough: impl Fn(&Entry) -> bool,
+        is_old_enough: impl Fn(&StoredSession) -> bool,
     ) -> Option<SessionKey> {
         while let Some(key) = self.fresh.front().copied() {
             match self.sessions.get(&key) {
@@ -49,21 +49,24 @@ impl Kept {
     /// newcomer without an address evicts others only if their address holds more.
     fn of_largest(&mut self, newcomer: &Newcomer<'_>) -> Option<SessionKey> {
         let own = newcomer.network;
-        let held = own.map_or(self.unknown, |own| self.held.count(own));
-        let larger = self.held.largest().take_while(|(of, _)| *of > held + 1);
+        let held = own.map_or(self.unknown, |own| self.anonymous.count(own));
+        let larger = self
+            .anonymous
+            .largest()
+            .take_while(|(of, _)| *of > held + 1);
         let own = own.filter(|_| held > 0).map(|own| (held, own));
-        let largest: Vec<_> = larger.take(NETWORKS).chain(own).collect();
-        let mut looks = LOOKS;
+        let largest: Vec<_> = larger.take(MAX_NETWORK_CHECKS).chain(own).collect();
+        let mut checks_left = MAX_SESSION_CHECKS;
         for (of, network) in largest {
             for _ in 0..of {
-                looks = looks.checked_sub(1)?;
-                let (place, key) = self.held.least_recent(network)?;
+                checks_left = checks_left.checked_sub(1)?;
+                let (position, key) = self.anonymous.least_recent(network)?;
                 let entry = self.sessions.get(&key)?;
                 if entry.may_be_evicted(newcomer) {
                     return Some(key);
                 }
                 // An open socket counts as a use.
-                self.held.touch(place);
+                self.anonymous.touch(position);
             }
         }
         None
@@ -75,7 +78,7 @@ impl Kept {
         let mut passed = Vec::new();
         let mut found = None;
         // The first to expire is the least recently used one: all have about the same time to live.
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_SESSION_CHECKS {
             let Some(Reverse((at, key))) = self.due.pop() else {
                 break;
             };
@@ -100,7 +103,7 @@ impl Kept {
     }
 }
 
-impl Entry {
+impl StoredSession {
     /// Whether the session is anonymous and has no open socket.
     fn may_be_evicted(&self, newcomer: &Newcomer<'_>) -> bool {
         self.record.user.is_none() && !newcomer.has_sockets(self.record.id)

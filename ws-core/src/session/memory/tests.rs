@@ -16,8 +16,8 @@ async fn create(store: &MemoryStore, number: u8, user: Option<&str>) -> bool {
 }
 
 async fn has(store: &MemoryStore, number: u8) -> bool {
-    let kept = store.kept().sessions.contains_key(&key(number));
-    kept && store.count().await.unwrap() > 0
+    let stored = store.stored().sessions.contains_key(&key(number));
+    stored && store.count().await.unwrap() > 0
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,12 +88,12 @@ async fn values_of_all_sessions_share_a_bound() {
     assert_eq!(set(2, "a", Some("1")).await.unwrap(), Some(2));
     store.remove(key(1)).await.unwrap();
     assert_eq!(set(2, "b", Some("123456789012345")).await.unwrap(), Some(3));
-    assert_eq!(store.kept().bytes, 18);
+    assert_eq!(store.stored().bytes, 18);
     store.renew(key(2), key(3), None, MINUTE).await.unwrap();
-    assert_eq!(store.kept().bytes, 18);
+    assert_eq!(store.stored().bytes, 18);
     assert_eq!(set(3, "b", None).await.unwrap(), Some(4));
     store.remove(key(3)).await.unwrap();
-    assert_eq!(store.kept().bytes, 0);
+    assert_eq!(store.stored().bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,13 +121,13 @@ async fn what_is_gone_leaves_nothing_behind() {
         store.remove(key(number)).await.unwrap();
     }
     {
-        let kept = store.kept();
-        assert_eq!((kept.sessions.len(), kept.by_user.len()), (1, 1));
-        assert!(kept.due.len() <= 2 + SLACK, "{}", kept.due.len());
-        assert!(kept.fresh.len() <= 2 + SLACK, "{}", kept.fresh.len());
+        let stored = store.stored();
+        assert_eq!((stored.sessions.len(), stored.by_user.len()), (1, 1));
+        assert!(stored.due.len() <= 2 + SLACK, "{}", stored.due.len());
+        assert!(stored.fresh.len() <= 2 + SLACK, "{}", stored.fresh.len());
     }
     assert_eq!(store.remove_user("ada").await.unwrap().len(), 1);
-    assert!(store.kept().by_user.is_empty());
+    assert!(store.stored().by_user.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,8 +139,8 @@ async fn a_session_whose_time_is_over_is_swept_out() {
     assert!(store.touch(key(2), MINUTE).await.unwrap());
     tokio::time::advance(MINUTE / 2).await;
     assert_eq!(store.count().await.unwrap(), 1);
-    assert!(store.kept().by_user.is_empty());
+    assert!(store.stored().by_user.is_empty());
     tokio::time::advance(MINUTE / 2).await;
     assert_eq!(store.count().await.unwrap(), 0);
-    assert!(store.kept().due.is_empty());
+    assert!(store.stored().due.is_empty());
 }

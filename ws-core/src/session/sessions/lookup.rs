@@ -88,14 +88,14 @@ impl<'h> Candidates<'h> {
 impl Sessions {
     /// Whether a request with these headers carries a key that a logon has just replaced: the
     /// request was in flight during the logon, and the browser has received a new cookie by now.
-    pub fn is_overtaken(&self, headers: &HeaderMap, secure: bool) -> bool {
+    pub fn has_replaced_key(&self, headers: &HeaderMap, secure: bool) -> bool {
         let found = Candidates::of(headers, self.session_cookie(secure));
-        found.is_ok_and(|found| self.overtakes(&found))
+        found.is_ok_and(|found| self.contains_replaced_key(&found))
     }
 
-    fn overtakes(&self, found: &Candidates<'_>) -> bool {
+    fn contains_replaced_key(&self, found: &Candidates<'_>) -> bool {
         let mut tokens = found.tokens();
-        tokens.any(|token| self.inner.overtaken.contains(token.key()))
+        tokens.any(|token| self.inner.replaced_keys.contains(token.key()))
     }
 
     /// Finds the session of a request with these headers, received over TLS or plain HTTP. The
@@ -176,7 +176,7 @@ impl Sessions {
             }
         }
         Ok(found.ok_or_else(|| {
-            if self.overtakes(&candidates) {
+            if self.contains_replaced_key(&candidates) {
                 NoSession::Renewed
             } else {
                 NoSession::Ended

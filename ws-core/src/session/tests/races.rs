@@ -25,7 +25,7 @@ impl Slow {
     }
 
     /// Delays all answers from now on.
-    fn hold(&self) {
+    fn acquire(&self) {
         self.answers.forget_permits(Semaphore::MAX_PERMITS);
     }
 
@@ -111,7 +111,7 @@ async fn ada() -> (Slow, Sessions, SessionToken) {
 async fn a_session_that_ends_while_it_is_looked_up_is_not_found() {
     for ends_before in ["the first answer", "the second answer"] {
         let (store, sessions, token) = ada().await;
-        store.hold();
+        store.acquire();
         let (finding, headers) = (sessions.clone(), with(&token));
         let finding = tokio::spawn(async move { finding.find(&headers, false).await.unwrap() });
         store.asked.notified().await;
@@ -133,7 +133,7 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
     let weak = Arc::downgrade(&counting);
     let _attachment = session.attach(ConnectionId::new(1), weak);
     // The keeper checks the old key, and a logon moves the session in the meantime.
-    store.hold();
+    store.acquire();
     tokio::time::sleep(IDLE / 4 + SECOND).await;
     store.asked.notified().await;
     let (renewed, _) = sessions.renew(&session, user("ada")).await.unwrap();
@@ -146,7 +146,7 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn who_finds_a_session_beside_the_first_does_not_get_it_after_its_end() {
     let (store, sessions, token) = ada().await;
-    store.hold();
+    store.acquire();
     let find = || {
         let (finding, headers) = (sessions.clone(), with(&token));
         tokio::spawn(async move { finding.find(&headers, false).await.unwrap() })

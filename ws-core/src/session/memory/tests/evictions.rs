@@ -68,9 +68,12 @@ async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out(
         }
         tokio::time::advance(MINUTE / 100).await;
     }
-    let kept = store.kept();
-    assert_eq!(kept.held.count(Network::of(attacker)), 60);
-    assert_eq!((kept.sessions.len(), kept.held.networks()), (100, 21));
+    let stored = store.stored();
+    assert_eq!(stored.anonymous.count(Network::of(attacker)), 60);
+    assert_eq!(
+        (stored.sessions.len(), stored.anonymous.networks()),
+        (100, 21)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,19 +174,19 @@ async fn a_newcomer_costs_a_bounded_number_of_looks() {
             .unwrap();
         assert!(touch(&store, number).await);
     }
-    let looks = AtomicUsize::new(0);
+    let checks_left = AtomicUsize::new(0);
     let has_sockets = |_| {
-        looks.fetch_add(1, Ordering::Relaxed);
+        checks_left.fetch_add(1, Ordering::Relaxed);
         true
     };
     let newcomer = Newcomer::new(Some(address(99))).sockets(&has_sockets);
     assert_eq!(begin(&store, MANY, newcomer).await, None);
-    let looks = looks.into_inner();
-    assert!((1..=2 * 256).contains(&looks), "{looks}");
+    let checks_left = checks_left.into_inner();
+    assert!((1..=2 * 256).contains(&checks_left), "{checks_left}");
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum StoreOperation {
     /// From one of four addresses, or from an unknown one.
     Begin(u8),
     Touch(prop::sample::Index),
@@ -195,44 +198,47 @@ enum Step {
     Wait(u8),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = StoreOperation> {
     let at = any::<prop::sample::Index>;
     prop_oneof![
-        8 => (0..5_u8).prop_map(Step::Begin),
-        8 => at().prop_map(Step::Touch),
-        1 => at().prop_map(Step::Logon),
-        1 => at().prop_map(Step::Anonymous),
-        1 => at().prop_map(Step::Remove),
-        1 => at().prop_map(Step::Socket),
-        1 => Just(Step::EndUser),
-        3 => (1..30_u8).prop_map(Step::Wait),
+        8 => (0..5_u8).prop_map(StoreOperation::Begin),
+        8 => at().prop_map(StoreOperation::Touch),
+        1 => at().prop_map(StoreOperation::Logon),
+        1 => at().prop_map(StoreOperation::Anonymous),
+        1 => at().prop_map(StoreOperation::Remove),
+        1 => at().prop_map(StoreOperation::Socket),
+        1 => Just(StoreOperation::EndUser),
+        3 => (1..30_u8).prop_map(StoreOperation::Wait),
     ]
 }
 
 /// The expected accounting, computed from the sessions.
 fn check_accounts(store: &MemoryStore) -> BTreeMap<SessionKey, (SessionId, bool, Option<Network>)> {
-    let kept = store.kept();
+    let stored = store.stored();
     let mut held: BTreeMap<Network, u32> = BTreeMap::new();
     let mut unknown = 0;
     let mut all = BTreeMap::new();
-    for (key, entry) in &kept.sessions {
+    for (key, entry) in &stored.sessions {
         let anonymous = entry.record.user.is_none();
         match entry.network.filter(|_| anonymous) {
             Some(network) => *held.entry(network).or_default() += 1,
             None => unknown += u32::from(anonymous),
         }
-        assert_eq!(entry.place.is_some(), anonymous && entry.network.is_some());
+        assert_eq!(
+            entry.position.is_some(),
+            anonymous && entry.network.is_some()
+        );
         all.insert(*key, (entry.record.id, anonymous, entry.network));
     }
-    assert_eq!(kept.unknown, unknown);
-    assert_eq!(kept.held.networks(), held.len());
+    assert_eq!(stored.unknown, unknown);
+    assert_eq!(stored.anonymous.networks(), held.len());
     for (network, count) in held {
-        assert_eq!(kept.held.count(network), count);
+        assert_eq!(stored.anonymous.count(network), count);
     }
     all
 }
 
-async fn run(steps: Vec<Step>) {
+async fn run(steps: Vec<StoreOperation>) {
     const CAPACITY: usize = 8;
     let store = MemoryStore::new(CAPACITY);
     let mut sockets: Vec<SessionId> = Vec::new();
@@ -241,7 +247,7 @@ async fn run(steps: Vec<Step>) {
         let keys: Vec<_> = before.keys().copied().collect();
         let pick = |at: prop::sample::Index| (!keys.is_empty()).then(|| keys[at.index(keys.len())]);
         match step {
-            Step::Begin(from) => {
+            StoreOperation::Begin(from) => {
                 let from = (from > 0).then(|| address(from));
                 let own = from.map(Network::of);
                 let has_sockets = |id| sockets.contains(&id);
@@ -274,29 +280,29 @@ async fn run(steps: Vec<Step>) {
                     }
                 }
             }
-            Step::Touch(at) => {
+            StoreOperation::Touch(at) => {
                 if let Some(key) = pick(at) {
                     assert!(store.touch(key, MINUTE).await.unwrap());
                 }
             }
-            Step::Logon(at) | Step::Anonymous(at) => {
-                let user = matches!(step, Step::Logon(_)).then(|| "ada".to_owned());
+            StoreOperation::Logon(at) | StoreOperation::Anonymous(at) => {
+                let user = matches!(step, StoreOperation::Logon(_)).then(|| "ada".to_owned());
                 if let Some(key) = pick(at) {
                     let renewed = store.renew(key, named(number), user, MINUTE).await;
                     assert!(renewed.unwrap().is_some());
                 }
             }
-            Step::Remove(at) => {
+            StoreOperation::Remove(at) => {
                 if let Some(key) = pick(at) {
                     assert!(store.remove(key).await.unwrap().is_some());
                 }
             }
-            Step::Socket(at) => sockets.extend(pick(at).map(|key| before[&key].0)),
-            Step::EndUser => {
+            StoreOperation::Socket(at) => sockets.extend(pick(at).map(|key| before[&key].0)),
+            StoreOperation::EndUser => {
                 let users = before.values().filter(|it| !it.1).count();
                 assert_eq!(store.remove_user("ada").await.unwrap().len(), users);
             }
-            Step::Wait(seconds) => {
+            StoreOperation::Wait(seconds) => {
                 tokio::time::advance(Duration::from_secs(seconds.into())).await;
             }
         }

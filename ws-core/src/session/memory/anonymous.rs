@@ -10,9 +10,9 @@ use crate::session::SessionKey;
 
 /// A session's place in the list of its address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place(NonZeroU32);
+pub(super) struct ListPosition(NonZeroU32);
 
-impl Place {
+impl ListPosition {
     /// Returns `None` if the index is too large to be stored.
     fn at(index: usize) -> Option<Self> {
         let number = u32::try_from(index).ok()?.checked_add(1)?;
@@ -28,14 +28,14 @@ impl Place {
 struct Node {
     key: SessionKey,
     network: Network,
-    before: Option<Place>,
-    after: Option<Place>,
+    before: Option<ListPosition>,
+    after: Option<ListPosition>,
 }
 
 /// The sessions of one address, at least one.
 struct List {
-    first: Place,
-    last: Place,
+    first: ListPosition,
+    last: ListPosition,
     len: u32,
 }
 
@@ -43,41 +43,41 @@ struct List {
 ///
 /// Every operation takes constant time, or logarithmic time in the number of addresses.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct AnonymousSessions {
     nodes: Slab<Node>,
     lists: HashMap<Network, List>,
     /// The length of each list, for finding the longest.
     lens: BTreeSet<(u32, Network)>,
 }
 
-impl Held {
+impl AnonymousSessions {
     /// Adds a session that was used just now.
-    pub(super) fn insert(&mut self, network: Network, key: SessionKey) -> Option<Place> {
-        let place = Place::at(self.nodes.vacant_key())?;
+    pub(super) fn insert(&mut self, network: Network, key: SessionKey) -> Option<ListPosition> {
+        let position = ListPosition::at(self.nodes.vacant_key())?;
         self.nodes.insert(Node {
             key,
             network,
             before: None,
             after: None,
         });
-        self.append(network, place);
+        self.append(network, position);
         self.resize(network, 1);
-        Some(place)
+        Some(position)
     }
 
-    pub(super) fn remove(&mut self, place: Place) {
-        let network = self.nodes[place.index()].network;
-        self.detach(network, place);
+    pub(super) fn remove(&mut self, position: ListPosition) {
+        let network = self.nodes[position.index()].network;
+        self.detach(network, position);
         self.resize(network, -1);
-        self.nodes.remove(place.index());
+        self.nodes.remove(position.index());
     }
 
     /// Marks the session as just used.
-    pub(super) fn touch(&mut self, place: Place) {
-        let Node { network, after, .. } = self.nodes[place.index()];
+    pub(super) fn touch(&mut self, position: ListPosition) {
+        let Node { network, after, .. } = self.nodes[position.index()];
         if after.is_some() {
-            self.detach(network, place);
-            self.append(network, place);
+            self.detach(network, position);
+            self.append(network, position);
         }
     }
 
@@ -92,31 +92,31 @@ impl Held {
     }
 
     /// The least recently used session of the address.
-    pub(super) fn least_recent(&self, network: Network) -> Option<(Place, SessionKey)> {
-        let place = self.lists.get(&network)?.first;
-        Some((place, self.nodes[place.index()].key))
+    pub(super) fn least_recent(&self, network: Network) -> Option<(ListPosition, SessionKey)> {
+        let position = self.lists.get(&network)?.first;
+        Some((position, self.nodes[position.index()].key))
     }
 
     /// Appends a node that is in no list to the list of its address.
-    fn append(&mut self, network: Network, place: Place) {
+    fn append(&mut self, network: Network, position: ListPosition) {
         let list = self.lists.entry(network).or_insert(List {
-            first: place,
-            last: place,
+            first: position,
+            last: position,
             len: 0,
         });
-        let before = (list.last != place).then_some(list.last);
-        list.last = place;
-        let node = &mut self.nodes[place.index()];
+        let before = (list.last != position).then_some(list.last);
+        list.last = position;
+        let node = &mut self.nodes[position.index()];
         (node.before, node.after) = (before, None);
         if let Some(before) = before {
-            self.nodes[before.index()].after = Some(place);
+            self.nodes[before.index()].after = Some(position);
         }
     }
 
     /// Unlinks a node from its list. The list keeps its length; if this is its only node, it keeps
     /// its ends too.
-    fn detach(&mut self, network: Network, place: Place) {
-        let Node { before, after, .. } = self.nodes[place.index()];
+    fn detach(&mut self, network: Network, position: ListPosition) {
+        let Node { before, after, .. } = self.nodes[position.index()];
         if let Some(before) = before {
             self.nodes[before.index()].after = after;
         }
@@ -125,12 +125,12 @@ impl Held {
         }
         if let Some(list) = self.lists.get_mut(&network) {
             list.first = if before.is_none() {
-                after.unwrap_or(place)
+                after.unwrap_or(position)
             } else {
                 list.first
             };
             list.last = if after.is_none() {
-                before.unwrap_or(place)
+                before.unwrap_or(position)
             } else {
                 list.last
             };
@@ -172,11 +172,11 @@ mod tests {
     }
 
     /// The keys of an address, the least recently used first.
-    fn order(held: &Held, network: Network) -> Vec<SessionKey> {
+    fn order(held: &AnonymousSessions, network: Network) -> Vec<SessionKey> {
         let mut next = held.lists.get(&network).map(|list| list.first);
         let mut keys = Vec::new();
-        while let Some(place) = next {
-            let node = &held.nodes[place.index()];
+        while let Some(position) = next {
+            let node = &held.nodes[position.index()];
             keys.push(node.key);
             next = node.after;
         }
@@ -184,17 +184,17 @@ mod tests {
     }
 
     #[derive(Clone, Copy, Debug)]
-    enum Step {
+    enum ListOperation {
         Insert(u8),
         Remove(prop::sample::Index),
         Touch(prop::sample::Index),
     }
 
-    fn step() -> impl Strategy<Value = Step> {
+    fn step() -> impl Strategy<Value = ListOperation> {
         prop_oneof![
-            3 => (0..4_u8).prop_map(Step::Insert),
-            2 => any::<prop::sample::Index>().prop_map(Step::Remove),
-            4 => any::<prop::sample::Index>().prop_map(Step::Touch),
+            3 => (0..4_u8).prop_map(ListOperation::Insert),
+            2 => any::<prop::sample::Index>().prop_map(ListOperation::Remove),
+            4 => any::<prop::sample::Index>().prop_map(ListOperation::Touch),
         ]
     }
 
@@ -202,25 +202,25 @@ mod tests {
         /// The reference keeps all sessions in one vector, in the order of their use.
         #[test]
         fn the_lists_are_those_of_a_vector(steps in prop::collection::vec(step(), 0..200)) {
-            let mut held = Held::default();
-            let mut model: Vec<(u8, SessionKey, Place)> = Vec::new();
+            let mut held = AnonymousSessions::default();
+            let mut model: Vec<(u8, SessionKey, ListPosition)> = Vec::new();
             for (number, step) in steps.into_iter().enumerate() {
                 match step {
-                    Step::Insert(of) => {
+                    ListOperation::Insert(of) => {
                         let key = SessionKey::of_foreign(&number.to_string());
-                        let place = held.insert(network(of), key).unwrap();
-                        model.push((of, key, place));
+                        let position = held.insert(network(of), key).unwrap();
+                        model.push((of, key, position));
                     }
-                    Step::Remove(at) if !model.is_empty() => {
-                        let (_, _, place) = model.remove(at.index(model.len()));
-                        held.remove(place);
+                    ListOperation::Remove(at) if !model.is_empty() => {
+                        let (_, _, position) = model.remove(at.index(model.len()));
+                        held.remove(position);
                     }
-                    Step::Touch(at) if !model.is_empty() => {
+                    ListOperation::Touch(at) if !model.is_empty() => {
                         let used = model.remove(at.index(model.len()));
                         held.touch(used.2);
                         model.push(used);
                     }
-                    Step::Remove(_) | Step::Touch(_) => {}
+                    ListOperation::Remove(_) | ListOperation::Touch(_) => {}
                 }
                 let mut lens = Vec::new();
                 for of in 0..4 {

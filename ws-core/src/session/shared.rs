@@ -2,25 +2,25 @@
 
 use std::sync::{Arc, Weak};
 
-use super::arrivals::{Newcomers, Overtaken};
+use super::arrivals::{BeginRates, ReplacedKeys};
 use super::backend::Backend;
 use super::keeper::Keeper;
-use super::live::Home;
+use super::live::SessionServer;
 use super::options::{SECURE_PREFIX, SessionOptions};
-use super::registry::{Holding, Registry};
+use super::registry::{AcquiredSession, Registry};
 use super::store::DynStore;
 use super::{MemoryStore, SessionId, SessionKey, SessionRecord};
 use crate::throttle::LogThrottle;
 
 /// The state of one server's sessions.
-pub(super) struct Inner {
+pub(super) struct SharedSessions {
     pub(super) backend: Arc<Backend>,
     pub(super) registry: Arc<Registry>,
     keeper: Arc<Keeper>,
     pub(super) session_cookies: [String; 2],
     pub(super) page_cookies: [String; 2],
-    pub(super) newcomers: Newcomers,
-    pub(super) overtaken: Overtaken,
+    pub(super) begin_rates: BeginRates,
+    pub(super) replaced_keys: ReplacedKeys,
     /// Requests whose cookies name several live sessions.
     pub(super) ambiguous: LogThrottle,
 }
@@ -31,7 +31,7 @@ fn both(name: String) -> [String; 2] {
     [name, secure]
 }
 
-impl Inner {
+impl SharedSessions {
     pub(super) fn new(options: SessionOptions) -> Arc<Self> {
         let limits = options.limits.bounded();
         let in_memory = || {
@@ -48,8 +48,8 @@ impl Inner {
                 registry,
                 session_cookies: both(options.session_cookie),
                 page_cookies: both(options.page_cookie),
-                newcomers: Newcomers::default(),
-                overtaken: Overtaken::default(),
+                begin_rates: BeginRates::default(),
+                replaced_keys: ReplacedKeys::default(),
                 ambiguous: LogThrottle::default(),
             }
         })
@@ -57,28 +57,28 @@ impl Inner {
 
     /// Returns a handle to a session that the store has. If it replaces another session after a
     /// logon, the pages are notified.
-    pub(super) fn hold(
+    pub(super) fn acquire(
         &self,
         key: SessionKey,
         foreign: Option<String>,
         record: SessionRecord,
-    ) -> Holding {
-        let held = self.registry.hold(key, foreign, record);
-        for lineage in &held.renewed {
+    ) -> AcquiredSession {
+        let acquired = self.registry.acquire(key, foreign, record);
+        for generation in &acquired.renewed {
             self.backend
                 .pages()
-                .for_each(|pages| pages.renewed(*lineage));
+                .for_each(|pages| pages.renewed(*generation));
         }
-        held
+        acquired
     }
 }
 
-impl Home for Inner {
+impl SessionServer for SharedSessions {
     fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }
 
-    fn keep(&self) {
+    fn start_keeper(&self) {
         self.keeper.start();
     }
 
