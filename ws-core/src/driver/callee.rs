@@ -11,8 +11,8 @@ use crate::handler::{Finish, Handler, HookCall, HookFuture, Outcome, Step, Termi
 ///
 /// The driver calls no hook while another one runs.
 pub(super) trait AnyHandler: Send {
-    /// Calls the hook for a message.
-    fn message(&mut self, payload: Payload<'_>) -> HookStatus;
+    /// Calls the hook for a message, and writes its result to `status`, because it is large to move.
+    fn message(&mut self, payload: Payload<'_>, status: &mut HookStatus);
 
     /// Calls the hook for the next notification of the mailbox.
     fn info(&mut self) -> HookStatus;
@@ -76,10 +76,10 @@ impl<H, R> Callee<H, R> {
 }
 
 impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
-    fn message(&mut self, payload: Payload<'_>) -> HookStatus {
+    fn message(&mut self, payload: Payload<'_>, status: &mut HookStatus) {
         let call = HookCall::new(&mut self.handler, &self.context);
         let step = H::message(call, payload);
-        self.handle_step(step)
+        *status = self.handle_step(step);
     }
 
     fn info(&mut self) -> HookStatus {

@@ -113,12 +113,12 @@ impl Calls {
         handler: &mut dyn AnyHandler,
         shared: &Shared,
         payload: Payload<'_>,
-        now: Instant,
+        now: &Instant,
         status: &mut HookStatus,
     ) {
         self.priority = Priority::Mail;
         self.charge(1);
-        let result = catch_panic(Hook::Message, shared, || *status = handler.message(payload));
+        let result = catch_panic(Hook::Message, shared, || handler.message(payload, status));
         self.end_call(Hook::Message, result, handler, status, now);
     }
 
@@ -133,7 +133,7 @@ impl Calls {
         self.charge(1);
         let mut status = HookStatus::NotCalled;
         let result = catch_panic(Hook::Info, shared, || status = handler.info());
-        self.end_call(Hook::Info, result, handler, &mut status, now);
+        self.end_call(Hook::Info, result, handler, &mut status, &now);
         status
     }
 
@@ -145,12 +145,12 @@ impl Calls {
         result: Result<(), Fault>,
         handler: &dyn AnyHandler,
         status: &mut HookStatus,
-        now: Instant,
+        now: &Instant,
     ) {
         if let Err(fault) = result {
             *status = HookStatus::Done(self.fail(handler, fault));
         } else if matches!(status, HookStatus::Pending) {
-            (self.handler_state, self.since) = (HandlerState::Busy(hook), Some(now));
+            (self.handler_state, self.since) = (HandlerState::Busy(hook), Some(*now));
         }
     }
 

@@ -68,9 +68,13 @@ impl Exchange {
 
     /// Whether one more message could be handled, or read ahead.
     fn accepts_more(&self) -> bool {
-        self.out.closing.is_server_closing()
-            || self.can_call()
-            || self.read_ahead.len() + self.reader.buffered() < self.out.shared.limits().read_ahead
+        self.can_call() || self.out.closing.is_server_closing() || self.has_read_ahead_capacity()
+    }
+
+    /// Whether one more message could be read ahead.
+    #[inline(never)]
+    fn has_read_ahead_capacity(&self) -> bool {
+        self.read_ahead.len() + self.reader.buffered() < self.out.shared.limits().read_ahead
     }
 
     /// Whether a hook may be called now.
@@ -277,12 +281,17 @@ impl Exchange {
 
     #[inline]
     fn call_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {
-        let (payload, now) = (Payload::new(incoming), turn.buffers.now);
+        let payload = Payload::new(incoming);
         // Written in place by the callee, because it is large to move.
         let mut status = HookStatus::NotCalled;
         let shared = &self.out.shared;
-        self.calls
-            .handle_message(turn.handler, shared, payload, now, &mut status);
+        self.calls.handle_message(
+            turn.handler,
+            shared,
+            payload,
+            &turn.buffers.now,
+            &mut status,
+        );
         match status {
             // The common case takes the fast path.
             HookStatus::Done(Ok(Reply {

@@ -164,8 +164,15 @@ impl Outgoing {
     /// Records a Close that a hook may have sent itself.
     #[inline(always)]
     pub(super) fn record_hook_close(&mut self) {
-        let outbox = self.shared.outbox();
-        if !self.closing.is_server_closing() && outbox.has_waiting() && outbox.status().ending {
+        if !self.closing.is_server_closing() && self.shared.outbox().has_waiting() {
+            self.record_queued_close();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_queued_close(&mut self) {
+        if self.shared.outbox().status().ending {
             self.closing.handle_server_close();
         }
     }

@@ -45,21 +45,32 @@ pub(super) fn is_full(cork: &[u8], max_outbox: usize) -> bool {
 
 impl Writer {
     /// Sends one message; returns it if there is no room.
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+    )]
+    #[inline(always)]
     pub(super) fn put(
         outbox: &Outbox,
         message: Message,
         cork: &mut Vec<u8>,
     ) -> Result<(), Message> {
-        if message.len() <= CORK_PAYLOAD && !outbox.has_waiting() {
-            let (opcode, payload) = (OpCode::of(&message), message.as_bytes());
-            match outbox.deflate() {
-                Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
-                _ => put_frame(cork, opcode, payload),
-            }
-            spare::keep(message.into_bytes());
-            return Ok(());
+        if message.len() > CORK_PAYLOAD || outbox.has_waiting() {
+            return Self::queue(outbox, message, cork.len());
         }
-        if !outbox.has_room(message.len(), cork.len()) {
+        let (opcode, payload) = (OpCode::of(&message), message.as_bytes());
+        match outbox.deflate() {
+            Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
+            _ => put_frame(cork, opcode, payload),
+        }
+        spare::keep(message.into_bytes());
+        Ok(())
+    }
+
+    /// Queues one message behind `corked` bytes; returns it if there is no room.
+    #[inline(never)]
+    fn queue(outbox: &Outbox, message: Message, corked: usize) -> Result<(), Message> {
+        if !outbox.has_room(message.len(), corked) {
             return Err(message);
         }
         outbox.reply(&outbox.packed(Frame::owned(message)));

@@ -70,8 +70,9 @@ pub fn put_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     match u8::try_from(payload.len()) {
         // Most frames are short, with a header of two bytes.
         Ok(short) if short < LEN_16 => {
-            out.reserve(2 + payload.len());
-            out.extend_from_slice(&[FIN | opcode as u8, short]);
+            // Byte by byte, because the compiler calls `memcpy` for a slice.
+            out.push(FIN | opcode as u8);
+            out.push(short);
         }
         _ => {
             let (bytes, size) = header(opcode, payload.len());

@@ -46,7 +46,11 @@ pub(super) fn copy_text(text: &str) -> String {
 }
 
 /// Keeps the buffer of a payload that is no longer needed, unless another handle shares it.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+)]
+#[inline(always)]
 pub(crate) fn keep(payload: Bytes) {
     // A unique `Bytes` becomes a vector without an allocation.
     if (1..=MOST).contains(&payload.len()) && payload.is_unique() {

@@ -56,8 +56,8 @@ impl ScriptedHandler {
 }
 
 impl AnyHandler for ScriptedHandler {
-    fn message(&mut self, _: Payload<'_>) -> HookStatus {
-        self.act("message")
+    fn message(&mut self, _: Payload<'_>, status: &mut HookStatus) {
+        *status = self.act("message");
     }
 
     fn info(&mut self) -> HookStatus {
@@ -99,7 +99,7 @@ fn shared() -> Arc<Shared> {
 fn call(calls: &mut Calls, handler: &mut ScriptedHandler) -> HookStatus {
     let payload = Payload::new(Incoming::Text(TextData::Borrowed("hi")));
     let mut called = HookStatus::NotCalled;
-    calls.handle_message(handler, &shared(), payload, Instant::now(), &mut called);
+    calls.handle_message(handler, &shared(), payload, &Instant::now(), &mut called);
     called
 }
 
