@@ -34,21 +34,21 @@ const EVENTS_PER_POLL: usize = 48;
 
 /// Counts the messages of the flood.
 #[derive(Clone, Default)]
-struct Flooded(Arc<AtomicUsize>);
+struct FloodCount(Arc<AtomicUsize>);
 
-impl Flooded {
-    fn so_far(&self) -> usize {
+impl FloodCount {
+    fn get(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 /// Receives the flood.
-struct Flood(Flooded);
+struct Flood(FloodCount);
 
 #[ws_handler]
 impl Flood {
-    fn init(State(flooded): State<Flooded>) -> Self {
-        Flood(flooded)
+    fn init(State(count): State<FloodCount>) -> Self {
+        Flood(count)
     }
 
     fn message(&mut self, _: Bytes) {
@@ -58,23 +58,23 @@ impl Flood {
 
 /// Receives the count of the flood at the time of sending; answers with how many messages of the
 /// flood were handled since.
-struct Quiet(Flooded);
+struct Quiet(FloodCount);
 
 #[ws_handler]
 impl Quiet {
-    fn init(State(flooded): State<Flooded>) -> Self {
-        Quiet(flooded)
+    fn init(State(count): State<FloodCount>) -> Self {
+        Quiet(count)
     }
 
     fn message(&mut self, sent: String) -> String {
         let sent: usize = sent.parse().expect("a number");
-        (self.0.so_far() - sent).to_string()
+        (self.0.get() - sent).to_string()
     }
 }
 
 dispatch! {
     struct Routes;
-    state: Flooded;
+    state: FloodCount;
 
     defaults { require_session: false }
 
@@ -89,13 +89,13 @@ fn burst() -> Vec<u8> {
 
 /// Checks that the flood never stopped, and that no message waited for more than `most` messages of
 /// it.
-fn check(waits: &[usize], flooded: usize, most: usize) {
+fn check(waits: &[usize], count: usize, most: usize) {
     assert_eq!(waits.len(), ROUNDS * QUIET);
     let longest = waits.iter().copied().max().unwrap_or_default();
     assert!(longest <= most, "a message waited for {longest} messages");
     assert!(
-        longest > 0 && flooded >= ROUNDS * TURN,
-        "{flooded} messages are not a flood"
+        longest > 0 && count >= ROUNDS * TURN,
+        "{count} messages are not a flood"
     );
 }
 
@@ -103,11 +103,11 @@ fn check(waits: &[usize], flooded: usize, most: usize) {
 /// flood.
 #[tokio::test(start_paused = true)]
 async fn a_message_waits_for_at_most_one_turn_of_a_flood() {
-    let flooded = Flooded::default();
-    let kit = TestKit::table(Routes::table(), flooded.clone()).unwrap();
+    let count = FloodCount::default();
+    let kit = TestKit::table(Routes::table(), count.clone()).unwrap();
     let mut flood = kit.open("/flood").connect().await.unwrap();
-    let knocks = (0..QUIET).map(|_| kit.open("/quiet").connect());
-    let mut quiet: Vec<TestClient> = join_all(knocks)
+    let builders = (0..QUIET).map(|_| kit.open("/quiet").connect());
+    let mut quiet: Vec<TestClient> = join_all(builders)
         .await
         .into_iter()
         .map(Result::unwrap)
@@ -118,20 +118,20 @@ async fn a_message_waits_for_at_most_one_turn_of_a_flood() {
             // There is always more than one turn handles.
             let rest = flood.unsent();
             flood
-                .bytes(if rest < burst.len() { &burst } else { &[] })
+                .send_bytes(if rest < burst.len() { &burst } else { &[] })
                 .await;
         }
     });
     let mut waits = Vec::new();
     for _ in 0..ROUNDS {
-        let sent = flooded.so_far();
+        let sent = count.get();
         join_all(quiet.iter_mut().map(|client| client.send(sent.to_string()))).await;
         for client in &mut quiet {
             waits.push(within("an echo", client.text()).await.parse().unwrap());
         }
     }
     flood.abort();
-    check(&waits, flooded.so_far(), TURN);
+    check(&waits, count.get(), TURN);
 }
 
 /// Over TCP, a message is readable when the runtime next polls the network, which it does after
@@ -141,8 +141,8 @@ fn over_tcp_the_wait_behind_a_flood_is_bounded() {
     let looks = (2 * (QUIET + 1)).div_ceil(EVENTS_PER_POLL);
     let most = (looks + 1) * TURN;
     ws_server::runtime::block_on_with_workers(1, async {
-        let flooded = Flooded::default();
-        let server = Server::new(Routes::table()).state(flooded.clone());
+        let count = FloodCount::default();
+        let server = Server::new(Routes::table()).state(count.clone());
         let server = Running::start(server.build().unwrap()).await;
         let mut quiet = Vec::new();
         for _ in 0..QUIET {
@@ -156,14 +156,14 @@ fn over_tcp_the_wait_behind_a_flood_is_bounded() {
         let mut waits = Vec::new();
         for _ in 0..ROUNDS {
             for client in &mut quiet {
-                client.say(&flooded.so_far().to_string()).await;
+                client.send_text(&count.get().to_string()).await;
             }
             for client in &mut quiet {
                 waits.push(client.text().await.parse().unwrap());
             }
         }
         flood.abort();
-        check(&waits, flooded.so_far(), most);
+        check(&waits, count.get(), most);
     });
 }
 

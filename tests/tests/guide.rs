@@ -73,8 +73,8 @@ async fn a_page_that_was_rendered_may_connect() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let home = warp::test::request().path("/").reply(&pages(&ws)).await;
     let kit = ws.test_kit();
-    let knock = kit.open("/custom").cookies(home.headers());
-    knock.connect().await.unwrap();
+    let builder = kit.open("/custom").cookies(home.headers());
+    builder.connect().await.unwrap();
 }
 
 // GUIDE
@@ -85,7 +85,7 @@ async fn a_page_counts_over_all_of_its_connections() {
     let mut page = kit.page("/counter").visitor(&ada).connect().await.unwrap();
     page.send("one").await;
     assert_eq!(page.text().await, "1: one");
-    page.cut().await;                                // the network is gone
+    page.disconnect().await;                                // the network is gone
     kit.hub().user("ada").push("news", &7);
     page.reconnect().await.unwrap();
     assert_eq!(page.event::<u32>("news").await, 7);

@@ -18,17 +18,17 @@ use crate::protocol::Deflate;
 use crate::route::{Router, RouterError, Table};
 use crate::session::Sessions;
 
-mod built;
 mod client;
+mod of_server;
 mod page;
 mod pipe;
 pub mod stores;
 mod visitor;
 
 pub use crate::protocol::OpCode;
-pub use built::of_server;
 pub use client::{Received, TestClient};
-pub use page::{Acks, Gap, PageKnock, PageReceived, TestPage};
+pub use of_server::of_server;
+pub use page::{Acks, PageBuilder, PageReceived, ResetReason, TestPage};
 pub use visitor::TestVisitor;
 
 use pipe::Pipe;
@@ -118,7 +118,7 @@ impl TestKit {
         visitor
     }
 
-    /// Sets the trusted proxies, as for a real server. If the [`peer`](Knock::peer) of a client is
+    /// Sets the trusted proxies, as for a real server. If the [`peer`](ClientBuilder::peer) of a client is
     /// one of them, its headers determine the client's address.
     ///
     /// # Panics
@@ -137,8 +137,8 @@ impl TestKit {
 
     /// Creates a client of one handler, without a table. The handler must not use arguments that
     /// need a table: no `State<T>`, no `Path<T>`.
-    pub fn handler<H: Handler<AnyRoute>>(&self) -> Knock {
-        Knock::new(self.clone(), Goal::Handler(handler::<H>), "/test")
+    pub fn handler<H: Handler<AnyRoute>>(&self) -> ClientBuilder {
+        ClientBuilder::new(self.clone(), Goal::Handler(handler::<H>), "/test")
     }
 
     /// Creates a client of the route for this path.
@@ -146,9 +146,9 @@ impl TestKit {
     /// # Panics
     ///
     /// If the kit has no table, or the path is not a valid request target.
-    pub fn open(&self, path: &str) -> Knock {
+    pub fn open(&self, path: &str) -> ClientBuilder {
         let router = self.router.clone().expect("a kit that was made of a table");
-        Knock::new(self.clone(), Goal::Table(router), path)
+        ClientBuilder::new(self.clone(), Goal::Table(router), path)
     }
 }
 
@@ -169,7 +169,7 @@ fn handler<H: Handler<AnyRoute>>(
 }
 
 /// A client that has not connected yet.
-pub struct Knock {
+pub struct ClientBuilder {
     kit: TestKit,
     goal: Goal,
     limits: Limits,
@@ -184,16 +184,16 @@ pub struct Knock {
 }
 
 /// Like the `Debug` output of a [`Handshake`], without query and headers.
-impl fmt::Debug for Knock {
+impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Knock")
+        f.debug_struct("ClientBuilder")
             .field("path", &self.uri.path())
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
 }
 
-impl Knock {
+impl ClientBuilder {
     fn new(kit: TestKit, goal: Goal, path: &str) -> Self {
         let headers = [
             ("host", "localhost"),
@@ -320,19 +320,19 @@ impl Knock {
 
     /// Sets how many bytes the network buffers while the client does not read. The default is 64
     /// KiB.
-    pub fn network_room(mut self, bytes: usize) -> Self {
+    pub fn network_capacity(mut self, bytes: usize) -> Self {
         self.room = bytes;
         self
     }
 
     /// Uses a transport that only the connection's own task writes to, as with TLS.
-    pub fn indirect(mut self) -> Self {
+    pub fn without_direct_writes(mut self) -> Self {
         self.direct = false;
         self
     }
 
     /// Sends these bytes directly behind the request, before the handshake is answered.
-    pub fn early(mut self, bytes: &[u8]) -> Self {
+    pub fn early_data(mut self, bytes: &[u8]) -> Self {
         self.early = bytes.to_vec();
         self
     }

@@ -2,15 +2,15 @@
 
 /// A path such as `/live`, or none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Base(String);
+pub(crate) struct BasePath(String);
 
-impl Base {
+impl BasePath {
     /// Reads a base path.
     ///
     /// # Errors
     ///
     /// Returns a description of the error.
-    pub(crate) fn read(path: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(path: &str) -> Result<Self, &'static str> {
         check(path)?;
         Ok(Self(path.to_owned()))
     }
@@ -48,7 +48,7 @@ pub(crate) fn check(path: &str) -> Result<(), &'static str> {
             "" => return Err("it has an empty segment"),
             "." | ".." => return Err("it has a segment that URLs resolve, `.` or `..`"),
             _ if segment.bytes().all(plain) => {}
-            _ => return Err("it may only have letters, digits and `-._~` between its slashes"),
+            _ => return Err("it must consist of letters, digits and `-._~` between its slashes"),
         }
     }
     Ok(())
@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn a_base_path_is_plain_segments() {
         for right in ["/live", "/apps/live", "/v1.2~x_-"] {
-            assert_eq!(Base::read(right).map(|base| base.0), Ok(right.to_owned()));
+            assert_eq!(
+                BasePath::parse(right).map(|base| base.0),
+                Ok(right.to_owned())
+            );
         }
         for (wrong, why) in [
             ("", "begin with `/`"),
@@ -75,14 +78,14 @@ mod tests {
             ("/live?x", "letters, digits"),
             ("/l ve", "letters, digits"),
         ] {
-            let found = Base::read(wrong).unwrap_err();
+            let found = BasePath::parse(wrong).unwrap_err();
             assert!(found.contains(why), "{wrong}: {found}");
         }
     }
 
     #[test]
-    fn a_base_is_stripped_where_it_is_and_whole() {
-        let base = Base::read("/live").unwrap();
+    fn only_a_whole_base_is_stripped() {
+        let base = BasePath::parse("/live").unwrap();
         for (path, expected) in [
             ("/live", "/"),
             ("/live/", "/"),
@@ -96,7 +99,7 @@ mod tests {
             assert_eq!(base.strip(path), expected, "{path}");
         }
         for path in ["/", "/rooms", "//rooms", "*"] {
-            assert_eq!(Base::default().strip(path), path);
+            assert_eq!(BasePath::default().strip(path), path);
         }
     }
 }

@@ -18,7 +18,7 @@ use warp::reply::Response;
 use ws_core::fields::elements;
 use ws_core::page::StreamClient;
 
-use crate::base::Base;
+use crate::base::BasePath;
 use crate::filter::WsFilter;
 
 /// The source of the client: an ES module without dependencies.
@@ -32,15 +32,15 @@ pub(crate) const PREFIX: &str = "/ws-server";
 
 /// A file whose content never changes under its name, the short file that re-exports it, and the
 /// types of both.
-struct Files {
+struct ClientFiles {
     /// Identifies the content: the first 64 bits of its SHA-256, in hexadecimal.
     hash: String,
-    client: File,
-    alias: File,
-    types: File,
+    client: ClientFile,
+    alias: ClientFile,
+    types: ClientFile,
 }
 
-struct File {
+struct ClientFile {
     content_type: HeaderValue,
     plain: Bytes,
     gzip: Bytes,
@@ -48,16 +48,16 @@ struct File {
     tags: [HeaderValue; 2],
 }
 
-static FILES: LazyLock<Files> = LazyLock::new(|| {
+static FILES: LazyLock<ClientFiles> = LazyLock::new(|| {
     let hash = short_hash(SOURCE);
     // The page's tag and the imports of scripts must load the same module.
     let alias = format!("export * from \"./client-{hash}.js\";\n");
     let script = HeaderValue::from_static("text/javascript; charset=utf-8");
     let types = HeaderValue::from_static("application/typescript; charset=utf-8");
-    Files {
-        client: File::new(SOURCE.to_owned(), &hash, script.clone()),
-        alias: File::new(alias, &format!("alias-{hash}"), script),
-        types: File::new(
+    ClientFiles {
+        client: ClientFile::new(SOURCE.to_owned(), &hash, script.clone()),
+        alias: ClientFile::new(alias, &format!("alias-{hash}"), script),
+        types: ClientFile::new(
             TYPES.to_owned(),
             &format!("types-{}", short_hash(TYPES)),
             types,
@@ -75,18 +75,18 @@ fn short_hash(text: &str) -> String {
     format!("{first:016x}")
 }
 
-impl File {
+impl ClientFile {
     fn new(text: String, name: &str, content_type: HeaderValue) -> Self {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         let written = gzip.write_all(text.as_bytes());
-        written.expect("memory takes what is written");
+        written.expect("writing to memory never fails");
         let tag = |kind: &str| {
             let tag = HeaderValue::try_from(format!("\"{name}{kind}\""));
-            tag.expect("a hash can stand in a header")
+            tag.expect("a hash is valid in a header")
         };
         Self {
             content_type,
-            gzip: gzip.finish().expect("memory takes what is written").into(),
+            gzip: gzip.finish().expect("writing to memory never fails").into(),
             plain: text.into(),
             tags: [tag(""), tag("-gzip")],
         }
@@ -94,7 +94,7 @@ impl File {
 
     /// Returns the answer to a GET or HEAD with these headers.
     fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
-        let gzip = takes_gzip(headers);
+        let gzip = accepts_gzip(headers);
         let (body, tag) = if gzip {
             (&self.gzip, &self.tags[1])
         } else {
@@ -128,7 +128,7 @@ impl File {
 }
 
 /// Whether the client accepts gzip (RFC 9110, section 12.5.3).
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn accepts_gzip(headers: &HeaderMap) -> bool {
     let mut any = false;
     for element in elements(headers, &ACCEPT_ENCODING) {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
@@ -154,7 +154,7 @@ fn status(status: StatusCode) -> Response {
 }
 
 /// The URLs at which pages find the client, as browsers see them.
-pub(crate) fn places(base: &Base, prefix: &str) -> StreamClient {
+pub(crate) fn urls(base: &BasePath, prefix: &str) -> StreamClient {
     let base = base.as_str();
     StreamClient {
         base: base.to_owned(),
@@ -165,7 +165,7 @@ pub(crate) fn places(base: &Base, prefix: &str) -> StreamClient {
 
 /// Serves the client and new pages below this prefix; other paths are rejected. The filter works at
 /// the root, where it sees the base path, and mounted below it, where it does not.
-pub(crate) fn serve(base: &Base, prefix: &str, fresh: &WsFilter) -> WsFilter {
+pub(crate) fn serve(base: &BasePath, prefix: &str, fresh: &WsFilter) -> WsFilter {
     let below_base = serve_below(prefix, fresh.clone());
     if base.as_str().is_empty() {
         return below_base;

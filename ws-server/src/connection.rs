@@ -21,7 +21,7 @@ use ws_core::outbox::{DirectWrite, Io, SharedTransport, Transport};
 mod tests;
 mod unsent;
 
-use unsent::Pace;
+use unsent::ReadSpeed;
 pub(crate) use unsent::Unsent;
 
 /// Returns the byte stream of an upgraded connection, and the bytes of it that hyper has read
@@ -34,11 +34,11 @@ pub(crate) use unsent::Unsent;
 /// `unsent` bounds the unsent bytes of a TCP stream that the system buffers.
 pub(crate) fn open(upgraded: Upgraded, unsent: usize) -> (Io, Bytes) {
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(Parts { io, read_buf, .. }) => return foreign_tcp(io, &read_buf, unsent),
+        Ok(Parts { io, read_buf, .. }) => return tcp_of_other_server(io, &read_buf, unsent),
         Err(upgraded) => upgraded,
     };
     match auto::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(auto::Parts { io, read_buf, .. }) => foreign_tcp(io, &read_buf, unsent),
+        Ok(auto::Parts { io, read_buf, .. }) => tcp_of_other_server(io, &read_buf, unsent),
         Err(upgraded) => (
             Box::new(IoTransport::new(TokioIo::new(upgraded))).into(),
             Bytes::new(),
@@ -47,21 +47,21 @@ pub(crate) fn open(upgraded: Upgraded, unsent: usize) -> (Io, Bytes) {
 }
 
 /// A TCP stream that another server may have accepted.
-fn foreign_tcp(io: TokioIo<TcpStream>, early: &[u8], unsent: usize) -> (Io, Bytes) {
+fn tcp_of_other_server(io: TokioIo<TcpStream>, early: &[u8], unsent: usize) -> (Io, Bytes) {
     let tcp = io.into_inner();
     send_at_once(&tcp);
-    unsent::bound(&tcp, unsent);
+    unsent::set_bound(&tcp, unsent);
     // The application of that server may still hold the socket elsewhere.
-    shared(Stream::new(tcp, false, unsent), early)
+    shared(TcpTransport::new(tcp, false, unsent), early)
 }
 
 /// Returns a TCP stream that the server itself has accepted, and the bytes of it that were read
 /// already. `unsent` bounds the unsent bytes that the system buffers.
 pub(crate) fn tcp(tcp: TcpStream, early: &[u8], unsent: usize) -> (Io, Bytes) {
-    shared(Stream::new(tcp, true, unsent), early)
+    shared(TcpTransport::new(tcp, true, unsent), early)
 }
 
-fn shared(stream: Stream, early: &[u8]) -> (Io, Bytes) {
+fn shared(stream: TcpTransport, early: &[u8]) -> (Io, Bytes) {
     (Io::Shared(Arc::new(stream)), Bytes::copy_from_slice(early))
 }
 
@@ -89,32 +89,32 @@ pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
 ///
 /// It is one allocation, which saves a publisher one memory access for each subscriber.
 #[derive(Debug)]
-struct Stream {
+struct TcpTransport {
     tcp: TcpStream,
     /// Bytes that the system may keep unsent, unless the client is fast.
     unsent: u32,
-    pace: Pace,
+    speed: ReadSpeed,
     /// No other code holds the socket: dropping it ends the stream.
-    ours: bool,
+    is_own: bool,
 }
 
-impl Stream {
-    fn new(tcp: TcpStream, ours: bool, unsent: usize) -> Self {
+impl TcpTransport {
+    fn new(tcp: TcpStream, is_own: bool, unsent: usize) -> Self {
         Self {
             tcp,
             unsent: u32::try_from(unsent).unwrap_or(u32::MAX),
-            pace: Pace::default(),
-            ours,
+            speed: ReadSpeed::default(),
+            is_own,
         }
     }
 
     /// Writes if tokio considers the socket writable since the last attempt.
     fn try_write_ready(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match one(slices) {
+        match single_slice(slices) {
             Some(one) => self.tcp.try_write(one),
             None => self.tcp.try_write_vectored(slices),
         }
-        .and_then(some_written)
+        .and_then(nonzero)
     }
 
     /// Reads if tokio considers the socket readable.
@@ -140,19 +140,19 @@ const IS_EDGE_TRIGGERED: bool = cfg!(any(target_os = "linux", target_os = "andro
 
 /// A publisher tries the socket itself and does not ask tokio for its readiness: with many
 /// subscribers that memory is not in the processor's cache.
-impl DirectWrite for Stream {
+impl DirectWrite for TcpTransport {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let socket = SockRef::from(&self.tcp);
-        match one(slices) {
+        match single_slice(slices) {
             Some(one) => socket.send_with_flags(one, NO_SIGNAL),
             None => socket.send_vectored_with_flags(slices, NO_SIGNAL),
         }
-        .and_then(some_written)
+        .and_then(nonzero)
     }
 }
 
 /// Returns the only non-empty slice: this is the common case, and cheaper for the system.
-fn one<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
+fn single_slice<'a>(slices: &'a [IoSlice<'_>]) -> Option<&'a [u8]> {
     match slices {
         [one] => Some(one),
         [one, rest] if rest.is_empty() => Some(one),
@@ -167,7 +167,7 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const NO_SIGNAL: i32 = 0;
 
-impl SharedTransport for Stream {
+impl SharedTransport for TcpTransport {
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.tcp.poll_read_ready(cx))?;
@@ -217,11 +217,11 @@ impl SharedTransport for Stream {
     }
 
     fn resumed(&self, after: Duration) {
-        self.pace.resumed(&self.tcp, self.unsent, after);
+        self.speed.resumed(&self.tcp, self.unsent, after);
     }
 
     fn ends_on_drop(&self) -> bool {
-        self.ours
+        self.is_own
     }
 }
 
@@ -284,7 +284,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for IoTranspo
         let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
         self.unflushed = true;
         self.flush_on(cx)?;
-        Poll::Ready(some_written(written))
+        Poll::Ready(nonzero(written))
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -313,7 +313,7 @@ fn poll_read<T: AsyncRead + Unpin>(
 }
 
 /// A stream that accepts no bytes never will.
-fn some_written(written: usize) -> io::Result<usize> {
+fn nonzero(written: usize) -> io::Result<usize> {
     match written {
         0 => Err(io::ErrorKind::WriteZero.into()),
         written => Ok(written),

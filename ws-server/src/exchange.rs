@@ -6,19 +6,19 @@ use ws_core::throttle::LogThrottle;
 
 /// One request and its answer. Clones share the same exchange.
 ///
-/// A visit that is dropped before the application has answered was forgotten only if an answer
+/// A visit that is dropped before the application has answered was dropped only if an answer
 /// follows: if the client leaves first, hyper drops the application's future and the visit with it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Exchange(Arc<Mutex<State>>);
+pub(crate) struct Exchange(Arc<Mutex<ExchangeState>>);
 
 #[derive(Debug)]
-enum State {
+enum ExchangeState {
     /// The application is working on the answer, and has dropped this visit.
-    Open(Option<Forgotten>),
+    Open(Option<DroppedVisit>),
     Answered,
 }
 
-impl Default for State {
+impl Default for ExchangeState {
     fn default() -> Self {
         Self::Open(None)
     }
@@ -27,15 +27,15 @@ impl Default for State {
 impl Exchange {
     /// Records a visit that was dropped without an answer, to log it as soon as the request is
     /// answered.
-    pub(crate) fn forget(&self, forgotten: Forgotten) {
+    pub(crate) fn visit_dropped(&self, dropped: DroppedVisit) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
-            State::Open(earlier) => {
-                earlier.get_or_insert(forgotten);
+            ExchangeState::Open(earlier) => {
+                earlier.get_or_insert(dropped);
             }
-            State::Answered => {
+            ExchangeState::Answered => {
                 drop(state);
-                forgotten.log();
+                dropped.log();
             }
         }
     }
@@ -43,23 +43,23 @@ impl Exchange {
     /// Records that the application has answered.
     pub(crate) fn end(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *state, State::Answered);
+        let before = std::mem::replace(&mut *state, ExchangeState::Answered);
         drop(state);
-        if let State::Open(Some(forgotten)) = before {
-            forgotten.log();
+        if let ExchangeState::Open(Some(dropped)) = before {
+            dropped.log();
         }
     }
 }
 
 /// A visit that ended without its answer.
 #[derive(Debug)]
-pub(crate) struct Forgotten {
+pub(crate) struct DroppedVisit {
     /// The cookies that the answer should have set.
     cookies: &'static str,
     throttle: LogThrottle,
 }
 
-impl Forgotten {
+impl DroppedVisit {
     pub(crate) fn new(cookies: &'static str, throttle: &LogThrottle) -> Self {
         let throttle = throttle.clone();
         Self { cookies, throttle }

@@ -61,7 +61,7 @@ pub enum Error {
     #[error(
         "`origins` has \"null\", which is the origin of every sandboxed frame, and the route \
          `{route}` ({path}) requires a session; give that route an option `origins` of its own \
-         (with \"null\" it must also say `cross_site: \"why that is safe\"`), or \
+         (with \"null\" it also needs `cross_site: \"why that is safe\"`), or \
          `require_session: false`"
     )]
     NullOrigin {
@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// The server cannot listen on the address: it is in use, not one of this machine's, or not
     /// allowed.
-    #[error(fmt = unbound)]
+    #[error(fmt = fmt_bind)]
     Bind {
         /// The address that was given.
         address: String,
@@ -109,25 +109,25 @@ pub enum Error {
         source: io::Error,
     },
     /// The system does not allow the process to handle signals.
-    #[error(fmt = unsignalled)]
+    #[error(fmt = fmt_signal)]
     Signal(#[source] io::Error),
 }
 
-fn unbound(address: &str, source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_bind(address: &str, source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(
         f,
         "cannot listen on {address}; choose an address of this machine and a free port"
     )?;
-    behind(source, f)
+    fmt_causes(source, f)
 }
 
-fn unsignalled(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_signal(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("cannot wait for the signals that end the server")?;
-    behind(source, f)
+    fmt_causes(source, f)
 }
 
 /// Appends the causes to the text in the alternate form, `{:#}`.
-fn behind(cause: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn fmt_causes(cause: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut next = f.alternate().then_some(cause as &dyn std::error::Error);
     while let Some(cause) = next {
         write!(f, ": {cause}")?;

@@ -69,7 +69,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
     let router = shared.clone();
     let serving = shared.clone();
     path()
-        .and_then(move |place: Place| std::future::ready(find(&router, place.as_ref())))
+        .and_then(move |path: PathAndTail| std::future::ready(find(&router, path.as_ref())))
         .untuple_one()
         .and(warp::get())
         .and(warp::header::headers_cloned())
@@ -95,9 +95,9 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                 };
                 let shared = serving.clone();
                 async move {
-                    if handshake::is_for_the_application(&shared, &arrival) {
-                        let refused = handshake::refused_before(&shared, &arrival);
-                        return refused.ok_or_else(warp::reject::not_found);
+                    if handshake::falls_through(&shared, &arrival) {
+                        let refusal = handshake::recent_refusal(&shared, &arrival);
+                        return refusal.ok_or_else(warp::reject::not_found);
                     }
                     let answer = handshake::answer(&shared, found, arrival).await;
                     if let (Some(opened), Some(on_upgrade)) = (answer.opened, on_upgrade) {
@@ -112,12 +112,12 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
 }
 
 /// The path of a request, and the part of it that remains below the mount point of the filter.
-type Place = Option<(FullPath, Tail)>;
+type PathAndTail = Option<(FullPath, Tail)>;
 
 /// Extracts `None` if nothing of the path remains. `path::end` comes first because warp's other
 /// path filters panic on a target that has no path at all (`CONNECT`, `GET host:80`); for such a
 /// target, as for `/`, nothing remains.
-fn path() -> impl Filter<Extract = (Place,), Error = Infallible> + Clone {
+fn path() -> impl Filter<Extract = (PathAndTail,), Error = Infallible> + Clone {
     let nothing_left = warp::path::end().map(|| None);
     let something_left = warp::path::full()
         .and(warp::path::tail())
@@ -126,10 +126,10 @@ fn path() -> impl Filter<Extract = (Place,), Error = Infallible> + Clone {
 }
 
 /// The route or a refusal, and the whole path.
-type Found = (handshake::Found, String);
+type FilterMatch = (handshake::FoundRoute, String);
 
-fn find(shared: &Shared, place: Option<&(FullPath, Tail)>) -> Result<Found, Rejection> {
-    let (whole, rest) = match place {
+fn find(shared: &Shared, path: Option<&(FullPath, Tail)>) -> Result<FilterMatch, Rejection> {
+    let (whole, rest) = match path {
         None => ("/", "/"),
         Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),
     };

@@ -17,16 +17,16 @@ use ws_core::fields::elements;
 use ws_core::route::Route;
 
 use crate::connection;
-use crate::refused::Asked;
+use crate::recent_refusals::RequestKey;
 use crate::shared::{PlainGets, Shared};
 use crate::watchdog;
 
 /// The route of a request and its parameters, or the refusal of an invalid path.
-pub(crate) type Found = Result<(Arc<Route>, Params), Refusal>;
+pub(crate) type FoundRoute = Result<(Arc<Route>, Params), Refusal>;
 
 /// Finds the route of a request with this path; `None` if no route matches. The asterisk of
 /// `OPTIONS *` is not a path.
-pub(crate) fn find(shared: &Shared, path: &str) -> Option<Found> {
+pub(crate) fn find(shared: &Shared, path: &str) -> Option<FoundRoute> {
     if !path.starts_with('/') {
         return None;
     }
@@ -60,15 +60,15 @@ impl Arrival {
     }
 
     /// Identifies the request, for a page that asks why it was refused.
-    fn name(&self, shared: &Shared, client: &Client) -> Asked {
+    fn request_key(&self, shared: &Shared, client: &Client) -> RequestKey {
         shared
-            .refused
-            .name(client.address(), &self.uri, &self.headers)
+            .recent_refusals
+            .key(client.address(), &self.uri, &self.headers)
     }
 }
 
 /// The answer to a request, and the connection that it opens if the answer is a 101.
-pub(crate) struct Answer {
+pub(crate) struct HandshakeAnswer {
     pub(crate) response: warp::reply::Response,
     /// Waits for its transport.
     pub(crate) opened: Option<ReadyConnection>,
@@ -77,17 +77,21 @@ pub(crate) struct Answer {
 /// Admits a request and runs `init`, or refuses it.
 ///
 /// If the client leaves while `init` runs, hyper drops this future, and `init` with it.
-pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> Answer {
+pub(crate) async fn answer(
+    shared: &Shared,
+    found: FoundRoute,
+    arrival: Arrival,
+) -> HandshakeAnswer {
     watchdog::start();
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);
     match connect(shared, found, arrival).await {
         Ok(answer) => answer,
-        Err(Refused { refusal, peer }) => {
+        Err(FailedHandshake { refusal, peer }) => {
             let status = refusal.status().as_u16();
             tracing::debug!(route = name, ?peer, status, "refused");
-            Answer {
+            HandshakeAnswer {
                 response: refusal.into_response().into_response(),
                 opened: None,
             }
@@ -97,21 +101,21 @@ pub(crate) async fn answer(shared: &Shared, found: Found, arrival: Arrival) -> A
 
 /// Whether a request is left to the application although its path belongs to a route: a GET that
 /// requests no upgrade, if the server handles only upgrades.
-pub(crate) fn is_for_the_application(shared: &Shared, arrival: &Arrival) -> bool {
+pub(crate) fn falls_through(shared: &Shared, arrival: &Arrival) -> bool {
     shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
 }
 
 /// Returns the refusal of a recent handshake to a page that asks for it by a GET, on a server that
 /// leaves such a GET to the application. A browser that loads a page never gets it.
-pub(crate) fn refused_before(shared: &Shared, arrival: &Arrival) -> Option<warp::reply::Response> {
-    let loads_a_page = elements(&arrival.headers, &ACCEPT)
+pub(crate) fn recent_refusal(shared: &Shared, arrival: &Arrival) -> Option<warp::reply::Response> {
+    let is_navigation = elements(&arrival.headers, &ACCEPT)
         .any(|kind| kind.len() >= HTML.len() && kind[..HTML.len()].eq_ignore_ascii_case(HTML));
-    if loads_a_page {
+    if is_navigation {
         return None;
     }
     let client = shared.policy.client(arrival.peer, &arrival.headers).ok()?;
-    let asked = arrival.name(shared, &client);
-    let refusal = shared.refused.take(asked, Instant::now())?;
+    let key = arrival.request_key(shared, &client);
+    let refusal = shared.recent_refusals.take(key, Instant::now())?;
     Some(refusal.into_response().into_response())
 }
 
@@ -119,57 +123,64 @@ pub(crate) fn refused_before(shared: &Shared, arrival: &Arrival) -> Option<warp:
 const HTML: &[u8] = b"text/html";
 
 /// A refused request, and its origin.
-struct Refused {
+struct FailedHandshake {
     refusal: Refusal,
     peer: Option<SocketAddr>,
 }
 
-async fn connect(shared: &Shared, found: Found, arrival: Arrival) -> Result<Answer, Refused> {
-    let (route, params) = found.map_err(|refusal| explained(shared, &arrival, refusal))?;
+async fn connect(
+    shared: &Shared,
+    found: FoundRoute,
+    arrival: Arrival,
+) -> Result<HandshakeAnswer, FailedHandshake> {
+    let (route, params) =
+        found.map_err(|refusal| with_recent_refusal(shared, &arrival, refusal))?;
     let admitted = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await;
-    let entry = admitted.map_err(|refusal| explained(shared, &arrival, refusal))?;
+    let entry = admitted.map_err(|refusal| with_recent_refusal(shared, &arrival, refusal))?;
     let peer = entry.client.peer;
     // Browsers do not show a script the refusal of a handshake.
     let by_browser = arrival.headers.contains_key(ORIGIN);
-    let asked = by_browser.then(|| arrival.name(shared, &entry.client));
+    let key = by_browser.then(|| arrival.request_key(shared, &entry.client));
     let (admitted, upgrade) = entry.handshake(arrival.uri, arrival.headers, params);
     let opened = match route.open(admitted) {
         Ok(connecting) => connecting.run().await,
         Err(refusal) => Err(refusal),
     };
     match opened {
-        Ok(opened) => Ok(Answer {
+        Ok(opened) => Ok(HandshakeAnswer {
             response: upgrade.response().map(|()| "").into_response(),
             opened: Some(opened),
         }),
         Err(refusal) => {
-            if let Some(asked) = asked {
+            if let Some(key) = key {
                 let now = Instant::now();
-                shared.refused.keep(asked, refusal.clone(), now);
+                shared.recent_refusals.insert(key, refusal.clone(), now);
             }
-            Err(Refused { refusal, peer })
+            Err(FailedHandshake { refusal, peer })
         }
     }
 }
 
 /// Handles a refusal before `init`. A plain GET may come from a page that asks for the refusal of a
 /// recent `init`: then that refusal is the answer.
-fn explained(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> Refused {
+fn with_recent_refusal(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> FailedHandshake {
     // Without a known client, the peer is the proxy; admission has logged the reason.
     let client = shared.policy.client(arrival.peer, &arrival.headers);
     let Ok(client) = client else {
         let peer = arrival.peer;
-        return Refused { refusal, peer };
+        return FailedHandshake { refusal, peer };
     };
     // If plain GETs are left to the application, a GET that asks for the reason would not get here.
     if shared.plain_gets == PlainGets::FallThrough && arrival.headers.contains_key(ORIGIN) {
-        let asked = arrival.name(shared, &client);
-        shared.refused.keep(asked, refusal.clone(), Instant::now());
+        let key = arrival.request_key(shared, &client);
+        shared
+            .recent_refusals
+            .insert(key, refusal.clone(), Instant::now());
     }
     let earlier = (refusal.status() == StatusCode::UPGRADE_REQUIRED)
-        .then(|| arrival.name(shared, &client))
-        .and_then(|asked| shared.refused.take(asked, Instant::now()));
-    Refused {
+        .then(|| arrival.request_key(shared, &client))
+        .and_then(|key| shared.recent_refusals.take(key, Instant::now()));
+    FailedHandshake {
         refusal: earlier.unwrap_or(refusal),
         peer: client.peer,
     }

@@ -67,7 +67,7 @@ mod filter;
 mod handshake;
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}
-mod refused;
+mod recent_refusals;
 pub mod runtime;
 mod server;
 mod shared;
@@ -76,7 +76,7 @@ mod watchdog;
 
 pub use failure::Error;
 pub use filter::{PeerAddr, WsFilter};
-pub use server::{Given, Server, StateFor, Stateless, Ws};
+pub use server::{Server, StateFor, Stateless, WithState, Ws};
 pub use visitors::{Visit, recover, reject};
 
 #[doc(inline)]
@@ -272,8 +272,8 @@ pub mod testkit {
     //! performs every check of a real handshake.
     #[doc(inline)]
     pub use ws_core::testkit::{
-        Acks, Gap, Knock, OpCode, PageKnock, PageReceived, Received, TestClient, TestKit, TestPage,
-        TestVisitor,
+        Acks, ClientBuilder, OpCode, PageBuilder, PageReceived, Received, ResetReason, TestClient,
+        TestKit, TestPage, TestVisitor,
     };
 
     pub mod stores {
@@ -285,9 +285,9 @@ pub mod testkit {
         //! use ws_server::session::MemoryStore;
         //! use ws_server::testkit::stores;
         //!
-        //! stores::keeps_sessions(&MemoryStore::new(1_000)).await;
+        //! stores::check_store(&MemoryStore::new(1_000)).await;
         //! // Only for a store that evicts sessions when it is full.
-        //! stores::shares_its_room(&MemoryStore::new(20), 20).await;
+        //! stores::check_eviction(&MemoryStore::new(20), 20).await;
         //! # });
         //! ```
         //!
@@ -295,7 +295,7 @@ pub mod testkit {
         //! run it with paused time if the store uses tokio's clock. Otherwise it runs in real time,
         //! in less than ten seconds.
         #[doc(inline)]
-        pub use ws_core::testkit::stores::{keeps_sessions, names_sessions, shares_its_room};
+        pub use ws_core::testkit::stores::{check_eviction, check_source, check_store};
     }
 }
 

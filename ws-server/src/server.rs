@@ -10,16 +10,16 @@ use ws_core::session::Sessions;
 
 use crate::client;
 use crate::failure::Error;
-use crate::refused::Refused;
-use crate::shared::{Hints, Shared};
+use crate::recent_refusals::RecentRefusals;
+use crate::shared::{OperatorHints, Shared};
 
 mod accept;
-mod alone;
 mod http;
 mod listen;
 mod mounting;
 mod pages;
-mod places;
+mod permits;
+mod routes_only;
 mod sessions;
 mod settings;
 mod signals;
@@ -71,7 +71,7 @@ pub use ws::Ws;
 #[must_use = "a configuration does nothing until it is built"]
 pub struct Server<S, G = Stateless> {
     table: Table<S>,
-    given: G,
+    state: G,
     settings: Settings,
 }
 
@@ -103,7 +103,7 @@ pub struct Stateless;
 /// }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Given<S>(S);
+pub struct WithState<S>(S);
 
 /// The state of a server, if it is the state `S` that the table requires.
 ///
@@ -122,7 +122,7 @@ pub struct Given<S>(S);
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "the table names a state of type `{S}`, and the server was given none",
+    message = "the table names a state of type `{S}`, and the server has none",
     label = "no `.state(…)` before this",
     note = "write `Server::new(Routes::table()).state(app).build()?`"
 )]
@@ -138,7 +138,7 @@ impl StateFor<NoState> for Stateless {
     }
 }
 
-impl<S> StateFor<S> for Given<S> {
+impl<S> StateFor<S> for WithState<S> {
     fn into_state(self) -> S {
         self.0
     }
@@ -149,16 +149,16 @@ impl<S> Server<S> {
     pub fn new(table: Table<S>) -> Self {
         Self {
             table,
-            given: Stateless,
+            state: Stateless,
             settings: Settings::default(),
         }
     }
 
     /// Sets the state that the table requires with `state: App;`.
-    pub fn state(self, state: S) -> Server<S, Given<S>> {
+    pub fn state(self, state: S) -> Server<S, WithState<S>> {
         Server {
             table: self.table,
-            given: Given(state),
+            state: WithState(state),
             settings: self.settings,
         }
     }
@@ -359,7 +359,7 @@ impl<S, G> Server<S, G> {
     /// `https://example.com`.
     ///
     /// If it is not set, the server's own origin is the host of the request, with either scheme. A
-    /// server that is reached by its address alone, as in a home network, should set it: otherwise
+    /// server that is reached by its address routes_only, as in a home network, should set it: otherwise
     /// a page whose name resolves to that address counts as the server's own (DNS rebinding). It is
     /// required behind a proxy that changes `Host` and is not listed in
     /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server distinguish `http` from
@@ -422,18 +422,18 @@ impl<S, G> Server<S, G> {
         let base = self.settings.base()?;
         let plain_gets = self.settings.plain_gets;
         let hub = Hub::with_sessions(limits, Sessions::new(self.settings.sessions));
-        client::places(&base, &client_path).install(&hub);
+        client::urls(&base, &client_path).install(&hub);
         let router =
             self.table
-                .into_router(self.given.into_state(), &hub, &self.settings.limits)?;
+                .into_router(self.state.into_state(), &hub, &self.settings.limits)?;
         mounting::check_null_origin(&policy, &router)?;
         Ok(Ws::new(Shared {
             router: router.into(),
             hub,
             policy,
             limits,
-            hints: Hints::default(),
-            refused: Refused::default(),
+            hints: OperatorHints::default(),
+            recent_refusals: RecentRefusals::default(),
             client_path,
             base,
             plain_gets,

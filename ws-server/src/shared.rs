@@ -11,8 +11,8 @@ use ws_core::limits::ServerLimits;
 use ws_core::route::Router;
 use ws_core::throttle::LogThrottle;
 
-use crate::base::Base;
-use crate::refused::Refused;
+use crate::base::BasePath;
+use crate::recent_refusals::RecentRefusals;
 
 /// A server's checked configuration, and its hub.
 pub(crate) struct Shared {
@@ -20,12 +20,12 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) policy: AdmissionPolicy,
     pub(crate) limits: ServerLimits,
-    pub(crate) hints: Hints,
-    pub(crate) refused: Refused,
+    pub(crate) hints: OperatorHints,
+    pub(crate) recent_refusals: RecentRefusals,
     /// The path below which browsers find the client of page streams, without the base.
     pub(crate) client_path: String,
     /// The path below which browsers find all URLs of the server.
-    pub(crate) base: Base,
+    pub(crate) base: BasePath,
     pub(crate) plain_gets: PlainGets,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
 pub(crate) enum PlainGets {
     /// It is answered with 426, or with the refusal that a handshake would get.
     #[default]
-    Answered,
+    Answer,
     /// It is left to the application.
     FallThrough,
 }
@@ -42,18 +42,18 @@ pub(crate) enum PlainGets {
 /// Logs hints for the server's operator, once or at most every few seconds, because any client can
 /// cause them.
 #[derive(Debug, Default)]
-pub(crate) struct Hints {
+pub(crate) struct OperatorHints {
     tls: AtomicBool,
     /// Visits that were dropped without an answer.
-    pub(crate) unanswered: LogThrottle,
+    pub(crate) dropped_visits: LogThrottle,
 }
 
-impl Hints {
+impl OperatorHints {
     /// Logs a hint if a proxy terminates TLS for this server but is not trusted: cookies are then
     /// less safe than they could be.
-    pub(crate) fn look(&self, client: &Client, headers: &HeaderMap) {
-        let said = headers.get("x-forwarded-proto");
-        let over_tls = said.is_some_and(|scheme| scheme == "https");
+    pub(crate) fn check_proxy(&self, client: &Client, headers: &HeaderMap) {
+        let scheme = headers.get("x-forwarded-proto");
+        let over_tls = scheme.is_some_and(|scheme| scheme == "https");
         if over_tls && client.scheme.is_none() && client.may_be_proxy() {
             let first = !self.tls.swap(true, Ordering::Relaxed);
             if first {

@@ -27,7 +27,7 @@ pub use rejection::{recover, reject};
 pub use visit::Visit;
 
 /// The parts of a request that identify its visitor.
-struct Asker {
+struct VisitRequest {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -36,27 +36,27 @@ struct Asker {
 }
 
 /// The visitor of a request, as found.
-struct Asked {
+struct FoundVisitor {
     session: Option<Session>,
     client: Client,
 }
 
 /// Extracts every request, with the server that it belongs to.
-fn asking(
+fn visit_requests(
     shared: &Arc<Shared>,
-) -> impl Filter<Extract = (Arc<Shared>, Asker), Error = Infallible> + Clone + use<> {
+) -> impl Filter<Extract = (Arc<Shared>, VisitRequest), Error = Infallible> + Clone + use<> {
     let shared = shared.clone();
-    warp::any().map(move || shared.clone()).and(asker())
+    warp::any().map(move || shared.clone()).and(visit_request())
 }
 
-fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
+fn visit_request() -> impl Filter<Extract = (VisitRequest,), Error = Infallible> + Clone {
     warp::method()
         .and(warp::ext::optional::<Target>())
         .and(warp::header::headers_cloned())
         .and(peer())
         .map(|method, target: Option<Target>, headers, peer| {
             let (uri, exchange) = target.map(|it| (it.uri, it.exchange)).unzip();
-            Asker {
+            VisitRequest {
                 method,
                 // Only its authority counts here, and warp shows none.
                 uri: uri.unwrap_or_default(),
@@ -67,9 +67,9 @@ fn asker() -> impl Filter<Extract = (Asker,), Error = Infallible> + Clone {
         })
 }
 
-impl Asker {
+impl VisitRequest {
     /// Looks the visitor up.
-    async fn ask(&self, shared: &Shared) -> Result<Asked, Refusal> {
+    async fn find_visitor(&self, shared: &Shared) -> Result<FoundVisitor, Refusal> {
         let request = Request {
             method: &self.method,
             version: None,
@@ -84,11 +84,11 @@ impl Asker {
         if !self.method.is_safe() {
             admit::same_site(&request, &client, &shared.policy)?;
         }
-        shared.hints.look(&client, &self.headers);
+        shared.hints.check_proxy(&client, &self.headers);
         let sessions = shared.hub.sessions();
         let session = sessions.find(&self.headers, client.is_secure()).await;
         let session = session.map_err(|error| failed(shared, error, &client))?;
-        Ok(Asked { session, client })
+        Ok(FoundVisitor { session, client })
     }
 }
 
@@ -103,58 +103,64 @@ fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
 
 /// The visitor's session; begins one if there is none.
 pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
-    visits(shared, Overtaken::HasOneForItself)
+    visits(shared, AfterLogon::SeparateSession)
 }
 
 /// The handling of a request that was in flight while a logon set another cookie in its browser. A
 /// cookie of a new session would overwrite that one.
 #[derive(Clone, Copy)]
-enum Overtaken {
+enum AfterLogon {
     /// It gets a session that is used only for its answer.
-    HasOneForItself,
+    SeparateSession,
     /// It is refused, because its page would be useless. The next attempt succeeds.
-    Refused,
+    Refuse,
 }
 
-fn visits(shared: &Arc<Shared>, overtaken: Overtaken) -> BoxedFilter<(Visit,)> {
-    asking(shared)
-        .and_then(move |shared: Arc<Shared>, asker: Asker| async move {
-            visit(&shared, &asker, overtaken).await.map_err(reject)
-        })
+fn visits(shared: &Arc<Shared>, after_logon: AfterLogon) -> BoxedFilter<(Visit,)> {
+    visit_requests(shared)
+        .and_then(
+            move |shared: Arc<Shared>, request: VisitRequest| async move {
+                visit(&shared, &request, after_logon).await.map_err(reject)
+            },
+        )
         .boxed()
 }
 
-async fn visit(shared: &Arc<Shared>, asker: &Asker, late: Overtaken) -> Result<Visit, Refusal> {
-    let found = asker.ask(shared).await?;
+async fn visit(
+    shared: &Arc<Shared>,
+    request: &VisitRequest,
+    after_logon: AfterLogon,
+) -> Result<Visit, Refusal> {
+    let found = request.find_visitor(shared).await?;
     let client = found.client.clone();
-    let visit = visit_of(shared, asker, found, late).await?;
-    let exchange = asker.exchange.clone();
-    Ok(visit.of_client(&client).of_exchange(exchange))
+    let visit = visit_of(shared, request, found, after_logon).await?;
+    let exchange = request.exchange.clone();
+    Ok(visit.with_client(&client).with_exchange(exchange))
 }
 
 async fn visit_of(
     shared: &Arc<Shared>,
-    asker: &Asker,
-    Asked { session, client }: Asked,
-    late: Overtaken,
+    request: &VisitRequest,
+    FoundVisitor { session, client }: FoundVisitor,
+    after_logon: AfterLogon,
 ) -> Result<Visit, Refusal> {
     let (sessions, secure) = (shared.hub.sessions(), client.is_secure());
     if let Some(session) = session {
-        return Ok(Visit::continued(shared.clone(), session, secure));
+        return Ok(Visit::existing(shared.clone(), session, secure));
     }
     if sessions.are_foreign() {
         return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
     }
-    let overtaken = sessions.has_replaced_key(&asker.headers, secure);
-    if overtaken && matches!(late, Overtaken::Refused) {
+    let overtaken = sessions.has_replaced_key(&request.headers, secure);
+    if overtaken && matches!(after_logon, AfterLogon::Refuse) {
         return Err(Refusal::CONFLICT.body("a logon has replaced the session"));
     }
     let begun = sessions.begin_for(client.counted_address()).await;
     let (session, token) = begun.map_err(|error| failed(shared, error, &client))?;
     if overtaken {
-        return Ok(Visit::continued(shared.clone(), session, secure));
+        return Ok(Visit::existing(shared.clone(), session, secure));
     }
-    Ok(Visit::begun(shared.clone(), session, token, secure))
+    Ok(Visit::new_session(shared.clone(), session, token, secure))
 }
 
 /// The visitor's session, if there is one.
@@ -166,13 +172,15 @@ pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Sessi
 
 /// The visit of a visitor who has a session.
 pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,)> {
-    asking(shared)
-        .and_then(async |shared: Arc<Shared>, asker: Asker| {
-            let Asked { session, client } = asker.ask(&shared).await.map_err(reject)?;
+    visit_requests(shared)
+        .and_then(async |shared: Arc<Shared>, request: VisitRequest| {
+            let FoundVisitor { session, client } =
+                request.find_visitor(&shared).await.map_err(reject)?;
             let secure = client.is_secure();
-            let visit = |session| Visit::continued(shared.clone(), session, secure);
+            let visit = |session| Visit::existing(shared.clone(), session, secure);
             let visit = session.map(visit);
-            let visit = visit.map(|visit| visit.of_client(&client).of_exchange(asker.exchange));
+            let visit =
+                visit.map(|visit| visit.with_client(&client).with_exchange(request.exchange));
             Ok::<_, warp::Rejection>(visit)
         })
         .boxed()
@@ -196,7 +204,7 @@ fn page_of(visit: BoxedFilter<(Visit,)>) -> BoxedFilter<(Visit, Page)> {
 /// Answers a POST with the id of a new page, as JSON.
 pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
     warp::post()
-        .and(page_of(visits(shared, Overtaken::Refused)))
+        .and(page_of(visits(shared, AfterLogon::Refuse)))
         .map(|visit: Visit, page: Page| {
             let json =
                 warp::reply::with_header(page.announcement(), "content-type", "application/json");

@@ -106,7 +106,7 @@ pub(crate) async fn start_below_live() -> String {
     listening(ws, filter).await + "live/"
 }
 
-type Configured = Server<Received, ws_server::Given<Received>>;
+type Configured = Server<Received, ws_server::WithState<Received>>;
 
 fn ws(configure: impl FnOnce(Configured) -> Configured) -> (Ws, Received) {
     let received = Received::default();

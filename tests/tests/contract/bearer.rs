@@ -1,6 +1,6 @@
 //! `Bearer`: the sources of a token, and the answers to clients without a valid one.
 
-use ws_core::testkit::{Knock, TestKit};
+use ws_core::testkit::{ClientBuilder, TestKit};
 use ws_server::extract::Bearer;
 use ws_server::extract::NoState;
 use ws_server::prelude::*;
@@ -46,13 +46,13 @@ dispatch! {
     lobby: "/lobby" => Lobby;
 }
 
-fn knock(path: &str) -> Knock {
+fn builder(path: &str) -> ClientBuilder {
     TestKit::table(Routes::table(), NoState).unwrap().open(path)
 }
 
 /// The handler's text, or the status, challenge and body of the refusal.
-async fn answer(knock: Knock) -> Result<String, (u16, String, String)> {
-    match knock.connect().await {
+async fn answer(builder: ClientBuilder) -> Result<String, (u16, String, String)> {
+    match builder.connect().await {
         Ok(mut client) => {
             client.send("who?").await;
             Ok(client.text().await)
@@ -67,8 +67,8 @@ async fn answer(knock: Knock) -> Result<String, (u16, String, String)> {
     }
 }
 
-fn offering(path: &str, protocols: &str) -> Knock {
-    knock(path).header("sec-websocket-protocol", protocols)
+fn offering(path: &str, protocols: &str) -> ClientBuilder {
+    builder(path).header("sec-websocket-protocol", protocols)
 }
 
 fn refused(challenge: &str, body: &str) -> Result<String, (u16, String, String)> {
@@ -79,30 +79,30 @@ const INVALID_REQUEST: &str = "Bearer error=\"invalid_request\"";
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
-    let said = |text: &str| Ok(text.to_owned());
-    let knock = || knock("/device");
+    let echoed = |text: &str| Ok(text.to_owned());
+    let builder = || builder("/device");
     let offering = |protocols| offering("/device", protocols);
     assert_eq!(
-        answer(knock().bearer("a.b-c_d~e+/==")).await,
-        said("a.b-c_d~e+/== over none")
+        answer(builder().bearer("a.b-c_d~e+/==")).await,
+        echoed("a.b-c_d~e+/== over none")
     );
     // `bearer` replaces the token of an earlier call.
     assert_eq!(
-        answer(knock().bearer("old").bearer("new")).await,
-        said("new over none")
+        answer(builder().bearer("old").bearer("new")).await,
+        echoed("new over none")
     );
     assert_eq!(
         answer(offering("v1, bearer, t0k")).await,
-        said("t0k over v1")
+        echoed("t0k over v1")
     );
     assert_eq!(
         answer(offering("bearer, t0k, v1, v2")).await,
-        said("t0k over v2")
+        echoed("t0k over v2")
     );
-    assert_eq!(answer(offering("bearer, v2")).await, said("v2 over none"));
+    assert_eq!(answer(offering("bearer, v2")).await, echoed("v2 over none"));
     assert_eq!(
         answer(offering("v2, bearer, t0k").bearer("header")).await,
-        said("header over v2")
+        echoed("header over v2")
     );
 }
 
@@ -110,7 +110,7 @@ async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
 async fn a_token_in_the_query_is_ignored() {
     let nobody = refused("Bearer", "this endpoint requires a bearer token");
     for query in ["?access_token=t0k", "?bearer=t0k", ""] {
-        assert_eq!(answer(knock(&format!("/device{query}"))).await, nobody);
+        assert_eq!(answer(builder(&format!("/device{query}"))).await, nobody);
     }
 }
 
@@ -118,13 +118,13 @@ async fn a_token_in_the_query_is_ignored() {
 #[tokio::test(start_paused = true)]
 async fn another_scheme_counts_as_a_missing_token() {
     let nobody = refused("Bearer", "this endpoint requires a bearer token");
-    let basic = knock("/device").header("authorization", "Basic YTpi");
+    let basic = builder("/device").header("authorization", "Basic YTpi");
     assert_eq!(answer(basic).await, nobody);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_malformed_token_is_an_invalid_request() {
-    let header = |value| knock("/device").header("authorization", value);
+    let header = |value| builder("/device").header("authorization", value);
     let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
     for wrong in ["Bearer", "Bearer a b", "Bearer ,", "Bearer token=abc"] {
         assert_eq!(answer(header(wrong)).await, no_token, "{wrong}");
@@ -149,20 +149,20 @@ async fn a_token_that_the_application_rejects_is_invalid() {
         "Bearer error=\"invalid_token\"",
         "the bearer token is not valid",
     );
-    assert_eq!(answer(knock("/device").bearer("revoked")).await, refused);
+    assert_eq!(answer(builder("/device").bearer("revoked")).await, refused);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_optional_token_may_be_missing_but_not_malformed() {
-    let said = |text: &str| Ok(text.to_owned());
-    let header = |value| knock("/lobby").header("authorization", value);
-    assert_eq!(answer(knock("/lobby")).await, said("nobody"));
-    assert_eq!(answer(header("Basic YTpi")).await, said("nobody"));
-    assert_eq!(answer(offering("/lobby", "v2")).await, said("nobody"));
-    assert_eq!(answer(header("Bearer t0k")).await, said("t0k"));
+    let echoed = |text: &str| Ok(text.to_owned());
+    let header = |value| builder("/lobby").header("authorization", value);
+    assert_eq!(answer(builder("/lobby")).await, echoed("nobody"));
+    assert_eq!(answer(header("Basic YTpi")).await, echoed("nobody"));
+    assert_eq!(answer(offering("/lobby", "v2")).await, echoed("nobody"));
+    assert_eq!(answer(header("Bearer t0k")).await, echoed("t0k"));
     assert_eq!(
         answer(offering("/lobby", "v2, bearer, t0k")).await,
-        said("t0k")
+        echoed("t0k")
     );
     let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
     assert_eq!(answer(header("Bearer a b")).await, no_token);
@@ -172,9 +172,9 @@ async fn an_optional_token_may_be_missing_but_not_malformed() {
 
 #[tokio::test(start_paused = true)]
 async fn debug_output_contains_no_part_of_a_token() {
-    let knock = offering("/device?token=secret", "v2, bearer, secret").bearer("secret");
+    let builder = offering("/device?token=secret", "v2, bearer, secret").bearer("secret");
     assert_eq!(
-        format!("{knock:?}"),
-        "Knock { path: \"/device\", peer: None, .. }"
+        format!("{builder:?}"),
+        "ClientBuilder { path: \"/device\", peer: None, .. }"
     );
 }

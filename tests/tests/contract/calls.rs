@@ -9,7 +9,7 @@ use ws_server::error::EncodeError;
 use ws_server::extract::AnyRoute;
 use ws_server::prelude::*;
 
-use crate::journal::quiet;
+use crate::journal::settle;
 
 #[derive(Deserialize)]
 struct Rename {
@@ -259,8 +259,8 @@ async fn an_async_hook_answers_when_it_returns() {
     let mut client = client::<Slowly>().await;
     client.send(r#"{"call":1,"body":{"name":"Ada"}}"#).await;
     client.send(r#"{"call":2,"body":{"name":"root"}}"#).await;
-    quiet().await;
-    assert_eq!(client.so_far_once().await, []);
+    settle().await;
+    assert_eq!(client.received_in_one_read().await, []);
     assert_eq!(client.text().await, r#"{"answer":1,"ok":{"name":"Ada"}}"#);
     assert_eq!(
         client.text().await,

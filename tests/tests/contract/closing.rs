@@ -11,13 +11,13 @@ use ws_server::CloseCause;
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError, SpawnError};
 
-use crate::journal::{Farewell, Journal, ended, limits, quiet, seconds, secs};
+use crate::journal::{Journal, NoteOnDrop, assert_ended, limits, seconds, secs, settle};
 use crate::probe::{Probe, numbered};
 
 on_both_transports! {
-    async fn the_close_of_the_client_waits_for_earlier_messages_and_their_replies(way: Way) {
+    async fn the_close_of_the_client_waits_for_earlier_messages_and_their_replies(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 20").await;
         client.send("many 2 10").await;
         client.close(CloseCode::NORMAL, "bye").await;
@@ -27,43 +27,43 @@ on_both_transports! {
         assert_eq!(client.text().await, numbered(1, 10));
         assert_eq!(client.closed().await.0, CloseCode::NORMAL);
         assert_eq!(client.receive().await, Received::End);
-        assert_eq!(journal.of("message").len(), 2);
-        ended(&client, &journal, CloseCause::ClientClosed, 1000, "bye").await;
+        assert_eq!(journal.lines_of("message").len(), 2);
+        assert_ended(&client, &journal, CloseCause::ClientClosed, 1000, "bye").await;
     }
 
-    async fn the_close_of_the_client_waits_for_replies_that_wait_for_room(way: Way) {
+    async fn the_close_of_the_client_waits_for_replies_that_wait_for_room(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox = 100));
+        let mut client = builder.connect().await.unwrap();
         client.send("many 8 90").await;
         client.close(CloseCode::NORMAL, "").await;
-        quiet().await;
+        settle().await;
         for number in 0..8 {
             assert_eq!(client.text().await, numbered(number, 90));
         }
         assert_eq!(client.closed().await.0, CloseCode::NORMAL);
     }
 
-    async fn closed_resolves_when_the_close_of_the_client_arrives(way: Way) {
+    async fn closed_resolves_when_the_close_of_the_client_arrives(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 10").await;
         let socket = client.socket::<Probe>();
         let mut closed = pin!(socket.closed());
-        quiet().await;
+        settle().await;
         assert_eq!(closed.as_mut().now_or_never(), None);
         let start = Instant::now();
         client.close(CloseCode::NORMAL, "").await;
         closed.await;
         assert_eq!(seconds(start), 0);
-        assert_eq!(journal.of("done"), Vec::<String>::new(), "the hook still runs");
+        assert_eq!(journal.lines_of("done"), Vec::<String>::new(), "the hook still runs");
     }
 
-    async fn our_close_follows_the_queued_messages(way: Way) {
+    async fn our_close_follows_the_queued_messages(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         for number in 0..3 {
             socket.send(numbered(number, 1000)).unwrap();
@@ -75,22 +75,22 @@ on_both_transports! {
         assert_eq!(client.closed().await, (CloseCode::NORMAL, "done".to_owned()));
     }
 
-    async fn data_after_our_close_is_discarded_and_nothing_follows_the_close(way: Way) {
+    async fn data_after_our_close_is_discarded_and_nothing_follows_the_close(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.socket::<Probe>().close(Close::NORMAL);
         client.send("say too late").await;
-        client.frame(OpCode::Ping, true, b"too late").await;
+        client.send_frame(OpCode::Ping, true, b"too late").await;
         client.close(CloseCode::NORMAL, "").await;
         assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
         assert_eq!(client.receive().await, Received::End);
-        assert_eq!(journal.of("message"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("message"), Vec::<String>::new());
     }
 
-    async fn data_after_our_close_is_not_decoded(way: Way) {
+    async fn data_after_our_close_is_not_decoded(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).deflate());
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).deflate());
+        let mut client = builder.connect().await.unwrap();
         let start = Instant::now();
         client.socket::<Probe>().close(Close::NORMAL);
         assert_eq!(client.receive().await, Received::Close(CloseCode::NORMAL, String::new()));
@@ -99,21 +99,21 @@ on_both_transports! {
         for opcode in [OpCode::Text, OpCode::Binary] {
             let mut frame = encode_masked(opcode, true, &[0xff; 500], [1, 2, 3, 4]);
             frame[0] |= 0x40;
-            client.bytes(&frame).await;
+            client.send_bytes(&frame).await;
         }
-        client.frame(OpCode::Text, false, &[0xff; 500]).await;
-        client.frame(OpCode::Continuation, true, b"").await;
+        client.send_frame(OpCode::Text, false, &[0xff; 500]).await;
+        client.send_frame(OpCode::Continuation, true, b"").await;
         client.close(CloseCode::NORMAL, "").await;
-        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+        assert_ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
         assert_eq!(seconds(start), 0, "the client's Close was understood");
-        assert_eq!(journal.of("message"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("message"), Vec::<String>::new());
     }
 
-    async fn the_close_of_the_client_is_found_in_bytes_that_were_read_ahead(way: Way) {
+    async fn the_close_of_the_client_is_found_in_bytes_that_were_read_ahead(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
-        let knock = knock.limits(limits(|limits| limits.read_ahead = 100));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
+        let builder = builder.limits(limits(|limits| limits.read_ahead = 100));
+        let mut client = builder.connect().await.unwrap();
         let start = Instant::now();
         // All in one read: a message, more than is decoded ahead of the hook, and a Close behind
         // it.
@@ -122,38 +122,38 @@ on_both_transports! {
             read.extend(encode_masked(OpCode::Text, true, b"say too late", [1, 2, 3, 4]));
         }
         read.extend(encode_masked(OpCode::Close, true, b"\x03\xe8", [1, 2, 3, 4]));
-        client.bytes(&read).await;
-        quiet().await;
-        assert_eq!(journal.of("saw"), Vec::<String>::new());
+        client.send_bytes(&read).await;
+        settle().await;
+        assert_eq!(journal.lines_of("saw"), Vec::<String>::new());
         client.socket::<Probe>().close(Close::NORMAL);
-        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
-        assert_eq!(journal.of("saw"), ["saw the close"]);
-        assert_eq!(journal.of("message"), ["message gone"]);
+        assert_ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+        assert_eq!(journal.lines_of("saw"), ["saw the close"]);
+        assert_eq!(journal.lines_of("message"), ["message gone"]);
         assert_eq!(seconds(start), 0);
     }
 
-    async fn the_answer_of_the_client_is_awaited_for_close_timeout(way: Way) {
+    async fn the_answer_of_the_client_is_awaited_for_close_timeout(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         let start = Instant::now();
         client.socket::<Probe>().close(Close::NORMAL);
         assert_eq!(client.closed().await.0, CloseCode::NORMAL);
         tokio::time::sleep(secs(4)).await;
-        assert_eq!(journal.of("terminate"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("terminate"), Vec::<String>::new());
         assert_eq!(client.receive().await, Received::End);
         assert_eq!(seconds(start), 5);
-        ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
+        assert_ended(&client, &journal, CloseCause::ServerClosed, 1000, "").await;
     }
 
-    async fn an_overflow_discards_the_outbox_at_a_frame_boundary(way: Way) {
+    async fn an_overflow_discards_the_outbox_at_a_frame_boundary(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox_frames = 3));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox_frames = 3));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         for number in 0..3 {
             socket.send(numbered(number, 20_000)).unwrap();
-            quiet().await;
+            settle().await;
         }
         assert_eq!(client.unread(), 10, "the first frame is written in part");
         assert!(socket.send("one too many").is_err());
@@ -161,36 +161,36 @@ on_both_transports! {
         assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
     }
 
-    async fn an_overflow_discards_a_frame_that_was_not_begun(way: Way) {
+    async fn an_overflow_discards_a_frame_that_was_not_begun(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(7));
-        let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(7));
+        let builder = builder.limits(limits(|limits| limits.outbox_frames = 1));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         // This frame fills the network to its last byte.
         socket.send("whole").unwrap();
-        quiet().await;
+        settle().await;
         socket.send("never").unwrap();
-        quiet().await;
+        settle().await;
         assert!(socket.send("one too many").is_err());
         assert_eq!(client.text().await, "whole");
         assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
     }
 
-    async fn an_overflow_discards_replies_of_a_burst_that_were_not_begun(way: Way) {
+    async fn an_overflow_discards_replies_of_a_burst_that_were_not_begun(on_transport: TransportChoice) {
         // Frames of 62 bytes in a network of 100 bytes: after each read of the client one more
         // frame is half written.
         for (reads, begun) in [(0, 1), (1, 3), (2, 4)] {
             let journal = Journal::new();
-            let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(100));
-            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
-            let mut client = knock.connect().await.unwrap();
+            let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(100));
+            let builder = builder.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = builder.connect().await.unwrap();
             client.send("many 9 60").await;
-            quiet().await;
+            settle().await;
             let mut received = Vec::new();
             for _ in 0..reads {
-                received.extend(client.so_far_once().await);
-                quiet().await;
+                received.extend(client.received_in_one_read().await);
+                settle().await;
             }
             assert_eq!(client.unread(), 100);
             let socket = client.socket::<Probe>();
@@ -204,11 +204,11 @@ on_both_transports! {
         }
     }
 
-    async fn a_stall_discards_the_outbox_at_a_frame_boundary(way: Way) {
+    async fn a_stall_discards_the_outbox_at_a_frame_boundary(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         for number in 0..3 {
             socket.send(numbered(number, 100)).unwrap();
@@ -218,19 +218,19 @@ on_both_transports! {
         assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
     }
 
-    async fn a_stream_that_ends_without_a_close_is_a_lost_connection(way: Way) {
+    async fn a_stream_that_ends_without_a_close_is_a_lost_connection(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("say what was asked before the end").await;
         client.end().await;
         assert_eq!(client.text().await, "what was asked before the end");
         assert_eq!(client.receive().await, Received::End, "no Close is sent");
-        ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+        assert_ended(&client, &journal, CloseCause::Lost, 1006, "").await;
     }
 
-    async fn a_running_hook_outlives_the_client_until_hook_timeout(way: Way) {
+    async fn a_running_hook_outlives_the_client_until_hook_timeout(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 29").await;
         client.reset().await;
         client.terminated().await;
@@ -238,9 +238,9 @@ on_both_transports! {
         assert_eq!(journal.lines(), expected);
     }
 
-    async fn a_hook_is_cut_at_hook_timeout_and_not_before(way: Way) {
+    async fn a_hook_is_cut_at_hook_timeout_and_not_before(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         let start = Instant::now();
         client.send("hold").await;
         assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
@@ -255,7 +255,7 @@ struct Busy(Journal);
 impl Busy {
     fn init(journal: Journal, socket: &Socket<Self>) -> Self {
         let _timer = socket.notify_every(secs(1), "tick");
-        let farewell = Farewell(journal.clone(), "task dropped");
+        let farewell = NoteOnDrop(journal.clone(), "task dropped");
         let task = async move {
             std::future::pending::<()>().await;
             drop(farewell);
@@ -272,7 +272,7 @@ impl Busy {
 #[tokio::test(start_paused = true)]
 async fn after_the_end_send_notify_and_spawn_return_closed_and_timers_stop() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Busy>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Busy>(&kit).connect().await.unwrap();
     let socket = client.socket::<Busy>();
     let timer = socket.notify_after(secs(5), "never");
     tokio::time::sleep(secs(2) + secs(1) / 2).await;
@@ -301,7 +301,7 @@ async fn after_the_end_send_notify_and_spawn_return_closed_and_timers_stop() {
 #[tokio::test(start_paused = true)]
 async fn no_hook_is_called_between_our_close_and_the_answer() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Busy>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Busy>(&kit).connect().await.unwrap();
     let socket = client.socket::<Busy>();
     socket.close(Close::NORMAL);
     assert_eq!(socket.send("late"), Err(SendError::Closed("late".into())));

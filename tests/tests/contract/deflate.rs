@@ -6,7 +6,7 @@ use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::TestKit;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet};
+use crate::journal::{Journal, limits, settle};
 
 /// Records the length of messages. A number is answered with that many long messages.
 struct Many(Journal);
@@ -43,21 +43,21 @@ fn packed(text: &str) -> Vec<u8> {
 }
 
 on_both_transports! {
-    async fn replies_that_wait_for_room_arrive_whole_and_in_order(way: Way) {
-        let knock = Journal::new().knock::<Many>(&TestKit::new()).deflate();
+    async fn replies_that_wait_for_room_arrive_whole_and_in_order(on_transport: TransportChoice) {
+        let builder = Journal::new().client::<Many>(&TestKit::new()).deflate();
         let small = limits(|it| (it.outbox, it.outbox_frames) = (8 << 10, 4));
-        let mut client = way(knock.limits(small).network_room(100)).connect().await.unwrap();
-        client.bytes(&packed("200")).await;
-        quiet().await;
+        let mut client = on_transport(builder.limits(small).network_capacity(100)).connect().await.unwrap();
+        client.send_bytes(&packed("200")).await;
+        settle().await;
         assert!(client.socket::<Many>().buffered() <= 8 << 10);
         for number in 0..200 {
             assert_eq!(client.text().await, long(number));
         }
     }
 
-    async fn an_outbox_counts_compressed_bytes(way: Way) {
-        let knock = Journal::new().knock::<Many>(&TestKit::new()).deflate();
-        let mut client = way(knock.network_room(1)).connect().await.unwrap();
+    async fn an_outbox_counts_compressed_bytes(on_transport: TransportChoice) {
+        let builder = Journal::new().client::<Many>(&TestKit::new()).deflate();
+        let mut client = on_transport(builder.network_capacity(1)).connect().await.unwrap();
         let socket = client.socket::<Many>();
         for number in 0..10 {
             socket.send(long(number)).unwrap();
@@ -68,17 +68,17 @@ on_both_transports! {
         }
     }
 
-    async fn a_client_whose_few_bytes_inflate_to_many_does_not_delay_others(way: Way) {
+    async fn a_client_whose_few_bytes_inflate_to_many_does_not_delay_others(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = || way(journal.knock::<Many>(&kit).deflate());
-        let mut greedy = knock().connect().await.unwrap();
-        let mut modest = knock().connect().await.unwrap();
+        let builder = || on_transport(journal.client::<Many>(&kit).deflate());
+        let mut greedy = builder().connect().await.unwrap();
+        let mut modest = builder().connect().await.unwrap();
         // 400 calls alone do not exceed the budget of one turn.
         let bytes = packed(&"x".repeat(60_000)).repeat(400);
         assert!(bytes.len() < 64 << 10);
-        tokio::join!(greedy.bytes(&bytes), modest.send("hello"));
-        quiet().await;
-        let lines = journal.of("message");
+        tokio::join!(greedy.send_bytes(&bytes), modest.send("hello"));
+        settle().await;
+        let lines = journal.lines_of("message");
         assert_eq!(lines.len(), 401);
         let place = lines.iter().position(|line| line == "message 5").unwrap();
         assert!((1..250).contains(&place), "{place}");

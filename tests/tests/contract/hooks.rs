@@ -14,7 +14,7 @@ use ws_server::extract::FromHandshake;
 use ws_server::extract::Opening;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, ended, secs};
+use crate::journal::{Journal, assert_ended, secs};
 use crate::probe::Probe;
 
 /// Has every argument that `init` may have.
@@ -91,34 +91,34 @@ async fn init_extracts_from_the_handshake_and_message_from_the_connection() {
     let kit = TestKit::new();
     let ada = kit.user("ada").await;
     let (session, page) = (ada.session().id(), ada.page());
-    let knock = kit
+    let builder = kit
         .clone()
         .with_table(Routes::table(), App { number: 7 })
         .unwrap()
         .open("/guests/4/blue?hello=you");
-    let knock = knock
+    let builder = builder
         .without_header("host")
         .header("host", "example")
         .header("accept-language", "nl")
         .session(&ada)
         .page(&page);
-    let mut client = knock.connect().await.unwrap();
+    let mut client = builder.connect().await.unwrap();
     client.send("?").await;
-    let who = format!("{session} {}", page.id());
-    let expected = format!("4 blue you example nl {who} 7 1 1 1 1 7 {who}");
+    let visitor = format!("{session} {}", page.id());
+    let expected = format!("4 blue you example nl {visitor} 7 1 1 1 1 7 {visitor}");
     assert_eq!(client.text().await, expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_extractor_of_the_application_can_refuse() {
     let kit = TestKit::new();
-    let knock = kit
+    let builder = kit
         .clone()
         .with_table(Routes::table(), App { number: 7 })
         .unwrap()
         .open("/guests/4/blue?hello=you");
-    let knock = knock.visitor(&kit.visitor().await);
-    let refusal = knock.connect().await.unwrap_err();
+    let builder = builder.visitor(&kit.visitor().await);
+    let refusal = builder.connect().await.unwrap_err();
     assert_eq!(
         (refusal.status().as_u16(), refusal.text()),
         (400, "say your language")
@@ -141,7 +141,7 @@ impl Patient {
 #[tokio::test(start_paused = true)]
 async fn the_handshake_is_answered_after_init() {
     let journal = Journal::new();
-    let mut connect = pin!(journal.knock::<Patient>(&TestKit::new()).connect());
+    let mut connect = pin!(journal.client::<Patient>(&TestKit::new()).connect());
     assert!(connect.as_mut().now_or_never().is_none());
     assert_eq!(journal.lines(), ["init"]);
     connect.await.unwrap();
@@ -290,7 +290,7 @@ impl Alone {
 #[tokio::test(start_paused = true)]
 async fn hooks_of_one_connection_never_run_at_the_same_time() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Alone>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Alone>(&kit).connect().await.unwrap();
     let socket = client.socket::<Alone>();
     client.send("a").await;
     socket.notify(1).unwrap();
@@ -304,7 +304,7 @@ async fn hooks_of_one_connection_never_run_at_the_same_time() {
         ["message a", "terminate"],
         "what waits is discarded"
     );
-    let mut client = journal.knock::<Alone>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Alone>(&kit).connect().await.unwrap();
     let socket = client.socket::<Alone>();
     client.send("c").await;
     socket.notify(3).unwrap();
@@ -319,40 +319,40 @@ async fn hooks_of_one_connection_never_run_at_the_same_time() {
 #[tokio::test(start_paused = true)]
 async fn hooks_of_different_connections_run_at_the_same_time() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut first = journal.knock::<Probe>(&kit).connect().await.unwrap();
-    let mut second = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut first = journal.client::<Probe>(&kit).connect().await.unwrap();
+    let mut second = journal.client::<Probe>(&kit).connect().await.unwrap();
     first.send("wait 20").await;
     second.send("say at once").await;
     assert_eq!(second.text().await, "at once");
-    assert_eq!(journal.of("done"), ["done say at once"]);
+    assert_eq!(journal.lines_of("done"), ["done say at once"]);
 }
 
 on_both_transports! {
-    async fn messages_of_other_tasks_are_written_while_a_hook_waits(way: Way) {
+    async fn messages_of_other_tasks_are_written_while_a_hook_waits(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 20").await;
         client.socket::<Probe>().send("meanwhile").unwrap();
         assert_eq!(client.text().await, "meanwhile");
-        assert_eq!(journal.of("done"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("done"), Vec::<String>::new());
         assert_eq!(client.text().await, "waited");
     }
 
-    async fn pings_are_answered_while_a_hook_waits(way: Way) {
+    async fn pings_are_answered_while_a_hook_waits(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 20").await;
         client.send("say later").await;
-        client.frame(OpCode::Ping, true, b"there?").await;
+        client.send_frame(OpCode::Ping, true, b"there?").await;
         assert_eq!(client.receive().await, Received::Pong(Bytes::from_static(b"there?")));
-        assert_eq!(journal.of("done"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("done"), Vec::<String>::new());
         assert_eq!(client.text().await, "waited");
         assert_eq!(client.text().await, "later");
     }
 
-    async fn a_waiting_hook_sees_the_close_of_the_client(way: Way) {
+    async fn a_waiting_hook_sees_the_close_of_the_client(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("gone").await;
         client.send("say still answered").await;
         client.close(CloseCode::NORMAL, "").await;
@@ -361,17 +361,17 @@ on_both_transports! {
         assert_eq!(journal.lines()[2], "saw the close");
     }
 
-    async fn a_waiting_hook_sees_that_the_client_is_gone(way: Way) {
+    async fn a_waiting_hook_sees_that_the_client_is_gone(on_transport: TransportChoice) {
         for reset in [false, true] {
             let journal = Journal::new();
-            let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+            let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
             client.send("gone").await;
             if reset {
                 client.reset().await;
             } else {
                 client.end().await;
             }
-            ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+            assert_ended(&client, &journal, CloseCause::Lost, 1006, "").await;
             assert_eq!(journal.lines()[2..4], ["saw the close", "done gone"]);
         }
     }

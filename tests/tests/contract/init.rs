@@ -10,7 +10,7 @@ use ws_core::testkit::TestKit;
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError, SpawnError};
 
-use crate::journal::{Farewell, Journal, quiet, seconds, secs};
+use crate::journal::{Journal, NoteOnDrop, seconds, secs, settle};
 use crate::probe::Probe;
 
 fn news() -> Topic<String> {
@@ -31,12 +31,12 @@ impl Starts {
         socket: &Socket<Self>,
         handles: State<Handles>,
     ) -> Result<Self, Refusal> {
-        let _dropped = Farewell(journal.clone(), "init dropped");
+        let _dropped = NoteOnDrop(journal.clone(), "init dropped");
         *handles.0.0.lock().unwrap() = Some(socket.clone());
         socket.subscribe(news());
         socket.listen(news());
         socket.notify("kept".to_owned()).unwrap();
-        let task = Farewell(journal.clone(), "task dropped");
+        let task = NoteOnDrop(journal.clone(), "task dropped");
         let task = async move {
             std::future::pending::<()>().await;
             drop(task);
@@ -63,13 +63,13 @@ dispatch! {
 /// The status of a connection whose `init` failed, and its handle.
 async fn undone(kit: &TestKit, journal: &Journal, uri: &str) -> (u16, Socket<Starts>) {
     let handles = Handles(std::sync::Arc::default());
-    let knock = journal.hand(
+    let builder = journal.attach(
         kit.clone()
             .with_table(Routes::table(), handles.clone())
             .unwrap()
             .open(uri),
     );
-    let refusal = knock.connect().await.unwrap_err();
+    let refusal = builder.connect().await.unwrap_err();
     let socket = handles.0.lock().unwrap().take();
     (refusal.status().as_u16(), socket.unwrap())
 }
@@ -87,7 +87,7 @@ async fn is_undone(kit: &TestKit, journal: &Journal, socket: &Socket<Starts>) {
     // Calls on the socket have no effect when `init` has failed.
     socket.subscribe(news());
     assert_eq!(kit.hub().subscriber_count(news()), 0);
-    quiet().await;
+    settle().await;
     assert_eq!(journal.lines(), ["init dropped", "task dropped"]);
 }
 
@@ -120,12 +120,12 @@ async fn an_init_that_takes_too_long_is_answered_with_503_and_undone() {
 async fn an_init_is_dropped_when_the_client_is_gone() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let handles = Handles(std::sync::Arc::default());
-    let knock = kit
+    let builder = kit
         .clone()
         .with_table(Routes::table(), handles.clone())
         .unwrap()
         .open("/?hang");
-    let mut connect = Box::pin(journal.hand(knock).connect());
+    let mut connect = Box::pin(journal.attach(builder).connect());
     assert!(connect.as_mut().now_or_never().is_none());
     assert_eq!(kit.hub().subscriber_count(news()), 2);
     // If a client disconnects, hyper drops the future of the handshake.
@@ -152,7 +152,7 @@ async fn a_shutdown_cuts_an_init_that_is_under_way() {
 async fn handshakes_are_refused_after_a_shutdown() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     kit.hub().shutdown(secs(1)).await;
-    let refusal = journal.knock::<Probe>(&kit).connect().await.unwrap_err();
+    let refusal = journal.client::<Probe>(&kit).connect().await.unwrap_err();
     assert_eq!(refusal.status(), 503);
     // `init` succeeded before the refusal, so its `terminate` runs.
     kit.hub().shutdown(secs(1)).await;
@@ -167,12 +167,12 @@ async fn data_behind_the_request_waits_for_init() {
     early.extend(encode_masked(OpCode::Text, true, b"say torn", [1, 2, 3, 4]));
     let late = early.split_off(early.len() - 5);
     let mut client = journal
-        .knock::<Probe>(&kit)
-        .early(&early)
+        .client::<Probe>(&kit)
+        .early_data(&early)
         .connect()
         .await
         .unwrap();
-    client.bytes(&late).await;
+    client.send_bytes(&late).await;
     client.send("say late").await;
     for expected in ["early", "torn", "late"] {
         assert_eq!(client.text().await, expected);

@@ -1,4 +1,4 @@
-//! Shared by these tests: a journal that handlers write, and `quiet`, which runs all tasks until
+//! Shared by these tests: a journal that handlers write, and `settle`, which runs all tasks until
 //! they wait.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use ws_core::handler::Handler;
-use ws_core::testkit::{Knock, TestClient, TestKit};
+use ws_core::testkit::{ClientBuilder, TestClient, TestKit};
 use ws_server::CloseCause;
 use ws_server::extract::AnyRoute;
 use ws_server::extract::FromHandshake;
@@ -41,13 +41,13 @@ impl Journal {
     }
 
     /// A client of a handler that gets this journal.
-    pub(crate) fn knock<H: Handler<AnyRoute>>(&self, kit: &TestKit) -> Knock {
-        self.hand(kit.handler::<H>())
+    pub(crate) fn client<H: Handler<AnyRoute>>(&self, kit: &TestKit) -> ClientBuilder {
+        self.attach(kit.handler::<H>())
     }
 
     /// A client whose handler gets this journal.
-    pub(crate) fn hand(&self, knock: Knock) -> Knock {
-        knock.header("x-journal", &self.id.to_string())
+    pub(crate) fn attach(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder.header("x-journal", &self.id.to_string())
     }
 
     pub(crate) fn note(&self, line: impl Into<String>) {
@@ -60,7 +60,7 @@ impl Journal {
     }
 
     /// Returns the lines that begin with this word.
-    pub(crate) fn of(&self, word: &str) -> Vec<String> {
+    pub(crate) fn lines_of(&self, word: &str) -> Vec<String> {
         let mut lines = self.lines();
         lines.retain(|line| line.split(' ').next() == Some(word));
         lines
@@ -81,9 +81,9 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Journal {
 }
 
 /// Writes a line to the journal when it is dropped.
-pub(crate) struct Farewell(pub(crate) Journal, pub(crate) &'static str);
+pub(crate) struct NoteOnDrop(pub(crate) Journal, pub(crate) &'static str);
 
-impl Drop for Farewell {
+impl Drop for NoteOnDrop {
     fn drop(&mut self) {
         self.0.note(self.1);
     }
@@ -91,7 +91,7 @@ impl Drop for Farewell {
 
 /// Runs all tasks until they wait. Paused time passes only while all tasks wait, so nothing is left
 /// to do when this returns.
-pub(crate) async fn quiet() {
+pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn limits(change: impl FnOnce(&mut Limits)) -> Limits {
 }
 
 /// Checks that `terminate` was called once, with this reason, as the last event.
-pub(crate) async fn ended(
+pub(crate) async fn assert_ended(
     client: &TestClient,
     journal: &Journal,
     cause: CloseCause,
@@ -125,21 +125,21 @@ pub(crate) async fn ended(
         (reason.cause, reason.code.get(), &*reason.text),
         (cause, code, text)
     );
-    quiet().await;
+    settle().await;
     let expected = format!("terminate {cause:?} {code} {text}");
-    assert_eq!(journal.of("terminate"), [expected.trim_end()]);
+    assert_eq!(journal.lines_of("terminate"), [expected.trim_end()]);
 }
 
 /// Defines tests that run on two transports: one that every task may write to, as TCP, and one that
 /// only the connection's own task writes to, as TLS.
 macro_rules! on_both_transports {
-    ($( $(#[$doc:meta])* async fn $name:ident($way:ident: Way) $body:block )*) => {
+    ($( $(#[$doc:meta])* async fn $name:ident($on_transport:ident: TransportChoice) $body:block )*) => {
         $(
             $(#[$doc])*
             mod $name {
                 use super::*;
 
-                async fn run($way: $crate::journal::Way) $body
+                async fn run($on_transport: $crate::journal::TransportChoice) $body
 
                 #[tokio::test(start_paused = true)]
                 async fn directly() {
@@ -148,7 +148,7 @@ macro_rules! on_both_transports {
 
                 #[tokio::test(start_paused = true)]
                 async fn through_its_task() {
-                    run(ws_core::testkit::Knock::indirect).await;
+                    run(ws_core::testkit::ClientBuilder::without_direct_writes).await;
                 }
             }
         )*
@@ -156,4 +156,4 @@ macro_rules! on_both_transports {
 }
 
 /// Selects the transport.
-pub(crate) type Way = fn(Knock) -> Knock;
+pub(crate) type TransportChoice = fn(ClientBuilder) -> ClientBuilder;

@@ -7,7 +7,7 @@ use ws_server::CloseCause;
 use ws_server::limits::Rate;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, ended, limits, quiet, seconds, secs};
+use crate::journal::{Journal, assert_ended, limits, seconds, secs, settle};
 use crate::probe::Probe;
 
 /// Pings after two seconds, and closes after five.
@@ -23,98 +23,98 @@ async fn flood(client: &mut ws_core::testkit::TestClient) {
 }
 
 on_both_transports! {
-    async fn a_bounded_amount_is_read_while_a_hook_waits(way: Way) {
+    async fn a_bounded_amount_is_read_while_a_hook_waits(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("wait 1").await;
         flood(&mut client).await;
-        quiet().await;
+        settle().await;
         let read = 300 * 1032 - client.unsent();
         assert!((60_000..=140_000).contains(&read), "{read} bytes were read ahead");
         tokio::time::sleep(secs(2)).await;
         assert_eq!(client.unsent(), 0);
-        assert_eq!(journal.of("message").len(), 301);
+        assert_eq!(journal.lines_of("message").len(), 301);
     }
 
-    async fn one_large_message_is_not_read_to_its_end_while_a_hook_waits(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+    async fn one_large_message_is_not_read_to_its_end_while_a_hook_waits(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
         let bounds = limits(|limits| limits.max_message = 1 << 20);
-        let mut client = knock.limits(bounds).connect().await.unwrap();
+        let mut client = builder.limits(bounds).connect().await.unwrap();
         client.send("wait 1").await;
         client.send(format!("say {}", "x".repeat(900_000))).await;
-        quiet().await;
+        settle().await;
         assert!(client.unsent() >= 700_000, "{} bytes not read", client.unsent());
         assert_eq!(client.text().await, "waited");
         assert_eq!(client.text().await.len(), 900_000);
     }
 
-    async fn clocks_stop_while_a_hook_stops_reading(way: Way) {
+    async fn clocks_stop_while_a_hook_stops_reading(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(1 << 20));
-        let mut client = knock.limits(strict()).connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(1 << 20));
+        let mut client = builder.limits(strict()).connect().await.unwrap();
         let start = Instant::now();
         client.send("wait 20").await;
         flood(&mut client).await;
         tokio::time::sleep(secs(19)).await;
-        assert_eq!(client.so_far().await, [], "no Ping, no Close");
+        assert_eq!(client.received_so_far().await, [], "no Ping, no Close");
         // When reading resumes, the client's deadline starts again.
         client.terminated().await;
         assert_eq!(seconds(start), 20 + 5 + 5, "idle, then the wait for an answer");
-        assert_eq!(journal.of("message").len(), 301);
-        assert_eq!(journal.of("terminate"), ["terminate PingTimeout 1001 nothing was received"]);
+        assert_eq!(journal.lines_of("message").len(), 301);
+        assert_eq!(journal.lines_of("terminate"), ["terminate PingTimeout 1001 nothing was received"]);
     }
 
-    async fn clocks_stop_while_a_reply_waits_for_room(way: Way) {
+    async fn clocks_stop_while_a_reply_waits_for_room(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
         let mut bounds = strict();
         bounds.outbox = 100;
-        let mut client = knock.limits(bounds).connect().await.unwrap();
+        let mut client = builder.limits(bounds).connect().await.unwrap();
         client.send("many 9 60").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
+        assert_ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
     }
 
-    async fn clocks_run_while_a_hook_waits_and_nothing_is_unread(way: Way) {
+    async fn clocks_run_while_a_hook_waits_and_nothing_is_unread(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
-        let mut client = knock.limits(strict()).connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
+        let mut client = builder.limits(strict()).connect().await.unwrap();
         client.send("wait 20").await;
         assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
-        assert_eq!(journal.of("done"), Vec::<String>::new());
-        ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
-        assert_eq!(journal.of("done"), ["done wait 20"]);
+        assert_eq!(journal.lines_of("done"), Vec::<String>::new());
+        assert_ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
+        assert_eq!(journal.lines_of("done"), ["done wait 20"]);
     }
 
-    async fn a_client_that_answers_pings_stays_connected(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_client_that_answers_pings_stays_connected(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
+        let mut client = builder.connect().await.unwrap();
         let start = Instant::now();
         for count in 1..=20 {
             let Received::Ping(payload) = client.receive().await else {
                 panic!("a Ping is due");
             };
             assert_eq!(seconds(start), count * 25);
-            client.frame(OpCode::Pong, true, &payload).await;
+            client.send_frame(OpCode::Pong, true, &payload).await;
         }
     }
 
-    async fn a_message_above_max_message_closes_with_1009(way: Way) {
+    async fn a_message_above_max_message_closes_with_1009(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
         let bounds = limits(|limits| limits.max_message = 10);
-        let mut client = knock.limits(bounds).connect().await.unwrap();
+        let mut client = builder.limits(bounds).connect().await.unwrap();
         client.send("say 567890").await;
         assert_eq!(client.text().await, "567890");
-        client.frame(OpCode::Text, false, b"say 56").await;
-        client.frame(OpCode::Continuation, true, b"78901").await;
+        client.send_frame(OpCode::Text, false, b"say 56").await;
+        client.send_frame(OpCode::Continuation, true, b"78901").await;
         assert_eq!(client.closed().await.0, CloseCode::TOO_BIG);
-        assert_eq!(journal.of("message").len(), 1);
+        assert_eq!(journal.lines_of("message").len(), 1);
     }
 
-    async fn a_rate_allows_one_burst_in_every_interval(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
+    async fn a_rate_allows_one_burst_in_every_interval(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
         let bounds = limits(|limits| limits.rate = Some(Rate::new(2, secs(1))));
-        let mut client = knock.limits(bounds).connect().await.unwrap();
+        let mut client = builder.limits(bounds).connect().await.unwrap();
         for _ in 0..3 {
             client.send("say a").await;
             client.send("say b").await;
@@ -130,9 +130,9 @@ on_both_transports! {
         assert_eq!(client.closed().await.0, CloseCode::POLICY);
     }
 
-    async fn expire_at_closes_at_its_time_however_busy_the_connection_is(way: Way) {
+    async fn expire_at_closes_at_its_time_however_busy_the_connection_is(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         let (socket, start) = (client.socket::<Probe>(), Instant::now());
         socket.expire_at(start + secs(3));
         socket.expire_at(start + secs(7));
@@ -141,8 +141,8 @@ on_both_transports! {
         assert_eq!(client.closed().await, (CloseCode::UNAUTHORIZED, "expired".to_owned()));
         assert_eq!(seconds(start), 7, "a later call replaces an earlier one");
         client.close(CloseCode::UNAUTHORIZED, "").await;
-        ended(&client, &journal, CloseCause::Expired, 4401, "expired").await;
-        assert_eq!(journal.of("message"), ["message wait 20"]);
+        assert_ended(&client, &journal, CloseCause::Expired, 4401, "expired").await;
+        assert_eq!(journal.lines_of("message"), ["message wait 20"]);
     }
 }
 
@@ -174,8 +174,8 @@ fn every_limit_has_its_documented_default() {
 async fn subscriptions_of_a_connection_are_limited() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let two = limits(|limits| limits.subscriptions = 2);
-    let knock = journal.knock::<Probe>(&kit).limits(two);
-    let mut client = knock.connect().await.unwrap();
+    let builder = journal.client::<Probe>(&kit).limits(two);
+    let mut client = builder.connect().await.unwrap();
     let socket = client.socket::<Probe>();
     for name in ["a", "b", "a", "c"] {
         socket.subscribe(Topic::<Message>::local(name));

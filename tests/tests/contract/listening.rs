@@ -8,17 +8,17 @@ use ws_core::testkit::TestKit;
 use ws_server::CloseCause;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, ended, limits, quiet};
+use crate::journal::{Journal, assert_ended, limits, settle};
 
 /// Forwards the messages of its topic to its client.
 struct Ear(Journal);
 
 /// The mailbox type: a message of a `Topic<String>`.
-struct Heard(String);
+struct Received(String);
 
-impl From<String> for Heard {
+impl From<String> for Received {
     fn from(text: String) -> Self {
-        Heard(text)
+        Received(text)
     }
 }
 
@@ -28,9 +28,9 @@ impl Ear {
         Ear(journal)
     }
 
-    fn info(&mut self, Heard(text): Heard) -> String {
-        self.0.note(format!("heard {text}"));
-        format!("heard {text}")
+    fn info(&mut self, Received(text): Received) -> String {
+        self.0.note(format!("received {text}"));
+        format!("received {text}")
     }
 }
 
@@ -41,28 +41,28 @@ fn news() -> Topic<String> {
 #[tokio::test(start_paused = true)]
 async fn listen_delivers_to_info_until_unlisten() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Ear>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Ear>(&kit).connect().await.unwrap();
     let socket = client.socket::<Ear>();
     assert!(!socket.unlisten(news()));
     socket.listen(news());
     socket.listen(news());
     assert_eq!(kit.hub().publish(news(), &"one".to_owned()).reached(), 1);
-    assert_eq!(client.text().await, "heard one");
+    assert_eq!(client.text().await, "received one");
     assert!(!socket.unsubscribe(news()), "the client is not subscribed");
     assert!(socket.unlisten(news()));
     assert_eq!(kit.hub().publish(news(), &"two".to_owned()).reached(), 0);
-    quiet().await;
-    assert_eq!(journal.lines(), ["heard one"]);
-    assert_eq!(client.so_far().await, []);
+    settle().await;
+    assert_eq!(journal.lines(), ["received one"]);
+    assert_eq!(client.received_so_far().await, []);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_listener_is_closed_with_1013() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Ear>(&kit);
-    let knock = knock.limits(limits(|limits| limits.mailbox = 2));
-    let mut client = knock.connect().await.unwrap();
-    let mut quick = journal.knock::<Ear>(&kit).connect().await.unwrap();
+    let builder = journal.client::<Ear>(&kit);
+    let builder = builder.limits(limits(|limits| limits.mailbox = 2));
+    let mut client = builder.connect().await.unwrap();
+    let mut quick = journal.client::<Ear>(&kit).connect().await.unwrap();
     for client in [&client, &quick] {
         client.socket::<Ear>().listen(news());
     }
@@ -77,7 +77,12 @@ async fn a_slow_listener_is_closed_with_1013() {
         (reason.cause, reason.code.get()),
         (CloseCause::Overflow, 1013)
     );
-    for text in ["heard one", "heard two", "heard three", "heard four"] {
+    for text in [
+        "received one",
+        "received two",
+        "received three",
+        "received four",
+    ] {
         assert_eq!(quick.text().await, text);
     }
 }
@@ -147,18 +152,18 @@ async fn a_value_that_cannot_be_decoded_closes_only_its_listener() {
         ("unreadable", CloseCause::HookError),
     ] {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = |query| Journal::new().knock::<Touched>(&kit).uri(query);
-        let listener = journal.knock::<Touched>(&kit).uri("/?listen");
+        let builder = |query| Journal::new().client::<Touched>(&kit).uri(query);
+        let listener = journal.client::<Touched>(&kit).uri("/?listen");
         let mut listener = listener.connect().await.unwrap();
-        let mut subscriber = knock("/?subscribe").connect().await.unwrap();
-        let mut speaker = knock("/").connect().await.unwrap();
+        let mut subscriber = builder("/?subscribe").connect().await.unwrap();
+        let mut speaker = builder("/").connect().await.unwrap();
         speaker.send(value).await;
         assert_eq!(subscriber.text().await, format!("{value:?}"));
         assert_eq!(speaker.text().await, "2", "it waited in the mailbox");
         let closed = (CloseCode::INTERNAL_ERROR, String::new());
         assert_eq!(listener.closed().await, closed);
         listener.close(CloseCode::INTERNAL_ERROR, "").await;
-        ended(&listener, &journal, cause, 1011, "").await;
+        assert_ended(&listener, &journal, cause, 1011, "").await;
         speaker.send("go on").await;
         assert_eq!(subscriber.text().await, r#""go on""#);
         assert_eq!(speaker.text().await, "1");
@@ -226,7 +231,7 @@ fn any<T>() -> Topic<T> {
 async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     let kit = TestKit::new();
     let mut client = kit.handler::<Anything>().connect().await.unwrap();
-    let mut reader = Journal::new().knock::<Ear>(&kit).connect().await.unwrap();
+    let mut reader = Journal::new().client::<Ear>(&kit).connect().await.unwrap();
     let (socket, reads) = (client.socket::<Anything>(), reader.socket::<Ear>());
     macro_rules! published {
         ($($value:expr => $type:ty, $message:expr;)*) => {
@@ -282,10 +287,10 @@ fn every_listener_gets_all_messages_in_one_order() {
     runtime.block_on(async {
         let mut clients = Vec::new();
         for journal in &journals {
-            let knock = journal
-                .knock::<Ear>(&kit)
+            let builder = journal
+                .client::<Ear>(&kit)
                 .limits(limits(|it| it.mailbox = 1000));
-            let client = knock.connect().await.unwrap();
+            let client = builder.connect().await.unwrap();
             client.socket::<Ear>().listen(news());
             clients.push(client);
         }
@@ -312,8 +317,8 @@ fn every_listener_gets_all_messages_in_one_order() {
     for thread in 0..threads {
         let own = first
             .iter()
-            .filter(|line| line.starts_with(&format!("heard {thread} ")));
-        let expected = (0..each).map(|number| format!("heard {thread} {number:03}"));
+            .filter(|line| line.starts_with(&format!("received {thread} ")));
+        let expected = (0..each).map(|number| format!("received {thread} {number:03}"));
         assert!(
             own.eq(&expected.collect::<Vec<_>>()),
             "in the order of its publisher"

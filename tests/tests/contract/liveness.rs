@@ -9,7 +9,7 @@ use ws_server::CloseCause;
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::journal::{Journal, limits, seconds, secs, settle};
 use crate::probe::{Probe, numbered};
 
 /// Takes 75 s at 8 kB/s.
@@ -26,38 +26,38 @@ fn short() -> Limits {
 }
 
 on_both_transports! {
-    async fn a_steady_slow_reader_is_alive(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(8_000));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_steady_slow_reader_is_alive(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(8_000));
+        let mut client = builder.connect().await.unwrap();
         let start = Instant::now();
         // Pings wait behind the end of this one message.
         client.socket::<Probe>().send(large()).unwrap();
         let mut received = Vec::new();
         while received.is_empty() && client.sender().is_open() {
             sleep(secs(1)).await;
-            received = client.so_far_once().await;
+            received = client.received_in_one_read().await;
         }
         assert_eq!(received[0], Received::Message(large().into()));
         assert_eq!(seconds(start), 75);
         // From now on it has the same deadline as any client.
         while client.receive().await != Received::Ping(Bytes::new()) {}
-        client.frame(OpCode::Pong, true, b"").await;
+        client.send_frame(OpCode::Pong, true, b"").await;
         sleep(secs(59)).await;
         assert!(client.socket::<Probe>().is_open());
     }
 
-    async fn a_steady_slow_reader_of_many_replies_is_alive(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(20_000));
-        let mut client = knock.limits(short()).connect().await.unwrap();
+    async fn a_steady_slow_reader_of_many_replies_is_alive(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(20_000));
+        let mut client = builder.limits(short()).connect().await.unwrap();
         client.send("many 40 60000").await;
         let mut messages = 0;
         // 2.4 MB at 20 kB/s.
         for _ in 0..130 {
             sleep(secs(1)).await;
-            for received in client.so_far_once().await {
+            for received in client.received_in_one_read().await {
                 match received {
                     Received::Message(_) => messages += 1,
-                    Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+                    Received::Ping(payload) => client.send_frame(OpCode::Pong, true, &payload).await,
                     other => panic!("{other:?} after {messages} messages"),
                 }
             }
@@ -66,16 +66,16 @@ on_both_transports! {
         assert!(client.socket::<Probe>().is_open());
     }
 
-    async fn one_byte_every_29_seconds_is_too_little_progress(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(1));
-        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-        let mut client = knock.connect().await.unwrap();
+    async fn one_byte_every_29_seconds_is_too_little_progress(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(1));
+        let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = builder.connect().await.unwrap();
         client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
         let start = Instant::now();
         let terminated = client.sender().clone();
         for _ in 0..10 {
             sleep(secs(29)).await;
-            client.so_far_once().await;
+            client.received_in_one_read().await;
             if !terminated.is_open() {
                 break;
             }
@@ -85,28 +85,28 @@ on_both_transports! {
         assert_eq!((reason.cause, reason.code.get()), (CloseCause::Stalled, 1013));
     }
 
-    async fn stall_bytes_within_every_stall_is_enough_progress(way: Way) {
+    async fn stall_bytes_within_every_stall_is_enough_progress(on_transport: TransportChoice) {
         let enough = Limits::DEFAULT.stall_bytes;
         for (room, cause) in [(enough, None), (enough - 1, Some(CloseCause::Stalled))] {
             let journal = Journal::new();
-            let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(room));
-            let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-            let mut client = knock.connect().await.unwrap();
+            let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(room));
+            let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+            let mut client = builder.connect().await.unwrap();
             client.socket::<Probe>().send(numbered(0, 8 * enough)).unwrap();
             for _ in 0..5 {
                 sleep(secs(29)).await;
-                client.so_far_once().await;
-                quiet().await;
+                client.received_in_one_read().await;
+                settle().await;
             }
             let ending = (!client.sender().is_open()).then_some(CloseCause::Stalled);
             assert_eq!(ending, cause, "{room} bytes every 29 s");
         }
     }
 
-    async fn a_ping_that_waits_in_the_outbox_counts_when_it_is_written(way: Way) {
+    async fn a_ping_that_waits_in_the_outbox_counts_when_it_is_written(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let mut client = knock.limits(short()).connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let mut client = builder.limits(short()).connect().await.unwrap();
         client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
         sleep(secs(20)).await;
         let start = Instant::now();
@@ -118,10 +118,10 @@ on_both_transports! {
         assert_eq!(start.elapsed().as_millis(), 1500);
     }
 
-    async fn a_client_that_reads_nothing_is_closed_although_pings_wait(way: Way) {
+    async fn a_client_that_reads_nothing_is_closed_although_pings_wait(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let client = knock.limits(short()).connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let client = builder.limits(short()).connect().await.unwrap();
         let start = Instant::now();
         client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
         assert_eq!(client.terminated().await.cause, CloseCause::Stalled);

@@ -12,7 +12,7 @@ use ws_core::watchdog::Watchdog;
 use ws_server::prelude::*;
 use ws_tests::Captured;
 
-use crate::journal::{Journal, quiet, secs};
+use crate::journal::{Journal, secs, settle};
 
 /// Logs in every hook.
 struct Plain;
@@ -70,8 +70,8 @@ where
     H: ws_server::handler::Handler<ws_server::extract::AnyRoute> + ws_core::mailbox::Accepts<()>,
 {
     let kit = TestKit::new();
-    let knock = kit.handler::<H>().peer("192.0.2.7:9".parse().unwrap());
-    let mut client = knock.connect().await.unwrap();
+    let builder = kit.handler::<H>().peer("192.0.2.7:9".parse().unwrap());
+    let mut client = builder.connect().await.unwrap();
     tracing::info!("outside");
     client.send("?").await;
     client.socket::<H>().notify(()).unwrap();
@@ -148,7 +148,7 @@ async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
         match fault {
             0 => client.send("no number").await,
             1 => client.send(Message::binary(vec![1])).await,
-            2 => client.bytes(b"\x81\x02hi").await,
+            2 => client.send_bytes(b"\x81\x02hi").await,
             _ => client.reset().await,
         }
         client.terminated().await;
@@ -226,7 +226,7 @@ async fn error_of(uri: &str, message: &'static str, notification: Option<&'stati
             client.send(message).await;
         }
         client.terminated().await;
-        quiet().await;
+        settle().await;
     }
     let lines = captured.of(Level::ERROR);
     let [line] = &lines[..] else {
@@ -265,14 +265,16 @@ async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
         r#"{"_number":"payload-secret"}"#,
         "payload-secret",
     ] {
-        let knock = kit.handler::<Typed>().uri("/rooms?token=query-secret");
-        let knock = knock.header("cookie", "z_sid=cookie-secret");
-        let knock = knock.header("authorization", "Bearer bearer-secret");
-        let mut client = knock.connect().await.unwrap();
+        let builder = kit.handler::<Typed>().uri("/rooms?token=query-secret");
+        let builder = builder.header("cookie", "z_sid=cookie-secret");
+        let builder = builder.header("authorization", "Bearer bearer-secret");
+        let mut client = builder.connect().await.unwrap();
         client.send(message).await;
-        client.frame(OpCode::Ping, true, b"ping-secret").await;
+        client.send_frame(OpCode::Ping, true, b"ping-secret").await;
         client.sender().send("sent-secret").ok();
-        client.frame(OpCode::Text, true, b"utf8-secret\xff").await;
+        client
+            .send_frame(OpCode::Text, true, b"utf8-secret\xff")
+            .await;
         client.terminated().await;
     }
     let refused = kit
@@ -281,7 +283,7 @@ async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
         .connect()
         .await;
     assert_eq!(refused.unwrap_err().status(), 400);
-    let mut client = journal.knock::<Typed>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Typed>(&kit).connect().await.unwrap();
     client.reset().await;
     client.terminated().await;
     let text = captured.text();

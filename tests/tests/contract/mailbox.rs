@@ -7,7 +7,7 @@ use ws_core::testkit::TestKit;
 use ws_server::NotifyError;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::journal::{Journal, limits, seconds, secs, settle};
 
 /// Records its notifications; one that begins with "wait" takes ten seconds.
 struct Notes {
@@ -34,7 +34,7 @@ impl Notes {
 #[tokio::test(start_paused = true)]
 async fn info_gets_notifications_and_timers_and_its_replies_are_sent() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Notes>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Notes>(&kit).connect().await.unwrap();
     let socket = client.socket::<Notes>();
     socket.notify("now").unwrap();
     socket.notify_async("soon").await.unwrap();
@@ -52,15 +52,15 @@ async fn info_gets_notifications_and_timers_and_its_replies_are_sent() {
 #[tokio::test(start_paused = true)]
 async fn a_full_mailbox_returns_the_value() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Notes>(&kit);
-    let client = knock
+    let builder = journal.client::<Notes>(&kit);
+    let client = builder
         .limits(limits(|limits| limits.mailbox = 2))
         .connect()
         .await
         .unwrap();
     let socket = client.socket::<Notes>();
     socket.notify("wait").unwrap();
-    quiet().await;
+    settle().await;
     socket.notify("second").unwrap();
     socket.notify("third").unwrap();
     assert_eq!(socket.notify("fourth"), Err(NotifyError::Full("fourth")));
@@ -68,7 +68,7 @@ async fn a_full_mailbox_returns_the_value() {
     assert!(socket.is_open());
     tokio::time::sleep(secs(11)).await;
     socket.notify("fifth").unwrap();
-    quiet().await;
+    settle().await;
     assert_eq!(
         journal.lines(),
         ["wait 0", "second 10", "third 10", "fifth 11"]
@@ -78,36 +78,36 @@ async fn a_full_mailbox_returns_the_value() {
 #[tokio::test(start_paused = true)]
 async fn notify_async_waits_for_room() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Notes>(&kit);
-    let client = knock
+    let builder = journal.client::<Notes>(&kit);
+    let client = builder
         .limits(limits(|limits| limits.mailbox = 1))
         .connect()
         .await
         .unwrap();
     let socket = client.socket::<Notes>();
     socket.notify("wait").unwrap();
-    quiet().await;
+    settle().await;
     socket.notify("second").unwrap();
     let mut third = pin!(socket.notify_async("third"));
-    quiet().await;
+    settle().await;
     assert_eq!(third.as_mut().now_or_never(), None);
     assert_eq!(third.await, Ok(()));
-    quiet().await;
+    settle().await;
     assert_eq!(journal.lines(), ["wait 0", "second 10", "third 10"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_notify_async_fails_at_the_end() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Notes>(&kit);
-    let mut client = knock
+    let builder = journal.client::<Notes>(&kit);
+    let mut client = builder
         .limits(limits(|limits| limits.mailbox = 1))
         .connect()
         .await
         .unwrap();
     let socket = client.socket::<Notes>();
     socket.notify("wait").unwrap();
-    quiet().await;
+    settle().await;
     socket.notify("wait again").unwrap();
     let mut third = pin!(socket.notify_async("third"));
     assert_eq!(third.as_mut().now_or_never(), None);
@@ -120,9 +120,9 @@ async fn a_waiting_notify_async_fails_at_the_end() {
 #[tokio::test(start_paused = true)]
 async fn timers_count_against_a_bound_of_their_own() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Notes>(&kit);
+    let builder = journal.client::<Notes>(&kit);
     let bounds = limits(|limits| (limits.mailbox, limits.timers) = (1, 2));
-    let client = knock.limits(bounds).connect().await.unwrap();
+    let client = builder.limits(bounds).connect().await.unwrap();
     let socket = client.socket::<Notes>();
     let _first = socket.try_notify_after(secs(1), "first").unwrap();
     let second = socket.try_notify_every(secs(9), "second").unwrap();
@@ -133,7 +133,7 @@ async fn timers_count_against_a_bound_of_their_own() {
     full(socket.try_notify_every(secs(1), "third"));
     assert!(!socket.notify_after(secs(1), "third").is_set());
     socket.notify("timers do not fill the mailbox").unwrap();
-    quiet().await;
+    settle().await;
     assert!(second.cancel());
     let again = socket.try_notify_after(secs(1), "a place is free");
     assert!(again.is_ok_and(|timer| timer.is_set()));
@@ -149,8 +149,8 @@ async fn timers_count_against_a_bound_of_their_own() {
 #[tokio::test(start_paused = true)]
 async fn values_of_timers_in_the_mailbox_do_not_use_its_capacity() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Notes>(&kit);
-    let client = knock
+    let builder = journal.client::<Notes>(&kit);
+    let client = builder
         .limits(limits(|limits| limits.mailbox = 1))
         .connect()
         .await
@@ -169,7 +169,7 @@ async fn values_of_timers_in_the_mailbox_do_not_use_its_capacity() {
 #[tokio::test(start_paused = true)]
 async fn dropping_a_handle_keeps_its_timer_and_cancel_stops_it() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let client = journal.knock::<Notes>(&kit).connect().await.unwrap();
+    let client = journal.client::<Notes>(&kit).connect().await.unwrap();
     let socket = client.socket::<Notes>();
     drop(socket.notify_after(secs(1), "kept"));
     drop(socket.notify_every(secs(3), "kept too"));
@@ -187,7 +187,7 @@ async fn dropping_a_handle_keeps_its_timer_and_cancel_stops_it() {
 #[tokio::test(start_paused = true)]
 async fn late_ticks_coalesce() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let client = journal.knock::<Notes>(&kit).connect().await.unwrap();
+    let client = journal.client::<Notes>(&kit).connect().await.unwrap();
     let socket = client.socket::<Notes>();
     socket.notify("wait").unwrap();
     let _every = socket.notify_every(secs(3), "tick");

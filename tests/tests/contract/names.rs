@@ -32,8 +32,8 @@ impl Deref for Room {
 #[tokio::test(start_paused = true)]
 async fn whatever_leads_to_a_topic_names_it() {
     let kit = TestKit::new();
-    let knock = Journal::new().knock::<Probe>(&kit);
-    let mut client = knock.connect().await.unwrap();
+    let builder = Journal::new().client::<Probe>(&kit);
+    let mut client = builder.connect().await.unwrap();
     let socket = client.socket::<Probe>();
     let hub = kit.hub();
     let topic = Topic::local("news");
@@ -75,8 +75,8 @@ async fn whatever_leads_to_a_topic_names_it() {
 async fn a_receipt_outlives_all_that_it_was_made_with() {
     let receipt: topic::Receipt = {
         let (kit, topic) = (TestKit::new(), Topic::local("news"));
-        let knock = Journal::new().knock::<Probe>(&kit);
-        let client = knock.connect().await.unwrap();
+        let builder = Journal::new().client::<Probe>(&kit);
+        let client = builder.connect().await.unwrap();
         client.socket::<Probe>().subscribe(&topic);
         kit.hub().publish(&topic, &"news".to_owned())
     };

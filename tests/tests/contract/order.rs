@@ -5,7 +5,7 @@ use ws_core::protocol::encoder::encode_masked;
 use ws_core::testkit::TestKit;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, quiet, secs};
+use crate::journal::{Journal, secs, settle};
 use crate::probe::Probe;
 
 /// Answers with the message, one word at a time.
@@ -37,9 +37,9 @@ impl Echo {
 }
 
 on_both_transports! {
-    async fn messages_are_answered_in_order(way: Way) {
-        let knock = way(Journal::new().knock::<Echo>(&TestKit::new()));
-        let mut client = knock.connect().await.unwrap();
+    async fn messages_are_answered_in_order(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Echo>(&TestKit::new()));
+        let mut client = builder.connect().await.unwrap();
         for number in 0..100 {
             client.send(number.to_string()).await;
         }
@@ -48,21 +48,21 @@ on_both_transports! {
         }
     }
 
-    async fn notifications_of_one_task_arrive_in_order(way: Way) {
+    async fn notifications_of_one_task_arrive_in_order(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let client = way(journal.knock::<Echo>(&TestKit::new())).connect().await.unwrap();
+        let client = on_transport(journal.client::<Echo>(&TestKit::new())).connect().await.unwrap();
         let socket = client.socket::<Echo>();
         for number in 0..50 {
             socket.notify_async(number).await.unwrap();
         }
-        quiet().await;
+        settle().await;
         let expected: Vec<_> = (0..50).map(|number| format!("info {number}")).collect();
         assert_eq!(journal.lines(), expected);
     }
 
-    async fn messages_of_one_task_arrive_in_order_on_a_slow_network(way: Way) {
-        let knock = way(Journal::new().knock::<Echo>(&TestKit::new()).network_room(7));
-        let mut client = knock.connect().await.unwrap();
+    async fn messages_of_one_task_arrive_in_order_on_a_slow_network(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Echo>(&TestKit::new()).network_capacity(7));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Echo>();
         // Small, large and empty messages, with `send` and `send_async`.
         let text = |number: usize| format!("{number}{}", "x".repeat(number % 7 * 1000));
@@ -81,9 +81,9 @@ on_both_transports! {
         sending.await.unwrap();
     }
 
-    async fn frames_of_different_senders_never_interleave(way: Way) {
+    async fn frames_of_different_senders_never_interleave(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = way(kit.handler::<Chorus>().network_room(13)).connect().await.unwrap();
+        let mut client = on_transport(kit.handler::<Chorus>().network_capacity(13)).connect().await.unwrap();
         let socket = client.socket::<Chorus>();
         let topic: Topic<Message> = Topic::local("voices");
         let tasks = ["a", "b", "c"].map(|voice| {
@@ -116,20 +116,20 @@ on_both_transports! {
         }
     }
 
-    async fn send_subscribe_publish_and_the_reply_of_one_hook_keep_their_order(way: Way) {
-        let mut client = way(TestKit::new().handler::<Chorus>()).connect().await.unwrap();
+    async fn send_subscribe_publish_and_the_reply_of_one_hook_keep_their_order(on_transport: TransportChoice) {
+        let mut client = on_transport(TestKit::new().handler::<Chorus>()).connect().await.unwrap();
         client.send("sing").await;
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..6 {
-            heard.push(client.text().await);
+            received.push(client.text().await);
         }
         let expected = ["sent", "published", "sent again", "one", "two", "three"];
-        assert_eq!(heard, expected);
+        assert_eq!(received, expected);
     }
 
-    async fn a_task_outside_of_hooks_keeps_its_order(way: Way) {
+    async fn a_task_outside_of_hooks_keeps_its_order(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = way(kit.handler::<Chorus>()).connect().await.unwrap();
+        let mut client = on_transport(kit.handler::<Chorus>()).connect().await.unwrap();
         let (socket, topic) = (client.socket::<Chorus>(), Topic::<u32>::local("numbers"));
         kit.hub().publish(&topic, &0);
         socket.subscribe(&topic);
@@ -181,7 +181,7 @@ fn turns(journal: &Journal) -> String {
 #[tokio::test(start_paused = true)]
 async fn messages_and_notifications_that_waited_for_a_hook_take_turns() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     let socket = client.socket::<Probe>();
     client.send("wait 1").await;
     for number in 0..10 {
@@ -195,23 +195,23 @@ async fn messages_and_notifications_that_waited_for_a_hook_take_turns() {
 #[tokio::test(start_paused = true)]
 async fn messages_and_notifications_take_turns_in_a_burst() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Echo>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Echo>(&kit).connect().await.unwrap();
     let mut burst = Vec::new();
     for text in ["notify", "b", "c", "d", "e"] {
         burst.extend(encode_masked(OpCode::Text, true, text.as_bytes(), [0; 4]));
     }
-    client.bytes(&burst).await;
-    quiet().await;
+    client.send_bytes(&burst).await;
+    settle().await;
     assert_eq!(turns(&journal), "mimimimimii");
 }
 
 #[tokio::test(start_paused = true)]
 async fn endless_notifications_do_not_starve_messages() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Echo>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Echo>(&kit).connect().await.unwrap();
     client.socket::<Echo>().notify(100).unwrap();
-    client.send("heard").await;
-    assert_eq!(client.text().await, "heard");
+    client.send("received").await;
+    assert_eq!(client.text().await, "received");
     // Other tasks still run if the handler notifies itself forever.
     client.socket::<Echo>().close(Close::NORMAL);
     assert_eq!(client.closed().await.0, CloseCode::NORMAL);
@@ -220,7 +220,7 @@ async fn endless_notifications_do_not_starve_messages() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_messages_does_not_starve_notifications() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     client.send("wait 1").await;
     for number in 0..200 {
         client.send(format!("say {number}")).await;
@@ -230,14 +230,14 @@ async fn a_flood_of_messages_does_not_starve_notifications() {
     let place = journal.lines().iter().position(|line| line == "info now");
     // `init`, the call and the end of "wait", then the notification's turn.
     assert_eq!(place, Some(3));
-    assert_eq!(journal.of("message").len(), 201);
+    assert_eq!(journal.lines_of("message").len(), 201);
     assert_eq!(client.text().await, "waited");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_waits_keeps_its_place() {
-    let knock = Journal::new().knock::<Probe>(&TestKit::new());
-    let mut client = knock.connect().await.unwrap();
+    let builder = Journal::new().client::<Probe>(&TestKit::new());
+    let mut client = builder.connect().await.unwrap();
     client.send("wait 5").await;
     client.send("say second").await;
     client.send("wait 5").await;

@@ -6,8 +6,8 @@ use ws_server::extract::NoState;
 use ws_server::limits::{PageLimits, ServerLimits};
 use ws_server::prelude::*;
 
-use crate::journal::{quiet, secs};
-use crate::tab::{Got, Tab, event};
+use crate::journal::{secs, settle};
+use crate::tab::{Tab, TabEvent, event};
 
 mod bad_input;
 mod blocking;
@@ -38,7 +38,7 @@ async fn served(pages: PageLimits) -> (TestKit, TestVisitor) {
     (kit, visitor)
 }
 
-fn numbers(numbers: impl IntoIterator<Item = u64>) -> Vec<Got> {
+fn numbers(numbers: impl IntoIterator<Item = u64>) -> Vec<TabEvent> {
     numbers.into_iter().map(|n| event("n", n)).collect()
 }
 
@@ -51,7 +51,7 @@ async fn pushes_before_the_page_attaches_arrive_in_order() {
     }
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     assert_eq!(page.push("n", &4_u64), 1);
-    assert_eq!(tab.so_far().await, numbers(1..=4));
+    assert_eq!(tab.received_so_far().await, numbers(1..=4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,21 +60,21 @@ async fn messages_lost_with_a_connection_are_sent_again_and_received_ones_are_no
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     page.push("n", &1_u64);
-    assert_eq!(tab.so_far().await, numbers([1]));
+    assert_eq!(tab.received_so_far().await, numbers([1]));
     // Written to a broken connection that nothing reads.
     page.push("n", &2_u64);
-    tab.cut().await;
+    tab.disconnect().await;
     page.push("n", &3_u64);
     tokio::time::sleep(secs(10)).await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, numbers(2..=3));
+    assert_eq!(tab.received_so_far().await, numbers(2..=3));
     // Received, but the acknowledgement is lost.
     tab.acknowledges = false;
     page.push("n", &4_u64);
-    assert_eq!(tab.so_far().await, numbers([4]));
-    tab.cut().await;
+    assert_eq!(tab.received_so_far().await, numbers([4]));
+    tab.disconnect().await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, []);
+    assert_eq!(tab.received_so_far().await, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,16 +83,19 @@ async fn a_page_without_a_connection_ends_after_its_grace_time_and_not_before() 
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     page.push("n", &1_u64);
-    assert_eq!(tab.so_far().await, numbers([1]));
-    tab.cut().await;
+    assert_eq!(tab.received_so_far().await, numbers([1]));
+    tab.disconnect().await;
     tokio::time::sleep(secs(19)).await;
     assert_eq!((page.push("n", &2_u64), kit.hub().page_count()), (1, 1));
     tokio::time::sleep(secs(2)).await;
     assert_eq!((page.push("n", &3_u64), kit.hub().page_count()), (0, 0));
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
     page.push("n", &4_u64);
-    assert_eq!(tab.so_far().await, numbers([4]));
+    assert_eq!(tab.received_so_far().await, numbers([4]));
     // A page does not end while it is connected.
     assert_eq!(tab.stay(100).await, []);
     assert_eq!(page.push("n", &5_u64), 1);
@@ -106,8 +109,12 @@ async fn a_page_that_never_connects_ends_after_its_grace_time() {
     tokio::time::sleep(secs(21)).await;
     assert_eq!((kit.hub().page_count(), page.push("n", &1)), (0, 0));
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
-    let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset], "the reset reports the gap");
+    let reset = TabEvent::Reset("restart".to_owned());
+    assert_eq!(
+        tab.received_so_far().await,
+        [reset],
+        "the reset reports the gap"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +125,7 @@ async fn a_page_without_an_epoch_gets_the_queue_without_a_reset() {
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
     tab.epoch = None;
     let mut tab = tab.connected().await;
-    assert_eq!(tab.so_far().await, numbers([1]));
+    assert_eq!(tab.received_so_far().await, numbers([1]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,14 +137,17 @@ async fn a_queue_past_its_limit_becomes_a_reset() {
         page.push("n", &n);
     }
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
-    let overflow = Got::Reset("overflow".to_owned());
-    assert_eq!(tab.so_far().await, [overflow.clone(), event("n", 6)]);
+    let overflow = TabEvent::Reset("overflow".to_owned());
+    assert_eq!(
+        tab.received_so_far().await,
+        [overflow.clone(), event("n", 6)]
+    );
     // Also in the middle of a connection.
     tab.acknowledges = false;
     for n in 7..=12_u64 {
         page.push("n", &n);
     }
-    let got = tab.so_far().await;
+    let got = tab.received_so_far().await;
     let expected = [numbers(7..=10), vec![overflow], numbers([12])].concat();
     assert_eq!(got, expected);
 }
@@ -150,21 +160,21 @@ async fn the_newest_connection_owns_the_page_and_the_older_is_closed_with_4409()
     let mut second = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     assert_eq!(page.push("n", &1_u64), 1);
     // It is another script, which has not received what the first one has.
-    let restart = Got::Reset("restart".to_owned());
-    assert_eq!(second.so_far().await, [restart, event("n", 1)]);
-    let superseded = Got::Closed(4409, "another socket has the page".to_owned());
-    assert_eq!(first.so_far().await, [superseded]);
+    let restart = TabEvent::Reset("restart".to_owned());
+    assert_eq!(second.received_so_far().await, [restart, event("n", 1)]);
+    let superseded = TabEvent::Closed(4409, "another socket has the page".to_owned());
+    assert_eq!(first.received_so_far().await, [superseded]);
     // When the older connection ends, the newer one keeps the page.
     assert_eq!(second.stay(30).await, []);
     page.push("n", &2_u64);
-    assert_eq!(second.so_far().await, numbers([2]));
+    assert_eq!(second.received_so_far().await, numbers([2]));
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_tabs_with_one_page_do_not_mistake_each_others_seen_for_their_own() {
     let (kit, visitor) = server().await;
-    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let journal = heard.clone();
+    let received = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let journal = received.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
         journal.lock().unwrap().push(text);
@@ -173,18 +183,24 @@ async fn two_tabs_with_one_page_do_not_mistake_each_others_seen_for_their_own() 
     let mut one = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let mut two = Tab::of(&kit, &visitor, "/stream", &page);
     // The first tab does not know that its connection is broken. Its message reaches no server.
-    one.cut().await;
+    one.disconnect().await;
     one.send("of one").await;
     two.connect().await.unwrap();
     two.send("of two").await;
-    assert_eq!(two.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        two.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
     assert_eq!(two.unseen(), 0);
     one.connect().await.unwrap();
-    assert_eq!(one.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        one.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
     assert_eq!(one.unconfirmed, ["of one"]);
     one.send("again").await;
-    assert_eq!(one.so_far().await, []);
-    assert_eq!(*heard.lock().unwrap(), ["of two", "again"]);
+    assert_eq!(one.received_so_far().await, []);
+    assert_eq!(*received.lock().unwrap(), ["of two", "again"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,9 +208,9 @@ async fn a_page_that_sends_bye_ends_at_once() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
-    tab.say(&json!({"type": "bye"})).await;
-    assert_eq!(tab.next().await, Got::Closed(1000, String::new()));
-    quiet().await;
+    tab.send_raw(&json!({"type": "bye"})).await;
+    assert_eq!(tab.next().await, TabEvent::Closed(1000, String::new()));
+    settle().await;
     assert_eq!(kit.hub().page_count(), 0);
 }
 
@@ -202,8 +218,8 @@ async fn a_page_that_sends_bye_ends_at_once() {
 async fn a_ping_of_the_page_is_answered() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
-    tab.say(&json!({"type": "ping"})).await;
-    assert_eq!(tab.next().await, Got::Other(json!({"type": "pong"})));
+    tab.send_raw(&json!({"type": "ping"})).await;
+    assert_eq!(tab.next().await, TabEvent::Other(json!({"type": "pong"})));
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,9 +230,9 @@ async fn a_page_stream_requires_its_own_subprotocol() {
     assert_eq!(refusal.status(), 400);
     let text = "this is a page stream: offer the subprotocol `page.v1`";
     assert_eq!(refusal.text(), text);
-    let knock = kit.open("/stream").visitor(&visitor);
-    let knock = knock.header("sec-websocket-protocol", "v1.chat, page.v1");
-    assert!(knock.connect().await.is_ok());
+    let builder = kit.open("/stream").visitor(&visitor);
+    let builder = builder.header("sec-websocket-protocol", "v1.chat, page.v1");
+    assert!(builder.connect().await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -267,35 +283,35 @@ async fn pages_that_connect_at_once_do_not_exceed_the_limit_of_a_session() {
 #[tokio::test(start_paused = true)]
 async fn messages_of_a_page_reach_the_application_once_and_in_order() {
     let (kit, visitor) = server().await;
-    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let journal = heard.clone();
+    let received = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let journal = received.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
         journal.lock().unwrap().push(text.clone());
         sent.page.push("n", &1_u64);
-        format!("heard {text}")
+        format!("received {text}")
     });
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     tab.send("a").await;
     tab.send("b").await;
-    let said = |text: &str| Got::Text(format!("heard {text}"));
-    let expected = [event("n", 1), said("a"), event("n", 1), said("b")];
-    assert_eq!(tab.so_far().await, expected);
+    let reply = |text: &str| TabEvent::Text(format!("received {text}"));
+    let expected = [event("n", 1), reply("a"), event("n", 1), reply("b")];
+    assert_eq!(tab.received_so_far().await, expected);
     assert_eq!(tab.unseen(), 0);
     // If the connection breaks before the answer, the message is sent again and delivered once.
     tab.send("c").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     assert_eq!(tab.unseen(), 1);
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [event("n", 1), said("c")]);
-    assert_eq!(*heard.lock().unwrap(), ["a", "b", "c"]);
+    assert_eq!(tab.received_so_far().await, [event("n", 1), reply("c")]);
+    assert_eq!(*received.lock().unwrap(), ["a", "b", "c"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn messages_of_pages_go_to_a_topic() {
     let (kit, visitor) = server().await;
-    let topic: Topic<u64> = Topic::local("said");
+    let topic: Topic<u64> = Topic::local("numbers");
     kit.hub().publish_page_messages(topic.clone());
     let listener = kit.handler::<crate::pages::handlers::Listener>();
     let mut listener = listener.connect().await.unwrap();
@@ -303,8 +319,8 @@ async fn messages_of_pages_go_to_a_topic() {
     tab.send("7").await;
     assert_eq!(listener.text().await, "7");
     tab.send("no number").await;
-    let closed = Got::Closed(1007, "undecodable payload".to_owned());
-    assert_eq!(tab.so_far().await, [closed]);
+    let closed = TabEvent::Closed(1007, "undecodable payload".to_owned());
+    assert_eq!(tab.received_so_far().await, [closed]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,7 +328,7 @@ async fn messages_of_a_page_without_a_receiver_are_refused_with_1003() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     tab.send("hello").await;
-    let closed = Got::Closed(1003, "no messages are taken here".to_owned());
+    let closed = TabEvent::Closed(1003, "no messages are taken here".to_owned());
     assert_eq!(tab.next().await, closed);
 }
 
@@ -325,10 +341,13 @@ async fn a_panic_of_the_application_closes_the_connection_and_the_page_survives(
     });
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     tab.send("panic").await;
-    assert!(matches!(tab.next().await, Got::Closed(1011, _)));
+    assert!(matches!(tab.next().await, TabEvent::Closed(1011, _)));
     tab.connect().await.unwrap();
     tab.send("on").await;
-    assert_eq!(tab.so_far().await, [Got::Text("on".to_owned())]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Text("on".to_owned())]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -337,7 +356,7 @@ async fn a_client_that_reads_slowly_gets_everything() {
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page);
     // If the network buffers little, the socket's outbox fills up.
-    tab.knock = |knock| knock.network_room(1024);
+    tab.change_handshake = |builder| builder.network_capacity(1024);
     let mut tab = tab.connected().await;
     let long = "x".repeat(100_000);
     for _ in 0..8 {
@@ -362,7 +381,7 @@ async fn pages_without_a_connection_are_limited_and_the_oldest_is_evicted() {
         .await;
     let _more: Vec<_> = (0..5).map(|_| visitor.page()).collect();
     assert_eq!(pages[2].push("n", &2), 1);
-    assert_eq!(tab.so_far().await, numbers([1, 2]));
+    assert_eq!(tab.received_so_far().await, numbers([1, 2]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,8 +391,8 @@ async fn pages_that_have_ended_do_not_count_as_waiting() {
     let waits = visitor.page();
     for _ in 0..10 {
         let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
-        tab.say(&json!({"type": "bye"})).await;
-        assert_eq!(tab.next().await, Got::Closed(1000, String::new()));
+        tab.send_raw(&json!({"type": "bye"})).await;
+        assert_eq!(tab.next().await, TabEvent::Closed(1000, String::new()));
     }
     assert_eq!(waits.push("n", &1), 1);
 }
@@ -393,7 +412,7 @@ async fn a_task_writes_the_rest_of_a_push_in_order() {
     assert_eq!(kit.hub().broadcast("n", &2_u64), 600);
     assert_eq!(visitor.session().push("n", &3_u64), 0);
     for tab in &mut tabs {
-        assert_eq!(tab.so_far().await, numbers([1, 2]));
+        assert_eq!(tab.received_so_far().await, numbers([1, 2]));
     }
 }
 
@@ -402,15 +421,15 @@ async fn a_stuck_connection_does_not_delay_the_next() {
     let (kit, visitor) = server().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, "/small", &page);
-    tab.knock = |knock| knock.network_room(1024);
+    tab.change_handshake = |builder| builder.network_capacity(1024);
     let mut tab = tab.connected().await;
     // The socket's outbox is full before the window is.
     let long = "x".repeat(20_000);
     for _ in 0..8 {
         assert_eq!(page.push("long", &long), 1);
     }
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     tab.connect().await.unwrap();
     for _ in 0..8 {
         assert_eq!(tab.next().await, event("long", long.as_str()));

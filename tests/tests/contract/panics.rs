@@ -6,7 +6,7 @@ use ws_core::testkit::TestKit;
 use ws_server::CloseCause;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet, secs};
+use crate::journal::{Journal, limits, secs, settle};
 use crate::probe::Probe;
 
 /// Panics on command, in a message or a notification, in the middle of a change.
@@ -64,10 +64,10 @@ impl Breaks {
 }
 
 on_both_transports! {
-    async fn a_panic_closes_that_connection_with_1011_and_no_other(way: Way) {
+    async fn a_panic_closes_that_connection_with_1011_and_no_other(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut other = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-        let mut client = way(journal.knock::<Breaks>(&kit)).connect().await.unwrap();
+        let mut other = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Breaks>(&kit)).connect().await.unwrap();
         client.send("now").await;
         client.send("not handled any more").await;
         assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
@@ -75,14 +75,14 @@ on_both_transports! {
         client.terminated().await;
         other.send("say still here").await;
         assert_eq!(other.text().await, "still here");
-        assert_eq!(journal.of("HookPanic"), ["HookPanic 1011 made half"]);
+        assert_eq!(journal.lines_of("HookPanic"), ["HookPanic 1011 made half"]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Breaks>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Breaks>(&kit).connect().await.unwrap();
     client.socket::<Breaks>().notify(0).unwrap();
     assert_eq!(
         client.closed().await,
@@ -118,7 +118,7 @@ impl Types {
 async fn a_panic_of_a_payload_a_reply_or_a_timers_value_is_a_panic_of_the_hook() {
     for place in ["payload", "reply", "timer"] {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut client = journal.knock::<Types>(&kit).connect().await.unwrap();
+        let mut client = journal.client::<Types>(&kit).connect().await.unwrap();
         let socket = client.socket::<Types>();
         match place {
             "payload" => client.send("{}").await,
@@ -169,7 +169,7 @@ impl Leaves {
 #[tokio::test(start_paused = true)]
 async fn terminate_is_called_after_a_cut_hook_panics_while_it_is_dropped() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Leaves>(&kit).connect().await.unwrap();
     client.send("?").await;
     assert_eq!(
         client.closed().await,
@@ -183,13 +183,13 @@ async fn terminate_is_called_after_a_cut_hook_panics_while_it_is_dropped() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_terminate_leaks_nothing() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Leaves>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Leaves>(&kit).connect().await.unwrap();
     client
         .socket::<Leaves>()
         .subscribe(Topic::<String>::local("news"));
     client.end().await;
     assert_eq!(client.terminated().await.cause, CloseCause::Lost);
-    quiet().await;
+    settle().await;
     assert_eq!(
         kit.hub().subscriber_count(Topic::<String>::local("news")),
         0
@@ -237,16 +237,16 @@ impl Floods {
 async fn a_panic_in_the_drop_of_a_reply_that_waits_does_not_skip_terminate() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let limits = limits(|limits| limits.outbox = 20_000);
-    let knock = journal
-        .knock::<Floods>(&kit)
-        .network_room(10)
+    let builder = journal
+        .client::<Floods>(&kit)
+        .network_capacity(10)
         .limits(limits);
-    let mut client = knock.connect().await.unwrap();
+    let mut client = builder.connect().await.unwrap();
     client.send("now").await;
-    quiet().await;
+    settle().await;
     client.reset().await;
     client.terminated().await;
-    assert_eq!(journal.of("terminated").len(), 1);
+    assert_eq!(journal.lines_of("terminated").len(), 1);
 }
 
 /// Replies twice to each message.
@@ -266,8 +266,8 @@ impl Twice {
 #[tokio::test(start_paused = true)]
 async fn an_outbox_without_room_is_no_endless_loop() {
     let kit = TestKit::new();
-    let knock = kit.handler::<Twice>().limits(limits(|it| it.outbox = 0));
-    let mut client = knock.connect().await.unwrap();
+    let builder = kit.handler::<Twice>().limits(limits(|it| it.outbox = 0));
+    let mut client = builder.connect().await.unwrap();
     client.send("a").await;
     assert_eq!(client.text().await, "a");
     assert_eq!(client.text().await, "a");

@@ -7,28 +7,28 @@ use ws_core::testkit::{Received, TestKit};
 use ws_server::CloseCause;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::journal::{Journal, limits, seconds, secs, settle};
 use crate::probe::{Probe, numbered};
 use crate::tab::{Tab, event};
 
 /// Pauses the process for this long.
 async fn pause(seconds: u64) {
-    quiet().await;
+    settle().await;
     advance(secs(seconds)).await;
 }
 
 on_both_transports! {
-    async fn a_silent_client_is_pinged_first(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_silent_client_is_pinged_first(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
+        let mut client = builder.connect().await.unwrap();
         for before in [0, 24, 26, 49, 51, 59] {
             sleep(secs(before)).await;
-            client.so_far().await;
+            client.received_so_far().await;
             pause(70).await;
             let start = Instant::now();
             assert_eq!(client.receive().await, Received::Ping(Bytes::new()), "{before}");
             assert_eq!(start.elapsed(), secs(0), "{before}");
-            client.frame(OpCode::Pong, true, b"").await;
+            client.send_frame(OpCode::Pong, true, b"").await;
         }
         pause(70).await;
         let start = Instant::now();
@@ -36,32 +36,32 @@ on_both_transports! {
         assert_eq!(seconds(start), 35 + 5, "the time for a Pong, and for a Close");
     }
 
-    async fn the_idle_timeout_of_a_client_without_pings_restarts(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
-        let knock = knock.limits(limits(|limits| limits.ping = None));
-        let client = knock.connect().await.unwrap();
+    async fn the_idle_timeout_of_a_client_without_pings_restarts(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
+        let builder = builder.limits(limits(|limits| limits.ping = None));
+        let client = builder.connect().await.unwrap();
         pause(70).await;
         let start = Instant::now();
         assert_eq!(client.terminated().await.cause, CloseCause::IdleTimeout);
         assert_eq!(seconds(start), 60 + 5);
     }
 
-    async fn a_server_that_is_always_late_still_closes_dead_clients(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()));
-        let client = knock.connect().await.unwrap();
+    async fn a_server_that_is_always_late_still_closes_dead_clients(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()));
+        let client = builder.connect().await.unwrap();
         for _ in 0..3 {
             pause(70).await;
-            quiet().await;
+            settle().await;
             assert!(client.sender().is_open());
         }
         pause(70).await;
-        quiet().await;
+        settle().await;
         assert!(!client.sender().is_open());
     }
 
-    async fn a_slow_client_is_not_stalled(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let client = knock.connect().await.unwrap();
+    async fn a_slow_client_is_not_stalled(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(10));
+        let client = builder.connect().await.unwrap();
         client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
         pause(70).await;
         let start = Instant::now();
@@ -69,9 +69,9 @@ on_both_transports! {
         assert_eq!(seconds(start), 30 + 5);
     }
 
-    async fn the_timeout_of_an_async_hook_restarts(way: Way) {
+    async fn the_timeout_of_an_async_hook_restarts(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("hold").await;
         pause(70).await;
         let start = Instant::now();
@@ -79,13 +79,13 @@ on_both_transports! {
         assert_eq!(seconds(start), 30);
     }
 
-    async fn the_timeout_for_the_answer_to_a_close_restarts(way: Way) {
+    async fn the_timeout_for_the_answer_to_a_close_restarts(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.socket::<Probe>().close(Close::NORMAL);
         pause(70).await;
         sleep(secs(4)).await;
-        assert_eq!(journal.of("terminate"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("terminate"), Vec::<String>::new());
         client.close(CloseCode::NORMAL, "").await;
         client.terminated().await;
     }
@@ -148,14 +148,14 @@ async fn the_grace_time_of_a_page_restarts() {
 #[tokio::test(start_paused = true)]
 async fn the_expiry_of_a_connection_and_a_shutdown_count_every_second() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     client
         .socket::<Probe>()
         .expire_at(Instant::now() + secs(65));
     pause(70).await;
     assert_eq!(client.closed().await.0, CloseCode::UNAUTHORIZED);
 
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     client.send("hold").await;
     let hub = kit.hub().clone();
     let shutdown = tokio::spawn(async move { hub.shutdown(secs(10)).await });

@@ -163,11 +163,11 @@ macro_rules! givers {
             let expected: &[Received] = &$expected;
             let mut client = TestKit::new().handler::<$name>().connect().await.unwrap();
             client.send("?").await;
-            assert_eq!(client.so_far().await, expected, "from `message`");
+            assert_eq!(client.received_so_far().await, expected, "from `message`");
             let mut client = TestKit::new().handler::<$name>().connect().await.unwrap();
             client.socket::<$name>().notify(()).unwrap();
-            crate::journal::quiet().await;
-            assert_eq!(client.so_far().await, expected, "from `info`");
+            crate::journal::settle().await;
+            assert_eq!(client.received_so_far().await, expected, "from `info`");
         }
     )* };
 }

@@ -16,11 +16,11 @@ fn kit() -> TestKit {
 
 /// A handshake of this peer; `forwarded` is the client's address in `Forwarded`.
 async fn open(kit: &TestKit, peer: &str, forwarded: Option<&str>) -> Result<TestClient, Refusal> {
-    let mut knock = kit.open("/open").peer(peer.parse().unwrap());
+    let mut builder = kit.open("/open").peer(peer.parse().unwrap());
     if let Some(client) = forwarded {
-        knock = knock.header("x-forwarded-for", client);
+        builder = builder.header("x-forwarded-for", client);
     }
-    knock.connect().await
+    builder.connect().await
 }
 
 /// The lines at `warn` of this many refused handshakes, while the only permit is taken.
@@ -113,11 +113,11 @@ async fn an_address_at_its_limit_is_logged_with_the_limit() {
 async fn logged(level: Level, status: u16, headers: &[(&str, &str)]) -> String {
     let (captured, _guard) = Captured::begin();
     let kit = kit().trusted_proxies(["10.0.0.1"]);
-    let mut knock = kit.open("/open").peer("10.0.0.1:9".parse().unwrap());
+    let mut builder = kit.open("/open").peer("10.0.0.1:9".parse().unwrap());
     for (name, value) in headers {
-        knock = knock.header(name, value);
+        builder = builder.header(name, value);
     }
-    let connected = knock.connect().await;
+    let connected = builder.connect().await;
     let found = connected.map_or_else(|refusal| refusal.status().as_u16(), |_| 101);
     assert_eq!(found, status, "{headers:?}");
     captured.of(level).join("\n")

@@ -14,7 +14,7 @@ use ws_server::NotifyError;
 use ws_server::Policy;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, limits, quiet, secs};
+use crate::journal::{Journal, limits, secs, settle};
 
 /// An action for the uses of a value; it gets the name of the use.
 type Act = Rc<dyn Fn(&'static str)>;
@@ -97,18 +97,18 @@ impl Serialize for Value {
 }
 
 /// The mailbox type.
-struct Heard(Value);
+struct Received(Value);
 
-impl From<Value> for Heard {
+impl From<Value> for Received {
     fn from(value: Value) -> Self {
         used("from");
-        Heard(value)
+        Received(value)
     }
 }
 
-impl Clone for Heard {
+impl Clone for Received {
     fn clone(&self) -> Self {
-        Heard(self.0.clone())
+        Received(self.0.clone())
     }
 }
 
@@ -121,13 +121,13 @@ impl Ear {
         Ear(journal)
     }
 
-    fn info(&mut self, Heard(value): Heard) {
+    fn info(&mut self, Received(value): Received) {
         self.0.note(&value.0);
     }
 }
 
-fn heard(text: &str) -> Heard {
-    Heard(Value::new(text))
+fn value(text: &str) -> Received {
+    Received(Value::new(text))
 }
 
 fn topic() -> Topic<Value> {
@@ -143,7 +143,7 @@ struct Setting {
 
 async fn setting() -> Setting {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let client = journal.knock::<Ear>(&kit).connect().await.unwrap();
+    let client = journal.client::<Ear>(&kit).connect().await.unwrap();
     let socket = client.socket::<Ear>();
     Setting {
         kit,
@@ -160,14 +160,14 @@ fn the_drop_of_a_cancelled_timers_value_can_notify() {
             journal, socket, ..
         } = setting().await;
         let timers = [
-            socket.notify_after(secs(60), heard("later")),
-            socket.notify_every(secs(60), heard("often")),
+            socket.notify_after(secs(60), value("later")),
+            socket.notify_every(secs(60), value("often")),
         ];
         let of_drop = socket.clone();
         when_used(move |how| {
             assert_eq!(how, "drop");
-            of_drop.notify(heard("dropped")).map_err(|_| ()).unwrap();
-            of_drop.notify_after(secs(1), heard("dropped a second ago"));
+            of_drop.notify(value("dropped")).map_err(|_| ()).unwrap();
+            of_drop.notify_after(secs(1), value("dropped a second ago"));
         });
         for timer in &timers {
             assert!(timer.cancel());
@@ -196,14 +196,14 @@ fn the_clone_of_a_repeated_value_can_notify_and_cancel_its_timer() {
             count.set(count.get() + 1);
             let number = count.get();
             let text = format!("clone {number}");
-            of_clone.notify(heard(&text)).map_err(|_| ()).unwrap();
+            of_clone.notify(value(&text)).map_err(|_| ()).unwrap();
             if number == 3 {
                 let timer = timer.borrow();
                 let timer: &ws_server::Timer = timer.as_ref().unwrap();
                 assert!(timer.is_set() && timer.cancel() && !timer.is_set());
             }
         });
-        *ticks.borrow_mut() = Some(socket.notify_every(secs(1), heard("tick")));
+        *ticks.borrow_mut() = Some(socket.notify_every(secs(1), value("tick")));
         tokio::time::sleep(secs(10)).await;
         // A timer that is cancelled while its value is cloned does not deliver the value.
         let expected = ["clone 1", "tick", "clone 2", "tick", "clone 3"];
@@ -220,9 +220,9 @@ fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
             mut client,
             socket,
         } = setting().await;
-        let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
+        let other = journal.client::<Ear>(&kit).connect().await.unwrap();
         other.socket::<Ear>().listen(topic());
-        socket.notify_after(secs(60), heard("timer"));
+        socket.notify_after(secs(60), value("timer"));
         socket.listen(topic());
         let (hub, drops) = (kit.hub().clone(), Rc::new(Cell::new(0)));
         let (of_drop, count) = (socket.clone(), drops.clone());
@@ -231,7 +231,7 @@ fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
                 count.set(count.get() + 1);
                 of_drop.subscribe(topic());
                 of_drop.unlisten(topic());
-                let refused = of_drop.notify(heard("too late"));
+                let refused = of_drop.notify(value("too late"));
                 assert!(matches!(refused, Err(NotifyError::Closed(_))));
                 hub.publish(topic(), &Value::new("published"));
             }
@@ -240,7 +240,7 @@ fn values_that_are_dropped_at_the_end_can_use_the_socket_and_the_hub() {
         client.terminated().await;
         assert!(drops.get() > 0);
         ACT.set(None);
-        quiet().await;
+        settle().await;
         assert_eq!(kit.hub().subscriber_count(topic()), 1, "only the other one");
         let published = vec!["published"; drops.get()];
         assert_eq!(journal.lines(), published);
@@ -283,7 +283,7 @@ fn from_can_publish_to_its_topic_and_unlisten() {
             socket,
             ..
         } = setting().await;
-        let other = journal.knock::<Ear>(&kit).connect().await.unwrap();
+        let other = journal.client::<Ear>(&kit).connect().await.unwrap();
         let (hub, first) = (kit.hub().clone(), Cell::new(true));
         let (leaves, stays) = (socket.clone(), other.socket::<Ear>());
         socket.listen(topic());
@@ -297,7 +297,7 @@ fn from_can_publish_to_its_topic_and_unlisten() {
         });
         assert_eq!(kit.hub().publish(topic(), &Value::new("one")).reached(), 2);
         assert_eq!(kit.hub().publish(topic(), &Value::new("two")).reached(), 2);
-        quiet().await;
+        settle().await;
         let mut lines = journal.lines();
         lines.sort();
         assert_eq!(lines, ["inner", "inner", "one", "one", "two", "two"]);
@@ -330,15 +330,15 @@ fn the_owner_of_a_payload_that_a_publish_drops_can_publish() {
         let data: Topic<Bytes> = Topic::local("data");
         let owned = || Bytes::from_owner(Owned);
         for policy in [Policy::DropOldest, Policy::Latest, Policy::Close] {
-            let knock = journal.knock::<Ear>(&kit).network_room(10);
-            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
-            let mut client = knock.connect().await.unwrap();
+            let builder = journal.client::<Ear>(&kit).network_capacity(10);
+            let builder = builder.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = builder.connect().await.unwrap();
             let socket = client.socket::<Ear>();
             socket.subscribe_with(&data, policy);
             // The first is half written, the second is dropped in favour of the third.
             for _ in 0..2 {
                 assert_eq!(kit.hub().publish(&data, &owned()).reached(), 1);
-                quiet().await;
+                settle().await;
             }
             let (hub, drops, topic) = (kit.hub().clone(), Rc::new(Cell::new(0)), data.clone());
             let (count, socket) = (drops.clone(), socket.clone());
@@ -409,8 +409,8 @@ async fn hold<T: Send>(held: T) {
 #[test]
 fn a_future_dropped_by_a_runtime_shutdown_can_spawn() {
     on_a_thread(|runtime| {
-        let knock = Journal::new().knock::<Ear>(&TestKit::new());
-        let client = runtime.block_on(knock.connect()).unwrap();
+        let builder = Journal::new().client::<Ear>(&TestKit::new());
+        let client = runtime.block_on(builder.connect()).unwrap();
         let socket = client.socket::<Ear>();
         let (outcomes, seen) = mpsc::channel();
         let (of_inner, noted) = (socket.clone(), outcomes.clone());

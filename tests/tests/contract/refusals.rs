@@ -23,11 +23,11 @@ fn kit() -> TestKit {
 /// The body of a 403 for a handshake with this target and these headers.
 async fn forbidden(kit: &TestKit, path: &str, headers: &[(&str, &str)]) -> String {
     let (captured, _guard) = Captured::begin();
-    let mut knock = kit.open(path);
+    let mut builder = kit.open(path);
     for (name, value) in headers {
-        knock = knock.header(name, value);
+        builder = builder.header(name, value);
     }
-    let refusal = knock.connect().await.unwrap_err();
+    let refusal = builder.connect().await.unwrap_err();
     assert_eq!(refusal.status(), 403);
     let (_, why) = refusal.text().split_once(": ").unwrap();
     let log = captured.of(Level::DEBUG).join("\n");
@@ -132,8 +132,8 @@ async fn several_session_cookies_are_logged_without_their_values() {
     let (one, other) = (kit.visitor().await, kit.visitor().await);
     let both = format!("{}; {}", one.cookie(), other.cookie());
     for _ in 0..3 {
-        let knock = kit.open("/session").header("cookie", &both);
-        assert_eq!(knock.connect().await.unwrap_err().status(), 403);
+        let builder = kit.open("/session").header("cookie", &both);
+        assert_eq!(builder.connect().await.unwrap_err().status(), 403);
     }
     let line = captured.only(Level::WARN);
     assert!(line.contains("requests=1"), "{line}");
@@ -149,8 +149,8 @@ async fn several_session_cookies_are_logged_without_their_values() {
         format!("{stale}; {sid}"),
         format!("{sid}; {sid}"),
     ] {
-        let knock = kit.open("/session").header("cookie", &cookies);
-        knock.connect().await.unwrap();
+        let builder = kit.open("/session").header("cookie", &cookies);
+        builder.connect().await.unwrap();
     }
 }
 
@@ -202,8 +202,8 @@ async fn a_handshake_without_upgrade_headers_is_logged() {
     for header in ["upgrade", "connection"] {
         let (kit, (captured, _guard)) = (kit(), Captured::begin());
         for _ in 0..3 {
-            let knock = kit.open("/open").without_header(header);
-            let refusal = knock.connect().await.unwrap_err();
+            let builder = kit.open("/open").without_header(header);
+            let refusal = builder.connect().await.unwrap_err();
             let status = if header == "upgrade" { 426 } else { 400 };
             assert_eq!(refusal.status(), status);
         }

@@ -15,7 +15,7 @@ use ws_server::CloseCause;
 use ws_server::prelude::*;
 use ws_server::{NotifyError, SendError};
 
-use crate::journal::{Journal, limits, quiet, seconds, secs};
+use crate::journal::{Journal, limits, seconds, secs, settle};
 use crate::probe::{Probe, numbered};
 
 mod keeping;
@@ -53,17 +53,21 @@ async fn an_unwritten_reply_never_reaches_the_next_client() {
     for direct in [true, false] {
         let victim = Victim::default();
         let kit = TestKit::table(Routes::table(), victim.clone()).unwrap();
-        let knock = || {
-            let knock = kit.open("/");
-            if direct { knock } else { knock.indirect() }
+        let builder = || {
+            let builder = kit.open("/");
+            if direct {
+                builder
+            } else {
+                builder.without_direct_writes()
+            }
         };
-        let mut first = knock().connect().await.unwrap();
-        let mut next = knock().connect().await.unwrap();
+        let mut first = builder().connect().await.unwrap();
+        let mut next = builder().connect().await.unwrap();
         let sender = first.sender().clone();
-        first.frame(OpCode::Ping, true, b"").await;
+        first.send_frame(OpCode::Ping, true, b"").await;
         assert_eq!(first.receive().await, Received::Pong(Bytes::new()));
         leave_to_the_hook(first, &victim);
-        quiet().await;
+        settle().await;
         assert!(!sender.is_open(), "the write has failed");
         next.send("mine").await;
         assert_eq!(next.text().await, "mine");
@@ -78,10 +82,10 @@ fn leave_to_the_hook(mut client: TestClient, victim: &Victim) {
 }
 
 on_both_transports! {
-    async fn a_waiting_reply_and_pushes_of_other_tasks_never_mix_frames(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_waiting_reply_and_pushes_of_other_tasks_never_mix_frames(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox = 100));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let pusher = tokio::spawn(async move {
             for number in 0..20 {
@@ -104,16 +108,16 @@ on_both_transports! {
         assert_eq!(received[1], (1000..1020).collect::<Vec<_>>());
     }
 
-    async fn a_ping_overtakes_a_backlog_and_never_splits_a_frame(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_ping_overtakes_a_backlog_and_never_splits_a_frame(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(10));
+        let mut client = builder.connect().await.unwrap();
         for number in 0..3 {
             client.socket::<Probe>().send(numbered(number, 1000)).unwrap();
         }
         // It reads a little, so that it does not count as stalled.
         for _ in 0..2 {
             tokio::time::sleep(secs(13)).await;
-            assert_eq!(client.so_far_once().await, []);
+            assert_eq!(client.received_in_one_read().await, []);
         }
         assert_eq!(client.receive().await, text(0, 1000));
         assert_eq!(client.receive().await, Received::Ping(Bytes::new()));
@@ -121,19 +125,19 @@ on_both_transports! {
         assert_eq!(client.receive().await, text(2, 1000));
     }
 
-    async fn a_flood_of_pings_queues_one_pong(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let mut client = knock.connect().await.unwrap();
+    async fn a_flood_of_pings_queues_one_pong(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(10));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         for number in 0..2 {
             socket.send(numbered(number, 1000)).unwrap();
         }
-        quiet().await;
+        settle().await;
         let waiting = socket.buffered();
         for number in 0..2000 {
-            client.frame(OpCode::Ping, true, number.to_string().as_bytes()).await;
+            client.send_frame(OpCode::Ping, true, number.to_string().as_bytes()).await;
         }
-        quiet().await;
+        settle().await;
         assert_eq!(client.unsent(), 0, "everything is read");
         assert_eq!(socket.buffered(), waiting + 6);
         assert_eq!(socket.dropped(), 0, "no topic has lost anything");
@@ -142,39 +146,39 @@ on_both_transports! {
         assert_eq!(client.receive().await, text(1, 1000));
     }
 
-    async fn closed_resolves_on_fin_and_on_reset_while_a_hook_waits(way: Way) {
+    async fn closed_resolves_on_fin_and_on_reset_while_a_hook_waits(on_transport: TransportChoice) {
         for reset in [false, true] {
             let journal = Journal::new();
-            let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+            let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
             client.send("wait 20").await;
             let sender = client.sender().clone();
             let mut closed = pin!(sender.closed());
-            quiet().await;
+            settle().await;
             assert_eq!(closed.as_mut().now_or_never(), None);
             let start = Instant::now();
             if reset { client.reset().await } else { client.end().await }
             closed.await;
             assert_eq!(seconds(start), 0);
-            assert_eq!(journal.of("done"), Vec::<String>::new(), "the hook still runs");
+            assert_eq!(journal.lines_of("done"), Vec::<String>::new(), "the hook still runs");
         }
     }
 
-    async fn one_close_is_sent_however_many_overflows_follow(way: Way) {
+    async fn one_close_is_sent_however_many_overflows_follow(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = way(journal.knock::<Probe>(&kit).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&kit).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox = 100));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let topic: Topic<Message> = Topic::local("all");
         socket.subscribe(&topic);
         socket.send(numbered(0, 60)).unwrap();
-        quiet().await;
+        settle().await;
         for _ in 0..10 {
             let refused = socket.send(numbered(1, 60)).unwrap_err();
             assert_eq!(refused, SendError::Closed(numbered(1, 60).into()));
             assert_eq!(kit.hub().publish(&topic, &numbered(2, 60).into()).reached(), 0);
             socket.close(Close::NORMAL);
-            quiet().await;
+            settle().await;
         }
         // The next stall discards the outbox again.
         tokio::time::sleep(secs(31)).await;
@@ -184,10 +188,10 @@ on_both_transports! {
         assert_eq!(client.terminated().await.cause, CloseCause::Overflow);
     }
 
-    async fn a_close_that_is_half_written_is_not_sent_again(way: Way) {
+    async fn a_close_that_is_half_written_is_not_sent_again(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = way(journal.knock::<Probe>(&kit).network_room(3));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&kit).network_capacity(3));
+        let mut client = builder.connect().await.unwrap();
         client.socket::<Probe>().close(Close::normal("once"));
         tokio::time::sleep(secs(31)).await;
         let closed = Received::Close(CloseCode::NORMAL, "once".to_owned());
@@ -195,16 +199,16 @@ on_both_transports! {
         assert_eq!(client.receive().await, Received::End);
     }
 
-    async fn a_closing_client_that_reads_byte_by_byte_is_cut_eventually(way: Way) {
+    async fn a_closing_client_that_reads_byte_by_byte_is_cut_eventually(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = way(journal.knock::<Probe>(&kit).network_room(1));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&kit).network_capacity(1));
+        let mut client = builder.connect().await.unwrap();
         client.socket::<Probe>().send(numbered(0, 1000)).unwrap();
         client.socket::<Probe>().close(Close::NORMAL);
         let start = Instant::now();
-        while journal.of("terminate").is_empty() && seconds(start) < 100 {
+        while journal.lines_of("terminate").is_empty() && seconds(start) < 100 {
             tokio::time::sleep(secs(1)).await;
-            assert_eq!(client.so_far_once().await, []);
+            assert_eq!(client.received_in_one_read().await, []);
         }
         let limits = ws_server::limits::Limits::DEFAULT;
         let expected = (limits.stall + limits.close_timeout).as_secs();
@@ -212,16 +216,16 @@ on_both_transports! {
         assert_eq!(client.terminated().await.cause, CloseCause::ServerClosed);
     }
 
-    async fn limits_of_any_length_work(way: Way) {
+    async fn limits_of_any_length_work(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let knock = way(journal.knock::<Probe>(&kit).network_room(10));
-        let knock = knock.limits(limits(|limits| {
+        let builder = on_transport(journal.client::<Probe>(&kit).network_capacity(10));
+        let builder = builder.limits(limits(|limits| {
             (limits.ping, limits.idle) = (Some(Duration::MAX), Some(Duration::MAX));
             (limits.stall, limits.init_timeout) = (Duration::MAX, Duration::MAX);
             (limits.hook_timeout, limits.close_timeout) = (Duration::MAX, Duration::MAX);
             limits.terminate_timeout = Duration::MAX;
         }));
-        let mut client = knock.connect().await.unwrap();
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         assert!(socket.notify_after(Duration::MAX, "never".to_owned()).is_set());
         client.send("wait 100000").await;
@@ -236,12 +240,12 @@ on_both_transports! {
         tokio::time::sleep(secs(100_000)).await;
         client.close(CloseCode::GOING_AWAY, "").await;
         shutdown.await.unwrap();
-        assert_eq!(journal.of("terminate").len(), 1);
+        assert_eq!(journal.lines_of("terminate").len(), 1);
     }
 
-    async fn notify_returns_closed_after_our_close(way: Way) {
+    async fn notify_returns_closed_after_our_close(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.close(Close::NORMAL);
         let late = || "late".to_owned();
@@ -249,7 +253,7 @@ on_both_transports! {
         assert_eq!(socket.notify_async(late()).await, Err(NotifyError::Closed(late())));
         assert_eq!(client.closed().await.0, CloseCode::NORMAL);
         assert_eq!(socket.notify(late()), Err(NotifyError::Closed(late())));
-        assert_eq!(journal.of("info"), Vec::<String>::new());
+        assert_eq!(journal.lines_of("info"), Vec::<String>::new());
     }
 }
 
@@ -283,9 +287,9 @@ impl Counts {
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_waits_to_send_does_not_spin_and_continues_when_the_client_reads() {
-    let knock = TestKit::new().handler::<Counts>().network_room(10);
-    let knock = knock.limits(limits(|limits| limits.outbox = 100));
-    let mut client = knock.connect().await.unwrap();
+    let builder = TestKit::new().handler::<Counts>().network_capacity(10);
+    let builder = builder.limits(limits(|limits| limits.outbox = 100));
+    let mut client = builder.connect().await.unwrap();
     client.send("x".repeat(90)).await;
     // If the task spins, it is polled between any two of these, and paused time never advances.
     for _ in 0..1000 {
@@ -346,14 +350,14 @@ impl Listens {
 async fn a_client_with_many_tiny_messages_does_not_delay_others() {
     const MANY: usize = 10_000;
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut busy = journal.knock::<Listens>(&kit).connect().await.unwrap();
-    let mut other = journal.knock::<Listens>(&kit).connect().await.unwrap();
-    quiet().await;
+    let mut busy = journal.client::<Listens>(&kit).connect().await.unwrap();
+    let mut other = journal.client::<Listens>(&kit).connect().await.unwrap();
+    settle().await;
     let burst = encode_masked(OpCode::Text, true, b"b", [1, 2, 3, 4]).repeat(MANY);
     // Both have sent before the server handles either.
-    let mut both = pin!(async { tokio::join!(busy.bytes(&burst), other.send("other")) });
+    let mut both = pin!(async { tokio::join!(busy.send_bytes(&burst), other.send("other")) });
     assert_eq!(both.as_mut().now_or_never(), None);
-    quiet().await;
+    settle().await;
     let lines = journal.lines();
     assert_eq!(lines.len(), MANY + 1);
     let place = lines.iter().position(|line| line == "other");
@@ -372,14 +376,14 @@ async fn a_shutdown_that_begins_while_terminate_runs_cuts_it() {
         }
 
         async fn terminate(self) {
-            let _cut = crate::journal::Farewell(self.0.clone(), "cut");
+            let _cut = crate::journal::NoteOnDrop(self.0.clone(), "cut");
             std::future::pending::<()>().await;
         }
     }
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Endless>(&kit);
-    let knock = knock.limits(limits(|limits| limits.terminate_timeout = secs(3600)));
-    let mut client = knock.connect().await.unwrap();
+    let builder = journal.client::<Endless>(&kit);
+    let builder = builder.limits(limits(|limits| limits.terminate_timeout = secs(3600)));
+    let mut client = builder.connect().await.unwrap();
     client.end().await;
     tokio::time::sleep(secs(1)).await;
     assert_eq!(journal.lines(), Vec::<String>::new());

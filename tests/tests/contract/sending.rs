@@ -4,19 +4,23 @@ use std::pin::pin;
 
 use futures::FutureExt;
 use tokio::time::Instant;
-use ws_core::testkit::{Knock, Received, TestKit};
+use ws_core::testkit::{ClientBuilder, Received, TestKit};
 use ws_server::CloseCause;
 use ws_server::SendError;
 use ws_server::limits::OnFull;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, Way, limits, quiet, seconds, secs};
+use crate::journal::{Journal, TransportChoice, limits, seconds, secs, settle};
 use crate::probe::{Probe, numbered};
 
 /// A client behind a network of ten bytes, with an outbox of a hundred.
-fn narrow(way: Way, journal: &Journal, on_full: OnFull) -> Knock {
-    let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-    knock.limits(limits(|limits| {
+fn narrow(on_transport: TransportChoice, journal: &Journal, on_full: OnFull) -> ClientBuilder {
+    let builder = on_transport(
+        journal
+            .client::<Probe>(&TestKit::new())
+            .network_capacity(10),
+    );
+    builder.limits(limits(|limits| {
         limits.outbox = 100;
         limits.on_full = on_full;
     }))
@@ -27,31 +31,31 @@ fn long() -> String {
 }
 
 on_both_transports! {
-    async fn a_reply_waits_for_room_while_reading_stops(way: Way) {
+    async fn a_reply_waits_for_room_while_reading_stops(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = narrow(way, &journal, OnFull::Close).connect().await.unwrap();
+        let mut client = narrow(on_transport, &journal, OnFull::Close).connect().await.unwrap();
         client.send("many 9 60").await;
         client.send("say next").await;
-        quiet().await;
+        settle().await;
         let socket = client.socket::<Probe>();
         assert!(socket.buffered() <= 200, "{} bytes wait", socket.buffered());
         assert!(socket.is_open(), "a reply never overflows");
         // The server does not read further messages.
         client.send("x".repeat(60_000)).await;
-        quiet().await;
+        settle().await;
         assert!(client.unsent() >= 60_000, "{} bytes not read", client.unsent());
-        assert_eq!(journal.of("message"), ["message many 9 60"]);
+        assert_eq!(journal.lines_of("message"), ["message many 9 60"]);
         for number in 0..9 {
             assert_eq!(client.text().await, numbered(number, 60));
         }
         assert_eq!(client.text().await, "next");
-        quiet().await;
+        settle().await;
         assert_eq!(client.unsent(), 0);
     }
 
-    async fn send_past_the_limit_closes_with_1013(way: Way) {
+    async fn send_past_the_limit_closes_with_1013(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let client = narrow(way, &journal, OnFull::Close).connect().await;
+        let client = narrow(on_transport, &journal, OnFull::Close).connect().await;
         let mut client = client.unwrap();
         let socket = client.socket::<Probe>();
         socket.send(long()).unwrap();
@@ -63,14 +67,14 @@ on_both_transports! {
         }
     }
 
-    async fn send_past_the_limit_returns_the_message_if_the_route_refuses(way: Way) {
+    async fn send_past_the_limit_returns_the_message_if_the_route_refuses(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = narrow(way, &journal, OnFull::Refuse).connect().await.unwrap();
+        let mut client = narrow(on_transport, &journal, OnFull::Refuse).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.send("first").unwrap();
-        quiet().await;
+        settle().await;
         socket.send(long()).unwrap();
-        quiet().await;
+        settle().await;
         assert_eq!(socket.send(long()), Err(SendError::Full(long().into())));
         assert!(socket.is_open());
         assert_eq!(client.text().await, "first");
@@ -79,28 +83,28 @@ on_both_transports! {
         assert_eq!(client.text().await, "there is room again");
     }
 
-    async fn the_number_of_frames_is_limited_too(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(3));
-        let knock = knock.limits(limits(|limits| {
+    async fn the_number_of_frames_is_limited_too(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(3));
+        let builder = builder.limits(limits(|limits| {
             limits.outbox_frames = 2;
             limits.on_full = OnFull::Refuse;
         }));
-        let client = knock.connect().await.unwrap();
+        let client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.send("a").unwrap();
-        quiet().await;
+        settle().await;
         socket.send("b").unwrap();
         socket.send("c").unwrap();
         assert_eq!(socket.send("d"), Err(SendError::Full("d".into())));
     }
 
-    async fn send_async_waits_for_room(way: Way) {
+    async fn send_async_waits_for_room(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = narrow(way, &journal, OnFull::Close).connect().await.unwrap();
+        let mut client = narrow(on_transport, &journal, OnFull::Close).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.send(long()).unwrap();
         let mut second = pin!(socket.send_async(long()));
-        quiet().await;
+        settle().await;
         assert_eq!(second.as_mut().now_or_never(), None);
         assert!(socket.is_open());
         assert_eq!(client.text().await, long());
@@ -108,9 +112,9 @@ on_both_transports! {
         assert_eq!(client.text().await, long());
     }
 
-    async fn a_waiting_send_async_fails_at_the_end(way: Way) {
+    async fn a_waiting_send_async_fails_at_the_end(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = narrow(way, &journal, OnFull::Close).connect().await.unwrap();
+        let mut client = narrow(on_transport, &journal, OnFull::Close).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.send(long()).unwrap();
         let mut second = pin!(socket.send_async(long()));
@@ -119,9 +123,9 @@ on_both_transports! {
         assert_eq!(second.await, Err(SendError::Closed(long().into())));
     }
 
-    async fn one_message_above_the_limit_fits_an_empty_outbox(way: Way) {
+    async fn one_message_above_the_limit_fits_an_empty_outbox(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = narrow(way, &journal, OnFull::Refuse).connect().await.unwrap();
+        let mut client = narrow(on_transport, &journal, OnFull::Refuse).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let large = "x".repeat(50_000);
         socket.send(large.clone()).unwrap();
@@ -135,11 +139,11 @@ on_both_transports! {
         assert_eq!(client.text().await, large);
     }
 
-    async fn a_client_that_reads_nothing_for_stall_is_closed(way: Way) {
+    async fn a_client_that_reads_nothing_for_stall_is_closed(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-        let client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let start = Instant::now();
         socket.send(long()).unwrap();
@@ -149,34 +153,34 @@ on_both_transports! {
         assert_eq!(socket.send("gone"), Err(SendError::Closed("gone".into())));
     }
 
-    async fn a_client_that_reads_slowly_is_not_stalled(way: Way) {
+    async fn a_client_that_reads_slowly_is_not_stalled(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(4096));
-        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(4096));
+        let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = builder.connect().await.unwrap();
         let text = "x".repeat(7 * 4096);
         client.socket::<Probe>().send(text.clone()).unwrap();
         let mut received = Vec::new();
         for _ in 0..8 {
             assert_eq!(received, []);
             tokio::time::sleep(secs(20)).await;
-            received.extend(client.so_far_once().await);
+            received.extend(client.received_in_one_read().await);
         }
         assert_eq!(received, [Received::Message(text.into())]);
         assert!(client.socket::<Probe>().is_open());
     }
 
-    async fn messages_sent_in_init_arrive_first(way: Way) {
-        let mut client = way(TestKit::new().handler::<Eager>()).connect().await.unwrap();
+    async fn messages_sent_in_init_arrive_first(on_transport: TransportChoice) {
+        let mut client = on_transport(TestKit::new().handler::<Eager>()).connect().await.unwrap();
         client.send("?").await;
         assert_eq!(client.text().await, "from init");
         assert_eq!(client.text().await, "from message");
     }
 
-    async fn nothing_follows_the_close_of_a_hook_that_closes_and_then_replies(way: Way) {
-        let knock = way(TestKit::new().handler::<Closes>());
-        let knock = knock.limits(limits(|limits| limits.outbox = 10));
-        let mut client = knock.connect().await.unwrap();
+    async fn nothing_follows_the_close_of_a_hook_that_closes_and_then_replies(on_transport: TransportChoice) {
+        let builder = on_transport(TestKit::new().handler::<Closes>());
+        let builder = builder.limits(limits(|limits| limits.outbox = 10));
+        let mut client = builder.connect().await.unwrap();
         let mut burst = Vec::new();
         for text in ["longer than ten", "close"] {
             burst.extend(ws_core::protocol::encoder::encode_masked(
@@ -186,7 +190,7 @@ on_both_transports! {
                 [1, 2, 3, 4],
             ));
         }
-        client.bytes(&burst).await;
+        client.send_bytes(&burst).await;
         assert_eq!(client.text().await, "longer than ten");
         assert_eq!(client.closed().await.0, CloseCode::NORMAL);
         client.close(CloseCode::NORMAL, "").await;

@@ -9,7 +9,7 @@ use ws_server::limits::SessionLimits;
 use ws_server::prelude::*;
 use ws_server::session::{SessionOptions, Sessions};
 
-use crate::journal::{quiet, seconds, secs};
+use crate::journal::{seconds, secs, settle};
 
 mod store;
 
@@ -19,7 +19,7 @@ use store::{Mode, Store};
 struct Who;
 
 /// A description of the session.
-fn told(session: Option<&Session>) -> String {
+fn describe(session: Option<&Session>) -> String {
     match session {
         None => "nobody".to_owned(),
         Some(session) => session.user().unwrap_or("a visitor").to_owned(),
@@ -29,7 +29,7 @@ fn told(session: Option<&Session>) -> String {
 #[ws_handler]
 impl Who {
     async fn init(socket: &Socket<Self>, session: Option<Session>, handshake: &Handshake) -> Self {
-        let _ = socket.send(told(session.as_ref()));
+        let _ = socket.send(describe(session.as_ref()));
         if handshake
             .query()
             .is_some_and(|query| query.contains("slow"))
@@ -45,7 +45,7 @@ impl Who {
         session: Option<Session>,
         hub: &Hub,
     ) -> Result<String, Close> {
-        let who = told(session.as_ref());
+        let user = describe(session.as_ref());
         match (&*text, session) {
             ("count", Some(session)) => {
                 let count = session.get::<u32>("count").unwrap_or(0) + 1;
@@ -56,7 +56,7 @@ impl Who {
                 hub.sessions().end(&session).await?;
                 Ok("ended".to_owned())
             }
-            _ => Ok(who),
+            _ => Ok(user),
         }
     }
 }
@@ -90,7 +90,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Name {
     const VISITOR: bool = true;
 
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
-        Ok(Self(told(opening.handshake().session())))
+        Ok(Self(describe(opening.handshake().session())))
     }
 }
 
@@ -140,12 +140,12 @@ fn kit() -> TestKit {
 /// A connection of this visitor, and its first message.
 async fn opened(kit: &TestKit, path: &str, visitor: &TestVisitor) -> (TestClient, String) {
     let mut client = kit.open(path).visitor(visitor).connect().await.unwrap();
-    let who = client.text().await;
-    (client, who)
+    let user = client.text().await;
+    (client, user)
 }
 
-async fn status(knock: ws_core::testkit::Knock) -> u16 {
-    let refusal = knock.connect().await.map(|_| ());
+async fn status(builder: ws_core::testkit::ClientBuilder) -> u16 {
+    let refusal = builder.connect().await.map(|_| ());
     refusal.map_or_else(|refusal| refusal.status().as_u16(), |()| 101)
 }
 
@@ -167,14 +167,14 @@ async fn expired(mut client: TestClient, text: &str) {
 async fn a_client_connects_as_a_user_as_a_visitor_or_anonymously() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
-    for (who, path) in [("ada", "/custom"), ("ada", "/mobile"), ("ada", "/optional")] {
-        let (mut client, told) = opened(&kit, path, &ada).await;
-        assert_eq!(told, who);
+    for (expected, path) in [("ada", "/custom"), ("ada", "/mobile"), ("ada", "/optional")] {
+        let (mut client, user) = opened(&kit, path, &ada).await;
+        assert_eq!(user, expected);
         client.send("who?").await;
-        assert_eq!(client.text().await, who, "in `message`, too");
+        assert_eq!(client.text().await, expected, "in `message`, too");
     }
-    let (_, told) = opened(&kit, "/custom", &visitor).await;
-    assert_eq!(told, "a visitor");
+    let (_, user) = opened(&kit, "/custom", &visitor).await;
+    assert_eq!(user, "a visitor");
     let mut client = kit
         .open("/mobile")
         .session(&visitor)
@@ -203,14 +203,14 @@ async fn a_session_is_looked_up_only_if_a_hook_uses_it() {
     let _client = kit.open("/public").visitor(&ada).connect().await.unwrap();
     let _nobody = kit.open("/optional").connect().await.unwrap();
     assert_eq!(store.asked(), 0);
-    let (_, told) = opened(&kit, "/optional", &ada).await;
-    assert_eq!(told, "ada");
+    let (_, user) = opened(&kit, "/optional", &ada).await;
+    assert_eq!(user, "ada");
     assert_ne!(store.asked(), 0);
     // The same for a session in `terminate`, and for one that the application's extractor uses.
     let _late = kit.open("/late").visitor(&ada).connect().await.unwrap();
     assert_ne!(store.asked(), 0);
-    let (_, told) = opened(&kit, "/named", &ada).await;
-    assert_eq!(told, "ada");
+    let (_, user) = opened(&kit, "/named", &ada).await;
+    assert_eq!(user, "ada");
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,8 +220,8 @@ async fn a_store_that_fails_or_hangs_is_answered_with_503_in_time() {
         SessionOptions::default().store(store.clone()),
     ));
     let ada = kit.user("ada").await;
-    let (mut open, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (mut open, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     for (mode, waited) in [(Mode::Fails, 0), (Mode::Hangs, 5)] {
         store.set(mode);
         for path in ["/custom", "/mobile", "/optional"] {
@@ -250,8 +250,8 @@ async fn a_failed_change_of_a_value_closes_with_1011_and_hides_the_error() {
         SessionOptions::default().store(store.clone()),
     ));
     let ada = kit.user("ada").await;
-    let (mut client, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (mut client, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     client.send("count").await;
     assert_eq!(client.text().await, "1");
     store.set(Mode::Fails);
@@ -305,8 +305,8 @@ async fn the_end_of_a_user_closes_the_users_sockets_at_once() {
 async fn a_hook_that_ends_its_own_session_sends_nothing_more() {
     let kit = kit();
     let ada = kit.user("ada").await;
-    let (mut client, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (mut client, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     client.send("end").await;
     expired(client, "the session has ended").await;
     assert!(!ada.session().is_current());
@@ -316,9 +316,9 @@ async fn a_hook_that_ends_its_own_session_sends_nothing_more() {
 async fn a_session_that_ends_while_init_runs_closes_the_connection_when_it_opens() {
     let kit = kit();
     let ada = kit.user("ada").await;
-    let knock = kit.open("/custom?slow").visitor(&ada);
-    let opening = tokio::spawn(knock.connect());
-    quiet().await;
+    let builder = kit.open("/custom?slow").visitor(&ada);
+    let opening = tokio::spawn(builder.connect());
+    settle().await;
     assert!(kit.hub().sessions().end(ada.session()).await.unwrap());
     let mut client = opening.await.unwrap().unwrap();
     assert_eq!(client.text().await, "ada");
@@ -332,8 +332,8 @@ async fn a_session_in_use_ends_at_its_lifetime() {
     let ada = kit.user("ada").await;
     let start = Instant::now();
     tokio::time::sleep(secs(10)).await;
-    let (mut client, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (mut client, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     // The application's expiry applies only if it is earlier than that of the session.
     client.socket::<Who>().expire_at(start + secs(200));
     for _ in 0..8 {
@@ -346,8 +346,8 @@ async fn a_session_in_use_ends_at_its_lifetime() {
     assert_eq!(status(kit.open("/custom").visitor(&ada)).await, 403);
 
     let ada = kit.user("ada").await;
-    let (client, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (client, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     let start = Instant::now();
     client.socket::<Who>().expire_at(start + secs(20));
     expired(client, "expired").await;
@@ -360,13 +360,13 @@ async fn idle_time_ends_a_session_unless_a_socket_is_open() {
     let idle = SessionLimits::DEFAULT.idle;
     let ada = kit.user("ada").await;
     tokio::time::sleep(idle.saturating_sub(secs(1))).await;
-    let (mut client, told) = opened(&kit, "/custom", &ada).await;
-    assert_eq!(told, "ada");
+    let (mut client, user) = opened(&kit, "/custom", &ada).await;
+    assert_eq!(user, "ada");
     let until = Instant::now() + idle * 3;
     while Instant::now() < until {
         if let Received::Ping(payload) = client.receive().await {
             client
-                .frame(ws_core::protocol::OpCode::Pong, true, &payload)
+                .send_frame(ws_core::protocol::OpCode::Pong, true, &payload)
                 .await;
         }
     }
@@ -383,13 +383,13 @@ async fn idle_time_ends_a_session_unless_a_socket_is_open() {
 async fn a_start_function_and_the_handler_it_chooses_get_the_visitor() {
     let kit = kit();
     let (ada, visitor) = (kit.user("ada").await, kit.visitor().await);
-    let (_, told) = opened(&kit, "/chosen", &visitor).await;
-    assert_eq!(told, "a visitor");
+    let (_, user) = opened(&kit, "/chosen", &visitor).await;
+    assert_eq!(user, "a visitor");
     let mut client = kit.open("/chosen").connect().await.unwrap();
     assert_eq!(client.text().await, "nobody");
     let mut client = kit.open("/chosen").visitor(&ada).connect().await.unwrap();
-    quiet().await;
-    assert_eq!(client.so_far().await, []);
+    settle().await;
+    assert_eq!(client.received_so_far().await, []);
 }
 
 /// An attacker who planted a session gets no data of the user who logs on with it.
@@ -397,13 +397,13 @@ async fn a_start_function_and_the_handler_it_chooses_get_the_visitor() {
 async fn a_planted_session_gets_no_data_of_the_user() {
     let kit = kit();
     let planter = kit.visitor().await;
-    let (mut socket, told) = opened(&kit, "/custom", &planter).await;
-    assert_eq!(told, "a visitor");
+    let (mut socket, user) = opened(&kit, "/custom", &planter).await;
+    assert_eq!(user, "a visitor");
     let mut victim = planter.clone();
     victim.logon("ada").await;
     victim.session().insert("count", &41).await.unwrap();
-    let (mut own, told) = opened(&kit, "/custom", &victim).await;
-    assert_eq!(told, "ada");
+    let (mut own, user) = opened(&kit, "/custom", &victim).await;
+    assert_eq!(user, "ada");
     own.send("count").await;
     assert_eq!(own.text().await, "42");
     socket.send("who?").await;

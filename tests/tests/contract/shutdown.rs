@@ -10,7 +10,7 @@ use ws_core::testkit::TestKit;
 use ws_server::CloseCause;
 use ws_server::prelude::*;
 
-use crate::journal::{Farewell, Journal, ended, quiet, seconds, secs};
+use crate::journal::{Journal, NoteOnDrop, assert_ended, seconds, secs, settle};
 use crate::probe::Probe;
 
 /// A slow `terminate`.
@@ -29,7 +29,7 @@ impl Slow {
     }
 
     async fn terminate(self, reason: CloseReason) {
-        let _cut = Farewell(self.0.clone(), "cut");
+        let _cut = NoteOnDrop(self.0.clone(), "cut");
         self.0.note(format!("terminate {:?}", reason.cause));
         tokio::time::sleep(secs(3)).await;
         self.0.note("saved");
@@ -40,7 +40,7 @@ impl Slow {
 #[tokio::test(start_paused = true)]
 async fn terminate_is_cut_after_terminate_timeout() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Slow>(&kit).connect().await.unwrap();
     let start = Instant::now();
     client.end().await;
     client.terminated().await;
@@ -57,20 +57,20 @@ async fn shutdown_of(kit: &TestKit, deadline: u64) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_every_terminate() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     let hub = kit.hub().clone();
     let mut shutdown = pin!(async move { hub.shutdown(secs(10)).await });
     assert_eq!(shutdown.as_mut().now_or_never(), None);
     client.close(CloseCode::GOING_AWAY, "").await;
     shutdown.await;
-    assert_eq!(journal.of("terminate").len(), 1);
+    assert_eq!(journal.lines_of("terminate").len(), 1);
     assert_eq!(kit.hub().connection_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Slow>(&kit).connect().await.unwrap();
     client.send("hold").await;
     // A quarter of the time is reserved, which is more than `terminate` needs to save.
     assert_eq!(shutdown_of(&kit, 16).await, 16);
@@ -81,7 +81,7 @@ async fn a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_the_wait_for_an_answer() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let client = journal.client::<Probe>(&kit).connect().await.unwrap();
     let start = Instant::now();
     kit.hub().shutdown(secs(4)).await;
     assert_eq!(
@@ -89,7 +89,7 @@ async fn a_shutdown_cuts_the_wait_for_an_answer() {
         3,
         "the last quarter is kept for `terminate`"
     );
-    ended(
+    assert_ended(
         &client,
         &journal,
         CloseCause::Shutdown,
@@ -102,9 +102,9 @@ async fn a_shutdown_cuts_the_wait_for_an_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_a_terminate_that_is_under_way() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Slow>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Slow>(&kit).connect().await.unwrap();
     client.end().await;
-    quiet().await;
+    settle().await;
     assert_eq!(shutdown_of(&kit, 1).await, 1);
     assert_eq!(journal.lines(), ["terminate Lost", "cut"]);
     assert_eq!(kit.hub().connection_count(), 0);
@@ -113,12 +113,12 @@ async fn a_shutdown_cuts_a_terminate_that_is_under_way() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_cuts_a_stall() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Probe>(&kit).network_room(10);
-    let mut client = knock.connect().await.unwrap();
+    let builder = journal.client::<Probe>(&kit).network_capacity(10);
+    let mut client = builder.connect().await.unwrap();
     client.send("many 1 1000").await;
-    quiet().await;
+    settle().await;
     assert_eq!(shutdown_of(&kit, 8).await, 6);
-    ended(
+    assert_ended(
         &client,
         &journal,
         CloseCause::Shutdown,
@@ -161,12 +161,12 @@ async fn a_synchronous_hook_cannot_be_cut() {
     let kit = TestKit::new();
     let (open, gate) = mpsc::channel();
     let gate = Gate(Arc::default(), Arc::new(Mutex::new(gate)));
-    let knock = kit
+    let builder = kit
         .clone()
         .with_table(Routes::table(), gate.clone())
         .unwrap()
         .open("/");
-    let mut client = knock.connect().await.unwrap();
+    let mut client = builder.connect().await.unwrap();
     client.send("block").await;
     gate.0.notified().await;
     // Returns at its deadline even if the hook still blocks.

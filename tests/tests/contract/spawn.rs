@@ -4,7 +4,7 @@ use ws_core::testkit::TestKit;
 use ws_server::SpawnError;
 use ws_server::prelude::*;
 
-use crate::journal::{Farewell, Journal, limits, quiet, secs};
+use crate::journal::{Journal, NoteOnDrop, limits, secs, settle};
 use crate::probe::Probe;
 
 fn panic_on_command() {
@@ -21,7 +21,7 @@ impl Spawns {
     }
 
     fn message(&mut self, text: String, socket: &Socket<Self>) -> String {
-        let dropped = Farewell(self.0.clone(), "dropped");
+        let dropped = NoteOnDrop(self.0.clone(), "dropped");
         let spawned = match &*text {
             "later" => socket.spawn(async {
                 tokio::time::sleep(secs(5)).await;
@@ -48,9 +48,9 @@ impl Spawns {
 }
 
 on_both_transports! {
-    async fn a_spawned_future_runs_beside_the_hooks_and_its_output_is_a_reply(way: Way) {
+    async fn a_spawned_future_runs_beside_the_hooks_and_its_output_is_a_reply(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Spawns>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Spawns>(&TestKit::new())).connect().await.unwrap();
         client.send("later").await;
         client.send("now").await;
         assert_eq!(client.text().await, "later", "the reply of the hook");
@@ -63,14 +63,14 @@ on_both_transports! {
         assert_eq!(client.closed().await, (CloseCode::NORMAL, "task".to_owned()));
     }
 
-    async fn the_output_of_a_spawned_future_waits_for_room(way: Way) {
-        let knock = way(Journal::new().knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let mut client = knock.connect().await.unwrap();
+    async fn the_output_of_a_spawned_future_waits_for_room(on_transport: TransportChoice) {
+        let builder = on_transport(Journal::new().client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox = 100));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         let long = || vec!["x".repeat(90); 5];
         socket.spawn(async move { long() }).unwrap();
-        quiet().await;
+        settle().await;
         for text in long() {
             assert_eq!(client.text().await, text);
         }
@@ -80,20 +80,20 @@ on_both_transports! {
 #[tokio::test(start_paused = true)]
 async fn a_spawned_future_is_cancelled_at_the_end() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Spawns>(&kit).connect().await.unwrap();
     client.send("forever").await;
-    quiet().await;
+    settle().await;
     client.end().await;
     client.terminated().await;
-    quiet().await;
-    assert_eq!(journal.of("dropped"), ["dropped"]);
+    settle().await;
+    assert_eq!(journal.lines_of("dropped"), ["dropped"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bounded_number_of_futures_runs_beside_one_connection() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let knock = journal.knock::<Spawns>(&kit);
-    let mut client = knock
+    let builder = journal.client::<Spawns>(&kit);
+    let mut client = builder
         .limits(limits(|limits| limits.tasks = 2))
         .connect()
         .await
@@ -106,7 +106,7 @@ async fn a_bounded_number_of_futures_runs_beside_one_connection() {
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "later");
     assert_eq!(client.text().await, "and more");
-    quiet().await;
+    settle().await;
     assert_eq!(socket.spawn(async {}), Ok(()));
 }
 
@@ -114,7 +114,7 @@ async fn a_bounded_number_of_futures_runs_beside_one_connection() {
 async fn a_panic_or_an_error_of_a_spawned_future_closes_with_1011() {
     for (command, cause) in [("panic", "HookPanic"), ("fail", "HookError")] {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut client = journal.knock::<Spawns>(&kit).connect().await.unwrap();
+        let mut client = journal.client::<Spawns>(&kit).connect().await.unwrap();
         client.send(command).await;
         assert_eq!(client.text().await, command);
         assert_eq!(
@@ -123,6 +123,9 @@ async fn a_panic_or_an_error_of_a_spawned_future_closes_with_1011() {
         );
         client.close(CloseCode::INTERNAL_ERROR, "").await;
         client.terminated().await;
-        assert_eq!(journal.of("terminate"), [format!("terminate {cause} 1011")]);
+        assert_eq!(
+            journal.lines_of("terminate"),
+            [format!("terminate {cause} 1011")]
+        );
     }
 }

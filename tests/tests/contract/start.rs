@@ -1,12 +1,12 @@
 //! `start`: a function of the handshake that keeps the handler, refuses, or chooses another one.
 
 use tracing::Level;
-use ws_core::testkit::{Knock, TestKit};
+use ws_core::testkit::{ClientBuilder, TestKit};
 use ws_server::CloseCause;
 use ws_server::limits::ServerLimits;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, ended};
+use crate::journal::{Journal, assert_ended};
 use ws_tests::Captured;
 
 /// The handler of the route.
@@ -107,17 +107,17 @@ fn kit() -> TestKit {
     TestKit::table(Routes::table(), "hello").unwrap()
 }
 
-fn knock(kit: &TestKit, journal: &Journal, path: &str, protocol: &str) -> Knock {
-    let knock = journal.hand(kit.open(path));
+fn builder(kit: &TestKit, journal: &Journal, path: &str, protocol: &str) -> ClientBuilder {
+    let builder = journal.attach(kit.open(path));
     match protocol {
-        "" => knock,
-        _ => knock.header("sec-websocket-protocol", protocol),
+        "" => builder,
+        _ => builder.header("sec-websocket-protocol", protocol),
     }
 }
 
 /// Status and body.
-async fn refusal(knock: Knock) -> (u16, String) {
-    let refusal = knock.connect().await.unwrap_err();
+async fn refusal(builder: ClientBuilder) -> (u16, String) {
+    let refusal = builder.connect().await.unwrap_err();
     (refusal.status().as_u16(), refusal.text().to_owned())
 }
 
@@ -125,7 +125,7 @@ async fn refusal(knock: Knock) -> (u16, String) {
 async fn the_routes_handler_gets_the_connection_if_start_keeps_it() {
     let (kit, journal) = (kit(), Journal::new());
     for path in ["/devices/7", "/simple", "/inner/kept?again"] {
-        let mut client = knock(&kit, &journal, path, "v2").connect().await.unwrap();
+        let mut client = builder(&kit, &journal, path, "v2").connect().await.unwrap();
         client.send("hi").await;
         assert_eq!(client.text().await, "v2 hi", "{path}");
         client.close(CloseCode::NORMAL, "").await;
@@ -137,12 +137,12 @@ async fn the_routes_handler_gets_the_connection_if_start_keeps_it() {
 #[tokio::test(start_paused = true)]
 async fn another_handler_gets_the_connection_with_all_its_hooks_and_arguments() {
     let (kit, journal) = (kit(), Journal::new());
-    let knocking = knock(&kit, &journal, "/devices/7", "v1").connect();
-    let mut client = knocking.await.unwrap();
+    let connecting = builder(&kit, &journal, "/devices/7", "v1").connect();
+    let mut client = connecting.await.unwrap();
     client.send("hi").await;
     assert_eq!(client.text().await, "hello 7 hi");
     client.close(CloseCode::NORMAL, "").await;
-    ended(&client, &journal, CloseCause::ClientClosed, 1000, "").await;
+    assert_ended(&client, &journal, CloseCause::ClientClosed, 1000, "").await;
     // No hook of the route's own handler was called.
     assert_eq!(journal.lines(), ["init v1", "terminate ClientClosed 1000"]);
 }
@@ -150,7 +150,7 @@ async fn another_handler_gets_the_connection_with_all_its_hooks_and_arguments() 
 #[tokio::test(start_paused = true)]
 async fn another_handler_can_refuse_in_its_init() {
     let (kit, journal) = (kit(), Journal::new());
-    let refused = refusal(knock(&kit, &journal, "/devices/0", "v1")).await;
+    let refused = refusal(builder(&kit, &journal, "/devices/0", "v1")).await;
     assert_eq!(refused, (410, "Gone".to_owned()));
     assert_eq!(journal.lines(), ["init v1"]);
 }
@@ -158,9 +158,9 @@ async fn another_handler_can_refuse_in_its_init() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_the_answer_and_no_hook_is_called() {
     let (kit, journal) = (kit(), Journal::new());
-    let refused = refusal(knock(&kit, &journal, "/devices/7", "")).await;
+    let refused = refusal(builder(&kit, &journal, "/devices/7", "")).await;
     assert_eq!(refused, (400, "offer v2 or v1".to_owned()));
-    let refused = refusal(knock(&kit, &journal, "/simple?again", "")).await;
+    let refused = refusal(builder(&kit, &journal, "/simple?again", "")).await;
     assert_eq!(refused, (409, "Conflict".to_owned()));
     assert_eq!(journal.lines(), [""; 0]);
 }
@@ -168,12 +168,12 @@ async fn a_refusal_is_the_answer_and_no_hook_is_called() {
 #[tokio::test(start_paused = true)]
 async fn start_runs_after_every_other_check() {
     let (kit, journal) = (kit(), Journal::new());
-    let knock = || knock(&kit, &journal, "/simple?again", "");
-    assert_eq!(refusal(knock().header("origin", "null")).await.0, 403);
-    assert_eq!(refusal(knock().without_header("upgrade")).await.0, 426);
-    let broken = knock().header("sec-websocket-protocol", "a b");
+    let builder = || builder(&kit, &journal, "/simple?again", "");
+    assert_eq!(refusal(builder().header("origin", "null")).await.0, 403);
+    assert_eq!(refusal(builder().without_header("upgrade")).await.0, 426);
+    let broken = builder().header("sec-websocket-protocol", "a b");
     assert_eq!(refusal(broken).await.0, 400);
-    assert_eq!(refusal(knock()).await.0, 409);
+    assert_eq!(refusal(builder()).await.0, 409);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,14 +183,14 @@ async fn a_refusal_or_a_panic_releases_the_permit() {
     let kit = kit.with_table(Routes::table(), "hello").unwrap();
     let journal = Journal::new();
     for (protocol, status) in [("", 400), ("v0", 500), ("broken", 500)] {
-        let refused = refusal(knock(&kit, &journal, "/devices/7", protocol)).await;
+        let refused = refusal(builder(&kit, &journal, "/devices/7", protocol)).await;
         assert_eq!(refused.0, status);
         assert_eq!(kit.hub().connection_count(), 0);
     }
     // The connection that takes the permit keeps it, whichever handler it has.
-    let client = knock(&kit, &journal, "/devices/7", "v1").connect().await;
+    let client = builder(&kit, &journal, "/devices/7", "v1").connect().await;
     assert_eq!(
-        refusal(knock(&kit, &journal, "/devices/7", "v2")).await.0,
+        refusal(builder(&kit, &journal, "/devices/7", "v2")).await.0,
         503
     );
     drop(client);
@@ -200,7 +200,8 @@ async fn a_refusal_or_a_panic_releases_the_permit() {
 async fn error_of(protocol: &str) -> (u16, String, String) {
     let (captured, _guard) = Captured::begin();
     let (kit, journal) = (kit(), Journal::new());
-    let (status, body) = refusal(knock(&kit, &journal, "/devices/7?token=secret", protocol)).await;
+    let (status, body) =
+        refusal(builder(&kit, &journal, "/devices/7?token=secret", protocol)).await;
     assert!(!captured.text().contains("secret"), "{}", captured.text());
     let lines = captured.of(Level::ERROR);
     let [line] = &lines[..] else {
@@ -226,13 +227,13 @@ fn a_table_lists_which_routes_have_a_start_function() {
     let hub = Hub::default();
     let router = Routes::table().into_router("hello", &hub, &ws_server::limits::LimitOptions::NONE);
     let router = router.unwrap();
-    let mut said: Vec<_> = router
+    let mut listed: Vec<_> = router
         .routes()
         .map(|route| (route.spec.name, route.spec.options.start))
         .collect();
-    said.sort_unstable();
+    listed.sort_unstable();
     assert_eq!(
-        said,
+        listed,
         [("kept", false), ("simple", true), ("versions", true)]
     );
 }

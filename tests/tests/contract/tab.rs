@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use ws_core::protocol::OpCode;
-use ws_core::testkit::{Knock, Received, TestClient, TestKit, TestVisitor};
+use ws_core::testkit::{ClientBuilder, Received, TestClient, TestKit, TestVisitor};
 use ws_server::prelude::*;
 
 /// An event in a tab.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Got {
+pub(crate) enum TabEvent {
     /// An event: its name and its data.
     Event(String, Value),
     Text(String),
@@ -47,7 +47,7 @@ pub(crate) struct Tab {
     pub(crate) acknowledges: bool,
     pub(crate) client: Option<TestClient>,
     /// Changes every handshake.
-    pub(crate) knock: fn(Knock) -> Knock,
+    pub(crate) change_handshake: fn(ClientBuilder) -> ClientBuilder,
 }
 
 impl Tab {
@@ -71,7 +71,7 @@ impl Tab {
             unconfirmed: Vec::new(),
             acknowledges: true,
             client: None,
-            knock: |knock| knock,
+            change_handshake: |builder| builder,
         }
     }
 
@@ -92,11 +92,11 @@ impl Tab {
     /// Connects, and sends again what the server has not seen. Returns the status and body of a
     /// refusal.
     pub(crate) async fn connect(&mut self) -> Result<(), (u16, String)> {
-        let knock = self.kit.open(&self.target()).session(&self.visitor);
-        let knock = (self.knock)(knock.header("sec-websocket-protocol", "page.v1"));
-        let client = knock.connect().await;
-        let said = |refusal: Refusal| (refusal.status().as_u16(), refusal.text().to_owned());
-        self.client = Some(client.map_err(said)?);
+        let builder = self.kit.open(&self.target()).session(&self.visitor);
+        let builder = (self.change_handshake)(builder.header("sec-websocket-protocol", "page.v1"));
+        let client = builder.connect().await;
+        let describe = |refusal: Refusal| (refusal.status().as_u16(), refusal.text().to_owned());
+        self.client = Some(client.map_err(describe)?);
         let welcome = self.json().await.expect("a welcome");
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         let epoch = welcome["epoch"].as_str().unwrap().to_owned();
@@ -110,14 +110,14 @@ impl Tab {
         self.offset = welcome["offset"].as_u64().unwrap();
         self.seen(welcome["seen"].as_u64().unwrap());
         for (id, text) in self.unseen.clone() {
-            self.give(id, &text).await;
+            self.send_numbered(id, &text).await;
         }
         Ok(())
     }
 
     /// Connects a tab that must be accepted.
     pub(crate) async fn connected(mut self) -> Self {
-        self.connect().await.expect("the page gets in");
+        self.connect().await.expect("the page is accepted");
         self
     }
 
@@ -140,22 +140,22 @@ impl Tab {
         let id = self.last_id;
         self.unseen.push_back((id, text.to_owned()));
         if self.client.is_some() {
-            self.give(id, text).await;
+            self.send_numbered(id, text).await;
         }
     }
 
-    async fn give(&mut self, id: u64, text: &str) {
+    async fn send_numbered(&mut self, id: u64, text: &str) {
         let message = json!({"type": "text", "id": id, "data": text});
-        self.say(&message).await;
+        self.send_raw(&message).await;
     }
 
     /// Sends any message, valid or not.
-    pub(crate) async fn say(&mut self, message: &Value) {
+    pub(crate) async fn send_raw(&mut self, message: &Value) {
         self.client().send(message.to_string()).await;
     }
 
     /// Drops the connection, with everything in transit.
-    pub(crate) async fn cut(&mut self) {
+    pub(crate) async fn disconnect(&mut self) {
         if let Some(mut client) = self.client.take() {
             client.reset().await;
         }
@@ -169,7 +169,7 @@ impl Tab {
                 Some(serde_json::from_str(text).expect("JSON"))
             }
             Received::Ping(payload) => {
-                self.client().frame(OpCode::Pong, true, &payload).await;
+                self.client().send_frame(OpCode::Pong, true, &payload).await;
                 Some(json!({"type": "ping frame"}))
             }
             Received::Pong(_) => Some(json!({"type": "ping frame"})),
@@ -182,11 +182,11 @@ impl Tab {
     }
 
     /// The next event that is not just a `seen`.
-    pub(crate) async fn next(&mut self) -> Got {
+    pub(crate) async fn next(&mut self) -> TabEvent {
         loop {
             let Some(message) = self.json().await else {
                 self.client = None;
-                return Got::Lost;
+                return TabEvent::Lost;
             };
             if let Some(got) = self.read(message).await {
                 return got;
@@ -194,11 +194,11 @@ impl Tab {
         }
     }
 
-    async fn read(&mut self, message: Value) -> Option<Got> {
+    async fn read(&mut self, message: Value) -> Option<TabEvent> {
         if let Some(code) = message["close"].as_u64() {
             self.client = None;
             let text = message["text"].as_str().unwrap().to_owned();
-            return Some(Got::Closed(u16::try_from(code).unwrap(), text));
+            return Some(TabEvent::Closed(u16::try_from(code).unwrap(), text));
         }
         let text = |name: &str| message[name].as_str().unwrap().to_owned();
         let got = match message["type"].as_str().unwrap() {
@@ -209,24 +209,25 @@ impl Tab {
             "ping frame" => return None,
             "reset" => {
                 self.offset = message["offset"].as_u64().unwrap();
-                return Some(Got::Reset(text("why")));
+                return Some(TabEvent::Reset(text("why")));
             }
-            "event" => Got::Event(text("event"), message["data"].clone()),
-            "text" => Got::Text(text("data")),
-            "binary" => Got::Binary(text("data")),
-            _ => return Some(Got::Other(message)),
+            "event" => TabEvent::Event(text("event"), message["data"].clone()),
+            "text" => TabEvent::Text(text("data")),
+            "binary" => TabEvent::Binary(text("data")),
+            _ => return Some(TabEvent::Other(message)),
         };
         let offset = message["offset"].as_u64().unwrap();
         assert_eq!(offset, self.offset + 1, "each message once, in order");
         self.offset = offset;
         if self.acknowledges {
-            self.say(&json!({"type": "ack", "offset": offset})).await;
+            self.send_raw(&json!({"type": "ack", "offset": offset}))
+                .await;
         }
         Some(got)
     }
 
     /// All events so far.
-    pub(crate) async fn so_far(&mut self) -> Vec<Got> {
+    pub(crate) async fn received_so_far(&mut self) -> Vec<TabEvent> {
         let mut all = Vec::new();
         loop {
             let wait = tokio::time::sleep(std::time::Duration::from_millis(1));
@@ -239,17 +240,17 @@ impl Tab {
     }
 
     /// Answers pings for this long, as a browser does.
-    pub(crate) async fn stay(&mut self, seconds: u64) -> Vec<Got> {
+    pub(crate) async fn stay(&mut self, seconds: u64) -> Vec<TabEvent> {
         let mut all = Vec::new();
         for _ in 0..seconds {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            all.extend(self.so_far().await);
+            all.extend(self.received_so_far().await);
         }
         all
     }
 }
 
 /// An event of this name.
-pub(crate) fn event(name: &str, data: impl Into<Value>) -> Got {
-    Got::Event(name.to_owned(), data.into())
+pub(crate) fn event(name: &str, data: impl Into<Value>) -> TabEvent {
+    TabEvent::Event(name.to_owned(), data.into())
 }

@@ -7,174 +7,174 @@ use ws_server::CloseCause;
 use ws_server::limits::Rate;
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, ended, limits, quiet, secs};
+use crate::journal::{Journal, assert_ended, limits, secs, settle};
 use crate::probe::Probe;
 
 on_both_transports! {
-    async fn a_close_of_the_client(way: Way) {
+    async fn a_close_of_the_client(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.close(CloseCode::GOING_AWAY, "tab closed").await;
         assert_eq!(client.closed().await, (CloseCode::GOING_AWAY, String::new()));
-        ended(&client, &journal, CloseCause::ClientClosed, 1001, "tab closed").await;
+        assert_ended(&client, &journal, CloseCause::ClientClosed, 1001, "tab closed").await;
     }
 
-    async fn a_close_of_the_client_without_a_code(way: Way) {
+    async fn a_close_of_the_client_without_a_code(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
-        client.frame(OpCode::Close, true, b"").await;
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send_frame(OpCode::Close, true, b"").await;
         assert_eq!(client.closed().await, (CloseCode::NO_STATUS, String::new()));
-        ended(&client, &journal, CloseCause::ClientClosed, 1005, "").await;
+        assert_ended(&client, &journal, CloseCause::ClientClosed, 1005, "").await;
     }
 
-    async fn a_close_that_a_hook_returns(way: Way) {
+    async fn a_close_that_a_hook_returns(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("leave").await;
         assert_eq!(client.closed().await, (CloseCode::NORMAL, "bye".to_owned()));
         client.close(CloseCode::NORMAL, "").await;
-        ended(&client, &journal, CloseCause::ServerClosed, 1000, "bye").await;
+        assert_ended(&client, &journal, CloseCause::ServerClosed, 1000, "bye").await;
     }
 
-    async fn a_close_of_the_application(way: Way) {
+    async fn a_close_of_the_application(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.socket::<Probe>().close(Close::policy("spam"));
         assert_eq!(client.closed().await, (CloseCode::POLICY, "spam".to_owned()));
         client.close(CloseCode::POLICY, "spam").await;
-        ended(&client, &journal, CloseCause::ServerClosed, 1008, "spam").await;
+        assert_ended(&client, &journal, CloseCause::ServerClosed, 1008, "spam").await;
     }
 
-    async fn the_end_of_the_stream_without_a_close(way: Way) {
+    async fn the_end_of_the_stream_without_a_close(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.end().await;
-        ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+        assert_ended(&client, &journal, CloseCause::Lost, 1006, "").await;
     }
 
-    async fn a_reset(way: Way) {
+    async fn a_reset(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.reset().await;
-        ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+        assert_ended(&client, &journal, CloseCause::Lost, 1006, "").await;
     }
 
-    async fn a_write_that_fails(way: Way) {
+    async fn a_write_that_fails(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let mut client = builder.connect().await.unwrap();
         client.send("many 2 1000").await;
-        quiet().await;
+        settle().await;
         client.reset().await;
-        ended(&client, &journal, CloseCause::Lost, 1006, "").await;
+        assert_ended(&client, &journal, CloseCause::Lost, 1006, "").await;
     }
 
-    async fn a_client_that_answers_no_ping(way: Way) {
+    async fn a_client_that_answers_no_ping(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
-        ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
+        let client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
+        assert_ended(&client, &journal, CloseCause::PingTimeout, 1001, "nothing was received").await;
     }
 
-    async fn an_idle_client_without_pings(way: Way) {
+    async fn an_idle_client_without_pings(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
-        let client = knock.limits(limits(|limits| limits.ping = None)).connect().await.unwrap();
-        ended(&client, &journal, CloseCause::IdleTimeout, 1001, "nothing was received").await;
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
+        let client = builder.limits(limits(|limits| limits.ping = None)).connect().await.unwrap();
+        assert_ended(&client, &journal, CloseCause::IdleTimeout, 1001, "nothing was received").await;
     }
 
-    async fn a_client_that_does_not_read(way: Way) {
+    async fn a_client_that_does_not_read(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| (limits.ping, limits.idle) = (None, None)));
+        let mut client = builder.connect().await.unwrap();
         client.send("many 1 1000").await;
-        ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
+        assert_ended(&client, &journal, CloseCause::Stalled, 1013, "the client reads too slowly").await;
     }
 
-    async fn a_full_outbox(way: Way) {
+    async fn a_full_outbox(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()).network_room(10));
-        let knock = knock.limits(limits(|limits| limits.outbox = 100));
-        let client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()).network_capacity(10));
+        let builder = builder.limits(limits(|limits| limits.outbox = 100));
+        let client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.send("x".repeat(90)).unwrap();
         assert!(socket.send("x".repeat(90)).is_err());
-        ended(&client, &journal, CloseCause::Overflow, 1013, "too slow").await;
+        assert_ended(&client, &journal, CloseCause::Overflow, 1013, "too slow").await;
     }
 
-    async fn a_shutdown(way: Way) {
+    async fn a_shutdown(on_transport: TransportChoice) {
         let (kit, journal) = (TestKit::new(), Journal::new());
-        let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
         let hub = kit.hub().clone();
         let shutdown = tokio::spawn(async move { hub.shutdown(secs(10)).await });
         assert_eq!(client.closed().await.0, CloseCode::GOING_AWAY);
         client.close(CloseCode::GOING_AWAY, "").await;
         shutdown.await.unwrap();
         let text = "the server shuts down";
-        ended(&client, &journal, CloseCause::Shutdown, 1001, text).await;
+        assert_ended(&client, &journal, CloseCause::Shutdown, 1001, text).await;
     }
 
-    async fn an_error_of_a_hook(way: Way) {
+    async fn an_error_of_a_hook(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("fail").await;
         assert_eq!(client.closed().await, (CloseCode::POLICY, "no".to_owned()));
         client.close(CloseCode::POLICY, "").await;
-        ended(&client, &journal, CloseCause::HookError, 1008, "no").await;
+        assert_ended(&client, &journal, CloseCause::HookError, 1008, "no").await;
     }
 
-    async fn a_panic_in_a_hook(way: Way) {
+    async fn a_panic_in_a_hook(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("panic").await;
         assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
         client.close(CloseCode::INTERNAL_ERROR, "").await;
-        ended(&client, &journal, CloseCause::HookPanic, 1011, "").await;
+        assert_ended(&client, &journal, CloseCause::HookPanic, 1011, "").await;
     }
 
-    async fn a_hook_that_takes_too_long(way: Way) {
+    async fn a_hook_that_takes_too_long(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send("hold").await;
         assert_eq!(client.closed().await, (CloseCode::INTERNAL_ERROR, String::new()));
         client.close(CloseCode::INTERNAL_ERROR, "").await;
-        ended(&client, &journal, CloseCause::HookTimeout, 1011, "").await;
+        assert_ended(&client, &journal, CloseCause::HookTimeout, 1011, "").await;
     }
 
-    async fn a_breach_of_the_protocol(way: Way) {
+    async fn a_breach_of_the_protocol(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         // A frame without a mask.
-        client.bytes(b"\x81\x02hi").await;
+        client.send_bytes(b"\x81\x02hi").await;
         assert_eq!(client.closed().await.0, CloseCode::PROTOCOL_ERROR);
         client.end().await;
         let text = "a client frame is not masked";
-        ended(&client, &journal, CloseCause::ProtocolError, 1002, text).await;
+        assert_ended(&client, &journal, CloseCause::ProtocolError, 1002, text).await;
     }
 
-    async fn text_that_is_not_utf_8(way: Way) {
+    async fn text_that_is_not_utf_8(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
-        client.frame(OpCode::Text, true, b"\xff").await;
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
+        client.send_frame(OpCode::Text, true, b"\xff").await;
         assert_eq!(client.closed().await.0, CloseCode::INVALID_PAYLOAD);
         client.end().await;
-        ended(&client, &journal, CloseCause::InvalidPayload, 1007, "text is not UTF-8").await;
+        assert_ended(&client, &journal, CloseCause::InvalidPayload, 1007, "text is not UTF-8").await;
     }
 
-    async fn a_message_of_the_wrong_type(way: Way) {
+    async fn a_message_of_the_wrong_type(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.send(Message::binary(&b"x"[..])).await;
         assert_eq!(client.closed().await.0, CloseCode::UNSUPPORTED_DATA);
         client.close(CloseCode::UNSUPPORTED_DATA, "").await;
-        ended(&client, &journal, CloseCause::InvalidPayload, 1003, "text expected").await;
+        assert_ended(&client, &journal, CloseCause::InvalidPayload, 1003, "text expected").await;
     }
 
-    async fn more_messages_than_the_rate_allows(way: Way) {
+    async fn more_messages_than_the_rate_allows(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
         let rate = Some(Rate::new(2, secs(1)));
-        let mut client = knock.limits(limits(|limits| limits.rate = rate)).connect().await.unwrap();
+        let mut client = builder.limits(limits(|limits| limits.rate = rate)).connect().await.unwrap();
         for _ in 0..3 {
             client.send("say yes").await;
         }
@@ -182,24 +182,24 @@ on_both_transports! {
         assert_eq!(client.text().await, "yes");
         assert_eq!(client.closed().await.0, CloseCode::POLICY);
         client.close(CloseCode::POLICY, "").await;
-        ended(&client, &journal, CloseCause::RateLimit, 1008, "too many messages").await;
+        assert_ended(&client, &journal, CloseCause::RateLimit, 1008, "too many messages").await;
     }
 
-    async fn the_expiry_of_the_connection(way: Way) {
+    async fn the_expiry_of_the_connection(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&TestKit::new())).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&TestKit::new())).connect().await.unwrap();
         client.socket::<Probe>().expire_at(tokio::time::Instant::now() + secs(9));
         assert_eq!(client.closed().await, (CloseCode::UNAUTHORIZED, "expired".to_owned()));
         client.close(CloseCode::UNAUTHORIZED, "").await;
-        ended(&client, &journal, CloseCause::Expired, 4401, "expired").await;
+        assert_ended(&client, &journal, CloseCause::Expired, 4401, "expired").await;
     }
 
-    async fn an_upgrade_that_fails(way: Way) {
+    async fn an_upgrade_that_fails(on_transport: TransportChoice) {
         let journal = Journal::new();
-        let knock = way(journal.knock::<Probe>(&TestKit::new()));
-        let client = knock.fail_upgrade().await.unwrap();
-        let text = "the handshake was answered, but the upgrade failed";
-        ended(&client, &journal, CloseCause::UpgradeFailed, 1006, text).await;
+        let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
+        let client = builder.fail_upgrade().await.unwrap();
+        let text = "the handshake was answered, but the connection could not be taken over";
+        assert_ended(&client, &journal, CloseCause::UpgradeFailed, 1006, text).await;
     }
 }
 
@@ -238,13 +238,13 @@ dispatch! {
 async fn terminate_borrows_the_handler_and_gets_reason_hub_state_and_session() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let ada = kit.user("ada").await;
-    let knock = kit
+    let builder = kit
         .clone()
         .with_table(Routes::table(), 7)
         .unwrap()
         .open("/lent")
         .session(&ada);
-    let mut client = journal.hand(knock).connect().await.unwrap();
+    let mut client = journal.attach(builder).connect().await.unwrap();
     client.end().await;
     client.terminated().await;
     let id = ada.session().id();
@@ -253,12 +253,12 @@ async fn terminate_borrows_the_handler_and_gets_reason_hub_state_and_session() {
 
 #[tokio::test(start_paused = true)]
 async fn terminate_is_not_called_if_init_refused() {
-    struct Refuses(Farewell);
+    struct Refuses(NoteOnDrop);
 
     #[ws_handler]
     impl Refuses {
         fn init(journal: Journal) -> Result<Self, Refusal> {
-            let _never = Refuses(Farewell(journal, "dropped"));
+            let _never = Refuses(NoteOnDrop(journal, "dropped"));
             Err(Refusal::FORBIDDEN)
         }
 
@@ -267,18 +267,18 @@ async fn terminate_is_not_called_if_init_refused() {
         }
     }
 
-    use crate::journal::Farewell;
+    use crate::journal::NoteOnDrop;
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let refused = journal.knock::<Refuses>(&kit).connect().await;
+    let refused = journal.client::<Refuses>(&kit).connect().await;
     assert_eq!(refused.unwrap_err(), Refusal::FORBIDDEN);
-    quiet().await;
+    settle().await;
     assert_eq!(journal.lines(), ["dropped"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_reason_is_kept() {
     let (kit, journal) = (TestKit::new(), Journal::new());
-    let mut client = journal.knock::<Probe>(&kit).connect().await.unwrap();
+    let mut client = journal.client::<Probe>(&kit).connect().await.unwrap();
     let socket = client.socket::<Probe>();
     socket.close(Close::policy("first"));
     socket.close(Close::normal("second"));
@@ -288,5 +288,5 @@ async fn the_first_reason_is_kept() {
         (CloseCode::POLICY, "first".to_owned())
     );
     client.close(CloseCode::NORMAL, "third").await;
-    ended(&client, &journal, CloseCause::ServerClosed, 1008, "first").await;
+    assert_ended(&client, &journal, CloseCause::ServerClosed, 1008, "first").await;
 }

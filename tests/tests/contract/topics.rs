@@ -5,13 +5,13 @@ use std::pin::pin;
 use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use ws_core::testkit::{Knock, Received, TestClient, TestKit};
+use ws_core::testkit::{ClientBuilder, Received, TestClient, TestKit};
 use ws_server::CloseCause;
 use ws_server::Policy;
 use ws_server::limits::{OnFull, ServerLimits};
 use ws_server::prelude::*;
 
-use crate::journal::{Journal, Way, limits, quiet, seconds};
+use crate::journal::{Journal, TransportChoice, limits, seconds, settle};
 use crate::probe::Probe;
 
 fn a() -> Topic<String> {
@@ -22,24 +22,29 @@ fn b() -> Topic<String> {
     Topic::local("b")
 }
 
-fn say(kit: &TestKit, topic: &Topic<String>, text: &str) -> usize {
+fn publish(kit: &TestKit, topic: &Topic<String>, text: &str) -> usize {
     kit.hub().publish(topic, &text.to_owned()).reached()
 }
 
 /// A client with a half-written frame that takes no more bytes, and an outbox for `frames` in all.
-async fn clogged(way: Way, kit: &TestKit, frames: usize, policy: Policy) -> TestClient {
+async fn clogged(
+    on_transport: TransportChoice,
+    kit: &TestKit,
+    frames: usize,
+    policy: Policy,
+) -> TestClient {
     let journal = Journal::new();
-    let knock: Knock = way(journal.knock::<Probe>(kit).network_room(10));
-    let knock = knock.limits(limits(|limits| {
+    let builder: ClientBuilder = on_transport(journal.client::<Probe>(kit).network_capacity(10));
+    let builder = builder.limits(limits(|limits| {
         limits.outbox_frames = frames;
         limits.on_full = OnFull::Refuse;
     }));
-    let client = knock.connect().await.unwrap();
+    let client = builder.connect().await.unwrap();
     let socket = client.socket::<Probe>();
     socket.subscribe_with(a(), policy);
     socket.subscribe_with(b(), Policy::DropNewest);
     socket.send("x".repeat(60)).unwrap();
-    quiet().await;
+    settle().await;
     assert_eq!(client.unread(), 10);
     client
 }
@@ -51,129 +56,129 @@ async fn rest(client: &mut TestClient, count: usize) -> Vec<String> {
     for _ in 0..count {
         texts.push(client.text().await);
     }
-    quiet().await;
-    assert_eq!(client.so_far().await, [], "nothing more comes");
+    settle().await;
+    assert_eq!(client.received_so_far().await, [], "nothing more comes");
     texts
 }
 
 on_both_transports! {
-    async fn a_publish_reaches_the_subscribers_of_its_topic_and_type(way: Way) {
+    async fn a_publish_reaches_the_subscribers_of_its_topic_and_type(on_transport: TransportChoice) {
         let kit = TestKit::new();
         let journal = Journal::new();
-        let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-        let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut first = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
+        let mut second = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
         first.socket::<Probe>().subscribe(a());
         second.socket::<Probe>().subscribe(a());
         second.socket::<Probe>().subscribe(Topic::<u32>::local("a"));
         second.socket::<Probe>().subscribe(Topic::<Message>::local("m"));
-        assert_eq!(say(&kit, &a(), "both"), 2);
+        assert_eq!(publish(&kit, &a(), "both"), 2);
         assert_eq!(kit.hub().publish(Topic::<u32>::local("a"), &7).reached(), 1);
         assert_eq!(kit.hub().publish(Topic::local("m"), &Message::binary(vec![1])).reached(), 1);
-        assert_eq!(say(&kit, &b(), "nobody"), 0);
+        assert_eq!(publish(&kit, &b(), "nobody"), 0);
         assert_eq!(first.text().await, "both");
         assert_eq!(second.text().await, "both");
         assert_eq!(second.text().await, "7");
         assert_eq!(second.message().await, Message::binary(vec![1]));
-        assert_eq!(first.so_far().await, []);
+        assert_eq!(first.received_so_far().await, []);
     }
 
-    async fn a_subscription_lasts_until_unsubscribed_or_the_end(way: Way) {
+    async fn a_subscription_lasts_until_unsubscribed_or_the_end(on_transport: TransportChoice) {
         let kit = TestKit::new();
         let journal = Journal::new();
-        let mut client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut client = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.subscribe(a());
         socket.subscribe(a());
-        assert_eq!(say(&kit, &a(), "once"), 1);
+        assert_eq!(publish(&kit, &a(), "once"), 1);
         assert!(socket.unsubscribe(a()));
         assert!(!socket.unsubscribe(a()));
-        assert_eq!(say(&kit, &a(), "never"), 0);
+        assert_eq!(publish(&kit, &a(), "never"), 0);
         assert_eq!(client.text().await, "once");
         socket.subscribe(b());
         assert_eq!(kit.hub().subscriber_count(b()), 1);
         client.end().await;
         client.terminated().await;
         assert_eq!(kit.hub().subscriber_count(b()), 0);
-        assert_eq!(client.so_far().await, []);
+        assert_eq!(client.received_so_far().await, []);
     }
 
-    async fn by_default_a_slow_subscriber_is_closed(way: Way) {
+    async fn by_default_a_slow_subscriber_is_closed(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = clogged(way, &kit, 3, Policy::default()).await;
-        assert_eq!((say(&kit, &a(), "1"), say(&kit, &a(), "2"), say(&kit, &a(), "3")), (1, 1, 0));
+        let mut client = clogged(on_transport, &kit, 3, Policy::default()).await;
+        assert_eq!((publish(&kit, &a(), "1"), publish(&kit, &a(), "2"), publish(&kit, &a(), "3")), (1, 1, 0));
         assert_eq!(client.text().await, "x".repeat(60));
         assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
         client.close(CloseCode::TRY_AGAIN_LATER, "").await;
         assert_eq!(client.terminated().await.cause, CloseCause::Overflow);
     }
 
-    async fn drop_oldest_makes_room_for_the_newest(way: Way) {
+    async fn drop_oldest_makes_room_for_the_newest(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = clogged(way, &kit, 3, Policy::DropOldest).await;
+        let mut client = clogged(on_transport, &kit, 3, Policy::DropOldest).await;
         for text in ["1", "2", "3", "4"] {
-            assert_eq!(say(&kit, &a(), text), 1);
+            assert_eq!(publish(&kit, &a(), text), 1);
         }
         assert_eq!(client.socket::<Probe>().dropped(), 2);
         assert_eq!(rest(&mut client, 2).await, ["3", "4"]);
     }
 
-    async fn drop_newest_keeps_the_waiting_frames(way: Way) {
+    async fn drop_newest_keeps_the_waiting_frames(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = clogged(way, &kit, 3, Policy::DropNewest).await;
-        let taken = ["1", "2", "3", "4"].map(|text| say(&kit, &a(), text));
+        let mut client = clogged(on_transport, &kit, 3, Policy::DropNewest).await;
+        let taken = ["1", "2", "3", "4"].map(|text| publish(&kit, &a(), text));
         assert_eq!(taken, [1, 1, 0, 0]);
         assert_eq!(client.socket::<Probe>().dropped(), 2);
         assert_eq!(rest(&mut client, 2).await, ["1", "2"]);
     }
 
-    async fn latest_keeps_only_the_newest(way: Way) {
+    async fn latest_keeps_only_the_newest(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut client = clogged(way, &kit, 9, Policy::Latest).await;
+        let mut client = clogged(on_transport, &kit, 9, Policy::Latest).await;
         for text in ["1", "2", "3", "4"] {
-            assert_eq!(say(&kit, &a(), text), 1);
+            assert_eq!(publish(&kit, &a(), text), 1);
         }
         assert_eq!(client.socket::<Probe>().dropped(), 3);
         assert_eq!(rest(&mut client, 1).await, ["4"]);
     }
 
-    async fn a_drop_touches_only_frames_of_its_topic(way: Way) {
+    async fn a_drop_touches_only_frames_of_its_topic(on_transport: TransportChoice) {
         for policy in [Policy::DropOldest, Policy::Latest] {
             let kit = TestKit::new();
-            let mut client = clogged(way, &kit, 4, policy).await;
-            say(&kit, &b(), "b");
-            say(&kit, &a(), "a1");
+            let mut client = clogged(on_transport, &kit, 4, policy).await;
+            publish(&kit, &b(), "b");
+            publish(&kit, &a(), "a1");
             client.socket::<Probe>().send("sent").unwrap();
-            assert_eq!(say(&kit, &a(), "a2"), 1, "{policy:?}");
+            assert_eq!(publish(&kit, &a(), "a2"), 1, "{policy:?}");
             assert_eq!(client.socket::<Probe>().dropped(), 1);
             assert_eq!(rest(&mut client, 3).await, ["b", "sent", "a2"], "{policy:?}");
         }
     }
 
-    async fn a_new_frame_is_dropped_and_counted_if_other_frames_fill_the_outbox(way: Way) {
+    async fn a_new_frame_is_dropped_and_counted_if_other_frames_fill_the_outbox(on_transport: TransportChoice) {
         for policy in [Policy::DropOldest, Policy::Latest] {
             let kit = TestKit::new();
-            let mut client = clogged(way, &kit, 3, policy).await;
-            say(&kit, &b(), "b");
+            let mut client = clogged(on_transport, &kit, 3, policy).await;
+            publish(&kit, &b(), "b");
             client.socket::<Probe>().send("sent").unwrap();
-            assert_eq!(say(&kit, &a(), "a1"), 0);
+            assert_eq!(publish(&kit, &a(), "a1"), 0);
             assert_eq!(client.socket::<Probe>().dropped(), 1);
             assert_eq!(rest(&mut client, 2).await, ["b", "sent"], "{policy:?}");
         }
     }
 
-    async fn a_frame_that_is_half_written_is_never_dropped(way: Way) {
+    async fn a_frame_that_is_half_written_is_never_dropped(on_transport: TransportChoice) {
         for policy in [Policy::DropOldest, Policy::Latest] {
             let kit = TestKit::new();
-            let knock = way(Journal::new().knock::<Probe>(&kit).network_room(10));
-            let knock = knock.limits(limits(|limits| limits.outbox_frames = 2));
-            let mut client = knock.connect().await.unwrap();
+            let builder = on_transport(Journal::new().client::<Probe>(&kit).network_capacity(10));
+            let builder = builder.limits(limits(|limits| limits.outbox_frames = 2));
+            let mut client = builder.connect().await.unwrap();
             client.socket::<Probe>().subscribe_with(a(), policy);
             // One chunk, and a header with a large payload behind it.
             for long in [60, 60_000] {
-                say(&kit, &a(), &"x".repeat(long));
-                quiet().await;
+                publish(&kit, &a(), &"x".repeat(long));
+                settle().await;
                 for text in ["1", "2", "3"] {
-                    assert_eq!(say(&kit, &a(), text), 1);
+                    assert_eq!(publish(&kit, &a(), text), 1);
                 }
                 assert_eq!(client.text().await.len(), long);
                 assert_eq!(client.text().await, "3");
@@ -181,12 +186,12 @@ on_both_transports! {
         }
     }
 
-    async fn publish_volatile_skips_subscribers_with_a_backlog(way: Way) {
+    async fn publish_volatile_skips_subscribers_with_a_backlog(on_transport: TransportChoice) {
         let kit = TestKit::new();
-        let mut slow = clogged(way, &kit, 9, Policy::Close).await;
-        let mut fast = way(Journal::new().knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut slow = clogged(on_transport, &kit, 9, Policy::Close).await;
+        let mut fast = on_transport(Journal::new().client::<Probe>(&kit)).connect().await.unwrap();
         fast.socket::<Probe>().subscribe(a());
-        quiet().await;
+        settle().await;
         assert_eq!(kit.hub().publish_volatile(a(), &"1".to_owned()).reached(), 1);
         assert_eq!(slow.socket::<Probe>().dropped(), 1);
         assert_eq!(rest(&mut slow, 0).await, Vec::<String>::new());
@@ -196,32 +201,32 @@ on_both_transports! {
         assert_eq!(fast.text().await, "2");
     }
 
-    async fn publish_except_skips_one_subscriber(way: Way) {
+    async fn publish_except_skips_one_subscriber(on_transport: TransportChoice) {
         let kit = TestKit::new();
         let journal = Journal::new();
-        let mut first = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
-        let mut second = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+        let mut first = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
+        let mut second = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
         first.socket::<Probe>().subscribe(a());
         second.socket::<Probe>().subscribe(a());
         let socket = first.socket::<Probe>();
         assert_eq!(kit.hub().publish_except(a(), &"others".to_owned(), &socket).reached(), 1);
-        say(&kit, &a(), "all");
+        publish(&kit, &a(), "all");
         assert_eq!(first.text().await, "all");
         assert_eq!(second.text().await, "others");
     }
 
-    async fn a_task_writes_the_rest_of_a_publish_in_order(way: Way) {
+    async fn a_task_writes_the_rest_of_a_publish_in_order(on_transport: TransportChoice) {
         let limits = ServerLimits::DEFAULT.publish_inline(1);
         let (kit, journal) = (TestKit::with_limits(limits), Journal::new());
         let mut clients = Vec::new();
         for _ in 0..3 {
-            let client = way(journal.knock::<Probe>(&kit)).connect().await.unwrap();
+            let client = on_transport(journal.client::<Probe>(&kit)).connect().await.unwrap();
             client.socket::<Probe>().subscribe(a());
             clients.push(client);
         }
-        quiet().await;
+        settle().await;
         for text in ["1", "2", "3"] {
-            assert_eq!(say(&kit, &a(), text), 3);
+            assert_eq!(publish(&kit, &a(), text), 3);
         }
         for client in &mut clients {
             client.socket::<Probe>().send("4").unwrap();
@@ -231,17 +236,17 @@ on_both_transports! {
         }
     }
 
-    async fn send_async_sees_the_room_that_the_task_of_a_publish_makes(way: Way) {
+    async fn send_async_sees_the_room_that_the_task_of_a_publish_makes(on_transport: TransportChoice) {
         let server = ServerLimits::DEFAULT.publish_inline(0);
         let (kit, journal) = (TestKit::with_limits(server), Journal::new());
-        let knock = way(journal.knock::<Probe>(&kit));
-        let knock = knock.limits(limits(|limits| limits.outbox_frames = 1));
-        let mut client = knock.connect().await.unwrap();
+        let builder = on_transport(journal.client::<Probe>(&kit));
+        let builder = builder.limits(limits(|limits| limits.outbox_frames = 1));
+        let mut client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
         socket.subscribe(a());
-        quiet().await;
+        settle().await;
         let start = Instant::now();
-        assert_eq!(say(&kit, &a(), "1"), 1);
+        assert_eq!(publish(&kit, &a(), "1"), 1);
         let mut second = pin!(socket.send_async("2"));
         assert_eq!(second.as_mut().now_or_never(), None);
         second.await.unwrap();
@@ -310,10 +315,10 @@ async fn listen_delivers_to_info_instead_of_the_client() {
         0
     );
     assert_eq!(kit.hub().publish(scores(), &Score { home: 5 }).reached(), 2);
-    quiet().await;
+    settle().await;
     let text = |text: &'static str| Received::Message(text.into());
     assert_eq!(
-        client.so_far().await,
+        client.received_so_far().await,
         [text("{\"home\":5}"), text("home 5")]
     );
 }
@@ -321,12 +326,12 @@ async fn listen_delivers_to_info_instead_of_the_client() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_listens_too_slowly_is_closed() {
     let kit = TestKit::new();
-    let knock = kit
+    let builder = kit
         .handler::<Listens>()
         .limits(limits(|limits| limits.mailbox = 2));
-    let mut client = knock.connect().await.unwrap();
+    let mut client = builder.connect().await.unwrap();
     client.socket::<Listens>().notify(Info::Wait).unwrap();
-    quiet().await;
+    settle().await;
     for home in 0..3 {
         kit.hub().publish(scores(), &Score { home });
     }

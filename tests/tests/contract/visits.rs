@@ -78,14 +78,14 @@ async fn a_socket_has_the_user_of_a_logon_over_http() {
         assert_eq!(refused.status(), 403);
 
         let page = warp::test::request().path("/").reply(&http).await;
-        let knock = kit.open("/custom").cookies(page.headers());
-        let mut client = knock.connect().await.unwrap();
+        let builder = kit.open("/custom").cookies(page.headers());
+        let mut client = builder.connect().await.unwrap();
         assert_eq!(client.text().await, "a visitor, a page");
 
         let logon = warp::test::request().method("POST").path("/logon/ada");
         let logon = logon.reply(&http).await;
-        let knock = kit.open("/mobile").cookies(logon.headers());
-        let mut user = knock.connect().await.unwrap();
+        let builder = kit.open("/mobile").cookies(logon.headers());
+        let mut user = builder.connect().await.unwrap();
         assert_eq!(user.text().await, "ada, no page");
         assert_eq!(ws.hub().connection_count(), 2);
 
@@ -93,8 +93,8 @@ async fn a_socket_has_the_user_of_a_logon_over_http() {
         assert_eq!(ws.hub().sessions().end_user("ada").await.unwrap(), 1);
         assert_eq!(user.closed().await.0, CloseCode::UNAUTHORIZED);
         let visitor = kit.user("bob").await;
-        let knock = kit.open("/custom").visitor(&visitor);
-        let mut client = knock.connect().await.unwrap();
+        let builder = kit.open("/custom").visitor(&visitor);
+        let mut client = builder.connect().await.unwrap();
         assert_eq!(client.text().await, "bob, a page");
     }
 }

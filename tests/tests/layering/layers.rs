@@ -40,7 +40,7 @@ const SERVER: &[Layer] = &[
             "connection",
             "exchange",
             "failure",
-            "refused",
+            "recent_refusals",
             "runtime",
             "watchdog",
         ],

@@ -69,10 +69,10 @@ async fn others_are_served(
     release: &mpsc::Sender<()>,
 ) {
     let mut blocked = Client::open(address, "/").await;
-    blocked.say("block").await;
+    blocked.send_text("block").await;
     within("the hook is called", enters.recv()).await.unwrap();
     let mut other = Client::open(address, "/").await;
-    other.say("served").await;
+    other.send_text("served").await;
     assert_eq!(other.text().await, "served");
     release.send(()).unwrap();
     assert_eq!(blocked.text().await, "released");

@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Sends a text message.
-    pub(crate) async fn say(&mut self, text: &str) {
+    pub(crate) async fn send_text(&mut self, text: &str) {
         self.send(frame(TEXT, text)).await;
     }
 
@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     /// Reads more. Returns the number of bytes; 0 is the end of the stream.
-    async fn more(&mut self) -> io::Result<usize> {
+    async fn read_more(&mut self) -> io::Result<usize> {
         let read = self.stream.read_buf(&mut self.read);
         within("bytes from the server", read).await
     }
@@ -223,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     async fn fill(&mut self, bytes: usize) {
         while self.read.len() < bytes {
-            match self.more().await {
+            match self.read_more().await {
                 Ok(0) => panic!("the stream ended early, after {:?}", self.read),
                 Ok(_) => {}
                 Err(error) => panic!("{error}, behind {:?}", self.read),
@@ -333,13 +333,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Waits for the end of the stream; no byte may precede it.
     pub(crate) async fn end(&mut self) {
-        let read = self.more().await;
+        let read = self.read_more().await;
         assert!(matches!(read, Ok(0)), "{read:?}: {:?}", self.read);
     }
 
     /// Waits for the end of the stream or an error, and ignores all bytes before it.
     pub(crate) async fn gone(&mut self) {
-        while matches!(self.more().await, Ok(1..)) {
+        while matches!(self.read_more().await, Ok(1..)) {
             self.read.clear();
         }
     }

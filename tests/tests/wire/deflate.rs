@@ -7,7 +7,7 @@ use ws_server::prelude::*;
 
 use crate::browser::Browser;
 use crate::client::{BINARY, Client, PING, PONG, TEXT, close, frame, raw, upgrade};
-use crate::running::{Hears, Running, Told};
+use crate::running::{Reporter, Reports, Running};
 
 /// The first bytes of frames with FIN, RSV1 and an opcode.
 const COMPRESSED_TEXT: u8 = 0xc0 | TEXT;
@@ -21,12 +21,12 @@ fn news() -> Topic<Message> {
 }
 
 /// Echoes every message, and reports its end.
-struct Echo(Told);
+struct Echo(Reporter);
 
 #[ws_handler]
 impl Echo {
-    fn init(State(told): State<Told>) -> Self {
-        Echo(told)
+    fn init(State(reporter): State<Reporter>) -> Self {
+        Echo(reporter)
     }
 
     fn message(&mut self, message: Message) -> Message {
@@ -56,7 +56,7 @@ impl Reader {
 
 dispatch! {
     struct Routes;
-    state: Told;
+    state: Reporter;
 
     defaults { require_session: false }
 
@@ -67,10 +67,10 @@ dispatch! {
     page:   "/page"   => PageStream { deflate: true, require_session: true };
 }
 
-async fn running() -> (Running, Hears) {
-    let (told, hears) = Told::new();
-    let ws = Server::new(Routes::table()).state(told).build();
-    (Running::start(ws.unwrap()).await, hears)
+async fn running() -> (Running, Reports) {
+    let (reporter, reports) = Reporter::new();
+    let ws = Server::new(Routes::table()).state(reporter).build();
+    (Running::start(ws.unwrap()).await, reports)
 }
 
 /// A client that offers these extensions, and the extensions in the server's answer.
@@ -115,7 +115,7 @@ fn long(len: usize) -> String {
 
 #[tokio::test]
 async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
-    let (server, _hears) = running().await;
+    let (server, _reports) = running().await;
     let header = "Sec-WebSocket-Extensions: ";
     let windowed = format!("{ANSWER}; server_max_window_bits=10");
     let table: &[(&[&str], Option<&str>)] = &[
@@ -153,7 +153,7 @@ async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
         let (mut client, answer) = offering(&server, "/echo", &lines).await;
         assert_eq!(answer.as_deref(), *expected, "{offers:?}");
         // Uncompressed messages are valid with every negotiated extension.
-        client.say("hello").await;
+        client.send_text("hello").await;
         assert_eq!(client.text().await, "hello");
         for route in ["/plain", "/never"] {
             assert_eq!(offering(&server, route, &lines).await.1, None, "{route}");
@@ -163,7 +163,7 @@ async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
 
 #[tokio::test]
 async fn messages_are_compressed_in_both_directions() {
-    let (server, _hears) = running().await;
+    let (server, _reports) = running().await;
     let mut client = packing(&server, "/echo").await;
     for len in [256, 257, 4096, 16_385, 100_000, 1 << 20] {
         let text = long(len);
@@ -197,14 +197,14 @@ async fn messages_are_compressed_in_both_directions() {
 
 #[tokio::test]
 async fn short_and_incompressible_messages_are_sent_uncompressed() {
-    let (server, _hears) = running().await;
+    let (server, _reports) = running().await;
     let mut client = packing(&server, "/echo").await;
-    client.say(&long(255)).await;
+    client.send_text(&long(255)).await;
     assert_eq!(
         client.raw_frame().await,
         (0x80 | TEXT, long(255).into_bytes())
     );
-    client.say(&long(256)).await;
+    client.send_text(&long(256)).await;
     assert_eq!(client.raw_frame().await.0, COMPRESSED_TEXT);
     // A compressed message may be short, or empty.
     client.send(raw(COMPRESSED_TEXT, &pack(b"short"))).await;
@@ -233,7 +233,7 @@ async fn short_and_incompressible_messages_are_sent_uncompressed() {
 
 #[tokio::test]
 async fn a_bomb_is_refused_with_1009() {
-    let (server, mut hears) = running().await;
+    let (server, mut reports) = running().await;
     let mut client = packing(&server, "/echo").await;
     // One gibibyte: a block of 4 MiB of zeros without back-references, 256 times.
     let mut piece = Vec::with_capacity(64 << 10);
@@ -247,7 +247,7 @@ async fn a_bomb_is_refused_with_1009() {
     assert!(bomb.len() <= 1 << 20, "{} bytes", bomb.len());
     client.send(raw(COMPRESSED_BINARY, &bomb)).await;
     assert_eq!(client.until_close().await, (Vec::new(), 1009));
-    assert_eq!(hears.next().await, "ProtocolError 1009");
+    assert_eq!(reports.next().await, "ProtocolError 1009");
     // One byte above the limit, and a header that declares more compressed bytes than the limit.
     let mut client = packing(&server, "/echo").await;
     client
@@ -263,7 +263,7 @@ async fn a_bomb_is_refused_with_1009() {
 
 #[tokio::test]
 async fn data_that_cannot_be_inflated_is_refused_with_1007() {
-    let (server, mut hears) = running().await;
+    let (server, mut reports) = running().await;
     let cut = &pack(long(300).as_bytes())[..10];
     for payload in [&b"\x07"[..], b"", b"plain text", cut, &pack(b"caf\xe9")] {
         let mut client = packing(&server, "/echo").await;
@@ -273,13 +273,13 @@ async fn data_that_cannot_be_inflated_is_refused_with_1007() {
             (Vec::new(), 1007),
             "{payload:x?}"
         );
-        assert_eq!(hears.next().await, "InvalidPayload 1007");
+        assert_eq!(reports.next().await, "InvalidPayload 1007");
     }
 }
 
 #[tokio::test]
 async fn an_unexpected_rsv1_is_refused_with_1002() {
-    let (server, mut hears) = running().await;
+    let (server, mut reports) = running().await;
     let packed = raw(COMPRESSED_TEXT, &pack(b"Hello"));
     let (mut refused, answer) = offering(&server, "/plain", &[OFFER]).await;
     assert_eq!(answer, None);
@@ -287,7 +287,7 @@ async fn an_unexpected_rsv1_is_refused_with_1002() {
     for client in [&mut refused, &mut silent] {
         client.send(&packed).await;
         assert_eq!(client.until_close().await, (Vec::new(), 1002));
-        assert_eq!(hears.next().await, "ProtocolError 1002");
+        assert_eq!(reports.next().await, "ProtocolError 1002");
     }
     for wrong in [
         raw(0xc0 | PING, b""),
@@ -299,13 +299,13 @@ async fn an_unexpected_rsv1_is_refused_with_1002() {
         let mut client = packing(&server, "/echo").await;
         client.send(&wrong).await;
         assert_eq!(client.until_close().await, (Vec::new(), 1002), "{wrong:x?}");
-        assert_eq!(hears.next().await, "ProtocolError 1002");
+        assert_eq!(reports.next().await, "ProtocolError 1002");
     }
 }
 
 #[tokio::test]
 async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
-    let (server, _hears) = running().await;
+    let (server, _reports) = running().await;
     let mut plain = offering(&server, "/reader", &[]).await.0;
     let mut packed = packing(&server, "/reader").await;
     let small = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9";
@@ -338,10 +338,10 @@ async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
 
 #[tokio::test]
 async fn messages_sent_through_a_handle_are_compressed() {
-    let (server, _hears) = running().await;
+    let (server, _reports) = running().await;
     let text = long(3000);
     let mut packed = packing(&server, "/reader").await;
-    packed.say(&text).await;
+    packed.send_text(&text).await;
     for _ in 0..2 {
         let (first, payload) = packed.raw_frame().await;
         assert_eq!(
@@ -350,7 +350,7 @@ async fn messages_sent_through_a_handle_are_compressed() {
         );
     }
     let mut plain = offering(&server, "/reader", &[]).await.0;
-    plain.say(&text).await;
+    plain.send_text(&text).await;
     assert_eq!(
         (plain.text().await, plain.text().await),
         (text.clone(), text)
@@ -359,8 +359,11 @@ async fn messages_sent_through_a_handle_are_compressed() {
 
 #[tokio::test]
 async fn the_stream_of_a_page_is_compressed_in_both_directions() {
-    let (told, _hears) = Told::new();
-    let ws = Server::new(Routes::table()).state(told).build().unwrap();
+    let (reporter, _reports) = Reporter::new();
+    let ws = Server::new(Routes::table())
+        .state(reporter)
+        .build()
+        .unwrap();
     let page = warp::path::end()
         .and(warp::get())
         .and(ws.page())

@@ -63,7 +63,7 @@ async fn devices_of_both_versions_report_readings_and_get_commands() {
         ),
         ("temperature", "error a line must have a name and a value"),
     ] {
-        old.say(line).await;
+        old.send_text(line).await;
         assert_eq!(old.text().await, answer, "{line}");
     }
     let seen = json!({
@@ -74,10 +74,10 @@ async fn devices_of_both_versions_report_readings_and_get_commands() {
     let both = "Sec-WebSocket-Protocol: v1.devices, v2.devices";
     let (mut new, head) = device(&example, &[TOKEN, both]).await;
     assert_eq!(head.header("sec-websocket-protocol"), Some("v2.devices"));
-    new.say(r#"{"type":"reading","id":1,"name":"pressure","value":1.5}"#)
+    new.send_text(r#"{"type":"reading","id":1,"name":"pressure","value":1.5}"#)
         .await;
     assert_eq!(json_of(&mut new).await, json!({"type": "ack", "id": 1}));
-    new.say(r#"{"type":"reading","id":2,"name":"","value":1}"#)
+    new.send_text(r#"{"type":"reading","id":2,"name":"","value":1}"#)
         .await;
     let why = "a reading needs a name of 1 to 32 bytes and a finite value";
     let answer = json!({"type": "refused", "id": 2, "why": why});
@@ -94,7 +94,8 @@ async fn devices_of_both_versions_report_readings_and_get_commands() {
         post(&example, "/api/devices/boiler", r#"{"interval":0}"#).await,
         400
     );
-    new.say(r#"{"type":"interval","id":3,"seconds":5}"#).await;
+    new.send_text(r#"{"type":"interval","id":3,"seconds":5}"#)
+        .await;
     assert_eq!(json_of(&mut new).await, json!({"type": "ack", "id": 3}));
 
     let readings = json!({"temperature": 21.5, "pressure": 1.5});
@@ -154,8 +155,8 @@ async fn only_a_device_with_its_own_token_is_accepted() {
 #[tokio::test]
 async fn the_refusal_of_a_device_without_a_version_lists_the_versions() {
     let example = devices().await;
-    let told = "offer the subprotocol v2.devices or v1.devices".to_owned();
-    let told = (400, "none".to_owned(), told);
+    let message = "offer the subprotocol v2.devices or v1.devices".to_owned();
+    let message = (400, "none".to_owned(), message);
     for lines in [
         &[TOKEN][..],
         &[TOKEN, "Sec-WebSocket-Protocol: v3.devices"],
@@ -165,7 +166,7 @@ async fn the_refusal_of_a_device_without_a_version_lists_the_versions() {
     ] {
         assert_eq!(
             refused(&example, "/devices/boiler", lines).await,
-            told,
+            message,
             "{lines:?}"
         );
     }
@@ -206,15 +207,15 @@ async fn the_readings_of_a_device_are_bounded() {
     let example = devices().await;
     let (mut client, _) = device(&example, &[TOKEN, "Sec-WebSocket-Protocol: v1.devices"]).await;
     for number in 0..16 {
-        client.say(&format!("r{number} {number}")).await;
+        client.send_text(&format!("r{number} {number}")).await;
         assert_eq!(client.text().await, "ok");
     }
-    client.say("another 1").await;
+    client.send_text("another 1").await;
     assert_eq!(
         client.text().await,
         "error the device has too many different readings"
     );
-    client.say("r0 7").await;
+    client.send_text("r0 7").await;
     assert_eq!(client.text().await, "ok");
     assert_eq!(boiler(&example).await["readings"]["r0"], 7.0);
 }

@@ -43,7 +43,7 @@ async fn the_greeter_sends_the_messages_of_its_documentation() {
     let greeter = Example::start("greeter", &[]).await;
     let mut client = open(&greeter, "/socket/without-session").await;
     assert_eq!(client.text().await, "Hello!");
-    client.say("x").await;
+    client.send_text("x").await;
     assert_eq!(client.text().await, "You said: x");
     assert_eq!(client.text().await, "Hello again!");
     client.send(close(1000, "")).await;
@@ -77,7 +77,7 @@ async fn the_greeters_private_route_requires_a_session_and_its_page_opens_one() 
 async fn a_sigterm_closes_the_sockets_and_the_greeter_exits_with_success() {
     let mut greeter = Example::start("greeter", &[]).await;
     let mut client = open(&greeter, "/socket/without-session").await;
-    client.say("x").await;
+    client.send_text("x").await;
     assert_eq!(client.text().await, "You said: x");
     greeter.terminate().await;
     assert_eq!(client.close_frame().await.0, 1001);
@@ -144,7 +144,7 @@ async fn echo_echoes_and_fans_out() {
     ] {
         let echo = Example::start("echo", arguments).await;
         let mut client = open(&echo, "/echo").await;
-        client.say("text").await;
+        client.send_text("text").await;
         assert_eq!(client.text().await, "text");
         client.send(frame(BINARY, [0, 255])).await;
         assert_eq!(client.frame().await, Frame::whole(BINARY, &[0, 255]));
@@ -152,7 +152,7 @@ async fn echo_echoes_and_fans_out() {
         for _ in 0..3 {
             clients.push(open(&echo, "/fanout").await);
         }
-        clients[0].say("to all clients").await;
+        clients[0].send_text("to all clients").await;
         for client in &mut clients {
             assert_eq!(client.text().await, "to all clients");
         }
@@ -188,10 +188,10 @@ async fn a_server_accepts_again_when_file_descriptors_are_free() {
     assert_eq!(clients[0].head().await.status, 101);
     clients.clear();
     assert_eq!(last.head().await.status, 101);
-    last.say("here").await;
+    last.send_text("here").await;
     assert_eq!(last.text().await, "here");
     let mut next = open(&echo, "/echo").await;
-    next.say("as ever").await;
+    next.send_text("as ever").await;
     assert_eq!(next.text().await, "as ever");
 }
 

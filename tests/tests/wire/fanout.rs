@@ -8,7 +8,7 @@ use ws_server::Policy;
 use ws_server::prelude::*;
 
 use crate::client::{Client, close, within};
-use crate::running::{Running, Told};
+use crate::running::{Reporter, Running};
 
 fn news() -> Topic<Message> {
     Topic::local("news")
@@ -33,23 +33,23 @@ impl Reader {
 }
 
 /// Subscribes to the news, with a policy that drops messages if it reads too slowly.
-struct Lossy(Told);
+struct Lossy(Reporter);
 
 #[ws_handler]
 impl Lossy {
-    fn init(State(told): State<Told>, socket: &Socket<Self>) -> Self {
+    fn init(State(reporter): State<Reporter>, socket: &Socket<Self>) -> Self {
         socket.subscribe_with(news(), Policy::DropOldest);
-        Lossy(told)
+        Lossy(reporter)
     }
 
     fn message(&mut self, _: String, socket: &Socket<Self>) {
-        self.0.tell(socket.dropped().to_string());
+        self.0.report(socket.dropped().to_string());
     }
 }
 
 dispatch! {
     struct Routes;
-    state: Told;
+    state: Reporter;
 
     defaults { require_session: false }
 
@@ -57,12 +57,12 @@ dispatch! {
     lossy:  "/lossy"  => Lossy { outbox: 16 KiB };
 }
 
-async fn running(inline: usize) -> (Running, crate::running::Hears) {
-    let (told, hears) = Told::new();
+async fn running(inline: usize) -> (Running, crate::running::Reports) {
+    let (reporter, reports) = Reporter::new();
     let ws = Server::new(Routes::table())
-        .state(told)
+        .state(reporter)
         .publish_inline(inline);
-    (Running::start(ws.build().unwrap()).await, hears)
+    (Running::start(ws.build().unwrap()).await, reports)
 }
 
 /// Publishes from two tasks that start at the same time.
@@ -131,7 +131,7 @@ fn of(name: &str, got: &[String]) -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_subscribers_get_two_publishers_in_the_same_order() {
-    let (server, mut hears) = running(1024).await;
+    let (server, mut reports) = running(1024).await;
     let mut slow = server.open("/lossy").await;
     let readers = reading(&server, 4).await;
     publish_from_two(&server, 1000, 8000).await;
@@ -146,15 +146,15 @@ async fn all_subscribers_get_two_publishers_in_the_same_order() {
     for text in &left {
         assert!(rest.any(|other| other == text), "{text} is out of order");
     }
-    slow.say("how many?").await;
-    let dropped: usize = hears.next().await.parse().unwrap();
+    slow.send_text("how many?").await;
+    let dropped: usize = reports.next().await.parse().unwrap();
     assert_eq!(left.len() + dropped, 2000);
     assert!(dropped > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn subscribers_beyond_publish_inline_get_everything_in_order() {
-    let (server, _hears) = running(2).await;
+    let (server, _reports) = running(2).await;
     let readers = reading(&server, 9).await;
     assert_eq!(server.ws.hub().subscriber_count(news()), 9);
     publish_from_two(&server, 2000, 10).await;
@@ -163,14 +163,14 @@ async fn subscribers_beyond_publish_inline_get_everything_in_order() {
 
 #[tokio::test]
 async fn clients_can_publish_to_each_other() {
-    let (server, _hears) = running(1).await;
+    let (server, _reports) = running(1).await;
     let mut readers = Vec::new();
     for _ in 0..3 {
         readers.push(server.open("/reader").await);
     }
-    readers[0].say("to all").await;
-    readers[0].say("to others: psst").await;
-    readers[0].say("to all again").await;
+    readers[0].send_text("to all").await;
+    readers[0].send_text("to others: psst").await;
+    readers[0].send_text("to all again").await;
     assert_eq!(readers[0].text().await, "to all");
     assert_eq!(readers[0].text().await, "to all again");
     for reader in &mut readers[1..] {
@@ -182,7 +182,7 @@ async fn clients_can_publish_to_each_other() {
 
 #[tokio::test]
 async fn a_closed_connection_is_not_a_subscriber() {
-    let (server, _hears) = running(1024).await;
+    let (server, _reports) = running(1024).await;
     let hub = server.ws.hub();
     let mut stays = server.open("/reader").await;
     for _ in 0..10 {

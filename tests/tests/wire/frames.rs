@@ -6,15 +6,15 @@ use tokio::io::AsyncWriteExt;
 use ws_server::prelude::*;
 
 use crate::client::{BINARY, Client, Frame, PING, PONG, TEXT, close, frame, raw, upgrade, within};
-use crate::running::{Running, Told};
+use crate::running::{Reporter, Running};
 
 /// Echoes every message, and reports its end.
-struct Echo(Told);
+struct Echo(Reporter);
 
 #[ws_handler]
 impl Echo {
-    fn init(State(told): State<Told>) -> Self {
-        Echo(told)
+    fn init(State(reporter): State<Reporter>) -> Self {
+        Echo(reporter)
     }
 
     fn message(&mut self, message: Message) -> Message {
@@ -27,12 +27,12 @@ impl Echo {
 }
 
 /// Like [`Echo`], but yields to other tasks at each message.
-struct Slow(Told);
+struct Slow(Reporter);
 
 #[ws_handler]
 impl Slow {
-    fn init(State(told): State<Told>) -> Self {
-        Slow(told)
+    fn init(State(reporter): State<Reporter>) -> Self {
+        Slow(reporter)
     }
 
     async fn message(&mut self, message: Message) -> Message {
@@ -66,7 +66,7 @@ impl Many {
 
 dispatch! {
     struct Routes;
-    state: Told;
+    state: Reporter;
 
     defaults { require_session: false }
 
@@ -76,14 +76,14 @@ dispatch! {
     many:  "/many"  => Many { outbox: 8 KiB };
 }
 
-async fn running(told: Told) -> Running {
-    let ws = Server::new(Routes::table()).state(told).build();
+async fn running(reporter: Reporter) -> Running {
+    let ws = Server::new(Routes::table()).state(reporter).build();
     Running::start(ws.unwrap()).await
 }
 
 #[tokio::test]
 async fn text_and_binary_messages_of_every_length_are_echoed() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     let mut client = server.open("/echo").await;
     for len in [
         0, 1, 125, 126, 127, 4096, 4097, 16_385, 65_535, 65_536, 65_537, 1_000_000,
@@ -107,7 +107,7 @@ async fn text_and_binary_messages_of_every_length_are_echoed() {
 
 #[tokio::test]
 async fn sixteen_mebibytes_are_echoed() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     let mut client = server.open("/echo").await;
     let payload: Vec<u8> = (0..16 << 20)
         .map(|at: u32| at.to_le_bytes()[at as usize % 3])
@@ -120,7 +120,7 @@ async fn sixteen_mebibytes_are_echoed() {
 
 #[tokio::test]
 async fn fragments_are_joined_and_pings_between_them_are_answered() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     for path in ["/echo", "/slow"] {
         let mut client = server.open(path).await;
         // The euro sign is split across two fragments.
@@ -144,7 +144,7 @@ async fn fragments_are_joined_and_pings_between_them_are_answered() {
 
 #[tokio::test]
 async fn a_ping_is_answered_with_its_own_payload() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     let mut client = server.open("/echo").await;
     for payload in [&b""[..], b"x", &[0xff; 125]] {
         client.send(frame(PING, payload)).await;
@@ -154,7 +154,7 @@ async fn a_ping_is_answered_with_its_own_payload() {
 
 #[tokio::test]
 async fn a_message_may_arrive_one_byte_at_a_time() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     let mut client = Client::connect(server.address).await;
     let mut bytes = upgrade("/echo", &[]).into_bytes();
     bytes.extend(raw(TEXT, "gr".as_bytes()));
@@ -177,7 +177,7 @@ async fn a_message_may_arrive_one_byte_at_a_time() {
 
 #[tokio::test]
 async fn sixty_four_messages_in_one_packet_are_answered_in_order() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     for path in ["/echo", "/slow", "/small"] {
         let mut client = server.open(path).await;
         let packet: Vec<u8> = (0..64)
@@ -194,7 +194,7 @@ async fn sixty_four_messages_in_one_packet_are_answered_in_order() {
 
 #[tokio::test]
 async fn a_client_that_starts_to_read_late_gets_everything_in_order() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     for (path, size, count) in [
         ("/echo", 1 << 20, 24),
         ("/small", 1000, 20_000),
@@ -226,10 +226,10 @@ async fn a_client_that_starts_to_read_late_gets_everything_in_order() {
 
 #[tokio::test]
 async fn a_reply_of_many_messages_waits_for_room_in_a_small_outbox() {
-    let server = running(Told::new().0).await;
+    let server = running(Reporter::new().0).await;
     let mut client = server.open("/many").await;
-    client.say("10000").await;
-    client.say("2").await;
+    client.send_text("10000").await;
+    client.send_text("2").await;
     let mut expected: VecDeque<u32> = (0..10_000).chain(0..2).collect();
     while let Some(number) = expected.pop_front() {
         assert_eq!(client.text().await, format!("{number:0>1000}"));
@@ -238,18 +238,18 @@ async fn a_reply_of_many_messages_waits_for_room_in_a_small_outbox() {
 
 #[tokio::test]
 async fn a_client_that_has_shut_down_its_writes_still_gets_its_replies() {
-    let (told, mut hears) = Told::new();
-    let server = running(told).await;
+    let (reporter, mut reports) = Reporter::new();
+    let server = running(reporter).await;
     for path in ["/echo", "/slow"] {
         let mut client = server.open(path).await;
         for n in 0..100 {
-            client.say(&n.to_string()).await;
+            client.send_text(&n.to_string()).await;
         }
         client.finish().await;
         for n in 0..100 {
             assert_eq!(client.text().await, n.to_string(), "{path}");
         }
         client.end().await;
-        assert_eq!(hears.next().await, "Lost 1006");
+        assert_eq!(reports.next().await, "Lost 1006");
     }
 }

@@ -122,7 +122,7 @@ async fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
     );
     assert_eq!(head.header("sec-websocket-protocol"), None);
     assert_eq!(head.header("sec-websocket-extensions"), None);
-    client.say("hello").await;
+    client.send_text("hello").await;
     assert_eq!(client.text().await, "hello");
 }
 
@@ -410,7 +410,7 @@ async fn the_routes_preferred_subprotocol_is_selected() {
             (101, chosen)
         );
         assert_eq!(client.text().await, chosen.unwrap_or("none"));
-        client.say("which?").await;
+        client.send_text("which?").await;
         assert_eq!(client.text().await, chosen.unwrap_or("none"));
     }
     for broken in [

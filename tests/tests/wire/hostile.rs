@@ -8,14 +8,14 @@ use ws_server::prelude::*;
 use crate::client::{
     BINARY, CLOSE, Client, Frame, PING, PONG, TEXT, frame, header, raw, until, upgrade, within,
 };
-use crate::running::{Hears, Running, Told};
+use crate::running::{Reporter, Reports, Running};
 
 /// The outbox limit of one client of [`Flooded`], in bytes.
 const OUTBOX: usize = 64 * 1024;
 
 #[derive(Clone, FromRef)]
 struct App {
-    told: Told,
+    reporter: Reporter,
     senders: mpsc::UnboundedSender<Sender>,
 }
 
@@ -24,18 +24,18 @@ fn flood() -> Topic<Message> {
 }
 
 /// Subscribes to the topic.
-struct Flooded(Told);
+struct Flooded(Reporter);
 
 #[ws_handler]
 impl Flooded {
     fn init(
-        State(told): State<Told>,
+        State(reporter): State<Reporter>,
         senders: State<mpsc::UnboundedSender<Sender>>,
         socket: &Socket<Self>,
     ) -> Self {
         socket.subscribe(flood());
         let _ = senders.send(socket.sender());
-        Flooded(told)
+        Flooded(reporter)
     }
 
     fn message(&mut self, message: Message) -> Message {
@@ -48,17 +48,17 @@ impl Flooded {
 }
 
 /// Echoes every message.
-struct Echo(Told);
+struct Echo(Reporter);
 
 #[ws_handler]
 impl Echo {
     fn init(
-        State(told): State<Told>,
+        State(reporter): State<Reporter>,
         senders: State<mpsc::UnboundedSender<Sender>>,
         socket: &Socket<Self>,
     ) -> Self {
         let _ = senders.send(socket.sender());
-        Echo(told)
+        Echo(reporter)
     }
 
     fn message(&mut self, message: Message) -> Message {
@@ -82,11 +82,11 @@ dispatch! {
     small:   "/small"   => Echo { max_message: 1 KiB };
 }
 
-async fn running() -> (Running, Hears, mpsc::UnboundedReceiver<Sender>) {
-    let (told, hears) = Told::new();
+async fn running() -> (Running, Reports, mpsc::UnboundedReceiver<Sender>) {
+    let (reporter, reports) = Reporter::new();
     let (senders, sender) = mpsc::unbounded_channel();
-    let ws = Server::new(Routes::table()).state(App { told, senders });
-    (Running::start(ws.build().unwrap()).await, hears, sender)
+    let ws = Server::new(Routes::table()).state(App { reporter, senders });
+    (Running::start(ws.build().unwrap()).await, reports, sender)
 }
 
 /// Publishes until the connection accepts no more. Returns the number of accepted messages.
@@ -111,7 +111,7 @@ async fn publish_until_full(server: &Running, sender: &Sender) -> u64 {
 
 #[tokio::test]
 async fn a_slow_reader_gets_whole_frames_and_then_1013() {
-    let (server, mut hears, mut senders) = running().await;
+    let (server, mut reports, mut senders) = running().await;
     let mut client = server.open("/late").await;
     let sender = senders.recv().await.unwrap();
     let taken = publish_until_full(&server, &sender).await;
@@ -131,20 +131,20 @@ async fn a_slow_reader_gets_whole_frames_and_then_1013() {
         assert_eq!(frame.payload[..8], n.to_be_bytes());
     }
     client.finish().await;
-    assert_eq!(hears.next().await, "Overflow 1013");
+    assert_eq!(reports.next().await, "Overflow 1013");
 }
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_closed_and_others_are_not_affected() {
-    let (server, mut hears, mut senders) = running().await;
+    let (server, mut reports, mut senders) = running().await;
     let mut other = server.open("/echo").await;
     let _ = senders.recv().await;
     let client = server.open("/flooded").await;
     let sender = senders.recv().await.unwrap();
     publish_until_full(&server, &sender).await;
-    other.say("not felt").await;
+    other.send_text("not felt").await;
     assert_eq!(other.text().await, "not felt");
-    assert_eq!(hears.next().await, "Overflow 1013");
+    assert_eq!(reports.next().await, "Overflow 1013");
     assert_eq!(sender.buffered(), 0);
     assert!(matches!(
         sender.send("more"),
@@ -159,7 +159,7 @@ async fn a_client_that_never_reads_is_closed_and_others_are_not_affected() {
 
 #[tokio::test]
 async fn a_client_that_sends_and_never_reads_is_throttled_and_then_cut() {
-    let (server, mut hears, mut senders) = running().await;
+    let (server, mut reports, mut senders) = running().await;
     let client = server.open("/echo").await;
     let sender = senders.recv().await.unwrap();
     let (_read, mut write) = client.stream.into_split();
@@ -176,13 +176,13 @@ async fn a_client_that_sends_and_never_reads_is_throttled_and_then_cut() {
         tokio::task::yield_now().await;
     }
     assert!(most <= OUTBOX + 64 * 1024, "{most} bytes waited");
-    assert_eq!(hears.next().await, "Stalled 1013");
+    assert_eq!(reports.next().await, "Stalled 1013");
     within("the client is cut", sending).await.unwrap();
 }
 
 #[tokio::test]
 async fn unread_pongs_do_not_pile_up() {
-    let (server, mut hears, mut senders) = running().await;
+    let (server, mut reports, mut senders) = running().await;
     let client = server.open("/late").await;
     let sender = senders.recv().await.unwrap();
     let (mut read, mut write) = client.stream.into_split();
@@ -215,12 +215,12 @@ async fn unread_pongs_do_not_pile_up() {
         }
     }
     drop(write);
-    assert_eq!(hears.next().await, "Lost 1006");
+    assert_eq!(reports.next().await, "Lost 1006");
 }
 
 #[tokio::test]
 async fn endless_fragments_hit_the_limit_of_a_message() {
-    let (server, mut hears, _senders) = running().await;
+    let (server, mut reports, _senders) = running().await;
     let mut client = server.open("/small").await;
     let mut packet = raw(TEXT, b"");
     for _ in 0..100_000 {
@@ -234,12 +234,12 @@ async fn endless_fragments_hit_the_limit_of_a_message() {
     client.send(packet).await;
     assert_eq!(client.close_frame().await.0, 1009);
     drop(client);
-    assert_eq!(hears.next().await, "ProtocolError 1009");
+    assert_eq!(reports.next().await, "ProtocolError 1009");
 }
 
 #[tokio::test]
 async fn declared_bytes_that_never_arrive_use_no_memory() {
-    let (server, _hears, mut senders) = running().await;
+    let (server, _reports, mut senders) = running().await;
     let mut waiting = Vec::new();
     for _ in 0..50 {
         let mut client = server.open("/echo").await;
@@ -249,13 +249,13 @@ async fn declared_bytes_that_never_arrive_use_no_memory() {
         assert_eq!(senders.recv().await.unwrap().buffered(), 0);
     }
     let mut other = server.open("/echo").await;
-    other.say("not felt").await;
+    other.send_text("not felt").await;
     assert_eq!(other.text().await, "not felt");
 }
 
 #[tokio::test]
 async fn garbage_gets_400_or_no_answer_and_never_stops_the_server() {
-    let (server, _hears, _senders) = running().await;
+    let (server, _reports, _senders) = running().await;
     let packets: [&[u8]; 8] = [
         b"\r\n\r\n\r\n\r\nhello?\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS greeting \r\n\r\n",
@@ -282,13 +282,13 @@ async fn garbage_gets_400_or_no_answer_and_never_stops_the_server() {
     client.finish().await;
     client.gone().await;
     let mut other = server.open("/echo").await;
-    other.say("not felt").await;
+    other.send_text("not felt").await;
     assert_eq!(other.text().await, "not felt");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn random_bytes_after_the_handshake_get_a_close_frame() {
-    let (server, mut hears, _senders) = running().await;
+    let (server, mut reports, _senders) = running().await;
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     for _ in 0..200 {
         let noise: Vec<u8> = std::iter::repeat_with(|| {
@@ -303,7 +303,7 @@ async fn random_bytes_after_the_handshake_get_a_close_frame() {
         client.send(&noise).await;
         client.finish().await;
         // If the noise is an incomplete frame, the end of the stream closes the connection.
-        let end = hears.next().await;
+        let end = reports.next().await;
         let known = [
             "ProtocolError 1002",
             "ProtocolError 1009",
@@ -319,7 +319,7 @@ async fn random_bytes_after_the_handshake_get_a_close_frame() {
 
 #[tokio::test]
 async fn many_short_connections_leak_nothing() {
-    let (server, mut hears, _senders) = running().await;
+    let (server, mut reports, _senders) = running().await;
     for round in 0..200_u32 {
         let mut client = server.open("/echo").await;
         match round % 4 {
@@ -328,7 +328,7 @@ async fn many_short_connections_leak_nothing() {
             2 => client.send(&frame(CLOSE, "")).await,
             _ => client.send([0xff; 2]).await,
         }
-        hears.next().await;
+        reports.next().await;
     }
     let hub = server.ws.hub();
     until("nothing is left", || hub.connection_count() == 0).await;

@@ -11,26 +11,30 @@ use ws_server::WsFilter;
 use ws_server::prelude::*;
 
 use crate::client::{Client, TEXT, close, frame, header, until, upgrade};
-use crate::running::{Hears, Running, Told};
+use crate::running::{Reporter, Reports, Running};
 
 fn news() -> Topic<Message> {
     Topic::local("news")
 }
 
 /// Echoes, and subscribes to the news.
-struct Echo(Told);
+struct Echo(Reporter);
 
 #[ws_handler]
 impl Echo {
-    fn init(State(told): State<Told>, handshake: &Handshake, socket: &Socket<Self>) -> Self {
-        told.made();
-        told.tell(format!(
+    fn init(
+        State(reporter): State<Reporter>,
+        handshake: &Handshake,
+        socket: &Socket<Self>,
+    ) -> Self {
+        reporter.opened();
+        reporter.report(format!(
             "{} {}",
             handshake.path(),
             socket.peer_addr().is_some()
         ));
         socket.subscribe(news());
-        Echo(told)
+        Echo(reporter)
     }
 
     fn message(&mut self, message: Message) -> Message {
@@ -44,20 +48,23 @@ impl Echo {
 
 dispatch! {
     struct Routes;
-    state: Told;
+    state: Reporter;
 
     defaults { require_session: false }
 
     echo:  "/echo"         => Echo { max_message: 1 MiB };
     users: "/users/{id: u32}" => Echo;
-    who:   "/who"          => Echo { require_session: true };
+    who:   "/user"          => Echo { require_session: true };
 }
 
-fn built() -> (Ws, Hears) {
-    let (told, hears) = Told::new();
+fn built() -> (Ws, Reports) {
+    let (reporter, reports) = Reporter::new();
     (
-        Server::new(Routes::table()).state(told).build().unwrap(),
-        hears,
+        Server::new(Routes::table())
+            .state(reporter)
+            .build()
+            .unwrap(),
+        reports,
     )
 }
 
@@ -80,7 +87,7 @@ fn application(ws: &Ws) -> WsFilter {
     boxed(ws.filter().or(get).or(post).or(own))
 }
 
-async fn both(filter: impl Fn(&Ws) -> WsFilter) -> [(Running, Hears); 2] {
+async fn both(filter: impl Fn(&Ws) -> WsFilter) -> [(Running, Reports); 2] {
     let (ws, ours) = built();
     let own_loop = filter(&ws);
     let (under_warp, warps) = built();
@@ -93,7 +100,7 @@ async fn both(filter: impl Fn(&Ws) -> WsFilter) -> [(Running, Hears); 2] {
 
 #[tokio::test]
 async fn paths_without_a_route_fall_through_to_the_application() {
-    for (server, _hears) in both(application).await {
+    for (server, _reports) in both(application).await {
         let ask = async |request: &str| {
             let (head, body) = Client::ask(server.address, request).await;
             (head.status, body)
@@ -109,16 +116,16 @@ async fn paths_without_a_route_fall_through_to_the_application() {
         // A route answers its GET, and does not pass it on.
         assert_eq!(ask(&plain("GET /users/7")).await.0, 426);
         assert_eq!(ask(&plain("GET /echo")).await.0, 426);
-        assert_eq!(ask(&upgrade("/who", &[])).await.0, 403);
+        assert_eq!(ask(&upgrade("/user", &[])).await.0, 403);
         let mut client = server.open("/users/7").await;
-        client.say("hello").await;
+        client.send_text("hello").await;
         assert_eq!(client.text().await, "hello");
     }
 }
 
 #[tokio::test]
 async fn methods_other_than_get_are_left_to_the_application() {
-    for (server, _hears) in both(application).await {
+    for (server, _reports) in both(application).await {
         let ask = async |line: &str| {
             let request = format!("{line} HTTP/1.1\r\nHost: example.com\r\n\r\n");
             let (head, body) = Client::ask(server.address, &request).await;
@@ -134,7 +141,7 @@ async fn methods_other_than_get_are_left_to_the_application() {
         assert_eq!(ask("POST /users/7").await.0, 405);
         assert_eq!(ask("PUT /nothing").await.0, 404);
         let mut client = server.open("/echo").await;
-        client.say("hello").await;
+        client.send_text("hello").await;
         assert_eq!(client.text().await, "hello");
     }
 }
@@ -147,9 +154,9 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         boxed(ws.filter().or(page).or(post))
     };
     let built = || {
-        let (told, hears) = Told::new();
-        let server = Server::new(Routes::table()).state(told).only_upgrades();
-        (server.build().unwrap(), hears)
+        let (reporter, reports) = Reporter::new();
+        let server = Server::new(Routes::table()).state(reporter).only_upgrades();
+        (server.build().unwrap(), reports)
     };
     let (ws, _ours) = built();
     let filter = page(&ws);
@@ -166,13 +173,13 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         };
         assert_eq!(ask(plain("/echo", "")).await, (200, "a page".to_owned()));
         assert_eq!(ask(plain("/echo", "Upgrade: h2c\r\n")).await.0, 200);
-        assert_eq!(ask(plain("/who", "")).await.0, 404);
+        assert_eq!(ask(plain("/user", "")).await.0, 404);
         // A handshake that a proxy has damaged is not a plain GET.
         let spoiled = "Sec-WebSocket-Version: 13\r\n";
         assert_eq!(ask(plain("/echo", spoiled)).await.0, 426);
-        assert_eq!(ask(upgrade("/who", &[])).await.0, 403);
+        assert_eq!(ask(upgrade("/user", &[])).await.0, 403);
         let mut client = server.open("/echo").await;
-        client.say("hello").await;
+        client.send_text("hello").await;
         assert_eq!(client.text().await, "hello");
         // A refused browser's page asks for the reason, and gets it once.
         let origin = "Origin: http://example.com";
@@ -186,7 +193,7 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert_eq!(ask(plain("/who?page=1", "Accept: */*\r\n")).await.0, 404);
     }
     // If there is no application, the server answers itself.
-    let (ws, _hears) = built();
+    let (ws, _reports) = built();
     let alone = Running::start(ws).await;
     let request = "GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n";
     assert_eq!(Client::ask(alone.address, request).await.0.status, 426);
@@ -198,17 +205,17 @@ async fn a_table_can_be_mounted_under_a_prefix() {
         let own = warp::path!("api" / "own").map(|| "own");
         boxed(warp::path("api").and(ws.filter()).or(own))
     };
-    for (server, mut hears) in both(under).await {
+    for (server, mut reports) in both(under).await {
         for path in ["/api/echo", "/api/echo/", "/api//echo", "/api/users/7?x=1"] {
             let mut client = server.open(path).await;
             // The handler sees the whole path.
             let whole = path.split('?').next().unwrap();
-            assert_eq!(hears.next().await, format!("{whole} true"));
-            client.say("hello").await;
+            assert_eq!(reports.next().await, format!("{whole} true"));
+            client.send_text("hello").await;
             assert_eq!(client.text().await, "hello");
             client.send(close(1000, "")).await;
             assert_eq!(client.close_frame().await.0, 1000);
-            assert_eq!(hears.next().await, "ClientClosed 1000");
+            assert_eq!(reports.next().await, "ClientClosed 1000");
         }
         for (path, status) in [
             ("/echo", 404),
@@ -231,7 +238,7 @@ async fn a_table_can_be_mounted_under_a_prefix() {
 
 #[tokio::test]
 async fn warps_own_server_serves_everything_that_run_serves() {
-    let (ws, mut hears) = built();
+    let (ws, mut reports) = built();
     let filter = ws.filter();
     let mut server = Running::under_warp(ws, filter).await;
     let mut client = Client::connect(server.address).await;
@@ -239,10 +246,10 @@ async fn warps_own_server_serves_everything_that_run_serves() {
     packet.extend(frame(TEXT, "early"));
     client.send(packet).await;
     assert_eq!(client.head().await.status, 101);
-    assert_eq!(hears.next().await, "/echo true");
+    assert_eq!(reports.next().await, "/echo true");
     assert_eq!(client.text().await, "early");
     let large = "x".repeat(1 << 20);
-    client.say(&large).await;
+    client.send_text(&large).await;
     assert!(client.text().await == large);
     let hub = server.ws.hub();
     until("it is subscribed", || hub.subscriber_count(news()) == 1).await;
@@ -251,20 +258,20 @@ async fn warps_own_server_serves_everything_that_run_serves() {
     client.send(header(0x81, (1 << 20) + 1)).await;
     assert_eq!(client.close_frame().await.0, 1009);
     client.finish().await;
-    assert_eq!(hears.next().await, "ProtocolError 1009");
+    assert_eq!(reports.next().await, "ProtocolError 1009");
 
     // warp does not track WebSocket connections; `shutdown` closes them.
     let mut client = server.open("/echo").await;
-    hears.next().await;
+    reports.next().await;
     server.stopped().await;
-    client.say("still open").await;
+    client.send_text("still open").await;
     assert_eq!(client.text().await, "still open");
     let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(20)));
     assert_eq!(client.close_frame().await.0, 1001);
     client.send(close(1001, "")).await;
     client.end().await;
     shutdown.await.unwrap();
-    assert_eq!(hears.so_far(), ["Shutdown 1001"]);
+    assert_eq!(reports.received(), ["Shutdown 1001"]);
 }
 
 /// Serves HTTP on a stream that is not a TCP stream.
@@ -280,7 +287,7 @@ where
     O: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let (ws, mut hears) = built();
+    let (ws, mut reports) = built();
     let (ours, theirs) = pair();
     serve_io(&ws, ours);
     let mut client = Client::over(theirs);
@@ -288,7 +295,7 @@ where
     packet.extend(frame(TEXT, "early"));
     client.send(packet).await;
     assert_eq!(client.head().await.status, 101);
-    assert_eq!(hears.next().await, "/echo false");
+    assert_eq!(reports.next().await, "/echo false");
     assert_eq!(client.text().await, "early");
     for n in 0..100 {
         assert_eq!(
@@ -311,15 +318,15 @@ where
     client.send(close(1000, "")).await;
     assert_eq!(client.close_frame().await.0, 1000);
     client.end().await;
-    assert_eq!(hears.next().await, "ClientClosed 1000");
+    assert_eq!(reports.next().await, "ClientClosed 1000");
 
     let (ours, theirs) = pair();
     serve_io(&ws, ours);
     let mut client = Client::over(theirs);
     client.upgrade("/echo").await;
-    hears.next().await;
+    reports.next().await;
     drop(client);
-    assert_eq!(hears.next().await, "Lost 1006");
+    assert_eq!(reports.next().await, "Lost 1006");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn still_there(client: &mut Client) -> Frame {
     for _ in 0..8 {
         pinged(client).await;
     }
-    client.say("still there").await;
+    client.send_text("still there").await;
     loop {
         let frame = next(client).await;
         if frame.opcode != PING {

@@ -194,7 +194,7 @@ async fn a_silent_connection_is_closed_in_favour_of_a_new_one() {
     }
     let mut new = server.open("/echo").await;
     kept.end().await;
-    new.say("here").await;
+    new.send_text("here").await;
     assert_eq!(new.text().await, "here");
 }
 

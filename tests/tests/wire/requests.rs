@@ -68,7 +68,7 @@ async fn targets_that_are_not_paths_are_answered() {
             assert_eq!(head.status, status, "{line}");
             // The server still works.
             let mut client = server.open("/echo").await;
-            client.say("here?").await;
+            client.send_text("here?").await;
             assert_eq!(client.text().await, "here?");
         }
     }
@@ -107,7 +107,7 @@ async fn a_connection_without_a_head_is_closed() {
         client.gone().await;
     }
     // An open WebSocket connection no longer has HTTP's deadlines.
-    open.say("still here").await;
+    open.send_text("still here").await;
     assert_eq!(open.text().await, "still here");
 }
 
@@ -232,7 +232,7 @@ async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
     client.send(upgrade("/echo", &[]).replace(KEY, "bad")).await;
     assert_eq!(client.response().await.0.status, 400);
     client.upgrade("/echo").await;
-    client.say("hello").await;
+    client.send_text("hello").await;
     assert_eq!(client.text().await, "hello");
 }
 

@@ -89,7 +89,7 @@ async fn mount_shares_its_rooms_between_json_and_chat() {
     }
     assert_eq!(get(&mount, "/api/rooms").await.2, r#"{"7":2}"#);
 
-    first.say(r#"{"type":"say","text":"hi"}"#).await;
+    first.send_text(r#"{"type":"say","text":"hi"}"#).await;
     let (head, _) = grace
         .json("/api/rooms/7", r#"{"text":"closing time"}"#)
         .await;
@@ -100,7 +100,7 @@ async fn mount_shares_its_rooms_between_json_and_chat() {
         assert_eq!(both, [said("ada", "hi"), said("grace", "closing time")]);
     }
 
-    second.say(r#"{"type":"leave"}"#).await;
+    second.send_text(r#"{"type":"leave"}"#).await;
     assert_eq!(second.close_frame().await.0, 1000);
     second.send(close(1000, "")).await;
     second.end().await;
@@ -116,7 +116,7 @@ async fn mount_shares_its_rooms_between_json_and_chat() {
         let (head, _) = Client::ask(mount.address, &upgrade(path, &[])).await;
         assert_eq!(head.status, status, "{path}");
     }
-    first.say("not json").await;
+    first.send_text("not json").await;
     assert_eq!(first.close_frame().await.0, 1007);
 }
 
@@ -126,7 +126,9 @@ async fn mount_lets_guests_read_but_not_write() {
     let mut guest = guest(&mount).await;
     let mut listening = tab(&mut guest).await;
     assert_eq!(event(&mut listening).await, entered(None, 1));
-    listening.say(r#"{"type":"say","text":"me too"}"#).await;
+    listening
+        .send_text(r#"{"type":"say","text":"me too"}"#)
+        .await;
     assert_eq!(event(&mut listening).await, refused());
 
     // Nor over HTTP, with a session or without.
@@ -142,7 +144,7 @@ async fn mount_lets_guests_read_but_not_write() {
     let mut ada = user(&mount, ADA).await;
     let mut speaking = tab(&mut ada).await;
     assert_eq!(event(&mut speaking).await, entered(Some("ada"), 2));
-    speaking.say(r#"{"type":"say","text":"hi"}"#).await;
+    speaking.send_text(r#"{"type":"say","text":"hi"}"#).await;
     // No attempt of the guest has reached the room.
     assert_eq!(event(&mut speaking).await, said("ada", "hi"));
     assert_eq!(event(&mut listening).await, entered(Some("ada"), 2));
@@ -222,7 +224,7 @@ async fn mount_renews_the_session_at_logon_and_shows_its_user() {
     assert_eq!(before.status(&old).await, 403);
     let (head, _) = before.json("/api/rooms/7", r#"{"text":"as ada"}"#).await;
     assert_eq!(head.status, 403);
-    open.say(r#"{"type":"say","text":"as ada"}"#).await;
+    open.send_text(r#"{"type":"say","text":"as ada"}"#).await;
     assert_eq!(event(&mut open).await, refused());
 
     let page = browser.get("/").await;
@@ -232,7 +234,7 @@ async fn mount_renews_the_session_at_logon_and_shows_its_user() {
     let path = chat(&mut browser).await;
     let mut tab = browser.open(&format!("{path}&name=grace")).await;
     assert_eq!(event(&mut tab).await, entered(Some("ada"), 2));
-    tab.say(r#"{"type":"say","text":"me","name":"grace"}"#)
+    tab.send_text(r#"{"type":"say","text":"me","name":"grace"}"#)
         .await;
     assert_eq!(event(&mut tab).await, said("ada", "me"));
 }
@@ -267,7 +269,7 @@ async fn mount_closes_every_tab_at_logoff() {
     assert_eq!(head.status, 403);
     let page = before.get("/").await;
     assert_eq!(data(&page, "user"), "");
-    stays.say(r#"{"type":"say","text":"alone"}"#).await;
+    stays.send_text(r#"{"type":"say","text":"alone"}"#).await;
     assert_eq!(event(&mut stays).await, said("grace", "alone"));
 }
 

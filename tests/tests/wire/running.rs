@@ -105,22 +105,22 @@ fn stopping() -> (oneshot::Sender<()>, impl Future<Output = ()>) {
 
 /// Reports the events of the connections of one test.
 #[derive(Clone)]
-pub(crate) struct Told {
+pub(crate) struct Reporter {
     sender: mpsc::UnboundedSender<String>,
     open: Arc<AtomicUsize>,
 }
 
-/// The receiving end of [`Told`].
-pub(crate) struct Hears(mpsc::UnboundedReceiver<String>);
+/// The receiving end of [`Reporter`].
+pub(crate) struct Reports(mpsc::UnboundedReceiver<String>);
 
-impl Told {
-    pub(crate) fn new() -> (Self, Hears) {
+impl Reporter {
+    pub(crate) fn new() -> (Self, Reports) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let open = Arc::default();
-        (Self { sender, open }, Hears(receiver))
+        (Self { sender, open }, Reports(receiver))
     }
 
-    pub(crate) fn tell(&self, what: impl Into<String>) {
+    pub(crate) fn report(&self, what: impl Into<String>) {
         // A test that has ended no longer receives.
         let _ = self.sender.send(what.into());
     }
@@ -130,25 +130,25 @@ impl Told {
         self.open.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn made(&self) {
+    pub(crate) fn opened(&self) {
         self.open.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn terminated(&self, reason: &CloseReason) {
         self.open.fetch_sub(1, Ordering::SeqCst);
-        self.tell(format!("{:?} {}", reason.cause, reason.code.get()));
+        self.report(format!("{:?} {}", reason.cause, reason.code.get()));
     }
 }
 
-impl Hears {
+impl Reports {
     /// The next event.
     pub(crate) async fn next(&mut self) -> String {
-        let told = within("an event of a handler", self.0.recv()).await;
-        told.expect("a handler is still alive")
+        let event = within("an event of a handler", self.0.recv()).await;
+        event.expect("a handler is still alive")
     }
 
     /// All events so far.
-    pub(crate) fn so_far(&mut self) -> Vec<String> {
+    pub(crate) fn received(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 }

@@ -10,35 +10,35 @@ use ws_server::limits::{LimitOptions, ServerLimits};
 use ws_server::prelude::*;
 
 use crate::client::{Client, TEXT, close, frame, until, upgrade, within};
-use crate::running::{Hears, Running, Told};
+use crate::running::{Reporter, Reports, Running};
 
 /// The state that the handlers of this file share with their test.
 #[derive(Clone, FromRef)]
 struct App {
-    told: Told,
+    reporter: Reporter,
     gate: Arc<Notify>,
     /// The server itself, for handlers that shut it down.
     ws: Arc<OnceLock<Ws>>,
 }
 
 /// Echoes; hangs on command.
-struct Steady(Told);
+struct Steady(Reporter);
 
 #[ws_handler]
 impl Steady {
-    fn init(State(told): State<Told>, socket: &Socket<Self>) -> Self {
-        told.made();
-        told.tell(
+    fn init(State(reporter): State<Reporter>, socket: &Socket<Self>) -> Self {
+        reporter.opened();
+        reporter.report(
             socket
                 .peer_addr()
                 .map_or("nobody".to_owned(), |peer| peer.to_string()),
         );
-        Steady(told)
+        Steady(reporter)
     }
 
     async fn message(&mut self, text: String) -> String {
         if text == "hang" {
-            self.0.tell("hangs");
+            self.0.report("hangs");
             std::future::pending::<()>().await;
         }
         text
@@ -50,27 +50,27 @@ impl Steady {
 }
 
 /// Reports when it is dropped.
-struct Dropped(Told);
+struct Dropped(Reporter);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.0.tell("dropped");
+        self.0.report("dropped");
     }
 }
 
 /// `init` waits until the test releases it.
-struct Gated(Told);
+struct Gated(Reporter);
 
 #[ws_handler]
 impl Gated {
-    async fn init(State(told): State<Told>, State(gate): State<Arc<Notify>>) -> Self {
-        let guard = Dropped(told.clone());
-        told.tell("waits");
+    async fn init(State(reporter): State<Reporter>, State(gate): State<Arc<Notify>>) -> Self {
+        let guard = Dropped(reporter.clone());
+        reporter.report("waits");
         gate.notified().await;
         std::mem::forget(guard);
-        told.made();
-        told.tell("goes on");
-        Gated(told)
+        reporter.opened();
+        reporter.report("continues");
+        Gated(reporter)
     }
 
     fn terminate(self, reason: CloseReason) {
@@ -79,15 +79,15 @@ impl Gated {
 }
 
 /// Shuts its server down before its handshake is answered.
-struct Ender(Told);
+struct Ender(Reporter);
 
 #[ws_handler]
 impl Ender {
-    fn init(State(told): State<Told>, State(ws): State<Arc<OnceLock<Ws>>>) -> Self {
-        told.made();
+    fn init(State(reporter): State<Reporter>, State(ws): State<Arc<OnceLock<Ws>>>) -> Self {
+        reporter.opened();
         let ws = ws.get().expect("the test gives it");
         tokio::spawn(ws.shutdown(Duration::from_secs(20)));
-        Ender(told)
+        Ender(reporter)
     }
 
     fn terminate(self, reason: CloseReason) {
@@ -106,37 +106,37 @@ dispatch! {
     ender:  "/ender"  => Ender;
 }
 
-fn app() -> (App, Hears) {
-    let (told, hears) = Told::new();
+fn app() -> (App, Reports) {
+    let (reporter, reports) = Reporter::new();
     let (gate, ws) = Default::default();
-    (App { told, gate, ws }, hears)
+    (App { reporter, gate, ws }, reports)
 }
 
-async fn running() -> (Running, App, Hears) {
-    let (app, hears) = app();
+async fn running() -> (Running, App, Reports) {
+    let (app, reports) = app();
     let ws = Server::new(Routes::table())
         .state(app.clone())
         .build()
         .unwrap();
     let _ = app.ws.set(ws.clone());
-    (Running::start(ws).await, app, hears)
+    (Running::start(ws).await, app, reports)
 }
 
 #[tokio::test]
 async fn a_shutdown_leaves_no_connection_without_its_terminate() {
-    let (mut server, app, mut hears) = running().await;
+    let (mut server, app, mut reports) = running().await;
     let mut steady = server.open("/steady").await;
     let mut mute = server.open("/steady").await;
     let mut hangs = server.open("/steady").await;
     for _ in 0..3 {
-        hears.next().await;
+        reports.next().await;
     }
-    hangs.say("hang").await;
-    assert_eq!(hears.next().await, "hangs");
+    hangs.send_text("hang").await;
+    assert_eq!(reports.next().await, "hangs");
     let mut gated = Client::connect(server.address).await;
     gated.send(upgrade("/gated", &[])).await;
-    assert_eq!(hears.next().await, "waits");
-    assert_eq!(app.told.open(), 3);
+    assert_eq!(reports.next().await, "waits");
+    assert_eq!(app.reporter.open(), 3);
 
     // The silent client does not answer, and the hook never returns: the deadline cuts both.
     within(
@@ -144,13 +144,19 @@ async fn a_shutdown_leaves_no_connection_without_its_terminate() {
         server.ws.shutdown(Duration::from_millis(300)),
     )
     .await;
-    assert_eq!(app.told.open(), 0);
-    let told = hears.so_far();
-    let ended = told.iter().filter(|told| *told == "Shutdown 1001").count();
+    assert_eq!(app.reporter.open(), 0);
+    let events = reports.received();
+    let ended = events
+        .iter()
+        .filter(|event| *event == "Shutdown 1001")
+        .count();
     assert_eq!(
-        (ended, told.iter().filter(|told| *told == "dropped").count()),
+        (
+            ended,
+            events.iter().filter(|event| *event == "dropped").count()
+        ),
         (3, 1),
-        "{told:?}"
+        "{events:?}"
     );
     for client in [&mut steady, &mut mute, &mut hangs] {
         assert_eq!(client.close_frame().await.0, 1001);
@@ -163,53 +169,53 @@ async fn a_shutdown_leaves_no_connection_without_its_terminate() {
 
 #[tokio::test]
 async fn a_shutdown_waits_for_clients_that_answer() {
-    let (server, app, mut hears) = running().await;
+    let (server, app, mut reports) = running().await;
     let mut client = server.open("/steady").await;
-    client.say("before").await;
+    client.send_text("before").await;
     assert_eq!(client.text().await, "before");
     let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(60 * 60)));
     assert_eq!(client.close_frame().await.0, 1001);
     client.send(frame(TEXT, "too late")).await;
-    assert_eq!(app.told.open(), 1);
+    assert_eq!(app.reporter.open(), 1);
     client.send(close(1001, "")).await;
     client.end().await;
     within("the shutdown", shutdown).await.unwrap();
-    assert_eq!(app.told.open(), 0);
-    hears.next().await;
-    assert_eq!(hears.so_far(), ["Shutdown 1001"]);
+    assert_eq!(app.reporter.open(), 0);
+    reports.next().await;
+    assert_eq!(reports.received(), ["Shutdown 1001"]);
 }
 
 #[tokio::test]
 async fn a_shutdown_between_init_and_upgrade_closes_that_connection_too() {
-    let (server, app, mut hears) = running().await;
+    let (server, app, mut reports) = running().await;
     let mut client = server.open("/ender").await;
     assert_eq!(client.close_frame().await.0, 1001);
     client.send(close(1001, "")).await;
     client.end().await;
-    assert_eq!(hears.next().await, "Shutdown 1001");
+    assert_eq!(reports.next().await, "Shutdown 1001");
     within("the shutdown", server.ws.shutdown(Duration::ZERO)).await;
-    assert_eq!(app.told.open(), 0);
+    assert_eq!(app.reporter.open(), 0);
 }
 
 #[tokio::test]
 async fn an_init_that_ends_during_a_shutdown_is_refused_and_terminated() {
-    let (server, app, mut hears) = running().await;
+    let (server, app, mut reports) = running().await;
     let mut client = Client::connect(server.address).await;
     client.send(upgrade("/gated", &[])).await;
-    assert_eq!(hears.next().await, "waits");
+    assert_eq!(reports.next().await, "waits");
     let shutdown = tokio::spawn(server.ws.shutdown(Duration::from_secs(60 * 60)));
     let hub = server.ws.hub();
     until("the shutdown has begun", || hub.is_shutting_down()).await;
     app.gate.notify_one();
     assert_eq!(client.head().await.status, 503);
     within("the shutdown", shutdown).await.unwrap();
-    assert_eq!(app.told.open(), 0);
-    assert_eq!(hears.next().await, "goes on");
+    assert_eq!(app.reporter.open(), 0);
+    assert_eq!(reports.next().await, "continues");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_during_a_shutdown_are_terminated_or_refused() {
-    let (mut server, app, _hears) = running().await;
+    let (mut server, app, _reports) = running().await;
     let address = server.address;
     let clients: Vec<_> = (0..100)
         .map(|_| {
@@ -223,9 +229,9 @@ async fn connections_during_a_shutdown_are_terminated_or_refused() {
     let hub = server.ws.hub();
     until("some are there", || hub.connection_count() > 10).await;
     within("the shutdown", server.ws.shutdown(Duration::from_secs(1))).await;
-    assert_eq!(app.told.open(), 0);
+    assert_eq!(app.reporter.open(), 0);
     server.stopped().await;
-    assert_eq!((app.told.open(), hub.connection_count()), (0, 0));
+    assert_eq!((app.reporter.open(), hub.connection_count()), (0, 0));
     for client in clients {
         // The last of them may not have been accepted at all.
         let _ = within("a client ends", client).await;
@@ -234,7 +240,7 @@ async fn connections_during_a_shutdown_are_terminated_or_refused() {
 
 #[tokio::test]
 async fn handshakes_get_503_after_a_shutdown_and_no_connection_after_the_end() {
-    let (mut server, _, _hears) = running().await;
+    let (mut server, _, _reports) = running().await;
     server.ws.shutdown(Duration::from_secs(20)).await;
     let (head, body) = Client::ask(server.address, &upgrade("/steady", &[])).await;
     assert_eq!(
@@ -253,7 +259,7 @@ async fn handshakes_get_503_after_a_shutdown_and_no_connection_after_the_end() {
 
 #[tokio::test]
 async fn requests_in_progress_are_answered_before_the_end() {
-    let (app, mut hears) = app();
+    let (app, mut reports) = app();
     let ws = Server::new(Routes::table())
         .state(app.clone())
         .build()
@@ -262,7 +268,7 @@ async fn requests_in_progress_are_answered_before_the_end() {
     let slow = warp::path("slow").then(move || {
         let app = app.clone();
         async move {
-            app.told.tell("asked");
+            app.reporter.report("asked");
             app.gate.notified().await;
             "answered"
         }
@@ -271,7 +277,7 @@ async fn requests_in_progress_are_answered_before_the_end() {
     let mut server = Running::serve(ws, filter).await;
     let mut client = Client::connect(server.address).await;
     client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert_eq!(hears.next().await, "asked");
+    assert_eq!(reports.next().await, "asked");
     let hub = server.ws.hub();
     server.stop();
     until("the server ends", || hub.is_shutting_down()).await;
@@ -283,13 +289,13 @@ async fn requests_in_progress_are_answered_before_the_end() {
 
 #[tokio::test]
 async fn a_client_that_leaves_during_init_is_noticed() {
-    let (server, app, mut hears) = running().await;
+    let (server, app, mut reports) = running().await;
     let mut client = Client::connect(server.address).await;
     client.send(upgrade("/gated", &[])).await;
-    assert_eq!(hears.next().await, "waits");
+    assert_eq!(reports.next().await, "waits");
     assert_eq!(server.ws.hub().connection_count(), 1);
     drop(client);
-    assert_eq!(hears.next().await, "dropped");
+    assert_eq!(reports.next().await, "dropped");
     until("nothing is left", || {
         server.ws.hub().connection_count() == 0
     })
@@ -300,24 +306,24 @@ async fn a_client_that_leaves_during_init_is_noticed() {
     let mut packet = upgrade("/gated", &[]).into_bytes();
     packet.extend(frame(TEXT, "early"));
     client.send(packet).await;
-    assert_eq!(hears.next().await, "waits");
+    assert_eq!(reports.next().await, "waits");
     drop(client);
     app.gate.notify_one();
-    assert_eq!(hears.next().await, "goes on");
-    until("it is terminated", || app.told.open() == 0).await;
+    assert_eq!(reports.next().await, "continues");
+    until("it is terminated", || app.reporter.open() == 0).await;
 }
 
 #[tokio::test]
 async fn a_handler_sees_the_address_of_its_client() {
-    let (server, _, mut hears) = running().await;
-    let (app, mut hears_warp) = app();
+    let (server, _, mut reports) = running().await;
+    let (app, mut warp_reports) = app();
     let ws = Server::new(Routes::table()).state(app).build().unwrap();
     let filter = ws.filter();
     let under_warp = Running::under_warp(ws, filter).await;
-    for (server, hears) in [(&server, &mut hears), (&under_warp, &mut hears_warp)] {
+    for (server, reports) in [(&server, &mut reports), (&under_warp, &mut warp_reports)] {
         let client = server.open("/steady").await;
         let address = client.stream.local_addr().unwrap();
-        assert_eq!(hears.next().await, address.to_string());
+        assert_eq!(reports.next().await, address.to_string());
     }
 }
 
@@ -407,7 +413,7 @@ fn an_invalid_setting_is_an_error_that_names_it() {
 
 #[tokio::test]
 async fn a_websocket_connection_does_not_count_as_http() {
-    let (app, _hears) = app();
+    let (app, _reports) = app();
     let ws = Server::new(Routes::table())
         .server_limits(ServerLimits::DEFAULT.http_connections(1))
         .state(app);
@@ -420,19 +426,19 @@ async fn a_websocket_connection_does_not_count_as_http() {
     drop(silent);
     assert_eq!(waits.head().await.status, 101);
     for client in [&mut first, &mut second, &mut waits] {
-        client.say("here").await;
+        client.send_text("here").await;
         assert_eq!(client.text().await, "here");
     }
 }
 
 #[tokio::test]
 async fn two_servers_in_one_process_are_independent() {
-    let (one, app, _hears) = running().await;
-    let (two, other, _other_hears) = running().await;
+    let (one, app, _reports) = running().await;
+    let (two, other, _other_reports) = running().await;
     let _client = one.open("/steady").await;
     let mut stays = two.open("/steady").await;
     within("the shutdown", one.ws.shutdown(Duration::ZERO)).await;
-    assert_eq!((app.told.open(), other.told.open()), (0, 1));
-    stays.say("still here").await;
+    assert_eq!((app.reporter.open(), other.reporter.open()), (0, 1));
+    stays.send_text("still here").await;
     assert_eq!(stays.text().await, "still here");
 }

@@ -179,7 +179,7 @@ async fn a_logon_renews_the_cookie_and_open_sockets_survive() {
     browser.post("/logon/ada").await;
     assert_ne!(browser.cookie("z_sid"), before.cookie("z_sid"));
     assert_eq!(before.status(&path).await, 403);
-    open.say("still").await;
+    open.send_text("still").await;
     assert_eq!(open.text().await, "still: a visitor None None");
     // The same page reconnects, under the new id.
     let mut again = browser.open(&path).await;
@@ -210,18 +210,18 @@ async fn a_planted_session_gets_no_data_of_the_victim() {
     victim.post("/logon/victim").await;
     let mut own = victim.open(&format!("/socket/custom?z_pid={page}")).await;
     assert_eq!(own.text().await, "victim");
-    own.say("mine").await;
+    own.send_text("mine").await;
     assert_eq!(
         own.text().await,
         "mine: victim Some(\"victim\") Some(\"the secret of victim\")"
     );
     // Neither the open socket nor the cookie reveals the user.
-    socket.say("theirs").await;
+    socket.send_text("theirs").await;
     assert_eq!(socket.text().await, "theirs: a visitor None None");
     assert_eq!(attacker.status(&path).await, 403);
     assert_eq!(attacker.status("/socket/mobile").await, 403);
     let mut anonymous = attacker.clone();
-    assert_eq!(anonymous.get("/who").await, "nobody");
+    assert_eq!(anonymous.get("/user").await, "nobody");
     let stolen = attacker
         .status(&format!("/socket/custom?z_pid={page}"))
         .await;
@@ -285,8 +285,8 @@ async fn cookies_from_a_foreign_site_do_not_authenticate() {
             "{origin}"
         );
         let mut client = browser.open("/socket/open").await;
-        let who = if cookies_alone { "ada" } else { "nobody" };
-        assert_eq!(client.text().await, who, "{origin}");
+        let expected = if cookies_alone { "ada" } else { "nobody" };
+        assert_eq!(client.text().await, expected, "{origin}");
         let mut client = browser.open(&in_query("/socket/open")).await;
         assert_eq!(client.text().await, "ada", "{origin}");
     }

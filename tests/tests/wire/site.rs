@@ -7,17 +7,17 @@ use ws_server::{Ws, WsFilter};
 use crate::running::Running;
 
 /// Sends its user, also in the answer to each message; and forwards broadcasts.
-struct Who(String);
+struct Greeting(String);
 
 #[ws_handler]
-impl Who {
+impl Greeting {
     fn init(session: Option<Session>, socket: &Socket<Self>) -> Self {
-        let who = match &session {
+        let user = match &session {
             None => "nobody".to_owned(),
             Some(session) => session.user().unwrap_or("a visitor").to_owned(),
         };
-        let _ = socket.send(who.clone());
-        Who(who)
+        let _ = socket.send(user.clone());
+        Greeting(user)
     }
 
     fn message(&mut self, text: String, session: Option<Session>) -> String {
@@ -46,12 +46,12 @@ impl Echo {
 dispatch! {
     pub(crate) struct Routes;
 
-    custom:   "/socket/custom"          => Who;
+    custom:   "/socket/custom"          => Greeting;
     public:   "/socket/without-session" => Echo { require_session: false };
-    mobile:   "/socket/mobile"          => Who { require_page: false };
-    optional: "/socket/optional"        => Who { require_session: false };
-    any:      "/socket/any"             => Who { origins: any, cross_site: "a test" };
-    open:     "/socket/open"            => Who { require_session: false, origins: any };
+    mobile:   "/socket/mobile"          => Greeting { require_page: false };
+    optional: "/socket/optional"        => Greeting { require_session: false };
+    any:      "/socket/any"             => Greeting { origins: any, cross_site: "a test" };
+    open:     "/socket/open"            => Greeting { require_session: false, origins: any };
 }
 
 /// The routes, and a page, logon and logoff.
@@ -65,8 +65,8 @@ pub(crate) fn filter(ws: &Ws) -> WsFilter {
         let user = visit.user().unwrap_or("a visitor").to_owned();
         visit.reply(user)
     });
-    let who = warp::path!("who").and(ws.current_session());
-    let who = who.map(|session: Option<Session>| match session {
+    let user = warp::path!("user").and(ws.current_session());
+    let user = user.map(|session: Option<Session>| match session {
         None => "nobody".to_owned(),
         Some(session) => session.user().unwrap_or("a visitor").to_owned(),
     });
@@ -89,7 +89,7 @@ pub(crate) fn filter(ws: &Ws) -> WsFilter {
         Ok::<_, warp::Rejection>(visit.reply("goodbye"))
     });
     let open = warp::path!("page").and(ws.open_page());
-    let http = page.or(visit).or(who).or(logon).or(logoff).or(open);
+    let http = page.or(visit).or(user).or(logon).or(logoff).or(open);
     ws.filter().or(http).map(warp::Reply::into_response).boxed()
 }
 

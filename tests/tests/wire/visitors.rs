@@ -159,17 +159,17 @@ async fn a_request_that_only_reads_begins_no_session() {
     let server = running(|server| server).await;
     let sessions = server.ws.hub().sessions().clone();
     let mut browser = Browser::new(server.address);
-    assert_eq!(browser.get("/who").await, "nobody");
+    assert_eq!(browser.get("/user").await, "nobody");
     assert!(browser.cookies.is_empty());
     assert_eq!(sessions.count().await.unwrap(), 0);
     browser.get("/visit").await;
-    assert_eq!(browser.get("/who").await, "a visitor");
+    assert_eq!(browser.get("/user").await, "a visitor");
     browser.post("/logon/ada").await;
-    assert_eq!(browser.get("/who").await, "ada");
+    assert_eq!(browser.get("/user").await, "ada");
     assert_eq!(browser.get("/visit").await, "ada");
     browser.post("/logoff").await;
     assert!(browser.cookies.is_empty(), "{:?}", browser.cookies);
-    assert_eq!(browser.get("/who").await, "nobody");
+    assert_eq!(browser.get("/user").await, "nobody");
     assert_eq!(sessions.count().await.unwrap(), 0);
 }
 
@@ -191,7 +191,7 @@ async fn a_request_with_effects_must_come_from_a_page_of_the_site() {
     ];
     for (line, status) in table {
         browser.lines = line.into_iter().map(str::to_owned).collect();
-        for path in ["/logon/mallory", "/page", "/who"] {
+        for path in ["/logon/mallory", "/page", "/user"] {
             let (head, _) = browser.request("POST", path).await;
             assert_eq!(head.status, status, "{line:?} {path}");
             assert!(
@@ -216,7 +216,7 @@ async fn a_logon_of_another_user_ends_the_earlier_session() {
     assert_eq!(socket.text().await, "ada");
     // If the same user logs on again, the session continues.
     browser.post("/logon/ada").await;
-    socket.say("mine").await;
+    socket.send_text("mine").await;
     assert_eq!(
         socket.text().await,
         "mine: ada Some(\"ada\") Some(\"the secret of ada\")"
@@ -341,13 +341,13 @@ async fn a_full_store_refuses_new_visitors_and_keeps_known_ones() {
     let mut third = Browser::new(server.address);
     third.get("/visit").await;
     third.get("/visit").await;
-    assert_eq!(other.get("/who").await, "nobody");
+    assert_eq!(other.get("/user").await, "nobody");
     let (head, body) = other.request("GET", "/visit").await;
     assert_eq!(
         (head.status, head.header("retry-after"), &*body),
         (503, Some("5"), "sessions are not available now\n")
     );
-    assert_eq!(known.get("/who").await, "a visitor");
+    assert_eq!(known.get("/user").await, "a visitor");
 }
 
 /// Under warp's own server, `recover` answers refusals.

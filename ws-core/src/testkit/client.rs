@@ -69,7 +69,7 @@ impl TestClient {
         } else {
             OpCode::Binary
         };
-        self.frame(opcode, true, message.as_bytes()).await;
+        self.send_frame(opcode, true, message.as_bytes()).await;
     }
 
     /// Sends a value as a text message with JSON.
@@ -83,12 +83,13 @@ impl TestClient {
     }
 
     /// Sends one frame unchanged, which may be a fragment.
-    pub async fn frame(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
-        self.bytes(&encode_masked(opcode, fin, payload, MASK)).await;
+    pub async fn send_frame(&mut self, opcode: OpCode, fin: bool, payload: &[u8]) {
+        self.send_bytes(&encode_masked(opcode, fin, payload, MASK))
+            .await;
     }
 
     /// Sends bytes unchanged, and lets the server process them.
-    pub async fn bytes(&mut self, bytes: &[u8]) {
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
         self.pipe.write(bytes);
         tokio::task::yield_now().await;
     }
@@ -97,7 +98,7 @@ impl TestClient {
     pub async fn close(&mut self, code: CloseCode, text: &str) {
         let mut body = code.get().to_be_bytes().to_vec();
         body.extend_from_slice(text.as_bytes());
-        self.frame(OpCode::Close, true, &body).await;
+        self.send_frame(OpCode::Close, true, &body).await;
     }
 
     /// Ends the client's side of the stream, without a Close.
@@ -165,7 +166,7 @@ impl TestClient {
         loop {
             match self.receive().await {
                 Received::Message(message) => return message,
-                Received::Ping(payload) => self.frame(OpCode::Pong, true, &payload).await,
+                Received::Ping(payload) => self.send_frame(OpCode::Pong, true, &payload).await,
                 Received::Pong(_) => {}
                 other => panic!("expected a message, received {other:?}"),
             }
@@ -211,7 +212,7 @@ impl TestClient {
     }
 
     /// Returns all events received so far and not yet taken, without waiting.
-    pub async fn so_far(&mut self) -> Vec<Received> {
+    pub async fn received_so_far(&mut self) -> Vec<Received> {
         tokio::task::yield_now().await;
         while self.pipe.unread() > 0 {
             if let Some(mut bytes) = poll_fn(|cx| self.pipe.poll_read(cx, usize::MAX)).await {
@@ -223,7 +224,7 @@ impl TestClient {
 
     /// Returns the events that the bytes in the network complete: one read of a slow client,
     /// without waiting.
-    pub async fn so_far_once(&mut self) -> Vec<Received> {
+    pub async fn received_in_one_read(&mut self) -> Vec<Received> {
         if self.pipe.unread() > 0
             && let Some(mut bytes) = poll_fn(|cx| self.pipe.poll_read(cx, usize::MAX)).await
         {

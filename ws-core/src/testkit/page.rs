@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Knock, TestKit, TestVisitor};
+use super::{ClientBuilder, TestKit, TestVisitor};
 use crate::call::{Answer, CallId};
 use crate::close::CloseCode;
 use crate::error::Refusal;
@@ -17,14 +17,14 @@ use crate::message::Message;
 use crate::page::{PAGE_PROTOCOL, Page};
 use crate::wire::FromPage;
 
+mod connection;
 mod inbox;
-mod link;
 mod script;
 
-pub use inbox::{Gap, PageReceived};
+pub use inbox::{PageReceived, ResetReason};
 pub use script::Acks;
 
-use link::Link;
+use connection::PageConnection;
 use script::Script;
 
 /// The longest time that a test waits for an event: 60 seconds of tokio's time.
@@ -34,42 +34,42 @@ const DEADLINE: Duration = Duration::from_secs(60);
 static SCRIPTS: AtomicU64 = AtomicU64::new(1);
 
 /// Changes each handshake of a page.
-type EachKnock = Arc<dyn Fn(Knock) -> Knock + Send + Sync>;
+type ChangeHandshake = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
 
 impl TestKit {
     /// Creates a page that connects to the route of this path: to
     /// [`PageStream`](crate::stream::PageStream), or to a handler with `attach: page`. It
     /// implements the page protocol like the browser's client: see [`TestPage`].
-    pub fn page(&self, path: &str) -> PageKnock {
-        PageKnock {
+    pub fn page(&self, path: &str) -> PageBuilder {
+        PageBuilder {
             kit: self.clone(),
             path: path.to_owned(),
             visitor: None,
             page: None,
-            each: Arc::new(|knock| knock),
+            each: Arc::new(|builder| builder),
         }
     }
 }
 
 /// A page that has not connected yet, from [`TestKit::page`].
 #[must_use = "it connects with `connect`"]
-pub struct PageKnock {
+pub struct PageBuilder {
     kit: TestKit,
     path: String,
     visitor: Option<TestVisitor>,
     page: Option<Page>,
-    each: EachKnock,
+    each: ChangeHandshake,
 }
 
-impl fmt::Debug for PageKnock {
+impl fmt::Debug for PageBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageKnock")
+        f.debug_struct("PageBuilder")
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
 }
 
-impl PageKnock {
+impl PageBuilder {
     /// Sets the visitor of the page. The default is a new visitor who has not logged on.
     pub fn visitor(mut self, visitor: &TestVisitor) -> Self {
         self.visitor = Some(visitor.clone());
@@ -85,7 +85,10 @@ impl PageKnock {
 
     /// Changes each handshake of the page, including those of [`reconnect`](TestPage::reconnect):
     /// its headers, its address, its network.
-    pub fn each(mut self, change: impl Fn(Knock) -> Knock + Send + Sync + 'static) -> Self {
+    pub fn each_handshake(
+        mut self,
+        change: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+    ) -> Self {
         self.each = Arc::new(change);
         self
     }
@@ -114,7 +117,7 @@ impl PageKnock {
             page: rendered,
             client,
             each: self.each,
-            link: None,
+            connection: None,
             last_call: 0,
         };
         page.reconnect().await?;
@@ -134,7 +137,7 @@ impl PageKnock {
 ///
 /// ```
 /// use ws_server::prelude::*;
-/// use ws_server::testkit::{Gap, TestKit};
+/// use ws_server::testkit::{ResetReason, TestKit};
 ///
 /// /// Counts the messages of a page, over all of its connections.
 /// struct Counter(u32);
@@ -164,7 +167,7 @@ impl PageKnock {
 /// page.send("one").await;
 /// assert_eq!(page.text().await, "1: one");
 ///
-/// page.cut().await;
+/// page.disconnect().await;
 /// page.send("two").await;
 /// kit.hub().user("ada").push("news", &7);
 /// page.reconnect().await.unwrap();
@@ -172,10 +175,10 @@ impl PageKnock {
 /// assert_eq!(page.text().await, "2: two");
 ///
 /// // A page that is away for longer than its grace time ends, and so does its handler.
-/// page.cut().await;
+/// page.disconnect().await;
 /// tokio::time::sleep(std::time::Duration::from_secs(30)).await;
 /// page.reconnect().await.unwrap();
-/// assert_eq!(page.reset().await, Gap::Restart);
+/// assert_eq!(page.reset().await, ResetReason::Restart);
 /// page.send("three").await;
 /// assert_eq!(page.text().await, "1: three");
 /// # });
@@ -187,9 +190,9 @@ pub struct TestPage {
     page: Page,
     /// Identifies the script that runs in the page.
     client: u64,
-    each: EachKnock,
+    each: ChangeHandshake,
     script: Arc<Script>,
-    link: Option<Link>,
+    connection: Option<PageConnection>,
     last_call: u32,
 }
 
@@ -197,7 +200,7 @@ impl fmt::Debug for TestPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestPage")
             .field("path", &self.path)
-            .field("connected", &self.link.is_some())
+            .field("connected", &self.connection.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -208,27 +211,27 @@ impl TestPage {
     ///
     /// # Errors
     ///
-    /// Fails like [`connect`](PageKnock::connect).
+    /// Fails like [`connect`](PageBuilder::connect).
     ///
     /// # Panics
     ///
     /// If the first message of the server is not a `welcome`.
     pub async fn reconnect(&mut self) -> Result<(), Refusal> {
-        self.cut().await;
+        self.disconnect().await;
         let parameter = self.kit.hub().sessions().page_parameter();
         let query = serde_urlencoded::to_string(self.script.query(self.client));
         let query = query.expect("the names and values are plain");
         let target = format!("{}?{parameter}={}&{query}", self.path, self.page.id());
-        let knock = self.kit.open(&target).session(&self.visitor);
-        let knock = knock.header("sec-websocket-protocol", PAGE_PROTOCOL);
-        let client = (self.each)(knock).connect().await?;
-        self.link = Some(Link::begin(client, &self.script).await);
+        let builder = self.kit.open(&target).session(&self.visitor);
+        let builder = builder.header("sec-websocket-protocol", PAGE_PROTOCOL);
+        let client = (self.each)(builder).connect().await?;
+        self.connection = Some(PageConnection::begin(client, &self.script).await);
         Ok(())
     }
 
     /// Cuts the connection, and loses everything in transit in both directions.
-    pub async fn cut(&mut self) {
-        if self.link.take().is_some() {
+    pub async fn disconnect(&mut self) {
+        if self.connection.take().is_some() {
             tokio::task::yield_now().await;
         }
     }
@@ -236,7 +239,7 @@ impl TestPage {
     /// Sends `bye`: the page is closed for good, like a tab that the user closes. The server closes
     /// the connection.
     pub async fn bye(&mut self) {
-        self.script.say(&FromPage::Bye);
+        self.script.write(&FromPage::Bye);
         tokio::task::yield_now().await;
     }
 
@@ -332,7 +335,7 @@ impl TestPage {
     pub async fn receive(&mut self) -> PageReceived {
         let received = self.wait(Script::take).await;
         if received.is_end() {
-            self.link = None;
+            self.connection = None;
         }
         received
     }
@@ -389,7 +392,7 @@ impl TestPage {
     /// # Panics
     ///
     /// If something else arrives.
-    pub async fn reset(&mut self) -> Gap {
+    pub async fn reset(&mut self) -> ResetReason {
         match self.receive().await {
             PageReceived::Reset(gap) => gap,
             other => panic!("expected a reset, received {other:?}"),
@@ -413,7 +416,7 @@ impl TestPage {
 
     /// Returns everything that the page has received and the test has not read, when nothing more
     /// arrives for a millisecond.
-    pub async fn so_far(&mut self) -> Vec<PageReceived> {
+    pub async fn received_so_far(&mut self) -> Vec<PageReceived> {
         let mut all = Vec::new();
         let soon = Duration::from_millis(1);
         while let Ok(received) = tokio::time::timeout(soon, self.receive()).await {

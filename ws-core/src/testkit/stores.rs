@@ -7,9 +7,9 @@ use futures::future::join_all;
 use http::HeaderMap;
 use tokio::time::sleep;
 
-mod room;
+mod eviction;
 
-pub use room::shares_its_room;
+pub use eviction::check_eviction;
 
 use crate::session::{
     Newcomer, SessionKey, SessionRecord, SessionSource, SessionStore, SessionToken,
@@ -38,7 +38,7 @@ fn new_record(user: Option<&str>) -> SessionRecord {
 /// # Panics
 ///
 /// If the store violates the contract of [`SessionStore`].
-pub async fn keeps_sessions(store: &impl SessionStore) {
+pub async fn check_store(store: &impl SessionStore) {
     a_created_session_is_loaded_unchanged(store).await;
     a_key_is_accepted_once(store).await;
     a_session_expires_after_its_last_time_to_live(store).await;
@@ -357,7 +357,7 @@ async fn only_the_sessions_of_a_user_are_removed(store: &impl SessionStore) {
 /// # Panics
 ///
 /// If the source violates the contract of [`SessionSource`].
-pub async fn names_sessions(
+pub async fn check_source(
     source: &impl SessionSource,
     named: [&HeaderMap; 2],
     other: &HeaderMap,
@@ -400,9 +400,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_memory_store_passes() {
         let store = MemoryStore::new(100);
-        keeps_sessions(&store).await;
+        check_store(&store).await;
         assert_eq!(store.count().await.unwrap(), 0);
-        shares_its_room(&MemoryStore::new(20), 20).await;
+        check_eviction(&MemoryStore::new(20), 20).await;
     }
 
     struct ByCookie;
@@ -425,6 +425,6 @@ mod tests {
         };
         let (one, two) = (headers("app=known-1"), headers("a=b; app=known-1"));
         let nobody = [headers("app=unknown"), headers("app=known-1; app=known-2")];
-        names_sessions(&ByCookie, [&one, &two], &headers("app=known-2"), &nobody).await;
+        check_source(&ByCookie, [&one, &two], &headers("app=known-2"), &nobody).await;
     }
 }

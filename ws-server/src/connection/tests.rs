@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// Buffers written bytes until it is flushed, as TLS may; flushes as configured.
-struct Keeping {
+struct Buffering {
     inner: DuplexStream,
-    kept: Vec<u8>,
+    buffer: Vec<u8>,
     /// Whether each of the next flushes succeeds; after them all do.
     flushes: VecDeque<bool>,
 }
 
-impl AsyncRead for Keeping {
+impl AsyncRead for Buffering {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -27,13 +27,13 @@ impl AsyncRead for Keeping {
     }
 }
 
-impl AsyncWrite for Keeping {
+impl AsyncWrite for Buffering {
     fn poll_write(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.kept.extend_from_slice(buf);
+        self.buffer.extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -42,9 +42,9 @@ impl AsyncWrite for Keeping {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let kept = std::mem::take(&mut self.kept);
-        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &kept))?;
-        assert_eq!(written, kept.len());
+        let buffer = std::mem::take(&mut self.buffer);
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &buffer))?;
+        assert_eq!(written, buffer.len());
         Poll::Ready(Ok(()))
     }
 
@@ -53,13 +53,13 @@ impl AsyncWrite for Keeping {
     }
 }
 
-fn keeping(flushes: &[bool]) -> (IoTransport<Keeping>, DuplexStream) {
+fn buffering(flushes: &[bool]) -> (IoTransport<Buffering>, DuplexStream) {
     let (inner, peer) = duplex(64);
     let flushes = flushes.iter().copied().collect();
     (
-        IoTransport::new(Keeping {
+        IoTransport::new(Buffering {
             inner,
-            kept: Vec::new(),
+            buffer: Vec::new(),
             flushes,
         }),
         peer,
@@ -72,8 +72,8 @@ async fn write(transport: &mut impl Transport, text: &str) -> io::Result<usize> 
 }
 
 #[tokio::test]
-async fn what_is_written_is_flushed_at_once() {
-    let (mut transport, mut peer) = keeping(&[]);
+async fn a_write_is_flushed_at_once() {
+    let (mut transport, mut peer) = buffering(&[]);
     assert_eq!(write(&mut transport, "hello").await.unwrap(), 5);
     let mut seen = [0; 5];
     peer.read_exact(&mut seen).await.unwrap();
@@ -81,8 +81,8 @@ async fn what_is_written_is_flushed_at_once() {
 }
 
 #[tokio::test]
-async fn a_flush_that_waits_goes_on_while_the_driver_reads() {
-    let (mut transport, mut peer) = keeping(&[false, false, true]);
+async fn a_pending_flush_continues_while_the_driver_reads() {
+    let (mut transport, mut peer) = buffering(&[false, false, true]);
     assert_eq!(write(&mut transport, "hello").await.unwrap(), 5);
     let reading = tokio::spawn(async move {
         let mut buf = [0; 8];
@@ -100,7 +100,7 @@ async fn a_flush_that_waits_goes_on_while_the_driver_reads() {
 
 #[tokio::test]
 async fn the_end_waits_for_the_last_flush() {
-    let (mut transport, mut peer) = keeping(&[false, true]);
+    let (mut transport, mut peer) = buffering(&[false, true]);
     write(&mut transport, "last").await.unwrap();
     poll_fn(|cx| transport.poll_shutdown(cx)).await.unwrap();
     let mut seen = String::new();
@@ -141,7 +141,7 @@ async fn tcp_is_read_into_a_limited_buffer_and_half_closed() {
 }
 
 #[tokio::test]
-async fn others_write_to_a_tcp_stream_until_it_is_full() {
+async fn other_tasks_write_to_a_tcp_stream_until_it_is_full() {
     let (mut transport, mut client) = tcp_pair().await;
     let direct = transport.direct().expect("a TCP stream can be shared");
     let block = vec![7; 64 * 1024];
@@ -160,7 +160,7 @@ async fn others_write_to_a_tcp_stream_until_it_is_full() {
 
 #[tokio::test]
 #[cfg(any(target_os = "android", target_os = "linux"))]
-async fn accepted_sockets_have_the_bound_of_what_is_unsent_and_inherit_it() {
+async fn accepted_sockets_inherit_the_bound_on_unsent_bytes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let bound = |tcp: &TcpStream| SockRef::from(tcp).tcp_notsent_lowat().unwrap();
@@ -179,13 +179,13 @@ async fn accepted_sockets_have_the_bound_of_what_is_unsent_and_inherit_it() {
 
 #[tokio::test]
 #[cfg(any(target_os = "android", target_os = "linux"))]
-async fn a_fast_client_is_given_a_larger_bound_until_it_is_slow() {
+async fn a_fast_client_gets_a_larger_bound_until_it_is_slow() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let tcp = TcpStream::connect(listener.local_addr().unwrap());
     let tcp = tcp.await.unwrap();
-    let pace = Pace::default();
+    let speed = ReadSpeed::default();
     let resumed = |millis| {
-        pace.resumed(&tcp, 1000, Duration::from_millis(millis));
+        speed.resumed(&tcp, 1000, Duration::from_millis(millis));
         SockRef::from(&tcp).tcp_notsent_lowat().unwrap()
     };
     let not_set = resumed(51);
@@ -196,6 +196,6 @@ async fn a_fast_client_is_given_a_larger_bound_until_it_is_slow() {
 }
 
 #[test]
-fn a_stream_is_as_small_as_ever() {
-    assert_eq!(size_of::<Stream>(), size_of::<TcpStream>() + 8);
+fn the_transport_adds_eight_bytes_to_a_tcp_stream() {
+    assert_eq!(size_of::<TcpTransport>(), size_of::<TcpStream>() + 8);
 }

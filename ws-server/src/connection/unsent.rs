@@ -20,7 +20,7 @@ pub(crate) struct Unsent {
 impl Unsent {
     /// Sets the bound on a listener, for the sockets that it accepts.
     pub(crate) fn on_listener(listener: &TcpListener, bytes: usize) -> Self {
-        bound(listener, bytes);
+        set_bound(listener, bytes);
         Self {
             bytes,
             inherited: false,
@@ -35,7 +35,7 @@ impl Unsent {
         }
         self.inherited = is_bounded(tcp, self.bytes);
         if !self.inherited {
-            bound(tcp, self.bytes);
+            set_bound(tcp, self.bytes);
         }
     }
 
@@ -45,30 +45,30 @@ impl Unsent {
     }
 }
 
-/// The pace at which a client reads. A fast client gets a larger bound, so that large messages take
+/// The speed at which a client reads. A fast client gets a larger bound, so that large messages take
 /// few system calls.
 ///
-/// Counts how often in a row the stream was full for no longer than [`QUICK`], up to [`FAST`]. The
-/// bound is stored beside it: every connection has a `Pace`.
+/// Counts how often in a row the stream was full for no longer than [`MAX_FULL_TIME`], up to [`FAST`]. The
+/// bound is stored beside it: every connection has a `ReadSpeed`.
 #[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU8);
+pub(super) struct ReadSpeed(AtomicU8);
 
 /// A client that frees capacity within this time reads at least some 650 kB/s, by default.
-const QUICK: Duration = Duration::from_millis(50);
+const MAX_FULL_TIME: Duration = Duration::from_millis(50);
 
 /// The number of times in a row that make a client fast. A slow client with a large receive buffer
 /// frees capacity as quickly until that buffer is full.
 const FAST: u8 = 8;
 
 /// The factor by which the bound of a fast client is larger.
-const TIMES: u32 = 32;
+const FAST_FACTOR: u32 = 32;
 
-impl Pace {
+impl ReadSpeed {
     /// Reports that the stream was full and accepts bytes again after this time. `unsent` is the
     /// bound of a client that is not fast, in bytes.
     pub(super) fn resumed(&self, tcp: &TcpStream, unsent: u32, after: Duration) {
         let before = self.0.load(Ordering::Relaxed);
-        let now = if after > QUICK {
+        let now = if after > MAX_FULL_TIME {
             0
         } else {
             FAST.min(before + 1)
@@ -78,15 +78,15 @@ impl Pace {
         }
         let (was_fast, is_fast) = (before == FAST, now == FAST);
         if was_fast != is_fast {
-            let times = if is_fast { TIMES } else { 1 };
-            let bytes = unsent.saturating_mul(times);
-            bound(tcp, usize::try_from(bytes).unwrap_or(usize::MAX));
+            let factor = if is_fast { FAST_FACTOR } else { 1 };
+            let bytes = unsent.saturating_mul(factor);
+            set_bound(tcp, usize::try_from(bytes).unwrap_or(usize::MAX));
         }
     }
 }
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
-pub(super) fn bound<'s>(socket: impl Into<SockRef<'s>>, bytes: usize) {
+pub(super) fn set_bound<'s>(socket: impl Into<SockRef<'s>>, bytes: usize) {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     if let Err(error) = socket.into().set_tcp_notsent_lowat(bytes) {
         tracing::debug!(%error, "TCP_NOTSENT_LOWAT is not set");
@@ -101,7 +101,7 @@ fn is_bounded(tcp: &TcpStream, bytes: usize) -> bool {
 
 /// Other systems have no such bound, or none that can be set with this API.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
-pub(super) fn bound<'s>(_: impl Into<SockRef<'s>>, _: usize) {}
+pub(super) fn set_bound<'s>(_: impl Into<SockRef<'s>>, _: usize) {}
 
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 fn is_bounded(_: &TcpStream, _: usize) -> bool {

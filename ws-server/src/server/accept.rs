@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::http::{self, Application, Timeouts};
-use super::places::Places;
+use super::permits::HttpPermits;
 use crate::connection::{Unsent, refuse, send_at_once};
 use crate::filter::canonical;
 use crate::shared::Shared;
@@ -31,10 +31,10 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()> + Send,
 ) {
     let unsent = Unsent::on_listener(&listener, shared.limits.unsent);
-    let http = Arc::new(Http {
+    let http = Arc::new(HttpServer {
         shared: shared.clone(),
         builder: http::builder(&shared.limits),
-        places: Places::new(&shared.limits),
+        permits: HttpPermits::new(&shared.limits),
         connections: TaskTracker::new(),
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
@@ -67,10 +67,10 @@ pub(super) async fn serve(
 }
 
 /// State that all HTTP connections of a server share.
-struct Http {
+struct HttpServer {
     shared: Arc<Shared>,
     builder: http1::Builder,
-    places: Arc<Places>,
+    permits: Arc<HttpPermits>,
     connections: TaskTracker,
     /// Cancelled when connections must take no further requests.
     draining: CancellationToken,
@@ -78,7 +78,7 @@ struct Http {
     cut: CancellationToken,
 }
 
-impl Http {
+impl HttpServer {
     async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
@@ -86,11 +86,11 @@ impl Http {
         application: impl Application,
     ) {
         let mut backoff = Backoff::default();
-        let mut earliest = Earliest::default();
+        let mut early_timer = EarlyTimer::default();
         loop {
-            let (stream, peer) = accepted(&listener, &mut backoff).await;
-            earliest.keep();
-            let Ok(place) = self.places.take(self.counted(peer)).await else {
+            let (stream, peer) = accept_next(&listener, &mut backoff).await;
+            early_timer.rearm();
+            let Ok(permit) = self.permits.acquire(self.counted_address(peer)).await else {
                 refuse(&stream, TOO_MANY);
                 continue;
             };
@@ -99,10 +99,10 @@ impl Http {
             let (http, application) = (self.clone(), application.clone());
             // Boxed, because a task is moved before it runs and after it has ended.
             self.connections.spawn(Box::pin(async move {
-                // The place is free again when HTTP is over, even after an upgrade.
-                let mut place = place;
+                // The permit is free again when HTTP is over, even after an upgrade.
+                let mut permit = permit;
                 let draining = pin!(http.draining.cancelled());
-                let timeouts = Timeouts::new(&http.shared.limits, &mut place, draining);
+                let timeouts = Timeouts::new(&http.shared.limits, &mut permit, draining);
                 let served = pin!(application.serve(&http.builder, stream, peer, timeouts));
                 if let Some(Err(error)) = http.cut.run_until_cancelled(served).await {
                     tracing::debug!(%peer, %error, "the HTTP connection failed");
@@ -111,9 +111,9 @@ impl Http {
         }
     }
 
-    /// The address that a connection is counted for. A proxy carries the connections of all its
-    /// clients, so its connections are not counted.
-    fn counted(&self, peer: SocketAddr) -> Option<IpAddr> {
+    /// The address that a connection is counted_address for. A proxy carries the connections of all its
+    /// clients, so its connections are not counted_address.
+    fn counted_address(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = canonical(peer).ip();
         let is_proxy = self.shared.policy.trusted_proxies.contains(address);
         (!is_proxy).then_some(address)
@@ -128,14 +128,14 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\
 /// Accepts the next connection. Errors do not end a server: if a connection was lost before it was
 /// accepted, the error is skipped; if the system lacks a resource (files, memory), the server waits
 /// before the next attempt.
-async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, SocketAddr) {
+async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => {
                 backoff.reset();
                 return accepted;
             }
-            Err(error) if is_of_one_connection(&error) => {
+            Err(error) if affects_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was lost before it was accepted");
             }
             Err(error) => {
@@ -152,19 +152,19 @@ async fn accepted(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStream, 
 ///
 /// A new timer that is earlier than all others makes tokio interrupt its own wait for events, which
 /// costs a system call and a round without events. Every connection sets timers, of seconds at
-/// least; with this timer before them, they are not the earliest.
+/// least; with this timer before them, they are not the early_timer.
 #[derive(Default)]
-struct Earliest(Option<Pin<Box<Sleep>>>);
+struct EarlyTimer(Option<Pin<Box<Sleep>>>);
 
-impl Earliest {
+impl EarlyTimer {
     /// The time until it fires: most timers of connections are later.
-    const AHEAD: Duration = Duration::from_secs(1);
+    const DELAY: Duration = Duration::from_secs(1);
 
     /// Sets the timer again if it has fired. It wakes no task.
-    fn keep(&mut self) {
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(Self::AHEAD)));
+    fn rearm(&mut self) {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(Self::DELAY)));
         if timer.as_mut().now_or_never().is_some() {
-            timer.as_mut().reset(Instant::now() + Self::AHEAD);
+            timer.as_mut().reset(Instant::now() + Self::DELAY);
             let _ = timer.as_mut().now_or_never();
         }
     }
@@ -172,7 +172,7 @@ impl Earliest {
 
 /// Whether `accept` passed on an error of one connection (accept(2)), which does not affect the
 /// next connection.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn affects_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     matches!(
         error.kind(),
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_second_and_start_anew_after_a_success() {
+    fn waits_grow_to_a_second_and_start_again_after_a_success() {
         let mut backoff = Backoff::default();
         assert!(backoff.is_first());
         let waits: Vec<u128> = (0..10).map(|_| backoff.next().as_millis()).collect();
@@ -229,33 +229,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_earliest_timer_is_set_again_when_it_has_fired() {
-        let mut earliest = Earliest::default();
+        let mut early_timer = EarlyTimer::default();
         let mut deadline = || {
-            earliest.keep();
-            let timer = earliest.0.as_ref().unwrap();
+            early_timer.rearm();
+            let timer = early_timer.0.as_ref().unwrap();
             timer.deadline()
         };
         let first = deadline();
-        assert_eq!(first, Instant::now() + Earliest::AHEAD);
-        tokio::time::advance(Earliest::AHEAD / 2).await;
+        assert_eq!(first, Instant::now() + EarlyTimer::DELAY);
+        tokio::time::advance(EarlyTimer::DELAY / 2).await;
         assert_eq!(deadline(), first);
-        tokio::time::advance(Earliest::AHEAD).await;
-        assert_eq!(deadline(), Instant::now() + Earliest::AHEAD);
+        tokio::time::advance(EarlyTimer::DELAY).await;
+        assert_eq!(deadline(), Instant::now() + EarlyTimer::DELAY);
     }
 
     #[test]
     #[cfg(unix)]
-    fn only_errors_of_one_connection_are_passed_over_at_once() {
+    fn only_errors_that_affect_one_connection_are_skipped() {
         // ECONNABORTED, ECONNRESET and EINTR; then EMFILE, ENFILE, ENOBUFS and ENOMEM (Linux).
         for code in [103, 104, 4] {
             assert!(
-                is_of_one_connection(&io::Error::from_raw_os_error(code)),
+                affects_one_connection(&io::Error::from_raw_os_error(code)),
                 "{code}"
             );
         }
         for code in [24, 23, 105, 12] {
             assert!(
-                !is_of_one_connection(&io::Error::from_raw_os_error(code)),
+                !affects_one_connection(&io::Error::from_raw_os_error(code)),
                 "{code}"
             );
         }

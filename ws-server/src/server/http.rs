@@ -30,9 +30,9 @@ mod tests;
 mod timeouts;
 
 pub(super) use activity::Activity;
-use bodies::Received;
-pub(super) use bodies::Sent;
-pub(super) use timeouts::{Connection, End, Timeouts};
+pub(super) use bodies::AnswerBody;
+use bodies::RequestBody;
+pub(super) use timeouts::{HttpConnection, HttpEnd, Timeouts};
 
 /// The body of warp's answers, which has no public name.
 type Body = <Response as HasBody>::Body;
@@ -48,10 +48,10 @@ impl<B> HasBody for http::Response<B> {
 }
 
 /// An answer whose body reports its progress.
-pub(super) type Answer = http::Response<Sent<Body>>;
+pub(super) type HttpAnswer = http::Response<AnswerBody<Body>>;
 
 /// The future of an answer, as hyper polls it.
-pub(super) type Answering = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+pub(super) type AnswerFuture = Pin<Box<dyn Future<Output = Result<HttpAnswer, Infallible>> + Send>>;
 
 /// The minimum number of bytes that hyper may read ahead of the application. It is larger than the
 /// limit of the head, so that a body is not read in small pieces.
@@ -84,9 +84,9 @@ pub(super) trait Application: Clone + Send + 'static {
 
 /// A warp filter, which may upgrade connections to any protocol.
 #[derive(Clone, Debug)]
-pub(super) struct Filtered(pub(super) WsFilter);
+pub(super) struct FilterApplication(pub(super) WsFilter);
 
-impl Application for Filtered {
+impl Application for FilterApplication {
     async fn serve(
         self,
         builder: &http1::Builder,
@@ -94,7 +94,7 @@ impl Application for Filtered {
         peer: SocketAddr,
         timeouts: Timeouts<'_, impl Future<Output = ()> + Send>,
     ) -> hyper::Result<()> {
-        let service = ForPeer::new(self.0, peer, timeouts.activity().clone());
+        let service = PeerService::new(self.0, peer, timeouts.activity().clone());
         // hyper gets the bare stream, so that the code that upgrades the connection can take it
         // out.
         let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -103,10 +103,10 @@ impl Application for Filtered {
     }
 }
 
-impl<I, S> Connection for UpgradeableConnection<I, S>
+impl<I, S> HttpConnection for UpgradeableConnection<I, S>
 where
     I: Read + Write + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Answer, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = HttpAnswer, Error = Infallible>,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         Future::poll(Pin::new(self), cx)
@@ -119,20 +119,20 @@ where
 
 /// A filter for one client: each request carries the client's address.
 #[derive(Clone, Debug)]
-pub(super) struct ForPeer<A> {
+pub(super) struct PeerService<A> {
     application: A,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
-impl ForPeer<()> {
+impl PeerService<()> {
     pub(super) fn new(
         filter: WsFilter,
         peer: SocketAddr,
         activity: Arc<Activity>,
-    ) -> ForPeer<
+    ) -> PeerService<
         impl Service<
-            Request<Received<Incoming>>,
+            Request<RequestBody<Incoming>>,
             Response = Response,
             Error = Infallible,
             Future: Send + 'static,
@@ -140,7 +140,7 @@ impl ForPeer<()> {
         + Send,
     > {
         let application = TowerToHyperService::new(warp::service(filter));
-        ForPeer {
+        PeerService {
             application,
             peer,
             activity,
@@ -148,19 +148,23 @@ impl ForPeer<()> {
     }
 }
 
-impl<A> Service<Request<Incoming>> for ForPeer<A>
+impl<A> Service<Request<Incoming>> for PeerService<A>
 where
-    A: Service<Request<Received<Incoming>>, Response = Response, Error = Infallible>,
+    A: Service<Request<RequestBody<Incoming>>, Response = Response, Error = Infallible>,
     A::Future: Send + 'static,
 {
-    type Response = Answer;
+    type Response = HttpAnswer;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = AnswerFuture;
 
-    fn call(&self, mut request: Request<Incoming>) -> Answering {
+    fn call(&self, mut request: Request<Incoming>) -> AnswerFuture {
         let number = self.activity.begin();
         if !has_path(&request) {
-            return Box::pin(ready(Ok(Sent::answer(number, no_path(), &self.activity))));
+            return Box::pin(ready(Ok(AnswerBody::answer(
+                number,
+                no_path(),
+                &self.activity,
+            ))));
         }
         let exchange = Exchange::default();
         let target = Target {
@@ -169,12 +173,12 @@ where
         };
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
-        let request = request.map(|body| Received::new(body, &self.activity));
+        let request = request.map(|body| RequestBody::new(body, &self.activity));
         let (answer, activity) = (self.application.call(request), self.activity.clone());
         Box::pin(async move {
             let answer = answer.await;
             exchange.end();
-            answer.map(|response| Sent::answer(number, response, &activity))
+            answer.map(|response| AnswerBody::answer(number, response, &activity))
         })
     }
 }

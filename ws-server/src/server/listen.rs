@@ -14,13 +14,13 @@ const BACKLOG: u32 = i32::MAX.unsigned_abs();
 
 /// Listens on the first of these addresses that is available.
 pub(super) async fn bind(address: impl ToSocketAddrs + Display) -> Result<TcpListener, Error> {
-    first_free(&address).await.map_err(|source| Error::Bind {
+    bind_first(&address).await.map_err(|source| Error::Bind {
         address: address.to_string(),
         source,
     })
 }
 
-async fn first_free(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+async fn bind_first(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
     let none = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
     let mut error = none;
     for address in lookup_host(address).await? {

@@ -7,7 +7,7 @@ use ws_core::admit::{
 use ws_core::limits::{LimitOptions, ServerLimits};
 use ws_core::session::SessionOptions;
 
-use crate::base::{self, Base};
+use crate::base::{self, BasePath};
 use crate::client;
 use crate::failure::Error;
 use crate::shared::PlainGets;
@@ -77,11 +77,11 @@ impl Settings {
     }
 
     /// The base path, empty if there is none.
-    pub(super) fn base(&self) -> Result<Base, Error> {
+    pub(super) fn base(&self) -> Result<BasePath, Error> {
         let Some(path) = &self.base else {
-            return Ok(Base::default());
+            return Ok(BasePath::default());
         };
-        Base::read(path).map_err(|reason| Error::Base {
+        BasePath::parse(path).map_err(|reason| Error::Base {
             value: path.clone(),
             reason,
         })

@@ -50,8 +50,8 @@ impl Ws {
     /// assert_eq!(answer.status(), 200);
     ///
     /// let kit = ws.test_kit();
-    /// let knock = kit.open("/greeter").cookies(answer.headers());
-    /// let mut client = knock.connect().await.unwrap();
+    /// let builder = kit.open("/greeter").cookies(answer.headers());
+    /// let mut client = builder.connect().await.unwrap();
     /// assert_eq!(client.text().await, "Hello, ada!");
     /// # });
     /// ```

@@ -15,9 +15,9 @@ use ws_core::route::RouteUrl;
 use ws_core::session::Session;
 
 use super::accept;
-use super::alone::Alone;
-use super::http::Filtered;
+use super::http::FilterApplication;
 use super::listen::bind;
+use super::routes_only::RoutesOnly;
 use super::signals::Signals;
 use crate::client;
 use crate::failure::Error;
@@ -222,7 +222,7 @@ impl Ws {
     }
 
     /// Returns the path of a route as browsers see it, below the server's
-    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL alone does not contain the
+    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL routes_only does not contain the
     /// base.
     ///
     /// ```
@@ -315,11 +315,11 @@ impl Ws {
         T: Future<Output = ()> + Send,
     {
         let shared = self.shared.clone();
-        let alone = Alone {
+        let routes_only = RoutesOnly {
             shared: shared.clone(),
-            rest: replying(self.client()),
+            fallback: replying(self.client()),
         };
-        async move { accept::serve(&shared, alone, listener, stop).await }
+        async move { accept::serve(&shared, routes_only, listener, stop).await }
     }
 
     /// Listens on this address and serves this filter, which usually combines
@@ -389,7 +389,7 @@ impl Ws {
         R: Reply + 'static,
         T: Future<Output = ()> + Send,
     {
-        let application = Filtered(replying(filter));
+        let application = FilterApplication(replying(filter));
         let shared = self.shared.clone();
         async move { accept::serve(&shared, application, listener, stop).await }
     }

@@ -17,7 +17,7 @@ pub(super) fn remove(name: &str, secure: bool) -> HeaderValue {
 fn header(name: &str, value: &str, secure: bool, more: &str) -> HeaderValue {
     let secure = if secure { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
-    HeaderValue::try_from(text).expect("`build` takes only names that can stand in a cookie")
+    HeaderValue::try_from(text).expect("`build` takes only names that are valid in a cookie")
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use warp::{Rejection, Reply};
 use ws_core::error::Refusal;
 
 #[derive(Debug)]
-struct Refused(Refusal);
+struct RefusalRejection(Refusal);
 
-impl Reject for Refused {}
+impl Reject for RefusalRejection {}
 
 /// Creates a rejection from a refusal, or from a type that converts into one, such as a
 /// [`SessionError`](crate::session::SessionError); for filters behind `and_then`.
@@ -33,7 +33,7 @@ impl Reject for Refused {}
 /// ```
 #[must_use = "a rejection does nothing before it is returned"]
 pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
-    warp::reject::custom(Refused(refusal.into()))
+    warp::reject::custom(RefusalRejection(refusal.into()))
 }
 
 /// Answers the rejections of this library's filters, and passes on all others; for `recover` of a
@@ -55,8 +55,8 @@ pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
 ///
 /// Returns the rejection if it is not one of this library.
 pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
-    match rejection.find::<Refused>() {
-        Some(Refused(refusal)) => {
+    match rejection.find::<RefusalRejection>() {
+        Some(RefusalRejection(refusal)) => {
             let status = refusal.status().as_u16();
             tracing::debug!(status, "refused");
             Ok(refusal.clone().into_response().into_response())

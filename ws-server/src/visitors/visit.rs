@@ -14,7 +14,7 @@ use ws_core::page::Page;
 use ws_core::session::{Session, SessionError, SessionToken};
 
 use super::cookie;
-use crate::exchange::{Exchange, Forgotten};
+use crate::exchange::{DroppedVisit, Exchange};
 use crate::shared::Shared;
 
 /// A visitor's request: the session, and the cookies that the reply has to set.
@@ -49,7 +49,7 @@ pub struct Visit {
     session: Session,
     secure: bool,
     /// Cookies that the answer still has to set, as is `page`.
-    cookie: Cookie,
+    cookie: CookieChange,
     page: Option<Page>,
     /// The visitor's address, for the log.
     address: Option<IpAddr>,
@@ -61,20 +61,20 @@ pub struct Visit {
 
 /// The pending change of the session's cookie.
 #[derive(Debug, Default)]
-enum Cookie {
+enum CookieChange {
     #[default]
-    Stays,
+    Unchanged,
     Set(SessionToken),
-    Removed,
+    Remove,
 }
 
 impl Visit {
-    pub(super) fn continued(shared: Arc<Shared>, session: Session, secure: bool) -> Self {
+    pub(super) fn existing(shared: Arc<Shared>, session: Session, secure: bool) -> Self {
         Self {
             shared,
             session,
             secure,
-            cookie: Cookie::Stays,
+            cookie: CookieChange::Unchanged,
             page: None,
             address: None,
             counted: None,
@@ -82,14 +82,14 @@ impl Visit {
         }
     }
 
-    pub(super) fn begun(
+    pub(super) fn new_session(
         shared: Arc<Shared>,
         session: Session,
         token: SessionToken,
         secure: bool,
     ) -> Self {
-        let mut visit = Self::continued(shared, session, secure);
-        visit.cookie = Cookie::Set(token);
+        let mut visit = Self::existing(shared, session, secure);
+        visit.cookie = CookieChange::Set(token);
         visit
     }
 
@@ -102,19 +102,19 @@ impl Visit {
     }
 
     /// Takes the cookies that the answer has to set; nothing is pending afterwards.
-    fn pending(&mut self) -> (Cookie, Option<Page>) {
+    fn pending(&mut self) -> (CookieChange, Option<Page>) {
         (std::mem::take(&mut self.cookie), self.page.take())
     }
 
     /// Sets the visitor's address.
-    pub(super) fn of_client(mut self, client: &Client) -> Self {
+    pub(super) fn with_client(mut self, client: &Client) -> Self {
         self.address = client.address();
         self.counted = client.counted_address();
         self
     }
 
     /// Sets the exchange that the visit belongs to.
-    pub(super) fn of_exchange(mut self, exchange: Option<Exchange>) -> Self {
+    pub(super) fn with_exchange(mut self, exchange: Option<Exchange>) -> Self {
         self.exchange = exchange;
         self
     }
@@ -166,7 +166,7 @@ impl Visit {
             renewed => renewed?,
         };
         self.session = session;
-        self.cookie = Cookie::Set(token);
+        self.cookie = CookieChange::Set(token);
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl Visit {
     pub async fn logoff(&mut self) -> Result<(), SessionError> {
         self.shared.hub.sessions().end(&self.session).await?;
         self.page = None;
-        self.cookie = Cookie::Removed;
+        self.cookie = CookieChange::Remove;
         Ok(())
     }
 
@@ -249,9 +249,9 @@ impl Visit {
         let (names, secure) = (self.shared.hub.sessions(), self.secure);
         let (session, page) = (names.session_cookie(secure), names.page_cookie(secure));
         let mut cookies = match cookie {
-            Cookie::Stays => vec![],
-            Cookie::Set(token) => vec![cookie::set(session, &token.cookie_value(), secure)],
-            Cookie::Removed => vec![
+            CookieChange::Unchanged => vec![],
+            CookieChange::Set(token) => vec![cookie::set(session, &token.cookie_value(), secure)],
+            CookieChange::Remove => vec![
                 cookie::remove(session, secure),
                 cookie::remove(page, secure),
             ],
@@ -264,8 +264,8 @@ impl Visit {
             cookie.set_sensitive(true);
             headers.append(SET_COOKIE, cookie);
         }
-        let is_said = headers.contains_key(CACHE_CONTROL) && !headers.contains_key(SET_COOKIE);
-        if !is_said && !is_private(headers) {
+        let is_cacheable = headers.contains_key(CACHE_CONTROL) && !headers.contains_key(SET_COOKIE);
+        if !is_cacheable && !is_private(headers) {
             let private = HeaderValue::from_static("private, no-cache");
             headers.insert(CACHE_CONTROL, private);
         }
@@ -276,19 +276,19 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let cookies = match self.pending() {
-            (Cookie::Set(_), _) => "of a new session",
-            (Cookie::Removed, _) => "of the session, to be removed",
-            (Cookie::Stays, Some(_)) => "of a new page",
-            (Cookie::Stays, None) => return,
+            (CookieChange::Set(_), _) => "of a new session",
+            (CookieChange::Remove, _) => "of the session, to be removed",
+            (CookieChange::Unchanged, Some(_)) => "of a new page",
+            (CookieChange::Unchanged, None) => return,
         };
         // A panic has its own log entry.
         if std::thread::panicking() {
             return;
         }
-        let forgotten = Forgotten::new(cookies, &self.shared.hints.unanswered);
+        let dropped = DroppedVisit::new(cookies, &self.shared.hints.dropped_visits);
         match &self.exchange {
-            Some(exchange) => exchange.forget(forgotten),
-            None => forgotten.log(),
+            Some(exchange) => exchange.visit_dropped(dropped),
+            None => dropped.log(),
         }
     }
 }

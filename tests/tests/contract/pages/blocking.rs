@@ -15,8 +15,8 @@ async fn a_blocking_callback_blocks_one_worker_even_if_the_page_has_several_sock
     let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let journal = heard.clone();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let journal = received.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
         if text == "block" {
@@ -43,11 +43,11 @@ async fn a_blocking_callback_blocks_one_worker_even_if_the_page_has_several_sock
         let runs = has_run.recv_timeout(LONG);
         runs.expect("a worker that is not blocked");
     }
-    assert_eq!(*heard.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(*received.lock().unwrap(), Vec::<String>::new());
     release.send(()).unwrap();
     while tab.unseen() > 0 {
         let seen = tokio::time::timeout(Duration::from_millis(10), tab.next());
         assert!(seen.await.is_err(), "only `seen` arrives");
     }
-    assert_eq!(*heard.lock().unwrap(), ["block", "next"]);
+    assert_eq!(*received.lock().unwrap(), ["block", "next"]);
 }

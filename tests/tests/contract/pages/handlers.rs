@@ -13,12 +13,12 @@ pub(crate) struct Listener;
 #[ws_handler]
 impl Listener {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen::<u64, u64>(&Topic::local("said"));
+        socket.listen::<u64, u64>(&Topic::local("numbers"));
         Listener
     }
 
-    fn info(&mut self, said: u64) -> String {
-        said.to_string()
+    fn info(&mut self, number: u64) -> String {
+        number.to_string()
     }
 }
 
@@ -127,7 +127,7 @@ impl Office {
         let kit = kit.with_table(Desks::table(), NoState).unwrap();
         let visitor = kit.visitor().await;
         let journal = Journal::new();
-        HAND.with(|hand| hand.borrow_mut().replace(journal.clone()));
+        JOURNAL.with(|current| current.borrow_mut().replace(journal.clone()));
         Self {
             kit,
             visitor,
@@ -141,18 +141,19 @@ impl Office {
 
     fn tab_of(&self, page: &Page) -> Tab {
         let mut tab = Tab::of(&self.kit, &self.visitor, "/desk", page);
-        tab.knock = |knock| HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock));
+        tab.change_handshake =
+            |builder| JOURNAL.with(|journal| journal.borrow().as_ref().unwrap().attach(builder));
         tab
     }
 }
 
 thread_local! {
     /// The journal for the handlers of the test that runs on this thread.
-    static HAND: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
+    static JOURNAL: std::cell::RefCell<Option<Journal>> = const { std::cell::RefCell::new(None) };
 }
 
-fn said(text: &str) -> Got {
-    Got::Text(text.to_owned())
+fn text_event(text: &str) -> TabEvent {
+    TabEvent::Text(text.to_owned())
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,30 +161,33 @@ async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("a").await;
-    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    assert_eq!(tab.received_so_far().await, [text_event("1 a of nobody")]);
     tab.send("later 5").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     // While the page is away, the handler keeps running.
     tokio::time::sleep(secs(10)).await;
     office.kit.hub().publish(Topic::<u64>::local("news"), &7);
-    quiet().await;
+    settle().await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [said("late"), said("7")]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [text_event("late"), text_event("7")]
+    );
     tab.send("b").await;
     tab.send("bytes").await;
     tab.send("push").await;
     let expected = [
-        said("3 b of nobody"),
-        Got::Binary("+/8B".to_owned()),
+        text_event("3 b of nobody"),
+        TabEvent::Binary("+/8B".to_owned()),
         event("pushed", 5),
     ];
-    let mut got = tab.so_far().await;
+    let mut got = tab.received_so_far().await;
     got.sort_by_key(|got| format!("{got:?}"));
     let mut sorted = expected.to_vec();
     sorted.sort_by_key(|got| format!("{got:?}"));
     assert_eq!(got, sorted);
-    assert_eq!(office.journal.of("init"), ["init nobody"]);
+    assert_eq!(office.journal.lines_of("init"), ["init nobody"]);
     assert_eq!(
         office.kit.hub().connection_count(),
         1,
@@ -195,26 +199,32 @@ async fn the_handler_outlives_its_sockets_and_its_messages_use_the_queue() {
 async fn terminate_runs_when_the_page_ends_by_its_grace_time() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
-    tab.cut().await;
+    tab.disconnect().await;
     tokio::time::sleep(secs(19)).await;
-    assert_eq!(office.journal.of("terminate"), Vec::<String>::new());
+    assert_eq!(office.journal.lines_of("terminate"), Vec::<String>::new());
     tokio::time::sleep(secs(2)).await;
-    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    assert_eq!(
+        office.journal.lines_of("terminate"),
+        ["terminate Lost 1006"]
+    );
     // A page that returns later gets a new handler, and a reset.
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
-    assert_eq!(office.journal.of("init").len(), 2);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
+    assert_eq!(office.journal.lines_of("init").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn bye_ends_the_handler_like_a_close_of_the_client() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
-    tab.say(&json!({"type": "bye"})).await;
+    tab.send_raw(&json!({"type": "bye"})).await;
     tab.next().await;
-    quiet().await;
+    settle().await;
     let terminated = ["terminate ClientClosed 1001"];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,12 +232,15 @@ async fn a_panic_of_the_handler_ends_the_page_with_1011() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("panic").await;
-    assert!(matches!(tab.next().await, Got::Closed(1011, _)));
-    quiet().await;
+    assert!(matches!(tab.next().await, TabEvent::Closed(1011, _)));
+    settle().await;
     let terminated = ["terminate HookPanic 1011"];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,12 +248,12 @@ async fn the_end_of_the_session_ends_the_handler_and_its_socket_with_4401() {
     let mut office = Office::new().await;
     let mut tab = office.tab().connected().await;
     let mut away = office.tab().connected().await;
-    away.cut().await;
+    away.disconnect().await;
     office.visitor.logoff().await;
-    assert!(matches!(tab.next().await, Got::Closed(4401, _)));
-    quiet().await;
+    assert!(matches!(tab.next().await, TabEvent::Closed(4401, _)));
+    settle().await;
     let terminated = ["terminate Expired 4401"; 2];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,11 +261,11 @@ async fn a_shutdown_ends_the_handlers_of_pages_too() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     let mut away = office.tab().connected().await;
-    away.cut().await;
+    away.disconnect().await;
     let hub = office.kit.hub().clone();
     let shutdown = tokio::spawn(async move { hub.shutdown(secs(10)).await });
-    assert!(matches!(tab.next().await, Got::Closed(1001, _)));
+    assert!(matches!(tab.next().await, TabEvent::Closed(1001, _)));
     shutdown.await.unwrap();
     let terminated = ["terminate Shutdown 1001"; 2];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
 }

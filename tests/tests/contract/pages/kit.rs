@@ -1,6 +1,6 @@
 //! The page of the test kit behaves like the browser's client.
 
-use ws_core::testkit::{Acks, Gap, PageReceived};
+use ws_core::testkit::{Acks, PageReceived, ResetReason};
 
 use super::*;
 
@@ -62,11 +62,11 @@ async fn a_page_gets_each_message_once_over_any_connections() {
     // In transit when the connection is cut, in both directions.
     kit.hub().user("ada").push("n", &2);
     page.send("b").await;
-    page.cut().await;
+    page.disconnect().await;
     page.send("c").await;
     kit.hub().user("ada").push("n", &3);
     page.reconnect().await.unwrap();
-    let mut got = page.so_far().await;
+    let mut got = page.received_so_far().await;
     got.sort_by_key(|got| format!("{got:?}"));
     let n = |n: u64| PageReceived::Event("n".to_owned(), n.into());
     let text = |text: &str| PageReceived::Text(text.to_owned());
@@ -93,12 +93,12 @@ async fn a_page_acknowledges_while_the_test_waits_for_something_else() {
     for n in 0..33_u64 {
         assert_eq!(page.event::<u64>("n").await, n);
     }
-    page.acks(Acks::Held);
+    page.acks(Acks::Withheld);
     for n in 0..2_000_u64 {
         page.page().push("n", &n);
     }
-    let reset = PageReceived::Reset(Gap::Overflow);
-    assert!(page.so_far().await.contains(&reset));
+    let reset = PageReceived::Reset(ResetReason::Overflow);
+    assert!(page.received_so_far().await.contains(&reset));
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,11 +107,11 @@ async fn a_page_that_was_away_for_too_long_gets_a_reset() {
     let mut page = kit.page("/profile").connect().await.unwrap();
     page.send("a").await;
     assert_eq!(page.text().await, "1 a");
-    page.cut().await;
+    page.disconnect().await;
     page.send("b").await;
     tokio::time::sleep(secs(30)).await;
     page.reconnect().await.unwrap();
-    assert_eq!(page.reset().await, Gap::Restart);
+    assert_eq!(page.reset().await, ResetReason::Restart);
     assert_eq!(page.text().await, "1 b");
     assert_eq!(page.unconfirmed(), []);
 }
@@ -132,15 +132,15 @@ async fn the_end_of_a_connection_reaches_the_test() {
     let kit = kit();
     let visitor = kit.visitor().await;
     let rendered = visitor.page();
-    let knock = || kit.page("/profile").visitor(&visitor).page(&rendered);
-    let mut first = knock().connect().await.unwrap();
-    let mut second = knock().connect().await.unwrap();
+    let builder = || kit.page("/profile").visitor(&visitor).page(&rendered);
+    let mut first = builder().connect().await.unwrap();
+    let mut second = builder().connect().await.unwrap();
     let superseded = (
         CloseCode::SUPERSEDED,
         "another socket has the page".to_owned(),
     );
     assert_eq!(first.closed().await, superseded);
-    assert_eq!(second.reset().await, Gap::Restart);
+    assert_eq!(second.reset().await, ResetReason::Restart);
     second.send("leave").await;
     assert_eq!(
         second.closed().await,
@@ -150,17 +150,17 @@ async fn the_end_of_a_connection_reaches_the_test() {
     second.reconnect().await.unwrap();
     second.bye().await;
     assert_eq!(second.closed().await, (CloseCode::NORMAL, String::new()));
-    quiet().await;
+    settle().await;
     assert_eq!(kit.hub().page_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_handshake_is_the_error_of_connect() {
     let kit = kit();
-    let knock = kit
+    let builder = kit
         .page("/profile")
-        .each(|knock| knock.without_header("cookie"));
-    let refusal = knock.connect().await.unwrap_err();
+        .each_handshake(|builder| builder.without_header("cookie"));
+    let refusal = builder.connect().await.unwrap_err();
     assert_eq!(refusal.status(), 403);
     let refusal = kit.page("/nowhere").connect().await.unwrap_err();
     assert_eq!(refusal.status(), 404);

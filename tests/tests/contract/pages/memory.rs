@@ -23,8 +23,8 @@ async fn hoard(kit: &TestKit) -> Tab {
     let mut tab = Tab::new(kit, &visitor, "/flood").connected().await;
     tab.acknowledges = false;
     tab.send("1 1000000").await;
-    assert_eq!(tab.next().await, Got::Text(padded(0, 1_000_000)));
-    tab.cut().await;
+    assert_eq!(tab.next().await, TabEvent::Text(padded(0, 1_000_000)));
+    tab.disconnect().await;
     tab
 }
 
@@ -41,7 +41,7 @@ async fn pages_that_disconnect_with_large_queues_stay_within_the_limit_of_all_pa
         let bytes = kit.hub().page_bytes();
         assert!(bytes <= limits.all_bytes, "{bytes} after {n}");
         assert_eq!(page.push("n", &n), 1);
-        assert_eq!(bystander.so_far().await, numbers([n]));
+        assert_eq!(bystander.received_so_far().await, numbers([n]));
     }
     assert_eq!(kit.hub().page_count(), 41, "handlers and pages go on");
     // The page that has waited longest was dropped first, and gets a reset; the last one was not.
@@ -49,14 +49,23 @@ async fn pages_that_disconnect_with_large_queues_stay_within_the_limit_of_all_pa
     last.acknowledges = true;
     last.offset = 0;
     last.connect().await.unwrap();
-    assert_eq!(last.so_far().await, [Got::Text(padded(0, 1_000_000))]);
+    assert_eq!(
+        last.received_so_far().await,
+        [TabEvent::Text(padded(0, 1_000_000))]
+    );
     let mut first = tabs.swap_remove(0);
     first.offset = 0;
     first.connect().await.unwrap();
-    assert_eq!(first.so_far().await, [Got::Reset("overflow".to_owned())]);
+    assert_eq!(
+        first.received_so_far().await,
+        [TabEvent::Reset("overflow".to_owned())]
+    );
     first.acknowledges = true;
     first.send("1 5").await;
-    assert_eq!(first.so_far().await, [Got::Text(padded(0, 5))]);
+    assert_eq!(
+        first.received_so_far().await,
+        [TabEvent::Text(padded(0, 5))]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,17 +81,17 @@ async fn slow_connected_pages_are_reset_and_fast_ones_are_not() {
         let mut tab = Tab::new(&kit, &visitor, "/flood").connected().await;
         tab.acknowledges = false;
         tab.send("20 40000").await;
-        tab.so_far().await;
+        tab.received_so_far().await;
         lazy.push(tab);
         let bytes = kit.hub().page_bytes();
         assert!(bytes <= limits.all_bytes, "{bytes}");
         assert_eq!(page.push("n", &1_u64), 1);
-        assert_eq!(bystander.so_far().await, numbers([1]));
+        assert_eq!(bystander.received_so_far().await, numbers([1]));
     }
     let mut resets = 0;
     for tab in &mut lazy {
-        let got = tab.so_far().await;
-        resets += usize::from(got.contains(&Got::Reset("overflow".to_owned())));
+        let got = tab.received_so_far().await;
+        resets += usize::from(got.contains(&TabEvent::Reset("overflow".to_owned())));
     }
     assert!(resets > 0);
 }
@@ -93,7 +102,7 @@ async fn from_address(kit: &TestKit, address: SocketAddr) -> (Tab, Result<(), (u
     let page = visitor.page();
     let mut tab = Tab::of(kit, &visitor, "/flood", &page);
     PEER.set(address);
-    tab.knock = |knock| knock.peer(PEER.get());
+    tab.change_handshake = |builder| builder.peer(PEER.get());
     let connected = tab.connect().await;
     (tab, connected)
 }
@@ -126,7 +135,7 @@ async fn the_pages_of_an_address_are_limited() {
     }
     // A page without a connection is evicted.
     let count = kit.hub().page_count();
-    first.cut().await;
+    first.disconnect().await;
     let (_third, connected) = from_address(&kit, here).await;
     assert_eq!(connected, Ok(()));
     assert_eq!(kit.hub().page_count(), count);
@@ -154,15 +163,15 @@ async fn a_refused_handshake_evicts_no_other_page() {
     let here: SocketAddr = "203.0.113.7:4711".parse().unwrap();
     let (mut first, connected) = from_address(&kit, here).await;
     assert_eq!(connected, Ok(()));
-    first.cut().await;
+    first.disconnect().await;
     let visitor = kit.visitor().await;
     for path in ["/flood", "/stream"] {
         let mut second = Tab::of(&kit, &visitor, path, &visitor.page());
-        second.knock = |knock| knock.peer(PEER.get());
+        second.change_handshake = |builder| builder.peer(PEER.get());
         second.offset = 99;
         assert_eq!(second.connect().await.unwrap_err().0, 400, "{path}");
     }
     assert_eq!(kit.hub().page_count(), 3);
     first.connect().await.unwrap();
-    assert_eq!(first.so_far().await, [], "no reset");
+    assert_eq!(first.received_so_far().await, [], "no reset");
 }

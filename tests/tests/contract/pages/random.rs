@@ -61,7 +61,7 @@ struct Exchange {
     tab: Tab,
     pushed: u64,
     sent: u64,
-    got: Vec<Got>,
+    got: Vec<TabEvent>,
 }
 
 impl Exchange {
@@ -86,17 +86,17 @@ impl Exchange {
                     self.read_one().await;
                 }
             }
-            Act::Settle => quiet().await,
+            Act::Settle => settle().await,
             Act::Wait(seconds) => {
                 tokio::time::sleep(secs((*seconds).into())).await;
                 // The page reads everything here. If it did not, it would be closed as stalled.
                 if self.tab.client.is_some() {
-                    let got = self.tab.so_far().await;
+                    let got = self.tab.received_so_far().await;
                     self.got.extend(got);
                 }
             }
             Act::Acknowledge(does) => self.tab.acknowledges = *does,
-            Act::Cut => self.tab.cut().await,
+            Act::Cut => self.tab.disconnect().await,
             Act::Connect if self.tab.client.is_none() => self.connect().await,
             Act::Connect => {}
         }
@@ -112,7 +112,10 @@ impl Exchange {
         }
         let soon = std::time::Duration::from_millis(1);
         if let Ok(got) = tokio::time::timeout(soon, self.tab.next()).await {
-            assert!(matches!(got, Got::Event(..) | Got::Text(_)), "{got:?}");
+            assert!(
+                matches!(got, TabEvent::Event(..) | TabEvent::Text(_)),
+                "{got:?}"
+            );
             self.got.push(got);
         }
     }
@@ -120,9 +123,9 @@ impl Exchange {
     /// Lets everything in transit arrive.
     async fn arrive(&mut self) {
         self.tab.acknowledges = true;
-        self.tab.cut().await;
+        self.tab.disconnect().await;
         self.connect().await;
-        let last = self.tab.so_far().await;
+        let last = self.tab.received_so_far().await;
         self.got.extend(last);
         assert_eq!(self.tab.unseen(), 0);
     }
@@ -130,11 +133,11 @@ impl Exchange {
     /// The numbers of the pushes and the echoed texts, in the order of arrival.
     fn arrived(&self) -> (Vec<u64>, Vec<String>) {
         let events = self.got.iter().filter_map(|got| match got {
-            Got::Event(_, data) => data[0].as_u64(),
+            TabEvent::Event(_, data) => data[0].as_u64(),
             _ => None,
         });
         let texts = self.got.iter().filter_map(|got| match got {
-            Got::Text(text) => Some(text.clone()),
+            TabEvent::Text(text) => Some(text.clone()),
             _ => None,
         });
         (events.collect(), texts.collect())
@@ -143,12 +146,12 @@ impl Exchange {
 
 async fn run(
     path: &str,
-    room: fn(ws_core::testkit::Knock) -> ws_core::testkit::Knock,
+    room: fn(ws_core::testkit::ClientBuilder) -> ws_core::testkit::ClientBuilder,
     acts: &[Act],
 ) {
     let kit = TestKit::table(Echoes::table(), NoState).unwrap();
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let journal = heard.clone();
+    let received = Arc::new(Mutex::new(Vec::new()));
+    let journal = received.clone();
     kit.hub().on_page_message(move |sent, _| {
         let text = sent.message.as_text().unwrap().to_owned();
         journal.lock().unwrap().push(text.clone());
@@ -157,7 +160,7 @@ async fn run(
     let visitor = kit.visitor().await;
     let page = visitor.page();
     let mut tab = Tab::of(&kit, &visitor, path, &page);
-    tab.knock = room;
+    tab.change_handshake = room;
     let mut exchange = Exchange {
         page,
         tab,
@@ -178,13 +181,13 @@ async fn run(
     let sent: Vec<_> = (1..=exchange.sent).map(|n| n.to_string()).collect();
     assert_eq!(echoed, sent);
     if path == "/stream" {
-        assert_eq!(*heard.lock().unwrap(), sent);
+        assert_eq!(*received.lock().unwrap(), sent);
     }
 }
 
 fn exchange(
     path: &str,
-    room: fn(ws_core::testkit::Knock) -> ws_core::testkit::Knock,
+    room: fn(ws_core::testkit::ClientBuilder) -> ws_core::testkit::ClientBuilder,
     acts: &[Act],
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -201,16 +204,16 @@ proptest! {
 
     #[test]
     fn nothing_is_lost_or_repeated_on_a_page_stream(acts in prop::collection::vec(act(), 1..80)) {
-        exchange("/stream", |knock| knock, &acts);
+        exchange("/stream", |builder| builder, &acts);
     }
 
     #[test]
     fn nothing_is_lost_or_repeated_on_a_network_with_little_room(acts in prop::collection::vec(act(), 1..80)) {
-        exchange("/stream", |knock| knock.network_room(100), &acts);
+        exchange("/stream", |builder| builder.network_capacity(100), &acts);
     }
 
     #[test]
     fn nothing_is_lost_or_repeated_between_a_page_and_its_handler(acts in prop::collection::vec(act(), 1..80)) {
-        exchange("/echo", |knock| knock.network_room(200).indirect(), &acts);
+        exchange("/echo", |builder| builder.network_capacity(200).without_direct_writes(), &acts);
     }
 }

@@ -26,9 +26,9 @@ async fn a_push_reaches_only_its_scope() {
     assert_eq!(kit.hub().broadcast("all", &1), 8);
     let mut receipts = Vec::new();
     for tab in &mut tabs {
-        let got = tab.so_far().await;
+        let got = tab.received_so_far().await;
         let names = got.iter().map(|got| match got {
-            Got::Event(name, _) => name.as_str(),
+            TabEvent::Event(name, _) => name.as_str(),
             other => panic!("{other:?}"),
         });
         receipts.push(names.collect::<Vec<_>>().join(" "));
@@ -53,7 +53,7 @@ async fn a_value_that_cannot_be_encoded_is_not_pushed() {
     let map = std::collections::BTreeMap::from([((1, 2), 3)]);
     assert_eq!(kit.hub().broadcast("map", &map), 0);
     assert_eq!(visitor.session().push("map", &map), 0);
-    assert_eq!(tab.so_far().await, []);
+    assert_eq!(tab.received_so_far().await, []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,8 +63,8 @@ async fn a_socket_from_before_a_logon_gets_no_push_to_the_user_until_it_reconnec
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
     let before = visitor.session().clone();
     visitor.logon("ada").await;
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    assert_eq!(tab.so_far().await, [renewed]);
+    let renewed = TabEvent::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.received_so_far().await, [renewed]);
     assert_eq!(kit.hub().user("ada").push("secret", &1), 0);
     assert_eq!(visitor.session().push("secret", &1), 0);
     assert_eq!(before.push("secret", &1), 0);
@@ -73,15 +73,18 @@ async fn a_socket_from_before_a_logon_gets_no_push_to_the_user_until_it_reconnec
         1,
         "everyone still includes this page"
     );
-    assert_eq!(tab.so_far().await, [event("all", 1)]);
+    assert_eq!(tab.received_so_far().await, [event("all", 1)]);
     // The old cookie is refused; with the new one the page belongs to the user.
-    tab.cut().await;
+    tab.disconnect().await;
     assert_eq!(tab.connect().await.unwrap_err().0, 403);
     tab.set_visitor(&visitor);
     tab.connect().await.unwrap();
     assert_eq!(kit.hub().user("ada").push("secret", &2), 1);
     assert_eq!(visitor.session().push("secret", &3), 1);
-    assert_eq!(tab.so_far().await, [event("secret", 2), event("secret", 3)]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [event("secret", 2), event("secret", 3)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,17 +101,17 @@ async fn a_push_to_a_page_skips_sockets_from_before_the_logon() {
         .find_page(visitor.session(), planted.id())
         .unwrap();
     assert_eq!(page.push("secret", &1), 1);
-    let got = attacker.so_far().await;
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
+    let got = attacker.received_so_far().await;
+    let renewed = TabEvent::Other(json!({"type": "renewed"}));
+    let closed = TabEvent::Closed(1012, "the visitor has logged on".to_owned());
     assert_eq!(got, [renewed, closed]);
     assert_eq!(attacker.connect().await.unwrap_err().0, 403);
     let mut tab = Tab::of(&kit, &visitor, "/stream", &planted)
         .connected()
         .await;
     // It is not the script that had the page before, so it gets a reset.
-    let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
+    let reset = TabEvent::Reset("restart".to_owned());
+    assert_eq!(tab.received_so_far().await, [reset, event("secret", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,8 +125,8 @@ async fn a_push_to_a_user_is_not_kept_for_the_next_user_of_the_session() {
     let theirs = kit.hub().find_page(visitor.session(), page.id()).unwrap();
     assert_eq!((page.push("secret", &3), theirs.push("n", &4)), (1, 1));
     let mut tab = Tab::of(&kit, &visitor, "/stream", &page).connected().await;
-    let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset, event("n", 4)]);
+    let reset = TabEvent::Reset("restart".to_owned());
+    assert_eq!(tab.received_so_far().await, [reset, event("n", 4)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,13 +141,13 @@ async fn a_logoff_closes_all_pages_of_the_session() {
         .await;
     visitor.logoff().await;
     for tab in &mut tabs {
-        let closed = Got::Closed(4401, "the session has ended".to_owned());
+        let closed = TabEvent::Closed(4401, "the session has ended".to_owned());
         assert_eq!(tab.next().await, closed);
     }
-    quiet().await;
+    settle().await;
     assert_eq!(kit.hub().page_count(), 1);
     assert_eq!(kit.hub().broadcast("all", &1), 1);
-    assert_eq!(other.so_far().await, [event("all", 1)]);
+    assert_eq!(other.received_so_far().await, [event("all", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,8 +162,8 @@ async fn a_session_that_two_servers_share_pushes_to_the_pages_of_both() {
         .connected()
         .await;
     assert_eq!(visitor.session().push("n", &1_u64), 2);
-    assert_eq!(here.so_far().await, numbers([1]));
-    assert_eq!(there.so_far().await, numbers([1]));
+    assert_eq!(here.received_so_far().await, numbers([1]));
+    assert_eq!(there.received_so_far().await, numbers([1]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,6 +175,6 @@ async fn a_second_logon_of_the_same_user_also_separates_earlier_sockets() {
     visitor.logon("ada").await;
     assert_eq!(kit.hub().user("ada").push("n", &2_u64), 0);
     assert_eq!(kit.hub().user("ada").count(), 0);
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    assert_eq!(tab.so_far().await, [event("n", 1), renewed]);
+    let renewed = TabEvent::Other(json!({"type": "renewed"}));
+    assert_eq!(tab.received_so_far().await, [event("n", 1), renewed]);
 }

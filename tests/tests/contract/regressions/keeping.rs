@@ -15,7 +15,7 @@ use ws_server::extract::{AnyRoute, NoState};
 use ws_server::limits::Limits;
 use ws_server::prelude::*;
 
-use crate::journal::quiet;
+use crate::journal::settle;
 
 /// Delivers the client's bytes, and buffers writes until it is flushed.
 struct Keeping {
@@ -122,7 +122,7 @@ async fn nothing_is_lost_between_the_last_write_and_the_end() {
             wire: Arc::clone(&wire),
         };
         opened.start(Box::new(transport).into(), &[]);
-        quiet().await;
+        settle().await;
         let mut expected = encode(OpCode::Text, b"last words").to_vec();
         expected.extend(encode_close(&Close::NORMAL));
         assert_eq!(*wire.lock().unwrap(), expected, "after {slow} slow flushes");

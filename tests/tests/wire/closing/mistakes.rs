@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_protocol_error_closes_with_1002() {
-    let (server, told, mut hears) = running().await;
+    let (server, told, mut reports) = running().await;
     let table: &[(&str, Vec<u8>)] = &[
         ("no mask", vec![0x81, 1, b'x']),
         ("RSV1", raw(0xc1, b"x")),
@@ -45,27 +45,27 @@ async fn a_protocol_error_closes_with_1002() {
         assert!(!text.is_empty(), "{name}");
         client.end().await;
         client.finish().await;
-        assert_eq!(hears.next().await, "ProtocolError 1002", "{name}");
+        assert_eq!(reports.next().await, "ProtocolError 1002", "{name}");
     }
     assert_eq!(told.open(), 0);
 }
 
 #[tokio::test]
 async fn reserved_close_codes_are_refused() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
         let mut client = server.open("/obeys").await;
         client.send(close(code, "")).await;
         assert_eq!(client.close_frame().await.0, 1002, "{code}");
         client.end().await;
         client.finish().await;
-        assert_eq!(hears.next().await, "ProtocolError 1002", "{code}");
+        assert_eq!(reports.next().await, "ProtocolError 1002", "{code}");
     }
 }
 
 #[tokio::test]
 async fn earlier_messages_are_answered_before_a_malformed_frame_closes() {
-    let (server, _, _hears) = running().await;
+    let (server, _, _reports) = running().await;
     let mut client = server.open("/obeys").await;
     let packet = [
         frame(TEXT, "fine"),
@@ -81,7 +81,7 @@ async fn earlier_messages_are_answered_before_a_malformed_frame_closes() {
 
 #[tokio::test]
 async fn a_message_of_the_wrong_kind_is_closed_with_1003() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     for (path, data) in [
         ("/obeys", frame(BINARY, "x")),
         ("/deaf", frame(TEXT, "x")),
@@ -92,13 +92,13 @@ async fn a_message_of_the_wrong_kind_is_closed_with_1003() {
         assert_eq!(client.close_frame().await.0, 1003, "{path}");
         client.send(close(1003, "")).await;
         client.end().await;
-        assert_eq!(hears.next().await, "InvalidPayload 1003", "{path}");
+        assert_eq!(reports.next().await, "InvalidPayload 1003", "{path}");
     }
 }
 
 #[tokio::test]
 async fn invalid_utf8_is_closed_with_1007_before_the_end_of_its_frame() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     let masked = |bytes: &[u8], declared: usize| {
         let whole = raw(0x81, bytes);
         let mut frame = header(0x81, declared);
@@ -123,44 +123,44 @@ async fn invalid_utf8_is_closed_with_1007_before_the_end_of_its_frame() {
         assert_eq!(client.close_frame().await.0, 1007, "{name}");
         client.end().await;
         client.finish().await;
-        assert_eq!(hears.next().await, "InvalidPayload 1007", "{name}");
+        assert_eq!(reports.next().await, "InvalidPayload 1007", "{name}");
     }
 }
 
 #[tokio::test]
 async fn an_undecodable_payload_is_closed_with_1007() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     let mut client = server.open("/numbers").await;
-    client.say("many").await;
+    client.send_text("many").await;
     assert_eq!(client.close_frame().await.0, 1007);
     client.send(close(1007, "")).await;
     client.end().await;
-    assert_eq!(hears.next().await, "InvalidPayload 1007");
+    assert_eq!(reports.next().await, "InvalidPayload 1007");
 }
 
 #[tokio::test]
 async fn too_many_messages_are_closed_with_1008() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     let mut client = server.open("/rate").await;
     for text in ["one", "two", "three"] {
-        client.say(text).await;
+        client.send_text(text).await;
         client.send(frame(PING, "is no message")).await;
         assert_eq!(client.text().await, text);
         client.frame().await;
     }
-    client.say("four").await;
+    client.send_text("four").await;
     assert_eq!(client.close_frame().await.0, 1008);
     client.send(close(1008, "")).await;
     client.end().await;
-    assert_eq!(hears.next().await, "RateLimit 1008");
+    assert_eq!(reports.next().await, "RateLimit 1008");
 }
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_closed_with_1009_after_its_header() {
-    let (server, _, mut hears) = running().await;
+    let (server, _, mut reports) = running().await;
     let mut client = server.open("/obeys").await;
     let fits = "x".repeat(1024);
-    client.say(&fits).await;
+    client.send_text(&fits).await;
     assert_eq!(client.text().await, fits);
     let table = [
         ("one byte over", header(0x81, 1025)),
@@ -177,6 +177,6 @@ async fn a_message_over_the_limit_is_closed_with_1009_after_its_header() {
         assert_eq!(client.close_frame().await.0, 1009, "{name}");
         client.end().await;
         client.finish().await;
-        assert_eq!(hears.next().await, "ProtocolError 1009", "{name}");
+        assert_eq!(reports.next().await, "ProtocolError 1009", "{name}");
     }
 }

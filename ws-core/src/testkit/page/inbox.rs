@@ -19,7 +19,7 @@ pub enum PageReceived {
     /// A binary message of the page's handler.
     Binary(Bytes),
     /// Messages are missing.
-    Reset(Gap),
+    Reset(ResetReason),
     /// A logon has given the visitor a new cookie.
     Renewed,
     /// The server has closed the connection, with this code and text.
@@ -38,7 +38,7 @@ impl PageReceived {
 /// Why messages are missing: `why` of a `reset`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Gap {
+pub enum ResetReason {
     /// The epoch of the page is not that of the stream: the stream has ended since.
     Restart,
     /// The stream no longer has the messages after the page's offset.
@@ -47,7 +47,7 @@ pub enum Gap {
     Overflow,
 }
 
-impl From<wire::Gap> for Gap {
+impl From<wire::Gap> for ResetReason {
     fn from(gap: wire::Gap) -> Self {
         match gap {
             wire::Gap::Restart => Self::Restart,

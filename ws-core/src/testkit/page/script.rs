@@ -24,9 +24,9 @@ const ACK_EVERY: u64 = 32;
 pub enum Acks {
     /// Like browsers: at every 32nd message, and 100 ms after the last.
     #[default]
-    Sent,
+    Automatic,
     /// Never, like a stopped page: the server keeps the sent messages.
-    Held,
+    Withheld,
 }
 
 /// The acknowledgement that is still due.
@@ -54,12 +54,12 @@ impl Writer {
 
 /// The page's side of the protocol.
 pub(super) struct Script {
-    state: Mutex<State>,
+    state: Mutex<ScriptState>,
     /// Notified when anything arrives.
     pub(super) arrived: Notify,
 }
 
-struct State {
+struct ScriptState {
     epoch: Option<String>,
     /// The last offset that the page has received.
     offset: u64,
@@ -79,11 +79,11 @@ struct State {
 
 impl Script {
     pub(super) fn new(epoch: Option<String>) -> Self {
-        let state = State {
+        let state = ScriptState {
             epoch,
             offset: 0,
             acked: 0,
-            acks: Acks::Sent,
+            acks: Acks::Automatic,
             unseen: VecDeque::new(),
             last_id: 0,
             unconfirmed: Vec::new(),
@@ -97,7 +97,7 @@ impl Script {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ScriptState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -172,7 +172,7 @@ impl Script {
     }
 
     /// The test has cut the connection.
-    pub(super) fn cut(&self) {
+    pub(super) fn detach(&self) {
         self.lock().writer = None;
     }
 
@@ -184,7 +184,7 @@ impl Script {
     }
 
     /// Sends a message of the protocol, if there is a connection.
-    pub(super) fn say(&self, message: &FromPage) {
+    pub(super) fn write(&self, message: &FromPage) {
         if let Some(writer) = &self.lock().writer {
             writer.write(message);
         }
@@ -236,7 +236,7 @@ impl Script {
     }
 }
 
-impl State {
+impl ScriptState {
     fn receive(&mut self, text: &str) -> Result<(), String> {
         let message = match numbered(parse(text)?) {
             Ok((offset, _)) if offset <= self.offset => return Ok(()),
@@ -293,7 +293,7 @@ impl State {
         if self.offset - self.acked >= ACK_EVERY {
             self.acknowledge();
         }
-        if self.acks == Acks::Sent && self.acked < self.offset {
+        if self.acks == Acks::Automatic && self.acked < self.offset {
             Due::Later
         } else {
             Due::Nothing
@@ -301,7 +301,11 @@ impl State {
     }
 
     fn acknowledge(&mut self) {
-        let Some(writer) = self.writer.as_ref().filter(|_| self.acks == Acks::Sent) else {
+        let Some(writer) = self
+            .writer
+            .as_ref()
+            .filter(|_| self.acks == Acks::Automatic)
+        else {
             return;
         };
         if self.acked < self.offset {
@@ -331,13 +335,13 @@ mod tests {
             script.send(Message::text(text));
         }
         script.receive(r#"{"type":"seen","id":1}"#);
-        script.cut();
+        script.detach();
         script.send(Message::text("d"));
         assert_eq!(script.unseen(), 3);
         // In the same epoch, the server has seen one more.
         welcome(&script, "one", 2);
         assert_eq!(script.unseen(), 2);
-        script.cut();
+        script.detach();
         script.send(Message::text("e"));
         welcome(&script, "two", 0);
         let unconfirmed = ["c", "d"].map(Message::text);

@@ -8,20 +8,20 @@ use http::header::{CONNECTION, HeaderValue};
 use tokio::time::Instant;
 use ws_core::driver::ReadyConnection;
 
-use super::allowance::{Allowance, Pace};
+use super::allowance::{Allowance, TransferLimits};
 
 /// Shared by the time-outs of a connection, its service, and the bodies of its requests and
 /// answers.
 #[derive(Debug)]
 pub(in crate::server) struct Activity {
-    state: Mutex<State>,
-    pace: Pace,
+    state: Mutex<ActivityState>,
+    limits: TransferLimits,
     /// The maximum number of requests on the connection.
-    most: u64,
+    max_requests: u64,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     /// Requests whose head has arrived.
     requests: u64,
     /// Requests whose answer is not complete.
@@ -35,17 +35,19 @@ struct State {
     sending: Allowance,
     /// Whether the connection is being upgraded.
     switching: bool,
-    opened: Pending,
+    opened: OpenedSlot,
 }
 
 /// The WebSocket connection that a request has opened, until the 101 is written. If the 101 is
 /// never written, the connection is dropped, and ends.
 #[derive(Default)]
-struct Pending(Option<ReadyConnection>);
+struct OpenedSlot(Option<ReadyConnection>);
 
-impl fmt::Debug for Pending {
+impl fmt::Debug for OpenedSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pending").field(&self.0.is_some()).finish()
+        f.debug_tuple("OpenedSlot")
+            .field(&self.0.is_some())
+            .finish()
     }
 }
 
@@ -61,34 +63,34 @@ pub(in crate::server) enum Phase {
         until: Option<Instant>,
     },
     /// Another request, after this number of requests.
-    Quiet { requests: u64 },
+    Idle { requests: u64 },
     /// The end of the remaining output: the connection has reached its maximum number of requests.
-    Spent,
+    LimitReached,
     /// The end of the 101.
     Switching,
 }
 
 impl Activity {
-    /// Creates the activity; `most` is the maximum number of requests.
-    pub(in crate::server) fn new(pace: Pace, most: u64) -> Arc<Self> {
-        let state = State {
+    /// Creates the activity; `max_requests` is the maximum number of requests.
+    pub(in crate::server) fn new(limits: TransferLimits, max_requests: u64) -> Arc<Self> {
+        let state = ActivityState {
             requests: 0,
             open: 0,
             receiving: None,
             unsent: 0,
             sent: 0,
-            sending: Allowance::new(pace),
+            sending: Allowance::new(limits),
             switching: false,
-            opened: Pending::default(),
+            opened: OpenedSlot::default(),
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            pace,
-            most,
+            limits,
+            max_requests,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ActivityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,12 +99,12 @@ impl Activity {
         if state.switching {
             return Phase::Switching;
         }
-        let until = state.runs_out(self.pace);
+        let until = state.deadline(self.limits);
         match state.requests {
             0 => Phase::Opening,
             _ if until.is_some() || state.open > 0 => Phase::Working { until },
-            requests if requests >= self.most => Phase::Spent,
-            requests => Phase::Quiet { requests },
+            requests if requests >= self.max_requests => Phase::LimitReached,
+            requests => Phase::Idle { requests },
         }
     }
 
@@ -117,7 +119,7 @@ impl Activity {
     /// Records that the body of the latest request begins. Returns the number of the request.
     pub(super) fn begin_receiving(&self) -> u64 {
         let mut state = self.lock();
-        state.receiving = Some((state.requests, Allowance::new(self.pace)));
+        state.receiving = Some((state.requests, Allowance::new(self.limits)));
         state.requests
     }
 
@@ -126,7 +128,7 @@ impl Activity {
     pub(super) fn begin_answer<B>(&self, request: u64, response: &mut http::Response<B>) {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.lock().switching = true;
-        } else if request >= self.most {
+        } else if request >= self.max_requests {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -134,7 +136,7 @@ impl Activity {
 
     /// Stores the connection that a request opens: its answer is a 101.
     pub(in crate::server) fn open(&self, opened: ReadyConnection) {
-        self.lock().opened = Pending(Some(opened));
+        self.lock().opened = OpenedSlot(Some(opened));
     }
 
     /// Whether a request has opened a connection, which waits for its stream.
@@ -157,7 +159,7 @@ impl Activity {
     /// Records that more of the body of this request has arrived.
     pub(super) fn received(&self, request: u64, bytes: usize) {
         if let Some(receiving) = self.lock().receiving_of(request) {
-            receiving.moved(bytes, Instant::now());
+            receiving.progress(bytes, Instant::now());
         }
     }
 
@@ -193,7 +195,7 @@ impl Activity {
     }
 }
 
-impl State {
+impl ActivityState {
     fn receiving_of(&mut self, request: u64) -> Option<&mut Allowance> {
         let receiving = self.receiving.as_mut();
         receiving.and_then(|(of, allowance)| (*of == request).then_some(allowance))
@@ -201,11 +203,11 @@ impl State {
 
     /// Returns the earliest time at which the client can run out of its allowances. Reads the clock
     /// only if something may be waiting for the client.
-    fn runs_out(&mut self, pace: Pace) -> Option<Instant> {
+    fn deadline(&mut self, limits: TransferLimits) -> Option<Instant> {
         if self.receiving.is_none() && self.unsent == 0 {
             if self.sent > 0 {
                 self.sent = 0;
-                self.sending = Allowance::new(pace);
+                self.sending = Allowance::new(limits);
             }
             return None;
         }
@@ -213,16 +215,16 @@ impl State {
         let receiving = self
             .receiving
             .as_ref()
-            .map(|(_, receiving)| receiving.runs_out(now));
+            .map(|(_, receiving)| receiving.deadline(now));
         let sent = std::mem::take(&mut self.sent);
         if sent > 0 {
-            self.sending.moved(sent, now);
+            self.sending.progress(sent, now);
         }
         if self.unsent == 0 {
             return receiving;
         }
         self.sending.wait(now);
-        let sending = self.sending.runs_out(now);
+        let sending = self.sending.deadline(now);
         Some(receiving.map_or(sending, |receiving| receiving.min(sending)))
     }
 }

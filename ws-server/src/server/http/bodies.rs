@@ -12,13 +12,13 @@ use super::activity::Activity;
 
 /// The body of a request.
 #[derive(Debug)]
-pub(in crate::server) struct Received<B> {
+pub(in crate::server) struct RequestBody<B> {
     body: B,
     /// The number of its request, until the body ends.
     request: Option<(u64, Arc<Activity>)>,
 }
 
-impl<B: Body> Received<B> {
+impl<B: Body> RequestBody<B> {
     /// The body of the latest request whose head has arrived.
     pub(in crate::server) fn new(body: B, activity: &Arc<Activity>) -> Self {
         let comes = !body.is_end_stream();
@@ -27,7 +27,7 @@ impl<B: Body> Received<B> {
     }
 }
 
-impl<B> Received<B> {
+impl<B> RequestBody<B> {
     fn end(&mut self) {
         if let Some((request, activity)) = self.request.take() {
             activity.end_receiving(request);
@@ -35,7 +35,7 @@ impl<B> Received<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for RequestBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -67,7 +67,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Received<B> {
     }
 }
 
-impl<B> Drop for Received<B> {
+impl<B> Drop for RequestBody<B> {
     fn drop(&mut self) {
         self.end();
     }
@@ -75,12 +75,12 @@ impl<B> Drop for Received<B> {
 
 /// The body of an answer. hyper drops it after it has taken the whole body.
 #[derive(Debug)]
-pub(in crate::server) struct Sent<B> {
+pub(in crate::server) struct AnswerBody<B> {
     body: B,
     activity: Arc<Activity>,
 }
 
-impl<B> Sent<B> {
+impl<B> AnswerBody<B> {
     /// The answer to the request with this number.
     pub(in crate::server) fn answer(
         request: u64,
@@ -93,7 +93,7 @@ impl<B> Sent<B> {
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
     type Data = Chunk;
     type Error = B::Error;
 
@@ -117,7 +117,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Sent<B> {
     }
 }
 
-impl<B> Drop for Sent<B> {
+impl<B> Drop for AnswerBody<B> {
     fn drop(&mut self) {
         self.activity.end_answer();
     }

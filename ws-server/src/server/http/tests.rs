@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use ws_core::limits::ServerLimits;
 
-use super::{ForPeer, Timeouts, builder};
+use super::{PeerService, Timeouts, builder};
 use crate::filter::WsFilter;
-use crate::server::places::{Place, Places};
+use crate::server::permits::{HttpPermit, HttpPermits};
 
 mod endings;
 
@@ -63,7 +63,7 @@ fn application() -> WsFilter {
 }
 
 /// A client, and the task that serves it.
-struct Rig {
+struct TestConnection {
     client: DuplexStream,
     /// Returns the time at which the connection ended.
     served: JoinHandle<Instant>,
@@ -71,19 +71,19 @@ struct Rig {
     started: Instant,
 }
 
-async fn place(places: &Arc<Places>) -> Place {
-    places.take(None).await.unwrap()
+async fn permit(permits: &Arc<HttpPermits>) -> HttpPermit {
+    permits.acquire(None).await.unwrap()
 }
 
-fn serve(mut place: Place) -> Rig {
+fn serve(mut permit: HttpPermit) -> TestConnection {
     let (client, stream) = duplex(PIPE);
     let draining = CancellationToken::new();
     let drained = draining.clone();
     let served = tokio::spawn(async move {
         let draining = std::pin::pin!(drained.cancelled());
-        let timeouts = Timeouts::new(&LIMITS, &mut place, draining);
+        let timeouts = Timeouts::new(&LIMITS, &mut permit, draining);
         let peer = ([127, 0, 0, 1], 1).into();
-        let service = ForPeer::new(application(), peer, timeouts.activity().clone());
+        let service = PeerService::new(application(), peer, timeouts.activity().clone());
         let connection = builder(&LIMITS).serve_connection(TokioIo::new(stream), service);
         let mut connection = connection.with_upgrades();
         // The tests check what the client sees.
@@ -91,7 +91,7 @@ fn serve(mut place: Place) -> Rig {
         Instant::now()
     });
     let started = Instant::now();
-    Rig {
+    TestConnection {
         client,
         served,
         draining,
@@ -99,17 +99,17 @@ fn serve(mut place: Place) -> Rig {
     }
 }
 
-async fn rig() -> Rig {
-    serve(place(&Places::new(&LIMITS)).await)
+async fn open_connection() -> TestConnection {
+    serve(permit(&HttpPermits::new(&LIMITS)).await)
 }
 
-impl Rig {
+impl TestConnection {
     async fn send(&mut self, bytes: &str) {
         self.client.write_all(bytes.as_bytes()).await.unwrap();
     }
 
     /// Requests a path, and reads the answer up to the given end.
-    async fn ask(&mut self, path: &str, end: &str) {
+    async fn request(&mut self, path: &str, end: &str) {
         self.send(&get(path)).await;
         self.read_until(end).await;
     }
@@ -119,7 +119,7 @@ impl Rig {
         let mut read = Vec::new();
         while !read.ends_with(end.as_bytes()) {
             let byte = self.client.read_u8().await;
-            let byte = byte.unwrap_or_else(|error| panic!("{error} behind {read:?}"));
+            let byte = byte.unwrap_or_else(|error| panic!("{error} after {read:?}"));
             read.push(byte);
         }
         read.len()
@@ -152,8 +152,8 @@ fn assert_about(lived: Duration, expected: Duration) {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_head_has_ten_seconds() {
-    assert_about(rig().await.lived().await.0, HEAD);
-    let mut trickles = rig().await;
+    assert_about(open_connection().await.lived().await.0, HEAD);
+    let mut trickles = open_connection().await;
     for byte in get("now").split("").take(30) {
         trickles.send(byte).await;
         sleep(HEAD / 31).await;
@@ -163,206 +163,214 @@ async fn the_first_head_has_ten_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_that_had_an_answer_is_kept_for_75_seconds() {
-    let mut rig = rig().await;
-    rig.ask("now", "now").await;
-    assert_eq!(rig.lived().await, (KEEP, 0));
+    let mut connection = open_connection().await;
+    connection.request("now", "now").await;
+    assert_eq!(connection.lived().await, (KEEP, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_answer_begins_the_silence_again() {
-    let mut rig = rig().await;
+    let mut connection = open_connection().await;
     for _ in 0..10 {
-        rig.ask("now", "now").await;
+        connection.request("now", "now").await;
         sleep(KEEP / 2).await;
     }
-    rig.ask("now", "now").await;
-    assert_about(rig.lived().await.0, KEEP * 6);
+    connection.request("now", "now").await;
+    assert_about(connection.lived().await.0, KEEP * 6);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_later_head_has_ten_seconds_from_its_first_byte() {
-    let mut rig = rig().await;
-    rig.ask("now", "now").await;
+    let mut connection = open_connection().await;
+    connection.request("now", "now").await;
     let silence = Duration::from_secs(60);
     sleep(silence).await;
-    rig.send("G").await;
+    connection.send("G").await;
     sleep(HEAD / 2).await;
-    rig.send("ET /now").await;
-    assert_about(rig.lived().await.0, silence + HEAD);
+    connection.send("ET /now").await;
+    assert_about(connection.lived().await.0, silence + HEAD);
 }
 
 /// When a client reads answers, its silent connection is woken, as by the first byte of a head.
 #[tokio::test(start_paused = true)]
 async fn answers_are_written_to_their_end_after_a_later_head_does_not_arrive() {
-    let mut rig = rig().await;
+    let mut connection = open_connection().await;
     let head = get("now").replace("GET", "HEAD");
-    rig.send(&head).await;
-    let answer = rig.read_until("\r\n\r\n").await;
+    connection.send(&head).await;
+    let answer = connection.read_until("\r\n\r\n").await;
     let answers = PIPE / answer + 1;
-    rig.send(&head.repeat(answers)).await;
+    connection.send(&head.repeat(answers)).await;
     sleep(HEAD).await;
-    rig.client.read_u8().await.unwrap();
+    connection.client.read_u8().await.unwrap();
     sleep(HEAD + PATIENCE / 2).await;
-    assert!(!rig.served.is_finished());
+    assert!(!connection.served.is_finished());
     let mut rest = Vec::new();
-    rig.client.read_to_end(&mut rest).await.unwrap();
+    connection.client.read_to_end(&mut rest).await.unwrap();
     assert_eq!(rest.len(), answers * answer - 1);
-    assert_about(rig.lived().await.0, HEAD * 2 + PATIENCE / 2);
+    assert_about(connection.lived().await.0, HEAD * 2 + PATIENCE / 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_later_head_that_arrives_in_time_is_answered() {
-    let mut rig = rig().await;
+    let mut connection = open_connection().await;
     for _ in 0..3 {
         sleep(HEAD / 2).await;
-        rig.send("GET /now HTTP/1.1\r\n").await;
+        connection.send("GET /now HTTP/1.1\r\n").await;
         sleep(HEAD / 2).await;
-        rig.send("host: a\r\n\r\n").await;
-        rig.read_until("now").await;
+        connection.send("host: a\r\n\r\n").await;
+        connection.read_until("now").await;
         sleep(KEEP / 2).await;
     }
-    rig.ask("now", "now").await;
+    connection.request("now", "now").await;
 }
 
 /// Such a part of a head counts as silence; its next byte starts its time.
 #[tokio::test(start_paused = true)]
 async fn a_head_that_began_in_the_packet_of_the_last_request_has_ten_seconds_from_its_next_byte() {
-    let mut rig = rig().await;
-    rig.send(&(get("now") + "GET /n")).await;
-    rig.read_until("now").await;
+    let mut connection = open_connection().await;
+    connection.send(&(get("now") + "GET /n")).await;
+    connection.read_until("now").await;
     sleep(HEAD * 2).await;
-    rig.send("o").await;
-    assert_about(rig.lived().await.0, HEAD * 3);
+    connection.send("o").await;
+    assert_about(connection.lived().await.0, HEAD * 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pipelined_requests_are_all_answered() {
-    let mut rig = rig().await;
-    rig.send(&get("now").repeat(40)).await;
+    let mut connection = open_connection().await;
+    connection.send(&get("now").repeat(40)).await;
     for _ in 0..40 {
-        rig.read_until("now").await;
+        connection.read_until("now").await;
     }
-    assert_about(rig.lived().await.0, KEEP);
+    assert_about(connection.lived().await.0, KEEP);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_answer_that_a_connection_may_have_closes_it() {
-    let mut rig = rig().await;
+async fn the_answer_to_the_last_allowed_request_closes_the_connection() {
+    let mut connection = open_connection().await;
     for _ in 1..REQUESTS {
-        rig.ask("now", "now").await;
+        connection.request("now", "now").await;
     }
-    rig.send(&get("now").repeat(2)).await;
-    rig.read_until("connection: close\r\n").await;
-    rig.read_until("now").await;
-    assert_eq!(rig.lived().await, (Duration::ZERO, 0));
+    connection.send(&get("now").repeat(2)).await;
+    connection.read_until("connection: close\r\n").await;
+    connection.read_until("now").await;
+    assert_eq!(connection.lived().await, (Duration::ZERO, 0));
 }
 
 /// hyper reads no further request while an answer waits for capacity.
 #[tokio::test(start_paused = true)]
 async fn pipelined_answers_without_a_body_that_are_not_read_are_few() {
-    let mut rig = rig().await;
+    let mut connection = open_connection().await;
     let heads = get("now").replace("GET", "HEAD").repeat(4 * REQUESTS);
-    let sent = rig.client.write_all(heads.as_bytes()).await;
+    let sent = connection.client.write_all(heads.as_bytes()).await;
     assert_eq!(sent.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
-    assert_about(rig.lived().await.0, KEEP + PATIENCE);
+    assert_about(connection.lived().await.0, KEEP + PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_the_application_has_not_made_has_all_time() {
-    let mut rig = rig().await;
-    rig.ask("later", "later").await;
-    rig.ask("later", "later").await;
-    assert_about(rig.lived().await.0, Duration::from_secs(2 * 60 * 60) + KEEP);
+async fn an_answer_that_is_not_ready_has_unlimited_time() {
+    let mut connection = open_connection().await;
+    connection.request("later", "later").await;
+    connection.request("later", "later").await;
+    assert_about(
+        connection.lived().await.0,
+        Duration::from_secs(2 * 60 * 60) + KEEP,
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_silent_in_between_has_all_time() {
-    let mut rig = rig().await;
-    rig.ask("events", "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n").await;
-    assert_about(rig.started.elapsed(), Duration::from_secs(2 * 60 * 60));
+async fn an_answer_that_is_silent_in_between_has_unlimited_time() {
+    let mut connection = open_connection().await;
+    connection
+        .request("events", "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+        .await;
+    assert_about(
+        connection.started.elapsed(),
+        Duration::from_secs(2 * 60 * 60),
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_trickles_ends_its_connection() {
-    let mut rig = rig().await;
-    rig.send(&post("length", 10_000)).await;
+    let mut connection = open_connection().await;
+    connection.send(&post("length", 10_000)).await;
     let mut byte = 0;
-    while rig.client.write_all(b"x").await.is_ok() {
+    while connection.client.write_all(b"x").await.is_ok() {
         sleep(Duration::from_secs(1)).await;
         byte += 1;
-        assert!(byte < 60, "the trickle goes on");
+        assert!(byte < 60, "the trickle continues");
     }
-    assert_about(rig.lived().await.0, PATIENCE + PATIENCE / 256);
+    assert_about(connection.lived().await.0, PATIENCE + PATIENCE / 256);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_ends_its_connection() {
-    let mut rig = rig().await;
-    rig.send(&post("length", 10)).await;
-    assert_about(rig.lived().await.0, PATIENCE);
+async fn a_missing_body_ends_its_connection() {
+    let mut connection = open_connection().await;
+    connection.send(&post("length", 10)).await;
+    assert_about(connection.lived().await.0, PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_body_above_the_least_rate_arrives() {
-    let mut rig = rig().await;
-    let lump = "x".repeat(257);
-    rig.send(&post("length", 257 * 600)).await;
+async fn a_slow_body_above_the_minimum_rate_arrives() {
+    let mut connection = open_connection().await;
+    let burst = "x".repeat(257);
+    connection.send(&post("length", 257 * 600)).await;
     for _ in 0..600 {
         sleep(Duration::from_secs(1)).await;
-        rig.send(&lump).await;
+        connection.send(&burst).await;
     }
-    rig.read_until("154200").await;
+    connection.read_until("154200").await;
 }
 
 /// Its bytes wait for the application, not for the client.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_the_application_does_not_read_has_all_time() {
-    let mut rig = rig().await;
-    rig.send(&post("busy", 100_000)).await;
-    rig.read_until("busy").await;
-    assert_about(rig.started.elapsed(), Duration::from_secs(60 * 60));
+async fn a_body_that_the_application_does_not_read_has_unlimited_time() {
+    let mut connection = open_connection().await;
+    connection.send(&post("busy", 100_000)).await;
+    connection.read_until("busy").await;
+    assert_about(connection.started.elapsed(), Duration::from_secs(60 * 60));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_read_ends_its_connection() {
-    let mut rig = rig().await;
-    rig.send(&get("large")).await;
-    let (lived, held) = rig.lived().await;
+    let mut connection = open_connection().await;
+    connection.send(&get("large")).await;
+    let (lived, held) = connection.lived().await;
     assert_about(lived, PATIENCE);
     assert_eq!(held, PIPE);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pipelined_answers_that_are_not_read_end_their_connection() {
-    let mut rig = rig().await;
-    rig.send(&get("large").repeat(20)).await;
-    assert_about(rig.lived().await.0, PATIENCE);
+    let mut connection = open_connection().await;
+    connection.send(&get("large").repeat(20)).await;
+    assert_about(connection.lived().await.0, PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_read_steadily_has_all_the_time_it_needs() {
-    let mut rig = rig().await;
-    rig.send(&get("large")).await;
+async fn an_answer_that_is_read_steadily_has_unlimited_time() {
+    let mut connection = open_connection().await;
+    connection.send(&get("large")).await;
     let mut read = 0;
-    let mut lump = [0; 300];
+    let mut burst = [0; 300];
     while read < LARGE {
         sleep(Duration::from_secs(1)).await;
-        read += rig.client.read(&mut lump).await.unwrap();
+        read += connection.client.read(&mut burst).await.unwrap();
     }
-    assert!(rig.started.elapsed() > PATIENCE * 10);
-    assert!(!rig.served.is_finished());
+    assert!(connection.started.elapsed() > PATIENCE * 10);
+    assert!(!connection.served.is_finished());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_of_which_a_byte_is_read_now_and_then_ends_its_connection() {
-    let mut rig = rig().await;
-    rig.send(&get("large")).await;
+async fn an_answer_that_is_read_too_slowly_ends_its_connection() {
+    let mut connection = open_connection().await;
+    connection.send(&get("large")).await;
     let mut read = 0;
-    while rig.client.read_u8().await.is_ok() {
+    while connection.client.read_u8().await.is_ok() {
         sleep(Duration::from_secs(5)).await;
         read += 1;
     }
     // The bytes in flight were read to their end.
     assert!(read > PIPE, "{read}");
-    assert_about(rig.lived().await.0, PATIENCE);
+    assert_about(connection.lived().await.0, PATIENCE);
 }

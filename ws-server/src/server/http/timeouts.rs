@@ -13,11 +13,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use ws_core::limits::ServerLimits;
 
 use super::activity::{Activity, Phase};
-use super::allowance::Pace;
-use crate::server::places::{Bell, Evicted, Place};
+use super::allowance::TransferLimits;
+use crate::server::permits::{Evicted, HttpPermit, WakeFlag};
 
 /// An HTTP connection of hyper.
-pub(in crate::server) trait Connection {
+pub(in crate::server) trait HttpConnection {
     /// Speaks HTTP until the connection ends or becomes something else.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>>;
 
@@ -27,7 +27,7 @@ pub(in crate::server) trait Connection {
 
 /// How the connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::server) enum End {
+pub(in crate::server) enum HttpEnd {
     /// HTTP is over: the connection is closed or upgraded.
     Finished,
     /// A time-out or the shutdown of the server ended it, even if output was left.
@@ -35,8 +35,8 @@ pub(in crate::server) enum End {
 }
 
 /// The maximum time for an evicted connection to write its remaining output: another connection
-/// waits for its place.
-const EVICTED: Duration = Duration::from_secs(1);
+/// waits for its permit.
+const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time-outs of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
@@ -47,7 +47,7 @@ pub(in crate::server) struct Timeouts<'p, D> {
     keep_alive: Duration,
     /// The time for the remaining output when the connection ends.
     ending: Duration,
-    place: &'p mut Place,
+    permit: &'p mut HttpPermit,
     /// Ready when the server accepts no further requests.
     draining: Pin<&'p mut D>,
 }
@@ -55,10 +55,10 @@ pub(in crate::server) struct Timeouts<'p, D> {
 impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
     pub(in crate::server) fn new(
         limits: &ServerLimits,
-        place: &'p mut Place,
+        permit: &'p mut HttpPermit,
         draining: Pin<&'p mut D>,
     ) -> Self {
-        let transfers = Pace {
+        let transfers = TransferLimits {
             patience: limits.body_timeout,
             rate: limits.body_rate,
         };
@@ -67,7 +67,7 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
             head: limits.head_timeout,
             keep_alive: limits.keep_alive,
             ending: limits.body_timeout,
-            place,
+            permit,
             draining,
         }
     }
@@ -80,15 +80,15 @@ impl<'p, D: Future<Output = ()>> Timeouts<'p, D> {
     /// Drives the connection until it ends or its time is up.
     pub(in crate::server) async fn enforce(
         self,
-        connection: &mut impl Connection,
-    ) -> hyper::Result<End> {
-        let mut driven = Driven {
+        connection: &mut impl HttpConnection,
+    ) -> hyper::Result<HttpEnd> {
+        let mut timed = TimedConnection {
             timeouts: self,
             stage: Stage::Begun,
             timer: None,
             finishing: false,
         };
-        poll_fn(|cx| driven.poll(connection, cx)).await
+        poll_fn(|cx| timed.poll(connection, cx)).await
     }
 }
 
@@ -109,36 +109,36 @@ enum Stage {
 struct Silence {
     until: Instant,
     requests: u64,
-    bell: Arc<Bell>,
+    wake_flag: Arc<WakeFlag>,
     waker: Waker,
     /// Whether the connection may be evicted.
-    is_known: bool,
+    is_registered: bool,
 }
 
 impl Silence {
     fn new(until: Instant, requests: u64, task: &Waker) -> Self {
-        let bell = Bell::new(task);
+        let wake_flag = WakeFlag::new(task);
         Self {
             until,
             requests,
-            waker: bell.clone().into(),
-            bell,
-            is_known: false,
+            waker: wake_flag.clone().into(),
+            wake_flag,
+            is_registered: false,
         }
     }
 }
 
 /// The action that follows a step.
-enum Next {
+enum NextStep {
     /// Poll the connection again.
-    Again,
+    Repoll,
     /// Wait, at most until the deadline of the stage.
     Wait,
     /// The connection is over, even if output is left.
-    Over,
+    Cut,
 }
 
-struct Driven<'p, D> {
+struct TimedConnection<'p, D> {
     timeouts: Timeouts<'p, D>,
     stage: Stage,
     timer: Option<Pin<Box<Sleep>>>,
@@ -146,47 +146,47 @@ struct Driven<'p, D> {
     finishing: bool,
 }
 
-impl<D: Future<Output = ()>> Driven<'_, D> {
+impl<D: Future<Output = ()>> TimedConnection<'_, D> {
     fn poll(
         &mut self,
-        connection: &mut impl Connection,
+        connection: &mut impl HttpConnection,
         cx: &mut Context<'_>,
-    ) -> Poll<hyper::Result<End>> {
+    ) -> Poll<hyper::Result<HttpEnd>> {
         loop {
-            self.hear_bell(connection);
+            self.check_wake_flag(connection);
             let ended = match &self.stage {
                 Stage::Silent(silence) => connection.poll(&mut Context::from_waker(&silence.waker)),
                 _ => connection.poll(cx),
             };
             if let Poll::Ready(ended) = ended {
-                return Poll::Ready(ended.map(|()| End::Finished));
+                return Poll::Ready(ended.map(|()| HttpEnd::Finished));
             }
             let next = match self.drain(connection, cx) {
-                Next::Wait => self.advance(connection, cx),
+                NextStep::Wait => self.advance(connection, cx),
                 next => next,
             };
             let next = match next {
-                Next::Wait => {
+                NextStep::Wait => {
                     ready!(self.poll_timer(cx));
                     self.expire(connection)
                 }
                 next => next,
             };
-            if matches!(next, Next::Over) {
-                return Poll::Ready(Ok(End::Cut));
+            if matches!(next, NextStep::Cut) {
+                return Poll::Ready(Ok(HttpEnd::Cut));
             }
         }
     }
 
-    /// Ends the silence of a connection whose bell has rung: the client has sent bytes, or the
-    /// place is needed.
-    fn hear_bell(&mut self, connection: &mut impl Connection) {
+    /// Ends the silence of a connection whose wake flag is set: the client has sent bytes, or the
+    /// permit is needed.
+    fn check_wake_flag(&mut self, connection: &mut impl HttpConnection) {
         let Stage::Silent(silence) = &self.stage else {
             return;
         };
-        if silence.is_known && silence.bell.has_rung() {
+        if silence.is_registered && silence.wake_flag.is_set() {
             let requests = silence.requests;
-            match self.timeouts.place.end_silence() {
+            match self.timeouts.permit.end_silence() {
                 Ok(()) => {
                     let until = Instant::now() + self.timeouts.head;
                     self.stage = Stage::Head { until, requests };
@@ -198,40 +198,40 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
 
     /// In a shutdown, ends a connection without a whole head at once, and any other connection when
     /// its requests are answered.
-    fn drain(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
+    fn drain(&mut self, connection: &mut impl HttpConnection, cx: &mut Context<'_>) -> NextStep {
         if self.finishing || self.timeouts.draining.as_mut().poll(cx).is_pending() {
-            return Next::Wait;
+            return NextStep::Wait;
         }
         match self.timeouts.activity.phase() {
-            Phase::Opening => return Next::Over,
+            Phase::Opening => return NextStep::Cut,
             // The last answer is written to its end; then the connection closes by itself.
-            Phase::Switching | Phase::Spent => self.finishing = true,
+            Phase::Switching | Phase::LimitReached => self.finishing = true,
             Phase::Working { .. } => {
                 self.finishing = true;
                 connection.finish();
             }
-            Phase::Quiet { .. } => self.finish(connection),
+            Phase::Idle { .. } => self.finish(connection),
         }
-        Next::Again
+        NextStep::Repoll
     }
 
     /// Ends a connection that accepts no further request and has none in progress.
-    fn finish(&mut self, connection: &mut impl Connection) {
+    fn finish(&mut self, connection: &mut impl HttpConnection) {
         // The connection ends, even if it was evicted.
-        let _ = self.timeouts.place.end_silence();
+        let _ = self.timeouts.permit.end_silence();
         self.finishing = true;
         connection.finish();
         self.end();
     }
 
-    /// Ends the connection soon, because its place is needed.
-    fn evict(&mut self, connection: &mut impl Connection) {
-        self.hurry();
+    /// Ends the connection soon, because its permit is needed.
+    fn evict(&mut self, connection: &mut impl HttpConnection) {
+        self.shorten_ending();
         self.finish(connection);
     }
 
-    fn hurry(&mut self) {
-        self.timeouts.ending = self.timeouts.ending.min(EVICTED);
+    fn shorten_ending(&mut self) {
+        self.timeouts.ending = self.timeouts.ending.min(EVICTION_TIMEOUT);
     }
 
     fn end(&mut self) {
@@ -240,55 +240,56 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
     }
 
     /// Updates the stage from the current phase of the connection.
-    fn advance(&mut self, connection: &mut impl Connection, cx: &mut Context<'_>) -> Next {
+    fn advance(&mut self, connection: &mut impl HttpConnection, cx: &mut Context<'_>) -> NextStep {
         match (self.timeouts.activity.phase(), &mut self.stage) {
             (Phase::Opening, Stage::Begun) => {
                 let until = Instant::now() + self.timeouts.head;
                 self.stage = Stage::Head { until, requests: 0 };
             }
             (Phase::Opening, _)
-            | (Phase::Switching | Phase::Quiet { .. } | Phase::Spent, Stage::Ending { .. }) => {}
+            | (Phase::Switching | Phase::Idle { .. } | Phase::LimitReached, Stage::Ending { .. }) =>
+                {}
             (Phase::Working { until }, _) => {
                 self.stage = Stage::Working { until };
-                if let Err(Evicted) = self.timeouts.place.end_silence() {
-                    self.hurry();
+                if let Err(Evicted) = self.timeouts.permit.end_silence() {
+                    self.shorten_ending();
                     self.finishing = true;
                     connection.finish();
-                    return Next::Again;
+                    return NextStep::Repoll;
                 }
             }
-            (Phase::Switching | Phase::Spent, _) => self.end(),
+            (Phase::Switching | Phase::LimitReached, _) => self.end(),
             (
-                Phase::Quiet { requests },
+                Phase::Idle { requests },
                 Stage::Head {
                     requests: before, ..
                 },
             ) if *before == requests => {}
-            (Phase::Quiet { requests }, Stage::Silent(silence)) if silence.requests == requests => {
-                if !silence.is_known {
-                    silence.is_known = true;
-                    let bell = silence.bell.clone();
-                    if let Err(Evicted) = self.timeouts.place.keep_silent(&bell) {
+            (Phase::Idle { requests }, Stage::Silent(silence)) if silence.requests == requests => {
+                if !silence.is_registered {
+                    silence.is_registered = true;
+                    let wake_flag = silence.wake_flag.clone();
+                    if let Err(Evicted) = self.timeouts.permit.begin_silence(&wake_flag) {
                         self.evict(connection);
-                        return Next::Again;
+                        return NextStep::Repoll;
                     }
                 }
             }
-            (Phase::Quiet { .. }, _) if self.finishing => self.end(),
-            (Phase::Quiet { requests }, _) => {
-                if let Err(Evicted) = self.timeouts.place.end_silence() {
+            (Phase::Idle { .. }, _) if self.finishing => self.end(),
+            (Phase::Idle { requests }, _) => {
+                if let Err(Evicted) = self.timeouts.permit.end_silence() {
                     self.evict(connection);
-                    return Next::Again;
+                    return NextStep::Repoll;
                 }
-                // hyper is polled once more, so that the stream has no waker except the bell. hyper
+                // hyper is polled once more, so that the stream has no waker except the flag. hyper
                 // may already have a part of the next head, which arrived together with the last
                 // request: that counts as silence until more bytes arrive.
                 let until = Instant::now() + self.timeouts.keep_alive;
                 self.stage = Stage::Silent(Silence::new(until, requests, cx.waker()));
-                return Next::Again;
+                return NextStep::Repoll;
             }
         }
-        Next::Wait
+        NextStep::Wait
     }
 
     /// Ready when the deadline of the stage has passed.
@@ -315,29 +316,29 @@ impl<D: Future<Output = ()>> Driven<'_, D> {
         }
     }
 
-    fn expire(&mut self, connection: &mut impl Connection) -> Next {
+    fn expire(&mut self, connection: &mut impl HttpConnection) -> NextStep {
         match &self.stage {
-            Stage::Begun => Next::Wait,
+            Stage::Begun => NextStep::Wait,
             // Answers may wait for the client: reading some of them woke the silent connection.
             Stage::Head { requests: 1.., .. } | Stage::Silent(_) => {
                 self.finish(connection);
-                Next::Again
+                NextStep::Repoll
             }
             Stage::Head { .. } => {
                 tracing::debug!("the head of a request did not arrive in time");
-                Next::Over
+                NextStep::Cut
             }
             Stage::Working { .. } => match self.timeouts.activity.phase() {
                 Phase::Working { until: Some(until) } if until <= Instant::now() => {
                     tracing::debug!("the client kept the body of a request or answer waiting");
-                    Next::Over
+                    NextStep::Cut
                 }
                 // The connection has made progress since.
-                _ => Next::Again,
+                _ => NextStep::Repoll,
             },
             Stage::Ending { .. } => {
                 tracing::debug!("the client did not read the end of an answer");
-                Next::Over
+                NextStep::Cut
             }
         }
     }

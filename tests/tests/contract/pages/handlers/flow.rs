@@ -5,9 +5,12 @@ use super::*;
 /// Checks that these messages of one text are answered in order, and that none is left unseen.
 async fn answered(tab: &mut Tab, numbers: std::ops::RangeInclusive<u64>, text: &str) {
     for n in numbers {
-        assert_eq!(tab.next().await, said(&format!("{n} {text} of nobody")));
+        assert_eq!(
+            tab.next().await,
+            text_event(&format!("{n} {text} of nobody"))
+        );
     }
-    tab.so_far().await;
+    tab.received_so_far().await;
     assert_eq!(tab.unseen(), 0);
 }
 
@@ -16,11 +19,11 @@ async fn the_close_of_the_handler_follows_everything_that_it_sent() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("leave").await;
-    let closed = Got::Closed(1000, "done".to_owned());
-    assert_eq!(tab.so_far().await, [said("bye"), closed]);
-    quiet().await;
+    let closed = TabEvent::Closed(1000, "done".to_owned());
+    assert_eq!(tab.received_so_far().await, [text_event("bye"), closed]);
+    settle().await;
     let terminated = ["terminate ServerClosed 1000"];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
     assert_eq!(office.kit.hub().page_count(), 0);
 }
 
@@ -30,14 +33,14 @@ async fn the_close_of_the_handler_waits_for_a_page_that_is_away() {
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;
     tab.send("leave").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     tokio::time::sleep(secs(5)).await;
     tab.acknowledges = true;
     tab.connect().await.unwrap();
-    let closed = Got::Closed(1000, "done".to_owned());
-    assert_eq!(tab.so_far().await, [said("bye"), closed]);
-    assert_eq!(office.journal.of("init").len(), 1);
+    let closed = TabEvent::Closed(1000, "done".to_owned());
+    assert_eq!(tab.received_so_far().await, [text_event("bye"), closed]);
+    assert_eq!(office.journal.lines_of("init").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,10 +49,10 @@ async fn a_page_that_never_acknowledges_holds_a_handler_that_closed_no_longer_th
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;
     tab.send("leave").await;
-    assert_eq!(tab.next().await, said("bye"));
+    assert_eq!(tab.next().await, text_event("bye"));
     let since = tokio::time::Instant::now();
     // The server cannot know that the page has received everything, so the page must return.
-    let late = Got::Closed(1013, "the page does not follow".to_owned());
+    let late = TabEvent::Closed(1013, "the page does not follow".to_owned());
     assert_eq!(tab.next().await, late);
     assert_eq!(crate::journal::seconds(since), 20);
     assert_eq!(office.kit.hub().page_count(), 0);
@@ -63,23 +66,25 @@ async fn a_handler_that_closes_on_a_full_queue_loses_nothing_of_it() {
     tab.send("many 3000").await;
     tab.send("leave").await;
     for n in 0..256 {
-        assert_eq!(tab.next().await, said(&n.to_string()));
+        assert_eq!(tab.next().await, text_event(&n.to_string()));
     }
     // Every other second the page acknowledges a little, for longer than the time to close.
     for n in 256..3000 {
         if n % 128 == 0 {
             let offset = tab.offset;
-            tab.say(&json!({"type": "ack", "offset": offset})).await;
+            tab.send_raw(&json!({"type": "ack", "offset": offset}))
+                .await;
             tokio::time::sleep(secs(2)).await;
         }
-        assert_eq!(tab.next().await, said(&n.to_string()));
+        assert_eq!(tab.next().await, text_event(&n.to_string()));
     }
-    assert_eq!(tab.next().await, said("bye"));
+    assert_eq!(tab.next().await, text_event("bye"));
     let offset = tab.offset;
-    tab.say(&json!({"type": "ack", "offset": offset})).await;
-    assert_eq!(tab.next().await, Got::Closed(1000, "done".to_owned()));
+    tab.send_raw(&json!({"type": "ack", "offset": offset}))
+        .await;
+    assert_eq!(tab.next().await, TabEvent::Closed(1000, "done".to_owned()));
     let terminated = ["terminate ServerClosed 1000"];
-    assert_eq!(office.journal.of("terminate"), terminated);
+    assert_eq!(office.journal.lines_of("terminate"), terminated);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,14 +96,17 @@ async fn a_page_that_acknowledges_nothing_of_its_handler_is_closed_with_1013() {
     // 30 seconds until the handler is stopped, then the grace time.
     let mut got = tab.stay(51).await;
     let closed = got.pop().unwrap();
-    assert!(matches!(closed, Got::Closed(1013, _)), "{closed:?}");
-    let expected: Vec<_> = (0..256).map(|n| said(&n.to_string())).collect();
+    assert!(matches!(closed, TabEvent::Closed(1013, _)), "{closed:?}");
+    let expected: Vec<_> = (0..256).map(|n| text_event(&n.to_string())).collect();
     assert_eq!(got, expected);
-    let terminated = office.journal.of("terminate");
+    let terminated = office.journal.lines_of("terminate");
     assert_eq!(terminated, ["terminate Stalled 1013"]);
     // The page gets a reset.
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +121,7 @@ async fn a_handler_and_a_page_that_both_send_a_lot_do_not_wait_for_each_other() 
         tab.send(&long).await;
     }
     for n in 0..2000 {
-        assert_eq!(tab.next().await, said(&n.to_string()));
+        assert_eq!(tab.next().await, text_event(&n.to_string()));
     }
     answered(&mut tab, 2..=21, &long).await;
 }
@@ -128,16 +136,16 @@ async fn a_page_that_exceeds_the_backlog_reconnects_and_loses_nothing() {
         tab.send(&long).await;
     }
     let full = "the page's handler does not follow".to_owned();
-    assert_eq!(tab.so_far().await, [Got::Closed(1013, full)]);
+    assert_eq!(tab.received_so_far().await, [TabEvent::Closed(1013, full)]);
     tokio::time::sleep(secs(5)).await;
     tab.connect().await.unwrap();
-    assert_eq!(tab.next().await, said("done"));
+    assert_eq!(tab.next().await, text_event("done"));
     for _ in 0..40 {
-        assert_eq!(tab.next().await, Got::Binary("+/8B".to_owned()));
+        assert_eq!(tab.next().await, TabEvent::Binary("+/8B".to_owned()));
     }
-    tab.so_far().await;
+    tab.received_so_far().await;
     assert_eq!(tab.unseen(), 0);
-    assert_eq!(office.journal.of("message").len(), 41);
+    assert_eq!(office.journal.lines_of("message").len(), 41);
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +153,7 @@ async fn messages_that_the_handler_did_not_take_are_not_seen() {
     let office = Office::new().await;
     let mut tab = office.tab().connected().await;
     tab.send("slow 5").await;
-    tab.so_far().await;
+    tab.received_so_far().await;
     assert_eq!(tab.unseen(), 0);
     // More than the handler reads ahead.
     let long = "x".repeat(60_000);
@@ -154,14 +162,14 @@ async fn messages_that_the_handler_did_not_take_are_not_seen() {
     }
     tab.send("panic").await;
     tab.send("after").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     tab.connect().await.unwrap();
     assert!((3..=5).contains(&tab.unseen()), "{}", tab.unseen());
     let mut got = tab.stay(6).await;
-    assert!(matches!(got.pop(), Some(Got::Closed(1011, _))));
+    assert!(matches!(got.pop(), Some(TabEvent::Closed(1011, _))));
     assert_eq!(
-        office.journal.of("message").last().unwrap(),
+        office.journal.lines_of("message").last().unwrap(),
         "message panic"
     );
 }
@@ -173,7 +181,7 @@ async fn a_reply_of_many_messages_waits_for_a_connected_page() {
     // If there were no back-pressure, this would overflow the queue.
     tab.send("many 5000").await;
     for n in 0..5000 {
-        assert_eq!(tab.next().await, said(&n.to_string()));
+        assert_eq!(tab.next().await, text_event(&n.to_string()));
     }
 }
 
@@ -186,9 +194,9 @@ async fn a_busy_handler_makes_the_page_wait_and_loses_nothing() {
     for _ in 0..10 {
         tab.send(&long).await;
     }
-    tab.so_far().await;
+    tab.received_so_far().await;
     assert!((3..10).contains(&tab.unseen()), "{}", tab.unseen());
-    assert_eq!(tab.next().await, said("done"));
+    assert_eq!(tab.next().await, text_event("done"));
     answered(&mut tab, 2..=11, &long).await;
 }
 
@@ -199,17 +207,17 @@ async fn a_page_that_is_away_does_not_block_its_handler() {
     tab.send("slow 5").await;
     tab.send("many 3000").await;
     tab.send("a").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     tokio::time::sleep(secs(10)).await;
     let messages = ["message slow 5", "message many 3000", "message a"];
-    assert_eq!(office.journal.of("message"), messages);
+    assert_eq!(office.journal.lines_of("message"), messages);
     tab.connect().await.unwrap();
-    let got = tab.so_far().await;
-    assert_eq!(got[0], Got::Reset("overflow".to_owned()));
+    let got = tab.received_so_far().await;
+    assert_eq!(got[0], TabEvent::Reset("overflow".to_owned()));
     // The queue was dropped several times; these messages followed the last drop.
-    let mut expected: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
-    expected.push(said("3 a of nobody"));
+    let mut expected: Vec<_> = (0..3000).map(|n| text_event(&n.to_string())).collect();
+    expected.push(text_event("3 a of nobody"));
     assert!(
         got.len() > 1 && expected.ends_with(&got[1..]),
         "{}",
@@ -223,13 +231,13 @@ async fn a_handler_that_closed_waits_for_its_page_once() {
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;
     tab.send("leave").await;
-    quiet().await;
-    tab.cut().await;
+    settle().await;
+    tab.disconnect().await;
     tokio::time::sleep(secs(15)).await;
     tab.connect().await.unwrap();
     let since = tokio::time::Instant::now();
-    assert_eq!(tab.next().await, said("bye"));
-    assert!(matches!(tab.next().await, Got::Closed(1013, _)));
+    assert_eq!(tab.next().await, text_event("bye"));
+    assert!(matches!(tab.next().await, TabEvent::Closed(1013, _)));
     // 20 seconds after it closed, of which 15 had passed.
     assert_eq!(crate::journal::seconds(since), 5);
 }
@@ -240,8 +248,8 @@ async fn messages_after_the_close_of_the_handler_are_not_seen() {
     let mut tab = office.tab().connected().await;
     tab.acknowledges = false;
     tab.send("leave").await;
-    assert_eq!(tab.so_far().await, [said("bye")]);
+    assert_eq!(tab.received_so_far().await, [text_event("bye")]);
     tab.send("too late").await;
-    assert_eq!((tab.so_far().await, tab.unseen()), (vec![], 1));
-    assert_eq!(office.journal.of("message"), ["message leave"]);
+    assert_eq!((tab.received_so_far().await, tab.unseen()), (vec![], 1));
+    assert_eq!(office.journal.lines_of("message"), ["message leave"]);
 }

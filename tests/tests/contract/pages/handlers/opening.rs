@@ -7,9 +7,9 @@ use super::*;
 /// A tab whose `init` takes longer than pages wait in this test.
 fn slow(office: &Office, page: &Page) -> Tab {
     let mut tab = office.tab_of(page);
-    tab.knock = |knock| {
-        let knock = knock.header("x-slow", "5");
-        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    tab.change_handshake = |builder| {
+        let builder = builder.header("x-slow", "5");
+        JOURNAL.with(|journal| journal.borrow().as_ref().unwrap().attach(builder))
     };
     tab
 }
@@ -30,8 +30,8 @@ async fn two_sockets_that_connect_at_once_share_one_handler() {
     let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
     let both = tokio::join!(one.connect(), two.connect());
     assert!(both.0.is_ok() && both.1.is_ok());
-    quiet().await;
-    assert_eq!(office.journal.of("init").len(), 1);
+    settle().await;
+    assert_eq!(office.journal.lines_of("init").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -47,7 +47,7 @@ async fn a_socket_that_gives_up_does_not_end_the_page_for_another() {
     };
     let both = tokio::join!(one.connect(), gone);
     both.0.unwrap();
-    assert_eq!(one.so_far().await, [event("early", 1)]);
+    assert_eq!(one.received_so_far().await, [event("early", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn a_page_whose_handler_starts_is_not_evicted() {
     };
     let both = tokio::join!(tab.connect(), other);
     both.0.unwrap();
-    assert_eq!(tab.so_far().await, [event("early", 1)]);
+    assert_eq!(tab.received_so_far().await, [event("early", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,18 +73,27 @@ async fn a_logon_gives_the_page_a_new_handler() {
     let page = office.visitor.page();
     let mut tab = office.tab_of(&page).connected().await;
     tab.send("a").await;
-    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    assert_eq!(tab.received_so_far().await, [text_event("1 a of nobody")]);
     office.visitor.logon("ada").await;
     tab.send("b").await;
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    assert_eq!(tab.so_far().await, [renewed, said("2 b of nobody")]);
-    tab.cut().await;
+    let renewed = TabEvent::Other(json!({"type": "renewed"}));
+    assert_eq!(
+        tab.received_so_far().await,
+        [renewed, text_event("2 b of nobody")]
+    );
+    tab.disconnect().await;
     tab.set_visitor(&office.visitor);
     tab.connect().await.unwrap();
-    assert_eq!(tab.so_far().await, [Got::Reset("restart".to_owned())]);
+    assert_eq!(
+        tab.received_so_far().await,
+        [TabEvent::Reset("restart".to_owned())]
+    );
     tab.send("c").await;
-    assert_eq!(tab.so_far().await, [said("1 c of ada")]);
-    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    assert_eq!(tab.received_so_far().await, [text_event("1 c of ada")]);
+    assert_eq!(
+        office.journal.lines_of("terminate"),
+        ["terminate Lost 1006"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -94,12 +103,12 @@ async fn a_slow_init_does_not_lose_its_page() {
     tokio::time::sleep(secs(19)).await;
     page.push("early", &1);
     let mut tab = office.tab_of(&page);
-    tab.knock = |knock| {
-        let knock = knock.header("x-slow", "5");
-        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    tab.change_handshake = |builder| {
+        let builder = builder.header("x-slow", "5");
+        JOURNAL.with(|journal| journal.borrow().as_ref().unwrap().attach(builder))
     };
     let mut tab = tab.connected().await;
-    assert_eq!(tab.so_far().await, [event("early", 1)]);
+    assert_eq!(tab.received_so_far().await, [event("early", 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,21 +117,27 @@ async fn a_push_to_a_page_ends_the_handler_from_before_the_logon() {
     let planted = office.visitor.page();
     let mut attacker = office.tab_of(&planted).connected().await;
     attacker.send("a").await;
-    assert_eq!(attacker.so_far().await, [said("1 a of nobody")]);
+    assert_eq!(
+        attacker.received_so_far().await,
+        [text_event("1 a of nobody")]
+    );
     office.visitor.logon("ada").await;
     let hub = office.kit.hub();
     let session = office.visitor.session();
     let page = hub.find_page(session, planted.id()).unwrap();
     assert_eq!(page.push("secret", &1), 1);
-    let renewed = Got::Other(json!({"type": "renewed"}));
-    let closed = Got::Closed(1012, "the visitor has logged on".to_owned());
-    assert_eq!(attacker.so_far().await, [renewed, closed]);
-    assert_eq!(office.journal.of("terminate"), ["terminate Lost 1006"]);
+    let renewed = TabEvent::Other(json!({"type": "renewed"}));
+    let closed = TabEvent::Closed(1012, "the visitor has logged on".to_owned());
+    assert_eq!(attacker.received_so_far().await, [renewed, closed]);
+    assert_eq!(
+        office.journal.lines_of("terminate"),
+        ["terminate Lost 1006"]
+    );
     let mut tab = office.tab_of(&planted).connected().await;
-    let reset = Got::Reset("restart".to_owned());
-    assert_eq!(tab.so_far().await, [reset, event("secret", 1)]);
+    let reset = TabEvent::Reset("restart".to_owned());
+    assert_eq!(tab.received_so_far().await, [reset, event("secret", 1)]);
     tab.send("b").await;
-    assert_eq!(tab.so_far().await, [said("1 b of ada")]);
+    assert_eq!(tab.received_so_far().await, [text_event("1 b of ada")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,8 +154,8 @@ async fn a_handler_that_starts_during_a_logon_is_replaced() {
         tab.stay(1).await
     };
     let (_, got) = tokio::join!(before.connect(), late);
-    assert_eq!(got.last(), Some(&said("1 a of ada")));
-    assert_eq!(office.journal.of("init"), ["init nobody", "init ada"]);
+    assert_eq!(got.last(), Some(&text_event("1 a of ada")));
+    assert_eq!(office.journal.lines_of("init"), ["init nobody", "init ada"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +169,7 @@ async fn messages_of_an_earlier_script_are_not_seen_for_the_next() {
         before.send(&long).await;
     }
     before.send("slow 5").await;
-    quiet().await;
+    settle().await;
     let mut next = office.tab_of(&page).connected().await;
     for _ in 0..4 {
         next.send(&long).await;
@@ -163,15 +178,18 @@ async fn messages_of_an_earlier_script_are_not_seen_for_the_next() {
     next.stay(7).await;
     assert!((2..4).contains(&next.unseen()), "{}", next.unseen());
     next.stay(7).await;
-    assert_eq!((next.unseen(), office.journal.of("message").len()), (0, 10));
+    assert_eq!(
+        (next.unseen(), office.journal.lines_of("message").len()),
+        (0, 10)
+    );
 }
 
 /// A tab of this page whose `init` takes longer than its deadline.
 fn hanging(office: &Office, page: &Page) -> Tab {
     let mut tab = office.tab_of(page);
-    tab.knock = |knock| {
-        let knock = knock.header("x-slow", "1000");
-        HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+    tab.change_handshake = |builder| {
+        let builder = builder.header("x-slow", "1000");
+        JOURNAL.with(|journal| journal.borrow().as_ref().unwrap().attach(builder))
     };
     tab
 }
@@ -192,7 +210,7 @@ async fn sockets_that_wait_for_a_hanging_init_are_refused_after_one_init_timeout
     // A later socket has an attempt of its own.
     let mut tab = office.tab_of(&page).connected().await;
     tab.send("a").await;
-    assert_eq!(tab.so_far().await, [said("1 a of nobody")]);
+    assert_eq!(tab.received_so_far().await, [text_event("1 a of nobody")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,7 +253,7 @@ async fn a_handshake_refused_for_its_offset_starts_no_handler() {
         "`offset` is of a message that was never sent".to_owned(),
     );
     assert_eq!(tab.connect().await, Err(refused));
-    assert_eq!(office.journal.of("init"), Vec::<String>::new());
+    assert_eq!(office.journal.lines_of("init"), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,20 +261,20 @@ async fn the_deadline_of_sockets_that_wait_for_init_restarts_after_a_pause() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let tabs = [office.tab_of(&page), office.tab_of(&page)].map(|mut tab| {
-        tab.knock = |knock| {
-            let knock = knock.header("x-slow", "75");
-            HAND.with(|hand| hand.borrow().as_ref().unwrap().hand(knock))
+        tab.change_handshake = |builder| {
+            let builder = builder.header("x-slow", "75");
+            JOURNAL.with(|journal| journal.borrow().as_ref().unwrap().attach(builder))
         };
         tab
     });
     let [mut first, mut second] = tabs;
     let pause = async {
-        quiet().await;
+        settle().await;
         tokio::time::advance(secs(70)).await;
     };
     let (one, two, ()) = tokio::join!(first.connect(), second.connect(), pause);
     assert_eq!((one, two), (Ok(()), Ok(())));
-    assert_eq!(office.journal.of("init").len(), 1);
+    assert_eq!(office.journal.lines_of("init").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

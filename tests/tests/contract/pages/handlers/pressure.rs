@@ -44,7 +44,8 @@ async fn flooded() -> (TestKit, TestVisitor, Tab) {
 /// Acknowledges everything that the tab has received.
 async fn acknowledge(tab: &mut Tab) {
     let offset = tab.offset;
-    tab.say(&json!({"type": "ack", "offset": offset})).await;
+    tab.send_raw(&json!({"type": "ack", "offset": offset}))
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,9 +54,13 @@ async fn messages_of_any_size_arrive_if_they_are_acknowledged_at_once() {
         let (_kit, _visitor, mut tab) = flooded().await;
         tab.send(&format!("{count} {size}")).await;
         for n in 0..count {
-            assert_eq!(tab.next().await, said(&padded(n, size)), "{n} of {count}");
+            assert_eq!(
+                tab.next().await,
+                text_event(&padded(n, size)),
+                "{n} of {count}"
+            );
         }
-        assert_eq!(tab.so_far().await, []);
+        assert_eq!(tab.received_so_far().await, []);
     }
 }
 
@@ -76,11 +81,11 @@ async fn a_fast_page_loses_nothing_to_broadcasts_and_a_fast_handler() {
     let (mut texts, mut events) = (0_usize, 0_u64);
     while texts < 20_000 {
         match tab.next().await {
-            Got::Text(text) => {
+            TabEvent::Text(text) => {
                 assert_eq!(text, texts.to_string());
                 texts += 1;
             }
-            Got::Event(_, number) => {
+            TabEvent::Event(_, number) => {
                 events += 1;
                 assert_eq!(number, events);
             }
@@ -102,9 +107,13 @@ async fn one_broadcast_while_the_handler_waits_drops_nothing() {
     tab.acknowledges = false;
     tab.send("3000 1").await;
     for n in 0..256 {
-        assert_eq!(tab.next().await, said(&n.to_string()));
+        assert_eq!(tab.next().await, text_event(&n.to_string()));
     }
-    assert_eq!(tab.so_far().await, [], "the handler waits for the page");
+    assert_eq!(
+        tab.received_so_far().await,
+        [],
+        "the handler waits for the page"
+    );
     assert_eq!(kit.hub().broadcast("n", &1), 1);
     tab.acknowledges = true;
     acknowledge(&mut tab).await;
@@ -114,7 +123,7 @@ async fn one_broadcast_while_the_handler_waits_drops_nothing() {
     }
     let at = got.iter().position(|got| *got == event("n", 1)).unwrap();
     got.remove(at);
-    let expected: Vec<_> = (256..3000).map(|n| said(&n.to_string())).collect();
+    let expected: Vec<_> = (256..3000).map(|n| text_event(&n.to_string())).collect();
     assert_eq!(got, expected);
 }
 
@@ -123,16 +132,16 @@ async fn a_handler_that_waits_continues_when_pushes_of_others_overflow_the_queue
     let (kit, _visitor, mut tab) = flooded().await;
     tab.acknowledges = false;
     tab.send("3000 1").await;
-    tab.so_far().await;
+    tab.received_so_far().await;
     // More than the handler leaves free in the queue.
     for n in 0..300_u64 {
         kit.hub().broadcast("n", &n);
     }
     tab.acknowledges = true;
-    let mut got = tab.so_far().await;
-    assert_eq!(got.remove(0), Got::Reset("overflow".to_owned()));
-    let rest: Vec<_> = (0..3000).map(|n| said(&n.to_string())).collect();
-    got.retain(|got| matches!(got, Got::Text(_)));
+    let mut got = tab.received_so_far().await;
+    assert_eq!(got.remove(0), TabEvent::Reset("overflow".to_owned()));
+    let rest: Vec<_> = (0..3000).map(|n| text_event(&n.to_string())).collect();
+    got.retain(|got| matches!(got, TabEvent::Text(_)));
     assert!(got.len() > 1_000 && rest.ends_with(&got), "{}", got.len());
 }
 
@@ -144,8 +153,8 @@ async fn a_page_that_acknowledges_every_ten_seconds_is_not_stalled() {
     let mut got = 0;
     while got < 4000 {
         tokio::time::sleep(secs(10)).await;
-        for message in tab.so_far().await {
-            assert_eq!(message, said(&got.to_string()));
+        for message in tab.received_so_far().await {
+            assert_eq!(message, text_event(&got.to_string()));
             got += 1;
         }
         acknowledge(&mut tab).await;
@@ -163,12 +172,12 @@ async fn a_page_that_acknowledges_steadily_is_not_stalled_while_one_large_messag
         // The page acknowledges 14 kB every 2 seconds; the first large message waits for longer
         // than `stall`.
         tokio::time::sleep(secs(2)).await;
-        for got in tab.so_far().await {
-            assert!(matches!(got, Got::Text(_)), "{got:?}");
+        for got in tab.received_so_far().await {
+            assert!(matches!(got, TabEvent::Text(_)), "{got:?}");
             texts += 1;
         }
         acknowledged = tab.offset.min(acknowledged + 2);
-        tab.say(&json!({"type": "ack", "offset": acknowledged}))
+        tab.send_raw(&json!({"type": "ack", "offset": acknowledged}))
             .await;
     }
 }
@@ -178,7 +187,7 @@ async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
     let kit = TestKit::table(Floods::table(), NoState).unwrap();
     let visitor = kit.visitor().await;
     let mut tab = Tab::new(&kit, &visitor, "/flood");
-    tab.knock = |knock| knock.network_room(8_000);
+    tab.change_handshake = |builder| builder.network_capacity(8_000);
     let mut tab = tab.connected().await;
     tab.send("5 300000").await;
     let client = tab.client();
@@ -186,7 +195,7 @@ async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
     // At 8 kB a second, the first message takes longer than `stall`.
     while offset < 5 {
         tokio::time::sleep(secs(1)).await;
-        for received in client.so_far_once().await {
+        for received in client.received_in_one_read().await {
             match received {
                 Received::Message(message) if message.len() > 300_000 => {
                     offset += 1;
@@ -194,7 +203,7 @@ async fn a_page_that_reads_large_messages_slowly_is_not_stalled() {
                     client.send(ack.to_string()).await;
                 }
                 Received::Message(_) => {}
-                Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+                Received::Ping(payload) => client.send_frame(OpCode::Pong, true, &payload).await,
                 other => panic!("{other:?}"),
             }
         }
@@ -211,10 +220,10 @@ async fn a_large_message_of_a_handler_is_not_starved_by_other_pushes() {
     for n in 0..1_000_u64 {
         kit.hub().broadcast("n", &n);
         acknowledge(&mut tab).await;
-        for got in tab.so_far().await {
+        for got in tab.received_so_far().await {
             match got {
-                Got::Event(..) => {}
-                Got::Text(text) => {
+                TabEvent::Event(..) => {}
+                TabEvent::Text(text) => {
                     assert_eq!(text, padded(texts, 2_000_000));
                     texts += 1;
                 }

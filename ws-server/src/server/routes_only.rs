@@ -20,7 +20,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::http::{
-    Activity, Answer, Answering, Application, Connection, End, ForPeer, Sent, Timeouts,
+    Activity, AnswerBody, AnswerFuture, Application, HttpAnswer, HttpConnection, HttpEnd,
+    PeerService, Timeouts,
 };
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
@@ -29,12 +30,12 @@ use crate::shared::Shared;
 
 /// The routes, and a filter for all other requests.
 #[derive(Clone)]
-pub(super) struct Alone {
+pub(super) struct RoutesOnly {
     pub(super) shared: Arc<Shared>,
-    pub(super) rest: WsFilter,
+    pub(super) fallback: WsFilter,
 }
 
-impl Application for Alone {
+impl Application for RoutesOnly {
     async fn serve(
         self,
         builder: &http1::Builder,
@@ -44,23 +45,23 @@ impl Application for Alone {
     ) -> hyper::Result<()> {
         let unsent = self.shared.limits.unsent;
         let activity = timeouts.activity().clone();
-        let service = Requests {
+        let service = RoutesService {
             shared: self.shared,
-            rest: self.rest,
+            fallback: self.fallback,
             peer,
             activity: activity.clone(),
         };
         let mut connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut direct = Direct {
+        let mut until_upgrade = UntilUpgrade {
             connection: &mut connection,
             activity: &activity,
             is_closing: false,
         };
         // If the connection was cut, the 101 may not be fully written.
-        if timeouts.enforce(&mut direct).await? == End::Finished
+        if timeouts.enforce(&mut until_upgrade).await? == HttpEnd::Finished
             && let Some(opened) = activity.take_opened()
         {
-            drop(direct);
+            drop(until_upgrade);
             let parts = connection.into_parts();
             let io = parts.io.into_inner();
             let (transport, early) = connection::tcp(io, &parts.read_buf, unsent);
@@ -71,21 +72,21 @@ impl Application for Alone {
 }
 
 /// A connection whose stream is recovered when it has become a WebSocket connection.
-struct Direct<'c> {
-    connection: &'c mut http1::Connection<TokioIo<TcpStream>, Requests>,
+struct UntilUpgrade<'c> {
+    connection: &'c mut http1::Connection<TokioIo<TcpStream>, RoutesService>,
     activity: &'c Activity,
     /// HTTP is over, without an upgrade.
     is_closing: bool,
 }
 
-impl Drop for Direct<'_> {
+impl Drop for UntilUpgrade<'_> {
     /// A task that holds the body of a request holds the activity too, and may do so for longer.
     fn drop(&mut self) {
         drop(self.activity.take_opened());
     }
 }
 
-impl Connection for Direct<'_> {
+impl HttpConnection for UntilUpgrade<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         if !self.is_closing {
             ready!(self.connection.poll_without_shutdown(cx))?;
@@ -105,23 +106,24 @@ impl Connection for Direct<'_> {
 }
 
 /// Answers the requests of one client.
-struct Requests {
+struct RoutesService {
     shared: Arc<Shared>,
-    rest: WsFilter,
+    fallback: WsFilter,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
-impl Service<Request<Incoming>> for Requests {
-    type Response = Answer;
+impl Service<Request<Incoming>> for RoutesService {
+    type Response = HttpAnswer;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = AnswerFuture;
 
-    fn call(&self, request: Request<Incoming>) -> Answering {
+    fn call(&self, request: Request<Incoming>) -> AnswerFuture {
         let path = self.shared.base.strip(request.uri().path());
         let Some(found) = handshake::find(&self.shared, path) else {
-            let rest = ForPeer::new(self.rest.clone(), self.peer, self.activity.clone());
-            return rest.call(request);
+            let fallback =
+                PeerService::new(self.fallback.clone(), self.peer, self.activity.clone());
+            return fallback.call(request);
         };
         let number = self.activity.begin();
         let (head, _) = request.into_parts();
@@ -138,7 +140,7 @@ impl Service<Request<Incoming>> for Requests {
             if let Some(opened) = answer.opened {
                 activity.open(opened);
             }
-            Ok(Sent::answer(number, answer.response, &activity))
+            Ok(AnswerBody::answer(number, answer.response, &activity))
         })
     }
 }

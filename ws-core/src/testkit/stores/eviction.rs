@@ -14,7 +14,7 @@ use crate::session::{Newcomer, SessionStore};
 ///
 /// If the store refuses a visitor of another address, or evicts the session of a user or one
 /// with an open socket.
-pub async fn shares_its_room(store: &impl SessionStore, capacity: usize) {
+pub async fn check_eviction(store: &impl SessionStore, capacity: usize) {
     let attacker = IpAddr::from([203, 0, 113, 1]);
     let with_socket = new_record(None);
     let protected = with_socket.id;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 
-use super::{Knock, TestKit};
+use super::{ClientBuilder, TestKit};
 use crate::admit::AdmissionPolicy;
 use crate::hub::Hub;
 use crate::route::Router;
@@ -19,7 +19,7 @@ pub fn of_server(hub: Hub, router: Arc<Router>, policy: AdmissionPolicy) -> Test
     }
 }
 
-impl Knock {
+impl ClientBuilder {
     /// Sends the cookies of this response, as a browser does: those of the session and the page
     /// that a filter of the application has set.
     ///

@@ -16,13 +16,13 @@ use crate::testkit::pipe::Pipe;
 const ACK_AFTER: Duration = Duration::from_millis(100);
 
 /// A connection of a page. Dropping it cuts the connection.
-pub(super) struct Link {
+pub(super) struct PageConnection {
     script: Arc<Script>,
     pipe: Pipe,
     reader: AbortHandle,
 }
 
-impl Link {
+impl PageConnection {
     /// Reads `welcome`; a task reads the following messages.
     pub(super) async fn begin(mut client: TestClient, script: &Arc<Script>) -> Self {
         let pipe = client.pipe().clone();
@@ -37,10 +37,10 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for PageConnection {
     fn drop(&mut self) {
         self.reader.abort();
-        self.script.cut();
+        self.script.detach();
         // A connection that has ended needs no reset.
         if !self.reader.is_finished() {
             self.pipe.end(true);
@@ -71,7 +71,7 @@ async fn read(mut client: TestClient, script: Arc<Script>) {
                     Due::Nothing => None,
                 };
             }
-            Received::Ping(payload) => client.frame(OpCode::Pong, true, &payload).await,
+            Received::Ping(payload) => client.send_frame(OpCode::Pong, true, &payload).await,
             Received::Pong(_) => {}
             Received::Close(code, text) => {
                 client.close(code, "").await;
