@@ -55,7 +55,7 @@ const SERVER: &[Layer] = &[
 /// The two files of a room of which one uses the other. A room is a module with its children,
 /// each with all that lies below it; the top-level modules of a crate are a room too. A module and
 /// its own children are one: either may use the other.
-fn in_a_room(it: &Use) -> Option<(String, String)> {
+pub(crate) fn in_a_room(it: &Use) -> Option<(String, String)> {
     let same = it.from.iter().zip(&it.to).take_while(|(a, b)| a == b);
     let below = same.count() + 1;
     let [from, to] = [it.from.get(..below)?, it.to.get(..below)?];
@@ -124,7 +124,7 @@ fn no_files_of_a_room_use_each_other_in_a_circle() {
 }
 
 /// A crate of these files: `page/id`, and its text.
-fn crate_with(files: &[(&str, &str)]) -> Crate {
+pub(crate) fn crate_with(files: &[(&str, &str)]) -> Crate {
     let module = |path: &str| path.split('/').map(str::to_owned).collect();
     let files = files.iter();
     Crate::of(files.map(|(path, text)| (module(path), (*text).to_owned())))
