@@ -94,11 +94,11 @@ pub struct Stateless;
 ///
 /// ```
 /// use ws_server::route::Table;
-/// use ws_server::{Given, Server};
+/// use ws_server::{WithState, Server};
 ///
 /// struct App;
 ///
-/// fn server(table: Table<App>) -> Server<App, Given<App>> {
+/// fn server(table: Table<App>) -> Server<App, WithState<App>> {
 ///     Server::new(table).state(App)
 /// }
 /// ```
