@@ -1,4 +1,4 @@
-//! The expected texts of `ui.rs` must be the same on every machine; and the book of errors must
+//! The expected texts of `ui.rs` must be the same on every machine; and the book of mistakes must
 //! explain every message of the macros, and no other.
 
 use std::collections::BTreeSet;
@@ -26,8 +26,8 @@ fn book() -> Vec<(String, Vec<String>)> {
 fn cases(extension: &str) -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui");
     let mut found = Vec::new();
-    for of_macro in fs::read_dir(root).unwrap() {
-        let fail = of_macro.unwrap().path().join("fail");
+    for directory in fs::read_dir(root).unwrap() {
+        let fail = directory.unwrap().path().join("fail");
         let files = fs::read_dir(fail).unwrap();
         found.extend(files.map(|file| file.unwrap().path()));
     }
@@ -55,16 +55,16 @@ fn message(line: &str) -> Option<&str> {
 }
 
 /// Whether a message begins with the first of these texts and contains the others in order.
-fn is_of(message: &str, parts: &[String]) -> bool {
+fn matches(message: &str, parts: &[String]) -> bool {
     let (first, others) = parts.split_first().unwrap();
     let Some(mut rest) = message.strip_prefix(&**first) else {
         return false;
     };
     for part in others {
-        let Some((_, behind)) = rest.split_once(&**part) else {
+        let Some((_, after)) = rest.split_once(&**part) else {
             return false;
         };
-        rest = behind;
+        rest = after;
     }
     true
 }
@@ -74,7 +74,7 @@ fn every_message_is_in_the_book() {
     let book = book();
     let missing: Vec<_> = expected()
         .into_iter()
-        .filter(|message| !book.iter().any(|(_, parts)| is_of(message, parts)))
+        .filter(|message| !book.iter().any(|(_, parts)| matches(message, parts)))
         .collect();
     assert_eq!(missing, Vec::<String>::new());
 }
@@ -84,22 +84,22 @@ fn every_message_of_the_book_is_expected_by_a_test() {
     let expected = expected();
     let unknown: Vec<_> = book()
         .into_iter()
-        .filter(|(_, parts)| !expected.iter().any(|message| is_of(message, parts)))
+        .filter(|(_, parts)| !expected.iter().any(|message| matches(message, parts)))
         .map(|(message, _)| message)
         .collect();
     assert_eq!(unknown, Vec::<String>::new());
 }
 
-/// The guide shows what the compiler really says.
+/// The guide shows the actual messages of the compiler.
 #[test]
-fn the_guide_shows_five_mistakes_as_they_are() {
+fn the_guide_shows_the_messages_of_five_mistakes() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chapter = fs::read_to_string(root.join("../docs/src/tables.md")).unwrap();
     let case = root.join("ui/dispatch/fail/five_mistakes");
     let read = |kind: &str| fs::read_to_string(case.with_extension(kind)).unwrap();
-    let said = read("stderr").replace("ui/dispatch/fail/five_mistakes.rs", "src/main.rs");
-    assert_eq!(said.matches("error: ").count(), 5);
-    assert!(chapter.contains(said.trim_end()));
+    let stderr = read("stderr").replace("ui/dispatch/fail/five_mistakes.rs", "src/main.rs");
+    assert_eq!(stderr.matches("error: ").count(), 5);
+    assert!(chapter.contains(stderr.trim_end()));
     let source = read("rs");
     let (code, _main) = source.split_once("\nfn main").unwrap();
     let (_head, code) = code.split_once("pub struct Room;\n\n").unwrap();
@@ -164,12 +164,12 @@ fn no_text_contains_a_hidden_name() {
     for path in cases("stderr").into_iter().chain([book]) {
         let text = fs::read_to_string(&path).unwrap();
         // The compiler underlines with underscores.
-        let is_made_up =
+        let is_reserved =
             |word: &&str| word.starts_with("__") && word.contains(char::is_alphanumeric);
-        let own = words(&text).filter(|word| is_made_up(word) || hidden.contains(*word));
-        let own: BTreeSet<_> = own.map(str::to_owned).collect();
-        if !own.is_empty() {
-            shown.push((path, own));
+        let hidden_words = words(&text).filter(|word| is_reserved(word) || hidden.contains(*word));
+        let hidden_words: BTreeSet<_> = hidden_words.map(str::to_owned).collect();
+        if !hidden_words.is_empty() {
+            shown.push((path, hidden_words));
         }
     }
     assert!(shown.is_empty(), "{shown:#?}");
@@ -177,12 +177,12 @@ fn no_text_contains_a_hidden_name() {
 
 /// A text without a case is never compared.
 #[test]
-fn every_case_has_a_text_and_every_text_a_case() {
-    let bare = |extension| {
+fn every_case_has_an_expected_text_and_the_reverse() {
+    let without_extension = |extension| {
         let paths = cases(extension).into_iter();
         paths
             .map(|path| path.with_extension(""))
             .collect::<Vec<_>>()
     };
-    assert_eq!(bare("rs"), bare("stderr"));
+    assert_eq!(without_extension("rs"), without_extension("stderr"));
 }

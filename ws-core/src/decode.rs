@@ -311,12 +311,12 @@ impl<'m> From<&'m Message> for Payload<'m> {
 ///
 /// [`IntoReply`]: crate::reply::IntoReply
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no payload of `message`",
+    message = "`{Self}` cannot be the payload of `message`",
     label = "not a payload",
     note = "the payload comes first: `String`, `Bytes`, `Message`, `Json<T>`, or \
-            `Result<Json<T>, DecodeError>` to see what does not decode",
+            `Result<Json<T>, DecodeError>` to handle decoding errors",
     note = "for a type of your own, derive `serde::Deserialize` and take `Json<T>`, or implement \
-            `FromMessage` for a format of its own"
+            `FromMessage` for another format"
 )]
 pub trait FromMessage: Sized {
     /// Decodes a whole message.

@@ -50,7 +50,7 @@ pub use unread::{AreRead, LeavesParams, RouteOf};
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this route has no session: it says `require_session: false`",
+    message = "this route has no session, because of `require_session: false`",
     label = "the handler of this route takes `Session` or `Page`",
     note = "take `Option<Session>` in the handler, or remove `require_session: false` from the route"
 )]
@@ -75,7 +75,8 @@ pub trait HasSession {}
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this route has no page: it says `require_session: false` or `require_page: false`",
+    message = "this route has no page, because of `require_session: false` or `require_page: \
+               false`",
     label = "the handler of this route takes `Page`",
     note = "take `Option<Page>` in the handler, or remove the option from the route"
 )]

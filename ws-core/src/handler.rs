@@ -117,9 +117,9 @@ pub trait Handler<R>: Sized + Send + 'static {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`init` must return `Self` or `Result<Self, E>` with `E: Into<Refusal>`, not `{Self}`",
-    label = "not what `init` returns",
+    label = "not a return type of `init`",
     note = "for an error of your own, write `impl From<MyError> for Refusal`, or call `.or_refuse()?` \
-            to make a logged 500 of any error"
+            to answer any error with 500 and log it"
 )]
 pub trait IntoInit<H> {
     /// Returns the handler, or the refusal.
@@ -163,9 +163,9 @@ impl<H, E: IntoRefusal> IntoInit<H> for Result<H, E> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an error that `init` cannot answer with",
-    label = "an error that is no `Refusal`",
+    label = "not a `Refusal`",
     note = "to answer 500 and log the error, return `Result<Self, Refusal>` and call `.or_refuse()?` \
-            on what fails",
+            on the result that may fail",
     note = "to choose the answer, return an error of your own, and write `impl From<MyError> for Refusal`"
 )]
 pub trait IntoRefusal {

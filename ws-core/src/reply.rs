@@ -212,7 +212,7 @@ pub enum Nothing {}
             `Answer<R, E>`, `Close`, or `Option`, `Vec`, `Result<_, impl Into<Close>>` or \
             `(_, Close)` of these",
     note = "to send a value of your own, derive `serde::Serialize` for it and return `Json(value)`, \
-            or implement `IntoReply` for a format of its own"
+            or implement `IntoReply` for another format"
 )]
 pub trait IntoReply {
     /// The type of the reply's content, as a handler declares it; see
@@ -387,9 +387,10 @@ impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an error that a hook cannot close with",
-    label = "an error that is no `Close`",
-    note = "to close with 1011 and log the error, return `Result<_, Close>` and call `.or_close()?` \
-            on what fails",
+    label = "not a `Close`",
+    note = "to close with 1011 and log the error, return `Result<_, Close>` and call \
+            `.or_close()?` on \
+            the result that may fail",
     note = "to choose the code, return an error of your own, and write `impl From<MyError> for Close`"
 )]
 pub trait IntoClose {

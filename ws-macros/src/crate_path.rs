@@ -116,7 +116,7 @@ pub fn parse_arguments(
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
             if seen.contains(&name) {
-                errors.push(&name, format_args!("`{name}` is here twice"));
+                errors.push(&name, format_args!("`{name}` is given twice"));
             }
             found.push(parse_argument(input, &name, attribute, known)?);
             seen.push(name);
@@ -172,7 +172,7 @@ fn parse_argument(
         return match workers.base10_parse::<usize>() {
             Ok(0) | Err(_) => Err(syn::Error::new(
                 workers.span(),
-                "`workers` is a number of threads, at least 1",
+                "`workers` must be a number of threads, at least 1",
             )),
             Ok(_) => Ok(AttributeArgument::Workers(workers)),
         };

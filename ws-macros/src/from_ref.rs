@@ -111,7 +111,7 @@ fn parts<'a>(input: &'a DeriveInput, errors: &Errors) -> Vec<Part<'a>> {
 }
 
 const NO_STRUCT: &str =
-    "`FromRef` is derived for a struct, whose fields are the parts of the state";
+    "`FromRef` can be derived only for a struct, whose fields are the parts of the state";
 
 /// Parses `#[from_ref(skip)]`.
 fn is_skipped(field: &Field, errors: &Errors) -> bool {
@@ -126,7 +126,7 @@ fn is_skipped(field: &Field, errors: &Errors) -> bool {
             if meta.path.is_ident("skip") {
                 return Ok(());
             }
-            Err(meta.error("a field takes `#[from_ref(skip)]`"))
+            Err(meta.error("a field takes only `#[from_ref(skip)]`"))
         });
         errors.ok_or_report(read);
     }
@@ -160,10 +160,9 @@ fn types_are_different(parts: &[Part<'_>], errors: &Errors) {
             errors.push(
                 part.ty,
                 format_args!(
-                    "the fields {first} and {second} have one type, and `State<{}>` could be \
+                    "the fields {first} and {second} have the same type, so `State<{}>` could be \
                      either\n\
-                     help: wrap one in a type of its own, or leave one out with \
-                     `#[from_ref(skip)]`",
+                     help: wrap one in a newtype, or exclude one with `#[from_ref(skip)]`",
                     written(part.ty)
                 ),
             );
@@ -189,8 +188,8 @@ fn types_are_concrete(input: &DeriveInput, parts: &[Part<'_>], errors: &Errors) 
             errors.push(
                 part.ty,
                 format_args!(
-                    "the field {} may be of any type, so it cannot be a part of its own\n\
-                     help: wrap it, as in `Arc<{}>`, or leave it out with `#[from_ref(skip)]`",
+                    "the field {} can have any type, so it cannot be a part of the state\n\
+                     help: wrap it, as in `Arc<{}>`, or exclude it with `#[from_ref(skip)]`",
                     name(&part.member),
                     written(part.ty)
                 ),

@@ -72,7 +72,7 @@ fn without_duplicates(types: Vec<Type>, errors: &Errors) -> Vec<Type> {
         let text = written(ty);
         let is_new = known.insert(text.clone());
         if !is_new {
-            errors.push(ty, format_args!("`{text}` is here twice"));
+            errors.push(ty, format_args!("`{text}` is listed twice"));
         }
         is_new
     });

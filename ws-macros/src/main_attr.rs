@@ -92,7 +92,7 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             signature.fn_token,
             format_args!(
-                "`#[ws_server::main]` runs an asynchronous function\nhelp: write `async fn {}`",
+                "`#[ws_server::main]` needs an asynchronous function\nhelp: write `async fn {}`",
                 signature.ident
             ),
         );
@@ -101,8 +101,8 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             &signature.inputs,
             format_args!(
-                "nothing calls `{}` with arguments\n\
-                 help: remove them, and read the command line with `std::env::args`",
+                "`{}` takes no arguments\nhelp: remove them; `std::env::args` returns those of \
+                 the command line",
                 signature.ident
             ),
         );
@@ -111,7 +111,7 @@ fn check(function: &ItemFn, errors: &Errors) {
         errors.push(
             &signature.generics,
             format_args!(
-                "nothing chooses a type for `{}`\nhelp: remove the parameters",
+                "`{}` cannot be generic\nhelp: remove the parameters",
                 signature.ident
             ),
         );

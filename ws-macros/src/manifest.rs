@@ -20,7 +20,10 @@ impl Library {
             return None;
         };
         let path = syn::parse_str(&format!("::{name}")).ok()?;
-        Some((format!("this crate has the library as `{name}`"), path))
+        Some((
+            format!("this crate depends on the library as `{name}`"),
+            path,
+        ))
     }
 }
 

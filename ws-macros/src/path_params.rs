@@ -57,7 +57,8 @@ fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
         errors.push(
             lifetime,
             format!(
-                "parameters of a path are owned\nhelp: remove `{}` and use `String`",
+                "the parameters of a path are owned, so the struct cannot borrow them\nhelp: \
+                 remove `{}` and use `String`",
                 lifetime.lifetime
             ),
         );
@@ -67,7 +68,8 @@ fn check_no_lifetimes(input: &DeriveInput, errors: &Errors) {
 /// Returns the fields, which must be named, because parameters have names.
 fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
     let name = &input.ident;
-    let wanted = "`PathParams` is for a struct whose fields have the names of parameters";
+    let wanted =
+        "`PathParams` can be derived only for a struct whose fields have the names of parameters";
     match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) if !fields.named.is_empty() => {
@@ -90,8 +92,7 @@ fn named_fields<'i>(input: &'i DeriveInput, errors: &Errors) -> Vec<&'i Field> {
                 data.enum_token,
                 format!(
                     "{wanted}\n\
-                     help: for a parameter that is one of several words implement `FromStr` and \
-                     write `{{kind: {name}}}` in the path"
+                     help: for a parameter with a few allowed values, implement `FromStr` and write `{{kind: {name}}}` in the path"
                 ),
             );
         }

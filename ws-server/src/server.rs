@@ -122,8 +122,8 @@ pub struct WithState<S>(S);
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "the table names a state of type `{S}`, and the server has none",
-    label = "no `.state(…)` before this",
+    message = "the table has a state of type `{S}`, but the server has none",
+    label = "call `.state(…)` before this",
     note = "write `Server::new(Routes::table()).state(app).build()?`"
 )]
 pub trait StateFor<S> {

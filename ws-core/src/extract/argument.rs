@@ -10,7 +10,7 @@ use crate::socket::Socket;
 
 /// An argument of `init`: a type that implements [`FromHandshake`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument of `init`",
+    message = "`{Self}` cannot be an argument of `init`",
     label = "not an argument that `init` can take",
     note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
             `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement \
@@ -28,12 +28,13 @@ impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
 
 /// An argument of `message` or `info` after the first: a type that implements [`FromConnection`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument of this hook",
+    message = "`{Self}` cannot be an argument of this hook",
     label = "not an argument that this hook can take",
     note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
-            an idle connection keeps no headers; keep what you need in a field"
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
+            available \
+            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
 )]
 pub trait HookArgument<'a, H> {
     /// Called by `#[ws_handler]` to check the type.
@@ -46,12 +47,13 @@ impl<'a, H, T: FromConnection<'a, H, AnyRoute>> HookArgument<'a, H> for T {}
 /// An argument of `terminate`: a type that implements [`FromConnection`], or
 /// [`CloseReason`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument of `terminate`",
+    message = "`{Self}` cannot be an argument of `terminate`",
     label = "not an argument that `terminate` can take",
     note = "`terminate` may take `CloseReason`, `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
-            an idle connection keeps no headers; keep what you need in a field"
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
+            available \
+            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
 )]
 pub trait TerminateArgument<'a, H> {
     /// Called by `#[ws_handler]` to check the type.
@@ -68,7 +70,7 @@ pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
 
 /// Implemented by types of the application, and by no argument of the library.
 #[diagnostic::on_unimplemented(
-    message = "the first argument of `info` after `self` is the notification\n\
+    message = "the first argument of `info` after `self` must be the notification\n\
                help: before this one, add an argument of your own type, such as `event: Event`",
     label = "not a notification"
 )]

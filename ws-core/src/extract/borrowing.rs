@@ -33,9 +33,10 @@ pub struct NotBorrowed;
 
 /// Implemented by a result for `T` if `T` may be an argument of `init`.
 #[diagnostic::on_unimplemented(
-    message = "what `init` takes of the request is decoded for it, so `{T}` must own its data",
+    message = "the arguments of `init` are decoded from the request, so `{T}` must own its data",
     label = "borrowed",
-    note = "write `String` for `&str`; give a type of your own owned fields, and remove its lifetime"
+    note = "write `String` for `&str`; in a type of your own, use owned fields, and remove the \
+            lifetime"
 )]
 pub trait OwnedArgument<T>: Sized {
     /// Called by `#[ws_handler]` to check the type.

@@ -261,12 +261,13 @@ impl<H> Context<H> {
 /// # });
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument of this hook",
+    message = "`{Self}` cannot be an argument of this hook",
     label = "not an argument that this hook can take",
     note = "every hook may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, \
             `Option<Session>` and `Option<Page>`",
-    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types belong to `init`: \
-            an idle connection keeps no headers; keep what you need in a field"
+    note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
+            available \
+            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {
     /// Whether the argument needs the session or the page even if the route does not require one;

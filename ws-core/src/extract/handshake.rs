@@ -207,7 +207,7 @@ impl<H> Opening<H> {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no argument of `init`",
+    message = "`{Self}` cannot be an argument of `init`",
     label = "not an argument that `init` can take",
     note = "`init` may take `&Socket<Self>`, `&Hub`, `State<T>`, `Session`, `Page`, `Path<T>`, \
             `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake`, and your own types that implement `FromHandshake`"

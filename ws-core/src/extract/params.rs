@@ -126,9 +126,10 @@ impl fmt::Debug for Params {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "the parameters of this route do not give a `{Self}`",
+    message = "the parameters of this route do not provide a `{Self}`",
     label = "the handler of this route takes `Path<{Self}>`",
-    note = "one parameter `{{id: u64}}` gives `Path<u64>`, several give a tuple in the order of the \
+    note = "one parameter `{{id: u64}}` provides `Path<u64>`, several provide a tuple in the \
+            order of the \
             path, and a struct with `#[derive(PathParams)]` takes them by name"
 )]
 pub trait FromParams<R>: Sized {
@@ -185,7 +186,7 @@ impl<T> FromParams<NoRoute> for T {
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "this route is not one of a table",
+    message = "this route does not belong to a table",
     label = "not a route of a table"
 )]
 pub trait NamesParams<T> {}
@@ -195,7 +196,7 @@ pub trait NamesParams<T> {}
 /// The name is a list of its characters, `NameChar<'i', NameChar<'d', NameEnd>>`, so
 /// that the compiler can compare it.
 #[diagnostic::on_unimplemented(
-    message = "this route has no parameter for a field of the struct: wanted a `{T}`",
+    message = "this route has no parameter for a field of the struct: expected a `{T}`",
     label = "a field of the struct in `Path<…>` has no parameter of its name and type",
     note = "name the fields as the parameters of the path, with the same types; `{{name}}` is a `String`"
 )]

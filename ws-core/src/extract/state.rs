@@ -129,8 +129,8 @@ impl<S> FromRef<S> for NoState {
 #[diagnostic::on_unimplemented(
     message = "the table of this route cannot provide `State<{T}>`",
     label = "the handler of this route takes `State<{T}>`",
-    note = "say `state: App;` in the table, where `{T}: FromRef<App>`: derive `FromRef` for `App`, \
-            with a field of type `{T}`"
+    note = "add `state: App;` to the table, with a state `App` that derives `FromRef` and has a \
+            field of type `{T}`"
 )]
 pub trait Provides<T> {
     /// The part of the table's state.

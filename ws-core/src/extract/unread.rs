@@ -37,7 +37,7 @@ impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
     /// Used by `dispatch!` for a route with parameters if the handler reads none of them.
     #[deprecated(
         note = "the handler of this route reads none of its parameters: take `Path` in `init`, or \
-                begin their names with `_`"
+                prefix their names with `_`"
     )]
     pub const UNREAD_PARAMETERS: () = ();
 }

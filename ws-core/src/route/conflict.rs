@@ -34,7 +34,7 @@ pub trait Dispatch {
 #[diagnostic::on_unimplemented(
     message = "`{T}` is a routing table, not a handler",
     label = "a nested table needs `use`",
-    note = "write `use {T}` behind `=>`"
+    note = "write `use {T}` after `=>`"
 )]
 pub trait TakesTable<T> {}
 

@@ -8,10 +8,10 @@ use super::conflict::{Below, Dispatch};
 /// The outer state is a parameter, and the inner state is not named, since it may be a private
 /// type.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no routing table",
-    label = "no table of `dispatch!`",
-    note = "behind `use` stands the type that a `dispatch!` block begins with, such as \
-            `use crate::admin::Routes`; for a handler leave `use` out"
+    message = "`{Self}` is not a routing table",
+    label = "not a table of `dispatch!`",
+    note = "`use` takes the type that a `dispatch!` block begins with, such as \
+            `use crate::admin::Routes`; for a handler, remove `use`"
 )]
 pub trait Nested<S>: Dispatch {
     /// Adds this table to another, below a prefix.

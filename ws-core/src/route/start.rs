@@ -125,8 +125,8 @@ impl<R: 'static> fmt::Debug for Start<R> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not known to be a handler of this route",
     label = "cannot take the connection",
-    note = "say in the signature which handlers are chosen: \
-            `fn choose<R>(…) -> Start<R> where {Self}: Handler<R>`",
+    note = "list the handlers in the bounds of the function: `fn choose<R>(…) -> Start<R> where \
+            {Self}: Handler<R>`",
     note = "a handler is a type whose impl block is annotated with `#[ws_handler]`"
 )]
 pub trait Serves<R>: Handler<R> {}
@@ -168,7 +168,7 @@ impl<H: Handler<R>, R> Serves<R> for H {}
     label = "not a decision about a handshake",
     note = "return `Result<(), E>` with `E: Into<Refusal>` to keep or refuse, or `Start<R>` (or \
             `Result<Start<R>, E>`) to choose another handler",
-    note = "it is a plain `fn`: what has to wait belongs to `init`"
+    note = "it is a plain `fn`: to wait for something, use `init`"
 )]
 pub trait IntoStart {
     /// The route of the decision if the table requires `R`. If the decision is valid for any route,

@@ -7,8 +7,8 @@ use crate::extract::FromRef;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the state of a table: connections on all threads share it",
     label = "not `Send + Sync + 'static`",
-    note = "keep parts that are not in something that is: `Arc<T>` instead of `Rc<T>`, `Mutex<T>` \
-            instead of `RefCell<T>`"
+    note = "use types that threads can share: `Arc<T>` instead of `Rc<T>`, `Mutex<T>` instead of \
+            `RefCell<T>`"
 )]
 pub trait TableState {}
 
@@ -20,7 +20,7 @@ pub const fn is_state<S: TableState>() {}
 
 /// A state from which a nested table can take its own state `T`.
 #[diagnostic::on_unimplemented(
-    message = "the nested table needs the state `{T}`, which this table cannot give",
+    message = "the nested table needs the state `{T}`, which this table cannot provide",
     label = "this table has no such state",
     note = "give this table `state: {T};`, or a state that has a `{T}` as a part and derives `FromRef`"
 )]

@@ -42,7 +42,7 @@ use crate::topic::Recipient;
     message = "`{Self}` cannot be sent to a client",
     label = "not a message",
     note = "send `String`, `&'static str`, `Bytes`, `Message`, or `Json(value)` for a value that is \
-            `serde::Serialize`; or implement `IntoMessage` for a format of its own"
+            `serde::Serialize`; or implement `IntoMessage` for another format"
 )]
 pub trait IntoMessage {
     /// The type of the message's content, as a handler declares it; see [`Sends`]. Your own type

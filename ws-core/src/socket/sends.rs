@@ -52,7 +52,7 @@
     message = "`{Self}` does not declare that it sends `{M}`; add it: \
                `#[ws_handler(sends({M}, …))]`",
     label = "not declared by `{Self}`",
-    note = "without `sends(…)` a handler may send everything; `socket.sender()` may, too",
+    note = "without `sends(…)` a handler may send every type, as a `socket.sender()` always may",
     note = "code that is generic over the handler takes a `Sender`, or has the bound \
             `H: Sends<{M}>`"
 )]

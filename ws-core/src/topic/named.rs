@@ -27,9 +27,9 @@ use super::Topic;
 ///
 /// Do not implement it for your own types: its methods are hidden and may change.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no topic",
+    message = "`{Self}` is not a topic",
     label = "not a topic",
-    note = "`Topic::local(name)` makes a topic of a name"
+    note = "`Topic::local(name)` creates a topic with a name"
 )]
 pub trait AsTopic {
     /// The type of the values published to the topic.

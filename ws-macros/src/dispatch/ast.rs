@@ -57,7 +57,7 @@ pub struct TableItem {
 /// `defaults { … }`
 pub struct Defaults {
     pub keyword: Ident,
-    pub options: Vec<Setting>,
+    pub options: Settings,
 }
 
 /// A route or a nested table.
@@ -81,7 +81,7 @@ pub enum Target {
     /// `chat::Room { max_message: 16 KiB }`
     Handler {
         handler: TargetType,
-        options: Vec<Setting>,
+        options: Settings,
     },
     /// `use crate::admin::Routes`
     Table {
@@ -105,6 +105,14 @@ impl TargetType {
             Self::Invalid(_) => None,
         }
     }
+}
+
+/// The options in braces.
+#[derive(Default)]
+pub struct Settings {
+    pub list: Vec<Setting>,
+    /// Whether a user may be about to type another option: the braces are empty or end with a comma.
+    pub is_open: bool,
 }
 
 /// `name: value`
@@ -219,7 +227,7 @@ const EXPECTED_ITEM: &str = "expected a route such as `room: \"/rooms/{id: u64}\
                              `state: App;`, or `defaults { … }`";
 
 /// The message about a path that ends in `::`.
-const NAME_IS_MISSING: &str = "a name is missing behind `::`";
+const NAME_IS_MISSING: &str = "a name is missing after `::`";
 
 /// Parses the rest of `defaults { … }` after the name.
 fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Defaults> {
@@ -235,8 +243,7 @@ fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Def
     let has_braces = input.peek(token::Brace);
     let group: Group = input.parse().ok()?;
     if !sign.is_empty() {
-        let message =
-            "the options of `defaults` follow without a sign\nhelp: write `defaults { … }`";
+        let message = "unexpected sign after `defaults`\nhelp: write `defaults { … }`";
         errors.push(sign, message);
     } else if !has_braces {
         settings::report_brackets(&group, errors);
@@ -288,7 +295,7 @@ fn last_part<T: syn::parse::Parse + ToTokens>(
         error
     };
     if is_at_end(input) {
-        let message = format!("{what} is missing behind `{name}:`");
+        let message = format!("{what} is missing after `{name}:`");
         return Err(report(syn::Error::new_spanned(name, message)));
     }
     let written: TokenStream = input.fork().parse()?;
@@ -311,7 +318,7 @@ fn expect_end(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     if input.peek(Token![;]) {
         let _ = input.parse::<Token![;]>();
     } else if input.is_empty() {
-        errors.push(last, "a `;` is missing behind this");
+        errors.push(last, "a `;` is missing after this");
     } else if input.peek(Token![,]) {
         let _ = input
             .parse::<Token![,]>()
@@ -319,7 +326,7 @@ fn expect_end(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     } else {
         let rest = without_semicolon(remaining(input));
         let message = format!(
-            "unexpected `{}`\nhelp: the line ends with a `;` before this",
+            "unexpected `{}`\nhelp: end the line with a `;` before this",
             written(&rest)
         );
         errors.push(rest, message);

@@ -89,7 +89,7 @@ impl Lines {
         };
         match target {
             Target::Handler { handler, options } => {
-                let options = route_options(&options, defaults, &path, errors);
+                let options = route_options(&options.list, defaults, &path, errors);
                 if let Some(handler) = handler.ty() {
                     self.routes.push(Route {
                         attrs,
@@ -157,7 +157,7 @@ fn defaults(block: &TableBlock, errors: &Errors) -> Options {
     let Some(defaults) = block.defaults.first() else {
         return Options::default();
     };
-    let mut options = Options::resolve(&defaults.options, errors);
+    let mut options = Options::resolve(&defaults.options.list, errors);
     let before = errors.count();
     check_options(&options, errors);
     options.are_contradictory = errors.count() > before;
@@ -169,23 +169,23 @@ fn check_unique_items(block: &TableBlock, errors: &Errors) {
     for item in block.items.iter().skip(1) {
         errors.push(
             &item.name,
-            "a block is one table, and it has its `struct` already\n\
+            "a block declares one table, and this one already has a `struct`\n\
              help: remove one, or write a second block",
         );
     }
     for state in block.states.iter().skip(1) {
         errors.push(
             state,
-            "`state` is there twice\nhelp: remove one: a table has one state",
+            "`state` is set twice\nhelp: remove one: a table has one state",
         );
     }
     for library in block.crates.iter().skip(1) {
-        errors.push(library, "`crate` is there twice\nhelp: remove one");
+        errors.push(library, "`crate` is set twice\nhelp: remove one");
     }
     for defaults in block.defaults.iter().skip(1) {
         errors.push(
             &defaults.keyword,
-            "`defaults` is there twice\nhelp: join the two blocks",
+            "`defaults` appears twice\nhelp: merge the two blocks",
         );
     }
 }
@@ -196,20 +196,21 @@ fn checked_state(state: Type, errors: &Errors) -> Type {
         Type::TraitObject(_) | Type::Slice(_) => {
             let written = written(&state);
             format!(
-                "`{written}` has no known size, so it is no state\nhelp: write `Arc<{written}>`"
+                "`{written}` has no known size, so it cannot be the state\nhelp: write \
+                 `Arc<{written}>`"
             )
         }
         Type::Reference(borrowed) if borrowed.lifetime.is_none() => {
             let written = written(&borrowed.elem);
             format!(
-                "a state borrows from nothing\nhelp: write `Arc<{written}>` or `&'static {written}`"
+                "the state must own its data\nhelp: write `Arc<{written}>` or `&'static {written}`"
             )
         }
         Type::ImplTrait(_) | Type::Infer(_) | Type::Never(_) => {
-            "a state has one type, by its name\nhelp: write `state: App;`".to_owned()
+            "the state must be a named type\nhelp: write `state: App;`".to_owned()
         }
         _ if borrows(state.to_token_stream()) => {
-            "a state borrows from nothing\nhelp: name no lifetime but `'static`".to_owned()
+            "the state must own its data\nhelp: use no lifetime except `'static`".to_owned()
         }
         _ => return state,
     };
@@ -296,7 +297,8 @@ impl RouteNames {
         if name.unraw() == "table" {
             errors.push(
                 name,
-                "`table` is the function that gives the table\nhelp: choose another name",
+                "`table` is the name of the function that returns the table\nhelp: choose \
+                 another name",
             );
             return false;
         }
@@ -306,7 +308,7 @@ impl RouteNames {
         });
         if taken {
             let message =
-                format!("the name `{name}` is there twice\nhelp: give each route its own");
+                format!("the name `{name}` is used twice\nhelp: give each route its own name");
             let error = syn::Error::new_spanned(name, message);
             errors.push_syn(error.clone());
             unknown_functions.push((name.clone(), error));
@@ -342,7 +344,7 @@ fn literal_prefix(pattern: &Pattern, path: &LitStr, errors: &Errors) -> Vec<Stri
                 errors.push(
                     path,
                     format!(
-                        "the prefix of a nested table has no parameters\n\
+                        "the prefix of a nested table must not contain parameters\n\
                          help: move `{{{name}}}` into the routes of the nested table"
                     ),
                 );

@@ -13,7 +13,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ExprPath;
 
-use super::ast::{Setting, TableBlock, Target, TargetType, with_missing_name};
+use super::ast::{Setting, Settings, TableBlock, Target, TargetType, with_missing_name};
 use super::options::item_in_value;
 use super::value::ValueKind;
 use crate::condition::attributes_named;
@@ -31,20 +31,19 @@ pub fn editor_item(block: &TableBlock) -> TokenStream {
     let unfinished = block.invalid_items.unfinished_state.iter();
     let states = states.chain(unfinished.map(ToTokens::to_token_stream));
     let states = states.map(|state| quote!(let _: #state;));
-    let defaults = block.defaults.iter().flat_map(|defaults| &defaults.options);
-    let defaults = defaults.map(|setting| of_setting(setting, &core));
+    let defaults = block.defaults.iter();
+    let defaults = defaults.map(|defaults| of_settings(&defaults.options, &core));
     let lines = block.lines.iter().map(|line| {
         let (named, options) = match &line.target {
-            Target::Handler { handler, options } => (handler, &options[..]),
-            Target::Table { table, .. } => (table, &[][..]),
+            Target::Handler { handler, options } => (handler, of_settings(options, &core)),
+            Target::Table { table, .. } => (table, TokenStream::new()),
         };
         let named = of_target(named);
-        let options = options.iter().map(|setting| of_setting(setting, &core));
         let cfg = attributes_named(&line.attrs, &["cfg"]);
         if cfg.is_empty() {
-            quote!(#named #(#options)*)
+            quote!(#named #options)
         } else {
-            quote!(#(#cfg)* { #named #(#options)* })
+            quote!(#(#cfg)* { #named #options })
         }
     });
     quote! {
@@ -68,6 +67,19 @@ fn of_target(named: &TargetType) -> TokenStream {
         TargetType::Invalid(Some(path)) => quote!(let _: #path;),
         TargetType::Invalid(None) => quote!(let _: _;),
     }
+}
+
+/// If the user may be about to type an option, this ends with the path of some option: an editor needs
+/// a path at the position of the cursor.
+fn of_settings(settings: &Settings, core: &TokenStream) -> TokenStream {
+    let list = settings
+        .list
+        .iter()
+        .map(|setting| of_setting(setting, core));
+    let next = settings
+        .is_open
+        .then(|| quote!(let _ = #core::route::options::require_session;));
+    quote!(#(#list)* #next)
 }
 
 /// The name of an option is also that of a constant with its documentation.

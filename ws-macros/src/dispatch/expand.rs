@@ -153,7 +153,7 @@ fn entry(
         let cfg = attributes_named(&route.attrs, &["cfg"]);
         let panic = quote! {
             ::core::panic!(
-                "`PageStream` speaks a subprotocol of its own\nhelp: remove `protocols`"
+                "`PageStream` uses its own subprotocol\nhelp: remove `protocols`"
             )
         };
         let panic = with_spans(panic, place, place);

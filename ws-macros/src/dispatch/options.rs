@@ -142,7 +142,7 @@ impl Options {
             if seen.contains(&name) {
                 errors.push(
                     name,
-                    format!("the option `{name}` is there twice\nhelp: remove one"),
+                    format!("the option `{name}` is set twice\nhelp: remove one"),
                 );
                 continue;
             }
@@ -283,10 +283,10 @@ impl OptionKind {
             Self::OnFull => "`close` or `refuse`",
             Self::Flag => "`true` or `false`",
             Self::Origins => "`same`, `any`, or a list such as `[\"https://app.example\"]`",
-            Self::Reason => "the reason why that is safe, in a few words: `\"…\"`",
+            Self::Reason => "a short reason why this is safe: `\"…\"`",
             Self::Protocols => "a list of names such as `[\"v2.chat\", \"v1.chat\"]`",
             Self::Start => {
-                "the path of a function of the handshake, such as `only_v2` or \
+                "the path of a function that takes the handshake, such as `only_v2` or \
                  `crate::devices::by_version`"
             }
             Self::Attach => "`page`",
@@ -335,7 +335,7 @@ impl OptionKind {
                     Ok(OptionValue::Constant(Constant { kind: self, path }))
                 }
                 Some(_) => Err(format!(
-                    "{}\nhelp: write it out: the table is read before constants have values",
+                    "{}\nhelp: write a literal: the table is checked before constants have values",
                     self.expected(name)
                 )),
                 None => Err(self.expected(name)),
@@ -356,28 +356,28 @@ impl OptionKind {
                     "g" | "gb" | "gib" => "GiB",
                     _ => {
                         return Err(format!(
-                            "`{other}` is no unit of size\nhelp: {}",
+                            "`{other}` is not a unit of size\nhelp: {}",
                             self.expected(name)
                         ));
                     }
                 };
                 return Err(format!(
-                    "`{other}` is no unit of size\nhelp: write `{binary}`"
+                    "`{other}` is not a unit of size\nhelp: write `{binary}`"
                 ));
             }
         };
         if number.fraction.is_some() {
             return Err(format!(
-                "`{name}` is a whole number\nhelp: write it in a smaller unit"
+                "`{name}` must be a whole number\nhelp: use a smaller unit"
             ));
         }
         let Some(count) = number.integer() else {
-            return Err(format!("`{name}` is below 4 GiB"));
+            return Err(format!("`{name}` must be below 4 GiB"));
         };
         match count.checked_mul(unit) {
             Some(0) => Err(format!("`{name}` must be above zero")),
             Some(size) if size <= MAX_NUMBER => Ok(OptionValue::Number(size)),
-            _ => Err(format!("`{name}` is below 4 GiB")),
+            _ => Err(format!("`{name}` must be below 4 GiB")),
         }
     }
 
@@ -388,7 +388,7 @@ impl OptionKind {
         match number.integer() {
             Some(0) if self == Self::Count => Err(format!("`{name}` must be above zero")),
             Some(count) if count <= MAX_NUMBER => Ok(OptionValue::Number(count)),
-            _ => Err(format!("`{name}` is at most {MAX_NUMBER}")),
+            _ => Err(format!("`{name}` must be at most {MAX_NUMBER}")),
         }
     }
 
@@ -397,25 +397,27 @@ impl OptionKind {
             return Err(match &*number.unit {
                 "" => format!("a time needs a unit\nhelp: {}", self.expected(name)),
                 other => format!(
-                    "`{other}` is no unit of time\nhelp: {}",
+                    "`{other}` is not a unit of time\nhelp: {}",
                     self.expected(name)
                 ),
             });
         }
         match number.duration() {
             Some(time) if time.is_zero() && self == Self::TimeOrOff => Err(format!(
-                "`{name}` must be above zero\nhelp: `{name}: off` turns it off"
+                "`{name}` must be above zero\nhelp: `{name}: off` disables it"
             )),
             Some(time) if time.is_zero() => Err(format!("`{name}` must be above zero")),
             Some(time) if time <= MAX_TIME => Ok(time),
-            _ => Err(format!("`{name}` is at most one year, to the nanosecond")),
+            _ => Err(format!(
+                "`{name}` must be at most one year, in whole nanoseconds"
+            )),
         }
     }
 
     fn rate(self, name: &str, number: &Number, unit: &str) -> Result<OptionValue, String> {
         let Some(per) = unit_of_time(unit) else {
             return Err(format!(
-                "`{unit}` is no unit of time\nhelp: {}",
+                "`{unit}` is not a unit of time\nhelp: {}",
                 self.expected(name)
             ));
         };
@@ -424,10 +426,10 @@ impl OptionKind {
         }
         match number.integer().map(u32::try_from) {
             Some(Ok(0)) => Err(format!(
-                "`{name}` must be above zero\nhelp: `{name}: off` sets no limit"
+                "`{name}` must be above zero\nhelp: `{name}: off` disables the limit"
             )),
             Some(Ok(messages)) => Ok(OptionValue::Rate(Some((messages, per)))),
-            _ => Err(format!("`{name}` is at most {MAX_NUMBER} messages")),
+            _ => Err(format!("`{name}` must be at most {MAX_NUMBER} messages")),
         }
     }
 }

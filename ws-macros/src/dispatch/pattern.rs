@@ -136,8 +136,8 @@ impl Pattern {
         for segment in all_but_last {
             if let Segment::Rest { name } = segment {
                 report(format!(
-                    "`{{*{name}}}` must come last: it takes all that is left\n\
-                     help: `{{{name}}}` takes one segment"
+                    "`{{*{name}}}` must come last: it matches the rest of the path\n\
+                     help: `{{{name}}}` matches one segment"
                 ));
             }
         }
@@ -148,7 +148,7 @@ impl Pattern {
         let length = self.segments.len();
         if length > MAX_SEGMENTS {
             report(format!(
-                "the path has {length} segments\nhelp: {MAX_SEGMENTS} are the most"
+                "the path has {length} segments, but at most {MAX_SEGMENTS} are allowed"
             ));
         }
     }
@@ -171,14 +171,16 @@ fn check_slashes(text: &str, report: &impl Fn(String)) {
     let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty()).collect();
     let clean = format!("/{}", parts.join("/"));
     if !text.starts_with('/') {
-        report(format!("a path begins with `/`\nhelp: write \"{clean}\""));
+        report(format!(
+            "a path must begin with `/`\nhelp: write \"{clean}\""
+        ));
     } else if text.contains("//") {
         report(format!(
-            "the path has an empty segment, which no URL can name\nhelp: write \"{clean}\""
+            "the path has an empty segment, which matches no URL\nhelp: write \"{clean}\""
         ));
     } else if text.ends_with('/') {
         report(format!(
-            "slashes at the end do not count\nhelp: write \"{clean}\""
+            "a slash at the end has no effect\nhelp: write \"{clean}\""
         ));
     }
 }
@@ -251,7 +253,7 @@ fn is_balanced(text: &str) -> bool {
 fn check_literal(text: &str, report: &impl Fn(String)) {
     if matches!(text, "." | "..") {
         report(format!(
-            "a `{text}` segment is resolved by clients and never arrives\nhelp: leave it out"
+            "clients resolve a `{text}` segment, so no request contains it\nhelp: remove it"
         ));
     } else if text.contains('}') {
         report(format!("`{text}` has a `}}` without a `{{`"));
@@ -260,7 +262,7 @@ fn check_literal(text: &str, report: &impl Fn(String)) {
         .find(|&character| !is_path_character(character))
     {
         report(format!(
-            "`{}` in `{text}` would have to be escaped in a URL\n\
+            "`{}` in `{text}` must be escaped in a URL, so it cannot be in a path\n\
              help: use letters, digits and any of `-._~!$&'()+,;=:@`, or a parameter",
             bad.escape_debug()
         ));
@@ -283,7 +285,7 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
     };
     let Some(ident) = parameter_name(name, span) else {
         report(format!(
-            "`{name}` in `{part}` is no name for a parameter\n\
+            "`{name}` in `{part}` is not a valid name for a parameter\n\
              help: write a name such as `{{id}}` or `{{id: u64}}`"
         ));
         return None;
@@ -321,7 +323,7 @@ fn typed(
         });
     }
     report(format!(
-        "`{written}` in `{part}` is no type for a parameter\n\
+        "`{written}` in `{part}` is not a valid type for a parameter\n\
          help: write an owned type that implements `FromStr`, as in `{{{name}: u64}}`, or \
          `{{{name}}}` for text"
     ));
@@ -395,17 +397,17 @@ mod tests {
     #[test]
     fn every_mistake_of_a_path_is_quoted() {
         let wrong = [
-            ("rooms", "begins with `/`"),
-            ("", "begins with `/`"),
+            ("rooms", "must begin with `/`"),
+            ("", "must begin with `/`"),
             ("/a//b", "empty segment"),
-            ("/a/", "do not count"),
+            ("/a/", "has no effect"),
             ("/{id", "`{id` is not closed"),
             ("/{id/x", "`{id` is not closed"),
             ("/{id: Of<{ N }>/x", "is not closed"),
-            ("/{{id}}", "`{id}` in `{{id}}` is no name"),
-            ("/{1d}", "`1d` in `{1d}` is no name"),
-            ("/{}", "`` in `{}` is no name"),
-            ("/{self}", "`self` in `{self}` is no name"),
+            ("/{{id}}", "`{id}` in `{{id}}` is not a valid name"),
+            ("/{1d}", "`1d` in `{1d}` is not a valid name"),
+            ("/{}", "`` in `{}` is not a valid name"),
+            ("/{self}", "`self` in `{self}` is not a valid name"),
             ("/{a}/{a}", "two parameters are named `a`"),
             ("/a{b}", "`a{b}` mixes"),
             ("/{a}{b}", "`{a}{b}` mixes"),
@@ -419,8 +421,8 @@ mod tests {
             ("/:id", "another router: `:id`"),
             ("/*", "another router: `*`"),
             ("/a}", "`a}` has a `}`"),
-            ("/{id: &str}", "`&str` in `{id: &str}` is no type"),
-            ("/{id:}", "is no type"),
+            ("/{id: &str}", "`&str` in `{id: &str}` is not a valid type"),
+            ("/{id:}", "is not a valid type"),
         ];
         for (path, part) in wrong {
             let messages = read(path).expect_err(path);

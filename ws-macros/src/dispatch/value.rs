@@ -173,7 +173,7 @@ impl Number {
             .unwrap_or(literal.len());
         let (whole, behind) = literal.split_at(end);
         if whole.is_empty() {
-            return Err(format!("`{literal}` is no number"));
+            return Err(format!("`{literal}` is not a number"));
         }
         if whole == "0" && behind.starts_with(['x', 'o', 'b']) {
             return Err(format!("write `{literal}` as a decimal number"));
@@ -276,7 +276,7 @@ mod tests {
             Number::read("2.5E3s").unwrap_err(),
             "write `2.5E3s` without an exponent"
         );
-        assert_eq!(Number::read("'c'").unwrap_err(), "`'c'` is no number");
+        assert_eq!(Number::read("'c'").unwrap_err(), "`'c'` is not a number");
     }
 
     #[test]

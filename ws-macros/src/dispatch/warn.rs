@@ -83,14 +83,14 @@ fn options_without_effect(
     {
         warn(
             page,
-            "a route without a session requires no page: remove `require_page: false`",
+            "`require_page: false` has no effect without a session; remove it",
         );
     }
     if let (None, Some(reason)) = (options.cross_site(), written("cross_site")) {
         warn(
             reason,
-            "`cross_site` says why `origins: any` and a session go together, and this route does \
-             not have both: remove it",
+            "`cross_site` is the reason for `origins: any` with a session, and this route does not \
+             have both; remove it",
         );
     }
 }
@@ -109,13 +109,13 @@ fn defaults_without_effect(routes: &[Route], defaults: &Options, all: &mut Vec<W
             let why = if routes.is_empty() {
                 "the block has no routes, and a nested table has its own `defaults`"
             } else {
-                "each has its own"
+                "each route sets its own"
             };
             all.push(Warning {
                 attrs: Vec::new(),
                 place: place.span(),
                 name: "OPTION_WITHOUT_EFFECT",
-                note: format!("no route takes `{name}` from `defaults`: {why}; remove it"),
+                note: format!("no route uses `{name}` from `defaults`: {why}; remove it"),
             });
         }
     }

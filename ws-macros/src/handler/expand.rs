@@ -206,7 +206,7 @@ impl<'b> Expansion<'b> {
         if self.has_init_somewhere() {
             let text = written(&self.conditions);
             return format!(
-                "under `{text}` this handler has no `init`\nhelp: write one for that case"
+                "this handler has no `init` under `{text}`\nhelp: add one for that case"
             );
         }
         let advice = "add `fn init() -> Self { … }`; it may take arguments such as `socket: \
@@ -218,7 +218,7 @@ impl<'b> Expansion<'b> {
              handler belong in one block"
         };
         format!(
-            "this handler has no `init`, which makes it when a client connects\n\
+            "this handler has no `init`, which creates it when a client connects\n\
              help: {advice}{belongs}"
         )
     }

@@ -164,6 +164,15 @@ fn an_unfinished_path_has_the_position_of_a_finished_one() {
             r#"a: "/a" => Room { ping: 20s, max_| };"#,
             ":: route :: options :: ",
         ),
+        (r#"a: "/a" => Room { | };"#, ":: route :: options :: "),
+        (
+            r#"a: "/a" => Room { ping: 20s, | };"#,
+            ":: route :: options :: ",
+        ),
+        (
+            r#"defaults { | } a: "/a" => Room;"#,
+            ":: route :: options :: ",
+        ),
         (
             r#"defaults { pi| } a: "/a" => Room;"#,
             ":: route :: options :: ",

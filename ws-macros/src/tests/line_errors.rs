@@ -30,8 +30,8 @@ fn assert_errors(lines: &str, expected: &[&str]) {
 #[test]
 fn an_error_in_one_line_loses_no_other() {
     let line_ends = "a line ends with `;`, not with `,`";
-    let missing = "a `;` is missing behind this";
-    let no_handler = "a handler is missing behind `=>`";
+    let missing = "a `;` is missing after this";
+    let no_handler = "a handler is missing after `=>`";
     for (lines, expected) in [
         (
             r#"a: "/a" => H, b: "/b" => H { mailbox: 8 }, c: "/c" => H; d: "/d" => use T,"#,
@@ -47,7 +47,7 @@ fn an_error_in_one_line_loses_no_other() {
                 no_handler,
                 no_handler,
                 no_handler,
-                "a table is missing behind `use`",
+                "a table is missing after `use`",
             ],
         ),
         (
@@ -56,29 +56,30 @@ fn an_error_in_one_line_loses_no_other() {
                 line_ends,
                 "expected `:`",
                 "expected `=>` and a handler",
-                "a `:` is missing behind the name",
-                "expected `:` behind the name",
-                "`state` is there twice",
+                "a `:` is missing after the name",
+                "expected `:` after the name",
+                "`state` is set twice",
             ],
         ),
         (
             r#"defaults: { mailbox: 8 } a: "/a" => H < b: "/b" => 5; c: C => H; d: "/d" => H x y;"#,
             &[
-                "the options of `defaults` follow without a sign",
+                "unexpected sign after `defaults`",
                 "expected the type of a handler, such as `chat::Room`",
                 "expected the type of a handler, such as `chat::Room`",
-                "the path of a route is a string literal: the table is read before `C` has a value",
+                "the path of a route must be a string literal: the table is parsed before `C` \
+                 has a value",
                 "unexpected `x y`",
             ],
         ),
         (
             r#"pub a: "/a" => H; "b": "/b" => H::new(); c: "/c" => |m| m; d: "/d" => H(mailbox: 8);"#,
             &[
-                "a route has no visibility of its own: its function is as visible as the table",
-                "the name of a route has no quotes",
-                "a handler is a type, and `init` makes its values",
-                "a handler is a type, not a closure",
-                "options are in braces",
+                "a route takes no visibility: its function has the visibility of the table",
+                "the name of a route must not be quoted",
+                "a handler must be a type: `init` creates its values",
+                "a handler must be a type, not a closure",
+                "options must be in braces",
             ],
         ),
     ] {
@@ -90,12 +91,12 @@ fn an_error_in_one_line_loses_no_other() {
 fn an_error_in_the_type_of_the_table_loses_no_line() {
     let lines = r#"a: "/a" => H; b: "/b" => H; c: "/c" => H; d: "/d" => H;"#;
     for (item, expected) in [
-        ("pub struct Routes", "a `;` is missing behind this"),
+        ("pub struct Routes", "a `;` is missing after this"),
         ("pub struct Routes,", "a line ends with `;`, not with `,`"),
-        ("pub Routes;", "the type of a table is a struct"),
-        ("Routes;", "the type of a table is a struct"),
-        ("pub enum Routes;", "the type of a table is a struct"),
-        ("enum Routes { A }", "the type of a table is a struct"),
+        ("pub Routes;", "the type of a table must be a struct"),
+        ("Routes;", "the type of a table must be a struct"),
+        ("pub enum Routes;", "the type of a table must be a struct"),
+        ("enum Routes { A }", "the type of a table must be a struct"),
     ] {
         let (found, functions) = read(&format!("{item} {lines}"));
         assert_eq!(found[0], expected, "{item}");
@@ -107,14 +108,26 @@ fn an_error_in_the_type_of_the_table_loses_no_line() {
 fn an_error_in_an_option_loses_no_other() {
     let unknown = "unknown option `b`";
     for (options, expected) in [
-        ("a = 1, b: 2", &["the value of an option follows a `:`"][..]),
+        (
+            "a = 1, b: 2",
+            &["a `:` is missing before the value of an option"][..],
+        ),
         ("!a, b: 2", &["an option needs a value"]),
         ("a, b: 2", &["an option needs a value"]),
-        ("a 1, b: 2", &["the value of an option follows a `:`"]),
-        ("a => 1, b: 2", &["the value of an option follows a `:`"]),
+        (
+            "a 1, b: 2",
+            &["a `:` is missing before the value of an option"],
+        ),
+        (
+            "a => 1, b: 2",
+            &["a `:` is missing before the value of an option"],
+        ),
         ("a: 1; b: 2", &["options are separated by `,`, not by `;`"]),
         ("a: 1 b: 2", &["expected `,` between options"]),
-        ("\"a\": 1, b: 2", &["the name of an option has no quotes"]),
+        (
+            "\"a\": 1, b: 2",
+            &["the name of an option must not be quoted"],
+        ),
         ("..a, b: 2", &["expected an option such as `mailbox: 64`"]),
     ] {
         let line = format!("pub struct Routes; a: \"/a\" => H {{ {options} }};");

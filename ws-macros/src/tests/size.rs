@@ -107,7 +107,10 @@ fn a_hook_expands_within_its_budget() {
     for hook in &HOOKS {
         kept &= within(hook, handler(hook.written) - alone);
     }
-    assert!(kept, "past a budget: write less, or raise it knowingly");
+    assert!(
+        kept,
+        "an expansion exceeds its budget: generate less code, or raise the budget deliberately"
+    );
 }
 
 #[test]
@@ -121,7 +124,10 @@ fn a_route_expands_within_its_budget() {
     for line in &LINES {
         kept &= within(line, table(line.written) - alone);
     }
-    assert!(kept, "past a budget: write less, or raise it knowingly");
+    assert!(
+        kept,
+        "an expansion exceeds its budget: generate less code, or raise the budget deliberately"
+    );
 }
 
 /// Lines of one kind cost the same each: the generated code compares no line with every other one.

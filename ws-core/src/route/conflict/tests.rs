@@ -45,8 +45,9 @@ fn a_route_and_one_of_a_nested_table_that_match_the_same_path_are_found() {
         &[below("admin", &["admin"], &INNER)],
     );
     let expected = "`room` (\"/admin/{_}/chat\") and `user` (\"/admin/me/{_}\") overlap: both match \
-                    \"/admin/me/chat\", and neither is more specific\nhelp: tell them apart by a \
-                    literal, or by the prefix of the nested table";
+                    \"/admin/me/chat\", and neither is more specific\nhelp: add a literal \
+                    segment to \
+                    one of them, or change the prefix of the nested table";
     assert_eq!(found(&OUTER, "admin").as_deref(), Some(expected));
     assert_eq!(found(&OUTER, "other"), None);
 }
@@ -111,7 +112,7 @@ fn a_pattern_that_its_prefixes_make_too_long_is_found() {
     static FITS: Outline = table(&[], &[below("fits", &["a"], &LONG)]);
     static TOO_LONG: Outline = table(&[], &[below("inner", &["b"], &FITS)]);
     assert_eq!(found(&FITS, "fits"), None);
-    let expected = "`long` has more than 32 segments, the prefixes of its tables included\nhelp: \
+    let expected = "`long` has more than 32 segments, including the prefixes of its tables\nhelp: \
                     shorten them";
     assert_eq!(found(&TOO_LONG, "inner").as_deref(), Some(expected));
 }

@@ -113,8 +113,8 @@ pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
         .add(" overlap: both match \"")
         .add_witness(one, other)
         .add(
-            "\", and neither is more specific\nhelp: tell them apart by a literal, or by the \
-             prefix of the nested table",
+            "\", and neither is more specific\nhelp: add a literal segment to one of them, or \
+             change the prefix of the nested table",
         )
 }
 
@@ -133,10 +133,9 @@ pub(in crate::route) const fn missing_field(param: &str) -> Text {
 
 /// The message for a route with too many segments.
 pub(super) const fn too_long(name: &str) -> Text {
-    Text::EMPTY
-        .add("`")
-        .add(name)
-        .add("` has more than 32 segments, the prefixes of its tables included\nhelp: shorten them")
+    Text::EMPTY.add("`").add(name).add(
+        "` has more than 32 segments, including the prefixes of its tables\nhelp: shorten them",
+    )
 }
 
 impl std::fmt::Debug for Text {

@@ -14,7 +14,7 @@ use crate::source::{nearest, written};
 pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Result<()> {
     let vis: Visibility = input.parse()?;
     if !matches!(vis, Visibility::Inherited) {
-        let message = "a route has no visibility of its own: its function is as visible as the \
+        let message = "a route takes no visibility: its function has the visibility of the \
             table\nhelp: remove this";
         errors.push(vis, message);
     }
@@ -43,7 +43,7 @@ pub fn name(input: ParseStream<'_>, errors: &Errors) -> Result<Option<Ident>> {
     }
     errors.push(
         tokens,
-        format!("the name of a route is an identifier\nhelp: write `{name}`"),
+        format!("the name of a route must be an identifier\nhelp: write `{name}`"),
     );
     Ok(Some(Ident::new(&name, first.span())))
 }
@@ -54,11 +54,11 @@ fn quoted_name(input: ParseStream<'_>, errors: &Errors) -> Result<Ident> {
     if input.peek2(Token![:]) {
         input.parse::<LitStr>()?;
         let Ok(mut name) = text.parse_with(Ident::parse_any) else {
-            let message = "the name of a route is an identifier, without quotes";
+            let message = "the name of a route must be an identifier, without quotes";
             return Err(syn::Error::new_spanned(text, message));
         };
         name.set_span(text.span());
-        let message = format!("the name of a route has no quotes\nhelp: write `{name}`");
+        let message = format!("the name of a route must not be quoted\nhelp: write `{name}`");
         errors.push(text, message);
         return Ok(name);
     }
@@ -116,7 +116,9 @@ fn check_is_line(name: &Ident, input: ParseStream<'_>) -> Result<()> {
             format!("unknown item `{name}`\nhelp: did you mean `{known}`?")
         }
         _ if sign == ":" => {
-            format!("the path of a route is a string\nhelp: write `{name}: \"/path\" => Handler;`")
+            format!(
+                "the path of a route must be a string\nhelp: write `{name}: \"/path\" => Handler;`"
+            )
         }
         _ => EXPECTED_ITEM.to_owned(),
     };
@@ -134,11 +136,11 @@ fn check_colon(name: &Ident, input: ParseStream<'_>, errors: &Errors) {
     let path = path.map_or_else(|_| "\"/path\"".to_owned(), |path| path.token().to_string());
     let help = format!("help: write `{name}: {path} => …`");
     if input.peek(LitStr) {
-        errors.push(name, format!("a `:` is missing behind the name\n{help}"));
+        errors.push(name, format!("a `:` is missing after the name\n{help}"));
     } else {
         let sign = input.parse::<TokenTree>().ok();
         let sign = sign.map(ToTokens::into_token_stream).unwrap_or_default();
-        errors.push(sign, format!("expected `:` behind the name\n{help}"));
+        errors.push(sign, format!("expected `:` after the name\n{help}"));
     }
 }
 
@@ -164,21 +166,23 @@ fn path(name: &Ident, input: ParseStream<'_>) -> LinePath {
     let message = if tokens.is_empty() {
         return LinePath::Invalid(syn::Error::new_spanned(
             name,
-            format!("the path is missing behind the name\nhelp: {help}"),
+            format!("the path is missing after the name\nhelp: {help}"),
         ));
     } else if is_call {
         format!(
-            "the path of a route is a string literal: the table is read before `{called}!` is \
-             expanded\nhelp: write the path out; a nested table may share a prefix"
+            "the path of a route must be a string literal: the table is parsed before \
+             `{called}!` is \
+             expanded\nhelp: write the whole path; routes that share a prefix can be in a nested table"
         )
     } else if let Ok(constant) = syn::parse2::<syn::Path>(tokens.clone()) {
         format!(
-            "the path of a route is a string literal: the table is read before `{}` has a value\n\
-             help: write the path out; a nested table may share a prefix",
+            "the path of a route must be a string literal: the table is parsed before `{}` has a \
+             value\n\
+             help: write the whole path; routes that share a prefix can be in a nested table",
             written(constant)
         )
     } else {
-        format!("the path of a route is a string\nhelp: {help}")
+        format!("the path of a route must be a string\nhelp: {help}")
     };
     LinePath::Invalid(syn::Error::new_spanned(without_semicolon(tokens), message))
 }

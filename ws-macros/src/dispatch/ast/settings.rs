@@ -8,12 +8,12 @@ use syn::spanned::Spanned;
 use syn::{ExprPath, LitStr, Token};
 
 use super::unfinished::with_missing_name;
-use super::{NAME_IS_MISSING, Setting, punctuation};
+use super::{NAME_IS_MISSING, Setting, Settings, punctuation};
 use crate::dispatch::value::Value;
 use crate::errors::Errors;
 
 /// Parses the options in a group; a syntax error in one of them hides no other.
-pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
+pub fn settings(group: &Group, errors: &Errors) -> Settings {
     let list = |input: ParseStream<'_>| {
         let mut settings = Vec::new();
         while !input.is_empty() {
@@ -27,9 +27,17 @@ pub fn settings(group: &Group, errors: &Errors) -> Vec<Setting> {
         }
         Ok(settings)
     };
-    errors
-        .ok_or_report(list.parse2(group.stream()))
-        .unwrap_or_default()
+    let last = group.stream().into_iter().last();
+    let is_open = match last {
+        Some(TokenTree::Punct(sign)) => sign.as_char() == ',',
+        Some(_) => false,
+        None => true,
+    };
+    let list = errors.ok_or_report(list.parse2(group.stream()));
+    Settings {
+        list: list.unwrap_or_default(),
+        is_open,
+    }
 }
 
 /// Reports options in parentheses or brackets.
@@ -40,7 +48,7 @@ pub fn report_brackets(group: &Group, errors: &Errors) {
     };
     errors.push(
         group,
-        format!("options are in braces\nhelp: write `{{ … }}` instead of `{open}…{close}`"),
+        format!("options must be in braces\nhelp: write `{{ … }}` instead of `{open}…{close}`"),
     );
 }
 
@@ -85,7 +93,8 @@ fn setting(input: ParseStream<'_>, errors: &Errors) -> Option<Setting> {
         } else {
             sign
         };
-        let message = format!("the value of an option follows a `:`\nhelp: write `{name}: …`");
+        let message =
+            format!("a `:` is missing before the value of an option\nhelp: write `{name}: …`");
         errors.push(place, message);
     }
     let (colon, written) = (sign_span, peek_value(input));
@@ -135,7 +144,7 @@ fn name(input: ParseStream<'_>, errors: &Errors) -> Option<Ident> {
         let mut name = text.parse_with(Ident::parse_any).ok()?;
         input.parse::<LitStr>().ok()?;
         name.set_span(text.span());
-        let message = format!("the name of an option has no quotes\nhelp: write `{name}`");
+        let message = format!("the name of an option must not be quoted\nhelp: write `{name}`");
         errors.push(text, message);
         return Some(name);
     }
@@ -150,7 +159,8 @@ fn name(input: ParseStream<'_>, errors: &Errors) -> Option<Ident> {
         has_hyphens = true;
     }
     if has_hyphens {
-        let message = format!("the name of an option has no hyphens\nhelp: write `{name}`");
+        let message =
+            format!("the name of an option must not contain hyphens\nhelp: write `{name}`");
         errors.push(tokens, message);
     }
     Some(name)

@@ -58,7 +58,7 @@ pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> 
         errors.push(
             &name,
             format!(
-                "the type of a table has no fields and no generics\nhelp: write `struct {name};`"
+                "the type of a table must not have fields or generics\nhelp: write `struct {name};`"
             ),
         );
     }
@@ -87,7 +87,7 @@ fn keyword(vis: &Visibility, input: ParseStream<'_>, errors: &Errors) -> Option<
     let example = example(vis, &named.to_string());
     errors.push(
         &first,
-        format!("the type of a table is a struct\nhelp: write `{example}`"),
+        format!("the type of a table must be a struct\nhelp: write `{example}`"),
     );
     if name.is_some() {
         let _ = input.parse::<TokenTree>();

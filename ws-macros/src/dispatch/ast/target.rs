@@ -8,7 +8,7 @@ use syn::{LitStr, PathArguments, Token, Type, token};
 
 use super::unfinished::with_missing_name;
 use super::{
-    LinePath, NAME_IS_MISSING, Setting, Target, TargetType, closing_token, expect_end, is_at_end,
+    LinePath, NAME_IS_MISSING, Settings, Target, TargetType, closing_token, expect_end, is_at_end,
     punctuation, remaining, settings, without_semicolon,
 };
 use crate::errors::Errors;
@@ -19,7 +19,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
     let Some(arrow) = arrow(name, path, input, errors) else {
         return Target::Handler {
             handler: TargetType::Invalid(None),
-            options: Vec::new(),
+            options: Settings::default(),
         };
     };
     if let Ok(keyword) = input.parse::<Token![use]>() {
@@ -27,7 +27,7 @@ pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Err
     }
     if is_at_end(input) || input.peek(token::Brace) {
         let message = format!(
-            "a handler is missing behind `=>`\nhelp: write `{} => Handler;`",
+            "a handler is missing after `=>`\nhelp: write `{} => Handler;`",
             start(name, path)
         );
         errors.push(arrow, message);
@@ -88,7 +88,7 @@ fn table(keyword: &Token![use], input: ParseStream<'_>, errors: &Errors) -> Targ
         options: None,
     };
     if is_at_end(input) {
-        let message = "a table is missing behind `use`\nhelp: write `use crate::admin::Routes;`";
+        let message = "a table is missing after `use`\nhelp: write `use crate::admin::Routes;`";
         errors.push(keyword, message);
         return invalid(None);
     }
@@ -125,7 +125,7 @@ fn handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     if let Some(called_type) = called_type(input) {
         let handler = constructed_type(called_type);
         let message = format!(
-            "a handler is a type, and `init` makes its values\nhelp: write `{}`",
+            "a handler must be a type: `init` creates its values\nhelp: write `{}`",
             written(&handler)
         );
         errors.push(tokens_until_braces(input), message);
@@ -161,14 +161,14 @@ fn report_invalid_handler(input: ParseStream<'_>, errors: &Errors) -> Target {
     let message = match (&handler, text) {
         _ if unfinished.is_some() => NAME_IS_MISSING.to_owned(),
         (Some(handler), Ok(_)) => format!(
-            "a handler is a type, not a string\nhelp: write `{}`",
+            "a handler must be a type, not a string\nhelp: write `{}`",
             written(handler)
         ),
-        (None, Ok(_)) => "a handler is a type, not a string\nhelp: write its path, such as \
+        (None, Ok(_)) => "a handler must be a type, not a string\nhelp: write its path, such as \
             `chat::Room`"
             .to_owned(),
-        _ if is_closure => "a handler is a type, not a closure\nhelp: write a type with \
-            `#[ws_handler]`, whose `message` takes what the closure takes"
+        _ if is_closure => "a handler must be a type, not a closure\nhelp: define a type with \
+            `#[ws_handler]`, whose `message` takes the argument of the closure"
             .to_owned(),
         _ => "expected the type of a handler, such as `chat::Room`".to_owned(),
     };
@@ -255,13 +255,13 @@ fn tokens_until_braces(input: ParseStream<'_>) -> TokenStream {
 }
 
 /// Parses the options after a handler, and returns the token that ends them.
-fn options(input: ParseStream<'_>, errors: &Errors) -> (Vec<Setting>, Option<TokenStream>) {
+fn options(input: ParseStream<'_>, errors: &Errors) -> (Settings, Option<TokenStream>) {
     let has_braces = input.peek(token::Brace);
     if !has_braces && !input.peek(token::Paren) && !input.peek(token::Bracket) {
-        return (Vec::new(), None);
+        return (Settings::default(), None);
     }
     let Ok(group) = input.parse::<Group>() else {
-        return (Vec::new(), None);
+        return (Settings::default(), None);
     };
     if !has_braces {
         settings::report_brackets(&group, errors);

@@ -36,12 +36,13 @@ pub fn check(routes: &[Route], errors: &Errors) {
         let message = match overlap {
             Overlap::Path(path) => format!(
                 "{names}: both match \"{path}\", and neither is more specific\n\
-                 help: tell them apart by a literal, or remove one"
+                 help: add a literal segment to one of them, or remove one"
             ),
             Overlap::Types(own, other) => format!(
-                "{names}: `{own}` and `{other}` are in one place, and neither is more specific\n\
-                 help: types are compared as they are written, not by what they read: tell the \
-                 routes apart by a literal, or remove one"
+                "{names}: `{own}` and `{other}` are at the same position, and neither is more \
+                 specific\n\
+                 help: types are compared by name, not by the texts that they parse: add a literal \
+                 segment to one of the routes, or remove one"
             ),
         };
         errors.push(&later.path, message);

@@ -53,7 +53,7 @@ impl OptionKind {
         let too_long = |time: TokenStream| {
             (
                 quote!(#time.as_secs() > #longest),
-                format!("`{name}` is at most one year"),
+                format!("`{name}` must be at most one year"),
             )
         };
         let above_zero = format!("`{name}` must be above zero");
@@ -62,19 +62,19 @@ impl OptionKind {
                 (quote!(#constant == 0), above_zero),
                 (
                     quote!(#constant as ::core::primitive::u64 > #MAX_NUMBER),
-                    format!("`{name}` is below 4 GiB"),
+                    format!("`{name}` must be below 4 GiB"),
                 ),
             ],
             Self::Count | Self::CountOrNone => {
                 let zero = (self == Self::Count).then(|| (quote!(#constant == 0), above_zero));
                 let most = (
                     quote!(#constant as ::core::primitive::u64 > #MAX_NUMBER),
-                    format!("`{name}` is at most {MAX_NUMBER}"),
+                    format!("`{name}` must be at most {MAX_NUMBER}"),
                 );
                 zero.into_iter().chain([most]).collect()
             }
             Self::TimeOrOff => {
-                let message = format!("{above_zero}\nhelp: `{name}: off` turns it off");
+                let message = format!("{above_zero}\nhelp: `{name}: off` disables it");
                 vec![
                     (quote!(#constant.is_zero()), message),
                     too_long(quote!(#constant)),

@@ -22,9 +22,9 @@ pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> 
             errors.push(
                 origin,
                 format!(
-                    "`{text}` is no origin\n\
-                     help: write scheme and host, and the port where it is not the scheme's own, \
-                     as in \"https://app.example:8443\""
+                    "`{text}` is not an origin\n\
+                     help: write the scheme and the host, and the port unless it is the default \
+                     of the scheme, as in \"https://app.example:8443\""
                 ),
             );
         } else if let Some((what, help)) = wildcard_mistake(scheme, authority) {
@@ -42,7 +42,7 @@ fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'st
     }
     let host = authority.split(':').next().unwrap_or_default();
     if host == "*" && !scheme.contains('*') {
-        let what = "is every host";
+        let what = "matches every host";
         return Some((what, "name the domain, as in \"https://*.preview.example\""));
     }
     let domain = host.strip_prefix("*.").filter(|_| !scheme.contains('*'));
@@ -52,10 +52,10 @@ fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'st
     let labels: Vec<_> = domain.split('.').collect();
     let last = labels.last().copied().unwrap_or_default();
     if labels.contains(&"") || last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(("has a `*` before what is no domain", HELP));
+        return Some(("has a `*` before something that is not a domain", HELP));
     }
     (labels.len() < 2).then_some((
-        "is every site of a top-level domain",
+        "matches every site of a top-level domain",
         "name a domain below it, as in \"https://*.preview.example\"",
     ))
 }
@@ -69,7 +69,7 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
             errors.push(
                 protocol,
                 format!(
-                    "`{text}` is no name for a subprotocol\n\
+                    "`{text}` is not a valid name for a subprotocol\n\
                      help: use letters, digits and any of !#$%&'*+-.^_`|~"
                 ),
             );
@@ -77,7 +77,8 @@ pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String
             errors.push(
                 protocol,
                 format!(
-                    "`{text}` is never chosen: in the list of a client it says that the next \
+                    "`{text}` is never selected: in the list of a client it announces that the \
+                     next \
                      element is a token\n\
                      help: remove it, and take `Bearer` in `init`"
                 ),
@@ -92,14 +93,14 @@ fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>,
     let texts: Vec<String> = list.iter().map(LitStr::value).collect();
     if texts.is_empty() {
         return Err(format!(
-            "the list is empty\nhelp: name {what}, or remove the option"
+            "the list is empty\nhelp: add an entry, or remove the option"
         ));
     }
     for (at, text) in texts.iter().enumerate() {
         if texts[..at].contains(text) {
             errors.push(
                 &list[at],
-                format!("the {what} `{text}` is there twice\nhelp: remove one"),
+                format!("the {what} `{text}` is listed twice\nhelp: remove one"),
             );
         }
     }

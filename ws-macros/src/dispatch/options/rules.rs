@@ -71,14 +71,14 @@ impl Options {
         let message = match which {
             CrossSite::Any => {
                 "`origins: any` lets pages of every site act with the session of their visitors\n\
-                 help: write `origins: [\"https://…\"]`, or `require_session: false`, or say \
-                 `cross_site: \"why that is safe\"`"
+                 help: write `origins: [\"https://…\"]`, or `require_session: false`, or give the \
+                 reason: `cross_site: \"why this is safe\"`"
             }
             CrossSite::Null => {
-                "the origin \"null\" is that of every sandboxed frame: pages of every site could \
-                 act with the session of their visitors\n\
-                 help: remove it, or write `require_session: false`, or say \
-                 `cross_site: \"why that is safe\"`"
+                "every sandboxed frame has the origin \"null\": pages of every site could act \
+                 with the session of their visitors\n\
+                 help: remove it, or write `require_session: false`, or give the \
+                 reason: `cross_site: \"why this is safe\"`"
             }
         };
         match own("origins").or_else(|| own("require_session")) {
@@ -105,13 +105,13 @@ impl Options {
 
     /// The stream of a page has its own subprotocol, so there is none to choose.
     pub fn check_attached_has_no_protocols(&self, errors: &Errors) {
-        let why = "`attach: page` speaks a subprotocol of its own";
+        let why = "`attach: page` uses its own subprotocol";
         self.report_attached_and("protocols", why, errors);
     }
 
     /// A `start` function may choose a handler that does not serve pages.
     pub fn check_attached_has_no_start(&self, errors: &Errors) {
-        let why = "`attach: page` goes without `start`, which may choose another handler";
+        let why = "`attach: page` does not allow `start`, which may choose another handler";
         self.report_attached_and("start", why, errors);
     }
 

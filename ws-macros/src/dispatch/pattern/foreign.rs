@@ -28,20 +28,24 @@ impl Rewritten {
         let Self { found, path } = self;
         match found {
             Foreign::Url => format!(
-                "a path has no scheme and no host: a route answers on every host\n\
+                "a path must not contain a scheme or a host: a route matches on every host\n\
                  help: write \"{path}\""
             ),
             Foreign::Query => format!(
-                "a path has no query\nhelp: write \"{path}\", and take `Query<T>` in `init`"
+                "a path must not contain a query\nhelp: write \"{path}\", and take `Query<T>` in \
+                 `init`"
             ),
             Foreign::Fragment => {
-                format!("a path has no fragment: clients never send it\nhelp: write \"{path}\"")
+                format!(
+                    "a path must not contain a fragment: clients never send it\nhelp: write \
+                     \"{path}\""
+                )
             }
             Foreign::Optional(segment) => {
                 let parts: Vec<_> = path.rsplitn(2, '/').collect();
                 let without = parts.get(1).filter(|start| !start.is_empty());
                 format!(
-                    "a parameter is never optional, as in `{segment}`\n\
+                    "a parameter cannot be optional, as in `{segment}`\n\
                      help: write two routes, with \"{}\" and with \"{path}\"",
                     without.unwrap_or(&"/")
                 )
@@ -338,7 +342,7 @@ mod tests {
         let message = rewrite("/rooms/{id?}").unwrap().message();
         assert_eq!(
             message,
-            "a parameter is never optional, as in `{id?}`\n\
+            "a parameter cannot be optional, as in `{id?}`\n\
              help: write two routes, with \"/rooms\" and with \"/rooms/{id}\""
         );
         let message = rewrite("/:id?").unwrap().message();

@@ -63,9 +63,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
             let owned = owned_payload(kind, &reference.elem);
             errors.push(
                 ty,
-                format_args!(
-                    "`{kind}` is handed its first argument for good, not lent\nhelp: {owned}"
-                ),
+                format_args!("`{kind}` takes its first argument by value\nhelp: {owned}"),
             );
         }
     }
@@ -109,7 +107,7 @@ fn owned_payload(kind: HookKind, elem: &Type) -> String {
 /// Returns the message about a payload that borrows.
 pub fn must_own_message(hook: &Hook, ty: &Type) -> String {
     format!(
-        "`{}` is handed its first argument for good, so `{}` must own its data\nhelp: {}",
+        "`{}` takes ownership of its first argument, so `{}` must own its data\nhelp: {}",
         hook.kind,
         written(ty),
         owned_instead(hook, ty)
@@ -157,9 +155,9 @@ pub fn argument_is_not_kept(own: &Generics, hook: &Hook, argument: &Argument, er
         errors.push(
             &argument.ty,
             format_args!(
-                "an argument lasts for one call of `{}`, but `{lifetime}` is a lifetime \
-                 of the handler, which lasts longer\n\
-                 help: leave it out, and clone what is to be kept",
+                "an argument is borrowed for one call of `{}`, but `{lifetime}` is a lifetime \
+                 of the handler, which lives longer\n\
+                 help: remove the lifetime, and clone the values that the handler keeps",
                 hook.kind
             ),
         );

@@ -31,7 +31,7 @@ pub fn payload_first_message(hook: &Hook) -> String {
         None => format!("before this one, add {example}"),
     };
     format!(
-        "the first argument of `{}` after `self` is the {payload}\nhelp: {advice}",
+        "the first argument of `{}` after `self` must be the {payload}\nhelp: {advice}",
         hook.kind
     )
 }

@@ -102,8 +102,9 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
     if hook.kind != HookKind::Init && is_request_extractor(&argument.ty) {
         return Some(LikelyMistake::new(
             format!(
-                "`{name}` belongs to `init`, because a connection keeps nothing of its request\n\
-                 help: take it there, and keep what `{}` needs in a field",
+                "`{name}` is available only in `init`, because a connection does not keep its \
+                 request\n\
+                 help: take it in `init`, and store the values that `{}` needs in a field",
                 hook.kind
             ),
             "an argument of `init`",
@@ -112,7 +113,8 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
     if name == "CloseReason" && hook.kind != HookKind::Terminate {
         return Some(LikelyMistake::new(
             format!(
-                "`CloseReason` belongs to `terminate`: while `{}` runs, the connection has not \
+                "`CloseReason` is available only in `terminate`: while `{}` runs, the connection \
+                 has not \
                  ended",
                 hook.kind
             ),
@@ -128,7 +130,7 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
         return Some(LikelyMistake {
             only_in_terminate: true,
             ..LikelyMistake::new(
-                "the end has one `CloseReason`\nhelp: remove this one".to_owned(),
+                "`terminate` takes only one `CloseReason`\nhelp: remove this one".to_owned(),
                 "a second reason",
             )
         });
@@ -137,7 +139,7 @@ pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
     if takes_one && is_payload(&argument.ty) {
         let advice = match hook.kind {
             HookKind::Message => {
-                "to take text and binary alike, take one `Message`; for several values in one \
+                "for both text and binary messages, take one `Message`; for several values in one \
                  message, take `Json<T>` of a struct"
             }
             _ => "for several values, notify with a struct or a tuple",
@@ -175,7 +177,7 @@ fn of_passing(hook: &Hook, ty: &Type) -> Option<LikelyMistake> {
         _ => return None,
     };
     let message = format!(
-        "`{}` is no argument of `{}`\nhelp: {advice}",
+        "`{}` cannot be an argument of `{}`\nhelp: {advice}",
         written(ty),
         hook.kind
     );

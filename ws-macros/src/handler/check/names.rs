@@ -18,8 +18,7 @@ pub fn block_is_inherent(block: &mut HandlerBlock, errors: &Errors) {
         errors.push(
             path,
             format_args!(
-                "`#[ws_handler]` belongs on the type's own impl block, not on an impl of a \
-                 trait\n\
+                "`#[ws_handler]` belongs on an inherent impl block, not on an impl of a trait\n\
                  help: write `impl {}`",
                 written(ty)
             ),
@@ -39,8 +38,8 @@ pub fn hook_names_are_correct(block: &mut HandlerBlock, errors: &Errors) {
         errors.push(
             &name,
             format_args!(
-                "`{name}` is not the name of a hook, so no connection calls it\n\
-                 help: name it `{kind}`; if it is a helper, choose a name less like the hook's"
+                "`{name}` is not the name of a hook, so it is never called\n\
+                 help: rename it to `{kind}`; if it is a helper, choose a less similar name"
             ),
         );
         block.add_misspelt(&name, kind);
@@ -57,8 +56,8 @@ pub fn hooks_are_unique(block: &mut HandlerBlock, errors: &Errors) {
             errors.push(
                 &hook.signature.ident,
                 format_args!(
-                    "`{}` is here twice, and a handler has each hook once\n\
-                     help: for alternatives, write a different `#[cfg(…)]` on each of them",
+                    "`{}` is defined twice, but a handler has each hook only once\n\
+                     help: for alternatives, give each of them a different `#[cfg(…)]`",
                     hook.kind
                 ),
             );
@@ -79,9 +78,9 @@ pub fn conditions_are_limited(block: &mut HandlerBlock, errors: &Errors) {
             errors.push(
                 &condition.attribute,
                 format_args!(
-                    "the hooks of one block may have {MAX_CONDITIONS} different \
+                    "the hooks of one block may have at most {MAX_CONDITIONS} different \
                      `#[cfg(…)]`s\n\
-                     help: put the conditions on whole impl blocks, or into the bodies"
+                     help: move the conditions to whole impl blocks, or into the bodies"
                 ),
             );
         }

@@ -11,7 +11,7 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     if hook.kind == HookKind::Init && is_unit(&hook.output()) {
         errors.push(
             &hook.signature.ident,
-            "`init` returns nothing, but it makes the handler\n\
+            "`init` must return the handler\n\
              help: write `-> Self`, or `-> Result<Self, Refusal>` to be able to refuse the \
              connection",
         );
@@ -26,7 +26,7 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     {
         errors.push(
             output,
-            "`terminate` runs after the connection has ended, so nothing can be sent\n\
+            "`terminate` runs after the connection has ended, so it cannot reply\n\
              help: remove the return type",
         );
     }

@@ -6,14 +6,14 @@ use syn::{GenericParam, Safety};
 use crate::errors::Errors;
 use crate::handler::ast::{Hook, HookKind, Passing};
 
-/// Checks that a hook is a `fn` or an `async fn`, without other keywords.
+/// Checks that a hook must be a `fn` or an `async fn`, without other keywords.
 pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
     let signature = &hook.signature;
     let report = |tokens: &dyn quote::ToTokens, keyword: &str| {
         errors.push(
             tokens,
             format_args!(
-                "a hook is a `fn` or an `async fn`\nhelp: remove `{keyword}` from `{}`",
+                "a hook must be a `fn` or an `async fn`\nhelp: remove `{keyword}` from `{}`",
                 hook.kind
             ),
         );
@@ -52,13 +52,14 @@ pub fn receiver_fits_the_hook(hook: &Hook, errors: &Errors) {
     match (hook.kind, &hook.receiver) {
         (HookKind::Init, Some(receiver)) => errors.push(
             &receiver.tokens,
-            "`init` makes the handler, so there is no `self` yet\n\
+            "`init` creates the handler, so there is no `self` yet\n\
              help: remove it, and return `Self`",
         ),
         (HookKind::Message | HookKind::Info, None) => errors.push(
             name,
             format_args!(
-                "`{name}` is called on the handler\nhelp: begin its arguments with `&mut self`"
+                "`{name}` must be a method of the handler\nhelp: add `&mut self` as its first \
+                 argument"
             ),
         ),
         (HookKind::Message | HookKind::Info, Some(receiver))
@@ -74,11 +75,14 @@ pub fn receiver_fits_the_hook(hook: &Hook, errors: &Errors) {
         }
         (HookKind::Terminate, None) => errors.push(
             name,
-            "`terminate` is called on the handler\n\
-             help: begin its arguments with `self` or `&mut self`",
+            "`terminate` must be a method of the handler\n\
+             help: add `self` or `&mut self` as its first argument",
         ),
         (HookKind::Terminate, Some(receiver)) if receiver.passing == Passing::Other => {
-            errors.push(&receiver.tokens, "`terminate` takes `self` or `&mut self`");
+            errors.push(
+                &receiver.tokens,
+                "`terminate` must take `self` or `&mut self`",
+            );
         }
         _ => {}
     }
