@@ -31,14 +31,55 @@
 //! dispatch! {
 //!     pub struct Routes;
 //!
-//!     custom: "/socket/custom"          => Greeter;
-//!     public: "/socket/without-session" => Greeter { require_session: false };
+//!     greeter: "/greeter" => Greeter { require_session: false };
 //! }
 //!
 //! #[ws_server::main]
 //! async fn main() -> Result<(), ws_server::Error> {
 //!     Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
 //! }
+//! ```
+//!
+//! # Five minutes to a running handler
+//!
+//! Create a project with `cargo new`, add this crate with `cargo add ws-server`, put the program
+//! above into `src/main.rs`, and start it with `cargo run`. Open `http://127.0.0.1:3030/greeter` in
+//! a browser: it shows only a short text, but scripts of this page may connect to the server. Enter
+//! this in the console of the page:
+//!
+//! ```js
+//! const socket = new WebSocket("ws://127.0.0.1:3030/greeter");
+//! socket.onmessage = ({ data }) => console.log(data);
+//! socket.onopen = () => socket.send("hi");            // "You said: hi", then "Hello!"
+//! ```
+//!
+//! - `init` runs before the handshake is answered. It returns the handler of this connection, or a
+//!   [`Refusal`].
+//! - `message` receives each message of the client, here as a `String`. It returns the reply: a
+//!   text, [`Json`](decode::Json), several messages, a [`Close`], or nothing.
+//! - `info` receives the values that timers, other tasks and topics send to this connection, here
+//!   from [`Socket::notify_after`].
+//! - `terminate`, which this handler does not need, runs once, at the end of the connection.
+//! - `require_session: false` admits every client. By default, a route accepts only visitors who
+//!   come from a page of the same site; see [`session`].
+//!
+//! Next steps: a message to many clients ([`Hub::publish`]), parameters of the path
+//! ([`Path`](extract::Path)), state that handlers share ([`State`](extract::State)), JSON with
+//! answers ([`call`]), and tests without a network (the module `testkit`).
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `msgpack` | `decode::MsgPack<T>`: payloads and replies in `MessagePack` |
+//! | `test-kit` | the module `testkit`: clients and pages in memory, with paused time |
+//!
+//! Both are off by default. Tests need these lines in `Cargo.toml`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! ws-server = { version = "0.1", features = ["test-kit"] }
+//! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
 //! ```
 //!
 //! # Overview
