@@ -193,44 +193,45 @@ macro_rules! limits {
 }
 
 limits! {
-    /// Size of one message in bytes, all fragments together; past it 1009.
+    /// Size of one message in bytes, all fragments together; past it 1009. Default: 64 KiB.
     max_message: usize = 64 * KIB;
-    /// Bytes that may wait in the outbox of one connection.
+    /// Bytes that may wait in the outbox of one connection. Default: 1 MiB.
     outbox: usize = MIB;
-    /// Frames that may wait in the outbox of one connection.
+    /// Frames that may wait in the outbox of one connection. Default: 1,024.
     outbox_frames: usize = 1024;
-    /// What `Socket::send` does when the outbox is full.
+    /// What `Socket::send` does when the outbox is full. Default: `OnFull::Close`.
     on_full: OnFull = OnFull::Close;
-    /// Notifications that may wait for one handler.
+    /// Notifications that may wait for one handler. Default: 256.
     mailbox: usize = 256;
-    /// Timers that may be set at the same time on one connection.
+    /// Timers that may be set at the same time on one connection. Default: 256.
     timers: usize = 256;
-    /// Futures of `Socket::spawn` that may run on one connection at the same time.
+    /// Futures of `Socket::spawn` that may run on one connection at the same time. Default: 64.
     tasks: usize = 64;
-    /// Topics that one connection may be subscribed to; past it 1011.
+    /// Topics that one connection may be subscribed to; past it 1011. Default: 1,024.
     subscriptions: usize = 1024;
-    /// Bytes of messages that are read ahead while a hook runs.
+    /// Bytes of messages that are read ahead while a hook runs. Default: 64 KiB.
     read_ahead: usize = 64 * KIB;
-    /// Messages from the client; past it 1008.
+    /// Messages from the client; past it 1008. Default: no limit.
     rate: Option<Rate> = None;
-    /// A ping is sent if nothing was received for this long.
+    /// A ping is sent if nothing was received for this long. Default: 25 s.
     ping: Option<Duration> = Some(Duration::from_secs(25));
     /// The connection is closed with 1001 if nothing was received for this long. While the client
     /// has a backlog that it does not read, `stall` applies instead: a ping would not reach it.
+    /// Default: 60 s.
     idle: Option<Duration> = Some(Duration::from_secs(60));
     /// The connection is closed with 1013 if the client reads fewer than `stall_bytes` of its
-    /// backlog in this time.
+    /// backlog in this time. Default: 30 s.
     stall: Duration = Duration::from_secs(30);
     /// Bytes that a client with a backlog must read in each `stall`; reading the whole backlog is
-    /// always enough.
+    /// always enough. Default: 4 KiB.
     stall_bytes: usize = 4 * KIB;
-    /// How long `init` may take before 503.
+    /// How long `init` may take before 503. Default: 10 s.
     init_timeout: Duration = Duration::from_secs(10);
-    /// How long an async hook may run before 1011.
+    /// How long an async hook may run before 1011. Default: 30 s.
     hook_timeout: Duration = Duration::from_secs(30);
-    /// How long the server waits for the client's answer to its Close.
+    /// How long the server waits for the client's answer to its Close. Default: 5 s.
     close_timeout: Duration = Duration::from_secs(5);
-    /// How long `terminate` may take.
+    /// How long `terminate` may take. Default: 5 s.
     terminate_timeout: Duration = Duration::from_secs(5);
 }
 

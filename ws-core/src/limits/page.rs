@@ -17,34 +17,36 @@ settable! {
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct PageLimits {
         /// How long a page stays alive without a socket, counted also from its rendering; then it
-        /// ends.
+        /// ends. Default: 20 s.
         pub grace: Duration,
         /// Messages queued for one page, including those that it has not acknowledged; past this
         /// limit all of them are dropped, and the page gets a reset. The page's own handler
         /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free
-        /// for other pushes.
+        /// for other pushes. Default: 1,024.
         pub messages: usize,
         /// Bytes of these messages, plus 64 for each; one message of any size always fits. A
         /// message of the page's handler counts for at most half of this limit. The same number of
         /// bytes of the page's own messages, plus 64 for each, may wait for a slow handler; past
-        /// this limit the socket is closed with 1013, and the page reconnects.
+        /// this limit the socket is closed with 1013, and the page reconnects. Default: 1 MiB.
         pub bytes: usize,
         /// Bytes queued for all pages of the server together, plus 64 for each message of each
         /// page; the payload of a push to many pages counts once. Past this limit the largest
         /// queues are dropped, and their pages get a reset; messages that are in transit over a
         /// live connection are dropped last. The same number of bytes of messages may wait for the
         /// handlers of all pages; past this limit each page may have a sixteenth of `bytes`
-        /// waiting. At least `bytes`.
+        /// waiting. At least `bytes`. Default: 256 MiB.
         pub all_bytes: usize,
         /// Pages of one session at the same time; past this limit the oldest one without a socket
-        /// ends, and if there is none the response is 429.
+        /// ends, and if there is none the response is 429. Default: 128.
         pub per_session: usize,
         /// Pages that one address (IPv6: one /64) has opened, at the same time; past this limit the
         /// oldest one without a socket ends, and if there is none the response is 429. A private
         /// address is not counted if it may be a proxy that is missing in `trusted_proxies`.
+        /// Default: 1,024.
         pub per_address: usize,
         /// Pages without a socket at the same time, including those that had none at some time in
         /// the grace period; past this limit the page that has waited longest ends.
+        /// Default: 16,384.
         pub waiting: usize,
     }
 }

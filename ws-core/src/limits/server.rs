@@ -15,38 +15,43 @@ settable! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct ServerLimits {
-        /// Size of a request's head in bytes; past it 431.
+        /// Size of a request's head in bytes; past it 431. Default: 16 KiB.
         pub head: usize,
         /// How long a request's head may take to arrive, from the start of the connection or, for a
-        /// later request, from its first byte.
+        /// later request, from its first byte. Default: 10 s.
         pub head_timeout: Duration,
         /// How long an HTTP connection stays open after a response if the client sends nothing.
+        /// Default: 75 s.
         pub keep_alive: Duration,
         /// Requests on one HTTP connection; the last response closes it, so that no client keeps a
-        /// connection and its memory forever.
+        /// connection and its memory forever. Default: 1,000.
         pub requests_per_connection: u64,
         /// How long a client may stall a request's body that is being read, or a response.
+        /// Default: 30 s.
         pub body_timeout: Duration,
         /// Bytes per second that a client must send or read meanwhile; `None`: any progress is
-        /// enough.
+        /// enough. Default: 256.
         pub body_rate: Option<usize>,
-        /// WebSocket connections from one address (IPv6: one /64); past it 429.
+        /// WebSocket connections from one address (IPv6: one /64); past it 429. Default: 256.
         pub per_address: Option<usize>,
-        /// WebSocket connections in total; past it 503.
+        /// WebSocket connections in total; past it 503. Default: no limit.
         pub connections: Option<usize>,
         /// How many subscribers or pages one publish or push writes to by itself; a task does the
-        /// rest.
+        /// rest. Default: 1,024.
         pub publish_inline: usize,
         /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past
         /// this limit the connection that has been silent longest is closed, or new ones wait.
+        /// Default: 16,384.
         pub http_connections: usize,
         /// HTTP connections from one address (IPv6: one /64) at the same time; past it 429.
+        /// Default: 1,024.
         pub http_per_address: Option<usize>,
         /// Bytes of one connection that the system buffers before it sends them (Linux:
         /// `TCP_NOTSENT_LOWAT`). Further bytes stay in the outbox, so that a ping can overtake them
         /// and the client's progress is visible. A client that reads fast gets 32 times as much.
+        /// Default: 64 KiB.
         pub unsent: usize,
-        /// How long a graceful shutdown may take in total, from the first signal.
+        /// How long a graceful shutdown may take in total, from the first signal. Default: 10 s.
         pub shutdown: Duration,
         /// Limits of pages and of the state that is kept for them.
         pub pages: PageLimits,

@@ -16,27 +16,30 @@ settable! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct SessionLimits {
-        /// How long a new session lives if its cookie has not come back yet.
+        /// How long a new session lives if its cookie has not come back yet. Default: 2 minutes.
         pub first_idle: Duration,
         /// How long a session lives after its last request, while it has no open socket.
+        /// Default: 1 hour.
         pub idle: Duration,
         /// How long a session lives in total, from its start or the last logon; then its open
-        /// sockets are closed with 4401.
+        /// sockets are closed with 4401. Default: 14 days.
         pub lifetime: Duration,
         /// Sessions that the store in memory keeps. Past this limit an anonymous session without an
         /// open socket is evicted, first of the address that holds most; if there is none, 503. See
-        /// [`MemoryStore`](crate::session::MemoryStore).
+        /// [`MemoryStore`](crate::session::MemoryStore). Default: 100,000.
         pub sessions: usize,
         /// Bytes of all values that the store in memory keeps; past this limit no value is added.
+        /// Default: 256 MiB.
         pub memory: usize,
         /// Sessions that may begin from one address (IPv6: one /64); past it 429. A private address
         /// is not counted if it may be a proxy that is missing in `trusted_proxies`.
+        /// Default: 600 per minute.
         pub begin_rate: Option<Rate>,
-        /// Bytes of all values of one session as JSON, including names.
+        /// Bytes of all values of one session as JSON, including names. Default: 64 KiB.
         pub values: usize,
-        /// How long the id of a page is valid after it was issued.
+        /// How long the id of a page is valid after it was issued. Default: 24 hours.
         pub page_lifetime: Duration,
-        /// How long a store may take for one response; past it 503.
+        /// How long a store may take for one response; past it 503. Default: 5 s.
         pub lookup_timeout: Duration,
     }
 }

@@ -81,9 +81,9 @@ impl<H> Socket<H> {
     /// use ws_server::{Socket, Topic};
     /// use ws_server::socket::Sends;
     ///
-    /// fn leave<H: Sends<String>>(socket: &Socket<H>, room: &Topic<String>, lobby: &Topic<String>) {
-    ///     if socket.unsubscribe(room) {
-    ///         socket.subscribe(lobby);
+    /// fn change<H: Sends<String>>(socket: &Socket<H>, old: &Topic<String>, new: &Topic<String>) {
+    ///     if socket.unsubscribe(old) {
+    ///         socket.subscribe(new);
     ///     }
     /// }
     /// ```
