@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 mod crates;
+mod examples;
 mod render;
 mod surface;
 
@@ -60,14 +62,17 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// The directory of what rustdoc has written about the crates.
+static DESCRIBED: LazyLock<PathBuf> = LazyLock::new(describe);
+
 /// Lets rustdoc describe the crates. It has a target directory of its own, because the `cargo test`
 /// that runs this test may hold the lock of the other one.
-fn describe() -> Crates {
+fn describe() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("public-api");
     let output = Command::new(env!("CARGO"))
         .current_dir(workspace())
         .args(["doc", "--no-deps", "--all-features", "--quiet"])
-        .args(["-p", "ws-core", "-p", "ws-server"])
+        .args(["-p", "ws-core", "-p", "ws-macros", "-p", "ws-server"])
         .arg("--target-dir")
         .arg(&target)
         .env("RUSTC_BOOTSTRAP", "1")
@@ -77,7 +82,7 @@ fn describe() -> Crates {
         .expect("cargo runs");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "rustdoc failed:\n{errors}");
-    Crates::read(&target.join("doc"), &["ws_core", "ws_server"])
+    target.join("doc")
 }
 
 /// The lines that only one of the two texts has, in order: `-` for the old, `+` for the new.
@@ -95,7 +100,8 @@ fn difference(old: &str, new: &str) -> String {
 
 #[test]
 fn the_public_api_is_the_one_that_the_file_lists() {
-    let surface = Surface::of(&describe(), "ws_server");
+    let crates = Crates::read(&DESCRIBED, &["ws_core", "ws_server"]);
+    let surface = Surface::of(&crates, "ws_server");
     let found = surface.text();
     let path = workspace().join("ws-server/public-api.txt");
     if std::env::var_os(UPDATE).is_some() {
@@ -127,6 +133,25 @@ fn the_public_api_is_the_one_that_the_file_lists() {
     );
     let unused: Vec<_> = allowed.difference(&surface.external).collect();
     assert!(unused.is_empty(), "no signature names these: {unused:#?}");
+}
+
+#[test]
+fn every_public_item_has_an_example() {
+    let crates = Crates::read(&DESCRIBED, &["ws_core", "ws_macros", "ws_server"]);
+    let items = surface::items(&crates, "ws_server");
+    for known in ["Server", "dispatch", "limits", "topic::TopicValue"] {
+        let path = format!("ws_server::{known}");
+        assert!(items.iter().any(|(item, _)| *item == path), "{path}");
+    }
+    let (missing, exceptions) = (examples::missing(&items), examples::exceptions());
+    let new: Vec<_> = missing.difference(&exceptions).collect();
+    assert!(
+        new.is_empty(),
+        "the documentation of these items has no example, or that of the module does not begin \
+         with a sentence that explains its purpose: {new:#?}"
+    );
+    let unused: Vec<_> = exceptions.difference(&missing).collect();
+    assert!(unused.is_empty(), "these items have examples: {unused:#?}");
 }
 
 /// What programs must not name: it changes with every version.

@@ -62,6 +62,25 @@ impl Surface {
     }
 }
 
+/// The items of our crates at the public paths of a crate, each once.
+pub(crate) fn items<'c>(crates: &'c Crates, name: &str) -> Vec<(String, Item<'c>)> {
+    let facade = crates.get(name).unwrap();
+    let mut paths = Paths::default();
+    paths.walk(crates, facade, facade.root(), name);
+    let names = paths.by_definition();
+    let items = paths.found.iter().filter_map(|(path, found)| {
+        let (path, _) = path.split_once(' ')?;
+        let name = found.definition().and_then(|of| names.get(&of));
+        match found {
+            Found::Item(item) if name.is_none_or(|name| name == path) => {
+                Some((path.to_owned(), *item))
+            }
+            _ => None,
+        }
+    });
+    items.collect()
+}
+
 /// What stands at a public path.
 enum Found<'c> {
     Item(Item<'c>),

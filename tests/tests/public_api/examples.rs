@@ -1,0 +1,67 @@
+//! The documentation shows how to use each public item.
+
+use std::collections::BTreeSet;
+
+use crate::crates::Item;
+
+/// The items without an example of their own, each with the reason.
+const WITHOUT_EXAMPLE: &[(&str, &str)] = &[(
+    "ws_server::testkit::PageBuilder",
+    "the example of `TestPage` builds a page",
+)];
+
+/// The paths of the items that have neither an example nor, if they are modules, a first sentence.
+pub(crate) fn missing(items: &[(String, Item<'_>)]) -> BTreeSet<String> {
+    let missing = items.iter().filter(|(_, item)| {
+        let docs = item.json["docs"].as_str().unwrap_or_default();
+        match item.inner().0 {
+            "module" => !has_first_sentence(docs),
+            _ => !has_example(docs),
+        }
+    });
+    missing.map(|(path, _)| path.clone()).collect()
+}
+
+/// The items that need no example.
+pub(crate) fn exceptions() -> BTreeSet<String> {
+    let paths = WITHOUT_EXAMPLE.iter().map(|(path, _)| (*path).to_owned());
+    paths.collect()
+}
+
+/// Whether the documentation has a block of Rust that compiles, or must not compile.
+fn has_example(docs: &str) -> bool {
+    let mut fences = docs.lines().filter_map(|line| line.strip_prefix("```"));
+    // Every second fence ends a block.
+    fences.by_ref().step_by(2).any(|language| {
+        let language = language.split(',').next().unwrap_or_default().trim();
+        matches!(language, "" | "rust" | "no_run" | "should_panic")
+    })
+}
+
+/// Whether the documentation begins with a paragraph of at least one whole sentence.
+fn has_first_sentence(docs: &str) -> bool {
+    let first: Vec<_> = docs.lines().take_while(|line| !line.is_empty()).collect();
+    let first = first.join(" ");
+    first.chars().next().is_some_and(char::is_uppercase) && first.ends_with(['.', ':'])
+}
+
+#[test]
+fn examples_are_blocks_of_rust() {
+    assert!(has_example("A thing.\n\n```\nthing();\n```\n"));
+    assert!(has_example(
+        "```text\na table\n```\n```no_run\nserve();\n```"
+    ));
+    assert!(!has_example("A thing.\n\n    thing();\n"));
+    assert!(!has_example("```text\na table\n```\n"));
+    assert!(!has_example("```ignore\nthing();\n```\n"));
+}
+
+#[test]
+fn a_module_begins_with_a_sentence() {
+    assert!(has_first_sentence(
+        "Values that are sent\nto clients.\n\n# More"
+    ));
+    assert!(!has_first_sentence("# Values\n\nSent to clients."));
+    assert!(!has_first_sentence("values"));
+    assert!(!has_first_sentence(""));
+}
