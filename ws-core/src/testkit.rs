@@ -37,6 +37,36 @@ use pipe::Pipe;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// A server without a network.
+///
+/// ```
+/// use ws_server::extract::NoState;
+/// use ws_server::prelude::*;
+/// use ws_server::testkit::TestKit;
+///
+/// struct Room(u64);
+///
+/// #[ws_handler]
+/// impl Room {
+///     fn init(Path(id): Path<u64>) -> Self { Room(id) }
+///
+///     fn message(&mut self, text: String) -> String { format!("{}: {text}", self.0) }
+/// }
+///
+/// dispatch! {
+///     struct Routes;
+///
+///     room: "/rooms/{id: u64}" => Room { require_session: false };
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// let kit = TestKit::table(Routes::table(), NoState).unwrap();
+/// let mut client = kit.open("/rooms/7").connect().await.unwrap();
+/// client.send("hello").await;
+/// assert_eq!(client.text().await, "7: hello");
+/// assert_eq!(kit.open("/rooms/x").connect().await.unwrap_err().status(), 404);
+/// # });
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct TestKit {
     hub: Hub,
@@ -169,6 +199,24 @@ fn handler<H: Handler<AnyRoute>>(
 }
 
 /// A client that has not connected yet.
+///
+/// ```
+/// # use ws_server::{prelude::*, extract::Bearer, testkit::TestKit};
+/// # struct Inbox;
+/// # #[ws_handler]
+/// # impl Inbox {
+/// #     fn init(token: Bearer) -> Result<Self, Refusal> {
+/// #         if token.token() == "valid" { Ok(Inbox) } else { Err(Bearer::invalid()) }
+/// #     }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// let kit = TestKit::new();
+/// let refusal = kit.handler::<Inbox>().bearer("forged").connect().await.unwrap_err();
+/// assert_eq!(refusal.status(), 401);
+/// assert!(kit.handler::<Inbox>().bearer("valid").connect().await.is_ok());
+/// # });
+/// ```
 pub struct ClientBuilder {
     kit: TestKit,
     goal: Goal,

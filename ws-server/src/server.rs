@@ -94,7 +94,7 @@ pub struct Stateless;
 ///
 /// ```
 /// use ws_server::route::Table;
-/// use ws_server::{WithState, Server};
+/// use ws_server::{Server, WithState};
 ///
 /// struct App;
 ///

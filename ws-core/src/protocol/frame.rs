@@ -18,6 +18,25 @@ pub(super) const RSV1: u8 = 0x40;
 const RSV2_RSV3: u8 = 0x30;
 
 /// The type of a frame.
+///
+/// ```
+/// use ws_server::testkit::OpCode;
+/// # use ws_server::{prelude::*, testkit::TestKit};
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo {
+/// #     fn init() -> Self { Echo }
+/// #     fn message(&mut self, text: String) -> String { text }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+/// // One message in two frames.
+/// client.send_frame(OpCode::Text, false, b"hel").await;
+/// client.send_frame(OpCode::Continuation, true, b"lo").await;
+/// assert_eq!(client.text().await, "hello");
+/// # });
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[repr(u8)]
 pub enum OpCode {

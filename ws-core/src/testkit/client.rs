@@ -19,6 +19,25 @@ pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 const MOST: usize = 64 * 1024 * 1024;
 
 /// An event that a client received.
+///
+/// ```
+/// use ws_server::testkit::{OpCode, Received};
+/// # use ws_server::{prelude::*, testkit::TestKit};
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo {
+/// #     fn init() -> Self { Echo }
+/// #     fn message(&mut self, text: String) -> String { text }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+/// client.send_frame(OpCode::Ping, true, b"1").await;
+/// assert_eq!(client.receive().await, Received::Pong("1".into()));
+/// client.send("hello").await;
+/// assert_eq!(client.receive().await, Received::Message("hello".into()));
+/// # });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
     /// A whole message.
@@ -37,6 +56,24 @@ pub enum Received {
 ///
 /// If the server does something other than the test expects, the methods panic with what was
 /// received.
+///
+/// ```
+/// # use ws_server::{prelude::*, testkit::TestKit};
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo {
+/// #     fn init() -> Self { Echo }
+/// #     fn message(&mut self, text: String) -> String { text }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+/// client.send_json(&[1, 2]).await;
+/// assert_eq!(client.json::<Vec<u8>>().await, [1, 2]);
+/// client.sender().close(Close::normal("enough"));
+/// assert_eq!(client.closed().await, (CloseCode::NORMAL, "enough".to_owned()));
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct TestClient {
     pipe: Pipe,
@@ -89,6 +126,23 @@ impl TestClient {
     }
 
     /// Sends bytes unchanged, and lets the server process them.
+    ///
+    /// ```
+    /// # use ws_server::{prelude::*, testkit::TestKit};
+    /// # struct Echo;
+    /// # #[ws_handler]
+    /// # impl Echo {
+    /// #     fn init() -> Self { Echo }
+    /// #     fn message(&mut self, text: String) -> String { text }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+    /// // A frame that is not masked breaks the protocol.
+    /// client.send_bytes(&[0x81, 0x01, b'x']).await;
+    /// assert_eq!(client.closed().await.0, CloseCode::PROTOCOL_ERROR);
+    /// # });
+    /// ```
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
         self.pipe.write(bytes);
         tokio::task::yield_now().await;
@@ -114,6 +168,23 @@ impl TestClient {
     }
 
     /// Resets the connection.
+    ///
+    /// ```
+    /// use ws_server::CloseCause;
+    /// # use ws_server::{prelude::*, testkit::TestKit};
+    /// # struct Echo;
+    /// # #[ws_handler]
+    /// # impl Echo {
+    /// #     fn init() -> Self { Echo }
+    /// #     fn message(&mut self, text: String) -> String { text }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+    /// client.reset().await;
+    /// assert_eq!(client.terminated().await.cause, CloseCause::Lost);
+    /// # });
+    /// ```
     pub async fn reset(&mut self) {
         self.pipe.end(true);
         tokio::task::yield_now().await;
@@ -212,6 +283,24 @@ impl TestClient {
     }
 
     /// Returns all events received so far and not yet taken, without waiting.
+    ///
+    /// ```
+    /// # use ws_server::{prelude::*, testkit::TestKit};
+    /// # struct Echo;
+    /// # #[ws_handler]
+    /// # impl Echo {
+    /// #     fn init() -> Self { Echo }
+    /// #     fn message(&mut self, text: String) -> String { text }
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
+    /// client.send("one").await;
+    /// client.send("two").await;
+    /// assert_eq!(client.received_so_far().await.len(), 2);
+    /// assert_eq!(client.received_so_far().await, []);
+    /// # });
+    /// ```
     pub async fn received_so_far(&mut self) -> Vec<Received> {
         tokio::task::yield_now().await;
         while self.pipe.unread() > 0 {
@@ -249,6 +338,25 @@ impl TestClient {
     }
 
     /// Returns the handle of the connection, for notifying the handler from the test.
+    ///
+    /// ```
+    /// # use ws_server::{prelude::*, testkit::TestKit};
+    /// struct Alarm;
+    ///
+    /// #[ws_handler]
+    /// impl Alarm {
+    ///     fn init() -> Self { Alarm }
+    ///
+    ///     fn info(&mut self, text: String) -> String { text }
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    /// #     .block_on(async {
+    /// let mut client = TestKit::new().handler::<Alarm>().connect().await.unwrap();
+    /// client.socket::<Alarm>().notify("fire".to_owned()).unwrap();
+    /// assert_eq!(client.text().await, "fire");
+    /// # });
+    /// ```
     ///
     /// # Panics
     ///

@@ -35,6 +35,15 @@ fn new_record(user: Option<&str>) -> SessionRecord {
 /// The store may contain other sessions, but no other client may use it meanwhile. The suite
 /// removes the sessions that it adds; its users have names that begin with `suite-`.
 ///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// use ws_server::{session::MemoryStore, testkit::stores::check_store};
+///
+/// check_store(&MemoryStore::new(1_000)).await;
+/// # });
+/// ```
+///
 /// # Panics
 ///
 /// If the store violates the contract of [`SessionStore`].
@@ -353,6 +362,17 @@ async fn only_the_sessions_of_a_user_are_removed(store: &impl SessionStore) {
 /// Checks the properties of an application's session source that admission relies on. `named` are
 /// the headers of two requests of one session, `other` those of another session, and `nobody` those
 /// of requests without a live session, such as hostile ones.
+///
+/// ```
+/// use ws_server::{session::SessionSource, testkit::stores::check_source};
+///
+/// async fn check(source: impl SessionSource) {
+///     let [ada, bob, forged] = ["sid=1", "sid=2", "sid=x"].map(|cookie| {
+///         http::HeaderMap::from_iter([(http::header::COOKIE, cookie.parse().unwrap())])
+///     });
+///     check_source(&source, [&ada, &ada], &bob, &[forged]).await;
+/// }
+/// ```
 ///
 /// # Panics
 ///

@@ -9,6 +9,16 @@ use crate::close::CloseCode;
 use crate::wire::{self, ToPage};
 
 /// An event of a page.
+///
+/// ```
+/// use ws_server::testkit::{PageReceived, TestPage};
+///
+/// /// Whether the page gets the event `mail`, and nothing else.
+/// async fn gets_mail(page: &mut TestPage) -> bool {
+///     let received = page.received_so_far().await;
+///     matches!(&received[..], [PageReceived::Event(name, _)] if name == "mail")
+/// }
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum PageReceived {
@@ -36,6 +46,15 @@ impl PageReceived {
 }
 
 /// Why messages are missing: `why` of a `reset`.
+///
+/// ```
+/// use ws_server::testkit::{ResetReason, TestPage};
+///
+/// /// The server has dropped what waited for the page, which must load its state again.
+/// async fn has_missed_messages(page: &mut TestPage) {
+///     assert_eq!(page.reset().await, ResetReason::Overflow);
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ResetReason {

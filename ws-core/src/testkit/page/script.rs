@@ -19,6 +19,18 @@ use crate::wire::{FromPage, Query, ToPage};
 const ACK_EVERY: u64 = 32;
 
 /// How a page acknowledges messages.
+///
+/// ```
+/// use ws_server::testkit::{Acks, TestPage};
+///
+/// /// Pushes until the queue of a page that reads nothing is full.
+/// fn fill(page: &mut TestPage) {
+///     page.acks(Acks::Withheld);
+///     for number in 0..2_000 {
+///         page.page().push("number", &number);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Acks {

@@ -10,6 +10,16 @@ use crate::session::{Newcomer, SessionStore};
 ///
 /// The store must be empty. The check removes what it adds.
 ///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+/// #     .block_on(async {
+/// use ws_server::session::MemoryStore;
+/// use ws_server::testkit::stores::check_eviction;
+///
+/// check_eviction(&MemoryStore::new(20), 20).await;
+/// # });
+/// ```
+///
 /// # Panics
 ///
 /// If the store refuses a visitor of another address, or evicts the session of a user or one
