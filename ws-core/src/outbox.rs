@@ -19,31 +19,31 @@ use crate::close::{Close, CloseReason};
 use crate::protocol::Deflate;
 use crate::protocol::encoder::encode_close;
 
-mod dropped;
+mod compress;
+mod dropped_payloads;
 mod frame;
+mod make_room;
 #[cfg(test)]
 mod model_tests;
-mod packed;
-mod published;
 mod queue;
-mod room;
 mod state;
 #[cfg(test)]
 mod tests;
+mod topic_frame;
 mod transport;
 
-pub(crate) use dropped::Dropped;
+pub(crate) use compress::Broadcast;
+pub(crate) use dropped_payloads::DroppedPayloads;
 pub use frame::{Frame, Policy};
-pub(crate) use packed::Broadcast;
-pub use published::Delivery;
-pub(crate) use published::Published;
-use queue::{Kind, Queue};
-use state::State;
+use queue::{FrameKind, FrameQueue};
+use state::OutboxState;
+pub use topic_frame::Delivery;
+pub(crate) use topic_frame::TopicFrame;
 pub use transport::{DirectWrite, Io, SharedTransport, Transport};
 
 /// Why a frame was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
+pub enum PushError {
     /// There is no room for it.
     Full,
     /// The connection is closing or gone.
@@ -52,14 +52,14 @@ pub enum Refused {
 
 /// A control frame that the connection's task sends between messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Control {
+pub(crate) enum ControlFrame {
     Ping,
     Pong,
 }
 
 /// How a frame reaches the client.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
+pub(crate) enum WriteMode {
     /// Directly to the socket if that is idle.
     Direct,
     /// Into the queue.
@@ -88,14 +88,15 @@ enum Phase {
 }
 
 /// The queue of frames for one client.
-// The order of the fields matters, as in `State`: those that each message accesses are adjacent.
+// The order of the fields matters, as in `OutboxState`: those that each message accesses are
+// adjacent.
 #[repr(C)]
 pub struct Outbox {
     /// Whether the queue is not empty; the connection's task reads it without the lock.
     waiting: AtomicBool,
     /// How messages may be compressed, if the client accepts that.
     deflate: Option<Deflate>,
-    state: Mutex<State>,
+    state: Mutex<OutboxState>,
     /// Notified when there is room, and at the end.
     room: Notify,
 }
@@ -105,7 +106,7 @@ impl Outbox {
     /// outbox.
     pub fn new(max_bytes: usize, max_frames: usize) -> Self {
         Self {
-            state: Mutex::new(State::new(Queue::new(max_bytes, max_frames))),
+            state: Mutex::new(OutboxState::new(FrameQueue::new(max_bytes, max_frames))),
             waiting: AtomicBool::new(false),
             room: Notify::new(),
             deflate: None,
@@ -113,18 +114,18 @@ impl Outbox {
     }
 
     /// No code that can panic runs under the lock, so a poisoned one is still whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the state to change the queue.
-    fn change(&self) -> Changing<'_> {
-        self.changing(self.lock())
+    fn lock_for_change(&self) -> StateGuard<'_> {
+        self.guard(self.lock())
     }
 
-    /// Same as [`change`](Self::change), for a state that is locked already.
-    fn changing<'a>(&'a self, state: MutexGuard<'a, State>) -> Changing<'a> {
-        Changing {
+    /// Same as [`lock_for_change`](Self::lock_for_change), for a state that is locked already.
+    fn guard<'a>(&'a self, state: MutexGuard<'a, OutboxState>) -> StateGuard<'a> {
+        StateGuard {
             state,
             waiting: &self.waiting,
         }
@@ -134,26 +135,30 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`Refused`]: the frame was not accepted.
-    pub fn push(&self, frame: &Frame) -> Result<(), Refused> {
-        let mut state = self.change();
+    /// [`PushError`]: the frame was not accepted.
+    pub fn push(&self, frame: &Frame) -> Result<(), PushError> {
+        let mut state = self.lock_for_change();
         if state.phase != Phase::Open {
-            return Err(Refused::Closed);
+            return Err(PushError::Closed);
         }
         if !state.queue.fits(frame.len()) {
-            return Err(Refused::Full);
+            return Err(PushError::Full);
         }
-        let waker = state.put(frame, Kind::Message, Way::Direct);
+        let waker = state.put(frame, FrameKind::Message, WriteMode::Direct);
         let broken = state.broken;
         drop(state);
         wake(waker);
-        if broken { Err(Refused::Closed) } else { Ok(()) }
+        if broken {
+            Err(PushError::Closed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes deferred frames directly; the connection's task writes the rest.
     pub fn flush_direct(&self) {
-        let mut dropped = Dropped::default();
-        let mut state = self.change();
+        let mut dropped = DroppedPayloads::default();
+        let mut state = self.lock_for_change();
         if state.corked || state.queue.is_empty() {
             return;
         }
@@ -171,30 +176,30 @@ impl Outbox {
     /// Queues the Close frame after the waiting frames, and accepts no more. The first reason is
     /// kept. Returns whether this call was the first.
     pub fn close(&self, close: &Close, reason: CloseReason) -> bool {
-        let first = self.end_silently(close, reason, None);
-        self.tell();
+        let first = self.close_without_wakeup(close, reason, None);
+        self.wake_all();
         first
     }
 
     /// Same as [`close`](Self::close), but discards the waiting frames, except for the rest of a
     /// partly written one.
     pub fn discard_and_close(&self, close: &Close, reason: CloseReason) -> bool {
-        let mut dropped = Dropped::default();
-        let first = self.end_silently(close, reason, Some(&mut dropped));
-        self.tell();
+        let mut dropped = DroppedPayloads::default();
+        let first = self.close_without_wakeup(close, reason, Some(&mut dropped));
+        self.wake_all();
         first
     }
 
     /// Same as [`close`](Self::close), or with `discard` as
     /// [`discard_and_close`](Self::discard_and_close), which puts the discarded payloads there.
-    /// Wakes no task: call [`tell`](Self::tell) afterwards, without holding a lock.
-    pub(crate) fn end_silently(
+    /// Wakes no task: call [`wake_all`](Self::wake_all) afterwards, without holding a lock.
+    pub(crate) fn close_without_wakeup(
         &self,
         close: &Close,
         reason: CloseReason,
-        discard: Option<&mut Dropped>,
+        discard: Option<&mut DroppedPayloads>,
     ) -> bool {
-        let mut state = self.change();
+        let mut state = self.lock_for_change();
         if state.phase == Phase::Closed {
             return false;
         }
@@ -208,13 +213,13 @@ impl Outbox {
         // this one replaces it.
         if first || unsent {
             let frame = Frame::whole(encode_close(close));
-            state.put(&frame, Kind::Close, Way::Direct);
+            state.put(&frame, FrameKind::Close, WriteMode::Direct);
         }
         first
     }
 
     /// Wakes the connection's task, and all waiters for room or for the end.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn wake_all(&self) {
         self.wake();
         self.room.notify_waiters();
     }
@@ -222,8 +227,8 @@ impl Outbox {
     /// Shuts the outbox after the end of the connection: nothing is accepted or written any more.
     /// Returns why it ended: the first recorded reason, or else `reason`.
     pub fn shut(&self, reason: CloseReason) -> CloseReason {
-        let mut dropped = Dropped::default();
-        let mut state = self.change();
+        let mut dropped = DroppedPayloads::default();
+        let mut state = self.lock_for_change();
         state.phase = Phase::Closed;
         state.queue.clear(&mut dropped);
         let direct = state.direct.take();
@@ -244,13 +249,13 @@ impl Outbox {
     }
 
     /// Forgets the waker, since the connection's task has ended.
-    pub fn release(&self) {
+    pub fn release_waker(&self) {
         let waker = self.lock().waker.take();
         drop(waker);
     }
 
     /// Why the connection is ending or has ended, if that is known.
-    pub fn ending(&self) -> Option<CloseReason> {
+    pub fn close_reason(&self) -> Option<CloseReason> {
         self.lock().ending.as_deref().cloned()
     }
 
@@ -315,20 +320,20 @@ impl Outbox {
 
     /// Queues a reply of a hook, which must have room.
     pub(crate) fn reply(&self, frame: &Frame) {
-        let mut state = self.change();
+        let mut state = self.lock_for_change();
         if state.phase == Phase::Open {
-            state.put(frame, Kind::Message, Way::Queue);
+            state.put(frame, FrameKind::Message, WriteMode::Queue);
         }
     }
 
     /// Queues a Ping or a Pong before all waiting frames. It replaces an earlier one that is not
     /// written yet, since only the newest needs an answer (RFC 6455, section 5.5.3).
-    pub(crate) fn control(&self, kind: Control, frame: Bytes) {
-        let mut state = self.change();
+    pub(crate) fn control(&self, kind: ControlFrame, frame: Bytes) {
+        let mut state = self.lock_for_change();
         if state.phase == Phase::Open {
             let kind = match kind {
-                Control::Ping => Kind::Ping,
-                Control::Pong => Kind::Pong,
+                ControlFrame::Ping => FrameKind::Ping,
+                ControlFrame::Pong => FrameKind::Pong,
             };
             state.queue.push_control(kind, frame);
         }
@@ -345,8 +350,8 @@ impl Outbox {
         now: Instant,
         uncork: Uncork,
     ) -> (io::Result<()>, Status) {
-        let mut dropped = Dropped::default();
-        let mut state = self.change();
+        let mut dropped = DroppedPayloads::default();
+        let mut state = self.lock_for_change();
         if uncork == Uncork::Now {
             state.corked = false;
         }
@@ -383,31 +388,31 @@ pub(crate) struct Status {
     pub(crate) empty: bool,
     /// Since when the socket has accepted too little, and the number of bytes since then.
     pub(crate) blocked: Option<Instant>,
-    pub(crate) taken: u32,
+    pub(crate) accepted: u32,
     pub(crate) ending: bool,
 }
 
 /// The locked state. Unlocking it updates `waiting` for the connection's task.
-struct Changing<'a> {
-    state: MutexGuard<'a, State>,
+struct StateGuard<'a> {
+    state: MutexGuard<'a, OutboxState>,
     waiting: &'a AtomicBool,
 }
 
-impl Deref for Changing<'_> {
-    type Target = State;
+impl Deref for StateGuard<'_> {
+    type Target = OutboxState;
 
-    fn deref(&self) -> &State {
+    fn deref(&self) -> &OutboxState {
         &self.state
     }
 }
 
-impl DerefMut for Changing<'_> {
-    fn deref_mut(&mut self) -> &mut State {
+impl DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut OutboxState {
         &mut self.state
     }
 }
 
-impl Drop for Changing<'_> {
+impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
         let waiting = !self.state.queue.is_empty();
         self.waiting.store(waiting, Ordering::Relaxed);

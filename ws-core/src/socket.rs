@@ -71,10 +71,10 @@ pub(crate) struct Shared {
     mail: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
     hook_cancelled: AtomicBool,
-    /// Whether `control` has changes that the connection's task has not seen.
+    /// Whether `lifecycle` has changes that the connection's task has not seen.
     changed: AtomicBool,
     outbox: Outbox,
-    control: Mutex<Control>,
+    lifecycle: Mutex<LifecycleState>,
     peer: Option<SocketAddr>,
 }
 
@@ -90,17 +90,17 @@ pub(crate) struct Common {
 }
 
 #[derive(Default)]
-struct Control {
+struct LifecycleState {
     /// Fields that many connections never need.
-    more: Option<Box<More>>,
+    rare: Option<Box<RareState>>,
     client_gone: bool,
-    gone: bool,
+    ended: bool,
     /// Whether `terminate` has ended too.
     finished: bool,
 }
 
 #[derive(Default)]
-struct More {
+struct RareState {
     subscriptions: Vec<Subscription>,
     tasks: Option<Tasks>,
     expiry: Option<Instant>,
@@ -110,13 +110,13 @@ struct More {
     shutdown: Option<(Instant, Instant)>,
 }
 
-impl Control {
-    fn more(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+impl LifecycleState {
+    fn rare(&mut self) -> &mut RareState {
+        self.rare.get_or_insert_default()
     }
 
     fn shutdown(&self) -> Option<(Instant, Instant)> {
-        self.more.as_ref().and_then(|more| more.shutdown)
+        self.rare.as_ref().and_then(|rare| rare.shutdown)
     }
 }
 
@@ -237,7 +237,7 @@ impl<H> Socket<H> {
     /// }
     /// ```
     pub fn expire_at(&self, at: Instant) {
-        self.shared.change_deadlines(|more| more.expiry = Some(at));
+        self.shared.change_deadlines(|rare| rare.expiry = Some(at));
     }
 
     /// Returns a handle for sending only, without the type of the handler.
@@ -269,7 +269,7 @@ impl Shared {
             common,
             hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
-            control: Mutex::default(),
+            lifecycle: Mutex::default(),
             span: (!span.is_none()).then(|| Box::new(span)),
         }
     }
@@ -296,13 +296,15 @@ impl Shared {
         self.outbox.room()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LifecycleState> {
+        self.lifecycle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the deadlines for the connection's task, and wakes it.
-    fn change_deadlines(&self, change: impl FnOnce(&mut More)) {
-        change(self.lock().more());
+    fn change_deadlines(&self, change: impl FnOnce(&mut RareState)) {
+        change(self.lock().rare());
         self.changed.store(true, Ordering::Release);
         self.outbox.wake();
     }
@@ -321,12 +323,12 @@ impl Shared {
     #[cold]
     fn read_external_deadlines(&self) -> Option<ExternalDeadlines> {
         self.changed.swap(false, Ordering::AcqRel).then(|| {
-            let mut control = self.lock();
-            let more = control.more();
-            let session = more.session.as_ref().map(|session| session.1);
+            let mut lifecycle = self.lock();
+            let rare = lifecycle.rare();
+            let session = rare.session.as_ref().map(|session| session.1);
             ExternalDeadlines {
-                expiry: more.expiry.into_iter().chain(session).min(),
-                shutdown: more.shutdown,
+                expiry: rare.expiry.into_iter().chain(session).min(),
+                shutdown: rare.shutdown,
             }
         })
     }
@@ -336,7 +338,7 @@ impl Shared {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
         let session = (attachment, session.expires_at());
-        self.change_deadlines(|more| more.session = Some(session));
+        self.change_deadlines(|rare| rare.session = Some(session));
     }
 
     /// Sets whether the running hook is cancelled at its next poll.
@@ -358,7 +360,7 @@ impl Shared {
     /// Shuts down: cancels everything but `terminate` at `cutoff`, and `terminate` at `end`.
     pub(crate) fn shut_down(&self, cutoff: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
-        self.change_deadlines(|more| more.shutdown = Some((cutoff, end)));
+        self.change_deadlines(|rare| rare.shutdown = Some((cutoff, end)));
         self.changes().notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
@@ -371,14 +373,15 @@ impl Shared {
 
     /// Records that `terminate` and the connection's task have ended.
     pub(crate) fn finish(&self) {
-        self.outbox.release();
+        self.outbox.release_waker();
         self.lock().finished = true;
         self.changes().notify_waiters();
     }
 
     /// Resolves when a shutdown cancels everything but `terminate`.
     pub(crate) async fn shutdown_cutoff(&self) {
-        self.until(|control| control.shutdown().is_some()).await;
+        self.wait_until(|lifecycle| lifecycle.shutdown().is_some())
+            .await;
         let shutdown = self.lock().shutdown();
         if let Some((cutoff, _)) = shutdown {
             // Unconstrained, to poll the timer even if this task's budget is used up.
@@ -387,33 +390,33 @@ impl Shared {
     }
 
     async fn closed(&self) {
-        self.until(|control| control.client_gone || control.gone)
+        self.wait_until(|lifecycle| lifecycle.client_gone || lifecycle.ended)
             .await;
     }
 
     /// Resolves after `terminate`; returns why the connection ended.
     #[cfg(feature = "test-kit")]
     async fn finished(&self) -> CloseReason {
-        self.until(|control| control.finished).await;
+        self.wait_until(|lifecycle| lifecycle.finished).await;
         self.ending()
             .expect("a connection that has ended has a reason")
     }
 
     /// Why the connection is ending or has ended, as soon as that is known.
     pub(crate) fn ending(&self) -> Option<CloseReason> {
-        self.outbox.ending()
+        self.outbox.close_reason()
     }
 
-    async fn until(&self, reached: impl Fn(&Control) -> bool) {
+    async fn wait_until(&self, reached: impl Fn(&LifecycleState) -> bool) {
         loop {
-            let told = self.changes().notified();
-            tokio::pin!(told);
+            let notified = self.changes().notified();
+            tokio::pin!(notified);
             // Registered before the check, so that no notification is missed in between.
-            told.as_mut().enable();
+            notified.as_mut().enable();
             if reached(&self.lock()) {
                 return;
             }
-            told.await;
+            notified.await;
         }
     }
 
@@ -422,14 +425,14 @@ impl Shared {
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = self.outbox.shut(reason);
         self.mail.close();
-        let mut control = self.lock();
-        control.gone = true;
-        let ended = control.more.as_mut().map(|more| {
-            let tasks = more.tasks.take();
-            let subscriptions = std::mem::take(&mut more.subscriptions);
-            (subscriptions, tasks, more.session.take())
+        let mut lifecycle = self.lock();
+        lifecycle.ended = true;
+        let ended = lifecycle.rare.as_mut().map(|rare| {
+            let tasks = rare.tasks.take();
+            let subscriptions = std::mem::take(&mut rare.subscriptions);
+            (subscriptions, tasks, rare.session.take())
         });
-        drop(control);
+        drop(lifecycle);
         if let Some((subscriptions, tasks, session)) = ended {
             drop((tasks, session));
             for subscription in subscriptions {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::id::ConnectionId;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
-use crate::outbox::{Dropped, Outbox, Policy};
+use crate::outbox::{DroppedPayloads, Outbox, Policy};
 
 mod flush;
 mod named;
@@ -86,7 +86,7 @@ pub(crate) trait Recipient: Send + Sync {
     /// Handles a full outbox or mailbox of a subscription that must not miss a message. Returns
     /// whether that closed the connection; its task is not woken. Discarded payloads are added to
     /// `dropped`.
-    fn overflow(&self, dropped: &mut Dropped) -> bool;
+    fn overflow(&self, dropped: &mut DroppedPayloads) -> bool;
 }
 
 /// Puts a message into the mailbox of a handler. Returns `None` if the handler is gone.
@@ -128,7 +128,7 @@ struct Subscribers {
     slots: Vec<Option<Subscriber>>,
     free: Vec<usize>,
     /// The last subscriber has left, and the channel is removed from the map.
-    dead: bool,
+    removed_from_map: bool,
 }
 
 /// The place of one subscriber of a topic.
@@ -183,7 +183,7 @@ impl Topics {
         channels.get(key).cloned()
     }
 
-    fn find_or_make(&self, key: &Key) -> Arc<Channel> {
+    fn find_or_create(&self, key: &Key) -> Arc<Channel> {
         if let Some(channel) = self.find(key) {
             return channel;
         }
@@ -191,7 +191,7 @@ impl Topics {
             .channels
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let make = || {
+        let create = || {
             let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
             Arc::new(Channel {
                 id,
@@ -199,16 +199,16 @@ impl Topics {
                 subscribers: Mutex::default(),
             })
         };
-        channels.entry(key.clone()).or_insert_with(make).clone()
+        channels.entry(key.clone()).or_insert_with(create).clone()
     }
 
     /// Adds a subscriber.
     pub(crate) fn subscribe(&self, topic: &Key, subscriber: Subscriber) -> Subscription {
         let listens = matches!(subscriber, Subscriber::Listener { .. });
         loop {
-            let channel = self.find_or_make(topic);
+            let channel = self.find_or_create(topic);
             let mut subscribers = channel.lock();
-            if subscribers.dead {
+            if subscribers.removed_from_map {
                 // Its last subscriber is leaving; the next lookup creates a new channel.
                 drop(subscribers);
                 std::thread::yield_now();
@@ -233,12 +233,12 @@ impl Topics {
     pub(crate) fn unsubscribe(&self, subscription: Subscription) {
         let Subscription { channel, slot, .. } = subscription;
         let mut subscribers = channel.lock();
-        let left = subscribers.slots[slot].take();
+        let removed = subscribers.slots[slot].take();
         subscribers.free.push(slot);
-        let dead = subscribers.free.len() == subscribers.slots.len();
-        subscribers.dead = dead;
+        let removed_from_map = subscribers.free.len() == subscribers.slots.len();
+        subscribers.removed_from_map = removed_from_map;
         drop(subscribers);
-        if dead {
+        if removed_from_map {
             let mut channels = self
                 .channels
                 .write()
@@ -246,7 +246,7 @@ impl Topics {
             channels.remove(&channel.key);
         }
         // This may run code of the application, which may subscribe or publish.
-        drop(left);
+        drop(removed);
     }
 
     /// The number of subscribers.

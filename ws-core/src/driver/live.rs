@@ -14,7 +14,7 @@ use super::thread_buffers::ThreadBuffers;
 use super::turn::Turn;
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::error::log_panic;
-use crate::outbox::{Control, Status, Transport, Uncork};
+use crate::outbox::{ControlFrame, Status, Transport, Uncork};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::Shared;
@@ -231,8 +231,8 @@ impl Driver {
             exchange.calls.restart(*now);
             view.hook_since = exchange.calls.running_since();
         }
-        let taken = usize::try_from(outbox.taken).unwrap_or(usize::MAX);
-        let progress = process == Process::WasPaused || taken >= limits.stall_bytes;
+        let accepted = usize::try_from(outbox.accepted).unwrap_or(usize::MAX);
+        let progress = process == Process::WasPaused || accepted >= limits.stall_bytes;
         if outbox.blocked.is_some() && progress {
             view.outbox = exchange.out.shared.outbox().restart_stall(*now);
         }
@@ -279,7 +279,11 @@ impl Driver {
             DueAction::Ping => {
                 self.clock.handle_ping_sent(now);
                 let ping = encode(OpCode::Ping, b"");
-                exchange.out.shared.outbox().control(Control::Ping, ping);
+                exchange
+                    .out
+                    .shared
+                    .outbox()
+                    .control(ControlFrame::Ping, ping);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Writing: from replies to the cork buffer and the outbox.
 
 use crate::message::Message;
-use crate::outbox::{Control, Frame, Outbox};
+use crate::outbox::{ControlFrame, Frame, Outbox};
 use crate::protocol::encoder::{encode_pong, put_frame};
 use crate::protocol::{OpCode, spare};
 use crate::reply::{Messages, Reply};
@@ -73,7 +73,7 @@ impl Writer {
         if !outbox.has_room(message.len(), corked) {
             return Err(message);
         }
-        outbox.reply(&outbox.packed(Frame::owned(message)));
+        outbox.reply(&outbox.compress(Frame::owned(message)));
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Writer {
     /// Answers a ping.
     pub(super) fn put_pong(outbox: &Outbox, payload: &[u8], cork: &mut Vec<u8>) {
         if outbox.has_waiting() {
-            outbox.control(Control::Pong, encode_pong(payload));
+            outbox.control(ControlFrame::Pong, encode_pong(payload));
         } else {
             put_frame(cork, OpCode::Pong, payload);
         }

@@ -13,9 +13,9 @@ const MAX_FRAMES: usize = 6;
 
 /// A client that accepts as many bytes as it has room for.
 #[derive(Default)]
-struct Wire(Mutex<(usize, Vec<u8>)>);
+struct LimitedClient(Mutex<(usize, Vec<u8>)>);
 
-impl DirectWrite for Wire {
+impl DirectWrite for LimitedClient {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let (room, written) = &mut *self.0.lock().unwrap();
         if *room == 0 {
@@ -34,7 +34,7 @@ impl DirectWrite for Wire {
 
 /// A frame of the model: all of its bytes equal its number.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Waits {
+struct ModelFrame {
     topic: u64,
     number: u8,
     len: usize,
@@ -43,20 +43,20 @@ struct Waits {
 
 #[derive(Default)]
 struct Model {
-    queue: VecDeque<Waits>,
+    queue: VecDeque<ModelFrame>,
     dropped: u64,
     room: usize,
     written: Vec<u8>,
 }
 
-fn fits(waiting: &[Waits], len: usize) -> bool {
+fn fits(waiting: &[ModelFrame], len: usize) -> bool {
     let bytes: usize = waiting.iter().map(|frame| frame.len - frame.written).sum();
     waiting.is_empty() || (bytes + len <= MAX_BYTES && waiting.len() < MAX_FRAMES)
 }
 
 impl Model {
     /// The queue without this number of the oldest frames of a topic that are not partly written.
-    fn without(&self, topic: u64, count: usize) -> Vec<Waits> {
+    fn without(&self, topic: u64, count: usize) -> Vec<ModelFrame> {
         let mut left = count;
         let mut kept = Vec::new();
         for frame in &self.queue {
@@ -69,11 +69,11 @@ impl Model {
         kept
     }
 
-    fn push_topic(&mut self, frame: Waits, policy: Policy, volatile: bool) -> Delivery {
-        let own = |it: &&Waits| it.topic == frame.topic && it.written == 0;
-        let own: Vec<_> = self.queue.iter().filter(own).collect();
-        let replaced: usize = own.iter().map(|it| it.len).sum();
-        let all = own.len();
+    fn push_topic(&mut self, frame: ModelFrame, policy: Policy, volatile: bool) -> Delivery {
+        let of_topic = |it: &&ModelFrame| it.topic == frame.topic && it.written == 0;
+        let of_topic: Vec<_> = self.queue.iter().filter(of_topic).collect();
+        let replaced: usize = of_topic.iter().map(|it| it.len).sum();
+        let all = of_topic.len();
         let dropped = match policy {
             _ if volatile && !self.queue.is_empty() => None,
             Policy::Latest if all > 0 && replaced >= frame.len => Some(all),
@@ -92,7 +92,7 @@ impl Model {
                 self.queue = self.without(frame.topic, count).into();
                 self.dropped += count as u64;
                 self.put(frame);
-                Delivery::Taken
+                Delivery::Accepted
             }
             None if policy == Policy::Close && !volatile => Delivery::Overflow,
             None => {
@@ -102,7 +102,7 @@ impl Model {
         }
     }
 
-    fn put(&mut self, frame: Waits) {
+    fn put(&mut self, frame: ModelFrame) {
         let idle = self.queue.is_empty();
         self.queue.push_back(frame);
         if idle {
@@ -125,7 +125,7 @@ impl Model {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Operation {
     Push(usize),
     Publish {
         topic: u64,
@@ -134,10 +134,10 @@ enum Step {
         volatile: bool,
     },
     /// The client gets room for this many more bytes.
-    Take(usize),
+    Accept(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn operation() -> impl Strategy<Value = Operation> {
     let policy = prop_oneof![
         Just(Policy::Close),
         Just(Policy::DropOldest),
@@ -146,11 +146,11 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let len = || prop_oneof![4 => 1..40_usize, 1 => 40..130_usize];
     prop_oneof![
-        1 => len().prop_map(Step::Push),
+        1 => len().prop_map(Operation::Push),
         6 => (1..3_u64, policy, len(), prop::bool::weighted(0.1)).prop_map(
-            |(topic, policy, len, volatile)| Step::Publish { topic, policy, len, volatile }
+            |(topic, policy, len, volatile)| Operation::Publish { topic, policy, len, volatile }
         ),
-        2 => (0..60_usize).prop_map(Step::Take),
+        2 => (0..60_usize).prop_map(Operation::Accept),
     ]
 }
 
@@ -158,40 +158,40 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_outbox_keeps_and_drops_what_its_policies_allow(steps in vec(step(), 1..60)) {
-        let wire = Arc::new(Wire::default());
+    fn the_outbox_drops_frames_as_its_policies_allow(operations in vec(operation(), 1..60)) {
+        let client = Arc::new(LimitedClient::default());
         let outbox = Outbox::new(MAX_BYTES, MAX_FRAMES);
-        outbox.connect(Some(wire.clone()));
+        outbox.connect(Some(client.clone()));
         let mut model = Model::default();
-        for (number, step) in steps.into_iter().enumerate() {
+        for (number, operation) in operations.into_iter().enumerate() {
             let number = u8::try_from(number).unwrap();
             let before = model.queue.clone();
-            let waits = |topic, len| Waits { topic, number, len, written: 0 };
+            let model_frame = |topic, len| ModelFrame { topic, number, len, written: 0 };
             let frame = |len| Frame::whole(Bytes::from(vec![number; len]));
-            match step {
-                Step::Push(len) => {
+            match operation {
+                Operation::Push(len) => {
                     let queue: Vec<_> = model.queue.iter().cloned().collect();
                     let fits = fits(&queue, len);
                     prop_assert_eq!(outbox.push(&frame(len)).is_ok(), fits);
                     if fits {
-                        model.put(waits(0, len));
+                        model.put(model_frame(0, len));
                     }
                 }
-                Step::Publish { topic, policy, len, volatile } => {
-                    let mut gone = Dropped::default();
+                Operation::Publish { topic, policy, len, volatile } => {
+                    let mut dropped = DroppedPayloads::default();
                     let frame = &frame(len);
-                    let published = Published { frame, topic, policy, volatile };
-                    let delivery = outbox.push_topic(published, Way::Direct, &mut gone);
-                    let expected = model.push_topic(waits(topic, len), policy, volatile);
+                    let topic_frame = TopicFrame { frame, topic, policy, volatile };
+                    let delivery = outbox.push_topic(topic_frame, WriteMode::Direct, &mut dropped);
+                    let expected = model.push_topic(model_frame(topic, len), policy, volatile);
                     prop_assert_eq!(delivery, expected);
                     // If the new frame was not accepted, no older frame was dropped.
-                    if delivery != Delivery::Taken {
+                    if delivery != Delivery::Accepted {
                         prop_assert_eq!(&model.queue, &before);
                     }
                 }
-                Step::Take(bytes) => {
+                Operation::Accept(bytes) => {
                     model.room += bytes;
-                    wire.0.lock().unwrap().0 += bytes;
+                    client.0.lock().unwrap().0 += bytes;
                     model.write();
                     outbox.flush_direct();
                 }
@@ -201,10 +201,10 @@ proptest! {
             prop_assert_eq!(outbox.has_waiting(), bytes > 0);
             prop_assert_eq!(outbox.dropped(), model.dropped);
         }
-        wire.0.lock().unwrap().0 = usize::MAX / 2;
+        client.0.lock().unwrap().0 = usize::MAX / 2;
         model.room = usize::MAX / 2;
         model.write();
         outbox.flush_direct();
-        prop_assert_eq!(&wire.0.lock().unwrap().1, &model.written);
+        prop_assert_eq!(&client.0.lock().unwrap().1, &model.written);
     }
 }

@@ -6,7 +6,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use super::{Dropped, Frame};
+use super::{DroppedPayloads, Frame};
 use crate::protocol::frame::Header;
 
 /// The most chunks in one vectored write.
@@ -14,7 +14,7 @@ pub(super) const SLICES: usize = 64;
 
 /// The type of a frame in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum FrameKind {
     /// A message for this client only.
     Message,
     /// A message of the topic with this id.
@@ -27,9 +27,9 @@ pub(super) enum Kind {
 /// A part of the queue that is contiguous in memory.
 pub(super) struct Chunk {
     bytes: Bytes,
-    kind: Kind,
+    kind: FrameKind,
     extent: Extent,
-    payload: Payload,
+    ownership: Ownership,
 }
 
 /// The content of a chunk.
@@ -43,9 +43,9 @@ enum Extent {
     Frames,
 }
 
-/// Who owns the bytes of a chunk.
+/// How the bytes of a chunk are owned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Payload {
+enum Ownership {
     Copied,
     /// A payload that was not copied: it may be shared, and may have an owner.
     Shared,
@@ -58,7 +58,7 @@ enum Front {
     #[default]
     Whole,
     /// It is a part of a frame whose start is already written.
-    Begun,
+    Partial,
 }
 
 /// The frames that wait for one client, and their limits.
@@ -66,7 +66,7 @@ enum Front {
 /// The order of the fields matters: those that every push accesses come first.
 #[derive(Default)]
 #[repr(C)]
-pub(super) struct Queue {
+pub(super) struct FrameQueue {
     chunks: VecDeque<Chunk>,
     /// The bytes of all chunks.
     bytes: usize,
@@ -76,13 +76,13 @@ pub(super) struct Queue {
     frames: u32,
     max_frames: u32,
     /// If the first chunk contains many frames: the bytes left of the partly written one.
-    left: u32,
+    remaining: u32,
     front: Front,
 }
 
 /// A total of waiting frames.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Waiting {
+pub(super) struct FrameTotals {
     pub(super) bytes: usize,
     pub(super) frames: u32,
 }
@@ -93,18 +93,18 @@ impl Chunk {
     }
 
     /// Moves the payload to `dropped` if it may have an owner.
-    fn release(mut self, dropped: &mut Dropped) {
-        self.take_payload(dropped);
+    fn release(mut self, dropped: &mut DroppedPayloads) {
+        self.release_payload(dropped);
     }
 
-    fn take_payload(&mut self, dropped: &mut Dropped) {
-        if self.payload == Payload::Shared {
+    fn release_payload(&mut self, dropped: &mut DroppedPayloads) {
+        if self.ownership == Ownership::Shared {
             dropped.keep(mem::take(&mut self.bytes));
         }
     }
 }
 
-impl Queue {
+impl FrameQueue {
     /// Creates a queue for this number of bytes and frames. One frame of any size fits an empty
     /// queue.
     pub(super) fn new(max_bytes: usize, max_frames: usize) -> Self {
@@ -121,8 +121,8 @@ impl Queue {
     }
 
     /// Whether the first frame is partly written.
-    pub(super) fn is_begun(&self) -> bool {
-        self.front == Front::Begun
+    pub(super) fn is_partly_written(&self) -> bool {
+        self.front == Front::Partial
     }
 
     /// The bytes that wait.
@@ -151,18 +151,18 @@ impl Queue {
     }
 
     /// Whether a frame would fit if these were dropped.
-    pub(super) fn fits_without(&self, without: Waiting, len: usize) -> bool {
+    pub(super) fn fits_without(&self, without: FrameTotals, len: usize) -> bool {
         let frames = self.frames - without.frames;
         let bytes = (self.bytes - without.bytes).saturating_add(len);
         frames == 0 || (bytes <= self.max_bytes && frames < self.max_frames)
     }
 
     /// Queues a frame of which this number of bytes is already written.
-    pub(super) fn push(&mut self, frame: &Frame, kind: Kind, written: usize) {
+    pub(super) fn push(&mut self, frame: &Frame, kind: FrameKind, written: usize) {
         self.bytes += frame.len() - written;
         self.frames += 1;
         if written > 0 {
-            self.front = Front::Begun;
+            self.front = Front::Partial;
         }
         if self.chunks.capacity() == 0 {
             // Most queues never hold more than one frame: a message published to many subscribers
@@ -177,10 +177,10 @@ impl Queue {
         };
         let mut skip = written;
         let parts = [
-            (head, head_extent, Payload::Copied),
-            (payload, Extent::Frame, Payload::Shared),
+            (head, head_extent, Ownership::Copied),
+            (payload, Extent::Frame, Ownership::Shared),
         ];
-        for (mut bytes, extent, payload) in parts {
+        for (mut bytes, extent, ownership) in parts {
             let skipped = skip.min(bytes.len());
             bytes.advance(skipped);
             skip -= skipped;
@@ -189,7 +189,7 @@ impl Queue {
                     bytes,
                     kind,
                     extent,
-                    payload,
+                    ownership,
                 });
             }
         }
@@ -201,25 +201,25 @@ impl Queue {
         let rest = &cork[written..];
         self.bytes += rest.len();
         self.frames += 1;
-        self.left = left_of_begun(0, cork, written);
-        if self.left > 0 {
-            self.front = Front::Begun;
+        self.remaining = remaining_of_partial(0, cork, written);
+        if self.remaining > 0 {
+            self.front = Front::Partial;
         }
         self.chunks.push_front(Chunk {
             bytes: Bytes::copy_from_slice(rest),
-            kind: Kind::Message,
+            kind: FrameKind::Message,
             extent: Extent::Frames,
-            payload: Payload::Copied,
+            ownership: Ownership::Copied,
         });
     }
 
     /// Queues a control frame before all others, but not inside a partly written one. It replaces
     /// an earlier one of its kind.
-    pub(super) fn push_control(&mut self, kind: Kind, frame: Bytes) {
-        self.remove(kind, &mut Dropped::default());
-        let end_of_begun = self.chunks.iter().position(Chunk::ends_frame);
-        let place = match self.front {
-            Front::Begun => end_of_begun.map_or(0, |end| end + 1),
+    pub(super) fn push_control(&mut self, kind: FrameKind, frame: Bytes) {
+        self.remove(kind, &mut DroppedPayloads::default());
+        let end_of_partial = self.chunks.iter().position(Chunk::ends_frame);
+        let position = match self.front {
+            Front::Partial => end_of_partial.map_or(0, |end| end + 1),
             Front::Whole => 0,
         };
         self.bytes += frame.len();
@@ -228,9 +228,9 @@ impl Queue {
             bytes: frame,
             kind,
             extent: Extent::Frame,
-            payload: Payload::Copied,
+            ownership: Ownership::Copied,
         };
-        self.chunks.insert(place, chunk);
+        self.chunks.insert(position, chunk);
     }
 
     /// Fills `slices` with `first` and the front of the queue; returns the number of slices.
@@ -241,15 +241,15 @@ impl Queue {
             .into_iter()
             .chain(queued);
         let mut count = 0;
-        for (slot, bytes) in slices.iter_mut().zip(all) {
-            *slot = IoSlice::new(bytes);
+        for (slice, bytes) in slices.iter_mut().zip(all) {
+            *slice = IoSlice::new(bytes);
             count += 1;
         }
         count
     }
 
     /// Removes written bytes from the queue.
-    pub(super) fn advance(&mut self, mut written: usize, dropped: &mut Dropped) {
+    pub(super) fn advance(&mut self, mut written: usize, dropped: &mut DroppedPayloads) {
         self.bytes -= written;
         while written > 0 {
             let Some(front) = self.chunks.front_mut() else {
@@ -258,14 +258,14 @@ impl Queue {
             if written < front.bytes.len() {
                 let many = front.extent == Extent::Frames;
                 if many {
-                    let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-                    self.left = left_of_begun(left, &front.bytes, written);
+                    let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+                    self.remaining = remaining_of_partial(remaining, &front.bytes, written);
                 }
                 front.bytes.advance(written);
-                self.front = if many && self.left == 0 {
+                self.front = if many && self.remaining == 0 {
                     Front::Whole
                 } else {
-                    Front::Begun
+                    Front::Partial
                 };
                 return;
             }
@@ -274,7 +274,7 @@ impl Queue {
                 self.frames -= 1;
                 Front::Whole
             } else {
-                Front::Begun
+                Front::Partial
             };
             if let Some(written) = self.chunks.pop_front() {
                 written.release(dropped);
@@ -288,19 +288,23 @@ impl Queue {
 
     /// The total of frames of a kind that are not partly written, the oldest first, until `enough`
     /// returns true.
-    pub(super) fn waiting_of(&self, kind: Kind, enough: impl Fn(Waiting) -> bool) -> Waiting {
-        let mut waiting = Waiting::default();
-        let mut beyond_begun = self.front == Front::Whole;
+    pub(super) fn total_of(
+        &self,
+        kind: FrameKind,
+        enough: impl Fn(FrameTotals) -> bool,
+    ) -> FrameTotals {
+        let mut waiting = FrameTotals::default();
+        let mut past_partial = self.front == Front::Whole;
         for chunk in &self.chunks {
             let ends = chunk.ends_frame();
-            if beyond_begun && chunk.kind == kind {
+            if past_partial && chunk.kind == kind {
                 waiting.bytes += chunk.bytes.len();
                 waiting.frames += u32::from(ends);
                 if ends && enough(waiting) {
                     break;
                 }
             }
-            beyond_begun |= ends;
+            past_partial |= ends;
         }
         waiting
     }
@@ -308,7 +312,7 @@ impl Queue {
     /// Drops the oldest frame of a topic that is not partly written. If the queue is full of the
     /// topic, that is one of the first frames: the search stops there, because every publish to a
     /// slow client drops one.
-    pub(super) fn drop_oldest(&mut self, kind: Kind, dropped: &mut Dropped) {
+    pub(super) fn drop_oldest(&mut self, kind: FrameKind, dropped: &mut DroppedPayloads) {
         let mut begins = self.front == Front::Whole;
         let oldest = self.chunks.iter().position(|chunk| {
             let found = begins && chunk.kind == kind;
@@ -331,28 +335,28 @@ impl Queue {
     }
 
     /// Drops all frames of a topic that are not partly written, to be replaced.
-    pub(super) fn drop_all(&mut self, kind: Kind, dropped: &mut Dropped) {
+    pub(super) fn drop_all(&mut self, kind: FrameKind, dropped: &mut DroppedPayloads) {
         self.dropped += u64::from(self.remove(kind, dropped));
     }
 
     /// Removes all frames of a kind, except for a partly written one. Returns their number.
-    fn remove(&mut self, kind: Kind, dropped: &mut Dropped) -> u32 {
+    fn remove(&mut self, kind: FrameKind, dropped: &mut DroppedPayloads) -> u32 {
         let mut count = 0;
-        let mut beyond_begun = self.front == Front::Whole;
+        let mut past_partial = self.front == Front::Whole;
         let mut removing = false;
         let mut inside = false;
         let bytes = &mut self.bytes;
         self.chunks.retain_mut(|chunk| {
             let ends = chunk.ends_frame();
             if !inside {
-                removing = beyond_begun && chunk.kind == kind;
+                removing = past_partial && chunk.kind == kind;
                 count += u32::from(removing);
             }
             inside = !ends;
-            beyond_begun |= ends;
+            past_partial |= ends;
             if removing {
                 *bytes -= chunk.bytes.len();
-                chunk.take_payload(dropped);
+                chunk.release_payload(dropped);
             }
             !removing
         });
@@ -362,17 +366,20 @@ impl Queue {
 
     /// Discards all frames, except for the rest of a partly written one. Returns whether a Close
     /// frame was discarded.
-    pub(super) fn discard(&mut self, dropped: &mut Dropped) -> bool {
-        let ends_with_close =
-            |chunks: &VecDeque<Chunk>| chunks.back().is_some_and(|chunk| chunk.kind == Kind::Close);
+    pub(super) fn discard(&mut self, dropped: &mut DroppedPayloads) -> bool {
+        let ends_with_close = |chunks: &VecDeque<Chunk>| {
+            chunks
+                .back()
+                .is_some_and(|chunk| chunk.kind == FrameKind::Close)
+        };
         let had_close = ends_with_close(&self.chunks);
         let mut queue = mem::take(&mut self.chunks).into_iter();
         (self.bytes, self.frames) = (0, 0);
-        if self.front == Front::Begun {
+        if self.front == Front::Partial {
             for mut chunk in queue.by_ref() {
                 if chunk.extent == Extent::Frames {
-                    let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-                    chunk.bytes.truncate(left);
+                    let remaining = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+                    chunk.bytes.truncate(remaining);
                 }
                 self.bytes += chunk.bytes.len();
                 let ends = chunk.ends_frame();
@@ -390,7 +397,7 @@ impl Queue {
     }
 
     /// Drops everything.
-    pub(super) fn clear(&mut self, dropped: &mut Dropped) {
+    pub(super) fn clear(&mut self, dropped: &mut DroppedPayloads) {
         for chunk in mem::take(&mut self.chunks) {
             chunk.release(dropped);
         }
@@ -399,9 +406,9 @@ impl Queue {
 }
 
 /// The bytes left of the frame inside which the first `written` bytes of `frames` end, or 0 at the
-/// end of a frame. `frames` starts with `left` bytes of an earlier frame.
-fn left_of_begun(left: usize, frames: &[u8], written: usize) -> u32 {
-    let mut end = left;
+/// end of a frame. `frames` starts with `remaining` bytes of an earlier frame.
+fn remaining_of_partial(remaining: usize, frames: &[u8], written: usize) -> u32 {
+    let mut end = remaining;
     while end < written {
         let Ok(Some((header, size))) = Header::parse(&frames[end..]) else {
             end = frames.len();

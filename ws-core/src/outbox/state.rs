@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use super::queue::{Kind, Queue, SLICES};
-use super::{DirectWrite, Dropped, Frame, Phase, Status, Transport, Way};
+use super::queue::{FrameKind, FrameQueue, SLICES};
+use super::{DirectWrite, DroppedPayloads, Frame, Phase, Status, Transport, WriteMode};
 use crate::close::CloseReason;
 
 /// The queue and the phase of an outbox.
@@ -16,40 +16,40 @@ use crate::close::CloseReason;
 /// loads as few cache lines per subscriber as possible; then those that the connection's task
 /// accesses in each burst.
 #[repr(C)]
-pub(super) struct State {
+pub(super) struct OutboxState {
     pub(super) phase: Phase,
     pub(super) corked: bool,
     /// A direct write has failed.
     pub(super) broken: bool,
     pub(super) direct: Option<Arc<dyn DirectWrite>>,
-    pub(super) queue: Queue,
+    pub(super) queue: FrameQueue,
     pub(super) waker: Option<Waker>,
-    pub(super) pace: Pace,
+    pub(super) pace: WritePace,
     /// The first recorded reason why the connection ends.
     pub(super) ending: Option<Box<CloseReason>>,
 }
 
 /// How fast the socket accepts the waiting frames.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Pace {
+pub(super) struct WritePace {
     /// Since when the socket has accepted too little.
     blocked: Option<Instant>,
     /// The bytes that it has accepted since then.
-    taken: u32,
+    accepted: u32,
 }
 
-impl Pace {
+impl WritePace {
     /// Counts bytes that the socket has accepted.
     fn handle_written(&mut self, written: usize) {
         let written = u32::try_from(written).unwrap_or(u32::MAX);
-        self.taken = self.taken.saturating_add(written);
+        self.accepted = self.accepted.saturating_add(written);
     }
 
     /// Starts counting the bytes that the socket accepts.
     fn block(&mut self, now: Instant) {
         *self = Self {
             blocked: Some(now),
-            taken: 0,
+            accepted: 0,
         };
     }
 
@@ -70,9 +70,9 @@ impl Pace {
     }
 }
 
-impl State {
+impl OutboxState {
     /// The state of an open outbox with this queue.
-    pub(super) fn new(queue: Queue) -> Self {
+    pub(super) fn new(queue: FrameQueue) -> Self {
         Self {
             phase: Phase::Open,
             corked: false,
@@ -80,7 +80,7 @@ impl State {
             direct: None,
             queue,
             waker: None,
-            pace: Pace::default(),
+            pace: WritePace::default(),
             ending: None,
         }
     }
@@ -89,7 +89,7 @@ impl State {
         Status {
             empty: self.queue.is_empty(),
             blocked: self.pace.blocked.filter(|_| !self.queue.is_empty()),
-            taken: self.pace.taken,
+            accepted: self.pace.accepted,
             ending: self.phase != Phase::Open,
         }
     }
@@ -101,10 +101,10 @@ impl State {
         }
     }
 
-    /// Queues a frame, or with [`Way::Direct`] writes it to an idle socket. Returns the task to
-    /// wake.
-    pub(super) fn put(&mut self, frame: &Frame, kind: Kind, way: Way) -> Option<Waker> {
-        let write = way == Way::Direct && self.is_idle();
+    /// Queues a frame, or with [`WriteMode::Direct`] writes it to an idle socket. Returns the task
+    /// to wake.
+    pub(super) fn put(&mut self, frame: &Frame, kind: FrameKind, mode: WriteMode) -> Option<Waker> {
+        let write = mode == WriteMode::Direct && self.is_idle();
         if write && let Some(written) = self.write_at_once(frame) {
             return self.put_rest(frame, kind, written);
         }
@@ -131,7 +131,7 @@ impl State {
     pub(super) fn put_rest(
         &mut self,
         frame: &Frame,
-        kind: Kind,
+        kind: FrameKind,
         written: io::Result<usize>,
     ) -> Option<Waker> {
         match written {
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// Writes the queue directly to the socket.
-    pub(super) fn write_direct(&mut self, dropped: &mut Dropped) {
+    pub(super) fn write_direct(&mut self, dropped: &mut DroppedPayloads) {
         let Some(direct) = self.direct.clone() else {
             return;
         };
@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    fn advance(&mut self, written: usize, dropped: &mut Dropped) {
+    fn advance(&mut self, written: usize, dropped: &mut DroppedPayloads) {
         self.queue.advance(written, dropped);
         if self.queue.is_empty() {
             self.pace.unblock();
@@ -184,10 +184,10 @@ impl State {
         cork: &[u8],
         transport: &mut dyn Transport,
         now: Instant,
-        dropped: &mut Dropped,
+        dropped: &mut DroppedPayloads,
     ) -> io::Result<()> {
         // Replies are corked only while no other frame is partly written.
-        debug_assert!(cork.is_empty() || !self.queue.is_begun());
+        debug_assert!(cork.is_empty() || !self.queue.is_partly_written());
         if self.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -212,7 +212,7 @@ impl State {
         cork: &[u8],
         transport: &mut dyn Transport,
         now: Instant,
-        dropped: &mut Dropped,
+        dropped: &mut DroppedPayloads,
     ) -> io::Result<usize> {
         let mut done = 0;
         while done < cork.len() || !self.queue.is_empty() {
@@ -220,7 +220,7 @@ impl State {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     if let Some(since) = self.pace.blocked {
-                        if self.pace.taken == 0 {
+                        if self.pace.accepted == 0 {
                             transport.resumed(now - since);
                         }
                         self.pace.handle_written(written);

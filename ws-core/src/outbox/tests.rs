@@ -10,47 +10,47 @@ use crate::message::Message;
 
 /// A client that accepts everything.
 #[derive(Default)]
-struct Wire(Mutex<Vec<u8>>);
+struct RecordingClient(Mutex<Vec<u8>>);
 
-impl DirectWrite for Wire {
+impl DirectWrite for RecordingClient {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut wire = self.0.lock().unwrap();
+        let mut client = self.0.lock().unwrap();
         for slice in slices {
-            wire.extend_from_slice(slice);
+            client.extend_from_slice(slice);
         }
         Ok(slices.iter().map(|slice| slice.len()).sum())
     }
 }
 
 #[test]
-fn a_close_frame_that_is_written_is_the_only_one() {
-    let (outbox, wire) = (Outbox::new(100, 10), Arc::new(Wire::default()));
-    outbox.connect(Some(wire.clone()));
+fn only_one_close_frame_is_written() {
+    let (outbox, client) = (Outbox::new(100, 10), Arc::new(RecordingClient::default()));
+    outbox.connect(Some(client.clone()));
     let first = CloseReason::of(CloseCause::Overflow, &Close::TRY_AGAIN_LATER);
     let second = CloseReason::of(CloseCause::Shutdown, &Close::GOING_AWAY);
     assert!(outbox.discard_and_close(&Close::TRY_AGAIN_LATER, first.clone()));
     assert!(!outbox.discard_and_close(&Close::GOING_AWAY, second));
-    assert_eq!(*wire.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
-    assert_eq!(outbox.ending(), Some(first));
+    assert_eq!(*client.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
+    assert_eq!(outbox.close_reason(), Some(first));
 }
 
 #[test]
-fn a_close_frame_that_waited_and_was_discarded_is_sent_anew() {
+fn a_discarded_close_frame_is_sent_again() {
     let outbox = Outbox::new(100, 10);
     let reason = CloseReason::of(CloseCause::ServerClosed, &Close::NORMAL);
     assert!(outbox.close(&Close::NORMAL, reason.clone()));
     assert!(!outbox.discard_and_close(&Close::TRY_AGAIN_LATER, reason));
-    let wire = Arc::new(Wire::default());
-    outbox.connect(Some(wire.clone()));
+    let client = Arc::new(RecordingClient::default());
+    outbox.connect(Some(client.clone()));
     outbox.flush_direct();
-    assert_eq!(*wire.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
+    assert_eq!(*client.0.lock().unwrap(), [0x88, 2, 3, 0xf5]);
 }
 
 /// A client that accepts nothing until its flag is set, and then everything.
 #[derive(Default)]
-struct Valve(AtomicBool);
+struct BlockedClient(AtomicBool);
 
-impl DirectWrite for Valve {
+impl DirectWrite for BlockedClient {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.0.load(Ordering::Relaxed) {
             return Ok(slices.iter().map(|slice| slice.len()).sum());
@@ -61,28 +61,32 @@ impl DirectWrite for Valve {
 
 /// Pushes a frame of topic 1.
 fn publish(outbox: &Outbox, frame: &Frame, policy: Policy) -> Delivery {
-    let published = Published {
+    let topic_frame = TopicFrame {
         frame,
         topic: 1,
         policy,
         volatile: false,
     };
-    outbox.push_topic(published, Way::Direct, &mut Dropped::default())
+    outbox.push_topic(
+        topic_frame,
+        WriteMode::Direct,
+        &mut DroppedPayloads::default(),
+    )
 }
 
 #[test]
-fn a_frame_that_would_not_fit_anyway_drops_nothing() {
+fn a_frame_that_cannot_fit_drops_nothing() {
     for policy in [Policy::Latest, Policy::DropOldest] {
         let outbox = Outbox::new(100, 10);
-        outbox.connect(Some(Arc::new(Valve::default())));
+        outbox.connect(Some(Arc::new(BlockedClient::default())));
         let other = Frame::whole(Bytes::from(vec![b'o'; 80]));
         let frame = |len| Frame::whole(Bytes::from(vec![b'f'; len]));
         assert_eq!(outbox.push(&other), Ok(()));
-        assert_eq!(publish(&outbox, &frame(10), policy), Delivery::Taken);
+        assert_eq!(publish(&outbox, &frame(10), policy), Delivery::Accepted);
         assert_eq!(publish(&outbox, &frame(21), policy), Delivery::Skipped);
         assert_eq!((outbox.buffered(), outbox.dropped()), (90, 1), "{policy:?}");
         // A frame that fits in the place of the old one replaces it.
-        assert_eq!(publish(&outbox, &frame(20), policy), Delivery::Taken);
+        assert_eq!(publish(&outbox, &frame(20), policy), Delivery::Accepted);
         assert_eq!(
             (outbox.buffered(), outbox.dropped()),
             (100, 2),
@@ -102,41 +106,43 @@ impl AsRef<[u8]> for Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let outbox = self.0.upgrade().expect("the test has it");
-        self.1.send(outbox.buffered()).expect("the test waits");
+        let outbox = self.0.upgrade().expect("the test keeps the outbox");
+        self.1
+            .send(outbox.buffered())
+            .expect("the test waits for the size");
     }
 }
 
 /// An operation on an outbox and its client.
-type Change = fn(&Outbox, &Valve);
+type Operation = fn(&Outbox, &BlockedClient);
 
 /// The number of bytes in the outbox when the owner of a payload is dropped by this operation; the
 /// payload waits there, in a frame of 5004 bytes of topic 1. A deadlock is an error instead of a
 /// hang.
-fn dropped_by(change: Change) -> Result<usize, mpsc::RecvTimeoutError> {
+fn dropped_by(operation: Operation) -> Result<usize, mpsc::RecvTimeoutError> {
     let (sent, seen) = mpsc::channel();
     std::thread::spawn(move || {
         let outbox = Arc::new(Outbox::new(6000, 10));
-        let valve = Arc::new(Valve::default());
-        outbox.connect(Some(valve.clone()));
+        let client = Arc::new(BlockedClient::default());
+        outbox.connect(Some(client.clone()));
         let payload = Bytes::from_owner(Owner(Arc::downgrade(&outbox), sent));
         publish(
             &outbox,
             &Frame::owned(Message::Binary(payload)),
             Policy::Close,
         );
-        change(&outbox, &valve);
+        operation(&outbox, &client);
     });
     seen.recv_timeout(Duration::from_secs(20))
 }
 
 #[test]
 fn a_payload_that_leaves_the_queue_is_dropped_when_the_outbox_is_not_locked() {
-    let all: [(&str, Change, usize); 5] = [
+    let all: [(&str, Operation, usize); 5] = [
         (
             "written",
-            |outbox, valve| {
-                valve.0.store(true, Ordering::Relaxed);
+            |outbox, client| {
+                client.0.store(true, Ordering::Relaxed);
                 outbox.flush_direct();
             },
             0,
@@ -179,21 +185,21 @@ fn a_payload_that_leaves_the_queue_is_dropped_when_the_outbox_is_not_locked() {
             0,
         ),
     ];
-    for (name, change, left) in all {
-        assert_eq!(dropped_by(change), Ok(left), "{name}");
+    for (name, operation, left) in all {
+        assert_eq!(dropped_by(operation), Ok(left), "{name}");
     }
 }
 
 #[test]
-fn what_was_dropped_and_written_waits_no_more() {
+fn dropped_and_written_frames_wait_no_longer() {
     let outbox = Outbox::new(100, 1);
-    let valve = Arc::new(Valve::default());
-    outbox.connect(Some(valve.clone()));
+    let client = Arc::new(BlockedClient::default());
+    outbox.connect(Some(client.clone()));
     let frame = Frame::whole(Bytes::from_static(b"\x81\x01a"));
     let push = || publish(&outbox, &frame, Policy::DropOldest);
-    assert_eq!((push(), outbox.has_waiting()), (Delivery::Taken, true));
-    valve.0.store(true, Ordering::Relaxed);
+    assert_eq!((push(), outbox.has_waiting()), (Delivery::Accepted, true));
+    client.0.store(true, Ordering::Relaxed);
     // The waiting frame is replaced, and the new one is written at once.
-    assert_eq!((push(), outbox.has_waiting()), (Delivery::Taken, false));
+    assert_eq!((push(), outbox.has_waiting()), (Delivery::Accepted, false));
     assert_eq!((outbox.buffered(), outbox.dropped()), (0, 1));
 }

@@ -112,7 +112,7 @@ impl<H> Socket<H> {
         H: Accepts<T>,
     {
         self.try_notify_after(after, value)
-            .unwrap_or_else(|error| Timer::refused(&error))
+            .unwrap_or_else(|error| Timer::unset(&error))
     }
 
     /// Same as [`notify_after`](Self::notify_after), but returns an error if no timer could be set.
@@ -190,7 +190,7 @@ impl<H> Socket<H> {
         H: Accepts<T>,
     {
         self.try_notify_every(period, value)
-            .unwrap_or_else(|error| Timer::refused(&error))
+            .unwrap_or_else(|error| Timer::unset(&error))
     }
 
     /// Same as [`notify_every`](Self::notify_every), but returns an error if no timer could be set.
@@ -284,9 +284,11 @@ pub struct Timer {
 }
 
 impl Timer {
-    fn refused<T>(error: &NotifyError<T>) -> Self {
+    fn unset<T>(error: &NotifyError<T>) -> Self {
         match error {
-            NotifyError::Full(_) => tracing::error!("a timer was refused: too many are set"),
+            NotifyError::Full(_) => {
+                tracing::error!("no timer was set: the limit of timers is reached")
+            }
             NotifyError::Closed(_) => tracing::debug!("no timer was set: the connection is gone"),
         }
         Self { set: None }
@@ -303,11 +305,11 @@ impl Timer {
         self.with(|shared, id| shared.mail.has_timer(id))
     }
 
-    fn with(&self, ask: impl FnOnce(&Shared, TimerId) -> bool) -> bool {
+    fn with(&self, query: impl FnOnce(&Shared, TimerId) -> bool) -> bool {
         let Some((shared, id)) = &self.set else {
             return false;
         };
-        shared.upgrade().is_some_and(|shared| ask(&shared, *id))
+        shared.upgrade().is_some_and(|shared| query(&shared, *id))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{EncodeError, SendError};
 use crate::id::ConnectionId;
 use crate::limits::OnFull;
 use crate::message::Message;
-use crate::outbox::{Dropped, Frame, Refused};
+use crate::outbox::{DroppedPayloads, Frame, PushError};
 use crate::topic::Recipient;
 
 /// The argument of `send`: a message, or a value that can be converted to one.
@@ -190,14 +190,14 @@ impl Shared {
     pub(super) fn send(&self, message: Message) -> Result<(), SendError<Message>> {
         // Encoding shares a large payload and copies a small one, so the message can still be
         // returned.
-        match self.outbox.push(&self.outbox.packed(Frame::of(&message))) {
+        match self.outbox.push(&self.outbox.compress(Frame::of(&message))) {
             Ok(()) => Ok(()),
-            Err(Refused::Closed) => Err(SendError::Closed(message)),
-            Err(Refused::Full) => match self.limits().on_full {
+            Err(PushError::Closed) => Err(SendError::Closed(message)),
+            Err(PushError::Full) => match self.limits().on_full {
                 OnFull::Refuse => Err(SendError::Full(message)),
                 OnFull::Close => {
-                    self.overflow(&mut Dropped::default());
-                    self.outbox.tell();
+                    self.overflow(&mut DroppedPayloads::default());
+                    self.outbox.wake_all();
                     Err(SendError::Closed(message))
                 }
             },
@@ -206,15 +206,15 @@ impl Shared {
 
     /// Sends a message as soon as there is room.
     pub(super) async fn send_async(&self, message: Message) -> Result<(), SendError<Message>> {
-        let frame = self.outbox.packed(Frame::of(&message));
+        let frame = self.outbox.compress(Frame::of(&message));
         loop {
             let room = self.changes().notified();
             tokio::pin!(room);
             room.as_mut().enable();
             match self.outbox.push(&frame) {
                 Ok(()) => return Ok(()),
-                Err(Refused::Closed) => return Err(SendError::Closed(message)),
-                Err(Refused::Full) => room.await,
+                Err(PushError::Closed) => return Err(SendError::Closed(message)),
+                Err(PushError::Full) => room.await,
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, MailboxError, TopicDecoder};
 use crate::message::Message;
-use crate::outbox::{Dropped, Outbox, Policy};
+use crate::outbox::{DroppedPayloads, Outbox, Policy};
 use crate::topic::{AsTopic, FromTopic, Key, Recipient, Subscriber, Subscription, TopicValue};
 
 impl<H> Socket<H> {
@@ -167,10 +167,10 @@ impl<H> Socket<H> {
 fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
-        tracing::error!(value, "closed: what a topic has published cannot be read");
+        tracing::error!(value, "closed: a published value cannot be decoded");
         // The cause may quote the value.
         let cause = error.source().map(tracing::field::display);
-        tracing::debug!(value, %error, cause, "what a topic has published cannot be read");
+        tracing::debug!(value, %error, cause, "a published value cannot be decoded");
     });
     value.ok().map(M::from)
 }
@@ -192,19 +192,19 @@ impl Shared {
     fn join(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
         let topics = &self.common.topics;
         // Locked throughout: two subscriptions to one topic would double every frame.
-        let mut control = self.lock();
-        if control.gone {
+        let mut lifecycle = self.lock();
+        if lifecycle.ended {
             return;
         }
-        let subscriptions = &mut control.more().subscriptions;
-        let mut known = subscriptions.iter();
-        if let Some(known) = known.find(|known| known.is_to(topic, listens)) {
-            known.replace(subscriber);
+        let subscriptions = &mut lifecycle.rare().subscriptions;
+        let mut existing = subscriptions.iter();
+        if let Some(existing) = existing.find(|existing| existing.is_to(topic, listens)) {
+            existing.replace(subscriber);
         } else if subscriptions.len() < self.limits().subscriptions {
             subscriptions.push(topics.subscribe(topic, subscriber));
         } else {
-            drop(control);
-            tracing::error!(id = %self.id, "closed: more subscriptions than one connection may have");
+            drop(lifecycle);
+            tracing::error!(id = %self.id, "closed: the limit of subscriptions is reached");
             self.close(&Close::internal(), CloseCause::HookError);
         }
     }
@@ -220,11 +220,11 @@ impl Shared {
     }
 
     fn take_subscription(&self, topic: &Key, listens: bool) -> Option<Subscription> {
-        let mut control = self.lock();
-        let subscriptions = &mut control.more.as_mut()?.subscriptions;
-        let mut known = subscriptions.iter();
-        let place = known.position(|known| known.is_to(topic, listens))?;
-        Some(subscriptions.swap_remove(place))
+        let mut lifecycle = self.lock();
+        let subscriptions = &mut lifecycle.rare.as_mut()?.subscriptions;
+        let mut existing = subscriptions.iter();
+        let position = existing.position(|existing| existing.is_to(topic, listens))?;
+        Some(subscriptions.swap_remove(position))
     }
 }
 
@@ -237,9 +237,10 @@ impl Recipient for Shared {
         &self.outbox
     }
 
-    fn overflow(&self, dropped: &mut Dropped) -> bool {
+    fn overflow(&self, dropped: &mut DroppedPayloads) -> bool {
         let close = Close::new(CloseCode::TRY_AGAIN_LATER, "too slow");
         let reason = CloseReason::of(CloseCause::Overflow, &close);
-        self.outbox.end_silently(&close, reason, Some(dropped))
+        self.outbox
+            .close_without_wakeup(&close, reason, Some(dropped))
     }
 }

@@ -103,11 +103,11 @@ impl Shared {
 
     /// Reserves a place for a task.
     fn reserve_task(&self) -> Result<(), SpawnError> {
-        let mut control = self.lock();
-        if control.gone {
+        let mut lifecycle = self.lock();
+        if lifecycle.ended {
             return Err(SpawnError::Closed);
         }
-        let tasks = control.more().tasks.get_or_insert_default();
+        let tasks = lifecycle.rare().tasks.get_or_insert_default();
         tasks.running.retain(|task| !task.is_finished());
         if tasks.running.len() + tasks.starting >= self.limits().tasks {
             return Err(SpawnError::Full);
@@ -118,13 +118,13 @@ impl Shared {
 
     /// Stores a task in its reserved place, until it or the connection ends.
     fn keep_task(&self, task: AbortHandle) {
-        let mut control = self.lock();
-        if control.gone {
-            drop(control);
+        let mut lifecycle = self.lock();
+        if lifecycle.ended {
+            drop(lifecycle);
             task.abort();
             return;
         }
-        let tasks = control.more().tasks.get_or_insert_default();
+        let tasks = lifecycle.rare().tasks.get_or_insert_default();
         tasks.starting -= 1;
         tasks.running.push(task);
     }

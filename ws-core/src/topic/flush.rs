@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Recipient;
 
 /// The number of sockets that the task writes to before it yields.
-const TURN: usize = 64;
+const SOCKETS_PER_TURN: usize = 64;
 
 /// Prefetches the memory of these outboxes.
 ///
@@ -24,11 +24,11 @@ fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
 /// If the task does not finish, for example because its runtime ends first, the connections' own
 /// tasks are woken for the rest.
 #[derive(Default)]
-pub(super) struct Later {
+pub(super) struct DeferredFlush {
     recipients: Vec<Arc<dyn Recipient>>,
 }
 
-impl Later {
+impl DeferredFlush {
     pub(super) fn push(&mut self, recipient: Arc<dyn Recipient>) {
         self.recipients.push(recipient);
     }
@@ -42,19 +42,19 @@ impl Later {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
                 runtime.spawn(async move {
-                    while self.turn() {
+                    while self.flush_some() {
                         tokio::task::yield_now().await;
                     }
                 });
             }
             // Outside of a runtime there is no other task, so this thread writes.
-            Err(_) => while self.turn() {},
+            Err(_) => while self.flush_some() {},
         }
     }
 
     /// Writes to some of the sockets. Returns whether more remain.
-    fn turn(&mut self) -> bool {
-        let rest = self.recipients.len().saturating_sub(TURN);
+    fn flush_some(&mut self) -> bool {
+        let rest = self.recipients.len().saturating_sub(SOCKETS_PER_TURN);
         prefetch(self.recipients[rest..].iter());
         for recipient in self.recipients.drain(rest..) {
             recipient.outbox().flush_direct();
@@ -63,7 +63,7 @@ impl Later {
     }
 }
 
-impl Drop for Later {
+impl Drop for DeferredFlush {
     fn drop(&mut self) {
         for recipient in mem::take(&mut self.recipients) {
             recipient.outbox().wake();

@@ -8,10 +8,10 @@ use super::{
 use crate::error::EncodeError;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
-use crate::outbox::{Broadcast, Delivery, Dropped, Frame, Published, Way};
+use crate::outbox::{Broadcast, Delivery, DroppedPayloads, Frame, TopicFrame, WriteMode};
 
 /// The number of subscribers whose memory is prefetched together.
-const AHEAD: usize = 16;
+const PREFETCHED: usize = 16;
 
 /// Prefetches the memory of these outboxes; see [`prefetch`](flush::prefetch).
 fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
@@ -33,14 +33,14 @@ impl Topics {
     ) -> Result<usize, EncodeError> {
         let key = topic.key();
         match self.find(&key) {
-            Some(channel) => Ok(self.hand_out(&key, channel, value.to_message()?, except)),
+            Some(channel) => Ok(self.deliver_to_all(&key, channel, value.to_message()?, except)),
             None => Ok(0),
         }
     }
 
     /// Delivers a message to every subscriber. Compiled once, not for each type of values.
     #[inline(never)]
-    fn hand_out(
+    fn deliver_to_all(
         &self,
         topic: &Key,
         mut channel: Arc<Channel>,
@@ -48,10 +48,10 @@ impl Topics {
         except: Except,
     ) -> usize {
         let frame = Broadcast::new(Frame::owned(message));
-        let mut after = After::default();
+        let mut after_unlock = AfterUnlock::default();
         let mut subscribers = channel.lock();
         // Encoding may run code of the application, which may have changed the subscribers.
-        while subscribers.dead {
+        while subscribers.removed_from_map {
             drop(subscribers);
             channel = match self.find(topic) {
                 Some(other) if !Arc::ptr_eq(&other, &channel) => other,
@@ -61,43 +61,45 @@ impl Topics {
             subscribers = channel.lock();
         }
         let mut reached = 0;
-        for some in subscribers.slots.chunks(AHEAD) {
+        for some in subscribers.slots.chunks(PREFETCHED) {
             prefetch_clients(some);
             for subscriber in some {
-                let taken = match subscriber {
+                let accepted = match subscriber {
                     Some(Subscriber::Client { recipient, policy }) => {
                         if except.connection.is_some_and(|id| id == recipient.id()) {
                             continue;
                         }
                         let outbox = recipient.outbox();
-                        let published = Published {
+                        let topic_frame = TopicFrame {
                             frame: frame.to(outbox.deflate()),
                             topic: channel.id,
                             policy: *policy,
                             volatile: except.volatile,
                         };
-                        let way = if reached < self.inline {
-                            Way::Direct
+                        let mode = if reached < self.inline {
+                            WriteMode::Direct
                         } else {
-                            Way::Queue
+                            WriteMode::Queue
                         };
-                        match outbox.push_topic(published, way, &mut after.dropped) {
+                        match outbox.push_topic(topic_frame, mode, &mut after_unlock.dropped) {
                             // The fast path.
-                            Delivery::Taken => true,
-                            other => after.delivered(other, recipient),
+                            Delivery::Accepted => true,
+                            other => after_unlock.handle_delivery(other, recipient),
                         }
                     }
                     Some(Subscriber::Listener { id, .. }) if except.connection == Some(*id) => {
                         false
                     }
-                    Some(Subscriber::Listener { deliver, .. }) => after.hear(&frame, deliver),
+                    Some(Subscriber::Listener { deliver, .. }) => {
+                        after_unlock.deliver_to_handler(&frame, deliver)
+                    }
                     None => false,
                 };
-                reached += usize::from(taken);
+                reached += usize::from(accepted);
             }
         }
         drop(subscribers);
-        after.finish(&topic.1);
+        after_unlock.finish(&topic.1);
         reached
     }
 }
@@ -105,26 +107,26 @@ impl Topics {
 /// The work that a publish must do after the topic is unlocked, because it may run code of the
 /// application: wakers, the `Drop` of payloads, and the log, which may itself be published.
 #[derive(Default)]
-struct After {
-    later: flush::Later,
+struct AfterUnlock {
+    deferred: flush::DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
     /// Listening handlers that must be woken.
-    heard: Vec<Arc<dyn Recipient>>,
+    to_wake: Vec<Arc<dyn Recipient>>,
     /// Connections that this publish has closed.
-    slow: Vec<Arc<dyn Recipient>>,
+    closed: Vec<Arc<dyn Recipient>>,
     /// Payloads that were dropped from queues to make room.
-    dropped: Dropped,
+    dropped: DroppedPayloads,
 }
 
-impl After {
+impl AfterUnlock {
     /// Handles the outcome for one client. Returns whether the client accepted the frame.
     #[inline(never)]
-    fn delivered(&mut self, delivery: Delivery, recipient: &Arc<dyn Recipient>) -> bool {
+    fn handle_delivery(&mut self, delivery: Delivery, recipient: &Arc<dyn Recipient>) -> bool {
         match delivery {
-            Delivery::Taken => true,
+            Delivery::Accepted => true,
             Delivery::Deferred => {
-                self.later.push(recipient.clone());
+                self.deferred.push(recipient.clone());
                 true
             }
             Delivery::Skipped | Delivery::Closed => false,
@@ -137,35 +139,35 @@ impl After {
 
     /// Delivers the message to a listening handler. Returns whether the handler accepted it.
     #[inline(never)]
-    fn hear(&mut self, frame: &Broadcast, deliver: &Deliver) -> bool {
+    fn deliver_to_handler(&mut self, frame: &Broadcast, deliver: &Deliver) -> bool {
         let message = self.message.get_or_insert_with(|| frame.message());
-        let Some((handler, taken)) = deliver(message) else {
+        let Some((handler, accepted)) = deliver(message) else {
             return false;
         };
-        match taken {
+        match accepted {
             Err(MailboxError::Full) => self.overflow(handler),
-            Ok(()) | Err(MailboxError::Closed) => self.heard.push(handler),
+            Ok(()) | Err(MailboxError::Closed) => self.to_wake.push(handler),
         }
-        taken.is_ok()
+        accepted.is_ok()
     }
 
     fn overflow(&mut self, recipient: Arc<dyn Recipient>) {
         if recipient.overflow(&mut self.dropped) {
-            self.slow.push(recipient);
+            self.closed.push(recipient);
         } else {
-            self.heard.push(recipient);
+            self.to_wake.push(recipient);
         }
     }
 
     fn finish(self, topic: &str) {
-        self.later.flush();
-        for handler in self.heard {
+        self.deferred.flush();
+        for handler in self.to_wake {
             handler.outbox().wake();
         }
-        for recipient in self.slow {
-            recipient.outbox().tell();
+        for recipient in self.closed {
+            recipient.outbox().wake_all();
             let id = recipient.id();
-            tracing::debug!(%id, topic, "closed: the client does not follow");
+            tracing::debug!(%id, topic, "closed: the client reads too slowly");
         }
     }
 }

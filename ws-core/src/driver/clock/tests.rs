@@ -20,7 +20,7 @@ const IDLE: View = View {
     outbox: Status {
         empty: true,
         blocked: None,
-        taken: 0,
+        accepted: 0,
         ending: false,
     },
     reading: true,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::outbox::Refused;
+use crate::outbox::PushError;
 use crate::reply::End;
 
 const NO_LIMIT: usize = usize::MAX;
@@ -68,7 +68,7 @@ fn a_large_message_is_not_copied_and_counts_the_corked_bytes() {
     // A message of any size fits an empty outbox.
     assert_eq!(Writer::put(&outbox, large, &mut cork), Ok(()));
     assert_eq!((cork.len(), outbox.buffered()), (0, CORK_PAYLOAD + 1 + 4));
-    assert_eq!(outbox.push(&Frame::of(&text("x"))), Err(Refused::Full));
+    assert_eq!(outbox.push(&Frame::of(&text("x"))), Err(PushError::Full));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
-use crate::outbox::{Frame, Refused};
+use crate::outbox::{Frame, PushError};
 use crate::page::budget::Budget;
 use crate::page::queue::{FromTheFuture, Next, Queue, Sent, Source};
 use crate::session::Session;
@@ -219,16 +219,16 @@ impl State {
                 Some(Next::Message(frame)) => (frame, true),
                 None => return,
             };
-            match socket.outbox().push(&socket.outbox().packed(frame)) {
+            match socket.outbox().push(&socket.outbox().compress(frame)) {
                 Ok(()) if of_queue => self.queue.given(),
                 Ok(()) => self.seen_due = false,
-                Err(Refused::Full) => {
+                Err(PushError::Full) => {
                     self.waits_for_room = true;
                     socket.want_room();
                     return;
                 }
                 // The next socket continues.
-                Err(Refused::Closed) => return,
+                Err(PushError::Closed) => return,
             }
         }
     }

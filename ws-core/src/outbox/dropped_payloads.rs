@@ -13,7 +13,7 @@ use crate::error::log_panic;
 /// Every write of a connection creates one, and nearly all stay empty, so an empty one costs only
 /// one comparison.
 #[derive(Default)]
-pub(crate) struct Dropped(Payloads);
+pub(crate) struct DroppedPayloads(Payloads);
 
 #[derive(Default)]
 enum Payloads {
@@ -24,7 +24,7 @@ enum Payloads {
     Many(Vec<Bytes>),
 }
 
-impl Dropped {
+impl DroppedPayloads {
     /// Keeps a payload that may have an owner.
     pub(super) fn keep(&mut self, payload: Bytes) {
         self.0 = match mem::take(&mut self.0) {
@@ -47,7 +47,7 @@ impl Dropped {
     }
 }
 
-impl Drop for Dropped {
+impl Drop for DroppedPayloads {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.0, Payloads::None) {

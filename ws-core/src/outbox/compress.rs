@@ -1,4 +1,4 @@
-//! Frames in the form that each client accepts: compressed or not.
+//! Frames in the form that each client accepts: compressed or uncompressed.
 
 use std::cell::OnceCell;
 
@@ -20,7 +20,7 @@ impl Outbox {
 
     /// The frame for this client: compressed if it accepts that and compression pays.
     #[inline]
-    pub(crate) fn packed(&self, frame: Frame) -> Frame {
+    pub(crate) fn compress(&self, frame: Frame) -> Frame {
         match self.deflate {
             None => frame,
             Some(deflate) => frame.deflated(deflate).unwrap_or(frame),
