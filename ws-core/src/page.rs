@@ -32,8 +32,8 @@ pub use crate::wire::PAGE_PROTOCOL;
 pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany};
 pub(crate) use stream::{
-    Accepted, AttachError, Claim, Epoch, PageSocket, Position, Progress, Standing, Stream,
-    logged_on,
+    Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
+    Stream, logged_on,
 };
 
 use id::PageId;
@@ -118,10 +118,10 @@ impl Page {
     pub(crate) fn open(
         &self,
         address: Option<IpAddr>,
-        claim: Claim,
+        request: AttachRequest,
     ) -> Result<Arc<Stream>, OpenError> {
         self.pages
-            .open_for(&self.id.text, &self.session, address, claim)
+            .open_for(&self.id.text, &self.session, address, request)
     }
 
     /// All pages of its server.
@@ -160,9 +160,9 @@ impl Page {
     /// cannot be encoded, nothing is sent, and the error is logged at `error`.
     pub fn push<T: Serialize + ?Sized>(&self, event: &str, payload: &T) -> usize {
         let push = Push::event_or_log(event, payload);
-        let taken =
+        let accepted =
             push.is_some_and(|push| self.pages.push_to(&self.id.text, &self.session, &push));
-        usize::from(taken)
+        usize::from(accepted)
     }
 
     /// Returns the HTML that attaches the page to a route, such as `&Routes::stream()`: one

@@ -39,7 +39,7 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod mask;
-pub(crate) mod spare;
+pub(crate) mod reuse;
 mod unfinished;
 pub mod utf8;
 

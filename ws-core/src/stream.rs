@@ -22,7 +22,8 @@ use crate::id::ConnectionId;
 use crate::limits::later;
 use crate::mailbox::Accepts;
 use crate::page::{
-    AttachError, CapacityFreed, Claim, OpenError, Page, PageSocket, Stream, TooMany, logged_on,
+    AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageSocket, Stream, TooMany,
+    logged_on,
 };
 use crate::session::Session;
 
@@ -94,12 +95,12 @@ impl PageStream {
     fn carry(
         handshake: &Handshake,
         context: &Context<Self>,
-        claim: Claim,
+        request: AttachRequest,
         stream: Arc<Stream>,
     ) -> Result<Result<Self, AttachError>, Refusal> {
         let (page, session) = visitor(handshake)?;
         let socket: Arc<dyn PageSocket> = context.socket.shared().clone();
-        let attached = page.pages().attach(&stream, session, claim, &socket);
+        let attached = page.pages().attach(&stream, session, request, &socket);
         let endpoint = context.endpoint.of_pages().unwrap_or(&context.endpoint);
         let link = Link {
             page: page.clone(),
@@ -122,8 +123,12 @@ fn visitor(handshake: &Handshake) -> Result<(&Page, &Session), Refusal> {
 }
 
 /// The stream of a page, opened if there is none.
-fn stream_of(page: &Page, handshake: &Handshake, claim: Claim) -> Result<Arc<Stream>, Refusal> {
-    let opened = page.open(handshake.counted_address(), claim);
+fn stream_of(
+    page: &Page,
+    handshake: &Handshake,
+    request: AttachRequest,
+) -> Result<Arc<Stream>, Refusal> {
+    let opened = page.open(handshake.counted_address(), request);
     opened.map_err(|error| match error {
         OpenError::Refused(error) => refusal(error),
         OpenError::TooMany(of) => {
@@ -143,12 +148,12 @@ fn current(
     page: &Page,
     session: &Session,
     handshake: &Handshake,
-    claim: Claim,
+    request: AttachRequest,
 ) -> Result<Arc<Stream>, Refusal> {
-    let stream = stream_of(page, handshake, claim)?;
+    let stream = stream_of(page, handshake, request)?;
     if stream.is_of_another(session) {
         page.pages().end(&stream, &logged_on());
-        return stream_of(page, handshake, claim);
+        return stream_of(page, handshake, request);
     }
     Ok(stream)
 }
@@ -158,7 +163,7 @@ fn refusal(error: AttachError) -> Refusal {
         AttachError::Ended => Refusal::unavailable("the page has just ended"),
         AttachError::Elsewhere => Refusal::CONFLICT.body("this page is attached at another route"),
         AttachError::Overtaken => Refusal::CONFLICT.body("a logon has replaced the session"),
-        AttachError::FromTheFuture => {
+        AttachError::UnsentOffset => {
             Refusal::BAD_REQUEST.body("`offset` is of a message that was never sent")
         }
     }
@@ -201,24 +206,24 @@ async fn attach(
         deflate,
     } = admitted;
     position::check_protocol(&handshake)?;
-    let standing = position::of(&handshake)?;
+    let report = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
     let inner = endpoint.of_pages().unwrap_or(&endpoint);
     // The deadline for `init`, including the wait for it.
     let mut by = later(Instant::now(), inner.limits().init_timeout);
-    let claim = Claim {
+    let request = AttachRequest {
         route: route_of(&endpoint),
-        standing,
+        report,
     };
     let opener = Opener {
-        claim,
+        request,
         page: page.clone(),
         session: session.clone(),
         endpoint,
         connect,
     };
     loop {
-        let stream = current(&opener.page, &opener.session, &handshake, claim)?;
+        let stream = current(&opener.page, &opener.session, &handshake, request)?;
         let _held = opener.page.pages().hold(&stream);
         let has_handler;
         (has_handler, handshake) = opener.ready(handshake, &stream, &mut by).await?;
@@ -227,7 +232,7 @@ async fn attach(
         }
         let pending = PendingConnection::register(opener.endpoint.clone(), &handshake, deflate);
         let context = pending.context();
-        let handler = match PageStream::carry(&handshake, &context, claim, stream)? {
+        let handler = match PageStream::carry(&handshake, &context, request, stream)? {
             Err(AttachError::Ended) => continue,
             carried => carried.map_err(refusal)?,
         };
@@ -239,7 +244,7 @@ async fn attach(
 /// A connection of a page before it is attached to the page's handler.
 struct Opener {
     endpoint: Arc<Endpoint>,
-    claim: Claim,
+    request: AttachRequest,
     page: Page,
     session: Session,
     connect: ConnectHandler,
@@ -258,9 +263,9 @@ impl Opener {
             session, endpoint, ..
         } = self;
         let inner = endpoint.of_pages().unwrap_or(endpoint);
-        let waiting = stream.opening.come(session);
+        let waiting = stream.init_lock.register(session);
         let turn = waiting.turn(by, inner.limits().init_timeout).await?;
-        match stream.check(session, self.claim) {
+        match stream.check(session, self.request) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(refusal)?,
         }
@@ -288,7 +293,7 @@ impl Opener {
         let init = (self.connect)(inner.clone(), handshake);
         let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();
-        match stream.set_handler(feed.clone(), &self.session, self.claim.route) {
+        match stream.set_handler(feed.clone(), &self.session, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
             Err(AttachError::Ended) => return Ok(handshake),
             set => set.map_err(refusal)?,
@@ -305,18 +310,18 @@ impl<R: HasPage> Handler<R> for PageStream {
     async fn init(opening: &Opening<Self>) -> Result<Self, Refusal> {
         let (handshake, context) = (opening.handshake(), opening.context());
         position::check_protocol(handshake)?;
-        let standing = position::of(handshake)?;
+        let report = position::of(handshake)?;
         let (page, session) = visitor(handshake)?;
-        let claim = Claim {
+        let request = AttachRequest {
             route: route_of(&context.endpoint),
-            standing,
+            report,
         };
         loop {
             match Self::carry(
                 handshake,
                 context,
-                claim,
-                current(page, session, handshake, claim)?,
+                request,
+                current(page, session, handshake, request)?,
             )? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}

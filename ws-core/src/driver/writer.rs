@@ -3,7 +3,7 @@
 use crate::message::Message;
 use crate::outbox::{ControlFrame, Frame, Outbox};
 use crate::protocol::encoder::{encode_pong, put_frame};
-use crate::protocol::{OpCode, spare};
+use crate::protocol::{OpCode, reuse};
 use crate::reply::{Messages, Reply};
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ impl Writer {
             Some(deflate) if deflate.put_frame(cork, opcode, payload) => {}
             _ => put_frame(cork, opcode, payload),
         }
-        spare::keep(message.into_bytes());
+        reuse::recycle(message.into_bytes());
         Ok(())
     }
 

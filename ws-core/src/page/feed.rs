@@ -20,7 +20,7 @@ const SCARCE: usize = 16;
 /// The frames for the handler of a page, encoded as by a client. The handler's connection reads
 /// them like a socket.
 pub(crate) struct Feed {
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     /// The most bytes that may wait; one message of any size always fits.
     limit: usize,
 }
@@ -34,21 +34,21 @@ pub(crate) struct MessageId {
 
 /// The result of a read by the handler's connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Taken {
+pub(crate) struct FeedRead {
     /// The number of bytes; 0 at the end.
     pub(crate) bytes: usize,
     /// The last message that has been read completely, if any.
     pub(crate) last: Option<MessageId>,
 }
 
-struct State {
+struct FeedState {
     bytes: Vec<u8>,
     /// The number of bytes at the front that have been read.
     read: usize,
     /// The messages that wait, with the bytes of each. A Close has no id.
     waiting: VecDeque<(Option<MessageId>, usize)>,
     /// The waiting bytes, as a share of the budget of all pages.
-    held: Charge,
+    charge: Charge,
     /// Nothing more follows.
     ended: bool,
     reader: Option<Waker>,
@@ -56,11 +56,11 @@ struct State {
 
 impl Feed {
     pub(crate) fn new(limit: usize, budget: &Arc<Budget>) -> Self {
-        let state = State {
+        let state = FeedState {
             bytes: Vec::new(),
             read: 0,
             waiting: VecDeque::new(),
-            held: Charge::new(budget, 0),
+            charge: Charge::new(budget, 0),
             ended: false,
             reader: None,
         };
@@ -70,7 +70,7 @@ impl Feed {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,12 +78,12 @@ impl Feed {
     /// discarded, as after a Close.
     pub(super) fn push(&self, id: MessageId, message: &Message) -> bool {
         let state = self.lock();
-        let limit = if state.held.budget().is_over() {
+        let limit = if state.charge.budget().is_over() {
             self.limit / SCARCE
         } else {
             self.limit
         };
-        let held = state.held.bytes();
+        let held = state.charge.bytes();
         if held > 0 && held >= limit && !state.ended {
             return false;
         }
@@ -94,7 +94,7 @@ impl Feed {
     }
 
     /// Ends the feed with a Close: the page is closed for good, for example by the user.
-    pub(super) fn say_goodbye(&self) {
+    pub(super) fn end_with_close(&self) {
         let code = CloseCode::GOING_AWAY.get().to_be_bytes();
         let frame = encode_masked(OpCode::Close, true, &code, [0; 4]);
         Self::put(self.lock(), frame, None, true);
@@ -105,7 +105,12 @@ impl Feed {
         Self::put(self.lock(), Vec::new(), None, true);
     }
 
-    fn put(mut state: MutexGuard<'_, State>, bytes: Vec<u8>, id: Option<MessageId>, last: bool) {
+    fn put(
+        mut state: MutexGuard<'_, FeedState>,
+        bytes: Vec<u8>,
+        id: Option<MessageId>,
+        last: bool,
+    ) {
         if state.ended {
             return;
         }
@@ -113,7 +118,7 @@ impl Feed {
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
         state.waiting.push_back((id, bytes.len()));
-        state.held.add(bytes.len() + OVERHEAD);
+        state.charge.add(bytes.len() + OVERHEAD);
         if state.bytes.is_empty() {
             state.bytes = bytes;
         } else {
@@ -126,7 +131,7 @@ impl Feed {
     }
 
     /// Reads the available bytes.
-    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<Taken> {
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<FeedRead> {
         let mut state = self.lock();
         let waiting = &state.bytes[state.read..];
         if waiting.is_empty() && !state.ended {
@@ -140,16 +145,16 @@ impl Feed {
             (state.bytes, state.read) = (Vec::new(), 0);
         }
         let whole = state.waiting.len();
-        let last = state.taken(count);
+        let last = state.consume(count);
         let whole = whole - state.waiting.len();
-        state.held.give_back(count + whole * OVERHEAD);
-        Poll::Ready(Taken { bytes: count, last })
+        state.charge.give_back(count + whole * OVERHEAD);
+        Poll::Ready(FeedRead { bytes: count, last })
     }
 }
 
-impl State {
+impl FeedState {
     /// Counts bytes as read. Returns the last message that ends among them.
-    fn taken(&mut self, mut count: usize) -> Option<MessageId> {
+    fn consume(&mut self, mut count: usize) -> Option<MessageId> {
         let mut last = None;
         while let Some((id, rest)) = self.waiting.front_mut() {
             if *rest > count {
@@ -184,15 +189,15 @@ mod tests {
         MessageId { epoch: 1, id }
     }
 
-    fn take(feed: &Feed, most: usize) -> Option<(Vec<u8>, Option<MessageId>)> {
-        let mut buf = vec![0; most];
-        let taken = poll_fn(|cx| feed.poll_read(cx, &mut buf)).now_or_never()?;
-        buf.truncate(taken.bytes);
-        Some((buf, taken.last))
+    fn take(feed: &Feed, max: usize) -> Option<(Vec<u8>, Option<MessageId>)> {
+        let mut buf = vec![0; max];
+        let read = poll_fn(|cx| feed.poll_read(cx, &mut buf)).now_or_never()?;
+        buf.truncate(read.bytes);
+        Some((buf, read.last))
     }
 
-    fn read(feed: &Feed, most: usize) -> Option<Vec<u8>> {
-        take(feed, most).map(|(bytes, _)| bytes)
+    fn read(feed: &Feed, max: usize) -> Option<Vec<u8>> {
+        take(feed, max).map(|(bytes, _)| bytes)
     }
 
     impl Feed {
@@ -208,7 +213,7 @@ mod tests {
         let feed = new_feed(100);
         assert_eq!(read(&feed, 10), None);
         feed.push(id(1), &Message::text("hello"));
-        feed.say_goodbye();
+        feed.end_with_close();
         feed.push(id(2), &Message::text("too late"));
         let mut all = Vec::new();
         while let Some(piece) = read(&feed, 3).filter(|piece| !piece.is_empty()) {
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_never_quite_done_leaves_nothing_behind() {
+    fn bytes_that_were_read_are_freed_before_the_reader_catches_up() {
         let feed = new_feed(1_000);
         for _ in 0..1_000 {
             feed.push(id(1), &Message::text("x".repeat(100)));
@@ -244,18 +249,18 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_follow_leaves_no_room_but_for_one_message() {
+    fn a_slow_reader_leaves_room_for_one_message_only() {
         let feed = new_feed(8);
         assert!(feed.push(id(1), &Message::text("more than eight")));
         assert!(!feed.push(id(2), &Message::text("x")));
         read(&feed, 100);
         assert!(feed.push(id(2), &Message::text("x")));
         feed.end();
-        assert!(feed.push(id(3), &Message::text("nobody hears it")));
+        assert!(feed.push(id(3), &Message::text("it is discarded")));
     }
 
     #[test]
-    fn bytes_that_wait_are_counted_exactly_and_few_where_all_pages_hold_too_much() {
+    fn waiting_bytes_are_counted_and_limited_further_if_all_pages_exceed_their_limit() {
         let budget = Budget::new(10_000);
         let feed = Feed::new(3_200, &budget);
         // 6 bytes before the payload, and an overhead of 64.
@@ -274,20 +279,20 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_taken_when_it_was_read_whole() {
+    fn a_message_counts_as_read_when_it_was_read_whole() {
         let feed = new_feed(1_000);
-        let taken = |most| take(&feed, most).unwrap().1;
+        let last_read = |max| take(&feed, max).unwrap().1;
         // 6 bytes before a short payload.
         for n in 1..=3 {
             assert!(feed.push(id(n), &Message::text("four")));
         }
-        assert_eq!(taken(9), None);
-        assert_eq!(taken(1), Some(id(1)));
-        assert_eq!(taken(20), Some(id(3)));
+        assert_eq!(last_read(9), None);
+        assert_eq!(last_read(1), Some(id(1)));
+        assert_eq!(last_read(20), Some(id(3)));
         assert!(feed.push(id(4), &Message::text("four")));
         let next = MessageId { epoch: 2, id: 1 };
         assert!(feed.push(next, &Message::text("four")));
-        assert_eq!(taken(15), Some(id(4)), "one, and a half of the next");
-        assert_eq!(taken(10), Some(next));
+        assert_eq!(last_read(15), Some(id(4)), "one, and a half of the next");
+        assert_eq!(last_read(10), Some(next));
     }
 }

@@ -27,14 +27,14 @@ const LARGEST: usize = 2;
 
 /// The source of a message, which decides how much of the queue it may fill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Source {
+pub(super) enum PushSource {
     /// The page's handler, which waits for room.
     Handler,
     /// Other pushes, which cannot wait.
     Others,
 }
 
-impl Source {
+impl PushSource {
     /// The most messages and bytes that the queue may hold including this message.
     const fn share(self, limits: &PageLimits) -> (usize, usize) {
         let (messages, bytes) = (limits.messages, limits.bytes);
@@ -59,13 +59,13 @@ impl Source {
 
 /// A message for one page or for many.
 #[derive(Clone, Debug)]
-pub(super) struct Parcel {
+pub(super) struct QueuedPush {
     push: Push,
     /// The shared bytes of a message for many pages: they count once for all of them.
     shared: Option<Arc<Charge>>,
 }
 
-impl Parcel {
+impl QueuedPush {
     pub(super) fn for_one(push: &Push) -> Self {
         Self {
             push: push.clone(),
@@ -100,23 +100,23 @@ impl Parcel {
 
 /// A message that waits or is in flight.
 #[derive(Debug)]
-struct Item {
-    parcel: Parcel,
+struct QueueItem {
+    queued: QueuedPush,
     /// The bytes that it counts against the limit.
     counted: usize,
 }
 
-impl Item {
+impl QueueItem {
     fn cost(&self) -> usize {
-        cost(&self.parcel.push)
+        cost(&self.queued.push)
     }
 }
 
 /// The messages of a page: those that wait, and those in flight.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct PageQueue {
     /// The first item has the offset `base + 1`.
-    items: VecDeque<Item>,
+    items: VecDeque<QueueItem>,
     /// The last offset that is no longer kept.
     base: u64,
     /// The last offset that was sent to the current socket.
@@ -137,14 +137,14 @@ pub(super) struct Queue {
 
 /// An offset that was sent to the page, or 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Sent(u64);
+pub(super) struct SentOffset(u64);
 
 /// The page claims an offset that was never sent to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct FromTheFuture;
+pub(crate) struct UnsentOffset;
 
 /// The next item for the current socket.
-pub(super) enum Next {
+pub(super) enum NextFrame {
     /// Messages are missing, up to this offset.
     Reset(u64),
     Message(Frame),
@@ -155,7 +155,7 @@ pub(super) fn cost(push: &Push) -> usize {
     push.tail().len() + OVERHEAD
 }
 
-impl Queue {
+impl PageQueue {
     pub(super) fn new(budget: &Arc<Budget>) -> Self {
         Self {
             items: VecDeque::new(),
@@ -174,7 +174,7 @@ impl Queue {
     /// of them only with its part.
     pub(super) fn weight(&self) -> (usize, usize) {
         let on_the_way = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
-        let weights = || self.items.iter().map(|item| item.parcel.weight());
+        let weights = || self.items.iter().map(|item| item.queued.weight());
         (weights().sum(), weights().take(on_the_way).sum())
     }
 
@@ -198,7 +198,7 @@ impl Queue {
     }
 
     /// Whether a message of this cost fits. A message of any size fits an empty queue.
-    pub(super) fn fits(&self, cost: usize, source: Source, limits: &PageLimits) -> bool {
+    pub(super) fn fits(&self, cost: usize, source: PushSource, limits: &PageLimits) -> bool {
         let (messages, bytes) = source.share(limits);
         let counted = self.counted + source.counted(cost, limits);
         self.items.is_empty() || (self.items.len() < messages && counted <= bytes)
@@ -206,24 +206,24 @@ impl Queue {
 
     /// Adds a message. If it does not [fit](Self::fits), the queue overflows: the message and
     /// everything before it are dropped.
-    pub(super) fn push(&mut self, parcel: Parcel, source: Source, limits: &PageLimits) {
-        let fits = self.fits(cost(&parcel.push), source, limits);
-        self.put(parcel, source, limits);
+    pub(super) fn push(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
+        let fits = self.fits(cost(&queued.push), source, limits);
+        self.put(queued, source, limits);
         if !fits {
             self.overflow();
         }
     }
 
     /// Adds a message even if it does not fit: for the last messages of a handler.
-    pub(super) fn append(&mut self, parcel: Parcel, limits: &PageLimits) {
-        self.put(parcel, Source::Handler, limits);
+    pub(super) fn append(&mut self, queued: QueuedPush, limits: &PageLimits) {
+        self.put(queued, PushSource::Handler, limits);
     }
 
-    fn put(&mut self, parcel: Parcel, source: Source, limits: &PageLimits) {
-        let counted = source.counted(cost(&parcel.push), limits);
+    fn put(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
+        let counted = source.counted(cost(&queued.push), limits);
         self.counted += counted;
-        self.held.add(parcel.own_bytes());
-        self.items.push_back(Item { parcel, counted });
+        self.held.add(queued.own_bytes());
+        self.items.push_back(QueueItem { queued, counted });
     }
 
     /// Drops everything, and the page gets a reset: a page with a gap would be wrong and could not
@@ -243,15 +243,15 @@ impl Queue {
     }
 
     /// Checks an offset that the page claims to have received.
-    pub(super) fn check(&self, offset: u64) -> Result<Sent, FromTheFuture> {
+    pub(super) fn check(&self, offset: u64) -> Result<SentOffset, UnsentOffset> {
         if offset > self.ever_sent {
-            return Err(FromTheFuture);
+            return Err(UnsentOffset);
         }
-        Ok(Sent(offset))
+        Ok(SentOffset(offset))
     }
 
     /// The page acknowledges everything up to this offset. Returns whether that frees room.
-    pub(super) fn ack(&mut self, Sent(offset): Sent) -> bool {
+    pub(super) fn ack(&mut self, SentOffset(offset): SentOffset) -> bool {
         let before = self.base;
         let mut freed = 0;
         while self.base < offset
@@ -259,7 +259,7 @@ impl Queue {
         {
             self.base += 1;
             self.counted -= item.counted;
-            freed += item.parcel.own_bytes();
+            freed += item.queued.own_bytes();
             if self.base <= self.sent {
                 self.in_flight -= item.cost();
             }
@@ -275,8 +275,8 @@ impl Queue {
 
     /// Continues after this offset on a new socket. Returns why messages are missing, if any are;
     /// the socket starts after [`base`](Self::base).
-    pub(super) fn resume(&mut self, Sent(offset): Sent) -> Option<Gap> {
-        self.ack(Sent(offset));
+    pub(super) fn resume(&mut self, SentOffset(offset): SentOffset) -> Option<Gap> {
+        self.ack(SentOffset(offset));
         self.restart();
         match offset {
             _ if offset >= self.base => None,
@@ -292,23 +292,26 @@ impl Queue {
     }
 
     /// The next item for the current socket, within the window of unacknowledged messages.
-    pub(super) fn next(&self) -> Option<Next> {
+    pub(super) fn next(&self) -> Option<NextFrame> {
         if self.reset_due {
-            return Some(Next::Reset(self.base));
+            return Some(NextFrame::Reset(self.base));
         }
         let on_the_way = self.sent - self.base;
         let item = self.items.get(usize::try_from(on_the_way).ok()?)?;
-        let push = &item.parcel.push;
+        let push = &item.queued.push;
         let follows = on_the_way < WINDOW && self.in_flight + cost(push) <= WINDOW_BYTES;
         if !follows && on_the_way > 0 {
             return None;
         }
         let head = push.head(self.sent + 1);
-        Some(Next::Message(Frame::joined(head.as_bytes(), push.tail())))
+        Some(NextFrame::Message(Frame::joined(
+            head.as_bytes(),
+            push.tail(),
+        )))
     }
 
     /// Marks the item from [`next`](Self::next) as sent to the current socket.
-    pub(super) fn given(&mut self) {
+    pub(super) fn mark_sent(&mut self) {
         if std::mem::take(&mut self.reset_due) {
             return;
         }

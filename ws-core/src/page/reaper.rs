@@ -11,11 +11,11 @@ use super::stream::Stream;
 /// Pages that end unless a socket connects, and whether the task that ends them is running.
 #[derive(Default)]
 pub(super) struct Reaper {
-    state: Mutex<State>,
+    state: Mutex<ReaperState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ReaperState {
     due: BinaryHeap<Reverse<(Instant, u64)>>,
     streams: HashMap<u64, Weak<Stream>>,
     last: u64,
@@ -23,7 +23,7 @@ struct State {
 }
 
 /// The next step of the task.
-pub(super) enum Next {
+pub(super) enum ReaperStep {
     /// The deadline of this page has passed.
     Due(Arc<Stream>),
     /// The first page is due at this time.
@@ -34,7 +34,7 @@ pub(super) enum Next {
 
 impl Reaper {
     /// No code that can panic runs under the lock.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReaperState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -64,25 +64,25 @@ impl Reaper {
     }
 
     /// Takes the next page that is due. If none waits, the task is marked as stopped.
-    pub(super) fn next(&self, now: Instant) -> Next {
+    pub(super) fn next(&self, now: Instant) -> ReaperStep {
         let mut state = self.lock();
         loop {
             let Some(Reverse((at, _))) = state.due.peek().copied() else {
                 state.runs = false;
-                return Next::Never;
+                return ReaperStep::Never;
             };
             if at > now {
-                return Next::At(at);
+                return ReaperStep::At(at);
             }
             let stream = state.take_first();
             if let Some(stream) = stream.and_then(|stream| stream.upgrade()) {
-                return Next::Due(stream);
+                return ReaperStep::Due(stream);
             }
         }
     }
 }
 
-impl State {
+impl ReaperState {
     /// Removes pages that no longer wait. If there are still too many, returns those that have
     /// waited longest: several at once, so that this does not happen for every page.
     fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
@@ -128,8 +128,8 @@ mod tests {
     /// The page that is due now.
     fn due(reaper: &Reaper, now: Instant) -> Option<Arc<Stream>> {
         match reaper.next(now) {
-            Next::Due(stream) => Some(stream),
-            Next::At(_) | Next::Never => None,
+            ReaperStep::Due(stream) => Some(stream),
+            ReaperStep::At(_) | ReaperStep::Never => None,
         }
     }
 
@@ -142,11 +142,11 @@ mod tests {
             assert!(reaper.watch(stream, at(seconds), 10).is_empty());
         }
         drop(gone);
-        assert!(matches!(reaper.next(at(0)), Next::At(next) if next == at(1)));
+        assert!(matches!(reaper.next(at(0)), ReaperStep::At(next) if next == at(1)));
         assert!(due(&reaper, at(1)).is_some_and(|it| Arc::ptr_eq(&it, &first)));
-        assert!(matches!(reaper.next(at(1)), Next::At(next) if next == at(2)));
+        assert!(matches!(reaper.next(at(1)), ReaperStep::At(next) if next == at(2)));
         assert!(due(&reaper, at(2)).is_some_and(|it| Arc::ptr_eq(&it, &second)));
-        assert!(matches!(reaper.next(at(9)), Next::Never));
+        assert!(matches!(reaper.next(at(9)), ReaperStep::Never));
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,7 +156,7 @@ mod tests {
         assert!(!reaper.begin());
         reaper.stop();
         assert!(reaper.begin());
-        assert!(matches!(reaper.next(Instant::now()), Next::Never));
+        assert!(matches!(reaper.next(Instant::now()), ReaperStep::Never));
         assert!(reaper.begin(), "the task has ended");
     }
 
@@ -176,7 +176,10 @@ mod tests {
             }
         }
         // A page that has ended frees its place.
-        assert_eq!(streams[0].give_up(), crate::page::stream::Then::Forget);
+        assert_eq!(
+            streams[0].end_early(),
+            crate::page::stream::FollowUp::Forget
+        );
         let stream = new_stream().await;
         assert!(reaper.watch(&stream, Instant::now(), 2).is_empty());
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use super::StreamClient;
 use super::budget::Budget;
 use super::feed::Feed;
-use super::queue::Parcel;
+use super::queue::QueuedPush;
 use super::reaper::Reaper;
-use super::stream::{AttachError, Claim, PageSocket, Stream, Then, logged_on};
+use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream, logged_on};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
@@ -15,14 +15,14 @@ use crate::session::{Session, SessionGeneration, SessionPages};
 use crate::throttle::LogThrottle;
 use crate::wire::Push;
 
-mod known;
+mod index;
 mod open;
 mod reap;
 mod relief;
 mod reports;
 
-use known::Known;
-pub(crate) use known::TooMany;
+use index::PageIndex;
+pub(crate) use index::TooMany;
 pub(crate) use open::OpenError;
 use relief::Relief;
 
@@ -36,7 +36,7 @@ pub(crate) struct Pages {
     client: OnceLock<StreamClient>,
     /// Connections that were refused because their session or address has too many pages.
     full: LogThrottle,
-    known: Mutex<Known>,
+    index: Mutex<PageIndex>,
     reaper: Reaper,
     /// The bytes queued for all pages together.
     queued: Arc<Budget>,
@@ -54,7 +54,7 @@ impl Pages {
             parameter,
             client: OnceLock::new(),
             full: LogThrottle::default(),
-            known: Mutex::default(),
+            index: Mutex::default(),
             reaper: Reaper::default(),
             queued: Budget::new(limits.all_bytes),
             fed: Budget::new(limits.all_bytes),
@@ -81,8 +81,8 @@ impl Pages {
         Arc::new(Feed::new(self.limits.bytes, &self.fed))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, PageIndex> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Logs a connection that is refused because its session or its address has too many pages.
@@ -103,12 +103,12 @@ impl Pages {
 
     /// The number of live pages.
     pub(crate) fn count(&self) -> usize {
-        self.known().pages.len()
+        self.index().pages.len()
     }
 
     /// The stream of this page, if it has one.
     pub(super) fn find(&self, id: &str) -> Option<Arc<Stream>> {
-        self.known().pages.get(id).cloned()
+        self.index().pages.get(id).cloned()
     }
 
     /// Attaches this socket to a page's stream.
@@ -116,36 +116,36 @@ impl Pages {
         &self,
         stream: &Arc<Stream>,
         session: &Session,
-        claim: Claim,
+        request: AttachRequest,
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(), AttachError> {
-        let (before, then) = stream.attach(session, claim, socket)?;
+        let (before, follow_up) = stream.attach(session, request, socket)?;
         self.moved(stream, &before, session);
-        self.then(stream, then);
+        self.follow_up(stream, follow_up);
         Ok(())
     }
 
     /// Detaches this socket from the stream; with `bye` the page is closed for good.
     pub(crate) fn detach(&self, stream: &Arc<Stream>, socket: ConnectionId, bye: bool) {
-        self.then(stream, stream.detach(socket, bye));
+        self.follow_up(stream, stream.detach(socket, bye));
     }
 
     /// Delivers the queued messages of the page, then the Close of its handler.
     pub(crate) fn finish(&self, stream: &Arc<Stream>, close: &Close) {
-        self.then(stream, stream.finish(close));
+        self.follow_up(stream, stream.finish(close));
     }
 
     /// Ends a page.
     pub(crate) fn end(&self, stream: &Arc<Stream>, close: &Close) {
-        self.then(stream, stream.end(close));
+        self.follow_up(stream, stream.end(close));
     }
 
     /// Pushes to one page, for this session. Returns whether the page accepted it.
     pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
         let stream = self.known_as(id, session);
-        let taken = stream.is_some_and(|stream| stream.push(push));
+        let accepted = stream.is_some_and(|stream| stream.push(push));
         self.relieve();
-        taken
+        accepted
     }
 
     /// The stream of a page, for this session only: the user may have changed since the page was
@@ -157,9 +157,9 @@ impl Pages {
             self.end(&stream, &logged_on());
             return self.open_at(id, session, stream.network(), None).ok();
         }
-        if let Some((before, then)) = stream.adopt(session) {
+        if let Some((before, follow_up)) = stream.adopt(session) {
             self.moved(&stream, &before, session);
-            self.then(&stream, then);
+            self.follow_up(&stream, follow_up);
         }
         Some(stream)
     }
@@ -176,11 +176,11 @@ impl Pages {
     }
 
     fn of_user(&self, user: &str) -> Vec<Arc<Stream>> {
-        let known = self.known();
-        let theirs = known.users.get(user).into_iter().flatten();
-        let pages = theirs.filter_map(|session| known.sessions.get(session));
+        let index = self.index();
+        let theirs = index.users.get(user).into_iter().flatten();
+        let pages = theirs.filter_map(|session| index.sessions.get(session));
         let pages: Vec<_> = pages.flatten().cloned().collect();
-        drop(known);
+        drop(index);
         // A session that a logon has replaced no longer belongs to the user.
         let current = |stream: &Arc<Stream>| stream.session().is_current();
         pages.into_iter().filter(current).collect()
@@ -188,7 +188,7 @@ impl Pages {
 
     /// Pushes to every page. Returns the number of pages that accepted it.
     pub(crate) fn push_to_all(&self, push: &Push) -> usize {
-        let streams: Vec<_> = self.known().pages.values().cloned().collect();
+        let streams: Vec<_> = self.index().pages.values().cloned().collect();
         self.deliver(streams, push)
     }
 
@@ -196,14 +196,14 @@ impl Pages {
     /// first sockets directly and leaves the rest to a task; the queue of each page keeps the
     /// order.
     fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
-        let mut taken = streams;
-        let parcel = Parcel::for_many(push, &self.queued);
-        taken.retain(|stream| stream.put(parcel.clone()));
-        drop(parcel);
-        let inline = taken.len().min(self.inline);
-        let later = taken.split_off(inline);
+        let mut accepted = streams;
+        let queued = QueuedPush::for_many(push, &self.queued);
+        accepted.retain(|stream| stream.put(queued.clone()));
+        drop(queued);
+        let inline = accepted.len().min(self.inline);
+        let later = accepted.split_off(inline);
         let reached = inline + later.len();
-        for stream in &taken {
+        for stream in &accepted {
             stream.pump();
         }
         if !later.is_empty() {
@@ -227,23 +227,23 @@ impl Pages {
         if before.generation() == now.generation() {
             return;
         }
-        let mut known = self.known();
+        let mut index = self.index();
         // It may have moved again in the meantime, or ended: then it must not be registered.
-        if known.leave(stream, before) && !stream.has_ended() {
-            known.join(stream, &stream.session());
+        if index.leave(stream, before) && !stream.has_ended() {
+            index.join(stream, &stream.session());
         }
     }
 
-    fn then(&self, stream: &Arc<Stream>, then: Then) {
-        match then {
-            Then::Nothing => {}
-            Then::Watch(at) => self.watch(stream, at),
-            Then::Forget => self.forget(stream),
+    fn follow_up(&self, stream: &Arc<Stream>, follow_up: FollowUp) {
+        match follow_up {
+            FollowUp::Nothing => {}
+            FollowUp::Watch(at) => self.watch(stream, at),
+            FollowUp::Forget => self.forget(stream),
         }
     }
 
     fn forget(&self, stream: &Arc<Stream>) {
-        self.known().forget(stream);
+        self.index().forget(stream);
     }
 }
 
@@ -266,15 +266,15 @@ impl SessionPages for Pages {
 
     fn renewed(&self, generation: SessionGeneration) {
         for stream in self.of_session(generation) {
-            stream.tell_renewed();
+            stream.notify_renewed();
         }
     }
 }
 
 impl Pages {
     fn of_session(&self, generation: SessionGeneration) -> Vec<Arc<Stream>> {
-        let known = self.known();
-        known.sessions.get(&generation).cloned().unwrap_or_default()
+        let index = self.index();
+        index.sessions.get(&generation).cloned().unwrap_or_default()
     }
 }
 

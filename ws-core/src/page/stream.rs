@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::feed::Feed;
-use super::queue::{FromTheFuture, Parcel, Source, cost};
+use super::queue::{PushSource, QueuedPush, UnsentOffset, cost};
 use crate::address::Network;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
@@ -17,20 +17,20 @@ use crate::outbox::Outbox;
 use crate::session::{Session, SessionError};
 use crate::wire::{Push, ToPage};
 
+mod accept;
 mod answers;
 mod end;
 mod epoch;
-mod heard;
 mod locked;
 mod opening;
 mod state;
 
 pub(crate) use answers::{Accepted, AttachError, Progress};
 pub(super) use epoch::epoch_text;
-pub(crate) use epoch::{Claim, Epoch, Position, Standing};
-use opening::Opening;
-pub(super) use state::Then;
-use state::{State, Writer, frame, said};
+pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
+use opening::InitLock;
+pub(super) use state::FollowUp;
+use state::{StreamState, WaitingWriter, follow_up_of_close, frame};
 
 /// The weight of a queue: the smallest value is dropped first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,13 +38,13 @@ pub(super) struct Weight {
     /// The waiting bytes without those in flight; if a page keeps up, it has none.
     waiting: Reverse<usize>,
     all: Reverse<usize>,
-    until: Rank,
+    until: WeightRank,
 }
 
 /// Orders queues of equal size: the page that has waited longest for a socket comes first, pages
 /// with a socket last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Rank {
+enum WeightRank {
     Until(Instant),
     InUse,
 }
@@ -55,8 +55,9 @@ pub(crate) trait PageSocket: Send + Sync {
     fn outbox(&self) -> &Outbox;
     /// Closes the socket after the messages that wait.
     fn close_page(&self, close: &Close);
-    /// Requests a call of [`Pages::go_on`](super::Pages::go_on) when the outbox has room again.
-    fn want_room(&self);
+    /// Requests a call of [`Pages::resume_sending`](super::Pages::resume_sending) when the outbox
+    /// has room again.
+    fn notify_when_writable(&self);
 }
 
 /// Notifies the handler of a page's socket that its outbox may have room again.
@@ -68,9 +69,9 @@ pub(crate) struct Stream {
     limits: PageLimits,
     /// The address from which the page began; unset if many visitors may share it.
     address: OnceLock<Network>,
-    state: Mutex<State>,
+    state: Mutex<StreamState>,
     /// Allows one socket at a time to run `init` of the page's handler.
-    pub(crate) opening: Opening,
+    pub(crate) init_lock: InitLock,
     /// Locked while the application handles a message of the page, so that messages of one page
     /// never overlap, even if the socket of a message has been replaced.
     pub(crate) handling: tokio::sync::Mutex<()>,
@@ -85,13 +86,13 @@ impl Stream {
     ) -> Result<Self, SessionError> {
         let mut epoch = [0; 8];
         getrandom::fill(&mut epoch).map_err(|_| SessionError::Random)?;
-        let state = State::new(u64::from_be_bytes(epoch), session, &limits, budget);
+        let state = StreamState::new(u64::from_be_bytes(epoch), session, &limits, budget);
         Ok(Self {
             id,
             limits,
             address: OnceLock::new(),
             state: Mutex::new(state),
-            opening: Opening::default(),
+            init_lock: InitLock::default(),
             handling: tokio::sync::Mutex::const_new(()),
         })
     }
@@ -155,15 +156,15 @@ impl Stream {
 
     /// Ends a handshake for the page. If it was refused, the page waits as before, and its grace is
     /// not extended.
-    pub(super) fn release(&self) -> Then {
+    pub(super) fn release(&self) -> FollowUp {
         let mut state = self.lock();
         state.openers -= 1;
-        let then = state.wait(&self.limits);
+        let follow_up = state.wait(&self.limits);
         drop(state);
-        match then {
+        match follow_up {
             // Its deadline passed during the handshake.
-            Then::Watch(until) if until <= Instant::now() => self.expire(until),
-            then => then,
+            FollowUp::Watch(until) if until <= Instant::now() => self.expire(until),
+            follow_up => follow_up,
         }
     }
 
@@ -183,19 +184,27 @@ impl Stream {
     }
 
     /// Whether a socket of this session with this claim may attach.
-    pub(crate) fn check(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
+    pub(crate) fn check(
+        &self,
+        session: &Session,
+        request: AttachRequest,
+    ) -> Result<(), AttachError> {
         let state = self.lock();
-        state.check(session, claim.route)?;
-        state.plan(claim.standing)?;
+        state.check(session, request.route)?;
+        state.plan(request.report)?;
         Ok(())
     }
 
     /// Checks that a socket with this claim may get the stream, or a new one in its place.
-    pub(super) fn allows(&self, session: &Session, claim: Claim) -> Result<(), AttachError> {
+    pub(super) fn allows(
+        &self,
+        session: &Session,
+        request: AttachRequest,
+    ) -> Result<(), AttachError> {
         if self.is_of_another(session) {
             return Ok(());
         }
-        match self.check(session, claim) {
+        match self.check(session, request) {
             Err(AttachError::Ended) => Ok(()),
             checked => checked,
         }
@@ -205,12 +214,12 @@ impl Stream {
     pub(super) fn attach(
         &self,
         session: &Session,
-        Claim { route, standing }: Claim,
+        AttachRequest { route, report }: AttachRequest,
         socket: &Arc<dyn PageSocket>,
-    ) -> Result<(Session, Then), AttachError> {
+    ) -> Result<(Session, FollowUp), AttachError> {
         let mut state = self.lock();
         state.check(session, route)?;
-        let plan = state.plan(standing)?;
+        let plan = state.plan(report)?;
         let gap = state.resume(&plan);
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
@@ -240,62 +249,62 @@ impl Stream {
                 "another socket has the page",
             ));
         }
-        Ok((before, said(closed)))
+        Ok((before, follow_up_of_close(closed)))
     }
 
     /// Moves the page to this session, if it is newer. The current socket may then belong to an
     /// earlier visitor, so it is closed.
-    pub(super) fn adopt(&self, session: &Session) -> Option<(Session, Then)> {
+    pub(super) fn adopt(&self, session: &Session) -> Option<(Session, FollowUp)> {
         let mut state = self.lock();
         if state.ended || session.renewals() <= state.session.renewals() {
             return None;
         }
         let before = std::mem::replace(&mut state.session, session.clone());
         let socket = state.socket.take();
-        let then = state.wait(&self.limits);
+        let follow_up = state.wait(&self.limits);
         drop(state);
         if let Some(socket) = socket {
             socket.close_page(&logged_on());
         }
-        Some((before, then))
+        Some((before, follow_up))
     }
 
     /// Detaches this socket; with `bye` the page ends for good.
-    pub(super) fn detach(&self, socket: ConnectionId, bye: bool) -> Then {
+    pub(super) fn detach(&self, socket: ConnectionId, bye: bool) -> FollowUp {
         let mut state = self.lock();
         if state.ended || !state.is_carried_by(socket) {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         state.socket = None;
         let over = state.last_close().is_some();
-        let then = if bye || over || state.session.has_ended() {
+        let follow_up = if bye || over || state.session.has_ended() {
             state.end(bye);
-            Then::Forget
+            FollowUp::Forget
         } else {
             state.wait(&self.limits)
         };
         drop(state);
-        then
+        follow_up
     }
 
     /// Adds a message and writes it. Returns whether the page accepted it.
     pub(crate) fn push(&self, push: &Push) -> bool {
-        let taken = self.put(Parcel::for_one(push));
-        if taken {
+        let accepted = self.put(QueuedPush::for_one(push));
+        if accepted {
             self.pump();
         }
-        taken
+        accepted
     }
 
     /// Same as [`push`](Self::push), but the caller must call [`pump`](Self::pump).
-    pub(super) fn put(&self, parcel: Parcel) -> bool {
+    pub(super) fn put(&self, queued: QueuedPush) -> bool {
         let mut state = self.lock();
-        let takes = state.takes();
-        if takes {
+        let accepts = state.accepts_pushes();
+        if accepts {
             let queue = &mut state.queue;
-            queue.push(parcel, Source::Others, &self.limits);
+            queue.push(queued, PushSource::Others, &self.limits);
         }
-        takes
+        accepts
     }
 
     /// Writes messages to the socket, as far as it accepts them.
@@ -310,20 +319,20 @@ impl Stream {
         let cost = cost(push);
         if state.must_wait(cost, &self.limits) {
             let waker = cx.waker().clone();
-            state.writer = Some(Writer { waker, cost });
+            state.writer = Some(WaitingWriter { waker, cost });
             return Poll::Pending;
         }
         state.writer = None;
-        if !state.takes() {
+        if !state.accepts_pushes() {
             return Poll::Ready(false);
         }
         let source = match state.socket {
-            Some(_) => Source::Handler,
+            Some(_) => PushSource::Handler,
             // Without a socket there is nothing to wait for.
-            None => Source::Others,
+            None => PushSource::Others,
         };
-        let parcel = Parcel::for_one(push);
-        state.queue.push(parcel, source, &self.limits);
+        let queued = QueuedPush::for_one(push);
+        state.queue.push(queued, source, &self.limits);
         state.pump();
         Poll::Ready(true)
     }
@@ -334,7 +343,7 @@ impl Stream {
         let mut state = self.lock();
         if !state.ended && state.ending.is_none() {
             state.begin_closing();
-            state.queue.append(Parcel::for_one(push), &self.limits);
+            state.queue.append(QueuedPush::for_one(push), &self.limits);
             state.pump();
         }
     }
@@ -357,38 +366,38 @@ impl Stream {
         (all > 0).then(|| Weight {
             waiting: Reverse(all.saturating_sub(on_the_way)),
             all: Reverse(all),
-            until: state.until.map_or(Rank::InUse, Rank::Until),
+            until: state.until.map_or(WeightRank::InUse, WeightRank::Until),
         })
     }
 
     /// Drops all messages; the page gets a reset.
-    pub(super) fn overflow(&self) -> Then {
+    pub(super) fn overflow(&self) -> FollowUp {
         let mut state = self.lock();
         if state.queue.is_empty() {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         state.overflow();
         state.pump();
         let closed = state.close_if_done();
         drop(state);
-        said(closed)
+        follow_up_of_close(closed)
     }
 
     /// Continues after the outbox of the socket has room again.
-    pub(super) fn go_on(&self, socket: ConnectionId) -> Then {
+    pub(super) fn resume_sending(&self, socket: ConnectionId) -> FollowUp {
         let mut state = self.lock();
         if !state.is_carried_by(socket) {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         state.waits_for_room = false;
         state.pump();
         let closed = state.close_if_done();
         drop(state);
-        said(closed)
+        follow_up_of_close(closed)
     }
 
     /// Notifies the page that a logon has replaced its visitor's session.
-    pub(super) fn tell_renewed(&self) {
+    pub(super) fn notify_renewed(&self) {
         let state = self.lock();
         if let Some(socket) = &state.socket {
             // If the outbox is full, the notification is lost: the page learns of the logon later.
@@ -397,21 +406,21 @@ impl Stream {
     }
 
     /// The page acknowledges everything up to this offset over this socket.
-    pub(super) fn ack(&self, socket: ConnectionId, offset: u64) -> Result<Then, FromTheFuture> {
+    pub(super) fn ack(&self, socket: ConnectionId, offset: u64) -> Result<FollowUp, UnsentOffset> {
         let mut state = self.lock();
         if !state.is_carried_by(socket) {
-            return Ok(Then::Nothing);
+            return Ok(FollowUp::Nothing);
         }
         let sent = state.queue.check(offset)?;
         if !state.queue.ack(sent) {
-            return Ok(Then::Nothing);
+            return Ok(FollowUp::Nothing);
         }
         state.pump();
         let closed = state.close_if_done();
         // A page that keeps acknowledging receives all messages that its handler left.
         state.extend(&self.limits);
         drop(state);
-        Ok(said(closed))
+        Ok(follow_up_of_close(closed))
     }
 }
 

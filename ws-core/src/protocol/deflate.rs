@@ -20,7 +20,7 @@ mod offer;
 #[cfg(test)]
 mod tests;
 
-pub(super) use codec::{Broken, inflate};
+pub(super) use codec::{InflateError, inflate};
 
 /// The smallest message that is compressed, in bytes.
 ///

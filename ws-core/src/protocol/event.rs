@@ -5,10 +5,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::deflate::{Broken, inflate};
+use super::deflate::{InflateError, inflate};
 use super::error::ProtocolError;
 use super::frame::OpCode;
-use super::{spare, utf8};
+use super::{reuse, utf8};
 use crate::close::CloseCode;
 
 /// An event of the decoder: a whole message, or a control frame.
@@ -110,8 +110,8 @@ impl Incoming<'_> {
         limit: usize,
     ) -> Result<Self, ProtocolError> {
         let bytes = inflate(payload, limit).map_err(|broken| match broken {
-            Broken::Corrupt => ProtocolError::InvalidDeflate,
-            Broken::TooBig => ProtocolError::TooBig {
+            InflateError::Corrupt => ProtocolError::InvalidDeflate,
+            InflateError::TooBig => ProtocolError::TooBig {
                 limit,
                 size: (limit as u64).saturating_add(1),
             },
@@ -149,7 +149,7 @@ impl TextData<'_> {
     #[must_use]
     pub fn into_string(self) -> String {
         match self {
-            Self::Borrowed(text) => spare::copy_text(text),
+            Self::Borrowed(text) => reuse::copy_text(text),
             Self::Owned(text) => text,
         }
     }
@@ -186,7 +186,7 @@ impl BinaryData<'_> {
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self {
-            Self::Borrowed(bytes) => spare::copy(bytes).into(),
+            Self::Borrowed(bytes) => reuse::copy(bytes).into(),
             Self::Owned(bytes) => bytes.freeze(),
         }
     }

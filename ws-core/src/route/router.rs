@@ -176,7 +176,7 @@ impl Router {
             return if path::is_plain(path) {
                 Lookup::Missing
             } else {
-                self.find_odd(path)
+                self.find_percent_encoded(path)
             };
         };
         let names = route.spec.params;
@@ -185,14 +185,14 @@ impl Router {
         }
         // Segments that literals match are plain; this checks the rest.
         if !behind.is_plain() {
-            return self.find_odd(path);
+            return self.find_percent_encoded(path);
         }
         Lookup::Found(route, Captures::in_path(names, route.shape, behind))
     }
 
     /// Same as [`find`](Self::find), for a path that may not be plain.
     #[cold]
-    fn find_odd<'p>(&self, path: &str) -> Lookup<'_, 'p> {
+    fn find_percent_encoded<'p>(&self, path: &str) -> Lookup<'_, 'p> {
         let path = path::plain(path);
         let Some((route, behind)) = self.best(Segments::of(&path)) else {
             return Lookup::Missing;

@@ -19,7 +19,7 @@ impl PageSocket for Shared {
         self.close(close, CloseCause::ServerClosed);
     }
 
-    fn want_room(&self) {
+    fn notify_when_writable(&self) {
         // At most one such notification is pending, so the mailbox has room.
         let _ = self.notify(CapacityFreed);
     }

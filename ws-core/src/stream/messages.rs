@@ -72,9 +72,9 @@ pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> 
             }
             if is_empty() {
                 let Link { stream, socket, .. } = &this.link;
-                this.link.page.pages().go_on(stream, *socket);
+                this.link.page.pages().resume_sending(stream, *socket);
             } else {
-                shared.want_room();
+                shared.notify_when_writable();
             }
             Reply::NONE
         });
@@ -103,7 +103,7 @@ impl Link {
             Accepted::Again(id) => json(&ToPage::Seen { id }).into_reply(),
             Accepted::Fed | Accepted::Superseded => Reply::NONE,
             Accepted::NoRoom => {
-                let text = "the page's handler does not follow";
+                let text = "the page's handler is too slow";
                 Close::new(CloseCode::TRY_AGAIN_LATER, text).into_reply()
             }
             Accepted::OutOfOrder => Close::policy("a message is missing").into_reply(),

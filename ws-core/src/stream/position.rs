@@ -2,11 +2,11 @@
 
 use crate::error::Refusal;
 use crate::extract::Handshake;
-use crate::page::{Epoch, PAGE_PROTOCOL, Position, Standing};
+use crate::page::{Epoch, PAGE_PROTOCOL, PageReport, Position};
 use crate::wire::Query;
 
 /// Parses the position and the script of the page.
-pub(super) fn of(handshake: &Handshake) -> Result<Standing, Refusal> {
+pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
     let query = handshake.query().unwrap_or_default();
     let malformed =
         || Refusal::BAD_REQUEST.body("`epoch`, `offset` and `client` are not those of a page");
@@ -20,7 +20,7 @@ pub(super) fn of(handshake: &Handshake) -> Result<Standing, Refusal> {
         _ => return Err(malformed()),
     };
     let client = said.client;
-    Ok(Standing { position, client })
+    Ok(PageReport { position, client })
 }
 
 /// Checks that the client speaks the page protocol.
@@ -35,7 +35,7 @@ pub(super) fn check_protocol(handshake: &Handshake) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn stand(query: &str) -> Result<Standing, u16> {
+    fn report_of(query: &str) -> Result<PageReport, u16> {
         let uri = format!("/websocket?{query}").parse().unwrap();
         let handshake = Handshake {
             uri,
@@ -46,7 +46,7 @@ mod tests {
     }
 
     fn read(query: &str) -> Result<Option<Position>, u16> {
-        stand(query).map(|standing| standing.position)
+        report_of(query).map(|report| report.position)
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         });
         assert_eq!(read("z_pid=x&epoch=00000000000000ff&offset=41"), Ok(there));
         assert_eq!(read("z_pid=x"), Ok(None));
-        let client = |query| stand(query).map(|standing| standing.client);
+        let client = |query| report_of(query).map(|report| report.client);
         assert_eq!(client("epoch=ff&offset=1"), Ok(None));
         assert_eq!(client("client=4294967295"), Ok(Some(4_294_967_295)));
         let other = Some(Position {

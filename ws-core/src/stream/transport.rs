@@ -110,7 +110,7 @@ impl Transport for PageTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let taken = ready!(self.feed.poll_read(cx, buf));
         if let Some(last) = taken.last {
-            self.stream.saw(last);
+            self.stream.mark_seen(last);
         }
         Poll::Ready(Ok(taken.bytes))
     }

@@ -72,7 +72,7 @@ impl Reference {
 }
 
 struct Both {
-    queue: Queue,
+    queue: PageQueue,
     reference: Reference,
 }
 
@@ -84,8 +84,8 @@ impl Both {
                 let push = Push::text(&"x".repeat(size));
                 let bytes = cost(&push);
                 let fits = reference.fits(bytes, 0, 0);
-                assert_eq!(queue.fits(bytes, Source::Others, &LIMITS), fits);
-                queue.push(Parcel::for_one(&push), Source::Others, &LIMITS);
+                assert_eq!(queue.fits(bytes, PushSource::Others, &LIMITS), fits);
+                queue.push(QueuedPush::for_one(&push), PushSource::Others, &LIMITS);
                 reference.add(bytes, bytes);
                 if !fits {
                     reference.kept.clear();
@@ -97,16 +97,16 @@ impl Both {
                 let bytes = cost(&push);
                 let counted = bytes.min(LIMITS.bytes / 2);
                 let fits = reference.fits(counted, 3, LIMITS.bytes / 4);
-                assert_eq!(queue.fits(bytes, Source::Handler, &LIMITS), fits);
+                assert_eq!(queue.fits(bytes, PushSource::Handler, &LIMITS), fits);
                 if !fits {
                     return;
                 }
-                queue.push(Parcel::for_one(&push), Source::Handler, &LIMITS);
+                queue.push(QueuedPush::for_one(&push), PushSource::Handler, &LIMITS);
                 reference.add(bytes, counted);
                 assert_eq!(queue.last(), reference.last);
                 // Another source's push never overflows a queue that the handler has just added to.
                 if queue.items.len() > 1 {
-                    assert!(queue.fits(LIMITS.bytes / 4, Source::Others, &LIMITS));
+                    assert!(queue.fits(LIMITS.bytes / 4, PushSource::Others, &LIMITS));
                 }
             }
             Act::Give => self.give(),
@@ -127,7 +127,7 @@ impl Both {
                 reference.ack(reference.got);
                 reference.got = queue.base();
             }
-            Act::Lie => assert_eq!(queue.check(reference.most + 1), Err(FromTheFuture)),
+            Act::Lie => assert_eq!(queue.check(reference.most + 1), Err(UnsentOffset)),
         }
     }
 
@@ -135,12 +135,12 @@ impl Both {
         let Self { queue, reference } = self;
         while let Some(next) = queue.next() {
             match next {
-                Next::Reset(base) => {
+                NextFrame::Reset(base) => {
                     assert!(base >= reference.got);
                     reference.got = base;
                     reference.resets += 1;
                 }
-                Next::Message(frame) => {
+                NextFrame::Message(frame) => {
                     let next = reference.got + 1;
                     let kept = reference.kept.iter().find(|(offset, ..)| *offset == next);
                     let (_, bytes, _) = kept.expect("a message that is kept, in order");
@@ -149,7 +149,7 @@ impl Both {
                     reference.most = reference.most.max(next);
                 }
             }
-            queue.given();
+            queue.mark_sent();
         }
     }
 
@@ -162,7 +162,7 @@ impl Both {
         assert_eq!(queue.ever_sent, reference.most);
         let sent = usize::try_from(queue.sent - queue.base).unwrap();
         let on_the_way = queue.items.iter().take(sent);
-        let in_flight: usize = on_the_way.map(Item::cost).sum();
+        let in_flight: usize = on_the_way.map(QueueItem::cost).sum();
         assert_eq!(queue.in_flight, in_flight);
         let bytes: usize = reference.kept.iter().map(|(_, bytes, _)| bytes).sum();
         assert_eq!(queue.held.bytes(), bytes);
@@ -175,7 +175,7 @@ proptest! {
 
     #[test]
     fn the_queue_does_as_its_reference(acts in prop::collection::vec(act(), 1..120)) {
-        let mut both = Both { queue: Queue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        let mut both = Both { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
         for act in acts {
             both.act(act);
             both.check();
@@ -186,7 +186,7 @@ proptest! {
             both.act(Act::Ack(0));
             both.check();
         }
-        prop_assert!(both.queue.fits(usize::MAX / 2, Source::Handler, &LIMITS));
+        prop_assert!(both.queue.fits(usize::MAX / 2, PushSource::Handler, &LIMITS));
         prop_assert_eq!(both.queue.counted, 0);
     }
 
@@ -196,10 +196,10 @@ proptest! {
     fn a_handler_that_waits_for_room_never_causes_a_reset(
         sizes in prop::collection::vec((0..20_000_usize, 0..800_usize), 1..60),
     ) {
-        let mut both = Both { queue: Queue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        let mut both = Both { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
         for (written, pushed) in sizes {
             let push = Push::text(&"x".repeat(written));
-            while !both.queue.fits(cost(&push), Source::Handler, &LIMITS) {
+            while !both.queue.fits(cost(&push), PushSource::Handler, &LIMITS) {
                 both.act(Act::Give);
                 both.act(Act::Ack(0));
             }

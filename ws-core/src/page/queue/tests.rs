@@ -6,17 +6,17 @@ const LIMITS: PageLimits = PageLimits {
     ..PageLimits::DEFAULT
 };
 
-impl Queue {
+impl PageQueue {
     /// The bytes that belong to this queue alone, and the messages that it shares with others:
     /// their identity and size.
     pub(in crate::page) fn parcels(&self) -> (usize, Vec<(usize, usize)>) {
-        let own = self.items.iter().map(|item| match item.parcel.shared {
+        let own = self.items.iter().map(|item| match item.queued.shared {
             Some(_) => OVERHEAD,
-            None => item.parcel.push.tail().len() + OVERHEAD,
+            None => item.queued.push.tail().len() + OVERHEAD,
         });
         let shared = self.items.iter().filter_map(|item| {
-            let charge = item.parcel.shared.as_ref()?;
-            Some((Arc::as_ptr(charge).addr(), item.parcel.push.tail().len()))
+            let charge = item.queued.shared.as_ref()?;
+            Some((Arc::as_ptr(charge).addr(), item.queued.push.tail().len()))
         });
         (own.sum(), shared.collect())
     }
@@ -26,43 +26,47 @@ impl Queue {
     }
 }
 
-fn new_queue() -> Queue {
-    Queue::new(&Budget::new(usize::MAX))
+fn new_queue() -> PageQueue {
+    PageQueue::new(&Budget::new(usize::MAX))
 }
 
-impl Queue {
-    fn acked(&mut self, offset: u64) -> Result<bool, FromTheFuture> {
+impl PageQueue {
+    fn acked(&mut self, offset: u64) -> Result<bool, UnsentOffset> {
         Ok(self.ack(self.check(offset)?))
     }
 
-    fn resumed(&mut self, offset: u64) -> Result<Option<Gap>, FromTheFuture> {
+    fn resumed(&mut self, offset: u64) -> Result<Option<Gap>, UnsentOffset> {
         Ok(self.resume(self.check(offset)?))
     }
 
     fn foreign(&mut self, push: &Push) {
-        self.push(Parcel::for_one(push), Source::Others, &LIMITS);
+        self.push(QueuedPush::for_one(push), PushSource::Others, &LIMITS);
     }
 }
 
-fn filled(count: usize, limits: &PageLimits) -> Queue {
+fn filled(count: usize, limits: &PageLimits) -> PageQueue {
     let mut queue = new_queue();
     for _ in 0..count {
-        queue.push(Parcel::for_one(&Push::text("x")), Source::Others, limits);
+        queue.push(
+            QueuedPush::for_one(&Push::text("x")),
+            PushSource::Others,
+            limits,
+        );
     }
     queue
 }
 
 /// Sends the socket everything that may be in flight; returns the offsets, and resets as 0.
-fn give(queue: &mut Queue) -> Vec<u64> {
-    let mut given = Vec::new();
+fn give(queue: &mut PageQueue) -> Vec<u64> {
+    let mut mark_sent = Vec::new();
     while let Some(next) = queue.next() {
-        given.push(match next {
-            Next::Reset(_) => 0,
-            Next::Message(_) => queue.sent + 1,
+        mark_sent.push(match next {
+            NextFrame::Reset(_) => 0,
+            NextFrame::Message(_) => queue.sent + 1,
         });
-        queue.given();
+        queue.mark_sent();
     }
-    given
+    mark_sent
 }
 
 #[test]
@@ -84,10 +88,10 @@ fn a_message_is_given_once_and_kept_until_it_is_acknowledged() {
 #[test]
 fn what_was_never_sent_cannot_be_acknowledged() {
     let mut queue = filled(2, &LIMITS);
-    assert_eq!(queue.acked(1), Err(FromTheFuture));
-    assert_eq!(queue.resumed(2), Err(FromTheFuture));
+    assert_eq!(queue.acked(1), Err(UnsentOffset));
+    assert_eq!(queue.resumed(2), Err(UnsentOffset));
     assert_eq!(give(&mut queue), [1, 2]);
-    assert_eq!(queue.acked(3), Err(FromTheFuture));
+    assert_eq!(queue.acked(3), Err(UnsentOffset));
     assert_eq!(queue.base(), 0);
 }
 
@@ -115,7 +119,7 @@ fn past_a_limit_everything_is_dropped_and_the_page_hears_of_it() {
     let mut queue = filled(4, &LIMITS);
     give(&mut queue);
     let cost = cost(&Push::text("x"));
-    assert!(!queue.fits(cost, Source::Others, &LIMITS));
+    assert!(!queue.fits(cost, PushSource::Others, &LIMITS));
     queue.foreign(&Push::text("x"));
     assert_eq!(
         (queue.base(), queue.counted, queue.is_empty()),
@@ -163,7 +167,7 @@ fn only_so_much_is_on_its_way() {
     let mut queue = new_queue();
     for _ in 0..3 {
         let large = Push::text(&"x".repeat(200_000));
-        queue.push(Parcel::for_one(&large), Source::Others, &limits);
+        queue.push(QueuedPush::for_one(&large), PushSource::Others, &limits);
     }
     assert_eq!(give(&mut queue), [1]);
     queue.acked(1).unwrap();
@@ -184,25 +188,25 @@ fn what_one_socket_was_given_and_the_page_acknowledges_on_the_next_is_done() {
 
 #[test]
 fn a_handler_leaves_a_fourth_of_the_queue_free() {
-    let fits = |queue: &Queue, cost, source| queue.fits(cost, source, &LIMITS);
+    let fits = |queue: &PageQueue, cost, source| queue.fits(cost, source, &LIMITS);
     let small = cost(&Push::text("x"));
     let mut queue = filled(3, &LIMITS);
-    assert!(!fits(&queue, small, Source::Handler), "messages");
-    assert!(fits(&queue, small, Source::Others));
+    assert!(!fits(&queue, small, PushSource::Handler), "messages");
+    assert!(fits(&queue, small, PushSource::Others));
     queue = new_queue();
-    let half = Parcel::for_one(&Push::text(&"x".repeat(350)));
-    queue.push(half, Source::Handler, &LIMITS);
-    assert!(!fits(&queue, 200, Source::Handler), "bytes");
-    assert!(fits(&queue, 200, Source::Others));
+    let half = QueuedPush::for_one(&Push::text(&"x".repeat(350)));
+    queue.push(half, PushSource::Handler, &LIMITS);
+    assert!(!fits(&queue, 200, PushSource::Handler), "bytes");
+    assert!(fits(&queue, 200, PushSource::Others));
 }
 
 #[test]
 fn a_message_of_a_handler_of_any_size_fits_beside_a_few_of_others_and_they_beside_it() {
     let large = || Push::text(&"x".repeat(10_000));
     let mut queue = filled(1, &LIMITS);
-    assert!(queue.fits(cost(&large()), Source::Handler, &LIMITS));
-    queue.push(Parcel::for_one(&large()), Source::Handler, &LIMITS);
-    assert!(!queue.fits(cost(&large()), Source::Handler, &LIMITS));
+    assert!(queue.fits(cost(&large()), PushSource::Handler, &LIMITS));
+    queue.push(QueuedPush::for_one(&large()), PushSource::Handler, &LIMITS);
+    assert!(!queue.fits(cost(&large()), PushSource::Handler, &LIMITS));
     queue.foreign(&Push::text("x"));
     assert_eq!((queue.base(), queue.last()), (0, 3));
     assert_eq!(give(&mut queue), [1, 2, 3]);

@@ -9,7 +9,7 @@ use super::{Pages, TooMany};
 use crate::address::Network;
 use crate::close::Close;
 use crate::limits::later;
-use crate::page::stream::{AttachError, Claim, Stream};
+use crate::page::stream::{AttachError, AttachRequest, Stream};
 use crate::session::{Session, SessionError};
 
 impl Pages {
@@ -31,9 +31,9 @@ impl Pages {
         id: &Arc<str>,
         session: &Session,
         address: Option<IpAddr>,
-        claim: Claim,
+        request: AttachRequest,
     ) -> Result<Arc<Stream>, OpenError> {
-        self.open_at(id, session, address.map(Network::of), Some(claim))
+        self.open_at(id, session, address.map(Network::of), Some(request))
     }
 
     pub(super) fn open_at(
@@ -41,29 +41,29 @@ impl Pages {
         id: &Arc<str>,
         session: &Session,
         address: Option<Network>,
-        claim: Option<Claim>,
+        request: Option<AttachRequest>,
     ) -> Result<Arc<Stream>, OpenError> {
-        let mut known = self.known();
-        let found = known.pages.get(id).filter(|stream| !stream.has_ended());
+        let mut index = self.index();
+        let found = index.pages.get(id).filter(|stream| !stream.has_ended());
         if let Some(stream) = found.cloned() {
-            if let Some(claim) = claim {
-                stream.allows(session, claim)?;
+            if let Some(request) = request {
+                stream.allows(session, request)?;
             }
-            let evicted = known.locate(&stream, address, self.limits.per_address)?;
-            drop(known);
+            let evicted = index.locate(&stream, address, self.limits.per_address)?;
+            drop(index);
             self.end_all(&evicted);
             return Ok(stream);
         }
         let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
         let stream = Arc::new(stream?);
-        let evicted = known.room_for(session, address, &self.limits)?;
-        if let Some(gone) = known.pages.insert(id.clone(), stream.clone()) {
-            known.leave(&gone, &gone.session());
-            known.dislocate(&gone);
+        let evicted = index.room_for(session, address, &self.limits)?;
+        if let Some(gone) = index.pages.insert(id.clone(), stream.clone()) {
+            index.leave(&gone, &gone.session());
+            index.dislocate(&gone);
         }
-        known.join(&stream, session);
-        known.locate(&stream, address, usize::MAX)?;
-        drop(known);
+        index.join(&stream, session);
+        index.locate(&stream, address, usize::MAX)?;
+        drop(index);
         self.end_all(&evicted);
         self.watch(&stream, later(Instant::now(), self.limits.grace));
         Ok(stream)
@@ -77,10 +77,10 @@ impl Pages {
     }
 
     /// Keeps a page alive during a handshake for it, until the result is dropped.
-    pub(crate) fn hold(&self, stream: &Arc<Stream>) -> Held<'_> {
+    pub(crate) fn hold(&self, stream: &Arc<Stream>) -> HandshakeHold<'_> {
         stream.hold();
         let stream = stream.clone();
-        Held {
+        HandshakeHold {
             pages: self,
             stream,
         }
@@ -88,14 +88,14 @@ impl Pages {
 }
 
 /// A page with a pending handshake.
-pub(crate) struct Held<'p> {
+pub(crate) struct HandshakeHold<'p> {
     pages: &'p Pages,
     stream: Arc<Stream>,
 }
 
-impl Drop for Held<'_> {
+impl Drop for HandshakeHold<'_> {
     fn drop(&mut self) {
-        self.pages.then(&self.stream, self.stream.release());
+        self.pages.follow_up(&self.stream, self.stream.release());
     }
 }
 

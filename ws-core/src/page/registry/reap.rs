@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
 use super::Pages;
-use crate::page::reaper::Next;
+use crate::page::reaper::ReaperStep;
 use crate::page::stream::Stream;
 use crate::timeout;
 
@@ -17,21 +17,21 @@ impl Pages {
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && self.reaper.begin()
         {
-            runtime.spawn(reap(Running(self.this.clone())));
+            runtime.spawn(reap(ReaperTask(self.this.clone())));
         }
         for longest in longest {
-            self.then(&longest, longest.give_up());
+            self.follow_up(&longest, longest.end_early());
         }
     }
 
     /// Checks the pages that are due. Returns when the next one is due, or `None` if the task
     /// should end.
-    fn look(&self, now: Instant) -> Option<Instant> {
+    fn end_due(&self, now: Instant) -> Option<Instant> {
         loop {
             match self.reaper.next(now) {
-                Next::Due(stream) => self.then(&stream, stream.expire(now)),
-                Next::At(next) => return Some(next),
-                Next::Never => return None,
+                ReaperStep::Due(stream) => self.follow_up(&stream, stream.expire(now)),
+                ReaperStep::At(next) => return Some(next),
+                ReaperStep::Never => return None,
             }
         }
     }
@@ -39,9 +39,9 @@ impl Pages {
 
 /// The task that ends pages. If it is dropped early, for example with its runtime, the next page
 /// starts another one.
-struct Running(Weak<Pages>);
+struct ReaperTask(Weak<Pages>);
 
-impl Drop for Running {
+impl Drop for ReaperTask {
     fn drop(&mut self) {
         if let Some(pages) = self.0.upgrade() {
             pages.reaper.stop();
@@ -50,9 +50,9 @@ impl Drop for Running {
 }
 
 /// Ends pages after their deadline, until none is watched.
-async fn reap(mut running: Running) {
+async fn reap(mut running: ReaperTask) {
     while let Some(pages) = running.0.upgrade() {
-        let Some(next) = pages.look(Instant::now()) else {
+        let Some(next) = pages.end_due(Instant::now()) else {
             running.0 = Weak::new();
             return;
         };

@@ -56,7 +56,7 @@ impl Pages {
 
     /// Returns the number of dropped queues.
     fn drop_heaviest(&self) -> u64 {
-        let streams: Vec<_> = self.known().pages.values().cloned().collect();
+        let streams: Vec<_> = self.index().pages.values().cloned().collect();
         let weighed = streams
             .iter()
             .filter_map(|stream| Some((stream.weight()?, stream)));
@@ -67,7 +67,7 @@ impl Pages {
             if self.queued.is_relieved() {
                 break;
             }
-            self.then(stream, stream.overflow());
+            self.follow_up(stream, stream.overflow());
             dropped += 1;
         }
         dropped

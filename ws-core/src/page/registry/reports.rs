@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Pages;
 use crate::id::ConnectionId;
-use crate::page::queue::FromTheFuture;
+use crate::page::queue::UnsentOffset;
 use crate::page::stream::Stream;
 
 impl Pages {
@@ -14,14 +14,14 @@ impl Pages {
         stream: &Arc<Stream>,
         socket: ConnectionId,
         offset: u64,
-    ) -> Result<(), FromTheFuture> {
-        let then = stream.ack(socket, offset)?;
-        self.then(stream, then);
+    ) -> Result<(), UnsentOffset> {
+        let follow_up = stream.ack(socket, offset)?;
+        self.follow_up(stream, follow_up);
         Ok(())
     }
 
     /// The outbox of this socket has room again.
-    pub(crate) fn go_on(&self, stream: &Arc<Stream>, socket: ConnectionId) {
-        self.then(stream, stream.go_on(socket));
+    pub(crate) fn resume_sending(&self, stream: &Arc<Stream>, socket: ConnectionId) {
+        self.follow_up(stream, stream.resume_sending(socket));
     }
 }

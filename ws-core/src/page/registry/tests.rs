@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::Message;
-use crate::page::stream::Standing;
+use crate::page::stream::PageReport;
 use crate::page::stream::tests::{fake_socket, run};
 use crate::session::Sessions;
 
@@ -31,12 +31,12 @@ async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behi
     let stream = pages.open(&"page".into(), &session, address).unwrap();
     let user = Some("ada".to_owned());
     let (renewed, _) = sessions.renew(&session, user).await.unwrap();
-    let (before, then) = stream.adopt(&renewed).unwrap();
+    let (before, follow_up) = stream.adopt(&renewed).unwrap();
     // It ends before the registry is notified of its move.
     pages.end(&stream, &Close::GOING_AWAY);
     pages.moved(&stream, &before, &renewed);
-    pages.then(&stream, then);
-    assert!(pages.known().is_empty());
+    pages.follow_up(&stream, follow_up);
+    assert!(pages.index().is_empty());
     assert_eq!(pages.count_of_user("ada"), 0);
 }
 
@@ -139,7 +139,7 @@ impl Server {
                     return;
                 };
                 let socket = fake_socket();
-                let standing = Standing {
+                let report = PageReport {
                     position: None,
                     client: None,
                 };
@@ -147,7 +147,7 @@ impl Server {
                     .attach(
                         &stream,
                         session(page),
-                        Claim { route: 1, standing },
+                        AttachRequest { route: 1, report },
                         &socket,
                     )
                     .unwrap();
@@ -183,7 +183,7 @@ impl Server {
     }
 
     fn check(&self) {
-        let streams: Vec<_> = self.pages.known().pages.values().cloned().collect();
+        let streams: Vec<_> = self.pages.index().pages.values().cloned().collect();
         let held: Vec<_> = streams.iter().map(|stream| stream.held()).collect();
         let own: usize = held.iter().map(|held| held.own).sum();
         let shared: HashMap<_, _> = held.iter().flat_map(|held| held.shared.clone()).collect();
@@ -214,7 +214,7 @@ proptest! {
                 server.check();
             }
             let Server { pages, .. } = server;
-            let all: Vec<_> = pages.known().pages.values().cloned().collect();
+            let all: Vec<_> = pages.index().pages.values().cloned().collect();
             for stream in all {
                 pages.end(&stream, &Close::NORMAL);
             }

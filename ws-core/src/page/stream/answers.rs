@@ -1,6 +1,6 @@
 //! The results of attaching a socket to a stream and of accepting a message.
 
-use crate::page::queue::FromTheFuture;
+use crate::page::queue::UnsentOffset;
 
 /// Why a socket could not attach to a page's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,7 +12,7 @@ pub(crate) enum AttachError {
     /// A logon has replaced the socket's session.
     Overtaken,
     /// The page claims an offset that was never sent to it.
-    FromTheFuture,
+    UnsentOffset,
 }
 
 /// The result of accepting a message of a page.
@@ -42,8 +42,8 @@ pub(crate) struct Progress {
     pub(crate) writes: bool,
 }
 
-impl From<FromTheFuture> for AttachError {
-    fn from(FromTheFuture: FromTheFuture) -> Self {
-        Self::FromTheFuture
+impl From<UnsentOffset> for AttachError {
+    fn from(UnsentOffset: UnsentOffset) -> Self {
+        Self::UnsentOffset
     }
 }

@@ -2,16 +2,16 @@
 
 use tokio::time::Instant;
 
-use super::locked::Locked;
-use super::{State, Stream, Then, said};
+use super::locked::StreamGuard;
+use super::{FollowUp, Stream, StreamState, follow_up_of_close};
 use crate::close::{Close, CloseCode};
 
 impl Stream {
     /// Delivers the queued messages, then this Close of the handler.
-    pub(in crate::page) fn finish(&self, close: &Close) -> Then {
+    pub(in crate::page) fn finish(&self, close: &Close) -> FollowUp {
         let mut state = self.lock();
         if state.ended || state.ending.is_some() {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         state.begin_closing();
         state.ending = Some(close.clone());
@@ -21,35 +21,39 @@ impl Stream {
             feed.end();
         }
         // If a page never acknowledges, it ends after the same time as one that never reconnects.
-        let then = state.wait(&self.limits);
+        let follow_up = state.wait(&self.limits);
         let closed = state.close_if_done();
         drop(state);
-        if closed.is_some() { said(closed) } else { then }
+        if closed.is_some() {
+            follow_up_of_close(closed)
+        } else {
+            follow_up
+        }
     }
 
     /// Ends the page if its deadline has passed. During a handshake the deadline stays watched,
     /// since the handshake may be refused.
-    pub(in crate::page) fn expire(&self, now: Instant) -> Then {
+    pub(in crate::page) fn expire(&self, now: Instant) -> FollowUp {
         let held = self.lock().held_until();
         match held.filter(|until| *until > now) {
-            Some(until) => Then::Watch(until),
+            Some(until) => FollowUp::Watch(until),
             None => self.end_if(|until| until <= now),
         }
     }
 
     /// Ends the page if it waits and `is_over` holds for its deadline. If it does not wait, the
     /// reaper no longer watches it.
-    fn end_if(&self, is_over: impl FnOnce(Instant) -> bool) -> Then {
+    fn end_if(&self, is_over: impl FnOnce(Instant) -> bool) -> FollowUp {
         let mut state = self.lock();
         match state.until.filter(|_| !state.ended) {
             Some(until) if is_over(until) => {
                 let close = state.late();
                 finally(state, &close)
             }
-            Some(until) => Then::Watch(until),
+            Some(until) => FollowUp::Watch(until),
             None => {
                 state.watched = false;
-                Then::Nothing
+                FollowUp::Nothing
             }
         }
     }
@@ -62,37 +66,37 @@ impl Stream {
     }
 
     /// Ends the page before its deadline, unless a socket has attached in the meantime.
-    pub(in crate::page) fn give_up(&self) -> Then {
+    pub(in crate::page) fn end_early(&self) -> FollowUp {
         self.end_if(|_| true)
     }
 
     /// Ends the page, and closes its socket with this Close.
-    pub(in crate::page) fn end(&self, close: &Close) -> Then {
+    pub(in crate::page) fn end(&self, close: &Close) -> FollowUp {
         let state = self.lock();
         if state.ended {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         finally(state, close)
     }
 }
 
-fn finally(mut state: Locked<'_>, close: &Close) -> Then {
+fn finally(mut state: StreamGuard<'_>, close: &Close) -> FollowUp {
     let socket = state.end(false);
     drop(state);
     if let Some(socket) = socket {
         socket.close_page(close);
     }
-    Then::Forget
+    FollowUp::Forget
 }
 
-impl State {
+impl StreamState {
     /// The Close for the socket of a page whose deadline has passed.
     fn late(&self) -> Close {
         if self.ending.is_none() {
             return Close::GOING_AWAY;
         }
         // The page has not received everything, and learns so when it reconnects.
-        let behind = || Close::new(CloseCode::TRY_AGAIN_LATER, "the page does not follow");
+        let behind = || Close::new(CloseCode::TRY_AGAIN_LATER, "the page reads too slowly");
         self.last_close().unwrap_or_else(behind)
     }
 }

@@ -2,7 +2,7 @@
 
 /// The position and the script that a page reports in its handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Standing {
+pub(crate) struct PageReport {
     /// `None` if the page knows no epoch.
     pub(crate) position: Option<Position>,
     /// Identifies the script that runs in the page, if it reports one.
@@ -11,10 +11,10 @@ pub(crate) struct Standing {
 
 /// The request of a socket for a page's stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct AttachRequest {
     /// The route of the socket.
     pub(crate) route: usize,
-    pub(crate) standing: Standing,
+    pub(crate) report: PageReport,
 }
 
 /// The position that a page reports.

@@ -3,43 +3,43 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{MutexGuard, PoisonError};
 
-use super::{State, Stream};
+use super::{Stream, StreamState};
 use crate::limits::PageLimits;
 
 /// The locked state of a stream. When it is dropped, a writer that can continue is woken: every
 /// change that makes room goes through here.
-pub(super) struct Locked<'s> {
+pub(super) struct StreamGuard<'s> {
     limits: &'s PageLimits,
     /// `None` only while this is being dropped.
-    state: Option<MutexGuard<'s, State>>,
+    state: Option<MutexGuard<'s, StreamState>>,
 }
 
 impl Stream {
     /// No code that can panic runs under the lock, so a poisoned one is still whole.
-    pub(super) fn lock(&self) -> Locked<'_> {
+    pub(super) fn lock(&self) -> StreamGuard<'_> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked {
+        StreamGuard {
             limits: &self.limits,
             state: Some(state),
         }
     }
 }
 
-impl Deref for Locked<'_> {
-    type Target = State;
+impl Deref for StreamGuard<'_> {
+    type Target = StreamState;
 
-    fn deref(&self) -> &State {
+    fn deref(&self) -> &StreamState {
         self.state.as_ref().expect("a guard that is not dropped")
     }
 }
 
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut State {
+impl DerefMut for StreamGuard<'_> {
+    fn deref_mut(&mut self) -> &mut StreamState {
         self.state.as_mut().expect("a guard that is not dropped")
     }
 }
 
-impl Drop for Locked<'_> {
+impl Drop for StreamGuard<'_> {
     fn drop(&mut self) {
         let writer = match self.state.take() {
             // Woken after the lock is released.

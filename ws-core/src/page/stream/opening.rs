@@ -13,7 +13,7 @@ use crate::timeout;
 /// Allows one socket of a page at a time to run `init` of the page's handler. Sockets that wait for
 /// it share its outcome: the handler, or the refusal.
 #[derive(Default)]
-pub(crate) struct Opening {
+pub(crate) struct InitLock {
     turn: tokio::sync::Mutex<()>,
     failures: Mutex<Failures>,
 }
@@ -25,23 +25,23 @@ struct Failures {
 }
 
 /// A socket that waits to run `init`, or for the outcome of another.
-pub(crate) struct Waiting<'o> {
-    opening: &'o Opening,
+pub(crate) struct InitWaiter<'o> {
+    opening: &'o InitLock,
     session: &'o Session,
     /// The number of failures before it registered.
     before: u64,
 }
 
 /// The turn of one socket; dropping it ends the turn.
-pub(crate) struct Turn<'o> {
-    opening: &'o Opening,
+pub(crate) struct InitTurn<'o> {
+    opening: &'o InitLock,
     _turn: tokio::sync::MutexGuard<'o, ()>,
 }
 
-impl Opening {
+impl InitLock {
     /// Registers a socket of this session that needs the handler.
-    pub(crate) fn come<'o>(&'o self, session: &'o Session) -> Waiting<'o> {
-        Waiting {
+    pub(crate) fn register<'o>(&'o self, session: &'o Session) -> InitWaiter<'o> {
+        InitWaiter {
             opening: self,
             session,
             before: self.failures().count,
@@ -53,7 +53,7 @@ impl Opening {
     }
 }
 
-impl<'o> Waiting<'o> {
+impl<'o> InitWaiter<'o> {
     /// Waits for its turn until `by`; if the process was suspended, the deadline moves to `again`
     /// from then.
     ///
@@ -61,7 +61,11 @@ impl<'o> Waiting<'o> {
     ///
     /// The refusal of the `init` that it has waited for, if that belonged to the same session; 503
     /// if the deadline passes.
-    pub(crate) async fn turn(self, by: &mut Instant, again: Duration) -> Result<Turn<'o>, Refusal> {
+    pub(crate) async fn turn(
+        self,
+        by: &mut Instant,
+        again: Duration,
+    ) -> Result<InitTurn<'o>, Refusal> {
         let turn = pin!(self.opening.turn.lock());
         let turn = timeout::timeout_at(by, again, turn).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
@@ -73,14 +77,14 @@ impl<'o> Waiting<'o> {
             return Err(refusal.clone());
         }
         drop(failures);
-        Ok(Turn {
+        Ok(InitTurn {
             opening: self.opening,
             _turn: turn,
         })
     }
 }
 
-impl Turn<'_> {
+impl InitTurn<'_> {
     /// Records that `init` was refused for this session: sockets that wait for it are refused too.
     pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
         let mut failures = self.opening.failures();

@@ -6,19 +6,19 @@ use std::task::Waker;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{AttachError, Epoch, Feed, PageSocket, Position, Standing};
+use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::{PageLimits, later};
 use crate::outbox::{Frame, PushError};
 use crate::page::budget::Budget;
-use crate::page::queue::{FromTheFuture, Next, Queue, Sent, Source};
+use crate::page::queue::{NextFrame, PageQueue, PushSource, SentOffset, UnsentOffset};
 use crate::session::Session;
 use crate::wire::{Gap, ToPage, json};
 
 /// The connection of a page's handler while it waits for room in the queue.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct WaitingWriter {
     pub(super) waker: Waker,
     /// The cost of the message that it waits with.
     pub(super) cost: usize,
@@ -29,8 +29,8 @@ pub(super) struct Writer {
     clippy::struct_excessive_bools,
     reason = "they are not states of one machine"
 )]
-pub(super) struct State {
-    pub(super) queue: Queue,
+pub(super) struct StreamState {
+    pub(super) queue: PageQueue,
     pub(super) epoch: u64,
     /// The last id that was accepted from the page.
     pub(super) accepted: u64,
@@ -51,7 +51,7 @@ pub(super) struct State {
     /// The feed of the page's handler, if it has one.
     pub(super) feed: Option<Arc<Feed>>,
     /// The handler's connection, if it waits for acknowledgements.
-    pub(super) writer: Option<Writer>,
+    pub(super) writer: Option<WaitingWriter>,
     /// When the page ends, unless a socket attaches.
     pub(super) until: Option<Instant>,
     /// `until` from before the pending handshakes: restored if all are refused.
@@ -75,12 +75,12 @@ pub(super) struct Plan {
     epoch: u64,
     client: Option<u64>,
     /// The last offset that the page has received. `None` if it does not know this epoch.
-    from: Option<Sent>,
+    from: Option<SentOffset>,
 }
 
 /// A request of a stream to the registry, after it has released its lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::page) enum Then {
+pub(in crate::page) enum FollowUp {
     Nothing,
     /// Check again at this time.
     Watch(Instant),
@@ -94,17 +94,17 @@ pub(super) fn frame(message: &ToPage) -> Frame {
 }
 
 /// Closes a socket that has received everything, after the lock is released.
-pub(super) fn said(closed: Option<(Arc<dyn PageSocket>, Close)>) -> Then {
+pub(super) fn follow_up_of_close(closed: Option<(Arc<dyn PageSocket>, Close)>) -> FollowUp {
     match closed {
         Some((socket, close)) => {
             socket.close_page(&close);
-            Then::Forget
+            FollowUp::Forget
         }
-        None => Then::Nothing,
+        None => FollowUp::Nothing,
     }
 }
 
-impl State {
+impl StreamState {
     /// The stream of a page that was just rendered: it waits for a socket.
     pub(super) fn new(
         epoch: u64,
@@ -113,7 +113,7 @@ impl State {
         budget: &Arc<Budget>,
     ) -> Self {
         Self {
-            queue: Queue::new(budget),
+            queue: PageQueue::new(budget),
             epoch,
             accepted: 0,
             seen: 0,
@@ -137,8 +137,8 @@ impl State {
     }
 
     /// Plans how a new socket continues the stream. All refusals happen here, before any change.
-    pub(super) fn plan(&self, standing: Standing) -> Result<Plan, FromTheFuture> {
-        let Standing { position, client } = standing;
+    pub(super) fn plan(&self, report: PageReport) -> Result<Plan, UnsentOffset> {
+        let PageReport { position, client } = report;
         let same = client.is_none() || self.client.is_none() || client == self.client;
         let epoch = self.epoch.wrapping_add(u64::from(!same));
         let from = match position {
@@ -165,12 +165,12 @@ impl State {
             return Some(Gap::Restart);
         };
         let gap = self.queue.resume(from);
-        self.incomplete |= !self.takes() && gap == Some(Gap::Overflow);
+        self.incomplete |= !self.accepts_pushes() && gap == Some(Gap::Overflow);
         gap
     }
 
     /// Whether the page accepts messages: none may follow the last ones of its handler.
-    pub(super) const fn takes(&self) -> bool {
+    pub(super) const fn accepts_pushes(&self) -> bool {
         !self.ended && !self.closing && self.ending.is_none()
     }
 
@@ -184,7 +184,7 @@ impl State {
     /// Drops all messages; the page gets a reset.
     pub(super) fn overflow(&mut self) {
         self.queue.overflow();
-        self.incomplete |= !self.takes();
+        self.incomplete |= !self.accepts_pushes();
     }
 
     pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {
@@ -212,19 +212,19 @@ impl State {
         loop {
             let (frame, of_queue) = match self.queue.next() {
                 _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), false),
-                Some(Next::Reset(base)) => {
+                Some(NextFrame::Reset(base)) => {
                     let (why, offset) = (Gap::Overflow, base);
                     (frame(&ToPage::Reset { why, offset }), true)
                 }
-                Some(Next::Message(frame)) => (frame, true),
+                Some(NextFrame::Message(frame)) => (frame, true),
                 None => return,
             };
             match socket.outbox().push(&socket.outbox().compress(frame)) {
-                Ok(()) if of_queue => self.queue.given(),
+                Ok(()) if of_queue => self.queue.mark_sent(),
                 Ok(()) => self.seen_due = false,
                 Err(PushError::Full) => {
                     self.waits_for_room = true;
-                    socket.want_room();
+                    socket.notify_when_writable();
                     return;
                 }
                 // The next socket continues.
@@ -249,18 +249,18 @@ impl State {
 
     /// Starts to wait for a socket, unless one is attached or the deadline runs already; if the
     /// handler has closed, starts to wait for acknowledgements.
-    pub(super) fn wait(&mut self, limits: &PageLimits) -> Then {
+    pub(super) fn wait(&mut self, limits: &PageLimits) -> FollowUp {
         let in_use = self.socket.is_some() || self.openers > 0;
         if self.ended || self.until.is_some() || (in_use && self.ending.is_none()) {
-            return Then::Nothing;
+            return FollowUp::Nothing;
         }
         let held = self.held.take().filter(|_| self.ending.is_none());
         let until = held.unwrap_or_else(|| later(Instant::now(), limits.grace));
         self.until = Some(until);
         if std::mem::replace(&mut self.watched, true) {
-            Then::Nothing
+            FollowUp::Nothing
         } else {
-            Then::Watch(until)
+            FollowUp::Watch(until)
         }
     }
 
@@ -302,7 +302,7 @@ impl State {
         self.queue.clear();
         if let Some(feed) = self.feed.take() {
             if bye {
-                feed.say_goodbye();
+                feed.end_with_close();
             } else {
                 feed.end();
             }
@@ -312,14 +312,14 @@ impl State {
 
     /// Whether a waiting writer can continue now.
     pub(super) fn writer_can_continue(&self, limits: &PageLimits) -> bool {
-        let can = |writer: &Writer| !self.must_wait(writer.cost, limits);
+        let can = |writer: &WaitingWriter| !self.must_wait(writer.cost, limits);
         self.writer.as_ref().is_some_and(can)
     }
 
     /// Whether the handler must wait with a message of this cost: a connected page receives
     /// everything, at its own speed.
     pub(super) fn must_wait(&self, cost: usize, limits: &PageLimits) -> bool {
-        let fits = self.queue.fits(cost, Source::Handler, limits);
-        self.takes() && self.socket.is_some() && !fits
+        let fits = self.queue.fits(cost, PushSource::Handler, limits);
+        self.accepts_pushes() && self.socket.is_some() && !fits
     }
 }

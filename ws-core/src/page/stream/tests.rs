@@ -44,7 +44,7 @@ impl PageSocket for FakeSocket {
 
     fn close_page(&self, _: &Close) {}
 
-    fn want_room(&self) {}
+    fn notify_when_writable(&self) {}
 }
 
 /// The contents of a stream, to compare with its budgets.
@@ -105,15 +105,15 @@ impl Fixture {
     /// Attaches a socket of this script, which knows no epoch.
     fn attach(&self, client: u64) -> ConnectionId {
         let socket = fake_socket();
-        let standing = Standing {
+        let report = PageReport {
             position: None,
             client: Some(client),
         };
         let attached = self.stream.attach(
             &self.session,
-            Claim {
+            AttachRequest {
                 route: ROUTE,
-                standing,
+                report,
             },
             &socket,
         );
@@ -140,21 +140,21 @@ fn what_was_taken_of_an_earlier_script_is_never_seen_of_the_next() {
         assert_eq!(stream.accept(first, 1, &hello), Accepted::Fed);
         let mut bytes = [0; 64];
         let mut cx = Context::from_waker(Waker::noop());
-        let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
+        let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("a message waits");
         };
         // The next script attaches after the handler has taken the message and before it reports
         // that.
         let second = fixture.attach(2);
-        stream.saw(taken.last.expect("a whole message"));
+        stream.mark_seen(read.last.expect("a whole message"));
         assert_eq!(stream.lock().seen, 0);
         assert!(!stream.lock().seen_due);
         // The first message of the new script has the same id, and is seen when it is taken.
         assert_eq!(stream.accept(second, 1, &hello), Accepted::Fed);
-        let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes) else {
+        let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("a message waits");
         };
-        stream.saw(taken.last.expect("a whole message"));
+        stream.mark_seen(read.last.expect("a whole message"));
         assert_eq!(stream.lock().seen, 1);
     });
 }
@@ -170,10 +170,10 @@ fn scripts_that_change_while_the_handler_takes_messages_never_see_more_than_they
                 let mut bytes = [0; 64];
                 let mut cx = Context::from_waker(Waker::noop());
                 while !done.load(Ordering::Relaxed) {
-                    if let Poll::Ready(taken) = feed.poll_read(&mut cx, &mut bytes)
-                        && let Some(last) = taken.last
+                    if let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes)
+                        && let Some(last) = read.last
                     {
-                        stream.saw(last);
+                        stream.mark_seen(last);
                     }
                 }
             });
@@ -200,7 +200,7 @@ fn a_socket_that_is_refused_changes_nothing() {
         assert_eq!(stream.accept(socket, 1, &Message::text("x")), Accepted::New);
         let epoch = stream.epoch();
         for position in [epoch, epoch.wrapping_add(1)] {
-            let standing = Standing {
+            let report = PageReport {
                 position: Some(Position {
                     epoch: Epoch::Ours(position),
                     offset: 99_999,
@@ -209,13 +209,13 @@ fn a_socket_that_is_refused_changes_nothing() {
             };
             let refused = stream.attach(
                 &fixture.session,
-                Claim {
+                AttachRequest {
                     route: ROUTE,
-                    standing,
+                    report,
                 },
                 &fake_socket(),
             );
-            assert_eq!(refused.err(), Some(AttachError::FromTheFuture));
+            assert_eq!(refused.err(), Some(AttachError::UnsentOffset));
         }
         assert_eq!(stream.epoch(), epoch);
         let next = stream.accept(socket, 2, &Message::text("y"));
@@ -341,7 +341,7 @@ impl Waiting {
         let Some(held) = &self.held else { return };
         let state = self.fixture.stream.lock();
         let open = !state.ended && !state.closing && state.ending.is_none();
-        let fits = state.queue.fits(cost(held), Source::Handler, &LIMITS);
+        let fits = state.queue.fits(cost(held), PushSource::Handler, &LIMITS);
         let waits = open && state.socket.is_some() && !fits;
         drop(state);
         let woken = self.flag.0.load(Ordering::Relaxed);

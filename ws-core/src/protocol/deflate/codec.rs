@@ -146,7 +146,7 @@ fn append(out: &mut Vec<u8>, opcode: OpCode, deflated: &[u8]) {
 
 /// Why a compressed message cannot be inflated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::protocol) enum Broken {
+pub(in crate::protocol) enum InflateError {
     /// The data is not DEFLATE, or ends early.
     Corrupt,
     /// The payload exceeds the limit.
@@ -157,7 +157,10 @@ pub(in crate::protocol) enum Broken {
 ///
 /// The buffer grows as it fills, to at most one byte more than the limit, which shows that the
 /// payload exceeds it.
-pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Broken> {
+pub(in crate::protocol) fn inflate(
+    compressed: &[u8],
+    limit: usize,
+) -> Result<Vec<u8>, InflateError> {
     INFLATER.with(|inflater| {
         let mut inflater = inflater.borrow_mut();
         let inflater = inflater.get_or_insert_with(|| Decompress::new(false));
@@ -168,11 +171,11 @@ pub(in crate::protocol) fn inflate(compressed: &[u8], limit: usize) -> Result<Ve
         run(inflater, compressed, &mut out, limit)?;
         let len = out.len();
         // Output for the appended end would belong to a block that the message left open.
-        let ended = run(inflater, &END, &mut out, limit).map_err(|_| Broken::Corrupt)?;
+        let ended = run(inflater, &END, &mut out, limit).map_err(|_| InflateError::Corrupt)?;
         if ended && out.len() == len {
             Ok(out)
         } else {
-            Err(Broken::Corrupt)
+            Err(InflateError::Corrupt)
         }
     })
 }
@@ -185,7 +188,7 @@ fn run(
     mut input: &[u8],
     out: &mut Vec<u8>,
     limit: usize,
-) -> Result<bool, Broken> {
+) -> Result<bool, InflateError> {
     let mut ended = false;
     loop {
         if out.len() == out.capacity() {
@@ -195,9 +198,9 @@ fn run(
         let before = (inflater.total_in(), out.len());
         let status = inflater
             .decompress_vec(input, out, FlushDecompress::Sync)
-            .map_err(|_| Broken::Corrupt)?;
+            .map_err(|_| InflateError::Corrupt)?;
         if out.len() > limit {
-            return Err(Broken::TooBig);
+            return Err(InflateError::TooBig);
         }
         let taken = usize::try_from(inflater.total_in() - before.0).unwrap_or(0);
         input = &input[taken..];
@@ -213,7 +216,7 @@ fn run(
             return Ok(ended);
         }
         if stuck && status != Status::StreamEnd {
-            return Err(Broken::Corrupt);
+            return Err(InflateError::Corrupt);
         }
     }
 }

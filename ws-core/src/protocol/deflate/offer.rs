@@ -10,16 +10,16 @@ const NAME: &[u8] = b"permessage-deflate";
 
 /// Returns the first acceptable offer of a header line.
 pub(super) fn first_acceptable(line: &[u8]) -> Option<Deflate> {
-    split(line, b',').find_map(judge)
+    split(line, b',').find_map(parse_offer)
 }
 
 /// Accepts or declines one element of the list.
-fn judge(element: &[u8]) -> Option<Deflate> {
+fn parse_offer(element: &[u8]) -> Option<Deflate> {
     let mut parts = split(element, b';');
     if parts.next() != Some(NAME) {
         return None;
     }
-    let mut seen = Seen::default();
+    let mut seen = SeenParameters::default();
     let mut agreed = Deflate::default();
     for part in parts {
         let (name, value) = parameter(part)?;
@@ -54,7 +54,7 @@ fn judge(element: &[u8]) -> Option<Deflate> {
     clippy::struct_excessive_bools,
     reason = "they are a set of four names"
 )]
-struct Seen {
+struct SeenParameters {
     server_takeover: bool,
     client_takeover: bool,
     server_bits: bool,

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::{Broken, DEFLATE_THRESHOLD, Deflate, inflate};
+use super::{DEFLATE_THRESHOLD, Deflate, InflateError, inflate};
 use crate::close::CloseCode;
 use crate::protocol::decoder_tests::{MASK, binary, decode_into, own, ping, text};
 use crate::protocol::encoder::encode_masked;
@@ -118,7 +118,7 @@ fn the_samples_of_the_rfc_are_read() {
     }
     // Section 7.2.3.2: the second message of a connection, which repeats the first.
     let shared = b"\xf2\x00\x11\x00\x00";
-    assert_eq!(inflate(shared, 5), Err(Broken::Corrupt));
+    assert_eq!(inflate(shared, 5), Err(InflateError::Corrupt));
     // Section 7.2.3.6: an empty message.
     for empty in [&b"\x02\x00"[..], b"\x00"] {
         assert_eq!(inflate(empty, 0), Ok(Vec::new()));
@@ -134,7 +134,7 @@ fn what_is_no_deflate_or_ends_early_is_refused() {
     for end in 0..hello.len() {
         assert_eq!(
             inflate(&hello[..end], 99),
-            Err(Broken::Corrupt),
+            Err(InflateError::Corrupt),
             "{end} bytes"
         );
     }
@@ -150,7 +150,7 @@ fn what_is_no_deflate_or_ends_early_is_refused() {
         b"\xf3\x48\xcd\xc9\xc9\x07\x00",
         b"plain text",
     ] {
-        assert_eq!(inflate(wrong, 99), Err(Broken::Corrupt), "{wrong:x?}");
+        assert_eq!(inflate(wrong, 99), Err(InflateError::Corrupt), "{wrong:x?}");
         for opcode in [OpCode::Text, OpCode::Binary] {
             let error = decode(&sent(opcode, wrong, &[]), 99).unwrap_err();
             assert_eq!(error, ProtocolError::InvalidDeflate);
@@ -192,8 +192,8 @@ fn the_limit_bounds_what_a_message_becomes() {
     let zeros = deflated(&[0; 5000]);
     assert!(zeros.len() < 50);
     assert_eq!(inflate(&zeros, 5000).unwrap().len(), 5000);
-    assert_eq!(inflate(&zeros, 4999), Err(Broken::TooBig));
-    assert_eq!(inflate(&zeros, 0), Err(Broken::TooBig));
+    assert_eq!(inflate(&zeros, 4999), Err(InflateError::TooBig));
+    assert_eq!(inflate(&zeros, 0), Err(InflateError::TooBig));
     let wire = sent(OpCode::Binary, &zeros, &[4]);
     let too_big = ProtocolError::TooBig {
         limit: 4999,
@@ -224,7 +224,7 @@ fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
     assert!(bomb.len() < limit, "the compressed bytes pass");
     let one = inflate(&piece[..piece.len() - 4], limit).unwrap();
     assert!(one == vec![0; 1 << 20]);
-    assert_eq!(inflate(bomb, limit), Err(Broken::TooBig));
+    assert_eq!(inflate(bomb, limit), Err(InflateError::TooBig));
     let wire = sent(OpCode::Binary, bomb, &[]);
     let error = decode(&wire, limit).unwrap_err();
     assert_eq!(error.close_code(), CloseCode::TOO_BIG);

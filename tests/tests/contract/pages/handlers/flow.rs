@@ -52,7 +52,7 @@ async fn a_page_that_never_acknowledges_holds_a_handler_that_closed_no_longer_th
     assert_eq!(tab.next().await, text_event("bye"));
     let since = tokio::time::Instant::now();
     // The server cannot know that the page has received everything, so the page must return.
-    let late = TabEvent::Closed(1013, "the page does not follow".to_owned());
+    let late = TabEvent::Closed(1013, "the page reads too slowly".to_owned());
     assert_eq!(tab.next().await, late);
     assert_eq!(crate::journal::seconds(since), 20);
     assert_eq!(office.kit.hub().page_count(), 0);
@@ -135,7 +135,7 @@ async fn a_page_that_exceeds_the_backlog_reconnects_and_loses_nothing() {
     for _ in 0..40 {
         tab.send(&long).await;
     }
-    let full = "the page's handler does not follow".to_owned();
+    let full = "the page's handler is too slow".to_owned();
     assert_eq!(tab.received_so_far().await, [TabEvent::Closed(1013, full)]);
     tokio::time::sleep(secs(5)).await;
     tab.connect().await.unwrap();

@@ -44,7 +44,7 @@ impl PageSocket for SlowSocket {
         self.closed.lock().unwrap().replace(close.code());
     }
 
-    fn want_room(&self) {}
+    fn notify_when_writable(&self) {}
 }
 
 impl SlowSocket {
@@ -54,16 +54,16 @@ impl SlowSocket {
             closed: Mutex::default(),
             received: Arc::default(),
         });
-        let standing = Standing {
+        let report = PageReport {
             position: None,
             client: Some(1),
         };
         let carries: Arc<dyn PageSocket> = socket.clone();
         let attached = fixture.stream.attach(
             &fixture.session,
-            Claim {
+            AttachRequest {
                 route: ROUTE,
-                standing,
+                report,
             },
             &carries,
         );
@@ -80,15 +80,15 @@ impl SlowSocket {
     }
 
     /// The client reads everything that waits.
-    fn drain(&self, stream: &Stream) -> Then {
+    fn drain(&self, stream: &Stream) -> FollowUp {
         self.outbox.connect(Some(self.received.clone()));
         self.outbox.flush_direct();
         assert_eq!(self.outbox.buffered(), 0);
         self.outbox.connect(None);
-        let then = stream.go_on(self.id());
+        let follow_up = stream.resume_sending(self.id());
         self.outbox.connect(Some(self.received.clone()));
         self.outbox.flush_direct();
-        then
+        follow_up
     }
 
     fn closed(&self) -> Option<CloseCode> {
@@ -114,9 +114,9 @@ fn a_full_socket_whose_last_messages_are_dropped_gets_a_reset_and_1013() {
         let socket = SlowSocket::attach(&fixture);
         socket.fill();
         leave(&fixture.stream);
-        assert_eq!(fixture.stream.overflow(), Then::Nothing);
+        assert_eq!(fixture.stream.overflow(), FollowUp::Nothing);
         assert_eq!(socket.closed(), None, "the reset waits for room");
-        assert_eq!(socket.drain(&fixture.stream), Then::Forget);
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
         assert!(socket.was_reset());
         assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
     });
@@ -133,7 +133,7 @@ fn a_handler_that_closes_before_a_reset_is_delivered_closes_with_1013() {
         }
         fixture.stream.finish(&Close::NORMAL);
         assert_eq!(socket.closed(), None, "the reset waits for room");
-        assert_eq!(socket.drain(&fixture.stream), Then::Forget);
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
         assert!(socket.was_reset());
         assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
     });
@@ -160,7 +160,7 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
         leave(&fixture.stream);
         assert_eq!(socket.closed(), None, "\"bye\" is not acknowledged");
         let last = fixture.stream.lock().queue.last();
-        assert_eq!(fixture.stream.ack(socket.id(), last), Ok(Then::Forget));
+        assert_eq!(fixture.stream.ack(socket.id(), last), Ok(FollowUp::Forget));
         assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
     });
 }
@@ -171,9 +171,9 @@ fn a_page_whose_socket_comes_while_it_is_given_up_is_watched_again_when_that_lea
         let fixture = Fixture::new().await;
         // The reaper has removed the page, but a socket attaches first.
         let socket = SlowSocket::attach(&fixture);
-        assert_eq!(fixture.stream.give_up(), Then::Nothing);
-        let then = fixture.stream.detach(socket.id(), false);
-        assert!(matches!(then, Then::Watch(_)), "{then:?}");
+        assert_eq!(fixture.stream.end_early(), FollowUp::Nothing);
+        let follow_up = fixture.stream.detach(socket.id(), false);
+        assert!(matches!(follow_up, FollowUp::Watch(_)), "{follow_up:?}");
     });
 }
 
@@ -183,8 +183,8 @@ async fn the_time_of_a_page_stays_in_view_while_a_handshake_holds_it() {
     let until = Instant::now() + LIMITS.grace;
     stream.hold();
     // The reaper may check the page for another reason, and must keep watching it.
-    assert_eq!(stream.expire(Instant::now()), Then::Watch(until));
+    assert_eq!(stream.expire(Instant::now()), FollowUp::Watch(until));
     tokio::time::advance(LIMITS.grace).await;
-    assert_eq!(stream.expire(Instant::now()), Then::Nothing);
-    assert_eq!(stream.release(), Then::Forget);
+    assert_eq!(stream.expire(Instant::now()), FollowUp::Nothing);
+    assert_eq!(stream.release(), FollowUp::Forget);
 }

@@ -39,7 +39,7 @@ impl Stream {
     /// The handler has taken everything up to this message, so the page may discard its copies. If
     /// a new epoch has begun in the meantime, the message belongs to an earlier script, which no
     /// longer waits for this.
-    pub(crate) fn saw(&self, last: MessageId) {
+    pub(crate) fn mark_seen(&self, last: MessageId) {
         let mut state = self.lock();
         if last.epoch != state.epoch || last.id <= state.seen {
             return;

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 
 /// The largest buffer that is kept, in bytes.
-const MOST: usize = 16 * 1024;
+const MAX_REUSED: usize = 16 * 1024;
 
 thread_local! {
     /// An empty vector whose capacity is reused.
@@ -51,11 +51,11 @@ pub(super) fn copy_text(text: &str) -> String {
     reason = "called for each message of a burst, which the compiler keeps apart by itself"
 )]
 #[inline(always)]
-pub(crate) fn keep(payload: Bytes) {
+pub(crate) fn recycle(payload: Bytes) {
     // A unique `Bytes` becomes a vector without an allocation.
-    if (1..=MOST).contains(&payload.len()) && payload.is_unique() {
+    if (1..=MAX_REUSED).contains(&payload.len()) && payload.is_unique() {
         let mut spare = Vec::from(payload);
-        if spare.capacity() <= MOST {
+        if spare.capacity() <= MAX_REUSED {
             spare.clear();
             SPARE.set(spare);
         }
@@ -77,11 +77,11 @@ mod tests {
     #[test]
     fn the_next_message_of_the_same_size_takes_the_buffer() {
         let (first, address) = copied(100);
-        keep(first.into());
+        recycle(first.into());
         let (other, _) = copied(99);
         let (second, reused) = copied(100);
         assert_eq!(reused, address);
-        keep(other.into());
+        recycle(other.into());
         assert_eq!(copied(100).0, second);
         let text = copy_text(&"x".repeat(99));
         assert_eq!((text.as_str(), text.capacity()), (&*"x".repeat(99), 99));
@@ -91,21 +91,21 @@ mod tests {
     fn what_somebody_still_has_is_not_taken() {
         let (first, _) = copied(50);
         let kept = Bytes::from(first);
-        keep(kept.clone());
+        recycle(kept.clone());
         let (second, _) = copied(50);
         assert_eq!((&kept[..], &second[..]), (&[7; 50][..], &[7; 50][..]));
-        keep(Bytes::from_static(b"static"));
-        keep(Bytes::new());
+        recycle(Bytes::from_static(b"static"));
+        recycle(Bytes::new());
         assert_eq!(copy(b"static"), b"static");
     }
 
     #[test]
     fn a_large_buffer_is_given_back() {
-        let (large, _) = copied(MOST + 1);
-        keep(large.into());
+        let (large, _) = copied(MAX_REUSED + 1);
+        recycle(large.into());
         assert_eq!(SPARE.take().capacity(), 0);
-        let (most, address) = copied(MOST);
-        keep(most.into());
-        assert_eq!(copied(MOST).1, address);
+        let (most, address) = copied(MAX_REUSED);
+        recycle(most.into());
+        assert_eq!(copied(MAX_REUSED).1, address);
     }
 }

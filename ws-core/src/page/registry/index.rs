@@ -10,7 +10,7 @@ use crate::session::{Session, SessionGeneration};
 
 /// Every stream, with its indexes.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct PageIndex {
     pub(super) pages: HashMap<Arc<str>, Arc<Stream>>,
     /// Oldest first.
     pub(super) sessions: HashMap<SessionGeneration, Vec<Arc<Stream>>>,
@@ -26,7 +26,7 @@ pub(crate) enum TooMany {
     OfAddress,
 }
 
-impl Known {
+impl PageIndex {
     pub(super) fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
         let generation = session.generation();
         let pages = self.sessions.entry(generation).or_default();
