@@ -8,7 +8,7 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token, parse_quote};
 
 /// A condition under which something exists.
-pub struct Condition {
+pub(crate) struct Condition {
     /// The predicate of `#[cfg(…)]`.
     pub predicate: TokenStream,
     /// The attribute that contains it.
@@ -16,7 +16,7 @@ pub struct Condition {
 }
 
 /// The conditions among these attributes.
-pub fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
+pub(crate) fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
     let mut found = Vec::new();
     for attribute in attributes {
         found.extend(predicates(&attribute.meta).into_iter().map(|predicate| {
@@ -32,7 +32,7 @@ pub fn conditions(attributes: &[Attribute]) -> Vec<Condition> {
 
 /// Returns the same attributes with each condition as a `#[cfg(…)]`, and each other part of a
 /// `#[cfg_attr(…)]` in a separate one.
-pub fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
+pub(crate) fn flattened(attributes: Vec<Attribute>) -> Vec<Attribute> {
     let flat = |attribute: Attribute| {
         let metas = match conditional(&attribute.meta) {
             Some((condition, parts)) => separated(&condition, &parts),
@@ -62,7 +62,7 @@ fn separated(condition: &TokenStream, parts: &[Meta]) -> Vec<Meta> {
 }
 
 /// Whether an attribute has this name, with or without a condition.
-pub fn is_named(attribute: &Attribute, name: &str) -> bool {
+pub(crate) fn is_named(attribute: &Attribute, name: &str) -> bool {
     match conditional(&attribute.meta) {
         Some((_, parts)) => parts.iter().any(|part| part.path().is_ident(name)),
         None => attribute.path().is_ident(name),
@@ -103,23 +103,23 @@ fn conditional(meta: &Meta) -> Option<(TokenStream, Vec<Meta>)> {
 }
 
 /// Returns the attributes of a line that have one of these names.
-pub fn attributes_named<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+pub(crate) fn attributes_named<'a>(attrs: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
     let wanted = |attr: &&Attribute| names.iter().any(|name| is_named(attr, name));
     attrs.iter().filter(wanted).collect()
 }
 
 /// The attributes that apply to every item generated from a line.
-pub const CFG_AND_LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
+pub(crate) const CFG_AND_LINTS: [&str; 4] = ["cfg", "allow", "warn", "deny"];
 
 /// The `#[cfg]` attributes, as text.
-pub fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
+pub(crate) fn condition_texts(attrs: &[Attribute]) -> Vec<String> {
     let cfg = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     cfg.map(|attr| attr.to_token_stream().to_string()).collect()
 }
 
 /// Whether two routes have different conditions, and so count as alternatives: the macro cannot
 /// know whether both conditions can hold. If both do, the router refuses them.
-pub fn are_alternatives(one: &[String], other: &[String]) -> bool {
+pub(crate) fn are_alternatives(one: &[String], other: &[String]) -> bool {
     !one.is_empty() && !other.is_empty() && one != other
 }
 

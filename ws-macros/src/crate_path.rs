@@ -14,7 +14,7 @@ use crate::source::written;
 
 /// The doc-hidden module of the library that contains all items an expansion uses: `__macro_0_1_0`.
 /// Its name contains the version, so that no program can use items that the next version changes.
-pub const HIDDEN: &str = concat!(
+pub(crate) const HIDDEN: &str = concat!(
     "__macro_",
     env!("CARGO_PKG_VERSION_MAJOR"),
     "_",
@@ -24,16 +24,16 @@ pub const HIDDEN: &str = concat!(
 );
 
 /// [`HIDDEN`] as a part of a path.
-pub fn hidden_module() -> Ident {
+pub(crate) fn hidden_module() -> Ident {
     Ident::new(HIDDEN, Span::call_site())
 }
 
 /// The path of the library in the expansions.
 #[derive(Default)]
-pub struct CratePath(Option<Path>);
+pub(crate) struct CratePath(Option<Path>);
 
 /// One `name = value` in the parentheses of an attribute.
-pub enum AttributeArgument {
+pub(crate) enum AttributeArgument {
     /// `crate = ::path`
     Crate(Path),
     /// `workers = 4`
@@ -44,12 +44,16 @@ pub enum AttributeArgument {
 
 impl CratePath {
     /// The path in an attribute.
-    pub fn new(path: Path) -> Self {
+    pub(crate) fn new(path: Path) -> Self {
         Self(Some(path))
     }
 
     /// Parses the arguments of an attribute that takes only `crate = ::path`.
-    pub fn parse_arguments(arguments: TokenStream, attribute: &str, errors: &Errors) -> Self {
+    pub(crate) fn parse_arguments(
+        arguments: TokenStream,
+        attribute: &str,
+        errors: &Errors,
+    ) -> Self {
         let mut path = Self::default();
         for argument in parse_arguments(arguments, attribute, &["crate"], errors) {
             if let AttributeArgument::Crate(given) = argument {
@@ -61,7 +65,7 @@ impl CratePath {
 
     /// Returns the path, or `::ws_server` if there is none. If the crate has the library under
     /// another name, this is reported, and the path of that dependency is returned.
-    pub fn or_dependency(self, attribute: &str, errors: &Errors) -> Self {
+    pub(crate) fn or_dependency(self, attribute: &str, errors: &Errors) -> Self {
         if self.0.is_some() {
             return self;
         }
@@ -74,7 +78,7 @@ impl CratePath {
     }
 
     /// Returns the path of the doc-hidden module that contains all items an expansion uses.
-    pub fn hidden(&self) -> TokenStream {
+    pub(crate) fn hidden(&self) -> TokenStream {
         let hidden = hidden_module();
         quote!(#self::#hidden)
     }
@@ -91,7 +95,7 @@ impl ToTokens for CratePath {
 
 /// Returns the path of the library if the crate has it under another name. This is reported, with
 /// advice for that path.
-pub fn other_dependency(
+pub(crate) fn other_dependency(
     place: Span,
     errors: &Errors,
     advice: impl FnOnce(&str) -> String,
@@ -104,7 +108,7 @@ pub fn other_dependency(
 
 /// Parses `name = value, …` and `sends(…)`, of which only those in `known` are allowed; reports all
 /// others.
-pub fn parse_arguments(
+pub(crate) fn parse_arguments(
     arguments: TokenStream,
     attribute: &str,
     known: &[&str],

@@ -28,14 +28,14 @@ use crate::crate_path::other_dependency;
 use crate::errors::Errors;
 
 #[cfg(test)]
-pub use options::names as option_names;
+pub(crate) use options::names as option_names;
 
 /// Expands one block.
 ///
 /// In a module with an error of a macro, the compiler does not report unknown names. So the errors
 /// of a table are in a constant, and unknown types are reported in the same run. Without a table,
 /// every use of it would be an unknown name, and without the library every path of the expansion.
-pub fn expand(input: TokenStream) -> TokenStream {
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let errors = Errors::new();
     let mut block = ast::TableBlock::parse(input, &errors);
     if block.crates.is_empty() {

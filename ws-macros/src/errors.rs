@@ -12,43 +12,43 @@ use quote::ToTokens;
 /// Rules report into it through a shared reference and continue. Call [`finish`](Self::finish) in
 /// the end: an `Errors` that is dropped without that panics, because a mistake would be lost.
 #[derive(Debug)]
-pub struct Errors {
+pub(crate) struct Errors {
     /// `None` after `finish` was called.
     found: RefCell<Option<Vec<syn::Error>>>,
 }
 
 impl Errors {
     /// Creates an empty collection.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             found: RefCell::new(Some(Vec::new())),
         }
     }
 
     /// Adds a mistake at these tokens.
-    pub fn push(&self, tokens: impl ToTokens, message: impl Display) {
+    pub(crate) fn push(&self, tokens: impl ToTokens, message: impl Display) {
         self.push_syn(syn::Error::new_spanned(tokens, message));
     }
 
     /// Adds a mistake at this span.
-    pub fn push_at(&self, span: Span, message: impl Display) {
+    pub(crate) fn push_at(&self, span: Span, message: impl Display) {
         self.push_syn(syn::Error::new(span, message));
     }
 
     /// Adds the error of a parser.
-    pub fn push_syn(&self, error: syn::Error) {
+    pub(crate) fn push_syn(&self, error: syn::Error) {
         if let Some(found) = self.found.borrow_mut().as_mut() {
             found.push(error);
         }
     }
 
     /// Returns the number of mistakes found so far.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.found.borrow().as_ref().map_or(0, Vec::len)
     }
 
     /// Returns the value; a parser's error is added and becomes `None`.
-    pub fn ok_or_report<T>(&self, parsed: syn::Result<T>) -> Option<T> {
+    pub(crate) fn ok_or_report<T>(&self, parsed: syn::Result<T>) -> Option<T> {
         parsed.map_err(|error| self.push_syn(error)).ok()
     }
 
@@ -57,7 +57,7 @@ impl Errors {
     /// # Errors
     ///
     /// Returns one `compile_error!` for each mistake, with its span.
-    pub fn finish(self) -> Result<(), TokenStream> {
+    pub(crate) fn finish(self) -> Result<(), TokenStream> {
         let found = self.found.borrow_mut().take().unwrap_or_default();
         if found.is_empty() {
             return Ok(());

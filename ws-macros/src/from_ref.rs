@@ -16,7 +16,7 @@ struct Part<'a> {
 }
 
 /// Expands the derive.
-pub fn expand(input: &DeriveInput) -> TokenStream {
+pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     let errors = Errors::new();
     let path = crate_path(input, &errors);
     let parts = parts(input, &errors);

@@ -19,10 +19,10 @@ use crate::errors::Errors;
 use crate::source::{head_of, written};
 use ast::HandlerBlock;
 
-pub use ast::unwrapped;
+pub(crate) use ast::unwrapped;
 
 /// Expands `#[ws_handler(arguments)] item`.
-pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
     let Arguments { path, sends } = Arguments::parse(arguments, &errors);
     let Some(item) = impl_block(item, &errors) else {

@@ -5,10 +5,6 @@
 //! mistake in one list of errors, and expands the correct parts.
 
 #![forbid(unsafe_code)]
-#![allow(
-    unreachable_pub,
-    reason = "nothing but its macros can be reached in such a crate"
-)]
 
 mod condition;
 mod crate_path;

@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::source::head_of;
 
 /// Expands `#[ws_server::main(arguments)] item`.
-pub fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
     let mut path = CratePath::default();
     let mut workers = None;

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 /// The name of the library in the calling crate.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Library {
+pub(crate) enum Library {
     /// `::ws_server`, or unknown.
     AsItself,
     /// The name of the dependency.
@@ -15,7 +15,7 @@ pub enum Library {
 
 impl Library {
     /// Returns the message about `::ws_server`, and the path to write instead.
-    pub fn fault(&self) -> Option<(String, syn::Path)> {
+    pub(crate) fn fault(&self) -> Option<(String, syn::Path)> {
         let Self::Renamed(name) = self else {
             return None;
         };
@@ -32,7 +32,7 @@ impl Library {
 ///
 /// Each call reads the file: an editor expands macros for many crates in one process, while they
 /// change.
-pub fn library() -> Library {
+pub(crate) fn library() -> Library {
     if !proc_macro::is_available() {
         return Library::AsItself;
     }

@@ -11,7 +11,7 @@ use crate::errors::Errors;
 use crate::source::{respanned, unused_name};
 
 /// Implements `FromParams` for every route that has the struct's fields as parameters.
-pub fn expand(input: &DeriveInput) -> TokenStream {
+pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     let errors = Errors::new();
     let library = library(&input.attrs, &errors);
     check_no_lifetimes(input, &errors);
@@ -254,7 +254,7 @@ fn without_default(mut parameter: syn::GenericParam) -> syn::GenericParam {
 }
 
 /// Returns the name of a parameter as a type: `NameChar<'i', NameChar<'d', NameEnd>>`.
-pub fn name_type(name: &Ident, core: &TokenStream) -> TokenStream {
+pub(crate) fn name_type(name: &Ident, core: &TokenStream) -> TokenStream {
     let name = name.unraw().to_string();
     let end = quote!(#core::extract::NameEnd);
     name.chars().rev().fold(

@@ -6,7 +6,7 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 
 /// Prints tokens as a user would write them; the compiler prints a space on each side.
-pub fn written(tokens: impl ToTokens) -> String {
+pub(crate) fn written(tokens: impl ToTokens) -> String {
     let mut text = tokens.into_token_stream().to_string();
     for (printed, written) in [
         (" < ", "<"),
@@ -32,13 +32,13 @@ pub fn written(tokens: impl ToTokens) -> String {
 
 /// Returns the same tokens with another span. A message is shown there only if all tokens of its
 /// subject have this span.
-pub fn respanned(tokens: TokenStream, place: Span) -> TokenStream {
+pub(crate) fn respanned(tokens: TokenStream, place: Span) -> TokenStream {
     with_spans(tokens, place, place)
 }
 
 /// Returns the same tokens; the compiler reports their errors at `place`. An editor finds their
 /// names at the other span, before it: on a name of the user, it must go only to that name.
-pub fn with_spans(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
+pub(crate) fn with_spans(tokens: TokenStream, place: Span, names: Span) -> TokenStream {
     let tokens = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
             let inner = with_spans(group.stream(), place, names);
@@ -52,7 +52,7 @@ pub fn with_spans(tokens: TokenStream, place: Span, names: Span) -> TokenStream 
 }
 
 /// Returns a name for a type parameter that these tokens do not contain.
-pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
+pub(crate) fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
     let taken = UsedNames::of(&tokens.into_token_stream()).idents;
     let mut name = start.to_owned();
     while taken.contains(&name) {
@@ -63,13 +63,13 @@ pub fn unused_name(start: &str, tokens: impl ToTokens) -> Ident {
 
 /// The names in some tokens.
 #[derive(Default)]
-pub struct UsedNames {
+pub(crate) struct UsedNames {
     pub idents: HashSet<String>,
     pub lifetimes: HashSet<String>,
 }
 
 impl UsedNames {
-    pub fn of(tokens: &TokenStream) -> Self {
+    pub(crate) fn of(tokens: &TokenStream) -> Self {
         let mut found = Self::default();
         found.read(tokens);
         found
@@ -96,7 +96,7 @@ impl UsedNames {
 
 /// Returns the head of an item: the tokens before its braces, parentheses or semicolon, without the
 /// attributes.
-pub fn head_of(item: &TokenStream) -> TokenStream {
+pub(crate) fn head_of(item: &TokenStream) -> TokenStream {
     let is_sign = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign);
     let mut tokens = item.clone().into_iter().peekable();
     while tokens.next_if(|token| is_sign(token, '#')).is_some() {
@@ -109,7 +109,7 @@ pub fn head_of(item: &TokenStream) -> TokenStream {
 }
 
 /// Returns the known name that is most similar to this one, if any is similar.
-pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let likeness = |known: &str| strsim::jaro_winkler(name, known);
     let best = known
         .into_iter()

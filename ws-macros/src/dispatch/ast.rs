@@ -19,11 +19,11 @@ mod target;
 mod unfinished;
 
 use self::settings::settings;
-pub use self::unfinished::with_missing_name;
+pub(crate) use self::unfinished::with_missing_name;
 
 /// The whole block.
 #[derive(Default)]
-pub struct TableBlock {
+pub(crate) struct TableBlock {
     pub items: Vec<TableItem>,
     pub states: Vec<Type>,
     pub crates: Vec<Path>,
@@ -37,7 +37,7 @@ pub struct TableBlock {
 
 /// Items that are in the block, but could not be parsed.
 #[derive(Default)]
-pub struct InvalidItems {
+pub(crate) struct InvalidItems {
     pub item: bool,
     /// The error reported at the state.
     pub state: Option<syn::Error>,
@@ -47,7 +47,7 @@ pub struct InvalidItems {
 }
 
 /// `pub struct Routes;`
-pub struct TableItem {
+pub(crate) struct TableItem {
     pub attrs: Vec<Attribute>,
     pub vis: Visibility,
     pub keyword: Token![struct],
@@ -55,13 +55,13 @@ pub struct TableItem {
 }
 
 /// `defaults { … }`
-pub struct Defaults {
+pub(crate) struct Defaults {
     pub keyword: Ident,
     pub options: Settings,
 }
 
 /// A route or a nested table.
-pub struct Line {
+pub(crate) struct Line {
     /// The attributes as written, but [`flattened`].
     pub attrs: Vec<Attribute>,
     pub name: Ident,
@@ -70,14 +70,14 @@ pub struct Line {
 }
 
 /// The path of a line.
-pub enum LinePath {
+pub(crate) enum LinePath {
     Text(LitStr),
     /// Not a string; the error reported there.
     Invalid(syn::Error),
 }
 
 /// The target of the line.
-pub enum Target {
+pub(crate) enum Target {
     /// `chat::Room { max_message: 16 KiB }`
     Handler {
         handler: TargetType,
@@ -91,7 +91,7 @@ pub enum Target {
 }
 
 /// The handler or the table of a line.
-pub enum TargetType {
+pub(crate) enum TargetType {
     Type(Box<Type>),
     /// Not parsed, which was reported; a path that ends in `::` is here with a name appended.
     Invalid(Option<Path>),
@@ -99,7 +99,7 @@ pub enum TargetType {
 
 impl TargetType {
     /// The type, unless a mistake was reported.
-    pub fn ty(self) -> Option<Type> {
+    pub(crate) fn ty(self) -> Option<Type> {
         match self {
             Self::Type(ty) => Some(*ty),
             Self::Invalid(_) => None,
@@ -109,14 +109,14 @@ impl TargetType {
 
 /// The options in braces.
 #[derive(Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub list: Vec<Setting>,
     /// Whether a user may be about to type another option: the braces are empty or end with a comma.
     pub is_open: bool,
 }
 
 /// `name: value`
-pub struct Setting {
+pub(crate) struct Setting {
     pub name: Ident,
     /// The span of the `:`.
     pub colon: Span,
@@ -125,7 +125,7 @@ pub struct Setting {
 
 impl TableBlock {
     /// Parses a block; reports syntax errors.
-    pub fn parse(tokens: TokenStream, errors: &Errors) -> Self {
+    pub(crate) fn parse(tokens: TokenStream, errors: &Errors) -> Self {
         let mut block = Self::default();
         for item in errors
             .ok_or_report(split::items(tokens))

@@ -16,7 +16,7 @@ use crate::errors::Errors;
 use crate::source::written;
 
 /// Checks a block. Returns no table if the block has no `struct` for it.
-pub fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
+pub(crate) fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
     check_unique_items(&block, errors);
     let defaults = defaults(&block, errors);
     let item = block.items.into_iter().next();

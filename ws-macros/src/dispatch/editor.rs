@@ -20,7 +20,7 @@ use crate::condition::attributes_named;
 use crate::crate_path::hidden_module;
 
 /// The types, functions, constants and names of options in a block.
-pub fn editor_item(block: &TableBlock) -> TokenStream {
+pub(crate) fn editor_item(block: &TableBlock) -> TokenStream {
     let library = block
         .crates
         .first()

@@ -13,7 +13,7 @@ mod nested;
 mod options;
 
 use self::kinds::RouteKinds;
-pub use self::names::{core, generated_name, library};
+pub(crate) use self::names::{core, generated_name, library};
 use self::names::{entry_name, fault, marker, markers, state_type, with_span};
 use self::nested::nested;
 use self::options::options;
@@ -29,7 +29,7 @@ use crate::source::with_spans;
 ///
 /// Items that no other code names are in an anonymous constant, so that a table may be wherever an
 /// item may be and two tables never conflict.
-pub fn table(table: &Table) -> TokenStream {
+pub(crate) fn table(table: &Table) -> TokenStream {
     let item = item(table);
     let (library, core) = (library(table), core());
     let types = ParamTypes::of(&table.routes);
@@ -262,7 +262,7 @@ fn functions(table: &Table, types: &ParamTypes<'_>, core: &TokenStream) -> Token
 }
 
 /// The attributes of a URL function: the user's, and a line of documentation.
-pub fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
+pub(crate) fn url_attributes(attrs: &[Attribute], summary: &str) -> TokenStream {
     let own = attributes_named(
         attrs,
         &["doc", "cfg", "allow", "warn", "deny", "deprecated"],
@@ -297,12 +297,12 @@ fn url(route: &Route, item: &TableItem, types: &ParamTypes<'_>, core: &TokenStre
 }
 
 /// Returns the documentation of a route's function.
-pub fn url_summary(path: &str) -> String {
+pub(crate) fn url_summary(path: &str) -> String {
     format!("Returns the URL of `{path}`.")
 }
 
 /// `id: u64`, or `name: impl AsRef<str>`
-pub fn argument(name: &Ident, segment: &Segment) -> TokenStream {
+pub(crate) fn argument(name: &Ident, segment: &Segment) -> TokenStream {
     let name = generated_name(name);
     if let Segment::Typed { ty, .. } = segment {
         quote!(#name: #ty)
@@ -326,11 +326,11 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
 
 /// The argument of a nested table's function. A constant of the same name in the user's module
 /// would make it a pattern, so the name is one that no other item has.
-pub fn inner_url(name: &Ident) -> Ident {
+pub(crate) fn inner_url(name: &Ident) -> Ident {
     format_ident!("url_in_{}", name.unraw(), span = Span::call_site())
 }
 
 /// Returns the documentation of a nested table's function.
-pub fn nested_summary(path: &str) -> String {
+pub(crate) fn nested_summary(path: &str) -> String {
     format!("Returns the full URL for a URL of the table that is nested at `{path}`.")
 }

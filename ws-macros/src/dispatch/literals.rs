@@ -10,7 +10,7 @@ use quote::quote;
 const MAX_COMPARED: usize = 2;
 
 /// One of the literals, and the statements for a segment that equals it.
-pub struct Literal<'t> {
+pub(crate) struct Literal<'t> {
     pub text: &'t str,
     pub condition: TokenStream,
     pub then: TokenStream,
@@ -18,7 +18,7 @@ pub struct Literal<'t> {
 
 /// Generates statements that compare the next segment of the path with the literals and run those
 /// of the equal one, if any; there `__path` is the rest of the path after it.
-pub fn choose(literals: &[Literal<'_>]) -> TokenStream {
+pub(crate) fn choose(literals: &[Literal<'_>]) -> TokenStream {
     choose_among(&literals.iter().collect::<Vec<_>>())
 }
 

@@ -11,7 +11,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{ExprPath, Ident};
 
-pub use self::constant::Constant;
+pub(crate) use self::constant::Constant;
 use self::lists::{origins, protocols};
 use super::ast::Setting;
 use super::value::{Number, Value, ValueKind, unit_of_time};
@@ -20,7 +20,7 @@ use crate::source::nearest;
 
 /// The kind of value that an option takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OptionKind {
+pub(crate) enum OptionKind {
     Size,
     /// A count above zero.
     Count,
@@ -69,14 +69,14 @@ const OPTIONS: &[(&str, OptionKind)] = &[
 ];
 
 /// The maximum of sizes and counts, so that they fit a `usize` on every target.
-pub const MAX_NUMBER: u64 = u32::MAX as u64;
+pub(crate) const MAX_NUMBER: u64 = u32::MAX as u64;
 
 /// The maximum of times: longer ones are mistakes, and sums of times must not overflow.
-pub const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The meaning of an option's value.
 #[derive(Clone)]
-pub enum OptionValue {
+pub(crate) enum OptionValue {
     Flag(bool),
     Number(u64),
     Time(Duration),
@@ -97,7 +97,7 @@ pub enum OptionValue {
 
 /// The origins that may connect.
 #[derive(Clone)]
-pub enum Origins {
+pub(crate) enum Origins {
     Same,
     Any,
     List(Vec<String>),
@@ -105,7 +105,7 @@ pub enum Origins {
 
 /// The origins that pages of any site can have.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum CrossSite {
+pub(crate) enum CrossSite {
     /// `any`.
     Any,
     /// `null` in a list.
@@ -114,7 +114,7 @@ pub enum CrossSite {
 
 /// One option of a route.
 #[derive(Clone)]
-pub struct Choice {
+pub(crate) struct Choice {
     pub value: OptionValue,
     /// The value as written, for spans; `None` if it is from `defaults`.
     pub written: Option<TokenStream>,
@@ -124,7 +124,7 @@ pub struct Choice {
 
 /// The options of a route, or those of `defaults`.
 #[derive(Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     pub choices: BTreeMap<&'static str, Choice>,
     /// Options that are present, but have an invalid value.
     flawed: Vec<&'static str>,
@@ -134,7 +134,7 @@ pub struct Options {
 
 impl Options {
     /// Resolves options; mistakes are reported and omitted.
-    pub fn resolve(settings: &[Setting], errors: &Errors) -> Self {
+    pub(crate) fn resolve(settings: &[Setting], errors: &Errors) -> Self {
         let mut options = Self::default();
         let mut seen: Vec<&Ident> = Vec::new();
         for setting in settings {
@@ -175,7 +175,7 @@ impl Options {
     }
 
     /// Returns these options, completed by those of `defaults`.
-    pub fn or(mut self, defaults: &Self) -> Self {
+    pub(crate) fn or(mut self, defaults: &Self) -> Self {
         for (name, choice) in &defaults.choices {
             let inherited = || Choice {
                 value: choice.value.clone(),
@@ -194,7 +194,7 @@ impl Options {
     }
 
     /// Whether all options are known that determine which handlers a route accepts.
-    pub fn determine_handlers(&self) -> bool {
+    pub(crate) fn determine_handlers(&self) -> bool {
         const DECIDE: [&str; 4] = ["require_session", "require_page", "attach", "start"];
         !self.are_contradictory && !self.flawed.iter().any(|name| DECIDE.contains(name))
     }
@@ -205,7 +205,7 @@ impl Options {
     }
 
     /// Returns the function of `start`, if it is set.
-    pub fn start(&self) -> Option<&ExprPath> {
+    pub(crate) fn start(&self) -> Option<&ExprPath> {
         match &self.choices.get("start")?.value {
             OptionValue::Start(path) => Some(path),
             _ => None,
@@ -213,13 +213,13 @@ impl Options {
     }
 
     /// Whether the handler lives as long as a page.
-    pub fn attaches_page(&self) -> bool {
+    pub(crate) fn attaches_page(&self) -> bool {
         self.choices.contains_key("attach")
     }
 
     /// Returns the origins that allow pages of any site to connect with the sessions of their
     /// visitors, if there are any.
-    pub fn cross_site(&self) -> Option<CrossSite> {
+    pub(crate) fn cross_site(&self) -> Option<CrossSite> {
         let OptionValue::Origins(origins) = &self.choices.get("origins")?.value else {
             return None;
         };
@@ -234,7 +234,7 @@ impl Options {
     }
 
     /// Returns the value of a flag, if it is set.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         match self.choices.get(name)?.value {
             OptionValue::Flag(flag) => Some(flag),
             _ => None,
@@ -243,7 +243,7 @@ impl Options {
 }
 
 /// The names of all options.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     OPTIONS.iter().map(|(known, _)| *known)
 }
 
@@ -256,7 +256,7 @@ fn unknown_option(name: &str) -> String {
 }
 
 /// Returns the function or the constant that is the value of an option, if the option may have one.
-pub fn item_in_value(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
+pub(crate) fn item_in_value(option: &Ident, value: &ValueKind) -> Option<ExprPath> {
     let (_, kind) = OPTIONS.iter().find(|(known, _)| option == known)?;
     match (kind, value) {
         (OptionKind::Start, ValueKind::Path(path)) => Some(path.clone()),

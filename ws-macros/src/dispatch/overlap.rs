@@ -4,7 +4,7 @@ use super::pattern::{Pattern, Segment};
 
 /// The reason for which two patterns of a table conflict.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Overlap {
+pub(crate) enum Overlap {
     /// Both match this path.
     Path(String),
     /// These two types are at the same position, and no text is known that both parse.
@@ -17,7 +17,7 @@ pub enum Overlap {
 /// a typed parameter than text, and text than a wildcard. Of two different types at the same
 /// position neither is more specific, because the macro cannot know which of them parses more
 /// texts. So the matcher never has to choose between two types for one path.
-pub fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
+pub(crate) fn overlap(first: &Pattern, second: &Pattern) -> Option<Overlap> {
     let mut path = String::new();
     let mut types = None;
     let mut more_specific = (false, false);
@@ -139,7 +139,7 @@ fn sample(ty: &str) -> Option<&'static str> {
 }
 
 /// Whether a type is known to parse a text.
-pub fn surely_parses(ty: &str, text: &str) -> bool {
+pub(crate) fn surely_parses(ty: &str, text: &str) -> bool {
     sample(ty).is_some() && may_parse(ty, text)
 }
 

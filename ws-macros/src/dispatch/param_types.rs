@@ -11,10 +11,10 @@ use crate::source::respanned;
 
 /// The conditions under which an item exists: the `#[cfg]` predicates of each route that leads to
 /// it, all of which must hold for that route.
-pub type Conditions = Vec<Vec<TokenStream>>;
+pub(crate) type Conditions = Vec<Vec<TokenStream>>;
 
 /// The types as written, each once.
-pub struct ParamTypes<'t> {
+pub(crate) struct ParamTypes<'t> {
     types: Vec<ParamType<'t>>,
 }
 
@@ -26,7 +26,7 @@ struct ParamType<'t> {
 
 impl<'t> ParamTypes<'t> {
     /// Collects the types of the parameters of these routes.
-    pub fn of(routes: &'t [Route]) -> Self {
+    pub(crate) fn of(routes: &'t [Route]) -> Self {
         let mut types: Vec<ParamType<'t>> = Vec::new();
         for route in routes {
             for segment in &route.pattern.segments {
@@ -49,7 +49,7 @@ impl<'t> ParamTypes<'t> {
     }
 
     /// Returns the name of the constant of a type.
-    pub fn name(&self, written: &str) -> Ident {
+    pub(crate) fn name(&self, written: &str) -> Ident {
         let at = self.types.iter().position(|known| known.written == written);
         format_ident!(
             "__PARAM_{}",
@@ -59,7 +59,7 @@ impl<'t> ParamTypes<'t> {
     }
 
     /// Generates the constants. A type that is not valid for a parameter is reported here.
-    pub fn constants(&self, core: &TokenStream) -> TokenStream {
+    pub(crate) fn constants(&self, core: &TokenStream) -> TokenStream {
         let constants = self.types.iter().map(
             |ParamType {
                  written,
@@ -77,7 +77,7 @@ impl<'t> ParamTypes<'t> {
 }
 
 /// Returns the predicates in the `#[cfg]` attributes of a line.
-pub fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
+pub(crate) fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
     let metas = attrs
         .iter()
         .filter(|attr| attr.path().is_ident("cfg"))
@@ -91,7 +91,7 @@ pub fn predicates(attrs: &[Attribute]) -> Vec<TokenStream> {
 
 /// Returns the `#[cfg]` attribute of an item that several routes lead to; nothing if one of them is
 /// unconditional.
-pub fn condition(conditions: &[Vec<TokenStream>]) -> TokenStream {
+pub(crate) fn condition(conditions: &[Vec<TokenStream>]) -> TokenStream {
     if conditions.iter().any(Vec::is_empty) {
         return TokenStream::new();
     }

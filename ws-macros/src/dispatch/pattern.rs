@@ -14,17 +14,17 @@ use syn::{Ident, LitStr, Type};
 use crate::errors::Errors;
 
 /// The maximum number of segments of a pattern: the router ranks no more.
-pub const MAX_SEGMENTS: usize = 32;
+pub(crate) const MAX_SEGMENTS: usize = 32;
 
 /// A path of a table.
-pub struct Pattern {
+pub(crate) struct Pattern {
     pub segments: Vec<Segment>,
     /// Whether a mistake was reported: then the segments are only a guess.
     pub is_flawed: bool,
 }
 
 /// One segment of a path.
-pub enum Segment {
+pub(crate) enum Segment {
     /// `rooms`
     Literal(String),
     /// `{id: u64}`; `written` is the type as it was written, without spaces.
@@ -42,7 +42,7 @@ pub enum Segment {
 impl Segment {
     /// How specific the segment is: a literal before a typed parameter before text before a
     /// wildcard.
-    pub fn weight(&self) -> u8 {
+    pub(crate) fn weight(&self) -> u8 {
         match self {
             Self::Literal(_) => 3,
             Self::Typed { .. } => 2,
@@ -52,7 +52,7 @@ impl Segment {
     }
 
     /// Returns the name of the parameter, if the segment is one.
-    pub fn param(&self) -> Option<&Ident> {
+    pub(crate) fn param(&self) -> Option<&Ident> {
         match self {
             Self::Literal(_) => None,
             Self::Typed { name, .. } | Self::Text { name } | Self::Rest { name } => Some(name),
@@ -63,7 +63,7 @@ impl Segment {
 impl Pattern {
     /// Parses the pattern of a valid path, for tests.
     #[cfg(test)]
-    pub fn of(path: &str) -> Self {
+    pub(crate) fn of(path: &str) -> Self {
         let errors = Errors::new();
         let pattern = Self::parse(&LitStr::new(path, Span::call_site()), &errors);
         errors.finish().expect("a path without mistakes");
@@ -71,7 +71,7 @@ impl Pattern {
     }
 
     /// The pattern of a path that could not be parsed, which was reported.
-    pub fn invalid() -> Self {
+    pub(crate) fn invalid() -> Self {
         Self {
             segments: Vec::new(),
             is_flawed: true,
@@ -79,7 +79,7 @@ impl Pattern {
     }
 
     /// Parses a path and reports its mistakes.
-    pub fn parse(path: &LitStr, errors: &Errors) -> Self {
+    pub(crate) fn parse(path: &LitStr, errors: &Errors) -> Self {
         let text = path.value();
         let is_flawed = Cell::new(false);
         let report = |message: String| {
@@ -112,7 +112,7 @@ impl Pattern {
     }
 
     /// Returns the parameters in the order of the path.
-    pub fn params(&self) -> impl Iterator<Item = &Segment> {
+    pub(crate) fn params(&self) -> impl Iterator<Item = &Segment> {
         self.segments
             .iter()
             .filter(|segment| segment.param().is_some())
@@ -155,7 +155,7 @@ impl Pattern {
 }
 
 /// Returns the number of parameters that a path with mistakes seems to have.
-pub fn intended_param_count(path: &str) -> usize {
+pub(crate) fn intended_param_count(path: &str) -> usize {
     let rewritten = foreign::rewrite(path).map(|rewritten| rewritten.path);
     let path = rewritten.as_deref().unwrap_or(path);
     path.split('/')

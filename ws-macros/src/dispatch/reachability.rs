@@ -8,7 +8,7 @@ use super::pattern::{Pattern, Segment};
 
 /// Returns a minimal set of these named patterns that together match every path of a pattern;
 /// `None` if some path is left.
-pub fn covering_patterns<'p, N>(
+pub(crate) fn covering_patterns<'p, N>(
     pattern: &Pattern,
     others: impl Iterator<Item = (N, &'p Pattern)>,
 ) -> Option<Vec<N>> {

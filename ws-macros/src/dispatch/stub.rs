@@ -15,7 +15,7 @@ use super::table::{InvalidLine, Nested, Route, Table, TargetKind};
 use crate::condition::attributes_named;
 
 /// Generates the table of the valid lines, and the functions of all others that could be parsed.
-pub fn table(mut table: Table) -> TokenStream {
+pub(crate) fn table(mut table: Table) -> TokenStream {
     let (library, core) = (library(&table), core());
     let faulty = FaultyLines::remove_from(&mut table);
     table.has_mistakes = true;

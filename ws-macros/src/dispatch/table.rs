@@ -7,7 +7,7 @@ use super::options::Options;
 use super::pattern::Pattern;
 
 /// A table; if mistakes were reported, it contains the valid parts.
-pub struct Table {
+pub(crate) struct Table {
     pub item: TableItem,
     pub state: Option<Type>,
     /// The path of the library, if it is not `::ws_server`.
@@ -27,7 +27,7 @@ pub struct Table {
 }
 
 /// A line whose path or target could not be read. The program may use its function.
-pub struct InvalidLine {
+pub(crate) struct InvalidLine {
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     /// Whether the table can have a function of this name.
@@ -39,13 +39,13 @@ pub struct InvalidLine {
 
 /// The intended target of a line.
 #[derive(Clone, Copy)]
-pub enum TargetKind {
+pub(crate) enum TargetKind {
     Handler,
     Table,
 }
 
 /// A route with its options resolved.
-pub struct Route {
+pub(crate) struct Route {
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     /// Whether the table can have a function of this name.
@@ -58,13 +58,13 @@ pub struct Route {
 
 impl Route {
     /// Whether everything is known that determines which handlers the route accepts.
-    pub fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         self.has_usable_name && !self.pattern.is_flawed && self.options.determine_handlers()
     }
 }
 
 /// A table below a prefix of this one.
-pub struct Nested {
+pub(crate) struct Nested {
     pub attrs: Vec<Attribute>,
     pub name: Ident,
     /// Whether the table can have a function of this name.
@@ -79,7 +79,7 @@ pub struct Nested {
 
 impl Nested {
     /// Whether no mistake in the line was reported.
-    pub fn is_valid(&self) -> bool {
+    pub(crate) fn is_valid(&self) -> bool {
         let is_literal = self.prefix.len() == self.pattern.segments.len();
         self.has_usable_name && !self.pattern.is_flawed && is_literal && !self.is_recursive
     }

@@ -13,7 +13,7 @@ use super::pattern::{Pattern, Segment};
 
 /// A position in the patterns of a table.
 #[derive(Default)]
-pub struct Node {
+pub(crate) struct Node {
     conditions: Conditions,
     literals: Vec<(String, Node)>,
     typed: Vec<TypedChild>,
@@ -35,7 +35,7 @@ struct Leaf {
 
 impl Node {
     /// Adds a route under the predicates of its `#[cfg]` attributes.
-    pub fn add(&mut self, pattern: &Pattern, number: usize, predicates: &[TokenStream]) {
+    pub(crate) fn add(&mut self, pattern: &Pattern, number: usize, predicates: &[TokenStream]) {
         let mut node = self;
         node.conditions.push(predicates.to_vec());
         let leaf = || Leaf {
@@ -86,7 +86,7 @@ impl Node {
 
     /// Generates statements that return the number of the route that matches the rest of the path,
     /// if one does. In them, `__path` is the rest of the path.
-    pub fn statements(&self, types: &ParamTypes<'_>) -> TokenStream {
+    pub(crate) fn statements(&self, types: &ParamTypes<'_>) -> TokenStream {
         let literals = self.literals.iter().map(|(text, node)| Literal {
             text,
             condition: condition(&node.conditions),

@@ -13,13 +13,13 @@ use syn::punctuated::Punctuated;
 use syn::{ExprPath, Ident, LitBool, LitStr, Result, Token, bracketed, token};
 
 /// A value with its tokens.
-pub struct Value {
+pub(crate) struct Value {
     pub tokens: TokenStream,
     pub kind: ValueKind,
 }
 
 /// The form of a value.
-pub enum ValueKind {
+pub(crate) enum ValueKind {
     /// `true`, `false`
     Flag(bool),
     /// `off`, `close`, `any`
@@ -43,7 +43,7 @@ pub enum ValueKind {
 
 /// A decimal number and its unit, which is empty if there is none.
 #[derive(Debug, PartialEq, Clone)]
-pub struct Number {
+pub(crate) struct Number {
     pub whole: String,
     /// The digits after the decimal point.
     pub fraction: Option<String>,
@@ -52,7 +52,7 @@ pub struct Number {
 
 impl Value {
     /// The value of an option in which a mistake was reported.
-    pub fn invalid(tokens: TokenStream) -> Self {
+    pub(crate) fn invalid(tokens: TokenStream) -> Self {
         Self {
             tokens,
             kind: ValueKind::Invalid,
@@ -60,7 +60,7 @@ impl Value {
     }
 
     /// Parses one value; a value of unknown form is kept for the message about it.
-    pub fn parse(input: ParseStream<'_>) -> Result<Self> {
+    pub(crate) fn parse(input: ParseStream<'_>) -> Result<Self> {
         let mut tokens = TokenStream::new();
         let kind = if input.peek(LitBool) {
             let flag: LitBool = input.parse()?;
@@ -199,7 +199,7 @@ impl Number {
     }
 
     /// Returns the number as a whole number of its unit.
-    pub fn integer(&self) -> Option<u64> {
+    pub(crate) fn integer(&self) -> Option<u64> {
         if self.fraction.is_some() {
             None
         } else {
@@ -208,7 +208,7 @@ impl Number {
     }
 
     /// Returns the number as a time, if its unit is `ms`, `s`, `m` or `h`.
-    pub fn duration(&self) -> Option<Duration> {
+    pub(crate) fn duration(&self) -> Option<Duration> {
         let unit = unit_of_time(&self.unit)?;
         let whole = u32::try_from(self.whole.parse::<u64>().ok()?).ok()?;
         let fraction = match &self.fraction {
@@ -226,7 +226,7 @@ impl Number {
 }
 
 /// Returns the length of a unit of time.
-pub fn unit_of_time(unit: &str) -> Option<Duration> {
+pub(crate) fn unit_of_time(unit: &str) -> Option<Duration> {
     Some(match unit {
         "ms" => Duration::from_millis(1),
         "s" => Duration::from_secs(1),

@@ -23,7 +23,7 @@ struct Warning {
 }
 
 /// Generates all warnings about the routes and `defaults`.
-pub fn warnings(table: &Table) -> TokenStream {
+pub(crate) fn warnings(table: &Table) -> TokenStream {
     let (routes, defaults) = (&table.routes, &table.defaults);
     let mut all = Vec::new();
     unreachable_routes(routes, &mut all);

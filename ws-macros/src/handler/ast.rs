@@ -16,18 +16,18 @@ use crate::condition::{Condition, conditions};
 mod lifetimes;
 mod types;
 
-pub use lifetimes::{elided_lifetime, has_elided, static_lifetime};
-pub use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
+pub(crate) use lifetimes::{elided_lifetime, has_elided, static_lifetime};
+pub(crate) use types::{contains_impl, is_never, name_of, parameters_of, unwrapped};
 
 /// The user's impl block.
-pub struct HandlerBlock {
+pub(crate) struct HandlerBlock {
     pub item: ItemImpl,
     pub hooks: Vec<Hook>,
 }
 
 /// The names of the four hooks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum HookKind {
+pub(crate) enum HookKind {
     Init,
     Message,
     Info,
@@ -35,7 +35,7 @@ pub enum HookKind {
 }
 
 /// One hook of the block.
-pub struct Hook {
+pub(crate) struct Hook {
     pub kind: HookKind,
     pub signature: Signature,
     pub conditions: Vec<Condition>,
@@ -48,14 +48,14 @@ pub struct Hook {
 }
 
 /// How a hook takes the handler.
-pub struct Receiver {
+pub(crate) struct Receiver {
     pub passing: Passing,
     pub tokens: syn::Receiver,
 }
 
 /// By value, by reference, or in some other way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Passing {
+pub(crate) enum Passing {
     Value,
     Reference,
     /// `self: Me`, a name that may be an alias for any of the others.
@@ -65,7 +65,7 @@ pub enum Passing {
 }
 
 /// An argument after the receiver.
-pub struct Argument {
+pub(crate) struct Argument {
     pub role: Role,
     /// The span of the `:` before the type.
     pub colon: Span,
@@ -77,7 +77,7 @@ pub struct Argument {
 
 /// The value that is passed for an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
+pub(crate) enum Role {
     /// The message, or the notification.
     Payload,
     /// A value that its type extracts from the connection or the request.
@@ -89,7 +89,7 @@ impl HandlerBlock {
     /// not report their signatures: a hook may leave `self` unread or unchanged, take its payload
     /// by value and await nothing, and it is never `const`. Allowing these lints would be an error
     /// in a crate that forbids them.
-    pub fn hide_signatures_from_lints(&mut self) {
+    pub(crate) fn hide_signatures_from_lints(&mut self) {
         let hidden = |span: Span| Span::mixed_site().located_at(span);
         for item in &mut self.item.items {
             let ImplItem::Fn(function) = item else {
@@ -110,7 +110,7 @@ impl HandlerBlock {
     }
 
     /// Parses a block; `check` reports its mistakes.
-    pub fn parse(item: ItemImpl) -> Self {
+    pub(crate) fn parse(item: ItemImpl) -> Self {
         let own = &item.self_ty;
         let hooks = functions(&item)
             .filter_map(|function| Some(Hook::parse(function, HookKind::of(&function.sig)?, own)))
@@ -119,24 +119,24 @@ impl HandlerBlock {
     }
 
     /// Adds the method of this name as the hook that it was meant to be.
-    pub fn add_misspelt(&mut self, name: &Ident, kind: HookKind) {
+    pub(crate) fn add_misspelt(&mut self, name: &Ident, kind: HookKind) {
         let function = functions(&self.item).find(|function| function.sig.ident == *name);
         let hook = function.map(|function| Hook::parse(function, kind, &self.item.self_ty));
         self.hooks.extend(hook);
     }
 
     /// Returns the methods that are not hooks.
-    pub fn other_methods(&self) -> impl Iterator<Item = &ImplItemFn> {
+    pub(crate) fn other_methods(&self) -> impl Iterator<Item = &ImplItemFn> {
         functions(&self.item).filter(|function| HookKind::of(&function.sig).is_none())
     }
 
     /// Returns the hooks of one kind: several if `#[cfg]`s select among them.
-    pub fn hooks_of(&self, kind: HookKind) -> impl Iterator<Item = &Hook> {
+    pub(crate) fn hooks_of(&self, kind: HookKind) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.kind == kind)
     }
 
     /// Returns the hooks that can be called: those without mistakes.
-    pub fn callable_hooks(&self) -> impl Iterator<Item = &Hook> {
+    pub(crate) fn callable_hooks(&self) -> impl Iterator<Item = &Hook> {
         let is_inherent = self.item.trait_.is_none();
         self.hooks
             .iter()
@@ -145,7 +145,7 @@ impl HandlerBlock {
 
     /// Keeps only the first of several hooks under the same `#[cfg]`s: the others have been
     /// reported, and the compiler would report them again.
-    pub fn remove_repeated_hooks(&mut self) {
+    pub(crate) fn remove_repeated_hooks(&mut self) {
         let own = self.item.self_ty.clone();
         let mut seen: Vec<Hook> = Vec::new();
         self.item.items.retain(|item| {
@@ -171,10 +171,10 @@ fn functions(item: &ItemImpl) -> impl Iterator<Item = &ImplItemFn> {
 }
 
 impl HookKind {
-    pub const ALL: [Self; 4] = [Self::Init, Self::Message, Self::Info, Self::Terminate];
+    pub(crate) const ALL: [Self; 4] = [Self::Init, Self::Message, Self::Info, Self::Terminate];
 
     /// Returns the name of the hook.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Init => "init",
             Self::Message => "message",
@@ -184,7 +184,7 @@ impl HookKind {
     }
 
     /// Returns the hook that a method is by its name.
-    pub fn of(signature: &Signature) -> Option<Self> {
+    pub(crate) fn of(signature: &Signature) -> Option<Self> {
         let name = signature.ident.unraw();
         Self::ALL.into_iter().find(|kind| name == kind.name())
     }
@@ -229,22 +229,22 @@ impl Hook {
     }
 
     /// Whether the signature has type or const parameters; then its types mean nothing elsewhere.
-    pub fn is_generic(&self) -> bool {
+    pub(crate) fn is_generic(&self) -> bool {
         let mut parameters = self.signature.generics.params.iter();
         parameters.any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)))
     }
 
     /// Returns the span for errors about the whole hook: its name.
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.signature.ident.span()
     }
 
-    pub fn is_async(&self) -> bool {
+    pub(crate) fn is_async(&self) -> bool {
         self.signature.asyncness.is_some()
     }
 
     /// Returns the return type of the hook, `()` if it has none.
-    pub fn output(&self) -> Type {
+    pub(crate) fn output(&self) -> Type {
         match &self.signature.output {
             ReturnType::Default => syn::parse_quote!(()),
             ReturnType::Type(_, ty) => (**ty).clone(),
@@ -252,27 +252,27 @@ impl Hook {
     }
 
     /// Returns the conditions under which the hook exists, as text; empty if it always exists.
-    pub fn condition(&self) -> String {
+    pub(crate) fn condition(&self) -> String {
         let predicates = self.conditions.iter().map(|condition| &condition.predicate);
         quote!(#(#[cfg(#predicates)])*).to_string()
     }
 
     /// Whether both hooks exist at the same time, as far as their conditions show.
-    pub fn repeats(&self, earlier: &Self) -> bool {
+    pub(crate) fn repeats(&self, earlier: &Self) -> bool {
         let either_is_always_there = self.conditions.is_empty() || earlier.conditions.is_empty();
         self.kind == earlier.kind
             && (either_is_always_there || self.condition() == earlier.condition())
     }
 
     /// Returns the argument with the message or the notification.
-    pub fn payload(&self) -> Option<&Argument> {
+    pub(crate) fn payload(&self) -> Option<&Argument> {
         self.arguments
             .iter()
             .find(|argument| argument.role == Role::Payload)
     }
 
     /// Returns the arguments that are selected by their types.
-    pub fn extractors(&self) -> impl Iterator<Item = &Argument> {
+    pub(crate) fn extractors(&self) -> impl Iterator<Item = &Argument> {
         self.arguments
             .iter()
             .filter(|argument| argument.role == Role::Extractor)
@@ -298,7 +298,7 @@ impl Receiver {
     }
 
     /// Returns the span of the type of `self`.
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         let last = self.tokens.to_token_stream().into_iter().last();
         last.map_or_else(Span::call_site, |token| token.span())
     }

@@ -6,7 +6,7 @@
 
 mod arguments;
 mod first_argument;
-pub mod likely_mistakes;
+pub(crate) mod likely_mistakes;
 mod names;
 mod output;
 mod signature;
@@ -45,7 +45,7 @@ const ARGUMENT_RULES: &[fn(&Hook, &Argument, &Errors)] = &[
 ];
 
 /// Reports every mistake of a block, and marks the hooks that have one.
-pub fn check(block: &mut HandlerBlock, errors: &Errors) {
+pub(crate) fn check(block: &mut HandlerBlock, errors: &Errors) {
     for rule in BLOCK_RULES {
         rule(block, errors);
     }

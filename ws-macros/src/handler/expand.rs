@@ -29,7 +29,7 @@ use variants::{Variant, combinations};
 /// Implements `Handler`, once for each combination of the conditions of the hooks. After mistakes,
 /// the hooks without one are included, so that the compiler checks their types in the same run, and
 /// the rest of the program type-checks as if there were no mistake.
-pub fn implementation(
+pub(crate) fn implementation(
     block: &HandlerBlock,
     path: &CratePath,
     sends: Option<&[Type]>,

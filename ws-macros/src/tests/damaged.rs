@@ -151,7 +151,7 @@ fn respanned(tokens: TokenStream, place: Span) -> TokenStream {
 
 /// One `compile_error!` of an expansion.
 #[derive(Debug, PartialEq)]
-pub struct Mistake {
+pub(crate) struct Mistake {
     pub message: String,
     /// The text at which it is reported, and the position of that text.
     place: Option<(String, std::ops::Range<usize>)>,
@@ -166,7 +166,7 @@ fn is_type_of_an_error(group: &Group) -> bool {
 }
 
 /// Returns every `compile_error!`, at any depth.
-pub fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
+pub(crate) fn mistakes(expansion: TokenStream) -> Vec<Mistake> {
     let mut found = Vec::new();
     let mut tokens = expansion.into_iter().peekable();
     let mut place = None;

@@ -4,7 +4,7 @@ use super::Macro;
 
 /// The text of one macro call.
 #[derive(Clone, Debug)]
-pub struct Sample {
+pub(crate) struct Sample {
     pub of: Macro,
     /// The tokens in the parentheses of the attribute.
     pub arguments: &'static str,
@@ -12,7 +12,7 @@ pub struct Sample {
 }
 
 /// Every macro, with every part of its syntax.
-pub const SAMPLES: [Sample; 8] = [
+pub(crate) const SAMPLES: [Sample; 8] = [
     Sample {
         of: Macro::Handler,
         arguments: "",
@@ -55,7 +55,7 @@ pub const SAMPLES: [Sample; 8] = [
     },
 ];
 
-pub const SYNC_HOOKS: &str = r#"
+pub(crate) const SYNC_HOOKS: &str = r#"
     impl Greeter {
         fn init(socket: &Socket<Self>) -> Self {
             Greeter
@@ -73,7 +73,7 @@ pub const SYNC_HOOKS: &str = r#"
     }
 "#;
 
-pub const ASYNC_HOOKS: &str = r"
+pub(crate) const ASYNC_HOOKS: &str = r"
     impl<S: Store> Room<S>
     where
         S: Send + Sync + 'static,
@@ -128,7 +128,7 @@ const UNCOMMON_HANDLER: &str = r#"
     }
 "#;
 
-pub const TABLE: &str = r#"
+pub(crate) const TABLE: &str = r#"
     /// The routes.
     pub struct Routes;
     state: App;
@@ -159,7 +159,7 @@ const UNCOMMON_TABLE: &str = r#"
     inner: "/inner/deep" => use super::Inner;
 "#;
 
-pub const STATE: &str = r"
+pub(crate) const STATE: &str = r"
     #[derive(Clone)]
     #[from_ref(crate = ::live::sockets)]
     pub struct App<S: Send, const N: usize>
@@ -173,7 +173,7 @@ pub const STATE: &str = r"
     }
 ";
 
-pub const PLACE: &str = r"
+pub(crate) const PLACE: &str = r"
     #[path_params(crate = ::live::sockets)]
     struct Place<T = u64>
     where
@@ -184,7 +184,7 @@ pub const PLACE: &str = r"
     }
 ";
 
-pub const MAIN: &str = r#"
+pub(crate) const MAIN: &str = r#"
     #[allow(dead_code)]
     pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
         #![allow(unused_mut)]

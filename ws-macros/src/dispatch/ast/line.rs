@@ -11,7 +11,7 @@ use crate::errors::Errors;
 use crate::source::{nearest, written};
 
 /// The functions of a table have the visibility of the table.
-pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Result<()> {
+pub(crate) fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Result<()> {
     let vis: Visibility = input.parse()?;
     if !matches!(vis, Visibility::Inherited) {
         let message = "a route takes no visibility: its function has the visibility of the \
@@ -23,7 +23,7 @@ pub fn check_has_no_visibility(input: ParseStream<'_>, errors: &Errors) -> Resul
 
 /// Parses the name at the start of an item. Reports a name in quotes, with hyphens, or a missing
 /// one.
-pub fn name(input: ParseStream<'_>, errors: &Errors) -> Result<Option<Ident>> {
+pub(crate) fn name(input: ParseStream<'_>, errors: &Errors) -> Result<Option<Ident>> {
     if input.peek(LitStr) {
         return quoted_name(input, errors).map(Some);
     }
@@ -77,7 +77,7 @@ fn quoted_name(input: ParseStream<'_>, errors: &Errors) -> Result<Ident> {
 /// # Errors
 ///
 /// Returns an error if the item is not a line, and its kind is unknown.
-pub fn parse(
+pub(crate) fn parse(
     attrs: Vec<Attribute>,
     name: &Ident,
     input: ParseStream<'_>,

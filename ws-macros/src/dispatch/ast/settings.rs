@@ -13,7 +13,7 @@ use crate::dispatch::value::Value;
 use crate::errors::Errors;
 
 /// Parses the options in a group; a syntax error in one of them hides no other.
-pub fn settings(group: &Group, errors: &Errors) -> Settings {
+pub(crate) fn settings(group: &Group, errors: &Errors) -> Settings {
     let list = |input: ParseStream<'_>| {
         let mut settings = Vec::new();
         while !input.is_empty() {
@@ -41,7 +41,7 @@ pub fn settings(group: &Group, errors: &Errors) -> Settings {
 }
 
 /// Reports options in parentheses or brackets.
-pub fn report_brackets(group: &Group, errors: &Errors) {
+pub(crate) fn report_brackets(group: &Group, errors: &Errors) {
     let (open, close) = match group.delimiter() {
         Delimiter::Bracket => ('[', ']'),
         _ => ('(', ')'),
@@ -53,7 +53,7 @@ pub fn report_brackets(group: &Group, errors: &Errors) {
 }
 
 /// Whether a group contains tokens that look like options.
-pub fn contain_options(group: &Group) -> bool {
+pub(crate) fn contain_options(group: &Group) -> bool {
     let starts = |input: ParseStream<'_>| {
         let found = starts_setting(input) || input.peek(Token![!]);
         let _: TokenStream = input.parse()?;

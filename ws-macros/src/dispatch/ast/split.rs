@@ -11,7 +11,7 @@ use syn::{Attribute, Ident, LitStr, Result, Token, Visibility, token};
 const PATH_TOKENS: usize = 24;
 
 /// Splits a block into items. Each ends after its `;`, or before a token that begins another item.
-pub fn items(tokens: TokenStream) -> Result<Vec<TokenStream>> {
+pub(crate) fn items(tokens: TokenStream) -> Result<Vec<TokenStream>> {
     let items = |input: ParseStream<'_>| {
         let mut items = Vec::new();
         while !input.is_empty() {

@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::source::written;
 
 /// Whether the item is the type of the table, possibly with another keyword or without one.
-pub fn peek(input: ParseStream<'_>) -> bool {
+pub(crate) fn peek(input: ParseStream<'_>) -> bool {
     let fork = input.fork();
     let has_visibility = match fork.parse() {
         Ok(Visibility::Inherited) => false,
@@ -40,7 +40,11 @@ fn is_keyword(word: &Ident) -> bool {
 }
 
 /// Parses the item, which has neither fields nor generics.
-pub fn parse(attrs: Vec<Attribute>, input: ParseStream<'_>, errors: &Errors) -> Option<TableItem> {
+pub(crate) fn parse(
+    attrs: Vec<Attribute>,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> Option<TableItem> {
     let vis: Visibility = input.parse().ok()?;
     let is_struct = input.peek(Token![struct]);
     let keyword = keyword(&vis, input, errors)?;

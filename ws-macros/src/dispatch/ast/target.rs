@@ -15,7 +15,12 @@ use crate::errors::Errors;
 use crate::source::written;
 
 /// Parses the `=>` of a line and its target; reports mistakes.
-pub fn parse(name: &Ident, path: &LinePath, input: ParseStream<'_>, errors: &Errors) -> Target {
+pub(crate) fn parse(
+    name: &Ident,
+    path: &LinePath,
+    input: ParseStream<'_>,
+    errors: &Errors,
+) -> Target {
     let Some(arrow) = arrow(name, path, input, errors) else {
         return Target::Handler {
             handler: TargetType::Invalid(None),

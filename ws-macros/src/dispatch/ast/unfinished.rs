@@ -5,7 +5,7 @@ use quote::quote;
 use syn::parse::Parse;
 
 /// Parses a path that ends in `::`, as it does while the user types, with a name appended.
-pub fn with_missing_name<T: Parse>(tokens: &TokenStream) -> Option<T> {
+pub(crate) fn with_missing_name<T: Parse>(tokens: &TokenStream) -> Option<T> {
     let mut last = tokens
         .clone()
         .into_iter()

@@ -8,7 +8,7 @@ use crate::dispatch::table::Route;
 use crate::errors::Errors;
 
 /// Checks that no path leads to two routes unless one of them is more specific.
-pub fn check(routes: &[Route], errors: &Errors) {
+pub(crate) fn check(routes: &[Route], errors: &Errors) {
     let conditions: Vec<_> = routes
         .iter()
         .map(|route| condition_texts(&route.attrs))

@@ -14,7 +14,7 @@ use crate::source::with_spans;
 
 /// Generates the constants of a table and their checks. Values that routes take from `defaults`
 /// appear once.
-pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
+pub(crate) fn constants(table: &Table, core: &TokenStream) -> TokenStream {
     let of_routes = table
         .routes
         .iter()
@@ -25,7 +25,7 @@ pub fn constants(table: &Table, core: &TokenStream) -> TokenStream {
 
 /// Returns the name of an option's constant. An option that is not written at the route is from
 /// `defaults`.
-pub fn name(option: &str, choice: &Choice, route: Option<&Ident>) -> Ident {
+pub(crate) fn name(option: &str, choice: &Choice, route: Option<&Ident>) -> Ident {
     let span = Span::call_site();
     match route {
         Some(route) if choice.written.is_some() => {

@@ -16,7 +16,7 @@ use crate::path_params::name_type;
 use crate::source::unused_name;
 
 /// The kinds of the routes of a table.
-pub struct RouteKinds<'t> {
+pub(crate) struct RouteKinds<'t> {
     item: &'t TableItem,
     all: Vec<RouteKind<'t>>,
     /// The kind of each route.
@@ -68,7 +68,7 @@ impl KindKey {
 
 impl<'t> RouteKinds<'t> {
     /// Determines the kinds of the routes of a table.
-    pub fn of(table: &'t Table) -> Self {
+    pub(crate) fn of(table: &'t Table) -> Self {
         let mut kinds: Vec<RouteKind<'t>> = Vec::new();
         let of_routes = table.routes.iter().map(|route| {
             let key = KindKey::of(route);
@@ -93,12 +93,12 @@ impl<'t> RouteKinds<'t> {
     }
 
     /// Returns the marker of the route with this number.
-    pub fn marker(&self, number: usize) -> TokenStream {
+    pub(crate) fn marker(&self, number: usize) -> TokenStream {
         self.all[self.of_routes[number]].marker(self.item)
     }
 
     /// Generates the markers and their traits.
-    pub fn expand(
+    pub(crate) fn expand(
         &self,
         state: Option<&Type>,
         types: &ParamTypes<'_>,

@@ -16,7 +16,7 @@ use crate::dispatch::table::{Route, Table};
 use crate::source::with_spans;
 
 /// Imports the items that expansions use, so that a library under another name is one error.
-pub fn library(table: &Table) -> TokenStream {
+pub(crate) fn library(table: &Table) -> TokenStream {
     let core = core();
     let library = table
         .library
@@ -27,12 +27,12 @@ pub fn library(table: &Table) -> TokenStream {
 }
 
 /// Returns the module with the items that expansions use, as imported by [`library`].
-pub fn core() -> TokenStream {
+pub(crate) fn core() -> TokenStream {
     quote!(__ws)
 }
 
 /// The markers of all lines, in a module.
-pub fn markers(table: &Table) -> TokenStream {
+pub(crate) fn markers(table: &Table) -> TokenStream {
     let routes = table.routes.iter().map(|route| (&route.attrs, &route.name));
     let nests = table
         .nested
@@ -48,44 +48,44 @@ pub fn markers(table: &Table) -> TokenStream {
 
 /// Declares the type of a marker. All its tokens have the span of the name, which the compiler
 /// shows.
-pub fn marker_type(cfg: &[&Attribute], name: &Ident) -> TokenStream {
+pub(crate) fn marker_type(cfg: &[&Attribute], name: &Ident) -> TokenStream {
     let place = quote!((super));
     let marker = quote_spanned!(name.span()=> pub #place enum #name {});
     quote!(#(#cfg)* #marker)
 }
 
 /// The marker of a line: `route_of_Routes::room`.
-pub fn marker(item: &TableItem, name: &Ident) -> TokenStream {
+pub(crate) fn marker(item: &TableItem, name: &Ident) -> TokenStream {
     let (module, name) = (module("route_of", item), with_span(name, Span::call_site()));
     quote!(#module::#name)
 }
 
 /// Returns a module of the table. The compiler shows its name if two tables have routes of one
 /// name.
-pub fn module(start: &str, item: &TableItem) -> Ident {
+pub(crate) fn module(start: &str, item: &TableItem) -> Ident {
     format_ident!("{start}_{}", item.name.unraw(), span = Span::call_site())
 }
 
-pub fn entry_name(route: &Route) -> Ident {
+pub(crate) fn entry_name(route: &Route) -> Ident {
     format_ident!("__ENTRY_{}", route.name.unraw(), span = Span::call_site())
 }
 
 /// Returns a name of the user for an item that the expansion declares. It has the location of the
 /// user's name, but lints know that a macro declares it: they expect no capitals in the name of a
 /// marker, and do not report an unused URL.
-pub fn generated_name(name: &Ident) -> Ident {
+pub(crate) fn generated_name(name: &Ident) -> Ident {
     with_span(name, Span::call_site().located_at(name.span()))
 }
 
 /// Returns the same name with another span.
-pub fn with_span(name: &Ident, span: Span) -> Ident {
+pub(crate) fn with_span(name: &Ident, span: Span) -> Ident {
     let mut name = name.clone();
     name.set_span(span);
     name
 }
 
 /// Returns the state type of the table, or the default if the table has none.
-pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
+pub(crate) fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
     let default = || quote!(#core::extract::NoState);
     table
         .state
@@ -94,7 +94,7 @@ pub fn state_type(table: &Table, core: &TokenStream) -> TokenStream {
 }
 
 /// Generates a compiler error with this span if the constant contains a fault.
-pub fn fault(found: &TokenStream, place: Span) -> TokenStream {
+pub(crate) fn fault(found: &TokenStream, place: Span) -> TokenStream {
     // With this span in both uses: otherwise a name from a `macro_rules` would not be visible.
     let fault = Ident::new("__fault", place);
     let panic = with_spans(quote!(::core::panic!("{}", #fault.as_str())), place, place);

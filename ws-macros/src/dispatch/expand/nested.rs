@@ -12,7 +12,7 @@ use crate::source::unused_name;
 /// Generates the markers of the lines with nested tables, the outline of the table, the constant
 /// that compares their routes with the others, and for each such line a constant that reports its
 /// faults.
-pub fn nested(table: &Table, core: &TokenStream) -> TokenStream {
+pub(crate) fn nested(table: &Table, core: &TokenStream) -> TokenStream {
     let state = state_type(table, core);
     let mounts = table
         .nested

@@ -7,7 +7,7 @@ use super::constants;
 use crate::dispatch::options::{Choice, OptionKind, OptionValue, Options, Origins};
 
 /// Generates the `RouteOptions` of a route, without options that the table does not set.
-pub fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
+pub(crate) fn options(options: &Options, route: &Ident, core: &TokenStream) -> TokenStream {
     const OF_ROUTE: [&str; 8] = [
         "require_session",
         "require_page",

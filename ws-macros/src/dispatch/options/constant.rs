@@ -8,7 +8,7 @@ use super::{MAX_NUMBER, MAX_TIME, OptionKind, ValueKind, item_path};
 
 /// A constant, and the kind of the option.
 #[derive(Clone)]
-pub struct Constant {
+pub(crate) struct Constant {
     pub kind: OptionKind,
     pub path: ExprPath,
 }
@@ -16,7 +16,7 @@ pub struct Constant {
 impl Constant {
     /// Returns the constant that a value names. A single identifier is a constant only if it is
     /// in capitals: others are keywords of the table, such as `off`.
-    pub fn named_by(value: &ValueKind) -> Option<ExprPath> {
+    pub(crate) fn named_by(value: &ValueKind) -> Option<ExprPath> {
         match value {
             ValueKind::Path(path) => Some(path.clone()),
             ValueKind::Identifier(word) => {
@@ -28,7 +28,7 @@ impl Constant {
     }
 
     /// The type that the constant must have.
-    pub fn ty(&self, core: &TokenStream) -> TokenStream {
+    pub(crate) fn ty(&self, core: &TokenStream) -> TokenStream {
         match self.kind {
             OptionKind::Time | OptionKind::TimeOrOff => quote!(::core::time::Duration),
             OptionKind::Rate => quote!(#core::limits::Rate),
@@ -39,7 +39,7 @@ impl Constant {
 
 impl OptionKind {
     /// Whether the value may be a constant: options that affect how the table is checked may not.
-    pub fn may_be_constant(self) -> bool {
+    pub(crate) fn may_be_constant(self) -> bool {
         self.is_number() || matches!(self, Self::Time | Self::TimeOrOff | Self::Rate)
     }
 
@@ -48,7 +48,7 @@ impl OptionKind {
     }
 
     /// Returns the conditions under which a constant is invalid for an option, with their messages.
-    pub fn faults(self, name: &str, constant: &Ident) -> Vec<(TokenStream, String)> {
+    pub(crate) fn faults(self, name: &str, constant: &Ident) -> Vec<(TokenStream, String)> {
         let longest = MAX_TIME.as_secs();
         let too_long = |time: TokenStream| {
             (

@@ -6,7 +6,7 @@ use crate::errors::Errors;
 
 /// Checks origins: each is a scheme and an authority, without a path (RFC 6454, section 6.2). A `*`
 /// is its first label; `null` has neither.
-pub fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
+pub(crate) fn origins(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
     for origin in list {
         let text = origin.value();
         if text == "null" || text == "file://" {
@@ -61,7 +61,7 @@ fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'st
 }
 
 /// A subprotocol is a token (RFC 6455, section 4.1; RFC 7230, section 3.2.6).
-pub fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
+pub(crate) fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>, String> {
     for protocol in list {
         let text = protocol.value();
         let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);

@@ -13,7 +13,7 @@ impl Options {
     ///
     /// Compares only options that the table sets: the server may set the others, and compares
     /// again.
-    pub fn check_ping_below_idle(&self, errors: &Errors) {
+    pub(crate) fn check_ping_below_idle(&self, errors: &Errors) {
         let (Some(ping), Some(idle)) = (self.choices.get("ping"), self.choices.get("idle")) else {
             return;
         };
@@ -38,7 +38,7 @@ impl Options {
     ///
     /// If the page is also attached, that determines the route, and the session is missing: see
     /// [`Self::check_attached_has_session`].
-    pub fn check_page_has_session(&self, errors: &Errors) {
+    pub(crate) fn check_page_has_session(&self, errors: &Errors) {
         if self.attaches_page() {
             return;
         }
@@ -63,7 +63,7 @@ impl Options {
     /// Pages of any site can make the browser of a visitor connect, with the visitor's cookies.
     ///
     /// `route` is reported if the route itself sets none of these options.
-    pub fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
+    pub(crate) fn check_cross_site_has_reason(&self, route: &LitStr, errors: &Errors) {
         let Some(which) = self.cross_site().filter(|_| !self.is_present("cross_site")) else {
             return;
         };
@@ -88,7 +88,7 @@ impl Options {
     }
 
     /// A handler that lives as long as a page needs a session, which the page belongs to.
-    pub fn check_attached_has_session(&self, errors: &Errors) {
+    pub(crate) fn check_attached_has_session(&self, errors: &Errors) {
         if self.flag("require_session") == Some(false) {
             let why = "`attach: page` needs a session: a page belongs to one";
             self.report_attached_and("require_session", why, errors);
@@ -96,7 +96,7 @@ impl Options {
     }
 
     /// A handler that lives as long as a page needs that page.
-    pub fn check_attached_has_page(&self, errors: &Errors) {
+    pub(crate) fn check_attached_has_page(&self, errors: &Errors) {
         if self.flag("require_page") == Some(false) {
             let why = "`attach: page` needs a page";
             self.report_attached_and("require_page", why, errors);
@@ -104,13 +104,13 @@ impl Options {
     }
 
     /// The stream of a page has its own subprotocol, so there is none to choose.
-    pub fn check_attached_has_no_protocols(&self, errors: &Errors) {
+    pub(crate) fn check_attached_has_no_protocols(&self, errors: &Errors) {
         let why = "`attach: page` uses its own subprotocol";
         self.report_attached_and("protocols", why, errors);
     }
 
     /// A `start` function may choose a handler that does not serve pages.
-    pub fn check_attached_has_no_start(&self, errors: &Errors) {
+    pub(crate) fn check_attached_has_no_start(&self, errors: &Errors) {
         let why = "`attach: page` does not allow `start`, which may choose another handler";
         self.report_attached_and("start", why, errors);
     }

@@ -2,7 +2,7 @@
 
 /// The foreign syntax that was found in a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub(crate) enum Foreign {
     /// `ws://localhost/rooms`
     Url,
     /// `/rooms?sort=name`
@@ -17,14 +17,14 @@ pub enum Foreign {
 
 /// A path in foreign syntax, and its translation.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Rewritten {
+pub(crate) struct Rewritten {
     pub found: Foreign,
     pub path: String,
 }
 
 impl Rewritten {
     /// Returns the message about the path.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let Self { found, path } = self;
         match found {
             Foreign::Url => format!(
@@ -60,7 +60,7 @@ impl Rewritten {
 }
 
 /// Translates a path to the syntax of this router; returns `None` if it contains no foreign syntax.
-pub fn rewrite(text: &str) -> Option<Rewritten> {
+pub(crate) fn rewrite(text: &str) -> Option<Rewritten> {
     if let Some((scheme, rest)) = text.split_once("://")
         && scheme.chars().all(|c| c.is_ascii_alphanumeric())
     {

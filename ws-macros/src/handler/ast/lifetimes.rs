@@ -10,7 +10,7 @@ use super::Hook;
 impl Hook {
     /// Returns a type of the signature in which lifetimes that the signature elides or declares are
     /// replaced by `lifetime`.
-    pub fn with_lifetimes(&self, ty: &Type, lifetime: &Lifetime) -> Type {
+    pub(crate) fn with_lifetimes(&self, ty: &Type, lifetime: &Lifetime) -> Type {
         let mut ty = ty.clone();
         let mut named = NameLifetimes {
             lifetime: lifetime.clone(),
@@ -22,7 +22,7 @@ impl Hook {
 
     /// Whether a type of the signature borrows for a lifetime that ends with the call or with the
     /// handler: neither `'static` nor one of the block.
-    pub fn borrows(&self, ty: &Type) -> bool {
+    pub(crate) fn borrows(&self, ty: &Type) -> bool {
         let mut finder = FindLifetimes {
             declared: self.declared_lifetimes(),
             found: false,
@@ -41,7 +41,7 @@ impl Hook {
 }
 
 /// Whether a type contains elided lifetimes.
-pub fn has_elided(ty: &Type) -> bool {
+pub(crate) fn has_elided(ty: &Type) -> bool {
     let mut finder = FindLifetimes {
         declared: Vec::new(),
         found: false,
@@ -51,12 +51,12 @@ pub fn has_elided(ty: &Type) -> bool {
 }
 
 /// Returns `'_`.
-pub fn elided_lifetime() -> Lifetime {
+pub(crate) fn elided_lifetime() -> Lifetime {
     Lifetime::new("'_", Span::call_site())
 }
 
 /// Returns `'static`.
-pub fn static_lifetime() -> Lifetime {
+pub(crate) fn static_lifetime() -> Lifetime {
     Lifetime::new("'static", Span::call_site())
 }
 

@@ -4,7 +4,7 @@ use syn::visit::{self, Visit};
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
 /// Returns a type without the groups that `macro_rules!` and parentheses put around it.
-pub fn unwrapped(mut ty: &Type) -> &Type {
+pub(crate) fn unwrapped(mut ty: &Type) -> &Type {
     loop {
         ty = match ty {
             Type::Group(group) => &group.elem,
@@ -24,14 +24,14 @@ fn segment_of(ty: &Type) -> Option<&PathSegment> {
 }
 
 /// Returns the name of that segment; empty if the type is not a path.
-pub fn name_of(ty: &Type) -> String {
+pub(crate) fn name_of(ty: &Type) -> String {
     segment_of(ty)
         .map(|segment| segment.ident.to_string())
         .unwrap_or_default()
 }
 
 /// Returns the types between the angle brackets of that segment.
-pub fn parameters_of(ty: &Type) -> Vec<&Type> {
+pub(crate) fn parameters_of(ty: &Type) -> Vec<&Type> {
     let Some(PathArguments::AngleBracketed(list)) = segment_of(ty).map(|s| &s.arguments) else {
         return Vec::new();
     };
@@ -43,12 +43,12 @@ pub fn parameters_of(ty: &Type) -> Vec<&Type> {
 }
 
 /// Whether a type is `!`.
-pub fn is_never(ty: &Type) -> bool {
+pub(crate) fn is_never(ty: &Type) -> bool {
     matches!(unwrapped(ty), Type::Never(_))
 }
 
 /// Returns the first `impl Trait` in a type: such a type cannot be named outside of its signature.
-pub fn contains_impl(ty: &Type) -> Option<Type> {
+pub(crate) fn contains_impl(ty: &Type) -> Option<Type> {
     struct Finder(Option<Type>);
 
     impl Visit<'_> for Finder {

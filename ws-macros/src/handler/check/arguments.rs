@@ -13,7 +13,7 @@ use crate::handler::ast::{Argument, Hook, HookKind, Role, contains_impl, name_of
 use crate::source::written;
 
 /// Checks that `message` and `info` have a payload.
-pub fn payload_is_present(hook: &Hook, errors: &Errors) {
+pub(crate) fn payload_is_present(hook: &Hook, errors: &Errors) {
     if let (Some((payload, example)), None) = (payload_description(hook.kind), hook.payload()) {
         errors.push(
             &hook.signature.ident,
@@ -27,7 +27,7 @@ pub fn payload_is_present(hook: &Hook, errors: &Errors) {
 
 /// Checks that an argument has no `impl Trait`: the library calls the hook, so it cannot choose a
 /// type.
-pub fn type_has_no_impl_trait(hook: &Hook, argument: &Argument, errors: &Errors) {
+pub(crate) fn type_has_no_impl_trait(hook: &Hook, argument: &Argument, errors: &Errors) {
     if let Some(unnamed) = contains_impl(&argument.ty) {
         errors.push(
             unnamed,
@@ -41,7 +41,7 @@ pub fn type_has_no_impl_trait(hook: &Hook, argument: &Argument, errors: &Errors)
 }
 
 /// Checks that the payload is taken by value and borrows nothing: the hook becomes its owner.
-pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
+pub(crate) fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
     if payload.role != Role::Payload || contains_impl(&payload.ty).is_some() {
         return;
     }
@@ -70,7 +70,7 @@ pub fn payload_is_owned(hook: &Hook, payload: &Argument, errors: &Errors) {
 }
 
 /// Whether a decoded type borrows. A `Cow` does not, because serde decodes it as owned.
-pub fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
+pub(crate) fn borrows_when_decoded(hook: &Hook, ty: &Type) -> bool {
     struct WithoutCows;
 
     impl VisitMut for WithoutCows {
@@ -105,7 +105,7 @@ fn owned_payload(kind: HookKind, elem: &Type) -> String {
 }
 
 /// Returns the message about a payload that borrows.
-pub fn must_own_message(hook: &Hook, ty: &Type) -> String {
+pub(crate) fn must_own_message(hook: &Hook, ty: &Type) -> String {
     format!(
         "`{}` takes ownership of its first argument, so `{}` must own its data\nhelp: {}",
         hook.kind,
@@ -115,7 +115,7 @@ pub fn must_own_message(hook: &Hook, ty: &Type) -> String {
 }
 
 /// Returns the type to write instead of a type that borrows.
-pub fn owned_instead(hook: &Hook, ty: &Type) -> String {
+pub(crate) fn owned_instead(hook: &Hook, ty: &Type) -> String {
     let owned = owned(hook, ty);
     if hook.borrows(&owned) {
         "give the type owned fields, such as `String` for `&str`, and remove its lifetime"
@@ -126,7 +126,7 @@ pub fn owned_instead(hook: &Hook, ty: &Type) -> String {
 }
 
 /// Checks that an argument has no condition: the implementation must know all arguments.
-pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Errors) {
+pub(crate) fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Errors) {
     for condition in conditions(&argument.attributes) {
         errors.push(
             condition.attribute,
@@ -141,7 +141,12 @@ pub fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors: &Erro
 
 /// Checks that the handler keeps no argument: arguments are borrowed for the call, but a handler
 /// lives longer.
-pub fn argument_is_not_kept(own: &Generics, hook: &Hook, argument: &Argument, errors: &Errors) {
+pub(crate) fn argument_is_not_kept(
+    own: &Generics,
+    hook: &Hook,
+    argument: &Argument,
+    errors: &Errors,
+) {
     if argument.role != Role::Extractor {
         return;
     }

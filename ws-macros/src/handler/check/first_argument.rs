@@ -7,7 +7,7 @@ use super::names::{is_for_every_hook, is_payload};
 use crate::handler::ast::{Hook, HookKind, name_of, parameters_of, unwrapped};
 
 /// Returns a description of the payload of `message` and `info`, and an example of it.
-pub fn payload_description(kind: HookKind) -> Option<(&'static str, &'static str)> {
+pub(crate) fn payload_description(kind: HookKind) -> Option<(&'static str, &'static str)> {
     match kind {
         HookKind::Message => Some((
             "message",
@@ -22,7 +22,7 @@ pub fn payload_description(kind: HookKind) -> Option<(&'static str, &'static str
 }
 
 /// Returns the message about another argument in the first position.
-pub fn payload_first_message(hook: &Hook) -> String {
+pub(crate) fn payload_first_message(hook: &Hook) -> String {
     let (payload, example) = payload_description(hook.kind).unwrap_or_default();
     let mut extractors = hook.extractors();
     let later = extractors.find(|argument| is_payload(&argument.ty));
@@ -37,7 +37,7 @@ pub fn payload_first_message(hook: &Hook) -> String {
 }
 
 /// Whether a type in the first position is probably meant as an extractor.
-pub fn is_likely_extractor(kind: HookKind, ty: &Type) -> bool {
+pub(crate) fn is_likely_extractor(kind: HookKind, ty: &Type) -> bool {
     let is_reference = matches!(unwrapped(ty), Type::Reference(_));
     let name = name_of(ty);
     match kind {
@@ -54,7 +54,7 @@ pub fn is_likely_extractor(kind: HookKind, ty: &Type) -> bool {
 }
 
 /// Whether a type is an extractor that reads the request.
-pub fn is_request_extractor(ty: &Type) -> bool {
+pub(crate) fn is_request_extractor(ty: &Type) -> bool {
     match &*name_of(ty) {
         "Path" | "Query" => !parameters_of(ty).is_empty(),
         "Handshake" | "Bearer" => true,

@@ -15,7 +15,7 @@ use crate::handler::ast::{
 use crate::source::written;
 
 /// The message that the compiler should show if this type lacks the trait that the hook requires.
-pub struct LikelyMistake {
+pub(crate) struct LikelyMistake {
     pub message: String,
     pub label: &'static str,
     /// In `terminate`: also require a type that `message` and `info` take.
@@ -34,7 +34,7 @@ impl LikelyMistake {
 
 /// Returns the arguments of `init` that are written with a lifetime which ends with the call. Types
 /// of the library must own their data; the compiler's own message would be about lifetimes.
-pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
+pub(crate) fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
     hook.arguments.iter().filter(|argument| {
         let ty = &argument.ty;
         let may_borrow = hook.kind != HookKind::Init
@@ -47,7 +47,7 @@ pub fn borrowing_arguments(hook: &Hook) -> impl Iterator<Item = &Argument> {
 }
 
 /// Returns the same for a message, which the hook must own.
-pub fn borrowing_message(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
+pub(crate) fn borrowing_message(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
     let payload = hook.payload().filter(|payload| !payload.has_mistakes)?;
     let ty = &payload.ty;
     let is_value = hook.kind == HookKind::Message && !matches!(unwrapped(ty), Type::Reference(_));
@@ -60,7 +60,7 @@ pub fn borrowing_message(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
 }
 
 /// Returns the text in a reply that borrows from the handler: the reply is queued after the call.
-pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
+pub(crate) fn borrowing_reply(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
     let ReturnType::Type(_, output) = &hook.signature.output else {
         return None;
     };
@@ -81,7 +81,7 @@ pub fn borrowing_reply(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
 }
 
 /// Returns a likely mistake if the first argument of `message` is an extractor, by its name.
-pub fn of_payload(hook: &Hook) -> Option<LikelyMistake> {
+pub(crate) fn of_payload(hook: &Hook) -> Option<LikelyMistake> {
     let payload = hook.payload()?;
     is_likely_extractor(hook.kind, &payload.ty)
         .then(|| LikelyMistake::new(payload_first_message(hook), "not a payload"))
@@ -89,12 +89,12 @@ pub fn of_payload(hook: &Hook) -> Option<LikelyMistake> {
 
 /// Whether an argument may be the payload in the wrong position: this is reported at the first
 /// argument.
-pub fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
+pub(crate) fn may_be_payload(hook: &Hook, argument: &Argument) -> bool {
     is_payload(&argument.ty) && of_payload(hook).is_some()
 }
 
 /// Returns a likely mistake in an extractor that belongs to another hook or position, by its name.
-pub fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
+pub(crate) fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMistake> {
     if argument.role != Role::Extractor {
         return None;
     }
@@ -185,7 +185,7 @@ fn of_passing(hook: &Hook, ty: &Type) -> Option<LikelyMistake> {
 }
 
 /// Returns a likely mistake in a return type that is a future or borrows, by its name.
-pub fn of_output(hook: &Hook) -> Option<LikelyMistake> {
+pub(crate) fn of_output(hook: &Hook) -> Option<LikelyMistake> {
     let output = hook.output();
     if ["Pin", "BoxFuture", "LocalBoxFuture"].contains(&&*name_of(&output)) {
         let message = format!(

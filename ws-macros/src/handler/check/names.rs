@@ -12,7 +12,7 @@ use crate::source::written;
 const MAX_CONDITIONS: usize = 4;
 
 /// Checks that the hooks are inherent methods, not methods of a trait.
-pub fn block_is_inherent(block: &mut HandlerBlock, errors: &Errors) {
+pub(crate) fn block_is_inherent(block: &mut HandlerBlock, errors: &Errors) {
     if let Some((path, _)) = &block.item.trait_ {
         let ty = &block.item.self_ty;
         errors.push(
@@ -28,7 +28,7 @@ pub fn block_is_inherent(block: &mut HandlerBlock, errors: &Errors) {
 
 /// Reports methods that look like a hook but have a slightly different name, because they would
 /// never be called. They are checked as the hooks that they were meant to be.
-pub fn hook_names_are_correct(block: &mut HandlerBlock, errors: &Errors) {
+pub(crate) fn hook_names_are_correct(block: &mut HandlerBlock, errors: &Errors) {
     let misspelt = misspelt_hooks(block);
     let misspelt: Vec<_> = misspelt
         .into_iter()
@@ -47,7 +47,7 @@ pub fn hook_names_are_correct(block: &mut HandlerBlock, errors: &Errors) {
 }
 
 /// Checks that a hook is repeated only if `#[cfg]`s select among the alternatives.
-pub fn hooks_are_unique(block: &mut HandlerBlock, errors: &Errors) {
+pub(crate) fn hooks_are_unique(block: &mut HandlerBlock, errors: &Errors) {
     for place in 0..block.hooks.len() {
         let (earlier, hook) = block.hooks.split_at_mut(place);
         let hook = &mut hook[0];
@@ -66,7 +66,7 @@ pub fn hooks_are_unique(block: &mut HandlerBlock, errors: &Errors) {
 }
 
 /// Checks the number of conditions: the implementation is generated once for each combination.
-pub fn conditions_are_limited(block: &mut HandlerBlock, errors: &Errors) {
+pub(crate) fn conditions_are_limited(block: &mut HandlerBlock, errors: &Errors) {
     let mut seen: Vec<String> = Vec::new();
     for condition in block.hooks.iter().flat_map(|hook| &hook.conditions) {
         let predicate = condition.predicate.to_string();
@@ -223,7 +223,7 @@ fn returns_the_handler(signature: &Signature, block: &HandlerBlock) -> bool {
 }
 
 /// Whether a type is one of the payloads that the crate defines.
-pub fn is_payload(ty: &Type) -> bool {
+pub(crate) fn is_payload(ty: &Type) -> bool {
     let named = |ty: &Type| {
         let name = name_of(ty);
         [
@@ -241,7 +241,7 @@ pub fn is_payload(ty: &Type) -> bool {
 }
 
 /// Whether a type is an extractor that every hook may take.
-pub fn is_for_every_hook(ty: &Type) -> bool {
+pub(crate) fn is_for_every_hook(ty: &Type) -> bool {
     let named = |ty: &Type| ["Socket", "Hub", "State", "Session", "Page"].contains(&&*name_of(ty));
     named(ty) || (name_of(ty) == "Option" && parameters_of(ty).first().is_some_and(|ty| named(ty)))
 }

@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::handler::ast::{Hook, HookKind, is_never, name_of, parameters_of, unwrapped};
 
 /// Checks that `init` returns the handler.
-pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
+pub(crate) fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
     if hook.kind == HookKind::Init && is_unit(&hook.output()) {
         errors.push(
             &hook.signature.ident,
@@ -19,7 +19,7 @@ pub fn init_returns_the_handler(hook: &Hook, errors: &Errors) {
 }
 
 /// Checks that `terminate` returns nothing: there is no client left for a reply.
-pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
+pub(crate) fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
     if let (HookKind::Terminate, ReturnType::Type(_, output)) = (hook.kind, &hook.signature.output)
         && !is_unit(output)
         && !is_never(output)
@@ -33,7 +33,7 @@ pub fn terminate_returns_nothing(hook: &Hook, errors: &Errors) {
 }
 
 /// Returns a `&str` or `Cow<'_, str>` that is a reply or a part of one, as far as the names show.
-pub fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
+pub(crate) fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
     let parts: Vec<_> = match unwrapped(ty) {
         Type::Tuple(tuple) => tuple.elems.iter().collect(),
         Type::Reference(reference) if name_of(&reference.elem) == "str" => {
@@ -57,7 +57,7 @@ pub fn borrowed_text<'t>(hook: &Hook, ty: &'t Type) -> Option<&'t Type> {
 
 /// Returns a type in which each `&str` and `Cow<'_, str>` is replaced by `String`, and other
 /// borrowed parts by values.
-pub fn owned(hook: &Hook, ty: &Type) -> Type {
+pub(crate) fn owned(hook: &Hook, ty: &Type) -> Type {
     struct Owned<'h>(&'h Hook);
 
     impl VisitMut for Owned<'_> {
@@ -92,7 +92,7 @@ pub fn owned(hook: &Hook, ty: &Type) -> Type {
 
 /// Checks that a hook is an `async fn` and not a `fn` that returns a future, which the library does
 /// not await.
-pub fn future_is_written_as_async(hook: &Hook, errors: &Errors) {
+pub(crate) fn future_is_written_as_async(hook: &Hook, errors: &Errors) {
     let output = hook.output();
     let Type::ImplTrait(future) = unwrapped(&output) else {
         return;

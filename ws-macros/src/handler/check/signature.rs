@@ -7,7 +7,7 @@ use crate::errors::Errors;
 use crate::handler::ast::{Hook, HookKind, Passing};
 
 /// Checks that a hook must be a `fn` or an `async fn`, without other keywords.
-pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
+pub(crate) fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
     let signature = &hook.signature;
     let report = |tokens: &dyn quote::ToTokens, keyword: &str| {
         errors.push(
@@ -30,7 +30,7 @@ pub fn hook_is_a_plain_function(hook: &Hook, errors: &Errors) {
 }
 
 /// Checks that a hook has no generics: the library calls it, so no caller could choose a type.
-pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
+pub(crate) fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
     for parameter in &hook.signature.generics.params {
         if !matches!(parameter, GenericParam::Lifetime(_)) {
             errors.push(
@@ -47,7 +47,7 @@ pub fn hook_has_no_generics(hook: &Hook, errors: &Errors) {
 
 /// Checks the receiver: `init` creates the handler, `message` and `info` borrow it, `terminate` may
 /// consume it.
-pub fn receiver_fits_the_hook(hook: &Hook, errors: &Errors) {
+pub(crate) fn receiver_fits_the_hook(hook: &Hook, errors: &Errors) {
     let name = &hook.signature.ident;
     match (hook.kind, &hook.receiver) {
         (HookKind::Init, Some(receiver)) => errors.push(

@@ -14,7 +14,7 @@ use crate::source::{UsedNames, respanned, with_spans};
 
 impl<'b> Expansion<'b> {
     /// Returns the marker of the route, as the arguments of a hook see it.
-    pub fn route_in(&self, hook: &Hook) -> TokenStream {
+    pub(crate) fn route_in(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
         match hook.kind {
             HookKind::Terminate => quote!(#path::extract::Ended<#route>),
@@ -23,7 +23,7 @@ impl<'b> Expansion<'b> {
     }
 
     /// Returns the requirements on the route for the arguments of all hooks, each once.
-    pub fn all_bounds(&self) -> Vec<TokenStream> {
+    pub(crate) fn all_bounds(&self) -> Vec<TokenStream> {
         let mut bounds: Vec<TokenStream> = Vec::new();
         for bound in self.hooks.iter().flat_map(|hook| self.bounds(hook)) {
             if !bounds
@@ -53,7 +53,7 @@ impl<'b> Expansion<'b> {
     }
 
     /// Declares whether any argument identifies the visitor.
-    pub fn visitor(&self) -> TokenStream {
+    pub(crate) fn visitor(&self) -> TokenStream {
         let path = &self.path;
         let lifetime = static_lifetime();
         let asks = self.hooks.iter().flat_map(|hook| {
@@ -78,7 +78,7 @@ impl<'b> Expansion<'b> {
     }
 
     /// Declares the parameters of the path that `init` takes by name.
-    pub fn fields(&self) -> Option<TokenStream> {
+    pub(crate) fn fields(&self) -> Option<TokenStream> {
         let Self { path, route, .. } = self;
         let lifetime = static_lifetime();
         let init = self.hook(HookKind::Init)?;
@@ -101,7 +101,7 @@ impl<'b> Expansion<'b> {
     /// Checks each argument without a route: otherwise a type that no route provides would be
     /// noticed only when a table uses the handler. For a hook with mistakes, which is not called,
     /// all valid types are checked.
-    pub fn checks(&self) -> TokenStream {
+    pub(crate) fn checks(&self) -> TokenStream {
         let flawed = |hook: &&Hook| hook.has_mistakes && !hook.is_generic();
         let flawed = self.block.hooks.iter().filter(flawed);
         let flawed = flawed.filter(|_| self.block.item.trait_.is_none());
@@ -237,7 +237,7 @@ fn camel(kind: HookKind) -> &'static str {
 }
 
 /// Returns the attribute for the compiler's message if the trait that follows is not implemented.
-pub fn on_unimplemented(mistake: &LikelyMistake) -> TokenStream {
+pub(crate) fn on_unimplemented(mistake: &LikelyMistake) -> TokenStream {
     let LikelyMistake { message, label, .. } = mistake;
     quote!(#[diagnostic::on_unimplemented(message = #message, label = #label)])
 }

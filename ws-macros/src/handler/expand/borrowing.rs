@@ -18,7 +18,7 @@ use crate::handler::check::likely_mistakes::{self, LikelyMistake};
 impl Expansion<'_> {
     /// Checks the arguments of `init`. The closure is never called, so a constant may contain the
     /// check too.
-    pub fn borrowing_arguments(&self, hook: &Hook) -> TokenStream {
+    pub(crate) fn borrowing_arguments(&self, hook: &Hook) -> TokenStream {
         let path = &self.path;
         let checks = likely_mistakes::borrowing_arguments(hook).map(|argument| {
             let ty = hook.with_lifetimes(&argument.ty, &elided_lifetime());
@@ -37,7 +37,7 @@ impl Expansion<'_> {
     }
 
     /// Checks the payload and the return type of a hook.
-    pub fn borrowing(&self, hook: &Hook) -> TokenStream {
+    pub(crate) fn borrowing(&self, hook: &Hook) -> TokenStream {
         let ReturnType::Type(_, output) = &hook.signature.output else {
             return self.borrowing_message(hook);
         };

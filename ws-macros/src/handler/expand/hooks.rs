@@ -12,7 +12,7 @@ use crate::handler::check::likely_mistakes;
 use crate::source::respanned;
 
 /// A method of the implementation.
-pub struct Method {
+pub(crate) struct Method {
     pub signature: TokenStream,
     body: TokenStream,
 }
@@ -26,7 +26,7 @@ impl ToTokens for Method {
 
 impl Expansion<'_> {
     /// Generates `init`: extracts each argument from the request, then calls the hook.
-    pub fn init(&self, hook: &Hook) -> TokenStream {
+    pub(crate) fn init(&self, hook: &Hook) -> TokenStream {
         let Self { path, route, .. } = self;
         let opening = local("opening");
         let names: Vec<_> = (0..hook.arguments.len())
@@ -65,7 +65,7 @@ impl Expansion<'_> {
     }
 
     /// Generates `message`: decodes the payload, then calls the hook.
-    pub fn message(&self, hook: &Hook) -> Method {
+    pub(crate) fn message(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (call, payload) = (local("call"), local("payload"));
         let (incoming, error) = (local("incoming"), local("error"));
@@ -100,7 +100,7 @@ impl Expansion<'_> {
     }
 
     /// Generates `info`: takes the next notification, if there is one, then calls the hook.
-    pub fn info(&self, hook: &Hook) -> Method {
+    pub(crate) fn info(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (call, payload) = (local("call"), local("payload"));
         let ty = hook
@@ -162,7 +162,7 @@ impl Expansion<'_> {
     }
 
     /// Generates `terminate`: calls the hook with the handler, by value or borrowed.
-    pub fn terminate(&self, hook: &Hook) -> Method {
+    pub(crate) fn terminate(&self, hook: &Hook) -> Method {
         let path = &self.path;
         let (this, context, ending) = (local("handler"), local("context"), local("ending"));
         let arguments: Vec<_> = hook

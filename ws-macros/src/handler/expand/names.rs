@@ -10,20 +10,20 @@ use syn::Lifetime;
 use crate::source::UsedNames;
 
 /// Returns a name for a type, based on this one, that the user's code does not contain.
-pub fn free_ident(base: &str, written: &TokenStream) -> Ident {
+pub(crate) fn free_ident(base: &str, written: &TokenStream) -> Ident {
     let name = free(base, &UsedNames::of(written).idents);
     Ident::new(&name, Span::call_site())
 }
 
 /// Returns the same for a lifetime.
-pub fn free_lifetime(base: &str, written: &TokenStream) -> Lifetime {
+pub(crate) fn free_lifetime(base: &str, written: &TokenStream) -> Lifetime {
     let name = free(base, &UsedNames::of(written).lifetimes);
     Lifetime::new(&format!("'{name}"), Span::call_site())
 }
 
 /// Returns a local variable. Hygiene keeps it apart from the user's variables, but not from
 /// constants and unit structs, for which a binding of the same name would be a pattern.
-pub fn local(text: &str) -> Ident {
+pub(crate) fn local(text: &str) -> Ident {
     format_ident!("hook_{text}", span = Span::mixed_site())
 }
 

@@ -13,7 +13,11 @@ use crate::handler::ast::{HandlerBlock, HookKind};
 /// depend on the hooks, so it is generated once for all their conditions.
 ///
 /// A block without `init` is a part of another block's handler, which has these implementations.
-pub fn sends(block: &HandlerBlock, path: &CratePath, declared: Option<&[Type]>) -> TokenStream {
+pub(crate) fn sends(
+    block: &HandlerBlock,
+    path: &CratePath,
+    declared: Option<&[Type]>,
+) -> TokenStream {
     let has_init = block.hooks_of(HookKind::Init).next().is_some();
     if !has_init && block.item.trait_.is_none() && block.callable_hooks().next().is_some() {
         return TokenStream::new();

@@ -11,7 +11,7 @@ use crate::handler::check::likely_mistakes;
 
 impl Expansion<'_> {
     /// Returns the required declarations, and the trait whose `from_message` decodes the payload.
-    pub fn payload_trait(&self, hook: &Hook) -> (TokenStream, TokenStream) {
+    pub(crate) fn payload_trait(&self, hook: &Hook) -> (TokenStream, TokenStream) {
         let path = &self.path;
         let real = quote!(#path::decode::FromMessage);
         let Some(mistake) = likely_mistakes::of_payload(hook) else {
@@ -36,7 +36,7 @@ impl Expansion<'_> {
 
     /// Returns the required declarations, and the trait and the method that convert the return
     /// value.
-    pub fn output_trait(&self, hook: &Hook) -> (TokenStream, TokenStream, TokenStream) {
+    pub(crate) fn output_trait(&self, hook: &Hook) -> (TokenStream, TokenStream, TokenStream) {
         let path = &self.path;
         let (real, method) = match hook.kind {
             HookKind::Init => (quote!(#path::handler::IntoInit<Self>), quote!(into_init)),

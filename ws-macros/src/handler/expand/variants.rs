@@ -9,14 +9,14 @@ use crate::condition::Condition;
 use crate::handler::ast::{HandlerBlock, Hook};
 
 /// The hooks that exist together under one condition.
-pub struct Variant<'b> {
+pub(crate) struct Variant<'b> {
     /// `#[cfg(…)]`, or nothing.
     pub condition: TokenStream,
     pub hooks: Vec<&'b Hook>,
 }
 
 /// Returns every combination of the conditions of the hooks; one if no hook has a condition.
-pub fn combinations(block: &HandlerBlock) -> Vec<Variant<'_>> {
+pub(crate) fn combinations(block: &HandlerBlock) -> Vec<Variant<'_>> {
     let mut predicates: Vec<&TokenStream> = Vec::new();
     let is = |known: &TokenStream, wanted: &TokenStream| known.to_string() == wanted.to_string();
     for Condition { predicate, .. } in block.callable_hooks().flat_map(|hook| &hook.conditions) {
