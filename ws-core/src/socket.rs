@@ -71,10 +71,10 @@ pub(crate) struct Shared {
     mail: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
     hook_cancelled: AtomicBool,
-    /// Whether `lifecycle` has changes that the connection's task has not seen.
+    /// Whether `state` has changes that the connection's task has not seen.
     changed: AtomicBool,
     outbox: Outbox,
-    lifecycle: Mutex<LifecycleState>,
+    state: Mutex<LifecycleState>,
     peer: Option<SocketAddr>,
 }
 
@@ -269,7 +269,7 @@ impl Shared {
             common,
             hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
-            lifecycle: Mutex::default(),
+            state: Mutex::default(),
             span: (!span.is_none()).then(|| Box::new(span)),
         }
     }
@@ -297,9 +297,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, LifecycleState> {
-        self.lifecycle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the deadlines for the connection's task, and wakes it.
@@ -380,8 +378,7 @@ impl Shared {
 
     /// Resolves when a shutdown cancels everything but `terminate`.
     pub(crate) async fn shutdown_cutoff(&self) {
-        self.wait_until(|lifecycle| lifecycle.shutdown().is_some())
-            .await;
+        self.wait_until(|state| state.shutdown().is_some()).await;
         let shutdown = self.lock().shutdown();
         if let Some((cutoff, _)) = shutdown {
             // Unconstrained, to poll the timer even if this task's budget is used up.
@@ -390,14 +387,14 @@ impl Shared {
     }
 
     async fn closed(&self) {
-        self.wait_until(|lifecycle| lifecycle.client_gone || lifecycle.ended)
+        self.wait_until(|state| state.client_gone || state.ended)
             .await;
     }
 
     /// Resolves after `terminate`; returns why the connection ended.
     #[cfg(feature = "test-kit")]
     async fn finished(&self) -> CloseReason {
-        self.wait_until(|lifecycle| lifecycle.finished).await;
+        self.wait_until(|state| state.finished).await;
         self.ending()
             .expect("a connection that has ended has a reason")
     }

@@ -198,7 +198,7 @@ on_both_transports! {
         let journal = Journal::new();
         let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
         let client = builder.fail_upgrade().await.unwrap();
-        let text = "the handshake was answered, but the connection could not be taken over";
+        let text = "the handshake was answered, but the upgrade failed";
         assert_ended(&client, &journal, CloseCause::UpgradeFailed, 1006, text).await;
     }
 }

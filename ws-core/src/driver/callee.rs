@@ -11,7 +11,8 @@ use crate::handler::{Finish, Handler, HookCall, HookFuture, Outcome, Step, Termi
 ///
 /// The driver calls no hook while another one runs.
 pub(super) trait AnyHandler: Send {
-    /// Calls the hook for a message, and writes its result to `status`, because it is large to move.
+    /// Calls the hook for a message, and writes its result to `status`, because it is large to
+    /// move.
     fn message(&mut self, payload: Payload<'_>, status: &mut HookStatus);
 
     /// Calls the hook for the next notification of the mailbox.

@@ -17,9 +17,10 @@ mod tests;
 /// The deadlines of one connection, served by one timer. The timer is not moved when data is
 /// received; the clock checks again when it fires.
 ///
-/// At the end of each burst, call [`is_alarm_early_enough`](Self::is_alarm_early_enough) first: it nearly always returns
-/// true, and then nothing else is necessary. Otherwise call [`handle_view`](Self::handle_view), and
-/// then [`poll_due`](Self::poll_due) for the actions that are due.
+/// At the end of each burst, call [`is_alarm_early_enough`](Self::is_alarm_early_enough) first: it
+/// nearly always returns true, and then nothing else is necessary. Otherwise call
+/// [`handle_view`](Self::handle_view), and then [`poll_due`](Self::poll_due) for the actions that
+/// are due.
 pub(super) struct Clock {
     received: Instant,
     pinged: Option<Instant>,
