@@ -39,7 +39,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// `Query<T>`, `Bearer`, `Option<Bearer>`, `&Handshake` and any type that implements
 /// `FromHandshake`.
 ///
-/// ```text
+/// ```
+/// use ws_server::prelude::*;
+///
 /// struct Echo;
 ///
 /// #[ws_handler]
@@ -71,7 +73,17 @@ pub fn ws_handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `#[ws_server::main(workers = 1)]` runs everything on one thread; without `workers` there is a
 /// thread for each processor.
 ///
-/// ```text
+/// ```no_run
+/// use ws_server::prelude::*;
+///
+/// # struct Echo;
+/// # #[ws_handler]
+/// # impl Echo { fn init() -> Self { Echo } }
+/// dispatch! {
+///     pub struct Routes;
+///     echo: "/echo" => Echo;
+/// }
+///
 /// #[ws_server::main]
 /// async fn main() -> Result<(), ws_server::Error> {
 ///     Server::new(Routes::table()).build()?.run("127.0.0.1:3030").await
@@ -84,19 +96,33 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a routing table: the handler and the options of each path.
 ///
-/// ```text
+/// ```
+/// # use ws_server::prelude::*;
+/// # macro_rules! handlers { ($($name:ident($($type:ty)?))*) => { $(
+/// #     struct $name;
+/// #     #[ws_handler] impl $name { fn init($(_: Path<$type>)?) -> Self { $name } }
+/// # )* } }
+/// # mod admin {
+/// #     use ws_server::prelude::*;
+/// #     handlers! { Log() }
+/// #     dispatch! { pub struct Routes; log: "/log" => Log; }
+/// # }
+/// # handlers! { News() User(String) Room(u64) Files(String) }
+/// # #[derive(Clone)] struct App;
 /// dispatch! {
 ///     /// Documentation of the table.
 ///     pub struct Routes;
-///     state: App;                                       // what `State<T>` is taken from
+///     state: App;                                       // the source of every `State<T>`
 ///     defaults { require_session: false, ping: 20s }    // options of every route
 ///
 ///     news:  "/news"                => News;
 ///     user:  "/users/{name}"        => User;            // `Path<String>`
 ///     room:  "/rooms/{id: u64}"     => Room { max_message: 16 KiB };
 ///     files: "/files/{*rest}"       => Files;           // zero or more segments
-///     admin: "/admin"               => use crate::admin::Routes;
+///     admin: "/admin"               => use admin::Routes;
 /// }
+///
+/// assert_eq!(Routes::room(42).to_string(), "/rooms/42");
 /// ```
 ///
 /// Pass `Routes::table()` to `Server::new`. For every route there is a function of its name that
@@ -158,7 +184,10 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// returns `Start<R>`, or a `Result` of it, it may also choose another handler; it is then generic
 /// over the route, and its bounds list the handlers that it may choose:
 ///
-/// ```text
+/// ```
+/// # use ws_server::prelude::*;
+/// # struct V1;
+/// # #[ws_handler] impl V1 { fn init() -> Self { V1 } }
 /// fn by_version<R>(handshake: &Handshake) -> Start<R>
 /// where
 ///     V1: Handler<R>,
@@ -191,8 +220,14 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// page is closed, or has been disconnected for longer than its grace time. Messages sent in the
 /// meantime arrive once and in order.
 ///
-/// ```text
-/// dash: "/dash" => Dashboard { attach: page };
+/// ```
+/// # use ws_server::prelude::*;
+/// # struct Dashboard;
+/// # #[ws_handler] impl Dashboard { fn init() -> Self { Dashboard } }
+/// dispatch! {
+///     pub struct Routes;
+///     dash: "/dash" => Dashboard { attach: page };
+/// }
 /// ```
 ///
 /// The peer must be the client of this library, or one that implements the page protocol. That
@@ -217,13 +252,34 @@ pub fn dispatch(input: TokenStream) -> TokenStream {
 /// A part is cloned whenever a hook takes it, so keep shared values behind an `Arc`. A field with
 /// `#[from_ref(skip)]` is not a part. `State<App>` for the whole state needs no derive.
 ///
-/// ```text
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Instant;
+/// use ws_server::prelude::*;
+///
+/// # struct Db;
+/// # struct Config;
 /// #[derive(Clone, FromRef)]
 /// struct App {
 ///     db: Arc<Db>,
 ///     config: Arc<Config>,
 ///     #[from_ref(skip)]
 ///     started: Instant,
+/// }
+///
+/// struct Stock;
+///
+/// #[ws_handler]
+/// impl Stock {
+///     fn init(State(db): State<Arc<Db>>) -> Self {
+///         Stock
+///     }
+/// }
+///
+/// dispatch! {
+///     pub struct Routes;
+///     state: App;
+///     stock: "/stock" => Stock;
 /// }
 /// ```
 #[proc_macro_derive(FromRef, attributes(from_ref))]
@@ -234,12 +290,35 @@ pub fn from_ref(input: TokenStream) -> TokenStream {
 
 /// Parses the parameters of a route into a struct, each into the field of the same name.
 ///
-/// ```text
-/// // A route "/rooms/{room: u64}/users/{user}".
+/// ```
+/// use ws_server::prelude::*;
+///
 /// #[derive(PathParams)]
-/// struct Place {
+/// struct Seat {
 ///     room: u64,
 ///     user: String,
+/// }
+///
+/// impl Seat {
+///     fn label(&self) -> String {
+///         format!("{} in room {}", self.user, self.room)
+///     }
+/// }
+///
+/// struct Chat {
+///     label: String,
+/// }
+///
+/// #[ws_handler]
+/// impl Chat {
+///     fn init(Path(seat): Path<Seat>) -> Self {
+///         Chat { label: seat.label() }
+///     }
+/// }
+///
+/// dispatch! {
+///     pub struct Routes;
+///     chat: "/rooms/{room: u64}/users/{user}" => Chat;
 /// }
 /// ```
 #[proc_macro_derive(PathParams, attributes(path_params))]

@@ -5,20 +5,10 @@ use std::collections::BTreeSet;
 use crate::crates::{Crates, Item};
 
 /// The items without an example of their own, each with the reason.
-const WITHOUT_EXAMPLE: &[(&str, &str)] = &[
-    ("ws_server::FromRef", MACRO),
-    ("ws_server::PathParams", MACRO),
-    ("ws_server::dispatch", MACRO),
-    ("ws_server::main", MACRO),
-    (
-        "ws_server::testkit::PageBuilder",
-        "the example of `TestPage` builds a page",
-    ),
-    ("ws_server::ws_handler", MACRO),
-];
-
-const MACRO: &str = "`ws-macros` cannot use `ws_server`, so its examples are text; the front page \
-                     and the README compile the same code";
+const WITHOUT_EXAMPLE: &[(&str, &str)] = &[(
+    "ws_server::testkit::PageBuilder",
+    "the example of `TestPage` builds a page",
+)];
 
 /// The macros that the facade re-exports.
 pub(crate) fn macros(crates: &Crates) -> Vec<(String, Item<'_>)> {
