@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 
 /// The shared address space of carriers (RFC 6598); the load balancers of some clouds use it too.
-const SHARED: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
+const CARRIER_GRADE_NAT: (Ipv4Addr, u32) = (Ipv4Addr::new(100, 64, 0, 0), 10);
 
 /// The kind of address that a connection is counted under.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Holder {
+pub enum AddressOwner {
     /// The address of a client: its own connection's, or one that a trusted proxy forwarded.
     Client,
     /// The address of a trusted proxy that forwarded no client.
@@ -21,9 +21,9 @@ pub enum Holder {
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => {
-            let (shared, len) = SHARED;
-            let is_shared = (v4.to_bits() ^ shared.to_bits()) >> (32 - len) == 0;
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_shared
+            let (prefix, len) = CARRIER_GRADE_NAT;
+            let is_carrier = (v4.to_bits() ^ prefix.to_bits()) >> (32 - len) == 0;
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || is_carrier
         }
         IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
@@ -34,9 +34,9 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
 ///
 /// Each connection keeps one, so the type is as small as possible.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Network(NonZeroU64);
+pub struct ClientNetwork(NonZeroU64);
 
-impl Network {
+impl ClientNetwork {
     /// The network of a client's address.
     pub fn of(address: IpAddr) -> Self {
         let bits = match address.to_canonical() {
@@ -46,7 +46,7 @@ impl Network {
             IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
         };
         // `0.0.0.0` and `::` belong to no client, and `::1` is this machine, like 127.0.0.1.
-        Self(NonZeroU64::new(bits).unwrap_or(Self::THIS))
+        Self(NonZeroU64::new(bits).unwrap_or(Self::LOCALHOST))
     }
 
     /// The address, or the first one of the /64.
@@ -59,7 +59,7 @@ impl Network {
     }
 
     /// The network of this machine, 127.0.0.1.
-    const THIS: NonZeroU64 = NonZeroU64::new(0x7f00_0001).unwrap();
+    const LOCALHOST: NonZeroU64 = NonZeroU64::new(0x7f00_0001).unwrap();
 }
 
 #[cfg(test)]

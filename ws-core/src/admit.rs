@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version};
 
 use crate::error::Refusal;
 use crate::extract::{Params, Visitor};
-use crate::hub::Full;
+use crate::hub::NoPermit;
 use crate::protocol::Deflate;
 use crate::route::{Lookup, Origins, Route};
 use crate::session::{NoSession, SessionError};
@@ -264,7 +264,7 @@ impl CheckedRequest {
     ) -> Result<IdentifiedRequest, Refusal> {
         let FoundVisitor { visitor, missing } = found
             .map(Into::into)
-            .map_err(|_| Refusal::unavailable("sessions are not available now"))?;
+            .map_err(|_| Refusal::unavailable("sessions are temporarily unavailable"))?;
         let needs = match self.lookup {
             Some(VisitorLookup::Session | VisitorLookup::Page) if visitor.session.is_none() => {
                 Some("session")
@@ -315,14 +315,16 @@ impl IdentifiedRequest {
     pub fn admit<S>(
         self,
         closing: bool,
-        take: impl FnOnce(&Client) -> Result<S, Full>,
+        take: impl FnOnce(&Client) -> Result<S, NoPermit>,
     ) -> Result<Admission<S>, Refusal> {
         if closing {
             return Err(Refusal::unavailable("the server is shutting down"));
         }
         let permit = take(&self.client).map_err(|full| match full {
-            Full::Server => Refusal::unavailable("the server has reached its limit of connections"),
-            Full::Address => {
+            NoPermit::Server => {
+                Refusal::unavailable("the server has reached its limit of connections")
+            }
+            NoPermit::Address => {
                 Refusal::TOO_MANY_REQUESTS.body("too many connections from this address")
             }
         })?;

@@ -126,9 +126,7 @@ impl fmt::Display for CloseCode {
 /// assert_eq!(CloseCode::try_from(1006), Err(InvalidCloseCode(1006)));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error(
-    "close code {0} may not be sent; choose one of 1000 to 1003, 1007 to 1014, or 3000 to 4999"
-)]
+#[error("close code {0} cannot be sent; use one of 1000 to 1003, 1007 to 1014, or 3000 to 4999")]
 pub struct InvalidCloseCode(pub u16);
 
 impl TryFrom<u16> for CloseCode {
@@ -163,29 +161,29 @@ pub struct Close {
 
 impl Close {
     /// 1000 without a text.
-    pub const NORMAL: Self = Self::bare(CloseCode::NORMAL);
+    pub const NORMAL: Self = Self::without_text(CloseCode::NORMAL);
     /// 1001 without a text.
-    pub const GOING_AWAY: Self = Self::bare(CloseCode::GOING_AWAY);
+    pub const GOING_AWAY: Self = Self::without_text(CloseCode::GOING_AWAY);
     /// 1002 without a text.
-    pub const PROTOCOL_ERROR: Self = Self::bare(CloseCode::PROTOCOL_ERROR);
+    pub const PROTOCOL_ERROR: Self = Self::without_text(CloseCode::PROTOCOL_ERROR);
     /// 1003 without a text.
-    pub const UNSUPPORTED_DATA: Self = Self::bare(CloseCode::UNSUPPORTED_DATA);
+    pub const UNSUPPORTED_DATA: Self = Self::without_text(CloseCode::UNSUPPORTED_DATA);
     /// 1007 without a text.
-    pub const INVALID_PAYLOAD: Self = Self::bare(CloseCode::INVALID_PAYLOAD);
+    pub const INVALID_PAYLOAD: Self = Self::without_text(CloseCode::INVALID_PAYLOAD);
     /// 1008 without a text.
-    pub const POLICY: Self = Self::bare(CloseCode::POLICY);
+    pub const POLICY: Self = Self::without_text(CloseCode::POLICY);
     /// 1009 without a text.
-    pub const TOO_BIG: Self = Self::bare(CloseCode::TOO_BIG);
+    pub const TOO_BIG: Self = Self::without_text(CloseCode::TOO_BIG);
     /// 1011 without a text.
-    pub const INTERNAL_ERROR: Self = Self::bare(CloseCode::INTERNAL_ERROR);
+    pub const INTERNAL_ERROR: Self = Self::without_text(CloseCode::INTERNAL_ERROR);
     /// 1012 without a text.
-    pub const SERVICE_RESTART: Self = Self::bare(CloseCode::SERVICE_RESTART);
+    pub const SERVICE_RESTART: Self = Self::without_text(CloseCode::SERVICE_RESTART);
     /// 1013 without a text.
-    pub const TRY_AGAIN_LATER: Self = Self::bare(CloseCode::TRY_AGAIN_LATER);
+    pub const TRY_AGAIN_LATER: Self = Self::without_text(CloseCode::TRY_AGAIN_LATER);
     /// 4401 without a text.
-    pub const UNAUTHORIZED: Self = Self::bare(CloseCode::UNAUTHORIZED);
+    pub const UNAUTHORIZED: Self = Self::without_text(CloseCode::UNAUTHORIZED);
 
-    const fn bare(code: CloseCode) -> Self {
+    const fn without_text(code: CloseCode) -> Self {
         Self {
             code,
             text: Cow::Borrowed(""),
@@ -244,7 +242,7 @@ impl Close {
 
 impl From<CloseCode> for Close {
     fn from(code: CloseCode) -> Self {
-        Self::bare(code)
+        Self::without_text(code)
     }
 }
 
@@ -308,7 +306,7 @@ impl fmt::Display for CloseCause {
             Self::PingTimeout => "ping timeout",
             Self::IdleTimeout => "idle timeout",
             Self::Stalled => "client stalled",
-            Self::Overflow => "send queue overflow",
+            Self::Overflow => "outbox overflow",
             Self::Shutdown => "server shutdown",
             Self::HookError => "handler error",
             Self::HookPanic => "handler panic",
@@ -394,16 +392,16 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_shown_with_their_meaning() {
+    fn the_text_of_a_code_includes_its_meaning() {
         assert_eq!(CloseCode::ABNORMAL.to_string(), "1006 (abnormal closure)");
         assert_eq!(CloseCode::UNAUTHORIZED.to_string(), "4401 (unauthorized)");
-        let show = |code| CloseCode::new(code).expect("sendable").to_string();
-        assert_eq!(show(3000), "3000 (registered)");
-        assert_eq!(show(4999), "4999 (private use)");
+        let text = |code| CloseCode::new(code).expect("sendable").to_string();
+        assert_eq!(text(3000), "3000 (registered)");
+        assert_eq!(text(4999), "4999 (private use)");
     }
 
     #[test]
-    fn a_long_text_is_cut_at_a_character_boundary() {
+    fn a_long_text_is_truncated_at_a_character_boundary() {
         assert_eq!(Close::normal("x".repeat(123)).text().len(), 123);
         assert_eq!(Close::normal("x".repeat(124)).text().len(), 123);
         // 41 three-byte characters fill 123 bytes; with one byte before, only 40 of them fit.
@@ -413,14 +411,14 @@ mod tests {
     }
 
     #[test]
-    fn a_close_holds_its_code_and_text() {
+    fn a_close_has_its_code_and_text() {
         assert_eq!(Close::internal(), Close::from(CloseCode::INTERNAL_ERROR));
         assert_eq!(Close::TRY_AGAIN_LATER.code().get(), 1013);
         assert_eq!(Close::normal("bye").text(), "bye");
     }
 
     #[test]
-    fn a_reason_is_shown_with_cause_code_and_escaped_text() {
+    fn the_text_of_a_reason_has_cause_code_and_escaped_text() {
         let reason = CloseReason::new(CloseCause::Lost, CloseCode::ABNORMAL, "");
         assert_eq!(
             reason.to_string(),

@@ -34,13 +34,13 @@ use crate::protocol::{BinaryData, Incoming, TextData};
 #[non_exhaustive]
 pub enum DecodeError {
     /// A binary message was received, but only text is accepted: 1003.
-    #[error("a binary message came where text is expected")]
+    #[error("received a binary message, but text is expected")]
     ExpectedText,
     /// A text message was received, but only binary is accepted: 1003.
-    #[error("a text message came where binary is expected")]
+    #[error("received a text message, but binary is expected")]
     ExpectedBinary,
     /// The payload does not decode: 1007. The source is the error of the decoder.
-    #[error("the payload does not decode")]
+    #[error("the payload could not be decoded")]
     Malformed(#[source] Cause),
 }
 
@@ -53,7 +53,7 @@ impl DecodeError {
     ///
     /// let error = DecodeError::malformed("x".parse::<u8>().unwrap_err());
     /// assert!(error.source().unwrap().is::<std::num::ParseIntError>());
-    /// assert_eq!(error.to_string(), "the payload does not decode");
+    /// assert_eq!(error.to_string(), "the payload could not be decoded");
     /// ```
     pub fn malformed(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Malformed(Cause::new(reason))

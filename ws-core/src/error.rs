@@ -10,11 +10,11 @@ use crate::close::Close;
 use crate::hook;
 
 mod cause;
-mod refused;
+mod handle;
 
 pub(crate) use cause::with_causes;
 pub use cause::{Cause, EncodeError};
-pub use refused::{NotifyError, SendError, SpawnError};
+pub use handle::{NotifyError, SendError, SpawnError};
 
 /// A handshake that is not accepted: the HTTP response that the client gets instead of 101 (RFC
 /// 6455, section 4.2.2).
@@ -243,13 +243,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_carries_status_headers_and_body() {
+    fn a_refusal_has_its_status_headers_and_body() {
         let response = Refusal::UNAUTHORIZED
             .header(
                 http::header::WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer"),
             )
-            .body("who are you?")
+            .body("log on first")
             .into_response();
         assert_eq!(response.status(), 401);
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
@@ -257,11 +257,11 @@ mod tests {
             response.headers()["content-type"],
             "text/plain; charset=utf-8"
         );
-        assert_eq!(response.body(), "who are you?\n");
+        assert_eq!(response.body(), "log on first\n");
     }
 
     #[test]
-    fn an_error_is_not_shown_to_the_client() {
+    fn an_error_is_hidden_from_the_client() {
         let failed: Result<(), _> = Err("password=secret");
         let refusal = failed.or_refuse().unwrap_err();
         assert_eq!(refusal.into_response().body(), "Internal Server Error\n");

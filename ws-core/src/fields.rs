@@ -40,23 +40,23 @@ pub fn elements<'a>(
 /// assert!(!is_token(b"v2 chat") && !is_token(b""));
 /// ```
 pub fn is_token(text: &[u8]) -> bool {
-    let is_sign = |byte| b"!#$%&'*+-.^_`|~".contains(byte);
+    let is_symbol = |byte| b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty()
         && text
             .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || is_symbol(byte))
 }
 
 /// Tracks quoted strings (section 5.6.4) while a text is read from its start.
 #[derive(Default)]
-pub(crate) struct Quotes {
+pub(crate) struct QuoteTracker {
     open: bool,
     escaped: bool,
 }
 
-impl Quotes {
+impl QuoteTracker {
     /// Advances by one byte; returns whether it is a separator outside quotes.
-    pub(crate) fn parts_at(&mut self, byte: u8, separator: u8) -> bool {
+    pub(crate) fn is_separator(&mut self, byte: u8, separator: u8) -> bool {
         if self.escaped {
             self.escaped = false;
         } else if byte == b'"' {
@@ -71,7 +71,7 @@ impl Quotes {
 }
 
 /// The value of a parameter without its quotes; `None` if the quotes are malformed.
-pub(crate) fn value(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn unquote(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(inner) = text.strip_prefix(b"\"") else {
         let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\".contains(byte);
         return (!text.is_empty() && text.iter().all(plain)).then_some(Cow::Borrowed(text));

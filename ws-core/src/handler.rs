@@ -326,7 +326,7 @@ fn undecodable(span: &tracing::Span, error: DecodeError) -> Reply {
     let code = error.close_code().get();
     tracing::debug!(
         code,
-        "a message does not decode as the type that the handler takes"
+        "a message could not be decoded as the type that the handler takes"
     );
     Reply::undecodable(error.into())
 }

@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 
-use crate::address::Holder;
+use crate::address::AddressOwner;
 use crate::id::ConnectionId;
-use crate::limits::{Limits, ServerLimits, later};
+use crate::limits::{Limits, ServerLimits, deadline_after};
 use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
@@ -24,7 +24,7 @@ mod pages;
 mod permits;
 
 pub use pages::UserPages;
-pub use permits::{Full, Permit};
+pub use permits::{NoPermit, Permit};
 
 /// The state that the connections of one server share: topics, sessions, and the list of
 /// connections.
@@ -278,9 +278,9 @@ impl Hub {
     /// ```
     pub async fn shutdown(&self, deadline: Duration) {
         let now = Instant::now();
-        let end = later(now, deadline);
-        let kept = (deadline / 4).min(Limits::DEFAULT.terminate_timeout);
-        let cut = later(now, deadline.saturating_sub(kept));
+        let end = deadline_after(now, deadline);
+        let reserved = (deadline / 4).min(Limits::DEFAULT.terminate_timeout);
+        let cut = deadline_after(now, deadline.saturating_sub(reserved));
         let times = {
             let mut shutdown = self.lock_shutdown();
             *shutdown.get_or_insert((cut, end))
@@ -302,14 +302,18 @@ impl Hub {
             .await
             .is_err()
         {
-            tracing::error!("a hook that does not yield held up the shutdown");
+            tracing::error!("the shutdown is overdue: a hook does not yield");
         }
     }
 
     /// Takes a permit for one more connection of this address. If there is none left, logs a
-    /// remedy, which depends on the holder of the address.
-    pub(crate) fn admit(&self, address: Option<IpAddr>, holder: Holder) -> Result<Permit, Full> {
-        permits::Permits::take(&self.inner.permits, address, holder, &self.inner.limits)
+    /// remedy, which depends on the owner of the address.
+    pub(crate) fn admit(
+        &self,
+        address: Option<IpAddr>,
+        owner: AddressOwner,
+    ) -> Result<Permit, NoPermit> {
+        permits::Permits::take(&self.inner.permits, address, owner, &self.inner.limits)
     }
 
     fn lock_shutdown(&self) -> MutexGuard<'_, Option<(Instant, Instant)>> {
@@ -358,7 +362,7 @@ impl Hub {
     }
 
     /// Removes a connection.
-    pub(crate) fn forget(&self, id: ConnectionId, of_page: bool) {
+    pub(crate) fn unregister(&self, id: ConnectionId, of_page: bool) {
         self.connections(of_page).remove(&id);
     }
 }

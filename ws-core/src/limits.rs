@@ -7,16 +7,16 @@ use tokio::time::Instant;
 
 /// Declares a struct of limits with a setter for each field, also for constants: a later version
 /// may add fields.
-macro_rules! settable {
+macro_rules! limits_struct {
     (
         $(#[$attribute:meta])*
-        pub struct $of:ident { $( $(#[$doc:meta])* pub $name:ident: $type:ty, )* }
+        pub struct $limits:ident { $( $(#[$doc:meta])* pub $name:ident: $type:ty, )* }
     ) => {
         $(#[$attribute])*
         #[non_exhaustive]
-        pub struct $of { $( $(#[$doc])* pub $name: $type, )* }
+        pub struct $limits { $( $(#[$doc])* pub $name: $type, )* }
 
-        impl $of {
+        impl $limits {
             $(
                 #[doc = concat!("Sets the limit `", stringify!($name), "`.")]
                 pub const fn $name(mut self, $name: $type) -> Self {
@@ -65,10 +65,10 @@ impl Rate {
     ///
     /// Panics if `messages` or `per` is zero. In a constant that is a compile error.
     pub const fn new(messages: u32, per: Duration) -> Self {
-        assert!(!per.is_zero(), "a rate needs an interval above zero");
+        assert!(!per.is_zero(), "the interval of a rate must be above zero");
         match NonZeroU32::new(messages) {
             Some(messages) => Self { messages, per },
-            None => panic!("a rate needs at least one message"),
+            None => panic!("a rate must allow at least one message"),
         }
     }
 
@@ -143,11 +143,11 @@ macro_rules! limits {
             /// ```
             /// use ws_server::limits::{LimitOptions, Limits};
             ///
-            /// let limits = Limits::DEFAULT.overridden(&LimitOptions::NONE.timers(8));
+            /// let limits = Limits::DEFAULT.overridden_by(&LimitOptions::NONE.timers(8));
             /// assert_eq!((limits.timers, limits.tasks), (8, 64));
             /// ```
-            pub fn overridden(self, over: &LimitOptions) -> Self {
-                Self { $( $name: over.$name.unwrap_or(self.$name), )* }
+            pub fn overridden_by(self, overrides: &LimitOptions) -> Self {
+                Self { $( $name: overrides.$name.unwrap_or(self.$name), )* }
             }
         }
 
@@ -276,23 +276,23 @@ pub enum LimitError {
         idle: Duration,
     },
     /// The limit is too small for the values that it bounds.
-    #[error("`{name}` is {value}; it must be at least {least}")]
+    #[error("`{name}` is {value}; it must be at least {minimum}")]
     TooSmall {
         /// The name of the option.
         name: &'static str,
         /// Its value.
         value: usize,
         /// The smallest value that works.
-        least: usize,
+        minimum: usize,
     },
 }
 
 /// Longer than any real deadline: times that a clock cannot represent are replaced by it.
-const LONGEST: Duration = Duration::from_secs(24 * 365 * 30 * 60 * 60);
+const MAX_DURATION: Duration = Duration::from_secs(24 * 365 * 30 * 60 * 60);
 
 /// The time `after` later than `now`.
-pub(crate) fn later(now: Instant, after: Duration) -> Instant {
-    now.checked_add(after).unwrap_or_else(|| now + LONGEST)
+pub(crate) fn deadline_after(now: Instant, after: Duration) -> Instant {
+    now.checked_add(after).unwrap_or_else(|| now + MAX_DURATION)
 }
 
 impl Limits {
@@ -315,10 +315,10 @@ impl Limits {
             &mut self.terminate_timeout,
         ];
         for time in times {
-            *time = LONGEST.min(*time);
+            *time = MAX_DURATION.min(*time);
         }
-        self.ping = self.ping.map(|time| time.min(LONGEST));
-        self.idle = self.idle.map(|time| time.min(LONGEST));
+        self.ping = self.ping.map(|time| time.min(MAX_DURATION));
+        self.idle = self.idle.map(|time| time.min(MAX_DURATION));
         self
     }
 
@@ -377,7 +377,7 @@ impl Limits {
 }
 
 /// Returns an error for the first of these limits that is zero.
-fn none_is_zero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
+fn check_nonzero(limits: &[(&'static str, bool)]) -> Result<(), LimitError> {
     match limits.iter().find(|(_, zero)| *zero) {
         Some((name, _)) => Err(LimitError::Zero { name }),
         None => Ok(()),
@@ -421,24 +421,24 @@ mod tests {
             timers: Some(3),
             ..LimitOptions::NONE
         };
-        let limits = Limits::DEFAULT.overridden(&route.or(server));
+        let limits = Limits::DEFAULT.overridden_by(&route.or(server));
         assert_eq!((limits.mailbox, limits.timers, limits.tasks), (1, 3, 64));
     }
 
     #[test]
-    fn values_that_cannot_work_are_named() {
+    fn invalid_values_are_reported_by_name() {
         let zero = Limits {
             mailbox: 0,
             ..Limits::DEFAULT
         };
         assert_eq!(zero.check(), Err(LimitError::Zero { name: "mailbox" }));
         let ping = Duration::from_secs(60);
-        let late = Limits {
+        let late_ping = Limits {
             ping: Some(ping),
             ..Limits::DEFAULT
         };
         assert_eq!(
-            late.check(),
+            late_ping.check(),
             Err(LimitError::PingNotBelowIdle { ping, idle: ping })
         );
         assert_eq!(Limits::DEFAULT.check(), Ok(()));

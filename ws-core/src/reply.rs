@@ -39,7 +39,7 @@ pub use never::Returns;
 #[derive(Debug, Default)]
 pub struct Reply {
     pub(crate) messages: Messages,
-    pub(crate) end: End,
+    pub(crate) end: ReplyEnd,
 }
 
 /// The messages of a reply; one is the common case and needs no allocation.
@@ -53,9 +53,9 @@ pub(crate) enum Messages {
 
 /// The end of a reply. Few replies have one, and all replies are moved, so a Close is boxed.
 #[derive(Debug, Default)]
-pub(crate) enum End {
+pub(crate) enum ReplyEnd {
     #[default]
-    Open,
+    KeepOpen,
     /// The handler closes the connection.
     Close(Box<Close>),
     /// The handler failed: it returned an `Err`, or a value could not be encoded.
@@ -115,7 +115,7 @@ impl Reply {
     /// A reply without messages.
     pub const NONE: Self = Self {
         messages: Messages::None,
-        end: End::Open,
+        end: ReplyEnd::KeepOpen,
     };
 
     /// The reply for a value that could not be encoded: a server error, closed with 1011.
@@ -123,7 +123,7 @@ impl Reply {
         tracing::error!(hook = hook::current_name(), %error, "a reply could not be encoded");
         Self {
             messages: Messages::None,
-            end: End::Error(Box::new(Close::internal())),
+            end: ReplyEnd::Error(Box::new(Close::internal())),
         }
     }
 
@@ -131,13 +131,13 @@ impl Reply {
     pub(crate) fn undecodable(close: Close) -> Self {
         Self {
             messages: Messages::None,
-            end: End::Undecodable(Box::new(close)),
+            end: ReplyEnd::Undecodable(Box::new(close)),
         }
     }
 
     fn then(mut self, next: Self) -> Self {
         // After the end of the connection no message can be sent, so `next` is dropped.
-        if !matches!(self.end, End::Open) {
+        if !matches!(self.end, ReplyEnd::KeepOpen) {
             return self;
         }
         match (&self.messages, &next.messages) {
@@ -246,7 +246,7 @@ impl IntoReply for Message {
     fn into_reply(self) -> Reply {
         Reply {
             messages: Messages::One(self),
-            end: End::Open,
+            end: ReplyEnd::KeepOpen,
         }
     }
 }
@@ -314,14 +314,14 @@ impl<R: IntoReply> IntoReply for Vec<R> {
 
     fn into_reply(self) -> Reply {
         let mut messages = VecDeque::with_capacity(self.len());
-        let mut end = End::Open;
+        let mut end = ReplyEnd::KeepOpen;
         for reply in self {
             let mut reply = reply.into_reply();
             while let Some(message) = reply.messages.next() {
                 messages.push_back(message);
             }
             end = reply.end;
-            if !matches!(end, End::Open) {
+            if !matches!(end, ReplyEnd::KeepOpen) {
                 break;
             }
         }
@@ -338,7 +338,7 @@ impl IntoReply for Close {
     fn into_reply(self) -> Reply {
         Reply {
             messages: Messages::None,
-            end: End::Close(Box::new(self)),
+            end: ReplyEnd::Close(Box::new(self)),
         }
     }
 }
@@ -359,7 +359,7 @@ impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
             Ok(reply) => reply.into_reply(),
             Err(error) => Reply {
                 messages: Messages::None,
-                end: End::Error(Box::new(error.into_close())),
+                end: ReplyEnd::Error(Box::new(error.into_close())),
             },
         }
     }

@@ -19,7 +19,7 @@ use crate::extract::{
 };
 use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
-use crate::limits::later;
+use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::page::{
     AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageSocket, Stream, TooMany,
@@ -101,7 +101,10 @@ impl PageStream {
         let (page, session) = visitor(handshake)?;
         let socket: Arc<dyn PageSocket> = context.socket.shared().clone();
         let attached = page.pages().attach(&stream, session, request, &socket);
-        let endpoint = context.endpoint.of_pages().unwrap_or(&context.endpoint);
+        let endpoint = context
+            .endpoint
+            .page_endpoint()
+            .unwrap_or(&context.endpoint);
         let link = Link {
             page: page.clone(),
             session: session.clone(),
@@ -208,9 +211,9 @@ async fn attach(
     position::check_protocol(&handshake)?;
     let report = position::of(&handshake)?;
     let (page, session) = visitor(&handshake)?;
-    let inner = endpoint.of_pages().unwrap_or(&endpoint);
+    let inner = endpoint.page_endpoint().unwrap_or(&endpoint);
     // The deadline for `init`, including the wait for it.
-    let mut by = later(Instant::now(), inner.limits().init_timeout);
+    let mut by = deadline_after(Instant::now(), inner.limits().init_timeout);
     let request = AttachRequest {
         route: route_of(&endpoint),
         report,
@@ -262,7 +265,7 @@ impl Opener {
         let Self {
             session, endpoint, ..
         } = self;
-        let inner = endpoint.of_pages().unwrap_or(endpoint);
+        let inner = endpoint.page_endpoint().unwrap_or(endpoint);
         let waiting = stream.init_lock.register(session);
         let turn = waiting.turn(by, inner.limits().init_timeout).await?;
         match stream.check(session, self.request) {
@@ -289,7 +292,7 @@ impl Opener {
         by: Instant,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
-        let inner = endpoint.of_pages().unwrap_or(endpoint);
+        let inner = endpoint.page_endpoint().unwrap_or(endpoint);
         let init = (self.connect)(inner.clone(), handshake);
         let (opened, handshake) = init.run(by).await?;
         let feed = page.pages().new_feed();

@@ -14,7 +14,7 @@ use futures::future::{Either, select};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::limits::later;
+use crate::limits::deadline_after;
 
 /// If a timer fires later than this, the process was paused.
 pub(crate) const PAUSE_THRESHOLD: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ pub(crate) async fn timeout<F: Future>(
     future: Pin<&mut F>,
 ) -> Result<F::Output, TimedOut> {
     let expired = pin!(async {
-        expired(&mut later(Instant::now(), limit), limit).await;
+        expired(&mut deadline_after(Instant::now(), limit), limit).await;
     });
     match select(future, expired).await {
         Either::Left((output, _)) => Ok(output),
@@ -70,7 +70,7 @@ pub(crate) async fn expired(deadline: &mut Instant, extension: Duration) {
         if deadline.elapsed() < PAUSE_THRESHOLD {
             break;
         }
-        *deadline = later(Instant::now(), extension);
+        *deadline = deadline_after(Instant::now(), extension);
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) const LARGEST_NUMBER: u64 = (1 << 53) - 1;
 /// The query parameters of a page's handshake, in addition to the id of the page. Others are
 /// ignored.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Query {
+pub(crate) struct PageQuery {
     pub(crate) client: Option<u64>,
     pub(crate) epoch: Option<String>,
     pub(crate) offset: Option<u64>,

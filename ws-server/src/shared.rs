@@ -59,7 +59,7 @@ impl OperatorHints {
             if first {
                 tracing::warn!(
                     "requests come from a private address with `X-Forwarded-Proto: https`, and \
-                     cookies are set without `Secure`; if that is a proxy, name it in \
+                     cookies are set without `Secure`; if that is a proxy, add it to \
                      `Server::trusted_proxies`, or set `Server::public_url`"
                 );
             }

@@ -10,7 +10,7 @@ use std::{fmt, io};
 use ws_core::admit::{
     AllowedOriginError, ForwardedError, MissingVisitor, NetworkError, OriginError,
 };
-use ws_core::hub::Full;
+use ws_core::hub::NoPermit;
 use ws_core::page::NoPage;
 use ws_core::protocol::ProtocolError;
 use ws_core::protocol::utf8::InvalidUtf8;
@@ -91,7 +91,7 @@ fn all() -> Named {
             SessionOptionsError::SameName { name: "z_sid".to_owned() };
         LimitError: limit(),
             LimitError::PingNotBelowIdle { ping: second, idle: second },
-            LimitError::TooSmall { name: "outbox", value: 1, least: 2 };
+            LimitError::TooSmall { name: "outbox", value: 1, minimum: 2 };
         RouterError:
             RouterError::Limit { name: "room", path: "/room".to_owned(), error: limit() },
             RouterError::Conflict { first: "/{a}".to_owned(), second: "/{b}".to_owned() },
@@ -100,7 +100,7 @@ fn all() -> Named {
         NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Several,
             NoSession::TooMany, NoSession::Unknown;
         Missing: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
-        Full: Full::Server, Full::Address;
+        NoPermit: NoPermit::Server, NoPermit::Address;
         InvalidCloseCode: InvalidCloseCode(1005);
         BodyError: checked.body.0.unwrap_err();
         ProtocolError: ProtocolError::ReservedBits, ProtocolError::ReservedOpcode(3),

@@ -158,8 +158,8 @@ async fn faults_of_a_client_are_logged_at_debug_and_no_higher() {
     }
     let debug = captured.of(Level::DEBUG).join("\n");
     for text in [
-        "a message does not decode as the type that the handler takes code=1007",
-        "a message does not decode as the type that the handler takes code=1003",
+        "a message could not be decoded as the type that the handler takes code=1007",
+        "a message could not be decoded as the type that the handler takes code=1003",
         "the client violated the protocol error=a client frame is not masked",
         "the connection is lost",
     ] {
@@ -288,7 +288,7 @@ async fn query_strings_cookies_tokens_and_payloads_are_never_logged() {
     client.terminated().await;
     let text = captured.text();
     assert!(
-        text.contains("DEBUG") && text.contains("the query does not decode"),
+        text.contains("DEBUG") && text.contains("the query could not be decoded"),
         "{text}"
     );
     assert!(!text.contains("secret"), "{text}");

@@ -97,7 +97,7 @@ fn the_log_has_the_causes_of_an_error_but_not_what_a_client_has_sent() {
     let cause = "the session store failed: connection refused";
     assert!(lines[0].contains(cause), "{lines:?}");
     assert!(
-        lines[1].contains("the payload does not decode"),
+        lines[1].contains("the payload could not be decoded"),
         "{lines:?}"
     );
     assert!(!lines[1].contains("a secret"), "{lines:?}");

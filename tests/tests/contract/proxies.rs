@@ -50,7 +50,7 @@ async fn a_private_address_at_its_limit_is_logged_as_a_possible_proxy() {
             line.contains(&format!("address={shown} refused=1")),
             "{line}"
         );
-        assert!(line.contains("name it in `trusted_proxies`"), "{line}");
+        assert!(line.contains("add it to `trusted_proxies`"), "{line}");
     }
 }
 

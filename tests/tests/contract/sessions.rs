@@ -229,7 +229,7 @@ async fn a_store_that_fails_or_hangs_is_answered_with_503_in_time() {
             let refused = kit.open(path).visitor(&ada).connect().await.unwrap_err();
             assert_eq!(
                 (refused.status().as_u16(), refused.text(), seconds(start)),
-                (503, "sessions are not available now", waited),
+                (503, "sessions are temporarily unavailable", waited),
                 "{path} {mode:?}"
             );
         }

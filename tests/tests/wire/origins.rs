@@ -104,7 +104,7 @@ fn an_invalid_or_too_wide_origin_is_refused_with_the_reason() {
     for (origin, reason) in [
         ("https://*", "`*` alone would allow every host"),
         ("https://*.com", "every site of a top-level domain"),
-        ("https://a.*.example", "the first label and nothing else"),
+        ("https://a.*.example", "must be the whole first label"),
         (
             "https://example.com/chat",
             "not an origin; write it as in `https://example.com`",

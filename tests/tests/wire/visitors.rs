@@ -345,7 +345,7 @@ async fn a_full_store_refuses_new_visitors_and_keeps_known_ones() {
     let (head, body) = other.request("GET", "/visit").await;
     assert_eq!(
         (head.status, head.header("retry-after"), &*body),
-        (503, Some("5"), "sessions are not available now\n")
+        (503, Some("5"), "sessions are temporarily unavailable\n")
     );
     assert_eq!(known.get("/user").await, "a visitor");
 }

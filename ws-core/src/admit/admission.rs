@@ -36,7 +36,7 @@ impl Admission<Permit> {
                 uri,
                 headers,
                 peer: self.client.peer,
-                counted: self.client.counted_address(),
+                counted_address: self.client.counted_address(),
                 protocol: self.protocol.map(str::to_owned),
                 params,
                 visitor: self.visitor,

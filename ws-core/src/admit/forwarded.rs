@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 
 use super::{AdmissionPolicy, Host};
-use crate::address::{Holder, is_private};
+use crate::address::{AddressOwner, is_private};
 
 mod networks;
 mod syntax;
@@ -80,21 +80,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// The holder of the address, as far as it is known.
-    pub fn holder(&self) -> Holder {
+    /// The owner of the address, as far as it is known.
+    pub fn owner(&self) -> AddressOwner {
         if self.is_proxy {
-            Holder::Proxy
+            AddressOwner::Proxy
         } else if !self.forwarded && self.address().is_some_and(is_private) {
-            Holder::Unknown
+            AddressOwner::Unknown
         } else {
-            Holder::Client
+            AddressOwner::Client
         }
     }
 
     /// Whether the address may belong to a proxy that is not configured: it is private, and it is
     /// the direct peer's.
     pub fn may_be_proxy(&self) -> bool {
-        self.holder() == Holder::Unknown
+        self.owner() == AddressOwner::Unknown
     }
 
     /// Whether the browser uses TLS, as far as that is known.

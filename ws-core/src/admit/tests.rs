@@ -62,7 +62,7 @@ struct Case {
     policy: AdmissionPolicy,
     visitor: Result<Visitor, SessionError>,
     closing: bool,
-    full: Option<Full>,
+    full: Option<NoPermit>,
 }
 
 impl Default for Case {
@@ -124,7 +124,7 @@ fn status(changes: &[(&'static str, &str)]) -> u16 {
 #[test]
 fn step_5_sends_retry_after() {
     let full = Case {
-        full: Some(Full::Server),
+        full: Some(NoPermit::Server),
         ..Case::default()
     }
     .admit(&[])
@@ -153,7 +153,7 @@ fn step_5_sends_retry_after() {
     );
     assert_eq!(
         Case {
-            full: Some(Full::Address),
+            full: Some(NoPermit::Address),
             ..Case::default()
         }
         .status(&[]),
@@ -258,7 +258,7 @@ fn an_earlier_step_takes_precedence_over_later_ones() {
             ..OPEN
         },
         closing: true,
-        full: Some(Full::Address),
+        full: Some(NoPermit::Address),
         ..Case::default()
     };
     let headers: &[(&'static str, &str)] = &[
@@ -341,7 +341,7 @@ fn a_plain_get_runs_steps_3_to_5_before_its_426() {
     );
     assert_eq!(
         Case {
-            full: Some(Full::Address),
+            full: Some(NoPermit::Address),
             ..Case::default()
         }
         .status(&plain(&[])),

@@ -31,7 +31,7 @@ pub async fn admit(
     checked
         .identify(found)?
         .admit(hub.is_shutting_down(), |client| {
-            hub.admit(client.address(), client.holder())
+            hub.admit(client.address(), client.owner())
         })
 }
 

@@ -22,12 +22,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// #[serde(tag = "type", rename_all = "snake_case")]
 /// enum RenameError {
 ///     Taken,
-///     Malformed { why: BodyError },
+///     Malformed { detail: BodyError },
 /// }
 ///
 /// impl From<BodyError> for RenameError {
-///     fn from(why: BodyError) -> Self {
-///         Self::Malformed { why }
+///     fn from(detail: BodyError) -> Self {
+///         Self::Malformed { detail }
 ///     }
 /// }
 ///
@@ -46,7 +46,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// # let answer = serde_json::to_string(&Profile.message(Json(call))).unwrap();
 /// # assert_eq!(
 /// #     answer,
-/// #     r#"{"answer":7,"error":{"type":"malformed","why":"missing field `name`"}}"#,
+/// #     r#"{"answer":7,"error":{"type":"malformed","detail":"missing field `name`"}}"#,
 /// # );
 /// ```
 ///
@@ -85,7 +85,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Attempt<T> {
 
 /// The maximum length of the detail in characters: it quotes the client's message, which may be
 /// long.
-const LONGEST: usize = 200;
+const MAX_DETAIL_LEN: usize = 200;
 
 /// Why a body did not decode.
 ///
@@ -99,11 +99,11 @@ const LONGEST: usize = 200;
 /// let call: Call<Checked<u8>> = serde_json::from_str(r#"{"call":7,"body":"no"}"#).unwrap();
 /// let error = call.body.0.unwrap_err();
 /// assert_eq!(error.detail(), r#"invalid type: string "no", expected u8"#);
-/// assert_eq!(error.to_string(), "the body of the call does not decode");
+/// assert_eq!(error.to_string(), "the body of the call could not be decoded");
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(transparent)]
-#[error("the body of the call does not decode")]
+#[error("the body of the call could not be decoded")]
 pub struct BodyError {
     detail: String,
 }
@@ -111,7 +111,7 @@ pub struct BodyError {
 impl BodyError {
     fn new(error: impl fmt::Display) -> Self {
         let mut detail = error.to_string();
-        if let Some((end, _)) = detail.char_indices().nth(LONGEST) {
+        if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL_LEN) {
             detail.truncate(end);
             detail.push('…');
         }

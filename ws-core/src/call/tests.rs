@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-fn written(value: &impl Serialize) -> String {
+fn encode(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap()
 }
 
@@ -18,15 +18,15 @@ fn id(number: u64) -> CallId {
 }
 
 #[test]
-fn a_call_is_read_and_written() {
+fn a_call_is_decoded_and_encoded() {
     let call = Call {
         id: id(7),
         body: vec![1, 2],
     };
-    assert_eq!(written(&call), r#"{"call":7,"body":[1,2]}"#);
-    assert_eq!(read(r#"{"call":7,"body":[1,2]}"#), Ok(call.clone()));
+    assert_eq!(encode(&call), r#"{"call":7,"body":[1,2]}"#);
+    assert_eq!(decode(r#"{"call":7,"body":[1,2]}"#), Ok(call.clone()));
     assert_eq!(
-        read(r#"{"trace":{},"body":[1,2],"call":7}"#),
+        decode(r#"{"trace":{},"body":[1,2],"call":7}"#),
         Ok(call),
         "in any order, with more members"
     );
@@ -34,7 +34,7 @@ fn a_call_is_read_and_written() {
 
 #[test]
 fn an_id_is_an_integer_of_at_most_53_bits() {
-    let of = |number: &str| read::<CallId>(number).map(CallId::get);
+    let of = |number: &str| decode::<CallId>(number).map(CallId::get);
     assert_eq!(of("0"), Ok(0));
     assert_eq!(of("9007199254740991"), Ok(9_007_199_254_740_991));
     let too_large = of("9007199254740992").unwrap_err();
@@ -42,7 +42,7 @@ fn an_id_is_an_integer_of_at_most_53_bits() {
         too_large.contains("expected an integer of at most 2^53 - 1"),
         "{too_large}"
     );
-    for wrong in [
+    for invalid in [
         "18446744073709551616",
         "-1",
         "-0",
@@ -52,15 +52,15 @@ fn an_id_is_an_integer_of_at_most_53_bits() {
         "null",
         "true",
     ] {
-        assert!(of(wrong).is_err(), "{wrong}");
+        assert!(of(invalid).is_err(), "{invalid}");
     }
     assert_eq!(CallId::new(u64::MAX), None);
-    assert_eq!(written(&CallId::MAX), "9007199254740991");
+    assert_eq!(encode(&CallId::MAX), "9007199254740991");
 }
 
 #[test]
-fn what_is_no_envelope_is_no_call() {
-    let error = |text| read::<Call<Option<u8>>>(text).unwrap_err();
+fn a_call_without_a_valid_envelope_is_an_error() {
+    let error = |text| decode::<Call<Option<u8>>>(text).unwrap_err();
     assert!(error("{}").starts_with("missing field `call`"));
     assert!(error(r#"{"body":1}"#).starts_with("missing field `call`"));
     // Not even if the body is optional: then it is written as `null`.
@@ -72,27 +72,30 @@ fn what_is_no_envelope_is_no_call() {
         array.contains("expected a call: an object with `call` and `body`"),
         "{array}"
     );
-    let null = read::<Call<Option<u8>>>(r#"{"call":1,"body":null}"#);
+    let null = decode::<Call<Option<u8>>>(r#"{"call":1,"body":null}"#);
     assert_eq!(null.map(|call| call.body), Ok(None));
 }
 
 #[test]
-fn an_answer_is_written_and_read() {
-    type Text = Answer<u8, String>;
-    let (ok, error) = (Text::ok(id(1), 5), Text::error(id(2), "no".to_owned()));
-    assert_eq!(written(&ok), r#"{"answer":1,"ok":5}"#);
-    assert_eq!(written(&error), r#"{"answer":2,"error":"no"}"#);
-    assert_eq!(read(&written(&ok)), Ok(ok));
-    assert_eq!(read(&written(&error)), Ok(error));
+fn an_answer_is_encoded_and_decoded() {
+    type TextAnswer = Answer<u8, String>;
+    let (ok, error) = (
+        TextAnswer::ok(id(1), 5),
+        TextAnswer::error(id(2), "no".to_owned()),
+    );
+    assert_eq!(encode(&ok), r#"{"answer":1,"ok":5}"#);
+    assert_eq!(encode(&error), r#"{"answer":2,"error":"no"}"#);
+    assert_eq!(decode(&encode(&ok)), Ok(ok));
+    assert_eq!(decode(&encode(&error)), Ok(error));
     assert_eq!(
-        read(r#"{"ok":null,"took":3,"answer":1}"#),
+        decode(r#"{"ok":null,"took":3,"answer":1}"#),
         Ok(Answer::<(), ()>::ok(id(1), ()))
     );
 }
 
 #[test]
 fn an_answer_has_one_of_ok_and_error() {
-    let error = |text| read::<Answer<u8, u8>>(text).unwrap_err();
+    let error = |text| decode::<Answer<u8, u8>>(text).unwrap_err();
     assert!(error(r#"{"answer":1}"#).starts_with("an answer has `ok` or `error`"));
     for both in [
         r#"{"answer":1,"ok":1,"error":2}"#,
@@ -107,7 +110,7 @@ fn an_answer_has_one_of_ok_and_error() {
     }
     assert!(error(r#"{"answer":1,"answer":1,"ok":2}"#).starts_with("duplicate field `answer`"));
     assert!(error(r#"{"ok":1}"#).starts_with("missing field `answer`"));
-    assert!(read::<Answer<u8, u8>>("[1,2]").is_err());
+    assert!(decode::<Answer<u8, u8>>("[1,2]").is_err());
 }
 
 #[derive(Deserialize, PartialEq, Debug)]
@@ -119,14 +122,14 @@ enum Command {
 
 /// The detail of a body that does not decode.
 fn detail<T: DeserializeOwned + std::fmt::Debug>(text: &str) -> String {
-    let call: Call<Checked<T>> = read(text).unwrap();
+    let call: Call<Checked<T>> = decode(text).unwrap();
     assert_eq!(call.id, id(7));
     call.body.0.unwrap_err().detail().to_owned()
 }
 
 #[test]
-fn a_checked_body_fails_without_its_envelope_wherever_it_stands() {
-    let body = |text| read::<Call<Checked<Command>>>(text).map(|call| call.body.0.unwrap());
+fn an_invalid_checked_body_keeps_its_call_at_any_position() {
+    let body = |text| decode::<Call<Checked<Command>>>(text).map(|call| call.body.0.unwrap());
     assert_eq!(
         body(r#"{"call":7,"body":{"x":-1,"y":0.5,"type":"move"}}"#),
         Ok(Command::Move { x: -1, y: 0.5 })
@@ -139,7 +142,7 @@ fn a_checked_body_fails_without_its_envelope_wherever_it_stands() {
     assert_eq!(
         detail::<Command>(r#"{"body":{"z":[1,{}],"type":"rename","w":{}},"call":7,"v":[]}"#),
         missing,
-        "and what follows it is read"
+        "the members after it are decoded"
     );
     assert_eq!(
         detail::<u8>(r#"{"call":7,"body":256}"#),
@@ -185,8 +188,8 @@ struct Named {
 }
 
 #[test]
-fn a_checked_body_keeps_the_order_of_members_and_sees_repeated_ones() {
-    let call: Call<Checked<Members>> = read(r#"{"call":7,"body":{"z":1,"a":2,"m":3}}"#).unwrap();
+fn a_checked_body_keeps_the_order_of_members_and_rejects_duplicates() {
+    let call: Call<Checked<Members>> = decode(r#"{"call":7,"body":{"z":1,"a":2,"m":3}}"#).unwrap();
     let members = ["z", "a", "m"].map(str::to_owned).to_vec();
     assert_eq!(call.body, Checked(Ok(Members(members))));
     assert_eq!(
@@ -196,8 +199,8 @@ fn a_checked_body_keeps_the_order_of_members_and_sees_repeated_ones() {
 }
 
 #[test]
-fn an_envelope_that_is_wrong_fails_whatever_the_body_is() {
-    for wrong in [
+fn an_invalid_envelope_fails_with_any_body() {
+    for invalid in [
         r#"{"call":7}"#,
         r#"{"call":-7,"body":1}"#,
         r#"{"body":1}"#,
@@ -207,7 +210,10 @@ fn an_envelope_that_is_wrong_fails_whatever_the_body_is() {
         r#"{"call":7,"body":1} more"#,
         r#"{"call":7,"body":"\ud800"}"#,
     ] {
-        assert!(read::<Call<Checked<Option<u8>>>>(wrong).is_err(), "{wrong}");
+        assert!(
+            decode::<Call<Checked<Option<u8>>>>(invalid).is_err(),
+            "{invalid}"
+        );
     }
     let deep = format!(
         r#"{{"call":7,"body":{}{}}}"#,
@@ -215,13 +221,13 @@ fn an_envelope_that_is_wrong_fails_whatever_the_body_is() {
         "]".repeat(50_000)
     );
     assert!(
-        read::<Call<Checked<u8>>>(&deep).is_err(),
+        decode::<Call<Checked<u8>>>(&deep).is_err(),
         "too deep for the parser"
     );
 }
 
 #[test]
-fn a_detail_is_short_whatever_the_client_sent() {
+fn a_detail_is_truncated() {
     let long = format!(r#"{{"call":7,"body":"{}"}}"#, "é".repeat(10_000));
     let detail = detail::<u8>(&long);
     assert!(detail.starts_with("invalid type: string \"éé"), "{detail}");
@@ -230,13 +236,16 @@ fn a_detail_is_short_whatever_the_client_sent() {
 }
 
 #[test]
-fn an_error_of_a_body_shows_its_detail_to_clients_and_not_to_logs() {
-    let call: Call<Checked<u8>> = read(r#"{"call":7,"body":"secret"}"#).unwrap();
+fn a_body_error_shows_its_detail_to_clients_and_not_in_logs() {
+    let call: Call<Checked<u8>> = decode(r#"{"call":7,"body":"secret"}"#).unwrap();
     let error = call.body.0.clone().unwrap_err();
-    assert_eq!(error.to_string(), "the body of the call does not decode");
+    assert_eq!(
+        error.to_string(),
+        "the body of the call could not be decoded"
+    );
     assert_eq!(format!("{error:?}"), "BodyError { .. }");
     assert!(!format!("{call:?}").contains("secret"));
     let detail = r#""invalid type: string \"secret\", expected u8""#;
-    assert_eq!(written(&error), detail);
-    assert_eq!(read(detail), Ok(error));
+    assert_eq!(encode(&error), detail);
+    assert_eq!(decode(detail), Ok(error));
 }

@@ -204,7 +204,7 @@ fn upgrade_failed() -> CloseReason {
 pub(super) fn clean_up(shared: &Shared, endpoint: &Endpoint) {
     shared.end(connection_lost());
     let of_page = endpoint.common().of_page;
-    endpoint.hub().forget(shared.id(), of_page);
+    endpoint.hub().unregister(shared.id(), of_page);
 }
 
 #[cfg(test)]

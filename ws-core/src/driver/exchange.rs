@@ -15,7 +15,7 @@ use crate::decode::Payload;
 use crate::handler::{Fault, Outcome};
 use crate::hook::Hook;
 use crate::protocol::{Event, Incoming, ProtocolError};
-use crate::reply::{End, Messages, Reply};
+use crate::reply::{Messages, Reply, ReplyEnd};
 use crate::socket::Shared;
 
 /// With compression, this many bytes of one message count as another call: one read may inflate to
@@ -296,7 +296,7 @@ impl Exchange {
             // The common case takes the fast path.
             HookStatus::Done(Ok(Reply {
                 messages: Messages::One(message),
-                end: End::Open,
+                end: ReplyEnd::KeepOpen,
             })) => self.out.put(message, turn),
             status => self.handle_hook_status(status, turn),
         }

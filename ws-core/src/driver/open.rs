@@ -19,7 +19,7 @@ use crate::extract::{Admitted, Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler};
 use crate::hook::{self, Hook};
 use crate::hub::Permit;
-use crate::limits::later;
+use crate::limits::deadline_after;
 use crate::protocol::Deflate;
 use crate::socket::{Shared, Socket};
 use crate::timeout;
@@ -56,7 +56,7 @@ impl Connecting {
         match self.0 {
             Stage::Init(init) => {
                 let limit = init.pending.endpoint.limits().init_timeout;
-                init.run(later(Instant::now(), limit)).await
+                init.run(deadline_after(Instant::now(), limit)).await
             }
             Stage::ForPage(future) => future.await,
         }

@@ -14,7 +14,7 @@ use super::writer::{PutResult, Writer, is_full};
 use crate::close::{Close, CloseCause};
 use crate::message::Message;
 use crate::outbox::{Status, Uncork};
-use crate::reply::{End, IntoReply as _, Reply};
+use crate::reply::{IntoReply as _, Reply, ReplyEnd};
 use crate::socket::Shared;
 
 /// Replies in, frames out, until the server's Close.
@@ -109,10 +109,10 @@ impl Outgoing {
             }
         }
         match reply.end {
-            End::Open => {}
-            End::Close(close) => self.close(&close, CloseCause::ServerClosed),
-            End::Error(close) => self.close(&close, CloseCause::HookError),
-            End::Undecodable(close) => self.close(&close, CloseCause::InvalidPayload),
+            ReplyEnd::KeepOpen => {}
+            ReplyEnd::Close(close) => self.close(&close, CloseCause::ServerClosed),
+            ReplyEnd::Error(close) => self.close(&close, CloseCause::HookError),
+            ReplyEnd::Undecodable(close) => self.close(&close, CloseCause::InvalidPayload),
         }
     }
 

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_is_the_source_with_its_own_type_and_causes() {
+    fn the_source_keeps_its_type_and_causes() {
         let error = EncodeError::new(outer());
         let source = error.source().unwrap();
         assert!(source.is::<Outer>());
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alternate_form_has_every_cause_once() {
+    fn the_alternate_form_lists_every_cause_once() {
         let error = EncodeError::new(outer());
         assert_eq!(error.to_string(), "the value cannot be encoded");
         assert_eq!(

@@ -75,22 +75,22 @@ impl Bearer {
         challenge("Bearer error=\"invalid_token\"").body("the bearer token is not valid")
     }
 
-    fn read(headers: &HeaderMap) -> Result<Self, BearerError> {
+    fn from_headers(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         match (lines.next(), lines.next()) {
             (Some(_), Some(_)) => Err(BearerError::Malformed(
                 "`Authorization` appears more than once",
             )),
             (Some(line), None) => match credentials(line.as_bytes()) {
-                Some(token) => Self::of_characters(token, is_b64token),
+                Some(token) => Self::validated(token, is_b64token),
                 // Browsers send `Basic` credentials on their own.
-                None => Self::of_protocols(headers),
+                None => Self::from_protocols(headers),
             },
-            (None, _) => Self::of_protocols(headers),
+            (None, _) => Self::from_protocols(headers),
         }
     }
 
-    fn of_protocols(headers: &HeaderMap) -> Result<Self, BearerError> {
+    fn from_protocols(headers: &HeaderMap) -> Result<Self, BearerError> {
         let mut tokens = offers(headers).filter_map(|offer| match offer {
             Offer::Token(token) => Some(token),
             Offer::Name(_) => None,
@@ -99,13 +99,13 @@ impl Bearer {
             (None, _) => Err(BearerError::Absent),
             (Some(_), Some(_)) => Err(BearerError::Malformed("`bearer` appears more than once")),
             (Some(None), None) => Err(BearerError::Malformed("no token follows `bearer`")),
-            (Some(Some(token)), None) => Self::of_characters(token, is_token),
+            (Some(Some(token)), None) => Self::validated(token, is_token),
         }
     }
 
-    fn of_characters(token: &[u8], are_fine: fn(&[u8]) -> bool) -> Result<Self, BearerError> {
+    fn validated(token: &[u8], is_valid: fn(&[u8]) -> bool) -> Result<Self, BearerError> {
         match str::from_utf8(token) {
-            Ok(text) if are_fine(token) => Ok(Self(text.to_owned())),
+            Ok(text) if is_valid(token) => Ok(Self(text.to_owned())),
             _ => Err(BearerError::Malformed("the bearer token is malformed")),
         }
     }
@@ -122,7 +122,7 @@ impl BearerError {
     fn refusal(self) -> Refusal {
         match self {
             Self::Absent => challenge("Bearer").body("this endpoint requires a bearer token"),
-            Self::Malformed(why) => challenge("Bearer error=\"invalid_request\"").body(why),
+            Self::Malformed(reason) => challenge("Bearer error=\"invalid_request\"").body(reason),
         }
     }
 }
@@ -154,7 +154,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Bearer {
     const FIELDS: Option<&'static [&'static str]> = Some(&[]);
 
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
-        Self::read(opening.handshake().headers()).map_err(BearerError::refusal)
+        Self::from_headers(opening.handshake().headers()).map_err(BearerError::refusal)
     }
 }
 
@@ -162,7 +162,7 @@ impl<'a, H, R> FromHandshake<'a, H, R> for Option<Bearer> {
     const FIELDS: Option<&'static [&'static str]> = Some(&[]);
 
     async fn from_handshake(opening: &'a Opening<H>) -> Result<Self, Refusal> {
-        match Bearer::read(opening.handshake().headers()) {
+        match Bearer::from_headers(opening.handshake().headers()) {
             Ok(bearer) => Ok(Some(bearer)),
             Err(BearerError::Absent) => Ok(None),
             Err(malformed @ BearerError::Malformed(_)) => Err(malformed.refusal()),
@@ -177,7 +177,7 @@ mod tests {
     const TWICE: BearerError = BearerError::Malformed("`Authorization` appears more than once");
     const TWO_TOKENS: BearerError = BearerError::Malformed("`bearer` appears more than once");
     const NO_TOKEN: BearerError = BearerError::Malformed("no token follows `bearer`");
-    const WRONG: BearerError = BearerError::Malformed("the bearer token is malformed");
+    const MALFORMED: BearerError = BearerError::Malformed("the bearer token is malformed");
 
     /// Reads headers that are written as `a: …` for `Authorization` and `p: …` for
     /// `Sec-WebSocket-Protocol`.
@@ -191,11 +191,11 @@ mod tests {
             };
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        Bearer::read(&headers).map(|bearer| bearer.token().to_owned())
+        Bearer::from_headers(&headers).map(|bearer| bearer.token().to_owned())
     }
 
     #[test]
-    fn the_token_stands_in_the_header_whatever_the_case_of_its_scheme() {
+    fn the_scheme_is_case_insensitive() {
         for scheme in ["Bearer", "bearer", "BEARER", "Bearer  "] {
             assert_eq!(
                 read(&[&format!("a: {scheme} aZ0-._~+/==")]).as_deref(),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn or_behind_bearer_among_the_subprotocols() {
+    fn the_subprotocol_after_bearer_is_the_token() {
         assert_eq!(
             read(&["p: v2, bearer, aZ0-._!'"]).as_deref(),
             Ok("aZ0-._!'")
@@ -218,16 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn the_header_counts_for_more() {
+    fn the_header_takes_precedence() {
         assert_eq!(
             read(&["a: Bearer one", "p: bearer, two"]).as_deref(),
             Ok("one")
         );
-        assert_eq!(read(&["a: Bearer a b", "p: bearer, two"]), Err(WRONG));
+        assert_eq!(read(&["a: Bearer a b", "p: bearer, two"]), Err(MALFORMED));
     }
 
     #[test]
-    fn without_it_nothing_is_wrong_yet() {
+    fn other_credentials_mean_no_token() {
         assert_eq!(read(&[]), Err(BearerError::Absent));
         assert_eq!(read(&["p: v2, v1"]), Err(BearerError::Absent));
         for other in ["a: Basic YTpi", "a: Bearers abc", "a: bear abc", "a: "] {
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_said_wrong_is_none() {
-        for wrong in [
+    fn a_malformed_token_is_an_error() {
+        for malformed in [
             "a: Bearer",
             "a: Bearer ",
             "a: Bearer a b",
@@ -251,7 +251,7 @@ mod tests {
             "p: bearer, a/b",
             "p: bearer, ä",
         ] {
-            assert_eq!(read(&[wrong]), Err(WRONG), "{wrong}");
+            assert_eq!(read(&[malformed]), Err(MALFORMED), "{malformed}");
         }
         assert_eq!(read(&["a: Bearer one", "a: Bearer one"]), Err(TWICE));
         assert_eq!(read(&["a: Bearer one", "a: Basic YTpi"]), Err(TWICE));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_says_what_would_let_the_client_in() {
+    fn every_refusal_has_a_challenge() {
         let answer = |refusal: Refusal| {
             let response = refusal.into_response();
             let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
@@ -271,12 +271,12 @@ mod tests {
             answer(BearerError::Absent.refusal()),
             (401, "Bearer".to_owned())
         );
-        assert_eq!(answer(WRONG.refusal()), with("invalid_request"));
+        assert_eq!(answer(MALFORMED.refusal()), with("invalid_request"));
         assert_eq!(answer(Bearer::invalid()), with("invalid_token"));
     }
 
     #[test]
-    fn its_debug_output_hides_it() {
+    fn debug_output_hides_the_token() {
         assert_eq!(format!("{:?}", Bearer("secret".to_owned())), "Bearer(..)");
     }
 }

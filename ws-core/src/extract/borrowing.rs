@@ -117,35 +117,47 @@ mod tests {
     use std::any::type_name_of_val as name;
 
     /// A type of the application, named as one of the library, with a lifetime.
-    struct Own<'a>(&'a str);
+    struct BorrowedField<'a>(&'a str);
 
     #[test]
     fn only_types_of_the_library_must_own_their_data() {
         let borrowed = name(&super::Borrowed);
         let other = name(&super::NotBorrowed);
         assert_ne!(borrowed, other);
-        assert_eq!(Own("text").0, "text");
+        assert_eq!(BorrowedField("text").0, "text");
 
         assert_eq!(name(&Borrowing::<Path<&str>>::new().in_request()), borrowed);
         assert_eq!(
-            name(&Borrowing::<Query<Own<'_>>>::new().in_request()),
+            name(&Borrowing::<Query<BorrowedField<'_>>>::new().in_request()),
             borrowed
         );
         assert_eq!(
             name(&Borrowing::<State<&str>>::new().in_request()),
             borrowed
         );
-        assert_eq!(name(&Borrowing::<Own<'_>>::new().in_request()), other);
+        assert_eq!(
+            name(&Borrowing::<BorrowedField<'_>>::new().in_request()),
+            other
+        );
 
         assert_eq!(name(&Borrowing::<Json<&str>>::new().in_message()), borrowed);
         assert_eq!(
-            name(&Borrowing::<Result<Json<Own<'_>>, u8>>::new().in_message()),
+            name(&Borrowing::<Result<Json<BorrowedField<'_>>, u8>>::new().in_message()),
             borrowed
         );
-        assert_eq!(name(&Borrowing::<Own<'_>>::new().in_message()), other);
+        assert_eq!(
+            name(&Borrowing::<BorrowedField<'_>>::new().in_message()),
+            other
+        );
 
         assert_eq!(name(&Borrowing::<Option<&str>>::new().in_reply()), borrowed);
-        assert_eq!(name(&Borrowing::<Vec<Own<'_>>>::new().in_reply()), other);
-        assert_eq!(name(&Borrowing::<Own<'_>>::new().in_reply()), other);
+        assert_eq!(
+            name(&Borrowing::<Vec<BorrowedField<'_>>>::new().in_reply()),
+            other
+        );
+        assert_eq!(
+            name(&Borrowing::<BorrowedField<'_>>::new().in_reply()),
+            other
+        );
     }
 }

@@ -22,7 +22,7 @@ pub struct Endpoint {
     state: AnyState,
     common: Arc<Common>,
     /// The same route for the handlers of its pages, if pages attach to it.
-    of_pages: Option<Arc<Endpoint>>,
+    page_endpoint: Option<Arc<Endpoint>>,
 }
 
 impl Endpoint {
@@ -46,12 +46,12 @@ impl Endpoint {
             hub,
             state,
             common,
-            of_pages: None,
+            page_endpoint: None,
         }
     }
 
     /// Makes this a route that pages attach to: `max_message` applies to the messages they carry.
-    pub(crate) fn with_pages(self) -> Self {
+    pub(crate) fn with_page_endpoint(self) -> Self {
         let limits = *self.limits();
         let common = |limits, of_page| {
             let topics = self.hub.topics().clone();
@@ -71,11 +71,11 @@ impl Endpoint {
             rate: None,
             ..limits
         };
-        let of_pages = Self {
+        let page_endpoint = Self {
             state: self.state.clone(),
             hub: self.hub.clone(),
             common: common(inner, true),
-            of_pages: None,
+            page_endpoint: None,
             ..self
         };
         let outer = Limits {
@@ -84,14 +84,14 @@ impl Endpoint {
         };
         Self {
             common: common(outer, false),
-            of_pages: Some(Arc::new(of_pages)),
+            page_endpoint: Some(Arc::new(page_endpoint)),
             ..self
         }
     }
 
     /// The same route for the handlers of its pages.
-    pub(crate) const fn of_pages(&self) -> Option<&Arc<Self>> {
-        self.of_pages.as_ref()
+    pub(crate) const fn page_endpoint(&self) -> Option<&Arc<Self>> {
+        self.page_endpoint.as_ref()
     }
 
     /// The name of the route in its table.
@@ -313,7 +313,7 @@ impl<H, R: HasSession> FromConnection<'_, H, R> for Session {
         context
             .session()
             .cloned()
-            .expect("admission let nobody in without a session")
+            .expect("admission requires a session on this route")
     }
 }
 
@@ -322,7 +322,7 @@ impl<H, R: HasPage> FromConnection<'_, H, R> for Page {
         context
             .page()
             .cloned()
-            .expect("admission let nobody in without a page")
+            .expect("admission requires a page on this route")
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Handshake {
     pub(crate) headers: HeaderMap,
     pub(crate) peer: Option<SocketAddr>,
     /// The address that counts for the limit of pages; `None` if many visitors may share it.
-    pub(crate) counted: Option<IpAddr>,
+    pub(crate) counted_address: Option<IpAddr>,
     pub(crate) protocol: Option<String>,
     pub(crate) params: Params,
     pub(crate) visitor: Visitor,
@@ -114,7 +114,7 @@ impl Handshake {
 
     /// The address that counts for the limit of pages.
     pub(crate) const fn counted_address(&self) -> Option<IpAddr> {
-        self.counted
+        self.counted_address
     }
 
     /// The subprotocol that was chosen: the first of the route's `protocols` that the
@@ -329,8 +329,8 @@ impl<'a, H, R, T: DeserializeOwned + Send> FromHandshake<'a, H, R> for Query<T> 
         let query = opening.handshake.query().unwrap_or("");
         // The error quotes the query, so it is neither logged nor sent.
         serde_urlencoded::from_str(query).map(Self).map_err(|_| {
-            tracing::debug!("the query does not decode");
-            Refusal::BAD_REQUEST.body("the query is not what this route takes")
+            tracing::debug!("the query could not be decoded");
+            Refusal::BAD_REQUEST.body("the query is not valid for this route")
         })
     }
 }
@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_debug_output_of_a_handshake_hides_what_may_be_secret() {
+    fn the_debug_output_of_a_handshake_hides_secrets() {
         let headers = [
             ("cookie", "z_sid=secret"),
             ("authorization", "Bearer secret"),

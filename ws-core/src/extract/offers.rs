@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_bearer_is_a_token_and_no_name() {
+    fn the_element_after_bearer_is_a_token() {
         assert_eq!(read(&["v2, v1"]), "v2 v1");
         assert_eq!(read(&["v2, bearer, abc, v1"]), "v2 (abc) v1");
         assert_eq!(read(&["BEARER , abc"]), "(abc)");

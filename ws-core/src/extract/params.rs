@@ -61,7 +61,7 @@ impl Params {
     /// The value of the parameter with this name, percent-decoded.
     pub fn named(&self, name: &str) -> Option<&str> {
         self.iter()
-            .find(|(known, _)| *known == name)
+            .find(|(other, _)| *other == name)
             .map(|(_, value)| value)
     }
 
@@ -76,9 +76,9 @@ impl Params {
     ///
     /// 404 if there is no such value, or if it does not parse: the path then does not belong to the
     /// route.
-    pub fn parse<T: FromStr>(&self, place: usize) -> Result<T, Refusal> {
+    pub fn parse<T: FromStr>(&self, index: usize) -> Result<T, Refusal> {
         self.values
-            .get(place)
+            .get(index)
             .and_then(|(_, value)| value.parse().ok())
             .ok_or(Refusal::NOT_FOUND)
     }
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn params_are_found_by_name_and_by_place() {
+    fn params_are_found_by_name_and_by_index() {
         let params = Params::new(vec![("a", "7".to_owned()), ("b", "käse".to_owned())]);
         assert_eq!((params.named("b"), params.named("c")), (Some("käse"), None));
         assert_eq!(params.parse::<u8>(0).ok(), Some(7));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn params_show_their_names_and_values() {
+    fn debug_output_has_names_and_values() {
         let params = Params::new(vec![("a", "x".to_owned())]);
         assert_eq!(format!("{params:?}"), r#"Params {"a": "x"}"#);
     }

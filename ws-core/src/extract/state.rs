@@ -142,7 +142,7 @@ pub trait Provides<T> {
 #[diagnostic::do_not_recommend]
 impl<T> Provides<T> for AnyRoute {
     fn provide(_: &AnyState) -> T {
-        unreachable!("no connection has the marker of no route")
+        unreachable!("no connection belongs to `AnyRoute`")
     }
 }
 
@@ -165,7 +165,7 @@ impl AnyState {
     pub fn get<S: 'static>(&self) -> &S {
         self.0
             .downcast_ref()
-            .expect("a table reads the state that it was given")
+            .expect("the state has the type that its table declares")
     }
 }
 

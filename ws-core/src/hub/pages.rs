@@ -13,11 +13,11 @@ use crate::topic::{AsTopic, FromTopic};
 use crate::wire::Push;
 
 /// The application's function for messages of pages.
-type OnMessage = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
+type PageMessageHandler = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
 
 /// The current function, empty at first.
 #[derive(Default)]
-pub(super) struct PageHook(RwLock<Option<Arc<OnMessage>>>);
+pub(super) struct PageHook(RwLock<Option<Arc<PageMessageHandler>>>);
 
 impl Hub {
     /// Issues a page of this session, to be rendered now. In an HTTP handler, `ws.page()` and
@@ -145,7 +145,7 @@ impl Hub {
     }
 
     /// Sets the function that handles every message that a page sends on a route to
-    /// [`PageStream`](crate::stream::PageStream). It replaces an earlier function.
+    /// [`PageStream`](crate::stream::PageStream). It replaces an previous function.
     ///
     /// The function runs in the task of the page's connection; messages of one page are handled one
     /// after the other. Its return value is sent to the page, like the return value of a hook; for
@@ -159,22 +159,22 @@ impl Hub {
     ///
     /// let hub = Hub::default();
     /// hub.on_page_message(|sent, _hub| {
-    ///     tracing::debug!(bytes = sent.message.len(), "a page says something");
-    ///     sent.page.push("heard", &true);
+    ///     tracing::debug!(bytes = sent.message.len(), "received a message of a page");
+    ///     sent.page.push("received", &true);
     /// });
     /// ```
-    pub fn on_page_message<F, R>(&self, hear: F)
+    pub fn on_page_message<F, R>(&self, handler: F)
     where
         F: Fn(&PageMessage, &Hub) -> R + Send + Sync + 'static,
         R: ReplyOrNever,
     {
-        let hear = move |message: &PageMessage, hub: &Hub| hear(message, hub).reply();
+        let handler = move |message: &PageMessage, hub: &Hub| handler(message, hub).reply();
         let PageHook(hook) = &self.inner.page_hook;
         let mut hook = hook.write().unwrap_or_else(PoisonError::into_inner);
-        let earlier = hook.replace(Arc::new(hear));
+        let previous = hook.replace(Arc::new(handler));
         drop(hook);
         // Dropping the captured values may use the hub, so the lock is released first.
-        drop(earlier);
+        drop(previous);
     }
 
     /// Publishes every message that a page sends on a route to
@@ -209,10 +209,10 @@ impl Hub {
     }
 
     /// Calls the application's function for a message of a page, if one is set.
-    pub(crate) fn hear(&self, message: &PageMessage) -> Option<Reply> {
+    pub(crate) fn handle_page_message(&self, message: &PageMessage) -> Option<Reply> {
         let PageHook(hook) = &self.inner.page_hook;
-        let hear = hook.read().unwrap_or_else(PoisonError::into_inner).clone();
-        hear.map(|hear| hear(message, self))
+        let handler = hook.read().unwrap_or_else(PoisonError::into_inner).clone();
+        handler.map(|handler| handler(message, self))
     }
 }
 

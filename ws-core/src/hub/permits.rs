@@ -4,38 +4,38 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::address::{Holder, Network};
+use crate::address::{AddressOwner, ClientNetwork};
 use crate::limits::ServerLimits;
 use crate::throttle::LogThrottle;
 
 /// The permits in use.
 #[derive(Default)]
 pub(super) struct Permits {
-    taken: Mutex<PermitCounts>,
+    counts: Mutex<PermitCounts>,
     /// Throttles log lines when the server is full.
-    full: LogThrottle,
+    server_throttle: LogThrottle,
     /// Throttles log lines when an address has reached its limit.
-    full_addresses: LogThrottle,
+    client_throttle: LogThrottle,
     /// The same for the address of a trusted proxy.
-    full_proxies: LogThrottle,
+    proxy_throttle: LogThrottle,
     /// The same for an address that may belong to a proxy that is not configured.
-    unnamed: LogThrottle,
+    unknown_throttle: LogThrottle,
 }
 
 #[derive(Default)]
 struct PermitCounts {
     all: usize,
-    by_address: HashMap<Network, usize>,
+    by_address: HashMap<ClientNetwork, usize>,
 }
 
 /// There is no permit left for another connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Full {
+pub enum NoPermit {
     /// The server has as many connections as `connections` allows: 503.
-    #[error("the server has as many connections as it may")]
+    #[error("the server has reached its limit of connections")]
     Server,
     /// The address has as many connections as `per_address` allows: 429.
-    #[error("this address has as many connections as it may")]
+    #[error("this address has reached its limit of connections")]
     Address,
 }
 
@@ -50,7 +50,7 @@ pub enum Full {
 /// [`Admitted`]: crate::extract::Admitted
 pub struct Permit {
     permits: Arc<Permits>,
-    address: Option<Network>,
+    address: Option<ClientNetwork>,
 }
 
 impl std::fmt::Debug for Permit {
@@ -60,82 +60,88 @@ impl std::fmt::Debug for Permit {
 }
 
 impl Permits {
-    /// Takes a permit for this address and holder.
+    /// Takes a permit for this address and owner.
     pub(super) fn take(
         permits: &Arc<Self>,
         address: Option<IpAddr>,
-        holder: Holder,
+        owner: AddressOwner,
         limits: &ServerLimits,
-    ) -> Result<Permit, Full> {
+    ) -> Result<Permit, NoPermit> {
         // Without a limit per address, addresses are not stored.
         let client = address.filter(|_| limits.per_address.is_some());
-        let address = client.map(Network::of);
-        let mut taken = permits.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(limit) = limits.connections.filter(|limit| taken.all >= *limit) {
-            drop(taken);
-            permits.log_full(limit);
-            return Err(Full::Server);
+        let address = client.map(ClientNetwork::of);
+        let mut counts = permits
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(limit) = limits.connections.filter(|limit| counts.all >= *limit) {
+            drop(counts);
+            permits.log_full_server(limit);
+            return Err(NoPermit::Server);
         }
         if let Some(address) = address {
-            let count = taken.by_address.get(&address).copied().unwrap_or(0);
+            let count = counts.by_address.get(&address).copied().unwrap_or(0);
             if let Some(limit) = limits.per_address.filter(|limit| count >= *limit) {
-                drop(taken);
-                permits.log_full_address(client, holder, limit);
-                return Err(Full::Address);
+                drop(counts);
+                permits.log_full_address(client, owner, limit);
+                return Err(NoPermit::Address);
             }
-            taken.by_address.insert(address, count + 1);
+            counts.by_address.insert(address, count + 1);
         }
-        taken.all += 1;
-        drop(taken);
+        counts.all += 1;
+        drop(counts);
         Ok(Permit {
             permits: permits.clone(),
             address,
         })
     }
 
-    fn log_full(&self, limit: usize) {
-        match self.full.count() {
-            None => tracing::debug!(limit, "no room for another connection"),
+    fn log_full_server(&self, limit: usize) {
+        match self.server_throttle.count() {
+            None => tracing::debug!(limit, "refused a connection: `max_connections` is reached"),
             Some(refused) => tracing::warn!(
                 limit,
                 refused,
-                "no room for another connection: the limit `max_connections` is reached, \
-                 and more are refused with 503"
+                "connections are refused with 503: the limit `max_connections` is reached"
             ),
         }
     }
 
     /// Logs a remedy: if a proxy is not configured, or does not forward its clients, all clients
     /// share one address.
-    fn log_full_address(&self, address: Option<IpAddr>, holder: Holder, limit: usize) {
+    fn log_full_address(&self, address: Option<IpAddr>, owner: AddressOwner, limit: usize) {
         let address = address.map(tracing::field::display);
-        let throttle = match holder {
-            Holder::Client => &self.full_addresses,
-            Holder::Proxy => &self.full_proxies,
-            Holder::Unknown => &self.unnamed,
+        let throttle = match owner {
+            AddressOwner::Client => &self.client_throttle,
+            AddressOwner::Proxy => &self.proxy_throttle,
+            AddressOwner::Unknown => &self.unknown_throttle,
         };
         let Some(refused) = throttle.count() else {
-            tracing::debug!(address, limit, "no room for this address");
+            tracing::debug!(
+                address,
+                limit,
+                "refused a connection: `per_address` is reached"
+            );
             return;
         };
-        match holder {
-            Holder::Unknown => tracing::warn!(
+        match owner {
+            AddressOwner::Unknown => tracing::warn!(
                 address,
                 refused,
                 "many connections come from this private address, and more than \
-                 `per_address` are refused with 429; if it is a proxy, name it in \
+                 `per_address` are refused with 429; if it is a proxy, add it to \
                  `trusted_proxies` and let it send `Forwarded` or `X-Forwarded-For`, so \
                  that its clients are counted one by one"
             ),
-            Holder::Proxy => tracing::warn!(
+            AddressOwner::Proxy => tracing::warn!(
                 address,
                 refused,
                 limit,
-                "this trusted proxy does not name its clients, and has as many connections as the \
+                "this trusted proxy does not forward its clients, and has as many connections as the \
                  limit `per_address` allows; more are refused with 429; let it send \
                  `Forwarded` or `X-Forwarded-For`, so that its clients are counted one by one"
             ),
-            Holder::Client => tracing::warn!(
+            AddressOwner::Client => tracing::warn!(
                 address,
                 refused,
                 limit,
@@ -148,18 +154,18 @@ impl Permits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self
+        let mut counts = self
             .permits
-            .taken
+            .counts
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        taken.all -= 1;
+        counts.all -= 1;
         if let Some(address) = self.address
-            && let Some(count) = taken.by_address.get_mut(&address)
+            && let Some(count) = counts.by_address.get_mut(&address)
         {
             *count -= 1;
             if *count == 0 {
-                taken.by_address.remove(&address);
+                counts.by_address.remove(&address);
             }
         }
     }
@@ -177,22 +183,26 @@ mod tests {
         }
     }
 
-    fn take(permits: &Arc<Permits>, address: &str, limits: &ServerLimits) -> Result<Permit, Full> {
+    fn take(
+        permits: &Arc<Permits>,
+        address: &str,
+        limits: &ServerLimits,
+    ) -> Result<Permit, NoPermit> {
         Permits::take(
             permits,
             Some(address.parse().unwrap()),
-            Holder::Client,
+            AddressOwner::Client,
             limits,
         )
     }
 
     #[test]
-    fn addresses_of_one_ipv6_network_share_their_places() {
+    fn addresses_of_one_ipv6_network_share_their_permits() {
         let permits = Arc::new(Permits::default());
         let limits = limits(1, 10);
         let first = take(&permits, "2001:db8::1", &limits).unwrap();
         let same = take(&permits, "2001:db8::2", &limits);
-        assert_eq!(same.unwrap_err(), Full::Address);
+        assert_eq!(same.unwrap_err(), NoPermit::Address);
         let _other = take(&permits, "2001:db8:0:1::1", &limits).unwrap();
         drop(first);
         let _again = take(&permits, "2001:db8::2", &limits).unwrap();
@@ -204,15 +214,15 @@ mod tests {
         let limits = limits(1, 10);
         let _first = take(&permits, "192.0.2.1", &limits).unwrap();
         let mapped = take(&permits, "::ffff:192.0.2.1", &limits);
-        assert_eq!(mapped.unwrap_err(), Full::Address);
+        assert_eq!(mapped.unwrap_err(), NoPermit::Address);
     }
 
     #[test]
-    fn the_server_is_full_before_the_address_is_looked_at() {
+    fn the_limit_of_the_server_takes_precedence() {
         let permits = Arc::new(Permits::default());
         let limits = limits(1, 1);
         let _only = take(&permits, "192.0.2.1", &limits).unwrap();
         let second = take(&permits, "192.0.2.1", &limits);
-        assert_eq!(second.unwrap_err(), Full::Server);
+        assert_eq!(second.unwrap_err(), NoPermit::Server);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{KIB, LONGEST, LimitError, MIB, none_is_zero};
+use super::{KIB, LimitError, MAX_DURATION, MIB, check_nonzero};
 
-settable! {
+limits_struct! {
     /// Limits of the state that a server keeps for a page: see [`Page`](crate::page::Page).
     ///
     /// ```
@@ -65,7 +65,7 @@ impl PageLimits {
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
-        self.grace = LONGEST.min(self.grace);
+        self.grace = MAX_DURATION.min(self.grace);
         self
     }
 
@@ -75,7 +75,7 @@ impl PageLimits {
     ///
     /// [`LimitError`] with the name of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
-        none_is_zero(&[
+        check_nonzero(&[
             ("grace", self.grace.is_zero()),
             ("messages", self.messages == 0),
             ("bytes", self.bytes == 0),
@@ -87,7 +87,7 @@ impl PageLimits {
             return Err(LimitError::TooSmall {
                 name: "all_bytes",
                 value: self.all_bytes,
-                least: self.bytes,
+                minimum: self.bytes,
             });
         }
         Ok(())
@@ -118,11 +118,11 @@ mod tests {
             ..PageLimits::DEFAULT
         };
         assert_eq!(none.check(), Err(LimitError::Zero { name: "messages" }));
-        let little = PageLimits {
+        let too_small = PageLimits {
             all_bytes: 1_000,
             ..PageLimits::DEFAULT
         };
-        let error = little.check().unwrap_err().to_string();
+        let error = too_small.check().unwrap_err().to_string();
         assert_eq!(error, "`all_bytes` is 1000; it must be at least 1048576");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{KIB, LONGEST, LimitError, PageLimits, none_is_zero};
+use super::{KIB, LimitError, MAX_DURATION, PageLimits, check_nonzero};
 
-settable! {
+limits_struct! {
     /// Limits of a whole server, before and around its connections.
     ///
     /// ```
@@ -59,7 +59,7 @@ settable! {
 }
 
 /// No browser's request fits a smaller head.
-const LEAST_HEAD: usize = KIB;
+const MIN_HEAD: usize = KIB;
 
 impl ServerLimits {
     /// The defaults of the library.
@@ -82,10 +82,10 @@ impl ServerLimits {
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
     pub fn bounded(mut self) -> Self {
-        self.head_timeout = self.head_timeout.min(LONGEST);
-        self.keep_alive = self.keep_alive.min(LONGEST);
-        self.body_timeout = self.body_timeout.min(LONGEST);
-        self.shutdown = self.shutdown.min(LONGEST);
+        self.head_timeout = self.head_timeout.min(MAX_DURATION);
+        self.keep_alive = self.keep_alive.min(MAX_DURATION);
+        self.body_timeout = self.body_timeout.min(MAX_DURATION);
+        self.shutdown = self.shutdown.min(MAX_DURATION);
         self.pages = self.pages.bounded();
         self
     }
@@ -96,11 +96,11 @@ impl ServerLimits {
     ///
     /// [`LimitError`] with the name of the first limit that cannot work.
     pub fn check(&self) -> Result<(), LimitError> {
-        if self.head < LEAST_HEAD {
+        if self.head < MIN_HEAD {
             return Err(LimitError::TooSmall {
                 name: "head",
                 value: self.head,
-                least: LEAST_HEAD,
+                minimum: MIN_HEAD,
             });
         }
         let zeros = [
@@ -115,7 +115,7 @@ impl ServerLimits {
             ("http_per_address", self.http_per_address == Some(0)),
             ("unsent", self.unsent == 0),
         ];
-        none_is_zero(&zeros)?;
+        check_nonzero(&zeros)?;
         self.pages.check()
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_of_a_server_that_cannot_work_are_named() {
+    fn invalid_limits_of_a_server_are_reported_by_name() {
         let head = ServerLimits {
             head: 100,
             ..ServerLimits::DEFAULT
@@ -161,15 +161,15 @@ mod tests {
         let too_small = LimitError::TooSmall {
             name: "head",
             value: 100,
-            least: 1024,
+            minimum: 1024,
         };
         assert_eq!(head.check(), Err(too_small));
-        let nobody = ServerLimits {
+        let without_capacity = ServerLimits {
             connections: Some(0),
             ..ServerLimits::DEFAULT
         };
         assert_eq!(
-            nobody.check(),
+            without_capacity.check(),
             Err(LimitError::Zero {
                 name: "connections"
             })

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{KIB, LONGEST, LimitError, MIB, Rate, none_is_zero};
+use super::{KIB, LimitError, MAX_DURATION, MIB, Rate, check_nonzero};
 
-settable! {
+limits_struct! {
     /// Limits of sessions, and of the pages that belong to them.
     ///
     /// ```
@@ -68,7 +68,7 @@ impl SessionLimits {
             &mut self.lookup_timeout,
         ];
         for time in times {
-            *time = LONGEST.min(*time);
+            *time = MAX_DURATION.min(*time);
         }
         self
     }
@@ -89,7 +89,7 @@ impl SessionLimits {
             ("page_lifetime", self.page_lifetime.is_zero()),
             ("lookup_timeout", self.lookup_timeout.is_zero()),
         ];
-        none_is_zero(&zeros)
+        check_nonzero(&zeros)
     }
 }
 
@@ -119,17 +119,20 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_cannot_work_are_named() {
-        let nobody = SessionLimits {
+    fn invalid_limits_are_reported_by_name() {
+        let without_capacity = SessionLimits {
             sessions: 0,
             ..SessionLimits::DEFAULT
         };
-        assert_eq!(nobody.check(), Err(LimitError::Zero { name: "sessions" }));
-        let never = SessionLimits {
+        assert_eq!(
+            without_capacity.check(),
+            Err(LimitError::Zero { name: "sessions" })
+        );
+        let no_timeout = SessionLimits {
             lookup_timeout: Duration::ZERO,
             ..SessionLimits::DEFAULT
         };
         let name = "lookup_timeout";
-        assert_eq!(never.check(), Err(LimitError::Zero { name }));
+        assert_eq!(no_timeout.check(), Err(LimitError::Zero { name }));
     }
 }

@@ -92,7 +92,7 @@ impl Pages {
             TooMany::OfAddress => ("PageLimits::per_address", self.limits.per_address),
         };
         match self.full.count() {
-            None => tracing::debug!(name, limit, "no room for another page"),
+            None => tracing::debug!(limit, "refused a page: `{name}` is reached"),
             Some(refused) => tracing::warn!(
                 limit,
                 refused,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::{PushSource, QueuedPush, UnsentOffset, cost};
-use crate::address::Network;
+use crate::address::ClientNetwork;
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
@@ -68,7 +68,7 @@ pub(crate) struct Stream {
     id: Arc<str>,
     limits: PageLimits,
     /// The address from which the page began; unset if many visitors may share it.
-    address: OnceLock<Network>,
+    address: OnceLock<ClientNetwork>,
     state: Mutex<StreamState>,
     /// Allows one socket at a time to run `init` of the page's handler.
     pub(crate) init_lock: InitLock,
@@ -102,12 +102,12 @@ impl Stream {
     }
 
     /// The address from which the page began; `None` if many visitors may share it.
-    pub(super) fn network(&self) -> Option<Network> {
+    pub(super) fn network(&self) -> Option<ClientNetwork> {
         self.address.get().copied()
     }
 
     /// Sets the address from which the page began, once.
-    pub(super) fn set_address(&self, address: Network) {
+    pub(super) fn set_address(&self, address: ClientNetwork) {
         let _ = self.address.set(address);
     }
 

@@ -81,7 +81,7 @@ pub struct Route {
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
     /// Whether its connections speak the page protocol.
-    pub(super) of_pages: bool,
+    pub(super) is_page_stream: bool,
     /// Runs the handler's `init`.
     pub(super) connect: Connect,
     pub(super) start: Option<Decide>,
@@ -130,7 +130,7 @@ impl Route {
 
     /// The supported subprotocols in order of preference.
     pub fn protocols(&self) -> &'static [&'static str] {
-        if self.of_pages {
+        if self.is_page_stream {
             return &[PAGE_PROTOCOL];
         }
         self.spec.options.protocols.unwrap_or(&[])

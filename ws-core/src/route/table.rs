@@ -25,7 +25,7 @@ pub struct Entry {
     connect: Connect,
     start: Option<Decide>,
     /// Whether its connections speak the page protocol.
-    of_pages: bool,
+    is_page_stream: bool,
 }
 
 impl Entry {
@@ -42,7 +42,7 @@ impl Entry {
             visitor: H::VISITOR,
             connect: connect::<H, R>,
             start: None,
-            of_pages: H::SPEAKS_PAGE_PROTOCOL,
+            is_page_stream: H::SPEAKS_PAGE_PROTOCOL,
         }
     }
 
@@ -59,14 +59,14 @@ impl Entry {
             visitor: H::VISITOR,
             connect: connect_page::<H, R>,
             start: None,
-            of_pages: true,
+            is_page_stream: true,
         }
     }
 
     /// Whether its connections speak only the page protocol: then `dispatch!` rejects the option
     /// `protocols`.
     pub const fn speaks_page_protocol(&self) -> bool {
-        self.of_pages
+        self.is_page_stream
     }
 
     /// The error of a route whose handler takes the parameters by name, but has no field for one of
@@ -274,7 +274,7 @@ impl Assembly<'_> {
         if segments > MAX_SEGMENTS {
             return Err(RouterError::TooManySegments { path, segments });
         }
-        let limits = Limits::DEFAULT.overridden(&spec.options.limits.or(*self.server));
+        let limits = Limits::DEFAULT.overridden_by(&spec.options.limits.or(*self.server));
         if let Err(error) = limits.check() {
             return Err(RouterError::Limit {
                 name: spec.name,
@@ -286,13 +286,13 @@ impl Assembly<'_> {
         let shape = literals.chain(entry.shape.iter().copied()).collect();
         self.shapes.push((shape, path.clone()));
         let endpoint = Endpoint::new(spec.name, spec.pattern, self.hub.clone(), state, limits);
-        let endpoint = if entry.of_pages {
-            endpoint.with_pages()
+        let endpoint = if entry.is_page_stream {
+            endpoint.with_page_endpoint()
         } else {
             endpoint
         };
         Ok(Route {
-            of_pages: entry.of_pages,
+            is_page_stream: entry.is_page_stream,
             spec,
             endpoint: Arc::new(endpoint),
             asks_visitor: entry.visitor || entry.start.is_some(),

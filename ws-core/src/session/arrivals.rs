@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SessionKey;
-use crate::address::Network;
+use crate::address::ClientNetwork;
 use crate::limits::Rate;
 
 /// The number of entries above which expired ones are removed.
@@ -52,7 +52,7 @@ impl<K: Eq + std::hash::Hash> ExpiringEntries<K> {
 
 /// Counts the sessions that each address begins: without a rate, one address could fill the store.
 #[derive(Default)]
-pub(super) struct BeginRates(ExpiringMap<Network>);
+pub(super) struct BeginRates(ExpiringMap<ClientNetwork>);
 
 impl BeginRates {
     /// Counts one more session of this address. Returns whether the rate allows it. A session
@@ -61,7 +61,7 @@ impl BeginRates {
         let (Some(address), Some(rate)) = (address, rate) else {
             return true;
         };
-        let address = Network::of(address);
+        let address = ClientNetwork::of(address);
         let mut entries = self.0.entries();
         let used = entries.known.get(&address).copied();
         let used = rate.count(used, Instant::now());

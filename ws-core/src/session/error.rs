@@ -87,10 +87,10 @@ pub enum SessionError {
     #[error("the session store did not answer within `lookup_timeout`")]
     TimedOut,
     /// The store has no room for another session, or for its values: 503.
-    #[error("there is no room for another session or for more values")]
+    #[error("the session store is full")]
     Full,
     /// One address has begun more sessions than `begin_rate` allows: 429.
-    #[error("more sessions begin from one address than `begin_rate` allows")]
+    #[error("one address begins more sessions than `begin_rate` allows")]
     TooMany,
     /// The session has ended, or a logon has renewed its id: 403, 4401.
     #[error("the session has ended, or continues under another id")]
@@ -105,10 +105,10 @@ pub enum SessionError {
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The operating system provides no random numbers: 503.
-    #[error("the operating system gives no random numbers")]
+    #[error("the operating system provides no random numbers")]
     Random,
     /// Sessions come from the application, so only the application can log visitors on: 500.
-    #[error("sessions come from a `SessionSource`; log visitors on in its application")]
+    #[error("sessions come from a `SessionSource`; log visitors on in the application")]
     Foreign,
 }
 
@@ -151,7 +151,9 @@ impl From<StoreError> for SessionError {
 impl From<SessionError> for Refusal {
     fn from(error: SessionError) -> Self {
         match error.status() {
-            StatusCode::SERVICE_UNAVAILABLE => Self::unavailable("sessions are not available now"),
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Self::unavailable("sessions are temporarily unavailable")
+            }
             status => Self::new(status),
         }
     }
@@ -197,6 +199,6 @@ mod tests {
         let response = Refusal::from(error).into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "5");
-        assert_eq!(response.body(), "sessions are not available now\n");
+        assert_eq!(response.body(), "sessions are temporarily unavailable\n");
     }
 }

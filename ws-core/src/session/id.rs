@@ -174,12 +174,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_as_it_was_written_and_in_no_other_way() {
+    fn a_token_is_parsed_only_from_its_own_text() {
         let token = SessionToken::new().unwrap();
         let text = token.cookie_value();
-        let read = |text: &str| SessionToken::parse(text.as_bytes()).map(|token| token.0);
-        assert_eq!(read(&text), Some(token.0));
-        for wrong in [
+        let parse = |text: &str| SessionToken::parse(text.as_bytes()).map(|token| token.0);
+        assert_eq!(parse(&text), Some(token.0));
+        for invalid in [
             "",
             &text[1..],
             &format!("{text}A"),
@@ -189,12 +189,12 @@ mod tests {
             &format!("{}+", &text[1..]),
             &format!("{}\0", &text[1..]),
         ] {
-            assert_eq!(read(wrong), None, "{wrong:?}");
+            assert_eq!(parse(invalid), None, "{invalid:?}");
         }
     }
 
     #[test]
-    fn the_last_character_of_a_token_has_no_second_form() {
+    fn the_text_of_a_token_is_unique() {
         let text = SessionToken([0; 32]).cookie_value();
         assert_eq!(text, "A".repeat(43));
         // `B` differs from `A` only in bits that 32 bytes do not use.
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keys_of_own_and_foreign_sessions_are_different_even_for_the_same_text() {
+    fn own_and_foreign_sessions_have_different_keys_for_the_same_text() {
         let token = SessionToken(*b"thirty-two bytes of a text here!");
         let foreign = SessionKey::of_foreign("thirty-two bytes of a text here!");
         assert_ne!(token.key(), foreign);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
+    fn debug_output_hides_secrets() {
         let token = SessionToken([65; 32]);
         let shown = format!("{token:?} {:?}", token.key());
         assert_eq!(shown, "SessionToken(…) SessionKey(…)");

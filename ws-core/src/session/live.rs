@@ -15,7 +15,7 @@ use super::record::{size_of, size_of_all};
 use super::{SessionError, SessionId, SessionKey, SessionRecord};
 use crate::error::EncodeError;
 use crate::id::ConnectionId;
-use crate::limits::later;
+use crate::limits::deadline_after;
 use crate::wire::Push;
 
 /// The session of a visitor.
@@ -60,10 +60,10 @@ pub(super) struct Live {
     user: Option<Box<str>>,
     page_secret: [u8; 32],
     /// The age of the session when it was loaded, and the time of loading.
-    found: (Duration, Instant),
+    loaded: (Duration, Instant),
     expires: Instant,
     /// Serializes the changes of this process.
-    writing: tokio::sync::Mutex<()>,
+    write_lock: tokio::sync::Mutex<()>,
     state: Mutex<LiveState>,
     server: Weak<dyn SessionServer>,
 }
@@ -113,9 +113,9 @@ impl Live {
             foreign,
             user: record.user.map(String::into_boxed_str),
             page_secret: record.page_secret,
-            found: (record.age, now),
-            expires: later(now, left),
-            writing: tokio::sync::Mutex::const_new(()),
+            loaded: (record.age, now),
+            expires: deadline_after(now, left),
+            write_lock: tokio::sync::Mutex::const_new(()),
             state: Mutex::new(LiveState {
                 values: record.values,
                 version: record.version,
@@ -162,9 +162,9 @@ impl Live {
     }
 
     /// Marks the session as replaced by a logon. Returns its generation if it was not yet marked.
-    pub(super) fn renewed(&self) -> Option<SessionGeneration> {
-        let before = std::mem::replace(&mut self.state().renewed, true);
-        (!before).then_some(self.generation())
+    pub(super) fn mark_renewed(&self) -> Option<SessionGeneration> {
+        let was_renewed = std::mem::replace(&mut self.state().renewed, true);
+        (!was_renewed).then_some(self.generation())
     }
 
     fn generation(&self) -> SessionGeneration {
@@ -192,8 +192,8 @@ impl Live {
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
         let server = self.server.upgrade().ok_or(SessionError::Ended)?;
         let backend = server.backend();
-        let one_by_one = async { Ok(self.writing.lock().await) };
-        let _one_by_one = backend.in_time(one_by_one).await?;
+        let lock = async { Ok(self.write_lock.lock().await) };
+        let _write_guard = backend.in_time(lock).await?;
         let size = |value: &String| size_of(name, value);
         let added = value.as_ref().map_or(0, size);
         {
@@ -259,7 +259,12 @@ impl Session {
         // `get` again.
         let value = self.live.state().values.get(name)?.clone();
         serde_json::from_str(&value)
-            .inspect_err(|_| tracing::debug!(name, "a value of a session is of another type"))
+            .inspect_err(|_| {
+                tracing::debug!(
+                    name,
+                    "a session value could not be decoded as the requested type"
+                )
+            })
             .ok()
     }
 
@@ -350,8 +355,8 @@ impl Session {
 
     /// The time since the session was created or renewed.
     pub(crate) fn age(&self) -> Duration {
-        let (age, at) = self.live.found;
-        age + at.elapsed()
+        let (age, loaded_at) = self.live.loaded;
+        age + loaded_at.elapsed()
     }
 
     /// How long ids of pages are valid; zero if the server of the session has been dropped.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::record::{size_of, size_of_all};
 use super::{Newcomer, SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
-use crate::address::Network;
-use crate::limits::later;
+use crate::address::ClientNetwork;
+use crate::limits::deadline_after;
 
 mod anonymous;
 mod evict;
@@ -76,7 +76,7 @@ struct StoredSession {
     /// Whether the cookie has come back at least once.
     returned: bool,
     /// The address that the session began from.
-    network: Option<Network>,
+    network: Option<ClientNetwork>,
     /// Set while the session is anonymous and has an address.
     position: Option<ListPosition>,
 }
@@ -131,7 +131,7 @@ impl StoredSessions {
 
     /// Extends a session whose cookie came back: it lives for `ttl` from now.
     fn touch(&mut self, key: SessionKey, ttl: Duration) -> Option<&StoredSession> {
-        let expires = later(Instant::now(), ttl);
+        let expires = deadline_after(Instant::now(), ttl);
         let entry = self.sessions.get_mut(&key)?;
         if let Some(position) = entry.position {
             self.anonymous.touch(position);
@@ -231,7 +231,7 @@ impl SessionStore for MemoryStore {
         let entry = StoredSession {
             record,
             created: now,
-            expires: later(now, ttl),
+            expires: deadline_after(now, ttl),
             ttl,
             returned: false,
             network: newcomer.network,
@@ -299,7 +299,7 @@ impl SessionStore for MemoryStore {
         let now = Instant::now();
         entry.record.renew(user);
         entry.created = now;
-        entry.expires = later(now, ttl);
+        entry.expires = deadline_after(now, ttl);
         entry.ttl = ttl;
         // A request has just used it.
         entry.returned = true;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::SessionId;
-use crate::address::Network;
+use crate::address::ClientNetwork;
 
 /// Returns whether a session has open sockets.
 type HasSockets<'a> = dyn Fn(SessionId) -> bool + Send + Sync + 'a;
@@ -19,7 +19,7 @@ type HasSockets<'a> = dyn Fn(SessionId) -> bool + Send + Sync + 'a;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Newcomer<'a> {
-    pub(super) network: Option<Network>,
+    pub(super) network: Option<ClientNetwork>,
     has_sockets: Option<&'a HasSockets<'a>>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> Newcomer<'a> {
     /// is not known, or may be that of a proxy, which many visitors share.
     pub fn new(address: Option<IpAddr>) -> Self {
         Self {
-            network: address.map(Network::of),
+            network: address.map(ClientNetwork::of),
             has_sockets: None,
         }
     }
@@ -43,7 +43,7 @@ impl<'a> Newcomer<'a> {
     /// with the other bits zero. Returns `None` if the address is not known or is private, since
     /// many visitors may share a proxy with a private address.
     pub fn network(&self) -> Option<IpAddr> {
-        self.network.map(Network::address)
+        self.network.map(ClientNetwork::address)
     }
 
     /// Whether the session with this [`SessionRecord::id`](super::SessionRecord::id) has open

@@ -76,7 +76,7 @@ impl Registry {
         AcquiredSession {
             session: Session { live },
             is_first: true,
-            renewed: past.iter().filter_map(|live| live.renewed()).collect(),
+            renewed: past.iter().filter_map(|live| live.mark_renewed()).collect(),
         }
     }
 

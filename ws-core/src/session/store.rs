@@ -248,30 +248,31 @@ impl std::fmt::Debug for ForeignSession {
 }
 
 /// The future of a call, boxed.
-pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(super) type StoreFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// Declares the traits again in a dyn-compatible form, so that a server is compiled once for all of
 /// them.
-macro_rules! object {
-    ($(#[$doc:meta])* $object:ident of $of:ident {
+macro_rules! dyn_trait {
+    ($(#[$doc:meta])* $dyn:ident of $trait:ident {
         $(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*
     }) => {
         $(#[$doc])*
         #[allow(clippy::elidable_lifetime_names, reason = "some methods borrow an argument, too")]
-        pub(super) trait $object: Send + Sync + 'static {
-            $(fn $name<'a>(&'a self $(, $argument: $type)*) -> Boxed<'a, $output>;)*
+        pub(super) trait $dyn: Send + Sync + 'static {
+            $(fn $name<'a>(&'a self $(, $argument: $type)*) -> StoreFuture<'a, $output>;)*
         }
 
         #[allow(clippy::elidable_lifetime_names, reason = "as above")]
-        impl<S: $of> $object for S {
-            $(fn $name<'a>(&'a self $(, $argument: $type)*) -> Boxed<'a, $output> {
-                Box::pin($of::$name(self $(, $argument)*))
+        impl<S: $trait> $dyn for S {
+            $(fn $name<'a>(&'a self $(, $argument: $type)*) -> StoreFuture<'a, $output> {
+                Box::pin($trait::$name(self $(, $argument)*))
             })*
         }
     };
 }
 
-object! {
+dyn_trait! {
     /// A [`SessionStore`] as an object.
     DynStore of SessionStore {
         fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
@@ -289,7 +290,7 @@ object! {
     }
 }
 
-object! {
+dyn_trait! {
     /// A [`SessionSource`] as an object.
     DynSource of SessionSource {
         fn find(&self, headers: &'a HeaderMap) -> Option<ForeignSession>;

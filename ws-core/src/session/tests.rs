@@ -19,7 +19,7 @@ const IDLE: Duration = SessionLimits::DEFAULT.idle;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The headers of a request with this cookie.
-fn with(token: &SessionToken) -> HeaderMap {
+fn request_with(token: &SessionToken) -> HeaderMap {
     cookie("z_sid", &token.cookie_value())
 }
 
@@ -29,7 +29,7 @@ fn cookie(name: &str, value: &str) -> HeaderMap {
 }
 
 async fn found(sessions: &Sessions, token: &SessionToken) -> Option<Session> {
-    sessions.find(&with(token), false).await.unwrap()
+    sessions.find(&request_with(token), false).await.unwrap()
 }
 
 /// A session whose cookie came back.
@@ -55,17 +55,20 @@ async fn a_session_is_found_by_its_cookie() {
     assert_eq!(found(&sessions, &token).await, Some(session.clone()));
     let other = SessionToken::new().unwrap();
     assert_eq!(found(&sessions, &other).await, None);
-    let nobody = sessions.find(&HeaderMap::new(), false).await.unwrap();
-    assert_eq!(nobody, None);
+    let without_cookie = sessions.find(&HeaderMap::new(), false).await.unwrap();
+    assert_eq!(without_cookie, None);
     let text = token.cookie_value();
-    for wrong in [&text[1..], &format!("{text}A"), &format!("\"{text}\""), ""] {
-        let found = sessions.find(&cookie("z_sid", wrong), false).await.unwrap();
-        assert_eq!(found, None, "{wrong}");
+    for invalid in [&text[1..], &format!("{text}A"), &format!("\"{text}\""), ""] {
+        let found = sessions
+            .find(&cookie("z_sid", invalid), false)
+            .await
+            .unwrap();
+        assert_eq!(found, None, "{invalid}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_tls_the_cookie_has_another_name() {
+async fn the_cookie_has_another_name_over_tls() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     let value = token.cookie_value();
@@ -77,7 +80,7 @@ async fn over_tls_the_cookie_has_another_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_lives_shortly_at_first_and_longer_once_its_cookie_came_back() {
+async fn a_session_lives_longer_once_its_cookie_came_back() {
     let sessions = Sessions::default();
     let first = sessions.limits().first_idle;
     let (_, never) = sessions.begin().await.unwrap();
@@ -94,7 +97,7 @@ async fn a_session_lives_shortly_at_first_and_longer_once_its_cookie_came_back()
 }
 
 #[tokio::test(start_paused = true)]
-async fn use_does_not_prolong_a_session_past_its_lifetime() {
+async fn a_session_ends_after_its_lifetime_despite_use() {
     let sessions = Sessions::default();
     let (_, token) = sessions.begin().await.unwrap();
     let mut hours = 0;
@@ -107,7 +110,7 @@ async fn use_does_not_prolong_a_session_past_its_lifetime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_are_seen_by_every_holder_and_by_the_next_request() {
+async fn every_handle_and_the_next_request_see_new_values() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     let holder = found(&sessions, &token).await.unwrap();
@@ -129,7 +132,7 @@ async fn values_are_seen_by_every_holder_and_by_the_next_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_process_has_changed_is_seen_by_the_next_request() {
+async fn the_next_request_sees_changes_of_another_process() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     session.insert("mine", &1).await.unwrap();
@@ -146,7 +149,7 @@ async fn what_another_process_has_changed_is_seen_by_the_next_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_past_the_limit_are_refused_and_change_nothing() {
+async fn values_above_the_limit_are_refused_and_change_nothing() {
     let limits = SessionLimits {
         values: 20,
         ..SessionLimits::DEFAULT
@@ -168,7 +171,7 @@ async fn values_past_the_limit_are_refused_and_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_logon_the_old_cookie_and_the_old_handle_are_worth_nothing() {
+async fn a_logon_invalidates_the_old_cookie_and_handle() {
     let sessions = Sessions::default();
     let (before, old) = sessions.begin().await.unwrap();
     before.insert("cart", &3).await.unwrap();
@@ -193,7 +196,7 @@ async fn after_a_logon_the_old_cookie_and_the_old_handle_are_worth_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_session_is_found_and_changed_no_more() {
+async fn an_ended_session_cannot_be_found_or_changed() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     assert!(sessions.end(&session).await.unwrap());
@@ -206,7 +209,7 @@ async fn an_ended_session_is_found_and_changed_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_sessions_of_a_user_end_and_no_others() {
+async fn ending_a_user_ends_only_the_sessions_of_that_user() {
     let sessions = Sessions::default();
     let mut tokens = Vec::new();
     for name in [Some("ada"), Some("ada"), Some("bob"), None] {
@@ -227,7 +230,7 @@ async fn all_sessions_of_a_user_end_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handles_that_are_dropped_leave_nothing_behind() {
+async fn dropped_handles_are_forgotten() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     let (renewed, _) = sessions.renew(&session, None).await.unwrap();
@@ -239,7 +242,7 @@ async fn handles_that_are_dropped_leave_nothing_behind() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_hides_secrets() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -253,9 +256,9 @@ fn nothing_secret_is_shown() {
             .unwrap();
         let record = SessionRecord::new(user("ada@example.com")).unwrap();
         let foreign = ForeignSession::new("hunter2").user("ada@example.com");
-        let shown = format!("{sessions:?} {session:?} {token:?} {record:?} {foreign:?}");
+        let output = format!("{sessions:?} {session:?} {token:?} {record:?} {foreign:?}");
         for secret in ["hunter2", "ada", &token.cookie_value()] {
-            assert!(!shown.contains(secret), "{secret}: {shown}");
+            assert!(!output.contains(secret), "{secret}: {output}");
         }
     });
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Shared, Socket};
 use crate::error::NotifyError;
-use crate::limits::later;
+use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::timer::TimerId;
 
@@ -142,7 +142,7 @@ impl<H> Socket<H> {
     where
         H: Accepts<T>,
     {
-        let at = later(Instant::now(), after);
+        let at = deadline_after(Instant::now(), after);
         let limit = self.shared.limits().timers;
         let id = self
             .shared
@@ -218,7 +218,7 @@ impl<H> Socket<H> {
         H: Accepts<T>,
     {
         let period = period.max(Duration::from_millis(1));
-        let first = later(Instant::now(), period);
+        let first = deadline_after(Instant::now(), period);
         let limit = self.shared.limits().timers;
         let id = self.shared.mail.set_timer(limit, value, |timers, value| {
             timers.every(first, period, move || value.clone())

@@ -13,7 +13,7 @@ use super::{Sends, Shared, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
 use crate::hook::{self, Hook, RouteNumber};
-use crate::reply::{End, Reply, ReplyOrNever};
+use crate::reply::{Reply, ReplyEnd, ReplyOrNever};
 
 impl<H> Socket<H> {
     /// Runs a future concurrently with the hooks. Its output is a reply, as of a hook: it waits for
@@ -137,11 +137,11 @@ impl Shared {
             }
         }
         match reply.end {
-            End::Open => {}
-            End::Close(close) | End::Undecodable(close) => {
+            ReplyEnd::KeepOpen => {}
+            ReplyEnd::Close(close) | ReplyEnd::Undecodable(close) => {
                 self.close(&close, CloseCause::ServerClosed);
             }
-            End::Error(close) => {
+            ReplyEnd::Error(close) => {
                 self.close(&close, CloseCause::HookError);
             }
         }

@@ -99,7 +99,7 @@ impl Link {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
         match self.stream.accept(self.socket, id, message) {
-            Accepted::New => self.hear(context, id, message),
+            Accepted::New => self.handle_message(context, id, message),
             Accepted::Again(id) => json(&ToPage::Seen { id }).into_reply(),
             Accepted::Fed | Accepted::Superseded => Reply::NONE,
             Accepted::NoRoom => {
@@ -111,9 +111,9 @@ impl Link {
     }
 
     /// Passes a message to the application, and pushes its reply to the page's queue.
-    fn hear(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
+    fn handle_message(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         let sent = PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
-        let Some(reply) = context.hub().hear(&sent) else {
+        let Some(reply) = context.hub().handle_page_message(&sent) else {
             let close = Close::new(CloseCode::UNSUPPORTED_DATA, "no messages are taken here");
             return Reply::undecodable(close);
         };

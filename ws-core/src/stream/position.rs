@@ -3,15 +3,15 @@
 use crate::error::Refusal;
 use crate::extract::Handshake;
 use crate::page::{Epoch, PAGE_PROTOCOL, PageReport, Position};
-use crate::wire::Query;
+use crate::wire::PageQuery;
 
 /// Parses the position and the script of the page.
 pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
     let query = handshake.query().unwrap_or_default();
     let malformed =
         || Refusal::BAD_REQUEST.body("`epoch`, `offset` and `client` are not those of a page");
-    let said: Query = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
-    let position = match (said.epoch, said.offset) {
+    let query_fields: PageQuery = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
+    let position = match (query_fields.epoch, query_fields.offset) {
         (None, None) => None,
         (Some(epoch), Some(offset)) => {
             let epoch = Epoch::parse(&epoch).ok_or_else(malformed)?;
@@ -19,7 +19,7 @@ pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
         }
         _ => return Err(malformed()),
     };
-    let client = said.client;
+    let client = query_fields.client;
     Ok(PageReport { position, client })
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use ws_core::address::Network;
+use ws_core::address::ClientNetwork;
 use ws_core::limits::ServerLimits;
 use ws_core::throttle::LogThrottle;
 
@@ -28,7 +28,7 @@ pub(super) struct HttpPermits {
 #[derive(Debug, Default)]
 struct PermitTable {
     /// An ordered map: hashing would take longer than anything else here.
-    by_address: BTreeMap<Network, AddressUsage>,
+    by_address: BTreeMap<ClientNetwork, AddressUsage>,
     /// The silent connections, in the order in which they became silent.
     silent: BTreeMap<u64, SilentConnection>,
     /// The key of the next silent connection.
@@ -48,7 +48,7 @@ struct AddressUsage {
 #[derive(Debug)]
 struct SilentConnection {
     wake_flag: Arc<WakeFlag>,
-    address: Option<Network>,
+    address: Option<ClientNetwork>,
 }
 
 /// The address of a connection has reached its limit.
@@ -85,7 +85,7 @@ impl HttpPermits {
         // Without a limit, addresses need not be stored.
         let counted = address.filter(|_| self.per_address.is_some());
         let mut permit = HttpPermit {
-            address: counted.map(Network::of),
+            address: counted.map(ClientNetwork::of),
             silence: None,
             semaphore_permit: None,
             permits: self.clone(),
@@ -103,7 +103,7 @@ impl HttpPermits {
 
     /// Counts one more connection of an address, and evicts a silent one if necessary. Evicted
     /// connections that have not ended yet may at most double the limit.
-    fn count(&self, network: Network) -> bool {
+    fn count(&self, network: ClientNetwork) -> bool {
         let mut table = self.lock();
         let usage = table.by_address.entry(network).or_default();
         let (count, longest) = (usage.count, usage.silent.first().copied());
@@ -175,7 +175,7 @@ impl PermitTable {
     }
 
     /// Counts one connection of an address less.
-    fn release(&mut self, network: Network) {
+    fn release(&mut self, network: ClientNetwork) {
         if let Entry::Occupied(mut entry) = self.by_address.entry(network) {
             let usage = entry.get_mut();
             usage.count -= 1;
@@ -191,7 +191,7 @@ impl PermitTable {
 pub(super) struct HttpPermit {
     permits: Arc<HttpPermits>,
     /// The address that counts this connection.
-    address: Option<Network>,
+    address: Option<ClientNetwork>,
     /// The key of this connection among the silent ones.
     silence: Option<u64>,
     semaphore_permit: Option<OwnedSemaphorePermit>,

@@ -74,7 +74,7 @@ pub(super) struct Element {
 
 impl Pairs<'_> {
     pub(super) fn parse(self) -> Element {
-        let value = |written: Option<&[u8]>| fields::value(written?).map(Cow::into_owned);
+        let value = |written: Option<&[u8]>| fields::unquote(written?).map(Cow::into_owned);
         Element {
             address: value(self.node).and_then(|node| address(&node)),
             scheme: value(self.proto).and_then(|proto| Scheme::parse(&proto)),
@@ -171,7 +171,7 @@ fn pair(text: &[u8]) -> Result<Pair<'_>, ForwardedError> {
     let end = value.iter().position(|byte| b";,".contains(byte));
     let (value, rest) = value.split_at(end.unwrap_or(value.len()));
     let value = value.trim_ascii_end();
-    if fields::value(value).is_none() {
+    if fields::unquote(value).is_none() {
         return Err(ForwardedError::Value);
     }
     Ok((name, value, rest))

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::outbox::PushError;
-use crate::reply::End;
+use crate::reply::ReplyEnd;
 
 const NO_LIMIT: usize = usize::MAX;
 
@@ -106,7 +106,7 @@ fn a_reply_is_held_in_order_until_there_is_room() {
     );
     let mut writer = Writer::default();
     assert!(!writer.has_waiting() && !writer.can_continue(&outbox));
-    let end = End::Open;
+    let end = ReplyEnd::KeepOpen;
     writer.hold(Reply {
         messages: replies,
         end,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::address::Network;
+use crate::address::ClientNetwork;
 use crate::limits::PageLimits;
 use crate::page::Stream;
 use crate::session::{Session, SessionGeneration};
@@ -16,7 +16,7 @@ pub(super) struct PageIndex {
     pub(super) sessions: HashMap<SessionGeneration, Vec<Arc<Stream>>>,
     pub(super) users: HashMap<Box<str>, Vec<SessionGeneration>>,
     /// By the address from which they began, oldest first.
-    addresses: HashMap<Network, Vec<Arc<Stream>>>,
+    addresses: HashMap<ClientNetwork, Vec<Arc<Stream>>>,
 }
 
 /// A session or an address has reached its limit of pages.
@@ -75,7 +75,7 @@ impl PageIndex {
     pub(super) fn locate(
         &mut self,
         stream: &Arc<Stream>,
-        address: Option<Network>,
+        address: Option<ClientNetwork>,
         most: usize,
     ) -> Result<Vec<Arc<Stream>>, TooMany> {
         let Some(address) = address.filter(|_| stream.network().is_none()) else {
@@ -110,7 +110,7 @@ impl PageIndex {
     pub(super) fn room_for(
         &mut self,
         session: &Session,
-        address: Option<Network>,
+        address: Option<ClientNetwork>,
         limits: &PageLimits,
     ) -> Result<Vec<Arc<Stream>>, TooMany> {
         let of_session = self.sessions.get(&session.generation());

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::{Pages, TooMany};
-use crate::address::Network;
+use crate::address::ClientNetwork;
 use crate::close::Close;
-use crate::limits::later;
+use crate::limits::deadline_after;
 use crate::page::stream::{AttachError, AttachRequest, Stream};
 use crate::session::{Session, SessionError};
 
@@ -21,7 +21,7 @@ impl Pages {
         session: &Session,
         address: Option<IpAddr>,
     ) -> Result<Arc<Stream>, OpenError> {
-        self.open_at(id, session, address.map(Network::of), None)
+        self.open_at(id, session, address.map(ClientNetwork::of), None)
     }
 
     /// Same as [`open`](Self::open), for a socket: if the socket may not have the stream, nothing
@@ -33,14 +33,14 @@ impl Pages {
         address: Option<IpAddr>,
         request: AttachRequest,
     ) -> Result<Arc<Stream>, OpenError> {
-        self.open_at(id, session, address.map(Network::of), Some(request))
+        self.open_at(id, session, address.map(ClientNetwork::of), Some(request))
     }
 
     pub(super) fn open_at(
         &self,
         id: &Arc<str>,
         session: &Session,
-        address: Option<Network>,
+        address: Option<ClientNetwork>,
         request: Option<AttachRequest>,
     ) -> Result<Arc<Stream>, OpenError> {
         let mut index = self.index();
@@ -65,7 +65,7 @@ impl Pages {
         index.locate(&stream, address, usize::MAX)?;
         drop(index);
         self.end_all(&evicted);
-        self.watch(&stream, later(Instant::now(), self.limits.grace));
+        self.watch(&stream, deadline_after(Instant::now(), self.limits.grace));
         Ok(stream)
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{AttachError, Epoch, Feed, PageReport, PageSocket, Position};
 use crate::close::{Close, CloseCode};
 use crate::id::ConnectionId;
-use crate::limits::{PageLimits, later};
+use crate::limits::{PageLimits, deadline_after};
 use crate::outbox::{Frame, PushError};
 use crate::page::budget::Budget;
 use crate::page::queue::{NextFrame, PageQueue, PushSource, SentOffset, UnsentOffset};
@@ -126,7 +126,7 @@ impl StreamState {
             route: None,
             feed: None,
             writer: None,
-            until: Some(later(Instant::now(), limits.grace)),
+            until: Some(deadline_after(Instant::now(), limits.grace)),
             held: None,
             watched: true,
             closing: false,
@@ -255,7 +255,7 @@ impl StreamState {
             return FollowUp::Nothing;
         }
         let held = self.held.take().filter(|_| self.ending.is_none());
-        let until = held.unwrap_or_else(|| later(Instant::now(), limits.grace));
+        let until = held.unwrap_or_else(|| deadline_after(Instant::now(), limits.grace));
         self.until = Some(until);
         if std::mem::replace(&mut self.watched, true) {
             FollowUp::Nothing
@@ -268,7 +268,7 @@ impl StreamState {
     /// handler.
     pub(super) fn extend(&mut self, limits: &PageLimits) {
         if self.ending.is_some() && !self.ended {
-            self.until = Some(later(Instant::now(), limits.grace));
+            self.until = Some(deadline_after(Instant::now(), limits.grace));
         }
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU8;
 
 use super::Deflate;
-use crate::fields::{self, Quotes, is_token};
+use crate::fields::{self, QuoteTracker, is_token};
 
 const NAME: &[u8] = b"permessage-deflate";
 
@@ -78,7 +78,7 @@ fn parameter(part: &[u8]) -> Option<(&[u8], Option<Value<'_>>)> {
 
 /// The value without its quotes. A quoted value must be a token too.
 fn unquoted(value: &[u8]) -> Option<Value<'_>> {
-    fields::value(value).filter(|value| is_token(value))
+    fields::unquote(value).filter(|value| is_token(value))
 }
 
 /// Parses a decimal from 8 to 15 without leading zeros (section 7.1.2).
@@ -93,7 +93,7 @@ fn window_bits(value: &[u8]) -> Option<NonZeroU8> {
 
 /// Splits text at the separators outside quotes, and trims the parts.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
-    let mut quotes = Quotes::default();
-    text.split(move |byte| quotes.parts_at(*byte, separator))
+    let mut quotes = QuoteTracker::default();
+    text.split(move |byte| quotes.is_separator(*byte, separator))
         .map(<[u8]>::trim_ascii)
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use slab::Slab;
 
-use crate::address::Network;
+use crate::address::ClientNetwork;
 use crate::session::SessionKey;
 
 /// A session's place in the list of its address.
@@ -27,7 +27,7 @@ impl ListPosition {
 /// One session in the list of its address.
 struct Node {
     key: SessionKey,
-    network: Network,
+    network: ClientNetwork,
     before: Option<ListPosition>,
     after: Option<ListPosition>,
 }
@@ -45,14 +45,18 @@ struct List {
 #[derive(Default)]
 pub(super) struct AnonymousSessions {
     nodes: Slab<Node>,
-    lists: HashMap<Network, List>,
+    lists: HashMap<ClientNetwork, List>,
     /// The length of each list, for finding the longest.
-    lens: BTreeSet<(u32, Network)>,
+    lens: BTreeSet<(u32, ClientNetwork)>,
 }
 
 impl AnonymousSessions {
     /// Adds a session that was used just now.
-    pub(super) fn insert(&mut self, network: Network, key: SessionKey) -> Option<ListPosition> {
+    pub(super) fn insert(
+        &mut self,
+        network: ClientNetwork,
+        key: SessionKey,
+    ) -> Option<ListPosition> {
         let position = ListPosition::at(self.nodes.vacant_key())?;
         self.nodes.insert(Node {
             key,
@@ -82,23 +86,26 @@ impl AnonymousSessions {
     }
 
     /// How many sessions the address holds.
-    pub(super) fn count(&self, network: Network) -> u32 {
+    pub(super) fn count(&self, network: ClientNetwork) -> u32 {
         self.lists.get(&network).map_or(0, |list| list.len)
     }
 
     /// The addresses with their number of sessions, the largest first.
-    pub(super) fn largest(&self) -> impl Iterator<Item = (u32, Network)> {
+    pub(super) fn largest(&self) -> impl Iterator<Item = (u32, ClientNetwork)> {
         self.lens.iter().rev().copied()
     }
 
     /// The least recently used session of the address.
-    pub(super) fn least_recent(&self, network: Network) -> Option<(ListPosition, SessionKey)> {
+    pub(super) fn least_recent(
+        &self,
+        network: ClientNetwork,
+    ) -> Option<(ListPosition, SessionKey)> {
         let position = self.lists.get(&network)?.first;
         Some((position, self.nodes[position.index()].key))
     }
 
     /// Appends a node that is in no list to the list of its address.
-    fn append(&mut self, network: Network, position: ListPosition) {
+    fn append(&mut self, network: ClientNetwork, position: ListPosition) {
         let list = self.lists.entry(network).or_insert(List {
             first: position,
             last: position,
@@ -115,7 +122,7 @@ impl AnonymousSessions {
 
     /// Unlinks a node from its list. The list keeps its length; if this is its only node, it keeps
     /// its ends too.
-    fn detach(&mut self, network: Network, position: ListPosition) {
+    fn detach(&mut self, network: ClientNetwork, position: ListPosition) {
         let Node { before, after, .. } = self.nodes[position.index()];
         if let Some(before) = before {
             self.nodes[before.index()].after = after;
@@ -138,7 +145,7 @@ impl AnonymousSessions {
     }
 
     /// Changes the count of an address by one; an address without sessions is removed.
-    fn resize(&mut self, network: Network, change: i32) {
+    fn resize(&mut self, network: ClientNetwork, change: i32) {
         let Some(list) = self.lists.get_mut(&network) else {
             return;
         };
@@ -167,12 +174,12 @@ mod tests {
 
     use super::*;
 
-    fn network(number: u8) -> Network {
-        Network::of(IpAddr::from([203, 0, 113, number]))
+    fn network(number: u8) -> ClientNetwork {
+        ClientNetwork::of(IpAddr::from([203, 0, 113, number]))
     }
 
     /// The keys of an address, the least recently used first.
-    fn order(held: &AnonymousSessions, network: Network) -> Vec<SessionKey> {
+    fn order(held: &AnonymousSessions, network: ClientNetwork) -> Vec<SessionKey> {
         let mut next = held.lists.get(&network).map(|list| list.first);
         let mut keys = Vec::new();
         while let Some(position) = next {

@@ -21,19 +21,19 @@ async fn has(store: &MemoryStore, number: u8) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_store_gives_up_the_oldest_session_whose_cookie_never_came_back() {
+async fn a_full_store_evicts_the_oldest_session_whose_cookie_never_came_back() {
     let store = MemoryStore::new(3);
     for number in 1..=3 {
         assert!(create(&store, number, None).await);
     }
     assert!(store.touch(key(1), MINUTE).await.unwrap());
     assert!(create(&store, 4, None).await);
-    let there = [
+    let exists = [
         has(&store, 1).await,
         has(&store, 2).await,
         has(&store, 3).await,
     ];
-    assert_eq!(there, [true, false, true]);
+    assert_eq!(exists, [true, false, true]);
     assert!(store.load(key(3), MINUTE).await.unwrap().is_some());
     assert!(store.touch(key(4), MINUTE).await.unwrap());
     let record = SessionRecord::new(None).unwrap();
@@ -46,7 +46,7 @@ async fn a_full_store_gives_up_the_oldest_session_whose_cookie_never_came_back()
 }
 
 #[tokio::test(start_paused = true)]
-async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
+async fn a_full_store_then_evicts_an_anonymous_session_idle_for_half_of_its_time() {
     let store = MemoryStore::new(3);
     for (number, user) in [(1, Some("ada")), (2, None), (3, None)] {
         create(&store, number, user).await;
@@ -61,19 +61,19 @@ async fn then_the_anonymous_one_that_was_not_used_for_half_of_its_time() {
     assert!(store.touch(key(2), MINUTE).await.unwrap());
     tokio::time::advance(MINUTE / 3).await;
     assert!(store.create(key(4), record(), MINUTE).await.unwrap());
-    let there = [
+    let exists = [
         has(&store, 1).await,
         has(&store, 2).await,
         has(&store, 3).await,
     ];
-    assert_eq!(there, [true, true, false]);
+    assert_eq!(exists, [true, true, false]);
     // All sessions that the eviction skipped still expire in time.
     tokio::time::advance(MINUTE).await;
     assert_eq!(store.count().await.unwrap(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_of_all_sessions_share_a_bound() {
+async fn values_of_all_sessions_share_a_limit() {
     let store = MemoryStore::new(3).bytes(20);
     create(&store, 1, None).await;
     create(&store, 2, None).await;
@@ -97,7 +97,7 @@ async fn values_of_all_sessions_share_a_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_was_renewed_is_not_given_up_for_a_newcomer() {
+async fn a_renewed_session_is_not_evicted_for_a_newcomer() {
     let store = MemoryStore::new(1);
     create(&store, 1, None).await;
     let user = Some("ada".to_owned());
@@ -108,7 +108,7 @@ async fn a_session_that_was_renewed_is_not_given_up_for_a_newcomer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_gone_leaves_nothing_behind() {
+async fn removed_sessions_leave_no_data() {
     let store = MemoryStore::new(10);
     create(&store, 1, Some("ada")).await;
     for number in 1..200 {
@@ -131,7 +131,7 @@ async fn what_is_gone_leaves_nothing_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_whose_time_is_over_is_swept_out() {
+async fn an_expired_session_is_removed() {
     let store = MemoryStore::new(10);
     create(&store, 1, Some("ada")).await;
     create(&store, 2, None).await;

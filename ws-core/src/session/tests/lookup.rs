@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// The most distinct values that are looked up.
-const MOST: usize = 4;
+const MAX_LOOKUPS: usize = 4;
 
 /// A request with these cookies, each in its own line or all in one.
 fn lines(values: &[String], in_one: bool) -> HeaderMap {
@@ -40,12 +40,15 @@ async fn identical_session_cookies_count_once() {
     assert_eq!(identified(&sessions, &twice).await, Ok(session.clone()));
     let often = vec![token.cookie_value(); 100];
     assert_eq!(identified(&sessions, &often).await, Ok(session));
-    let dead = vec![stale(); 100];
-    assert_eq!(identified(&sessions, &dead).await, Err(NoSession::Ended));
+    let stale_values = vec![stale(); 100];
+    assert_eq!(
+        identified(&sessions, &stale_values).await,
+        Err(NoSession::Ended)
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_cookie_locks_nobody_out() {
+async fn a_stale_cookie_does_not_hide_a_live_session() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
     let live = token.cookie_value();
@@ -78,10 +81,12 @@ async fn a_stale_cookie_locks_nobody_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_different_session_cookies_are_looked_up_and_no_more() {
+async fn at_most_four_different_session_cookies_are_looked_up() {
     let sessions = Sessions::default();
     let (session, token) = sessions.begin().await.unwrap();
-    let mut values: Vec<_> = std::iter::repeat_with(stale).take(MOST - 1).collect();
+    let mut values: Vec<_> = std::iter::repeat_with(stale)
+        .take(MAX_LOOKUPS - 1)
+        .collect();
     values.push(token.cookie_value());
     // An invalid token is not looked up.
     values.extend(["junk".to_owned(), "\"x\"".to_owned(), values[0].clone()]);
@@ -94,7 +99,7 @@ async fn four_different_session_cookies_are_looked_up_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_live_sessions_are_none() {
+async fn two_live_sessions_are_an_error() {
     let sessions = Sessions::default();
     let (mine, my_token) = sessions.begin().await.unwrap();
     let (yours, your_token) = sessions.begin().await.unwrap();
@@ -108,7 +113,7 @@ async fn two_live_sessions_are_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_session_the_reason_is_known() {
+async fn a_missing_session_has_its_reason() {
     let sessions = Sessions::default();
     assert_eq!(identified(&sessions, &[]).await, Err(NoSession::NoCookie));
     let other = cookie("z_sid2", &stale());
@@ -122,7 +127,7 @@ async fn without_a_session_the_reason_is_known() {
 
 proptest! {
     #[test]
-    fn the_one_live_session_among_at_most_four_different_tokens_counts(
+    fn the_only_live_session_among_at_most_four_tokens_is_found(
         picked in proptest::collection::vec(0..9_usize, 0..8),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -142,7 +147,7 @@ proptest! {
             tokens.dedup();
             let expected = match tokens[..] {
                 _ if picked.is_empty() => Err(NoSession::NoCookie),
-                _ if tokens.len() > MOST => Err(NoSession::TooMany),
+                _ if tokens.len() > MAX_LOOKUPS => Err(NoSession::TooMany),
                 [0, 1, ..] => Err(NoSession::Several),
                 [at @ (0 | 1), ..] => Ok(live[at].0.clone()),
                 _ => Err(NoSession::Ended),

@@ -9,33 +9,33 @@ use super::*;
 /// Answers only when the test allows it: `load` and `contains` with the state at the time of the
 /// call, `touch` with the state at the time of the answer.
 #[derive(Clone)]
-struct Slow {
+struct PausedStore {
     memory: Arc<MemoryStore>,
-    asked: Arc<Notify>,
+    called: Arc<Notify>,
     answers: Arc<Semaphore>,
 }
 
-impl Slow {
+impl PausedStore {
     fn new() -> Self {
         Self {
             memory: Arc::new(MemoryStore::new(100)),
-            asked: Arc::default(),
+            called: Arc::default(),
             answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS >> 1)),
         }
     }
 
     /// Delays all answers from now on.
-    fn acquire(&self) {
+    fn pause(&self) {
         self.answers.forget_permits(Semaphore::MAX_PERMITS);
     }
 
     async fn answer(&self) {
-        self.asked.notify_one();
+        self.called.notify_one();
         self.answers.acquire().await.unwrap().forget();
     }
 }
 
-impl SessionStore for Slow {
+impl SessionStore for PausedStore {
     async fn create(
         &self,
         key: SessionKey,
@@ -99,8 +99,8 @@ impl SessionStore for Slow {
 }
 
 /// A session of `ada` without handles, in a store whose answers a test can delay.
-async fn ada() -> (Slow, Sessions, SessionToken) {
-    let store = Slow::new();
+async fn ada() -> (PausedStore, Sessions, SessionToken) {
+    let store = PausedStore::new();
     let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
     let (session, _) = sessions.begin().await.unwrap();
     let (_, token) = sessions.renew(&session, user("ada")).await.unwrap();
@@ -108,16 +108,16 @@ async fn ada() -> (Slow, Sessions, SessionToken) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_ends_while_it_is_looked_up_is_not_found() {
+async fn a_session_that_ends_during_its_lookup_is_not_found() {
     for ends_before in ["the first answer", "the second answer"] {
         let (store, sessions, token) = ada().await;
-        store.acquire();
-        let (finding, headers) = (sessions.clone(), with(&token));
+        store.pause();
+        let (finding, headers) = (sessions.clone(), request_with(&token));
         let finding = tokio::spawn(async move { finding.find(&headers, false).await.unwrap() });
-        store.asked.notified().await;
+        store.called.notified().await;
         if ends_before == "the second answer" {
             store.answers.add_permits(1);
-            store.asked.notified().await;
+            store.called.notified().await;
         }
         assert_eq!(sessions.end_user("ada").await.unwrap(), 1);
         store.answers.add_permits(2);
@@ -126,16 +126,16 @@ async fn a_session_that_ends_while_it_is_looked_up_is_not_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
+async fn a_logon_during_a_keeper_run_ends_no_session() {
     let (store, sessions, token) = ada().await;
     let session = found(&sessions, &token).await.unwrap();
-    let counting = Arc::new(sockets::Counting::default());
+    let counting = Arc::new(sockets::CountingSocket::default());
     let weak = Arc::downgrade(&counting);
     let _attachment = session.attach(ConnectionId::new(1), weak);
     // The keeper checks the old key, and a logon moves the session in the meantime.
-    store.acquire();
+    store.pause();
     tokio::time::sleep(IDLE / 4 + SECOND).await;
-    store.asked.notified().await;
+    store.called.notified().await;
     let (renewed, _) = sessions.renew(&session, user("ada")).await.unwrap();
     store.answers.add_permits(100);
     tokio::time::sleep(SECOND).await;
@@ -144,15 +144,15 @@ async fn a_logon_while_sessions_are_kept_alive_ends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_finds_a_session_beside_the_first_does_not_get_it_after_its_end() {
+async fn a_concurrent_lookup_does_not_return_an_ended_session() {
     let (store, sessions, token) = ada().await;
-    store.acquire();
+    store.pause();
     let find = || {
-        let (finding, headers) = (sessions.clone(), with(&token));
+        let (finding, headers) = (sessions.clone(), request_with(&token));
         tokio::spawn(async move { finding.find(&headers, false).await.unwrap() })
     };
     let (first, second) = (find(), find());
-    store.asked.notified().await;
+    store.called.notified().await;
     tokio::task::yield_now().await;
     // Both have loaded it; another process ends it before either has checked again.
     store.memory.remove_user("ada").await.unwrap();

@@ -6,29 +6,29 @@ use super::*;
 
 /// A socket that only counts how often its session has ended.
 #[derive(Default)]
-pub(super) struct Counting(AtomicUsize);
+pub(super) struct CountingSocket(AtomicUsize);
 
-impl Counting {
+impl CountingSocket {
     /// How often its session has ended.
     pub(super) fn closed(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl SessionSocket for Counting {
+impl SessionSocket for CountingSocket {
     fn session_ended(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-struct Socket {
-    counting: Arc<Counting>,
+struct TestSocket {
+    counting: Arc<CountingSocket>,
     attachment: Attachment,
 }
 
-impl Socket {
-    fn of(session: &Session, number: u64) -> Self {
-        let counting = Arc::new(Counting::default());
+impl TestSocket {
+    fn attach(session: &Session, number: u64) -> Self {
+        let counting = Arc::new(CountingSocket::default());
         let weak = Arc::downgrade(&counting);
         let attachment = session.attach(ConnectionId::new(number), weak);
         Self {
@@ -43,23 +43,23 @@ impl Socket {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_a_session_closes_its_sockets_once_and_those_of_before_a_logon_too() {
+async fn the_end_of_a_session_closes_its_sockets_and_those_from_before_a_logon_once() {
     let sessions = Sessions::default();
     let (before, _) = sessions.begin().await.unwrap();
     let (other, _) = sessions.begin().await.unwrap();
-    let planted = Socket::of(&before, 1);
+    let earlier = TestSocket::attach(&before, 1);
     let (after, _) = sessions.renew(&before, user("ada")).await.unwrap();
-    let (own, foreign) = (Socket::of(&after, 2), Socket::of(&other, 3));
+    let (own, foreign) = (TestSocket::attach(&after, 2), TestSocket::attach(&other, 3));
     assert_eq!(
-        [planted.closed(), own.closed(), foreign.closed()],
+        [earlier.closed(), own.closed(), foreign.closed()],
         [0, 0, 0]
     );
     assert!(sessions.end(&after).await.unwrap());
     assert_eq!(
-        [planted.closed(), own.closed(), foreign.closed()],
+        [earlier.closed(), own.closed(), foreign.closed()],
         [1, 1, 0]
     );
-    let late = Socket::of(&after, 4);
+    let late = TestSocket::attach(&after, 4);
     assert_eq!(late.closed(), 1);
 }
 
@@ -70,18 +70,21 @@ async fn the_end_of_a_user_closes_the_sockets_of_all_sessions_of_the_user() {
     for (number, name) in [(1, "ada"), (2, "ada"), (3, "bob")] {
         let (session, _) = sessions.begin().await.unwrap();
         let (session, _) = sessions.renew(&session, user(name)).await.unwrap();
-        sockets.push(Socket::of(&session, number));
+        sockets.push(TestSocket::attach(&session, number));
     }
     assert_eq!(sessions.end_user("ada").await.unwrap(), 2);
-    let closed: Vec<_> = sockets.iter().map(Socket::closed).collect();
+    let closed: Vec<_> = sockets.iter().map(TestSocket::closed).collect();
     assert_eq!(closed, [1, 1, 0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_socket_holds_its_session_and_idle_time_begins_at_its_end() {
+async fn an_open_socket_keeps_its_session_and_idle_time_begins_when_it_closes() {
     let sessions = Sessions::default();
     let (session, token) = returned(&sessions).await;
-    let (first, second) = (Socket::of(&session, 1), Socket::of(&session, 2));
+    let (first, second) = (
+        TestSocket::attach(&session, 1),
+        TestSocket::attach(&session, 2),
+    );
     tokio::time::sleep(IDLE * 10 + IDLE / 5).await;
     drop(first);
     tokio::time::sleep(IDLE * 2).await;
@@ -95,33 +98,33 @@ async fn an_open_socket_holds_its_session_and_idle_time_begins_at_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_of_before_a_logon_does_not_hold_the_session() {
+async fn a_socket_from_before_a_logon_does_not_keep_the_session_alive() {
     let sessions = Sessions::default();
     let (before, _) = sessions.begin().await.unwrap();
-    let planted = Socket::of(&before, 1);
+    let earlier = TestSocket::attach(&before, 1);
     let (_, token) = sessions.renew(&before, user("ada")).await.unwrap();
     tokio::time::sleep(IDLE).await;
     assert_eq!(found(&sessions, &token).await, None);
-    drop(planted.attachment);
+    drop(earlier.attachment);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_of_before_a_logon_stays_open_while_the_session_lives() {
+async fn a_socket_from_before_a_logon_stays_open_while_the_session_lives() {
     let sessions = Sessions::default();
     let (before, _) = returned(&sessions).await;
-    let planted = Socket::of(&before, 1);
+    let earlier = TestSocket::attach(&before, 1);
     let (after, _) = sessions.renew(&before, user("ada")).await.unwrap();
-    let own = Socket::of(&after, 2);
+    let own = TestSocket::attach(&after, 2);
     tokio::time::sleep(IDLE * 3).await;
-    assert_eq!([planted.closed(), own.closed()], [0, 0]);
+    assert_eq!([earlier.closed(), own.closed()], [0, 0]);
     assert!(after.is_current());
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_store_has_lost_a_session_its_sockets_are_closed() {
+async fn a_session_that_the_store_lost_closes_its_sockets() {
     let sessions = Sessions::default();
     let (session, token) = returned(&sessions).await;
-    let socket = Socket::of(&session, 1);
+    let socket = TestSocket::attach(&session, 1);
     sessions.store().remove(token.key()).await.unwrap();
     assert_eq!(socket.closed(), 0);
     tokio::time::sleep(IDLE / 4 + SECOND).await;
@@ -129,7 +132,7 @@ async fn where_the_store_has_lost_a_session_its_sockets_are_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
+async fn the_keeper_task_runs_only_while_there_are_sockets() {
     let sessions = Sessions::default();
     let tasks = || {
         tokio::runtime::Handle::current()
@@ -139,7 +142,7 @@ async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
     assert_eq!(tasks(), 0);
     for number in 0..3 {
         let (session, _) = sessions.begin().await.unwrap();
-        let socket = Socket::of(&session, number);
+        let socket = TestSocket::attach(&session, number);
         assert_eq!(tasks(), 1);
         drop(socket);
         tokio::time::sleep(IDLE).await;
@@ -149,10 +152,10 @@ async fn the_task_that_keeps_sessions_runs_only_while_there_are_sockets() {
 
 /// For example an attacker who planted the session: the visitor's browser does not know the socket.
 #[tokio::test(start_paused = true)]
-async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
+async fn a_socket_from_before_a_logon_does_not_outlive_the_session() {
     let sessions = Sessions::default();
     let (before, _) = returned(&sessions).await;
-    let planted = Socket::of(&before, 1);
+    let earlier = TestSocket::attach(&before, 1);
     let (after, token) = sessions.renew(&before, user("ada")).await.unwrap();
     drop(after);
     tokio::time::sleep(IDLE / 2).await;
@@ -160,9 +163,9 @@ async fn a_socket_of_before_a_logon_does_not_outlive_the_session() {
     assert_eq!(renewed.user(), Some("ada"));
     drop(renewed);
     tokio::time::sleep(IDLE / 2).await;
-    assert_eq!(planted.closed(), 0);
+    assert_eq!(earlier.closed(), 0);
     tokio::time::sleep(IDLE).await;
-    assert_eq!((sessions.count().await.unwrap(), planted.closed()), (0, 1));
+    assert_eq!((sessions.count().await.unwrap(), earlier.closed()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +183,7 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
         tokens.push(token);
     }
     let session = found(&sessions, &tokens[0]).await.unwrap();
-    let socket = Socket::of(&session, 1);
+    let socket = TestSocket::attach(&session, 1);
     drop(session);
     // The others were used later, but are evicted nevertheless.
     for token in &tokens[1..] {
@@ -191,11 +194,11 @@ async fn a_full_store_evicts_no_session_with_an_open_socket() {
         assert_eq!(found(&sessions, &token).await, Some(begun));
         tokens.push(token);
     }
-    let mut there = Vec::new();
+    let mut exists = Vec::new();
     for token in &tokens {
-        there.push(found(&sessions, token).await.is_some());
+        exists.push(found(&sessions, token).await.is_some());
     }
-    assert_eq!(there, [true, false, false, true, true]);
+    assert_eq!(exists, [true, false, false, true, true]);
     drop(socket);
     // Without its socket it is the least recently used session of its address, which holds no more
     // than others, so no session in use is evicted.

@@ -10,7 +10,7 @@ use super::*;
 struct Application(Arc<Mutex<Option<ForeignSession>>>);
 
 impl Application {
-    fn says(&self, session: Option<ForeignSession>) {
+    fn set_session(&self, session: Option<ForeignSession>) {
         *self.0.lock().unwrap() = session;
     }
 }
@@ -27,7 +27,7 @@ impl SessionSource for Application {
     }
 }
 
-fn of(application: &Application) -> Sessions {
+fn sessions_of(application: &Application) -> Sessions {
     let options = SessionOptions::new(SessionLimits::DEFAULT);
     Sessions::new(options.source(application.clone()))
 }
@@ -37,11 +37,11 @@ async fn find(sessions: &Sessions) -> Option<Session> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_of_the_application_is_one_of_ours_from_its_first_request_on() {
+async fn the_first_request_of_a_foreign_session_begins_a_session() {
     let application = Application::default();
-    let sessions = of(&application);
+    let sessions = sessions_of(&application);
     assert_eq!(find(&sessions).await, None);
-    application.says(Some(ForeignSession::new("one").user("ada")));
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
     let session = find(&sessions).await.unwrap();
     assert_eq!(session.user(), Some("ada"));
     session.insert("cart", &3).await.unwrap();
@@ -51,21 +51,21 @@ async fn a_session_of_the_application_is_one_of_ours_from_its_first_request_on()
         (again.get("cart"), sessions.count().await.unwrap()),
         (Some(3), 1)
     );
-    application.says(Some(ForeignSession::new("two")));
+    application.set_session(Some(ForeignSession::new("two")));
     let other = find(&sessions).await.unwrap();
     assert_ne!(other, again);
     assert_eq!((other.user(), other.get::<u32>("cart")), (None, None));
-    let nobody = sessions.find(&HeaderMap::new(), false).await.unwrap();
-    assert_eq!(nobody, None);
+    let without_cookie = sessions.find(&HeaderMap::new(), false).await.unwrap();
+    assert_eq!(without_cookie, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_that_changes_under_the_same_key_is_not_seen_by_who_held_the_session() {
+async fn a_user_change_under_the_same_key_does_not_reach_earlier_handles() {
     let application = Application::default();
-    let sessions = of(&application);
-    application.says(Some(ForeignSession::new("one")));
+    let sessions = sessions_of(&application);
+    application.set_session(Some(ForeignSession::new("one")));
     let before = find(&sessions).await.unwrap();
-    application.says(Some(ForeignSession::new("one").user("ada")));
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
     let after = find(&sessions).await.unwrap();
     after.insert("secret", "of ada").await.unwrap();
     assert_eq!((before.user(), after.user()), (None, Some("ada")));
@@ -78,15 +78,15 @@ async fn a_user_that_changes_under_the_same_key_is_not_seen_by_who_held_the_sess
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_of_before_a_logon_does_not_hold_a_session_that_keeps_its_key() {
+async fn a_socket_from_before_a_logon_does_not_keep_alive_a_session_with_the_same_key() {
     let application = Application::default();
-    let sessions = of(&application);
-    application.says(Some(ForeignSession::new("one")));
+    let sessions = sessions_of(&application);
+    application.set_session(Some(ForeignSession::new("one")));
     let before = find(&sessions).await.unwrap();
-    let socket = Arc::new(sockets::Counting::default());
+    let socket = Arc::new(sockets::CountingSocket::default());
     let weak = Arc::downgrade(&socket);
     let _attachment = before.attach(ConnectionId::new(1), weak);
-    application.says(Some(ForeignSession::new("one").user("ada")));
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
     drop(find(&sessions).await.unwrap());
     tokio::time::sleep(IDLE * 2).await;
     assert_eq!((sessions.count().await.unwrap(), socket.closed()), (0, 1));
@@ -94,18 +94,18 @@ async fn a_socket_of_before_a_logon_does_not_hold_a_session_that_keeps_its_key()
 
 /// An application that keeps its session's id over a logoff and the next logon.
 #[tokio::test(start_paused = true)]
-async fn another_user_under_the_same_key_gets_nothing_of_the_one_before() {
+async fn another_user_under_the_same_key_gets_a_new_session() {
     let application = Application::default();
-    let sessions = of(&application);
-    application.says(Some(ForeignSession::new("one").user("ada")));
+    let sessions = sessions_of(&application);
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
     let ada = find(&sessions).await.unwrap();
     ada.insert("secret", "of ada").await.unwrap();
-    let socket = Arc::new(sockets::Counting::default());
+    let socket = Arc::new(sockets::CountingSocket::default());
     let weak = Arc::downgrade(&socket);
     let _attachment = ada.attach(ConnectionId::new(1), weak);
     for user in [None, Some("bob")] {
         let session = ForeignSession::new("one");
-        application.says(Some(match user {
+        application.set_session(Some(match user {
             Some(user) => session.user(user),
             None => session,
         }));
@@ -118,10 +118,10 @@ async fn another_user_under_the_same_key_gets_nothing_of_the_one_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_application_alone_begins_and_renews_its_sessions() {
+async fn only_the_application_begins_and_renews_its_sessions() {
     let application = Application::default();
-    let sessions = of(&application);
-    application.says(Some(ForeignSession::new("one")));
+    let sessions = sessions_of(&application);
+    application.set_session(Some(ForeignSession::new("one")));
     let session = find(&sessions).await.unwrap();
     let begun = sessions.begin().await.unwrap_err();
     assert!(matches!(begun, SessionError::Foreign), "{begun}");
@@ -133,30 +133,30 @@ async fn the_application_alone_begins_and_renews_its_sessions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sockets_are_closed_where_the_application_no_longer_knows_their_session() {
+async fn sockets_close_when_the_application_ends_their_session() {
     let application = Application::default();
-    let sessions = of(&application);
-    application.says(Some(ForeignSession::new("one")));
+    let sessions = sessions_of(&application);
+    application.set_session(Some(ForeignSession::new("one")));
     let session = find(&sessions).await.unwrap();
-    let socket = Arc::new(sockets::Counting::default());
+    let socket = Arc::new(sockets::CountingSocket::default());
     let weak = Arc::downgrade(&socket);
     let _attachment = session.attach(ConnectionId::new(1), weak);
     tokio::time::sleep(IDLE * 3).await;
     assert_eq!(socket.closed(), 0);
-    application.says(None);
+    application.set_session(None);
     tokio::time::sleep(IDLE / 4 + SECOND).await;
     assert_eq!(socket.closed(), 1);
 }
 
 /// How a broken store fails.
 #[derive(Clone, Copy)]
-enum Broken {
+enum Failure {
     Fails,
     Hangs,
     Panics,
 }
 
-impl Broken {
+impl Failure {
     async fn answer<T>(self) -> Result<T, StoreError> {
         match self {
             Self::Fails => Err(StoreError::failed("connection refused")),
@@ -166,7 +166,7 @@ impl Broken {
     }
 }
 
-impl SessionStore for Broken {
+impl SessionStore for Failure {
     async fn create(
         &self,
         _: SessionKey,
@@ -221,22 +221,25 @@ impl SessionStore for Broken {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
+async fn a_store_that_fails_or_hangs_is_an_error_within_the_timeout() {
     let token = SessionToken::new().unwrap();
-    for (broken, text) in [
+    for (failure, text) in [
         (
-            Broken::Fails,
+            Failure::Fails,
             "the session store failed: connection refused",
         ),
         (
-            Broken::Hangs,
+            Failure::Hangs,
             "the session store did not answer within `lookup_timeout`",
         ),
     ] {
-        let options = SessionOptions::new(SessionLimits::DEFAULT).store(broken);
+        let options = SessionOptions::new(SessionLimits::DEFAULT).store(failure);
         let sessions = Sessions::new(options);
         let start = tokio::time::Instant::now();
-        let found = sessions.find(&with(&token), false).await.unwrap_err();
+        let found = sessions
+            .find(&request_with(&token), false)
+            .await
+            .unwrap_err();
         let begun = sessions.begin().await.unwrap_err();
         let ended = sessions.end_user("ada").await.unwrap_err();
         for error in [found, begun] {
@@ -247,7 +250,7 @@ async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
         }
         assert_eq!(format!("{ended:#}"), text);
         let lookup = sessions.limits().lookup_timeout;
-        let waited = if matches!(broken, Broken::Hangs) {
+        let waited = if matches!(failure, Failure::Hangs) {
             lookup * 3
         } else {
             Duration::ZERO
@@ -258,29 +261,29 @@ async fn a_store_that_fails_or_hangs_is_an_error_in_time() {
 
 /// Sessions in memory, until the store breaks.
 #[derive(Clone)]
-struct Breaks(Arc<MemoryStore>, Arc<Mutex<Option<Broken>>>);
+struct BreakableStore(Arc<MemoryStore>, Arc<Mutex<Option<Failure>>>);
 
-impl Breaks {
-    async fn works(&self) -> Result<&MemoryStore, StoreError> {
-        let broken = *self.1.lock().unwrap();
-        match broken {
-            Some(broken) => broken.answer().await,
+impl BreakableStore {
+    async fn working(&self) -> Result<&MemoryStore, StoreError> {
+        let failure = *self.1.lock().unwrap();
+        match failure {
+            Some(failure) => failure.answer().await,
             None => Ok(&self.0),
         }
     }
 }
 
-macro_rules! breaks {
+macro_rules! breakable {
     ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*) => {
-        impl SessionStore for Breaks {
+        impl SessionStore for BreakableStore {
             $(async fn $name(&self $(, $argument: $type)*) -> Result<$output, StoreError> {
-                self.works().await?.$name($($argument),*).await
+                self.working().await?.$name($($argument),*).await
             })*
         }
     };
 }
 
-breaks! {
+breakable! {
     fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
     fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
     fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
@@ -293,50 +296,50 @@ breaks! {
     fn count(&self) -> usize;
 }
 
-impl Breaks {
+impl BreakableStore {
     fn new() -> (Self, Sessions) {
         let store = Self(Arc::new(MemoryStore::new(100)), Arc::default());
         let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
         (store, sessions)
     }
 
-    fn is(&self, broken: Option<Broken>) {
-        *self.1.lock().unwrap() = broken;
+    fn set_failure(&self, failure: Option<Failure>) {
+        *self.1.lock().unwrap() = failure;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_that_the_store_did_not_hear_of_is_told_by_the_next_call() {
-    let (store, sessions) = Breaks::new();
+async fn an_end_that_failed_in_the_store_is_repeated_by_the_next_call() {
+    let (store, sessions) = BreakableStore::new();
     let (session, token) = returned(&sessions).await;
-    store.is(Some(Broken::Fails));
+    store.set_failure(Some(Failure::Fails));
     let failed = sessions.end(&session).await.unwrap_err();
     assert_eq!(failed.status().as_u16(), 503);
     assert!(!session.is_current());
-    store.is(None);
+    store.set_failure(None);
     assert!(sessions.end(&session).await.unwrap());
     drop(session);
     assert_eq!(found(&sessions, &token).await, None);
     // Or by the next request with its cookie, while this process knows that it has ended.
     let (session, token) = returned(&sessions).await;
-    store.is(Some(Broken::Fails));
+    store.set_failure(Some(Failure::Fails));
     sessions.end(&session).await.unwrap_err();
-    store.is(None);
+    store.set_failure(None);
     assert_eq!(found(&sessions, &token).await, None);
     assert_eq!(sessions.count().await.unwrap(), 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_panics_or_fails_now_and_then_loses_no_session_with_a_socket() {
-    let (store, sessions) = Breaks::new();
+async fn a_store_that_fails_temporarily_loses_no_session_with_a_socket() {
+    let (store, sessions) = BreakableStore::new();
     let (session, token) = returned(&sessions).await;
-    let socket = Arc::new(sockets::Counting::default());
+    let socket = Arc::new(sockets::CountingSocket::default());
     let weak = Arc::downgrade(&socket);
     let _attachment = session.attach(ConnectionId::new(1), weak);
-    for broken in [Broken::Panics, Broken::Fails, Broken::Hangs] {
-        store.is(Some(broken));
+    for failure in [Failure::Panics, Failure::Fails, Failure::Hangs] {
+        store.set_failure(Some(failure));
         tokio::time::sleep(IDLE / 3).await;
-        store.is(None);
+        store.set_failure(None);
         tokio::time::sleep(IDLE * 2).await;
         assert_eq!(socket.closed(), 0);
     }

@@ -13,7 +13,7 @@ use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
 use crate::testkit::client::MASK;
 use crate::testkit::pipe::Pipe;
-use crate::wire::{FromPage, Query, ToPage};
+use crate::wire::{FromPage, PageQuery, ToPage};
 
 /// A browser acknowledges at once after this many messages.
 const ACK_EVERY: u64 = 32;
@@ -114,9 +114,9 @@ impl Script {
     }
 
     /// The query of the next handshake of this client, without the id of the page.
-    pub(super) fn query(&self, client: u64) -> Query {
+    pub(super) fn query(&self, client: u64) -> PageQuery {
         let state = self.lock();
-        Query {
+        PageQuery {
             client: Some(client),
             epoch: state.epoch.clone(),
             offset: state.epoch.as_ref().map(|_| state.offset),

@@ -42,7 +42,7 @@ fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'st
     }
     let host = authority.split(':').next().unwrap_or_default();
     if host == "*" && !scheme.contains('*') {
-        let what = "matches every host";
+        let what = "would allow every host";
         return Some((what, "name the domain, as in \"https://*.preview.example\""));
     }
     let domain = host.strip_prefix("*.").filter(|_| !scheme.contains('*'));
@@ -55,7 +55,7 @@ fn wildcard_mistake(scheme: &str, authority: &str) -> Option<(&'static str, &'st
         return Some(("has a `*` before something that is not a domain", HELP));
     }
     (labels.len() < 2).then_some((
-        "matches every site of a top-level domain",
+        "would allow every site of a top-level domain",
         "name a domain below it, as in \"https://*.preview.example\"",
     ))
 }

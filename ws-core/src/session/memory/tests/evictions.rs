@@ -12,7 +12,7 @@ fn address(number: u8) -> IpAddr {
     IpAddr::from([203, 0, 113, number])
 }
 
-fn named(number: usize) -> SessionKey {
+fn session_key(number: usize) -> SessionKey {
     SessionKey::of_foreign(&number.to_string())
 }
 
@@ -21,7 +21,7 @@ async fn begin(store: &MemoryStore, number: usize, newcomer: Newcomer<'_>) -> Op
     let record = SessionRecord::new(None).unwrap();
     let id = record.id;
     match store
-        .create_for(named(number), record, MINUTE, newcomer)
+        .create_for(session_key(number), record, MINUTE, newcomer)
         .await
     {
         Ok(created) => created.then_some(id),
@@ -31,7 +31,7 @@ async fn begin(store: &MemoryStore, number: usize, newcomer: Newcomer<'_>) -> Op
 }
 
 async fn touch(store: &MemoryStore, number: usize) -> bool {
-    store.touch(named(number), MINUTE).await.unwrap()
+    store.touch(session_key(number), MINUTE).await.unwrap()
 }
 
 /// A store for 100 sessions that one address has filled, with the numbers of its sessions.
@@ -46,7 +46,7 @@ async fn filled_by(attacker: IpAddr) -> (MemoryStore, Vec<usize>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out() {
+async fn an_address_that_fills_the_store_does_not_lock_out_others() {
     let attacker = address(1);
     let (store, mut attacking) = filled_by(attacker).await;
     for visitor in 0..40 {
@@ -69,7 +69,7 @@ async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out(
         tokio::time::advance(MINUTE / 100).await;
     }
     let stored = store.stored();
-    assert_eq!(stored.anonymous.count(Network::of(attacker)), 60);
+    assert_eq!(stored.anonymous.count(ClientNetwork::of(attacker)), 60);
     assert_eq!(
         (stored.sessions.len(), stored.anonymous.networks()),
         (100, 21)
@@ -77,7 +77,7 @@ async fn an_address_that_fills_the_store_and_uses_its_sessions_locks_nobody_out(
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_its_own_sessions_an_address_gives_up_the_least_recently_used() {
+async fn an_address_loses_its_least_recently_used_sessions() {
     let (store, _) = filled_by(address(1)).await;
     tokio::time::advance(MINUTE / 60).await;
     for number in 0..10 {
@@ -88,16 +88,16 @@ async fn of_its_own_sessions_an_address_gives_up_the_least_recently_used() {
         let begun = begin(&store, 1000 + usize::from(from), newcomer).await;
         begun.unwrap();
     }
-    let mut gone = Vec::new();
+    let mut evicted = Vec::new();
     for number in 0..100 {
-        let there = store.contains(named(number)).await.unwrap();
-        gone.extend((!there).then_some(number));
+        let exists = store.contains(session_key(number)).await.unwrap();
+        evicted.extend((!exists).then_some(number));
     }
-    assert_eq!(gone, [10, 11]);
+    assert_eq!(evicted, [10, 11]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
+async fn sessions_of_users_and_sessions_with_sockets_are_not_evicted() {
     let attacker = Newcomer::new(Some(address(1)));
     let store = MemoryStore::new(4);
     let with_socket = begin(&store, 0, attacker).await.unwrap();
@@ -107,7 +107,7 @@ async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
     }
     let user = Some("ada".to_owned());
     store
-        .renew(named(1), named(11), user, MINUTE)
+        .renew(session_key(1), session_key(11), user, MINUTE)
         .await
         .unwrap();
     for number in [0, 11, 2, 3] {
@@ -131,7 +131,7 @@ async fn neither_the_session_of_a_user_nor_one_with_a_socket_is_evicted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_began_with_a_user_is_not_given_up_because_it_is_new() {
+async fn a_new_session_of_a_user_is_not_evicted() {
     let store = MemoryStore::new(2);
     create(&store, 1, Some("ada")).await;
     create(&store, 2, Some("bob")).await;
@@ -141,7 +141,7 @@ async fn a_session_that_began_with_a_user_is_not_given_up_because_it_is_new() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn visitors_of_an_unknown_address_give_up_nothing_that_they_use() {
+async fn visitors_of_unknown_addresses_keep_the_sessions_that_they_use() {
     let unknown = Newcomer::new(None);
     let store = MemoryStore::new(10);
     for number in 0..8 {
@@ -164,7 +164,7 @@ async fn visitors_of_an_unknown_address_give_up_nothing_that_they_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newcomer_costs_a_bounded_number_of_looks() {
+async fn a_newcomer_costs_a_bounded_number_of_checks() {
     const MANY: usize = 5_000;
     let store = MemoryStore::new(MANY);
     for number in 0..MANY {
@@ -174,15 +174,15 @@ async fn a_newcomer_costs_a_bounded_number_of_looks() {
             .unwrap();
         assert!(touch(&store, number).await);
     }
-    let checks_left = AtomicUsize::new(0);
+    let checks = AtomicUsize::new(0);
     let has_sockets = |_| {
-        checks_left.fetch_add(1, Ordering::Relaxed);
+        checks.fetch_add(1, Ordering::Relaxed);
         true
     };
     let newcomer = Newcomer::new(Some(address(99))).sockets(&has_sockets);
     assert_eq!(begin(&store, MANY, newcomer).await, None);
-    let checks_left = checks_left.into_inner();
-    assert!((1..=2 * 256).contains(&checks_left), "{checks_left}");
+    let checks = checks.into_inner();
+    assert!((1..=2 * 256).contains(&checks), "{checks}");
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -198,7 +198,7 @@ enum StoreOperation {
     Wait(u8),
 }
 
-fn step() -> impl Strategy<Value = StoreOperation> {
+fn operation() -> impl Strategy<Value = StoreOperation> {
     let at = any::<prop::sample::Index>;
     prop_oneof![
         8 => (0..5_u8).prop_map(StoreOperation::Begin),
@@ -213,15 +213,17 @@ fn step() -> impl Strategy<Value = StoreOperation> {
 }
 
 /// The expected accounting, computed from the sessions.
-fn check_accounts(store: &MemoryStore) -> BTreeMap<SessionKey, (SessionId, bool, Option<Network>)> {
+fn check_counts(
+    store: &MemoryStore,
+) -> BTreeMap<SessionKey, (SessionId, bool, Option<ClientNetwork>)> {
     let stored = store.stored();
-    let mut held: BTreeMap<Network, u32> = BTreeMap::new();
+    let mut expected: BTreeMap<ClientNetwork, u32> = BTreeMap::new();
     let mut unknown = 0;
     let mut all = BTreeMap::new();
     for (key, entry) in &stored.sessions {
         let anonymous = entry.record.user.is_none();
         match entry.network.filter(|_| anonymous) {
-            Some(network) => *held.entry(network).or_default() += 1,
+            Some(network) => *expected.entry(network).or_default() += 1,
             None => unknown += u32::from(anonymous),
         }
         assert_eq!(
@@ -231,8 +233,8 @@ fn check_accounts(store: &MemoryStore) -> BTreeMap<SessionKey, (SessionId, bool,
         all.insert(*key, (entry.record.id, anonymous, entry.network));
     }
     assert_eq!(stored.unknown, unknown);
-    assert_eq!(stored.anonymous.networks(), held.len());
-    for (network, count) in held {
+    assert_eq!(stored.anonymous.networks(), expected.len());
+    for (network, count) in expected {
         assert_eq!(stored.anonymous.count(network), count);
     }
     all
@@ -243,18 +245,18 @@ async fn run(steps: Vec<StoreOperation>) {
     let store = MemoryStore::new(CAPACITY);
     let mut sockets: Vec<SessionId> = Vec::new();
     for (number, step) in steps.into_iter().enumerate() {
-        let before = check_accounts(&store);
+        let before = check_counts(&store);
         let keys: Vec<_> = before.keys().copied().collect();
         let pick = |at: prop::sample::Index| (!keys.is_empty()).then(|| keys[at.index(keys.len())]);
         match step {
             StoreOperation::Begin(from) => {
                 let from = (from > 0).then(|| address(from));
-                let own = from.map(Network::of);
+                let own = from.map(ClientNetwork::of);
                 let has_sockets = |id| sockets.contains(&id);
                 let newcomer = Newcomer::new(from).sockets(&has_sockets);
                 let begun = begin(&store, number, newcomer).await;
-                let after = check_accounts(&store);
-                assert_eq!(begun.is_some(), after.contains_key(&named(number)));
+                let after = check_counts(&store);
+                assert_eq!(begun.is_some(), after.contains_key(&session_key(number)));
                 let evicted: Vec<_> = before
                     .iter()
                     .filter(|it| !after.contains_key(it.0))
@@ -288,7 +290,7 @@ async fn run(steps: Vec<StoreOperation>) {
             StoreOperation::Logon(at) | StoreOperation::Anonymous(at) => {
                 let user = matches!(step, StoreOperation::Logon(_)).then(|| "ada".to_owned());
                 if let Some(key) = pick(at) {
-                    let renewed = store.renew(key, named(number), user, MINUTE).await;
+                    let renewed = store.renew(key, session_key(number), user, MINUTE).await;
                     assert!(renewed.unwrap().is_some());
                 }
             }
@@ -306,13 +308,13 @@ async fn run(steps: Vec<StoreOperation>) {
                 tokio::time::advance(Duration::from_secs(seconds.into())).await;
             }
         }
-        assert!(check_accounts(&store).len() <= CAPACITY);
+        assert!(check_counts(&store).len() <= CAPACITY);
     }
 }
 
 proptest! {
     #[test]
-    fn the_accounts_are_right_whatever_happens(steps in prop::collection::vec(step(), 0..150)) {
+    fn the_counts_match_the_sessions_after_any_operations(steps in prop::collection::vec(operation(), 0..150)) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)

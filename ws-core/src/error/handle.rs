@@ -1,4 +1,4 @@
-//! Why a handle to a connection refused a value.
+//! Errors of the methods of a connection handle: `send`, `notify` and `spawn`.
 
 use crate::close::CloseCode;
 
@@ -59,7 +59,7 @@ impl<T> SendError<T> {
 #[non_exhaustive]
 pub enum NotifyError<T> {
     /// The mailbox is full, or all timers are in use; the error contains the value.
-    #[error("the mailbox is full; notify again when the handler has taken some of it")]
+    #[error("the mailbox is full; notify again when the handler has processed some of it")]
     Full(T),
     /// The connection is closed; the error contains the value.
     #[error("the connection is closed")]
@@ -127,17 +127,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_taken_is_given_back() {
+    fn a_rejected_value_is_returned() {
         assert_eq!(SendError::Full(1).into_inner(), Some(1));
         assert_eq!(SendError::Closed(2).into_inner(), Some(2));
-        let unencoded: SendError<u8> = EncodeError::new("no JSON").into();
-        assert_eq!(unencoded.into_inner(), None);
+        let not_encoded: SendError<u8> = EncodeError::new("no JSON").into();
+        assert_eq!(not_encoded.into_inner(), None);
         assert_eq!(NotifyError::Full(3).into_inner(), 3);
         assert_eq!(NotifyError::Closed(4).into_inner(), 4);
     }
 
     #[test]
-    fn each_error_knows_its_close_code() {
+    fn each_error_has_its_close_code() {
         let encode: SendError<()> = EncodeError::new("no JSON").into();
         let codes = [
             (SendError::Full(()).close_code(), 1013),
