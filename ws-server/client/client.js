@@ -328,21 +328,21 @@ class Connection extends EventTarget {
   }
 
   // After sleep, a late timer fires before messages that have arrived.
-  #arm(asked = 0) {
+  #arm(pings = 0) {
     clearTimeout(this.#timer);
     if (!this.#page) return;
-    const delay = this.#options[asked ? "deadline" : "heartbeat"];
+    const delay = this.#options[pings ? "deadline" : "heartbeat"];
     const due = Date.now() + delay;
     this.#timer = setTimeout(() => {
       const late = Date.now() - due > SECOND;
-      if (asked > (late ? 1 : 0)) this.#retry();
-      else this.#ping(asked + 1);
+      if (pings > (late ? 1 : 0)) this.#retry();
+      else this.#ping(pings + 1);
     }, delay);
   }
 
-  #ping(asked) {
+  #ping(pings) {
     if (this.#page) this.#write({ type: "ping" });
-    this.#arm(asked);
+    this.#arm(pings);
   }
 
   #watch() {

@@ -70,7 +70,7 @@ test("the states follow each other, and are frozen", async () => {
   assert.ok(states.every(Object.isFrozen));
 });
 
-test("what is sent while it is not open waits, in order", async () => {
+test("messages sent before the connection is open wait, in order", async () => {
   const { connection } = await open();
   connection.send("a");
   connection.send(new Uint8Array([1, 2]));
@@ -85,7 +85,7 @@ test("what is sent while it is not open waits, in order", async () => {
   assert.deepEqual(Socket.last.sent, ["d"]);
 });
 
-test("the queue is bounded while it waits, and no more", async () => {
+test("the queue is bounded only while the connection is not open", async () => {
   const { connection } = await open({ queue: 2, queueBytes: 5 });
   connection.send("1");
   connection.send("2");
@@ -98,7 +98,7 @@ test("the queue is bounded while it waits, and no more", async () => {
   assert.throws(() => connection.send("56"), RangeError);
 });
 
-test("messages come as they were sent", async () => {
+test("messages arrive unchanged", async () => {
   const { connection } = await open();
   const messages = [];
   connection.addEventListener("message", ({ detail }) => messages.push(detail));
@@ -112,7 +112,7 @@ test("messages come as they were sent", async () => {
   assert.deepEqual(Socket.last.sent, []);
 });
 
-test("a request ends with the connection that took it, and waits where none has", async () => {
+test("a request fails with the connection that sent it, and waits if none did", async () => {
   const { connection } = await open();
   Socket.last.open();
   const [first, second] = [connection.request("a"), connection.request("b")];
@@ -129,7 +129,7 @@ test("a request ends with the connection that took it, and waits where none has"
   await assert.rejects(third, { kind: "answer", error: null });
 });
 
-test("each try comes later, within its bounds", async () => {
+test("each attempt waits longer, within its bounds", async () => {
   const low = await open();
   const lowest = [500, 1_000, 2_000, 4_000, 7_500, 7_500];
   assert.deepEqual(await delays(low.connection, 6), lowest);
@@ -140,7 +140,7 @@ test("each try comes later, within its bounds", async () => {
   assert.deepEqual(await delays(own.connection, 5), [10, 20, 40, 50, 50]);
 });
 
-test("the back-off ends with a connection that lasts, not with one that opens", async () => {
+test("the back-off ends after a lasting connection, not when one opens", async () => {
   const { connection } = await open();
   const connected = async (time) => {
     Socket.last.open();
@@ -153,14 +153,14 @@ test("the back-off ends with a connection that lasts, not with one that opens", 
   assert.equal(await connected(10_000), 500);
 });
 
-test("a plain GET learns why it was refused", async (t) => {
+test("a plain GET fetches the reason of a refusal", async (t) => {
   for (const passing of [426, 409, 408, 429, 500, 503, 200, "down"]) {
-    await t.test(`${passing}: again`, async () => {
+    await t.test(`${passing}: tries again`, async () => {
       const { connection, fetch } = await open();
       fetch.next(passing);
       Socket.last.drop();
       await settle();
-      assert.deepEqual(fetch.asked, ["GET https://site.example/chat"]);
+      assert.deepEqual(fetch.requests, ["GET https://site.example/chat"]);
       assert.equal(fetch.inits[0].cache, "no-store");
       assert.equal(wait(connection), 500);
       await clock.advance(500);
@@ -168,9 +168,9 @@ test("a plain GET learns why it was refused", async (t) => {
     });
   }
   for (const final of [400, 401, 403, 404, 410]) {
-    await t.test(`${final}: the end`, async () => {
+    await t.test(`${final}: closes for good`, async () => {
       const { connection, fetch } = await open();
-      const asked = assert.rejects(connection.request(1), { kind: "closed" });
+      const request = assert.rejects(connection.request(1), { kind: "closed" });
       fetch.next([final, "y".repeat(300)]);
       Socket.last.drop();
       await settle();
@@ -180,14 +180,14 @@ test("a plain GET learns why it was refused", async (t) => {
         reason: "y".repeat(200),
         final: true,
       });
-      await asked;
+      await request;
       await clock.advance(1_000_000);
       assert.equal(Socket.all.length, 1);
     });
   }
 });
 
-test("it waits as long as the server asks for", async () => {
+test("it waits for the time in `retry-after`", async () => {
   const { connection, fetch } = await open();
   fetch.next([503, "", { "retry-after": "60" }]);
   Socket.last.drop();
@@ -205,21 +205,21 @@ test("it waits as long as the server asks for", async () => {
   assert.equal(Socket.all.length, 3);
 });
 
-test("whether it comes back is for the code to say", async (t) => {
+test("the close code decides whether it reconnects", async (t) => {
   for (const code of [1001, 1005, 1006, 1011, 1012, 1013]) {
-    await t.test(`${code}: comes back`, async () => {
+    await t.test(`${code}: reconnects`, async () => {
       const { connection, fetch } = await open();
       Socket.last.open();
       Socket.last.drop(code);
       assert.equal(wait(connection), 500);
       await clock.advance(500);
       assert.equal(Socket.all.length, 2);
-      assert.deepEqual(fetch.asked, []);
+      assert.deepEqual(fetch.requests, []);
     });
   }
   for (const code of [1000, 1003, 1007, 1008, 1009, 3000, 4000, 4401, 4409, 4999]) {
     for (const make of [connect, connectPage]) {
-      await t.test(`${code}: stays away (${make.name})`, async () => {
+      await t.test(`${code}: does not reconnect (${make.name})`, async () => {
         const connection = make(URL_, { WebSocket: Socket, page: "P" });
         await settle();
         Socket.last.open();
@@ -233,7 +233,7 @@ test("whether it comes back is for the code to say", async (t) => {
   }
 });
 
-test("a handshake that hangs is given up", async () => {
+test("a handshake that hangs times out", async () => {
   const { connection } = await open();
   await clock.advance(24_999);
   assert.equal(connection.state.phase, "connecting");
@@ -241,13 +241,13 @@ test("a handshake that hangs is given up", async () => {
   assert.equal(connection.state.phase, "waiting");
 });
 
-test("a socket that the browser forbids is the end", async () => {
+test("a socket that the browser forbids closes the connection for good", async () => {
   Socket.failure = new DOMException("insecure", "SecurityError");
   const { connection } = await open();
   assert.deepEqual(connection.state, { phase: "closed", reason: "insecure", final: true });
 });
 
-test("closing while the reason is asked for is the end", async () => {
+test("closing while the reason is fetched ends the connection", async () => {
   const { connection, states } = await open();
   Socket.last.drop();
   connection.close();
@@ -256,7 +256,7 @@ test("closing while the reason is asked for is the end", async () => {
   assert.equal(states.at(-1).phase, "closed");
 });
 
-test("closing when it is about to connect is the end", async () => {
+test("closing before it connects ends the connection", async () => {
   const connection = connect(URL_, { WebSocket: Socket });
   connection.addEventListener("state", () => connection.close(), { once: true });
   await settle();
@@ -264,7 +264,7 @@ test("closing when it is about to connect is the end", async () => {
   assert.equal(connection.state.phase, "closed");
 });
 
-test("what is closed for good listens to nothing any more", async (t) => {
+test("a connection that is closed for good has no listeners left", async (t) => {
   const { document } = browser(t);
   const signals = [];
   const add = (type, listener, { signal }) => signals.push(signal);
@@ -291,7 +291,7 @@ test("there is no heartbeat, and no bye", async (t) => {
   assert.equal(Socket.last.closedWith.code, 1000);
 });
 
-test("without a network it does not try, and at once when it is back", async (t) => {
+test("without a network it does not connect; it connects at once when the network is back", async (t) => {
   const window = browser(t);
   const { connection } = await open();
   await clock.advance(10_000);
@@ -310,7 +310,7 @@ test("without a network it does not try, and at once when it is back", async (t)
   assert.deepEqual(connection.state, { phase: "offline" });
 });
 
-test("when it is looked at, it tries at once, but not twice in a second", async (t) => {
+test("when the page becomes visible, it connects at once, but not twice in a second", async (t) => {
   const window = browser(t);
   const { connection } = await open({ minDelay: 20_000 });
   Socket.last.drop();

@@ -152,13 +152,13 @@ async function run(seed) {
     queue: 10_000,
   });
   const sent = [];
-  const told = []; // unconfirmed messages of all resets
+  const reported = []; // unconfirmed messages of all resets
   const received = {}; // by epoch
   stream.addEventListener("message", ({ detail }) => {
     (received[stream.epoch] ??= []).push(detail);
     if (chance(0.1)) send(); // A listener may send.
   });
-  stream.addEventListener("reset", ({ detail }) => told.push(...detail.unconfirmed));
+  stream.addEventListener("reset", ({ detail }) => reported.push(...detail.unconfirmed));
 
   function send() {
     const text = `c${sent.length}`;
@@ -207,19 +207,19 @@ async function run(seed) {
 
   const accepted = server.accepted.map(([, data]) => data);
   const decoder = new TextDecoder();
-  const names = told.map((value) => (typeof value === "string" ? value : decoder.decode(value)));
+  const names = reported.map((value) => (typeof value === "string" ? value : decoder.decode(value)));
   const number = (name) => Number(name.slice(1));
   assert.deepEqual(accepted, [...accepted].sort((a, b) => number(a) - number(b)), "in order");
   assert.equal(new Set(accepted).size, accepted.length, "once");
-  assert.equal(new Set(names).size, names.length, "told once");
+  assert.equal(new Set(names).size, names.length, "reported once");
   const known = new Set([...accepted, ...names]);
-  assert.deepEqual(sent.filter((name) => !known.has(name)), [], "all of it arrives, or is told");
+  assert.deepEqual(sent.filter((name) => !known.has(name)), [], "all of it arrives, or is reported");
   if (!restarts) assert.deepEqual(names, []);
   const pushed = Object.values(server.pushed).flat().length;
-  return { sent: sent.length, pushed, told: names.length, connections: lines.length };
+  return { sent: sent.length, pushed, reported: names.length, connections: lines.length };
 }
 
-test("cuts at any point lose nothing and double nothing", { timeout: 300_000 }, async (t) => {
+test("lost connections at any point lose and duplicate no message", { timeout: 300_000 }, async (t) => {
   const first = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
   const number = process.env.SEED ? 1 : SEEDS;
   t.diagnostic(`seeds ${first} to ${first + number - 1}`);

@@ -12,12 +12,12 @@ test("the module has at most 5,000 bytes, gzipped", async () => {
   assert.ok(length <= 5_000, `${length} bytes`);
 });
 
-test("the module needs nothing and evaluates nothing", async () => {
+test("the module has no imports and no `eval`", async () => {
   const text = await read("client.js");
   assert.doesNotMatch(text, /\bimport\b|\beval\b|new Function|innerHTML/);
 });
 
-test("the types describe what there is", async () => {
+test("the types describe every export", async () => {
   const text = await read("client.d.ts");
   const values = [...text.matchAll(/^export (?:declare )?(?:function|class|const) (\w+)/gm)];
   assert.deepEqual(values.map(([, name]) => name).sort(), Object.keys(client).sort());
@@ -35,7 +35,7 @@ test("the types describe what there is", async () => {
   assert.deepEqual(there.sort(), [...described].sort());
 });
 
-test("the options that have defaults are described", async () => {
+test("the types document each default", async () => {
   const [code, text] = [await read("client.js"), await read("client.d.ts")];
   const defaults = code.match(/const DEFAULTS = {(.*?)};/s)[1];
   for (const [, name] of defaults.matchAll(/^ {2}(\w+):/gm)) {

@@ -100,7 +100,7 @@ export class Socket {
   }
 
   /** The messages of one type that the page has sent. */
-  said(type) {
+  sentOf(type) {
     return this.json.filter((message) => message.type === type);
   }
 
@@ -164,14 +164,14 @@ export function browser(t) {
 /** A fetch that returns the given answers in turn, and records its requests. */
 export function answers(...queue) {
   const fetch = async (url, init) => {
-    fetch.asked.push(`${init.method} ${url}`);
+    fetch.requests.push(`${init.method} ${url}`);
     fetch.inits.push(init);
     const answer = queue.length > 1 ? queue.shift() : queue[0];
     if (answer === undefined || answer === "down") throw new TypeError("network");
     const [status, text = "", headers = {}] = [].concat(answer);
     return new Response(text, { status, headers });
   };
-  fetch.asked = [];
+  fetch.requests = [];
   fetch.inits = [];
   fetch.next = (...more) => queue.splice(0, queue.length, ...more);
   return fetch;

@@ -25,14 +25,14 @@ async function page(options) {
     random: () => 0,
     ...options,
   });
-  const told = { states: [], messages: [], pushes: [], resets: [] };
+  const reported = { states: [], messages: [], pushes: [], resets: [] };
   const note = (type, list) => stream.addEventListener(type, ({ detail }) => list.push(detail));
-  note("state", told.states);
-  note("message", told.messages);
-  note("push", told.pushes);
-  note("reset", told.resets);
+  note("state", reported.states);
+  note("message", reported.messages);
+  note("push", reported.pushes);
+  note("reset", reported.resets);
   await settle();
-  return { stream, fetch, ...told };
+  return { stream, fetch, ...reported };
 }
 
 const welcome = (more) => ({ type: "welcome", epoch: "E", offset: 0, seen: 0, ...more });
@@ -54,7 +54,7 @@ async function again() {
 
 const query = (socket) => Object.fromEntries(new URL(socket.url).searchParams);
 
-test("it connects with the protocol, the page, and where it stands", async () => {
+test("it connects with the protocol, the page and its position", async () => {
   const { stream } = await page();
   assert.equal(Socket.last.protocols, "page.v1");
   assert.equal(Socket.last.url, "wss://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0");
@@ -65,7 +65,7 @@ test("it connects with the protocol, the page, and where it stands", async () =>
   assert.deepEqual([stream.page, stream.epoch, stream.offset], ["P", "E", 0]);
 });
 
-test("the parameter may have another name, and the query of the URL stays", async () => {
+test("the parameter's name is configurable, and the query of the URL is kept", async () => {
   await page({ parameter: "p" });
   assert.deepEqual(query(Socket.last), { p: "P", client: "0", epoch: "E", offset: "0" });
   const url = "http://site.example/websocket?a=b#c";
@@ -76,7 +76,7 @@ test("the parameter may have another name, and the query of the URL stays", asyn
   assert.equal(Socket.last.url, "ws://site.example/websocket?a=b&z_pid=Q&client=0");
 });
 
-test("a page without an epoch sends none, and takes that of the welcome", async () => {
+test("a page without an epoch sends none, and uses that of the welcome", async () => {
   const { stream, resets, messages } = await page({ epoch: undefined });
   assert.deepEqual(query(Socket.last), { z_pid: "P", client: "0" });
   accept({ epoch: "N", offset: 7 });
@@ -111,7 +111,7 @@ test("it delivers pushes, text and bytes, and resumes after the last", async () 
   assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "E", offset: "5" });
 });
 
-test("what it has received already is passed over; a gap makes it connect anew", async () => {
+test("received messages are ignored; a gap makes it reconnect", async () => {
   const { stream, messages } = await page();
   const socket = accept();
   for (const offset of [1, 2, 1, 2, 3]) socket.receive(text(offset));
@@ -124,7 +124,7 @@ test("what it has received already is passed over; a gap makes it connect anew",
   assert.equal(query(Socket.last).offset, "3");
 });
 
-test("what breaks the protocol is left; what it does not know is passed over", async (t) => {
+test("it closes on a protocol error, and ignores unknown messages", async (t) => {
   const bad = [
     "no JSON",
     "null",
@@ -142,7 +142,7 @@ test("what breaks the protocol is left; what it does not know is passed over", a
       accept().receive(message);
       assert.equal(stream.state.phase, "waiting");
       assert.equal(stream.offset, 0);
-      assert.deepEqual([messages, fetch.asked], [[], []]);
+      assert.deepEqual([messages, fetch.requests], [[], []]);
     });
   }
   await t.test("before the welcome", async () => {
@@ -160,10 +160,10 @@ test("what breaks the protocol is left; what it does not know is passed over", a
   });
 });
 
-test("it acknowledges every 32nd, or 100 ms after the first", async () => {
+test("it acknowledges every 32nd message, or 100 ms after the first", async () => {
   await page();
   const socket = accept();
-  const acks = () => socket.said("ack").map(({ offset }) => offset);
+  const acks = () => socket.sentOf("ack").map(({ offset }) => offset);
   for (let offset = 1; offset <= 31; offset += 1) socket.receive(text(offset));
   assert.deepEqual(acks(), []);
   socket.receive(text(32));
@@ -184,7 +184,7 @@ test("a hidden tab, whose timers are late, acknowledges at once", async (t) => {
   document.hidden = true;
   await page();
   accept().receive(text(1));
-  assert.deepEqual(Socket.last.said("ack"), [{ type: "ack", offset: 1 }]);
+  assert.deepEqual(Socket.last.sentOf("ack"), [{ type: "ack", offset: 1 }]);
 });
 
 test("an acknowledgement does not go to the next connection", async () => {
@@ -198,7 +198,7 @@ test("an acknowledgement does not go to the next connection", async () => {
   assert.deepEqual(Socket.last.sent, []);
 });
 
-test("what is sent is numbered, kept until seen, and sent again in order", async () => {
+test("sent messages are numbered, kept until seen, and sent again in order", async () => {
   const { stream } = await page();
   stream.send("a");
   assert.deepEqual(Socket.last.sent, []);
@@ -232,7 +232,7 @@ test("what is sent is numbered, kept until seen, and sent again in order", async
   assert.deepEqual(socket.sent, []);
 });
 
-test("each script names itself, and goes on with that name", async () => {
+test("each script has an id, and keeps it", async () => {
   let next = 0.25;
   const random = () => next;
   await page({ random });
@@ -244,7 +244,7 @@ test("each script names itself, and goes on with that name", async () => {
   assert.equal(query(Socket.last).client, String(3 * 2 ** 30));
 });
 
-test("the queue is bounded by number and size, what is not seen included", async () => {
+test("the queue is bounded by number and size, with unseen messages included", async () => {
   const { stream } = await page({ queue: 3, queueBytes: 10 });
   const socket = accept();
   stream.send("1");
@@ -261,7 +261,7 @@ test("the queue is bounded by number and size, what is not seen included", async
   assert.deepEqual(sent, ["1", "2", "3", "1234567", "longer than ten"]);
 });
 
-test("by default the queue takes 256 messages and 1 MiB", async () => {
+test("by default the queue holds 256 messages and 1 MiB", async () => {
   const { stream } = await page();
   for (let i = 0; i < 256; i += 1) stream.send("");
   assert.throws(() => stream.send(""), RangeError);
@@ -271,14 +271,14 @@ test("by default the queue takes 256 messages and 1 MiB", async () => {
   assert.throws(() => other.send("2"), RangeError);
 });
 
-test("a new epoch tells what is unconfirmed, numbers anew, and resets once", async () => {
+test("a new epoch reports unconfirmed messages, restarts the numbers, and resets once", async () => {
   const { stream, resets, messages } = await page();
   accept().receive(text(1));
   const value = { a: 1 };
   stream.send("seen");
   stream.send(value);
   stream.send("b");
-  const asked = stream.request("c");
+  const request = stream.request("c");
   Socket.last.receive({ type: "seen", id: 1 });
   await again();
   stream.send("never sent");
@@ -286,51 +286,51 @@ test("a new epoch tells what is unconfirmed, numbers anew, and resets once", asy
   socket.receive({ type: "reset", why: "restart", offset: 0 });
   assert.deepEqual(resets, [{ why: "restart", unconfirmed: [value, "b"] }]);
   assert.equal(resets[0].unconfirmed[0], value);
-  await assert.rejects(asked, { kind: "reset", message: "request 1: reset" });
+  await assert.rejects(request, { kind: "reset", message: "request 1: reset" });
   assert.deepEqual(socket.json, [{ type: "text", id: 1, data: "never sent" }]);
   socket.receive(text(1, "first"));
   assert.deepEqual(messages, ["m1", "first"]);
   await clock.advance(100);
-  assert.deepEqual(socket.said("ack"), [{ type: "ack", offset: 1 }]);
+  assert.deepEqual(socket.sentOf("ack"), [{ type: "ack", offset: 1 }]);
   assert.deepEqual(query(await again()), { z_pid: "P", client: "0", epoch: "F", offset: "1" });
 });
 
-test("a request whose message was seen goes with its epoch, too", async () => {
+test("a request whose message was seen also fails when its epoch ends", async () => {
   const { stream } = await page();
   accept();
-  const asked = stream.request(1);
+  const request = stream.request(1);
   Socket.last.receive({ type: "seen", id: 1 });
   await again();
   const waits = stream.request(2);
   accept({ epoch: "F" });
-  await assert.rejects(asked, { kind: "reset" });
+  await assert.rejects(request, { kind: "reset" });
   Socket.last.receive(text(1, '{"answer":2,"ok":"yes"}'));
   assert.equal(await waits, "yes");
 });
 
-test("an epoch that is gone before the first connection is a reset without losses", async () => {
+test("an epoch that ends before the first connection causes a reset without losses", async () => {
   const { stream, resets } = await page();
   stream.send("a");
   accept({ epoch: "F" }).receive({ type: "reset", why: "restart", offset: 0 });
   assert.deepEqual(resets, [{ why: "restart", unconfirmed: [] }]);
-  assert.deepEqual(Socket.last.said("text").map(({ id }) => id), [1]);
+  assert.deepEqual(Socket.last.sentOf("text").map(({ id }) => id), [1]);
 });
 
-test("an overflow in the middle goes on after its offset", async () => {
+test("after an overflow it continues at the offset of the reset", async () => {
   const { stream, resets, messages } = await page();
   const socket = accept();
   socket.receive(text(1));
   socket.receive({ type: "reset", why: "overflow", offset: 100 });
-  assert.deepEqual(socket.said("ack"), [{ type: "ack", offset: 1 }]); // never a dropped message
+  assert.deepEqual(socket.sentOf("ack"), [{ type: "ack", offset: 1 }]); // never a dropped message
   socket.receive(text(101));
   assert.deepEqual(resets, [{ why: "overflow", unconfirmed: [] }]);
   assert.deepEqual(messages, ["m1", "m101"]);
   await clock.advance(100);
-  assert.deepEqual(socket.said("ack").at(-1), { type: "ack", offset: 101 });
+  assert.deepEqual(socket.sentOf("ack").at(-1), { type: "ack", offset: 101 });
   assert.equal(stream.offset, 101);
 });
 
-test("a request gets its ok, its error, and what is no message", async () => {
+test("a request resolves with its answer, and rejects with its error", async () => {
   const { stream, messages } = await page();
   const socket = accept();
   const [good, bad] = [stream.request({ type: "rename" }), stream.request(null)];
@@ -353,7 +353,7 @@ test("a request gets its ok, its error, and what is no message", async () => {
   assert.deepEqual(messages, others);
 });
 
-test("a request that is late or given up is not sent, and its answer is lost", async () => {
+test("a request that timed out or was aborted is not sent, and its answer is ignored", async () => {
   const { stream, messages } = await page();
   const late = stream.request("late", { timeout: 50 });
   await Promise.all([assert.rejects(late, { kind: "timeout", id: 1 }), clock.advance(50)]);
@@ -382,10 +382,10 @@ test("requests of two pages of one id do not have the same numbers", async () =>
   const { stream } = await page({ random: () => 0.5 });
   accept();
   stream.request(1);
-  assert.equal(JSON.parse(Socket.last.said("text")[0].data).call, 2 ** 31 + 1);
+  assert.equal(JSON.parse(Socket.last.sentOf("text")[0].data).call, 2 ** 31 + 1);
 });
 
-test("a listener that throws loses nothing", async () => {
+test("a listener that throws loses no message", async () => {
   const { stream, messages } = await page();
   const socket = accept();
   const reported = [];
@@ -416,16 +416,16 @@ test("a listener that throws loses nothing", async () => {
   assert.deepEqual([...new Set(reported)], ["on", "message", "state"]);
 });
 
-test("closing ends the stream on the server, and everything here", async () => {
+test("closing ends the stream on the server and all activity of the client", async () => {
   const { stream, states } = await page();
   const socket = accept();
-  const asked = stream.request(1);
+  const request = stream.request(1);
   assert.throws(() => stream.close(1001), { name: "InvalidAccessError" });
   stream.close(4000, "enough");
   assert.deepEqual(socket.json.at(-1), { type: "bye" });
   assert.deepEqual(socket.closedWith, { code: 4000, reason: "enough" });
   assert.deepEqual(states.at(-1), { phase: "closed", code: 4000, reason: "enough", final: true });
-  await assert.rejects(asked, { kind: "closed" });
+  await assert.rejects(request, { kind: "closed" });
   await assert.rejects(stream.request(2), { kind: "closed" });
   assert.throws(() => stream.send(3), { name: "InvalidStateError" });
   socket.drop(4000);
@@ -435,7 +435,7 @@ test("closing ends the stream on the server, and everything here", async () => {
   assert.equal(states.at(-1).code, 4000);
 });
 
-test("it may be closed before it has begun, and by a listener", async () => {
+test("it can be closed before it connects, and by a listener", async () => {
   const stream = connectPage(URL_, { page: "P", WebSocket: Socket });
   stream.close();
   await settle();
@@ -450,18 +450,18 @@ test("it may be closed before it has begun, and by a listener", async () => {
   assert.equal(Socket.all.length, 1);
 });
 
-test("silence is asked about, and what does not answer is left for dead", async () => {
+test("it pings a silent server, and reconnects if no answer arrives", async () => {
   const { stream, messages } = await page();
   const socket = accept();
   await clock.advance(20_000);
   socket.receive(text(1));
   await clock.advance(24_999);
-  assert.equal(socket.said("ping").length, 0);
+  assert.equal(socket.sentOf("ping").length, 0);
   await clock.advance(1);
-  assert.equal(socket.said("ping").length, 1);
+  assert.equal(socket.sentOf("ping").length, 1);
   socket.receive({ type: "pong" });
   await clock.advance(25_000);
-  assert.equal(socket.said("ping").length, 2);
+  assert.equal(socket.sentOf("ping").length, 2);
   await clock.advance(9_999);
   assert.equal(stream.state.phase, "open");
   await clock.advance(1);
@@ -476,21 +476,21 @@ test("silence is asked about, and what does not answer is left for dead", async 
   assert.deepEqual(messages, ["m1", "m2"]);
 });
 
-test("a server that opens and says nothing is left", async () => {
+test("it leaves a server that opens a socket and sends nothing", async () => {
   const { stream } = await page();
   Socket.last.open();
   await clock.advance(35_000);
   assert.equal(stream.state.phase, "waiting");
 });
 
-test("a late timer concludes nothing, but asks once more", async () => {
+test("a late timer only pings again", async () => {
   const { stream } = await page();
   const socket = accept();
   await clock.advance(25_000);
   clock.sleep(3_600_000);
   await clock.advance(0);
   assert.equal(stream.state.phase, "open");
-  assert.equal(socket.said("ping").length, 2);
+  assert.equal(socket.sentOf("ping").length, 2);
   // Awake now: the answer is missing.
   await clock.advance(10_000);
   assert.equal(stream.state.phase, "waiting");
@@ -500,7 +500,7 @@ test("a late timer concludes nothing, but asks once more", async () => {
   const second = accept();
   clock.sleep(3_600_000);
   await clock.advance(0);
-  assert.equal(second.said("ping").length, 1);
+  assert.equal(second.sentOf("ping").length, 1);
   second.receive({ type: "pong" });
   await clock.advance(20_000);
   assert.equal(stream.state.phase, "open");
@@ -514,7 +514,7 @@ test("a late timer concludes nothing, but asks once more", async () => {
   assert.equal(stream.state.phase, "waiting");
 });
 
-test("a logon makes it connect anew, a second later or more", async () => {
+test("a logon makes it reconnect after at least a second", async () => {
   const { stream, messages } = await page({ random: () => 0.5 });
   const socket = accept();
   socket.receive({ type: "renewed" });
@@ -532,7 +532,7 @@ test("a logon makes it connect anew, a second later or more", async () => {
   assert.equal(stream.state.phase, "open");
 });
 
-test("where the connection is lost before, it connects once", async () => {
+test("if the connection is lost before that, it connects once", async () => {
   await page();
   accept().receive({ type: "renewed" });
   Socket.last.drop();
@@ -542,7 +542,7 @@ test("where the connection is lost before, it connects once", async () => {
   assert.equal(Socket.all.length, 2);
 });
 
-test("patience ends with the connection that opens", async () => {
+test("the tolerance after a logon ends when a connection opens", async () => {
   const { fetch } = await page();
   accept().receive({ type: "renewed" });
   await clock.advance(1_000);
@@ -552,11 +552,11 @@ test("patience ends with the connection that opens", async () => {
   await clock.advance(500);
   Socket.last.drop();
   await settle();
-  assert.equal(fetch.asked.at(-1), "POST /ws-server/page");
+  assert.equal(fetch.requests.at(-1), "POST /ws-server/page");
 });
 
 for (const status of [403, 409]) {
-  test(`a ${status} just after a logon is forgiven once`, async () => {
+  test(`a ${status} just after a logon is retried once`, async () => {
     const { stream, fetch, resets } = await page();
     accept().receive({ type: "renewed" });
     await clock.advance(1_000);
@@ -569,19 +569,19 @@ for (const status of [403, 409]) {
     fetch.next(status, "down");
     Socket.last.drop();
     await settle();
-    const asked = fetch.asked.map((line) => line.split(" ")[0]);
-    assert.deepEqual(asked, status === 403 ? ["GET", "GET", "POST"] : ["GET", "GET"]);
+    const request = fetch.requests.map((line) => line.split(" ")[0]);
+    assert.deepEqual(request, status === 403 ? ["GET", "GET", "POST"] : ["GET", "GET"]);
     assert.deepEqual(resets, []);
   });
 }
 
-test("a page that is too old asks for a fresh one, once, and tells of a reset", async () => {
+test("a page that is too old requests a fresh one, once, and reports a reset", async () => {
   const { stream, fetch, resets } = await page();
   fetch.next([403, "too old"], [200, '{"page":"Q","epoch":"F"}']);
   stream.send("a");
   Socket.last.drop();
   await settle();
-  assert.deepEqual(fetch.asked, [
+  assert.deepEqual(fetch.requests, [
     "GET https://site.example/websocket?z_pid=P&client=0&epoch=E&offset=0",
     "POST /ws-server/page",
   ]);
@@ -601,10 +601,10 @@ test("a page that is too old asks for a fresh one, once, and tells of a reset", 
   Socket.last.drop();
   await settle();
   assert.deepEqual(stream.state, { phase: "closed", status: 403, reason: "no", final: true });
-  assert.equal(fetch.asked.filter((line) => line.startsWith("POST")).length, 2);
+  assert.equal(fetch.requests.filter((line) => line.startsWith("POST")).length, 2);
 });
 
-test("a fresh page that comes after the end changes nothing", async () => {
+test("a fresh page that arrives after the end changes nothing", async () => {
   for (const answer of [[200, '{"page":"Q","epoch":"F"}'], 503]) {
     const { stream, fetch } = await page();
     fetch.next(403, answer);
@@ -613,13 +613,13 @@ test("a fresh page that comes after the end changes nothing", async () => {
     });
     Socket.last.drop();
     await clock.advance(100_000);
-    assert.equal(fetch.asked.length, 2);
+    assert.equal(fetch.requests.length, 2);
     assert.deepEqual([stream.page, stream.state.phase], ["P", "closed"]);
   }
   assert.equal(Socket.all.length, 2);
 });
 
-test("what is unconfirmed is told though a fresh page loses its epoch, too", async () => {
+test("unconfirmed messages are reported even if a fresh page loses its epoch too", async () => {
   const { stream, fetch, resets } = await page();
   accept();
   stream.send("a");
@@ -633,7 +633,7 @@ test("what is unconfirmed is told though a fresh page loses its epoch, too", asy
   assert.equal(stream.epoch, "G");
 });
 
-test("a fresh page that is refused is the end; one that cannot be had now, is not", async () => {
+test("a refused fresh page ends the stream; a temporary failure does not", async () => {
   const { stream, fetch } = await page();
   fetch.next(403, 503, "down", [200, "<html>"], [429, ""], [200, '{"page":"Q","epoch":"F"}']);
   Socket.last.drop();
@@ -653,7 +653,7 @@ test("a fresh page that is refused is the end; one that cannot be had now, is no
   assert.deepEqual(other.stream.state, end);
 });
 
-test("without a place for fresh pages, 403 and 4409 are the end", async () => {
+test("without a URL for fresh pages, 403 and 4409 end the stream", async () => {
   const { stream, fetch } = await page({ fresh: undefined });
   fetch.next(403);
   Socket.last.drop();
@@ -666,7 +666,7 @@ test("without a place for fresh pages, 403 and 4409 are the end", async () => {
 });
 
 for (const look of ["show", "focus", "showPage"]) {
-  test(`a page that was superseded waits until it is looked at: ${look}`, async (t) => {
+  test(`a page that was superseded waits until it is visible: ${look}`, async (t) => {
     const window = browser(t);
     const { stream, fetch, resets } = await page();
     accept().receive(text(1));
@@ -684,18 +684,18 @@ for (const look of ["show", "focus", "showPage"]) {
     fetch.next([200, '{"page":"Q","epoch":"F"}']);
     window.document.hidden = false;
     await window[look](true);
-    assert.deepEqual(fetch.asked, ["POST /ws-server/page"]);
+    assert.deepEqual(fetch.requests, ["POST /ws-server/page"]);
     assert.equal(query(Socket.last).z_pid, "Q");
     accept({ epoch: "F" });
     assert.deepEqual(resets, [{ why: "restart", unconfirmed: ["on the wire"] }]);
     assert.deepEqual(Socket.last.json, [{ type: "text", id: 1, data: "later" }]);
     Socket.last.receive(text(1));
     await clock.advance(100);
-    assert.deepEqual(Socket.last.said("ack"), [{ type: "ack", offset: 1 }]);
+    assert.deepEqual(Socket.last.sentOf("ack"), [{ type: "ack", offset: 1 }]);
   });
 }
 
-test("a page that leaves says bye", async (t) => {
+test("a page that is left sends bye", async (t) => {
   const window = browser(t);
   const { stream } = await page();
   const socket = accept();
@@ -705,14 +705,14 @@ test("a page that leaves says bye", async (t) => {
   assert.equal(stream.state.final, true);
 });
 
-test("a page that may come back from the cache keeps its stream", async (t) => {
+test("a page in the back/forward cache keeps its stream", async (t) => {
   const window = browser(t);
   const { stream, messages } = await page();
   const socket = accept();
   socket.receive(text(1));
   stream.send("a");
   await window.hidePage(true);
-  assert.deepEqual(socket.said("bye"), []);
+  assert.deepEqual(socket.sentOf("bye"), []);
   assert.equal(socket.closedWith.code, 1000);
   await clock.advance(1_000_000);
   assert.equal(Socket.all.length, 1);
@@ -723,11 +723,11 @@ test("a page that may come back from the cache keeps its stream", async (t) => {
   assert.deepEqual(Socket.last.sent, []);
 });
 
-test("an open stream is checked when the network or the visitor moves", async (t) => {
+test("an open stream is checked when the network or the visibility changes", async (t) => {
   const window = browser(t);
   const { stream } = await page();
   const socket = accept();
-  const pings = () => socket.said("ping").length;
+  const pings = () => socket.sentOf("ping").length;
   await window.show(true);
   assert.equal(pings(), 1);
   await window.online(false); // It may connect to this machine, and still work.

@@ -35,7 +35,7 @@ async function begin(t, readyState, domContentLoadedEventStart) {
 }
 
 for (const [state, start] of [["loading", 0], ["interactive", 0], ["loading", undefined]]) {
-  test(`a document that is ${state} (${start}) is waited for`, async (t) => {
+  test(`a document that is ${state} (${start}) delays the start`, async (t) => {
     const document = await begin(t, state, start);
     assert.equal(Socket.all.length, 0);
     document.dispatchEvent(new Event("DOMContentLoaded"));
@@ -49,7 +49,7 @@ for (const [state, start] of [["loading", 0], ["interactive", 0], ["loading", un
 }
 
 for (const [state, start] of [["complete", 12], ["interactive", 12], ["interactive", undefined]]) {
-  test(`a document that is ${state} (${start}) is not`, async (t) => {
+  test(`a document that is ${state} (${start}) starts at once`, async (t) => {
     await begin(t, state, start);
     assert.equal(Socket.all.length, 1);
   });

@@ -142,7 +142,10 @@ fn after_a_protocol_error_bytes_are_read_but_never_into_a_message() {
     assert_eq!(reader.next_event(&mut input), Ok(None));
     let mut second = encode_masked(OpCode::Text, true, b"x", MASK);
     assert!(!reader.has_protocol_error());
-    assert!(reader.next_event(&mut &mut second[..]).is_err());
+    assert_eq!(
+        reader.next_event(&mut &mut second[..]),
+        Err(ProtocolError::ExpectedContinuation)
+    );
     assert!(reader.has_protocol_error());
     let mut stream = ScriptedStream::of(&[b"more"]);
     assert_eq!(
