@@ -149,7 +149,7 @@ fn an_invalid_base_is_refused_with_the_reason() {
         ("/a/../b", "it has a segment that URLs resolve, `.` or `..`"),
         (
             "/a b",
-            "it may only have letters, digits and `-._~` between its slashes",
+            "it must consist of letters, digits and `-._~` between its slashes",
         ),
     ] {
         let error = server().base(base).build().unwrap_err().to_string();

@@ -54,7 +54,7 @@ dispatch! {
 
     echo:  "/echo"         => Echo { max_message: 1 MiB };
     users: "/users/{id: u32}" => Echo;
-    who:   "/user"          => Echo { require_session: true };
+    user:  "/user"          => Echo { require_session: true };
 }
 
 fn built() -> (Ws, Reports) {
@@ -136,7 +136,7 @@ async fn methods_other_than_get_are_left_to_the_application() {
         // No filter accepts these methods: like every filter for GET, this one rejects them.
         for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
             assert_eq!(ask(&format!("{method} /echo")).await.0, 405, "{method}");
-            assert_eq!(ask(&format!("{method} /who")).await.0, 405, "{method}");
+            assert_eq!(ask(&format!("{method} /user")).await.0, 405, "{method}");
         }
         assert_eq!(ask("POST /users/7").await.0, 405);
         assert_eq!(ask("PUT /nothing").await.0, 404);
@@ -183,14 +183,14 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert_eq!(client.text().await, "hello");
         // A refused browser's page asks for the reason, and gets it once.
         let origin = "Origin: http://example.com";
-        assert_eq!(ask(upgrade("/who?page=1", &[origin])).await.0, 403);
+        assert_eq!(ask(upgrade("/user?page=1", &[origin])).await.0, 403);
         let html = "Accept: text/html,application/xhtml+xml\r\n";
-        assert_eq!(ask(plain("/who?page=1", html)).await.0, 404);
-        assert_eq!(ask(plain("/who?page=2", "Accept: */*\r\n")).await.0, 404);
-        let (status, why) = ask(plain("/who?page=1", "Accept: */*\r\n")).await;
+        assert_eq!(ask(plain("/user?page=1", html)).await.0, 404);
+        assert_eq!(ask(plain("/user?page=2", "Accept: */*\r\n")).await.0, 404);
+        let (status, why) = ask(plain("/user?page=1", "Accept: */*\r\n")).await;
         assert_eq!(status, 403);
         assert!(why.contains("no session cookie"), "{why}");
-        assert_eq!(ask(plain("/who?page=1", "Accept: */*\r\n")).await.0, 404);
+        assert_eq!(ask(plain("/user?page=1", "Accept: */*\r\n")).await.0, 404);
     }
     // If there is no application, the server answers itself.
     let (ws, _reports) = built();
