@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_timer_is_gone() {
+    fn a_cancelled_timer_does_not_fire() {
         let start = Instant::now();
         let mut timers = Timers::default();
         let id = timers.after(start, "never");

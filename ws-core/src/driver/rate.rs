@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_rate_everything_is_allowed_and_nothing_kept() {
+    async fn without_a_rate_everything_is_allowed_and_nothing_is_stored() {
         let mut meter = Meter::default();
         assert!((0..1000).all(|_| meter.allows(None, Instant::now())));
         assert_eq!(meter.0, None);

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_before_the_bytes_behind_them() {
+    fn messages_are_read_before_the_bytes_after_them() {
         let mut read_ahead = ReadAhead::default();
         read_ahead.push(text("first"));
         read_ahead.keep(b"un");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_message_leaves_no_memory_behind() {
+    fn reading_the_last_message_frees_the_memory() {
         let mut read_ahead = ReadAhead::default();
         read_ahead.push(text("only"));
         read_ahead.next();

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_id_that_was_changed_in_any_place_is_none() {
+    async fn a_changed_id_is_invalid() {
         let (_sessions, session) = session().await;
         let page = PageId::issue(&session).unwrap();
         let id = &*page.text;

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pages_are_due_in_the_order_of_their_times_and_those_that_are_gone_never() {
+    async fn live_pages_are_due_in_the_order_of_their_times() {
         let reaper = Reaper::default();
         let at = |seconds| Instant::now() + Duration::from_secs(seconds);
         let [second, gone, first] = [new_stream().await, new_stream().await, new_stream().await];
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pages_beyond_the_limit_are_given_up_in_the_order_of_their_times() {
+    async fn pages_above_the_limit_end_in_the_order_of_their_times() {
         let reaper = Reaper::default();
         let mut streams = Vec::new();
         for seconds in [3, 1, 2] {

@@ -185,7 +185,7 @@ fn payloads_at_the_boundaries_of_the_length_forms_are_decoded() {
 }
 
 #[test]
-fn what_breaks_the_protocol_is_refused_with_its_close_code() {
+fn protocol_violations_have_their_close_codes() {
     use ProtocolError as E;
     let server: &[(&[u8], E, u16)] = &[
         (b"\xc1\x80\0\0\0\0", E::ReservedBits, 1002),
@@ -296,7 +296,7 @@ fn an_encoded_close_is_decoded() {
 }
 
 #[test]
-fn text_is_the_same_wherever_it_lies_in_memory() {
+fn text_decodes_at_any_alignment() {
     let words = "abcdefghijklmnopqrstuvwxyz \u{e9}t\u{e9} \u{1f600}".repeat(6);
     for start in 0..16 {
         for len in (0..=words.len()).filter(|len| words.is_char_boundary(*len)) {
@@ -314,7 +314,7 @@ fn text_is_the_same_wherever_it_lies_in_memory() {
 }
 
 #[test]
-fn text_that_is_no_utf8_is_refused_wherever_it_lies_in_memory() {
+fn invalid_utf8_is_refused_at_any_alignment() {
     for start in 0..16 {
         for len in 1..100 {
             let mut payload = vec![b'a'; len];

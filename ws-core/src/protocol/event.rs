@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_owned_is_taken_over_without_a_copy() {
+    fn owned_data_is_moved_without_a_copy() {
         for spare in [0, 100] {
             let mut bytes = Vec::with_capacity(5 + spare);
             bytes.extend(b"hello");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_borrowed_is_copied_to_be_kept() {
+    fn borrowed_data_is_copied() {
         let buffer = *b"hello";
         assert_eq!(BinaryData::Borrowed(&buffer).into_bytes(), "hello");
         assert_eq!(TextData::Borrowed("hello").into_string(), "hello");

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_still_has_is_not_taken() {
+    fn a_shared_buffer_is_not_reused() {
         let (first, _) = copied(50);
         let kept = Bytes::from(first);
         recycle(kept.clone());

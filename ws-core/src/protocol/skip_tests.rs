@@ -23,7 +23,7 @@ fn compressed(mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn what_would_not_inflate_or_is_no_text_is_passed_over() {
+fn invalid_deflate_and_invalid_text_are_skipped() {
     let corrupt = [0xff; 40];
     let wire = [
         compressed(encode_masked(OpCode::Text, true, &corrupt, MASK)),
@@ -57,7 +57,7 @@ fn nothing_of_a_message_is_kept() {
 }
 
 #[test]
-fn what_a_header_shows_is_an_error_still() {
+fn an_invalid_header_is_an_error_while_skipping() {
     let half = encode_masked(OpCode::Binary, false, &vec![7; LIMIT / 2 + 1], MASK);
     let more = encode_masked(OpCode::Continuation, true, &vec![7; LIMIT / 2], MASK);
     let too_big = ProtocolError::TooBig {

@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded(
+    fn encoded_frames_are_decoded(
         string in ".{0,200}",
         bytes in vec(any::<u8>(), 0..70_000),
         body in vec(any::<u8>(), 0..126),

@@ -289,7 +289,7 @@ impl Timer {
             NotifyError::Full(_) => {
                 tracing::error!("no timer was set: the limit of timers is reached")
             }
-            NotifyError::Closed(_) => tracing::debug!("no timer was set: the connection is gone"),
+            NotifyError::Closed(_) => tracing::debug!("no timer was set: the connection is closed"),
         }
         Self { set: None }
     }

@@ -33,7 +33,7 @@ pub struct TestVisitor {
 impl TestVisitor {
     pub(super) async fn new(hub: Hub, secure: bool) -> Self {
         let begun = hub.sessions().begin().await;
-        let (session, token) = begun.expect("a store with room for a session");
+        let (session, token) = begun.expect("the store accepts a session");
         let visitor = Self {
             hub,
             session,

@@ -22,7 +22,7 @@ fn outcome<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 #[test]
-fn a_publish_while_the_last_subscriber_leaves_reaches_nobody_and_returns() {
+fn a_publish_while_the_last_subscriber_leaves_reaches_no_subscriber() {
     let topics = Topics::new(16);
     let topic = Topic::<u64>::local("t");
     let _subscription = topics.subscribe(&topic.key(), listener(Box::new(|_| None)));

@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_message_is_read_again_from_what_a_page_writes(
+        fn a_message_is_unchanged_by_encoding_and_parsing(
             kind in "ack|text|binary|ping|bye|other",
             number in any::<Option<u64>>(),
             data in "[a-zA-Z0-9+/=\\\\\"\n]{0,12}",
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_page_writes_is_read_as_it_was() {
+    fn messages_of_a_page_are_encoded_and_parsed() {
         for (message, expected) in [
             (FromPage::Ack(41), r#"{"type":"ack","offset":41}"#),
             (
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_of_the_protocol_is_malformed() {
+    fn other_text_is_malformed() {
         for text in [
             "",
             "hello",

@@ -86,7 +86,7 @@ fn a_message_is_given_once_and_kept_until_it_is_acknowledged() {
 }
 
 #[test]
-fn what_was_never_sent_cannot_be_acknowledged() {
+fn a_message_that_was_never_sent_cannot_be_acknowledged() {
     let mut queue = filled(2, &LIMITS);
     assert_eq!(queue.acked(1), Err(UnsentOffset));
     assert_eq!(queue.resumed(2), Err(UnsentOffset));
@@ -96,7 +96,7 @@ fn what_was_never_sent_cannot_be_acknowledged() {
 }
 
 #[test]
-fn a_new_socket_goes_on_behind_what_the_page_has() {
+fn a_new_socket_resumes_after_the_last_received_message() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
     assert_eq!(queue.resumed(2), Ok(None));
@@ -106,7 +106,7 @@ fn a_new_socket_goes_on_behind_what_the_page_has() {
 }
 
 #[test]
-fn a_page_that_is_behind_what_is_kept_hears_of_it() {
+fn a_page_behind_the_history_is_notified_of_the_gap() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
     queue.acked(2).unwrap();
@@ -115,7 +115,7 @@ fn a_page_that_is_behind_what_is_kept_hears_of_it() {
 }
 
 #[test]
-fn past_a_limit_everything_is_dropped_and_the_page_hears_of_it() {
+fn above_a_limit_the_queue_is_dropped_and_the_page_is_notified() {
     let mut queue = filled(4, &LIMITS);
     give(&mut queue);
     let cost = cost(&Push::text("x"));
@@ -175,7 +175,7 @@ fn only_so_much_is_on_its_way() {
 }
 
 #[test]
-fn what_one_socket_was_given_and_the_page_acknowledges_on_the_next_is_done() {
+fn a_message_of_one_socket_can_be_acknowledged_on_the_next() {
     let mut queue = filled(3, &LIMITS);
     give(&mut queue);
     queue.resumed(0).unwrap();

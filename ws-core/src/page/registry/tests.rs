@@ -23,7 +23,7 @@ fn new_pages(limits: PageLimits) -> Arc<Pages> {
 }
 
 #[tokio::test]
-async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behind() {
+async fn a_page_that_ends_while_it_moves_to_another_session_leaves_no_data() {
     let sessions = Sessions::default();
     let (session, _) = sessions.begin().await.unwrap();
     let pages = new_pages(PageLimits::DEFAULT);
@@ -41,7 +41,7 @@ async fn a_page_that_ended_while_it_moved_to_another_session_leaves_nothing_behi
 }
 
 #[tokio::test]
-async fn what_goes_to_many_pages_counts_once() {
+async fn a_push_to_many_pages_counts_once() {
     let sessions = Sessions::default();
     let pages = new_pages(LIMITS);
     for number in 0..20 {

@@ -131,7 +131,7 @@ impl Fixture {
 }
 
 #[test]
-fn what_was_taken_of_an_earlier_script_is_never_seen_of_the_next() {
+fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
     run(async {
         let fixture = Fixture::new().await;
         let (stream, feed) = (&fixture.stream, fixture.with_handler());

@@ -129,7 +129,7 @@ fn the_samples_of_the_rfc_are_read() {
 }
 
 #[test]
-fn what_is_no_deflate_or_ends_early_is_refused() {
+fn invalid_or_truncated_deflate_is_refused() {
     let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
     for end in 0..hello.len() {
         assert_eq!(
@@ -164,7 +164,7 @@ fn what_is_no_deflate_or_ends_early_is_refused() {
 }
 
 #[test]
-fn rsv1_stands_on_the_first_frame_of_a_message_only_and_where_it_was_agreed_on() {
+fn rsv1_is_valid_only_on_the_first_frame_of_a_message_and_if_negotiated() {
     let refused = Err(ProtocolError::ReservedBits);
     let wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
     let mut decoder = Decoder::new(Role::Server, 99);
@@ -188,7 +188,7 @@ fn rsv1_stands_on_the_first_frame_of_a_message_only_and_where_it_was_agreed_on()
 }
 
 #[test]
-fn the_limit_bounds_what_a_message_becomes() {
+fn the_limit_applies_to_the_inflated_message() {
     let zeros = deflated(&[0; 5000]);
     assert!(zeros.len() < 50);
     assert_eq!(inflate(&zeros, 5000).unwrap().len(), 5000);
@@ -262,7 +262,7 @@ fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
 }
 
 #[test]
-fn what_compressing_does_not_make_smaller_is_left_plain() {
+fn a_message_that_compression_does_not_shrink_is_sent_uncompressed() {
     let mut out = b"before".to_vec();
     let deflate = Deflate::default();
     let alike = [b'a'; DEFLATE_THRESHOLD];
@@ -285,7 +285,7 @@ fn what_compressing_does_not_make_smaller_is_left_plain() {
 /// A compressor that has stopped in the middle of a message may retain bits of it. That depends on
 /// the message: about one in thirty shows it.
 #[test]
-fn a_message_that_was_left_plain_spoils_none_after_it() {
+fn a_message_after_an_uncompressed_one_is_inflated() {
     let deflate = Deflate::default();
     // Just below a size of the buffer, so that it is full before everything is compressed.
     let mut noise = vec![0; 16_300];
@@ -312,7 +312,7 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn whatever_is_compressed_is_read_again(
+    fn compressed_messages_are_inflated_unchanged(
         payload in content(),
         cut: Index,
         bits in 9..=15_u8,

@@ -166,7 +166,7 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
 }
 
 #[test]
-fn a_page_whose_socket_comes_while_it_is_given_up_is_watched_again_when_that_leaves() {
+fn a_page_that_reconnects_while_it_expires_is_watched_again_after_the_socket_closes() {
     run(async {
         let fixture = Fixture::new().await;
         // The reaper has removed the page, but a socket attaches first.

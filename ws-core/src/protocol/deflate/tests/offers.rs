@@ -19,7 +19,7 @@ fn answer(lines: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn offers_are_answered_as_the_rfc_says() {
+fn offers_are_answered_as_the_rfc_requires() {
     let bits = |bits: u8| format!("{PLAIN}; server_max_window_bits={bits}");
     let table: &[(&[&str], Option<String>)] = &[
         (&[], None),
