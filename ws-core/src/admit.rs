@@ -109,7 +109,7 @@ pub struct RouteAccess {
     /// Whether a connection needs a page besides its session.
     pub require_page: bool,
     /// Whether the handler takes the session or the page even if the route does not require it.
-    pub asks_visitor: bool,
+    pub needs_visitor: bool,
     /// The origins of the route's own option, which overrides the server's.
     pub origins: Option<Origins>,
     /// The subprotocols of the route, the preferred one first.
@@ -124,7 +124,7 @@ impl From<&Route> for RouteAccess {
             name: route.spec.name,
             require_session: route.require_session(),
             require_page: route.require_page(),
-            asks_visitor: route.asks_visitor,
+            needs_visitor: route.needs_visitor,
             origins: route.origins(),
             protocols: route.protocols(),
             deflate: route.deflate(),
@@ -202,7 +202,7 @@ impl RouteAccess {
     /// What step 4 must look up.
     const fn lookup(&self) -> Option<VisitorLookup> {
         match (self.require_session, self.require_page) {
-            (false, _) if self.asks_visitor => Some(VisitorLookup::Optional),
+            (false, _) if self.needs_visitor => Some(VisitorLookup::Optional),
             (false, _) => None,
             (true, false) => Some(VisitorLookup::Session),
             (true, true) => Some(VisitorLookup::Page),

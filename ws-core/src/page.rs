@@ -182,7 +182,7 @@ impl Page {
     /// # });
     /// ```
     pub fn stream_tag<U: StreamUrl + ?Sized>(&self, url: &U) -> StreamTag {
-        let url = url.under(&self.pages.client().base);
+        let url = url.with_base(&self.pages.client().base);
         StreamTag::new(self.clone(), url)
     }
 }

@@ -399,7 +399,7 @@ fn an_invalid_setting_is_an_error_that_names_it() {
         ),
         (
             |server| server.limits(LimitOptions::NONE.ping(Some(Duration::from_secs(2 * 60)))),
-            "route `steady` (/steady) cannot work: `ping` (120s) is not below `idle` (60s)",
+            "route `steady` (/steady) are invalid: `ping` (120s) is not below `idle` (60s)",
         ),
     ];
     for (change, expected) in table {

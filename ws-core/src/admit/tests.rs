@@ -18,7 +18,7 @@ const OPEN: RouteAccess = RouteAccess {
     name: "open",
     require_session: false,
     require_page: false,
-    asks_visitor: false,
+    needs_visitor: false,
     origins: None,
     protocols: &["v2.chat", "v1.chat"],
     deflate: false,

@@ -46,24 +46,24 @@ impl Default for StreamClient {
 pub trait StreamUrl {
     /// The URL for browsers, on a server with this base path.
     #[doc(hidden)]
-    fn under(&self, base: &str) -> String;
+    fn with_base(&self, base: &str) -> String;
 }
 
 impl StreamUrl for str {
-    fn under(&self, _base: &str) -> String {
+    fn with_base(&self, _base: &str) -> String {
         self.to_owned()
     }
 }
 
 impl StreamUrl for String {
-    fn under(&self, _base: &str) -> String {
+    fn with_base(&self, _base: &str) -> String {
         self.clone()
     }
 }
 
 impl<U: StreamUrl + ?Sized> StreamUrl for &U {
-    fn under(&self, base: &str) -> String {
-        (**self).under(base)
+    fn with_base(&self, base: &str) -> String {
+        (**self).with_base(base)
     }
 }
 

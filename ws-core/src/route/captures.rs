@@ -1,7 +1,7 @@
 //! The parameters of a matched route, before they are parsed.
 
 use super::Segment;
-use super::path::{Malformed, Segments, decode};
+use super::path::{InvalidEncoding, Segments, decode};
 use crate::extract::Params;
 
 /// The values of a route's parameters, borrowed from the path if possible, so that routing
@@ -24,7 +24,7 @@ enum Values<'p> {
 
 impl<'p> Captures<'p> {
     /// The captures of a route without parameters.
-    pub(super) const NONE: Self = Self::in_path(&[], &[], Segments::NONE);
+    pub(super) const NONE: Self = Self::in_path(&[], &[], Segments::EMPTY);
 
     /// Captures the values from the rest of a plain path that the pattern matches.
     pub(super) const fn in_path(
@@ -45,7 +45,7 @@ impl<'p> Captures<'p> {
         names: &'static [&'static str],
         pattern: &'static [Segment],
         path: Segments<'_>,
-    ) -> Result<Self, Malformed> {
+    ) -> Result<Self, InvalidEncoding> {
         let values = path.values(pattern).map(decode);
         let pairs = names.iter().zip(values);
         let params = pairs.map(|(name, value)| Ok((*name, value?.into_owned())));

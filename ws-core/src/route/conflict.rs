@@ -5,17 +5,17 @@
 
 mod kinds;
 mod literals;
-mod place;
-mod reads;
+mod mount;
+mod parsers;
 mod search;
 mod text;
 
 use kinds::Kinds;
 pub(super) use literals::equal;
 use literals::hash;
-use place::{Place, nth};
+use mount::{MountPoint, nth};
 use search::{Overlap, overlaps};
-pub use text::Text;
+pub use text::CompileError;
 pub(super) use text::missing_field;
 
 pub use super::nesting::{Mounted, Nested};
@@ -24,7 +24,7 @@ use super::{MAX_SEGMENTS, RouteData, Segment};
 /// A table that `dispatch!` has generated.
 pub trait Dispatch {
     /// The outline of its routes for the compiler.
-    const OUTLINE: &'static Outline;
+    const OUTLINE: &'static TableOutline;
 }
 
 /// Implemented by a route whose handler may be the table `T`; no route implements it.
@@ -40,16 +40,16 @@ pub trait TakesTable<T> {}
 
 /// The routes of a table and of its nested tables.
 #[derive(Debug)]
-pub struct Outline {
+pub struct TableOutline {
     /// Its own routes.
-    pub routes: &'static [Line],
+    pub routes: &'static [RouteOutline],
     /// The tables nested below a prefix.
-    pub nested: &'static [Below],
+    pub nested: &'static [NestedOutline],
 }
 
 /// A route, reduced to the data that comparisons need.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub struct RouteOutline {
     name: &'static str,
     shape: &'static [Segment],
     kinds: Kinds,
@@ -57,7 +57,7 @@ pub struct Line {
     hashes: [u32; MAX_SEGMENTS],
 }
 
-impl Line {
+impl RouteOutline {
     /// Creates the outline of the route with this marker.
     pub const fn of<R: RouteData>() -> Self {
         Self::new(R::SPEC.name, R::SHAPE)
@@ -83,14 +83,14 @@ impl Line {
 
 /// A table nested below a prefix of another.
 #[derive(Clone, Copy, Debug)]
-pub struct Below {
+pub struct NestedOutline {
     pub(super) name: &'static str,
     pub(super) prefix: &'static [&'static str],
-    pub(super) outline: &'static Outline,
+    pub(super) outline: &'static TableOutline,
 }
 
 /// The number of routes and tables in a table, including nested tables and the table itself.
-pub const fn size(outline: &Outline) -> usize {
+pub const fn size(outline: &TableOutline) -> usize {
     let mut all = 1 + outline.routes.len();
     let mut at = 0;
     while at < outline.nested.len() {
@@ -102,41 +102,41 @@ pub const fn size(outline: &Outline) -> usize {
 
 /// The errors of the nested tables of one table.
 #[derive(Debug)]
-pub struct Faults<const N: usize> {
-    outline: &'static Outline,
+pub struct Conflicts<const N: usize> {
+    outline: &'static TableOutline,
     overlaps: [Option<Overlap>; N],
 }
 
 /// Compares the nested tables of a table with its own routes and with each other. `N` must be the
 /// [`size`] of the table.
-pub const fn find<const N: usize>(outline: &'static Outline) -> Faults<N> {
-    Faults {
+pub const fn find<const N: usize>(outline: &'static TableOutline) -> Conflicts<N> {
+    Conflicts {
         outline,
         overlaps: overlaps(outline),
     }
 }
 
-impl<const N: usize> Faults<N> {
+impl<const N: usize> Conflicts<N> {
     /// The error of the nested table at the line with this name, if any: one of its routes and a
     /// route of the outer table or of a nested table at an earlier line match the same path and
     /// neither is more specific, or a pattern has too many segments.
-    pub const fn of(&self, name: &str) -> Option<Text> {
+    pub const fn of(&self, name: &str) -> Option<CompileError> {
         let mut at = 0;
         while at < self.outline.nested.len() {
             if equal(self.outline.nested[at].name, name) {
-                return self.of_line(at);
+                return self.of_nested(at);
             }
             at += 1;
         }
         None
     }
 
-    const fn of_line(&self, at: usize) -> Option<Text> {
-        let below = &self.outline.nested[at];
-        let Some(place) = Place::ROOT.below(below) else {
-            return Some(text::too_long(below.name));
+    const fn of_nested(&self, at: usize) -> Option<CompileError> {
+        let nested = &self.outline.nested[at];
+        let Some(mount) = MountPoint::ROOT.nest(nested) else {
+            return Some(text::too_long(nested.name));
         };
-        if let Some(name) = place.too_long(below.outline) {
+        if let Some(name) = mount.too_long(nested.outline) {
             return Some(text::too_long(name));
         }
         let Some(overlap) = &self.overlaps[at] else {

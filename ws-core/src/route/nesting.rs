@@ -1,7 +1,7 @@
 //! Tables nested below a prefix of another table.
 
 use super::Table;
-use super::conflict::{Below, Dispatch};
+use super::conflict::{Dispatch, NestedOutline};
 
 /// A table that can be nested in a table with the state `S`, because its own state is a part of it.
 ///
@@ -30,7 +30,7 @@ pub trait Mounted<S> {
     type Table: Nested<S>;
 }
 
-impl Below {
+impl NestedOutline {
     /// The outline of the table nested at this line.
     pub const fn of<S, M: Mounted<S>>() -> Self {
         Self {

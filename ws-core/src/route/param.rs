@@ -12,7 +12,7 @@ use crate::extract::Params;
 /// An expansion has one constant for each type, and uses it whenever it matches, parses or formats
 /// such a parameter, so that the compiler reports an unsuitable type only once.
 pub struct ParamType<T> {
-    reads: fn(&str) -> bool,
+    can_parse: fn(&str) -> bool,
     read: fn(&Params, usize) -> Result<T, Refusal>,
     write: fn(&T) -> String,
 }
@@ -24,7 +24,7 @@ impl<T> ParamType<T> {
         T: FromStr + Display,
     {
         Self {
-            reads: |text| text.parse::<T>().is_ok(),
+            can_parse: |text| text.parse::<T>().is_ok(),
             read: Params::parse,
             write: T::to_string,
         }
@@ -35,9 +35,9 @@ impl<T> ParamType<T> {
     #[inline]
     pub fn fits(&self, segment: &str) -> bool {
         if has_escape(segment) {
-            return decode(segment).map_or(true, |text| (self.reads)(&text));
+            return decode(segment).map_or(true, |text| (self.can_parse)(&text));
         }
-        (self.reads)(segment)
+        (self.can_parse)(segment)
     }
 
     /// Parses the parameter at this index of the pattern.
@@ -45,8 +45,8 @@ impl<T> ParamType<T> {
     /// # Errors
     ///
     /// Same as [`Params::parse`].
-    pub fn read(&self, params: &Params, place: usize) -> Result<T, Refusal> {
-        (self.read)(params, place)
+    pub fn read(&self, params: &Params, index: usize) -> Result<T, Refusal> {
+        (self.read)(params, index)
     }
 
     /// Formats a value for a URL.

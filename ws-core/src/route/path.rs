@@ -8,13 +8,13 @@ use super::Segment;
 
 /// An invalid escape, or bytes that are not UTF-8: the request is answered with 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Malformed;
+pub(super) struct InvalidEncoding;
 
 /// Whether the path can be matched unchanged: it has neither escapes nor empty segments, except for
 /// a slash at its end. Nearly all paths are plain; others are converted by [`plain`].
 #[inline]
 pub(super) fn is_plain(path: &str) -> bool {
-    let odd = |bytes: &[u8; 9]| {
+    let special = |bytes: &[u8; 9]| {
         let (word, next) = (word(bytes, 0), word(bytes, 1));
         // Contains a zero byte at an escape, and at the first of two slashes.
         let escape = word ^ u64::from_le_bytes([b'%'; 8]);
@@ -29,7 +29,7 @@ pub(super) fn is_plain(path: &str) -> bool {
                 .windows(9)
                 .step_by(8)
                 .filter_map(|bytes| bytes.first_chunk());
-            let found = all.fold(odd(last), |found, bytes| found | odd(bytes));
+            let found = all.fold(special(last), |found, bytes| found | special(bytes));
             found == 0 && !path.ends_with('%')
         }
         None => !path.contains("//") && !path.contains('%'),
@@ -41,15 +41,15 @@ pub(super) fn is_plain(path: &str) -> bool {
 /// A segment stays encoded if it cannot be decoded, or if the result would contain `/` or `%`. No
 /// literal of a pattern contains these, and parameters are decoded when they are parsed.
 #[cold]
-pub(super) fn plain(path: &str) -> String {
-    let mut plain = String::with_capacity(path.len());
+pub(super) fn normalize(path: &str) -> String {
+    let mut normalized = String::with_capacity(path.len());
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         let text = decode(segment).ok();
         let text = text.filter(|text| !text.contains(['/', '%']));
-        plain.push('/');
-        plain.push_str(text.as_deref().unwrap_or(segment));
+        normalized.push('/');
+        normalized.push_str(text.as_deref().unwrap_or(segment));
     }
-    plain
+    normalized
 }
 
 /// Eight of nine bytes.
@@ -74,7 +74,7 @@ pub(super) fn has_escape(segment: &str) -> bool {
 
 /// Decodes a segment, or several (RFC 3986, section 2.1). An invalid escape is an error.
 #[cold]
-pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
+pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, InvalidEncoding> {
     let mut escapes = segment.split('%').skip(1);
     let valid = escapes.all(|text| {
         let mut digits = text.bytes();
@@ -82,11 +82,11 @@ pub(super) fn decode(segment: &str) -> Result<Cow<'_, str>, Malformed> {
         hex(digits.next()) && hex(digits.next())
     });
     if !valid {
-        return Err(Malformed);
+        return Err(InvalidEncoding);
     }
     percent_decode_str(segment)
         .decode_utf8()
-        .map_err(|_| Malformed)
+        .map_err(|_| InvalidEncoding)
 }
 
 /// Finds the most specific route of one table that matches; returns the number of its entry.
@@ -100,7 +100,7 @@ pub struct Segments<'p> {
 
 impl<'p> Segments<'p> {
     /// The rest of a path that is completely matched.
-    pub(super) const NONE: Self = Self { rest: "" };
+    pub(super) const EMPTY: Self = Self { rest: "" };
 
     /// The segments of a path that is [plain](is_plain), or was [made so](plain).
     #[inline]
@@ -118,7 +118,7 @@ impl<'p> Segments<'p> {
 
     /// The rest after this literal, if it is the next segment.
     #[inline]
-    pub fn behind<const N: usize>(self, literal: &[u8; N]) -> Option<Self> {
+    pub fn strip_literal<const N: usize>(self, literal: &[u8; N]) -> Option<Self> {
         let is_next = self.rest.as_bytes().first_chunk() == Some(literal) && self.byte(N) == b'/';
         is_next.then(|| self.skip(N))
     }
@@ -155,7 +155,7 @@ impl<'p> Segments<'p> {
 
     /// The rest after these literals, if the path starts with them.
     #[inline]
-    pub(super) fn behind_all(self, literals: &[&str]) -> Option<Self> {
+    pub(super) fn strip_prefix(self, literals: &[&str]) -> Option<Self> {
         let mut path = self;
         for literal in literals {
             if path.first() != *literal {
@@ -168,7 +168,7 @@ impl<'p> Segments<'p> {
 
     /// The whole rest, without a trailing slash.
     #[inline]
-    pub(super) fn all(self) -> &'p str {
+    pub(super) fn remainder(self) -> &'p str {
         self.rest.strip_suffix('/').unwrap_or(self.rest)
     }
 
@@ -184,7 +184,7 @@ impl<'p> Segments<'p> {
                     let value = path.first();
                     (Some(value), value.len())
                 }
-                Segment::Rest => return Some(path.all()),
+                Segment::Rest => return Some(path.remainder()),
             };
             path = path.skip(length);
             value
@@ -201,7 +201,7 @@ mod tests {
 
     /// The segments as the router sees them, decoded.
     fn texts(path: &str) -> Vec<String> {
-        let plain_path = plain(path);
+        let normalized = normalize(path);
         let all = |path: &str| {
             let mut path = Segments::of(path);
             let mut texts = Vec::new();
@@ -214,26 +214,26 @@ mod tests {
             texts
         };
         if is_plain(path) {
-            assert_eq!(all(path), all(&plain_path), "{path}");
+            assert_eq!(all(path), all(&normalized), "{path}");
         }
-        all(&plain_path)
+        all(&normalized)
     }
 
-    fn rest(path: &str, from: usize) -> Result<String, Malformed> {
-        fn behind(path: &str, from: usize) -> Result<String, Malformed> {
+    fn rest(path: &str, from: usize) -> Result<String, InvalidEncoding> {
+        fn remainder(path: &str, from: usize) -> Result<String, InvalidEncoding> {
             let path = Segments::of(path);
-            let behind = (0..from).fold(path, |path, _| path.skip(path.first().len()));
-            decode(behind.all()).map(Cow::into_owned)
+            let remaining = (0..from).fold(path, |path, _| path.skip(path.first().len()));
+            decode(remaining.remainder()).map(Cow::into_owned)
         }
-        let expected = behind(&plain(path), from);
+        let expected = remainder(&normalize(path), from);
         if is_plain(path) {
-            assert_eq!(behind(path, from), expected, "{path}");
+            assert_eq!(remainder(path, from), expected, "{path}");
         }
         expected
     }
 
     #[test]
-    fn values_are_what_the_pattern_leaves_open() {
+    fn values_are_the_segments_of_the_parameters() {
         const PATTERN: &[Segment] = &[
             Segment::Literal("rooms"),
             Segment::Typed("u64"),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_segments_do_not_count() {
+    fn empty_segments_are_ignored() {
         assert_eq!(texts("/a/b"), ["a", "b"]);
         assert_eq!(texts("a/b/"), ["a", "b"]);
         assert_eq!(texts("//a///b/"), ["a", "b"]);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_escape_or_no_utf8_is_malformed() {
+    fn invalid_escapes_and_invalid_utf8_are_errors() {
         assert_eq!(
             texts("/%/%4/%zz/%ff/%4%31/ok"),
             ["?", "?", "?", "?", "?", "ok"]
@@ -287,21 +287,21 @@ mod tests {
         assert_eq!(rest("/a//b%20//c/", 1).unwrap(), "b /c");
         assert_eq!(rest("/a/b%2F/%63/", 1).unwrap(), "b//c");
         assert_eq!(rest("/a/b/", 2).unwrap(), "");
-        assert_eq!(rest("/a/b/%zz", 1), Err(Malformed));
+        assert_eq!(rest("/a/b/%zz", 1), Err(InvalidEncoding));
     }
 
     #[test]
     fn a_malformed_segment_fits_every_type_and_no_literal() {
-        let path = plain("/%zz/7");
+        let path = normalize("/%zz/7");
         let path = Segments::of(&path);
         let number = ParamType::<u64>::new();
         assert!(number.fits(path.first()) && !number.fits("x"));
-        assert_eq!(decode(path.first()), Err(Malformed));
+        assert_eq!(decode(path.first()), Err(InvalidEncoding));
         assert_eq!(decode(path.skip(3).first()).unwrap(), "7");
     }
 
     #[test]
-    fn a_segment_is_decoded_before_it_is_read() {
+    fn a_segment_is_decoded_before_it_is_parsed() {
         let slash = ParamType::<char>::new();
         for (segment, fits) in [("%2F", true), ("/", true), ("%25", true), ("%2F%2F", false)] {
             assert_eq!(slash.fits(segment), fits, "{segment}");
@@ -309,22 +309,25 @@ mod tests {
     }
 
     #[test]
-    fn literals_are_compared_and_left_behind() {
+    fn matching_literals_are_stripped() {
         for path in ["/ad%6Din/users", "/admin/users", "//admin//users/"] {
-            let path = plain(path);
+            let path = normalize(path);
             let path = Segments::of(&path);
-            let behind = path.behind_all(&["admin"]).unwrap();
-            assert_eq!(behind.first(), "users");
-            assert!(behind.behind(b"users").unwrap().is_end());
-            assert!(behind.behind(b"user").is_none() && behind.behind(b"userss").is_none());
-            assert!(path.behind_all(&["users"]).is_none());
-            assert!(path.behind_all(&["admin", "users", "x"]).is_none());
+            let remaining = path.strip_prefix(&["admin"]).unwrap();
+            assert_eq!(remaining.first(), "users");
+            assert!(remaining.strip_literal(b"users").unwrap().is_end());
+            assert!(
+                remaining.strip_literal(b"user").is_none()
+                    && remaining.strip_literal(b"userss").is_none()
+            );
+            assert!(path.strip_prefix(&["users"]).is_none());
+            assert!(path.strip_prefix(&["admin", "users", "x"]).is_none());
             assert_eq!([0, 4, 5, 6, 11, 99].map(|at| path.byte(at)), *b"an/u//");
         }
     }
 
     #[test]
-    fn an_escape_that_is_cut_off_at_the_end_is_none_of_any_length() {
+    fn a_truncated_escape_at_the_end_is_found_at_any_length() {
         for length in 1..40 {
             let path = format!("/{}%", "x".repeat(length));
             assert!(!is_plain(&path) && is_plain(&path[..=length]), "{path}");
@@ -334,8 +337,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_path_is_split_at_its_slashes(path in "[/a%é]{0,80}|[/a]{0,20}|(/[a-zé]{1,20}){0,9}/?") {
-            let odd = ["%", "//"].iter().any(|odd| path.contains(odd));
-            prop_assert_eq!(is_plain(&path), !odd);
+            let special = ["%", "//"].iter().any(|special| path.contains(special));
+            prop_assert_eq!(is_plain(&path), !special);
             if !path.contains('%') {
                 let expected = path.split('/').filter(|segment| !segment.is_empty());
                 prop_assert_eq!(texts(&path), expected.collect::<Vec<_>>());

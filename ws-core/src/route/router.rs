@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::captures::Captures;
-use super::path::{self, Malformed, Segments};
+use super::path::{self, InvalidEncoding, Segments};
 use super::spec::Rank;
 use super::start;
 use super::{Decide, MAX_SEGMENTS, Matcher, Origins, RouteSpec, Segment};
@@ -38,7 +38,7 @@ use crate::page::PAGE_PROTOCOL;
 #[non_exhaustive]
 pub enum RouterError {
     /// A limit of a route is invalid, alone or together with another.
-    #[error("the limits of the route `{name}` ({path}) cannot work: {error}")]
+    #[error("the limits of the route `{name}` ({path}) are invalid: {error}")]
     Limit {
         /// The name of the route.
         name: &'static str,
@@ -77,7 +77,7 @@ pub struct Route {
     pub endpoint: Arc<Endpoint>,
     /// Whether to identify the visitor even if the route does not require that: because the handler
     /// takes session or page as an argument, or a `start` function may choose one that does.
-    pub asks_visitor: bool,
+    pub needs_visitor: bool,
     /// The pattern, the prefixes of outer tables included.
     pub path: String,
     /// Whether its connections speak the page protocol.
@@ -172,7 +172,7 @@ impl Router {
     /// Finds the most specific route for a path. Pass the path as it is in the request target,
     /// percent-encoded and without its query.
     pub fn find<'p>(&self, path: &'p str) -> Lookup<'_, 'p> {
-        let Some((route, behind)) = self.best(Segments::of(path)) else {
+        let Some((route, remaining)) = self.most_specific(Segments::of(path)) else {
             return if path::is_plain(path) {
                 Lookup::Missing
             } else {
@@ -184,30 +184,30 @@ impl Router {
             return Lookup::Found(route, Captures::NONE);
         }
         // Segments that literals match are plain; this checks the rest.
-        if !behind.is_plain() {
+        if !remaining.is_plain() {
             return self.find_percent_encoded(path);
         }
-        Lookup::Found(route, Captures::in_path(names, route.shape, behind))
+        Lookup::Found(route, Captures::in_path(names, route.shape, remaining))
     }
 
     /// Same as [`find`](Self::find), for a path that may not be plain.
     #[cold]
     fn find_percent_encoded<'p>(&self, path: &str) -> Lookup<'_, 'p> {
-        let path = path::plain(path);
-        let Some((route, behind)) = self.best(Segments::of(&path)) else {
+        let path = path::normalize(path);
+        let Some((route, remaining)) = self.most_specific(Segments::of(&path)) else {
             return Lookup::Missing;
         };
-        match Captures::decoded(route.spec.params, route.shape, behind) {
+        match Captures::decoded(route.spec.params, route.shape, remaining) {
             Ok(captures) => Lookup::Found(route, captures),
-            Err(Malformed) => Lookup::Malformed,
+            Err(InvalidEncoding) => Lookup::Malformed,
         }
     }
 
     /// The most specific route that matches, and the rest of the path for it.
-    fn best<'p>(&self, path: Segments<'p>) -> Option<(&Arc<Route>, Segments<'p>)> {
+    fn most_specific<'p>(&self, path: Segments<'p>) -> Option<(&Arc<Route>, Segments<'p>)> {
         let mut best: Option<(&Arc<Route>, Segments<'p>)> = None;
         for mount in &self.mounts {
-            if let Some(path) = path.behind_all(&mount.prefix)
+            if let Some(path) = path.strip_prefix(&mount.prefix)
                 && let Some(number) = (mount.matcher)(path)
                 && let Some(Some(route)) = mount.routes.get(number)
                 && best.is_none_or(|(known, _)| known.rank < route.rank)

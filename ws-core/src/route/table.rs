@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::conflict::{self, Text};
+use super::conflict::{self, CompileError};
 use super::router::{Mount, Route, Router, RouterError};
 use super::spec::Rank;
 use super::{Decide, MAX_SEGMENTS, Matcher, RouteData, RouteSpec, Segment};
@@ -71,20 +71,20 @@ impl Entry {
 
     /// The error of a route whose handler takes the parameters by name, but has no field for one of
     /// them.
-    pub const fn missing_field(&self) -> Option<Text> {
+    pub const fn missing_field(&self) -> Option<CompileError> {
         let mut by_name = false;
-        let mut of = 0;
-        while of < self.fields.len() {
-            let Some(fields) = self.fields[of] else {
+        let mut group = 0;
+        while group < self.fields.len() {
+            let Some(fields) = self.fields[group] else {
                 return None;
             };
             by_name |= !fields.is_empty();
-            of += 1;
+            group += 1;
         }
         let mut at = 0;
         while by_name && at < self.spec.params.len() {
             let param = self.spec.params[at];
-            if !matches!(param.as_bytes(), [b'_', ..]) && !self.takes(param) {
+            if !matches!(param.as_bytes(), [b'_', ..]) && !self.has_field(param) {
                 return Some(conflict::missing_field(param));
             }
             at += 1;
@@ -93,11 +93,11 @@ impl Entry {
     }
 
     /// Whether a struct in the arguments of `init` has a field for this parameter.
-    const fn takes(&self, param: &str) -> bool {
-        let mut of = 0;
-        while of < self.fields.len() {
+    const fn has_field(&self, param: &str) -> bool {
+        let mut group = 0;
+        while group < self.fields.len() {
             let mut at = 0;
-            while let Some(fields) = self.fields[of]
+            while let Some(fields) = self.fields[group]
                 && at < fields.len()
             {
                 if conflict::equal(fields[at], param) {
@@ -105,7 +105,7 @@ impl Entry {
                 }
                 at += 1;
             }
-            of += 1;
+            group += 1;
         }
         false
     }
@@ -145,11 +145,11 @@ impl Entry {
 pub struct Table<S> {
     matcher: Matcher,
     entries: &'static [Entry],
-    nested: Vec<Nested<S>>,
+    nested: Vec<NestedTable<S>>,
 }
 
 /// A table nested below a prefix of another, without the type of its state.
-struct Nested<S> {
+struct NestedTable<S> {
     prefix: &'static [&'static str],
     assemble: Assemble<S>,
 }
@@ -180,7 +180,7 @@ impl<S> Table<S> {
         let assemble = move |outer: &S, prefix: Prefix, assembly: &mut Assembly<'_>| {
             inner.assemble(I::from_ref(outer), prefix, assembly)
         };
-        self.nested.push(Nested {
+        self.nested.push(NestedTable {
             prefix,
             assemble: Box::new(assemble),
         });
@@ -221,8 +221,8 @@ impl<S: Send + Sync + 'static> Table<S> {
         assembly: &mut Assembly<'_>,
     ) -> Result<(), RouterError> {
         for nested in self.nested {
-            let below = [&prefix[..], nested.prefix].concat();
-            (nested.assemble)(&state, below, assembly)?;
+            let nested_prefix = [&prefix[..], nested.prefix].concat();
+            (nested.assemble)(&state, nested_prefix, assembly)?;
         }
         let state = AnyState::new(state);
         let mut mount = Mount {
@@ -295,7 +295,7 @@ impl Assembly<'_> {
             is_page_stream: entry.is_page_stream,
             spec,
             endpoint: Arc::new(endpoint),
-            asks_visitor: entry.visitor || entry.start.is_some(),
+            needs_visitor: entry.visitor || entry.start.is_some(),
             connect: entry.connect,
             start: entry.start,
             path,

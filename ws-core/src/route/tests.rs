@@ -28,7 +28,7 @@ macro_rules! marker {
     };
 }
 
-const QUICK: RouteOptions = RouteOptions {
+const OPEN_TO_ALL: RouteOptions = RouteOptions {
     require_session: Some(false),
     protocols: Some(&["v2.chat"]),
     origins: Some(Origins::Any),
@@ -39,7 +39,7 @@ const QUICK: RouteOptions = RouteOptions {
     ..RouteOptions::NONE
 };
 
-marker!(Lobby, "/rooms", &[], &[Literal("rooms")], QUICK);
+marker!(Lobby, "/rooms", &[], &[Literal("rooms")], OPEN_TO_ALL);
 marker!(
     Room,
     "/rooms/{id: u64}",
@@ -75,7 +75,7 @@ impl<R> Handler<R> for Any {
 }
 
 fn matcher(path: Segments<'_>) -> Option<usize> {
-    if let Some(path) = path.behind(b"rooms") {
+    if let Some(path) = path.strip_literal(b"rooms") {
         let segment = path.first();
         if !segment.is_empty() && path.skip(segment.len()).is_end() {
             let is_number = ParamType::<u64>::new().fits(segment);
@@ -85,7 +85,7 @@ fn matcher(path: Segments<'_>) -> Option<usize> {
             return Some(0);
         }
     }
-    path.behind(b"files").map(|_| 4)
+    path.strip_literal(b"files").map(|_| 4)
 }
 
 /// Number 3 is missing, like a route that is disabled by `cfg`.
@@ -118,10 +118,10 @@ fn found(router: &Router, path: &str) -> String {
                 .map(|(name, value)| format!(" {name}={value}"));
             let values: String = values.collect();
             let params = captures.into_params();
-            let kept = params
+            let owned = params
                 .iter()
                 .map(|(name, value)| format!(" {name}={value}"));
-            assert_eq!(values, kept.collect::<String>());
+            assert_eq!(values, owned.collect::<String>());
             format!("{}{values}", route.path)
         }
     }
@@ -146,7 +146,7 @@ fn a_path_leads_to_the_most_specific_route() {
 }
 
 #[test]
-fn an_invalid_escape_is_malformed_only_where_a_route_matches() {
+fn an_invalid_escape_is_malformed_only_if_a_route_matches() {
     let router = router();
     assert_eq!(found(&router, "/rooms/%ff"), "malformed");
     assert_eq!(found(&router, "/files/a/%zz"), "malformed");
@@ -155,7 +155,7 @@ fn an_invalid_escape_is_malformed_only_where_a_route_matches() {
 }
 
 #[test]
-fn options_of_a_route_win_and_the_rest_is_left_open() {
+fn options_of_a_route_override_those_of_the_server() {
     let server = LimitOptions {
         mailbox: Some(9),
         timers: Some(5),
@@ -198,7 +198,7 @@ fn options_of_a_route_win_and_the_rest_is_left_open() {
 }
 
 #[test]
-fn limits_that_cannot_work_are_an_error_that_names_the_route() {
+fn invalid_limits_are_an_error_with_the_name_of_the_route() {
     let idle = Duration::from_secs(10);
     let server = LimitOptions {
         idle: Some(Some(idle)),
@@ -219,16 +219,16 @@ fn limits_that_cannot_work_are_an_error_that_names_the_route() {
     );
     assert_eq!(
         error.to_string(),
-        "the limits of the route `Lobby` (/rooms) cannot work: `ping` (25s) is not below `idle` \
+        "the limits of the route `Lobby` (/rooms) are invalid: `ping` (25s) is not below `idle` \
          (10s); choose a shorter `ping` or a longer `idle`"
     );
 }
 
-struct Outer;
-struct Inner(&'static str);
+struct OuterState;
+struct InnerState(&'static str);
 
-impl FromRef<Outer> for Inner {
-    fn from_ref(_: &Outer) -> Self {
+impl FromRef<OuterState> for InnerState {
+    fn from_ref(_: &OuterState) -> Self {
         Self("inner")
     }
 }
@@ -239,7 +239,11 @@ fn nothing<S>() -> Table<S> {
 
 #[test]
 fn a_nested_table_has_its_prefix_and_its_part_of_the_state() {
-    let router = router_of(table::<Outer>().nest(&["admin"], table::<Inner>()), Outer).unwrap();
+    let router = router_of(
+        table::<OuterState>().nest(&["admin"], table::<InnerState>()),
+        OuterState,
+    )
+    .unwrap();
     assert_eq!(
         found(&router, "/admin/rooms/7"),
         "/admin/rooms/{id: u64} id=7"
@@ -248,7 +252,7 @@ fn a_nested_table_has_its_prefix_and_its_part_of_the_state() {
     let Lookup::Found(route, _) = router.find("/admin/rooms") else {
         panic!("a route")
     };
-    assert_eq!(route.endpoint.state().get::<Inner>().0, "inner");
+    assert_eq!(route.endpoint.state().get::<InnerState>().0, "inner");
     assert_eq!(
         (route.spec.pattern, &*route.path),
         ("/rooms", "/admin/rooms")
@@ -339,15 +343,15 @@ fn a_url_is_encoded_and_takes_a_query() {
 }
 
 #[test]
-fn a_url_of_a_nested_table_has_the_prefix_in_front() {
+fn a_url_of_a_nested_table_begins_with_the_prefix() {
     assert_eq!(
-        RouteUrl::of::<Lobby>(&[]).below(&["a", "b"]).as_str(),
+        RouteUrl::of::<Lobby>(&[]).with_prefix(&["a", "b"]).as_str(),
         "/a/b/rooms"
     );
     let root = || RouteUrl::of::<Everything>(&[&""]);
-    assert_eq!(root().below(&["a"]).as_str(), "/a");
-    assert_eq!(root().below(&[]).as_str(), "/");
-    assert_eq!(root().query("x", 1).below(&["a"]).as_str(), "/a?x=1");
+    assert_eq!(root().with_prefix(&["a"]).as_str(), "/a");
+    assert_eq!(root().with_prefix(&[]).as_str(), "/");
+    assert_eq!(root().query("x", 1).with_prefix(&["a"]).as_str(), "/a?x=1");
 }
 
 fn params(router: &Router, url: &RouteUrl) -> (&'static str, Params) {
@@ -359,7 +363,7 @@ fn params(router: &Router, url: &RouteUrl) -> (&'static str, Params) {
 
 proptest! {
     #[test]
-    fn a_string_comes_back_from_its_url(name in "(?s).+") {
+    fn a_string_round_trips_through_its_url(name in "(?s).+") {
         let (route, params) = params(&router(), &RouteUrl::of::<Named>(&[&name]));
         prop_assert_eq!(params.named("name").or(params.named("id")), Some(&*name));
         let expected = if name.parse::<u64>().is_ok() { "Room" } else { "Named" };
@@ -367,13 +371,13 @@ proptest! {
     }
 
     #[test]
-    fn a_number_comes_back_from_its_url(id: u64) {
+    fn a_number_round_trips_through_its_url(id: u64) {
         let (route, params) = params(&router(), &RouteUrl::of::<Room>(&[&id]));
         prop_assert_eq!((route, params.parse_named::<u64>("id")), ("Room", Ok(id)));
     }
 
     #[test]
-    fn a_rest_comes_back_from_its_url(parts in prop::collection::vec("[^/]+", 0..50)) {
+    fn a_wildcard_round_trips_through_its_url(parts in prop::collection::vec("[^/]+", 0..50)) {
         let rest = parts.join("/");
         let (route, params) = params(&router(), &RouteUrl::of::<Files>(&[&rest]));
         prop_assert_eq!((route, params.named("rest")), ("Files", Some(&*rest)));

@@ -83,33 +83,33 @@ impl RouteUrl {
 
     /// Prepends the prefix of an outer table.
     #[doc(hidden)]
-    pub fn below(self, prefix: &[&str]) -> Self {
+    pub fn with_prefix(self, prefix: &[&str]) -> Self {
         let mut text = String::new();
         for literal in prefix {
             push_segment(&mut text, literal);
         }
-        let own = match self.text.strip_prefix('/') {
-            Some(own) if own.is_empty() || own.starts_with('?') => own,
+        let path = match self.text.strip_prefix('/') {
+            Some(path) if path.is_empty() || path.starts_with('?') => path,
             _ => &self.text,
         };
         if text.is_empty() {
             return self;
         }
-        text.push_str(own);
+        text.push_str(path);
         Self { text, ..self }
     }
 
     /// Prepends the base path of a server, which is empty or, for example, `/live`.
     #[doc(hidden)]
-    pub fn under(&self, base: &str) -> String {
-        let own = match self.text.strip_prefix('/') {
-            Some(own) if own.is_empty() || own.starts_with('?') => own,
+    pub fn with_base(&self, base: &str) -> String {
+        let path = match self.text.strip_prefix('/') {
+            Some(path) if path.is_empty() || path.starts_with('?') => path,
             _ => &self.text,
         };
         if base.is_empty() {
             self.text.clone()
         } else {
-            format!("{base}{own}")
+            format!("{base}{path}")
         }
     }
 
@@ -168,8 +168,8 @@ fn encode(value: &str) -> String {
 }
 
 impl StreamUrl for RouteUrl {
-    fn under(&self, base: &str) -> String {
-        self.under(base)
+    fn with_base(&self, base: &str) -> String {
+        self.with_base(base)
     }
 }
 

@@ -319,7 +319,7 @@ fn nested_url(nested: &Nested, vis: &Visibility, core: &TokenStream) -> TokenStr
     quote! {
         #attrs
         #vis fn #name(#inner: #core::route::RouteUrl) -> #core::route::RouteUrl {
-            #inner.below(&[#(#prefix),*])
+            #inner.with_prefix(&[#(#prefix),*])
         }
     }
 }

@@ -70,7 +70,7 @@ fn compare(literals: &[&Literal<'_>]) -> TokenStream {
         quote! {
             #condition
             {
-                if let ::core::option::Option::Some(__path) = __path.behind(#text) { #then }
+                if let ::core::option::Option::Some(__path) = __path.strip_literal(#text) { #then }
             }
         }
     });

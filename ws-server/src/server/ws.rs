@@ -238,7 +238,7 @@ impl Ws {
     /// # }
     /// ```
     pub fn path(&self, url: &RouteUrl) -> String {
-        url.under(self.shared.base.as_str())
+        url.with_base(self.shared.base.as_str())
     }
 
     /// Returns the hub, which the connections of this server share.

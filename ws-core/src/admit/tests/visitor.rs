@@ -69,7 +69,7 @@ fn nothing_is_looked_up_for_a_route_that_requires_no_session() {
     };
     assert_eq!(lookup(false, true), None);
     let asking = RouteAccess {
-        asks_visitor: true,
+        needs_visitor: true,
         ..OPEN
     };
     let checked = check_request(asking, &request, &AdmissionPolicy::default()).unwrap();

@@ -1,17 +1,17 @@
 //! The kinds of the segments of a pattern as bits, without their texts: they decide which of two
 //! patterns is more specific.
 
-use super::reads::reader;
+use super::parsers::parser_number;
 use crate::route::{MAX_SEGMENTS, Segment};
 
 /// The number of segments of the longest pattern that is compared: a prefix and a pattern of the
 /// maximum length each.
-const MOST: usize = 2 * MAX_SEGMENTS;
-const _: () = assert!(MOST == u64::BITS as usize);
+const MAX_LEN: usize = 2 * MAX_SEGMENTS;
+const _: () = assert!(MAX_LEN == u64::BITS as usize);
 
-/// Bits per typed parameter in [`Kinds::readers`].
-const READER_BITS: usize = 4;
-const _: () = assert!(READER_BITS * MAX_SEGMENTS == u128::BITS as usize);
+/// Bits per typed parameter in [`Kinds::parsers`].
+const PARSER_BITS: usize = 4;
+const _: () = assert!(PARSER_BITS * MAX_SEGMENTS == u128::BITS as usize);
 
 /// The kinds of the segments of a pattern. In the masks, the lowest bit is the first segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,18 +24,18 @@ pub(super) struct Kinds {
     len: usize,
     has_rest: bool,
     /// The reader of each typed parameter, the first in the lowest bits.
-    readers: u128,
+    parsers: u128,
 }
 
 /// The relation of two patterns, as far as their kinds decide it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Relation {
     /// No path matches both, or one pattern is more specific.
-    Apart,
+    Unambiguous,
     /// The patterns are ambiguous if a path matches both.
     Ambiguous,
     /// The patterns are ambiguous if a path matches both and the types of some parameter differ.
-    ByTypes,
+    DependsOnTypes,
 }
 
 impl Kinds {
@@ -46,7 +46,7 @@ impl Kinds {
             low: u64::MAX,
             len: 0,
             has_rest: false,
-            readers: 0,
+            parsers: 0,
         };
         let mut typed = 0;
         while kinds.len < shape.len() && kinds.len < MAX_SEGMENTS {
@@ -66,7 +66,7 @@ impl Kinds {
                 kinds.low ^= bit;
             }
             if let Segment::Typed(ty) = segment {
-                kinds.readers |= reader(ty) << (READER_BITS * typed);
+                kinds.parsers |= parser_number(ty) << (PARSER_BITS * typed);
                 typed += 1;
             }
             kinds.len += 1;
@@ -75,7 +75,7 @@ impl Kinds {
     }
 
     /// The kinds of the pattern after this number of prefix literals, at most [`MAX_SEGMENTS`].
-    pub(super) const fn behind(self, prefix: usize) -> Self {
+    pub(super) const fn with_prefix(self, prefix: usize) -> Self {
         Self {
             high: (self.high << prefix) | ones(prefix),
             low: (self.low << prefix) | ones(prefix),
@@ -95,12 +95,12 @@ impl Kinds {
     }
 
     /// Whether two patterns differ only in texts and names of types.
-    pub(super) const fn is(&self, other: &Self) -> bool {
+    pub(super) const fn equals(&self, other: &Self) -> bool {
         self.high == other.high
             && self.low == other.low
             && self.len == other.len
             && self.has_rest == other.has_rest
-            && self.readers == other.readers
+            && self.parsers == other.parsers
     }
 
     /// Relates two patterns without their texts.
@@ -112,7 +112,7 @@ impl Kinds {
             (true, true) => true,
         };
         if !can_be_as_long {
-            return Relation::Apart;
+            return Relation::Unambiguous;
         }
         let same_high = !(self.high ^ other.high);
         let more = (self.high & !other.high) | (same_high & self.low & !other.low);
@@ -120,16 +120,16 @@ impl Kinds {
         if (more == 0) == (less == 0) {
             Relation::Ambiguous
         } else if self.typed() & other.typed() != 0 {
-            Relation::ByTypes
+            Relation::DependsOnTypes
         } else {
-            Relation::Apart
+            Relation::Unambiguous
         }
     }
 }
 
 /// A mask of this many low bits.
 const fn ones(count: usize) -> u64 {
-    if count < MOST {
+    if count < MAX_LEN {
         (1 << count) - 1
     } else {
         u64::MAX

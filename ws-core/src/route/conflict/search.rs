@@ -9,9 +9,9 @@
 
 use super::kinds::{Kinds, Relation};
 use super::literals::{combine, equal};
-use super::place::Place;
-use super::reads::may_read;
-use super::{Line, Outline};
+use super::mount::MountPoint;
+use super::parsers::may_parse;
+use super::{RouteOutline, TableOutline};
 use crate::route::Segment;
 
 /// Two routes that match the same path, by their [numbers](super::place::nth): the first such pair,
@@ -25,13 +25,15 @@ pub(super) struct Overlap {
 }
 
 /// Finds the first overlap with the routes before it for each line with a nested table.
-pub(super) const fn overlaps<const N: usize>(outline: &'static Outline) -> [Option<Overlap>; N] {
+pub(super) const fn overlaps<const N: usize>(
+    outline: &'static TableOutline,
+) -> [Option<Overlap>; N] {
     let mut found = [None; N];
     if outline.nested.is_empty() {
         return found;
     }
     let mut search = Search::<N>::new();
-    search.collect(&Place::ROOT, outline, None);
+    search.collect(&MountPoint::ROOT, outline, None);
     let mut one = 0;
     while one < search.group_count {
         let mut other = one;
@@ -50,9 +52,9 @@ const NONE: usize = usize::MAX;
 /// A route, or an unused entry.
 #[derive(Clone, Copy)]
 struct Candidate {
-    line: &'static Line,
-    /// The number of its table in [`Search::places`].
-    place: usize,
+    route: &'static RouteOutline,
+    /// The number of its table in [`Search::mounts`].
+    mount: usize,
     /// 0 for routes of the table itself, then one for each line with a nested table.
     row: usize,
     /// The next route of the same group.
@@ -71,48 +73,48 @@ struct Group {
 struct Search<const N: usize> {
     routes: [Candidate; N],
     route_count: usize,
-    places: [Place; N],
-    place_count: usize,
+    mounts: [MountPoint; N],
+    mount_count: usize,
     groups: [Group; N],
     group_count: usize,
 }
 
 /// The masks of segments by which two groups are compared.
 #[derive(Clone, Copy)]
-struct Terms {
+struct SegmentMasks {
     relation: Relation,
     /// Segments that are literals in both.
     shared: u64,
     /// Segments that are literals in the first and typed in the second.
-    read_by_second: u64,
+    parsed_by_second: u64,
     /// Segments that are typed in the first and literals in the second.
-    read_by_first: u64,
+    parsed_by_first: u64,
     /// Segments that are typed in both.
     typed: u64,
 }
 
-impl Terms {
+impl SegmentMasks {
     const fn new(first: &Kinds, second: &Kinds) -> Self {
         Self {
             relation: first.relation(second),
             shared: first.literals() & second.literals(),
-            read_by_second: first.literals() & second.typed(),
-            read_by_first: first.typed() & second.literals(),
+            parsed_by_second: first.literals() & second.typed(),
+            parsed_by_first: first.typed() & second.literals(),
             typed: first.typed() & second.typed(),
         }
     }
 
     const fn swapped(self) -> Self {
         Self {
-            read_by_second: self.read_by_first,
-            read_by_first: self.read_by_second,
+            parsed_by_second: self.parsed_by_first,
+            parsed_by_first: self.parsed_by_second,
             ..self
         }
     }
 }
 
 /// A hash table of the routes of one group. Routes with the same hash slot are linked.
-struct Index<const N: usize> {
+struct RouteIndex<const N: usize> {
     slots: [usize; N],
     next: [usize; N],
     keys: [u32; N],
@@ -120,19 +122,19 @@ struct Index<const N: usize> {
 
 impl<const N: usize> Search<N> {
     const fn new() -> Self {
-        const NO_LINE: &Line = &Line::new("", &[]);
+        const NO_ROUTE: &RouteOutline = &RouteOutline::new("", &[]);
         Self {
             routes: [Candidate {
-                line: NO_LINE,
-                place: 0,
+                route: NO_ROUTE,
+                mount: 0,
                 row: 0,
                 next: NONE,
             }; N],
             route_count: 0,
-            places: [Place::ROOT; N],
-            place_count: 0,
+            mounts: [MountPoint::ROOT; N],
+            mount_count: 0,
             groups: [Group {
-                kinds: NO_LINE.kinds,
+                kinds: NO_ROUTE.kinds,
                 first: NONE,
                 last: NONE,
             }; N],
@@ -142,10 +144,15 @@ impl<const N: usize> Search<N> {
 
     /// Collects the routes of a table and its nested tables. `row` is `None` for the outermost
     /// table.
-    const fn collect(&mut self, place: &Place, outline: &'static Outline, row: Option<usize>) {
-        let number = self.place_count;
-        self.places[number] = *place;
-        self.place_count += 1;
+    const fn collect(
+        &mut self,
+        mount: &MountPoint,
+        outline: &'static TableOutline,
+        row: Option<usize>,
+    ) {
+        let number = self.mount_count;
+        self.mounts[number] = *mount;
+        self.mount_count += 1;
         let mut at = 0;
         while at < outline.routes.len() {
             let row = if let Some(row) = row { row } else { 0 };
@@ -154,27 +161,27 @@ impl<const N: usize> Search<N> {
         }
         let mut at = 0;
         while at < outline.nested.len() {
-            let below = &outline.nested[at];
+            let nested = &outline.nested[at];
             let row = if let Some(row) = row { row } else { at + 1 };
-            if let Some(place) = place.below(below) {
-                self.collect(&place, below.outline, Some(row));
+            if let Some(mount) = mount.nest(nested) {
+                self.collect(&mount, nested.outline, Some(row));
             }
             at += 1;
         }
     }
 
-    const fn add(&mut self, line: &'static Line, place: usize, row: usize) {
+    const fn add(&mut self, route: &'static RouteOutline, mount: usize, row: usize) {
         let number = self.route_count;
         self.routes[number] = Candidate {
-            line,
-            place,
+            route,
+            mount,
             row,
             next: NONE,
         };
         self.route_count += 1;
-        let kinds = line.kinds.behind(self.places[place].before);
+        let kinds = route.kinds.with_prefix(self.mounts[mount].prefix_len);
         let mut at = 0;
-        while at < self.group_count && !self.groups[at].kinds.is(&kinds) {
+        while at < self.group_count && !self.groups[at].kinds.equals(&kinds) {
             at += 1;
         }
         if at == self.group_count {
@@ -193,13 +200,13 @@ impl<const N: usize> Search<N> {
     /// Compares all routes of two groups.
     const fn compare(&self, one: usize, other: usize, found: &mut [Option<Overlap>; N]) {
         let (first, second) = (&self.groups[one], &self.groups[other]);
-        let terms = Terms::new(&first.kinds, &second.kinds);
-        if matches!(terms.relation, Relation::Apart) {
+        let masks = SegmentMasks::new(&first.kinds, &second.kinds);
+        if matches!(masks.relation, Relation::Unambiguous) {
             return;
         }
-        self.join(first, second, &terms, found);
+        self.join(first, second, &masks, found);
         if one != other {
-            self.join(second, first, &terms.swapped(), found);
+            self.join(second, first, &masks.swapped(), found);
         }
     }
 
@@ -208,29 +215,29 @@ impl<const N: usize> Search<N> {
         &self,
         earlier: &Group,
         later: &Group,
-        terms: &Terms,
+        masks: &SegmentMasks,
         found: &mut [Option<Overlap>; N],
     ) {
         let last_row = self.routes[later.last].row;
         if self.routes[earlier.first].row >= last_row {
             return;
         }
-        let mut index = Index::<N> {
+        let mut index = RouteIndex::<N> {
             slots: [NONE; N],
             next: [NONE; N],
             keys: [0; N],
         };
         let mut at = earlier.first;
         while at != NONE && self.routes[at].row < last_row {
-            if self.is_read(at, later.first, terms.read_by_second) {
-                self.insert(&mut index, at, terms);
+            if self.may_be_parsed(at, later.first, masks.parsed_by_second) {
+                self.insert(&mut index, at, masks);
             }
             at = self.routes[at].next;
         }
         let mut at = later.first;
         while at != NONE {
-            if self.is_read(at, earlier.first, terms.read_by_first)
-                && let Some(first) = self.earliest(&index, at, terms)
+            if self.may_be_parsed(at, earlier.first, masks.parsed_by_first)
+                && let Some(first) = self.earliest(&index, at, masks)
             {
                 let row = self.routes[at].row;
                 let is_first = match found[row - 1] {
@@ -253,13 +260,13 @@ impl<const N: usize> Search<N> {
 
     /// Adds a route to the hash table. If only the literals matter, it keeps only the first route
     /// of those with equal literals.
-    const fn insert(&self, index: &mut Index<N>, route: usize, terms: &Terms) {
-        let key = self.key(route, terms.shared);
+    const fn insert(&self, index: &mut RouteIndex<N>, route: usize, masks: &SegmentMasks) {
+        let key = self.key(route, masks.shared);
         let slot = key as usize % N;
-        if matches!(terms.relation, Relation::Ambiguous) {
+        if matches!(masks.relation, Relation::Ambiguous) {
             let mut at = index.slots[slot];
             while at != NONE {
-                if index.keys[at] == key && self.is_alike(at, route, terms.shared) {
+                if index.keys[at] == key && self.are_equal(at, route, masks.shared) {
                     return;
                 }
                 at = index.next[at];
@@ -271,8 +278,13 @@ impl<const N: usize> Search<N> {
     }
 
     /// The first route of the hash table that is ambiguous with this route of a later line.
-    const fn earliest(&self, index: &Index<N>, route: usize, terms: &Terms) -> Option<usize> {
-        let key = self.key(route, terms.shared);
+    const fn earliest(
+        &self,
+        index: &RouteIndex<N>,
+        route: usize,
+        masks: &SegmentMasks,
+    ) -> Option<usize> {
+        let key = self.key(route, masks.shared);
         let mut first = None;
         let mut at = index.slots[key as usize % N];
         while at != NONE {
@@ -283,9 +295,9 @@ impl<const N: usize> Search<N> {
             if is_earlier
                 && index.keys[at] == key
                 && self.routes[at].row < self.routes[route].row
-                && self.is_alike(at, route, terms.shared)
-                && (matches!(terms.relation, Relation::Ambiguous)
-                    || !self.is_alike(at, route, terms.typed))
+                && self.are_equal(at, route, masks.shared)
+                && (matches!(masks.relation, Relation::Ambiguous)
+                    || !self.are_equal(at, route, masks.typed))
             {
                 first = Some(at);
             }
@@ -295,27 +307,27 @@ impl<const N: usize> Search<N> {
     }
 
     /// The hash of the literals of a route at these segments.
-    const fn key(&self, route: usize, segments: u64) -> u32 {
-        let Candidate { line, place, .. } = &self.routes[route];
-        let place = &self.places[*place];
+    const fn key(&self, number: usize, segments: u64) -> u32 {
+        let Candidate { route, mount, .. } = &self.routes[number];
+        let mount = &self.mounts[*mount];
         let (mut key, mut left) = (0, segments);
         while left != 0 {
-            key = combine(key, place.hash(line, left.trailing_zeros() as usize));
+            key = combine(key, mount.hash(route, left.trailing_zeros() as usize));
             left &= left - 1;
         }
         key
     }
 
-    const fn segment(&self, route: usize, at: usize) -> Segment {
-        let Candidate { line, place, .. } = &self.routes[route];
-        match self.places[*place].segment(line, at) {
+    const fn segment(&self, number: usize, at: usize) -> Segment {
+        let Candidate { route, mount, .. } = &self.routes[number];
+        match self.mounts[*mount].segment(route, at) {
             Some(segment) => segment,
             None => Segment::Rest,
         }
     }
 
     /// Whether two routes have equal literals, or types of the same name, at these segments.
-    const fn is_alike(&self, one: usize, other: usize, segments: u64) -> bool {
+    const fn are_equal(&self, one: usize, other: usize, segments: u64) -> bool {
         let mut left = segments;
         while left != 0 {
             let at = left.trailing_zeros() as usize;
@@ -334,13 +346,13 @@ impl<const N: usize> Search<N> {
 
     /// Whether the types of one route may accept the literals of another at these segments. Within
     /// a group, the types at a segment all accept the same texts.
-    const fn is_read(&self, literal: usize, typed: usize, segments: u64) -> bool {
+    const fn may_be_parsed(&self, literal: usize, typed: usize, segments: u64) -> bool {
         let mut left = segments;
         while left != 0 {
             let at = left.trailing_zeros() as usize;
             if let (Segment::Literal(text), Segment::Typed(ty)) =
                 (self.segment(literal, at), self.segment(typed, at))
-                && !may_read(ty, text)
+                && !may_parse(ty, text)
             {
                 return false;
             }

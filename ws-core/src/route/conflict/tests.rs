@@ -2,33 +2,33 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::route::Segment::{Literal, Rest, Text as AnyText, Typed};
-use naive::{alone, are_ambiguous};
+use naive::{are_ambiguous, root_route};
 
 mod naive;
 mod random;
 mod steps;
 
-const fn line(name: &'static str, shape: &'static [Segment]) -> Line {
-    Line::new(name, shape)
+const fn route(name: &'static str, shape: &'static [Segment]) -> RouteOutline {
+    RouteOutline::new(name, shape)
 }
 
-const fn table(routes: &'static [Line], nested: &'static [Below]) -> Outline {
-    Outline { routes, nested }
+const fn table(routes: &'static [RouteOutline], nested: &'static [NestedOutline]) -> TableOutline {
+    TableOutline { routes, nested }
 }
 
-const fn below(
+const fn nested(
     name: &'static str,
     prefix: &'static [&'static str],
-    outline: &'static Outline,
-) -> Below {
-    Below {
+    outline: &'static TableOutline,
+) -> NestedOutline {
+    NestedOutline {
         name,
         prefix,
         outline,
     }
 }
 
-fn found(outline: &'static Outline, name: &str) -> Option<String> {
+fn found(outline: &'static TableOutline, name: &str) -> Option<String> {
     find::<16>(outline)
         .of(name)
         .map(|text| text.as_str().to_owned())
@@ -36,13 +36,13 @@ fn found(outline: &'static Outline, name: &str) -> Option<String> {
 
 #[test]
 fn a_route_and_one_of_a_nested_table_that_match_the_same_path_are_found() {
-    static INNER: Outline = table(&[line("room", &[AnyText, Literal("chat")])], &[]);
-    static OUTER: Outline = table(
+    static INNER: TableOutline = table(&[route("room", &[AnyText, Literal("chat")])], &[]);
+    static OUTER: TableOutline = table(
         &[
-            line("far", &[Literal("other"), AnyText]),
-            line("user", &[Literal("admin"), Literal("me"), AnyText]),
+            route("far", &[Literal("other"), AnyText]),
+            route("user", &[Literal("admin"), Literal("me"), AnyText]),
         ],
-        &[below("admin", &["admin"], &INNER)],
+        &[nested("admin", &["admin"], &INNER)],
     );
     let expected = "`room` (\"/admin/{_}/chat\") and `user` (\"/admin/me/{_}\") overlap: both match \
                     \"/admin/me/chat\", and neither is more specific\nhelp: add a literal \
@@ -54,21 +54,21 @@ fn a_route_and_one_of_a_nested_table_that_match_the_same_path_are_found() {
 
 #[test]
 fn the_more_specific_of_two_routes_is_no_conflict() {
-    static INNER: Outline = table(&[line("id", &[Typed("u64")]), line("all", &[Rest])], &[]);
-    static OUTER: Outline = table(
+    static INNER: TableOutline = table(&[route("id", &[Typed("u64")]), route("all", &[Rest])], &[]);
+    static OUTER: TableOutline = table(
         &[
-            line("new", &[Literal("admin"), Literal("new")]),
-            line("rest", &[Rest]),
-            line("any", &[AnyText]),
+            route("new", &[Literal("admin"), Literal("new")]),
+            route("rest", &[Rest]),
+            route("any", &[AnyText]),
         ],
-        &[below("admin", &["admin"], &INNER)],
+        &[nested("admin", &["admin"], &INNER)],
     );
-    static WITHOUT: Outline = table(
+    static WITHOUT: TableOutline = table(
         &[
-            line("new", &[Literal("admin"), Literal("new")]),
-            line("rest", &[Rest]),
+            route("new", &[Literal("admin"), Literal("new")]),
+            route("rest", &[Rest]),
         ],
-        &[below("admin", &["admin"], &INNER)],
+        &[nested("admin", &["admin"], &INNER)],
     );
     // `/admin` matches `any` and the wildcard of the nested table.
     let text = found(&OUTER, "admin").unwrap();
@@ -81,18 +81,18 @@ fn the_more_specific_of_two_routes_is_no_conflict() {
 }
 
 #[test]
-fn tables_below_tables_and_beside_each_other_are_compared() {
-    static DEEP: Outline = table(&[line("leaf", &[Literal("x")])], &[]);
-    static ONE: Outline = table(&[], &[below("deep", &["b"], &DEEP)]);
-    static TWO: Outline = table(&[line("other", &[Literal("b"), AnyText])], &[]);
-    static OTHER: Outline = table(&[line("same", &[Literal("x")])], &[]);
-    static OUTER: Outline = table(
+fn nested_and_sibling_tables_are_compared() {
+    static DEEP: TableOutline = table(&[route("leaf", &[Literal("x")])], &[]);
+    static ONE: TableOutline = table(&[], &[nested("deep", &["b"], &DEEP)]);
+    static TWO: TableOutline = table(&[route("other", &[Literal("b"), AnyText])], &[]);
+    static OTHER: TableOutline = table(&[route("same", &[Literal("x")])], &[]);
+    static OUTER: TableOutline = table(
         &[],
         &[
-            below("one", &["a"], &ONE),
-            below("two", &["a"], &TWO),
-            below("three", &["a", "b"], &OTHER),
-            below("empty", &[], &ONE),
+            nested("one", &["a"], &ONE),
+            nested("two", &["a"], &TWO),
+            nested("three", &["a", "b"], &OTHER),
+            nested("empty", &[], &ONE),
         ],
     );
     assert_eq!(found(&OUTER, "one"), None);
@@ -108,9 +108,9 @@ fn tables_below_tables_and_beside_each_other_are_compared() {
 
 #[test]
 fn a_pattern_that_its_prefixes_make_too_long_is_found() {
-    static LONG: Outline = table(&[line("long", &[Literal("x"); 31])], &[]);
-    static FITS: Outline = table(&[], &[below("fits", &["a"], &LONG)]);
-    static TOO_LONG: Outline = table(&[], &[below("inner", &["b"], &FITS)]);
+    static LONG: TableOutline = table(&[route("long", &[Literal("x"); 31])], &[]);
+    static FITS: TableOutline = table(&[], &[nested("fits", &["a"], &LONG)]);
+    static TOO_LONG: TableOutline = table(&[], &[nested("inner", &["b"], &FITS)]);
     assert_eq!(found(&FITS, "fits"), None);
     let expected = "`long` has more than 32 segments, including the prefixes of its tables\nhelp: \
                     shorten them";
@@ -118,11 +118,11 @@ fn a_pattern_that_its_prefixes_make_too_long_is_found() {
 }
 
 #[test]
-fn what_a_type_does_not_read_is_no_conflict() {
-    static INNER: Outline = table(&[line("chat", &[Literal("me"), AnyText])], &[]);
-    static OUTER: Outline = table(
-        &[line("by_id", &[Literal("a"), Typed("u64"), Literal("b")])],
-        &[below("inner", &["a"], &INNER)],
+fn a_literal_that_the_type_rejects_is_no_conflict() {
+    static INNER: TableOutline = table(&[route("chat", &[Literal("me"), AnyText])], &[]);
+    static OUTER: TableOutline = table(
+        &[route("by_id", &[Literal("a"), Typed("u64"), Literal("b")])],
+        &[nested("inner", &["a"], &INNER)],
     );
     assert_eq!(found(&OUTER, "inner"), None);
 }
@@ -134,7 +134,7 @@ fn matches(shape: &[Segment], path: &[&str]) -> bool {
         (Some(segment), Some(text)) => {
             let this = match segment {
                 Literal(literal) => literal == text,
-                Typed(ty) => reads::may_read(ty, text),
+                Typed(ty) => parsers::may_parse(ty, text),
                 AnyText | Rest => true,
             };
             this && matches(&shape[1..], &path[1..])
@@ -160,11 +160,11 @@ fn is_more_specific(one: &[Segment], other: &[Segment]) -> bool {
     let last = wildcard(one)
         .min(wildcard(other))
         .min(one.len().max(other.len()));
-    let places = 0..=last;
-    let all = places
+    let mounts = 0..=last;
+    let all = mounts
         .clone()
         .all(|at| weight(one, at) >= weight(other, at) && !incomparable(at));
-    all && places
+    all && mounts
         .into_iter()
         .any(|at| weight(one, at) > weight(other, at))
 }
@@ -204,11 +204,11 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_called_disjoint_never_both_matches_and_each_witness_matches_both(
+    fn disjoint_patterns_share_no_path_and_each_example_matches_both(
         one in shape(),
         other in shape(),
     ) {
-        let (first, second) = (alone("one", one), alone("other", other));
+        let (first, second) = (root_route("one", one), root_route("other", other));
         let both = |path: &[&str]| matches(one, path) && matches(other, path);
         let decided = is_more_specific(one, other) || is_more_specific(other, one);
         let text = are_ambiguous(&first, &second).then(|| text::overlap(&first, &second));
@@ -237,15 +237,15 @@ proptest! {
     ) {
         let prefix: &'static [&'static str] = prefix.leak();
         let whole: Vec<_> = prefix.iter().map(|text| Literal(text)).chain(inner.iter().copied()).collect();
-        let outline: &'static Outline = Box::leak(Box::new(Outline {
-            routes: vec![line("inner", inner)].leak(),
+        let outline: &'static TableOutline = Box::leak(Box::new(TableOutline {
+            routes: vec![route("inner", inner)].leak(),
             nested: &[],
         }));
-        let outer: &'static Outline = Box::leak(Box::new(Outline {
-            routes: vec![line("other", other)].leak(),
-            nested: vec![below("below", prefix, outline)].leak(),
+        let outer: &'static TableOutline = Box::leak(Box::new(TableOutline {
+            routes: vec![route("other", other)].leak(),
+            nested: vec![nested("nested", prefix, outline)].leak(),
         }));
-        let expected = are_ambiguous(&alone("inner", whole.leak()), &alone("other", other));
-        prop_assert_eq!(found(outer, "below").is_some(), expected);
+        let expected = are_ambiguous(&root_route("inner", whole.leak()), &root_route("other", other));
+        prop_assert_eq!(found(outer, "nested").is_some(), expected);
     }
 }

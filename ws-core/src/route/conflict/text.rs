@@ -1,22 +1,22 @@
 //! Builds an error message at compile time.
 
-use super::place::Placed;
-use super::reads::{may_read, sample};
+use super::mount::MountedRoute;
+use super::parsers::{may_parse, sample};
 use crate::route::Segment;
 
 /// The size of the longest message in bytes; a longer one is cut.
-const MOST: usize = 1024;
+const MAX_LEN: usize = 1024;
 
 /// An error message of the compiler.
 #[derive(Clone, Copy)]
-pub struct Text {
-    bytes: [u8; MOST],
+pub struct CompileError {
+    bytes: [u8; MAX_LEN],
     len: usize,
 }
 
-impl Text {
+impl CompileError {
     const EMPTY: Self = Self {
-        bytes: [0; MOST],
+        bytes: [0; MAX_LEN],
         len: 0,
     };
 
@@ -31,7 +31,7 @@ impl Text {
     /// Appends a text if it fits as a whole.
     const fn add(mut self, text: &str) -> Self {
         let text = text.as_bytes();
-        if self.len + text.len() > MOST {
+        if self.len + text.len() > MAX_LEN {
             return self;
         }
         let mut at = 0;
@@ -44,8 +44,8 @@ impl Text {
     }
 
     /// Appends the name of a route and its whole pattern.
-    const fn add_route(self, route: &Placed) -> Self {
-        let mut text = self.add("`").add(route.line.name).add("` (\"");
+    const fn add_route(self, route: &MountedRoute) -> Self {
+        let mut text = self.add("`").add(route.route.name).add("` (\"");
         let mut at = 0;
         while let Some(segment) = route.segment(at) {
             text = text.add("/");
@@ -64,7 +64,7 @@ impl Text {
     }
 
     /// Appends an example of a path that both routes match.
-    const fn add_witness(self, one: &Placed, other: &Placed) -> Self {
+    const fn add_example_path(self, one: &MountedRoute, other: &MountedRoute) -> Self {
         let mut text = self;
         let mut at = 0;
         loop {
@@ -84,7 +84,7 @@ impl Text {
         match (one, other) {
             (Segment::Literal(text), _) | (_, Segment::Literal(text)) => self.add(text),
             (Segment::Typed(one), Segment::Typed(other)) => match sample(one) {
-                Some(text) if sample(other).is_some() && may_read(other, text) => self.add(text),
+                Some(text) if sample(other).is_some() && may_parse(other, text) => self.add(text),
                 _ => self.add("{").add(one).add("}"),
             },
             (typed @ Segment::Typed(_), _) | (_, typed) => self.add_example(typed),
@@ -105,13 +105,13 @@ impl Text {
 }
 
 /// The message for two routes that match the same path.
-pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
-    Text::EMPTY
+pub(super) const fn overlap(one: &MountedRoute, other: &MountedRoute) -> CompileError {
+    CompileError::EMPTY
         .add_route(other)
         .add(" and ")
         .add_route(one)
         .add(" overlap: both match \"")
-        .add_witness(one, other)
+        .add_example_path(one, other)
         .add(
             "\", and neither is more specific\nhelp: add a literal segment to one of them, or \
              change the prefix of the nested table",
@@ -119,8 +119,8 @@ pub(super) const fn overlap(one: &Placed, other: &Placed) -> Text {
 }
 
 /// The message for a parameter without a field in the struct in `Path`.
-pub(in crate::route) const fn missing_field(param: &str) -> Text {
-    Text::EMPTY
+pub(in crate::route) const fn missing_field(param: &str) -> CompileError {
+    CompileError::EMPTY
         .add(
             "the struct that the handler of this route takes in `Path` has no field for the \
               parameter `",
@@ -132,13 +132,13 @@ pub(in crate::route) const fn missing_field(param: &str) -> Text {
 }
 
 /// The message for a route with too many segments.
-pub(super) const fn too_long(name: &str) -> Text {
-    Text::EMPTY.add("`").add(name).add(
+pub(super) const fn too_long(name: &str) -> CompileError {
+    CompileError::EMPTY.add("`").add(name).add(
         "` has more than 32 segments, including the prefixes of its tables\nhelp: shorten them",
     )
 }
 
-impl std::fmt::Debug for Text {
+impl std::fmt::Debug for CompileError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

@@ -19,7 +19,7 @@ pub(crate) fn nested(table: &Table, core: &TokenStream) -> TokenStream {
         .iter()
         .map(|nested| mount(nested, table, &state, core));
     let outline = outline(table, &state, core);
-    let faults = (!table.nested.is_empty()).then(|| faults(table, core));
+    let faults = (!table.nested.is_empty()).then(|| conflicts(table, core));
     let checks = table.nested.iter().map(check);
     quote!(#(#mounts)* #outline #faults #(#checks)*)
 }
@@ -46,20 +46,20 @@ fn outline(table: &Table, state: &TokenStream, core: &TokenStream) -> TokenStrea
     let routes = table.routes.iter().map(|route| {
         let cfg = attributes_named(&route.attrs, &["cfg"]);
         let marker = marker(&table.item, &route.name);
-        quote!(#(#cfg)* #core::route::conflict::Line::of::<#marker>())
+        quote!(#(#cfg)* #core::route::conflict::RouteOutline::of::<#marker>())
     });
     let nested = table.nested.iter().map(|nested| {
         let cfg = attributes_named(&nested.attrs, &["cfg"]);
         let marker = marker(&table.item, &nested.name);
-        quote!(#(#cfg)* #core::route::conflict::Below::of::<#state, #marker>())
+        quote!(#(#cfg)* #core::route::conflict::NestedOutline::of::<#state, #marker>())
     });
     let item = &table.item.name;
     let nests = nests(table, core);
     quote! {
         #nests
         impl #core::route::conflict::Dispatch for #item {
-            const OUTLINE: &'static #core::route::conflict::Outline =
-                &#core::route::conflict::Outline {
+            const OUTLINE: &'static #core::route::conflict::TableOutline =
+                &#core::route::conflict::TableOutline {
                     routes: &[#(#routes),*],
                     nested: &[#(#nested),*],
                 };
@@ -93,11 +93,11 @@ fn nests(table: &Table, core: &TokenStream) -> TokenStream {
 
 /// Compares the nested tables with the rest of the table, all at once. For thousands of routes this
 /// takes fewer steps than `long_running_const_eval` counts, so a crate may forbid that lint.
-fn faults(table: &Table, core: &TokenStream) -> TokenStream {
+fn conflicts(table: &Table, core: &TokenStream) -> TokenStream {
     let item = &table.item.name;
     let outline = quote!(<#item as #core::route::conflict::Dispatch>::OUTLINE);
     quote! {
-        const __FAULTS: #core::route::conflict::Faults<{ #core::route::conflict::size(#outline) }> =
+        const __CONFLICTS: #core::route::conflict::Conflicts<{ #core::route::conflict::size(#outline) }> =
             #core::route::conflict::find(#outline);
     }
 }
@@ -107,7 +107,7 @@ fn faults(table: &Table, core: &TokenStream) -> TokenStream {
 fn check(nested: &Nested) -> TokenStream {
     let attrs = attributes_named(&nested.attrs, &["cfg"]);
     let name = nested.name.unraw().to_string();
-    let report = fault(&quote!(__FAULTS.of(#name)), nested.path.span());
+    let report = fault(&quote!(__CONFLICTS.of(#name)), nested.path.span());
     quote! {
         #(#attrs)*
         const _: () = #report;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Below, Faults, Line, Outline, find, hash};
+use super::super::{Conflicts, NestedOutline, RouteOutline, TableOutline, find, hash};
 use super::naive;
 use crate::route::Segment::{self, Literal, Rest, Text, Typed};
 
@@ -33,18 +33,18 @@ fn shape() -> impl Strategy<Value = &'static [Segment]> {
 }
 
 /// Routes of one table, without those that `dispatch!` rejects.
-fn routes(most: usize) -> impl Strategy<Value = Vec<&'static [Segment]>> {
-    prop::collection::vec(shape(), 0..most).prop_map(|shapes| {
-        let mut kept: Vec<&'static [Segment]> = Vec::new();
+fn routes(max: usize) -> impl Strategy<Value = Vec<&'static [Segment]>> {
+    prop::collection::vec(shape(), 0..max).prop_map(|shapes| {
+        let mut compatible: Vec<&'static [Segment]> = Vec::new();
         for shape in shapes {
-            if kept
+            if compatible
                 .iter()
-                .all(|known| !naive::are_ambiguous_alone(known, shape))
+                .all(|known| !naive::are_ambiguous_shapes(known, shape))
             {
-                kept.push(shape);
+                compatible.push(shape);
             }
         }
-        kept
+        compatible
     })
 }
 
@@ -53,11 +53,11 @@ fn prefix() -> impl Strategy<Value = &'static [&'static str]> {
         .prop_map(|prefix| &*prefix.leak())
 }
 
-fn outline(routes: Vec<&'static [Segment]>, nested: Vec<Below>) -> &'static Outline {
-    let lines = routes.into_iter().enumerate();
-    let lines = lines.map(|(at, shape)| Line::new(name("route", at), shape));
-    Box::leak(Box::new(Outline {
-        routes: lines.collect::<Vec<_>>().leak(),
+fn outline(routes: Vec<&'static [Segment]>, nested: Vec<NestedOutline>) -> &'static TableOutline {
+    let outlines = routes.into_iter().enumerate();
+    let outlines = outlines.map(|(at, shape)| RouteOutline::new(name("route", at), shape));
+    Box::leak(Box::new(TableOutline {
+        routes: outlines.collect::<Vec<_>>().leak(),
         nested: nested.leak(),
     }))
 }
@@ -66,34 +66,38 @@ fn name(kind: &str, at: usize) -> &'static str {
     format!("{kind}{at}").leak()
 }
 
-fn lines(nested: Vec<(&'static [&'static str], &'static Outline)>) -> Vec<Below> {
-    let lines = nested.into_iter().enumerate();
-    let lines = lines.map(|(at, (prefix, outline))| Below {
+fn nested_tables(
+    nested: Vec<(&'static [&'static str], &'static TableOutline)>,
+) -> Vec<NestedOutline> {
+    let outlines = nested.into_iter().enumerate();
+    let outlines = outlines.map(|(at, (prefix, outline))| NestedOutline {
         name: name("table", at),
         prefix,
         outline,
     });
-    lines.collect()
+    outlines.collect()
 }
 
 /// A table with this many levels of nested tables.
-fn table(most: usize, levels: u32) -> BoxedStrategy<&'static Outline> {
+fn table(max: usize, levels: u32) -> BoxedStrategy<&'static TableOutline> {
     if levels == 0 {
-        return routes(most)
+        return routes(max)
             .prop_map(|routes| outline(routes, Vec::new()))
             .boxed();
     }
-    let nested = prop::collection::vec((prefix(), table(most, levels - 1)), 0..4);
-    (routes(most), nested)
-        .prop_map(|(routes, nested)| outline(routes, lines(nested)))
+    let nested = prop::collection::vec((prefix(), table(max, levels - 1)), 0..4);
+    (routes(max), nested)
+        .prop_map(|(routes, nested)| outline(routes, nested_tables(nested)))
         .boxed()
 }
 
-fn check(outline: &'static Outline) -> Result<(), TestCaseError> {
-    let faults = find::<SIZE>(outline);
-    for (at, below) in outline.nested.iter().enumerate() {
-        let found = faults.of(below.name).map(|text| text.as_str().to_owned());
-        prop_assert_eq!(found, naive::fault(outline, at), "{}", below.name);
+fn check(outline: &'static TableOutline) -> Result<(), TestCaseError> {
+    let conflicts = find::<SIZE>(outline);
+    for (at, nested) in outline.nested.iter().enumerate() {
+        let found = conflicts
+            .of(nested.name)
+            .map(|text| text.as_str().to_owned());
+        prop_assert_eq!(found, naive::conflict(outline, at), "{}", nested.name);
     }
     Ok(())
 }
@@ -106,23 +110,25 @@ proptest! {
     })]
 
     #[test]
-    fn the_faults_of_small_tables_are_those_of_all_pairs(outline in table(3, 1)) {
+    fn the_conflicts_of_small_tables_are_those_of_all_pairs(outline in table(3, 1)) {
         check(outline)?;
     }
 
     #[test]
-    fn the_faults_of_large_tables_are_those_of_all_pairs(outline in table(24, 1)) {
+    fn the_conflicts_of_large_tables_are_those_of_all_pairs(outline in table(24, 1)) {
         check(outline)?;
     }
 
     #[test]
-    fn the_faults_of_tables_below_tables_are_those_of_all_pairs(outline in table(3, 2)) {
+    fn the_conflicts_of_tables_below_tables_are_those_of_all_pairs(outline in table(3, 2)) {
         check(outline)?;
     }
 }
 
-fn text_of(faults: &Faults<SIZE>, name: &str) -> Option<String> {
-    faults.of(name).map(|fault| fault.as_str().to_owned())
+fn text_of(conflicts: &Conflicts<SIZE>, name: &str) -> Option<String> {
+    conflicts
+        .of(name)
+        .map(|conflict| conflict.as_str().to_owned())
 }
 
 #[test]
@@ -130,19 +136,22 @@ fn literals_of_the_same_hash_are_compared_as_texts() {
     let [one, other] = ["costarring", "liquid"];
     assert_eq!(hash(one), hash(other));
     let inner = outline(vec![vec![Literal(other)].leak()], Vec::new());
-    let nested = lines(vec![(&[], inner), (&["liquid"], inner)]);
+    let nested = nested_tables(vec![(&[], inner), (&["liquid"], inner)]);
     let own: Vec<&'static [Segment]> = vec![vec![Literal(one)].leak()];
     let outer = outline(own, nested);
-    let faults = find::<SIZE>(outer);
+    let conflicts = find::<SIZE>(outer);
     assert_eq!(
-        ["table0", "table1"].map(|name| text_of(&faults, name)),
+        ["table0", "table1"].map(|name| text_of(&conflicts, name)),
         [None, None]
     );
     let same = outline(vec![vec![Literal(one)].leak()], Vec::new());
-    let outer = outline(vec![vec![Literal(one)].leak()], lines(vec![(&[], same)]));
-    let fault = text_of(&find::<SIZE>(outer), "table0").unwrap();
+    let outer = outline(
+        vec![vec![Literal(one)].leak()],
+        nested_tables(vec![(&[], same)]),
+    );
+    let conflict = text_of(&find::<SIZE>(outer), "table0").unwrap();
     assert!(
-        fault.contains("overlap: both match \"/costarring\""),
-        "{fault}"
+        conflict.contains("overlap: both match \"/costarring\""),
+        "{conflict}"
     );
 }

@@ -3,7 +3,7 @@
 
 #![deny(long_running_const_eval)]
 
-use super::super::{Below, Faults, Line, Outline, find, size};
+use super::super::{Conflicts, NestedOutline, RouteOutline, TableOutline, find, size};
 use crate::route::Segment::{self, Literal, Text, Typed};
 
 /// The number of routes of each table.
@@ -39,7 +39,7 @@ const fn literal(route: usize) -> Segment {
 /// A table of routes whose patterns have a unique literal among other segments.
 macro_rules! table {
     ($name:ident: [$($before:expr),*], own, [$($after:expr),*]) => {
-        static $name: Outline = {
+        static $name: TableOutline = {
             const SEGMENTS: usize = [$($before,)* Text, $($after),*].len();
             static SHAPES: [[Segment; SEGMENTS]; COUNT] = {
                 let mut shapes = [[Text; SEGMENTS]; COUNT];
@@ -50,16 +50,16 @@ macro_rules! table {
                 }
                 shapes
             };
-            static LINES: [Line; COUNT] = {
-                let mut lines = [Line::new("route", &[]); COUNT];
+            static ROUTES: [RouteOutline; COUNT] = {
+                let mut routes = [RouteOutline::new("route", &[]); COUNT];
                 let mut at = 0;
                 while at < COUNT {
-                    lines[at] = Line::new("route", &SHAPES[at]);
+                    routes[at] = RouteOutline::new("route", &SHAPES[at]);
                     at += 1;
                 }
-                lines
+                routes
             };
-            Outline { routes: &LINES, nested: &[] }
+            TableOutline { routes: &ROUTES, nested: &[] }
         };
     };
 }
@@ -72,63 +72,65 @@ table!(TEXT_FIRST: [Text], own, [Text, Literal("c")]);
 table!(TEXT_LATER: [], own, [Literal("no"), Typed("u64"), Text]);
 
 /// Two tables below the same prefix.
-macro_rules! below_one_prefix {
+macro_rules! nested_at_one_prefix {
     ($($name:ident: $one:ident, $other:ident;)*) => {$(
-        static $name: Faults<{ 3 + 2 * COUNT }> = {
-            static NESTED: [Below; 2] = [
-                Below { name: "one", prefix: &["api", "v1"], outline: &$one },
-                Below { name: "other", prefix: &["api", "v1"], outline: &$other },
+        static $name: Conflicts<{ 3 + 2 * COUNT }> = {
+            static NESTED: [NestedOutline; 2] = [
+                NestedOutline { name: "one", prefix: &["api", "v1"], outline: &$one },
+                NestedOutline { name: "other", prefix: &["api", "v1"], outline: &$other },
             ];
-            static OUTER: Outline = Outline { routes: &[], nested: &NESTED };
+            static OUTER: TableOutline = TableOutline { routes: &[], nested: &NESTED };
             assert!(size(&OUTER) == 3 + 2 * COUNT);
             find(&OUTER)
         };
     )*};
 }
 
-below_one_prefix! {
-    LITERALS_BESIDE_LITERALS: LITERAL_FIRST, OTHER_LITERAL;
-    TYPES_BESIDE_TYPES: TYPE_FIRST, OTHER_TYPE;
-    TEXT_BESIDE_LITERALS: TEXT_FIRST, TEXT_LATER;
-    LITERALS_BESIDE_TYPES: LITERAL_FIRST, TYPE_FIRST;
-    THE_SAME_TWICE: TYPE_FIRST, TYPE_FIRST;
+nested_at_one_prefix! {
+    LITERALS_AND_LITERALS: LITERAL_FIRST, OTHER_LITERAL;
+    TYPES_AND_TYPES: TYPE_FIRST, OTHER_TYPE;
+    TEXT_AND_LITERALS: TEXT_FIRST, TEXT_LATER;
+    LITERALS_AND_TYPES: LITERAL_FIRST, TYPE_FIRST;
+    SAME_TABLE_TWICE: TYPE_FIRST, TYPE_FIRST;
 }
 
 /// A table below a prefix that routes of the outer table may match too.
-static BELOW_AN_OUTER_TABLE: Faults<{ 2 + 2 * COUNT }> = {
-    static NESTED: [Below; 1] = [Below {
+static NESTED_IN_AN_OUTER_TABLE: Conflicts<{ 2 + 2 * COUNT }> = {
+    static NESTED: [NestedOutline; 1] = [NestedOutline {
         name: "other",
         prefix: &["api"],
         outline: &OTHER_LITERAL,
     }];
-    static OUTER: Outline = Outline {
+    static OUTER: TableOutline = TableOutline {
         routes: TEXT_FIRST.routes,
         nested: &NESTED,
     };
     find(&OUTER)
 };
 
-fn text_of<const N: usize>(faults: &Faults<N>, name: &str) -> Option<String> {
-    faults.of(name).map(|fault| fault.as_str().to_owned())
+fn text_of<const N: usize>(conflicts: &Conflicts<N>, name: &str) -> Option<String> {
+    conflicts
+        .of(name)
+        .map(|conflict| conflict.as_str().to_owned())
 }
 
 #[test]
 fn tables_of_a_thousand_routes_are_compared_in_few_steps() {
-    for fine in [
-        &LITERALS_BESIDE_LITERALS,
-        &TYPES_BESIDE_TYPES,
-        &TEXT_BESIDE_LITERALS,
-        &LITERALS_BESIDE_TYPES,
+    for no_conflict in [
+        &LITERALS_AND_LITERALS,
+        &TYPES_AND_TYPES,
+        &TEXT_AND_LITERALS,
+        &LITERALS_AND_TYPES,
     ] {
         assert_eq!(
-            ["one", "other"].map(|name| text_of(fine, name)),
+            ["one", "other"].map(|name| text_of(no_conflict, name)),
             [None, None]
         );
     }
-    assert_eq!(text_of(&BELOW_AN_OUTER_TABLE, "other"), None);
-    assert_eq!(text_of(&THE_SAME_TWICE, "one"), None);
-    let fault = THE_SAME_TWICE.of("other").unwrap();
+    assert_eq!(text_of(&NESTED_IN_AN_OUTER_TABLE, "other"), None);
+    assert_eq!(text_of(&SAME_TABLE_TWICE, "one"), None);
+    let conflict = SAME_TABLE_TWICE.of("other").unwrap();
     let expected = "`route` (\"/api/v1/{_: u64}/aaaa/one\") and `route` \
                     (\"/api/v1/{_: u64}/aaaa/one\") overlap: both match \"/api/v1/7/aaaa/one\"";
-    assert!(fault.as_str().starts_with(expected), "{fault:?}");
+    assert!(conflict.as_str().starts_with(expected), "{conflict:?}");
 }

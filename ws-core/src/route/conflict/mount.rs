@@ -1,70 +1,70 @@
 //! Nested tables with their prefixes, and the routes in them.
 
 use super::literals::hash;
-use super::{Below, Line, Outline};
+use super::{NestedOutline, RouteOutline, TableOutline};
 use crate::route::{MAX_SEGMENTS, Segment};
 
 /// The position of a nested table.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct MountPoint {
     /// The non-empty prefixes of the outer tables and of the table itself.
     prefixes: [&'static [&'static str]; MAX_SEGMENTS],
     /// The number of prefixes.
     depth: usize,
     /// The number of segments of all prefixes.
-    pub(super) before: usize,
+    pub(super) prefix_len: usize,
     /// The hashes of these segments.
     hashes: [u32; MAX_SEGMENTS],
 }
 
-impl Place {
+impl MountPoint {
     /// The outermost table.
     pub(super) const ROOT: Self = Self {
         prefixes: [&[]; MAX_SEGMENTS],
         depth: 0,
-        before: 0,
+        prefix_len: 0,
         hashes: [0; MAX_SEGMENTS],
     };
 
     /// The position of a table nested in this one; `None` if its prefixes are too long.
-    pub(super) const fn below(&self, below: &Below) -> Option<Self> {
-        let mut place = *self;
-        if below.prefix.is_empty() {
-            return Some(place);
+    pub(super) const fn nest(&self, nested: &NestedOutline) -> Option<Self> {
+        let mut mount = *self;
+        if nested.prefix.is_empty() {
+            return Some(mount);
         }
-        if place.before + below.prefix.len() > MAX_SEGMENTS {
+        if mount.prefix_len + nested.prefix.len() > MAX_SEGMENTS {
             return None;
         }
         let mut at = 0;
-        while at < below.prefix.len() {
-            place.hashes[place.before] = hash(below.prefix[at]);
-            place.before += 1;
+        while at < nested.prefix.len() {
+            mount.hashes[mount.prefix_len] = hash(nested.prefix[at]);
+            mount.prefix_len += 1;
             at += 1;
         }
-        place.prefixes[place.depth] = below.prefix;
-        place.depth += 1;
-        Some(place)
+        mount.prefixes[mount.depth] = nested.prefix;
+        mount.depth += 1;
+        Some(mount)
     }
 
     /// The name of a route in this table whose pattern exceeds the limit together with its
     /// prefixes.
-    pub(super) const fn too_long(&self, outline: &'static Outline) -> Option<&'static str> {
+    pub(super) const fn too_long(&self, outline: &'static TableOutline) -> Option<&'static str> {
         let mut at = 0;
         while at < outline.routes.len() {
-            let line = &outline.routes[at];
-            if self.before + line.shape.len() > MAX_SEGMENTS {
-                return Some(line.name);
+            let route = &outline.routes[at];
+            if self.prefix_len + route.shape.len() > MAX_SEGMENTS {
+                return Some(route.name);
             }
             at += 1;
         }
         // Nested tables were checked with their own table, but without this prefix.
         let mut at = 0;
         while at < outline.nested.len() {
-            let below = &outline.nested[at];
-            match self.below(below) {
-                None => return Some(below.name),
-                Some(place) => {
-                    if let Some(name) = place.too_long(below.outline) {
+            let nested = &outline.nested[at];
+            match self.nest(nested) {
+                None => return Some(nested.name),
+                Some(mount) => {
+                    if let Some(name) = mount.too_long(nested.outline) {
                         return Some(name);
                     }
                 }
@@ -75,20 +75,20 @@ impl Place {
     }
 
     /// The hash of a literal segment of this route.
-    pub(super) const fn hash(&self, line: &Line, at: usize) -> u32 {
-        if at < self.before {
+    pub(super) const fn hash(&self, route: &RouteOutline, at: usize) -> u32 {
+        if at < self.prefix_len {
             self.hashes[at]
         } else {
-            line.hashes[at - self.before]
+            route.hashes[at - self.prefix_len]
         }
     }
 
     /// A segment of a route of this table, if the route has that many.
-    pub(super) const fn segment(&self, line: &Line, at: usize) -> Option<Segment> {
-        if at >= self.before {
-            let own = at - self.before;
-            return if own < line.shape.len() {
-                Some(line.shape[own])
+    pub(super) const fn segment(&self, route: &RouteOutline, at: usize) -> Option<Segment> {
+        if at >= self.prefix_len {
+            let own = at - self.prefix_len;
+            return if own < route.shape.len() {
+                Some(route.shape[own])
             } else {
                 None
             };
@@ -104,21 +104,21 @@ impl Place {
 
 /// A route with its position.
 #[derive(Clone, Copy)]
-pub(super) struct Placed {
-    pub(super) place: Place,
-    pub(super) line: &'static Line,
+pub(super) struct MountedRoute {
+    pub(super) mount: MountPoint,
+    pub(super) route: &'static RouteOutline,
 }
 
-impl Placed {
+impl MountedRoute {
     /// A segment of the whole pattern, if it has that many.
     pub(super) const fn segment(&self, at: usize) -> Option<Segment> {
-        self.place.segment(self.line, at)
+        self.mount.segment(self.route, at)
     }
 
     /// Same as [`segment`](Self::segment), but a wildcard repeats without end.
     pub(super) const fn segment_or_rest(&self, at: usize) -> Option<Segment> {
-        match self.line.shape {
-            [.., Segment::Rest] if at >= self.place.before + self.line.shape.len() => {
+        match self.route.shape {
+            [.., Segment::Rest] if at >= self.mount.prefix_len + self.route.shape.len() => {
                 Some(Segment::Rest)
             }
             _ => self.segment(at),
@@ -128,26 +128,30 @@ impl Placed {
 
 /// The route with this number: the routes of a table come before those of its nested tables. Tables
 /// whose prefixes are too long are not counted.
-pub(super) const fn nth(outline: &'static Outline, number: usize) -> Option<Placed> {
+pub(super) const fn nth(outline: &'static TableOutline, number: usize) -> Option<MountedRoute> {
     let mut left = number;
-    nth_in(&Place::ROOT, outline, &mut left)
+    nth_in(&MountPoint::ROOT, outline, &mut left)
 }
 
-const fn nth_in(place: &Place, outline: &'static Outline, left: &mut usize) -> Option<Placed> {
+const fn nth_in(
+    mount: &MountPoint,
+    outline: &'static TableOutline,
+    left: &mut usize,
+) -> Option<MountedRoute> {
     if *left < outline.routes.len() {
-        return Some(Placed {
-            place: *place,
-            line: &outline.routes[*left],
+        return Some(MountedRoute {
+            mount: *mount,
+            route: &outline.routes[*left],
         });
     }
     *left -= outline.routes.len();
     let mut at = 0;
     while at < outline.nested.len() {
-        let below = &outline.nested[at];
-        if let Some(place) = place.below(below)
-            && let Some(placed) = nth_in(&place, below.outline, left)
+        let nested = &outline.nested[at];
+        if let Some(mount) = mount.nest(nested)
+            && let Some(mounted) = nth_in(&mount, nested.outline, left)
         {
-            return Some(placed);
+            return Some(mounted);
         }
         at += 1;
     }

@@ -1,19 +1,19 @@
 //! Which texts the parameter types of the standard library accept, known at compile time.
 
 /// Whether a type may accept a text. Unknown types are assumed to accept every text.
-pub(super) const fn may_read(ty: &str, text: &str) -> bool {
+pub(super) const fn may_parse(ty: &str, text: &str) -> bool {
     let text = text.as_bytes();
     match ty.as_bytes() {
-        b"u8" => whole(text, u8::MAX as u128, None),
-        b"u16" => whole(text, u16::MAX as u128, None),
-        b"u32" => whole(text, u32::MAX as u128, None),
-        b"u64" | b"usize" => whole(text, u64::MAX as u128, None),
-        b"u128" => whole(text, u128::MAX, None),
-        b"i8" => whole(text, i8::MAX as u128, Some(1 << 7)),
-        b"i16" => whole(text, i16::MAX as u128, Some(1 << 15)),
-        b"i32" => whole(text, i32::MAX as u128, Some(1 << 31)),
-        b"i64" | b"isize" => whole(text, i64::MAX as u128, Some(1 << 63)),
-        b"i128" => whole(text, i128::MAX as u128, Some(1 << 127)),
+        b"u8" => integer(text, u8::MAX as u128, None),
+        b"u16" => integer(text, u16::MAX as u128, None),
+        b"u32" => integer(text, u32::MAX as u128, None),
+        b"u64" | b"usize" => integer(text, u64::MAX as u128, None),
+        b"u128" => integer(text, u128::MAX, None),
+        b"i8" => integer(text, i8::MAX as u128, Some(1 << 7)),
+        b"i16" => integer(text, i16::MAX as u128, Some(1 << 15)),
+        b"i32" => integer(text, i32::MAX as u128, Some(1 << 31)),
+        b"i64" | b"isize" => integer(text, i64::MAX as u128, Some(1 << 63)),
+        b"i128" => integer(text, i128::MAX as u128, Some(1 << 127)),
         b"f32" | b"f64" => float(text),
         b"bool" => matches!(text, b"true" | b"false"),
         b"char" => is_one_character(text),
@@ -22,7 +22,7 @@ pub(super) const fn may_read(ty: &str, text: &str) -> bool {
 }
 
 /// A number below 16 that is equal for types that accept the same texts; 0 for unknown types.
-pub(super) const fn reader(ty: &str) -> u128 {
+pub(super) const fn parser_number(ty: &str) -> u128 {
     match ty.as_bytes() {
         b"u8" => 1,
         b"u16" => 2,
@@ -51,12 +51,13 @@ pub(super) const fn sample(ty: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether the text is an integer up to `most`, or down to minus `least` if the type is signed.
-const fn whole(text: &[u8], most: u128, least: Option<u128>) -> bool {
-    let (digits, most) = match (text, least) {
-        ([b'+', digits @ ..], _) => (digits, most),
-        ([b'-', digits @ ..], Some(least)) => (digits, least),
-        _ => (text, most),
+/// Whether the text is an integer up to `max`, or down to minus `min_magnitude` if the type is
+/// signed.
+const fn integer(text: &[u8], max: u128, min_magnitude: Option<u128>) -> bool {
+    let (digits, max) = match (text, min_magnitude) {
+        ([b'+', digits @ ..], _) => (digits, max),
+        ([b'-', digits @ ..], Some(min_magnitude)) => (digits, min_magnitude),
+        _ => (text, max),
     };
     if digits.is_empty() {
         return false;
@@ -76,7 +77,7 @@ const fn whole(text: &[u8], most: u128, least: Option<u128>) -> bool {
         number = next;
         at += 1;
     }
-    number <= most
+    number <= max
 }
 
 /// Whether `f64` can parse the text.
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     /// The result of parsing with the type itself.
-    fn reads(ty: &str, text: &str) -> bool {
+    fn parses(ty: &str, text: &str) -> bool {
         match ty {
             "u8" => text.parse::<u8>().is_ok(),
             "u16" => text.parse::<u16>().is_ok(),
@@ -168,16 +169,16 @@ mod tests {
     ];
 
     #[test]
-    fn a_sample_is_read_by_its_type() {
+    fn a_sample_is_parsed_by_its_type() {
         for ty in TYPES {
-            assert!(reads(ty, sample(ty).unwrap()), "{ty}");
+            assert!(parses(ty, sample(ty).unwrap()), "{ty}");
         }
         assert_eq!(sample("UserId"), None);
-        assert!(may_read("UserId", "anything"));
+        assert!(may_parse("UserId", "anything"));
     }
 
     #[test]
-    fn the_borders_of_the_types_are_known() {
+    fn the_limits_of_the_types_are_known() {
         for text in [
             "",
             "+",
@@ -218,18 +219,18 @@ mod tests {
             "-170141183460469231731687303715884105729",
         ] {
             for ty in TYPES {
-                assert_eq!(may_read(ty, text), reads(ty, text), "{ty} of {text:?}");
+                assert_eq!(may_parse(ty, text), parses(ty, text), "{ty} of {text:?}");
             }
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_said_of_a_type_is_what_it_reads(
+        fn may_parse_agrees_with_parsing(
             text in "[-+]?[0-9]{0,6}[.]?[0-9]{0,3}([eE][-+]?[0-9]{0,2})?|[a-z]{0,5}|\\PC{0,2}"
         ) {
             for ty in TYPES {
-                prop_assert_eq!(may_read(ty, &text), reads(ty, &text), "{} of {:?}", ty, text);
+                prop_assert_eq!(may_parse(ty, &text), parses(ty, &text), "{} of {:?}", ty, text);
             }
         }
     }
