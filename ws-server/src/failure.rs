@@ -35,7 +35,7 @@ pub enum Error {
     #[error(transparent)]
     Routes(#[from] RouterError),
     /// A limit of the server is invalid.
-    #[error("the limits of the server cannot work: {0}")]
+    #[error("the limits of the server are invalid: {0}")]
     Limits(LimitError),
     /// The options of sessions are invalid.
     #[error(transparent)]
