@@ -56,7 +56,7 @@ pub struct Decoder {
     /// Payloads of messages are skipped.
     skipping: bool,
     /// Whether short messages may take the fast path: from a client, and not skipped.
-    short: bool,
+    fast_path: bool,
     max_message: usize,
     unfinished: Option<Box<Unfinished>>,
 }
@@ -69,7 +69,7 @@ impl Decoder {
             role,
             deflate: false,
             skipping: false,
-            short: matches!(role, Role::Server),
+            fast_path: matches!(role, Role::Server),
             max_message,
             unfinished: None,
         }
@@ -118,7 +118,7 @@ impl Decoder {
         if self.skipping {
             return;
         }
-        (self.skipping, self.short) = (true, false);
+        (self.skipping, self.fast_path) = (true, false);
         if let Some(unfinished) = &mut self.unfinished {
             unfinished.skip();
         }
@@ -157,25 +157,25 @@ impl Decoder {
         &self,
         input: &mut &'b mut [u8],
     ) -> Option<Result<Incoming<'b>, InvalidUtf8>> {
-        if self.unfinished.is_some() || !self.short {
+        if self.unfinished.is_some() || !self.fast_path {
             return None;
         }
-        let frame = ShortMessage::parse(input)?;
-        if frame.len > self.max_message || input.len() < frame.size + frame.len {
+        let header = ShortMessage::parse(input)?;
+        if header.len > self.max_message || input.len() < header.header_len + header.len {
             return None;
         }
-        let whole = take_front(input, frame.size + frame.len);
-        let start = if frame.text && frame.len < SHORT_TEXT {
-            aligned(whole, frame.size)
+        let frame = take_front(input, header.header_len + header.len);
+        let start = if header.is_text && header.len < SHORT_TEXT {
+            align(frame, header.header_len)
         } else {
-            frame.size
+            header.header_len
         };
-        let payload = &mut whole[start..][..frame.len];
-        mask::apply(payload, frame.mask, 0);
-        if !frame.text {
+        let payload = &mut frame[start..][..header.len];
+        mask::apply(payload, header.mask, 0);
+        if !header.is_text {
             return Some(Ok(Incoming::Binary(BinaryData::Borrowed(payload))));
         }
-        Some(utf8::whole(payload).map(|text| Incoming::Text(TextData::Borrowed(text))))
+        Some(utf8::validate(payload).map(|text| Incoming::Text(TextData::Borrowed(text))))
     }
 
     /// Decodes the next event of any input.
@@ -194,7 +194,7 @@ impl Decoder {
                 let Some(header) = self.next_header(input)? else {
                     return Ok(None);
                 };
-                self.begin(&header, input)?
+                self.start_frame(&header, input)?
             };
             if event.is_some() {
                 return Ok(event);
@@ -246,7 +246,7 @@ impl Decoder {
         let Some(unfinished) = &mut self.unfinished else {
             return Ok(None);
         };
-        unfinished.unmask_fresh();
+        unfinished.unmask_received();
         let event = unfinished.end_frame(self.max_message);
         self.release();
         event
@@ -255,7 +255,11 @@ impl Decoder {
     /// Parses the next header and removes its bytes from `input`, if it is complete.
     #[inline]
     fn next_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
-        if self.unfinished.as_ref().is_some_and(|u| u.has_head()) {
+        if self
+            .unfinished
+            .as_ref()
+            .is_some_and(|u| u.has_partial_header())
+        {
             return self.complete_header(input);
         }
         match Header::parse(input)? {
@@ -274,7 +278,7 @@ impl Decoder {
         let unfinished = self.unfinished.get_or_insert_default();
         while !input.is_empty() {
             if let [byte] = *take_front(input, 1)
-                && let Some(header) = unfinished.push_head(byte)?
+                && let Some(header) = unfinished.push_header_byte(byte)?
             {
                 self.release();
                 return Ok(Some(header));
@@ -286,14 +290,14 @@ impl Decoder {
     /// Starts a frame. If it is an event on its own and completely in `input`, the event borrows
     /// it; otherwise the available part is copied.
     #[inline]
-    fn begin<'b>(
+    fn start_frame<'b>(
         &mut self,
         header: &Header,
         input: &mut &'b mut [u8],
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let len = self.admit(header)?;
-        let alone = header.fin && header.opcode != OpCode::Continuation;
-        if alone && len <= input.len() {
+        let len = self.check_header(header)?;
+        let is_single_event = header.fin && header.opcode != OpCode::Continuation;
+        if is_single_event && len <= input.len() {
             let payload = take_front(input, len);
             if self.skipping && !header.opcode.is_control() {
                 return Ok(None);
@@ -304,33 +308,33 @@ impl Decoder {
             if header.rsv1 {
                 return Event::inflated(header.opcode, payload, self.max_message).map(Some);
             }
-            return Event::whole(header.opcode, payload).map(Some);
+            return Event::from_payload(header.opcode, payload).map(Some);
         }
         let unfinished = self.unfinished.get_or_insert_default();
-        unfinished.open(header, len, self.skipping);
+        unfinished.start_frame(header, len, self.skipping);
         self.feed(input)
     }
 
     /// Checks by its header whether the frame is allowed now; returns its payload length.
     #[inline]
-    fn admit(&self, header: &Header) -> Result<usize, ProtocolError> {
+    fn check_header(&self, header: &Header) -> Result<usize, ProtocolError> {
         match (self.role, header.mask) {
             (Role::Server, None) => return Err(ProtocolError::UnmaskedFrame),
             (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
         // RFC 7692, section 6.1: RSV1 may be set only on the first frame of a message.
-        let may_rsv1 = self.deflate && matches!(header.opcode, OpCode::Text | OpCode::Binary);
-        if header.rsv1 && !may_rsv1 {
+        let rsv1_allowed = self.deflate && matches!(header.opcode, OpCode::Text | OpCode::Binary);
+        if header.rsv1 && !rsv1_allowed {
             return Err(ProtocolError::ReservedBits);
         }
-        let held = self.unfinished.as_ref().and_then(|u| u.message_len());
-        let held = match (header.opcode, held) {
+        let message_len = self.unfinished.as_ref().and_then(|u| u.message_len());
+        let message_len = match (header.opcode, message_len) {
             (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (OpCode::Text | OpCode::Binary, Some(_)) => {
                 return Err(ProtocolError::ExpectedContinuation);
             }
-            (OpCode::Continuation, Some(held)) => held,
+            (OpCode::Continuation, Some(message_len)) => message_len,
             (OpCode::Text | OpCode::Binary, None) => 0,
             // Control frames are bounded by their header check and belong to no message.
             (OpCode::Close | OpCode::Ping | OpCode::Pong, _) => {
@@ -338,10 +342,10 @@ impl Decoder {
             }
         };
         match usize::try_from(header.len) {
-            Ok(len) if len <= self.max_message.saturating_sub(held) => Ok(len),
+            Ok(len) if len <= self.max_message.saturating_sub(message_len) => Ok(len),
             _ => Err(ProtocolError::TooBig {
                 limit: self.max_message,
-                size: header.len.saturating_add(held as u64),
+                size: header.len.saturating_add(message_len as u64),
             }),
         }
     }
@@ -373,13 +377,13 @@ const SHORT_TEXT: usize = 64;
 ///
 /// The validator handles short text in words, and up to seven unaligned bytes before it one by one.
 #[inline]
-fn aligned(frame: &mut [u8], start: usize) -> usize {
-    let beyond = (frame.as_ptr().addr() + start) % size_of::<usize>();
-    if beyond == 0 || beyond > start {
+fn align(frame: &mut [u8], start: usize) -> usize {
+    let misalignment = (frame.as_ptr().addr() + start) % size_of::<usize>();
+    if misalignment == 0 || misalignment > start {
         return start;
     }
-    frame.copy_within(start.., start - beyond);
-    start - beyond
+    frame.copy_within(start.., start - misalignment);
+    start - misalignment
 }
 
 /// Removes `len` bytes from the front of `input`, which must have as many.

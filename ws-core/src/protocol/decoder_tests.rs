@@ -9,7 +9,7 @@ use crate::close::{Close, CloseCode};
 pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The event with all borrowed data copied.
-pub(super) fn own(event: Event<'_>) -> Event<'static> {
+pub(super) fn to_owned_event(event: Event<'_>) -> Event<'static> {
     let text = |text: TextData<'_>| TextData::Owned(text.into_string());
     let data = |data: BinaryData<'_>| BinaryData::Owned(BytesMut::from(data.as_slice()));
     match event {
@@ -50,9 +50,9 @@ pub(super) fn decode_into(
     let mut read = wire.to_vec();
     let mut input = &mut read[..];
     while let Some(event) = decoder.decode(&mut input)? {
-        events.push(own(event));
+        events.push(to_owned_event(event));
     }
-    assert!(input.is_empty(), "no event left, and so no input");
+    assert!(input.is_empty(), "the input was not consumed");
     Ok(())
 }
 
@@ -62,7 +62,7 @@ fn decode_as(role: Role, wire: &[u8]) -> Result<Vec<Event<'static>>, ProtocolErr
 }
 
 /// Decodes these frames (opcode, FIN, payload) as a server.
-pub(super) fn serve(
+pub(super) fn decode_frames(
     frames: &[(OpCode, bool, &[u8])],
 ) -> Result<Vec<Event<'static>>, ProtocolError> {
     decode_as(Role::Server, &masked(frames))
@@ -97,27 +97,27 @@ fn the_samples_of_the_rfc_are_decoded() {
 }
 
 #[test]
-fn a_whole_frame_is_lent_from_the_input() {
+fn a_whole_frame_is_borrowed_from_the_input() {
     let mut read = masked(&[(Text, true, b"text"), (Binary, true, b"data")]);
     let range = read.as_ptr_range();
     let mut input = &mut read[..];
     let mut decoder = Decoder::new(Role::Server, 100);
     let event = decoder.decode(&mut input);
     let Ok(Some(Event::Message(Incoming::Text(TextData::Borrowed(text))))) = event else {
-        panic!("{event:?} is not lent");
+        panic!("{event:?} is not borrowed");
     };
     assert!(range.contains(&text.as_ptr()));
     let event = decoder.decode(&mut input);
     let Ok(Some(Event::Message(Incoming::Binary(BinaryData::Borrowed(data))))) = event else {
-        panic!("{event:?} is not lent");
+        panic!("{event:?} is not borrowed");
     };
     assert!(range.contains(&data.as_ptr()));
     assert_eq!((text, data), ("text", &b"data"[..]));
 }
 
 #[test]
-fn control_frames_come_through_between_fragments() {
-    let events = serve(&[
+fn control_frames_between_fragments_are_decoded() {
+    let events = decode_frames(&[
         (Text, false, b"on"),
         (Ping, true, b"1"),
         (Continuation, false, b"e t"),
@@ -138,7 +138,7 @@ fn control_frames_come_through_between_fragments() {
 
 #[test]
 fn a_code_point_may_be_split_over_fragments() {
-    let events = serve(&[
+    let events = decode_frames(&[
         (Text, false, b"\xf0"),
         (Continuation, false, b"\x9f\x92"),
         (Continuation, false, b""),
@@ -150,7 +150,7 @@ fn a_code_point_may_be_split_over_fragments() {
 #[test]
 fn empty_frames_and_fragments_are_messages_too() {
     let empty = |opcode| (opcode, true, &b""[..]);
-    let events = serve(&[
+    let events = decode_frames(&[
         empty(Text),
         empty(Binary),
         empty(Ping),
@@ -177,7 +177,7 @@ fn payloads_at_the_boundaries_of_the_length_forms_are_decoded() {
     for len in [0, 1, 125, 126, 127, 65_535, 65_536, 65_537] {
         let payload = vec![b'x'; len];
         let string = String::from_utf8(payload.clone()).expect("ASCII");
-        let events = serve(&[(Binary, true, &payload), (Text, true, &payload)]);
+        let events = decode_frames(&[(Binary, true, &payload), (Text, true, &payload)]);
         assert_eq!(events, Ok(vec![binary(&payload), text(&string)]));
         let wire = encoder::encode_binary(&payload);
         assert_eq!(decode_as(Role::Client, &wire), Ok(vec![binary(&payload)]));
@@ -260,18 +260,22 @@ fn text_fails_early_in_an_unfinished_message() {
         &[(Text, false, b"ok"), (Continuation, false, b"\x80")],
     ];
     for frames in fails {
-        assert_eq!(serve(frames), Err(ProtocolError::InvalidUtf8), "{frames:?}");
+        assert_eq!(
+            decode_frames(frames),
+            Err(ProtocolError::InvalidUtf8),
+            "{frames:?}"
+        );
     }
 }
 
 #[test]
-fn a_cut_off_code_point_fails_a_whole_frame() {
+fn an_incomplete_code_point_is_an_error_at_the_end_of_a_frame() {
     let frames = [(Text, true, &b"caf\xc3"[..])];
-    assert_eq!(serve(&frames), Err(ProtocolError::InvalidUtf8));
+    assert_eq!(decode_frames(&frames), Err(ProtocolError::InvalidUtf8));
 }
 
 #[test]
-fn every_close_code_is_judged_by_the_table() {
+fn only_sendable_close_codes_are_accepted() {
     for code in (0..=5000).chain([u16::MAX]) {
         let body = [&code.to_be_bytes()[..], b"bye"].concat();
         let sendable = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
@@ -279,7 +283,11 @@ fn every_close_code_is_judged_by_the_table() {
             Some(code) if sendable => Ok(vec![close(code, "bye")]),
             _ => Err(ProtocolError::CloseCode(code)),
         };
-        assert_eq!(serve(&[(OpCode::Close, true, &body)]), expected, "{code}");
+        assert_eq!(
+            decode_frames(&[(OpCode::Close, true, &body)]),
+            expected,
+            "{code}"
+        );
     }
 }
 

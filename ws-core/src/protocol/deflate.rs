@@ -49,12 +49,12 @@ pub const DEFLATE_THRESHOLD: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Deflate {
     /// The `server_max_window_bits` that the client offered and the response repeats, 9 to 15.
-    asked: Option<NonZeroU8>,
+    requested_bits: Option<NonZeroU8>,
 }
 
 impl Deflate {
     /// Bits of the largest window of DEFLATE, the default without `server_max_window_bits`.
-    const MOST_BITS: u8 = 15;
+    const MAX_BITS: u8 = 15;
 
     /// Accepts the first offer in `Sec-WebSocket-Extensions` that this server supports (RFC 7692,
     /// section 5.1).
@@ -73,7 +73,7 @@ impl Deflate {
         // All of these bytes are valid in a header.
         macro_rules! answers {
             ($($bits:literal),*) => {
-                match self.asked.map(NonZeroU8::get) {
+                match self.requested_bits.map(NonZeroU8::get) {
                     $(Some($bits) => HeaderValue::from_static(concat!(
                         "permessage-deflate; server_no_context_takeover; \
                          client_no_context_takeover; server_max_window_bits=", $bits
@@ -90,12 +90,12 @@ impl Deflate {
 
     /// Bits of the window for messages to the client, 9 to 15.
     pub fn window_bits(self) -> u8 {
-        self.asked.map_or(Self::MOST_BITS, NonZeroU8::get)
+        self.requested_bits.map_or(Self::MAX_BITS, NonZeroU8::get)
     }
 
     /// Whether the client accepts every window, so that a message compressed once can be shared
     /// with other connections.
     pub(crate) fn is_any_window(self) -> bool {
-        self.window_bits() == Self::MOST_BITS
+        self.window_bits() == Self::MAX_BITS
     }
 }

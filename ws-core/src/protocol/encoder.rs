@@ -159,7 +159,7 @@ mod tests {
     use crate::close::CloseCode;
 
     #[test]
-    fn the_unmasked_samples_of_the_rfc_are_produced() {
+    fn the_unmasked_samples_of_the_rfc_are_encoded() {
         assert_eq!(encode_text("Hello"), &b"\x81\x05Hello"[..]);
         assert_eq!(encode(OpCode::Ping, b"Hello"), &b"\x89\x05Hello"[..]);
         assert_eq!(
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_masked_samples_of_the_rfc_are_produced() {
+    fn the_masked_samples_of_the_rfc_are_encoded() {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         assert_eq!(
             encode_masked(OpCode::Text, true, b"Hello", mask),

@@ -23,10 +23,10 @@ pub enum ProtocolError {
     #[error("a server frame is masked")]
     MaskedFrame,
     /// The length is not in its shortest form (section 5.2).
-    #[error("a length is not in its shortest form")]
+    #[error("a payload length is not in its shortest form")]
     NonMinimalLength,
     /// The top bit of a 64-bit length is set (section 5.2).
-    #[error("the top bit of a length is set")]
+    #[error("the top bit of a payload length is set")]
     LengthOverflow,
     /// A control frame declares more than 125 bytes (section 5.5).
     #[error("a control frame is longer than 125 bytes")]
@@ -35,10 +35,10 @@ pub enum ProtocolError {
     #[error("a control frame is fragmented")]
     FragmentedControl,
     /// A continuation frame while no message is unfinished (section 5.4).
-    #[error("a continuation frame continues nothing")]
+    #[error("a continuation frame has no message to continue")]
     UnexpectedContinuation,
     /// A new message inside an unfinished one (section 5.4).
-    #[error("a message starts inside another")]
+    #[error("a message starts before the previous one is complete")]
     ExpectedContinuation,
     /// Text, or the text of a Close frame, is not UTF-8 (section 8.1).
     #[error("text is not UTF-8")]
@@ -48,7 +48,7 @@ pub enum ProtocolError {
     InvalidDeflate,
     /// The message is over the limit. This is checked by the header before the payload arrives; for
     /// a compressed message, also while it is inflated.
-    #[error("a message of at least {size} bytes is over the limit of {limit}")]
+    #[error("a message of at least {size} bytes exceeds the limit of {limit}")]
     TooBig {
         /// The limit in bytes.
         limit: usize,

@@ -28,10 +28,10 @@ pub enum Event<'b> {
 impl<'b> Event<'b> {
     /// The event of a single frame with its unmasked payload.
     #[inline]
-    pub(super) fn whole(opcode: OpCode, payload: &'b [u8]) -> Result<Self, ProtocolError> {
+    pub(super) fn from_payload(opcode: OpCode, payload: &'b [u8]) -> Result<Self, ProtocolError> {
         match opcode {
             OpCode::Text => {
-                let text = utf8::whole(payload)?;
+                let text = utf8::validate(payload)?;
                 Ok(Self::Message(Incoming::Text(TextData::Borrowed(text))))
             }
             // A continuation is appended to its message and never reaches this function.
@@ -62,25 +62,24 @@ impl<'b> Event<'b> {
             OpCode::Pong => Ok(Self::Pong(ControlPayload(payload))),
             _ => Ok(Self::Close(match payload {
                 BinaryData::Borrowed(body) => {
-                    close_body(body)?.map(|(code, text)| (code, TextData::Borrowed(text)))
+                    parse_close_body(body)?.map(|(code, text)| (code, TextData::Borrowed(text)))
                 }
-                BinaryData::Owned(body) => {
-                    close_body(&body)?.map(|(code, text)| (code, TextData::Owned(text.to_owned())))
-                }
+                BinaryData::Owned(body) => parse_close_body(&body)?
+                    .map(|(code, text)| (code, TextData::Owned(text.to_owned()))),
             })),
         }
     }
 }
 
 /// Parses the code and text of a Close frame (RFC 6455 section 5.5.1).
-fn close_body(body: &[u8]) -> Result<Option<(CloseCode, &str)>, ProtocolError> {
+fn parse_close_body(body: &[u8]) -> Result<Option<(CloseCode, &str)>, ProtocolError> {
     match body {
         [] => Ok(None),
         [_] => Err(ProtocolError::CloseLength),
         [high, low, text @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
             let code = CloseCode::new(code).ok_or(ProtocolError::CloseCode(code))?;
-            Ok(Some((code, utf8::whole(text)?)))
+            Ok(Some((code, utf8::validate(text)?)))
         }
     }
 }
@@ -109,7 +108,7 @@ impl Incoming<'_> {
         payload: &[u8],
         limit: usize,
     ) -> Result<Self, ProtocolError> {
-        let bytes = inflate(payload, limit).map_err(|broken| match broken {
+        let bytes = inflate(payload, limit).map_err(|error| match error {
             InflateError::Corrupt => ProtocolError::InvalidDeflate,
             InflateError::TooBig => ProtocolError::TooBig {
                 limit,
@@ -243,18 +242,18 @@ mod tests {
 
     #[test]
     fn owned_data_is_moved_without_a_copy() {
-        for spare in [0, 100] {
-            let mut bytes = Vec::with_capacity(5 + spare);
+        for extra in [0, 100] {
+            let mut bytes = Vec::with_capacity(5 + extra);
             bytes.extend(b"hello");
             let address = bytes.as_ptr();
-            let kept = BinaryData::from_vec(bytes).into_bytes();
-            assert_eq!(kept.as_ptr(), address);
-            assert_eq!(kept, "hello");
+            let owned = BinaryData::from_vec(bytes).into_bytes();
+            assert_eq!(owned.as_ptr(), address);
+            assert_eq!(owned, "hello");
         }
         let text = String::from("hello");
         let address = text.as_ptr();
-        let kept = TextData::Owned(text).into_string();
-        assert_eq!((kept.as_ptr(), kept.as_str()), (address, "hello"));
+        let owned = TextData::Owned(text).into_string();
+        assert_eq!((owned.as_ptr(), owned.as_str()), (address, "hello"));
     }
 
     #[test]

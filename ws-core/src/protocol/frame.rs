@@ -170,9 +170,9 @@ impl Header {
 #[derive(Clone, Copy)]
 pub(super) struct ShortMessage {
     /// Whether the message is text; otherwise it is binary.
-    pub(super) text: bool,
+    pub(super) is_text: bool,
     /// The length of the header in bytes.
-    pub(super) size: usize,
+    pub(super) header_len: usize,
     /// The length of the payload in bytes.
     pub(super) len: usize,
     pub(super) mask: [u8; 4],
@@ -187,7 +187,7 @@ impl ShortMessage {
             return None;
         };
         // If the mask bit is missing, this exceeds every length.
-        let (size, len, rest) = match second ^ MASKED {
+        let (header_len, len, rest) = match second ^ MASKED {
             LEN_16 => {
                 let (len, rest) = rest.split_first_chunk()?;
                 match u16::from_be_bytes(*len) {
@@ -199,8 +199,8 @@ impl ShortMessage {
             _ => return None,
         };
         Some(Self {
-            text: first == TEXT,
-            size,
+            is_text: first == TEXT,
+            header_len,
             len: usize::from(len),
             mask: *rest.first_chunk()?,
         })
@@ -221,12 +221,12 @@ fn check_control(fin: bool, short: u8) -> Result<(), ProtocolError> {
 /// Section 5.2: a length must be in its shortest form and have at most 63 bits.
 #[inline]
 fn check_length(short: u8, len: u64) -> Result<(), ProtocolError> {
-    let least = match short {
+    let min = match short {
         LEN_16 => u64::from(LEN_16),
         LEN_64 => 0x1_0000,
         _ => return Ok(()),
     };
-    if len < least {
+    if len < min {
         Err(ProtocolError::NonMinimalLength)
     } else if len >> 63 != 0 {
         Err(ProtocolError::LengthOverflow)
@@ -241,17 +241,17 @@ mod tests {
     use crate::protocol::encoder;
     use proptest::prelude::*;
 
-    fn refused(input: &[u8]) -> ProtocolError {
-        Header::parse(input).expect_err("a header against the rules")
+    fn parse_error(input: &[u8]) -> ProtocolError {
+        Header::parse(input).expect_err("an invalid header")
     }
 
     #[test]
-    fn each_opcode_is_known_and_the_others_are_refused() {
+    fn valid_opcodes_are_parsed_and_reserved_ones_rejected() {
         for low in 0..16_u8 {
             let parsed = Header::parse(&[FIN | low, 0]);
             match low {
                 0..=2 | 8..=10 => {
-                    let (header, _) = parsed.expect("known").expect("whole");
+                    let (header, _) = parsed.expect("known").expect("complete");
                     assert_eq!(header.opcode as u8, low);
                     assert_eq!(header.opcode.is_control(), low >= 8);
                 }
@@ -261,26 +261,28 @@ mod tests {
     }
 
     #[test]
-    fn rsv1_is_reported_and_the_other_reserved_bits_are_refused() {
-        let (header, _) = Header::parse(&[0xc1, 0]).expect("valid").expect("whole");
+    fn rsv1_is_reported_and_the_other_reserved_bits_are_rejected() {
+        let (header, _) = Header::parse(&[0xc1, 0]).expect("valid").expect("complete");
         assert!(header.rsv1);
-        assert_eq!(refused(&[0xa1, 0]), ProtocolError::ReservedBits);
-        assert_eq!(refused(&[0x91, 0]), ProtocolError::ReservedBits);
+        assert_eq!(parse_error(&[0xa1, 0]), ProtocolError::ReservedBits);
+        assert_eq!(parse_error(&[0x91, 0]), ProtocolError::ReservedBits);
     }
 
     #[test]
-    fn control_frames_are_whole_and_short() {
-        assert_eq!(refused(&[0x09, 0]), ProtocolError::FragmentedControl);
-        assert_eq!(refused(&[0x89, 126]), ProtocolError::ControlTooLong);
-        assert_eq!(refused(&[0x88, 127]), ProtocolError::ControlTooLong);
-        let (header, _) = Header::parse(&[0x8a, 125]).expect("valid").expect("whole");
+    fn fragmented_and_long_control_frames_are_rejected() {
+        assert_eq!(parse_error(&[0x09, 0]), ProtocolError::FragmentedControl);
+        assert_eq!(parse_error(&[0x89, 126]), ProtocolError::ControlTooLong);
+        assert_eq!(parse_error(&[0x88, 127]), ProtocolError::ControlTooLong);
+        let (header, _) = Header::parse(&[0x8a, 125])
+            .expect("valid")
+            .expect("complete");
         assert_eq!(header.len, 125);
     }
 
     #[test]
-    fn only_the_shortest_form_of_a_length_is_taken() {
+    fn only_the_shortest_form_of_a_length_is_accepted() {
         assert_eq!(
-            refused(&[0x82, 126, 0, 125]),
+            parse_error(&[0x82, 126, 0, 125]),
             ProtocolError::NonMinimalLength
         );
         let long = |len: u64| {
@@ -288,16 +290,16 @@ mod tests {
             input.extend(len.to_be_bytes());
             input
         };
-        assert_eq!(refused(&long(0xffff)), ProtocolError::NonMinimalLength);
-        assert_eq!(refused(&long(1 << 63)), ProtocolError::LengthOverflow);
-        assert_eq!(refused(&long(u64::MAX)), ProtocolError::LengthOverflow);
+        assert_eq!(parse_error(&long(0xffff)), ProtocolError::NonMinimalLength);
+        assert_eq!(parse_error(&long(1 << 63)), ProtocolError::LengthOverflow);
+        assert_eq!(parse_error(&long(u64::MAX)), ProtocolError::LengthOverflow);
         let (header, size) = Header::parse(&long((1 << 63) - 1)).unwrap().unwrap();
         assert_eq!((header.len, size), ((1 << 63) - 1, 10));
     }
 
     proptest! {
         #[test]
-        fn the_short_way_takes_exactly_the_short_masked_messages(
+        fn the_fast_path_parses_exactly_the_short_masked_messages(
             first in prop_oneof![Just(0x81), Just(0x82), any::<u8>()],
             second in prop_oneof![Just(0xfd), Just(0xfe), Just(0xff), any::<u8>()],
             len in prop_oneof![0..300_u16, any::<u16>()],
@@ -306,7 +308,7 @@ mod tests {
         ) {
             let input = [&[first, second][..], &len.to_be_bytes(), &rest].concat();
             let short = ShortMessage::parse(&input[..end])
-                .map(|it| (it.text, it.size, it.len as u64, it.mask));
+                .map(|it| (it.is_text, it.header_len, it.len as u64, it.mask));
             let whole = Header::parse(&input[..end]).ok().flatten();
             let expected = whole.and_then(|(header, size)| {
                 let text = header.opcode == OpCode::Text;
@@ -319,7 +321,7 @@ mod tests {
         }
 
         #[test]
-        fn a_header_is_found_exactly_when_it_is_whole(
+        fn a_header_is_parsed_once_it_is_complete(
             len in prop_oneof![
                 0_usize..200, Just(65_535), Just(65_536), 60_000_usize..1 << 32
             ],

@@ -2,9 +2,9 @@
 
 use bytes::BufMut;
 
-use super::decoder_tests::{MASK, binary, decode_into, masked, own, ping, text};
+use super::decoder_tests::{MASK, binary, decode_into, masked, ping, text, to_owned_event};
 use super::encoder::encode_masked;
-use super::unfinished::{MAX_AHEAD, MIN_TARGET};
+use super::unfinished::{MAX_PREALLOCATION, MIN_TARGET};
 use super::{BinaryData, Decoder, Event, Incoming, OpCode, ProtocolError, Role, TextData};
 
 use OpCode::{Binary, Continuation, Ping, Text};
@@ -15,7 +15,7 @@ fn declare(len: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_message_over_the_limit_is_refused_by_its_header() {
+fn a_message_over_the_limit_is_rejected_by_its_header() {
     let wire = masked(&[(Binary, true, &[0; 1001])]);
     let mut decoder = Decoder::new(Role::Server, 1000);
     let error = ProtocolError::TooBig {
@@ -83,7 +83,7 @@ fn the_limit_counts_all_fragments_and_no_control_frames() {
 }
 
 #[test]
-fn a_message_of_exactly_the_limit_is_taken() {
+fn a_message_of_exactly_the_limit_is_decoded() {
     for limit in [0, 1, 125, 70_000] {
         let payload = vec![1; limit];
         let mut events = Vec::new();
@@ -129,12 +129,12 @@ fn a_huge_declared_length_takes_no_memory_before_its_bytes() {
     );
     let mut received = 0;
     let chunk = vec![7; 100_000];
-    while received < 5 * MAX_AHEAD {
+    while received < 5 * MAX_PREALLOCATION {
         let target = decoder.read_target().expect("a large binary frame");
-        let ahead = received + target.remaining_mut();
+        let capacity = received + target.remaining_mut();
         assert!(
-            ahead <= MAX_AHEAD.max(2 * received),
-            "{ahead} bytes for {received}"
+            capacity <= MAX_PREALLOCATION.max(2 * received),
+            "{capacity} bytes for {received}"
         );
         assert!(target.remaining_mut() >= MIN_TARGET);
         decode_into(&mut decoder, &chunk, &mut events).expect("binary");
@@ -170,7 +170,7 @@ fn a_read_target_is_for_large_binary_frames_only() {
 
 #[test]
 fn a_target_filled_in_steps_gives_the_message() {
-    let payload: Vec<u8> = (0_u8..=250).cycle().take(3 * MAX_AHEAD).collect();
+    let payload: Vec<u8> = (0_u8..=250).cycle().take(3 * MAX_PREALLOCATION).collect();
     let wire = encode_masked(Binary, true, &payload, MASK);
     let mut decoder = Decoder::new(Role::Server, payload.len());
     let mut events = Vec::new();
@@ -180,7 +180,7 @@ fn a_target_filled_in_steps_gives_the_message() {
         let step = target.remaining_mut().min(77_777);
         target.put_slice(&wire[at..at + step]);
         at += step;
-        events.extend(decoder.target_filled().expect("valid").map(own));
+        events.extend(decoder.target_filled().expect("valid").map(to_owned_event));
         assert_eq!(
             decoder.buffered(),
             if at == wire.len() { 0 } else { at - 14 }
@@ -191,7 +191,7 @@ fn a_target_filled_in_steps_gives_the_message() {
 }
 
 #[test]
-fn a_target_is_not_needed_and_not_filled_without_a_frame() {
+fn an_idle_decoder_has_no_read_target() {
     let mut decoder = Decoder::new(Role::Server, 10);
     assert!(decoder.read_target().is_none());
     assert_eq!(decoder.target_filled(), Ok(None));

@@ -14,24 +14,24 @@ const MAX_REUSED: usize = 16 * 1024;
 
 thread_local! {
     /// An empty vector whose capacity is reused.
-    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static REUSABLE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Returns an empty buffer with exactly this capacity.
 #[inline]
-fn take(len: usize) -> Vec<u8> {
-    let spare = SPARE.take();
-    if spare.capacity() == len {
-        return spare;
+fn take_buffer(len: usize) -> Vec<u8> {
+    let buffer = REUSABLE.take();
+    if buffer.capacity() == len {
+        return buffer;
     }
-    SPARE.set(spare);
+    REUSABLE.set(buffer);
     Vec::with_capacity(len)
 }
 
 /// Copies the bytes into a buffer of their own.
 #[inline]
 pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
-    let mut copy = take(bytes.len());
+    let mut copy = take_buffer(bytes.len());
     copy.extend_from_slice(bytes);
     copy
 }
@@ -40,7 +40,7 @@ pub(super) fn copy(bytes: &[u8]) -> Vec<u8> {
 #[inline]
 pub(super) fn copy_text(text: &str) -> String {
     // Validation of an empty buffer is free and cannot fail.
-    let mut copy = String::from_utf8(take(text.len())).unwrap_or_default();
+    let mut copy = String::from_utf8(take_buffer(text.len())).unwrap_or_default();
     copy.push_str(text);
     copy
 }
@@ -54,10 +54,10 @@ pub(super) fn copy_text(text: &str) -> String {
 pub(crate) fn recycle(payload: Bytes) {
     // A unique `Bytes` becomes a vector without an allocation.
     if (1..=MAX_REUSED).contains(&payload.len()) && payload.is_unique() {
-        let mut spare = Vec::from(payload);
-        if spare.capacity() <= MAX_REUSED {
-            spare.clear();
-            SPARE.set(spare);
+        let mut buffer = Vec::from(payload);
+        if buffer.capacity() <= MAX_REUSED {
+            buffer.clear();
+            REUSABLE.set(buffer);
         }
     }
 }
@@ -90,20 +90,20 @@ mod tests {
     #[test]
     fn a_shared_buffer_is_not_reused() {
         let (first, _) = copied(50);
-        let kept = Bytes::from(first);
-        recycle(kept.clone());
+        let shared = Bytes::from(first);
+        recycle(shared.clone());
         let (second, _) = copied(50);
-        assert_eq!((&kept[..], &second[..]), (&[7; 50][..], &[7; 50][..]));
+        assert_eq!((&shared[..], &second[..]), (&[7; 50][..], &[7; 50][..]));
         recycle(Bytes::from_static(b"static"));
         recycle(Bytes::new());
         assert_eq!(copy(b"static"), b"static");
     }
 
     #[test]
-    fn a_large_buffer_is_given_back() {
+    fn a_large_buffer_is_freed() {
         let (large, _) = copied(MAX_REUSED + 1);
         recycle(large.into());
-        assert_eq!(SPARE.take().capacity(), 0);
+        assert_eq!(REUSABLE.take().capacity(), 0);
         let (most, address) = copied(MAX_REUSED);
         recycle(most.into());
         assert_eq!(copied(MAX_REUSED).1, address);

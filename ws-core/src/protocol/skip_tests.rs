@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::decoder_tests::{MASK, decode_into, own, ping};
+use super::decoder_tests::{MASK, decode_into, ping, to_owned_event};
 use super::encoder::encode_masked;
 use super::frame::RSV1;
 use super::{Decoder, Event, OpCode, ProtocolError, Role};
@@ -42,18 +42,21 @@ fn invalid_deflate_and_invalid_text_are_skipped() {
 }
 
 #[test]
-fn nothing_of_a_message_is_kept() {
+fn the_buffer_of_a_skipped_message_is_freed() {
     let wire = encode_masked(OpCode::Binary, true, &vec![7; LIMIT], MASK);
     let mut decoder = Decoder::new(Role::Server, LIMIT);
     assert_eq!(decoder.decode(&mut &mut wire.clone()[..50_000]), Ok(None));
     assert!(decoder.buffered() > 49_000 && decoder.read_target().is_some());
     decoder.skip_messages();
-    assert_eq!(decoder.buffered(), 0, "what was kept is freed");
+    assert_eq!(decoder.buffered(), 0, "the buffer is freed");
     assert!(decoder.read_target().is_none());
     let mut rest = wire[50_000..].to_vec();
     rest.extend(encode_masked(OpCode::Ping, true, b"?", MASK));
     let event = decoder.decode(&mut &mut rest[..]);
-    assert_eq!(event.map(|event| event.map(own)), Ok(Some(ping(b"?"))));
+    assert_eq!(
+        event.map(|event| event.map(to_owned_event)),
+        Ok(Some(ping(b"?")))
+    );
 }
 
 #[test]
@@ -92,14 +95,14 @@ fn wire() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
         |(fragments, is_text, deflated)| {
             let last = fragments.len() - 1;
             let mut wire = Vec::new();
-            for (place, fragment) in fragments.iter().enumerate() {
-                let opcode = match (place, is_text) {
+            for (index, fragment) in fragments.iter().enumerate() {
+                let opcode = match (index, is_text) {
                     (0, true) => OpCode::Text,
                     (0, false) => OpCode::Binary,
                     _ => OpCode::Continuation,
                 };
-                let frame = encode_masked(opcode, place == last, fragment, MASK);
-                let first_deflated = place == 0 && deflated;
+                let frame = encode_masked(opcode, index == last, fragment, MASK);
+                let first_deflated = index == 0 && deflated;
                 wire.extend(if first_deflated {
                     compressed(frame)
                 } else {
@@ -115,7 +118,7 @@ fn wire() -> impl Strategy<Value = Vec<(Vec<u8>, Option<Vec<u8>>)>> {
 
 proptest! {
     #[test]
-    fn control_frames_are_found_between_messages_that_are_passed_over(
+    fn control_frames_between_skipped_messages_are_decoded(
         parts in wire(),
         from in any::<Index>(),
         reads in vec(any::<Index>(), 0..8),

@@ -5,18 +5,18 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::decoder_tests::{binary, decode_into, own, ping, pong, text};
+use super::decoder_tests::{binary, decode_into, ping, pong, text, to_owned_event};
 use super::encoder::{self, encode_masked};
 use super::unfinished::MIN_TARGET;
 use super::{Decoder, Event, OpCode, ProtocolError, Role};
 
 /// A frame of a valid stream.
-type Frame = (OpCode, bool, Vec<u8>);
+type WireFrame = (OpCode, bool, Vec<u8>);
 
 /// A message in fragments with control frames between them, and the expected events.
 #[derive(Clone, Debug)]
-struct Part {
-    frames: Vec<Frame>,
+struct FragmentedMessage {
+    frames: Vec<WireFrame>,
     events: Vec<Event<'static>>,
 }
 
@@ -30,7 +30,7 @@ fn content() -> impl Strategy<Value = (bool, Vec<u8>)> {
     ]
 }
 
-fn part() -> impl Strategy<Value = Part> {
+fn fragmented_message() -> impl Strategy<Value = FragmentedMessage> {
     let control = proptest::option::weighted(0.3, (any::<bool>(), vec(any::<u8>(), 0..126)));
     let cuts = vec((any::<Index>(), control), 0..4);
     (content(), cuts).prop_map(|((is_text, payload), cuts)| {
@@ -39,7 +39,7 @@ fn part() -> impl Strategy<Value = Part> {
             .map(|(cut, control)| (cut.index(payload.len() + 1), control))
             .collect();
         cuts.sort_by_key(|(cut, _)| *cut);
-        let mut part = Part {
+        let mut message = FragmentedMessage {
             frames: Vec::new(),
             events: Vec::new(),
         };
@@ -51,28 +51,31 @@ fn part() -> impl Strategy<Value = Part> {
         let mut start = 0;
         for (cut, control) in cuts {
             let fragment = payload[start..cut].to_vec();
-            part.frames.push((opcode, false, fragment));
+            message.frames.push((opcode, false, fragment));
             opcode = OpCode::Continuation;
             start = cut;
             if let Some((is_ping, body)) = control {
-                part.events
+                message
+                    .events
                     .push(if is_ping { ping(&body) } else { pong(&body) });
                 let opcode = if is_ping { OpCode::Ping } else { OpCode::Pong };
-                part.frames.push((opcode, true, body));
+                message.frames.push((opcode, true, body));
             }
         }
-        part.frames.push((opcode, true, payload[start..].to_vec()));
-        part.events.push(match String::from_utf8(payload) {
+        message
+            .frames
+            .push((opcode, true, payload[start..].to_vec()));
+        message.events.push(match String::from_utf8(payload) {
             Ok(valid) if is_text => text(&valid),
             Ok(bytes) => binary(bytes.as_bytes()),
             Err(error) => binary(error.as_bytes()),
         });
-        part
+        message
     })
 }
 
-fn wire_of(parts: &[Part], mask: [u8; 4]) -> Vec<u8> {
-    let frames = parts.iter().flat_map(|part| &part.frames);
+fn wire_of(messages: &[FragmentedMessage], mask: [u8; 4]) -> Vec<u8> {
+    let frames = messages.iter().flat_map(|message| &message.frames);
     frames
         .flat_map(|(opcode, fin, payload)| encode_masked(*opcode, *fin, payload, mask))
         .collect()
@@ -103,7 +106,7 @@ fn decode_pieces(
             let (now, later) = piece.split_at(piece.len().min(target.remaining_mut()));
             target.put_slice(now);
             piece = later;
-            events.extend(decoder.target_filled()?.map(own));
+            events.extend(decoder.target_filled()?.map(to_owned_event));
         }
         decode_into(decoder, piece, events)?;
     }
@@ -113,14 +116,14 @@ fn decode_pieces(
 proptest! {
     #[test]
     fn any_split_of_a_valid_stream_gives_the_events_of_one_buffer(
-        parts in vec(part(), 0..6),
+        messages in vec(fragmented_message(), 0..6),
         mask: [u8; 4],
         cuts in vec(any::<Index>(), 0..12),
         dense: Index,
         use_target: bool,
     ) {
-        let wire = wire_of(&parts, mask);
-        let expected: Vec<_> = parts.iter().flat_map(|part| part.events.clone()).collect();
+        let wire = wire_of(&messages, mask);
+        let expected: Vec<_> = messages.iter().flat_map(|message| message.events.clone()).collect();
         let mut whole = Vec::new();
         let mut decoder = Decoder::new(Role::Server, 1 << 20);
         prop_assert_eq!(decode_into(&mut decoder, &wire, &mut whole), Ok(()));
@@ -135,15 +138,15 @@ proptest! {
     }
 
     #[test]
-    fn any_split_of_a_broken_stream_gives_the_same_events_and_error(
-        parts in vec(part(), 1..4),
+    fn any_split_of_a_damaged_stream_gives_the_same_events_and_error(
+        messages in vec(fragmented_message(), 1..4),
         mask: [u8; 4],
         damage in vec((any::<Index>(), any::<u8>()), 1..4),
         cuts in vec(any::<Index>(), 0..12),
         dense: Index,
         limit in prop_oneof![Just(1_usize << 20), 50_usize..400],
     ) {
-        let mut wire = wire_of(&parts, mask);
+        let mut wire = wire_of(&messages, mask);
         for (at, byte) in damage {
             let at = at.index(wire.len());
             wire[at] = byte;
@@ -159,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_decoded_or_refused_without_a_panic(
+    fn any_bytes_are_decoded_or_rejected_without_a_panic(
         wire in vec(prop_oneof![
             any::<u8>(), Just(0x81), Just(0x82), Just(0x01), Just(0x80), Just(0x88)
         ], 0..200),

@@ -23,7 +23,7 @@ impl From<InvalidUtf8> for super::ProtocolError {
 ///
 /// [`InvalidUtf8`] if the bytes are not valid UTF-8.
 #[inline]
-pub fn whole(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
@@ -64,9 +64,9 @@ impl Validator {
         } else {
             self.complete(input, &mut sink)?
         };
-        let (bulk, tail) = input.split_at(input.len() - cut_off_len(input));
+        let (bulk, tail) = input.split_at(input.len() - incomplete_len(input));
         if !bulk.is_empty() {
-            sink(whole(bulk)?);
+            sink(validate(bulk)?);
         }
         if !tail.is_empty() && !may_become_valid(tail) {
             return Err(InvalidUtf8);
@@ -129,7 +129,7 @@ fn may_become_valid(sequence: &[u8]) -> bool {
 /// The length of an incomplete sequence at the end of `input`, 0 to 3 bytes, judged only by its
 /// first byte.
 #[inline]
-fn cut_off_len(input: &[u8]) -> usize {
+fn incomplete_len(input: &[u8]) -> usize {
     for (before, byte) in input.iter().rev().take(3).enumerate() {
         let width = match byte {
             0x80..=0xbf => continue,
@@ -163,14 +163,14 @@ mod tests {
     }
 
     /// The index of the first byte after which no continuation can be valid.
-    fn first_hopeless_byte(bytes: &[u8]) -> Option<usize> {
+    fn first_impossible_byte(bytes: &[u8]) -> Option<usize> {
         (0..bytes.len()).find(|&end| {
             str::from_utf8(&bytes[..=end]).is_err_and(|error| error.error_len().is_some())
         })
     }
 
     #[test]
-    fn a_hopeless_byte_fails_before_its_sequence_is_whole() {
+    fn an_impossible_byte_fails_before_its_sequence_is_complete() {
         for (bytes, at) in [
             (&b"\xf4\x90"[..], 1),
             (b"\xe0\x80", 1),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_off_code_point_is_held_back_and_not_complete() {
+    fn an_incomplete_code_point_is_buffered() {
         let text = "\u{1f4a9}".as_bytes();
         for end in 1..4 {
             assert_eq!(feed_all([&text[..end]]), Ok((String::new(), false)));
@@ -232,7 +232,7 @@ mod tests {
             cuts.extend([0, bytes.len()]);
             cuts.sort_unstable();
             let fed = feed_all(cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]));
-            if let Some(at) = first_hopeless_byte(&bytes) {
+            if let Some(at) = first_impossible_byte(&bytes) {
                 let piece = cuts.windows(2).position(|cut| cut[0] <= at && at < cut[1]);
                 prop_assert_eq!(fed.err(), piece);
             } else {
@@ -244,8 +244,8 @@ mod tests {
         }
 
         #[test]
-        fn byte_by_byte_fails_at_the_first_hopeless_byte(bytes in bytes()) {
-            prop_assert_eq!(feed_all(bytes.chunks(1)).err(), first_hopeless_byte(&bytes));
+        fn byte_by_byte_fails_at_the_first_impossible_byte(bytes in bytes()) {
+            prop_assert_eq!(feed_all(bytes.chunks(1)).err(), first_impossible_byte(&bytes));
         }
     }
 }

@@ -20,16 +20,17 @@ fn parse_offer(element: &[u8]) -> Option<Deflate> {
         return None;
     }
     let mut seen = SeenParameters::default();
-    let mut agreed = Deflate::default();
+    let mut negotiated = Deflate::default();
     for part in parts {
         let (name, value) = parameter(part)?;
-        let known = match (name, value) {
+        let is_seen = match (name, value) {
             (b"server_no_context_takeover", None) => &mut seen.server_takeover,
             (b"client_no_context_takeover", None) => &mut seen.client_takeover,
             (b"server_max_window_bits", Some(value)) => {
                 // zlib has no window of 8 bits for raw data, and a larger one would violate the
                 // offer.
-                agreed.asked = Some(window_bits(&value).filter(|bits| bits.get() > 8)?);
+                negotiated.requested_bits =
+                    Some(window_bits(&value).filter(|bits| bits.get() > 8)?);
                 &mut seen.server_bits
             }
             // The client accepts a smaller window for its own messages if the server requests one.
@@ -41,11 +42,11 @@ fn parse_offer(element: &[u8]) -> Option<Deflate> {
             }
             _ => return None,
         };
-        if std::mem::replace(known, true) {
+        if std::mem::replace(is_seen, true) {
             return None;
         }
     }
-    Some(agreed)
+    Some(negotiated)
 }
 
 /// The parameters seen in an offer, to detect duplicates.

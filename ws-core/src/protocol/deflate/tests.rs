@@ -12,7 +12,7 @@ use proptest::sample::Index;
 
 use super::{DEFLATE_THRESHOLD, Deflate, InflateError, inflate};
 use crate::close::CloseCode;
-use crate::protocol::decoder_tests::{MASK, binary, decode_into, own, ping, text};
+use crate::protocol::decoder_tests::{MASK, binary, decode_into, ping, text, to_owned_event};
 use crate::protocol::encoder::encode_masked;
 use crate::protocol::frame::RSV1;
 use crate::protocol::{Decoder, Event, OpCode, ProtocolError, Role};
@@ -41,7 +41,7 @@ fn deflated(payload: &[u8]) -> Vec<u8> {
 }
 
 /// A compressed message of a client, in fragments up to these positions and a last one.
-fn sent(opcode: OpCode, compressed: &[u8], cuts: &[usize]) -> Vec<u8> {
+fn client_frames(opcode: OpCode, compressed: &[u8], cuts: &[usize]) -> Vec<u8> {
     let mut wire = Vec::new();
     let mut start = 0;
     for (at, end) in cuts.iter().copied().chain([compressed.len()]).enumerate() {
@@ -77,7 +77,7 @@ fn noise(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_window_is_answered_and_used() {
+fn every_window_size_is_negotiated_and_used() {
     for bits in 9..=15 {
         let deflate = with_window(bits);
         assert_eq!(deflate.window_bits(), bits);
@@ -102,7 +102,7 @@ fn every_window_is_answered_and_used() {
 }
 
 #[test]
-fn the_samples_of_the_rfc_are_read() {
+fn the_samples_of_the_rfc_are_inflated() {
     // Sections 7.2.3.1 to 7.2.3.5.
     for sample in [
         &b"\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
@@ -111,9 +111,9 @@ fn the_samples_of_the_rfc_are_read() {
         b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
     ] {
         assert_eq!(inflate(sample, 5), Ok(b"Hello".to_vec()), "{sample:x?}");
-        let wire = sent(OpCode::Text, sample, &[]);
+        let wire = client_frames(OpCode::Text, sample, &[]);
         assert_eq!(decode(&wire, 20), Ok(vec![text("Hello")]));
-        let wire = sent(OpCode::Binary, sample, &[3, 3]);
+        let wire = client_frames(OpCode::Binary, sample, &[3, 3]);
         assert_eq!(decode(&wire, 20), Ok(vec![binary(b"Hello")]));
     }
     // Section 7.2.3.2: the second message of a connection, which repeats the first.
@@ -152,12 +152,12 @@ fn invalid_or_truncated_deflate_is_refused() {
     ] {
         assert_eq!(inflate(wrong, 99), Err(InflateError::Corrupt), "{wrong:x?}");
         for opcode in [OpCode::Text, OpCode::Binary] {
-            let error = decode(&sent(opcode, wrong, &[]), 99).unwrap_err();
+            let error = decode(&client_frames(opcode, wrong, &[]), 99).unwrap_err();
             assert_eq!(error, ProtocolError::InvalidDeflate);
             assert_eq!(error.close_code(), CloseCode::INVALID_PAYLOAD);
         }
     }
-    let latin = sent(OpCode::Text, &deflated(b"caf\xe9"), &[]);
+    let latin = client_frames(OpCode::Text, &deflated(b"caf\xe9"), &[]);
     assert_eq!(decode(&latin, 99), Err(ProtocolError::InvalidUtf8));
     // The thread's inflater has been reset.
     assert_eq!(inflate(hello, 5), Ok(b"Hello".to_vec()));
@@ -165,23 +165,23 @@ fn invalid_or_truncated_deflate_is_refused() {
 
 #[test]
 fn rsv1_is_valid_only_on_the_first_frame_of_a_message_and_if_negotiated() {
-    let refused = Err(ProtocolError::ReservedBits);
-    let wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
+    let rejected = Err(ProtocolError::ReservedBits);
+    let wire = client_frames(OpCode::Text, &deflated(b"Hello"), &[]);
     let mut decoder = Decoder::new(Role::Server, 99);
     let result = decoder.decode(&mut &mut wire.clone()[..]).map(|_| ());
     assert_eq!(result, Err(ProtocolError::ReservedBits));
     for opcode in [OpCode::Ping, OpCode::Pong, OpCode::Close] {
-        assert_eq!(decode(&sent(opcode, b"", &[]), 99), refused);
+        assert_eq!(decode(&client_frames(opcode, b"", &[]), 99), rejected);
     }
     let mut wire = encode_masked(OpCode::Text, false, b"a", MASK);
-    wire.extend(sent(OpCode::Continuation, b"b", &[]));
-    assert_eq!(decode(&wire, 99), refused);
+    wire.extend(client_frames(OpCode::Continuation, b"b", &[]));
+    assert_eq!(decode(&wire, 99), rejected);
     // A message without RSV1 is uncompressed, even after a compressed one.
-    let mut wire = sent(OpCode::Text, &deflated(b"Hello"), &[]);
+    let mut wire = client_frames(OpCode::Text, &deflated(b"Hello"), &[]);
     wire.extend(encode_masked(OpCode::Text, true, b"plain", MASK));
     assert_eq!(decode(&wire, 99), Ok(vec![text("Hello"), text("plain")]));
     // A control frame may appear between the fragments.
-    let whole = sent(OpCode::Text, &deflated(b"Hello"), &[2]);
+    let whole = client_frames(OpCode::Text, &deflated(b"Hello"), &[2]);
     let (first, rest) = whole.split_at(8);
     let wire = [first, &encode_masked(OpCode::Ping, true, b"?", MASK), rest].concat();
     assert_eq!(decode(&wire, 99), Ok(vec![ping(b"?"), text("Hello")]));
@@ -194,7 +194,7 @@ fn the_limit_applies_to_the_inflated_message() {
     assert_eq!(inflate(&zeros, 5000).unwrap().len(), 5000);
     assert_eq!(inflate(&zeros, 4999), Err(InflateError::TooBig));
     assert_eq!(inflate(&zeros, 0), Err(InflateError::TooBig));
-    let wire = sent(OpCode::Binary, &zeros, &[4]);
+    let wire = client_frames(OpCode::Binary, &zeros, &[4]);
     let too_big = ProtocolError::TooBig {
         limit: 4999,
         size: 5000,
@@ -203,7 +203,7 @@ fn the_limit_applies_to_the_inflated_message() {
     assert_eq!(too_big.close_code(), CloseCode::TOO_BIG);
     assert_eq!(decode(&wire, 5000), Ok(vec![binary(&[0; 5000])]));
     // The limit bounds the compressed bytes too, by the header alone.
-    let head = &sent(OpCode::Binary, &[0; 101], &[])[..6];
+    let head = &client_frames(OpCode::Binary, &[0; 101], &[])[..6];
     let error = ProtocolError::TooBig {
         limit: 100,
         size: 101,
@@ -212,7 +212,7 @@ fn the_limit_applies_to_the_inflated_message() {
 }
 
 #[test]
-fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
+fn a_gibibyte_of_zeros_is_rejected_without_exceeding_the_limit() {
     // Each piece refers to nothing before it, so that it can be repeated.
     let mut piece = Vec::with_capacity(64 << 10);
     flate2::Compress::new(Compression::best(), false)
@@ -225,7 +225,7 @@ fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
     let one = inflate(&piece[..piece.len() - 4], limit).unwrap();
     assert!(one == vec![0; 1 << 20]);
     assert_eq!(inflate(bomb, limit), Err(InflateError::TooBig));
-    let wire = sent(OpCode::Binary, bomb, &[]);
+    let wire = client_frames(OpCode::Binary, bomb, &[]);
     let error = decode(&wire, limit).unwrap_err();
     assert_eq!(error.close_code(), CloseCode::TOO_BIG);
     // The buffer never exceeds the limit plus the byte that shows more.
@@ -237,11 +237,11 @@ fn a_gibibyte_of_zeros_is_refused_and_takes_no_more_than_the_limit() {
 }
 
 #[test]
-fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
+fn a_large_compressed_frame_uses_the_read_target() {
     let payload = noise(60_000);
     let mut compressed = deflated(&payload);
     for opcode in [OpCode::Text, OpCode::Binary] {
-        let wire = sent(opcode, &compressed, &[]);
+        let wire = client_frames(opcode, &compressed, &[]);
         let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
         assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
         decoder.read_target().expect("large").put_slice(&wire[20..]);
@@ -254,7 +254,7 @@ fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
         assert_eq!(decoder.buffered(), 0);
     }
     compressed.pop();
-    let wire = sent(OpCode::Binary, &compressed, &[]);
+    let wire = client_frames(OpCode::Binary, &compressed, &[]);
     let mut decoder = Decoder::new(Role::Server, payload.len()).with_deflate(true);
     assert_eq!(decoder.decode(&mut &mut wire[..20].to_vec()[..]), Ok(None));
     decoder.read_target().expect("large").put_slice(&wire[20..]);
@@ -265,10 +265,10 @@ fn a_large_frame_is_read_straight_into_its_place_before_it_is_inflated() {
 fn a_message_that_compression_does_not_shrink_is_sent_uncompressed() {
     let mut out = b"before".to_vec();
     let deflate = Deflate::default();
-    let alike = [b'a'; DEFLATE_THRESHOLD];
-    assert!(!deflate.put_frame(&mut out, OpCode::Text, &alike[1..]));
+    let repetitive = [b'a'; DEFLATE_THRESHOLD];
+    assert!(!deflate.put_frame(&mut out, OpCode::Text, &repetitive[1..]));
     assert_eq!(out, b"before");
-    assert!(deflate.put_frame(&mut out, OpCode::Text, &alike));
+    assert!(deflate.put_frame(&mut out, OpCode::Text, &repetitive));
     assert_eq!(out[6], 0xc1, "FIN, RSV1 and text");
     assert!(out.len() < 20);
     for len in [DEFLATE_THRESHOLD, 5_000, 300_000] {
@@ -295,9 +295,12 @@ fn a_message_after_an_uncompressed_one_is_inflated() {
         assert_eq!(deflate.encode(OpCode::Binary, [first, second]), None);
         let payload = noise[..200].repeat(41);
         let frame = deflate.encode(OpCode::Binary, [&payload, &[]]);
-        let mut wire = frame.expect("a message that is worth it").to_vec();
+        let mut wire = frame.expect("a compressible message").to_vec();
         let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
-        let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
+        let event = decoder
+            .decode(&mut &mut wire[..])
+            .unwrap()
+            .map(to_owned_event);
         assert_eq!(event, Some(binary(&payload)));
     }
 }
@@ -324,7 +327,7 @@ proptest! {
             let mut appended = Vec::new();
             let mut decoder = Decoder::new(Role::Client, payload.len()).with_deflate(true);
             let mut wire = frame.to_vec();
-            let event = decoder.decode(&mut &mut wire[..]).unwrap().map(own);
+            let event = decoder.decode(&mut &mut wire[..]).unwrap().map(to_owned_event);
             prop_assert_eq!(event, Some(binary(&payload)));
             prop_assert!(deflate.put_frame(&mut appended, OpCode::Binary, &payload));
             prop_assert!(appended.len() <= payload.len() + 9);
@@ -333,7 +336,7 @@ proptest! {
     }
 
     #[test]
-    fn however_a_compressed_message_is_split_it_is_the_same(
+    fn any_split_of_a_compressed_message_gives_the_same_events(
         payload in content(),
         fragments in vec(any::<Index>(), 0..4),
         reads in vec(any::<Index>(), 0..6),
@@ -344,13 +347,13 @@ proptest! {
         cuts.sort_unstable();
         let opcode = if is_text { OpCode::Text } else { OpCode::Binary };
         let limit = payload.len().max(compressed.len());
-        let expected = decode(&sent(opcode, &compressed, &[]), limit);
+        let expected = decode(&client_frames(opcode, &compressed, &[]), limit);
         match String::from_utf8(payload.clone()) {
             _ if !is_text => prop_assert_eq!(&expected, &Ok(vec![binary(&payload)])),
             Ok(it) => prop_assert_eq!(&expected, &Ok(vec![text(&it)])),
             Err(_) => prop_assert_eq!(&expected, &Err(ProtocolError::InvalidUtf8)),
         }
-        let wire = sent(opcode, &compressed, &cuts);
+        let wire = client_frames(opcode, &compressed, &cuts);
         prop_assert_eq!(&decode(&wire, limit), &expected);
         let mut ends: Vec<_> = reads.iter().map(|it| it.index(wire.len() + 1)).collect();
         ends.push(wire.len());
@@ -370,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_more_than_the_limit_or_a_panic(
+    fn arbitrary_input_never_exceeds_the_limit_or_panics(
         bytes in prop_oneof![
             vec(any::<u8>(), 0..400),
             (content(), any::<Index>(), any::<u8>()).prop_map(|(payload, at, byte)| {
@@ -385,6 +388,6 @@ proptest! {
         if let Ok(out) = inflate(&bytes, limit) {
             prop_assert!(out.len() <= limit && out.capacity() <= limit + 1);
         }
-        let _ = decode(&sent(OpCode::Text, &bytes, &[]), limit);
+        let _ = decode(&client_frames(OpCode::Text, &bytes, &[]), limit);
     }
 }

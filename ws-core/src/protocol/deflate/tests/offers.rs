@@ -83,7 +83,7 @@ fn offers_are_answered_as_the_rfc_requires() {
 }
 
 #[test]
-fn an_offer_against_the_rules_is_declined_and_the_next_one_is_taken() {
+fn an_invalid_offer_is_declined_and_the_next_one_accepted() {
     for parameters in [
         "unknown",
         "x=1",
@@ -141,9 +141,9 @@ proptest! {
                 headers.append("sec-websocket-extensions", line);
             }
         }
-        if let Some(agreed) = Deflate::negotiate(&headers) {
-            prop_assert!((9..=15).contains(&agreed.window_bits()));
-            prop_assert!(agreed.answer().to_str().unwrap().starts_with(PLAIN));
+        if let Some(negotiated) = Deflate::negotiate(&headers) {
+            prop_assert!((9..=15).contains(&negotiated.window_bits()));
+            prop_assert!(negotiated.answer().to_str().unwrap().starts_with(PLAIN));
         }
     }
 }
