@@ -18,7 +18,7 @@ use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{Common, Shared, Socket};
-use crate::topic::{AsTopic, Except, Receipt, Topic, TopicValue, Topics};
+use crate::topic::{AsTopic, Exclude, Receipt, Topic, TopicValue, Topics};
 
 mod pages;
 mod permits;
@@ -163,7 +163,7 @@ impl Hub {
     /// assert_eq!(receipt.reached(), 0);
     /// ```
     pub fn publish<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, value: &T) -> Receipt {
-        self.publish_as(topic.as_topic(), value, Except::default())
+        self.publish_as(topic.as_topic(), value, Exclude::default())
     }
 
     /// As [`publish`](Self::publish), but not to this connection, usually the sender.
@@ -180,13 +180,13 @@ impl Hub {
         &self,
         topic: impl AsTopic<Value = T>,
         value: &T,
-        except: &Socket<H>,
+        exclude: &Socket<H>,
     ) -> Receipt {
-        let except = Except {
-            connection: Some(except.id()),
-            ..Except::default()
+        let exclude = Exclude {
+            connection: Some(exclude.id()),
+            ..Exclude::default()
         };
-        self.publish_as(topic.as_topic(), value, except)
+        self.publish_as(topic.as_topic(), value, exclude)
     }
 
     /// As [`publish`](Self::publish), but not to clients with a backlog: for values that the next
@@ -210,15 +210,15 @@ impl Hub {
         topic: impl AsTopic<Value = T>,
         value: &T,
     ) -> Receipt {
-        let except = Except {
+        let exclude = Exclude {
             volatile: true,
-            ..Except::default()
+            ..Exclude::default()
         };
-        self.publish_as(topic.as_topic(), value, except)
+        self.publish_as(topic.as_topic(), value, exclude)
     }
 
-    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, except: Except) -> Receipt {
-        let reached = self.inner.topics.publish(topic, value, except);
+    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, exclude: Exclude) -> Receipt {
+        let reached = self.inner.topics.publish(topic, value, exclude);
         Receipt::new(reached.unwrap_or_else(|error| {
             let error = format_args!("{error:#}");
             tracing::error!(topic = topic.name(), %error, "a value could not be encoded");

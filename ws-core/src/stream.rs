@@ -92,7 +92,7 @@ impl Drop for Link {
 
 impl PageStream {
     /// Attaches this connection to the stream of a page.
-    fn carry(
+    fn attach_socket(
         handshake: &Handshake,
         context: &Context<Self>,
         request: AttachRequest,
@@ -134,9 +134,9 @@ fn stream_of(
     let opened = page.open(handshake.counted_address(), request);
     opened.map_err(|error| match error {
         OpenError::Refused(error) => refusal(error),
-        OpenError::TooMany(of) => {
-            page.pages().log_full(of);
-            Refusal::TOO_MANY_REQUESTS.body(match of {
+        OpenError::TooMany(limit) => {
+            page.pages().log_full(limit);
+            Refusal::TOO_MANY_REQUESTS.body(match limit {
                 TooMany::OfSession => "this session has too many pages",
                 TooMany::OfAddress => "this address has too many pages",
             })
@@ -147,7 +147,7 @@ fn stream_of(
 
 /// The stream of a page for this session. If it was created for the visitor before a logon, it is
 /// ended and replaced, since the user must not inherit it.
-fn current(
+fn stream_for_session(
     page: &Page,
     session: &Session,
     handshake: &Handshake,
@@ -213,7 +213,7 @@ async fn attach(
     let (page, session) = visitor(&handshake)?;
     let inner = endpoint.page_endpoint().unwrap_or(&endpoint);
     // The deadline for `init`, including the wait for it.
-    let mut by = deadline_after(Instant::now(), inner.limits().init_timeout);
+    let mut deadline = deadline_after(Instant::now(), inner.limits().init_timeout);
     let request = AttachRequest {
         route: route_of(&endpoint),
         report,
@@ -226,18 +226,20 @@ async fn attach(
         connect,
     };
     loop {
-        let stream = current(&opener.page, &opener.session, &handshake, request)?;
-        let _held = opener.page.pages().hold(&stream);
+        let stream = stream_for_session(&opener.page, &opener.session, &handshake, request)?;
+        let _hold = opener.page.pages().hold(&stream);
         let has_handler;
-        (has_handler, handshake) = opener.ready(handshake, &stream, &mut by).await?;
+        (has_handler, handshake) = opener
+            .ensure_handler(handshake, &stream, &mut deadline)
+            .await?;
         if !has_handler {
             continue;
         }
         let pending = PendingConnection::register(opener.endpoint.clone(), &handshake, deflate);
         let context = pending.context();
-        let handler = match PageStream::carry(&handshake, &context, request, stream)? {
+        let handler = match PageStream::attach_socket(&handshake, &context, request, stream)? {
             Err(AttachError::Ended) => continue,
-            carried => carried.map_err(refusal)?,
+            attached => attached.map_err(refusal)?,
         };
         let ready = ReadyConnection::new::<PageStream, AnyRoute>(handler, context, permit);
         return pending.open(ready);
@@ -256,18 +258,18 @@ struct Opener {
 impl Opener {
     /// Ensures that the page has a handler. Returns false if the stream has ended in the meantime:
     /// then the caller must open a new one.
-    async fn ready(
+    async fn ensure_handler(
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
-        by: &mut Instant,
+        deadline: &mut Instant,
     ) -> Result<(bool, Handshake), Refusal> {
         let Self {
             session, endpoint, ..
         } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
         let waiting = stream.init_lock.register(session);
-        let turn = waiting.turn(by, inner.limits().init_timeout).await?;
+        let turn = waiting.turn(deadline, inner.limits().init_timeout).await?;
         match stream.check(session, self.request) {
             Err(AttachError::Ended) => return Ok((false, handshake)),
             checked => checked.map_err(refusal)?,
@@ -279,22 +281,22 @@ impl Opener {
         if stream.has_handler() {
             return Ok((true, handshake));
         }
-        let started = self.start(handshake, stream, *by).await;
+        let started = self.start_handler(handshake, stream, *deadline).await;
         let handshake = started.inspect_err(|refusal| turn.fail(session, refusal))?;
         Ok((true, handshake))
     }
 
     /// Runs `init` of the handler, and starts its connection.
-    async fn start(
+    async fn start_handler(
         &self,
         handshake: Handshake,
         stream: &Arc<Stream>,
-        by: Instant,
+        deadline: Instant,
     ) -> Result<Handshake, Refusal> {
         let Self { endpoint, page, .. } = self;
         let inner = endpoint.page_endpoint().unwrap_or(endpoint);
         let init = (self.connect)(inner.clone(), handshake);
-        let (opened, handshake) = init.run(by).await?;
+        let (opened, handshake) = init.run(deadline).await?;
         let feed = page.pages().new_feed();
         match stream.set_handler(feed.clone(), &self.session, self.request.route) {
             // The caller opens a new stream; for this handler, the upgrade has failed.
@@ -320,15 +322,15 @@ impl<R: HasPage> Handler<R> for PageStream {
             report,
         };
         loop {
-            match Self::carry(
+            match Self::attach_socket(
                 handshake,
                 context,
                 request,
-                current(page, session, handshake, request)?,
+                stream_for_session(page, session, handshake, request)?,
             )? {
                 // The stream has just ended: open a new one.
                 Err(AttachError::Ended) => {}
-                carried => return carried.map_err(refusal),
+                attached => return attached.map_err(refusal),
             }
         }
     }

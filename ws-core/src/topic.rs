@@ -147,7 +147,7 @@ impl Subscription {
 
 /// The subscribers that a publish skips.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Except {
+pub(crate) struct Exclude {
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) volatile: bool,
 }

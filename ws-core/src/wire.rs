@@ -53,12 +53,12 @@ pub fn check_round_trip(text: &str) {
 
 /// Serializes a message of the protocol.
 pub(crate) fn json(shape: &impl Serialize) -> String {
-    serde_json::to_string(shape).expect("the protocol's shapes are JSON, and memory takes them")
+    serde_json::to_string(shape).expect("a message of the page protocol can be encoded as JSON")
 }
 
 /// The largest message for a payload of this size: JSON encodes a control character as six
 /// characters, and the other members need little space.
-pub(crate) const fn envelope(max_message: usize) -> usize {
+pub(crate) const fn max_encoded_len(max_message: usize) -> usize {
     max_message.saturating_mul(6).saturating_add(1024)
 }
 
@@ -67,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_envelope_of_any_text_fits_its_limit() {
+    fn the_encoding_of_any_text_fits_its_limit() {
         let worst = serde_json::to_string(&"\u{1}".repeat(100)).unwrap();
-        assert!(worst.len() + 64 < envelope(100));
+        assert!(worst.len() + 64 < max_encoded_len(100));
     }
 
     #[test]

@@ -328,7 +328,10 @@ async fn messages_of_a_page_without_a_receiver_are_refused_with_1003() {
     let (kit, visitor) = server().await;
     let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
     tab.send("hello").await;
-    let closed = TabEvent::Closed(1003, "no messages are taken here".to_owned());
+    let closed = TabEvent::Closed(
+        1003,
+        "this server does not accept messages of pages".to_owned(),
+    );
     assert_eq!(tab.next().await, closed);
 }
 

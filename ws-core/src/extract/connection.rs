@@ -11,7 +11,7 @@ use crate::mailbox::Accepts;
 use crate::page::Page;
 use crate::session::Session;
 use crate::socket::{Common, Socket};
-use crate::wire::envelope;
+use crate::wire::max_encoded_len;
 
 /// One route of a running server, shared by its connections.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Endpoint {
             ..self
         };
         let outer = Limits {
-            max_message: envelope(limits.max_message),
+            max_message: max_encoded_len(limits.max_message),
             ..limits
         };
         Self {

@@ -70,7 +70,7 @@ impl<H> Socket<H> {
             tokio::pin!(room);
             room.as_mut().enable();
             match self.shared.notify(value) {
-                Err(NotifyError::Full(back)) => value = back,
+                Err(NotifyError::Full(returned)) => value = returned,
                 other => return other,
             }
             room.await;

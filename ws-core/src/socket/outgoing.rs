@@ -66,7 +66,7 @@ impl IntoMessage for Message {
 }
 
 /// Texts, whose conversion cannot fail.
-macro_rules! always {
+macro_rules! infallible {
     ($($type:ty),*) => {
         $(impl IntoMessage for $type {
             type Value = String;
@@ -78,7 +78,7 @@ macro_rules! always {
     };
 }
 
-always!(String, &'static str, Box<str>, Arc<str>, ByteString);
+infallible!(String, &'static str, Box<str>, Arc<str>, ByteString);
 
 impl IntoMessage for Bytes {
     type Value = Self;

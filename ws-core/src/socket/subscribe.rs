@@ -67,7 +67,7 @@ impl<H> Socket<H> {
         H: Sends<T>,
     {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
-        self.shared.join(
+        self.shared.add_subscription(
             &topic.as_topic().key(),
             false,
             Subscriber::Client { recipient, policy },
@@ -88,7 +88,8 @@ impl<H> Socket<H> {
     /// }
     /// ```
     pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
-        self.shared.leave(&topic.as_topic().key(), false)
+        self.shared
+            .remove_subscription(&topic.as_topic().key(), false)
     }
 
     /// Delivers everything published to the topic to the handler, in `info`, converted to the
@@ -137,14 +138,15 @@ impl<H> Socket<H> {
         let handler = Arc::downgrade(&self.shared);
         let deliver = move |message: &Message| {
             let handler: Arc<Shared> = handler.upgrade()?;
-            let taken = handler.hear(message, read::<T, M>);
-            Some((handler as Arc<dyn Recipient>, taken))
+            let queued = handler.queue_topic_message(message, decode_value::<T, M>);
+            Some((handler as Arc<dyn Recipient>, queued))
         };
         let listener = Subscriber::Listener {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        self.shared.join(&topic.as_topic().key(), true, listener);
+        self.shared
+            .add_subscription(&topic.as_topic().key(), true, listener);
     }
 
     /// Ends the subscription of the handler. Returns whether there was one.
@@ -159,12 +161,13 @@ impl<H> Socket<H> {
     /// }
     /// ```
     pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
-        self.shared.leave(&topic.as_topic().key(), true)
+        self.shared
+            .remove_subscription(&topic.as_topic().key(), true)
     }
 }
 
 /// Deserializes a published message and converts it to a notification.
-fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
+fn decode_value<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
         tracing::error!(value, "closed: a published value cannot be decoded");
@@ -177,7 +180,7 @@ fn read<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
 
 impl Shared {
     /// Queues a message of a topic for the handler; does not wake its task.
-    fn hear<M: Send + 'static>(
+    fn queue_topic_message<M: Send + 'static>(
         &self,
         message: &Message,
         decode: TopicDecoder<M>,
@@ -189,7 +192,7 @@ impl Shared {
             .notify_topic_message(message.clone(), decode, self.limits().mailbox)
     }
 
-    fn join(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
+    fn add_subscription(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
         let topics = &self.common.topics;
         // Locked throughout: two subscriptions to one topic would double every frame.
         let mut lifecycle = self.lock();
@@ -209,7 +212,7 @@ impl Shared {
         }
     }
 
-    fn leave(&self, topic: &Key, listens: bool) -> bool {
+    fn remove_subscription(&self, topic: &Key, listens: bool) -> bool {
         match self.take_subscription(topic, listens) {
             Some(subscription) => {
                 self.common.topics.unsubscribe(subscription);

@@ -63,8 +63,8 @@ impl<H> Socket<H> {
             let output = async { future.await.reply() };
             let output = AssertUnwindSafe(output).catch_unwind();
             let output = async { output.await.map_err(|panic| log_panic(&*panic)) };
-            let place = Hook::Spawn.on(shared.route());
-            match hook::run_async(place, output).await {
+            let hook = Hook::Spawn.on(shared.route());
+            match hook::run_async(hook, output).await {
                 Ok(reply) => shared.deliver(reply).await,
                 Err(()) => {
                     shared.close(&Close::internal(), CloseCause::HookPanic);
@@ -74,7 +74,7 @@ impl<H> Socket<H> {
         // A runtime that shuts down drops the future at once, and its `Drop` may use the socket: no
         // lock may be held here.
         let task = runtime.spawn(task.in_current_span());
-        self.shared.keep_task(task.abort_handle());
+        self.shared.store_task(task.abort_handle());
         Ok(())
     }
 }
@@ -117,7 +117,7 @@ impl Shared {
     }
 
     /// Stores a task in its reserved place, until it or the connection ends.
-    fn keep_task(&self, task: AbortHandle) {
+    fn store_task(&self, task: AbortHandle) {
         let mut lifecycle = self.lock();
         if lifecycle.ended {
             drop(lifecycle);

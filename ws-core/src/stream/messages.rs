@@ -17,7 +17,7 @@ pub(super) fn receive(call: HookCall<'_, PageStream>, payload: &Payload<'_>) -> 
         Err(error) => return call.undecodable(error),
     };
     let Ok(message) = FromPage::parse(text) else {
-        let error = DecodeError::malformed("no message of the page protocol");
+        let error = DecodeError::malformed("not a message of the page protocol");
         return call.undecodable(error);
     };
     match message {
@@ -27,38 +27,38 @@ pub(super) fn receive(call: HookCall<'_, PageStream>, payload: &Payload<'_>) -> 
             this.link.bye = true;
             Close::NORMAL.into_reply()
         }),
-        FromPage::Message(id, message) => take(call, id, message),
+        FromPage::Message(id, message) => handle_message(call, id, message),
     }
 }
 
 /// Handles a message of the page. If the application is still handling a message from an earlier
 /// socket of the page, the task waits, without blocking its thread.
-fn take(call: HookCall<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
+fn handle_message(call: HookCall<'_, PageStream>, id: u64, message: Message) -> Step<PageStream> {
     let Some(PageStream { link }) = call.handler() else {
         return Step::Done(Ok(Reply::NONE));
     };
     let stream = link.stream.clone();
-    if let Ok(_one_by_one) = stream.handling.try_lock() {
-        return call.run(|this, context| this.link.take(context, id, &message));
+    if let Ok(_handling) = stream.handling.try_lock() {
+        return call.run(|this, context| this.link.accept_message(context, id, &message));
     }
-    let mut taken = call.into_owned();
+    let mut owned_call = call.into_owned();
     Step::pending(async move {
-        let (this, context) = taken.parts();
+        let (this, context) = owned_call.parts();
         let outcome = guard(context, async {
-            let _one_by_one = this.link.stream.handling.lock().await;
-            this.link.take(context, id, &message)
+            let _handling = this.link.stream.handling.lock().await;
+            this.link.accept_message(context, id, &message)
         });
         let outcome = outcome.await;
-        taken.finish(outcome)
+        owned_call.finish(outcome)
     })
 }
 
 /// Continues with the page's queue after the socket has accepted all waiting frames. One step at a
 /// time, so that a client that is slow but not stalled has enough time.
 pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> {
-    let mut taken = call.into_owned();
+    let mut owned_call = call.into_owned();
     Step::pending(async move {
-        let (this, context) = taken.parts();
+        let (this, context) = owned_call.parts();
         let shared = context.socket.shared().clone();
         let outcome = guard(context, async {
             let room = shared.outbox().room().notified();
@@ -79,7 +79,7 @@ pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> 
             Reply::NONE
         });
         let outcome = outcome.await;
-        taken.finish(outcome)
+        owned_call.finish(outcome)
     })
 }
 
@@ -88,13 +88,13 @@ impl Link {
         let pages = self.page.pages();
         match pages.ack(&self.stream, self.socket, offset) {
             Ok(()) => Reply::NONE,
-            Err(_) => Close::policy("`ack` of what was not sent").into_reply(),
+            Err(_) => Close::policy("`ack` of an offset that was never sent").into_reply(),
         }
     }
 
     /// Accepts a message of the page. Does not wait for the page's handler, which may itself wait
     /// for an acknowledgement that follows the message.
-    fn take(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
+    fn accept_message(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
         if message.len() > self.max_payload {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
@@ -112,9 +112,13 @@ impl Link {
 
     /// Passes a message to the application, and pushes its reply to the page's queue.
     fn handle_message(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
-        let sent = PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
-        let Some(reply) = context.hub().handle_page_message(&sent) else {
-            let close = Close::new(CloseCode::UNSUPPORTED_DATA, "no messages are taken here");
+        let page_message =
+            PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
+        let Some(reply) = context.hub().handle_page_message(&page_message) else {
+            let close = Close::new(
+                CloseCode::UNSUPPORTED_DATA,
+                "this server does not accept messages of pages",
+            );
             return Reply::undecodable(close);
         };
         let Reply { mut messages, end } = reply;

@@ -8,8 +8,7 @@ use crate::wire::PageQuery;
 /// Parses the position and the script of the page.
 pub(super) fn of(handshake: &Handshake) -> Result<PageReport, Refusal> {
     let query = handshake.query().unwrap_or_default();
-    let malformed =
-        || Refusal::BAD_REQUEST.body("`epoch`, `offset` and `client` are not those of a page");
+    let malformed = || Refusal::BAD_REQUEST.body("`epoch`, `offset` or `client` is malformed");
     let query_fields: PageQuery = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
     let position = match (query_fields.epoch, query_fields.offset) {
         (None, None) => None,
@@ -50,14 +49,17 @@ mod tests {
     }
 
     #[test]
-    fn a_position_is_read_whole_or_refused() {
+    fn a_complete_position_is_read_and_a_partial_one_rejected() {
         let ours = Epoch::Ours(0xff);
         let offset = 41;
-        let there = Some(Position {
+        let expected = Some(Position {
             epoch: ours,
             offset,
         });
-        assert_eq!(read("z_pid=x&epoch=00000000000000ff&offset=41"), Ok(there));
+        assert_eq!(
+            read("z_pid=x&epoch=00000000000000ff&offset=41"),
+            Ok(expected)
+        );
         assert_eq!(read("z_pid=x"), Ok(None));
         let client = |query| report_of(query).map(|report| report.client);
         assert_eq!(client("epoch=ff&offset=1"), Ok(None));

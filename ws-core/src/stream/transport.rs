@@ -13,11 +13,11 @@ use crate::protocol::{Decoder, Event, Incoming, Role};
 use crate::wire::Push;
 
 /// The largest message of a handler to its page: there is no limit.
-const MOST: usize = usize::MAX;
+const UNLIMITED: usize = usize::MAX;
 
 /// The most bytes decoded at a time. Messages that the page does not accept yet stay in the outbox,
 /// so that each accepted one counts as progress of the connection.
-const AT_ONCE: usize = 16 * 1024;
+const MAX_WRITE: usize = 16 * 1024;
 
 /// The stream of a page, as a transport.
 ///
@@ -29,7 +29,7 @@ pub(super) struct PageTransport {
     feed: Arc<Feed>,
     decoder: Decoder,
     /// Decoded, but waiting until the page keeps up.
-    waiting: Option<Item>,
+    waiting: Option<OutgoingItem>,
     /// The page's acknowledged offset when the item began to wait, or at the last check.
     acknowledged: Option<u64>,
     /// The connection is closing: further messages are kept for the page, even if it is slow.
@@ -37,7 +37,7 @@ pub(super) struct PageTransport {
     closed: bool,
 }
 
-enum Item {
+enum OutgoingItem {
     Push(Push),
     Close(Close),
 }
@@ -48,7 +48,7 @@ impl PageTransport {
             pages,
             stream,
             feed,
-            decoder: Decoder::new(Role::Client, MOST),
+            decoder: Decoder::new(Role::Client, UNLIMITED),
             waiting: None,
             acknowledged: None,
             closing: false,
@@ -59,15 +59,15 @@ impl PageTransport {
     /// Passes the waiting item to the page's queue, if that has room.
     fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
         match &self.waiting {
-            Some(Item::Push(push)) if self.closing => self.stream.append(push),
-            Some(Item::Push(push)) => {
+            Some(OutgoingItem::Push(push)) if self.closing => self.stream.append(push),
+            Some(OutgoingItem::Push(push)) => {
                 if self.stream.poll_push(cx, push).is_pending() {
                     let now = || self.stream.progress().acknowledged;
                     self.acknowledged.get_or_insert_with(now);
                     return Poll::Pending;
                 }
             }
-            Some(Item::Close(close)) => {
+            Some(OutgoingItem::Close(close)) => {
                 self.closed = true;
                 self.pages.finish(&self.stream, close);
             }
@@ -79,16 +79,16 @@ impl PageTransport {
 
     /// Decodes some bytes of the slices, up to the first message that must wait. Returns the number
     /// of decoded bytes.
-    fn take(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let broken = |_| io::Error::from(io::ErrorKind::InvalidData);
+    fn write(&mut self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let invalid = |_| io::Error::from(io::ErrorKind::InvalidData);
         let first = slices.iter().find(|slice| !slice.is_empty());
-        let first = first.map_or(&[][..], |slice| &slice[..slice.len().min(AT_ONCE)]);
+        let first = first.map_or(&[][..], |slice| &slice[..slice.len().min(MAX_WRITE)]);
         let mut bytes = first.to_vec();
         let mut rest = &mut bytes[..];
         while self.poll_waiting(cx).is_ready()
-            && let Some(event) = self.decoder.decode(&mut rest).map_err(broken)?
+            && let Some(event) = self.decoder.decode(&mut rest).map_err(invalid)?
         {
-            self.waiting = item(event);
+            self.waiting = outgoing_item(event);
         }
         Ok(first.len() - rest.len())
     }
@@ -96,23 +96,25 @@ impl PageTransport {
 
 /// Converts a frame of the handler. Returns `None` for Ping and Pong: the page's sockets have their
 /// own.
-fn item(event: Event<'_>) -> Option<Item> {
+fn outgoing_item(event: Event<'_>) -> Option<OutgoingItem> {
     Some(match event {
-        Event::Message(Incoming::Text(text)) => Item::Push(Push::text(text.as_str())),
-        Event::Message(Incoming::Binary(data)) => Item::Push(Push::binary(data.as_slice())),
-        Event::Close(Some((code, text))) => Item::Close(Close::new(code, text.into_string())),
-        Event::Close(None) => Item::Close(Close::from(CloseCode::NORMAL)),
+        Event::Message(Incoming::Text(text)) => OutgoingItem::Push(Push::text(text.as_str())),
+        Event::Message(Incoming::Binary(data)) => OutgoingItem::Push(Push::binary(data.as_slice())),
+        Event::Close(Some((code, text))) => {
+            OutgoingItem::Close(Close::new(code, text.into_string()))
+        }
+        Event::Close(None) => OutgoingItem::Close(Close::from(CloseCode::NORMAL)),
         Event::Ping(_) | Event::Pong(_) => return None,
     })
 }
 
 impl Transport for PageTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let taken = ready!(self.feed.poll_read(cx, buf));
-        if let Some(last) = taken.last {
+        let read = ready!(self.feed.poll_read(cx, buf));
+        if let Some(last) = read.last {
             self.stream.mark_seen(last);
         }
-        Poll::Ready(Ok(taken.bytes))
+        Poll::Ready(Ok(read.bytes))
     }
 
     fn poll_read_buf(
@@ -132,9 +134,9 @@ impl Transport for PageTransport {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_waiting(cx));
-        let taken = self.take(cx, slices);
+        let written = self.write(cx, slices);
         self.pages.relieve_soon();
-        Poll::Ready(taken)
+        Poll::Ready(written)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Channel, Deliver, Except, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
+    Channel, Deliver, Exclude, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
 };
 use crate::error::EncodeError;
 use crate::mailbox::MailboxError;
@@ -29,11 +29,11 @@ impl Topics {
         &self,
         topic: &Topic<T>,
         value: &T,
-        except: Except,
+        exclude: Exclude,
     ) -> Result<usize, EncodeError> {
         let key = topic.key();
         match self.find(&key) {
-            Some(channel) => Ok(self.deliver_to_all(&key, channel, value.to_message()?, except)),
+            Some(channel) => Ok(self.deliver_to_all(&key, channel, value.to_message()?, exclude)),
             None => Ok(0),
         }
     }
@@ -45,7 +45,7 @@ impl Topics {
         topic: &Key,
         mut channel: Arc<Channel>,
         message: Message,
-        except: Except,
+        exclude: Exclude,
     ) -> usize {
         let frame = Broadcast::new(Frame::owned(message));
         let mut after_unlock = AfterUnlock::default();
@@ -66,7 +66,7 @@ impl Topics {
             for subscriber in some {
                 let accepted = match subscriber {
                     Some(Subscriber::Client { recipient, policy }) => {
-                        if except.connection.is_some_and(|id| id == recipient.id()) {
+                        if exclude.connection.is_some_and(|id| id == recipient.id()) {
                             continue;
                         }
                         let outbox = recipient.outbox();
@@ -74,7 +74,7 @@ impl Topics {
                             frame: frame.to(outbox.deflate()),
                             topic: channel.id,
                             policy: *policy,
-                            volatile: except.volatile,
+                            volatile: exclude.volatile,
                         };
                         let mode = if reached < self.inline {
                             WriteMode::Direct
@@ -87,7 +87,7 @@ impl Topics {
                             other => after_unlock.handle_delivery(other, recipient),
                         }
                     }
-                    Some(Subscriber::Listener { id, .. }) if except.connection == Some(*id) => {
+                    Some(Subscriber::Listener { id, .. }) if exclude.connection == Some(*id) => {
                         false
                     }
                     Some(Subscriber::Listener { deliver, .. }) => {

@@ -11,7 +11,7 @@
 ///
 /// let hub = Hub::default();
 /// let news: Topic<String> = Topic::local("news");
-/// let value = "nobody is subscribed".to_owned();
+/// let value = "no subscribers yet".to_owned();
 /// hub.publish(&news, &value);
 /// assert_eq!(hub.publish(&news, &value).reached(), 0);
 /// ```

@@ -28,7 +28,7 @@ fn a_publish_while_the_last_subscriber_leaves_reaches_no_subscriber() {
     let _subscription = topics.subscribe(&topic.key(), listener(Box::new(|_| None)));
     // As if the subscriber's thread had left the channel but not removed it from the map yet.
     topics.find(&topic.key()).unwrap().lock().removed_from_map = true;
-    let reached = outcome(move || topics.publish(&topic, &1, Except::default()));
+    let reached = outcome(move || topics.publish(&topic, &1, Exclude::default()));
     assert_eq!(reached, Ok(0));
 }
 

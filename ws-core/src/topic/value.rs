@@ -168,14 +168,14 @@ macro_rules! texts {
 /// compiler removes all other branches.
 fn bare<T: 'static>(value: &T) -> Option<Message> {
     let value: &dyn Any = value;
-    macro_rules! copied {
+    macro_rules! copy {
         ([] $($text:ty),*) => {
             $(if let Some(text) = value.downcast_ref::<$text>() {
                 return Some(Message::text(&**text));
             })*
         };
     }
-    texts!(copied []);
+    texts!(copy []);
     if let Some(text) = value.downcast_ref::<&'static str>() {
         return Some(Message::from(*text));
     }
@@ -190,26 +190,26 @@ fn bare<T: 'static>(value: &T) -> Option<Message> {
 /// The value of a bare message if `T` is text or bytes; otherwise returns the message.
 fn read_bare<T: 'static>(message: Message) -> Result<Result<T, DecodeError>, Message> {
     let mut read: Result<T, DecodeError> = Err(DecodeError::ExpectedText);
-    let place: &mut dyn Any = &mut read;
+    let target: &mut dyn Any = &mut read;
     let text = |message: Message| match message {
         Message::Text(text) => Ok(text),
         Message::Binary(_) => Err(DecodeError::ExpectedText),
     };
-    macro_rules! filled {
+    macro_rules! assign {
         ([] $($text:ty),*) => {
-            $(if let Some(place) = place.downcast_mut::<Result<$text, DecodeError>>() {
-                *place = text(message).map(|text| String::from(text).into());
+            $(if let Some(target) = target.downcast_mut::<Result<$text, DecodeError>>() {
+                *target = text(message).map(|text| String::from(text).into());
                 return Ok(read);
             })*
         };
     }
-    texts!(filled []);
-    if let Some(place) = place.downcast_mut::<Result<ByteString, DecodeError>>() {
-        *place = text(message);
+    texts!(assign []);
+    if let Some(target) = target.downcast_mut::<Result<ByteString, DecodeError>>() {
+        *target = text(message);
         return Ok(read);
     }
-    if let Some(place) = place.downcast_mut::<Result<Bytes, DecodeError>>() {
-        *place = match message {
+    if let Some(target) = target.downcast_mut::<Result<Bytes, DecodeError>>() {
+        *target = match message {
             Message::Binary(bytes) => Ok(bytes),
             Message::Text(_) => Err(DecodeError::ExpectedBinary),
         };

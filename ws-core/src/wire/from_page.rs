@@ -23,12 +23,12 @@ pub(crate) enum FromPage {
 
 /// The text is not a message of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Malformed;
+pub(crate) struct InvalidPageMessage;
 
 /// The members that a message of a page may have. Others are ignored.
 #[derive(Serialize, Deserialize)]
-struct Members {
-    r#type: Type,
+struct MessageMembers {
+    r#type: MessageType,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ struct Members {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Type {
+enum MessageType {
     Ack,
     Text,
     Binary,
@@ -48,24 +48,38 @@ enum Type {
 }
 
 impl FromPage {
-    pub(crate) fn parse(text: &str) -> Result<Self, Malformed> {
-        let members: Members = serde_json::from_str(text).map_err(|_| Malformed)?;
-        let number =
-            |number: Option<u64>| number.filter(|it| *it <= LARGEST_NUMBER).ok_or(Malformed);
-        let id = || number(members.id).and_then(|id| if id == 0 { Err(Malformed) } else { Ok(id) });
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPageMessage> {
+        let members: MessageMembers = serde_json::from_str(text).map_err(|_| InvalidPageMessage)?;
+        let number = |number: Option<u64>| {
+            number
+                .filter(|it| *it <= LARGEST_NUMBER)
+                .ok_or(InvalidPageMessage)
+        };
+        let id = || {
+            number(members.id).and_then(|id| {
+                if id == 0 {
+                    Err(InvalidPageMessage)
+                } else {
+                    Ok(id)
+                }
+            })
+        };
         Ok(match members.r#type {
-            Type::Ack => Self::Ack(number(members.offset)?),
-            Type::Text => {
+            MessageType::Ack => Self::Ack(number(members.offset)?),
+            MessageType::Text => {
                 let id = id()?;
-                let text = ByteString::from(members.data.ok_or(Malformed)?);
+                let text = ByteString::from(members.data.ok_or(InvalidPageMessage)?);
                 Self::Message(id, Message::Text(text))
             }
-            Type::Binary => {
-                let data = BASE64.decode(members.data.as_deref().ok_or(Malformed)?);
-                Self::Message(id()?, Message::binary(data.map_err(|_| Malformed)?))
+            MessageType::Binary => {
+                let data = BASE64.decode(members.data.as_deref().ok_or(InvalidPageMessage)?);
+                Self::Message(
+                    id()?,
+                    Message::binary(data.map_err(|_| InvalidPageMessage)?),
+                )
             }
-            Type::Ping => Self::Ping,
-            Type::Bye => Self::Bye,
+            MessageType::Ping => Self::Ping,
+            MessageType::Bye => Self::Bye,
         })
     }
 }
@@ -74,25 +88,25 @@ impl FromPage {
 impl FromPage {
     /// Encodes the message as a page does.
     pub(crate) fn to_text(&self) -> String {
-        let none = Members {
-            r#type: Type::Ping,
+        let none = MessageMembers {
+            r#type: MessageType::Ping,
             offset: None,
             id: None,
             data: None,
         };
         let members = match self {
-            Self::Ack(offset) => Members {
-                r#type: Type::Ack,
+            Self::Ack(offset) => MessageMembers {
+                r#type: MessageType::Ack,
                 offset: Some(*offset),
                 ..none
             },
             Self::Message(id, message) => {
                 let (r#type, data) = match message {
-                    Message::Text(text) => (Type::Text, text.to_string()),
-                    Message::Binary(data) => (Type::Binary, BASE64.encode(data)),
+                    Message::Text(text) => (MessageType::Text, text.to_string()),
+                    Message::Binary(data) => (MessageType::Binary, BASE64.encode(data)),
                 };
                 let (id, data) = (Some(*id), Some(data));
-                Members {
+                MessageMembers {
                     r#type,
                     id,
                     data,
@@ -100,8 +114,8 @@ impl FromPage {
                 }
             }
             Self::Ping => none,
-            Self::Bye => Members {
-                r#type: Type::Bye,
+            Self::Bye => MessageMembers {
+                r#type: MessageType::Bye,
                 ..none
             },
         };
@@ -160,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_a_page_are_read() {
+    fn messages_of_a_page_are_parsed() {
         let read = |text| FromPage::parse(text).unwrap();
         assert_eq!(read(r#"{"type":"ack","offset":0}"#), FromPage::Ack(0));
         assert_eq!(
@@ -199,7 +213,7 @@ mod tests {
             r#"{"type":"binary","id":1,"data":"+/8"}"#,
             r#"{"type":"ping","type":"ping"}"#,
         ] {
-            assert_eq!(FromPage::parse(text), Err(Malformed), "{text}");
+            assert_eq!(FromPage::parse(text), Err(InvalidPageMessage), "{text}");
         }
     }
 }

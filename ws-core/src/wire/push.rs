@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// The kind of a message to a page, in the page protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+enum PushKind {
     /// Pushed by the application.
     Event,
     /// Text of the page's handler.
@@ -16,7 +16,7 @@ enum Kind {
     Binary,
 }
 
-impl Kind {
+impl PushKind {
     /// The message up to its offset.
     const fn opening(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Kind {
 /// A message to pages, without the offset, which differs between them. Clones share the bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Push {
-    kind: Kind,
+    kind: PushKind,
     /// Everything after the offset.
     tail: Bytes,
 }
@@ -45,7 +45,7 @@ impl Push {
         serde_json::to_writer(&mut tail, name)?;
         tail.extend_from_slice(br#","data":"#);
         serde_json::to_writer(&mut tail, data)?;
-        Ok(Self::closed(Kind::Event, tail))
+        Ok(Self::finish(PushKind::Event, tail))
     }
 
     /// Same as [`event`](Self::event), but if the value cannot be encoded, logs that and returns
@@ -61,8 +61,8 @@ impl Push {
     /// Encodes a text message.
     pub(crate) fn text(text: &str) -> Self {
         let mut tail = br#","data":"#.to_vec();
-        serde_json::to_writer(&mut tail, text).expect("text is JSON, and memory takes it");
-        Self::closed(Kind::Text, tail)
+        serde_json::to_writer(&mut tail, text).expect("a string can be encoded as JSON");
+        Self::finish(PushKind::Text, tail)
     }
 
     /// Encodes a binary message.
@@ -70,10 +70,10 @@ impl Push {
         let mut tail = String::from(r#","data":""#);
         BASE64.encode_string(data, &mut tail);
         tail.push('"');
-        Self::closed(Kind::Binary, tail.into_bytes())
+        Self::finish(PushKind::Binary, tail.into_bytes())
     }
 
-    fn closed(kind: Kind, mut tail: Vec<u8>) -> Self {
+    fn finish(kind: PushKind, mut tail: Vec<u8>) -> Self {
         tail.push(b'}');
         Self {
             kind,
@@ -88,7 +88,7 @@ impl Push {
 
     /// The message with this offset.
     #[cfg(test)]
-    pub(super) fn at(&self, offset: u64) -> String {
+    pub(super) fn with_offset(&self, offset: u64) -> String {
         let tail = std::str::from_utf8(&self.tail).unwrap();
         format!("{}{tail}", self.head(offset))
     }
@@ -107,17 +107,17 @@ mod tests {
     fn messages_are_those_of_the_protocol() {
         let event = Push::event("a \"b\"", &[1, 2]).unwrap();
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
-        assert_eq!(event.at(7), expected);
+        assert_eq!(event.with_offset(7), expected);
         let text = Push::text("one\n\u{1f600}");
         let expected = "{\"type\":\"text\",\"offset\":7,\"data\":\"one\\n\u{1f600}\"}";
-        assert_eq!(text.at(7), expected);
+        assert_eq!(text.with_offset(7), expected);
         let binary = Push::binary(&[0xfb, 0xff, 1]);
         let expected = r#"{"type":"binary","offset":7,"data":"+/8B"}"#;
-        assert_eq!(binary.at(7), expected);
+        assert_eq!(binary.with_offset(7), expected);
     }
 
     #[test]
-    fn a_value_that_is_no_json_is_nothing() {
+    fn a_value_that_json_cannot_encode_is_an_error() {
         let keys = std::collections::BTreeMap::from([((1, 2), 3)]);
         assert!(Push::event("map", &keys).is_err());
         assert_eq!(Push::event_or_log("map", &keys), None);

@@ -89,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn a_push_has_the_shape_that_pages_read() {
-        let read = |push: &Push| serde_json::from_str::<ToPage>(&push.at(7)).unwrap();
+    fn a_push_parses_as_a_message_to_a_page() {
+        let read = |push: &Push| serde_json::from_str::<ToPage>(&push.with_offset(7)).unwrap();
         let data = Value::from(vec![1, 2]);
         let (offset, event) = (7, "count".to_owned());
         assert_eq!(

@@ -42,7 +42,7 @@ async fn a_message_outside_the_protocol_closes_with_1007() {
 
 #[tokio::test(start_paused = true)]
 async fn an_early_acknowledgement_closes_with_1008_and_a_repeated_one_does_nothing() {
-    let closed = TabEvent::Closed(1008, "`ack` of what was not sent".to_owned());
+    let closed = TabEvent::Closed(1008, "`ack` of an offset that was never sent".to_owned());
     assert_eq!(answer(r#"{"type":"ack","offset":2}"#).await, closed);
     let far = r#"{"type":"ack","offset":9007199254740991}"#;
     assert_eq!(answer(far).await, closed);
