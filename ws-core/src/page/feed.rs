@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_counts_as_read_when_it_was_read_whole() {
+    fn a_message_counts_as_read_when_its_last_byte_is_read() {
         let feed = new_feed(1_000);
         let last_read = |max| take(&feed, max).unwrap().1;
         // 6 bytes before a short payload.

@@ -162,7 +162,7 @@ mod tests {
     use crate::session::Sessions;
 
     #[tokio::test]
-    async fn a_tag_says_where_to_connect_and_escapes_what_it_says() {
+    async fn a_tag_has_the_url_to_connect_to_and_escapes_it() {
         let sessions = Sessions::default();
         let (session, _) = sessions.begin().await.unwrap();
         let pages = Pages::new(PageLimits::DEFAULT, 1, "z_pid".to_owned());

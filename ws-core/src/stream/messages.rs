@@ -99,7 +99,7 @@ impl Link {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
         match self.stream.accept(self.socket, id, message) {
-            Accepted::New => self.handle_message(context, id, message),
+            Accepted::New => self.call_page_handler(context, id, message),
             Accepted::Again(id) => json(&ToPage::Seen { id }).into_reply(),
             Accepted::Fed | Accepted::Superseded => Reply::NONE,
             Accepted::NoRoom => {
@@ -111,7 +111,12 @@ impl Link {
     }
 
     /// Passes a message to the application, and pushes its reply to the page's queue.
-    fn handle_message(&self, context: &Context<PageStream>, id: u64, message: &Message) -> Reply {
+    fn call_page_handler(
+        &self,
+        context: &Context<PageStream>,
+        id: u64,
+        message: &Message,
+    ) -> Reply {
         let page_message =
             PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
         let Some(reply) = context.hub().handle_page_message(&page_message) else {

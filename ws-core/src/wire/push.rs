@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_those_of_the_protocol() {
+    fn messages_have_the_format_of_the_protocol() {
         let event = Push::event("a \"b\"", &[1, 2]).unwrap();
         let expected = r#"{"type":"event","offset":7,"event":"a \"b\"","data":[1,2]}"#;
         assert_eq!(event.with_offset(7), expected);

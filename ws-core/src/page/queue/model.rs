@@ -13,30 +13,30 @@ const LIMITS: PageLimits = PageLimits {
 
 /// One step of the model.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+enum QueueStep {
     /// Another source pushes a text of this many bytes.
     Push(usize),
     /// The handler sends a text of this many bytes, if it fits.
     Write(usize),
     /// The socket receives all messages that may be in flight.
-    Give,
+    SendAll,
     /// The page acknowledges its last received offset minus this number.
     Ack(u64),
     /// The connection is lost with this many messages, and the page reconnects.
-    Cut(u64),
+    Reconnect(u64),
     /// The page claims an offset that was never sent to it.
-    Lie,
+    AckUnsent,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn step() -> impl Strategy<Value = QueueStep> {
     let size = prop_oneof![4 => 0..100_usize, 2 => 100..2_000_usize, 1 => 2_000..20_000_usize];
     prop_oneof![
-        4 => size.clone().prop_map(Act::Push),
-        8 => size.prop_map(Act::Write),
-        6 => Just(Act::Give),
-        6 => (0..6_u64).prop_map(Act::Ack),
-        2 => (0..6_u64).prop_map(Act::Cut),
-        1 => Just(Act::Lie),
+        4 => size.clone().prop_map(QueueStep::Push),
+        8 => size.prop_map(QueueStep::Write),
+        6 => Just(QueueStep::SendAll),
+        6 => (0..6_u64).prop_map(QueueStep::Ack),
+        2 => (0..6_u64).prop_map(QueueStep::Reconnect),
+        1 => Just(QueueStep::AckUnsent),
     ]
 }
 
@@ -47,9 +47,9 @@ struct Reference {
     kept: Vec<(u64, usize, usize)>,
     last: u64,
     /// The largest offset that was sent to any socket.
-    most: u64,
+    last_sent: u64,
     /// The offset that the page has received.
-    got: u64,
+    received: u64,
     resets: u32,
 }
 
@@ -71,16 +71,16 @@ impl Reference {
     }
 }
 
-struct Both {
+struct QueueAndReference {
     queue: PageQueue,
     reference: Reference,
 }
 
-impl Both {
-    fn act(&mut self, act: Act) {
+impl QueueAndReference {
+    fn apply(&mut self, step: QueueStep) {
         let Self { queue, reference } = self;
-        match act {
-            Act::Push(size) => {
+        match step {
+            QueueStep::Push(size) => {
                 let push = Push::text(&"x".repeat(size));
                 let bytes = cost(&push);
                 let fits = reference.fits(bytes, 0, 0);
@@ -89,10 +89,10 @@ impl Both {
                 reference.add(bytes, bytes);
                 if !fits {
                     reference.kept.clear();
-                    reference.most = reference.last;
+                    reference.last_sent = reference.last;
                 }
             }
-            Act::Write(size) => {
+            QueueStep::Write(size) => {
                 let push = Push::text(&"x".repeat(size));
                 let bytes = cost(&push);
                 let counted = bytes.min(LIMITS.bytes / 2);
@@ -109,44 +109,50 @@ impl Both {
                     assert!(queue.fits(LIMITS.bytes / 4, PushSource::Others, &LIMITS));
                 }
             }
-            Act::Give => self.give(),
-            Act::Ack(count) => {
-                let offset = reference.got.saturating_sub(count);
-                let offset = queue.check(offset).expect("what was sent");
+            QueueStep::SendAll => self.send_all(),
+            QueueStep::Ack(count) => {
+                let offset = reference.received.saturating_sub(count);
+                let offset = queue.check(offset).expect("an offset that was sent");
                 reference.ack(offset.0);
                 queue.ack(offset);
             }
-            Act::Cut(lost) => {
-                reference.got = reference.got.saturating_sub(lost);
+            QueueStep::Reconnect(lost) => {
+                reference.received = reference.received.saturating_sub(lost);
                 let base = reference
                     .kept
                     .first()
                     .map_or(reference.last, |(it, ..)| it - 1);
-                let gap = queue.resume(queue.check(reference.got).expect("what was sent"));
-                assert_eq!(gap.is_some(), reference.got < base);
-                reference.ack(reference.got);
-                reference.got = queue.base();
+                let gap = queue.resume(
+                    queue
+                        .check(reference.received)
+                        .expect("an offset that was sent"),
+                );
+                assert_eq!(gap.is_some(), reference.received < base);
+                reference.ack(reference.received);
+                reference.received = queue.base();
             }
-            Act::Lie => assert_eq!(queue.check(reference.most + 1), Err(UnsentOffset)),
+            QueueStep::AckUnsent => {
+                assert_eq!(queue.check(reference.last_sent + 1), Err(UnsentOffset))
+            }
         }
     }
 
-    fn give(&mut self) {
+    fn send_all(&mut self) {
         let Self { queue, reference } = self;
         while let Some(next) = queue.next() {
             match next {
                 NextFrame::Reset(base) => {
-                    assert!(base >= reference.got);
-                    reference.got = base;
+                    assert!(base >= reference.received);
+                    reference.received = base;
                     reference.resets += 1;
                 }
                 NextFrame::Message(frame) => {
-                    let next = reference.got + 1;
+                    let next = reference.received + 1;
                     let kept = reference.kept.iter().find(|(offset, ..)| *offset == next);
                     let (_, bytes, _) = kept.expect("a message that is kept, in order");
                     assert!(frame.len() > bytes - OVERHEAD);
-                    reference.got = next;
-                    reference.most = reference.most.max(next);
+                    reference.received = next;
+                    reference.last_sent = reference.last_sent.max(next);
                 }
             }
             queue.mark_sent();
@@ -159,10 +165,10 @@ impl Both {
         assert_eq!(queue.counted, counted);
         assert_eq!(queue.items.len(), reference.kept.len());
         assert_eq!(queue.last(), reference.last);
-        assert_eq!(queue.ever_sent, reference.most);
+        assert_eq!(queue.ever_sent, reference.last_sent);
         let sent = usize::try_from(queue.sent - queue.base).unwrap();
-        let on_the_way = queue.items.iter().take(sent);
-        let in_flight: usize = on_the_way.map(QueueItem::cost).sum();
+        let sent_items = queue.items.iter().take(sent);
+        let in_flight: usize = sent_items.map(QueueItem::cost).sum();
         assert_eq!(queue.in_flight, in_flight);
         let bytes: usize = reference.kept.iter().map(|(_, bytes, _)| bytes).sum();
         assert_eq!(queue.held.bytes(), bytes);
@@ -174,16 +180,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_queue_does_as_its_reference(acts in prop::collection::vec(act(), 1..120)) {
-        let mut both = Both { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
-        for act in acts {
-            both.act(act);
+    fn the_queue_behaves_like_its_reference(steps in prop::collection::vec(step(), 1..120)) {
+        let mut both = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        for step in steps {
+            both.apply(step);
             both.check();
         }
         // A page that acknowledges receives everything in the end, and leaves room for any message.
         while !both.queue.is_empty() || both.queue.next().is_some() {
-            both.give();
-            both.act(Act::Ack(0));
+            both.send_all();
+            both.apply(QueueStep::Ack(0));
             both.check();
         }
         prop_assert!(both.queue.fits(usize::MAX / 2, PushSource::Handler, &LIMITS));
@@ -196,17 +202,17 @@ proptest! {
     fn a_handler_that_waits_for_room_never_causes_a_reset(
         sizes in prop::collection::vec((0..20_000_usize, 0..800_usize), 1..60),
     ) {
-        let mut both = Both { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        let mut both = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
         for (written, pushed) in sizes {
             let push = Push::text(&"x".repeat(written));
             while !both.queue.fits(cost(&push), PushSource::Handler, &LIMITS) {
-                both.act(Act::Give);
-                both.act(Act::Ack(0));
+                both.apply(QueueStep::SendAll);
+                both.apply(QueueStep::Ack(0));
             }
-            both.act(Act::Write(written));
-            both.act(Act::Push(pushed));
+            both.apply(QueueStep::Write(written));
+            both.apply(QueueStep::Push(pushed));
         }
-        both.act(Act::Give);
+        both.apply(QueueStep::SendAll);
         prop_assert_eq!(both.reference.resets, 0);
     }
 }

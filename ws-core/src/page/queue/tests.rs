@@ -9,7 +9,7 @@ const LIMITS: PageLimits = PageLimits {
 impl PageQueue {
     /// The bytes that belong to this queue alone, and the messages that it shares with others:
     /// their identity and size.
-    pub(in crate::page) fn parcels(&self) -> (usize, Vec<(usize, usize)>) {
+    pub(in crate::page) fn queued_bytes(&self) -> (usize, Vec<(usize, usize)>) {
         let own = self.items.iter().map(|item| match item.queued.shared {
             Some(_) => OVERHEAD,
             None => item.queued.push.tail().len() + OVERHEAD,
@@ -31,15 +31,15 @@ fn new_queue() -> PageQueue {
 }
 
 impl PageQueue {
-    fn acked(&mut self, offset: u64) -> Result<bool, UnsentOffset> {
+    fn ack_checked(&mut self, offset: u64) -> Result<bool, UnsentOffset> {
         Ok(self.ack(self.check(offset)?))
     }
 
-    fn resumed(&mut self, offset: u64) -> Result<Option<Gap>, UnsentOffset> {
+    fn resume_checked(&mut self, offset: u64) -> Result<Option<Gap>, UnsentOffset> {
         Ok(self.resume(self.check(offset)?))
     }
 
-    fn foreign(&mut self, push: &Push) {
+    fn push_from_others(&mut self, push: &Push) {
         self.push(QueuedPush::for_one(push), PushSource::Others, &LIMITS);
     }
 }
@@ -57,30 +57,30 @@ fn filled(count: usize, limits: &PageLimits) -> PageQueue {
 }
 
 /// Sends the socket everything that may be in flight; returns the offsets, and resets as 0.
-fn give(queue: &mut PageQueue) -> Vec<u64> {
-    let mut mark_sent = Vec::new();
+fn send_all(queue: &mut PageQueue) -> Vec<u64> {
+    let mut offsets = Vec::new();
     while let Some(next) = queue.next() {
-        mark_sent.push(match next {
+        offsets.push(match next {
             NextFrame::Reset(_) => 0,
             NextFrame::Message(_) => queue.sent + 1,
         });
         queue.mark_sent();
     }
-    mark_sent
+    offsets
 }
 
 #[test]
-fn a_message_is_given_once_and_kept_until_it_is_acknowledged() {
+fn a_message_is_sent_once_and_kept_until_it_is_acknowledged() {
     let mut queue = filled(3, &LIMITS);
-    assert_eq!(give(&mut queue), [1, 2, 3]);
-    assert_eq!(queue.acked(2), Ok(true));
+    assert_eq!(send_all(&mut queue), [1, 2, 3]);
+    assert_eq!(queue.ack_checked(2), Ok(true));
     assert_eq!(
         (queue.base(), queue.last(), queue.is_empty()),
         (2, 3, false)
     );
-    assert_eq!(queue.acked(2), Ok(false), "a repetition");
-    assert_eq!(queue.acked(1), Ok(false), "one that goes back");
-    assert_eq!(queue.acked(3), Ok(true));
+    assert_eq!(queue.ack_checked(2), Ok(false), "a repetition");
+    assert_eq!(queue.ack_checked(1), Ok(false), "an earlier offset");
+    assert_eq!(queue.ack_checked(3), Ok(true));
     assert!(queue.is_empty());
     assert_eq!((queue.counted, queue.in_flight), (0, 0));
 }
@@ -88,106 +88,106 @@ fn a_message_is_given_once_and_kept_until_it_is_acknowledged() {
 #[test]
 fn a_message_that_was_never_sent_cannot_be_acknowledged() {
     let mut queue = filled(2, &LIMITS);
-    assert_eq!(queue.acked(1), Err(UnsentOffset));
-    assert_eq!(queue.resumed(2), Err(UnsentOffset));
-    assert_eq!(give(&mut queue), [1, 2]);
-    assert_eq!(queue.acked(3), Err(UnsentOffset));
+    assert_eq!(queue.ack_checked(1), Err(UnsentOffset));
+    assert_eq!(queue.resume_checked(2), Err(UnsentOffset));
+    assert_eq!(send_all(&mut queue), [1, 2]);
+    assert_eq!(queue.ack_checked(3), Err(UnsentOffset));
     assert_eq!(queue.base(), 0);
 }
 
 #[test]
 fn a_new_socket_resumes_after_the_last_received_message() {
     let mut queue = filled(3, &LIMITS);
-    give(&mut queue);
-    assert_eq!(queue.resumed(2), Ok(None));
-    assert_eq!(give(&mut queue), [3]);
-    assert_eq!(queue.resumed(2), Ok(None));
-    assert_eq!(give(&mut queue), [3], "it may have been lost again");
+    send_all(&mut queue);
+    assert_eq!(queue.resume_checked(2), Ok(None));
+    assert_eq!(send_all(&mut queue), [3]);
+    assert_eq!(queue.resume_checked(2), Ok(None));
+    assert_eq!(send_all(&mut queue), [3], "it may have been lost again");
 }
 
 #[test]
 fn a_page_behind_the_history_is_notified_of_the_gap() {
     let mut queue = filled(3, &LIMITS);
-    give(&mut queue);
-    queue.acked(2).unwrap();
-    assert_eq!(queue.resumed(1), Ok(Some(Gap::History)));
-    assert_eq!(give(&mut queue), [3]);
+    send_all(&mut queue);
+    queue.ack_checked(2).unwrap();
+    assert_eq!(queue.resume_checked(1), Ok(Some(Gap::History)));
+    assert_eq!(send_all(&mut queue), [3]);
 }
 
 #[test]
 fn above_a_limit_the_queue_is_dropped_and_the_page_is_notified() {
     let mut queue = filled(4, &LIMITS);
-    give(&mut queue);
+    send_all(&mut queue);
     let cost = cost(&Push::text("x"));
     assert!(!queue.fits(cost, PushSource::Others, &LIMITS));
-    queue.foreign(&Push::text("x"));
+    queue.push_from_others(&Push::text("x"));
     assert_eq!(
         (queue.base(), queue.counted, queue.is_empty()),
         (5, 0, true)
     );
-    queue.foreign(&Push::text("x"));
+    queue.push_from_others(&Push::text("x"));
     assert_eq!(
-        give(&mut queue),
+        send_all(&mut queue),
         [0, 6],
-        "a reset, and then what came after"
+        "a reset, then the later message"
     );
     assert_eq!(
-        queue.acked(3),
+        queue.ack_checked(3),
         Ok(false),
-        "it had not heard of the reset yet"
+        "the page has not received the reset yet"
     );
-    assert_eq!(queue.resumed(3), Ok(Some(Gap::Overflow)));
-    assert_eq!(queue.resumed(5), Ok(None));
-    assert_eq!(give(&mut queue), [6]);
+    assert_eq!(queue.resume_checked(3), Ok(Some(Gap::Overflow)));
+    assert_eq!(queue.resume_checked(5), Ok(None));
+    assert_eq!(send_all(&mut queue), [6]);
 }
 
 #[test]
 fn bytes_are_limited_too_and_one_message_of_any_size_fits() {
     let mut queue = new_queue();
     let large = Push::text(&"x".repeat(10_000));
-    queue.foreign(&large);
-    assert_eq!(give(&mut queue), [1]);
-    queue.foreign(&Push::text("x"));
+    queue.push_from_others(&large);
+    assert_eq!(send_all(&mut queue), [1]);
+    queue.push_from_others(&Push::text("x"));
     assert_eq!((queue.base(), queue.is_empty()), (2, true));
-    queue.foreign(&large);
+    queue.push_from_others(&large);
     assert_eq!(queue.last(), 3);
-    assert_eq!(give(&mut queue), [0, 3]);
+    assert_eq!(send_all(&mut queue), [0, 3]);
 }
 
 #[test]
-fn only_so_much_is_on_its_way() {
+fn the_messages_in_flight_are_limited() {
     let limits = PageLimits {
         messages: 1_000,
         ..PageLimits::DEFAULT
     };
     let mut queue = filled(300, &limits);
-    assert_eq!(give(&mut queue).len(), 256);
-    queue.acked(10).unwrap();
-    assert_eq!(give(&mut queue).len(), 10);
+    assert_eq!(send_all(&mut queue).len(), 256);
+    queue.ack_checked(10).unwrap();
+    assert_eq!(send_all(&mut queue).len(), 10);
     let mut queue = new_queue();
     for _ in 0..3 {
         let large = Push::text(&"x".repeat(200_000));
         queue.push(QueuedPush::for_one(&large), PushSource::Others, &limits);
     }
-    assert_eq!(give(&mut queue), [1]);
-    queue.acked(1).unwrap();
-    assert_eq!(give(&mut queue), [2]);
+    assert_eq!(send_all(&mut queue), [1]);
+    queue.ack_checked(1).unwrap();
+    assert_eq!(send_all(&mut queue), [2]);
 }
 
 #[test]
 fn a_message_of_one_socket_can_be_acknowledged_on_the_next() {
     let mut queue = filled(3, &LIMITS);
-    give(&mut queue);
-    queue.resumed(0).unwrap();
-    assert_eq!(queue.acked(3), Ok(true));
-    assert_eq!(give(&mut queue), Vec::<u64>::new());
-    queue.foreign(&Push::text("x"));
-    assert_eq!(give(&mut queue), [4]);
+    send_all(&mut queue);
+    queue.resume_checked(0).unwrap();
+    assert_eq!(queue.ack_checked(3), Ok(true));
+    assert_eq!(send_all(&mut queue), Vec::<u64>::new());
+    queue.push_from_others(&Push::text("x"));
+    assert_eq!(send_all(&mut queue), [4]);
     assert_eq!(queue.in_flight, cost(&Push::text("x")));
 }
 
 #[test]
-fn a_handler_leaves_a_fourth_of_the_queue_free() {
+fn a_handler_may_fill_three_quarters_of_the_queue() {
     let fits = |queue: &PageQueue, cost, source| queue.fits(cost, source, &LIMITS);
     let small = cost(&Push::text("x"));
     let mut queue = filled(3, &LIMITS);
@@ -201,13 +201,13 @@ fn a_handler_leaves_a_fourth_of_the_queue_free() {
 }
 
 #[test]
-fn a_message_of_a_handler_of_any_size_fits_beside_a_few_of_others_and_they_beside_it() {
+fn a_large_message_of_a_handler_and_small_ones_of_others_fit_together() {
     let large = || Push::text(&"x".repeat(10_000));
     let mut queue = filled(1, &LIMITS);
     assert!(queue.fits(cost(&large()), PushSource::Handler, &LIMITS));
     queue.push(QueuedPush::for_one(&large()), PushSource::Handler, &LIMITS);
     assert!(!queue.fits(cost(&large()), PushSource::Handler, &LIMITS));
-    queue.foreign(&Push::text("x"));
+    queue.push_from_others(&Push::text("x"));
     assert_eq!((queue.base(), queue.last()), (0, 3));
-    assert_eq!(give(&mut queue), [1, 2, 3]);
+    assert_eq!(send_all(&mut queue), [1, 2, 3]);
 }

@@ -87,28 +87,28 @@ async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message
 
 /// One step of the test.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+enum PageStep {
     Open(u8),
     PushTo(u8, usize),
     PushToAll(usize),
     Attach(u8),
     Ack(u8),
     Detach(u8),
-    Hear(u8, usize),
+    ReceiveMessage(u8, usize),
     End(u8),
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn step() -> impl Strategy<Value = PageStep> {
     let page = 0..6_u8;
     prop_oneof![
-        4 => page.clone().prop_map(Act::Open),
-        8 => (page.clone(), 0..3_000_usize).prop_map(|(page, size)| Act::PushTo(page, size)),
-        4 => (0..3_000_usize).prop_map(Act::PushToAll),
-        3 => page.clone().prop_map(Act::Attach),
-        5 => page.clone().prop_map(Act::Ack),
-        2 => page.clone().prop_map(Act::Detach),
-        3 => (page.clone(), 0..300_usize).prop_map(|(page, size)| Act::Hear(page, size)),
-        1 => page.prop_map(Act::End),
+        4 => page.clone().prop_map(PageStep::Open),
+        8 => (page.clone(), 0..3_000_usize).prop_map(|(page, size)| PageStep::PushTo(page, size)),
+        4 => (0..3_000_usize).prop_map(PageStep::PushToAll),
+        3 => page.clone().prop_map(PageStep::Attach),
+        5 => page.clone().prop_map(PageStep::Ack),
+        2 => page.clone().prop_map(PageStep::Detach),
+        3 => (page.clone(), 0..300_usize).prop_map(|(page, size)| PageStep::ReceiveMessage(page, size)),
+        1 => page.prop_map(PageStep::End),
     ]
 }
 
@@ -119,22 +119,22 @@ struct Server {
 }
 
 impl Server {
-    fn act(&mut self, act: Act) {
+    fn apply(&mut self, step: PageStep) {
         let id = |page: u8| -> Arc<str> { page.to_string().into() };
         let session = |page: u8| &self.sessions[usize::from(page % 2)];
         let pages = &self.pages;
-        match act {
-            Act::Open(page) => {
+        match step {
+            PageStep::Open(page) => {
                 let _ = pages.open(&id(page), session(page), None);
             }
-            Act::PushTo(page, size) => {
+            PageStep::PushTo(page, size) => {
                 let push = Push::text(&"x".repeat(size));
                 pages.push_to(&id(page), session(page), &push);
             }
-            Act::PushToAll(size) => {
+            PageStep::PushToAll(size) => {
                 pages.push_to_all(&Push::text(&"x".repeat(size)));
             }
-            Act::Attach(page) => {
+            PageStep::Attach(page) => {
                 let Some(stream) = pages.find(&id(page)) else {
                     return;
                 };
@@ -153,13 +153,13 @@ impl Server {
                     .unwrap();
                 self.sockets.insert(page, socket.id());
             }
-            Act::Ack(page) => self.with_socket(page, |stream, socket| {
+            PageStep::Ack(page) => self.with_socket(page, |stream, socket| {
                 let _ = pages.ack(stream, socket, stream.last_sent());
             }),
-            Act::Detach(page) => self.with_socket(page, |stream, socket| {
+            PageStep::Detach(page) => self.with_socket(page, |stream, socket| {
                 pages.detach(stream, socket, false);
             }),
-            Act::Hear(page, size) => self.with_socket(page, |stream, socket| {
+            PageStep::ReceiveMessage(page, size) => self.with_socket(page, |stream, socket| {
                 if !stream.has_handler() {
                     let feed = pages.new_feed();
                     stream.set_handler(feed, session(page), 1).unwrap();
@@ -167,7 +167,7 @@ impl Server {
                 let message = Message::text("x".repeat(size));
                 stream.accept(socket, stream.last_accepted() + 1, &message);
             }),
-            Act::End(page) => {
+            PageStep::End(page) => {
                 if let Some(stream) = pages.find(&id(page)) {
                     pages.end(&stream, &Close::NORMAL);
                 }
@@ -175,10 +175,10 @@ impl Server {
         }
     }
 
-    fn with_socket(&self, page: u8, act: impl FnOnce(&Arc<Stream>, ConnectionId)) {
+    fn with_socket(&self, page: u8, step: impl FnOnce(&Arc<Stream>, ConnectionId)) {
         let stream = self.pages.find(&page.to_string());
         if let (Some(stream), Some(socket)) = (stream, self.sockets.get(&page)) {
-            act(&stream, *socket);
+            step(&stream, *socket);
         }
     }
 
@@ -200,7 +200,7 @@ proptest! {
 
     #[test]
     fn the_bytes_of_all_pages_are_counted_exactly_and_stay_below_their_limit(
-        acts in prop::collection::vec(act(), 1..120),
+        steps in prop::collection::vec(step(), 1..120),
     ) {
         run(async {
             let sessions = Sessions::default();
@@ -209,8 +209,8 @@ proptest! {
                 sessions: vec![sessions.begin().await.unwrap().0, sessions.begin().await.unwrap().0],
                 sockets: HashMap::new(),
             };
-            for act in acts {
-                server.act(act);
+            for step in steps {
+                server.apply(step);
                 server.check();
             }
             let Server { pages, .. } = server;

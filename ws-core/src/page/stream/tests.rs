@@ -60,7 +60,7 @@ pub(in crate::page) struct Held {
 impl Stream {
     pub(in crate::page) fn held(&self) -> Held {
         let state = self.lock();
-        let (own, shared) = state.queue.parcels();
+        let (own, shared) = state.queue.queued_bytes();
         let fed = state.feed.as_ref().map_or(0, |feed| feed.weight());
         Held { own, shared, fed }
     }
@@ -141,7 +141,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         let mut bytes = [0; 64];
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
-            panic!("a message waits");
+            panic!("no message is ready");
         };
         // The next script attaches after the handler has taken the message and before it reports
         // that.
@@ -152,7 +152,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         // The first message of the new script has the same id, and is seen when it is taken.
         assert_eq!(stream.accept(second, 1, &hello), Accepted::Fed);
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
-            panic!("a message waits");
+            panic!("no message is ready");
         };
         stream.mark_seen(read.last.expect("a whole message"));
         assert_eq!(stream.lock().seen, 1);
@@ -160,7 +160,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
 }
 
 #[test]
-fn scripts_that_change_while_the_handler_takes_messages_never_see_more_than_they_sent() {
+fn a_script_never_sees_acknowledgements_of_messages_of_an_earlier_one() {
     run(async {
         let fixture = Fixture::new().await;
         let (stream, feed) = (&fixture.stream, fixture.with_handler());
@@ -192,7 +192,7 @@ fn scripts_that_change_while_the_handler_takes_messages_never_see_more_than_they
 }
 
 #[test]
-fn a_socket_that_is_refused_changes_nothing() {
+fn a_rejected_socket_does_not_change_the_stream() {
     run(async {
         let fixture = Fixture::new().await;
         let stream = &fixture.stream;
@@ -219,15 +219,15 @@ fn a_socket_that_is_refused_changes_nothing() {
         }
         assert_eq!(stream.epoch(), epoch);
         let next = stream.accept(socket, 2, &Message::text("y"));
-        assert_eq!(next, Accepted::New, "the connection goes on");
+        assert_eq!(next, Accepted::New, "the first socket continues");
     });
 }
 
 /// Whether the waker was called.
 #[derive(Default)]
-struct Flag(AtomicBool);
+struct WakeFlag(AtomicBool);
 
-impl Wake for Flag {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -235,7 +235,7 @@ impl Wake for Flag {
 
 /// One step of the test.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+enum StreamStep {
     /// The handler writes, or retries.
     Write(usize),
     Push(usize),
@@ -245,7 +245,7 @@ enum Act {
     Attach(u64),
     Detach,
     /// A logon moves the page to another session.
-    Adopt,
+    Logon,
     /// All pages together exceed their limit.
     Overflow,
     /// The handler closes after this number of messages.
@@ -253,35 +253,35 @@ enum Act {
     End,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn step() -> impl Strategy<Value = StreamStep> {
     prop_oneof![
-        24 => (0..6_000_usize).prop_map(Act::Write),
-        12 => (0..2_000_usize).prop_map(Act::Push),
-        16 => (0..4_u64).prop_map(Act::Ack),
-        6 => (0..3_u64).prop_map(Act::Attach),
-        2 => Just(Act::Detach),
-        1 => Just(Act::Adopt),
-        1 => Just(Act::Overflow),
-        1 => (0..3_usize).prop_map(Act::Finish),
-        1 => Just(Act::End),
+        24 => (0..6_000_usize).prop_map(StreamStep::Write),
+        12 => (0..2_000_usize).prop_map(StreamStep::Push),
+        16 => (0..4_u64).prop_map(StreamStep::Ack),
+        6 => (0..3_u64).prop_map(StreamStep::Attach),
+        2 => Just(StreamStep::Detach),
+        1 => Just(StreamStep::Logon),
+        1 => Just(StreamStep::Overflow),
+        1 => (0..3_usize).prop_map(StreamStep::Finish),
+        1 => Just(StreamStep::End),
     ]
 }
 
 /// A stream whose handler sometimes waits.
-struct Waiting {
+struct WaitingHandler {
     fixture: Fixture,
     socket: Option<ConnectionId>,
-    flag: Arc<Flag>,
+    flag: Arc<WakeFlag>,
     /// The message that the handler waits to send.
     held: Option<Push>,
 }
 
-impl Waiting {
-    async fn act(&mut self, act: Act) {
+impl WaitingHandler {
+    async fn apply(&mut self, step: StreamStep) {
         let text = |size: usize| Push::text(&"x".repeat(size));
         let stream = &self.fixture.stream;
-        match act {
-            Act::Write(size) => {
+        match step {
+            StreamStep::Write(size) => {
                 let push = self.held.take().unwrap_or_else(|| text(size));
                 self.flag = Arc::default();
                 let waker = Waker::from(self.flag.clone());
@@ -292,27 +292,27 @@ impl Waiting {
                     self.held = Some(push);
                 }
             }
-            Act::Push(size) => {
+            StreamStep::Push(size) => {
                 stream.push(&text(size));
             }
-            Act::Ack(less) => {
-                let sent = stream.lock().queue.last().saturating_sub(less);
+            StreamStep::Ack(behind_last) => {
+                let sent = stream.lock().queue.last().saturating_sub(behind_last);
                 if let Some(socket) = self.socket {
                     // An offset that was never sent is refused, and changes nothing.
                     let _ = stream.ack(socket, sent);
                 }
             }
-            Act::Attach(client) => {
+            StreamStep::Attach(client) => {
                 if !stream.has_ended() {
                     self.socket = Some(self.fixture.attach(client));
                 }
             }
-            Act::Detach => {
+            StreamStep::Detach => {
                 if let Some(socket) = self.socket.take() {
                     stream.detach(socket, false);
                 }
             }
-            Act::Adopt => {
+            StreamStep::Logon => {
                 let renewed = self
                     .fixture
                     .sessions
@@ -321,16 +321,16 @@ impl Waiting {
                 self.fixture.session = renewed.unwrap().0;
                 self.fixture.stream.adopt(&self.fixture.session);
             }
-            Act::Overflow => {
+            StreamStep::Overflow => {
                 stream.overflow();
             }
-            Act::Finish(count) => {
+            StreamStep::Finish(count) => {
                 for _ in 0..count {
                     stream.append(&text(1_000));
                 }
                 stream.finish(&Close::NORMAL);
             }
-            Act::End => {
+            StreamStep::End => {
                 stream.end(&Close::GOING_AWAY);
             }
         }
@@ -345,7 +345,7 @@ impl Waiting {
         let waits = open && state.socket.is_some() && !fits;
         drop(state);
         let woken = self.flag.0.load(Ordering::Relaxed);
-        assert!(woken || waits, "a handler that could continue waits");
+        assert!(woken || waits, "the handler was not woken");
     }
 }
 
@@ -353,18 +353,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_handler_that_waits_is_woken_whenever_it_could_continue(
-        acts in prop::collection::vec(act(), 1..80),
+    fn a_waiting_handler_is_woken_as_soon_as_it_can_continue(
+        steps in prop::collection::vec(step(), 1..80),
     ) {
         run(async {
-            let mut waiting = Waiting {
+            let mut waiting = WaitingHandler {
                 fixture: Fixture::new().await,
                 socket: None,
                 flag: Arc::default(),
                 held: None,
             };
-            for act in acts {
-                waiting.act(act).await;
+            for step in steps {
+                waiting.apply(step).await;
                 waiting.check();
             }
         });

@@ -13,14 +13,14 @@ const ROOM: usize = 2_000;
 struct SlowSocket {
     outbox: Outbox,
     closed: Mutex<Option<CloseCode>>,
-    received: Arc<Client>,
+    received: Arc<ReceivedBytes>,
 }
 
 /// What the client has read.
 #[derive(Default)]
-struct Client(Mutex<Vec<u8>>);
+struct ReceivedBytes(Mutex<Vec<u8>>);
 
-impl DirectWrite for Client {
+impl DirectWrite for ReceivedBytes {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.0.lock().unwrap();
         let before = bytes.len();
@@ -58,14 +58,14 @@ impl SlowSocket {
             position: None,
             client: Some(1),
         };
-        let carries: Arc<dyn PageSocket> = socket.clone();
+        let page_socket: Arc<dyn PageSocket> = socket.clone();
         let attached = fixture.stream.attach(
             &fixture.session,
             AttachRequest {
                 route: ROUTE,
                 report,
             },
-            &carries,
+            &page_socket,
         );
         attached.unwrap();
         socket
@@ -102,7 +102,7 @@ impl SlowSocket {
 }
 
 /// Appends the last message of a handler, and its Close with 1000.
-fn leave(stream: &Stream) {
+fn close_by_handler(stream: &Stream) {
     stream.append(&Push::text("bye"));
     stream.finish(&Close::NORMAL);
 }
@@ -113,7 +113,7 @@ fn a_full_socket_whose_last_messages_are_dropped_gets_a_reset_and_1013() {
         let fixture = Fixture::new().await;
         let socket = SlowSocket::attach(&fixture);
         socket.fill();
-        leave(&fixture.stream);
+        close_by_handler(&fixture.stream);
         assert_eq!(fixture.stream.overflow(), FollowUp::Nothing);
         assert_eq!(socket.closed(), None, "the reset waits for room");
         assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
@@ -143,7 +143,7 @@ fn a_handler_that_closes_before_a_reset_is_delivered_closes_with_1013() {
 fn a_page_that_is_away_while_its_last_messages_are_dropped_gets_1013_when_it_returns() {
     run(async {
         let fixture = Fixture::new().await;
-        leave(&fixture.stream);
+        close_by_handler(&fixture.stream);
         fixture.stream.overflow();
         let socket = SlowSocket::attach(&fixture);
         assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
@@ -157,7 +157,7 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
         let socket = SlowSocket::attach(&fixture);
         fixture.stream.push(&Push::text("n"));
         fixture.stream.overflow();
-        leave(&fixture.stream);
+        close_by_handler(&fixture.stream);
         assert_eq!(socket.closed(), None, "\"bye\" is not acknowledged");
         let last = fixture.stream.lock().queue.last();
         assert_eq!(fixture.stream.ack(socket.id(), last), Ok(FollowUp::Forget));
@@ -178,7 +178,7 @@ fn a_page_that_reconnects_while_it_expires_is_watched_again_after_the_socket_clo
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_a_page_stays_in_view_while_a_handshake_holds_it() {
+async fn a_page_keeps_its_deadline_while_a_handshake_holds_it() {
     let Fixture { stream, .. } = &Fixture::new().await;
     let until = Instant::now() + LIMITS.grace;
     stream.hold();
