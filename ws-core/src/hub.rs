@@ -17,7 +17,7 @@ use crate::limits::{Limits, ServerLimits, deadline_after};
 use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
-use crate::socket::{Common, Shared, Socket};
+use crate::socket::{RouteContext, Shared, Socket};
 use crate::topic::{AsTopic, Exclude, Receipt, Topic, TopicValue, Topics};
 
 mod pages;
@@ -286,8 +286,8 @@ impl Hub {
             *shutdown.get_or_insert((cut, end))
         };
         // Sockets first: a page's handler cannot send anything to a closed socket.
-        for of_page in [false, true] {
-            let connections = self.connections(of_page);
+        for is_page_handler in [false, true] {
+            let connections = self.connections(is_page_handler);
             let all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
             drop(connections);
             for connection in all {
@@ -321,8 +321,8 @@ impl Hub {
         shutdown.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connections(&self, of_page: bool) -> MutexGuard<'_, Connections> {
-        let connections = if of_page {
+    fn connections(&self, is_page_handler: bool) -> MutexGuard<'_, Connections> {
+        let connections = if is_page_handler {
             &self.inner.page_handlers
         } else {
             &self.inner.connections
@@ -344,15 +344,15 @@ impl Hub {
     pub(crate) fn register(
         &self,
         peer: Option<SocketAddr>,
-        common: Arc<Common>,
+        route_context: Arc<RouteContext>,
         deflate: Option<Deflate>,
         span: impl FnOnce(ConnectionId) -> Span,
     ) -> Arc<Shared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let of_page = common.of_page;
-        let shared = Arc::new(Shared::new(id, peer, common, deflate, span(id)));
+        let is_page_handler = route_context.is_page_handler;
+        let shared = Arc::new(Shared::new(id, peer, route_context, deflate, span(id)));
         let weak = Arc::downgrade(&shared);
-        self.connections(of_page).insert(id, weak);
+        self.connections(is_page_handler).insert(id, weak);
         // The shutdown may have missed a connection that arrived while it began.
         let times = *self.lock_shutdown();
         if let Some((cut, end)) = times {
@@ -362,7 +362,7 @@ impl Hub {
     }
 
     /// Removes a connection.
-    pub(crate) fn unregister(&self, id: ConnectionId, of_page: bool) {
-        self.connections(of_page).remove(&id);
+    pub(crate) fn unregister(&self, id: ConnectionId, is_page_handler: bool) {
+        self.connections(is_page_handler).remove(&id);
     }
 }

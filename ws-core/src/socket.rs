@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     id: ConnectionId,
     /// `None` if no subscriber of the log is interested in it.
     span: Option<Box<Span>>,
-    common: Arc<Common>,
+    route_context: Arc<RouteContext>,
     mail: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
     hook_cancelled: AtomicBool,
@@ -81,12 +81,12 @@ pub(crate) struct Shared {
 static NO_SPAN: Span = Span::none();
 
 /// The state that all connections of one route share.
-pub(crate) struct Common {
+pub(crate) struct RouteContext {
     pub(crate) limits: Limits,
     pub(crate) route: crate::hook::RouteNumber,
     pub(crate) topics: Arc<Topics>,
     /// Whether the connections are handlers of pages: their messages go through a page's queue.
-    pub(crate) of_page: bool,
+    pub(crate) is_page_handler: bool,
 }
 
 #[derive(Default)]
@@ -127,9 +127,9 @@ pub(crate) struct ExternalDeadlines {
     pub(crate) shutdown: Option<(Instant, Instant)>,
 }
 
-impl fmt::Debug for Common {
+impl fmt::Debug for RouteContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Common")
+        f.debug_struct("RouteContext")
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -255,18 +255,18 @@ impl Shared {
     pub(crate) fn new(
         id: ConnectionId,
         peer: Option<SocketAddr>,
-        common: Arc<Common>,
+        route_context: Arc<RouteContext>,
         deflate: Option<Deflate>,
         span: Span,
     ) -> Self {
-        let limits = &common.limits;
+        let limits = &route_context.limits;
         let outbox = Outbox::new(limits.outbox, limits.outbox_frames).with_deflate(deflate);
         Self {
             id,
             peer,
             outbox,
             mail: MailboxSlot::default(),
-            common,
+            route_context,
             hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
             state: Mutex::default(),
@@ -283,7 +283,7 @@ impl Shared {
     }
 
     pub(crate) fn limits(&self) -> &Limits {
-        &self.common.limits
+        &self.route_context.limits
     }
 
     pub(crate) fn span(&self) -> &Span {
@@ -433,7 +433,7 @@ impl Shared {
         if let Some((subscriptions, tasks, session)) = ended {
             drop((tasks, session));
             for subscription in subscriptions {
-                self.common.topics.unsubscribe(subscription);
+                self.route_context.topics.unsubscribe(subscription);
             }
         }
         self.changes().notify_waiters();

@@ -203,8 +203,8 @@ fn upgrade_failed() -> CloseReason {
 /// Ends everything that belongs to a connection, and removes it from the hub.
 pub(super) fn clean_up(shared: &Shared, endpoint: &Endpoint) {
     shared.end(connection_lost());
-    let of_page = endpoint.common().of_page;
-    endpoint.hub().unregister(shared.id(), of_page);
+    let is_page_handler = endpoint.route_context().is_page_handler;
+    endpoint.hub().unregister(shared.id(), is_page_handler);
 }
 
 #[cfg(test)]

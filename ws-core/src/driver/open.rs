@@ -171,9 +171,9 @@ impl PendingConnection {
         // Before the connection is registered, so that a shutdown that misses it still waits for
         // it.
         let tracker_token = endpoint.hub().tracker().token();
-        let common = endpoint.common();
+        let route_context = endpoint.route_context();
         // A page's handler sends to the page's queue, not to the client.
-        let deflate = deflate.filter(|_| !common.of_page);
+        let deflate = deflate.filter(|_| !route_context.is_page_handler);
         let span = |id| {
             tracing::info_span!(
                 "websocket",
@@ -183,7 +183,7 @@ impl PendingConnection {
             )
         };
         let hub = endpoint.hub();
-        let shared = hub.register(peer, common.clone(), deflate, span);
+        let shared = hub.register(peer, route_context.clone(), deflate, span);
         if let Some(session) = &visitor.session {
             shared.attach_to(session);
         }

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::mailbox::Accepts;
 use crate::page::Page;
 use crate::session::Session;
-use crate::socket::{Common, Socket};
+use crate::socket::{RouteContext, Socket};
 use crate::wire::max_encoded_len;
 
 /// One route of a running server, shared by its connections.
@@ -20,7 +20,7 @@ pub struct Endpoint {
     pattern: &'static str,
     hub: Hub,
     state: AnyState,
-    common: Arc<Common>,
+    route_context: Arc<RouteContext>,
     /// The same route for the handlers of its pages, if pages attach to it.
     page_endpoint: Option<Arc<Endpoint>>,
 }
@@ -34,18 +34,18 @@ impl Endpoint {
         state: AnyState,
         limits: Limits,
     ) -> Self {
-        let common = Arc::new(Common {
+        let route_context = Arc::new(RouteContext {
             limits: limits.bounded(),
             route: RouteNumber::of(pattern),
             topics: hub.topics().clone(),
-            of_page: false,
+            is_page_handler: false,
         });
         Self {
             name,
             pattern,
             hub,
             state,
-            common,
+            route_context,
             page_endpoint: None,
         }
     }
@@ -53,13 +53,13 @@ impl Endpoint {
     /// Makes this a route that pages attach to: `max_message` applies to the messages they carry.
     pub(crate) fn with_page_endpoint(self) -> Self {
         let limits = *self.limits();
-        let common = |limits, of_page| {
+        let route_context = |limits, is_page_handler| {
             let topics = self.hub.topics().clone();
-            Arc::new(Common {
+            Arc::new(RouteContext {
                 limits,
-                route: self.common.route,
+                route: self.route_context.route,
                 topics,
-                of_page,
+                is_page_handler,
             })
         };
         // A page's handler has no socket of its own that could go silent, and its sockets apply the
@@ -74,7 +74,7 @@ impl Endpoint {
         let page_endpoint = Self {
             state: self.state.clone(),
             hub: self.hub.clone(),
-            common: common(inner, true),
+            route_context: route_context(inner, true),
             page_endpoint: None,
             ..self
         };
@@ -83,7 +83,7 @@ impl Endpoint {
             ..limits
         };
         Self {
-            common: common(outer, false),
+            route_context: route_context(outer, false),
             page_endpoint: Some(Arc::new(page_endpoint)),
             ..self
         }
@@ -116,16 +116,16 @@ impl Endpoint {
 
     /// The limits of the route, with all defaults applied.
     pub fn limits(&self) -> &Limits {
-        &self.common.limits
+        &self.route_context.limits
     }
 
     /// The number of the route's pattern.
     pub(crate) fn route(&self) -> RouteNumber {
-        self.common.route
+        self.route_context.route
     }
 
-    pub(crate) fn common(&self) -> &Arc<Common> {
-        &self.common
+    pub(crate) fn route_context(&self) -> &Arc<RouteContext> {
+        &self.route_context
     }
 }
 

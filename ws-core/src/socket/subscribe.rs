@@ -193,7 +193,7 @@ impl Shared {
     }
 
     fn add_subscription(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
-        let topics = &self.common.topics;
+        let topics = &self.route_context.topics;
         // Locked throughout: two subscriptions to one topic would double every frame.
         let mut lifecycle = self.lock();
         if lifecycle.ended {
@@ -215,7 +215,7 @@ impl Shared {
     fn remove_subscription(&self, topic: &Key, listens: bool) -> bool {
         match self.take_subscription(topic, listens) {
             Some(subscription) => {
-                self.common.topics.unsubscribe(subscription);
+                self.route_context.topics.unsubscribe(subscription);
                 true
             }
             None => false,

@@ -98,7 +98,7 @@ impl Drop for Tasks {
 impl Shared {
     /// The number of the route's pattern, which identifies hooks in logs.
     pub(crate) fn route(&self) -> RouteNumber {
-        self.common.route
+        self.route_context.route
     }
 
     /// Reserves a place for a task.

@@ -91,7 +91,7 @@ fn shared() -> Arc<Shared> {
     let hub = Hub::new(ServerLimits::DEFAULT);
     let state = AnyState::new(NoState);
     let endpoint = Endpoint::new("test", "/test", hub.clone(), state, Limits::DEFAULT);
-    hub.register(None, endpoint.common().clone(), None, |_| {
+    hub.register(None, endpoint.route_context().clone(), None, |_| {
         tracing::Span::none()
     })
 }

@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::inbox::PageReceived;
-use super::script::{Due, Script, Writer};
+use super::script::{Due, PipeWriter, Script};
 use crate::protocol::OpCode;
 use crate::testkit::client::{Received, TestClient};
 use crate::testkit::pipe::Pipe;
@@ -27,7 +27,7 @@ impl PageConnection {
     pub(super) async fn begin(mut client: TestClient, script: &Arc<Script>) -> Self {
         let pipe = client.pipe().clone();
         let welcome = client.text().await;
-        script.welcome(&welcome, Writer::new(pipe.clone()));
+        script.welcome(&welcome, PipeWriter::new(pipe.clone()));
         let reader = tokio::spawn(read(client, script.clone())).abort_handle();
         Self {
             script: script.clone(),

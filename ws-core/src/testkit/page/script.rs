@@ -50,9 +50,9 @@ pub(super) enum Due {
 }
 
 /// Writes to the server, from any task.
-pub(super) struct Writer(Pipe);
+pub(super) struct PipeWriter(Pipe);
 
-impl Writer {
+impl PipeWriter {
     pub(super) fn new(pipe: Pipe) -> Self {
         Self(pipe)
     }
@@ -86,7 +86,7 @@ struct ScriptState {
     /// How the server has broken the protocol.
     broken: Option<String>,
     /// Writes to the current connection.
-    writer: Option<Writer>,
+    writer: Option<PipeWriter>,
 }
 
 impl Script {
@@ -124,7 +124,7 @@ impl Script {
     }
 
     /// Handles the first message of a connection. Sends again what the server has not seen.
-    pub(super) fn welcome(&self, text: &str, writer: Writer) {
+    pub(super) fn welcome(&self, text: &str, writer: PipeWriter) {
         let Ok(ToPage::Welcome {
             epoch,
             offset,
@@ -336,7 +336,7 @@ mod tests {
 
     fn welcome(script: &Script, epoch: &str, seen: u64) {
         let text = json!({"type": "welcome", "epoch": epoch, "offset": 0, "seen": seen});
-        script.welcome(&text.to_string(), Writer::new(Pipe::new(ROOM, true)));
+        script.welcome(&text.to_string(), PipeWriter::new(Pipe::new(ROOM, true)));
     }
 
     #[test]
