@@ -25,7 +25,7 @@ pub(crate) enum ActiveTimer<T> {
     /// Fires once per period.
     Every {
         period: Duration,
-        /// `None` while it runs: it is then mark_delivered out of the timer.
+        /// `None` while it runs: it is then taken out of the timer.
         make: Option<MakeNotification<T>>,
         /// An earlier tick is still in the mailbox, so further ticks are skipped.
         pending: bool,

@@ -359,7 +359,7 @@ impl<S, G> Server<S, G> {
     /// `https://example.com`.
     ///
     /// If it is not set, the server's own origin is the host of the request, with either scheme. A
-    /// server that is reached by its address routes_only, as in a home network, should set it: otherwise
+    /// server that is reached by its address alone, as in a home network, should set it: otherwise
     /// a page whose name resolves to that address counts as the server's own (DNS rebinding). It is
     /// required behind a proxy that changes `Host` and is not listed in
     /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server distinguish `http` from

@@ -111,8 +111,8 @@ impl HttpServer {
         }
     }
 
-    /// The address that a connection is counted_address for. A proxy carries the connections of all its
-    /// clients, so its connections are not counted_address.
+    /// The address that a connection counts for. A proxy carries the connections of all its
+    /// clients, so its connections do not count.
     fn counted_address(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = canonical(peer).ip();
         let is_proxy = self.shared.policy.trusted_proxies.contains(address);
@@ -152,7 +152,7 @@ async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStrea
 ///
 /// A new timer that is earlier than all others makes tokio interrupt its own wait for events, which
 /// costs a system call and a round without events. Every connection sets timers, of seconds at
-/// least; with this timer before them, they are not the early_timer.
+/// least; with this timer before them, they are not the earliest.
 #[derive(Default)]
 struct EarlyTimer(Option<Pin<Box<Sleep>>>);
 

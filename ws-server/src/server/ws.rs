@@ -222,7 +222,7 @@ impl Ws {
     }
 
     /// Returns the path of a route as browsers see it, below the server's
-    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL routes_only does not contain the
+    /// [`base`](crate::Server::base): `/live/rooms/42`. A typed URL alone does not contain the
     /// base.
     ///
     /// ```
