@@ -26,7 +26,7 @@ pub async fn admit(
     let found = found.inspect_err(|error| {
         policy
             .request_log
-            .no_session(error, checked.client.address())
+            .no_session(error, checked.client.address());
     });
     checked
         .identify(found)?

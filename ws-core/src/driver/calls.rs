@@ -33,7 +33,7 @@ pub(super) struct Calls {
     since: Option<Instant>,
     handler_state: HandlerState,
     /// How many hooks may still be called in this poll.
-    calls_left: u16,
+    remaining: u16,
     /// Which comes first if both a message and a notification wait.
     priority: Priority,
 }
@@ -61,25 +61,25 @@ impl Calls {
         Self {
             since: None,
             handler_state: HandlerState::Free,
-            calls_left: CALLS_PER_POLL,
+            remaining: CALLS_PER_POLL,
             priority: Priority::Message,
         }
     }
 
     /// Starts a new poll.
     pub(super) fn begin_turn(&mut self) {
-        self.calls_left = CALLS_PER_POLL;
+        self.remaining = CALLS_PER_POLL;
     }
 
     /// Counts as this many further calls.
     pub(super) fn charge(&mut self, calls: u16) {
-        self.calls_left = self.calls_left.saturating_sub(calls);
+        self.remaining = self.remaining.saturating_sub(calls);
     }
 
     /// Whether other connections should run now.
     #[inline]
     pub(super) fn is_turn_over(&self) -> bool {
-        self.calls_left == 0
+        self.remaining == 0
     }
 
     /// Whether a hook may be called.

@@ -22,7 +22,7 @@ pub struct Endpoint {
     state: AnyState,
     route_context: Arc<RouteContext>,
     /// The same route for the handlers of its pages, if pages attach to it.
-    page_endpoint: Option<Arc<Endpoint>>,
+    for_pages: Option<Arc<Endpoint>>,
 }
 
 impl Endpoint {
@@ -46,7 +46,7 @@ impl Endpoint {
             hub,
             state,
             route_context,
-            page_endpoint: None,
+            for_pages: None,
         }
     }
 
@@ -75,7 +75,7 @@ impl Endpoint {
             state: self.state.clone(),
             hub: self.hub.clone(),
             route_context: route_context(inner, true),
-            page_endpoint: None,
+            for_pages: None,
             ..self
         };
         let outer = Limits {
@@ -84,14 +84,14 @@ impl Endpoint {
         };
         Self {
             route_context: route_context(outer, false),
-            page_endpoint: Some(Arc::new(page_endpoint)),
+            for_pages: Some(Arc::new(page_endpoint)),
             ..self
         }
     }
 
     /// The same route for the handlers of its pages.
     pub(crate) const fn page_endpoint(&self) -> Option<&Arc<Self>> {
-        self.page_endpoint.as_ref()
+        self.for_pages.as_ref()
     }
 
     /// The name of the route in its table.

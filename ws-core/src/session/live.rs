@@ -263,7 +263,7 @@ impl Session {
                 tracing::debug!(
                     name,
                     "a session value could not be decoded as the requested type"
-                )
+                );
             })
             .ok()
     }

@@ -287,7 +287,7 @@ impl Timer {
     fn unset<T>(error: &NotifyError<T>) -> Self {
         match error {
             NotifyError::Full(_) => {
-                tracing::error!("no timer was set: the limit of timers is reached")
+                tracing::error!("no timer was set: the limit of timers is reached");
             }
             NotifyError::Closed(_) => tracing::debug!("no timer was set: the connection is closed"),
         }

@@ -44,7 +44,7 @@ pub(crate) fn table(block: TableBlock, errors: &Errors) -> Option<Table> {
         defaults,
         routes: lines.routes,
         nested: lines.nested,
-        invalid_lines: lines.invalid_lines,
+        invalid_lines: lines.invalid,
         unknown_functions: lines.unknown_functions,
         has_invalid_defaults: block.invalid_items.defaults,
         has_mistakes: false,
@@ -57,16 +57,15 @@ struct Lines {
     names: RouteNames,
     routes: Vec<Route>,
     nested: Vec<Nested>,
-    invalid_lines: Vec<InvalidLine>,
+    invalid: Vec<InvalidLine>,
     unknown_functions: Vec<(Ident, syn::Error)>,
 }
 
 impl Lines {
     fn add(&mut self, line: Line, defaults: &Options, item: Option<&TableItem>, errors: &Errors) {
         check_attributes(&line, errors);
-        let has_usable_name = self
-            .names
-            .register(&line, &mut self.unknown_functions, errors);
+        let unknown = &mut self.unknown_functions;
+        let has_usable_name = self.names.register(&line, unknown, errors);
         let Line {
             attrs,
             name,
@@ -126,7 +125,7 @@ impl Lines {
                 }
             }
         }
-        self.invalid_lines.push(InvalidLine {
+        self.invalid.push(InvalidLine {
             attrs,
             name,
             has_usable_name,

@@ -120,7 +120,7 @@ async fn a_hook_that_returns_leaves_the_handler_free() {
     ));
     assert!(calls.is_free());
     assert_eq!(
-        (calls.running_since(), calls.calls_left),
+        (calls.running_since(), calls.remaining),
         (None, CALLS_PER_POLL - 1)
     );
     assert_eq!(poll(&mut calls, &mut handler), None);

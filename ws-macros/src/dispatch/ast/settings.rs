@@ -27,8 +27,8 @@ pub(crate) fn settings(group: &Group, errors: &Errors) -> Settings {
         }
         Ok(settings)
     };
-    let last = group.stream().into_iter().last();
-    let is_open = match last {
+    let final_token = group.stream().into_iter().last();
+    let is_open = match final_token {
         Some(TokenTree::Punct(sign)) => sign.as_char() == ',',
         Some(_) => false,
         None => true,

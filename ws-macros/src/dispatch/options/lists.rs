@@ -92,9 +92,7 @@ pub(crate) fn protocols(list: &[LitStr], errors: &Errors) -> Result<Vec<String>,
 fn distinct(list: &[LitStr], what: &str, errors: &Errors) -> Result<Vec<String>, String> {
     let texts: Vec<String> = list.iter().map(LitStr::value).collect();
     if texts.is_empty() {
-        return Err(format!(
-            "the list is empty\nhelp: add an entry, or remove the option"
-        ));
+        return Err("the list is empty\nhelp: add an entry, or remove the option".to_owned());
     }
     for (at, text) in texts.iter().enumerate() {
         if texts[..at].contains(text) {
