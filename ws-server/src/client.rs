@@ -1,4 +1,4 @@
-//! Serves the client of page streams to browsers.
+//! Serves the browser client.
 
 use std::io::Write;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ use ws_core::page::StreamClient;
 use crate::base::BasePath;
 use crate::filter::WsFilter;
 
-/// The source of the client: an ES module without dependencies.
+/// The source of the browser client: an ES module without dependencies.
 const SOURCE: &str = include_str!("../client/client.js");
 
 /// Its types, for editors and TypeScript compilers.

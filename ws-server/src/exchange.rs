@@ -6,8 +6,9 @@ use ws_core::throttle::LogThrottle;
 
 /// One request and its answer. Clones share the same exchange.
 ///
-/// A visit that is dropped before the application has answered was dropped only if an answer
-/// follows: if the client leaves first, hyper drops the application's future and the visit with it.
+/// A visit that is dropped without an answer is logged only when the request is answered: if the
+/// client leaves first, hyper drops the application's future and the visit with it, which is no
+/// mistake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exchange(Arc<Mutex<ExchangeState>>);
 

@@ -99,8 +99,8 @@ pub(crate) async fn answer(
     }
 }
 
-/// Whether a request is left to the application although its path belongs to a route: a GET that
-/// requests no upgrade, if the server handles only upgrades.
+/// Whether a request is left to the application although its path belongs to a route: a GET without
+/// an upgrade, if the server handles only upgrades.
 pub(crate) fn falls_through(shared: &Shared, arrival: &Arrival) -> bool {
     shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
 }

@@ -43,9 +43,9 @@
 //! # Five minutes to a running handler
 //!
 //! Create a project with `cargo new`, add this crate with `cargo add ws-server`, put the program
-//! above into `src/main.rs`, and start it with `cargo run`. Open `http://127.0.0.1:3030/greeter` in
-//! a browser: it shows only a short text, but scripts of this page may connect to the server. Enter
-//! this in the console of the page:
+//! above into `src/main.rs`, and run it with `cargo run`. Open `http://127.0.0.1:3030/greeter` in a
+//! browser: the page shows only a short text, but its scripts may connect to the server. Enter this
+//! in the console of the page:
 //!
 //! ```js
 //! const socket = new WebSocket("ws://127.0.0.1:3030/greeter");
@@ -92,7 +92,7 @@
 //! - [`PageStream`], [`Page`] and [`Ws::client`]: messages pushed to a page arrive once and in
 //!   order, over any number of connections;
 //! - [`call`]: requests of clients, and their answers;
-//! - [`limits`]: every limit with its default; everything that grows has one;
+//! - [`limits`]: every limit with its default; everything that can grow has one;
 //! - [`mistakes`]: the mistakes in tables and handlers that the compiler rejects, and why;
 //! - [`runtime`]: the runtime that [`macro@main`] sets up, and the cost of `#[tokio::main]`.
 
@@ -143,8 +143,8 @@ pub use ws_core::topic::Topic;
 pub use ws_macros::{FromRef, PathParams, dispatch, main, ws_handler};
 
 pub mod call {
-    //! Requests of a client, and answers that name them by their id; each is one text message of
-    //! JSON.
+    //! Requests of a client, and answers that contain the id of their request. Each is one JSON
+    //! text message.
     //!
     //! ```text
     //! {"call":7,"body":{"type":"rename","name":"Ada"}}      the request
@@ -160,7 +160,7 @@ pub mod call {
 }
 
 pub mod close {
-    //! Close codes, reasons, and the causes for which connections end.
+    //! Close codes, close reasons, and the causes that end connections.
     #[doc(inline)]
     pub use ws_core::close::{
         Close, CloseCause, CloseCode, CloseReason, InvalidCloseCode, MAX_CLOSE_TEXT,

@@ -1,9 +1,9 @@
 //! The runtime that `#[ws_server::main]` starts.
 //!
-//! It differs from `#[tokio::main]` in one number. If more sockets are ready than the runtime polls
-//! at one time, tokio's defaults (1,024 events, every 61 tasks) can leave some of them waiting for
-//! several rounds. With no more events per round than tasks between rounds, the slowest answers at
-//! 1,000 busy connections arrive ten times sooner.
+//! It differs from `#[tokio::main]` in one number: how many network events a worker takes at a
+//! time. With tokio's default (1,024 events, every 61 tasks), some of many ready sockets can wait
+//! for several rounds. With at most one event per task, the slowest answers at 1,000 busy
+//! connections arrive ten times sooner.
 //!
 //! With either runtime, a plain hook that blocks holds its worker thread. A watchdog lets another
 //! worker accept connections and fire timers meanwhile, and logs the hook at `warn` after 100 ms.
@@ -20,7 +20,7 @@ const EVENT_INTERVAL: u32 = 61;
 /// The number of network events taken at one time; at most [`EVENT_INTERVAL`].
 const EVENTS_PER_TICK: usize = 48;
 
-/// Runs a future to its end on a runtime with one worker per processor.
+/// Runs a future to completion on a runtime with one worker per processor.
 ///
 /// ```
 /// let answer = ws_server::runtime::block_on(async {
@@ -37,8 +37,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     build(Builder::new_multi_thread()).block_on(future)
 }
 
-/// Runs a future to its end on a runtime with this number of workers. With 1 or 0, only the calling
-/// thread runs tasks.
+/// Runs a future to completion on a runtime with this number of workers. With 1 or 0, only the
+/// calling thread runs tasks.
 ///
 /// ```
 /// use std::thread::available_parallelism;

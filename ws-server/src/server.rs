@@ -46,7 +46,7 @@ pub use ws::Ws;
 /// # }
 /// ```
 ///
-/// Each limit and time-out has a setter. A small server behind a proxy:
+/// Each limit and timeout has a setter. A small server behind a proxy:
 ///
 /// ```
 /// # use ws_server::prelude::*;
@@ -233,9 +233,10 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the maximum number of these HTTP connections per address (an IPv6 address counts as its
-    /// /64). Above it, the server evicts one of the address's silent connections; if there is none,
-    /// it refuses the new connection with 429. `None` removes the limit. The default is 1,024.
+    /// Sets the maximum number of concurrent HTTP connections per address, not counting WebSocket
+    /// connections (an IPv6 address counts as its /64). Above it, the server evicts one of the
+    /// address's silent connections; if there is none, it refuses the new connection with 429.
+    /// `None` removes the limit. The default is 1,024.
     ///
     /// The addresses of [`trusted_proxies`](Self::trusted_proxies) are exempt: a proxy carries the
     /// connections of all its clients.
@@ -245,7 +246,7 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets the time within which the head of a request must arrive. It starts with the connection,
-    /// and for a later request with its first byte. When it is over, the connection is closed. The
+    /// and for a later request with its first byte. After this time, the connection is closed. The
     /// default is 10 s.
     pub const fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings.server_limits.head_timeout = timeout;
@@ -266,7 +267,7 @@ impl<S, G> Server<S, G> {
     /// Sets the maximum number of requests on one HTTP connection; the answer to the last one
     /// closes it. The default is 1,000.
     ///
-    /// So no client keeps a connection and its allocations forever.
+    /// This limit prevents a client from keeping a connection and its allocations forever.
     pub const fn requests_per_connection(mut self, requests: u64) -> Self {
         self.settings.server_limits.requests_per_connection = requests;
         self
@@ -291,15 +292,15 @@ impl<S, G> Server<S, G> {
     /// Sets the minimum rate in bytes per second at which a client must send the body of a request
     /// and read an answer while bytes wait; below it, the connection is closed when
     /// [`body_timeout`](Self::body_timeout) is used up. With `None`, any progress is enough. The
-    /// default is 256. For an answer, the default `body_timeout` requires a higher rate than this,
-    /// because it must see progress.
+    /// default is 256. For an answer, `body_timeout` in effect requires a higher rate, because
+    /// progress is visible only in steps.
     pub fn body_rate(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.body_rate = bytes.into();
         self
     }
 
-    /// Sets how many subscribers the publishing task writes to; a separate task writes to the
-    /// others. The default is 1,024.
+    /// Sets the maximum number of subscribers that the publishing task writes to; a separate task
+    /// writes to the others. The default is 1,024.
     pub const fn publish_inline(mut self, subscribers: usize) -> Self {
         self.settings.server_limits.publish_inline = subscribers;
         self
@@ -358,8 +359,8 @@ impl<S, G> Server<S, G> {
     /// Sets the address under which browsers see this server, without a path:
     /// `https://example.com`.
     ///
-    /// If it is not set, the server's own origin is the host of the request, with either scheme. A
-    /// server that is reached by its address alone, as in a home network, should set it: otherwise
+    /// If it is not set, the server's own origin is the host of the request, with either scheme.
+    /// Set it if browsers reach the server only by its IP address, as in a home network: otherwise
     /// a page whose name resolves to that address counts as the server's own (DNS rebinding). It is
     /// required behind a proxy that changes `Host` and is not listed in
     /// [`trusted_proxies`](Self::trusted_proxies), and it lets the server distinguish `http` from
@@ -376,12 +377,12 @@ impl<S, G> Server<S, G> {
     /// On requests from such a proxy, `Forwarded` (RFC 7239) or `X-Forwarded-For`, `-Proto` and
     /// `-Host` count: the limits per address, `peer_addr` and logs use the client's address, and
     /// the server's own origin is the forwarded host with the forwarded scheme. A chain of proxies
-    /// is followed from the right as long as each is listed here; a client may have written
-    /// anything further to the left. If a proxy sends no port, the client's port is 0.
+    /// is followed from the right as long as each is listed here; the client may have forged
+    /// everything further to the left. If a proxy sends no port, the client's port is 0.
     ///
     /// The proxies must set or remove these headers, not pass on those of a client; in a chain,
     /// each must add its element to a list, or replace the list. A malformed `Forwarded` is refused
-    /// with 400, because an unfinished quote of the client could hide the element that the proxy
+    /// with 400, because an unclosed quote of the client could hide the element that the proxy
     /// added. If `Forwarded` and `X-Forwarded-For` name different clients, neither counts, and the
     /// request counts as the proxy's own, with the same limits as any other address. List only
     /// proxies: every machine in these networks can claim to be any client.

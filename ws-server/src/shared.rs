@@ -22,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) limits: ServerLimits,
     pub(crate) hints: OperatorHints,
     pub(crate) recent_refusals: RecentRefusals,
-    /// The path below which browsers find the client of page streams, without the base.
+    /// The path below which browsers find the browser client, without the base.
     pub(crate) client_path: String,
     /// The path below which browsers find all URLs of the server.
     pub(crate) base: BasePath,

@@ -45,11 +45,11 @@ impl Unsent {
     }
 }
 
-/// The speed at which a client reads. A fast client gets a larger bound, so that large messages take
-/// few system calls.
+/// The speed at which a client reads. A fast client gets a larger bound, so that large messages
+/// take few system calls.
 ///
-/// Counts how often in a row the stream was full for no longer than [`MAX_FULL_TIME`], up to [`FAST`]. The
-/// bound is stored beside it: every connection has a `ReadSpeed`.
+/// Counts how often in a row the stream was full for no longer than [`MAX_FULL_TIME`], up to
+/// [`FAST`]. The bound is stored outside, because every connection has a `ReadSpeed`.
 #[derive(Debug, Default)]
 pub(super) struct ReadSpeed(AtomicU8);
 

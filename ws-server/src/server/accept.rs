@@ -112,7 +112,7 @@ impl HttpServer {
     }
 
     /// The address that a connection counts for. A proxy carries the connections of all its
-    /// clients, so its connections do not count.
+    /// clients, so its connections are not counted.
     fn counted_address(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = canonical(peer).ip();
         let is_proxy = self.shared.policy.trusted_proxies.contains(address);
@@ -151,8 +151,8 @@ async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStrea
 /// A timer that is nearly always the first to fire while connections arrive.
 ///
 /// A new timer that is earlier than all others makes tokio interrupt its own wait for events, which
-/// costs a system call and a round without events. Every connection sets timers, of seconds at
-/// least; with this timer before them, they are not the earliest.
+/// costs a system call and a round without events. Every connection sets timers of at least several
+/// seconds; with this timer before them, none of them is the earliest.
 #[derive(Default)]
 struct EarlyTimer(Option<Pin<Box<Sleep>>>);
 

@@ -61,7 +61,7 @@ const READ_BUFFER: usize = 64 * 1024;
 pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // The time-outs in `timeouts` replace it: hyper would also count the silence before a head.
+        // The timeouts in `timeouts` replace it: hyper would also count the silence before a head.
         .header_read_timeout(None)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(READ_BUFFER))
@@ -72,7 +72,7 @@ pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
 
 /// The service that a server provides on its connections.
 pub(super) trait Application: Clone + Send + 'static {
-    /// Serves HTTP on one connection until it closes, is upgraded, or is ended by a time-out.
+    /// Serves HTTP on one connection until it closes, is upgraded, or is ended by a timeout.
     fn serve(
         self,
         builder: &http1::Builder,

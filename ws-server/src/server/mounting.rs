@@ -12,8 +12,8 @@ impl<S, G> Server<S, G> {
     /// with a slash and does not end with one. By default there is none.
     ///
     /// [`Ws::link`](crate::Ws::link), [`Ws::path`](crate::Ws::path),
-    /// [`Page::stream_tag`](crate::Page::stream_tag) and the requests of the served client then
-    /// begin with it. Patterns of routes and [`client_path`](Self::client_path) do not name it.
+    /// [`Page::stream_tag`](crate::Page::stream_tag) and the requests of the browser client then
+    /// begin with it. Patterns of routes and [`client_path`](Self::client_path) do not contain it.
     ///
     /// The filters work wherever they are mounted: `warp::path("live").and(ws.filter())`, or
     /// `ws.filter()` at the root, where it matches below the base. [`Ws::run`](crate::Ws::run) also
@@ -53,8 +53,8 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Leaves a GET on a route's path that requests no upgrade to the application, whose page may
-    /// have the same URL: `ws.filter().or(page)`. By default the answer is a readable 426.
+    /// Leaves a GET of a route's path that requests no upgrade to the application, which may serve
+    /// a page at the same URL: `ws.filter().or(page)`. By default the answer is a readable 426.
     ///
     /// A request with `Sec-WebSocket-Key` or `-Version` counts as a request for an upgrade, even if
     /// a proxy has removed `Upgrade`. If a page sends a GET to ask why a recent handshake was

@@ -22,8 +22,8 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the path below which [`Ws::client`](crate::Ws::client) serves the client of page
-    /// streams, as browsers see it. The default is `/ws-server`.
+    /// Sets the path below which [`Ws::client`](crate::Ws::client) serves the browser client, as
+    /// browsers see it. The default is `/ws-server`.
     ///
     /// ```
     /// # use ws_server::prelude::*;

@@ -65,7 +65,7 @@ impl Settings {
         })
     }
 
-    /// The path below which browsers find the client of page streams.
+    /// The path below which browsers find the browser client.
     pub(super) fn client_path(&self) -> Result<String, Error> {
         match &self.client_path {
             None => Ok(client::PREFIX.to_owned()),

@@ -94,8 +94,8 @@ impl Ws {
     ///
     /// Use it once for each request: if a request has no session, each use begins one.
     ///
-    /// It rejects a request from elsewhere with 403. If the application manages the sessions, it
-    /// rejects a visitor without a session with 403. It rejects with 429 if too many sessions begin
+    /// It rejects a request from another site with 403, and, if the application manages the
+    /// sessions, also a visitor without a session. It rejects with 429 if too many sessions begin
     /// from one address, and with 503 if the store fails or is full. Under other servers than this
     /// one, see [`recover`](crate::recover).
     ///
@@ -135,8 +135,8 @@ impl Ws {
         visitors::current_session(&self.shared)
     }
 
-    /// Returns a filter that extracts the visit of a visitor who has a session; it begins none. It
-    /// serves for a logoff, which has no effect for other visitors.
+    /// Returns a filter that extracts the visit of a visitor who has a session; it begins none. Use
+    /// it for a logoff, which has no effect on visitors without a session.
     ///
     /// It rejects as [`session`](Self::session) does.
     #[must_use = "a filter does nothing before it is served"]
@@ -167,7 +167,7 @@ impl Ws {
         visitors::open_page(&self.shared)
     }
 
-    /// Returns a filter that serves the client of page streams: the ES module that
+    /// Returns a filter that serves the browser client: the ES module that
     /// [`Page::stream_tag`](crate::Page::stream_tag) loads, under a name that changes with its
     /// content, so that browsers cache it; `client.js`, for scripts that import it; its types as
     /// `client.d.ts`; and new pages for tabs that need one. All of them are below
@@ -273,7 +273,7 @@ impl Ws {
         async move { ws.run_listener(bind(address).await?).await }
     }
 
-    /// Does the same as [`run`](Self::run), on a listener that is already bound.
+    /// Does the same as [`run`](Self::run) on a listener that is already bound.
     ///
     /// ```no_run
     /// # async fn run(ws: ws_server::Ws) -> Result<(), Box<dyn std::error::Error>> {
@@ -345,7 +345,7 @@ impl Ws {
         async move { ws.serve_listener(filter, bind(address).await?).await }
     }
 
-    /// Does the same as [`serve`](Self::serve), on a listener that is already bound.
+    /// Does the same as [`serve`](Self::serve) on a listener that is already bound.
     ///
     /// # Errors
     ///

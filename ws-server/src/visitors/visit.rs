@@ -25,8 +25,8 @@ use crate::shared::Shared;
 /// a new session is not set, the session is lost, and a logon without its cookie has no effect in
 /// the browser. If a visit with such cookies is dropped without an answer, this is logged at
 /// `warn`, at most once in ten seconds. Under the server's own accept loop, nothing is logged if
-/// the client leaves before the application answers; another loop, such as that of `warp::serve`,
-/// does not report that.
+/// the client leaves before the application answers; other loops, such as that of `warp::serve`, do
+/// not report this.
 ///
 /// ```no_run
 /// # fn routes(ws: ws_server::Ws) -> impl warp::Filter {
@@ -101,7 +101,7 @@ impl Visit {
         error.into()
     }
 
-    /// Takes the cookies that the answer has to set; nothing is pending afterwards.
+    /// Takes the cookies that the answer has to set; none is pending afterwards.
     fn pending(&mut self) -> (CookieChange, Option<Page>) {
         (std::mem::take(&mut self.cookie), self.page.take())
     }
@@ -132,11 +132,11 @@ impl Visit {
     /// Logs the visitor on as this user, whom the application must have authenticated.
     ///
     /// The session continues with its values under a new id, and the old cookie becomes invalid, so
-    /// an attacker who planted or saw it gains nothing. Open sockets stay open and do not see the
-    /// user until they reconnect; they are closed when the session ends.
+    /// an attacker who planted or saw it gains nothing. Open connections stay open and do not see
+    /// the user until they reconnect; they are closed when the session ends.
     ///
     /// If another user was logged on, that session ends as with [`logoff`](Self::logoff), and the
-    /// new user begins without its values and its sockets.
+    /// new user begins without its values and its connections.
     ///
     /// # Errors
     ///
@@ -170,8 +170,8 @@ impl Visit {
         Ok(())
     }
 
-    /// Logs the visitor off: the session ends with all its values, and its sockets are closed with
-    /// 4401 at once. The reply removes the cookies from the browser.
+    /// Logs the visitor off: the session ends with all its values, and its connections are closed
+    /// with 4401 at once. The reply removes the cookies from the browser.
     ///
     /// If the application manages the sessions, it must end its own session too.
     ///
@@ -190,7 +190,7 @@ impl Visit {
     ///
     /// # Errors
     ///
-    /// Returns the errors of the store. The sockets are closed nevertheless.
+    /// Returns the errors of the store. The connections are closed nevertheless.
     pub async fn logoff(&mut self) -> Result<(), SessionError> {
         self.shared.hub.sessions().end(&self.session).await?;
         self.page = None;

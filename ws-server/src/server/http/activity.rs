@@ -1,4 +1,4 @@
-//! The state of an HTTP connection: its service and its bodies report it, its time-outs read it.
+//! The state of an HTTP connection: its service and its bodies report it, and its timeouts read it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +10,7 @@ use ws_core::driver::ReadyConnection;
 
 use super::allowance::{Allowance, TransferLimits};
 
-/// Shared by the time-outs of a connection, its service, and the bodies of its requests and
-/// answers.
+/// Shared by the timeouts of a connection, its service, and the bodies of its requests and answers.
 #[derive(Debug)]
 pub(in crate::server) struct Activity {
     state: Mutex<ActivityState>,
@@ -30,7 +29,7 @@ struct ActivityState {
     receiving: Option<(u64, Allowance)>,
     /// Bytes of answers that the system has not accepted yet.
     unsent: usize,
-    /// Bytes of answers that the system has accepted since the last check of the time-outs.
+    /// Bytes of answers that the system has accepted since the last check of the timeouts.
     sent: usize,
     sending: Allowance,
     /// Whether the connection is being upgraded.

@@ -1,4 +1,4 @@
-//! The time-outs of HTTP connections, over pipes in memory and with paused time.
+//! The timeouts of HTTP connections, over pipes in memory and with paused time.
 
 use std::sync::Arc;
 use std::time::Duration;

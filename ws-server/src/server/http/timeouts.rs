@@ -1,6 +1,6 @@
 //! Drives one HTTP connection, and ends it when it has waited for its client for too long.
 //!
-//! One timer per connection serves all time-outs. It is not reset when bytes arrive: when it fires,
+//! One timer per connection serves all timeouts. It is not reset when bytes arrive: when it fires,
 //! the phase of the connection is checked again.
 
 use std::future::{Future, poll_fn};
@@ -30,7 +30,7 @@ pub(in crate::server) trait HttpConnection {
 pub(in crate::server) enum HttpEnd {
     /// HTTP is over: the connection is closed or upgraded.
     Finished,
-    /// A time-out or the shutdown of the server ended it, even if output was left.
+    /// A timeout or the shutdown of the server ended it, even if output was left.
     Cut,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::server) enum HttpEnd {
 /// waits for its permit.
 const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The time-outs of one connection.
+/// The timeouts of one connection.
 pub(in crate::server) struct Timeouts<'p, D> {
     activity: Arc<Activity>,
     /// The time for the head of a request; for a later request, from its first byte.
