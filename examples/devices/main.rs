@@ -1,7 +1,7 @@
 //! A gateway for devices. Devices authenticate with bearer tokens instead of cookies, and speak one
 //! of two versions of a protocol. A `start` function chooses the handler.
 //!
-//! The device `boiler` has the token `b0iler-t0ken`, `pump` has `pump.t0ken`. To connect as a
+//! The device `boiler` has the token `b0iler-t0ken`, and `pump` has `pump.t0ken`. To connect as a
 //! device:
 //!
 //! ```sh
@@ -15,7 +15,7 @@
 //! `{"type": "ack", "id": 1}`. A browser sends its token as a subprotocol:
 //! `new WebSocket(url, ["v2.devices", "bearer", "pump.t0ken"])`.
 //!
-//! `GET /api/devices` lists the readings of the devices, and `/` shows them. A command reaches a
+//! `GET /api/devices` returns the readings of the devices, and `/` shows them. A command reaches a
 //! connected device in the format of its protocol version:
 //!
 //! ```sh
@@ -73,7 +73,7 @@ struct Status {
     readings: BTreeMap<String, f64>,
 }
 
-/// All devices that have ever connected. The JSON routes read it, the handlers write it.
+/// All devices that have ever connected. The JSON routes read them, and the handlers write them.
 #[derive(Clone, Default)]
 struct Devices(Arc<Mutex<BTreeMap<String, Status>>>);
 
@@ -92,7 +92,8 @@ impl Devices {
     }
 }
 
-/// One connected device, whatever its version. When it is dropped, the device is disconnected.
+/// One connection of a device, in either version. Dropping it removes the connection from the
+/// status.
 struct Device {
     devices: Devices,
     id: String,
@@ -261,7 +262,8 @@ dispatch! {
     struct Routes;
     state: App;
 
-    // Without cookies, a foreign page cannot act for a visitor: every origin may connect.
+    // There are no cookies, so a page of another site cannot act for a visitor: every origin may
+    // connect.
     device: "/devices/{id}" => V2 {
         require_session: false, origins: any,
         protocols: ["v2.devices", "v1.devices"], start: by_version,

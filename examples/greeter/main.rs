@@ -1,4 +1,4 @@
-//! The handler of the documentation: it greets after a second, echoes, and greets again.
+//! The handler from the documentation: it greets after a second, echoes, and greets again.
 //!
 //! `/` is a page that opens a session, connects to `/socket/custom` and shows the messages;
 //! `/socket/without-session` has the same handler and requires no session.
@@ -49,7 +49,7 @@ async fn main() -> examples::Result<()> {
     tracing_subscriber::fmt().init();
     let options = Options::from_command_line(ABOUT, OptionSet::Listen)?;
     let ws = Server::new(Routes::table()).build()?;
-    // The session id goes into a cookie, the page's own id into the HTML.
+    // The session id goes into a cookie, and the page's own id into the HTML.
     let page = warp::path::end()
         .and(warp::get())
         .and(ws.page())

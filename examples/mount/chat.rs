@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use ws_server::prelude::*;
 
-/// The number of people in each room. The JSON routes read it, the handlers write it.
+/// The number of people in each room. The JSON routes read it, and the handlers write it.
 #[derive(Clone, Default)]
 pub(crate) struct Rooms(Arc<Mutex<BTreeMap<u64, usize>>>);
 

@@ -2,8 +2,8 @@
 //! routes and chat rooms identify them by their session.
 //!
 //! `/` is the page of a room, with a form to log on or off: `POST /logon` and `POST /logoff`.
-//! `/rooms/NUMBER/chat` is the chat; guests can read it. `GET /api/rooms` lists the rooms, `POST
-//! /api/rooms/NUMBER` with `{"text": "…"}` posts a message over HTTP.
+//! `/rooms/NUMBER/chat` is the chat; guests can read it. `GET /api/rooms` lists the rooms, and
+//! `POST /api/rooms/NUMBER` with `{"text": "…"}` posts a message over HTTP.
 
 use examples::{OptionSet, Options, announce, escape};
 use serde::Deserialize;
@@ -120,7 +120,7 @@ fn form<T: DeserializeOwned + Send>() -> impl Filter<Extract = (T,), Error = Rej
 
 /// The page, and the targets of its forms.
 fn pages(ws: &Ws, users: Users) -> BoxedFilter<(Response,)> {
-    // The session id goes into a cookie, the page's own id into the HTML.
+    // The session id goes into a cookie, and the page's own id into the HTML.
     let page = warp::path::end()
         .and(warp::get())
         .and(warp::query())

@@ -29,11 +29,11 @@ const USERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// A hash of random bytes that were not kept: no password matches it.
+/// A hash of discarded random bytes: no password matches it.
 const UNKNOWN_USER: &str = "$argon2id$v=19$m=19456,t=2,p=1$i32U6WpMAEJbq9GNCj21jg$DdD8AG9ov3L35wf5acGoe5+faDuAimhFIYiHA5CXRw0";
 
 /// The number of passwords that are verified at once. Each takes a core and 19 MiB: a flood of
-/// logons delays other logons, but does not use up the whole machine.
+/// logons delays other logons, but does not exhaust the machine.
 const MAX_VERIFICATIONS: usize = 2;
 
 /// The users. Clones share one table.

@@ -2,7 +2,7 @@
 import { stream } from "/ws-server/client.js";
 
 const UNAUTHORIZED = 4401;
-const MAX_LOG_LINES = 200; // lines
+const MAX_LOG_LINES = 200;
 const find = (id) => document.getElementById(id);
 const live = stream();
 
@@ -76,7 +76,7 @@ async function load() {
   try {
     show(await live.request({ type: "list" }, { timeout: 60_000 }));
   } catch (error) {
-    // A reset calls `load` again, and the page shows when the stream ends.
+    // A reset calls `load` again, and `showState` reports the end of the stream.
     if (error.kind === "timeout") line("The server does not answer.", "lost");
   }
 }

@@ -42,14 +42,14 @@ struct PushForm {
     text: String,
 }
 
-/// The event `receipt`.
+/// The payload of the event `receipt`.
 #[derive(Serialize)]
 struct Receipt {
     to: To,
     text: String,
 }
 
-/// The answer to the form: the number of pages that get the push.
+/// The answer to the form: the number of pages that accepted the push.
 #[derive(Serialize)]
 struct Reached {
     reached: usize,
