@@ -30,7 +30,7 @@ impl BasePath {
     }
 }
 
-/// Checks that a path consists of segments that no URL escapes: `/live`, `/apps/live`.
+/// Checks that a path consists of segments that URLs contain unescaped: `/live`, `/apps/live`.
 ///
 /// # Errors
 ///

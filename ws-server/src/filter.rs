@@ -55,8 +55,8 @@ pub type WsFilter = BoxedFilter<(warp::reply::Response,)>;
 #[expect(clippy::exhaustive_structs, reason = "it is a name for its one field")]
 pub struct PeerAddr(pub SocketAddr);
 
-/// The target of the request, of which warp shows filters only parts, and the exchange of the
-/// request: an extension that the server's own accept loop sets.
+/// An extension that the server's own accept loop sets: the target of the request, of which warp
+/// shows filters only parts, and the exchange of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) uri: Uri,
@@ -169,13 +169,14 @@ pub(crate) fn peer() -> impl Filter<Extract = (Option<SocketAddr>,), Error = Inf
         })
 }
 
-/// Maps an IPv4 address that an IPv6 listener sees as an IPv6 address back to IPv4: otherwise all
-/// of them would share one /64.
+/// Maps an IPv4-mapped IPv6 address back to IPv4: otherwise all IPv4 clients of an IPv6 listener
+/// would share one /64.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The target of the request as far as warp shows it. It has been parsed before, so it parses.
+/// The target of the request as far as warp shows it. It was parsed before, so parsing it again
+/// succeeds.
 fn uri(path: String, query: Option<String>) -> Uri {
     let target = match query {
         Some(query) => format!("{path}?{query}"),

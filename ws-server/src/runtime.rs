@@ -2,8 +2,8 @@
 //!
 //! It differs from `#[tokio::main]` in one number: how many network events a worker takes at a
 //! time. With tokio's default (1,024 events, every 61 tasks), some of many ready sockets can wait
-//! for several rounds. With at most one event per task, the slowest answers at 1,000 busy
-//! connections arrive ten times sooner.
+//! for several rounds. If a worker never takes more events than it runs tasks in between, the
+//! slowest answers at 1,000 busy connections arrive ten times sooner.
 //!
 //! With either runtime, a plain hook that blocks holds its worker thread. A watchdog lets another
 //! worker accept connections and fire timers meanwhile, and logs the hook at `warn` after 100 ms.

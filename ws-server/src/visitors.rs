@@ -58,7 +58,7 @@ fn visit_request() -> impl Filter<Extract = (VisitRequest,), Error = Infallible>
             let (uri, exchange) = target.map(|it| (it.uri, it.exchange)).unzip();
             VisitRequest {
                 method,
-                // Only its authority counts here, and warp shows none.
+                // Only the authority matters here, and warp provides none.
                 uri: uri.unwrap_or_default(),
                 headers,
                 peer,
@@ -106,7 +106,7 @@ pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
     visits(shared, AfterLogon::SeparateSession)
 }
 
-/// The handling of a request that was in flight while a logon set another cookie in its browser. A
+/// How to handle a request that was in flight while a logon set another cookie in its browser. A
 /// cookie of a new session would overwrite that one.
 #[derive(Clone, Copy)]
 enum AfterLogon {

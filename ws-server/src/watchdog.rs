@@ -11,7 +11,7 @@ use ws_core::watchdog::Watchdog;
 ///
 /// A runtime of one thread has no other worker that could be woken. Also, the C library avoids
 /// atomic instructions and cancellation points in a process of one thread, so such a process must
-/// not get a second one.
+/// not get a second thread.
 pub(crate) fn start() {
     static STARTED: Once = Once::new();
     if STARTED.is_completed() {

@@ -151,8 +151,8 @@ async fn accept_next(listener: &TcpListener, backoff: &mut Backoff) -> (TcpStrea
 /// A timer that is nearly always the first to fire while connections arrive.
 ///
 /// A new timer that is earlier than all others makes tokio interrupt its own wait for events, which
-/// costs a system call and a round without events. Every connection sets timers of at least several
-/// seconds; with this timer before them, none of them is the earliest.
+/// costs a system call and a round without events. Every connection sets timers of a second or
+/// more; with this timer before them, none of them is the earliest.
 #[derive(Default)]
 struct EarlyTimer(Option<Pin<Box<Sleep>>>);
 

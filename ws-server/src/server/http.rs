@@ -65,7 +65,8 @@ pub(super) fn builder(limits: &ServerLimits) -> http1::Builder {
         .header_read_timeout(None)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(READ_BUFFER))
-        // If a client closes its write half, it is gone: its futures, such as `init`, are dropped.
+        // A client that closes its write half counts as gone: its futures, such as `init`, are
+        // dropped.
         .half_close(false);
     builder
 }

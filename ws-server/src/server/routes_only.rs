@@ -75,7 +75,7 @@ impl Application for RoutesOnly {
 struct UntilUpgrade<'c> {
     connection: &'c mut http1::Connection<TokioIo<TcpStream>, RoutesService>,
     activity: &'c Activity,
-    /// HTTP is over, without an upgrade.
+    /// HTTP has ended without an upgrade.
     is_closing: bool,
 }
 

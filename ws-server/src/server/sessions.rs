@@ -41,8 +41,9 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Takes sessions from the application, which has cookies of its own: routes with
-    /// `require_session` require those. The server then sets no session cookies, only the page's.
+    /// Takes sessions from the application, which has its own cookies. Routes with
+    /// `require_session` then require a session of the application. The server then sets no session
+    /// cookies, only the page's.
     ///
     /// ```
     /// # use ws_server::prelude::*;

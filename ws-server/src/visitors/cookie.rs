@@ -2,9 +2,9 @@
 
 use http::HeaderValue;
 
-/// A cookie for the whole site, which no script can read and no other site sends along
-/// (`SameSite=Lax`: links from other sites still find the visitor logged on). It lives as long as
-/// the browser's session.
+/// A cookie for the whole site. Scripts cannot read it, and requests from other sites do not
+/// contain it, except for links (`SameSite=Lax`): a visitor who follows one is still logged on. It
+/// lives as long as the browser's session.
 pub(super) fn set(name: &str, value: &str, secure: bool) -> HeaderValue {
     header(name, value, secure, "")
 }
