@@ -13,7 +13,7 @@ pub enum AddressOwner {
     Client,
     /// The address of a trusted proxy that forwarded no client.
     Proxy,
-    /// Perhaps the address of a proxy that is not configured: a private address of the direct peer.
+    /// A private address of the direct peer; it may belong to a proxy that is not configured.
     Unknown,
 }
 
@@ -29,8 +29,7 @@ pub(crate) fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The unit in which addresses are counted: an IPv4 address, or the /64 that an IPv6 subscriber
-/// has.
+/// The unit in which addresses are counted: an IPv4 address, or the /64 of an IPv6 subscriber.
 ///
 /// Each connection keeps one, so the type is as small as possible.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -77,7 +77,7 @@ impl fmt::Debug for Request<'_> {
     }
 }
 
-/// The server's settings for admission, added to the options of its routes.
+/// The server's settings for admission; they complement the options of its routes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AdmissionPolicy {
     /// The origins that may connect to routes without an `origins` option.
@@ -199,7 +199,7 @@ pub fn client(request: &Request<'_>, policy: &AdmissionPolicy) -> Result<Client,
 }
 
 impl RouteAccess {
-    /// What step 4 must look up.
+    /// Returns what step 4 must look up, if anything.
     const fn lookup(&self) -> Option<VisitorLookup> {
         match (self.require_session, self.require_page) {
             (false, _) if self.needs_visitor => Some(VisitorLookup::Optional),
@@ -235,7 +235,8 @@ pub struct CheckedRequest {
 }
 
 impl CheckedRequest {
-    /// What step 4 must look up; `None` if neither the route nor its handler needs a session.
+    /// Returns what step 4 must look up; `None` if neither the route nor its handler needs a
+    /// session.
     pub const fn lookup(&self) -> Option<VisitorLookup> {
         self.lookup
     }

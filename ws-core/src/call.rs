@@ -59,7 +59,7 @@ impl CallId {
         self.0
     }
 
-    /// The answer to the call of this id.
+    /// The answer to the call with this id.
     ///
     /// ```
     /// use ws_server::call::{Answer, Call};

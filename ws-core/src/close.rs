@@ -246,7 +246,7 @@ impl From<CloseCode> for Close {
     }
 }
 
-/// Which event ended a connection.
+/// The event that ended a connection.
 ///
 /// ```
 /// use ws_server::CloseCause;
@@ -320,7 +320,7 @@ impl fmt::Display for CloseCause {
     }
 }
 
-/// How a connection ended: what caused it, and the code and text that were sent or received.
+/// How a connection ended: the cause, and the code and text that were sent or received.
 ///
 /// ```
 /// use ws_server::close::{CloseCause, CloseCode, CloseReason};
@@ -331,7 +331,7 @@ impl fmt::Display for CloseCause {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct CloseReason {
-    /// What ended the connection.
+    /// The event that ended the connection.
     pub cause: CloseCause,
     /// The code of the first Close frame; 1005 if it had none, 1006 if there was no frame.
     pub code: CloseCode,

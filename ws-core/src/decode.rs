@@ -99,7 +99,7 @@ pub struct Json<T>(pub T);
 /// `MessagePack`: as a payload, a binary message decoded as a `T`; as a reply, a `T` sent as
 /// binary.
 ///
-/// Structs are sent with the names of their fields.
+/// Structs are encoded with their field names.
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};

@@ -44,11 +44,11 @@ pub enum AllowedOrigin {
     Null,
 }
 
-/// A text that is neither an origin nor a pattern of origins.
+/// A string that is neither an origin nor a pattern of origins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AllowedOriginError {
-    /// The text is not an origin.
+    /// The string is not an origin.
     #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
     NoOrigin,
     /// A `*` that is not the whole first label.
@@ -134,7 +134,7 @@ pub(super) fn allows_any(access: RouteAccess, policy: &AdmissionPolicy) -> bool 
     }
 }
 
-/// The same for the origin `null`, which pages of any site can have.
+/// Returns whether the origin `null`, which pages of any site can have, may connect.
 pub(super) fn allows_null(access: RouteAccess, policy: &AdmissionPolicy) -> bool {
     match access.origins {
         Some(Origins::List(own)) => own.contains(&"null"),
@@ -149,7 +149,7 @@ fn lists_null(policy: &AdmissionPolicy) -> bool {
     matches!(&policy.origins, AllowedOrigins::Listed(listed) if listed.contains(&null))
 }
 
-/// Whether the list of the route allows an origin, or else the list of the server.
+/// Whether the route's own list allows an origin, or the server's list if the route has none.
 pub(super) fn is_listed(origin: &Origin, access: RouteAccess, policy: &AdmissionPolicy) -> bool {
     match access.origins {
         Some(Origins::List(own)) => own.iter().any(|listed| {

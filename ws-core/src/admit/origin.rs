@@ -27,7 +27,7 @@ pub struct Origin {
     port: Option<u16>,
 }
 
-/// A text that is not an origin.
+/// A string that is not an origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not an origin; write it as in `https://example.com` or `http://localhost:8080`")]
 pub struct OriginError;

@@ -8,12 +8,12 @@ use crate::error::Refusal;
 use crate::fields::elements;
 use crate::protocol::{accept_key, is_valid_key};
 
-/// What a well-formed request asks for.
+/// The result of checking a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum UpgradeRequest {
-    /// A connection, with the response to its key.
+    /// A handshake, with the response to its key.
     Valid(Accept),
-    /// No connection: a GET that asks for no upgrade, or cannot get one.
+    /// A GET that asks for no upgrade, or cannot get one.
     Absent(NoUpgrade),
 }
 
@@ -55,8 +55,8 @@ impl UpgradeRequest {
     }
 }
 
-/// Checks a request in the order method, upgrade, body, version, key. Logs what a proxy may have
-/// caused.
+/// Checks a request in the order method, upgrade, body, version, key. Logs a failure that a proxy
+/// may have caused.
 ///
 /// # Errors
 ///

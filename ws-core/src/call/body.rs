@@ -63,8 +63,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Checked<T> {
     }
 }
 
-/// Makes serde buffer the value before it decodes it: an error in the middle of a value would leave
-/// the parser there, and the rest of the envelope could not be read.
+/// Makes serde buffer the value before it decodes it. Without the buffer, an error would leave the
+/// parser in the middle of the value, and the rest of the envelope could not be read.
 ///
 /// It also works if the call itself is buffered already, in an untagged enum, where raw JSON is not
 /// available. And unlike `serde_json::Value` it keeps the order of members.

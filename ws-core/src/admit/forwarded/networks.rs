@@ -23,7 +23,7 @@ use ipnet::{IpNet, Ipv4Net};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Network(IpNet);
 
-/// A text that is neither a network nor an address.
+/// A string that is neither a network nor an address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a network; write it as in `10.0.0.0/8`, `192.0.2.7` or `fd00::/8`")]
 pub struct NetworkError;

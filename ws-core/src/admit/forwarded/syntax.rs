@@ -62,7 +62,7 @@ pub(super) struct Pairs<'a> {
     host: Option<&'a [u8]>,
 }
 
-/// What one proxy forwarded about the request.
+/// The values that one proxy forwarded about the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Element {
     /// `None` for `unknown`, for a hidden name such as `_proxy7`, and for any other text that is
@@ -149,7 +149,7 @@ fn element(line: &[u8]) -> Result<Parsed<'_>, ForwardedError> {
 /// The name, the value as written, and the rest, which is empty or begins with a separator.
 type Pair<'a> = (&'a [u8], &'a [u8], &'a [u8]);
 
-/// Parses the pair at the start of a text that is not empty.
+/// Parses the pair at the start of a non-empty text.
 fn pair(text: &[u8]) -> Result<Pair<'_>, ForwardedError> {
     let end = text.iter().position(|byte| b"=;,".contains(byte));
     let parts = end.map(|end| (&text[..end], &text[end..]));

@@ -21,7 +21,7 @@ const X_FORWARDED_PROTO: &str = "x-forwarded-proto";
 const X_FORWARDED_HOST: &str = "x-forwarded-host";
 const X_FORWARDED_PORT: &str = "x-forwarded-port";
 
-/// What the headers of one family contain.
+/// The values in the headers of one family.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct ForwardedValues {
     pub(super) address: SocketAddr,
