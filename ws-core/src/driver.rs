@@ -1,8 +1,8 @@
 //! The life of one connection, in a small task of its own.
 //!
-//! [`connect`] runs `init` before the handshake is answered. The result, an [`ReadyConnection`] connection,
-//! is then given its transport. The driver reads, calls hooks, writes and checks the clock until
-//! the end, and then calls `terminate`.
+//! [`connect`] runs `init` before the handshake is answered. The result, a
+//! [`ReadyConnection`], then gets its transport. The driver reads, calls hooks, writes and checks
+//! the clock until the end, and then calls `terminate`.
 //!
 //! The driver is compiled once, and calls the handler through a trait object.
 

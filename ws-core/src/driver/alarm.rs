@@ -12,8 +12,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[derive(Default)]
 pub(super) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// When the timer fires, unless it has fired. The timer knows this too, but is elsewhere in
-    /// memory.
+    /// The time at which the timer fires, unless it has fired. `sleep` stores this too, but behind
+    /// a pointer.
     fires_at: Option<Instant>,
 }
 
@@ -27,13 +27,13 @@ pub(super) enum AlarmState {
 }
 
 impl Alarm {
-    /// When the timer fires, if that is after `now`.
+    /// The time at which the timer fires, if it is after `now`.
     #[inline]
     pub(super) fn fires_after(&self, now: Instant) -> Option<Instant> {
         self.fires_at.filter(|at| now < *at)
     }
 
-    /// How late the timer has fired, if it has fired and this was not called since.
+    /// Returns how late the timer has fired, once each time that it fires.
     pub(super) fn take_fired(&mut self, now: Instant) -> Option<Duration> {
         self.fires_at.take_if(|at| *at <= now).map(|at| now - at)
     }

@@ -33,7 +33,7 @@ pub(super) trait AnyHandler: Send {
 
 /// The state of a hook after its call.
 pub(super) enum HookStatus {
-    /// There was nothing to call it with.
+    /// There was no notification to call it with.
     NotCalled,
     /// It has ended.
     Done(Outcome),

@@ -176,7 +176,8 @@ impl Calls {
         let HandlerState::Busy(hook) = self.handler_state else {
             return Poll::Pending;
         };
-        // The hook's own panics are caught inside; this catches those of dropping its remains.
+        // `guard` catches the hook's own panics; this catches panics while the finished future is
+        // dropped.
         let polled = catch_panic(hook, shared, || handler.poll_hook(cx));
         Poll::Ready(match polled {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -202,7 +203,7 @@ impl Calls {
         let polled = self.poll_hook(handler, shared, cx);
         shared.set_hook_cancelled(false);
         if polled.is_pending() && self.running_since().is_some() {
-            // A handler without the macro may ignore this; then it is lost.
+            // A handler written without the macro may ignore the cancellation; then it is lost.
             handler.drop_hook();
             return Poll::Ready(self.fail(handler, Fault::TimedOut));
         }

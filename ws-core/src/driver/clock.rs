@@ -147,8 +147,9 @@ impl Clock {
         self.rare.as_ref().and_then(|rare| rare.shutdown)
     }
 
-    /// Whether the timer fires early enough for everything: silence deadlines only move further
-    /// away, and there are no others.
+    /// Whether the timer fires no later than the next deadline. Idle and ping deadlines only move
+    /// later, so they need no check. If any deadline other than the expiry or a timer may apply,
+    /// returns false.
     #[inline]
     pub(super) fn is_alarm_early_enough(&self, view: &View, now: Instant) -> bool {
         let Some(fires) = self.alarm.fires_after(now) else {
@@ -165,8 +166,8 @@ impl Clock {
             && later(view.timer)
     }
 
-    /// Pauses or restarts deadlines. After a pause of the process they start again; the caller
-    /// restarts that of the running hook.
+    /// Pauses or restarts deadlines. After a pause of the process, they start again; the caller
+    /// restarts the time limit of the running hook.
     pub(super) fn handle_view(&mut self, limits: &Limits, view: &View, now: Instant) -> Process {
         let blocked = view.outbox.blocked.is_some();
         // A client that has read its backlog is alive.

@@ -6,7 +6,7 @@ use crate::protocol::TextData;
 #[cfg(test)]
 mod tests;
 
-/// The ends that have happened. They are independent, and any of them may come first.
+/// Records how far each side has ended. The two sides are independent, and either may end first.
 ///
 /// The `handle_*` methods record events; [`next_step`](Self::next_step) returns what to do then.
 #[derive(Default)]
@@ -70,7 +70,7 @@ pub(super) enum ClosingStep {
 }
 
 impl Closing {
-    /// The server's Close was queued, by the driver or by another task.
+    /// Records that the server's Close was queued, by the driver or by another task.
     #[inline]
     pub(super) fn handle_server_close(&mut self) {
         if self.write_side == WriteSide::Open {
@@ -78,8 +78,8 @@ impl Closing {
         }
     }
 
-    /// The outbox accepts nothing more: the server's Close is in it, unless the stream is lost. In
-    /// that case, received data is still handled.
+    /// Records that the outbox accepts nothing more: the server's Close is in it, unless the stream
+    /// is lost. If the stream is lost, received data is still handled.
     #[inline]
     pub(super) fn handle_ending_outbox(&mut self) {
         if self.read_side != ReadSide::Lost {
@@ -87,7 +87,7 @@ impl Closing {
         }
     }
 
-    /// The client's Close has arrived (RFC 6455, section 5.5.1).
+    /// Records that the client's Close has arrived (RFC 6455, section 5.5.1).
     pub(super) fn handle_client_close(&mut self, body: Option<(CloseCode, TextData<'_>)>) {
         let (code, text) = match body {
             Some((code, text)) => (code, text.into_string()),
@@ -99,20 +99,20 @@ impl Closing {
         }));
     }
 
-    /// The client has ended its side of the stream.
+    /// Records that the client has ended its side of the stream.
     pub(super) fn handle_end_of_stream(&mut self) {
         self.read_side = self.read_side.max(ReadSide::Ended);
     }
 
-    /// The transport has failed. Returns why the connection ends: a Close that arrived before still
-    /// counts.
+    /// Records that the transport has failed. Returns the reason for the end: if a Close arrived
+    /// before, its reason counts.
     pub(super) fn handle_loss(&mut self) -> CloseReason {
         self.read_side = ReadSide::Lost;
         let closed = self.client.as_ref();
         closed.map_or_else(connection_lost, |closed| closed.reason.clone())
     }
 
-    /// The server's side of the stream has ended.
+    /// Records that the server's side of the stream has ended.
     pub(super) fn handle_server_end(&mut self) {
         self.write_side = self.write_side.max(WriteSide::Ended);
     }

@@ -81,8 +81,8 @@ trait AnyConnection: Send {
 
     fn sender(&self) -> Sender;
 
-    /// Starts the task. The task contains the connection by value: one more pointer would need one
-    /// more allocation.
+    /// Starts the task. The task contains the connection by value: a pointer to it would need
+    /// another allocation.
     fn spawn(self: Box<Self>);
 }
 
@@ -156,7 +156,7 @@ impl Lifecycle {
     /// Ends everything but the handler, and calls `terminate`. `reason` applies if no other reason
     /// was recorded before.
     fn begin_finish(&mut self, handler: &mut dyn AnyHandler, reason: CloseReason) {
-        // With `end` below: the stream is closed before the handler learns of it.
+        // The stream is closed before `terminate` runs.
         let dropped = catch_unwind(AssertUnwindSafe(|| {
             self.transport = None;
             self.driver.handle_end();
@@ -178,7 +178,7 @@ impl Lifecycle {
 
     /// Waits for `terminate`.
     fn poll_finish(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        // A shutdown that begins now may leave less time.
+        // A shutdown that begins while `terminate` runs may shorten its time limit.
         self.driver.shared().outbox().set_waker(cx.waker());
         let end_of_shutdown = self.driver.take_external_deadlines();
         match &mut self.finishing {

@@ -19,7 +19,7 @@ use crate::reply::{Messages, Reply, ReplyEnd};
 use crate::socket::Shared;
 
 /// With compression, this many bytes of one message count as another call: one read may inflate to
-/// a thousand times its size, and the inflating delays other connections.
+/// a thousand times its size, and inflating delays other connections.
 const INFLATED_PER_CALL: usize = 16 * 1024;
 
 /// Bytes in, replies out: the parts that a message passes through.
@@ -114,7 +114,7 @@ impl Exchange {
         self.read_ahead.clear();
     }
 
-    /// The bytes that followed the request are decoded first.
+    /// Queues the bytes that followed the request; they are decoded first.
     pub(super) fn handle_early_bytes(&mut self, early: &[u8]) {
         self.read_ahead.keep(early);
     }
@@ -198,7 +198,7 @@ impl Exchange {
         }
     }
 
-    /// The client violated the protocol (RFC 6455, section 7.1.7).
+    /// Closes the connection because the client violated the protocol (RFC 6455, section 7.1.7).
     fn handle_protocol_error(&mut self, error: &ProtocolError) {
         if self.out.closing.is_server_closing() {
             return;
@@ -337,8 +337,8 @@ impl Exchange {
         }
     }
 
-    /// Moves due notifications into the mailbox. Making them clones values of the application,
-    /// which may panic.
+    /// Moves due notifications into the mailbox. Creating them clones values of the application,
+    /// and a clone may panic.
     pub(super) fn fire_timers(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.buffers.now;
         let mail = self.out.shared.mail();

@@ -71,14 +71,14 @@ pub fn connect<H: Handler<R>, R: 'static>(
     let (pending, args) = InitArgs::<H>::register(endpoint, admitted);
     let future = Box::pin(async move {
         let handler = H::init(&args.opening).await?;
-        // In parts: the handshake is large, and is not moved before it is dropped.
+        // Moved out part by part, so that the large handshake is dropped in place.
         let (context, permit) = (args.opening.context, args.permit);
         Ok(ReadyConnection::new::<H, R>(handler, context, permit))
     });
     Connecting(Stage::Init(Init { future, pending }))
 }
 
-/// As [`connect`], but the caller gets the handshake back.
+/// Same as [`connect`], but also returns the handshake.
 pub(crate) fn connect_keeping_handshake<H: Handler<R>, R: 'static>(
     endpoint: Arc<Endpoint>,
     handshake: Handshake,

@@ -1,4 +1,4 @@
-//! From replies to the socket.
+//! Sends replies: from the return value of a hook to the socket.
 
 #![expect(
     clippy::inline_always,

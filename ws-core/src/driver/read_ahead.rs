@@ -18,7 +18,7 @@ pub(super) struct ReadAhead(Option<Box<ReadAheadQueue>>);
 #[derive(Default)]
 struct ReadAheadQueue {
     messages: VecDeque<Incoming<'static>>,
-    /// The bytes of the messages that count against the limit.
+    /// The cost of these messages, which counts against the limit.
     cost: usize,
     /// Bytes read after these messages, not decoded yet.
     rest: Vec<u8>,
@@ -111,7 +111,7 @@ impl ReadAheadQueue {
     }
 }
 
-/// The bytes that a queued message counts against the limit.
+/// How much a queued message counts against the limit, in bytes.
 fn cost(message: &Incoming<'_>) -> usize {
     message.len() + OVERHEAD
 }

@@ -86,7 +86,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// As of [`next_event`](Self::next_event).
+    /// Same as [`next_event`](Self::next_event).
     #[inline(always)]
     pub(super) fn next_short<'b>(
         &mut self,
@@ -102,7 +102,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// An error if the client violated the protocol: nothing is decoded any more.
+    /// [`ProtocolError`] if the client violated the protocol. Nothing is decoded after that.
     pub(super) fn next_event<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -115,7 +115,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// As of [`next_event`](Self::next_event).
+    /// Same as [`next_event`](Self::next_event).
     pub(super) fn end_of_target(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
         let event = self.decoder.target_filled();
         self.checked(event)

@@ -10,7 +10,7 @@ use super::callee::AnyHandler;
 use super::thread_buffers::ThreadBuffers;
 use crate::outbox::Transport;
 
-/// Borrowed by the parts of a connection for one poll.
+/// The values that the parts of a connection borrow for one poll.
 pub(super) struct Turn<'a, 'cx> {
     pub(super) handler: &'a mut dyn AnyHandler,
     pub(super) transport: &'a mut dyn Transport,
@@ -19,11 +19,11 @@ pub(super) struct Turn<'a, 'cx> {
 }
 
 impl Turn<'_, '_> {
-    /// Continues after other connections have run. They include connections with data that the
-    /// runtime has not seen yet: after a mere wake-up, a flooding connection could run many turns
-    /// before the runtime polls the network again.
+    /// Yields to other connections, including those with data that the runtime has not seen yet. If
+    /// the task only woke itself, a flooding connection could run many turns before the runtime
+    /// polls the network again.
     pub(super) fn yield_to_others(&mut self) {
-        // The first poll leaves the wake-up to the runtime.
+        // The first poll asks the runtime to wake the task after it has polled the network.
         let _ = pin!(yield_now()).poll(self.cx);
     }
 }

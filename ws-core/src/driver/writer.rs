@@ -106,7 +106,7 @@ impl Writer {
         }
     }
 
-    /// Keeps a reply that waits for room.
+    /// Holds a reply until there is room.
     pub(super) fn hold(&mut self, reply: Reply) {
         self.waiting = Some(Box::new(reply));
     }
