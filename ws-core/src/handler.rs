@@ -184,19 +184,19 @@ impl<E: Into<Refusal>> IntoRefusal for E {
 #[doc(hidden)]
 pub trait Declared<H> {}
 
-/// Requires of every handler that it is [`Send`], in terms of a route.
+/// Requires a handler to be [`Send`], as a bound that depends on the route.
 ///
-/// `#[ws_handler]` assumes this in the hooks.
+/// `#[ws_handler]` assumes this bound in the hooks.
 #[doc(hidden)]
 pub trait SendHandler<R>: Send {}
 
 #[diagnostic::do_not_recommend]
 impl<H: Send, R> SendHandler<R> for H {}
 
-/// How `terminate` takes the handler, if the type of its receiver is an alias.
+/// Passes the handler to `terminate` if the type of its receiver is an alias.
 #[doc(hidden)]
 pub trait Receiver<'a, H> {
-    /// The handler, taken out or borrowed.
+    /// Takes the handler out of the slot, or borrows it.
     fn of(handler: &'a mut Option<H>) -> Self;
 }
 

@@ -1,4 +1,4 @@
-//! Which hook runs on which thread, for logs and for the watchdog.
+//! Tracks which hook runs on each thread, for logs and for the watchdog.
 //!
 //! Each thread publishes which hook it runs, on which route, and how many hooks have begun on it.
 //! If a watchdog reads the same values twice, the same hook still runs; so no clock is read per
@@ -62,8 +62,8 @@ const HOOK_BITS: u32 = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct RouteNumber(u32);
 
-/// The patterns of all routes of the process, by number. There are at most as many as the tables of
-/// the program have.
+/// The patterns of all routes of the process, by number. There are no more entries than routes in
+/// the program's tables.
 static PATTERNS: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
 
 impl RouteNumber {
@@ -172,7 +172,7 @@ impl Drop for ReleaseAtExit {
     }
 }
 
-/// Makes the hooks of this thread visible to the watchdog, and wakes it if it is parked. Must be called
+/// Makes the hooks of this thread visible to the watchdog, and wakes it if it is parked. Call it
 /// before hooks run. It is not part of [`run`], because code that may panic there would slow down
 /// every hook.
 #[inline]
@@ -187,7 +187,7 @@ pub(crate) fn register_thread() {
 
 #[cold]
 fn register_new_thread() {
-    // A thread that is ending does not join.
+    // A thread that is ending does not register.
     if RELEASE_AT_EXIT.try_with(|_| {}).is_err() {
         return;
     }
@@ -221,8 +221,9 @@ fn wake_watchdog() {
     }
 }
 
-/// Makes the calling thread the watchdog: the next hook wakes it, as soon as every thread has
-/// noticed. Returns whether it is the first caller, and therefore the only watchdog.
+/// Makes the calling thread the watchdog, and announces that it will park: from then on, the next
+/// hook to begin wakes it, once its thread has seen the announcement. Returns whether it is the
+/// first caller, and therefore the only watchdog.
 pub(crate) fn prepare_park() -> bool {
     let watchdog = WATCHDOG.get_or_init(thread::current);
     let only = watchdog.id() == thread::current().id();

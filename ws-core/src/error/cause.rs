@@ -1,4 +1,4 @@
-//! The causes of errors, kept as they are, from any library.
+//! Wrappers for the errors of encoders, decoders and other libraries.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::close::CloseCode;
 
-/// The error of an encoder, a decoder or another library, kept as it is.
+/// The error of an encoder, a decoder or another library, stored unchanged.
 ///
 /// It dereferences to the error, so `downcast_ref` works on its type. The error that contains it
 /// returns the same value from [`source`](Error::source). Clones share the error; two causes are
@@ -28,7 +28,7 @@ use crate::close::CloseCode;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    /// Keeps an error. A string becomes an error with that text.
+    /// Stores an error. A string becomes an error with that text.
     pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }

@@ -203,7 +203,7 @@ impl<H> Context<H> {
     {
         let shared = self.socket.shared();
         let next = shared.mail().next::<T>()?;
-        // There is room now for a task that waits for it.
+        // The mailbox has room now, so a waiting task can continue.
         shared.changes().notify_waiters();
         let decoded = next.decode();
         if decoded.is_none() {

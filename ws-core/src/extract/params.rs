@@ -87,7 +87,7 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse).
+    /// Same as [`parse`](Self::parse).
     pub fn parse_named<T: FromStr>(&self, name: &str) -> Result<T, Refusal> {
         self.named(name)
             .and_then(|value| value.parse().ok())
@@ -163,8 +163,8 @@ impl<T> FromParams<NoRoute> for T {
     }
 }
 
-/// Implemented by the marker of a route in a table, whose parameters have names for the fields of
-/// `T`.
+/// Implemented by the marker of a route in a table: its parameters have names, which the fields of
+/// `T` can use.
 ///
 /// `dispatch!` implements it for every route and every `T`; [`AnyRoute`] does not implement it. So
 /// to implement [`FromParams<R>`] for all routes in tables, write

@@ -97,7 +97,7 @@ impl<T: Clone> FromRef<T> for T {
 /// }
 /// ```
 #[derive(PartialEq, Eq, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has nothing and stays so")]
+#[expect(clippy::exhaustive_structs, reason = "it has no fields and never will")]
 pub struct NoState;
 
 impl<S> FromRef<S> for NoState {

@@ -1,4 +1,4 @@
-//! Parameters that a route has and its handler does not read: the compiler warns about them.
+//! A compiler warning for parameters of a route that its handler does not read.
 
 use std::marker::PhantomData;
 
@@ -8,8 +8,8 @@ use crate::page::Page;
 use crate::session::Session;
 use crate::socket::Socket;
 
-/// An argument of `init` that reads no parameter of the path, or a handler whose arguments all have
-/// this property.
+/// An argument of `init` that reads no parameter of the path, or a handler with only such
+/// arguments.
 ///
 /// `#[ws_handler]` implements it for a handler if all arguments of its `init` implement it, so the
 /// compiler decides by types and not by their names. `R` is the marker of a route, as in
@@ -42,8 +42,8 @@ impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
     pub const UNREAD_PARAMETERS: () = ();
 }
 
-/// Used by `dispatch!` if the handler may read them: an inherent constant takes precedence over
-/// that of a trait.
+/// Used by `dispatch!` if the handler may read its parameters: an inherent constant takes
+/// precedence over that of a trait.
 #[doc(hidden)]
 pub trait AreRead {
     /// There is nothing to warn about.
