@@ -166,7 +166,7 @@ impl Hub {
         self.publish_as(topic.as_topic(), value, Exclude::default())
     }
 
-    /// As [`publish`](Self::publish), but not to this connection, usually the sender.
+    /// Same as [`publish`](Self::publish), but skips this connection, usually the sender.
     ///
     /// ```
     /// use ws_server::prelude::*;
@@ -189,8 +189,8 @@ impl Hub {
         self.publish_as(topic.as_topic(), value, exclude)
     }
 
-    /// As [`publish`](Self::publish), but not to clients with a backlog: for values that the next
-    /// one replaces, such as positions.
+    /// Same as [`publish`](Self::publish), but skips clients with a backlog: for values that the
+    /// next one replaces, such as positions.
     ///
     /// ```
     /// use serde::Serialize;

@@ -72,8 +72,8 @@ impl Rate {
         }
     }
 
-    /// Counts one more message, if the allowance is used up until `used`. Returns the new time
-    /// until which it is used up, or `None` if the message exceeds the rate.
+    /// Counts one more message. `used` is the time until which earlier messages have used up the
+    /// rate. Returns the new such time, or `None` if the message exceeds the rate.
     pub(crate) fn count(self, used: Option<Instant>, now: Instant) -> Option<Instant> {
         let used = used.map_or(now, |until| until.max(now)) + self.per / self.messages.get();
         (used <= now + self.per).then_some(used)
@@ -138,7 +138,7 @@ macro_rules! limits {
                 }
             )*
 
-            /// These limits, with the values that `over` sets.
+            /// These limits, with the values that `overrides` sets.
             ///
             /// ```
             /// use ws_server::limits::{LimitOptions, Limits};
@@ -287,7 +287,7 @@ pub enum LimitError {
     },
 }
 
-/// Longer than any real deadline: times that a clock cannot represent are replaced by it.
+/// Longer than any real deadline; replaces durations that a clock cannot represent.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 365 * 30 * 60 * 60);
 
 /// The time `after` later than `now`.

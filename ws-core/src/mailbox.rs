@@ -55,7 +55,7 @@ pub(crate) struct MailboxSlot {
 /// same mailbox: so none of it runs under the lock.
 trait AnyMailbox: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
-    /// Moves due notifications into the queue, and counts them as waiting.
+    /// Moves due notifications into the queue, and adds their number to `queued`.
     fn fire(&self, now: Instant, queued: &AtomicUsize);
     fn next_due(&self) -> Option<Instant>;
     fn cancel(&self, id: TimerId) -> bool;
@@ -282,7 +282,7 @@ impl MailboxSlot {
         Ok(set(&mut state.timers, value))
     }
 
-    /// Takes the next notification. A task that waits for capacity may then continue.
+    /// Takes the next notification. The caller must then notify the tasks that wait for room.
     pub(crate) fn next<T: Send + 'static>(&self) -> Option<Content<T>> {
         let mut state = self.mailbox::<T>().lock();
         let Mail { content, source } = state.queue.pop_front()?;

@@ -113,7 +113,7 @@ impl Outbox {
         }
     }
 
-    /// No code that can panic runs under the lock, so a poisoned one is still whole.
+    /// No code that can panic runs under the lock, so a poisoned state is still consistent.
     fn lock(&self) -> MutexGuard<'_, OutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,8 +191,9 @@ impl Outbox {
     }
 
     /// Same as [`close`](Self::close), or with `discard` as
-    /// [`discard_and_close`](Self::discard_and_close), which puts the discarded payloads there.
-    /// Wakes no task: call [`wake_all`](Self::wake_all) afterwards, without holding a lock.
+    /// [`discard_and_close`](Self::discard_and_close); `discard` then receives the discarded
+    /// payloads. Wakes no task: call [`wake_all`](Self::wake_all) afterwards, without holding a
+    /// lock.
     pub(crate) fn close_without_wakeup(
         &self,
         close: &Close,
@@ -269,7 +270,7 @@ impl Outbox {
         self.lock().queue.bytes()
     }
 
-    /// The number of frames of topics that were dropped.
+    /// The number of topic frames that were dropped.
     pub fn dropped(&self) -> u64 {
         self.lock().queue.dropped()
     }
@@ -386,7 +387,8 @@ impl Outbox {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status {
     pub(crate) empty: bool,
-    /// Since when the socket has accepted too little, and the number of bytes since then.
+    /// The time at which the socket began to accept too little; `accepted` counts the bytes since
+    /// then.
     pub(crate) blocked: Option<Instant>,
     pub(crate) accepted: u32,
     pub(crate) ending: bool,

@@ -15,7 +15,7 @@ use crate::wire::Push;
 /// The application's function for messages of pages.
 type PageMessageHandler = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
 
-/// The current function, empty at first.
+/// The current function, if one is set.
 #[derive(Default)]
 pub(super) struct PageHook(RwLock<Option<Arc<PageMessageHandler>>>);
 
@@ -42,7 +42,7 @@ impl Hub {
         self.open_page_for(session, None)
     }
 
-    /// As [`open_page`](Self::open_page), for a client with this address, which may have
+    /// Same as [`open_page`](Self::open_page), for a client with this address, which may have
     /// [`PageLimits::per_address`](crate::limits::PageLimits::per_address) pages. Past this limit
     /// the page is issued without a queue: a push before its browser connects is lost, and the
     /// browser gets a reset. Do not pass an address that many visitors share, such as a proxy's.
@@ -58,7 +58,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`open_page`](Self::open_page).
+    /// Same as [`open_page`](Self::open_page).
     pub fn open_page_for(
         &self,
         session: &Session,
@@ -145,14 +145,14 @@ impl Hub {
     }
 
     /// Sets the function that handles every message that a page sends on a route to
-    /// [`PageStream`](crate::stream::PageStream). It replaces an previous function.
+    /// [`PageStream`](crate::stream::PageStream). It replaces any previous function.
     ///
     /// The function runs in the task of the page's connection; messages of one page are handled one
     /// after the other. Its return value is sent to the page, like the return value of a hook; for
     /// slow work, start a task that pushes the result. A function that blocks occupies one worker
-    /// thread. Further messages of the page wait for it without a thread, also those of another
-    /// socket, for at most `hook_timeout`. A panic closes the connection with 1011. While no
-    /// function is set, messages are refused with 1003.
+    /// thread. Further messages of the page, also from another socket, wait for it without
+    /// occupying a thread, for at most `hook_timeout`. A panic closes the connection with 1011.
+    /// While no function is set, messages are refused with 1003.
     ///
     /// ```
     /// use ws_server::Hub;

@@ -21,7 +21,7 @@ limits_struct! {
         pub grace: Duration,
         /// Messages queued for one page, including those that it has not acknowledged; past this
         /// limit all of them are dropped, and the page gets a reset. The page's own handler
-        /// (`attach: page`) waits instead, and leaves a fourth of this limit and of `bytes` free
+        /// (`attach: page`) waits instead, and leaves a quarter of this limit and of `bytes` free
         /// for other pushes. Default: 1,024.
         pub messages: usize,
         /// Bytes of these messages, plus 64 for each; one message of any size always fits. A

@@ -26,11 +26,11 @@ limits_struct! {
         /// Requests on one HTTP connection; the last response closes it, so that no client keeps a
         /// connection and its memory forever. Default: 1,000.
         pub requests_per_connection: u64,
-        /// How long a client may stall a request's body that is being read, or a response.
-        /// Default: 30 s.
+        /// How long a client may stall while the server reads a request's body or writes a
+        /// response. Default: 30 s.
         pub body_timeout: Duration,
-        /// Bytes per second that a client must send or read meanwhile; `None`: any progress is
-        /// enough. Default: 256.
+        /// Bytes per second that a client must send or read in the meantime; with `None`, any
+        /// progress is enough. Default: 256.
         pub body_rate: Option<usize>,
         /// WebSocket connections from one address (IPv6: one /64); past it 429. Default: 256.
         pub per_address: Option<usize>,
@@ -58,7 +58,7 @@ limits_struct! {
     }
 }
 
-/// No browser's request fits a smaller head.
+/// The minimum of `head`: no browser's request fits a smaller one.
 const MIN_HEAD: usize = KIB;
 
 impl ServerLimits {

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::{DroppedPayloads, Frame};
 use crate::protocol::frame::Header;
 
-/// The most chunks in one vectored write.
+/// The maximum number of chunks in one vectored write.
 pub(super) const SLICES: usize = 64;
 
 /// The type of a frame in the queue.
@@ -71,7 +71,7 @@ pub(super) struct FrameQueue {
     /// The bytes of all chunks.
     bytes: usize,
     max_bytes: usize,
-    /// The number of frames of topics that were dropped.
+    /// The number of topic frames that were dropped.
     dropped: u64,
     frames: u32,
     max_frames: u32,
@@ -130,7 +130,7 @@ impl FrameQueue {
         self.bytes
     }
 
-    /// The number of frames of topics that were dropped.
+    /// The number of topic frames that were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -405,8 +405,9 @@ impl FrameQueue {
     }
 }
 
-/// The bytes left of the frame inside which the first `written` bytes of `frames` end, or 0 at the
-/// end of a frame. `frames` starts with `remaining` bytes of an earlier frame.
+/// Returns how many bytes of a partly written frame remain after the first `written` bytes of
+/// `frames`, or 0 if these end with a frame. `frames` starts with `remaining` bytes of an earlier
+/// frame.
 fn remaining_of_partial(remaining: usize, frames: &[u8], written: usize) -> u32 {
     let mut end = remaining;
     while end < written {

@@ -32,7 +32,7 @@ pub(super) struct OutboxState {
 /// How fast the socket accepts the waiting frames.
 #[derive(Clone, Copy, Default)]
 pub(super) struct WritePace {
-    /// Since when the socket has accepted too little.
+    /// The time at which the socket began to accept too little.
     blocked: Option<Instant>,
     /// The bytes that it has accepted since then.
     accepted: u32,

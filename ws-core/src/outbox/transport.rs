@@ -69,8 +69,8 @@ pub trait Transport: Send + 'static {
         false
     }
 
-    /// Notifies the stream that it was full, and accepts bytes again after this time. It can adapt
-    /// the size of its buffer to the pace of the client.
+    /// Notifies the stream that it accepts bytes again, after it was full for this time. The stream
+    /// can adapt the size of its buffer to the client's pace.
     fn resumed(&mut self, after: Duration) {
         let _ = after;
     }
@@ -80,8 +80,8 @@ pub trait Transport: Send + 'static {
     /// wait for anything but bytes.
     fn closing(&mut self) {}
 
-    /// Whether the client has made progress since the last call that the written bytes do not show.
-    /// Called before a connection is closed as stalled.
+    /// Whether the client has made progress since the last call, beyond what the number of written
+    /// bytes shows. Called before a connection is closed as stalled.
     fn has_progressed(&mut self) -> bool {
         false
     }
