@@ -113,7 +113,7 @@ impl Page {
         self.id.is_former
     }
 
-    /// The stream of the page, for a socket with this claim. If the page has none, a new one
+    /// The stream of the page, for a socket with this request. If the page has none, a new one
     /// begins, for a client of this address.
     pub(crate) fn open(
         &self,

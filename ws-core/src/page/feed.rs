@@ -21,11 +21,12 @@ const SCARCE: usize = 16;
 /// them like a socket.
 pub(crate) struct Feed {
     state: Mutex<FeedState>,
-    /// The most bytes that may wait; one message of any size always fits.
+    /// The maximum number of waiting bytes; one message of any size always fits.
     limit: usize,
 }
 
-/// Identifies a message of a page. The id alone is not sufficient: every epoch counts its own.
+/// Identifies a message of a page. The id alone is not sufficient, because every epoch starts to
+/// count from 1.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct MessageId {
     pub(crate) epoch: u64,
@@ -114,7 +115,8 @@ impl Feed {
         if state.ended {
             return;
         }
-        // Discard the bytes that have been read, even if the reader never catches up completely.
+        // Discard the bytes that have been read now, since the reader may never catch up
+        // completely.
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
         state.waiting.push_back((id, bytes.len()));

@@ -8,10 +8,10 @@ use crate::limits::PageLimits;
 use crate::outbox::Frame;
 use crate::wire::{Gap, Push};
 
-/// The most messages that may be in flight, sent but not acknowledged.
+/// The maximum number of messages in flight: sent but not acknowledged.
 const WINDOW: u64 = 256;
 
-/// The most bytes that may be in flight; one message of any size is always allowed.
+/// The maximum number of bytes in flight; one message of any size is always allowed.
 const WINDOW_BYTES: usize = 256 * 1024;
 
 /// Bytes that each message counts besides its own, so that many small messages fill the limit too.
@@ -35,7 +35,7 @@ pub(super) enum PushSource {
 }
 
 impl PushSource {
-    /// The most messages and bytes that the queue may hold including this message.
+    /// The maximum numbers of messages and bytes in the queue, including this message.
     const fn share(self, limits: &PageLimits) -> (usize, usize) {
         let (messages, bytes) = (limits.messages, limits.bytes);
         match self {
@@ -80,7 +80,7 @@ impl QueuedPush {
         }
     }
 
-    /// The bytes of this queue's own share, plus its part of the shared bytes: dropping one queue
+    /// The bytes that only this queue holds, plus its share of the shared bytes: dropping one queue
     /// frees no more.
     fn weight(&self) -> usize {
         match &self.shared {
@@ -170,8 +170,8 @@ impl PageQueue {
         }
     }
 
-    /// The bytes of all messages, and of those in flight. A message for many pages counts on each
-    /// of them only with its part.
+    /// The bytes of all messages, and of those in flight. Of a message for many pages, each page
+    /// counts only its share.
     pub(super) fn weight(&self) -> (usize, usize) {
         let on_the_way = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);
         let weights = || self.items.iter().map(|item| item.queued.weight());

@@ -38,8 +38,8 @@ impl Reaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a page that is due at this time. If more than `most` wait then, returns those that have
-    /// waited longest; they are no longer watched.
+    /// Adds a page that is due at this time. If more than `most` pages wait after that, returns
+    /// those that have waited longest; they are no longer watched.
     pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant, most: usize) -> Vec<Arc<Stream>> {
         let mut state = self.lock();
         state.last += 1;
@@ -58,7 +58,7 @@ impl Reaper {
         !std::mem::replace(&mut self.lock().runs, true)
     }
 
-    /// Marks the task as stopped before it was done.
+    /// Marks the task as stopped although pages still wait.
     pub(super) fn stop(&self) {
         self.lock().runs = false;
     }

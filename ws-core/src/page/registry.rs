@@ -29,7 +29,7 @@ use relief::Relief;
 /// The pages of one server.
 pub(crate) struct Pages {
     limits: PageLimits,
-    /// The most sockets that one push writes to directly; a task handles the rest.
+    /// The maximum number of sockets that one push writes to directly; a task handles the rest.
     inline: usize,
     /// The name of the query parameter with a page's id.
     parameter: String,
@@ -63,7 +63,7 @@ impl Pages {
         })
     }
 
-    /// Sets where browsers find the client. Only the first call has an effect.
+    /// Sets the paths at which browsers find the client. Only the first call has an effect.
     pub(crate) fn set_client(&self, client: StreamClient) {
         let _ = self.client.set(client);
     }

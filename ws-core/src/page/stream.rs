@@ -129,7 +129,8 @@ impl Stream {
         self.lock().ended
     }
 
-    /// Whether the page has a handler that is running, or one whose end the page does not know yet.
+    /// Whether the page has a handler that is running, or that has ended without the page knowing
+    /// yet.
     pub(crate) fn has_handler(&self) -> bool {
         self.lock().feed.is_some()
     }
@@ -162,7 +163,7 @@ impl Stream {
         let follow_up = state.wait(&self.limits);
         drop(state);
         match follow_up {
-            // Its deadline passed during the handshake.
+            // The page's deadline passed during the handshake.
             FollowUp::Watch(until) if until <= Instant::now() => self.expire(until),
             follow_up => follow_up,
         }
@@ -176,14 +177,14 @@ impl Stream {
         route: usize,
     ) -> Result<(), AttachError> {
         let mut state = self.lock();
-        // A logon, or another route, may have come first.
+        // A logon may have replaced the session, or another route may have attached the page.
         state.check(session, route)?;
         state.route = Some(route);
         state.feed = Some(feed);
         Ok(())
     }
 
-    /// Whether a socket of this session with this claim may attach.
+    /// Checks that a socket of this session with this request may attach.
     pub(crate) fn check(
         &self,
         session: &Session,
@@ -195,7 +196,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Checks that a socket with this claim may get the stream, or a new one in its place.
+    /// Checks that a socket with this request may attach to the stream, or to a new one in its
+    /// place.
     pub(super) fn allows(
         &self,
         session: &Session,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Page;
 
-/// Where browsers load the client, and request a fresh page.
+/// The paths at which browsers load the client and request a fresh page.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct StreamClient {
     /// The base path of the server, or empty. Typed URLs of routes do not contain it.

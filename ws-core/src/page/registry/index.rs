@@ -70,8 +70,8 @@ impl PageIndex {
         self.dislocate(stream);
     }
 
-    /// Counts the page under this address, unless it is counted under another. Returns the pages
-    /// that must end for it; they are no longer counted.
+    /// Counts the page under this address, unless it is counted under another one already. Returns
+    /// the pages that must end to make room; they are no longer counted.
     pub(super) fn locate(
         &mut self,
         stream: &Arc<Stream>,
@@ -106,7 +106,7 @@ impl PageIndex {
     }
 
     /// Makes room for one more page of this session, from this address. Returns the pages that must
-    /// end for it; they are no longer counted. If there is no room, nothing changes.
+    /// end; they are no longer counted. If there is no room, nothing changes.
     pub(super) fn room_for(
         &mut self,
         session: &Session,

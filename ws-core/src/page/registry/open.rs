@@ -24,8 +24,8 @@ impl Pages {
         self.open_at(id, session, address.map(ClientNetwork::of), None)
     }
 
-    /// Same as [`open`](Self::open), for a socket: if the socket may not have the stream, nothing
-    /// changes.
+    /// Same as [`open`](Self::open), for a socket. If the socket may not attach to the stream,
+    /// nothing changes.
     pub(crate) fn open_for(
         &self,
         id: &Arc<str>,
@@ -103,7 +103,7 @@ impl Drop for HandshakeHold<'_> {
 #[derive(Debug)]
 pub(crate) enum OpenError {
     TooMany(TooMany),
-    /// The socket may not have the stream.
+    /// The socket may not attach to the stream.
     Refused(AttachError),
     Session(SessionError),
 }

@@ -13,7 +13,8 @@ impl Pages {
     /// Checks a page again at this time.
     pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant) {
         let longest = self.reaper.watch(stream, at, self.limits.waiting);
-        // All deadlines are the same time away, so a running task wakes early enough.
+        // A new deadline is never earlier than the watched ones, so a running task wakes early
+        // enough.
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && self.reaper.begin()
         {

@@ -36,7 +36,7 @@ impl Pages {
     /// Drops the largest queues while pages exceed their limit; their pages get a reset. Call it
     /// after adding messages, without holding any lock.
     pub(crate) fn relieve(&self) {
-        // In a loop: other calls may have left their work to this one.
+        // In a loop, because other calls may have left their work to this one.
         while self.queued.is_over() && !self.relief.runs.swap(true, Ordering::Acquire) {
             let dropped = self.drop_heaviest();
             self.relief.runs.store(false, Ordering::Release);

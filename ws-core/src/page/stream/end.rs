@@ -95,7 +95,7 @@ impl StreamState {
         if self.ending.is_none() {
             return Close::GOING_AWAY;
         }
-        // The page has not received everything, and learns so when it reconnects.
+        // The page has not received everything; it gets a reset when it reconnects.
         let behind = || Close::new(CloseCode::TRY_AGAIN_LATER, "the page reads too slowly");
         self.last_close().unwrap_or_else(behind)
     }

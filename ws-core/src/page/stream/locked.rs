@@ -15,7 +15,7 @@ pub(super) struct StreamGuard<'s> {
 }
 
 impl Stream {
-    /// No code that can panic runs under the lock, so a poisoned one is still whole.
+    /// No code that can panic runs under the lock, so a poisoned state is still consistent.
     pub(super) fn lock(&self) -> StreamGuard<'_> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         StreamGuard {

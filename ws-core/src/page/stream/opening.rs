@@ -55,12 +55,12 @@ impl InitLock {
 
 impl<'o> InitWaiter<'o> {
     /// Waits for its turn until `by`; if the process was suspended, the deadline moves to `again`
-    /// from then.
+    /// after it resumed.
     ///
     /// # Errors
     ///
-    /// The refusal of the `init` that it has waited for, if that belonged to the same session; 503
-    /// if the deadline passes.
+    /// The refusal of the `init` that it waited for, if that ran for the same session; 503 if the
+    /// deadline passes.
     pub(crate) async fn turn(
         self,
         by: &mut Instant,
@@ -85,7 +85,8 @@ impl<'o> InitWaiter<'o> {
 }
 
 impl InitTurn<'_> {
-    /// Records that `init` was refused for this session: sockets that wait for it are refused too.
+    /// Records that `init` was refused for this session; sockets of the session that wait for it
+    /// are refused too.
     pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
         let mut failures = self.opening.failures();
         failures.count += 1;

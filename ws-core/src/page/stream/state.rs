@@ -54,7 +54,7 @@ pub(super) struct StreamState {
     pub(super) writer: Option<WaitingWriter>,
     /// When the page ends, unless a socket attaches.
     pub(super) until: Option<Instant>,
-    /// `until` from before the pending handshakes: restored if all are refused.
+    /// The value of `until` before the pending handshakes; restored if all of them are refused.
     pub(super) held: Option<Instant>,
     /// The reaper watches the page.
     pub(super) watched: bool,
