@@ -14,7 +14,7 @@ use crate::limits::Rate;
 /// The number of entries above which expired ones are removed.
 const MIN_CLEANUP: usize = 1024;
 
-/// Names, each with the time until which it counts.
+/// Keys, each with the time at which its entry expires.
 struct ExpiringMap<K>(Mutex<ExpiringEntries<K>>);
 
 struct ExpiringEntries<K> {

@@ -133,7 +133,7 @@ impl Live {
         self.user.as_deref()
     }
 
-    /// Adopts the values of a record that was just loaded, if they are newer.
+    /// Takes over the values of a record that was just loaded, if they are newer.
     pub(super) fn refresh(&self, record: SessionRecord) {
         let mut state = self.state();
         if record.version > state.version && !state.renewed {
@@ -274,8 +274,8 @@ impl Session {
     ///
     /// [`SessionError::TooLarge`] if all values of the session together would exceed their limit
     /// (64 KiB of JSON), [`SessionError::Encode`], [`SessionError::Ended`], and the errors of the
-    /// store. On an error nothing has changed here; if the store timed out, it may have applied the
-    /// change.
+    /// store. On an error, the values in this process are unchanged; if the store timed out, it may
+    /// have applied the change.
     pub async fn insert<T: Serialize + Sync + ?Sized>(
         &self,
         name: &str,

@@ -57,7 +57,7 @@ struct StoredSessions {
     /// The size of all values together.
     bytes: usize,
     by_user: HashMap<String, HashSet<SessionKey>>,
-    /// When to check each session for expiry; each has an entry that is not too late.
+    /// When to check each session for expiry; each session has an entry no later than its expiry.
     due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     /// In the order of creation; an entry is skipped if its cookie has come back.
     fresh: VecDeque<SessionKey>,

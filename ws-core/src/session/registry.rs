@@ -57,7 +57,7 @@ impl Registry {
                 renewed: Vec::new(),
             };
         }
-        // A handle from before a logon refers to a session that this one replaces.
+        // A handle from before a logon refers to a session that the new one replaces.
         let past = all.range((record.id, 0)..name);
         let past: Vec<_> = past.filter_map(|(_, live)| live.upgrade()).collect();
         let current = match past.last() {

@@ -178,15 +178,15 @@ impl Sessions {
             self.inner.backend.in_time(store.remove(key)).await?;
             return Ok(None);
         }
-        // If it was ended between the load and `acquire`, that call found no handle to end, so ask
-        // the store once more. A session that already had a handle was found by it.
+        // If another call ended the session between the load and `acquire`, it found no handle to
+        // end, so ask the store once more. If there was a handle already, that call has ended it.
         if acquired.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
             self.inner.registry.close_lost(&session.live);
         }
         Ok(session.is_current().then_some(session))
     }
 
-    /// Returns our session for one of the application's, and begins it if there is none.
+    /// Returns our session for a session of the application; begins one if there is none.
     async fn find_foreign(&self, foreign: ForeignSession) -> Result<Option<Session>, SessionError> {
         let ForeignSession { key: name, user } = foreign;
         let key = SessionKey::of_foreign(&name);
@@ -274,10 +274,10 @@ impl Sessions {
             return Ok(false);
         }
         self.inner.registry.close_lost(live);
-        // Also if it has ended here already: the store may not have been notified of that.
+        // Remove it even if it has ended in this process already: the store may still have it.
         let removed = self.inner.backend.store.remove(live.key);
         let removed = self.inner.backend.in_time(removed).await?;
-        // A request that found it before it was removed holds it by now.
+        // A request that loaded the session before the removal may hold a handle by now.
         self.inner.registry.close_lost(live);
         Ok(removed.is_some())
     }

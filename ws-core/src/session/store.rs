@@ -156,10 +156,10 @@ pub trait SessionStore: Send + Sync + 'static {
     fn count(&self) -> impl Future<Output = Result<usize, StoreError>> + Send;
 }
 
-/// Maps sessions that an application already has to ours.
+/// Maps the sessions that an application already has to sessions of this library.
 ///
 /// Routes keep their `require_session`; it then requires the application's session. Values, pages
-/// and sockets belong to our own session for it, which begins with the first request of the
+/// and sockets belong to this library's session for it, which begins with the first request of the
 /// application's session.
 ///
 /// ```
@@ -247,7 +247,7 @@ impl std::fmt::Debug for ForeignSession {
     }
 }
 
-/// The future of a call, boxed.
+/// The boxed future of a call.
 pub(super) type StoreFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 

@@ -1,4 +1,4 @@
-//! Which session a full store evicts for a new one.
+//! Chooses the session that a full store evicts for a new one.
 
 use std::cmp::Reverse;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{StoredSession, StoredSessions};
 use crate::session::{Newcomer, SessionKey};
 
-/// The most sessions that one eviction checks; the next one continues from there.
+/// The maximum number of sessions that one eviction checks; the next one continues from there.
 const MAX_SESSION_CHECKS: usize = 256;
 
-/// The most addresses that one eviction checks.
+/// The maximum number of addresses that one eviction checks.
 const MAX_NETWORK_CHECKS: usize = 8;
 
 impl StoredSessions {

@@ -8,7 +8,7 @@ use super::Sessions;
 use crate::session::{Session, SessionError, SessionToken, cookies};
 use crate::timeout;
 
-/// The most distinct tokens of one request that are looked up.
+/// The maximum number of distinct tokens of one request that are looked up.
 const CANDIDATES: usize = 4;
 
 /// Why a request has no session. Each text completes a sentence about the request.
