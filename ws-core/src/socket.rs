@@ -106,7 +106,7 @@ struct RareState {
     expiry: Option<Instant>,
     /// The registration with its session, and the time when that expires.
     session: Option<(Attachment, Instant)>,
-    /// When a shutdown cancels everything but `terminate`, and when `terminate` itself.
+    /// When a shutdown cancels everything but `terminate`, and when it cancels `terminate` itself.
     shutdown: Option<(Instant, Instant)>,
 }
 

@@ -194,7 +194,7 @@ pub fn connect_page<H: Handler<R>, R: HasPage + 'static>(
     )))
 }
 
-/// Begins the handler of one route.
+/// Starts the handler of one route.
 type ConnectHandler = fn(Arc<Endpoint>, Handshake) -> Init<(ReadyConnection, Handshake)>;
 
 /// Attaches a connection of a page to the page's handler.

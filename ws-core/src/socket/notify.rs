@@ -153,8 +153,8 @@ impl<H> Socket<H> {
 
     /// Queues a clone of a value for the handler in every period, the first one after one period.
     ///
-    /// A tick is skipped if it was missed, or if an earlier one still waits. A period of zero
-    /// counts as one millisecond. The limits and the handle are as for
+    /// Missed ticks are merged into one, and a tick is skipped if an earlier one still waits. A
+    /// period of zero counts as one millisecond. The limits and the handle are as for
     /// [`notify_after`](Self::notify_after).
     ///
     /// ```

@@ -16,9 +16,9 @@ use crate::hook::{self, Hook, RouteNumber};
 use crate::reply::{Reply, ReplyEnd, ReplyOrNever};
 
 impl<H> Socket<H> {
-    /// Runs a future concurrently with the hooks. Its output is a reply, as of a hook: it waits for
-    /// room in the outbox. When the connection ends, the future is dropped; if it panics, the
-    /// connection is closed with 1011. It may be an endless loop:
+    /// Runs a future concurrently with the hooks. Its output is a reply, like that of a hook: it
+    /// waits for room in the outbox. When the connection ends, the future is dropped; if it panics,
+    /// the connection is closed with 1011. It may be an endless loop:
     ///
     /// ```
     /// use std::time::Duration;
@@ -49,7 +49,7 @@ impl<H> Socket<H> {
     ///
     /// # Panics
     ///
-    /// If called outside of a tokio runtime.
+    /// Panics if called outside of a tokio runtime.
     pub fn spawn<F>(&self, future: F) -> Result<(), SpawnError>
     where
         F: Future + Send + 'static,
@@ -116,7 +116,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Stores a task in its reserved place, until it or the connection ends.
+    /// Stores a task in its reserved place until the task or the connection ends.
     fn store_task(&self, task: AbortHandle) {
         let mut lifecycle = self.lock();
         if lifecycle.ended {

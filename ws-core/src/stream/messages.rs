@@ -53,8 +53,8 @@ fn handle_message(call: HookCall<'_, PageStream>, id: u64, message: Message) -> 
     })
 }
 
-/// Continues with the page's queue after the socket has accepted all waiting frames. One step at a
-/// time, so that a client that is slow but not stalled has enough time.
+/// Continues with the page's queue after the socket has accepted all waiting frames. Each call
+/// handles one step, so that `hook_timeout` does not end a client that is slow but not stalled.
 pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> {
     let mut owned_call = call.into_owned();
     Step::pending(async move {

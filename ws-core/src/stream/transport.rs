@@ -15,8 +15,8 @@ use crate::wire::Push;
 /// The largest message of a handler to its page: there is no limit.
 const UNLIMITED: usize = usize::MAX;
 
-/// The most bytes decoded at a time. Messages that the page does not accept yet stay in the outbox,
-/// so that each accepted one counts as progress of the connection.
+/// The maximum number of bytes decoded at a time. Messages that the page does not accept yet stay
+/// in the outbox, so that each accepted one counts as progress of the connection.
 const MAX_WRITE: usize = 16 * 1024;
 
 /// The stream of a page, as a transport.
@@ -28,7 +28,7 @@ pub(super) struct PageTransport {
     stream: Arc<Stream>,
     feed: Arc<Feed>,
     decoder: Decoder,
-    /// Decoded, but waiting until the page keeps up.
+    /// Decoded, but waiting until the page catches up.
     waiting: Option<OutgoingItem>,
     /// The page's acknowledged offset when the item began to wait, or at the last check.
     acknowledged: Option<u64>,
@@ -153,9 +153,9 @@ impl Transport for PageTransport {
         self.closing = true;
     }
 
-    /// A message is accepted as a whole, even if the page is slow. The page makes progress if it
-    /// acknowledges, or if its socket has data to write: that socket has its own stall timeout, and
-    /// if it ends, the handler can continue.
+    /// Messages are accepted as a whole, so a slow page shows no progress in bytes. The page makes
+    /// progress if it acknowledges, or if its socket has data to write: that socket has its own
+    /// stall timeout, and if it ends, the handler can continue.
     fn has_progressed(&mut self) -> bool {
         let Progress {
             acknowledged,
