@@ -19,8 +19,8 @@ use crate::limits::deadline_after;
 /// If a timer fires later than this, the process was paused.
 pub(crate) const PAUSE_THRESHOLD: Duration = Duration::from_secs(1);
 
-/// The maximum number of pauses in a row that extend a time-out; so an overloaded server still ends
-/// it.
+/// The maximum number of consecutive pauses that extend a time-out, so that the time-out ends even
+/// on an overloaded server.
 pub(crate) const MAX_PAUSES: u8 = 3;
 
 /// The time limit was reached.
@@ -45,8 +45,8 @@ pub(crate) async fn timeout<F: Future>(
     }
 }
 
-/// Awaits `future` until `deadline`. If the process was paused, the deadline moves to `extension` from
-/// now, also for later steps with the same deadline.
+/// Awaits `future` until `deadline`. If the process was paused, the deadline moves to `extension`
+/// from now, also for later steps that share it.
 ///
 /// # Errors
 ///
@@ -74,7 +74,7 @@ pub(crate) async fn expired(deadline: &mut Instant, extension: Duration) {
     }
 }
 
-/// Sleeps until `deadline`; if the process was paused, `extension` longer.
+/// Sleeps until `deadline`; if the process was paused, sleeps for `extension` more.
 pub(crate) async fn sleep_past_pauses(deadline: Instant, extension: Duration) {
     sleep_until(deadline).await;
     if deadline.elapsed() >= PAUSE_THRESHOLD {

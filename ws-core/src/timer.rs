@@ -36,7 +36,8 @@ pub(crate) enum ActiveTimer<T> {
 pub(crate) enum DueTimer<T> {
     /// A notification.
     Once(T),
-    /// A notification that must still be created. Pass `MakeNotification` to [`Timers::put_back`] afterwards.
+    /// A notification that must still be created. Pass its constructor to [`Timers::put_back`]
+    /// afterwards.
     Every(TimerId, MakeNotification<T>),
 }
 
@@ -110,11 +111,11 @@ impl<T> Timers<T> {
         }
     }
 
-    /// Returns the constructor of a repeated timer to it.
+    /// Puts the constructor of a repeated timer back.
     ///
     /// # Errors
     ///
-    /// If the timer is gone, the error returns `make`, which the caller drops.
+    /// Returns `make` if the timer is gone, so that the caller drops it.
     pub(crate) fn put_back(
         &mut self,
         id: TimerId,

@@ -21,7 +21,8 @@ const LONG_HOOK: Duration = Duration::from_millis(100);
 /// If a check is this much later than the last one, the process itself was suspended.
 const SUSPENSION: Duration = Duration::from_millis(500);
 
-/// After this number of checks without a hook that has begun or ended, the watchdog pauses.
+/// After this number of consecutive checks in which no hook ran, began or ended, the watchdog
+/// parks.
 const QUIET_CHECKS: u32 = 40;
 
 /// The watchdog's view of all threads that run hooks.
@@ -71,7 +72,7 @@ impl Watchdog {
             if self.quiet < QUIET_CHECKS {
                 continue;
             }
-            // A thread that has not yet noticed the pause begins its hook before the next check.
+            // If a thread has not seen the announcement yet, its hook begins before the next check.
             hook::prepare_park();
             thread::sleep(INTERVAL);
             self.check(Instant::now());

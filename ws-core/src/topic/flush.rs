@@ -19,7 +19,7 @@ fn prefetch<'r>(recipients: impl Iterator<Item = &'r Arc<dyn Recipient>>) {
     }
 }
 
-/// Outboxes with a queued frame that no task has tried to write yet.
+/// Outboxes with a queued frame that no task has yet tried to write.
 ///
 /// If the task does not finish, for example because its runtime ends first, the connections' own
 /// tasks are woken for the rest.
