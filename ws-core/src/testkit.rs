@@ -92,7 +92,7 @@ impl TestKit {
     ///
     /// # Errors
     ///
-    /// [`RouterError`], as from `build` of a real server.
+    /// [`RouterError`], the same as from `build` of a real server.
     pub fn table<S: Send + Sync + 'static>(table: Table<S>, state: S) -> Result<Self, RouterError> {
         Self::new().with_table(table, state)
     }
@@ -101,7 +101,7 @@ impl TestKit {
     ///
     /// # Errors
     ///
-    /// [`RouterError`], as from `build` of a real server.
+    /// [`RouterError`], the same as from `build` of a real server.
     pub fn with_table<S: Send + Sync + 'static>(
         mut self,
         table: Table<S>,
@@ -130,7 +130,7 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// If the kit's session store cannot create a session.
+    /// Panics if the kit's session store cannot create a session.
     pub async fn visitor(&self) -> TestVisitor {
         let client = self.policy.client(None, &HeaderMap::new());
         let is_secure = client.is_ok_and(|client| client.is_secure());
@@ -141,19 +141,19 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// As [`visitor`](Self::visitor).
+    /// Same as [`visitor`](Self::visitor).
     pub async fn user(&self, user: &str) -> TestVisitor {
         let mut visitor = self.visitor().await;
         visitor.logon(user).await;
         visitor
     }
 
-    /// Sets the trusted proxies, as for a real server. If the [`peer`](ClientBuilder::peer) of a client is
-    /// one of them, its headers determine the client's address.
+    /// Sets the trusted proxies, as for a real server. If the [`peer`](ClientBuilder::peer) of a
+    /// client is one of them, its headers determine the client's address.
     ///
     /// # Panics
     ///
-    /// If an item is neither an address nor a network.
+    /// Panics if an item is neither an address nor a network.
     pub fn trusted_proxies<'n>(mut self, networks: impl IntoIterator<Item = &'n str>) -> Self {
         let read = |text: &str| text.parse::<Network>().expect("an address or a network");
         self.policy.trusted_proxies = networks.into_iter().map(read).collect();
@@ -175,7 +175,7 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// If the kit has no table, or the path is not a valid request target.
+    /// Panics if the kit has no table, or the path is not a valid request target.
     pub fn open(&self, path: &str) -> ClientBuilder {
         let router = self.router.clone().expect("a kit that was made of a table");
         ClientBuilder::new(self.clone(), Goal::Table(router), path)
@@ -281,7 +281,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// If it is not a valid request target.
+    /// Panics if it is not a valid request target.
     pub fn uri(mut self, uri: &str) -> Self {
         self.uri = uri.parse().expect("a request target");
         self
@@ -291,7 +291,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// If the name or the value is not valid in a header.
+    /// Panics if the name or the value is not valid in a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a header name");
         let value: HeaderValue = value.parse().expect("a header value");
@@ -303,7 +303,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// If the token is not valid in a header.
+    /// Panics if the token is not valid in a header.
     pub fn bearer(mut self, token: &str) -> Self {
         let value = format!("Bearer {token}").parse();
         let value = value.expect("a token that a header can hold");
@@ -333,7 +333,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// Never: every cookie is valid in a header.
+    /// Never panics: every cookie is valid in a header.
     pub fn session(mut self, visitor: &TestVisitor) -> Self {
         self.visitor.session = Some(visitor.session().clone());
         self.header("cookie", &visitor.cookie())
@@ -343,7 +343,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// Never: every page id is valid in a query.
+    /// Never panics: every page id is valid in a query.
     pub fn page(mut self, page: &Page) -> Self {
         let path = self
             .uri

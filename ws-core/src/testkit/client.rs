@@ -54,8 +54,7 @@ pub enum Received {
 
 /// A connected client, in memory.
 ///
-/// If the server does something other than the test expects, the methods panic with what was
-/// received.
+/// If the server does something unexpected, the methods panic and show the received event.
 ///
 /// ```
 /// # use ws_server::{prelude::*, testkit::TestKit};
@@ -113,7 +112,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If the value cannot be encoded.
+    /// Panics if the value cannot be encoded.
     pub async fn send_json(&mut self, value: &impl serde::Serialize) {
         self.send(serde_json::to_string(value).expect("a value that can be encoded"))
             .await;
@@ -194,7 +193,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If the server breaks RFC 6455.
+    /// Panics if the server breaks RFC 6455.
     pub async fn receive(&mut self) -> Received {
         loop {
             if let Some(received) = self.received.pop_front() {
@@ -232,7 +231,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If the connection is closed instead.
+    /// Panics if the connection is closed instead.
     pub async fn message(&mut self) -> Message {
         loop {
             match self.receive().await {
@@ -248,7 +247,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If it is binary, or the connection is closed instead.
+    /// Panics if it is binary, or the connection is closed instead.
     pub async fn text(&mut self) -> String {
         let message = self.message().await;
         let text = message
@@ -261,7 +260,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If it does not decode as a `T`, or the connection is closed instead.
+    /// Panics if it does not decode as a `T`, or the connection is closed instead.
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> T {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
@@ -271,7 +270,7 @@ impl TestClient {
     ///
     /// # Panics
     ///
-    /// If a message or the end of the stream arrives instead.
+    /// Panics if a message or the end of the stream arrives instead.
     pub async fn closed(&mut self) -> (CloseCode, String) {
         loop {
             match self.receive().await {

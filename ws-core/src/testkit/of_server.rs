@@ -25,7 +25,7 @@ impl ClientBuilder {
     ///
     /// # Panics
     ///
-    /// Never: a cookie that was valid in one header is valid in another.
+    /// Never panics: a cookie that was valid in one header is valid in another.
     pub fn cookies(mut self, response: &HeaderMap) -> Self {
         for set in response.get_all(SET_COOKIE) {
             let pair = set.as_bytes().split(|byte| *byte == b';').next();

@@ -101,7 +101,7 @@ impl PageBuilder {
     ///
     /// # Panics
     ///
-    /// If the kit has no table.
+    /// Panics if the kit has no table.
     pub async fn connect(self) -> Result<TestPage, Refusal> {
         let visitor = match self.visitor {
             Some(visitor) => visitor,
@@ -129,11 +129,12 @@ impl PageBuilder {
 ///
 /// It behaves like the browser's client: it acknowledges messages, even while the test waits for
 /// something else. When it [reconnects](Self::reconnect), it continues at its last offset and sends
-/// again what the server has not seen. A test reads the messages of the page in order, each once.
+/// again the messages that the server has not seen. A test reads the messages of the page in order,
+/// each once.
 ///
-/// If the server does something other than the test expects, the methods panic with what was
-/// received. A method that waits gives up after a minute of tokio's time; under
-/// `#[tokio::test(start_paused = true)]`, that takes no time.
+/// If the server does something unexpected, the methods panic and show the received event. A method
+/// that waits gives up after a minute of tokio's time; under `#[tokio::test(start_paused = true)]`,
+/// that takes no time.
 ///
 /// ```
 /// use ws_server::prelude::*;
@@ -215,7 +216,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If the first message of the server is not a `welcome`.
+    /// Panics if the first message of the server is not a `welcome`.
     pub async fn reconnect(&mut self) -> Result<(), Refusal> {
         self.disconnect().await;
         let parameter = self.kit.hub().sessions().page_parameter();
@@ -272,7 +273,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If the value cannot be encoded.
+    /// Panics if the value cannot be encoded.
     pub async fn send_json(&mut self, value: &impl Serialize) {
         let text = serde_json::to_string(value).expect("a value that can be encoded");
         self.send(text).await;
@@ -287,7 +288,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If the answer is neither an `R` nor an `E`, or does not arrive.
+    /// Panics if the answer is neither an `R` nor an `E`, or does not arrive.
     pub async fn try_request<R: DeserializeOwned, E: DeserializeOwned>(
         &mut self,
         body: &impl Serialize,
@@ -307,7 +308,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If the answer is not an `R`, is an error, or does not arrive.
+    /// Panics if the answer is not an `R`, is an error, or does not arrive.
     pub async fn request<R: DeserializeOwned>(&mut self, body: &impl Serialize) -> R {
         let answered: Result<R, serde_json::Value> = self.try_request(body).await;
         answered.unwrap_or_else(|error| panic!("the answer is an error: {error}"))
@@ -331,7 +332,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If nothing arrives within a minute, or the server breaks the protocol.
+    /// Panics if nothing arrives within a minute, or the server breaks the protocol.
     pub async fn receive(&mut self) -> PageReceived {
         let received = self.wait(Script::take).await;
         if received.is_end() {
@@ -344,7 +345,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If something else arrives.
+    /// Panics if something else arrives.
     pub async fn text(&mut self) -> String {
         match self.receive().await {
             PageReceived::Text(text) => text,
@@ -356,7 +357,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If something else arrives, or the text does not decode as a `T`.
+    /// Panics if something else arrives, or the text does not decode as a `T`.
     pub async fn json<T: DeserializeOwned>(&mut self) -> T {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
@@ -366,7 +367,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If something else arrives.
+    /// Panics if something else arrives.
     pub async fn binary(&mut self) -> Bytes {
         match self.receive().await {
             PageReceived::Binary(data) => data,
@@ -378,7 +379,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If something else arrives, or the data does not decode as a `T`.
+    /// Panics if something else arrives, or the data does not decode as a `T`.
     pub async fn event<T: DeserializeOwned>(&mut self, name: &str) -> T {
         match self.receive().await {
             PageReceived::Event(event, data) if event == name => serde_json::from_value(data)
@@ -391,7 +392,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If something else arrives.
+    /// Panics if something else arrives.
     pub async fn reset(&mut self) -> ResetReason {
         match self.receive().await {
             PageReceived::Reset(gap) => gap,
@@ -403,7 +404,7 @@ impl TestPage {
     ///
     /// # Panics
     ///
-    /// If the connection is lost instead.
+    /// Panics if the connection is lost instead.
     pub async fn closed(&mut self) -> (CloseCode, String) {
         loop {
             match self.receive().await {

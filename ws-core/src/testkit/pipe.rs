@@ -76,7 +76,7 @@ impl Pipe {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client writes. The direction to the server is unbounded.
+    /// Writes bytes as the client. The direction to the server is unbounded.
     pub(super) fn write(&self, bytes: &[u8]) {
         let mut wires = self.lock();
         wires.to_server.extend(bytes);
@@ -85,7 +85,7 @@ impl Pipe {
         wake(waker);
     }
 
-    /// The client reads the bytes that have arrived; `None` at the end of the stream.
+    /// Reads, as the client, bytes that have arrived; returns `None` at the end of the stream.
     pub(super) fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Vec<u8>>> {
         let mut wires = self.lock();
         if wires.to_client.is_empty() {
@@ -103,7 +103,7 @@ impl Pipe {
         Poll::Ready(Some(bytes))
     }
 
-    /// The client ends its side, or resets the connection.
+    /// Ends the client's side, or resets the connection.
     pub(super) fn end(&self, reset: bool) {
         let mut wires = self.lock();
         wires.client_done = true;
@@ -113,7 +113,7 @@ impl Pipe {
         wakers.into_iter().for_each(wake);
     }
 
-    /// Every further write of the server fails; the client's bytes can still be read.
+    /// Makes every further write of the server fail; the client's bytes can still be read.
     pub(super) fn refuse(&self) {
         self.lock().refusing = true;
     }

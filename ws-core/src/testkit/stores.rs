@@ -18,8 +18,8 @@ use crate::session::{
 /// Longer than the suite takes.
 const LONG: Duration = Duration::from_secs(5 * 60);
 
-/// A time to live that the suite waits for. It is a whole second, because stores may count in
-/// seconds.
+/// The time to live of sessions whose expiry the suite awaits. It is a whole second, because stores
+/// may count in seconds.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn new_key() -> SessionKey {
@@ -46,7 +46,7 @@ fn new_record(user: Option<&str>) -> SessionRecord {
 ///
 /// # Panics
 ///
-/// If the store violates the contract of [`SessionStore`].
+/// Panics if the store violates the contract of [`SessionStore`].
 pub async fn check_store(store: &impl SessionStore) {
     a_created_session_is_loaded_unchanged(store).await;
     a_key_is_accepted_once(store).await;
@@ -139,7 +139,7 @@ async fn a_key_is_accepted_once(store: &impl SessionStore) {
         "the second session overwrites the first"
     );
     remove(store, key).await;
-    // The same for concurrent calls.
+    // The same holds for concurrent calls.
     let attempts = (0..8).map(|_| store.create(key, new_record(None), LONG));
     let created = join_all(attempts).await.into_iter();
     let created = created
@@ -376,7 +376,7 @@ async fn only_the_sessions_of_a_user_are_removed(store: &impl SessionStore) {
 ///
 /// # Panics
 ///
-/// If the source violates the contract of [`SessionSource`].
+/// Panics if the source violates the contract of [`SessionSource`].
 pub async fn check_source(
     source: &impl SessionSource,
     named: [&HeaderMap; 2],

@@ -66,7 +66,7 @@ impl TestVisitor {
     ///
     /// # Panics
     ///
-    /// If the system has no random numbers.
+    /// Panics if the system has no random numbers.
     pub fn page(&self) -> Page {
         Page::issue(self.hub.pages(), &self.session, None).expect("random numbers")
     }
@@ -75,7 +75,7 @@ impl TestVisitor {
     ///
     /// # Panics
     ///
-    /// If the session has ended.
+    /// Panics if the session has ended.
     pub async fn logon(&mut self, user: &str) {
         let user = Some(user.to_owned());
         let renewed = self.hub.sessions().renew(&self.session, user).await;
@@ -86,7 +86,7 @@ impl TestVisitor {
     ///
     /// # Panics
     ///
-    /// If the store fails.
+    /// Panics if the store fails.
     pub async fn logoff(&mut self) {
         let ended = self.hub.sessions().end(&self.session).await;
         ended.expect("a store that forgets");

@@ -81,7 +81,7 @@ pub(super) fn parse(text: &str) -> Result<ToPage, String> {
     serde_json::from_str(text).map_err(|error| format!("{error} in {text:?}"))
 }
 
-/// What a message is to the page, and its offset, if it is a message of the queue.
+/// The meaning of a message for the page, and its offset if it comes from the queue.
 pub(super) fn numbered(message: ToPage) -> Result<(u64, PageReceived), ToPage> {
     Ok(match message {
         ToPage::Event {

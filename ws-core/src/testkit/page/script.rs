@@ -123,7 +123,8 @@ impl Script {
         }
     }
 
-    /// Handles the first message of a connection. Sends again what the server has not seen.
+    /// Handles the first message of a connection. Sends again the messages that the server has not
+    /// seen.
     pub(super) fn welcome(&self, text: &str, writer: PipeWriter) {
         let Ok(ToPage::Welcome {
             epoch,
@@ -136,7 +137,7 @@ impl Script {
         let mut state = self.lock();
         let same = state.epoch.as_ref().is_none_or(|known| *known == epoch);
         if !same {
-            // Sent messages may have been handled. Unsent ones get new ids.
+            // Messages that were sent may have been handled; unsent ones get new ids.
             let sent = std::mem::take(&mut state.unseen);
             let (sent, new): (Vec<_>, Vec<_>) = sent.into_iter().partition(|(id, _)| *id > 0);
             let sent = sent.into_iter().map(|(_, message)| message);
@@ -280,7 +281,7 @@ impl ScriptState {
         self.unseen.retain(|(id, _)| *id == 0 || *id > last);
     }
 
-    /// Sends everything that the server has not seen.
+    /// Sends all messages that the server has not seen.
     fn flush(&mut self) {
         let sent = self.unseen.iter().filter(|(id, _)| *id > 0);
         for (id, message) in sent {

@@ -1,4 +1,4 @@
-//! A full store, and the sessions that it evicts.
+//! Checks which sessions a full store evicts.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ use crate::session::{Newcomer, SessionStore};
 ///
 /// # Panics
 ///
-/// If the store refuses a visitor of another address, or evicts the session of a user or one
+/// Panics if the store refuses a visitor of another address, or evicts the session of a user or one
 /// with an open socket.
 pub async fn check_eviction(store: &impl SessionStore, capacity: usize) {
     let attacker = IpAddr::from([203, 0, 113, 1]);
