@@ -1,8 +1,7 @@
 //! The trait that `#[ws_handler]` implements, and how its hooks are run.
 //!
 //! A hook that is a plain `fn` runs in place. The future of an `async fn` is boxed for the call and
-//! owns the handler meanwhile. So an idle connection needs no memory except for the value of its
-//! handler.
+//! owns the handler until it ends. So an idle connection needs no memory except for its handler.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -268,7 +267,7 @@ impl<'a, H> HookCall<'a, H> {
         Self { slot, context }
     }
 
-    /// What the connection provides to the hook.
+    /// The context that the connection provides to the hook.
     pub fn context(&self) -> &'a Context<H> {
         self.context
     }
@@ -338,7 +337,7 @@ pub struct OwnedCall<H> {
 }
 
 impl<H> OwnedCall<H> {
-    /// The handler, and what the connection provides to the hook.
+    /// The handler, and the context that the connection provides to the hook.
     pub fn parts(&mut self) -> (&mut H, &Context<H>) {
         (&mut self.handler, &self.context)
     }
@@ -379,7 +378,7 @@ pub async fn guard<H, T>(context: &Context<H>, hook: impl Future<Output = T>) ->
     result
 }
 
-/// The last call: the handler by value, and what the connection provides to the hook.
+/// The last call: the handler by value, and the context that the connection provides to the hook.
 pub struct TerminateCall<H> {
     handler: H,
     context: Context<H>,

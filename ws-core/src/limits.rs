@@ -199,7 +199,7 @@ limits! {
     outbox: usize = MIB;
     /// Frames that may wait in the outbox of one connection. Default: 1,024.
     outbox_frames: usize = 1024;
-    /// What `Socket::send` does when the outbox is full. Default: `OnFull::Close`.
+    /// The behavior of `Socket::send` when the outbox is full. Default: `OnFull::Close`.
     on_full: OnFull = OnFull::Close;
     /// Notifications that may wait for one handler. Default: 256.
     mailbox: usize = 256;

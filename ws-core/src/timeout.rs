@@ -1,7 +1,7 @@
 //! Time-outs that exclude the time in which the process did not run.
 //!
 //! When a stopped process, a paused virtual machine or a starved container continues, all its
-//! deadlines have passed at once, before it has read the data that arrived meanwhile.
+//! deadlines have passed at once, before it has read the data that arrived in the meantime.
 //!
 //! A timer is set only if the future that it limits has to wait. Futures are borrowed: a function
 //! that took one by value would reserve memory for it twice.

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::inline_always,
-    reason = "called for each message of a burst, which the compiler keeps apart by itself"
+    reason = "called for each message of a burst; the compiler does not inline it by itself"
 )]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -216,7 +216,7 @@ impl Exchange {
     /// Handles a whole message at once if nothing is queued before it.
     #[expect(
         clippy::inline_always,
-        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+        reason = "called for each message of a burst; the compiler does not inline it by itself"
     )]
     #[inline(always)]
     fn handle_message(&mut self, incoming: Incoming<'_>, turn: &mut Turn<'_, '_>) {

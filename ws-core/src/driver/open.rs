@@ -198,7 +198,7 @@ impl PendingConnection {
         }
     }
 
-    /// What the connection provides to the hooks of its handler.
+    /// The context that the connection provides to the hooks of its handler.
     pub(crate) fn context<H>(&self) -> Context<H> {
         Context {
             socket: Socket::new(self.shared.clone()),

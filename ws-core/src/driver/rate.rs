@@ -12,7 +12,7 @@ impl Meter {
     /// Counts one message. Returns whether the rate allows it.
     #[expect(
         clippy::inline_always,
-        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+        reason = "called for each message of a burst; the compiler does not inline it by itself"
     )]
     #[inline(always)]
     pub(super) fn allows(&mut self, rate: Option<Rate>, now: Instant) -> bool {

@@ -19,8 +19,8 @@ const CORK: usize = 64 * 1024;
 /// is written at the end of the burst, all others through the outbox.
 ///
 /// Before each [`put`](Self::put) and [`put_pong`](Self::put_pong) the driver writes the buffer if
-/// it [is full](is_full). If there is no room for a reply, it is held, and nothing is read
-/// meanwhile.
+/// it [is full](is_full). If there is no room for a reply, it is held, and nothing is read until
+/// there is room.
 #[derive(Default)]
 pub(super) struct Writer {
     waiting: Option<Box<Reply>>,
@@ -47,7 +47,7 @@ impl Writer {
     /// Sends one message; returns it if there is no room.
     #[expect(
         clippy::inline_always,
-        reason = "called for each message of a burst, which the compiler keeps apart by itself"
+        reason = "called for each message of a burst; the compiler does not inline it by itself"
     )]
     #[inline(always)]
     pub(super) fn put(

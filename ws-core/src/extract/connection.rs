@@ -129,7 +129,7 @@ impl Endpoint {
     }
 }
 
-/// What a connection provides to its hooks.
+/// The context that a connection provides to its hooks.
 ///
 /// ```
 /// use ws_server::extract::{Context, FromConnection};

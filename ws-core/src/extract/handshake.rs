@@ -184,7 +184,7 @@ impl<H> Opening<H> {
         &self.handshake
     }
 
-    /// What the connection provides to every hook.
+    /// The context that the connection provides to every hook.
     pub const fn context(&self) -> &Context<H> {
         &self.context
     }

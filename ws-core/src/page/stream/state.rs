@@ -27,7 +27,7 @@ pub(super) struct WaitingWriter {
 /// The state that a stream's lock protects.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "they are not states of one machine"
+    reason = "the flags are independent"
 )]
 pub(super) struct StreamState {
     pub(super) queue: PageQueue,
