@@ -97,7 +97,7 @@ impl<T: Clone> FromRef<T> for T {
 /// }
 /// ```
 #[derive(PartialEq, Eq, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "it has no fields and never will")]
+#[expect(clippy::exhaustive_structs, reason = "it will never have fields")]
 pub struct NoState;
 
 impl<S> FromRef<S> for NoState {

@@ -27,7 +27,7 @@ pub(super) struct WaitingWriter {
 /// The state that a stream's lock protects.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "the flags are independent"
+    reason = "the flags are independent of each other"
 )]
 pub(super) struct StreamState {
     pub(super) queue: PageQueue,
