@@ -85,8 +85,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_alarm_wakes_the_task_at_the_earliest_of_its_times() {
-        let wakes = Arc::new(WakeCounter::default());
-        let waker = Waker::from(wakes.clone());
+        let counter = Arc::new(WakeCounter::default());
+        let waker = Waker::from(counter.clone());
         let cx = &mut TaskContext::from_waker(&waker);
         let (mut alarm, start) = (Alarm::default(), Instant::now());
         assert_eq!(alarm.fires_after(start), None);
@@ -98,9 +98,9 @@ mod tests {
             assert_eq!(alarm.fires_after(start), Some(start + fires * SECOND));
         }
         tokio::time::advance(Duration::from_millis(4_999)).await;
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 0);
         tokio::time::advance(Duration::from_millis(3)).await;
-        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]
