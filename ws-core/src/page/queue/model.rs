@@ -132,7 +132,7 @@ impl QueueAndReference {
                 reference.received = queue.base();
             }
             QueueStep::AckUnsent => {
-                assert_eq!(queue.check(reference.last_sent + 1), Err(UnsentOffset))
+                assert_eq!(queue.check(reference.last_sent + 1), Err(UnsentOffset));
             }
         }
     }
