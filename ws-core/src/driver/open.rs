@@ -24,6 +24,9 @@ use crate::protocol::Deflate;
 use crate::socket::{Shared, Socket};
 use crate::timeout;
 
+#[cfg(test)]
+mod tests;
+
 /// A boxed future of a connection, or of the refusal that the client gets instead.
 type OpenFuture<T = ReadyConnection> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
 

@@ -62,3 +62,77 @@ async fn reap(mut running: ReaperTask) {
         timeout::sleep_past_pauses(next, grace).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::limits::PageLimits;
+    use crate::session::{Session, Sessions};
+
+    fn new_runtime() -> Runtime {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    }
+
+    fn new_pages() -> Arc<Pages> {
+        Pages::new(PageLimits::DEFAULT, 1, "page".to_owned())
+    }
+
+    async fn new_session() -> Session {
+        let (session, _) = Sessions::default().begin().await.unwrap();
+        session
+    }
+
+    /// Opens another page; returns after the grace period of all pages.
+    async fn open_and_wait(pages: &Arc<Pages>, session: &Session) {
+        pages.open(&"last".into(), session, None).unwrap();
+        sleep(PageLimits::DEFAULT.grace * 2).await;
+    }
+
+    #[test]
+    fn the_pages_of_a_runtime_that_has_ended_end_on_the_next_one() {
+        let pages = new_pages();
+        let first = new_runtime();
+        let session = first.block_on(async {
+            let session = new_session().await;
+            pages.open(&"first".into(), &session, None).unwrap();
+            // The task waits for the page.
+            tokio::task::yield_now().await;
+            session
+        });
+        drop(first);
+        assert_eq!(pages.count(), 1);
+        new_runtime().block_on(open_and_wait(&pages, &session));
+        assert_eq!(pages.count(), 0);
+    }
+
+    /// Opens a page when it is dropped.
+    struct OpenOnDrop(Arc<Pages>, Session);
+
+    impl Drop for OpenOnDrop {
+        fn drop(&mut self) {
+            self.0.open(&"first".into(), &self.1, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_page_that_begins_while_a_runtime_ends_or_without_one_ends_on_the_next_one() {
+        let pages = new_pages();
+        let first = new_runtime();
+        let session = first.block_on(new_session());
+        let opener = OpenOnDrop(pages.clone(), session.clone());
+        // The runtime drops this task, and every task that is spawned meanwhile.
+        first.spawn(async move {
+            std::future::pending::<()>().await;
+            drop(opener);
+        });
+        drop(first);
+        pages.open(&"second".into(), &session, None).unwrap();
+        assert_eq!(pages.count(), 2);
+        new_runtime().block_on(open_and_wait(&pages, &session));
+        assert_eq!(pages.count(), 0);
+    }
+}
