@@ -20,6 +20,8 @@ mod outgoing;
 mod rate;
 mod read_ahead;
 mod reader;
+#[cfg(test)]
+mod test_doubles;
 mod thread_buffers;
 mod turn;
 mod writer;

@@ -18,6 +18,9 @@ use crate::protocol::{Event, Incoming, ProtocolError};
 use crate::reply::{Messages, Reply, ReplyEnd};
 use crate::socket::Shared;
 
+#[cfg(test)]
+mod tests;
+
 /// With compression, this many bytes of one message count as another call: one read may inflate to
 /// a thousand times its size, and inflating delays other connections.
 const INFLATED_PER_CALL: usize = 16 * 1024;

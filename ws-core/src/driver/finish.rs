@@ -14,6 +14,9 @@ use crate::hook::{self, Hook};
 use crate::socket::Shared;
 use crate::timeout;
 
+#[cfg(test)]
+mod tests;
+
 /// A running `terminate`.
 pub(super) struct Finishing {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,

@@ -19,6 +19,9 @@ use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
 use crate::socket::Shared;
 
+#[cfg(test)]
+mod tests;
+
 /// How often a driver writes a full outbox before other connections run.
 const BURSTS_PER_POLL: usize = 8;
 

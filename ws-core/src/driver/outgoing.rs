@@ -17,6 +17,9 @@ use crate::outbox::{Status, Uncork};
 use crate::reply::{IntoReply as _, Reply, ReplyEnd};
 use crate::socket::Shared;
 
+#[cfg(test)]
+mod tests;
+
 /// Replies in, frames out, until the server's Close.
 ///
 /// A burst begins with [`cork`](Self::cork) and ends with [`flush`](Self::flush). The reply of a

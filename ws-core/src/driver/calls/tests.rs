@@ -4,96 +4,17 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
+use super::super::test_doubles::{Behavior, ScriptedHandler, new_shared};
 use super::*;
-use crate::extract::{AnyState, Endpoint, NoState};
-use crate::handler::Finish;
-use crate::hub::Hub;
-use crate::limits::{Limits, ServerLimits};
+use crate::limits::Limits;
 use crate::protocol::{Incoming, TextData};
-use crate::reply::Reply;
-
-/// What a handler does when it is called or polled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Behavior {
-    Return,
-    Wait,
-    Panic,
-    /// It panics, and the handler is lost.
-    PanicAndLose,
-}
-
-struct ScriptedHandler {
-    behavior: Behavior,
-    is_present: bool,
-    /// Names of the functions that were called.
-    log: Vec<&'static str>,
-}
-
-impl ScriptedHandler {
-    fn new(behavior: Behavior) -> Self {
-        Self {
-            behavior,
-            is_present: true,
-            log: Vec::new(),
-        }
-    }
-
-    fn act(&mut self, name: &'static str) -> HookStatus {
-        self.log.push(name);
-        match self.behavior {
-            Behavior::Return => HookStatus::Done(Ok(Reply::NONE)),
-            Behavior::Wait => {
-                self.is_present = false;
-                HookStatus::Pending
-            }
-            Behavior::Panic => panic!("expected by the test"),
-            Behavior::PanicAndLose => {
-                self.is_present = false;
-                panic!("expected by the test")
-            }
-        }
-    }
-}
-
-impl AnyHandler for ScriptedHandler {
-    fn message(&mut self, _: Payload<'_>, status: &mut HookStatus) {
-        *status = self.act("message");
-    }
-
-    fn info(&mut self) -> HookStatus {
-        self.act("info")
-    }
-
-    fn poll_hook(&mut self, _: &mut TaskContext<'_>) -> Poll<Outcome> {
-        match self.act("poll") {
-            HookStatus::Done(outcome) => {
-                self.is_present = true;
-                Poll::Ready(outcome)
-            }
-            HookStatus::Pending | HookStatus::NotCalled => Poll::Pending,
-        }
-    }
-
-    fn drop_hook(&mut self) {
-        self.log.push("drop");
-    }
-
-    fn is_present(&self) -> bool {
-        self.is_present
-    }
-
-    fn terminate(&mut self) -> Finish {
-        Finish::Done
-    }
-}
 
 fn shared() -> Arc<Shared> {
-    let hub = Hub::new(ServerLimits::DEFAULT);
-    let state = AnyState::new(NoState);
-    let endpoint = Endpoint::new("test", "/test", hub.clone(), state, Limits::DEFAULT);
-    hub.register(None, endpoint.route_context().clone(), None, |_| {
-        tracing::Span::none()
-    })
+    new_shared(Limits::DEFAULT)
+}
+
+fn scripted(behavior: Behavior) -> ScriptedHandler {
+    ScriptedHandler::new(shared(), behavior)
 }
 
 fn call(calls: &mut Calls, handler: &mut ScriptedHandler) -> HookStatus {
@@ -113,7 +34,7 @@ fn poll(calls: &mut Calls, handler: &mut ScriptedHandler) -> Option<Result<(), F
 
 #[tokio::test]
 async fn a_hook_that_returns_leaves_the_handler_free() {
-    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Return));
+    let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Return));
     assert!(matches!(
         call(&mut calls, &mut handler),
         HookStatus::Done(Ok(_))
@@ -124,12 +45,12 @@ async fn a_hook_that_returns_leaves_the_handler_free() {
         (None, CALLS_PER_POLL - 1)
     );
     assert_eq!(poll(&mut calls, &mut handler), None);
-    assert_eq!(handler.log, ["message"]);
+    assert_eq!(handler.log, ["message hi"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pending_hook_owns_the_handler_until_it_ends() {
-    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
+    let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Wait));
     let start = Instant::now();
     assert!(matches!(
         call(&mut calls, &mut handler),
@@ -150,7 +71,7 @@ async fn a_pending_hook_owns_the_handler_until_it_ends() {
 #[tokio::test]
 async fn a_panic_is_a_fault_and_loses_the_handler_if_the_hook_owned_it() {
     for (behavior, free) in [(Behavior::Panic, true), (Behavior::PanicAndLose, false)] {
-        let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(behavior));
+        let (mut calls, mut handler) = (Calls::new(), scripted(behavior));
         let called = call(&mut calls, &mut handler);
         assert!(
             matches!(called, HookStatus::Done(Err(Fault::Panic))),
@@ -159,11 +80,11 @@ async fn a_panic_is_a_fault_and_loses_the_handler_if_the_hook_owned_it() {
         assert_eq!(calls.is_free(), free, "{behavior:?}");
         assert_eq!(calls.running_since(), None);
     }
-    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
+    let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Wait));
     call(&mut calls, &mut handler);
     handler.behavior = Behavior::Panic;
     assert_eq!(poll(&mut calls, &mut handler), Some(Err(Fault::Panic)));
-    assert_eq!(handler.log, ["message", "poll", "drop"]);
+    assert_eq!(handler.log, ["message hi", "poll", "drop"]);
     assert!(!calls.is_free());
     assert_eq!(calls.running_since(), None);
 }
@@ -174,11 +95,11 @@ async fn a_hook_that_ignores_its_cancellation_is_dropped() {
         (
             Behavior::Wait,
             Err(Fault::TimedOut),
-            &["message", "poll", "drop"][..],
+            &["message hi", "poll", "drop"][..],
         ),
-        (Behavior::Return, Ok(()), &["message", "poll"][..]),
+        (Behavior::Return, Ok(()), &["message hi", "poll"][..]),
     ] {
-        let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Wait));
+        let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Wait));
         call(&mut calls, &mut handler);
         handler.behavior = behavior;
         let cx = &mut TaskContext::from_waker(Waker::noop());
@@ -197,13 +118,13 @@ async fn a_hook_that_ignores_its_cancellation_is_dropped() {
 
 #[tokio::test]
 async fn messages_and_notifications_alternate_within_a_limit() {
-    let (mut calls, mut handler) = (Calls::new(), ScriptedHandler::new(Behavior::Return));
+    let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Return));
     assert_eq!(calls.priority(), Priority::Message);
     call(&mut calls, &mut handler);
     assert_eq!(calls.priority(), Priority::Mail);
     calls.handle_mail(&mut handler, &shared(), Instant::now());
     assert_eq!(calls.priority(), Priority::Message);
-    assert_eq!(handler.log, ["message", "info"]);
+    assert_eq!(handler.log, ["message hi", "info"]);
     assert!(!calls.is_turn_over());
     calls.charge(CALLS_PER_POLL - 2);
     assert!(calls.is_turn_over());

@@ -1,69 +1,18 @@
 //! Reads of a stream that follows a script.
 
-use std::collections::VecDeque;
-use std::io::IoSlice;
-use std::sync::Arc;
 use std::task::Waker;
 
-use bytes::BufMut;
-use bytes::buf::Limit;
-
+use super::super::test_doubles::{Read, ScriptedTransport};
 use super::*;
-use crate::outbox::DirectWrite;
 use crate::protocol::encoder::encode_masked;
 use crate::protocol::{BinaryData, OpCode, TextData};
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
 /// A stream that returns these bytes, read by read, and then ends.
-struct ScriptedStream(VecDeque<Vec<u8>>);
-
-impl ScriptedStream {
-    fn of(reads: &[&[u8]]) -> Self {
-        Self(reads.iter().map(|read| read.to_vec()).collect())
-    }
-
-    fn next(&mut self, max: usize) -> Vec<u8> {
-        let mut read = self.0.pop_front().unwrap_or_default();
-        if read.len() > max {
-            self.0.push_front(read.split_off(max));
-        }
-        read
-    }
-}
-
-impl Transport for ScriptedStream {
-    fn poll_read(&mut self, _: &mut TaskContext<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let read = self.next(buf.len());
-        buf[..read.len()].copy_from_slice(&read);
-        Poll::Ready(Ok(read.len()))
-    }
-
-    fn poll_read_buf(
-        &mut self,
-        _: &mut TaskContext<'_>,
-        buf: &mut Limit<&mut Vec<u8>>,
-    ) -> Poll<io::Result<usize>> {
-        let read = self.next(buf.remaining_mut());
-        buf.put_slice(&read);
-        Poll::Ready(Ok(read.len()))
-    }
-
-    fn poll_write_vectored(
-        &mut self,
-        _: &mut TaskContext<'_>,
-        _: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Pending
-    }
-
-    fn poll_shutdown(&mut self, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
-
-    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
-        None
-    }
+fn stream(reads: &[&[u8]]) -> ScriptedTransport {
+    let reads = reads.iter().map(|read| Read::Bytes(read.to_vec()));
+    ScriptedTransport::new(reads.chain([Read::End]))
 }
 
 /// A reader of messages of up to a megabyte.
@@ -71,7 +20,7 @@ fn reader() -> Reader {
     Reader::new(1 << 20, None)
 }
 
-fn read(reader: &mut Reader, stream: &mut ScriptedStream, scratch: &mut [u8]) -> ReadOutcome {
+fn read(reader: &mut Reader, stream: &mut ScriptedTransport, scratch: &mut [u8]) -> ReadOutcome {
     let cx = &mut TaskContext::from_waker(Waker::noop());
     match reader.poll_read(cx, stream, scratch) {
         Poll::Ready(read) => read.unwrap(),
@@ -89,11 +38,7 @@ fn one_read_may_contain_many_events_and_a_part_of_the_next() {
     bytes.extend(encode_masked(OpCode::Text, true, b"two", MASK));
     bytes.extend(&encode_masked(OpCode::Text, true, b"three", MASK)[..8]);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
-    let read = read(
-        &mut reader,
-        &mut ScriptedStream::of(&[&bytes]),
-        &mut scratch,
-    );
+    let read = read(&mut reader, &mut stream(&[&bytes]), &mut scratch);
     assert_eq!(read, ReadOutcome::Scratch(bytes.len()));
     let mut input = &mut scratch[..bytes.len()];
     let one = Incoming::Text(TextData::Borrowed("one"));
@@ -110,7 +55,7 @@ fn the_rest_of_a_large_message_is_read_into_its_buffer() {
     let frame = encode_masked(OpCode::Binary, true, &payload, MASK);
     let (head, rest) = frame.split_at(50);
     let (mut reader, mut scratch) = (reader(), [0; 100]);
-    let mut stream = ScriptedStream::of(&[head, rest]);
+    let mut stream = stream(&[head, rest]);
     assert_eq!(
         read(&mut reader, &mut stream, &mut scratch),
         ReadOutcome::Scratch(50)
@@ -147,7 +92,7 @@ fn after_a_protocol_error_bytes_are_read_but_never_into_a_message() {
         Err(ProtocolError::ExpectedContinuation)
     );
     assert!(reader.has_protocol_error());
-    let mut stream = ScriptedStream::of(&[b"more"]);
+    let mut stream = stream(&[b"more"]);
     assert_eq!(
         read(&mut reader, &mut stream, &mut scratch),
         ReadOutcome::Scratch(4)
