@@ -72,14 +72,11 @@ impl Lines {
             path,
             target,
         } = line;
-        let (path, pattern) = match path {
-            LinePath::Text(path) => {
-                let pattern = Pattern::parse(&path, errors);
-                (path, pattern)
-            }
+        let (pattern, path) = match path {
+            LinePath::Text(path) => (Pattern::parse(&path, errors), path),
             LinePath::Invalid(error) => {
                 self.unknown_functions.push((name.clone(), error));
-                (LitStr::new("/", name.span()), Pattern::invalid())
+                (Pattern::invalid(), LitStr::new("/", name.span()))
             }
         };
         let target_kind = match &target {
