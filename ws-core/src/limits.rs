@@ -75,8 +75,9 @@ impl Rate {
     /// Counts one more message. `used` is the time until which earlier messages have used up the
     /// rate. Returns the new such time, or `None` if the message exceeds the rate.
     pub(crate) fn count(self, used: Option<Instant>, now: Instant) -> Option<Instant> {
-        let used = used.map_or(now, |until| until.max(now)) + self.per / self.messages.get();
-        (used <= now + self.per).then_some(used)
+        let per = self.per.min(MAX_DURATION);
+        let used = used.map_or(now, |until| until.max(now)) + per / self.messages.get();
+        (used <= now + per).then_some(used)
     }
 }
 

@@ -53,6 +53,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_rate_over_a_time_that_no_clock_can_represent_still_counts() {
+        let rate = Some(Rate::new(2, Duration::MAX));
+        let (mut meter, now) = (Meter::default(), Instant::now());
+        assert_eq!([0; 3].map(|_| meter.allows(rate, now)), [true, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn without_a_rate_everything_is_allowed_and_nothing_is_stored() {
         let mut meter = Meter::default();
         assert!((0..1000).all(|_| meter.allows(None, Instant::now())));

@@ -84,6 +84,10 @@ impl ReplacedKeys {
         self.0.entries().insert(key, Instant::now() + MAX_IN_FLIGHT);
     }
 
+    pub(super) fn remove(&self, key: SessionKey) {
+        self.0.entries().known.remove(&key);
+    }
+
     pub(super) fn contains(&self, key: SessionKey) -> bool {
         let entries = self.0.entries();
         entries

@@ -238,10 +238,15 @@ impl Sessions {
         }
         let token = SessionToken::new()?;
         let Backend { store, limits, .. } = &*self.inner.backend;
-        let renewed = store.renew(session.live.key, token.key(), user, limits.idle);
-        let renewed = self.inner.backend.in_time(renewed).await?;
-        let record = renewed.ok_or(SessionError::Ended)?;
-        self.inner.replaced_keys.insert(session.live.key);
+        let old = session.live.key;
+        // Before the store knows the new key: from then on, a request with the old one finds no
+        // session, and must not begin another.
+        self.inner.replaced_keys.insert(old);
+        let renewed = store.renew(old, token.key(), user, limits.idle);
+        let Some(record) = self.inner.backend.in_time(renewed).await? else {
+            self.inner.replaced_keys.remove(old);
+            return Err(SessionError::Ended);
+        };
         Ok((self.inner.acquire(token.key(), None, record).session, token))
     }
 

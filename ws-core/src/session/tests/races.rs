@@ -13,6 +13,9 @@ struct PausedStore {
     memory: Arc<MemoryStore>,
     called: Arc<Notify>,
     answers: Arc<Semaphore>,
+    /// A renewal is stored, and not answered yet.
+    renewed: Arc<Notify>,
+    renewals: Arc<Semaphore>,
 }
 
 impl PausedStore {
@@ -21,6 +24,8 @@ impl PausedStore {
             memory: Arc::new(MemoryStore::new(100)),
             called: Arc::default(),
             answers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS >> 1)),
+            renewed: Arc::default(),
+            renewals: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS >> 1)),
         }
     }
 
@@ -82,7 +87,10 @@ impl SessionStore for PausedStore {
         user: Option<String>,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        self.memory.renew(old, new, user, ttl).await
+        let record = self.memory.renew(old, new, user, ttl).await;
+        self.renewed.notify_one();
+        self.renewals.acquire().await.unwrap().forget();
+        record
     }
 
     async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
@@ -169,4 +177,32 @@ async fn a_concurrent_lookup_does_not_return_an_ended_session() {
             .count(),
         0
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_during_a_logon_does_not_look_like_a_new_visitor() {
+    let (store, sessions, token) = ada().await;
+    store.renewed.notified().await;
+    let session = found(&sessions, &token).await.unwrap();
+    store.renewals.forget_permits(Semaphore::MAX_PERMITS);
+    let renewing = sessions.clone();
+    let logon = tokio::spawn(async move { renewing.renew(&session, user("bob")).await.is_ok() });
+    store.renewed.notified().await;
+    // The store has only the new key by now, and the logon is not answered yet.
+    let headers = request_with(&token);
+    assert_eq!(sessions.find(&headers, false).await.unwrap(), None);
+    assert!(sessions.has_replaced_key(&headers, false));
+    store.renewals.add_permits(1);
+    assert!(logon.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logon_that_finds_no_session_replaces_no_key() {
+    let (store, sessions, token) = ada().await;
+    let session = found(&sessions, &token).await.unwrap();
+    // Another process ends the session.
+    store.memory.remove_user("ada").await.unwrap();
+    let renewed = sessions.renew(&session, user("bob")).await;
+    assert!(matches!(renewed, Err(SessionError::Ended)), "{renewed:?}");
+    assert!(!sessions.has_replaced_key(&request_with(&token), false));
 }
