@@ -99,7 +99,7 @@ fn all() -> Named {
         NoPage: NoPage::NoId, NoPage::Several, NoPage::Foreign, NoPage::Old;
         NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Several,
             NoSession::TooMany, NoSession::Unknown;
-        Missing: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
+        MissingVisitor: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
         NoPermit: NoPermit::Server, NoPermit::Address;
         InvalidCloseCode: InvalidCloseCode(1005);
         BodyError: checked.body.0.unwrap_err();

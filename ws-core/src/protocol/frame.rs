@@ -32,9 +32,9 @@ const RSV2_RSV3: u8 = 0x30;
 /// #     .block_on(async {
 /// # let mut client = TestKit::new().handler::<Echo>().connect().await.unwrap();
 /// // One message in two frames.
-/// client.send_frame(OpCode::Text, false, b"hel").await;
-/// client.send_frame(OpCode::Continuation, true, b"lo").await;
-/// assert_eq!(client.text().await, "hello");
+/// client.send_frame(OpCode::Text, false, b"Hello, ").await;
+/// client.send_frame(OpCode::Continuation, true, b"Ada!").await;
+/// assert_eq!(client.text().await, "Hello, Ada!");
 /// # });
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
