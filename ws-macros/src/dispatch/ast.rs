@@ -243,7 +243,7 @@ fn defaults(name: &Ident, input: ParseStream<'_>, errors: &Errors) -> Option<Def
     let has_braces = input.peek(token::Brace);
     let group: Group = input.parse().ok()?;
     if !sign.is_empty() {
-        let message = "unexpected sign after `defaults`\nhelp: write `defaults { … }`";
+        let message = "unexpected token after `defaults`\nhelp: write `defaults { … }`";
         errors.push(sign, message);
     } else if !has_braces {
         settings::report_brackets(&group, errors);
@@ -322,7 +322,7 @@ fn expect_end(last: &impl ToTokens, input: ParseStream<'_>, errors: &Errors) {
     } else if input.peek(Token![,]) {
         let _ = input
             .parse::<Token![,]>()
-            .map(|comma| errors.push(comma, "a line ends with `;`, not with `,`"));
+            .map(|comma| errors.push(comma, "end the line with `;` instead of `,`"));
     } else {
         let rest = without_semicolon(remaining(input));
         let message = format!(

@@ -293,7 +293,7 @@ impl RouteNames {
         if name.unraw() == "table" {
             errors.push(
                 name,
-                "`table` is the name of the function that returns the table\nhelp: choose \
+                "the name `table` is reserved for the function that returns the table\nhelp: choose \
                  another name",
             );
             return false;

@@ -293,7 +293,7 @@ fn parameter(part: &str, inner: &str, span: Span, report: &impl Fn(String)) -> O
     match written {
         Some(_) if is_rest => {
             report(format!(
-                "a wildcard is always text\nhelp: write `{{*{name}}}` instead of `{part}`"
+                "a wildcard has no type: it is always text\nhelp: write `{{*{name}}}` instead of `{part}`"
             ));
             Some(Segment::Rest { name: ident })
         }
@@ -412,7 +412,7 @@ mod tests {
             ("/a{b}", "`a{b}` mixes"),
             ("/{a}{b}", "`{a}{b}` mixes"),
             ("/{*a}/b", "`{*a}` must come last"),
-            ("/{*a: u64}", "a wildcard is always text"),
+            ("/{*a: u64}", "a wildcard has no type: it is always text"),
             ("/a b", "` ` in `a b`"),
             ("/a?b", "`?` in `a?b`"),
             ("/caf\u{e9}", "`\u{e9}` in `caf\u{e9}`"),

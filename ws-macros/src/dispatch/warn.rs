@@ -89,8 +89,7 @@ fn options_without_effect(
     if let (None, Some(reason)) = (options.cross_site(), written("cross_site")) {
         warn(
             reason,
-            "`cross_site` is the reason for `origins: any` with a session, and this route does not \
-             have both; remove it",
+            "`cross_site` has no effect without `origins: any` and a session; remove it",
         );
     }
 }

@@ -206,7 +206,7 @@ impl<'b> Expansion<'b> {
         if self.has_init_somewhere() {
             let text = written(&self.conditions);
             return format!(
-                "this handler has no `init` under `{text}`\nhelp: add one for that case"
+                "this handler has no `init` under `{text}`\nhelp: add an `init` with this condition"
             );
         }
         let advice = "add `fn init() -> Self { … }`; it may take arguments such as `socket: \

@@ -29,7 +29,7 @@ fn assert_errors(lines: &str, expected: &[&str]) {
 
 #[test]
 fn an_error_in_one_line_loses_no_other() {
-    let line_ends = "a line ends with `;`, not with `,`";
+    let line_ends = "end the line with `;` instead of `,`";
     let missing = "a `;` is missing after this";
     let no_handler = "a handler is missing after `=>`";
     for (lines, expected) in [
@@ -64,7 +64,7 @@ fn an_error_in_one_line_loses_no_other() {
         (
             r#"defaults: { mailbox: 8 } a: "/a" => H < b: "/b" => 5; c: C => H; d: "/d" => H x y;"#,
             &[
-                "unexpected sign after `defaults`",
+                "unexpected token after `defaults`",
                 "expected the type of a handler, such as `chat::Room`",
                 "expected the type of a handler, such as `chat::Room`",
                 "the path of a route must be a string literal: the table is parsed before `C` \
@@ -92,7 +92,7 @@ fn an_error_in_the_type_of_the_table_loses_no_line() {
     let lines = r#"a: "/a" => H; b: "/b" => H; c: "/c" => H; d: "/d" => H;"#;
     for (item, expected) in [
         ("pub struct Routes", "a `;` is missing after this"),
-        ("pub struct Routes,", "a line ends with `;`, not with `,`"),
+        ("pub struct Routes,", "end the line with `;` instead of `,`"),
         ("pub Routes;", "the type of a table must be a struct"),
         ("Routes;", "the type of a table must be a struct"),
         ("pub enum Routes;", "the type of a table must be a struct"),

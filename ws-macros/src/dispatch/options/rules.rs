@@ -54,7 +54,7 @@ impl Options {
         if let (true, Some(place)) = (contradict, place) {
             errors.push(
                 place,
-                "`require_page: true` needs a session: a page belongs to one\n\
+                "`require_page: true` requires a session, because a page belongs to a session\n\
                  help: remove it or `require_session: false`",
             );
         }
@@ -70,7 +70,7 @@ impl Options {
         let own = |name: &str| self.choices.get(name)?.written.clone();
         let message = match which {
             CrossSite::Any => {
-                "`origins: any` lets pages of every site act with the session of their visitors\n\
+                "`origins: any` lets pages of any site use the sessions of their visitors\n\
                  help: write `origins: [\"https://…\"]`, or `require_session: false`, or give the \
                  reason: `cross_site: \"why this is safe\"`"
             }
@@ -90,7 +90,7 @@ impl Options {
     /// A handler that lives as long as a page needs a session, which the page belongs to.
     pub(crate) fn check_attached_has_session(&self, errors: &Errors) {
         if self.flag("require_session") == Some(false) {
-            let why = "`attach: page` needs a session: a page belongs to one";
+            let why = "`attach: page` requires a session, because a page belongs to a session";
             self.report_attached_and("require_session", why, errors);
         }
     }

@@ -131,7 +131,7 @@ pub(crate) fn argument_is_unconditional(hook: &Hook, argument: &Argument, errors
         errors.push(
             condition.attribute,
             format_args!(
-                "an argument of a hook cannot be conditional\n\
+                "an argument of a hook cannot have `#[cfg]`\n\
                  help: write `{}` twice, with a `#[cfg(…)]` on each",
                 hook.kind
             ),

@@ -74,7 +74,7 @@ pub(crate) fn borrowing_reply(hook: &Hook) -> Option<(&Type, LikelyMistake)> {
         _ => format!("`{}`", written(owned(hook, output))),
     };
     let message = format!(
-        "a reply outlives the call of `{}`\nhelp: return {instead}",
+        "the reply of `{}` must own its data, because it is sent after the call\nhelp: return {instead}",
         hook.kind
     );
     Some((text, LikelyMistake::new(message, "borrowed")))
@@ -146,8 +146,8 @@ pub(crate) fn of_extractor(hook: &Hook, argument: &Argument) -> Option<LikelyMis
         };
         return Some(LikelyMistake::new(
             format!(
-                "`{}` takes one value, its first argument after `self`, and `{name}` is a \
-                 second\n\
+                "`{}` takes one value, its first argument after `self`; `{name}` would be \
+                 a second one\n\
                  help: {advice}",
                 hook.kind
             ),
@@ -198,7 +198,7 @@ pub(crate) fn of_output(hook: &Hook) -> Option<LikelyMistake> {
     let is_other = is_reference && borrowed_text(hook, &output).is_none();
     (is_other && hook.kind != HookKind::Init && hook.borrows(&output)).then(|| {
         let message = format!(
-            "a reply outlives the call of `{}`\nhelp: return an owned type",
+            "the reply of `{}` must own its data, because it is sent after the call\nhelp: return an owned type",
             hook.kind
         );
         LikelyMistake::new(message, "borrowed")
