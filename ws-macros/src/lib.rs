@@ -207,7 +207,7 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// permessage-deflate (RFC 7692), as browsers do. Each message is compressed by itself, so an open
 /// connection costs no memory for it. A message below 256 bytes, or one that would not get smaller,
 /// is sent uncompressed. `max_message` bounds a message before and after it is inflated. A
-/// published message is compressed once for all subscribers. Compression takes some processor time
+/// published message is compressed once for all subscribers. Compression takes some CPU time
 /// for each message: use it for text over slow links, and not within a data centre.
 ///
 /// If a message contains both a secret and text that an attacker can choose, its size may reveal
@@ -230,10 +230,10 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The peer must be the client of this library, or one that implements the page protocol. That
-/// protocol has its own subprotocol, so such a route takes no `protocols`. The route requires a
-/// session and a page, and takes no `start`, which could choose a handler that is not attached; use
-/// `init` to refuse.
+/// The peer must be the browser client of this library, or one that implements the page protocol.
+/// That protocol has its own subprotocol, so such a route takes no `protocols`. The route requires
+/// a session and a page, and takes no `start`, which could choose a handler that is not attached;
+/// use `init` to refuse.
 ///
 /// # State
 ///

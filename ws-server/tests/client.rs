@@ -1,4 +1,4 @@
-//! Runs the tests of the browser's client, which are Node's, and looks at its package.
+//! Runs the tests of the browser client, which are Node's, and looks at its package.
 
 use std::path::Path;
 use std::process::Command;

@@ -107,7 +107,7 @@
 //! | a page that acknowledges loses nothing, however fast its handler is | `pages::handlers::pressure::*` |
 //! | a blocking callback for messages of pages blocks one thread | `pages::blocking::*` |
 //! | all pages together hold a bounded number of bytes, and each address a bounded number of pages | `pages::memory::*` |
-//! | the page of the test kit behaves like the browser's client | `pages::kit::*` |
+//! | the page of the test kit behaves like the browser client | `pages::kit::*` |
 //! | **Panics** | |
 //! | a panic closes that connection with 1011, and no other | `panics::a_panic_closes_that_connection_with_1011_and_no_other`, `panics::a_panic_of_a_payload_a_reply_or_a_timers_value_is_a_panic_of_the_hook`, `spawn::a_panic_or_an_error_of_a_spawned_future_closes_with_1011` |
 //! | `terminate` gets the state as the panic left it | the first of these, `panics::terminate_gets_the_state_as_the_panic_of_an_async_hook_left_it`, `panics::terminate_is_called_after_a_cut_hook_panics_while_it_is_dropped` |

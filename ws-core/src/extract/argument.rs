@@ -34,7 +34,7 @@ impl<'a, H, T: FromHandshake<'a, H, AnyRoute>> InitArgument<'a, H> for T {}
             `Option<Session>` and `Option<Page>`",
     note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
             available \
-            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
+            only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait HookArgument<'a, H> {
     /// Called by `#[ws_handler]` to check the type.
@@ -53,7 +53,7 @@ impl<'a, H, T: FromConnection<'a, H, AnyRoute>> HookArgument<'a, H> for T {}
             `Option<Session>` and `Option<Page>`",
     note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
             available \
-            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
+            only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait TerminateArgument<'a, H> {
     /// Called by `#[ws_handler]` to check the type.

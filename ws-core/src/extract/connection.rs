@@ -267,7 +267,7 @@ impl<H> Context<H> {
             `Option<Session>` and `Option<Page>`",
     note = "`Path<T>`, `Query<T>`, `Bearer`, `&Handshake` and your own `FromHandshake` types are \
             available \
-            only in `init`, because an idle connection keeps no headers: store the values that you need in a field"
+            only in `init`, because a connection does not keep its request: store the values that you need in a field"
 )]
 pub trait FromConnection<'a, H, R>: Sized {
     /// Whether the argument needs the session or the page even if the route does not require one;

@@ -207,7 +207,7 @@ impl<Q: 'static, E: Into<Refusal>> IntoStart for Result<Start<Q>, E> {
 
 /// A function of the handshake that returns a `T`.
 #[diagnostic::on_unimplemented(
-    message = "`start` takes a function of the handshake, which `{Self}` is not",
+    message = "`start` takes a function with the argument `&Handshake`, and `{Self}` is not one",
     label = "not a `fn(&Handshake)`",
     note = "write `fn check(handshake: &Handshake) -> Result<(), Refusal>`, or, to choose another \
             handler, `fn choose<R>(handshake: &Handshake) -> Start<R> where Other: Handler<R>`"

@@ -39,7 +39,7 @@ type ChangeHandshake = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>
 impl TestKit {
     /// Creates a page that connects to the route of this path: to
     /// [`PageStream`](crate::stream::PageStream), or to a handler with `attach: page`. It
-    /// implements the page protocol like the browser's client: see [`TestPage`].
+    /// implements the page protocol like the browser client: see [`TestPage`].
     pub fn page(&self, path: &str) -> PageBuilder {
         PageBuilder {
             kit: self.clone(),
@@ -127,7 +127,7 @@ impl PageBuilder {
 
 /// A page in a tab, over any number of connections, in memory.
 ///
-/// It behaves like the browser's client: it acknowledges messages, even while the test waits for
+/// It behaves like the browser client: it acknowledges messages, even while the test waits for
 /// something else. When it [reconnects](Self::reconnect), it continues at its last offset and sends
 /// again the messages that the server has not seen. A test reads the messages of the page in order,
 /// each once.

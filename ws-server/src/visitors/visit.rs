@@ -233,7 +233,7 @@ impl Visit {
     ///     }
     /// }
     /// ```
-    #[must_use = "it is the answer, which sets the visitor's cookies"]
+    #[must_use = "the reply sets the visitor's cookies: return it"]
     pub fn refuse(self, refusal: impl Into<Refusal>) -> Response {
         self.reply(refusal.into().into_response())
     }
@@ -242,7 +242,7 @@ impl Visit {
     ///
     /// It sets `Cache-Control: private, no-cache`, because it is for one visitor. A header that the
     /// application has set is kept if it contains `private` or `no-store`, or if no cookie is set.
-    #[must_use = "it is the answer, which sets the visitor's cookies"]
+    #[must_use = "the reply sets the visitor's cookies: return it"]
     pub fn reply(mut self, reply: impl Reply) -> Response {
         let mut response = reply.into_response();
         let (cookie, issued) = self.pending();

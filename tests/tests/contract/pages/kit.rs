@@ -1,4 +1,4 @@
-//! The page of the test kit behaves like the browser's client.
+//! The page of the test kit behaves like the browser client.
 
 use ws_core::testkit::{Acks, PageReceived, ResetReason};
 
