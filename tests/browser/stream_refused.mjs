@@ -10,5 +10,5 @@ await browse(async (open, url) => {
   const state = await page.evaluate(() => recorded.live.state);
   const { reason } = state;
   assert.deepEqual(state, { phase: "closed", status: 403, reason, final: true });
-  assert.match(reason, /needs a page of this site: its page id was not issued to its session/);
+  assert.match(reason, /requires a page of this site: its page id was not issued to its session/);
 });
