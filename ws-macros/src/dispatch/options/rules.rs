@@ -98,7 +98,7 @@ impl Options {
     /// A handler that lives as long as a page needs that page.
     pub(crate) fn check_attached_has_page(&self, errors: &Errors) {
         if self.flag("require_page") == Some(false) {
-            let why = "`attach: page` needs a page";
+            let why = "`attach: page` requires a page";
             self.report_attached_and("require_page", why, errors);
         }
     }
