@@ -313,15 +313,15 @@ impl IdentifiedRequest {
     ///
     /// 503 if the server is closing or full, 429 if the address has reached its limit; then 426 for
     /// a plain GET, and 400 if the list of subprotocols is malformed.
-    pub fn admit<S>(
+    pub fn admit<P>(
         self,
         closing: bool,
-        take: impl FnOnce(&Client) -> Result<S, NoPermit>,
-    ) -> Result<Admission<S>, Refusal> {
+        take_permit: impl FnOnce(&Client) -> Result<P, NoPermit>,
+    ) -> Result<Admission<P>, Refusal> {
         if closing {
             return Err(Refusal::unavailable("the server is shutting down"));
         }
-        let permit = take(&self.client).map_err(|full| match full {
+        let permit = take_permit(&self.client).map_err(|full| match full {
             NoPermit::Server => {
                 Refusal::unavailable("the server has reached its limit of connections")
             }
@@ -343,7 +343,7 @@ impl IdentifiedRequest {
 
 /// A handshake that is admitted: `init` may run for it.
 #[derive(Debug)]
-pub struct Admission<S> {
+pub struct Admission<P> {
     /// The client, for limits, for logs and for the handler.
     pub client: Client,
     /// The visitor: the session and the page.
@@ -353,7 +353,7 @@ pub struct Admission<S> {
     /// The parameters of compression: the client's first offer that the server accepts.
     pub deflate: Option<Deflate>,
     /// The permit for one of the server's connections.
-    pub permit: S,
+    pub permit: P,
     /// The response to the client's key.
     pub accept: Accept,
 }

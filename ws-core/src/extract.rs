@@ -19,7 +19,8 @@ mod unread;
 use std::marker::PhantomData;
 
 pub use argument::{
-    AnyNotification, FirstOfInfo, HookArgument, InitArgument, Notification, TerminateArgument,
+    FirstInfoArgument, HookArgument, InitArgument, Notification, NotificationFallback,
+    TerminateArgument,
 };
 pub use bearer::Bearer;
 pub use borrowing::{
@@ -30,7 +31,7 @@ pub use handshake::{Admitted, FromHandshake, Handshake, Opening, Query};
 pub(crate) use offers::{Offer, offers};
 pub use params::{FromParams, HasParam, NameChar, NameEnd, NamesParams, Params, Path};
 pub use state::{AnyState, FromRef, NoState, Provides, State};
-pub use unread::{AreRead, LeavesParams, RouteOf};
+pub use unread::{IgnoresPathParams, PathParamUse, ReadsPathParams};
 
 /// Implemented by the marker of a route if its connections have a session.
 ///

@@ -87,7 +87,7 @@ pub trait Handler<R>: Sized + Send + 'static {
 
     /// Handles the end of the connection.
     #[doc(hidden)]
-    fn terminate(call: TerminateCall<Self>) -> Finish {
+    fn terminate(call: TerminateCall<Self>) -> TerminateStep {
         call.run(|handler, _| drop(handler))
     }
 }
@@ -181,7 +181,7 @@ impl<E: Into<Refusal>> IntoRefusal for E {
 
 /// Marks a handler as used, even if no table names it.
 #[doc(hidden)]
-pub trait Declared<H> {}
+pub trait IsUsed<H> {}
 
 /// Requires a handler to be [`Send`], as a bound that depends on the route.
 ///
@@ -390,13 +390,13 @@ impl<H> TerminateCall<H> {
     }
 
     /// Runs a plain `terminate` in place.
-    pub fn run(self, hook: impl FnOnce(H, &Context<H>)) -> Finish {
+    pub fn run(self, hook: impl FnOnce(H, &Context<H>)) -> TerminateStep {
         let Self { handler, context } = self;
         let _entered = context.span().enter();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(handler, &context))) {
             Fault::of_panic(&*panic);
         }
-        Finish::Done
+        TerminateStep::Done
     }
 
     /// The parts, for the future of an async `terminate`.
@@ -406,14 +406,14 @@ impl<H> TerminateCall<H> {
 }
 
 /// The state of `terminate` after its call.
-pub enum Finish {
+pub enum TerminateStep {
     /// It has ended.
     Done,
     /// It has not ended.
     Pending(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
-impl Finish {
+impl TerminateStep {
     /// A `terminate` that has not ended.
     pub fn pending(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::Pending(Box::pin(future))

@@ -12,12 +12,12 @@ use tokio_util::task::TaskTracker;
 use tracing::Span;
 
 use crate::address::AddressOwner;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, ConnectionKind};
 use crate::limits::{Limits, ServerLimits, deadline_after};
 use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
-use crate::socket::{RouteContext, Shared, Socket};
+use crate::socket::{ConnectionShared, RouteContext, Socket};
 use crate::topic::{AsTopic, Exclude, Receipt, Topic, TopicValue, Topics};
 
 mod pages;
@@ -66,13 +66,13 @@ pub struct Hub {
     inner: Arc<HubShared>,
 }
 
-type Connections = HashMap<ConnectionId, Weak<Shared>>;
+type Connections = HashMap<ConnectionId, Weak<ConnectionShared>>;
 
 struct HubShared {
     topics: Arc<Topics>,
     limits: ServerLimits,
     last_id: AtomicU64,
-    connections: Mutex<Connections>,
+    sockets: Mutex<Connections>,
     /// Handlers that live as long as their pages.
     page_handlers: Mutex<Connections>,
     tracker: TaskTracker,
@@ -106,7 +106,7 @@ impl Hub {
     /// use ws_server::Hub;
     /// use ws_server::limits::ServerLimits;
     ///
-    /// let hub = Hub::new(ServerLimits::DEFAULT.connections(Some(10_000)));
+    /// let hub = Hub::new(ServerLimits::DEFAULT.max_connections(Some(10_000)));
     /// assert_eq!(hub.connection_count(), 0);
     /// ```
     pub fn new(limits: ServerLimits) -> Self {
@@ -133,7 +133,7 @@ impl Hub {
             topics: Arc::new(Topics::new(limits.publish_inline)),
             limits,
             last_id: AtomicU64::new(0),
-            connections: Mutex::default(),
+            sockets: Mutex::default(),
             page_handlers: Mutex::default(),
             tracker: TaskTracker::new(),
             shutdown: Mutex::default(),
@@ -251,7 +251,7 @@ impl Hub {
 
     /// The number of connections, including those whose `init` still runs.
     pub fn connection_count(&self) -> usize {
-        self.connections(false).len()
+        self.connections(ConnectionKind::Socket).len()
     }
 
     /// Whether [`shutdown`](Self::shutdown) was called: no new connections are accepted.
@@ -286,8 +286,8 @@ impl Hub {
             *shutdown.get_or_insert((cut, end))
         };
         // Sockets first: a page's handler cannot send anything to a closed socket.
-        for is_page_handler in [false, true] {
-            let connections = self.connections(is_page_handler);
+        for kind in [ConnectionKind::Socket, ConnectionKind::PageHandler] {
+            let connections = self.connections(kind);
             let all: Vec<_> = connections.values().filter_map(Weak::upgrade).collect();
             drop(connections);
             for connection in all {
@@ -308,7 +308,7 @@ impl Hub {
 
     /// Takes a permit for one more connection of this address. If there is none left, logs a
     /// remedy, which depends on the owner of the address.
-    pub(crate) fn admit(
+    pub(crate) fn take_permit(
         &self,
         address: Option<IpAddr>,
         owner: AddressOwner,
@@ -321,11 +321,10 @@ impl Hub {
         shutdown.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connections(&self, is_page_handler: bool) -> MutexGuard<'_, Connections> {
-        let connections = if is_page_handler {
-            &self.inner.page_handlers
-        } else {
-            &self.inner.connections
+    fn connections(&self, kind: ConnectionKind) -> MutexGuard<'_, Connections> {
+        let connections = match kind {
+            ConnectionKind::Socket => &self.inner.sockets,
+            ConnectionKind::PageHandler => &self.inner.page_handlers,
         };
         connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -347,12 +346,18 @@ impl Hub {
         route_context: Arc<RouteContext>,
         deflate: Option<Deflate>,
         span: impl FnOnce(ConnectionId) -> Span,
-    ) -> Arc<Shared> {
+    ) -> Arc<ConnectionShared> {
         let id = ConnectionId::new(self.inner.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let is_page_handler = route_context.is_page_handler;
-        let shared = Arc::new(Shared::new(id, peer, route_context, deflate, span(id)));
+        let kind = route_context.kind;
+        let shared = Arc::new(ConnectionShared::new(
+            id,
+            peer,
+            route_context,
+            deflate,
+            span(id),
+        ));
         let weak = Arc::downgrade(&shared);
-        self.connections(is_page_handler).insert(id, weak);
+        self.connections(kind).insert(id, weak);
         // The shutdown may have missed a connection that arrived while it began.
         let times = *self.lock_shutdown();
         if let Some((cut, end)) = times {
@@ -362,7 +367,7 @@ impl Hub {
     }
 
     /// Removes a connection.
-    pub(crate) fn unregister(&self, id: ConnectionId, is_page_handler: bool) {
-        self.connections(is_page_handler).remove(&id);
+    pub(crate) fn unregister(&self, id: ConnectionId, kind: ConnectionKind) {
+        self.connections(kind).remove(&id);
     }
 }

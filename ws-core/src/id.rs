@@ -32,3 +32,12 @@ impl fmt::Display for ConnectionId {
         self.0.fmt(f)
     }
 }
+
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ConnectionKind {
+    /// A client's socket.
+    Socket,
+    /// A page's queue, for the handler of a page.
+    PageHandler,
+}

@@ -303,11 +303,11 @@ impl Limits {
     /// use std::time::Duration;
     /// use ws_server::limits::Limits;
     ///
-    /// let limits = Limits::DEFAULT.hook_timeout(Duration::MAX).bounded();
+    /// let limits = Limits::DEFAULT.hook_timeout(Duration::MAX).clamped();
     /// assert!(limits.hook_timeout > Duration::from_secs(20 * 365 * 24 * 60 * 60));
     /// assert!(limits.hook_timeout < Duration::MAX);
     /// ```
-    pub fn bounded(mut self) -> Self {
+    pub fn clamped(mut self) -> Self {
         let times = [
             &mut self.stall,
             &mut self.init_timeout,

@@ -72,7 +72,7 @@ struct Mailbox<T> {
 }
 
 struct MailboxState<T> {
-    queue: VecDeque<Mail<T>>,
+    queue: VecDeque<Notification<T>>,
     /// How many entries of the queue come from `notify`; only those count against the mailbox's
     /// limit.
     notified: usize,
@@ -83,20 +83,20 @@ struct MailboxState<T> {
     closed: bool,
 }
 
-struct Mail<T> {
-    content: Content<T>,
-    source: MailSource,
+struct Notification<T> {
+    content: NotificationContent<T>,
+    source: NotificationSource,
 }
 
 /// The content of a notification.
-pub(crate) enum Content<T> {
+pub(crate) enum NotificationContent<T> {
     /// The notification itself.
     Value(T),
     /// A message of a topic, which is decoded in the task of the handler.
     TopicMessage(Message, TopicDecoder<T>),
 }
 
-impl<T> Content<T> {
+impl<T> NotificationContent<T> {
     /// The notification; `None` if the message does not decode.
     pub(crate) fn decode(self) -> Option<T> {
         match self {
@@ -128,7 +128,7 @@ impl<T> MailboxState<T> {
 
 /// The source of a notification.
 #[derive(Clone, Copy)]
-enum MailSource {
+enum NotificationSource {
     Notify,
     Once,
     Every(TimerId),
@@ -154,7 +154,7 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
             let (value, source) = match due {
                 DueTimer::Once(value) => {
                     state.fired += 1;
-                    (value, MailSource::Once)
+                    (value, NotificationSource::Once)
                 }
                 DueTimer::Every(id, mut make) => {
                     drop(state);
@@ -166,11 +166,11 @@ impl<T: Send + 'static> AnyMailbox for Mailbox<T> {
                         drop((value, make));
                         continue;
                     }
-                    (value, MailSource::Every(id))
+                    (value, NotificationSource::Every(id))
                 }
             };
-            let content = Content::Value(value);
-            state.queue.push_back(Mail { content, source });
+            let content = NotificationContent::Value(value);
+            state.queue.push_back(Notification { content, source });
             queued.fetch_add(1, Ordering::Release);
         }
     }
@@ -237,7 +237,7 @@ impl MailboxSlot {
         let mut state = self.mailbox::<T>().lock();
         match state.check_capacity(limit) {
             Ok(()) => {
-                self.enqueue(&mut state, Content::Value(value));
+                self.enqueue(&mut state, NotificationContent::Value(value));
                 Ok(())
             }
             Err(MailboxError::Full) => Err(NotifyError::Full(value)),
@@ -254,14 +254,17 @@ impl MailboxSlot {
     ) -> Result<(), MailboxError> {
         let mut state = self.mailbox::<T>().lock();
         state.check_capacity(limit)?;
-        self.enqueue(&mut state, Content::TopicMessage(message, decode));
+        self.enqueue(
+            &mut state,
+            NotificationContent::TopicMessage(message, decode),
+        );
         Ok(())
     }
 
-    fn enqueue<T>(&self, state: &mut MailboxState<T>, content: Content<T>) {
+    fn enqueue<T>(&self, state: &mut MailboxState<T>, content: NotificationContent<T>) {
         state.notified += 1;
-        let source = MailSource::Notify;
-        state.queue.push_back(Mail { content, source });
+        let source = NotificationSource::Notify;
+        state.queue.push_back(Notification { content, source });
         self.queued.fetch_add(1, Ordering::Release);
     }
 
@@ -283,14 +286,14 @@ impl MailboxSlot {
     }
 
     /// Takes the next notification. The caller must then notify the tasks that wait for room.
-    pub(crate) fn next<T: Send + 'static>(&self) -> Option<Content<T>> {
+    pub(crate) fn next<T: Send + 'static>(&self) -> Option<NotificationContent<T>> {
         let mut state = self.mailbox::<T>().lock();
-        let Mail { content, source } = state.queue.pop_front()?;
+        let Notification { content, source } = state.queue.pop_front()?;
         self.queued.fetch_sub(1, Ordering::Release);
         match source {
-            MailSource::Notify => state.notified -= 1,
-            MailSource::Once => state.fired -= 1,
-            MailSource::Every(timer) => state.timers.mark_delivered(timer),
+            NotificationSource::Notify => state.notified -= 1,
+            NotificationSource::Once => state.fired -= 1,
+            NotificationSource::Every(timer) => state.timers.mark_delivered(timer),
         }
         if state.queue.is_empty() && state.queue.capacity() > 16 {
             state.queue = VecDeque::new();
@@ -299,7 +302,7 @@ impl MailboxSlot {
     }
 
     /// Whether a notification is queued.
-    pub(crate) fn has_mail(&self) -> bool {
+    pub(crate) fn has_notification(&self) -> bool {
         self.queued.load(Ordering::Acquire) > 0
     }
 

@@ -33,7 +33,7 @@ pub(crate) use feed::Feed;
 pub(crate) use registry::{OpenError, Pages, TooMany};
 pub(crate) use stream::{
     Accepted, AttachError, AttachRequest, Epoch, PageReport, PageSocket, Position, Progress,
-    Stream, logged_on,
+    Stream, logon_close,
 };
 
 use id::PageId;
@@ -109,8 +109,8 @@ impl Page {
     }
 
     /// Whether the page was issued before the last logon.
-    pub(crate) const fn is_former(&self) -> bool {
-        self.id.is_former
+    pub(crate) const fn predates_logon(&self) -> bool {
+        self.id.predates_logon
     }
 
     /// The stream of the page, for a socket with this request. If the page has none, a new one

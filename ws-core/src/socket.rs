@@ -54,7 +54,7 @@ use tasks::Tasks;
 /// }
 /// ```
 pub struct Socket<H> {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
     handler: PhantomData<fn() -> H>,
 }
 
@@ -63,12 +63,12 @@ pub struct Socket<H> {
 /// The order of the fields matters: those that every message accesses are adjacent, and the outbox
 /// starts with such fields too. With many connections each cache line counts.
 #[repr(C)]
-pub(crate) struct Shared {
+pub(crate) struct ConnectionShared {
     id: ConnectionId,
     /// `None` if no subscriber of the log is interested in it.
     span: Option<Box<Span>>,
     route_context: Arc<RouteContext>,
-    mail: MailboxSlot,
+    mailbox: MailboxSlot,
     /// Whether the running hook must be cancelled at its next poll.
     hook_cancelled: AtomicBool,
     /// Whether `state` has changes that the connection's task has not seen.
@@ -85,14 +85,13 @@ pub(crate) struct RouteContext {
     pub(crate) limits: Limits,
     pub(crate) route: crate::hook::RouteNumber,
     pub(crate) topics: Arc<Topics>,
-    /// Whether the connections are handlers of pages: their messages go through a page's queue.
-    pub(crate) is_page_handler: bool,
+    pub(crate) kind: crate::id::ConnectionKind,
 }
 
 #[derive(Default)]
 struct LifecycleState {
     /// Fields that many connections never need.
-    rare: Option<Box<RareState>>,
+    optional: Option<Box<OptionalState>>,
     client_gone: bool,
     ended: bool,
     /// Whether `terminate` has ended too.
@@ -100,7 +99,7 @@ struct LifecycleState {
 }
 
 #[derive(Default)]
-struct RareState {
+struct OptionalState {
     subscriptions: Vec<Subscription>,
     tasks: Option<Tasks>,
     expiry: Option<Instant>,
@@ -111,12 +110,12 @@ struct RareState {
 }
 
 impl LifecycleState {
-    fn rare(&mut self) -> &mut RareState {
-        self.rare.get_or_insert_default()
+    fn optional(&mut self) -> &mut OptionalState {
+        self.optional.get_or_insert_default()
     }
 
     fn shutdown(&self) -> Option<(Instant, Instant)> {
-        self.rare.as_ref().and_then(|rare| rare.shutdown)
+        self.optional.as_ref().and_then(|state| state.shutdown)
     }
 }
 
@@ -153,14 +152,14 @@ impl<H> fmt::Debug for Socket<H> {
 }
 
 impl<H> Socket<H> {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<ConnectionShared>) -> Self {
         Self {
             shared,
             handler: PhantomData,
         }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<ConnectionShared> {
         &self.shared
     }
 
@@ -237,7 +236,8 @@ impl<H> Socket<H> {
     /// }
     /// ```
     pub fn expire_at(&self, at: Instant) {
-        self.shared.change_deadlines(|rare| rare.expiry = Some(at));
+        self.shared
+            .change_deadlines(|state| state.expiry = Some(at));
     }
 
     /// Returns a handle for sending only, without the type of the handler.
@@ -251,7 +251,7 @@ impl<H> Socket<H> {
     }
 }
 
-impl Shared {
+impl ConnectionShared {
     pub(crate) fn new(
         id: ConnectionId,
         peer: Option<SocketAddr>,
@@ -265,7 +265,7 @@ impl Shared {
             id,
             peer,
             outbox,
-            mail: MailboxSlot::default(),
+            mailbox: MailboxSlot::default(),
             route_context,
             hook_cancelled: AtomicBool::new(false),
             changed: AtomicBool::new(false),
@@ -278,8 +278,8 @@ impl Shared {
         &self.outbox
     }
 
-    pub(crate) fn mail(&self) -> &MailboxSlot {
-        &self.mail
+    pub(crate) fn mailbox(&self) -> &MailboxSlot {
+        &self.mailbox
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -301,8 +301,8 @@ impl Shared {
     }
 
     /// Changes the deadlines for the connection's task, and wakes it.
-    fn change_deadlines(&self, change: impl FnOnce(&mut RareState)) {
-        change(self.lock().rare());
+    fn change_deadlines(&self, change: impl FnOnce(&mut OptionalState)) {
+        change(self.lock().optional());
         self.changed.store(true, Ordering::Release);
         self.outbox.wake();
     }
@@ -322,11 +322,11 @@ impl Shared {
     fn read_external_deadlines(&self) -> Option<ExternalDeadlines> {
         self.changed.swap(false, Ordering::AcqRel).then(|| {
             let mut lifecycle = self.lock();
-            let rare = lifecycle.rare();
-            let session = rare.session.as_ref().map(|session| session.1);
+            let optional = lifecycle.optional();
+            let session = optional.session.as_ref().map(|session| session.1);
             ExternalDeadlines {
-                expiry: rare.expiry.into_iter().chain(session).min(),
-                shutdown: rare.shutdown,
+                expiry: optional.expiry.into_iter().chain(session).min(),
+                shutdown: optional.shutdown,
             }
         })
     }
@@ -336,7 +336,7 @@ impl Shared {
         let socket: Weak<dyn SessionSocket> = Arc::<Self>::downgrade(self);
         let attachment = session.attach(self.id, socket);
         let session = (attachment, session.expires_at());
-        self.change_deadlines(|rare| rare.session = Some(session));
+        self.change_deadlines(|state| state.session = Some(session));
     }
 
     /// Sets whether the running hook is cancelled at its next poll.
@@ -358,7 +358,7 @@ impl Shared {
     /// Shuts down: cancels everything but `terminate` at `cutoff`, and `terminate` at `end`.
     pub(crate) fn shut_down(&self, cutoff: Instant, end: Instant) {
         let close = Close::new(CloseCode::GOING_AWAY, "the server shuts down");
-        self.change_deadlines(|rare| rare.shutdown = Some((cutoff, end)));
+        self.change_deadlines(|state| state.shutdown = Some((cutoff, end)));
         self.changes().notify_waiters();
         self.close(&close, CloseCause::Shutdown);
     }
@@ -421,13 +421,13 @@ impl Shared {
     /// reason, or else `reason`.
     pub(crate) fn end(&self, reason: CloseReason) -> CloseReason {
         let reason = self.outbox.shut(reason);
-        self.mail.close();
+        self.mailbox.close();
         let mut lifecycle = self.lock();
         lifecycle.ended = true;
-        let ended = lifecycle.rare.as_mut().map(|rare| {
-            let tasks = rare.tasks.take();
-            let subscriptions = std::mem::take(&mut rare.subscriptions);
-            (subscriptions, tasks, rare.session.take())
+        let ended = lifecycle.optional.as_mut().map(|state| {
+            let tasks = state.tasks.take();
+            let subscriptions = std::mem::take(&mut state.subscriptions);
+            (subscriptions, tasks, state.session.take())
         });
         drop(lifecycle);
         if let Some((subscriptions, tasks, session)) = ended {
@@ -441,7 +441,7 @@ impl Shared {
     }
 }
 
-impl SessionSocket for Shared {
+impl SessionSocket for ConnectionShared {
     fn session_ended(&self) {
         let close = Close::new(CloseCode::UNAUTHORIZED, "the session has ended");
         self.close(&close, CloseCause::Expired);

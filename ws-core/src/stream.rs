@@ -15,7 +15,7 @@ use crate::driver::{
 };
 use crate::error::Refusal;
 use crate::extract::{
-    Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, LeavesParams, Opening,
+    Admitted, AnyRoute, Context, Endpoint, Handshake, HasPage, IgnoresPathParams, Opening,
 };
 use crate::handler::{Handler, HookCall, Step};
 use crate::id::ConnectionId;
@@ -23,7 +23,7 @@ use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
 use crate::page::{
     AttachError, AttachRequest, CapacityFreed, OpenError, Page, PageSocket, Stream, TooMany,
-    logged_on,
+    logon_close,
 };
 use crate::session::Session;
 
@@ -154,8 +154,8 @@ fn stream_for_session(
     request: AttachRequest,
 ) -> Result<Arc<Stream>, Refusal> {
     let stream = stream_of(page, handshake, request)?;
-    if stream.is_of_another(session) {
-        page.pages().end(&stream, &logged_on());
+    if stream.belongs_to_another_visitor(session) {
+        page.pages().end(&stream, &logon_close());
         return stream_of(page, handshake, request);
     }
     Ok(stream)
@@ -164,8 +164,8 @@ fn stream_for_session(
 fn refusal(error: AttachError) -> Refusal {
     match error {
         AttachError::Ended => Refusal::unavailable("the page has just ended"),
-        AttachError::Elsewhere => Refusal::CONFLICT.body("this page is attached at another route"),
-        AttachError::Overtaken => Refusal::CONFLICT.body("a logon has replaced the session"),
+        AttachError::OtherRoute => Refusal::CONFLICT.body("this page is attached at another route"),
+        AttachError::SessionReplaced => Refusal::CONFLICT.body("a logon has replaced the session"),
         AttachError::UnsentOffset => {
             Refusal::BAD_REQUEST.body("`offset` is of a message that was never sent")
         }
@@ -275,7 +275,7 @@ impl Opener {
             checked => checked.map_err(refusal)?,
         }
         // Another connection may have created a handler before a logon.
-        if stream.is_of_another(session) {
+        if stream.belongs_to_another_visitor(session) {
             return Ok((false, handshake));
         }
         if stream.has_handler() {
@@ -341,10 +341,10 @@ impl<R: HasPage> Handler<R> for PageStream {
 
     fn info(call: HookCall<'_, Self>) -> Option<Step<Self>> {
         call.context().next_notification::<CapacityFreed>()?;
-        Some(messages::wait_for_room(call))
+        Some(messages::wait_for_capacity(call))
     }
 }
 
 impl Accepts<CapacityFreed> for PageStream {}
 
-impl<R> LeavesParams<R> for PageStream {}
+impl<R> IgnoresPathParams<R> for PageStream {}

@@ -92,8 +92,8 @@ impl ClientFile {
         }
     }
 
-    /// Returns the answer to a GET or HEAD with these headers.
-    fn answer(&self, headers: &HeaderMap, cache: &'static str) -> Response {
+    /// Returns the response to a GET or HEAD with these headers.
+    fn respond(&self, headers: &HeaderMap, cache: &'static str) -> Response {
         let gzip = accepts_gzip(headers);
         let (body, tag) = if gzip {
             (&self.gzip, &self.tags[1])
@@ -199,7 +199,7 @@ fn below(prefix: &str) -> BoxedFilter<()> {
     })
 }
 
-/// Returns the answer to a request for this file, or `None` if there is no such file.
+/// Returns the response to a request for this file, or `None` if there is no such file.
 fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
     let (file, cache) = if name == "client.js" {
         (&FILES.alias, "no-cache")
@@ -216,5 +216,5 @@ fn find(name: &str, method: &Method, headers: &HeaderMap) -> Option<Response> {
         response.headers_mut().insert(ALLOW, allowed);
         return Some(response);
     }
-    Some(file.answer(headers, cache))
+    Some(file.respond(headers, cache))
 }

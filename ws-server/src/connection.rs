@@ -73,15 +73,15 @@ pub(crate) fn send_at_once<'s>(socket: impl Into<SockRef<'s>>) {
     }
 }
 
-/// Answers a connection that is not served, as far as the system accepts the bytes at once. Reads
+/// Sends a response to a connection that is not served, as far as the system accepts the bytes at once. Reads
 /// and drops the bytes of the request that have arrived: otherwise the system would reset the
-/// connection, and the client might not see the answer.
-pub(crate) fn refuse(tcp: &TcpStream, answer: &[u8]) {
+/// connection, and the client might not see the response.
+pub(crate) fn refuse(tcp: &TcpStream, response: &[u8]) {
     let mut socket = &*SockRef::from(tcp);
     let read = socket.read(&mut [0; 4096]);
-    let sent = SockRef::from(tcp).send_with_flags(answer, NO_SIGNAL);
+    let sent = SockRef::from(tcp).send_with_flags(response, NO_SIGNAL);
     if let Err(error) = sent {
-        tracing::debug!(%error, ?read, "a refused connection got no answer");
+        tracing::debug!(%error, ?read, "a refused connection got no response");
     }
 }
 

@@ -1,12 +1,12 @@
-//! A request of the server's own accept loop, and whether it has been answered.
+//! A request of the server's own accept loop, and whether the application has responded.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ws_core::throttle::LogThrottle;
 
-/// One request and its answer. Clones share the same exchange.
+/// One request and its response. Clones share the same exchange.
 ///
-/// A visit that is dropped without an answer is logged only when the request is answered: if the
+/// A visit that is dropped without a response is logged only when the application responds: if the
 /// client leaves first, hyper drops the application's future and the visit with it, which is no
 /// mistake.
 #[derive(Clone, Debug, Default)]
@@ -14,9 +14,9 @@ pub(crate) struct Exchange(Arc<Mutex<ExchangeState>>);
 
 #[derive(Debug)]
 enum ExchangeState {
-    /// The application is working on the answer, and has dropped this visit.
+    /// The application is working on the response, and has dropped this visit.
     Open(Option<DroppedVisit>),
-    Answered,
+    Responded,
 }
 
 impl Default for ExchangeState {
@@ -26,25 +26,25 @@ impl Default for ExchangeState {
 }
 
 impl Exchange {
-    /// Records a visit that was dropped without an answer, to log it as soon as the request is
-    /// answered.
+    /// Records a visit that was dropped without a response, to log it as soon as the application
+    /// responds.
     pub(crate) fn visit_dropped(&self, dropped: DroppedVisit) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
             ExchangeState::Open(earlier) => {
                 earlier.get_or_insert(dropped);
             }
-            ExchangeState::Answered => {
+            ExchangeState::Responded => {
                 drop(state);
                 dropped.log();
             }
         }
     }
 
-    /// Records that the application has answered.
+    /// Records that the application has responded.
     pub(crate) fn end(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *state, ExchangeState::Answered);
+        let before = std::mem::replace(&mut *state, ExchangeState::Responded);
         drop(state);
         if let ExchangeState::Open(Some(dropped)) = before {
             dropped.log();
@@ -52,10 +52,10 @@ impl Exchange {
     }
 }
 
-/// A visit that ended without its answer.
+/// A visit that ended without its response.
 #[derive(Debug)]
 pub(crate) struct DroppedVisit {
-    /// The cookies that the answer should have set.
+    /// The cookies that the response should have set.
     cookies: &'static str,
     throttle: LogThrottle,
 }
@@ -72,7 +72,7 @@ impl DroppedVisit {
                 cookies = self.cookies,
                 visits,
                 "a `Visit` was dropped without `reply` or `refuse`, so the browser does not get \
-                 its cookies; answer with `visit.reply(…)`, and put `ws.session()` and \
+                 its cookies; respond with `visit.reply(…)`, and put `ws.session()` and \
                  `ws.page()` behind the filters that may reject"
             );
         }

@@ -12,7 +12,7 @@ use warp::{Filter, Rejection};
 
 use crate::exchange::Exchange;
 use crate::handshake::{self, Arrival};
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 
 /// The filter of [`Ws::filter`](crate::Ws::filter).
 ///
@@ -65,7 +65,7 @@ pub(crate) struct Target {
 
 /// Builds the filter: it finds the route first, and extracts the rest of the request only if there
 /// is one.
-pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
+pub(crate) fn build(shared: &Arc<ServerShared>) -> WsFilter {
     let router = shared.clone();
     let serving = shared.clone();
     path()
@@ -99,12 +99,12 @@ pub(crate) fn build(shared: &Arc<Shared>) -> WsFilter {
                         let refusal = handshake::recent_refusal(&shared, &arrival);
                         return refusal.ok_or_else(warp::reject::not_found);
                     }
-                    let answer = handshake::answer(&shared, found, arrival).await;
-                    if let (Some(opened), Some(on_upgrade)) = (answer.opened, on_upgrade) {
+                    let response = handshake::respond(&shared, found, arrival).await;
+                    if let (Some(opened), Some(on_upgrade)) = (response.opened, on_upgrade) {
                         let unsent = shared.limits.unsent;
                         tokio::spawn(handshake::upgrade(on_upgrade, opened, unsent));
                     }
-                    Ok::<_, Rejection>(answer.response)
+                    Ok::<_, Rejection>(response.response)
                 }
             },
         )
@@ -128,7 +128,7 @@ fn path() -> impl Filter<Extract = (PathAndTail,), Error = Infallible> + Clone {
 /// The route or a refusal, and the whole path.
 type FilterMatch = (handshake::FoundRoute, String);
 
-fn find(shared: &Shared, path: Option<&(FullPath, Tail)>) -> Result<FilterMatch, Rejection> {
+fn find(shared: &ServerShared, path: Option<&(FullPath, Tail)>) -> Result<FilterMatch, Rejection> {
     let (whole, rest) = match path {
         None => ("/", "/"),
         Some((full, tail)) => (full.as_str(), with_slash(full.as_str(), tail.as_str())),

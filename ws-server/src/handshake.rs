@@ -18,7 +18,7 @@ use ws_core::route::Route;
 
 use crate::connection;
 use crate::recent_refusals::RequestKey;
-use crate::shared::{PlainGets, Shared};
+use crate::shared::{PlainGets, ServerShared};
 use crate::watchdog;
 
 /// The route of a request and its parameters, or the refusal of an invalid path.
@@ -26,7 +26,7 @@ pub(crate) type FoundRoute = Result<(Arc<Route>, Params), Refusal>;
 
 /// Finds the route of a request with this path; `None` if no route matches. The asterisk of
 /// `OPTIONS *` is not a path.
-pub(crate) fn find(shared: &Shared, path: &str) -> Option<FoundRoute> {
+pub(crate) fn find(shared: &ServerShared, path: &str) -> Option<FoundRoute> {
     if !path.starts_with('/') {
         return None;
     }
@@ -60,15 +60,15 @@ impl Arrival {
     }
 
     /// Identifies the request, for a page that asks why it was refused.
-    fn request_key(&self, shared: &Shared, client: &Client) -> RequestKey {
+    fn request_key(&self, shared: &ServerShared, client: &Client) -> RequestKey {
         shared
             .recent_refusals
             .key(client.address(), &self.uri, &self.headers)
     }
 }
 
-/// The answer to a request, and the connection that it opens if the answer is a 101.
-pub(crate) struct HandshakeAnswer {
+/// The response to a request, and the connection that it opens if the response is a 101.
+pub(crate) struct HandshakeResponse {
     pub(crate) response: warp::reply::Response,
     /// Waits for its transport.
     pub(crate) opened: Option<ReadyConnection>,
@@ -77,21 +77,21 @@ pub(crate) struct HandshakeAnswer {
 /// Admits a request and runs `init`, or refuses it.
 ///
 /// If the client leaves while `init` runs, hyper drops this future, and `init` with it.
-pub(crate) async fn answer(
-    shared: &Shared,
+pub(crate) async fn respond(
+    shared: &ServerShared,
     found: FoundRoute,
     arrival: Arrival,
-) -> HandshakeAnswer {
+) -> HandshakeResponse {
     watchdog::start();
     let name = found
         .as_ref()
         .map_or("(none)", |(route, _)| route.spec.name);
     match connect(shared, found, arrival).await {
-        Ok(answer) => answer,
+        Ok(response) => response,
         Err(FailedHandshake { refusal, peer }) => {
             let status = refusal.status().as_u16();
             tracing::debug!(route = name, ?peer, status, "refused");
-            HandshakeAnswer {
+            HandshakeResponse {
                 response: refusal.into_response().into_response(),
                 opened: None,
             }
@@ -101,13 +101,16 @@ pub(crate) async fn answer(
 
 /// Whether a request is left to the application although its path belongs to a route: a GET without
 /// an upgrade, if the server handles only upgrades.
-pub(crate) fn falls_through(shared: &Shared, arrival: &Arrival) -> bool {
+pub(crate) fn falls_through(shared: &ServerShared, arrival: &Arrival) -> bool {
     shared.plain_gets == PlainGets::FallThrough && !admit::asks_for_upgrade(&arrival.headers)
 }
 
 /// Returns the refusal of a recent handshake to a page that asks for it by a GET, on a server that
 /// leaves such a GET to the application. A browser that loads a page never gets it.
-pub(crate) fn recent_refusal(shared: &Shared, arrival: &Arrival) -> Option<warp::reply::Response> {
+pub(crate) fn recent_refusal(
+    shared: &ServerShared,
+    arrival: &Arrival,
+) -> Option<warp::reply::Response> {
     let is_navigation = elements(&arrival.headers, &ACCEPT)
         .any(|kind| kind.len() >= HTML.len() && kind[..HTML.len()].eq_ignore_ascii_case(HTML));
     if is_navigation {
@@ -129,10 +132,10 @@ struct FailedHandshake {
 }
 
 async fn connect(
-    shared: &Shared,
+    shared: &ServerShared,
     found: FoundRoute,
     arrival: Arrival,
-) -> Result<HandshakeAnswer, FailedHandshake> {
+) -> Result<HandshakeResponse, FailedHandshake> {
     let (route, params) =
         found.map_err(|refusal| with_recent_refusal(shared, &arrival, refusal))?;
     let admitted = admit::admit(&shared.hub, &shared.policy, &route, &arrival.request()).await;
@@ -147,7 +150,7 @@ async fn connect(
         Err(refusal) => Err(refusal),
     };
     match opened {
-        Ok(opened) => Ok(HandshakeAnswer {
+        Ok(opened) => Ok(HandshakeResponse {
             response: upgrade.response().map(|()| "").into_response(),
             opened: Some(opened),
         }),
@@ -162,8 +165,12 @@ async fn connect(
 }
 
 /// Handles a refusal before `init`. A plain GET may come from a page that asks for the refusal of a
-/// recent `init`: then that refusal is the answer.
-fn with_recent_refusal(shared: &Shared, arrival: &Arrival, refusal: Refusal) -> FailedHandshake {
+/// recent `init`: then that refusal is the response.
+fn with_recent_refusal(
+    shared: &ServerShared,
+    arrival: &Arrival,
+    refusal: Refusal,
+) -> FailedHandshake {
     // Without a known client, the peer is the proxy; admission has logged the reason.
     let client = shared.policy.client(arrival.peer, &arrival.headers);
     let Ok(client) = client else {

@@ -193,7 +193,7 @@ pub mod extract {
     };
     // The compiler names these in messages about arguments of hooks.
     #[doc(hidden)]
-    pub use ws_core::extract::{Borrowed, FirstOfInfo, RouteOf};
+    pub use ws_core::extract::{Borrowed, FirstInfoArgument, PathParamUse};
 }
 
 pub mod handler {
@@ -202,7 +202,7 @@ pub mod handler {
     pub use ws_core::handler::{Handler, IntoInit, IntoRefusal};
     // The compiler names these in messages about hooks.
     #[doc(hidden)]
-    pub use ws_core::handler::{Finish, Step};
+    pub use ws_core::handler::{Step, TerminateStep};
 }
 
 pub mod limits {

@@ -1,6 +1,6 @@
 //! Refusals of `init`, kept for a page that asks for the reason.
 //!
-//! Browsers do not show scripts the answer to a handshake. A page asks again with a plain GET of
+//! Browsers do not show scripts the response to a handshake. A page asks again with a plain GET of
 //! the same URL, for which no `init` runs, so the refusal of `init` is kept for a short time.
 
 use std::collections::VecDeque;

@@ -11,7 +11,7 @@ use ws_core::session::Sessions;
 use crate::client;
 use crate::failure::Error;
 use crate::recent_refusals::RecentRefusals;
-use crate::shared::{OperatorHints, Shared};
+use crate::shared::{OperatorHints, ServerShared};
 
 mod accept;
 mod http;
@@ -188,7 +188,7 @@ impl<S, G> Server<S, G> {
     /// # fn configured<S>(server: Server<S>) -> Server<S> {
     /// use ws_server::limits::ServerLimits;
     ///
-    /// server.server_limits(ServerLimits::DEFAULT.connections(Some(50_000)).unsent(32 * 1024))
+    /// server.server_limits(ServerLimits::DEFAULT.max_connections(Some(50_000)).unsent(32 * 1024))
     /// # }
     /// ```
     pub const fn server_limits(mut self, limits: ServerLimits) -> Self {
@@ -199,7 +199,7 @@ impl<S, G> Server<S, G> {
     /// Sets the maximum number of WebSocket connections; above it, handshakes are refused with 503.
     /// By default there is no such limit.
     pub fn max_connections(mut self, connections: impl Into<Option<usize>>) -> Self {
-        self.settings.server_limits.connections = connections.into();
+        self.settings.server_limits.max_connections = connections.into();
         self
     }
 
@@ -219,7 +219,7 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets the maximum number of concurrent HTTP connections, not counting WebSocket connections.
-    /// Above it, the server evicts the connection that has been silent longest after an answer; if
+    /// Above it, the server evicts the connection that has been silent longest after a response; if
     /// all are busy, new connections wait. The default is 16,384.
     pub const fn http_connections(mut self, connections: usize) -> Self {
         self.settings.server_limits.http_connections = connections;
@@ -253,7 +253,7 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets how long an HTTP connection is kept open after an answer if the client sends nothing.
+    /// Sets how long an HTTP connection is kept open after a response if the client sends nothing.
     /// The default is 75 s: load balancers reuse connections for up to 60 s, and turn an earlier
     /// close into a 502.
     ///
@@ -264,7 +264,7 @@ impl<S, G> Server<S, G> {
         self
     }
 
-    /// Sets the maximum number of requests on one HTTP connection; the answer to the last one
+    /// Sets the maximum number of requests on one HTTP connection; the response to the last one
     /// closes it. The default is 1,000.
     ///
     /// This limit prevents a client from keeping a connection and its allocations forever.
@@ -274,14 +274,14 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets how long the server waits for the client: for more of a request's body that the
-    /// application reads, or for capacity to write an answer. When this time is over, the
+    /// application reads, or for capacity to write a response. When this time is over, the
     /// connection is closed. The default is 30 s.
     ///
-    /// The time counts only while bytes wait for the client, not while the application works on an
-    /// answer or has nothing to send, so a long poll may take any time. See
+    /// The time counts only while bytes wait for the client, not while the application works on a
+    /// response or has nothing to send, so a long poll may take any time. See
     /// [`body_rate`](Self::body_rate).
     ///
-    /// The server sees the progress of an answer only in steps of up to 64 KiB (on most networks
+    /// The server sees the progress of a response only in steps of up to 64 KiB (on most networks
     /// about 32 KiB), because systems report free capacity only then. A client that reads steadily
     /// must read one step in this time, or the connection may be closed: with 30 s, about 2.2 kB/s.
     pub const fn body_timeout(mut self, timeout: Duration) -> Self {
@@ -290,9 +290,9 @@ impl<S, G> Server<S, G> {
     }
 
     /// Sets the minimum rate in bytes per second at which a client must send the body of a request
-    /// and read an answer while bytes wait; below it, the connection is closed when
+    /// and read a response while bytes wait; below it, the connection is closed when
     /// [`body_timeout`](Self::body_timeout) is used up. With `None`, any progress is enough. The
-    /// default is 256. For an answer, the default `body_timeout` in effect requires a higher rate,
+    /// default is 256. For a response, the default `body_timeout` in effect requires a higher rate,
     /// because progress is visible only in steps.
     pub fn body_rate(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.settings.server_limits.body_rate = bytes.into();
@@ -415,7 +415,7 @@ impl<S, G> Server<S, G> {
         G: StateFor<S>,
         S: Send + Sync + 'static,
     {
-        let limits = self.settings.server_limits.bounded();
+        let limits = self.settings.server_limits.clamped();
         limits.check()?;
         let policy = self.settings.policy()?;
         self.settings.sessions.check()?;
@@ -428,7 +428,7 @@ impl<S, G> Server<S, G> {
             self.table
                 .into_router(self.state.into_state(), &hub, &self.settings.limits)?;
         mounting::check_null_origin(&policy, &router)?;
-        Ok(Ws::new(Shared {
+        Ok(Ws::new(ServerShared {
             router: router.into(),
             hub,
             policy,

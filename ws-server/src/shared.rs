@@ -15,7 +15,7 @@ use crate::base::BasePath;
 use crate::recent_refusals::RecentRefusals;
 
 /// A server's checked configuration, and its hub.
-pub(crate) struct Shared {
+pub(crate) struct ServerShared {
     pub(crate) router: Arc<Router>,
     pub(crate) hub: Hub,
     pub(crate) policy: AdmissionPolicy,
@@ -32,9 +32,9 @@ pub(crate) struct Shared {
 /// The handling of a GET on a route's path that requests no upgrade.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) enum PlainGets {
-    /// It is answered with 426, or with the refusal that a handshake would get.
+    /// It gets 426, or the refusal that a handshake would get.
     #[default]
-    Answer,
+    Refuse,
     /// It is left to the application.
     FallThrough,
 }
@@ -44,7 +44,7 @@ pub(crate) enum PlainGets {
 #[derive(Debug, Default)]
 pub(crate) struct OperatorHints {
     tls: AtomicBool,
-    /// Visits that were dropped without an answer.
+    /// Visits that were dropped without a response.
     pub(crate) dropped_visits: LogThrottle,
 }
 
@@ -67,9 +67,9 @@ impl OperatorHints {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for ServerShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("ServerShared")
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }

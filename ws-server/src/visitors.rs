@@ -17,7 +17,7 @@ use ws_core::session::{Session, SessionError};
 
 use crate::exchange::Exchange;
 use crate::filter::{Target, WsFilter, peer};
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 
 mod cookie;
 mod rejection;
@@ -43,8 +43,8 @@ struct FoundVisitor {
 
 /// Extracts every request, with the server that it belongs to.
 fn visit_requests(
-    shared: &Arc<Shared>,
-) -> impl Filter<Extract = (Arc<Shared>, VisitRequest), Error = Infallible> + Clone + use<> {
+    shared: &Arc<ServerShared>,
+) -> impl Filter<Extract = (Arc<ServerShared>, VisitRequest), Error = Infallible> + Clone + use<> {
     let shared = shared.clone();
     warp::any().map(move || shared.clone()).and(visit_request())
 }
@@ -69,7 +69,7 @@ fn visit_request() -> impl Filter<Extract = (VisitRequest,), Error = Infallible>
 
 impl VisitRequest {
     /// Looks the visitor up.
-    async fn find_visitor(&self, shared: &Shared) -> Result<FoundVisitor, Refusal> {
+    async fn find_visitor(&self, shared: &ServerShared) -> Result<FoundVisitor, Refusal> {
         let request = Request {
             method: &self.method,
             version: None,
@@ -80,7 +80,7 @@ impl VisitRequest {
         };
         let client = admit::client(&request, &shared.policy)?;
         // A request that changes nothing may come from any site; browsers do not show that site the
-        // answer.
+        // response.
         if !self.method.is_safe() {
             admit::same_site(&request, &client, &shared.policy)?;
         }
@@ -93,7 +93,7 @@ impl VisitRequest {
 }
 
 /// Logs the store's error; the visitor gets only the status.
-fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
+fn failed(shared: &ServerShared, error: SessionError, client: &Client) -> Refusal {
     shared
         .policy
         .request_log
@@ -102,7 +102,7 @@ fn failed(shared: &Shared, error: SessionError, client: &Client) -> Refusal {
 }
 
 /// The visitor's session; begins one if there is none.
-pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
+pub(crate) fn session(shared: &Arc<ServerShared>) -> BoxedFilter<(Visit,)> {
     visits(shared, AfterLogon::SeparateSession)
 }
 
@@ -110,16 +110,16 @@ pub(crate) fn session(shared: &Arc<Shared>) -> BoxedFilter<(Visit,)> {
 /// cookie of a new session would overwrite that one.
 #[derive(Clone, Copy)]
 enum AfterLogon {
-    /// It gets a session that is used only for its answer.
+    /// It gets a session that is used only for its response.
     SeparateSession,
     /// It is refused, because its page would be useless. The next attempt succeeds.
     Refuse,
 }
 
-fn visits(shared: &Arc<Shared>, after_logon: AfterLogon) -> BoxedFilter<(Visit,)> {
+fn visits(shared: &Arc<ServerShared>, after_logon: AfterLogon) -> BoxedFilter<(Visit,)> {
     visit_requests(shared)
         .and_then(
-            move |shared: Arc<Shared>, request: VisitRequest| async move {
+            move |shared: Arc<ServerShared>, request: VisitRequest| async move {
                 visit(&shared, &request, after_logon).await.map_err(reject)
             },
         )
@@ -127,7 +127,7 @@ fn visits(shared: &Arc<Shared>, after_logon: AfterLogon) -> BoxedFilter<(Visit,)
 }
 
 async fn visit(
-    shared: &Arc<Shared>,
+    shared: &Arc<ServerShared>,
     request: &VisitRequest,
     after_logon: AfterLogon,
 ) -> Result<Visit, Refusal> {
@@ -139,7 +139,7 @@ async fn visit(
 }
 
 async fn visit_of(
-    shared: &Arc<Shared>,
+    shared: &Arc<ServerShared>,
     request: &VisitRequest,
     FoundVisitor { session, client }: FoundVisitor,
     after_logon: AfterLogon,
@@ -149,7 +149,9 @@ async fn visit_of(
         return Ok(Visit::existing(shared.clone(), session, secure));
     }
     if sessions.are_foreign() {
-        return Err(Refusal::FORBIDDEN.body("a session of this site is needed"));
+        return Err(
+            Refusal::FORBIDDEN.body("this URL requires a session of this site; log on first")
+        );
     }
     let overtaken = sessions.has_replaced_key(&request.headers, secure);
     if overtaken && matches!(after_logon, AfterLogon::Refuse) {
@@ -164,16 +166,16 @@ async fn visit_of(
 }
 
 /// The visitor's session, if there is one.
-pub(crate) fn current_session(shared: &Arc<Shared>) -> BoxedFilter<(Option<Session>,)> {
+pub(crate) fn current_session(shared: &Arc<ServerShared>) -> BoxedFilter<(Option<Session>,)> {
     current_visit(shared)
         .map(|visit: Option<Visit>| visit.map(|visit| visit.session().clone()))
         .boxed()
 }
 
 /// The visit of a visitor who has a session.
-pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,)> {
+pub(crate) fn current_visit(shared: &Arc<ServerShared>) -> BoxedFilter<(Option<Visit>,)> {
     visit_requests(shared)
-        .and_then(async |shared: Arc<Shared>, request: VisitRequest| {
+        .and_then(async |shared: Arc<ServerShared>, request: VisitRequest| {
             let FoundVisitor { session, client } =
                 request.find_visitor(&shared).await.map_err(reject)?;
             let secure = client.is_secure();
@@ -187,7 +189,7 @@ pub(crate) fn current_visit(shared: &Arc<Shared>) -> BoxedFilter<(Option<Visit>,
 }
 
 /// The visitor's session, and a new page of it.
-pub(crate) fn page(shared: &Arc<Shared>) -> BoxedFilter<(Visit, Page)> {
+pub(crate) fn page(shared: &Arc<ServerShared>) -> BoxedFilter<(Visit, Page)> {
     page_of(session(shared))
 }
 
@@ -201,8 +203,8 @@ fn page_of(visit: BoxedFilter<(Visit,)>) -> BoxedFilter<(Visit, Page)> {
         .boxed()
 }
 
-/// Answers a POST with the id of a new page, as JSON.
-pub(crate) fn open_page(shared: &Arc<Shared>) -> WsFilter {
+/// Responds to a POST with the id of a new page, as JSON.
+pub(crate) fn open_page(shared: &Arc<ServerShared>) -> WsFilter {
     warp::post()
         .and(page_of(visits(shared, AfterLogon::Refuse)))
         .map(|visit: Visit, page: Page| {

@@ -96,8 +96,8 @@ fn all() -> Named {
             RouterError::Limit { name: "room", path: "/room".to_owned(), error: limit() },
             RouterError::Conflict { first: "/{a}".to_owned(), second: "/{b}".to_owned() },
             RouterError::TooManySegments { path: "/a".to_owned(), segments: 33 };
-        NoPage: NoPage::NoId, NoPage::Several, NoPage::Foreign, NoPage::Old;
-        NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Several,
+        NoPage: NoPage::NoId, NoPage::Repeated, NoPage::Foreign, NoPage::Old;
+        NoSession: NoSession::NoCookie, NoSession::Ended, NoSession::Renewed, NoSession::Ambiguous,
             NoSession::TooMany, NoSession::Unknown;
         MissingVisitor: MissingVisitor::Session(NoSession::Ended), MissingVisitor::Page(NoPage::Old), MissingVisitor::Proof;
         NoPermit: NoPermit::Server, NoPermit::Address;

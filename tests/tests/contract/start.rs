@@ -178,7 +178,7 @@ async fn start_runs_after_every_other_check() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_or_a_panic_releases_the_permit() {
-    let limits = ServerLimits::default().connections(Some(1));
+    let limits = ServerLimits::default().max_connections(Some(1));
     let kit = TestKit::with_limits(limits);
     let kit = kit.with_table(Routes::table(), "hello").unwrap();
     let journal = Journal::new();

@@ -379,7 +379,10 @@ fn an_invalid_setting_is_an_error_that_names_it() {
             |server| server.requests_per_connection(0),
             "`requests_per_connection` is zero",
         ),
-        (|server| server.max_connections(0), "`connections` is zero"),
+        (
+            |server| server.max_connections(0),
+            "`max_connections` is zero",
+        ),
         (|server| server.per_address(0), "`per_address` is zero"),
         (
             |server| server.http_connections(0),

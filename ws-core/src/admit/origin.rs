@@ -68,14 +68,14 @@ impl Origin {
     /// request may have come over http or https, and a missing port is the default of the origin's
     /// scheme.
     pub(super) fn is_of(&self, scheme: Option<Scheme>, host: &Host) -> bool {
-        let by = match scheme {
+        let scheme_matches = match scheme {
             Some(known) => self.scheme == known.as_str(),
             None => matches!(&*self.scheme, "http" | "https"),
         };
         let port = host
             .port
             .filter(|port| default_port(&self.scheme) != Some(*port));
-        by && self.host == host.name && self.port == port
+        scheme_matches && self.host == host.name && self.port == port
     }
 }
 

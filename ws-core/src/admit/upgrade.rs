@@ -71,7 +71,7 @@ pub(super) fn check(
             .body("a WebSocket endpoint accepts only GET"));
     }
     let headers = request.headers;
-    if !names(headers, &header::UPGRADE, "websocket") {
+    if !has_element(headers, &header::UPGRADE, "websocket") {
         if !is_handshake(headers) {
             return Ok(UpgradeRequest::Absent(NoUpgrade::NotRequested));
         }
@@ -86,7 +86,7 @@ pub(super) fn check(
     {
         return Ok(UpgradeRequest::Absent(NoUpgrade::HttpVersion));
     }
-    if !names(headers, &header::CONNECTION, "upgrade") {
+    if !has_element(headers, &header::CONNECTION, "upgrade") {
         request_log.missing_upgrade_header("Connection", request.peer);
         return Err(Refusal::BAD_REQUEST.body(
             "the header `Connection` must name `Upgrade`; if a proxy has replaced it, let the \
@@ -100,7 +100,7 @@ pub(super) fn check(
 
 /// Whether a request asks for a WebSocket connection, even if it is malformed.
 pub fn asks_for_upgrade(headers: &HeaderMap) -> bool {
-    names(headers, &header::UPGRADE, "websocket") || is_handshake(headers)
+    has_element(headers, &header::UPGRADE, "websocket") || is_handshake(headers)
 }
 
 /// Whether a request without `Upgrade` was sent as a handshake. Only WebSocket clients send these
@@ -166,6 +166,6 @@ fn upgrade_required(body: &'static str) -> Refusal {
 }
 
 /// Whether the list in this header contains the element; case is ignored.
-fn names(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
+fn has_element(headers: &HeaderMap, name: &HeaderName, element: &str) -> bool {
     elements(headers, name).any(|found| found.eq_ignore_ascii_case(element.as_bytes()))
 }

@@ -31,7 +31,7 @@ pub async fn admit(
     checked
         .identify(found)?
         .admit(hub.is_shutting_down(), |client| {
-            hub.admit(client.address(), client.owner())
+            hub.take_permit(client.address(), client.owner())
         })
 }
 
@@ -116,14 +116,14 @@ pub async fn visitor(
     };
     let page = match in_query {
         QueryParameter::Once(id) => hub.identify_page(&session, id),
-        QueryParameter::Repeated => Err(NoPage::Several),
+        QueryParameter::Repeated => Err(NoPage::Repeated),
         QueryParameter::Absent => cookies::value(request.headers, sessions.page_cookie(secure))
             .ok_or(NoPage::NoId)
             .and_then(|id| hub.identify_page(&session, id)),
     };
     // A page from before a logon does not count either: a previous user of the session may know its
     // id.
-    if is_proof_needed && page.as_ref().map_or(true, Page::is_former) {
+    if is_proof_needed && page.as_ref().map_or(true, Page::predates_logon) {
         return Ok(MissingVisitor::Proof.into());
     }
     let missing = page.as_ref().err().copied().map(MissingVisitor::from);

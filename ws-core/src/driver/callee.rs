@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use crate::decode::Payload;
 use crate::extract::Context;
-use crate::handler::{Finish, Handler, HookCall, HookFuture, Outcome, Step, TerminateCall};
+use crate::handler::{Handler, HookCall, HookFuture, Outcome, Step, TerminateCall, TerminateStep};
 
 /// The handler of a connection, with its type erased.
 ///
@@ -28,7 +28,7 @@ pub(super) trait AnyHandler: Send {
     fn is_present(&self) -> bool;
 
     /// Calls `terminate`, if the handler is present.
-    fn terminate(&mut self) -> Finish;
+    fn terminate(&mut self) -> TerminateStep;
 }
 
 /// The state of a hook after its call.
@@ -110,10 +110,10 @@ impl<H: Handler<R>, R> AnyHandler for Callee<H, R> {
         self.handler.is_some()
     }
 
-    fn terminate(&mut self) -> Finish {
+    fn terminate(&mut self) -> TerminateStep {
         match self.handler.take() {
             Some(handler) => H::terminate(TerminateCall::new(handler, self.context.clone())),
-            None => Finish::Done,
+            None => TerminateStep::Done,
         }
     }
 }

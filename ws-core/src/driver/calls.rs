@@ -14,7 +14,7 @@ use super::callee::{AnyHandler, HookStatus};
 use crate::decode::Payload;
 use crate::handler::{Fault, Outcome};
 use crate::hook::{self, Hook};
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ enum HandlerState {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Priority {
     Message,
-    Mail,
+    Notification,
 }
 
 impl Calls {
@@ -111,12 +111,12 @@ impl Calls {
     pub(super) fn handle_message(
         &mut self,
         handler: &mut dyn AnyHandler,
-        shared: &Shared,
+        shared: &ConnectionShared,
         payload: Payload<'_>,
         now: &Instant,
         status: &mut HookStatus,
     ) {
-        self.priority = Priority::Mail;
+        self.priority = Priority::Notification;
         self.charge(1);
         let result = catch_panic(Hook::Message, shared, || handler.message(payload, status));
         self.end_call(Hook::Message, result, handler, status, now);
@@ -126,7 +126,7 @@ impl Calls {
     pub(super) fn handle_mail(
         &mut self,
         handler: &mut dyn AnyHandler,
-        shared: &Shared,
+        shared: &ConnectionShared,
         now: Instant,
     ) -> HookStatus {
         self.priority = Priority::Message;
@@ -170,7 +170,7 @@ impl Calls {
     pub(super) fn poll_hook(
         &mut self,
         handler: &mut dyn AnyHandler,
-        shared: &Shared,
+        shared: &ConnectionShared,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Outcome> {
         let HandlerState::Busy(hook) = self.handler_state else {
@@ -196,7 +196,7 @@ impl Calls {
     pub(super) fn cancel_hook(
         &mut self,
         handler: &mut dyn AnyHandler,
-        shared: &Shared,
+        shared: &ConnectionShared,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Outcome> {
         shared.set_hook_cancelled(true);
@@ -215,7 +215,7 @@ impl Calls {
 #[inline(always)]
 pub(super) fn catch_panic<T>(
     hook: Hook,
-    shared: &Shared,
+    shared: &ConnectionShared,
     run: impl FnOnce() -> T,
 ) -> Result<T, Fault> {
     hook::run(hook.on(shared.route()), || {

@@ -30,13 +30,13 @@ pub(super) struct Clock {
     blocked: bool,
     /// How often the process was paused since something was last received.
     pauses: u8,
-    rare: Option<Box<RareDeadlines>>,
+    optional: Option<Box<OptionalDeadlines>>,
     alarm: Alarm,
 }
 
 /// The deadlines that many connections do not have.
 #[derive(Default)]
-struct RareDeadlines {
+struct OptionalDeadlines {
     expiry: Option<Instant>,
     shutdown: Option<(Instant, Instant)>,
     /// The Close frame is sent: the deadline for the client's answer.
@@ -98,17 +98,17 @@ impl Clock {
             reading: true,
             blocked: false,
             pauses: 0,
-            rare: None,
+            optional: None,
             alarm: Alarm::default(),
         }
     }
 
     /// Applies the deadlines that other tasks have set.
     pub(super) fn handle_external_deadlines(&mut self, deadlines: ExternalDeadlines) {
-        if self.rare.is_some() || deadlines.expiry.is_some() || deadlines.shutdown.is_some() {
-            let rare = self.rare.get_or_insert_default();
-            rare.expiry = deadlines.expiry;
-            rare.shutdown = deadlines.shutdown;
+        if self.optional.is_some() || deadlines.expiry.is_some() || deadlines.shutdown.is_some() {
+            let optional = self.optional.get_or_insert_default();
+            optional.expiry = deadlines.expiry;
+            optional.shutdown = deadlines.shutdown;
         }
     }
 
@@ -126,8 +126,8 @@ impl Clock {
 
     /// Records that the connection has expired and is being closed for that reason.
     pub(super) fn handle_expired(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.expiry = None;
+        if let Some(optional) = &mut self.optional {
+            optional.expiry = None;
         }
     }
 
@@ -135,7 +135,7 @@ impl Clock {
     /// that frame now has a deadline.
     pub(super) fn handle_stalled(&mut self, limits: &Limits, now: Instant) {
         let close_by = now + limits.close_timeout;
-        self.rare.get_or_insert_default().close_by = Some(close_by);
+        self.optional.get_or_insert_default().close_by = Some(close_by);
     }
 
     /// When `terminate` must end because of a shutdown.
@@ -144,7 +144,9 @@ impl Clock {
     }
 
     fn shutdown(&self) -> Option<(Instant, Instant)> {
-        self.rare.as_ref().and_then(|rare| rare.shutdown)
+        self.optional
+            .as_ref()
+            .and_then(|optional| optional.shutdown)
     }
 
     /// Whether the timer fires no later than the next deadline. Idle and ping deadlines only move
@@ -156,8 +158,8 @@ impl Clock {
             return false;
         };
         let later = |due: Option<Instant>| due.is_none_or(|due| fires <= due);
-        let rare = self.rare.as_deref();
-        rare.is_none_or(|rare| rare.shutdown.is_none() && later(rare.expiry))
+        let optional = self.optional.as_deref();
+        optional.is_none_or(|optional| optional.shutdown.is_none() && later(optional.expiry))
             && view.hook_since.is_none()
             && view.outbox.blocked.is_none()
             && !self.blocked
@@ -180,7 +182,7 @@ impl Clock {
             self.resume(limits, now);
         }
         if view.closing {
-            let closing = self.rare.get_or_insert_default();
+            let closing = self.optional.get_or_insert_default();
             let close_by = now + limits.close_timeout;
             closing
                 .force_close_by
@@ -213,10 +215,10 @@ impl Clock {
         let received = now.checked_sub(silent).unwrap_or(now);
         self.received = self.received.max(received);
         self.pinged = None;
-        if let Some(rare) = &mut self.rare {
+        if let Some(optional) = &mut self.optional {
             let close_by = now + limits.close_timeout;
-            rare.close_by = rare.close_by.map(|at| at.max(close_by));
-            rare.force_close_by = rare
+            optional.close_by = optional.close_by.map(|at| at.max(close_by));
+            optional.force_close_by = optional
                 .force_close_by
                 .map(|at| at.max(close_by + limits.stall));
         }
@@ -247,9 +249,9 @@ impl Clock {
     fn next_due(&self, limits: &Limits, view: &View) -> Option<(DueAction, Instant)> {
         let watched = self.reading && !view.closing;
         let quiet = |after| if watched { after } else { None };
-        let rare = self.rare.as_deref();
-        let answer_by = rare.and_then(|rare| rare.close_by);
-        let end_by = answer_by.or(rare.and_then(|rare| rare.force_close_by));
+        let optional = self.optional.as_deref();
+        let answer_by = optional.and_then(|optional| optional.close_by);
+        let end_by = answer_by.or(optional.and_then(|optional| optional.force_close_by));
         let stall = view.outbox.blocked.filter(|_| answer_by.is_none());
         let pinged = self.pinged.unwrap_or(self.received);
         let hook = view.hook_since.map(|since| since + limits.hook_timeout);
@@ -267,7 +269,10 @@ impl Clock {
                 DueAction::Stall,
                 stall.map(|blocked| blocked + limits.stall),
             ),
-            (DueAction::Expiry, rare.and_then(|rare| rare.expiry)),
+            (
+                DueAction::Expiry,
+                optional.and_then(|optional| optional.expiry),
+            ),
             (DueAction::Timer, view.timer.filter(|_| !view.closing)),
             (DueAction::Idle, idle),
             (DueAction::Ping, ping),

@@ -18,7 +18,7 @@ use crate::handler::Handler;
 use crate::hub::Permit;
 use crate::outbox::Io;
 use crate::page::PageSocket as _;
-use crate::socket::{Sender, Shared};
+use crate::socket::{ConnectionShared, Sender};
 
 /// A connection whose `init` has succeeded, and which waits for its transport.
 ///
@@ -201,10 +201,10 @@ fn upgrade_failed() -> CloseReason {
 }
 
 /// Ends everything that belongs to a connection, and removes it from the hub.
-pub(super) fn clean_up(shared: &Shared, endpoint: &Endpoint) {
+pub(super) fn clean_up(shared: &ConnectionShared, endpoint: &Endpoint) {
     shared.end(connection_lost());
-    let is_page_handler = endpoint.route_context().is_page_handler;
-    endpoint.hub().unregister(shared.id(), is_page_handler);
+    let kind = endpoint.route_context().kind;
+    endpoint.hub().unregister(shared.id(), kind);
 }
 
 #[cfg(test)]
@@ -226,6 +226,10 @@ mod tests {
     fn a_connection_of_a_unit_handler_is_small() {
         let size = size_of::<Connection<Unit, AnyRoute>>();
         assert!(size <= 280, "{size}");
-        assert!(size_of::<Shared>() <= 320, "{}", size_of::<Shared>());
+        assert!(
+            size_of::<ConnectionShared>() <= 320,
+            "{}",
+            size_of::<ConnectionShared>()
+        );
     }
 }

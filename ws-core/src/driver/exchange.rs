@@ -16,7 +16,7 @@ use crate::handler::{Fault, Outcome};
 use crate::hook::Hook;
 use crate::protocol::{Event, Incoming, ProtocolError};
 use crate::reply::{Messages, Reply, ReplyEnd};
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ pub(super) enum Liveness {
 }
 
 impl Exchange {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<ConnectionShared>) -> Self {
         let deflate = shared.outbox().deflate();
         Self {
             reader: Reader::new(shared.limits().max_message, deflate),
@@ -91,13 +91,13 @@ impl Exchange {
     /// Whether a notification is queued and still to be delivered: after the client's Close, no
     /// more are.
     #[inline]
-    fn has_mail(&self) -> bool {
-        !self.out.closing.has_client_closed() && self.out.shared.mail().has_mail()
+    fn has_notification(&self) -> bool {
+        !self.out.closing.has_client_closed() && self.out.shared.mailbox().has_notification()
     }
 
     /// Whether hooks could be called at once, but other connections should run first.
     pub(super) fn is_turn_over(&self) -> bool {
-        let has_work = self.read_ahead.has_work() || self.has_mail();
+        let has_work = self.read_ahead.has_work() || self.has_notification();
         has_work && self.calls.is_turn_over() && self.can_call()
     }
 
@@ -240,7 +240,7 @@ impl Exchange {
         }
         self.call_message(incoming, turn);
         // Messages and notifications alternate, in a burst too.
-        if self.has_mail() && self.can_call() {
+        if self.has_notification() && self.can_call() {
             self.call_info(turn);
         }
     }
@@ -255,8 +255,8 @@ impl Exchange {
                 }
                 return;
             }
-            let (mail, message) = (self.has_mail(), self.read_ahead.has_work());
-            if mail && (!message || self.calls.priority() == Priority::Mail) {
+            let (notification, message) = (self.has_notification(), self.read_ahead.has_work());
+            if notification && (!message || self.calls.priority() == Priority::Notification) {
                 self.call_info(turn);
             } else if message {
                 self.handle_read_ahead(turn);
@@ -344,8 +344,8 @@ impl Exchange {
     /// and a clone may panic.
     pub(super) fn fire_timers(&mut self, turn: &mut Turn<'_, '_>) {
         let now = turn.buffers.now;
-        let mail = self.out.shared.mail();
-        let fired = catch_panic(Hook::Info, &self.out.shared, || mail.fire(now));
+        let mailbox = self.out.shared.mailbox();
+        let fired = catch_panic(Hook::Info, &self.out.shared, || mailbox.fire(now));
         if let Err(fault) = fired {
             self.handle_outcome(Err(fault), turn);
         }

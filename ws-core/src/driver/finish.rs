@@ -9,9 +9,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::callee::AnyHandler;
 use super::calls::catch_panic;
-use crate::handler::Finish;
+use crate::handler::TerminateStep;
 use crate::hook::{self, Hook};
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 use crate::timeout;
 
 #[cfg(test)]
@@ -30,7 +30,7 @@ impl Finishing {
     /// most.
     pub(super) fn begin(
         handler: &mut dyn AnyHandler,
-        shared: &Shared,
+        shared: &ConnectionShared,
         end_of_shutdown: Option<Instant>,
     ) -> Option<Box<Self>> {
         let limit = Instant::now() + shared.limits().terminate_timeout;
@@ -38,8 +38,8 @@ impl Finishing {
         hook::register_thread();
         let place = Hook::Terminate.on(shared.route());
         match hook::run(place, || handler.terminate()) {
-            Finish::Done => None,
-            Finish::Pending(future) => Some(Box::new(Self {
+            TerminateStep::Done => None,
+            TerminateStep::Pending(future) => Some(Box::new(Self {
                 future,
                 deadline: Box::pin(sleep_until(limit)),
                 moved: false,
@@ -50,7 +50,7 @@ impl Finishing {
     /// Waits for `terminate`.
     pub(super) fn poll(
         &mut self,
-        shared: &Shared,
+        shared: &ConnectionShared,
         end_of_shutdown: Option<Instant>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<()> {

@@ -17,7 +17,7 @@ use crate::error::log_panic;
 use crate::outbox::{ControlFrame, Status, Transport, Uncork};
 use crate::protocol::OpCode;
 use crate::protocol::encoder::encode;
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,7 @@ enum Burst {
 
 impl Driver {
     /// The driver of a connection that waits for its transport.
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<ConnectionShared>) -> Self {
         Self {
             exchange: Exchange::new(shared),
             clock: Clock::new(Instant::now()),
@@ -74,7 +74,7 @@ impl Driver {
         self.clock.handle_received(Instant::now());
     }
 
-    pub(super) fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<ConnectionShared> {
         &self.exchange.out.shared
     }
 
@@ -223,7 +223,7 @@ impl Driver {
             closing: exchange.out.closing.is_server_closing(),
             forced: exchange.out.closing.is_forced(),
             hook_since: exchange.calls.running_since(),
-            timer: exchange.out.shared.mail().next_due(),
+            timer: exchange.out.shared.mailbox().next_due(),
         };
         if self.clock.is_alarm_early_enough(&view, *now) {
             return None;

@@ -19,9 +19,10 @@ use crate::extract::{Admitted, Context, Endpoint, Handshake, Opening, Visitor};
 use crate::handler::{Fault, Handler};
 use crate::hook::{self, Hook};
 use crate::hub::Permit;
+use crate::id::ConnectionKind;
 use crate::limits::deadline_after;
 use crate::protocol::Deflate;
-use crate::socket::{Shared, Socket};
+use crate::socket::{ConnectionShared, Socket};
 use crate::timeout;
 
 #[cfg(test)]
@@ -154,7 +155,7 @@ async fn run_guarded<T>(
 
 /// A connection whose `init` has not succeeded yet; dropping it cleans up.
 pub(crate) struct PendingConnection {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
     endpoint: Arc<Endpoint>,
     visitor: Option<Arc<Visitor>>,
     /// Whether `init` has succeeded, so that dropping does not clean up.
@@ -176,7 +177,7 @@ impl PendingConnection {
         let tracker_token = endpoint.hub().tracker().token();
         let route_context = endpoint.route_context();
         // A page's handler sends to the page's queue, not to the client.
-        let deflate = deflate.filter(|_| !route_context.is_page_handler);
+        let deflate = deflate.filter(|_| route_context.kind == ConnectionKind::Socket);
         let span = |id| {
             tracing::info_span!(
                 "websocket",

@@ -15,7 +15,7 @@ use crate::close::{Close, CloseCause};
 use crate::message::Message;
 use crate::outbox::{Status, Uncork};
 use crate::reply::{IntoReply as _, Reply, ReplyEnd};
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 
 #[cfg(test)]
 mod tests;
@@ -26,13 +26,13 @@ mod tests;
 /// hook goes to [`deliver`](Self::deliver), or to [`put`](Self::put) if it is one message; if there
 /// was no room for a reply, it [continues](Self::continue_reply) later.
 pub(super) struct Outgoing {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ConnectionShared>,
     writer: Writer,
     pub(super) closing: Closing,
 }
 
 impl Outgoing {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<ConnectionShared>) -> Self {
         Self {
             shared,
             writer: Writer::default(),

@@ -17,20 +17,20 @@ use super::turn::Turn;
 use crate::close::{Close, CloseCause, CloseCode};
 use crate::decode::Payload;
 use crate::extract::{AnyState, Endpoint, NoState};
-use crate::handler::{Finish, Outcome};
+use crate::handler::{Outcome, TerminateStep};
 use crate::hub::Hub;
 use crate::limits::{Limits, ServerLimits};
-use crate::mailbox::Content;
+use crate::mailbox::NotificationContent;
 use crate::outbox::{DirectWrite, Transport};
 use crate::protocol::encoder::encode_masked;
 use crate::protocol::{Decoder, Event, Incoming, OpCode, Role};
 use crate::reply::{IntoReply as _, Reply};
-use crate::socket::Shared;
+use crate::socket::ConnectionShared;
 
 const MASK: [u8; 4] = [1, 2, 3, 4];
 
 /// The state of a connection with these limits, which belongs to a hub of its own.
-pub(super) fn new_shared(limits: Limits) -> Arc<Shared> {
+pub(super) fn new_shared(limits: Limits) -> Arc<ConnectionShared> {
     let hub = Hub::new(ServerLimits::DEFAULT);
     let state = AnyState::new(NoState);
     let endpoint = Endpoint::new("test", "/test", hub.clone(), state, limits);
@@ -55,7 +55,7 @@ pub(super) enum Behavior {
 }
 
 pub(super) struct ScriptedHandler {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
     pub(super) behavior: Behavior,
     /// The remaining behaviors of the next calls; afterwards `behavior` applies.
     pub(super) script: VecDeque<Behavior>,
@@ -67,7 +67,7 @@ pub(super) struct ScriptedHandler {
 }
 
 impl ScriptedHandler {
-    pub(super) fn new(shared: Arc<Shared>, behavior: Behavior) -> Self {
+    pub(super) fn new(shared: Arc<ConnectionShared>, behavior: Behavior) -> Self {
         Self {
             shared,
             behavior,
@@ -113,8 +113,8 @@ impl AnyHandler for ScriptedHandler {
 
     /// The mailbox contains numbers.
     fn info(&mut self) -> HookStatus {
-        match self.shared.mail().next::<u32>() {
-            Some(Content::Value(number)) => self.act("info", &number.to_string()),
+        match self.shared.mailbox().next::<u32>() {
+            Some(NotificationContent::Value(number)) => self.act("info", &number.to_string()),
             _ => self.act("info", ""),
         }
     }
@@ -137,9 +137,11 @@ impl AnyHandler for ScriptedHandler {
         self.is_present
     }
 
-    fn terminate(&mut self) -> Finish {
+    fn terminate(&mut self) -> TerminateStep {
         self.log.push("terminate".to_owned());
-        self.terminate.take().map_or(Finish::Done, Finish::Pending)
+        self.terminate
+            .take()
+            .map_or(TerminateStep::Done, TerminateStep::Pending)
     }
 }
 
@@ -312,7 +314,7 @@ pub(super) fn burst(frames: &[Vec<u8>]) -> Read {
 
 /// The surroundings of a part of the driver.
 pub(super) struct Bench {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ConnectionShared>,
     pub(super) handler: ScriptedHandler,
     pub(super) transport: ScriptedTransport,
     pub(super) buffers: Box<ThreadBuffers>,

@@ -66,7 +66,7 @@ impl<'a, H, T: FromConnection<'a, H, Ended<AnyRoute>>> TerminateArgument<'a, H> 
 /// Checks the first argument of `info` if its name is that of an argument of the library. A type of
 /// the application may have the same name, so the compiler decides which of the two it is.
 #[derive(Debug)]
-pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
+pub struct FirstInfoArgument<T, H>(PhantomData<(T, H)>);
 
 /// Implemented by types of the application, and by no argument of the library.
 #[diagnostic::on_unimplemented(
@@ -76,7 +76,7 @@ pub struct FirstOfInfo<T, H>(PhantomData<(T, H)>);
 )]
 pub trait Notification<H> {}
 
-impl<T, H> FirstOfInfo<State<T>, H> {
+impl<T, H> FirstInfoArgument<State<T>, H> {
     /// Called by `#[ws_handler]`; an inherent function takes precedence over that of a trait.
     pub fn check()
     where
@@ -85,7 +85,7 @@ impl<T, H> FirstOfInfo<State<T>, H> {
     }
 }
 
-impl<S, H> FirstOfInfo<Socket<S>, H> {
+impl<S, H> FirstInfoArgument<Socket<S>, H> {
     /// As for `State<T>`.
     pub fn check()
     where
@@ -94,7 +94,7 @@ impl<S, H> FirstOfInfo<Socket<S>, H> {
     }
 }
 
-impl<H> FirstOfInfo<CloseReason, H> {
+impl<H> FirstInfoArgument<CloseReason, H> {
     /// As for `State<T>`.
     pub fn check()
     where
@@ -104,9 +104,9 @@ impl<H> FirstOfInfo<CloseReason, H> {
 }
 
 /// Provides `check` for all other types.
-pub trait AnyNotification {
+pub trait NotificationFallback {
     /// There is nothing to check.
     fn check() {}
 }
 
-impl<T, H> AnyNotification for FirstOfInfo<T, H> {}
+impl<T, H> NotificationFallback for FirstInfoArgument<T, H> {}

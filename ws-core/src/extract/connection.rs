@@ -6,6 +6,7 @@ use super::{AnyState, Ended, HasPage, HasSession, Provides, State};
 use crate::close::{Close, CloseCause, CloseReason};
 use crate::hook::RouteNumber;
 use crate::hub::Hub;
+use crate::id::ConnectionKind;
 use crate::limits::Limits;
 use crate::mailbox::Accepts;
 use crate::page::Page;
@@ -35,10 +36,10 @@ impl Endpoint {
         limits: Limits,
     ) -> Self {
         let route_context = Arc::new(RouteContext {
-            limits: limits.bounded(),
+            limits: limits.clamped(),
             route: RouteNumber::of(pattern),
             topics: hub.topics().clone(),
-            is_page_handler: false,
+            kind: ConnectionKind::Socket,
         });
         Self {
             name,
@@ -53,13 +54,13 @@ impl Endpoint {
     /// Makes this a route that pages attach to: `max_message` applies to the messages they carry.
     pub(crate) fn with_page_endpoint(self) -> Self {
         let limits = *self.limits();
-        let route_context = |limits, is_page_handler| {
+        let route_context = |limits, kind| {
             let topics = self.hub.topics().clone();
             Arc::new(RouteContext {
                 limits,
                 route: self.route_context.route,
                 topics,
-                is_page_handler,
+                kind,
             })
         };
         // A page's handler has no socket of its own that could go silent, and its sockets apply the
@@ -74,7 +75,7 @@ impl Endpoint {
         let page_endpoint = Self {
             state: self.state.clone(),
             hub: self.hub.clone(),
-            route_context: route_context(inner, true),
+            route_context: route_context(inner, ConnectionKind::PageHandler),
             for_pages: None,
             ..self
         };
@@ -83,7 +84,7 @@ impl Endpoint {
             ..limits
         };
         Self {
-            route_context: route_context(outer, false),
+            route_context: route_context(outer, ConnectionKind::Socket),
             for_pages: Some(Arc::new(page_endpoint)),
             ..self
         }
@@ -202,7 +203,7 @@ impl<H> Context<H> {
         H: Accepts<T>,
     {
         let shared = self.socket.shared();
-        let next = shared.mail().next::<T>()?;
+        let next = shared.mailbox().next::<T>()?;
         // The mailbox has room now, so a waiting task can continue.
         shared.changes().notify_waiters();
         let decoded = next.decode();

@@ -14,26 +14,26 @@ use crate::socket::Socket;
 /// `#[ws_handler]` implements it for a handler if all arguments of its `init` implement it, so the
 /// compiler decides by types and not by their names. `R` is the marker of a route, as in
 /// [`FromHandshake`](super::FromHandshake).
-pub trait LeavesParams<R> {}
+pub trait IgnoresPathParams<R> {}
 
-impl<H, R> LeavesParams<R> for &Socket<H> {}
-impl<H, R> LeavesParams<R> for Socket<H> {}
-impl<R> LeavesParams<R> for &Hub {}
-impl<R> LeavesParams<R> for Hub {}
-impl<R> LeavesParams<R> for Session {}
-impl<R> LeavesParams<R> for Page {}
-impl<R> LeavesParams<R> for Bearer {}
-impl<R> LeavesParams<R> for Option<Session> {}
-impl<R> LeavesParams<R> for Option<Page> {}
-impl<R> LeavesParams<R> for Option<Bearer> {}
-impl<T, R> LeavesParams<R> for State<T> {}
-impl<T, R> LeavesParams<R> for Query<T> {}
+impl<H, R> IgnoresPathParams<R> for &Socket<H> {}
+impl<H, R> IgnoresPathParams<R> for Socket<H> {}
+impl<R> IgnoresPathParams<R> for &Hub {}
+impl<R> IgnoresPathParams<R> for Hub {}
+impl<R> IgnoresPathParams<R> for Session {}
+impl<R> IgnoresPathParams<R> for Page {}
+impl<R> IgnoresPathParams<R> for Bearer {}
+impl<R> IgnoresPathParams<R> for Option<Session> {}
+impl<R> IgnoresPathParams<R> for Option<Page> {}
+impl<R> IgnoresPathParams<R> for Option<Bearer> {}
+impl<T, R> IgnoresPathParams<R> for State<T> {}
+impl<T, R> IgnoresPathParams<R> for Query<T> {}
 
 /// The routes to this handler, for a check of their parameters.
 #[derive(Debug)]
-pub struct RouteOf<H>(PhantomData<H>);
+pub struct PathParamUse<H>(PhantomData<H>);
 
-impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
+impl<H: IgnoresPathParams<AnyRoute>> PathParamUse<H> {
     /// Used by `dispatch!` for a route with parameters if the handler reads none of them.
     #[deprecated(
         note = "the handler of this route reads none of its parameters: take `Path` in `init`, or \
@@ -45,9 +45,9 @@ impl<H: LeavesParams<AnyRoute>> RouteOf<H> {
 /// Used by `dispatch!` if the handler may read its parameters: an inherent constant takes
 /// precedence over that of a trait.
 #[doc(hidden)]
-pub trait AreRead {
+pub trait ReadsPathParams {
     /// There is nothing to warn about.
     const UNREAD_PARAMETERS: () = ();
 }
 
-impl<H> AreRead for RouteOf<H> {}
+impl<H> ReadsPathParams for PathParamUse<H> {}

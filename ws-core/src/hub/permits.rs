@@ -31,7 +31,7 @@ struct PermitCounts {
 /// There is no permit left for another connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NoPermit {
-    /// The server has as many connections as `connections` allows: 503.
+    /// The server has as many connections as `max_connections` allows: 503.
     #[error("the server has reached its limit of connections")]
     Server,
     /// The address has as many connections as `per_address` allows: 429.
@@ -74,7 +74,7 @@ impl Permits {
             .counts
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(limit) = limits.connections.filter(|limit| counts.all >= *limit) {
+        if let Some(limit) = limits.max_connections.filter(|limit| counts.all >= *limit) {
             drop(counts);
             permits.log_full_server(limit);
             return Err(NoPermit::Server);
@@ -178,7 +178,7 @@ mod tests {
     fn limits(per_address: usize, connections: usize) -> ServerLimits {
         ServerLimits {
             per_address: Some(per_address),
-            connections: Some(connections),
+            max_connections: Some(connections),
             ..ServerLimits::DEFAULT
         }
     }

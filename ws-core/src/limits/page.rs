@@ -64,7 +64,7 @@ impl PageLimits {
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
-    pub fn bounded(mut self) -> Self {
+    pub fn clamped(mut self) -> Self {
         self.grace = MAX_DURATION.min(self.grace);
         self
     }

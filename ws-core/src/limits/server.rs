@@ -10,8 +10,8 @@ limits_struct! {
     /// ```
     /// use ws_server::limits::ServerLimits;
     ///
-    /// let limits = ServerLimits::DEFAULT.connections(Some(10_000));
-    /// assert_eq!(limits.connections, Some(10_000));
+    /// let limits = ServerLimits::DEFAULT.max_connections(Some(10_000));
+    /// assert_eq!(limits.max_connections, Some(10_000));
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub struct ServerLimits {
@@ -35,7 +35,7 @@ limits_struct! {
         /// WebSocket connections from one address (IPv6: one /64); past it 429. Default: 256.
         pub per_address: Option<usize>,
         /// WebSocket connections in total; past it 503. Default: no limit.
-        pub connections: Option<usize>,
+        pub max_connections: Option<usize>,
         /// How many subscribers or pages one publish or push writes to by itself; a task does the
         /// rest. Default: 1,024.
         pub publish_inline: usize,
@@ -71,7 +71,7 @@ impl ServerLimits {
         body_timeout: Duration::from_secs(30),
         body_rate: Some(256),
         per_address: Some(256),
-        connections: None,
+        max_connections: None,
         publish_inline: 1024,
         http_connections: 16 * KIB,
         http_per_address: Some(KIB),
@@ -81,12 +81,12 @@ impl ServerLimits {
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
-    pub fn bounded(mut self) -> Self {
+    pub fn clamped(mut self) -> Self {
         self.head_timeout = self.head_timeout.min(MAX_DURATION);
         self.keep_alive = self.keep_alive.min(MAX_DURATION);
         self.body_timeout = self.body_timeout.min(MAX_DURATION);
         self.shutdown = self.shutdown.min(MAX_DURATION);
-        self.pages = self.pages.bounded();
+        self.pages = self.pages.clamped();
         self
     }
 
@@ -110,7 +110,7 @@ impl ServerLimits {
             ("body_timeout", self.body_timeout.is_zero()),
             ("body_rate", self.body_rate == Some(0)),
             ("per_address", self.per_address == Some(0)),
-            ("connections", self.connections == Some(0)),
+            ("max_connections", self.max_connections == Some(0)),
             ("http_connections", self.http_connections == 0),
             ("http_per_address", self.http_per_address == Some(0)),
             ("unsent", self.unsent == 0),
@@ -137,7 +137,10 @@ mod tests {
             (server.head, server.head_timeout),
             (16_384, Duration::from_secs(10))
         );
-        assert_eq!((server.per_address, server.connections), (Some(256), None));
+        assert_eq!(
+            (server.per_address, server.max_connections),
+            (Some(256), None)
+        );
         assert_eq!(server.unsent, 65_536);
         assert_eq!(
             (server.http_connections, server.http_per_address),
@@ -165,13 +168,13 @@ mod tests {
         };
         assert_eq!(head.check(), Err(too_small));
         let without_capacity = ServerLimits {
-            connections: Some(0),
+            max_connections: Some(0),
             ..ServerLimits::DEFAULT
         };
         assert_eq!(
             without_capacity.check(),
             Err(LimitError::Zero {
-                name: "connections"
+                name: "max_connections"
             })
         );
         assert_eq!(ServerLimits::DEFAULT.check(), Ok(()));

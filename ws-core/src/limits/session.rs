@@ -59,7 +59,7 @@ impl SessionLimits {
     };
 
     /// These limits, with times that a clock can represent: `Duration::MAX` means "no limit".
-    pub fn bounded(mut self) -> Self {
+    pub fn clamped(mut self) -> Self {
         let times = [
             &mut self.first_idle,
             &mut self.idle,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Queues are dropped until this part of the limit (one eighth) is free, so that not every further
 /// message causes drops.
-const FREED: usize = 8;
+const RELIEF_DIVISOR: usize = 8;
 
 /// The limit and the use of bytes by all pages of a server.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Budget {
 
     /// Whether enough is free again.
     pub(super) fn is_relieved(&self) -> bool {
-        self.used() <= self.limit - self.limit / FREED
+        self.used() <= self.limit - self.limit / RELIEF_DIVISOR
     }
 }
 

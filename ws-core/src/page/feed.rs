@@ -11,11 +11,11 @@ use crate::protocol::OpCode;
 use crate::protocol::encoder::encode_masked;
 
 /// Bytes that each message counts besides its frame, so that many small ones fill the limit too.
-const OVERHEAD: usize = 64;
+const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// While the feeds of all pages exceed their limit, each may hold only this part (one sixteenth) of
 /// its own.
-const SCARCE: usize = 16;
+const SCARCITY_DIVISOR: usize = 16;
 
 /// The frames for the handler of a page, encoded as by a client. The handler's connection reads
 /// them like a socket.
@@ -80,7 +80,7 @@ impl Feed {
     pub(super) fn push(&self, id: MessageId, message: &Message) -> bool {
         let state = self.lock();
         let limit = if state.charge.budget().is_over() {
-            self.limit / SCARCE
+            self.limit / SCARCITY_DIVISOR
         } else {
             self.limit
         };
@@ -120,7 +120,7 @@ impl Feed {
         let read = std::mem::take(&mut state.read);
         state.bytes.drain(..read);
         state.waiting.push_back((id, bytes.len()));
-        state.charge.add(bytes.len() + OVERHEAD);
+        state.charge.add(bytes.len() + MESSAGE_OVERHEAD_BYTES);
         if state.bytes.is_empty() {
             state.bytes = bytes;
         } else {
@@ -149,7 +149,9 @@ impl Feed {
         let whole = state.waiting.len();
         let last = state.consume(count);
         let whole = whole - state.waiting.len();
-        state.charge.give_back(count + whole * OVERHEAD);
+        state
+            .charge
+            .give_back(count + whole * MESSAGE_OVERHEAD_BYTES);
         Poll::Ready(FeedRead { bytes: count, last })
     }
 }
@@ -206,7 +208,7 @@ mod tests {
         /// The waiting bytes, with the overhead of each message.
         pub(in crate::page) fn weight(&self) -> usize {
             let state = self.lock();
-            state.bytes.len() - state.read + state.waiting.len() * OVERHEAD
+            state.bytes.len() - state.read + state.waiting.len() * MESSAGE_OVERHEAD_BYTES
         }
     }
 

@@ -13,55 +13,55 @@ use sha2::Sha256;
 use crate::session::{Session, SessionError};
 
 /// Bytes of the random part, which makes an id unique.
-const NONCE: usize = 12;
+const NONCE_LEN: usize = 12;
 /// Bytes of the number of logons before the id was issued.
-const RENEWALS: usize = 4;
+const RENEWALS_LEN: usize = 4;
 /// Bytes of the time when it was issued, in seconds of its session's age.
-const ISSUED: usize = 4;
+const ISSUED_LEN: usize = 4;
 /// Bytes of the seal, which proves that its session issued it.
-const SEAL: usize = 16;
+const SEAL_LEN: usize = 16;
 /// Bytes of the sealed part.
-const SEALED: usize = NONCE + RENEWALS + ISSUED;
+const SEALED_LEN: usize = NONCE_LEN + RENEWALS_LEN + ISSUED_LEN;
 /// The number of characters of an id.
-const LEN: usize = (SEALED + SEAL) / 3 * 4;
+const ID_LEN: usize = (SEALED_LEN + SEAL_LEN) / 3 * 4;
 
 /// The verified id of a page.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct PageId {
     pub(super) text: Arc<str>,
     /// The id was issued before the last logon.
-    pub(super) is_former: bool,
+    pub(super) predates_logon: bool,
 }
 
 impl PageId {
     /// Issues a new id for this session.
     pub(super) fn issue(session: &Session) -> Result<Self, SessionError> {
-        let mut bytes = [0; SEALED + SEAL];
-        let (sealed, seal) = bytes.split_at_mut(SEALED);
-        let (nonce, rest) = sealed.split_at_mut(NONCE);
-        let (renewals, issued) = rest.split_at_mut(RENEWALS);
+        let mut bytes = [0; SEALED_LEN + SEAL_LEN];
+        let (sealed, seal) = bytes.split_at_mut(SEALED_LEN);
+        let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
+        let (renewals, issued) = rest.split_at_mut(RENEWALS_LEN);
         renewals.copy_from_slice(&session.renewals().to_be_bytes());
         getrandom::fill(nonce).map_err(|_| SessionError::Random)?;
         // No session is 136 years old.
         let now = u32::try_from(session.age().as_secs()).unwrap_or(u32::MAX);
         issued.copy_from_slice(&now.to_be_bytes());
-        seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL]);
+        seal.copy_from_slice(&mac(session, sealed).finalize().into_bytes()[..SEAL_LEN]);
         Ok(Self {
             text: BASE64.encode(bytes).into(),
-            is_former: false,
+            predates_logon: false,
         })
     }
 
     /// Verifies that the id was issued to this session and is still valid.
     pub(super) fn of(session: &Session, id: &str) -> Result<Self, NoPage> {
-        let bytes = Some(id).filter(|id| id.len() == LEN);
+        let bytes = Some(id).filter(|id| id.len() == ID_LEN);
         let bytes = bytes.and_then(|id| BASE64.decode(id).ok());
         let bytes = bytes.ok_or(NoPage::Foreign)?;
-        let (sealed, seal) = bytes.split_at_checked(SEALED).ok_or(NoPage::Foreign)?;
+        let (sealed, seal) = bytes.split_at_checked(SEALED_LEN).ok_or(NoPage::Foreign)?;
         let verified = mac(session, sealed).verify_truncated_left(seal);
         verified.map_err(|_| NoPage::Foreign)?;
-        let (_, times) = sealed.split_at(NONCE);
-        let (renewals, issued) = times.split_at(RENEWALS);
+        let (_, times) = sealed.split_at(NONCE_LEN);
+        let (renewals, issued) = times.split_at(RENEWALS_LEN);
         let number = |bytes: &[u8]| {
             bytes
                 .iter()
@@ -81,7 +81,7 @@ impl PageId {
         }
         Ok(Self {
             text: id.into(),
-            is_former: number(renewals) != session.renewals(),
+            predates_logon: number(renewals) != session.renewals(),
         })
     }
 }
@@ -102,7 +102,7 @@ pub enum NoPage {
     NoId,
     /// The query of the request has the parameter more than once.
     #[error("the query of the request has more than one page id")]
-    Several,
+    Repeated,
     /// The id was not issued to this session, or is malformed.
     #[error("its page id was not issued to its session")]
     Foreign,
@@ -151,7 +151,7 @@ mod tests {
         let (sessions, session) = session().await;
         tokio::time::advance(SECOND * 100).await;
         let page = PageId::issue(&session).unwrap();
-        assert_eq!(page.text.len(), LEN);
+        assert_eq!(page.text.len(), ID_LEN);
         let lifetime = sessions.limits().page_lifetime;
         tokio::time::advance(lifetime.saturating_sub(SECOND)).await;
         assert_eq!(PageId::of(&session, &page.text), Ok(page.clone()));
@@ -174,7 +174,7 @@ mod tests {
             &id[1..],
             &format!("{id}A"),
             &format!("{id}AAAA"),
-            &"A".repeat(LEN),
+            &"A".repeat(ID_LEN),
         ] {
             assert_eq!(PageId::of(&session, wrong), Err(NoPage::Foreign), "{wrong}");
         }
@@ -188,8 +188,8 @@ mod tests {
         let user = Some("ada".to_owned());
         let (renewed, _) = sessions.renew(&session, user.clone()).await.unwrap();
         let former = PageId::of(&renewed, &page.text).unwrap();
-        assert_eq!((&*former.text, former.is_former), (&*page.text, true));
-        assert!(!PageId::issue(&renewed).unwrap().is_former);
+        assert_eq!((&*former.text, former.predates_logon), (&*page.text, true));
+        assert!(!PageId::issue(&renewed).unwrap().predates_logon);
         let later = PageId::issue(&renewed).unwrap();
         assert_eq!(
             PageId::of(&session, &later.text),

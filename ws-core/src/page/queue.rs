@@ -9,29 +9,29 @@ use crate::outbox::Frame;
 use crate::wire::{Gap, Push};
 
 /// The maximum number of messages in flight: sent but not acknowledged.
-const WINDOW: u64 = 256;
+const WINDOW_MESSAGES: u64 = 256;
 
 /// The maximum number of bytes in flight; one message of any size is always allowed.
 const WINDOW_BYTES: usize = 256 * 1024;
 
 /// Bytes that each message counts besides its own, so that many small messages fill the limit too.
-const OVERHEAD: usize = 64;
+const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
 /// The handler of a page leaves this part of the queue free (one fourth), in messages and in bytes,
 /// so that other pushes have room even if the handler is fast.
-const RESERVE: usize = 4;
+const RESERVE_DIVISOR: usize = 4;
 
 /// A message of the handler counts for at most this part of the limit in bytes (one half): a
 /// message of any size then fits beside a few other pushes, but two large ones never fit together.
-const LARGEST: usize = 2;
+const LARGEST_PUSH_DIVISOR: usize = 2;
 
 /// The source of a message, which decides how much of the queue it may fill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PushSource {
     /// The page's handler, which waits for room.
     Handler,
-    /// Other pushes, which cannot wait.
-    Others,
+    /// The rest of the application, which cannot wait.
+    Application,
 }
 
 impl PushSource {
@@ -40,19 +40,19 @@ impl PushSource {
         let (messages, bytes) = (limits.messages, limits.bytes);
         match self {
             Self::Handler => (
-                messages - messages.div_ceil(RESERVE),
-                bytes - bytes.div_ceil(RESERVE),
+                messages - messages.div_ceil(RESERVE_DIVISOR),
+                bytes - bytes.div_ceil(RESERVE_DIVISOR),
             ),
-            Self::Others => (messages, bytes),
+            Self::Application => (messages, bytes),
         }
     }
 
     /// The bytes that a message of this cost counts against the limit.
     const fn counted(self, cost: usize, limits: &PageLimits) -> usize {
-        let most = limits.bytes / LARGEST;
+        let max_bytes = limits.bytes / LARGEST_PUSH_DIVISOR;
         match self {
-            Self::Handler if cost > most => most,
-            Self::Handler | Self::Others => cost,
+            Self::Handler if cost > max_bytes => max_bytes,
+            Self::Handler | Self::Application => cost,
         }
     }
 }
@@ -84,7 +84,9 @@ impl QueuedPush {
     /// frees no more.
     fn weight(&self) -> usize {
         match &self.shared {
-            Some(shared) => OVERHEAD + self.push.tail().len() / Arc::strong_count(shared),
+            Some(shared) => {
+                MESSAGE_OVERHEAD_BYTES + self.push.tail().len() / Arc::strong_count(shared)
+            }
             None => cost(&self.push),
         }
     }
@@ -92,7 +94,7 @@ impl QueuedPush {
     /// The bytes that only this queue holds.
     fn own_bytes(&self) -> usize {
         match self.shared {
-            Some(_) => OVERHEAD,
+            Some(_) => MESSAGE_OVERHEAD_BYTES,
             None => cost(&self.push),
         }
     }
@@ -152,7 +154,7 @@ pub(super) enum NextFrame {
 
 /// The bytes of a message in a queue.
 pub(super) fn cost(push: &Push) -> usize {
-    push.tail().len() + OVERHEAD
+    push.tail().len() + MESSAGE_OVERHEAD_BYTES
 }
 
 impl PageQueue {
@@ -208,18 +210,18 @@ impl PageQueue {
     /// everything before it are dropped.
     pub(super) fn push(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
         let fits = self.fits(cost(&queued.push), source, limits);
-        self.put(queued, source, limits);
+        self.enqueue(queued, source, limits);
         if !fits {
             self.overflow();
         }
     }
 
     /// Adds a message even if it does not fit: for the last messages of a handler.
-    pub(super) fn append(&mut self, queued: QueuedPush, limits: &PageLimits) {
-        self.put(queued, PushSource::Handler, limits);
+    pub(super) fn push_last(&mut self, queued: QueuedPush, limits: &PageLimits) {
+        self.enqueue(queued, PushSource::Handler, limits);
     }
 
-    fn put(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
+    fn enqueue(&mut self, queued: QueuedPush, source: PushSource, limits: &PageLimits) {
         let counted = source.counted(cost(&queued.push), limits);
         self.counted += counted;
         self.held.add(queued.own_bytes());
@@ -299,7 +301,7 @@ impl PageQueue {
         let on_the_way = self.sent - self.base;
         let item = self.items.get(usize::try_from(on_the_way).ok()?)?;
         let push = &item.queued.push;
-        let follows = on_the_way < WINDOW && self.in_flight + cost(push) <= WINDOW_BYTES;
+        let follows = on_the_way < WINDOW_MESSAGES && self.in_flight + cost(push) <= WINDOW_BYTES;
         if !follows && on_the_way > 0 {
             return None;
         }

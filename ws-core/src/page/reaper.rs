@@ -38,16 +38,21 @@ impl Reaper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a page that is due at this time. If more than `most` pages wait after that, returns
+    /// Adds a page that is due at this time. If more than `max_waiting` pages wait after that, returns
     /// those that have waited longest; they are no longer watched.
-    pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant, most: usize) -> Vec<Arc<Stream>> {
+    pub(super) fn watch(
+        &self,
+        stream: &Arc<Stream>,
+        at: Instant,
+        max_waiting: usize,
+    ) -> Vec<Arc<Stream>> {
         let mut state = self.lock();
         state.last += 1;
         let number = state.last;
         state.due.push(Reverse((at, number)));
         state.streams.insert(number, Arc::downgrade(stream));
-        if state.due.len() > most {
-            state.make_room(most)
+        if state.due.len() > max_waiting {
+            state.make_room(max_waiting)
         } else {
             Vec::new()
         }
@@ -85,7 +90,7 @@ impl Reaper {
 impl ReaperState {
     /// Removes pages that no longer wait. If there are still too many, returns those that have
     /// waited longest: several at once, so that this does not happen for every page.
-    fn make_room(&mut self, most: usize) -> Vec<Arc<Stream>> {
+    fn make_room(&mut self, max_waiting: usize) -> Vec<Arc<Stream>> {
         let streams = &mut self.streams;
         self.due.retain(|Reverse((_, number))| {
             let stream = streams.get(number).and_then(Weak::upgrade);
@@ -95,11 +100,11 @@ impl ReaperState {
             }
             waits
         });
-        if self.due.len() <= most {
+        if self.due.len() <= max_waiting {
             return Vec::new();
         }
-        let longest = (0..(most / 8).max(1)).filter_map(|_| self.take_first());
-        longest.filter_map(|stream| stream.upgrade()).collect()
+        let evicted = (0..(max_waiting / 8).max(1)).filter_map(|_| self.take_first());
+        evicted.filter_map(|stream| stream.upgrade()).collect()
     }
 
     /// Takes the page that is due first.
@@ -167,18 +172,18 @@ mod tests {
         for seconds in [3, 1, 2] {
             let stream = new_stream().await;
             let at = Instant::now() + Duration::from_secs(seconds);
-            let given_up = reaper.watch(&stream, at, 2);
+            let evicted = reaper.watch(&stream, at, 2);
             streams.push(stream);
-            match &given_up[..] {
+            match &evicted[..] {
                 [] => assert_ne!(streams.len(), 3),
                 [longest] => assert!(Arc::ptr_eq(longest, &streams[1]) && seconds == 2),
-                more => panic!("{} pages are given up", more.len()),
+                more => panic!("{} pages are evicted", more.len()),
             }
         }
         // A page that has ended frees its place.
         assert_eq!(
             streams[0].end_early(),
-            crate::page::stream::FollowUp::Forget
+            crate::page::stream::FollowUp::Remove
         );
         let stream = new_stream().await;
         assert!(reaper.watch(&stream, Instant::now(), 2).is_empty());

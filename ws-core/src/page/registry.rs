@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::QueuedPush;
 use super::reaper::Reaper;
-use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream, logged_on};
+use super::stream::{AttachError, AttachRequest, FollowUp, PageSocket, Stream, logon_close};
 use crate::close::Close;
 use crate::id::ConnectionId;
 use crate::limits::PageLimits;
@@ -43,13 +43,13 @@ pub(crate) struct Pages {
     /// The bytes that wait for the handlers of all pages together.
     fed: Arc<Budget>,
     relief: Relief,
-    this: Weak<Self>,
+    weak_self: Weak<Self>,
 }
 
 impl Pages {
     pub(crate) fn new(limits: PageLimits, inline: usize, parameter: String) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
-            limits: limits.bounded(),
+        Arc::new_cyclic(|weak_self| Self {
+            limits: limits.clamped(),
             inline,
             parameter,
             client: OnceLock::new(),
@@ -59,7 +59,7 @@ impl Pages {
             queued: Budget::new(limits.all_bytes),
             fed: Budget::new(limits.all_bytes),
             relief: Relief::default(),
-            this: this.clone(),
+            weak_self: weak_self.clone(),
         })
     }
 
@@ -86,8 +86,8 @@ impl Pages {
     }
 
     /// Logs a connection that is refused because its session or its address has too many pages.
-    pub(crate) fn log_full(&self, of: TooMany) {
-        let (name, limit) = match of {
+    pub(crate) fn log_full(&self, reason: TooMany) {
+        let (name, limit) = match reason {
             TooMany::OfSession => ("PageLimits::per_session", self.limits.per_session),
             TooMany::OfAddress => ("PageLimits::per_address", self.limits.per_address),
         };
@@ -120,7 +120,7 @@ impl Pages {
         socket: &Arc<dyn PageSocket>,
     ) -> Result<(), AttachError> {
         let (before, follow_up) = stream.attach(session, request, socket)?;
-        self.moved(stream, &before, session);
+        self.reindex(stream, &before, session);
         self.follow_up(stream, follow_up);
         Ok(())
     }
@@ -142,7 +142,7 @@ impl Pages {
 
     /// Pushes to one page, for this session. Returns whether the page accepted it.
     pub(super) fn push_to(&self, id: &Arc<str>, session: &Session, push: &Push) -> bool {
-        let stream = self.known_as(id, session);
+        let stream = self.find_or_reopen(id, session);
         let accepted = stream.is_some_and(|stream| stream.push(push));
         self.relieve();
         accepted
@@ -150,15 +150,15 @@ impl Pages {
 
     /// The stream of a page, for this session only: the user may have changed since the page was
     /// opened.
-    fn known_as(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
+    fn find_or_reopen(&self, id: &Arc<str>, session: &Session) -> Option<Arc<Stream>> {
         let stream = self.find(id)?;
-        if stream.is_of_another(session) {
+        if stream.belongs_to_another_visitor(session) {
             // The handler belongs to the earlier visitor too: a new stream begins.
-            self.end(&stream, &logged_on());
+            self.end(&stream, &logon_close());
             return self.open_at(id, session, stream.network(), None).ok();
         }
         if let Some((before, follow_up)) = stream.adopt(session) {
-            self.moved(&stream, &before, session);
+            self.reindex(&stream, &before, session);
             self.follow_up(&stream, follow_up);
         }
         Some(stream)
@@ -166,19 +166,19 @@ impl Pages {
 
     /// Pushes to all pages of all sessions of a user. Returns the number of pages that accepted it.
     pub(crate) fn push_to_user(&self, user: &str, push: &Push) -> usize {
-        let streams = self.of_user(user);
+        let streams = self.streams_of_user(user);
         self.deliver(streams, push)
     }
 
     /// The number of pages of all sessions of a user.
     pub(crate) fn count_of_user(&self, user: &str) -> usize {
-        self.of_user(user).len()
+        self.streams_of_user(user).len()
     }
 
-    fn of_user(&self, user: &str) -> Vec<Arc<Stream>> {
+    fn streams_of_user(&self, user: &str) -> Vec<Arc<Stream>> {
         let index = self.index();
-        let theirs = index.users.get(user).into_iter().flatten();
-        let pages = theirs.filter_map(|session| index.sessions.get(session));
+        let sessions = index.users.get(user).into_iter().flatten();
+        let pages = sessions.filter_map(|session| index.sessions.get(session));
         let pages: Vec<_> = pages.flatten().cloned().collect();
         drop(index);
         // A session that a logon has replaced no longer belongs to the user.
@@ -198,21 +198,21 @@ impl Pages {
     fn deliver(&self, streams: Vec<Arc<Stream>>, push: &Push) -> usize {
         let mut accepted = streams;
         let queued = QueuedPush::for_many(push, &self.queued);
-        accepted.retain(|stream| stream.put(queued.clone()));
+        accepted.retain(|stream| stream.enqueue(queued.clone()));
         drop(queued);
         let inline = accepted.len().min(self.inline);
-        let later = accepted.split_off(inline);
-        let reached = inline + later.len();
+        let deferred = accepted.split_off(inline);
+        let reached = inline + deferred.len();
         for stream in &accepted {
             stream.pump();
         }
-        if !later.is_empty() {
+        if !deferred.is_empty() {
             match tokio::runtime::Handle::try_current() {
                 Ok(runtime) => {
-                    runtime.spawn(pump(later));
+                    runtime.spawn(pump(deferred));
                 }
                 Err(_) => {
-                    for stream in &later {
+                    for stream in &deferred {
                         stream.pump();
                     }
                 }
@@ -223,14 +223,14 @@ impl Pages {
     }
 
     /// Registers the page under its new session, if the session has changed.
-    fn moved(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
+    fn reindex(&self, stream: &Arc<Stream>, before: &Session, now: &Session) {
         if before.generation() == now.generation() {
             return;
         }
         let mut index = self.index();
         // It may have moved again in the meantime, or ended: then it must not be registered.
-        if index.leave(stream, before) && !stream.has_ended() {
-            index.join(stream, &stream.session());
+        if index.remove_from_session(stream, before) && !stream.has_ended() {
+            index.add_to_session(stream, &stream.session());
         }
     }
 
@@ -238,21 +238,21 @@ impl Pages {
         match follow_up {
             FollowUp::Nothing => {}
             FollowUp::Watch(at) => self.watch(stream, at),
-            FollowUp::Forget => self.forget(stream),
+            FollowUp::Remove => self.remove(stream),
         }
     }
 
-    fn forget(&self, stream: &Arc<Stream>) {
-        self.index().forget(stream);
+    fn remove(&self, stream: &Arc<Stream>) {
+        self.index().remove(stream);
     }
 }
 
 /// The number of pages that a task writes to before it yields.
-const AT_ONCE: usize = 256;
+const PAGES_PER_TURN: usize = 256;
 
 async fn pump(streams: Vec<Arc<Stream>>) {
-    for some in streams.chunks(AT_ONCE) {
-        for stream in some {
+    for chunk in streams.chunks(PAGES_PER_TURN) {
+        for stream in chunk {
             stream.pump();
         }
         tokio::task::yield_now().await;
@@ -261,18 +261,18 @@ async fn pump(streams: Vec<Arc<Stream>>) {
 
 impl SessionPages for Pages {
     fn push(&self, session: SessionGeneration, push: &Push) -> usize {
-        self.deliver(self.of_session(session), push)
+        self.deliver(self.streams_of_session(session), push)
     }
 
     fn renewed(&self, generation: SessionGeneration) {
-        for stream in self.of_session(generation) {
+        for stream in self.streams_of_session(generation) {
             stream.notify_renewed();
         }
     }
 }
 
 impl Pages {
-    fn of_session(&self, generation: SessionGeneration) -> Vec<Arc<Stream>> {
+    fn streams_of_session(&self, generation: SessionGeneration) -> Vec<Arc<Stream>> {
         let index = self.index();
         index.sessions.get(&generation).cloned().unwrap_or_default()
     }

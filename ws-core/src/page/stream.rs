@@ -18,17 +18,17 @@ use crate::session::{Session, SessionError};
 use crate::wire::{Push, ToPage};
 
 mod accept;
-mod answers;
 mod end;
 mod epoch;
+mod init_lock;
 mod locked;
-mod opening;
+mod outcomes;
 mod state;
 
-pub(crate) use answers::{Accepted, AttachError, Progress};
 pub(super) use epoch::epoch_text;
 pub(crate) use epoch::{AttachRequest, Epoch, PageReport, Position};
-use opening::InitLock;
+use init_lock::InitLock;
+pub(crate) use outcomes::{Accepted, AttachError, Progress};
 pub(super) use state::FollowUp;
 use state::{StreamState, WaitingWriter, follow_up_of_close, frame};
 
@@ -38,14 +38,14 @@ pub(super) struct Weight {
     /// The waiting bytes without those in flight; if a page keeps up, it has none.
     waiting: Reverse<usize>,
     all: Reverse<usize>,
-    until: WeightRank,
+    rank: WeightRank,
 }
 
 /// Orders queues of equal size: the page that has waited longest for a socket comes first, pages
 /// with a socket last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum WeightRank {
-    Until(Instant),
+    WaitsUntil(Instant),
     InUse,
 }
 
@@ -122,7 +122,7 @@ impl Stream {
     /// Whether a socket is attached to the stream, or a handshake for it is pending.
     pub(super) fn is_in_use(&self) -> bool {
         let state = self.lock();
-        state.socket.is_some() || state.openers > 0
+        state.socket.is_some() || state.pending_handshakes > 0
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -137,30 +137,30 @@ impl Stream {
 
     /// Whether this stream belongs to a different visitor than `session`: its handler was created
     /// before a logon, or its queue belongs to another user.
-    pub(crate) fn is_of_another(&self, session: &Session) -> bool {
+    pub(crate) fn belongs_to_another_visitor(&self, session: &Session) -> bool {
         let state = self.lock();
         let user = state.session.user();
         let another = user.is_some() && user != session.user();
         (another || state.feed.is_some()) && state.session.renewals() < session.renewals()
     }
 
-    /// Begins a handshake for the page. The page does not end before [`release`](Self::release).
-    pub(super) fn hold(&self) {
+    /// Begins a handshake for the page. The page does not end before [`end_handshake`](Self::end_handshake).
+    pub(super) fn begin_handshake(&self) {
         let mut state = self.lock();
-        state.openers += 1;
-        let until = state.until;
-        state.stay();
-        if state.until.is_none() {
-            state.held = state.held.or(until);
+        state.pending_handshakes += 1;
+        let deadline = state.deadline;
+        state.clear_deadline();
+        if state.deadline.is_none() {
+            state.suspended = state.suspended.or(deadline);
         }
     }
 
     /// Ends a handshake for the page. If it was refused, the page waits as before, and its grace is
     /// not extended.
-    pub(super) fn release(&self) -> FollowUp {
+    pub(super) fn end_handshake(&self) -> FollowUp {
         let mut state = self.lock();
-        state.openers -= 1;
-        let follow_up = state.wait(&self.limits);
+        state.pending_handshakes -= 1;
+        let follow_up = state.start_deadline(&self.limits);
         drop(state);
         match follow_up {
             // The page's deadline passed during the handshake.
@@ -198,12 +198,12 @@ impl Stream {
 
     /// Checks that a socket with this request may attach to the stream, or to a new one in its
     /// place.
-    pub(super) fn allows(
+    pub(super) fn check_or_replace(
         &self,
         session: &Session,
         request: AttachRequest,
     ) -> Result<(), AttachError> {
-        if self.is_of_another(session) {
+        if self.belongs_to_another_visitor(session) {
             return Ok(());
         }
         match self.check(session, request) {
@@ -225,9 +225,9 @@ impl Stream {
         let gap = state.resume(&plan);
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
-        state.stay();
-        state.held = None;
-        (state.waits_for_room, state.seen_due) = (false, false);
+        state.clear_deadline();
+        state.suspended = None;
+        (state.outbox_is_full, state.seen_due) = (false, false);
         let before = std::mem::replace(&mut state.session, session.clone());
         let base = state.queue.base();
         let outbox = socket.outbox();
@@ -263,10 +263,10 @@ impl Stream {
         }
         let before = std::mem::replace(&mut state.session, session.clone());
         let socket = state.socket.take();
-        let follow_up = state.wait(&self.limits);
+        let follow_up = state.start_deadline(&self.limits);
         drop(state);
         if let Some(socket) = socket {
-            socket.close_page(&logged_on());
+            socket.close_page(&logon_close());
         }
         Some((before, follow_up))
     }
@@ -274,16 +274,16 @@ impl Stream {
     /// Detaches this socket; with `bye` the page ends for good.
     pub(super) fn detach(&self, socket: ConnectionId, bye: bool) -> FollowUp {
         let mut state = self.lock();
-        if state.ended || !state.is_carried_by(socket) {
+        if state.ended || !state.is_attached(socket) {
             return FollowUp::Nothing;
         }
         state.socket = None;
         let over = state.last_close().is_some();
         let follow_up = if bye || over || state.session.has_ended() {
             state.end(bye);
-            FollowUp::Forget
+            FollowUp::Remove
         } else {
-            state.wait(&self.limits)
+            state.start_deadline(&self.limits)
         };
         drop(state);
         follow_up
@@ -291,7 +291,7 @@ impl Stream {
 
     /// Adds a message and writes it. Returns whether the page accepted it.
     pub(crate) fn push(&self, push: &Push) -> bool {
-        let accepted = self.put(QueuedPush::for_one(push));
+        let accepted = self.enqueue(QueuedPush::for_one(push));
         if accepted {
             self.pump();
         }
@@ -299,12 +299,12 @@ impl Stream {
     }
 
     /// Same as [`push`](Self::push), but the caller must call [`pump`](Self::pump).
-    pub(super) fn put(&self, queued: QueuedPush) -> bool {
+    pub(super) fn enqueue(&self, queued: QueuedPush) -> bool {
         let mut state = self.lock();
         let accepts = state.accepts_pushes();
         if accepts {
             let queue = &mut state.queue;
-            queue.push(queued, PushSource::Others, &self.limits);
+            queue.push(queued, PushSource::Application, &self.limits);
         }
         accepts
     }
@@ -331,7 +331,7 @@ impl Stream {
         let source = match state.socket {
             Some(_) => PushSource::Handler,
             // Without a socket there is nothing to wait for.
-            None => PushSource::Others,
+            None => PushSource::Application,
         };
         let queued = QueuedPush::for_one(push);
         state.queue.push(queued, source, &self.limits);
@@ -341,11 +341,13 @@ impl Stream {
 
     /// Same as [`push`](Self::push), for the last messages of a handler: all of them are kept, and
     /// none is accepted after them.
-    pub(crate) fn append(&self, push: &Push) {
+    pub(crate) fn push_last(&self, push: &Push) {
         let mut state = self.lock();
         if !state.ended && state.ending.is_none() {
             state.begin_closing();
-            state.queue.append(QueuedPush::for_one(push), &self.limits);
+            state
+                .queue
+                .push_last(QueuedPush::for_one(push), &self.limits);
             state.pump();
         }
     }
@@ -356,7 +358,7 @@ impl Stream {
         let socket = state.socket.as_ref();
         Progress {
             acknowledged: state.queue.base(),
-            writes: socket.is_some_and(|socket| socket.outbox().buffered() > 0),
+            is_writing: socket.is_some_and(|socket| socket.outbox().buffered() > 0),
         }
     }
 
@@ -368,7 +370,9 @@ impl Stream {
         (all > 0).then(|| Weight {
             waiting: Reverse(all.saturating_sub(on_the_way)),
             all: Reverse(all),
-            until: state.until.map_or(WeightRank::InUse, WeightRank::Until),
+            rank: state
+                .deadline
+                .map_or(WeightRank::InUse, WeightRank::WaitsUntil),
         })
     }
 
@@ -388,10 +392,10 @@ impl Stream {
     /// Continues after the outbox of the socket has room again.
     pub(super) fn resume_sending(&self, socket: ConnectionId) -> FollowUp {
         let mut state = self.lock();
-        if !state.is_carried_by(socket) {
+        if !state.is_attached(socket) {
             return FollowUp::Nothing;
         }
-        state.waits_for_room = false;
+        state.outbox_is_full = false;
         state.pump();
         let closed = state.close_if_done();
         drop(state);
@@ -410,7 +414,7 @@ impl Stream {
     /// The page acknowledges everything up to this offset over this socket.
     pub(super) fn ack(&self, socket: ConnectionId, offset: u64) -> Result<FollowUp, UnsentOffset> {
         let mut state = self.lock();
-        if !state.is_carried_by(socket) {
+        if !state.is_attached(socket) {
             return Ok(FollowUp::Nothing);
         }
         let sent = state.queue.check(offset)?;
@@ -420,14 +424,14 @@ impl Stream {
         state.pump();
         let closed = state.close_if_done();
         // A page that keeps acknowledging receives all messages that its handler left.
-        state.extend(&self.limits);
+        state.extend_deadline(&self.limits);
         drop(state);
         Ok(follow_up_of_close(closed))
     }
 }
 
 /// The Close for connections from before a logon; the page then reconnects.
-pub(crate) fn logged_on() -> Close {
+pub(crate) fn logon_close() -> Close {
     Close::new(CloseCode::SERVICE_RESTART, "the visitor has logged on")
 }
 

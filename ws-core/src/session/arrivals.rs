@@ -18,7 +18,7 @@ const MIN_CLEANUP: usize = 1024;
 struct ExpiringMap<K>(Mutex<ExpiringEntries<K>>);
 
 struct ExpiringEntries<K> {
-    known: HashMap<K, Instant>,
+    expiries: HashMap<K, Instant>,
     /// The number of entries at which expired ones are removed next.
     clean_at: usize,
 }
@@ -26,7 +26,7 @@ struct ExpiringEntries<K> {
 impl<K> Default for ExpiringMap<K> {
     fn default() -> Self {
         Self(Mutex::new(ExpiringEntries {
-            known: HashMap::new(),
+            expiries: HashMap::new(),
             clean_at: MIN_CLEANUP,
         }))
     }
@@ -39,13 +39,13 @@ impl<K: Eq + std::hash::Hash> ExpiringMap<K> {
 }
 
 impl<K: Eq + std::hash::Hash> ExpiringEntries<K> {
-    fn insert(&mut self, name: K, until: Instant) {
-        self.known.insert(name, until);
-        if self.known.len() >= self.clean_at {
+    fn insert(&mut self, key: K, expiry: Instant) {
+        self.expiries.insert(key, expiry);
+        if self.expiries.len() >= self.clean_at {
             let now = Instant::now();
-            self.known.retain(|_, until| *until > now);
+            self.expiries.retain(|_, expiry| *expiry > now);
             // So the cost of cleaning is proportional to the entries added since the last time.
-            self.clean_at = (self.known.len() * 2).max(MIN_CLEANUP);
+            self.clean_at = (self.expiries.len() * 2).max(MIN_CLEANUP);
         }
     }
 }
@@ -63,7 +63,7 @@ impl BeginRates {
         };
         let address = ClientNetwork::of(address);
         let mut entries = self.0.entries();
-        let used = entries.known.get(&address).copied();
+        let used = entries.expiries.get(&address).copied();
         let used = rate.count(used, Instant::now());
         if let Some(used) = used {
             entries.insert(address, used);
@@ -85,15 +85,15 @@ impl ReplacedKeys {
     }
 
     pub(super) fn remove(&self, key: SessionKey) {
-        self.0.entries().known.remove(&key);
+        self.0.entries().expiries.remove(&key);
     }
 
     pub(super) fn contains(&self, key: SessionKey) -> bool {
         let entries = self.0.entries();
         entries
-            .known
+            .expiries
             .get(&key)
-            .is_some_and(|until| *until > Instant::now())
+            .is_some_and(|expiry| *expiry > Instant::now())
     }
 }
 
@@ -143,6 +143,6 @@ mod tests {
             tokio::time::advance(Duration::from_secs(1)).await;
             replaced_keys.insert(key(number));
         }
-        assert!(replaced_keys.0.entries().known.len() <= MIN_CLEANUP);
+        assert!(replaced_keys.0.entries().expiries.len() <= MIN_CLEANUP);
     }
 }

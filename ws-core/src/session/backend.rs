@@ -56,7 +56,7 @@ impl Backend {
         let backend = self.clone();
         runtime.spawn(async move {
             let touched = backend.store.touch(key, backend.limits.idle);
-            if let Err(error) = backend.in_time(touched).await {
+            if let Err(error) = backend.with_timeout(touched).await {
                 let error = format_args!("{error:#}");
                 tracing::warn!(%error, "the idle time of a session did not start again");
             }
@@ -64,7 +64,7 @@ impl Backend {
     }
 
     /// Waits for a call of the store or the source, at most for `lookup_timeout`.
-    pub(super) async fn in_time<T>(
+    pub(super) async fn with_timeout<T>(
         &self,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, SessionError> {

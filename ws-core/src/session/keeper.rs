@@ -120,19 +120,19 @@ impl Keeper {
     async fn is_there(&self, live: &Live) -> Result<bool, SessionError> {
         let backend = &self.backend;
         if let (Some(source), Some(name)) = (&backend.source, &live.foreign)
-            && !backend.in_time(source.is_live(name)).await?
+            && !backend.with_timeout(source.is_live(name)).await?
         {
             return Ok(false);
         }
         if !live.is_renewed() {
             let touched = backend.store.touch(live.key, backend.limits.idle);
-            let touched = backend.in_time(touched).await?;
+            let touched = backend.with_timeout(touched).await?;
             // A logon may have moved it to another key in the meantime.
             if touched || !live.is_renewed() {
                 return Ok(touched);
             }
         }
-        let key = *live.current();
-        backend.in_time(backend.store.contains(key)).await
+        let key = *live.current_key();
+        backend.with_timeout(backend.store.contains(key)).await
     }
 }

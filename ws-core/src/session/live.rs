@@ -54,7 +54,7 @@ pub(super) struct Live {
     pub(super) renewals: u32,
     pub(super) key: SessionKey,
     /// The key under which the store keeps the session now: logons change it.
-    pub(super) current: Arc<Mutex<SessionKey>>,
+    pub(super) current_key: Arc<Mutex<SessionKey>>,
     /// The application's name for the session, if it comes from a `SessionSource`.
     pub(super) foreign: Option<String>,
     user: Option<Box<str>>,
@@ -97,7 +97,7 @@ pub(crate) trait SessionSocket: Send + Sync {
 impl Live {
     pub(super) fn new(
         key: SessionKey,
-        current: Arc<Mutex<SessionKey>>,
+        current_key: Arc<Mutex<SessionKey>>,
         foreign: Option<String>,
         record: SessionRecord,
         lifetime: Duration,
@@ -109,7 +109,7 @@ impl Live {
             id: record.id,
             renewals: record.renewals,
             key,
-            current,
+            current_key,
             foreign,
             user: record.user.map(String::into_boxed_str),
             page_secret: record.page_secret,
@@ -157,8 +157,10 @@ impl Live {
     }
 
     /// The key under which the store keeps the session now.
-    pub(super) fn current(&self) -> MutexGuard<'_, SessionKey> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn current_key(&self) -> MutexGuard<'_, SessionKey> {
+        self.current_key
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks the session as replaced by a logon. Returns its generation if it was not yet marked.
@@ -193,7 +195,7 @@ impl Live {
         let server = self.server.upgrade().ok_or(SessionError::Ended)?;
         let backend = server.backend();
         let lock = async { Ok(self.write_lock.lock().await) };
-        let _write_guard = backend.in_time(lock).await?;
+        let _write_guard = backend.with_timeout(lock).await?;
         let size = |value: &String| size_of(name, value);
         let added = value.as_ref().map_or(0, size);
         {
@@ -209,7 +211,10 @@ impl Live {
             }
         }
         let set = backend.store.set(self.key, name, value.clone());
-        let version = backend.in_time(set).await?.ok_or(SessionError::Ended)?;
+        let version = backend
+            .with_timeout(set)
+            .await?
+            .ok_or(SessionError::Ended)?;
         let mut state = self.state();
         // A lookup in the meantime has loaded this change, and perhaps later ones.
         if version <= state.version {

@@ -21,7 +21,7 @@ mod tests;
 use anonymous::{AnonymousSessions, ListPosition};
 
 /// How many stale keys the queues may hold beyond the live ones before they are cleaned.
-const SLACK: usize = 64;
+const MAX_STALE_KEYS: usize = 64;
 
 /// Keeps sessions in memory, up to a fixed number. They are lost when the process ends.
 ///
@@ -58,13 +58,13 @@ struct StoredSessions {
     bytes: usize,
     by_user: HashMap<String, HashSet<SessionKey>>,
     /// When to check each session for expiry; each session has an entry no later than its expiry.
-    due: BinaryHeap<Reverse<(Instant, SessionKey)>>,
+    expiry_queue: BinaryHeap<Reverse<(Instant, SessionKey)>>,
     /// In the order of creation; an entry is skipped if its cookie has come back.
-    fresh: VecDeque<SessionKey>,
+    unreturned: VecDeque<SessionKey>,
     /// Anonymous sessions by address.
     anonymous: AnonymousSessions,
     /// Anonymous sessions without an address.
-    unknown: u32,
+    without_address: u32,
 }
 
 struct StoredSession {
@@ -115,15 +115,15 @@ impl fmt::Debug for MemoryStore {
 
 impl StoredSessions {
     fn sweep(&mut self, now: Instant) {
-        while let Some(Reverse((at, key))) = self.due.peek().copied()
+        while let Some(Reverse((at, key))) = self.expiry_queue.peek().copied()
             && at <= now
         {
-            self.due.pop();
+            self.expiry_queue.pop();
             match self.sessions.get(&key).map(|entry| entry.expires) {
                 Some(expires) if expires <= now => {
                     self.remove(key);
                 }
-                Some(expires) => self.due.push(Reverse((expires, key))),
+                Some(expires) => self.expiry_queue.push(Reverse((expires, key))),
                 None => {}
             }
         }
@@ -138,11 +138,11 @@ impl StoredSessions {
         }
         entry.returned = true;
         entry.ttl = ttl;
-        let sooner = expires < entry.expires;
+        let is_earlier = expires < entry.expires;
         entry.expires = expires;
-        if sooner {
-            self.due.push(Reverse((expires, key)));
-            self.clean();
+        if is_earlier {
+            self.expiry_queue.push(Reverse((expires, key)));
+            self.rebuild_stale_queues();
         }
         self.sessions.get(&key)
     }
@@ -155,15 +155,15 @@ impl StoredSessions {
                 .network
                 .and_then(|network| self.anonymous.insert(network, key));
             entry.position = listed;
-            self.unknown += u32::from(listed.is_none());
+            self.without_address += u32::from(listed.is_none());
         }
-        self.due.push(Reverse((entry.expires, key)));
+        self.expiry_queue.push(Reverse((entry.expires, key)));
         self.bytes += size_of_all(&entry.record.values);
         if !entry.returned && entry.record.user.is_none() {
-            self.fresh.push_back(key);
+            self.unreturned.push_back(key);
         }
         self.sessions.insert(key, entry);
-        self.clean();
+        self.rebuild_stale_queues();
     }
 
     fn remove(&mut self, key: SessionKey) -> Option<StoredSession> {
@@ -172,7 +172,7 @@ impl StoredSessions {
         match (&entry.record.user, entry.position.take()) {
             (Some(user), _) => self.remove_from_user(user, key),
             (None, Some(position)) => self.anonymous.remove(position),
-            (None, None) => self.unknown -= 1,
+            (None, None) => self.without_address -= 1,
         }
         Some(entry)
     }
@@ -187,17 +187,17 @@ impl StoredSessions {
     }
 
     /// Rebuilds a queue if most of its keys are stale.
-    fn clean(&mut self) {
-        let most = self.sessions.len() * 2 + SLACK;
-        if self.due.len() > most {
+    fn rebuild_stale_queues(&mut self) {
+        let max_len = self.sessions.len() * 2 + MAX_STALE_KEYS;
+        if self.expiry_queue.len() > max_len {
             let all = self.sessions.iter();
-            self.due = all
+            self.expiry_queue = all
                 .map(|(key, entry)| Reverse((entry.expires, *key)))
                 .collect();
         }
-        if self.fresh.len() > most {
+        if self.unreturned.len() > max_len {
             let sessions = &self.sessions;
-            self.fresh
+            self.unreturned
                 .retain(|key| sessions.get(key).is_some_and(|entry| !entry.returned));
         }
     }

@@ -46,9 +46,9 @@ impl Registry {
         foreign: Option<String>,
         record: SessionRecord,
     ) -> AcquiredSession {
-        let name = (record.id, record.renewals);
+        let id = (record.id, record.renewals);
         let mut all = self.live();
-        if let Some(live) = all.get(&name).and_then(Weak::upgrade) {
+        if let Some(live) = all.get(&id).and_then(Weak::upgrade) {
             drop(all);
             live.refresh(record);
             return AcquiredSession {
@@ -58,30 +58,33 @@ impl Registry {
             };
         }
         // A handle from before a logon refers to a session that the new one replaces.
-        let past = all.range((record.id, 0)..name);
-        let past: Vec<_> = past.filter_map(|(_, live)| live.upgrade()).collect();
-        let current = match past.last() {
-            Some(live) => live.current.clone(),
+        let older = all.range((record.id, 0)..id);
+        let older: Vec<_> = older.filter_map(|(_, live)| live.upgrade()).collect();
+        let current_key = match older.last() {
+            Some(live) => live.current_key.clone(),
             None => Arc::new(Mutex::new(key)),
         };
         let server = self.server.clone();
-        let live = Live::new(key, current, foreign, record, self.lifetime, server);
+        let live = Live::new(key, current_key, foreign, record, self.lifetime, server);
         let live = Arc::new(live);
-        all.insert(name, Arc::downgrade(&live));
-        let newest = all.range(name..=(name.0, u32::MAX)).count() == 1;
+        all.insert(id, Arc::downgrade(&live));
+        let newest = all.range(id..=(id.0, u32::MAX)).count() == 1;
         drop(all);
         if newest {
-            *live.current() = key;
+            *live.current_key() = key;
         }
         AcquiredSession {
             session: Session { live },
             is_first: true,
-            renewed: past.iter().filter_map(|live| live.mark_renewed()).collect(),
+            renewed: older
+                .iter()
+                .filter_map(|live| live.mark_renewed())
+                .collect(),
         }
     }
 
     /// All live handles of one session, including those from before its logons.
-    fn all_of(&self, id: SessionId) -> Vec<Arc<Live>> {
+    fn handles_of(&self, id: SessionId) -> Vec<Arc<Live>> {
         let live = self.live();
         let all = live.range((id, 0)..=(id, u32::MAX));
         all.filter_map(|(_, live)| live.upgrade()).collect()
@@ -89,24 +92,24 @@ impl Registry {
 
     /// Ends the handles of a session in this process. Returns whether any was still live.
     pub(super) fn close(&self, id: SessionId) -> bool {
-        let all = self.all_of(id);
+        let all = self.handles_of(id);
         all.iter().filter(|live| live.end()).count() > 0
     }
 
     /// Ends a session that the store has lost, up to this logon. A later logon is not affected,
     /// since the store may still have its session.
     pub(super) fn close_lost(&self, lost: &Live) {
-        let all = self.all_of(lost.id).into_iter();
+        let all = self.handles_of(lost.id).into_iter();
         for live in all.filter(|live| live.renewals <= lost.renewals) {
             live.end();
         }
     }
 
     /// Ends every session in this process that matches. Returns whether there was any.
-    pub(super) fn close_where(&self, is: impl Fn(&Live) -> bool) -> bool {
+    pub(super) fn close_matching(&self, matches: impl Fn(&Live) -> bool) -> bool {
         let all = self.all();
-        let own = all.iter().filter(|live| is(live));
-        own.filter(|live| self.close(live.id)).count() > 0
+        let matching = all.iter().filter(|live| matches(live));
+        matching.filter(|live| self.close(live.id)).count() > 0
     }
 
     /// The sessions with open sockets, including those from before a logon.
@@ -118,7 +121,7 @@ impl Registry {
 
     /// Whether this session has open sockets, including those from before a logon.
     pub(super) fn has_sockets(&self, id: SessionId) -> bool {
-        self.all_of(id).iter().any(|live| live.has_sockets())
+        self.handles_of(id).iter().any(|live| live.has_sockets())
     }
 
     /// Every session with a handle in this process.

@@ -108,7 +108,7 @@ impl Sessions {
         let newcomer = Newcomer::new(address).sockets(&has_sockets);
         let store = &self.inner.backend.store;
         let created = store.create_for(token.key(), record.clone(), first, newcomer);
-        if !self.inner.backend.in_time(created).await? {
+        if !self.inner.backend.with_timeout(created).await? {
             // Two tokens of 256 bits are equal: the random numbers are not random.
             return Err(SessionError::Random);
         }
@@ -162,25 +162,25 @@ impl Sessions {
         let found = self
             .inner
             .backend
-            .in_time(store.load(key, limits.idle))
+            .with_timeout(store.load(key, limits.idle))
             .await?;
         let Some(record) = found else {
             return Ok(None);
         };
         if record.age >= limits.lifetime {
-            self.inner.backend.in_time(store.remove(key)).await?;
+            self.inner.backend.with_timeout(store.remove(key)).await?;
             return Ok(None);
         }
         let acquired = self.inner.acquire(key, foreign, record);
         let session = acquired.session;
         if session.live.is_ended() {
             // Its end has not reached the store yet.
-            self.inner.backend.in_time(store.remove(key)).await?;
+            self.inner.backend.with_timeout(store.remove(key)).await?;
             return Ok(None);
         }
         // If another call ended the session between the load and `acquire`, it found no handle to
         // end, so ask the store once more. If there was a handle already, that call has ended it.
-        if acquired.is_first && !self.inner.backend.in_time(store.contains(key)).await? {
+        if acquired.is_first && !self.inner.backend.with_timeout(store.contains(key)).await? {
             self.inner.registry.close_lost(&session.live);
         }
         Ok(session.is_current().then_some(session))
@@ -202,7 +202,7 @@ impl Sessions {
                     self.end(&session).await?;
                 } else {
                     let renewed = store.renew(key, key, user.clone(), limits.idle);
-                    if let Some(record) = self.inner.backend.in_time(renewed).await? {
+                    if let Some(record) = self.inner.backend.with_timeout(renewed).await? {
                         let session = self.inner.acquire(key, Some(name), record).session;
                         return Ok(session.is_current().then_some(session));
                     }
@@ -210,7 +210,7 @@ impl Sessions {
             }
             let record = SessionRecord::new(user.clone())?;
             let created = store.create(key, record, limits.idle);
-            self.inner.backend.in_time(created).await?;
+            self.inner.backend.with_timeout(created).await?;
         }
         Err(SessionError::TimedOut)
     }
@@ -243,7 +243,7 @@ impl Sessions {
         // session, and must not begin another.
         self.inner.replaced_keys.insert(old);
         let renewed = store.renew(old, token.key(), user, limits.idle);
-        let Some(record) = self.inner.backend.in_time(renewed).await? else {
+        let Some(record) = self.inner.backend.with_timeout(renewed).await? else {
             self.inner.replaced_keys.remove(old);
             return Err(SessionError::Ended);
         };
@@ -281,7 +281,7 @@ impl Sessions {
         self.inner.registry.close_lost(live);
         // Remove it even if it has ended in this process already: the store may still have it.
         let removed = self.inner.backend.store.remove(live.key);
-        let removed = self.inner.backend.in_time(removed).await?;
+        let removed = self.inner.backend.with_timeout(removed).await?;
         // A request that loaded the session before the removal may hold a handle by now.
         self.inner.registry.close_lost(live);
         Ok(removed.is_some())
@@ -296,9 +296,9 @@ impl Sessions {
     pub async fn end_user(&self, user: &str) -> Result<usize, SessionError> {
         self.inner
             .registry
-            .close_where(|live| live.user() == Some(user));
+            .close_matching(|live| live.user() == Some(user));
         let removed = self.inner.backend.store.remove_user(user);
-        let removed = self.inner.backend.in_time(removed).await?;
+        let removed = self.inner.backend.with_timeout(removed).await?;
         for id in &removed {
             self.inner.registry.close(*id);
         }
@@ -324,11 +324,11 @@ impl Sessions {
     /// The errors of the store. The sockets are closed nevertheless; call it again.
     pub async fn end_foreign(&self, key: &str) -> Result<bool, SessionError> {
         let name = SessionKey::of_foreign(key);
-        let mut closed = self.inner.registry.close_where(|live| live.key == name);
+        let mut closed = self.inner.registry.close_matching(|live| live.key == name);
         let removed = self
             .inner
             .backend
-            .in_time(self.inner.backend.store.remove(name))
+            .with_timeout(self.inner.backend.store.remove(name))
             .await?;
         if let Some(id) = removed {
             closed |= self.inner.registry.close(id);
@@ -360,7 +360,7 @@ impl Sessions {
     pub async fn count(&self) -> Result<usize, SessionError> {
         self.inner
             .backend
-            .in_time(self.inner.backend.store.count())
+            .with_timeout(self.inner.backend.store.count())
             .await
     }
 }

@@ -33,7 +33,7 @@ fn both(name: String) -> [String; 2] {
 
 impl SharedSessions {
     pub(super) fn new(options: SessionOptions) -> Arc<Self> {
-        let limits = options.limits.bounded();
+        let limits = options.limits.clamped();
         let in_memory = || {
             let store = MemoryStore::new(limits.sessions).bytes(limits.memory);
             Box::new(store) as Box<dyn DynStore>

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Shared, Socket};
+use super::{ConnectionShared, Socket};
 use crate::error::NotifyError;
 use crate::limits::deadline_after;
 use crate::mailbox::Accepts;
@@ -146,7 +146,7 @@ impl<H> Socket<H> {
         let limit = self.shared.limits().timers;
         let id = self
             .shared
-            .mail
+            .mailbox
             .set_timer(limit, value, |timers, value| timers.after(at, value))?;
         Ok(self.timer(id))
     }
@@ -220,9 +220,12 @@ impl<H> Socket<H> {
         let period = period.max(Duration::from_millis(1));
         let first = deadline_after(Instant::now(), period);
         let limit = self.shared.limits().timers;
-        let id = self.shared.mail.set_timer(limit, value, |timers, value| {
-            timers.every(first, period, move || value.clone())
-        })?;
+        let id = self
+            .shared
+            .mailbox
+            .set_timer(limit, value, |timers, value| {
+                timers.every(first, period, move || value.clone())
+            })?;
         Ok(self.timer(id))
     }
 
@@ -234,13 +237,13 @@ impl<H> Socket<H> {
     }
 }
 
-impl Shared {
+impl ConnectionShared {
     pub(super) fn notify<T: Send + 'static>(&self, value: T) -> Result<(), NotifyError<T>> {
         // After a Close no hook is called.
         if !self.outbox.is_open() {
             return Err(NotifyError::Closed(value));
         }
-        self.mail.notify(value, self.limits().mailbox)?;
+        self.mailbox.notify(value, self.limits().mailbox)?;
         self.outbox.wake();
         Ok(())
     }
@@ -280,7 +283,7 @@ impl Shared {
 /// ```
 #[derive(Clone)]
 pub struct Timer {
-    set: Option<(Weak<Shared>, TimerId)>,
+    set: Option<(Weak<ConnectionShared>, TimerId)>,
 }
 
 impl Timer {
@@ -297,15 +300,15 @@ impl Timer {
     /// Cancels the timer. Returns whether it was still set; a notification that is in the mailbox
     /// already is still delivered.
     pub fn cancel(&self) -> bool {
-        self.with(|shared, id| shared.mail.cancel(id))
+        self.with(|shared, id| shared.mailbox.cancel(id))
     }
 
     /// Whether the timer is set: it has not fired yet, or it repeats.
     pub fn is_set(&self) -> bool {
-        self.with(|shared, id| shared.mail.has_timer(id))
+        self.with(|shared, id| shared.mailbox.has_timer(id))
     }
 
-    fn with(&self, query: impl FnOnce(&Shared, TimerId) -> bool) -> bool {
+    fn with(&self, query: impl FnOnce(&ConnectionShared, TimerId) -> bool) -> bool {
         let Some((shared, id)) = &self.set else {
             return false;
         };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde::Serialize;
 
-use super::{Sends, Shared, Socket};
+use super::{ConnectionShared, Sends, Socket};
 use crate::close::{Close, CloseCause};
 use crate::decode::Json;
 use crate::error::{EncodeError, SendError};
@@ -185,7 +185,7 @@ impl<H> Socket<H> {
     }
 }
 
-impl Shared {
+impl ConnectionShared {
     /// Sends a message. If the outbox is full, the route's `on_full` decides.
     pub(super) fn send(&self, message: Message) -> Result<(), SendError<Message>> {
         // Encoding shares a large payload and copies a small one, so the message can still be
@@ -234,7 +234,7 @@ impl Shared {
 /// ```
 #[derive(Clone)]
 pub struct Sender {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
 }
 
 impl fmt::Debug for Sender {
@@ -246,7 +246,7 @@ impl fmt::Debug for Sender {
 }
 
 impl Sender {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<ConnectionShared>) -> Self {
         Self { shared }
     }
 

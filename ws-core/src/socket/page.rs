@@ -1,12 +1,12 @@
 //! A connection attached to the stream of a page.
 
-use super::Shared;
+use super::ConnectionShared;
 use crate::close::{Close, CloseCause};
 use crate::id::ConnectionId;
 use crate::outbox::Outbox;
 use crate::page::{CapacityFreed, PageSocket};
 
-impl PageSocket for Shared {
+impl PageSocket for ConnectionShared {
     fn id(&self) -> ConnectionId {
         self.id
     }

@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::error::Error;
 use std::sync::Arc;
 
-use super::{Sends, Shared, Socket};
+use super::{ConnectionShared, Sends, Socket};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::id::ConnectionId;
 use crate::mailbox::{Accepts, MailboxError, TopicDecoder};
@@ -137,7 +137,7 @@ impl<H> Socket<H> {
     {
         let handler = Arc::downgrade(&self.shared);
         let deliver = move |message: &Message| {
-            let handler: Arc<Shared> = handler.upgrade()?;
+            let handler: Arc<ConnectionShared> = handler.upgrade()?;
             let queued = handler.queue_topic_message(message, decode_value::<T, M>);
             Some((handler as Arc<dyn Recipient>, queued))
         };
@@ -178,7 +178,7 @@ fn decode_value<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
     value.ok().map(M::from)
 }
 
-impl Shared {
+impl ConnectionShared {
     /// Queues a message of a topic for the handler; does not wake its task.
     fn queue_topic_message<M: Send + 'static>(
         &self,
@@ -188,7 +188,7 @@ impl Shared {
         if !self.outbox.is_open() {
             return Err(MailboxError::Closed);
         }
-        self.mail
+        self.mailbox
             .notify_topic_message(message.clone(), decode, self.limits().mailbox)
     }
 
@@ -199,7 +199,7 @@ impl Shared {
         if lifecycle.ended {
             return;
         }
-        let subscriptions = &mut lifecycle.rare().subscriptions;
+        let subscriptions = &mut lifecycle.optional().subscriptions;
         let mut existing = subscriptions.iter();
         if let Some(existing) = existing.find(|existing| existing.is_to(topic, listens)) {
             existing.replace(subscriber);
@@ -224,14 +224,14 @@ impl Shared {
 
     fn take_subscription(&self, topic: &Key, listens: bool) -> Option<Subscription> {
         let mut lifecycle = self.lock();
-        let subscriptions = &mut lifecycle.rare.as_mut()?.subscriptions;
+        let subscriptions = &mut lifecycle.optional.as_mut()?.subscriptions;
         let mut existing = subscriptions.iter();
         let position = existing.position(|existing| existing.is_to(topic, listens))?;
         Some(subscriptions.swap_remove(position))
     }
 }
 
-impl Recipient for Shared {
+impl Recipient for ConnectionShared {
     fn id(&self) -> ConnectionId {
         self.id
     }

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::Instrument;
 
-use super::{Sends, Shared, Socket};
+use super::{ConnectionShared, Sends, Socket};
 use crate::close::{Close, CloseCause};
 use crate::error::{SpawnError, log_panic};
 use crate::hook::{self, Hook, RouteNumber};
@@ -95,7 +95,7 @@ impl Drop for Tasks {
     }
 }
 
-impl Shared {
+impl ConnectionShared {
     /// The number of the route's pattern, which identifies hooks in logs.
     pub(crate) fn route(&self) -> RouteNumber {
         self.route_context.route
@@ -107,7 +107,7 @@ impl Shared {
         if lifecycle.ended {
             return Err(SpawnError::Closed);
         }
-        let tasks = lifecycle.rare().tasks.get_or_insert_default();
+        let tasks = lifecycle.optional().tasks.get_or_insert_default();
         tasks.running.retain(|task| !task.is_finished());
         if tasks.running.len() + tasks.starting >= self.limits().tasks {
             return Err(SpawnError::Full);
@@ -124,7 +124,7 @@ impl Shared {
             task.abort();
             return;
         }
-        let tasks = lifecycle.rare().tasks.get_or_insert_default();
+        let tasks = lifecycle.optional().tasks.get_or_insert_default();
         tasks.starting -= 1;
         tasks.running.push(task);
     }

@@ -55,7 +55,7 @@ fn handle_message(call: HookCall<'_, PageStream>, id: u64, message: Message) -> 
 
 /// Continues with the page's queue after the socket has accepted all waiting frames. Each call
 /// handles one step, so that `hook_timeout` does not end a client that is slow but not stalled.
-pub(super) fn wait_for_room(call: HookCall<'_, PageStream>) -> Step<PageStream> {
+pub(super) fn wait_for_capacity(call: HookCall<'_, PageStream>) -> Step<PageStream> {
     let mut owned_call = call.into_owned();
     Step::pending(async move {
         let (this, context) = owned_call.parts();
@@ -100,9 +100,9 @@ impl Link {
         }
         match self.stream.accept(self.socket, id, message) {
             Accepted::New => self.call_page_handler(context, id, message),
-            Accepted::Again(id) => json(&ToPage::Seen { id }).into_reply(),
-            Accepted::Fed | Accepted::Superseded => Reply::NONE,
-            Accepted::NoRoom => {
+            Accepted::Duplicate(id) => json(&ToPage::Seen { id }).into_reply(),
+            Accepted::Queued | Accepted::Superseded => Reply::NONE,
+            Accepted::FeedFull => {
                 let text = "the page's handler is too slow";
                 Close::new(CloseCode::TRY_AGAIN_LATER, text).into_reply()
             }

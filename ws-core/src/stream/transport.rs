@@ -59,7 +59,7 @@ impl PageTransport {
     /// Passes the waiting item to the page's queue, if that has room.
     fn poll_waiting(&mut self, cx: &Context<'_>) -> Poll<()> {
         match &self.waiting {
-            Some(OutgoingItem::Push(push)) if self.closing => self.stream.append(push),
+            Some(OutgoingItem::Push(push)) if self.closing => self.stream.push_last(push),
             Some(OutgoingItem::Push(push)) => {
                 if self.stream.poll_push(cx, push).is_pending() {
                     let now = || self.stream.progress().acknowledged;
@@ -159,10 +159,10 @@ impl Transport for PageTransport {
     fn has_progressed(&mut self) -> bool {
         let Progress {
             acknowledged,
-            writes,
+            is_writing,
         } = self.stream.progress();
         let before = self.acknowledged.replace(acknowledged);
-        writes || before.is_some_and(|before| before != acknowledged)
+        is_writing || before.is_some_and(|before| before != acknowledged)
     }
 
     /// Senders wake the handler's connection, so that the order of messages is preserved.

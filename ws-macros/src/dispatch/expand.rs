@@ -43,7 +43,7 @@ pub(crate) fn table(table: &Table) -> TokenStream {
         .collect();
     let import = (!params.is_empty()).then(|| {
         quote! {
-            use #core::extract::AreRead as _;
+            use #core::extract::ReadsPathParams as _;
         }
     });
     let routes = table.routes.iter().enumerate();
@@ -186,7 +186,7 @@ fn param_checks(route: &Route, table: &Table, core: &TokenStream) -> Option<Toke
     let entry = entry_name(route);
     let missing = fault(&quote!(#entry.missing_field()), route.path.span());
     let warning = (!table.has_mistakes)
-        .then(|| quote!(let () = <#core::extract::RouteOf<#handler>>::#unread;));
+        .then(|| quote!(let () = <#core::extract::PathParamUse<#handler>>::#unread;));
     Some(quote! {
         #(#attrs)*
         const _: () = {

@@ -140,7 +140,7 @@ impl<'b> Expansion<'b> {
         let (parameters, ty, bounds) = self.header();
         quote! {
             #conditions
-            impl #parameters #path::handler::Declared<#ty> for () #bounds {}
+            impl #parameters #path::handler::IsUsed<#ty> for () #bounds {}
         }
     }
 
@@ -314,7 +314,7 @@ impl<'b> Expansion<'b> {
         quote!(where #(#user,)* #own #(#bounds,)*)
     }
 
-    /// Implements `LeavesParams` on the condition that all arguments of `init` do. The compiler
+    /// Implements `IgnoresPathParams` on the condition that all arguments of `init` do. The compiler
     /// does not evaluate such a condition as long as it contains the parameter of the route.
     fn leaves_params(&self) -> Option<TokenStream> {
         let Self {
@@ -327,7 +327,7 @@ impl<'b> Expansion<'b> {
         let lifetime = static_lifetime();
         let arguments = init.arguments.iter().map(|argument| {
             let ty = init.with_lifetimes(&argument.ty, &lifetime);
-            quote!(#ty: #path::extract::LeavesParams<#route>)
+            quote!(#ty: #path::extract::IgnoresPathParams<#route>)
         });
         let generics = self.parameters();
         let (parameters, _, _) = generics.split_for_impl();
@@ -336,7 +336,7 @@ impl<'b> Expansion<'b> {
         Some(quote! {
             #conditions
             #[automatically_derived]
-            impl #parameters #path::extract::LeavesParams<#route> for #ty #bounds {}
+            impl #parameters #path::extract::IgnoresPathParams<#route> for #ty #bounds {}
         })
     }
 

@@ -18,14 +18,14 @@ use super::http::{self, Application, Timeouts};
 use super::permits::HttpPermits;
 use crate::connection::{Unsent, refuse, send_at_once};
 use crate::filter::canonical;
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 
-/// Time for the answers to handshakes that the hub aborts at its deadline.
+/// Time for the responses to handshakes that the hub aborts at its deadline.
 const SLACK: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is ready, then shuts down within the server's deadline.
 pub(super) async fn serve(
-    shared: &Arc<Shared>,
+    shared: &Arc<ServerShared>,
     application: impl Application,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send,
@@ -68,7 +68,7 @@ pub(super) async fn serve(
 
 /// State that all HTTP connections of a server share.
 struct HttpServer {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     builder: http1::Builder,
     permits: Arc<HttpPermits>,
     connections: TaskTracker,
@@ -120,7 +120,7 @@ impl HttpServer {
     }
 }
 
-/// The answer to a connection if its address has reached the limit. Its request is not read.
+/// The response to a connection if its address has reached the limit. Its request is not read.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n\
     retry-after: 5\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 37\r\n\r\n\
     too many HTTP connections from here\r\n";

@@ -30,11 +30,11 @@ mod tests;
 mod timeouts;
 
 pub(super) use activity::Activity;
-pub(super) use bodies::AnswerBody;
 use bodies::RequestBody;
+pub(super) use bodies::ResponseBody;
 pub(super) use timeouts::{HttpConnection, HttpEnd, Timeouts};
 
-/// The body of warp's answers, which has no public name.
+/// The body of warp's responses, which has no public name.
 type Body = <Response as HasBody>::Body;
 
 /// Names the body of a response.
@@ -47,11 +47,12 @@ impl<B> HasBody for http::Response<B> {
     type Body = B;
 }
 
-/// An answer whose body reports its progress.
-pub(super) type HttpAnswer = http::Response<AnswerBody<Body>>;
+/// A response whose body reports its progress.
+pub(super) type HttpResponse = http::Response<ResponseBody<Body>>;
 
-/// The future of an answer, as hyper polls it.
-pub(super) type AnswerFuture = Pin<Box<dyn Future<Output = Result<HttpAnswer, Infallible>> + Send>>;
+/// The future of a response, as hyper polls it.
+pub(super) type ResponseFuture =
+    Pin<Box<dyn Future<Output = Result<HttpResponse, Infallible>> + Send>>;
 
 /// The minimum number of bytes that hyper may read ahead of the application. It is larger than the
 /// limit of the head, so that a body is not read in small pieces.
@@ -107,7 +108,7 @@ impl Application for FilterApplication {
 impl<I, S> HttpConnection for UpgradeableConnection<I, S>
 where
     I: Read + Write + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = HttpAnswer, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = HttpResponse, Error = Infallible>,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
         Future::poll(Pin::new(self), cx)
@@ -154,14 +155,14 @@ where
     A: Service<Request<RequestBody<Incoming>>, Response = Response, Error = Infallible>,
     A::Future: Send + 'static,
 {
-    type Response = HttpAnswer;
+    type Response = HttpResponse;
     type Error = Infallible;
-    type Future = AnswerFuture;
+    type Future = ResponseFuture;
 
-    fn call(&self, mut request: Request<Incoming>) -> AnswerFuture {
+    fn call(&self, mut request: Request<Incoming>) -> ResponseFuture {
         let number = self.activity.begin();
         if !has_path(&request) {
-            return Box::pin(ready(Ok(AnswerBody::answer(
+            return Box::pin(ready(Ok(ResponseBody::of(
                 number,
                 no_path(),
                 &self.activity,
@@ -175,11 +176,11 @@ where
         request.extensions_mut().insert(target);
         request.extensions_mut().insert(PeerAddr(self.peer));
         let request = request.map(|body| RequestBody::new(body, &self.activity));
-        let (answer, activity) = (self.application.call(request), self.activity.clone());
+        let (response, activity) = (self.application.call(request), self.activity.clone());
         Box::pin(async move {
-            let answer = answer.await;
+            let response = response.await;
             exchange.end();
-            answer.map(|response| AnswerBody::answer(number, response, &activity))
+            response.map(|response| ResponseBody::of(number, response, &activity))
         })
     }
 }

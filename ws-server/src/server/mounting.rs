@@ -54,12 +54,12 @@ impl<S, G> Server<S, G> {
     }
 
     /// Leaves a GET of a route's path that requests no upgrade to the application, which may serve
-    /// a page at the same URL: `ws.filter().or(page)`. By default the answer is a readable 426.
+    /// a page at the same URL: `ws.filter().or(page)`. By default the response is a readable 426.
     ///
     /// A request with `Sec-WebSocket-Key` or `-Version` counts as a request for an upgrade, even if
     /// a proxy has removed `Upgrade`. If a page sends a GET to ask why a recent handshake was
     /// refused, it gets that refusal, unless the GET accepts `text/html`. If only the routes are
-    /// served, by [`Ws::run`](crate::Ws::run), there is no application, and the answer is still
+    /// served, by [`Ws::run`](crate::Ws::run), there is no application, and the response is still
     /// 426.
     ///
     /// ```

@@ -20,18 +20,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::http::{
-    Activity, AnswerBody, AnswerFuture, Application, HttpAnswer, HttpConnection, HttpEnd,
-    PeerService, Timeouts,
+    Activity, Application, HttpConnection, HttpEnd, HttpResponse, PeerService, ResponseBody,
+    ResponseFuture, Timeouts,
 };
 use crate::connection;
 use crate::filter::{WsFilter, canonical};
 use crate::handshake::{self, Arrival};
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 
 /// The routes, and a filter for all other requests.
 #[derive(Clone)]
 pub(super) struct RoutesOnly {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ServerShared>,
     pub(super) fallback: WsFilter,
 }
 
@@ -93,7 +93,7 @@ impl HttpConnection for UntilUpgrade<'_> {
             if self.activity.has_opened() {
                 return Poll::Ready(Ok(()));
             }
-            // Without an upgrade, hyper shuts the stream down: answers may still wait to be
+            // Without an upgrade, hyper shuts the stream down: responses may still wait to be
             // written.
             self.is_closing = true;
         }
@@ -105,20 +105,20 @@ impl HttpConnection for UntilUpgrade<'_> {
     }
 }
 
-/// Answers the requests of one client.
+/// Serves the requests of one client.
 struct RoutesService {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     fallback: WsFilter,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
 impl Service<Request<Incoming>> for RoutesService {
-    type Response = HttpAnswer;
+    type Response = HttpResponse;
     type Error = Infallible;
-    type Future = AnswerFuture;
+    type Future = ResponseFuture;
 
-    fn call(&self, request: Request<Incoming>) -> AnswerFuture {
+    fn call(&self, request: Request<Incoming>) -> ResponseFuture {
         let path = self.shared.base.strip(request.uri().path());
         let Some(found) = handshake::find(&self.shared, path) else {
             let fallback =
@@ -136,11 +136,11 @@ impl Service<Request<Incoming>> for RoutesService {
         };
         let (shared, activity) = (self.shared.clone(), self.activity.clone());
         Box::pin(async move {
-            let answer = handshake::answer(&shared, found, arrival).await;
-            if let Some(opened) = answer.opened {
+            let response = handshake::respond(&shared, found, arrival).await;
+            if let Some(opened) = response.opened {
                 activity.open(opened);
             }
-            Ok(AnswerBody::answer(number, answer.response, &activity))
+            Ok(ResponseBody::of(number, response.response, &activity))
         })
     }
 }

@@ -7,7 +7,7 @@ use super::Ws;
 impl Ws {
     /// Returns this server without its network: the same routes, sessions, pages and topics. A test
     /// calls the application's filters with `warp::test` (feature `test` of warp), and connects
-    /// with the cookies of their answers.
+    /// with the cookies of their responses.
     ///
     /// ```
     /// use warp::Filter;
@@ -46,11 +46,11 @@ impl Ws {
     /// #     .block_on(async {
     /// let ws = Server::new(Routes::table()).build().unwrap();
     /// let request = warp::test::request().method("POST").path("/logon/ada");
-    /// let answer = request.reply(&logon(&ws)).await;
-    /// assert_eq!(answer.status(), 200);
+    /// let response = request.reply(&logon(&ws)).await;
+    /// assert_eq!(response.status(), 200);
     ///
     /// let kit = ws.test_kit();
-    /// let builder = kit.open("/greeter").cookies(answer.headers());
+    /// let builder = kit.open("/greeter").cookies(response.headers());
     /// let mut client = builder.connect().await.unwrap();
     /// assert_eq!(client.text().await, "Hello, ada!");
     /// # });

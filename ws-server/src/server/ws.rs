@@ -22,7 +22,7 @@ use super::signals::Signals;
 use crate::client;
 use crate::failure::Error;
 use crate::filter::{self, WsFilter};
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 use crate::visitors::{self, Visit};
 
 /// A server that is ready to serve. Clones share the same server.
@@ -57,11 +57,11 @@ use crate::visitors::{self, Visit};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Ws {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ServerShared>,
 }
 
 impl Ws {
-    pub(super) fn new(shared: Shared) -> Self {
+    pub(super) fn new(shared: ServerShared) -> Self {
         Self {
             shared: Arc::new(shared),
         }
@@ -88,8 +88,7 @@ impl Ws {
     /// Returns a filter that extracts the visitor's session, and begins one if there is none.
     ///
     /// Put it after the filters for path and method, so that a session begins only for requests
-    /// that are answered: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that
-    /// may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of
+    /// to them: `warp::path("cart").and(warp::get()).and(ws.session())`. A request that may change something (any method but GET, HEAD, OPTIONS and TRACE) must come from a page of
     /// this site, or of one of [`Server::origins`](crate::Server::origins).
     ///
     /// Use it once for each request: if a request has no session, each use begins one.
@@ -151,7 +150,7 @@ impl Ws {
         visitors::page(&self.shared)
     }
 
-    /// Returns a filter that answers a POST with the id of a new page of the visitor, as
+    /// Returns a filter that responds to a POST with the id of a new page of the visitor, as
     /// `{"page":"…","epoch":"…"}`: for static pages, and for single-page applications.
     ///
     /// ```no_run
@@ -184,7 +183,7 @@ impl Ws {
     /// ```
     #[must_use = "a filter does nothing before it is served"]
     pub fn client(&self) -> WsFilter {
-        let Shared {
+        let ServerShared {
             base, client_path, ..
         } = &*self.shared;
         client::serve(base, client_path, &self.open_page())
@@ -258,7 +257,7 @@ impl Ws {
     ///
     /// The first signal starts a graceful shutdown, within
     /// [`shutdown_timeout`](super::Server::shutdown_timeout): the server accepts no new
-    /// connections, answers requests in progress, and closes WebSocket connections. The second
+    /// connections, completes requests in progress, and closes WebSocket connections. The second
     /// signal ends the server at once. The process keeps ignoring these signals afterwards.
     ///
     /// # Errors

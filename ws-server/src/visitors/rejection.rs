@@ -13,10 +13,10 @@ impl Reject for RefusalRejection {}
 /// Creates a rejection from a refusal, or from a type that converts into one, such as a
 /// [`SessionError`](crate::session::SessionError); for filters behind `and_then`.
 ///
-/// It sets no cookies: if a handler has a [`Visit`](crate::Visit), it should answer with
+/// It sets no cookies: if a handler has a [`Visit`](crate::Visit), it should respond with
 /// [`Visit::refuse`](crate::Visit::refuse).
 ///
-/// [`Ws::serve`](crate::Ws::serve) answers it with the refusal's status, headers and body; under
+/// [`Ws::serve`](crate::Ws::serve) responds with the refusal's status, headers and body; under
 /// other servers, [`recover`] does.
 ///
 /// ```
@@ -36,8 +36,8 @@ pub fn reject(refusal: impl Into<Refusal>) -> Rejection {
     warp::reject::custom(RefusalRejection(refusal.into()))
 }
 
-/// Answers the rejections of this library's filters, and passes on all others; for `recover` of a
-/// filter that `warp::serve` serves.
+/// Turns the rejections of this library's filters into responses, and passes on all others; for
+/// `recover` of a filter that `warp::serve` serves.
 ///
 /// ```no_run
 /// # async fn run(ws: ws_server::Ws) {

@@ -15,17 +15,17 @@ use ws_core::session::{Session, SessionError, SessionToken};
 
 use super::cookie;
 use crate::exchange::{DroppedVisit, Exchange};
-use crate::shared::Shared;
+use crate::shared::ServerShared;
 
 /// A visitor's request: the session, and the cookies that the reply has to set.
 ///
 /// [`Ws::session`](crate::Ws::session), [`Ws::page`](crate::Ws::page) and
 /// [`Ws::current_visit`](crate::Ws::current_visit) extract one. [`reply`](Self::reply) and
-/// [`refuse`](Self::refuse) set the cookies, so every answer must use one of them: if the cookie of
+/// [`refuse`](Self::refuse) set the cookies, so every response must use one of them: if the cookie of
 /// a new session is not set, the session is lost, and a logon without its cookie has no effect in
-/// the browser. If a visit with such cookies is dropped without an answer, this is logged at
+/// the browser. If a visit with such cookies is dropped without a response, this is logged at
 /// `warn`, at most once in ten seconds. Under the server's own accept loop, nothing is logged if
-/// the client leaves before the application answers; other loops, such as that of `warp::serve`, do
+/// the client leaves before the application responds; other loops, such as that of `warp::serve`, do
 /// not report this.
 ///
 /// ```no_run
@@ -45,10 +45,10 @@ use crate::shared::Shared;
 #[derive(Debug)]
 #[must_use = "the reply has to set the visitor's cookies: end with `visit.reply(…)`"]
 pub struct Visit {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     session: Session,
     secure: bool,
-    /// Cookies that the answer still has to set, as is `page`.
+    /// Cookies that the response still has to set, as is `page`.
     cookie: CookieChange,
     page: Option<Page>,
     /// The visitor's address, for the log.
@@ -69,7 +69,7 @@ enum CookieChange {
 }
 
 impl Visit {
-    pub(super) fn existing(shared: Arc<Shared>, session: Session, secure: bool) -> Self {
+    pub(super) fn existing(shared: Arc<ServerShared>, session: Session, secure: bool) -> Self {
         Self {
             shared,
             session,
@@ -83,7 +83,7 @@ impl Visit {
     }
 
     pub(super) fn new_session(
-        shared: Arc<Shared>,
+        shared: Arc<ServerShared>,
         session: Session,
         token: SessionToken,
         secure: bool,
@@ -93,7 +93,7 @@ impl Visit {
         visit
     }
 
-    /// Ends the visit without an answer, because of this error.
+    /// Ends the visit without a response, because of this error.
     pub(super) fn failed(mut self, error: SessionError) -> Refusal {
         self.pending();
         let notices = &self.shared.policy.request_log;
@@ -101,7 +101,7 @@ impl Visit {
         error.into()
     }
 
-    /// Takes the cookies that the answer has to set; none is pending afterwards.
+    /// Takes the cookies that the response has to set; none is pending afterwards.
     fn pending(&mut self) -> (CookieChange, Option<Page>) {
         (std::mem::take(&mut self.cookie), self.page.take())
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::limits::Limits;
 use crate::protocol::{Incoming, TextData};
 
-fn shared() -> Arc<Shared> {
+fn shared() -> Arc<ConnectionShared> {
     new_shared(Limits::DEFAULT)
 }
 
@@ -121,7 +121,7 @@ async fn messages_and_notifications_alternate_within_a_limit() {
     let (mut calls, mut handler) = (Calls::new(), scripted(Behavior::Return));
     assert_eq!(calls.priority(), Priority::Message);
     call(&mut calls, &mut handler);
-    assert_eq!(calls.priority(), Priority::Mail);
+    assert_eq!(calls.priority(), Priority::Notification);
     calls.handle_mail(&mut handler, &shared(), Instant::now());
     assert_eq!(calls.priority(), Priority::Message);
     assert_eq!(handler.log, ["message hi", "info"]);

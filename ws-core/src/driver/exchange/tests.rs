@@ -47,7 +47,7 @@ impl TestExchange {
     }
 
     fn notify(&self, number: u32) {
-        self.bench.shared.mail().notify(number, 100).unwrap();
+        self.bench.shared.mailbox().notify(number, 100).unwrap();
     }
 
     /// The calls so far.
@@ -312,8 +312,8 @@ async fn a_turn_ends_after_its_calls_and_the_next_one_continues() {
 async fn a_due_timer_becomes_a_notification_and_its_panic_a_close() {
     let set = |test: &TestExchange, make: fn() -> u32| {
         let every = Duration::from_secs(1);
-        let mail = test.bench.shared.mail();
-        let set = mail.set_timer(9, 0, |timers, _| {
+        let mailbox = test.bench.shared.mailbox();
+        let set = mailbox.set_timer(9, 0, |timers, _| {
             timers.every(Instant::now() + every, every, make)
         });
         assert!(set.is_ok());

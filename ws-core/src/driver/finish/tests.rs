@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(10);
 
 struct TestFinish {
-    shared: Arc<Shared>,
+    shared: Arc<ConnectionShared>,
     finishing: Option<Box<Finishing>>,
     end_of_shutdown: Option<Instant>,
     start: Instant,

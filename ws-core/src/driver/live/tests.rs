@@ -216,8 +216,8 @@ async fn a_shutdown_cuts_the_running_hook() {
 async fn a_timer_calls_info_when_it_is_due() {
     let mut test = TestDriver::new(LIMITS, Behavior::Return, []);
     let due = test.start + Duration::from_secs(3);
-    let mail = test.bench.shared.mail();
-    let set = mail.set_timer(9, 7_u32, |timers, value| timers.after(due, value));
+    let mailbox = test.bench.shared.mailbox();
+    let set = mailbox.set_timer(9, 7_u32, |timers, value| timers.after(due, value));
     assert!(set.is_ok());
     test.run();
     assert!(test.bench.handler.log.is_empty());

@@ -84,8 +84,8 @@ impl QueueAndReference {
                 let push = Push::text(&"x".repeat(size));
                 let bytes = cost(&push);
                 let fits = reference.fits(bytes, 0, 0);
-                assert_eq!(queue.fits(bytes, PushSource::Others, &LIMITS), fits);
-                queue.push(QueuedPush::for_one(&push), PushSource::Others, &LIMITS);
+                assert_eq!(queue.fits(bytes, PushSource::Application, &LIMITS), fits);
+                queue.push(QueuedPush::for_one(&push), PushSource::Application, &LIMITS);
                 reference.add(bytes, bytes);
                 if !fits {
                     reference.kept.clear();
@@ -106,7 +106,7 @@ impl QueueAndReference {
                 assert_eq!(queue.last(), reference.last);
                 // Another source's push never overflows a queue that the handler has just added to.
                 if queue.items.len() > 1 {
-                    assert!(queue.fits(LIMITS.bytes / 4, PushSource::Others, &LIMITS));
+                    assert!(queue.fits(LIMITS.bytes / 4, PushSource::Application, &LIMITS));
                 }
             }
             QueueStep::SendAll => self.send_all(),
@@ -150,7 +150,7 @@ impl QueueAndReference {
                     let next = reference.received + 1;
                     let kept = reference.kept.iter().find(|(offset, ..)| *offset == next);
                     let (_, bytes, _) = kept.expect("a message that is kept, in order");
-                    assert!(frame.len() > bytes - OVERHEAD);
+                    assert!(frame.len() > bytes - MESSAGE_OVERHEAD_BYTES);
                     reference.received = next;
                     reference.last_sent = reference.last_sent.max(next);
                 }

@@ -2,7 +2,7 @@ use super::*;
 
 const LIMITS: PageLimits = PageLimits {
     messages: 4,
-    bytes: 4 * (OVERHEAD + 100),
+    bytes: 4 * (MESSAGE_OVERHEAD_BYTES + 100),
     ..PageLimits::DEFAULT
 };
 
@@ -11,8 +11,8 @@ impl PageQueue {
     /// their identity and size.
     pub(in crate::page) fn queued_bytes(&self) -> (usize, Vec<(usize, usize)>) {
         let own = self.items.iter().map(|item| match item.queued.shared {
-            Some(_) => OVERHEAD,
-            None => item.queued.push.tail().len() + OVERHEAD,
+            Some(_) => MESSAGE_OVERHEAD_BYTES,
+            None => item.queued.push.tail().len() + MESSAGE_OVERHEAD_BYTES,
         });
         let shared = self.items.iter().filter_map(|item| {
             let charge = item.queued.shared.as_ref()?;
@@ -40,7 +40,7 @@ impl PageQueue {
     }
 
     fn push_from_others(&mut self, push: &Push) {
-        self.push(QueuedPush::for_one(push), PushSource::Others, &LIMITS);
+        self.push(QueuedPush::for_one(push), PushSource::Application, &LIMITS);
     }
 }
 
@@ -49,7 +49,7 @@ fn filled(count: usize, limits: &PageLimits) -> PageQueue {
     for _ in 0..count {
         queue.push(
             QueuedPush::for_one(&Push::text("x")),
-            PushSource::Others,
+            PushSource::Application,
             limits,
         );
     }
@@ -119,7 +119,7 @@ fn above_a_limit_the_queue_is_dropped_and_the_page_is_notified() {
     let mut queue = filled(4, &LIMITS);
     send_all(&mut queue);
     let cost = cost(&Push::text("x"));
-    assert!(!queue.fits(cost, PushSource::Others, &LIMITS));
+    assert!(!queue.fits(cost, PushSource::Application, &LIMITS));
     queue.push_from_others(&Push::text("x"));
     assert_eq!(
         (queue.base(), queue.counted, queue.is_empty()),
@@ -167,7 +167,11 @@ fn the_messages_in_flight_are_limited() {
     let mut queue = new_queue();
     for _ in 0..3 {
         let large = Push::text(&"x".repeat(200_000));
-        queue.push(QueuedPush::for_one(&large), PushSource::Others, &limits);
+        queue.push(
+            QueuedPush::for_one(&large),
+            PushSource::Application,
+            &limits,
+        );
     }
     assert_eq!(send_all(&mut queue), [1]);
     queue.ack_checked(1).unwrap();
@@ -192,12 +196,12 @@ fn a_handler_may_fill_three_quarters_of_the_queue() {
     let small = cost(&Push::text("x"));
     let mut queue = filled(3, &LIMITS);
     assert!(!fits(&queue, small, PushSource::Handler), "messages");
-    assert!(fits(&queue, small, PushSource::Others));
+    assert!(fits(&queue, small, PushSource::Application));
     queue = new_queue();
     let half = QueuedPush::for_one(&Push::text(&"x".repeat(350)));
     queue.push(half, PushSource::Handler, &LIMITS);
     assert!(!fits(&queue, 200, PushSource::Handler), "bytes");
-    assert!(fits(&queue, 200, PushSource::Others));
+    assert!(fits(&queue, 200, PushSource::Application));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) enum TooMany {
 }
 
 impl PageIndex {
-    pub(super) fn join(&mut self, stream: &Arc<Stream>, session: &Session) {
+    pub(super) fn add_to_session(&mut self, stream: &Arc<Stream>, session: &Session) {
         let generation = session.generation();
         let pages = self.sessions.entry(generation).or_default();
         if let (true, Some(user)) = (pages.is_empty(), session.user()) {
@@ -37,7 +37,7 @@ impl PageIndex {
     }
 
     /// Returns whether the stream was registered.
-    pub(super) fn leave(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
+    pub(super) fn remove_from_session(&mut self, stream: &Arc<Stream>, session: &Session) -> bool {
         let generation = session.generation();
         let Some(pages) = self.sessions.get_mut(&generation) else {
             return false;
@@ -61,31 +61,31 @@ impl PageIndex {
         true
     }
 
-    pub(super) fn forget(&mut self, stream: &Arc<Stream>) {
+    pub(super) fn remove(&mut self, stream: &Arc<Stream>) {
         let is_it = |found: &Arc<Stream>| Arc::ptr_eq(found, stream);
         if self.pages.get(stream.id()).is_some_and(is_it) {
             self.pages.remove(stream.id());
         }
-        self.leave(stream, &stream.session());
-        self.dislocate(stream);
+        self.remove_from_session(stream, &stream.session());
+        self.remove_address(stream);
     }
 
     /// Counts the page under this address, unless it is counted under another one already. Returns
     /// the pages that must end to make room; they are no longer counted.
-    pub(super) fn locate(
+    pub(super) fn add_address(
         &mut self,
         stream: &Arc<Stream>,
         address: Option<ClientNetwork>,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<Arc<Stream>>, TooMany> {
         let Some(address) = address.filter(|_| stream.network().is_none()) else {
             return Ok(Vec::new());
         };
         let of_address = self.addresses.get(&address);
-        let oldest = oldest(of_address, most, TooMany::OfAddress)?;
+        let oldest = oldest(of_address, max, TooMany::OfAddress)?;
         let evicted: Vec<_> = oldest.into_iter().collect();
         for stream in &evicted {
-            self.forget(stream);
+            self.remove(stream);
         }
         stream.set_address(address);
         let pages = self.addresses.entry(address).or_default();
@@ -93,7 +93,7 @@ impl PageIndex {
         Ok(evicted)
     }
 
-    pub(super) fn dislocate(&mut self, stream: &Arc<Stream>) {
+    pub(super) fn remove_address(&mut self, stream: &Arc<Stream>) {
         let Some(address) = stream.network() else {
             return;
         };
@@ -107,7 +107,7 @@ impl PageIndex {
 
     /// Makes room for one more page of this session, from this address. Returns the pages that must
     /// end; they are no longer counted. If there is no room, nothing changes.
-    pub(super) fn room_for(
+    pub(super) fn evict_for(
         &mut self,
         session: &Session,
         address: Option<ClientNetwork>,
@@ -122,7 +122,7 @@ impl PageIndex {
             of_address.filter(|_| of_session.as_ref().is_none_or(|it| it.network() != address));
         let evicted: Vec<_> = of_session.into_iter().chain(of_address).collect();
         for stream in &evicted {
-            self.forget(stream);
+            self.remove(stream);
         }
         Ok(evicted)
     }
@@ -139,11 +139,11 @@ impl PageIndex {
 /// If all of them are in use, returns the error.
 fn oldest(
     pages: Option<&Vec<Arc<Stream>>>,
-    most: usize,
+    max: usize,
     error: TooMany,
 ) -> Result<Option<Arc<Stream>>, TooMany> {
     let pages = pages.map_or(&[][..], Vec::as_slice);
-    if pages.len() < most {
+    if pages.len() < max {
         return Ok(None);
     }
     let oldest = pages.iter().find(|stream| !stream.is_in_use());

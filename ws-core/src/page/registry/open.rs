@@ -47,22 +47,22 @@ impl Pages {
         let found = index.pages.get(id).filter(|stream| !stream.has_ended());
         if let Some(stream) = found.cloned() {
             if let Some(request) = request {
-                stream.allows(session, request)?;
+                stream.check_or_replace(session, request)?;
             }
-            let evicted = index.locate(&stream, address, self.limits.per_address)?;
+            let evicted = index.add_address(&stream, address, self.limits.per_address)?;
             drop(index);
             self.end_all(&evicted);
             return Ok(stream);
         }
         let stream = Stream::new(id.clone(), session.clone(), self.limits, &self.queued);
         let stream = Arc::new(stream?);
-        let evicted = index.room_for(session, address, &self.limits)?;
+        let evicted = index.evict_for(session, address, &self.limits)?;
         if let Some(gone) = index.pages.insert(id.clone(), stream.clone()) {
-            index.leave(&gone, &gone.session());
-            index.dislocate(&gone);
+            index.remove_from_session(&gone, &gone.session());
+            index.remove_address(&gone);
         }
-        index.join(&stream, session);
-        index.locate(&stream, address, usize::MAX)?;
+        index.add_to_session(&stream, session);
+        index.add_address(&stream, address, usize::MAX)?;
         drop(index);
         self.end_all(&evicted);
         self.watch(&stream, deadline_after(Instant::now(), self.limits.grace));
@@ -78,7 +78,7 @@ impl Pages {
 
     /// Keeps a page alive during a handshake for it, until the result is dropped.
     pub(crate) fn hold(&self, stream: &Arc<Stream>) -> HandshakeHold<'_> {
-        stream.hold();
+        stream.begin_handshake();
         let stream = stream.clone();
         HandshakeHold {
             pages: self,
@@ -95,7 +95,8 @@ pub(crate) struct HandshakeHold<'p> {
 
 impl Drop for HandshakeHold<'_> {
     fn drop(&mut self) {
-        self.pages.follow_up(&self.stream, self.stream.release());
+        self.pages
+            .follow_up(&self.stream, self.stream.end_handshake());
     }
 }
 

@@ -12,16 +12,16 @@ use crate::timeout;
 impl Pages {
     /// Checks a page again at this time.
     pub(super) fn watch(&self, stream: &Arc<Stream>, at: Instant) {
-        let longest = self.reaper.watch(stream, at, self.limits.waiting);
+        let evicted = self.reaper.watch(stream, at, self.limits.waiting);
         // A new deadline is never earlier than the watched ones, so a running task wakes early
         // enough.
         if let Ok(runtime) = tokio::runtime::Handle::try_current()
             && self.reaper.begin()
         {
-            runtime.spawn(reap(ReaperTask(self.this.clone())));
+            runtime.spawn(reap(ReaperTask(self.weak_self.clone())));
         }
-        for longest in longest {
-            self.follow_up(&longest, longest.end_early());
+        for stream in evicted {
+            self.follow_up(&stream, stream.end_early());
         }
     }
 

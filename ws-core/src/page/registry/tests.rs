@@ -34,7 +34,7 @@ async fn a_page_that_ends_while_it_moves_to_another_session_leaves_no_data() {
     let (before, follow_up) = stream.adopt(&renewed).unwrap();
     // It ends before the registry is notified of its move.
     pages.end(&stream, &Close::GOING_AWAY);
-    pages.moved(&stream, &before, &renewed);
+    pages.reindex(&stream, &before, &renewed);
     pages.follow_up(&stream, follow_up);
     assert!(pages.index().is_empty());
     assert_eq!(pages.count_of_user("ada"), 0);
@@ -81,7 +81,7 @@ async fn the_largest_queues_are_dropped_before_those_that_share_a_larger_message
         assert!(pages.push_to(&id, &session, &push(18_000)));
     }
     assert!(pages.bytes() <= 87_500, "{}", pages.bytes());
-    let kept = many.iter().filter(|page| page.held().shared.len() == 1);
+    let kept = many.iter().filter(|page| page.contents().shared.len() == 1);
     assert_eq!(kept.count(), 20);
 }
 
@@ -184,12 +184,15 @@ impl Server {
 
     fn check(&self) {
         let streams: Vec<_> = self.pages.index().pages.values().cloned().collect();
-        let held: Vec<_> = streams.iter().map(|stream| stream.held()).collect();
-        let own: usize = held.iter().map(|held| held.own).sum();
-        let shared: HashMap<_, _> = held.iter().flat_map(|held| held.shared.clone()).collect();
+        let contents: Vec<_> = streams.iter().map(|stream| stream.contents()).collect();
+        let own: usize = contents.iter().map(|stream| stream.own).sum();
+        let shared: HashMap<_, _> = contents
+            .iter()
+            .flat_map(|stream| stream.shared.clone())
+            .collect();
         let queued = own + shared.values().sum::<usize>();
         assert_eq!(self.pages.queued.used(), queued);
-        let fed: usize = held.iter().map(|held| held.fed).sum();
+        let fed: usize = contents.iter().map(|stream| stream.fed).sum();
         assert_eq!(self.pages.fed.used(), fed);
         assert!(queued <= LIMITS.all_bytes);
     }

@@ -9,11 +9,11 @@ impl Stream {
     /// Accepts a message of the page from this socket.
     pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
         let mut state = self.lock();
-        if !state.is_carried_by(socket) {
+        if !state.is_attached(socket) {
             return Accepted::Superseded;
         }
         if id <= state.accepted {
-            return Accepted::Again(state.seen);
+            return Accepted::Duplicate(state.seen);
         }
         if id > state.accepted + 1 {
             return Accepted::OutOfOrder;
@@ -24,9 +24,9 @@ impl Stream {
             Some(feed) => {
                 let epoch = state.epoch;
                 if !feed.push(MessageId { epoch, id }, message) {
-                    return Accepted::NoRoom;
+                    return Accepted::FeedFull;
                 }
-                Accepted::Fed
+                Accepted::Queued
             }
         };
         state.accepted = id;

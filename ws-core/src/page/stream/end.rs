@@ -21,7 +21,7 @@ impl Stream {
             feed.end();
         }
         // If a page never acknowledges, it ends after the same time as one that never reconnects.
-        let follow_up = state.wait(&self.limits);
+        let follow_up = state.start_deadline(&self.limits);
         let closed = state.close_if_done();
         drop(state);
         if closed.is_some() {
@@ -34,21 +34,21 @@ impl Stream {
     /// Ends the page if its deadline has passed. During a handshake the deadline stays watched,
     /// since the handshake may be refused.
     pub(in crate::page) fn expire(&self, now: Instant) -> FollowUp {
-        let held = self.lock().held_until();
-        match held.filter(|until| *until > now) {
+        let suspended = self.lock().suspended_deadline();
+        match suspended.filter(|until| *until > now) {
             Some(until) => FollowUp::Watch(until),
             None => self.end_if(|until| until <= now),
         }
     }
 
-    /// Ends the page if it waits and `is_over` holds for its deadline. If it does not wait, the
+    /// Ends the page if it waits and `is_due` holds for its deadline. If it does not wait, the
     /// reaper no longer watches it.
-    fn end_if(&self, is_over: impl FnOnce(Instant) -> bool) -> FollowUp {
+    fn end_if(&self, is_due: impl FnOnce(Instant) -> bool) -> FollowUp {
         let mut state = self.lock();
-        match state.until.filter(|_| !state.ended) {
-            Some(until) if is_over(until) => {
-                let close = state.late();
-                finally(state, &close)
+        match state.deadline.filter(|_| !state.ended) {
+            Some(until) if is_due(until) => {
+                let close = state.expiry_close();
+                end_and_close(state, &close)
             }
             Some(until) => FollowUp::Watch(until),
             None => {
@@ -61,7 +61,7 @@ impl Stream {
     /// Whether the reaper must keep watching the page.
     pub(in crate::page) fn is_waiting(&self) -> bool {
         let mut state = self.lock();
-        state.watched = !state.ended && state.until.is_some();
+        state.watched = !state.ended && state.deadline.is_some();
         state.watched
     }
 
@@ -76,22 +76,22 @@ impl Stream {
         if state.ended {
             return FollowUp::Nothing;
         }
-        finally(state, close)
+        end_and_close(state, close)
     }
 }
 
-fn finally(mut state: StreamGuard<'_>, close: &Close) -> FollowUp {
+fn end_and_close(mut state: StreamGuard<'_>, close: &Close) -> FollowUp {
     let socket = state.end(false);
     drop(state);
     if let Some(socket) = socket {
         socket.close_page(close);
     }
-    FollowUp::Forget
+    FollowUp::Remove
 }
 
 impl StreamState {
     /// The Close for the socket of a page whose deadline has passed.
-    fn late(&self) -> Close {
+    fn expiry_close(&self) -> Close {
         if self.ending.is_none() {
             return Close::GOING_AWAY;
         }

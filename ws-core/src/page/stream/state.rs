@@ -41,10 +41,10 @@ pub(super) struct StreamState {
     /// The script of the page's sockets, if they reported one.
     pub(super) client: Option<u64>,
     /// The number of pending handshakes for the stream.
-    pub(super) openers: usize,
+    pub(super) pending_handshakes: usize,
     pub(super) socket: Option<Arc<dyn PageSocket>>,
     /// The outbox of the socket is full; the socket will report free capacity.
-    pub(super) waits_for_room: bool,
+    pub(super) outbox_is_full: bool,
     pub(super) session: Session,
     /// The route to which the page is attached.
     pub(super) route: Option<usize>,
@@ -53,9 +53,9 @@ pub(super) struct StreamState {
     /// The handler's connection, if it waits for acknowledgements.
     pub(super) writer: Option<WaitingWriter>,
     /// When the page ends, unless a socket attaches.
-    pub(super) until: Option<Instant>,
-    /// The value of `until` before the pending handshakes; restored if all of them are refused.
-    pub(super) held: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
+    /// The value of `deadline` before the pending handshakes; restored if all of them are refused.
+    pub(super) suspended: Option<Instant>,
     /// The reaper watches the page.
     pub(super) watched: bool,
     /// The handler is closing: only its last messages are still added.
@@ -68,7 +68,7 @@ pub(super) struct StreamState {
 }
 
 /// How a new socket continues the stream.
-pub(super) struct Plan {
+pub(super) struct ResumePlan {
     /// The epoch from now on. A different script, such as in a duplicated tab, counts its own
     /// messages and does not know which ones the earlier script received: a new epoch begins for
     /// it, and again for the earlier script if that reconnects.
@@ -85,7 +85,7 @@ pub(in crate::page) enum FollowUp {
     /// Check again at this time.
     Watch(Instant),
     /// Remove the stream.
-    Forget,
+    Remove,
 }
 
 /// Encodes a message of the protocol as a frame.
@@ -98,7 +98,7 @@ pub(super) fn follow_up_of_close(closed: Option<(Arc<dyn PageSocket>, Close)>) -
     match closed {
         Some((socket, close)) => {
             socket.close_page(&close);
-            FollowUp::Forget
+            FollowUp::Remove
         }
         None => FollowUp::Nothing,
     }
@@ -119,15 +119,15 @@ impl StreamState {
             seen: 0,
             seen_due: false,
             client: None,
-            openers: 0,
+            pending_handshakes: 0,
             socket: None,
-            waits_for_room: false,
+            outbox_is_full: false,
             session,
             route: None,
             feed: None,
             writer: None,
-            until: Some(deadline_after(Instant::now(), limits.grace)),
-            held: None,
+            deadline: Some(deadline_after(Instant::now(), limits.grace)),
+            suspended: None,
             watched: true,
             closing: false,
             ending: None,
@@ -137,7 +137,7 @@ impl StreamState {
     }
 
     /// Plans how a new socket continues the stream. All refusals happen here, before any change.
-    pub(super) fn plan(&self, report: PageReport) -> Result<Plan, UnsentOffset> {
+    pub(super) fn plan(&self, report: PageReport) -> Result<ResumePlan, UnsentOffset> {
         let PageReport { position, client } = report;
         let same = client.is_none() || self.client.is_none() || client == self.client;
         let epoch = self.epoch.wrapping_add(u64::from(!same));
@@ -146,7 +146,7 @@ impl StreamState {
             Some(Position { offset, .. }) => Some(self.queue.check(offset)?),
             None => Some(self.queue.check(0)?),
         };
-        Ok(Plan {
+        Ok(ResumePlan {
             epoch,
             client: client.or(self.client),
             from,
@@ -154,7 +154,7 @@ impl StreamState {
     }
 
     /// Continues as planned. Returns why messages are missing, if any are.
-    pub(super) fn resume(&mut self, plan: &Plan) -> Option<Gap> {
+    pub(super) fn resume(&mut self, plan: &ResumePlan) -> Option<Gap> {
         self.client = plan.client;
         if plan.epoch != self.epoch {
             self.epoch = plan.epoch;
@@ -187,7 +187,7 @@ impl StreamState {
         self.incomplete |= !self.accepts_pushes();
     }
 
-    pub(super) fn is_carried_by(&self, socket: ConnectionId) -> bool {
+    pub(super) fn is_attached(&self, socket: ConnectionId) -> bool {
         self.socket.as_ref().is_some_and(|it| it.id() == socket)
     }
 
@@ -196,17 +196,17 @@ impl StreamState {
             return Err(AttachError::Ended);
         }
         if session.renewals() < self.session.renewals() {
-            return Err(AttachError::Overtaken);
+            return Err(AttachError::SessionReplaced);
         }
         match self.route {
-            Some(own) if own != route => Err(AttachError::Elsewhere),
+            Some(own) if own != route => Err(AttachError::OtherRoute),
             _ => Ok(()),
         }
     }
 
     /// Writes messages to the socket, as far as it accepts them.
     pub(super) fn pump(&mut self) {
-        let Some(socket) = self.socket.as_ref().filter(|_| !self.waits_for_room) else {
+        let Some(socket) = self.socket.as_ref().filter(|_| !self.outbox_is_full) else {
             return;
         };
         loop {
@@ -223,7 +223,7 @@ impl StreamState {
                 Ok(()) if of_queue => self.queue.mark_sent(),
                 Ok(()) => self.seen_due = false,
                 Err(PushError::Full) => {
-                    self.waits_for_room = true;
+                    self.outbox_is_full = true;
                     socket.notify_when_writable();
                     return;
                 }
@@ -235,28 +235,28 @@ impl StreamState {
 
     /// Cancels the deadline, since a socket is attached or about to be. If the handler has closed,
     /// the deadline stays.
-    pub(super) fn stay(&mut self) {
+    pub(super) fn clear_deadline(&mut self) {
         if self.ending.is_none() {
-            self.until = None;
+            self.deadline = None;
         }
     }
 
     /// The deadline of the page if the handshake that holds it is refused.
-    pub(super) fn held_until(&self) -> Option<Instant> {
-        self.held
-            .filter(|_| !self.ended && self.until.is_none() && self.openers > 0)
+    pub(super) fn suspended_deadline(&self) -> Option<Instant> {
+        self.suspended
+            .filter(|_| !self.ended && self.deadline.is_none() && self.pending_handshakes > 0)
     }
 
     /// Starts to wait for a socket, unless one is attached or the deadline runs already; if the
     /// handler has closed, starts to wait for acknowledgements.
-    pub(super) fn wait(&mut self, limits: &PageLimits) -> FollowUp {
-        let in_use = self.socket.is_some() || self.openers > 0;
-        if self.ended || self.until.is_some() || (in_use && self.ending.is_none()) {
+    pub(super) fn start_deadline(&mut self, limits: &PageLimits) -> FollowUp {
+        let in_use = self.socket.is_some() || self.pending_handshakes > 0;
+        if self.ended || self.deadline.is_some() || (in_use && self.ending.is_none()) {
             return FollowUp::Nothing;
         }
-        let held = self.held.take().filter(|_| self.ending.is_none());
-        let until = held.unwrap_or_else(|| deadline_after(Instant::now(), limits.grace));
-        self.until = Some(until);
+        let suspended = self.suspended.take().filter(|_| self.ending.is_none());
+        let until = suspended.unwrap_or_else(|| deadline_after(Instant::now(), limits.grace));
+        self.deadline = Some(until);
         if std::mem::replace(&mut self.watched, true) {
             FollowUp::Nothing
         } else {
@@ -266,9 +266,9 @@ impl StreamState {
 
     /// Extends the deadline: a page that acknowledges gets more time for the last messages of its
     /// handler.
-    pub(super) fn extend(&mut self, limits: &PageLimits) {
+    pub(super) fn extend_deadline(&mut self, limits: &PageLimits) {
         if self.ending.is_some() && !self.ended {
-            self.until = Some(deadline_after(Instant::now(), limits.grace));
+            self.deadline = Some(deadline_after(Instant::now(), limits.grace));
         }
     }
 

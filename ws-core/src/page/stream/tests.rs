@@ -48,7 +48,7 @@ impl PageSocket for FakeSocket {
 }
 
 /// The contents of a stream, to compare with its budgets.
-pub(in crate::page) struct Held {
+pub(in crate::page) struct StreamContents {
     /// Bytes that belong to this queue alone.
     pub(in crate::page) own: usize,
     /// Messages shared with other pages, with their bytes.
@@ -58,11 +58,11 @@ pub(in crate::page) struct Held {
 }
 
 impl Stream {
-    pub(in crate::page) fn held(&self) -> Held {
+    pub(in crate::page) fn contents(&self) -> StreamContents {
         let state = self.lock();
         let (own, shared) = state.queue.queued_bytes();
         let fed = state.feed.as_ref().map_or(0, |feed| feed.weight());
-        Held { own, shared, fed }
+        StreamContents { own, shared, fed }
     }
 
     pub(in crate::page) fn last_sent(&self) -> u64 {
@@ -137,7 +137,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         let (stream, feed) = (&fixture.stream, fixture.with_handler());
         let first = fixture.attach(1);
         let hello = Message::text("hello");
-        assert_eq!(stream.accept(first, 1, &hello), Accepted::Fed);
+        assert_eq!(stream.accept(first, 1, &hello), Accepted::Queued);
         let mut bytes = [0; 64];
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
@@ -150,7 +150,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         assert_eq!(stream.lock().seen, 0);
         assert!(!stream.lock().seen_due);
         // The first message of the new script has the same id, and is seen when it is taken.
-        assert_eq!(stream.accept(second, 1, &hello), Accepted::Fed);
+        assert_eq!(stream.accept(second, 1, &hello), Accepted::Queued);
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("no message is ready");
         };
@@ -273,7 +273,7 @@ struct WaitingHandler {
     socket: Option<ConnectionId>,
     flag: Arc<WakeFlag>,
     /// The message that the handler waits to send.
-    held: Option<Push>,
+    blocked_push: Option<Push>,
 }
 
 impl WaitingHandler {
@@ -282,14 +282,14 @@ impl WaitingHandler {
         let stream = &self.fixture.stream;
         match step {
             StreamStep::Write(size) => {
-                let push = self.held.take().unwrap_or_else(|| text(size));
+                let push = self.blocked_push.take().unwrap_or_else(|| text(size));
                 self.flag = Arc::default();
                 let waker = Waker::from(self.flag.clone());
                 if stream
                     .poll_push(&Context::from_waker(&waker), &push)
                     .is_pending()
                 {
-                    self.held = Some(push);
+                    self.blocked_push = Some(push);
                 }
             }
             StreamStep::Push(size) => {
@@ -326,7 +326,7 @@ impl WaitingHandler {
             }
             StreamStep::Finish(count) => {
                 for _ in 0..count {
-                    stream.append(&text(1_000));
+                    stream.push_last(&text(1_000));
                 }
                 stream.finish(&Close::NORMAL);
             }
@@ -338,10 +338,12 @@ impl WaitingHandler {
 
     /// Checks that a handler that can continue was woken.
     fn check(&self) {
-        let Some(held) = &self.held else { return };
+        let Some(push) = &self.blocked_push else {
+            return;
+        };
         let state = self.fixture.stream.lock();
         let open = !state.ended && !state.closing && state.ending.is_none();
-        let fits = state.queue.fits(cost(held), PushSource::Handler, &LIMITS);
+        let fits = state.queue.fits(cost(push), PushSource::Handler, &LIMITS);
         let waits = open && state.socket.is_some() && !fits;
         drop(state);
         let woken = self.flag.0.load(Ordering::Relaxed);
@@ -361,7 +363,7 @@ proptest! {
                 fixture: Fixture::new().await,
                 socket: None,
                 flag: Arc::default(),
-                held: None,
+                blocked_push: None,
             };
             for step in steps {
                 waiting.apply(step).await;

@@ -19,25 +19,25 @@ impl StoredSessions {
         let now = Instant::now();
         let left = |entry: &StoredSession| entry.expires.saturating_duration_since(now);
         let found = self
-            .unreturned(newcomer, |entry| left(entry) <= entry.ttl / 2)
-            .or_else(|| self.of_largest(newcomer))
-            .or_else(|| self.unreturned(newcomer, |_| true))
-            .or_else(|| self.unused(newcomer, now));
+            .oldest_unreturned(newcomer, |entry| left(entry) <= entry.ttl / 2)
+            .or_else(|| self.of_largest_address(newcomer))
+            .or_else(|| self.oldest_unreturned(newcomer, |_| true))
+            .or_else(|| self.least_recently_used(newcomer, now));
         found.is_some_and(|key| self.remove(key).is_some())
     }
 
     /// The oldest session whose cookie never came back, if it is old enough.
-    fn unreturned(
+    fn oldest_unreturned(
         &mut self,
         newcomer: &Newcomer<'_>,
         is_old_enough: impl Fn(&StoredSession) -> bool,
     ) -> Option<SessionKey> {
-        while let Some(key) = self.fresh.front().copied() {
+        while let Some(key) = self.unreturned.front().copied() {
             match self.sessions.get(&key) {
                 Some(entry) if !entry.returned && entry.may_be_evicted(newcomer) => {
                     return is_old_enough(entry).then_some(key);
                 }
-                _ => self.fresh.pop_front(),
+                _ => self.unreturned.pop_front(),
             };
         }
         None
@@ -47,18 +47,18 @@ impl StoredSessions {
     ///
     /// Sessions without an address belong to many visitors: they are not evicted here, and a
     /// newcomer without an address evicts others only if their address holds more.
-    fn of_largest(&mut self, newcomer: &Newcomer<'_>) -> Option<SessionKey> {
+    fn of_largest_address(&mut self, newcomer: &Newcomer<'_>) -> Option<SessionKey> {
         let own = newcomer.network;
-        let held = own.map_or(self.unknown, |own| self.anonymous.count(own));
+        let own_count = own.map_or(self.without_address, |own| self.anonymous.count(own));
         let larger = self
             .anonymous
             .largest()
-            .take_while(|(of, _)| *of > held + 1);
-        let own = own.filter(|_| held > 0).map(|own| (held, own));
+            .take_while(|(count, _)| *count > own_count + 1);
+        let own = own.filter(|_| own_count > 0).map(|own| (own_count, own));
         let largest: Vec<_> = larger.take(MAX_NETWORK_CHECKS).chain(own).collect();
         let mut checks_left = MAX_SESSION_CHECKS;
-        for (of, network) in largest {
-            for _ in 0..of {
+        for (count, network) in largest {
+            for _ in 0..count {
                 checks_left = checks_left.checked_sub(1)?;
                 let (position, key) = self.anonymous.least_recent(network)?;
                 let entry = self.sessions.get(&key)?;
@@ -74,22 +74,22 @@ impl StoredSessions {
 
     /// The least recently used anonymous session, if it was idle for at least half of its time to
     /// live.
-    fn unused(&mut self, newcomer: &Newcomer<'_>, now: Instant) -> Option<SessionKey> {
-        let mut passed = Vec::new();
+    fn least_recently_used(&mut self, newcomer: &Newcomer<'_>, now: Instant) -> Option<SessionKey> {
+        let mut checked = Vec::new();
         let mut found = None;
         // The first to expire is the least recently used one: all have about the same time to live.
         for _ in 0..MAX_SESSION_CHECKS {
-            let Some(Reverse((at, key))) = self.due.pop() else {
+            let Some(Reverse((at, key))) = self.expiry_queue.pop() else {
                 break;
             };
             let Some(entry) = self.sessions.get(&key) else {
                 continue;
             };
             if entry.expires > at {
-                self.due.push(Reverse((entry.expires, key)));
+                self.expiry_queue.push(Reverse((entry.expires, key)));
                 continue;
             }
-            passed.push(Reverse((at, key)));
+            checked.push(Reverse((at, key)));
             if at.saturating_duration_since(now) > entry.ttl / 2 {
                 break;
             }
@@ -98,7 +98,7 @@ impl StoredSessions {
                 break;
             }
         }
-        self.due.extend(passed);
+        self.expiry_queue.extend(checked);
         found
     }
 }

@@ -123,8 +123,16 @@ async fn removed_sessions_leave_no_data() {
     {
         let stored = store.stored();
         assert_eq!((stored.sessions.len(), stored.by_user.len()), (1, 1));
-        assert!(stored.due.len() <= 2 + SLACK, "{}", stored.due.len());
-        assert!(stored.fresh.len() <= 2 + SLACK, "{}", stored.fresh.len());
+        assert!(
+            stored.expiry_queue.len() <= 2 + MAX_STALE_KEYS,
+            "{}",
+            stored.expiry_queue.len()
+        );
+        assert!(
+            stored.unreturned.len() <= 2 + MAX_STALE_KEYS,
+            "{}",
+            stored.unreturned.len()
+        );
     }
     assert_eq!(store.remove_user("ada").await.unwrap().len(), 1);
     assert!(store.stored().by_user.is_empty());
@@ -142,5 +150,5 @@ async fn an_expired_session_is_removed() {
     assert!(store.stored().by_user.is_empty());
     tokio::time::advance(MINUTE / 2).await;
     assert_eq!(store.count().await.unwrap(), 0);
-    assert!(store.stored().due.is_empty());
+    assert!(store.stored().expiry_queue.is_empty());
 }

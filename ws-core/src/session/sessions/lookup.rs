@@ -9,7 +9,7 @@ use crate::session::{Session, SessionError, SessionToken, cookies};
 use crate::timeout;
 
 /// The maximum number of distinct tokens of one request that are looked up.
-const CANDIDATES: usize = 4;
+const MAX_CANDIDATES: usize = 4;
 
 /// Why a request has no session. Each text completes a sentence about the request.
 ///
@@ -39,9 +39,9 @@ pub enum NoSession {
     Renewed,
     /// Two cookies refer to two live sessions, and the request does not show which one is meant.
     #[error("its session cookies name different sessions")]
-    Several,
+    Ambiguous,
     /// The request has more distinct session cookies than are looked up.
-    #[error("the request has more than {CANDIDATES} different session cookies")]
+    #[error("the request has more than {MAX_CANDIDATES} different session cookies")]
     TooMany,
     /// The application's [`SessionSource`](crate::session::SessionSource) returned none.
     #[error("the application knows no session for the request")]
@@ -55,16 +55,16 @@ impl NoSession {
     }
 }
 
-/// The distinct tokens in the session cookies of a request, at most [`CANDIDATES`].
+/// The distinct tokens in the session cookies of a request, at most [`MAX_CANDIDATES`].
 ///
 /// A browser sends two cookies of one name if one was set for a path or domain and the other for
 /// the whole site. Often one of them is stale, or both are equal.
-struct Candidates<'h>([Option<(&'h [u8], SessionToken)>; CANDIDATES]);
+struct Candidates<'h>([Option<(&'h [u8], SessionToken)>; MAX_CANDIDATES]);
 
 impl<'h> Candidates<'h> {
     /// Cookies that are not valid tokens count as cookies of an ended session.
     fn of(headers: &'h HeaderMap, name: &str) -> Result<Self, NoSession> {
-        let mut found = [const { None }; CANDIDATES];
+        let mut found = [const { None }; MAX_CANDIDATES];
         let mut none = NoSession::NoCookie;
         for value in cookies::all(headers, name) {
             none = NoSession::Ended;
@@ -155,7 +155,12 @@ impl Sessions {
         secure: bool,
     ) -> Result<Result<Session, NoSession>, SessionError> {
         if let Some(source) = &self.inner.backend.source {
-            let Some(foreign) = self.inner.backend.in_time(source.find(headers)).await? else {
+            let Some(foreign) = self
+                .inner
+                .backend
+                .with_timeout(source.find(headers))
+                .await?
+            else {
                 return Ok(Err(NoSession::Unknown));
             };
             let found = self.find_foreign(foreign).await?;
@@ -171,8 +176,8 @@ impl Sessions {
                 continue;
             };
             if found.replace(session).is_some() {
-                self.warn_of_several();
-                return Ok(Err(NoSession::Several));
+                self.warn_about_ambiguous_cookies();
+                return Ok(Err(NoSession::Ambiguous));
             }
         }
         Ok(found.ok_or_else(|| {
@@ -185,7 +190,7 @@ impl Sessions {
     }
 
     /// Logs neither ids nor cookies: both are secret.
-    fn warn_of_several(&self) {
+    fn warn_about_ambiguous_cookies(&self) {
         match self.inner.ambiguous.count() {
             None => tracing::debug!("two session cookies name different live sessions"),
             Some(requests) => tracing::warn!(

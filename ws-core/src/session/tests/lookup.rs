@@ -106,7 +106,7 @@ async fn two_live_sessions_are_an_error() {
     let values = [my_token.cookie_value(), stale(), your_token.cookie_value()];
     assert_eq!(
         identified(&sessions, &values).await,
-        Err(NoSession::Several)
+        Err(NoSession::Ambiguous)
     );
     sessions.end(&yours).await.unwrap();
     assert_eq!(identified(&sessions, &values).await, Ok(mine));
@@ -148,7 +148,7 @@ proptest! {
             let expected = match tokens[..] {
                 _ if picked.is_empty() => Err(NoSession::NoCookie),
                 _ if tokens.len() > MAX_LOOKUPS => Err(NoSession::TooMany),
-                [0, 1, ..] => Err(NoSession::Several),
+                [0, 1, ..] => Err(NoSession::Ambiguous),
                 [at @ (0 | 1), ..] => Ok(live[at].0.clone()),
                 _ => Err(NoSession::Ended),
             };

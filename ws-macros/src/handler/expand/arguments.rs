@@ -185,12 +185,12 @@ impl<'b> Expansion<'b> {
         likely_mistakes::of_payload(hook).filter(|_| !payload.has_mistakes)?;
         let ty = hook.with_lifetimes(&payload.ty, &elided_lifetime());
         let first = respanned(
-            quote!(<#path::extract::FirstOfInfo<#ty, Self>>::check),
+            quote!(<#path::extract::FirstInfoArgument<#ty, Self>>::check),
             located(span_of(&payload.ty)),
         );
         Some(quote! {
             {
-                use #path::extract::AnyNotification as _;
+                use #path::extract::NotificationFallback as _;
                 let _ = #first;
             }
         })

@@ -187,7 +187,7 @@ impl Expansion<'_> {
             let future = local("future");
             // The future owns its context, and the arguments borrow from it.
             let borrowed = takes_context.then(|| quote!(let #context = &#context;));
-            let pending = pending(hook, &quote!(#path::handler::Finish));
+            let pending = pending(hook, &quote!(#path::handler::TerminateStep));
             quote! {
                 let #future = async move {
                     let (#bound, #bound_context) = #ending.parts();
@@ -205,7 +205,7 @@ impl Expansion<'_> {
         };
         Method {
             signature: quote! {
-                fn terminate(#ending: #path::handler::TerminateCall<Self>) -> #path::handler::Finish
+                fn terminate(#ending: #path::handler::TerminateCall<Self>) -> #path::handler::TerminateStep
             },
             body,
         }

@@ -10,7 +10,7 @@ use ws_core::driver::ReadyConnection;
 
 use super::allowance::{Allowance, TransferLimits};
 
-/// Shared by the timeouts of a connection, its service, and the bodies of its requests and answers.
+/// Shared by the timeouts of a connection, its service, and the bodies of its requests and responses.
 #[derive(Debug)]
 pub(in crate::server) struct Activity {
     state: Mutex<ActivityState>,
@@ -23,13 +23,13 @@ pub(in crate::server) struct Activity {
 struct ActivityState {
     /// Requests whose head has arrived.
     requests: u64,
-    /// Requests whose answer is not complete.
+    /// Requests whose response is not complete.
     open: usize,
     /// The body that has not fully arrived, with the number of its request.
     receiving: Option<(u64, Allowance)>,
-    /// Bytes of answers that the system has not accepted yet.
+    /// Bytes of responses that the system has not accepted yet.
     unsent: usize,
-    /// Bytes of answers that the system has accepted since the last check of the timeouts.
+    /// Bytes of responses that the system has accepted since the last check of the timeouts.
     sent: usize,
     sending: Allowance,
     /// Whether the connection is being upgraded.
@@ -55,7 +55,7 @@ impl fmt::Debug for OpenedSlot {
 pub(in crate::server) enum Phase {
     /// The head of its first request.
     Opening,
-    /// The end of a request: its body, the application, or a client that reads the answer.
+    /// The end of a request: its body, the application, or a client that reads the response.
     Working {
         /// The earliest time at which the client can have used up its patience; `None` if the
         /// connection waits only for the application.
@@ -122,9 +122,9 @@ impl Activity {
         state.requests
     }
 
-    /// Records that the request with this number is answered. The answer to the last allowed
-    /// request closes the connection.
-    pub(super) fn begin_answer<B>(&self, request: u64, response: &mut http::Response<B>) {
+    /// Records that the response to the request with this number begins. The response to the last
+    /// allowed request closes the connection.
+    pub(super) fn begin_response<B>(&self, request: u64, response: &mut http::Response<B>) {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.lock().switching = true;
         } else if request >= self.max_requests {
@@ -133,7 +133,7 @@ impl Activity {
         }
     }
 
-    /// Stores the connection that a request opens: its answer is a 101.
+    /// Stores the connection that a request opens: its response is a 101.
     pub(in crate::server) fn open(&self, opened: ReadyConnection) {
         self.lock().opened = OpenedSlot(Some(opened));
     }
@@ -171,25 +171,25 @@ impl Activity {
         }
     }
 
-    /// Records that hyper takes these bytes of an answer, to write them.
+    /// Records that hyper takes these bytes of a response, to write them.
     pub(super) fn enqueue(&self, bytes: usize) {
         self.lock().unsent += bytes;
     }
 
-    /// Records that the system has accepted these bytes of an answer.
+    /// Records that the system has accepted these bytes of a response.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.lock();
         state.unsent -= bytes;
         state.sent = state.sent.saturating_add(bytes);
     }
 
-    /// Records that these bytes of an answer are discarded.
+    /// Records that these bytes of a response are discarded.
     pub(super) fn discard(&self, bytes: usize) {
         self.lock().unsent -= bytes;
     }
 
-    /// Records that hyper has the whole answer to a request, or has dropped it.
-    pub(super) fn end_answer(&self) {
+    /// Records that hyper has the whole response to a request, or has dropped it.
+    pub(super) fn end_response(&self) {
         self.lock().open -= 1;
     }
 }

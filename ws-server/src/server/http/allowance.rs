@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Limits on a transfer that waits for the client: a request body that the application is
-/// reading, or an answer that the client does not read.
+/// reading, or a response that the client does not read.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::server) struct TransferLimits {
     /// The time that a client may keep bytes waiting without any progress.

@@ -1,4 +1,4 @@
-//! The bodies of requests and answers, which report their progress to their connection.
+//! The bodies of requests and responses, which report their progress to their connection.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -73,27 +73,27 @@ impl<B> Drop for RequestBody<B> {
     }
 }
 
-/// The body of an answer. hyper drops it after it has taken the whole body.
+/// The body of a response. hyper drops it after it has taken the whole body.
 #[derive(Debug)]
-pub(in crate::server) struct AnswerBody<B> {
+pub(in crate::server) struct ResponseBody<B> {
     body: B,
     activity: Arc<Activity>,
 }
 
-impl<B> AnswerBody<B> {
-    /// The answer to the request with this number.
-    pub(in crate::server) fn answer(
+impl<B> ResponseBody<B> {
+    /// The response to the request with this number.
+    pub(in crate::server) fn of(
         request: u64,
         mut response: http::Response<B>,
         activity: &Arc<Activity>,
     ) -> http::Response<Self> {
-        activity.begin_answer(request, &mut response);
+        activity.begin_response(request, &mut response);
         let activity = activity.clone();
         response.map(|body| Self { body, activity })
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
+impl<B: Body<Data = Bytes> + Unpin> Body for ResponseBody<B> {
     type Data = Chunk;
     type Error = B::Error;
 
@@ -117,13 +117,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
     }
 }
 
-impl<B> Drop for AnswerBody<B> {
+impl<B> Drop for ResponseBody<B> {
     fn drop(&mut self) {
-        self.activity.end_answer();
+        self.activity.end_response();
     }
 }
 
-/// Bytes of an answer that are being written: hyper advances them as the system accepts them.
+/// Bytes of a response that are being written: hyper advances them as the system accepts them.
 #[derive(Debug)]
 pub(in crate::server) struct Chunk {
     bytes: Bytes,

@@ -108,7 +108,7 @@ impl TestConnection {
         self.client.write_all(bytes.as_bytes()).await.unwrap();
     }
 
-    /// Requests a path, and reads the answer up to the given end.
+    /// Requests a path, and reads the response up to the given end.
     async fn request(&mut self, path: &str, end: &str) {
         self.send(&get(path)).await;
         self.read_until(end).await;
@@ -162,14 +162,14 @@ async fn the_first_head_has_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_connection_that_had_an_answer_is_kept_for_75_seconds() {
+async fn a_silent_connection_that_had_a_response_is_kept_for_75_seconds() {
     let mut connection = open_connection().await;
     connection.request("now", "now").await;
     assert_eq!(connection.lived().await, (KEEP, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_answer_begins_the_silence_again() {
+async fn each_response_begins_the_silence_again() {
     let mut connection = open_connection().await;
     for _ in 0..10 {
         connection.request("now", "now").await;
@@ -191,27 +191,27 @@ async fn a_later_head_has_ten_seconds_from_its_first_byte() {
     assert_about(connection.lived().await.0, silence + HEAD);
 }
 
-/// When a client reads answers, its silent connection is woken, as by the first byte of a head.
+/// When a client reads responses, its silent connection is woken, as by the first byte of a head.
 #[tokio::test(start_paused = true)]
-async fn answers_are_written_to_their_end_after_a_later_head_does_not_arrive() {
+async fn responses_are_written_to_their_end_after_a_later_head_does_not_arrive() {
     let mut connection = open_connection().await;
     let head = get("now").replace("GET", "HEAD");
     connection.send(&head).await;
-    let answer = connection.read_until("\r\n\r\n").await;
-    let answers = PIPE / answer + 1;
-    connection.send(&head.repeat(answers)).await;
+    let response = connection.read_until("\r\n\r\n").await;
+    let responses = PIPE / response + 1;
+    connection.send(&head.repeat(responses)).await;
     sleep(HEAD).await;
     connection.client.read_u8().await.unwrap();
     sleep(HEAD + PATIENCE / 2).await;
     assert!(!connection.served.is_finished());
     let mut rest = Vec::new();
     connection.client.read_to_end(&mut rest).await.unwrap();
-    assert_eq!(rest.len(), answers * answer - 1);
+    assert_eq!(rest.len(), responses * response - 1);
     assert_about(connection.lived().await.0, HEAD * 2 + PATIENCE / 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_head_that_arrives_in_time_is_answered() {
+async fn a_later_head_that_arrives_in_time_gets_a_response() {
     let mut connection = open_connection().await;
     for _ in 0..3 {
         sleep(HEAD / 2).await;
@@ -236,7 +236,7 @@ async fn a_head_that_began_in_the_packet_of_the_last_request_has_ten_seconds_fro
 }
 
 #[tokio::test(start_paused = true)]
-async fn pipelined_requests_are_all_answered() {
+async fn pipelined_requests_all_get_responses() {
     let mut connection = open_connection().await;
     connection.send(&get("now").repeat(40)).await;
     for _ in 0..40 {
@@ -246,7 +246,7 @@ async fn pipelined_requests_are_all_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_to_the_last_allowed_request_closes_the_connection() {
+async fn the_response_to_the_last_allowed_request_closes_the_connection() {
     let mut connection = open_connection().await;
     for _ in 1..REQUESTS {
         connection.request("now", "now").await;
@@ -257,9 +257,9 @@ async fn the_answer_to_the_last_allowed_request_closes_the_connection() {
     assert_eq!(connection.lived().await, (Duration::ZERO, 0));
 }
 
-/// hyper reads no further request while an answer waits for capacity.
+/// hyper reads no further request while a response waits for capacity.
 #[tokio::test(start_paused = true)]
-async fn pipelined_answers_without_a_body_that_are_not_read_are_few() {
+async fn pipelined_responses_without_a_body_that_are_not_read_are_few() {
     let mut connection = open_connection().await;
     let heads = get("now").replace("GET", "HEAD").repeat(4 * REQUESTS);
     let sent = connection.client.write_all(heads.as_bytes()).await;
@@ -268,7 +268,7 @@ async fn pipelined_answers_without_a_body_that_are_not_read_are_few() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_ready_has_unlimited_time() {
+async fn a_response_that_is_not_ready_has_unlimited_time() {
     let mut connection = open_connection().await;
     connection.request("later", "later").await;
     connection.request("later", "later").await;
@@ -279,7 +279,7 @@ async fn an_answer_that_is_not_ready_has_unlimited_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_silent_in_between_has_unlimited_time() {
+async fn a_response_that_is_silent_in_between_has_unlimited_time() {
     let mut connection = open_connection().await;
     connection
         .request("events", "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
@@ -332,7 +332,7 @@ async fn a_body_that_the_application_does_not_read_has_unlimited_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_read_ends_its_connection() {
+async fn a_response_that_is_not_read_ends_its_connection() {
     let mut connection = open_connection().await;
     connection.send(&get("large")).await;
     let (lived, held) = connection.lived().await;
@@ -341,14 +341,14 @@ async fn an_answer_that_is_not_read_ends_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pipelined_answers_that_are_not_read_end_their_connection() {
+async fn pipelined_responses_that_are_not_read_end_their_connection() {
     let mut connection = open_connection().await;
     connection.send(&get("large").repeat(20)).await;
     assert_about(connection.lived().await.0, PATIENCE);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_read_steadily_has_unlimited_time() {
+async fn a_response_that_is_read_steadily_has_unlimited_time() {
     let mut connection = open_connection().await;
     connection.send(&get("large")).await;
     let mut read = 0;
@@ -362,7 +362,7 @@ async fn an_answer_that_is_read_steadily_has_unlimited_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_read_too_slowly_ends_its_connection() {
+async fn a_response_that_is_read_too_slowly_ends_its_connection() {
     let mut connection = open_connection().await;
     connection.send(&get("large")).await;
     let mut read = 0;

@@ -21,7 +21,7 @@ pub(in crate::server) trait HttpConnection {
     /// Speaks HTTP until the connection ends or becomes something else.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>>;
 
-    /// Accepts no further request, and ends when all requests are answered.
+    /// Accepts no further request, and ends after the responses to all requests.
     fn finish(&mut self);
 }
 
@@ -196,15 +196,15 @@ impl<D: Future<Output = ()>> TimedConnection<'_, D> {
         }
     }
 
-    /// In a shutdown, ends a connection without a whole head at once, and any other connection when
-    /// its requests are answered.
+    /// In a shutdown, ends a connection without a whole head at once, and any other connection
+    /// after the responses to its requests.
     fn drain(&mut self, connection: &mut impl HttpConnection, cx: &mut Context<'_>) -> NextStep {
         if self.finishing || self.timeouts.draining.as_mut().poll(cx).is_pending() {
             return NextStep::Wait;
         }
         match self.timeouts.activity.phase() {
             Phase::Opening => return NextStep::Cut,
-            // The last answer is written to its end; then the connection closes by itself.
+            // The last response is written to its end; then the connection closes by itself.
             Phase::Switching | Phase::LimitReached => self.finishing = true,
             Phase::Working { .. } => {
                 self.finishing = true;
@@ -319,7 +319,7 @@ impl<D: Future<Output = ()>> TimedConnection<'_, D> {
     fn expire(&mut self, connection: &mut impl HttpConnection) -> NextStep {
         match &self.stage {
             Stage::Begun => NextStep::Wait,
-            // Answers may wait for the client: reading some of them woke the silent connection.
+            // Responses may wait for the client: reading some of them woke the silent connection.
             Stage::Head { requests: 1.., .. } | Stage::Silent(_) => {
                 self.finish(connection);
                 NextStep::Repoll
@@ -330,14 +330,14 @@ impl<D: Future<Output = ()>> TimedConnection<'_, D> {
             }
             Stage::Working { .. } => match self.timeouts.activity.phase() {
                 Phase::Working { until: Some(until) } if until <= Instant::now() => {
-                    tracing::debug!("the client kept the body of a request or answer waiting");
+                    tracing::debug!("the client kept the body of a request or response waiting");
                     NextStep::Cut
                 }
                 // The connection has made progress since.
                 _ => NextStep::Repoll,
             },
             Stage::Ending { .. } => {
-                tracing::debug!("the client did not read the end of an answer");
+                tracing::debug!("the client did not read the end of a response");
                 NextStep::Cut
             }
         }

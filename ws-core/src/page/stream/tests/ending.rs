@@ -103,7 +103,7 @@ impl SlowSocket {
 
 /// Appends the last message of a handler, and its Close with 1000.
 fn close_by_handler(stream: &Stream) {
-    stream.append(&Push::text("bye"));
+    stream.push_last(&Push::text("bye"));
     stream.finish(&Close::NORMAL);
 }
 
@@ -116,7 +116,7 @@ fn a_full_socket_whose_last_messages_are_dropped_gets_a_reset_and_1013() {
         close_by_handler(&fixture.stream);
         assert_eq!(fixture.stream.overflow(), FollowUp::Nothing);
         assert_eq!(socket.closed(), None, "the reset waits for room");
-        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Remove);
         assert!(socket.was_reset());
         assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
     });
@@ -133,7 +133,7 @@ fn a_handler_that_closes_before_a_reset_is_delivered_closes_with_1013() {
         }
         fixture.stream.finish(&Close::NORMAL);
         assert_eq!(socket.closed(), None, "the reset waits for room");
-        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Remove);
         assert!(socket.was_reset());
         assert_eq!(socket.closed(), Some(CloseCode::TRY_AGAIN_LATER));
     });
@@ -160,7 +160,7 @@ fn a_page_that_was_reset_before_its_handler_closes_gets_the_close_of_the_handler
         close_by_handler(&fixture.stream);
         assert_eq!(socket.closed(), None, "\"bye\" is not acknowledged");
         let last = fixture.stream.lock().queue.last();
-        assert_eq!(fixture.stream.ack(socket.id(), last), Ok(FollowUp::Forget));
+        assert_eq!(fixture.stream.ack(socket.id(), last), Ok(FollowUp::Remove));
         assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
     });
 }
@@ -181,10 +181,10 @@ fn a_page_that_reconnects_while_it_expires_is_watched_again_after_the_socket_clo
 async fn a_page_keeps_its_deadline_while_a_handshake_holds_it() {
     let Fixture { stream, .. } = &Fixture::new().await;
     let until = Instant::now() + LIMITS.grace;
-    stream.hold();
+    stream.begin_handshake();
     // The reaper may check the page for another reason, and must keep watching it.
     assert_eq!(stream.expire(Instant::now()), FollowUp::Watch(until));
     tokio::time::advance(LIMITS.grace).await;
     assert_eq!(stream.expire(Instant::now()), FollowUp::Nothing);
-    assert_eq!(stream.release(), FollowUp::Forget);
+    assert_eq!(stream.end_handshake(), FollowUp::Remove);
 }

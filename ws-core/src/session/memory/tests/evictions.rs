@@ -142,10 +142,10 @@ async fn a_new_session_of_a_user_is_not_evicted() {
 
 #[tokio::test(start_paused = true)]
 async fn visitors_of_unknown_addresses_keep_the_sessions_that_they_use() {
-    let unknown = Newcomer::new(None);
+    let without_address = Newcomer::new(None);
     let store = MemoryStore::new(10);
     for number in 0..8 {
-        begin(&store, number, unknown).await.unwrap();
+        begin(&store, number, without_address).await.unwrap();
         assert!(touch(&store, number).await);
     }
     let known = Newcomer::new(Some(address(1)));
@@ -157,7 +157,7 @@ async fn visitors_of_unknown_addresses_keep_the_sessions_that_they_use() {
     begin(&store, 10, known).await.unwrap();
     assert!(touch(&store, 10).await);
     // Eight sessions of unknown addresses must not evict one of two.
-    assert_eq!(begin(&store, 11, unknown).await, None);
+    assert_eq!(begin(&store, 11, without_address).await, None);
     for number in [0, 1, 2, 3, 4, 5, 6, 7, 9, 10] {
         assert!(touch(&store, number).await, "session {number} is evicted");
     }
@@ -218,13 +218,13 @@ fn check_counts(
 ) -> BTreeMap<SessionKey, (SessionId, bool, Option<ClientNetwork>)> {
     let stored = store.stored();
     let mut expected: BTreeMap<ClientNetwork, u32> = BTreeMap::new();
-    let mut unknown = 0;
+    let mut without_address = 0;
     let mut all = BTreeMap::new();
     for (key, entry) in &stored.sessions {
         let anonymous = entry.record.user.is_none();
         match entry.network.filter(|_| anonymous) {
             Some(network) => *expected.entry(network).or_default() += 1,
-            None => unknown += u32::from(anonymous),
+            None => without_address += u32::from(anonymous),
         }
         assert_eq!(
             entry.position.is_some(),
@@ -232,7 +232,7 @@ fn check_counts(
         );
         all.insert(*key, (entry.record.id, anonymous, entry.network));
     }
-    assert_eq!(stored.unknown, unknown);
+    assert_eq!(stored.without_address, without_address);
     assert_eq!(stored.anonymous.networks(), expected.len());
     for (network, count) in expected {
         assert_eq!(stored.anonymous.count(network), count);

@@ -27,7 +27,7 @@ async fn a_shutdown_does_not_wait_for_half_a_head() {
 
 /// A request that has arrived, and that the server has not read yet, counts as complete.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_answers_a_request_that_has_just_arrived() {
+async fn a_request_that_arrives_just_before_a_shutdown_gets_a_response() {
     let mut connection = open_connection().await;
     connection.send(&get("now")).await;
     connection.draining.cancel();
@@ -55,7 +55,7 @@ async fn the_longest_silent_connection_gives_up_its_permit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_evicted_connection_that_does_not_read_its_answers_is_cut_after_a_second() {
+async fn an_evicted_connection_that_does_not_read_its_responses_is_cut_after_a_second() {
     let permits = HttpPermits::new(&LIMITS);
     let mut reads_nothing = serve(permit(&permits).await);
     let heads = get("now").replace("GET", "HEAD").repeat(200);
@@ -69,7 +69,7 @@ async fn an_evicted_connection_that_does_not_read_its_answers_is_cut_after_a_sec
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_with_a_request_keeps_its_permit_until_it_is_answered() {
+async fn a_connection_with_a_request_keeps_its_permit_until_its_response() {
     let permits = HttpPermits::new(&LIMITS);
     let mut works = serve(permit(&permits).await);
     works.send(&get("later")).await;
@@ -78,7 +78,7 @@ async fn a_connection_with_a_request_keeps_its_permit_until_it_is_answered() {
         let permits = permits.clone();
         async move { permit(&permits).await }
     });
-    // The first connection is answered and does not become silent.
+    // The first connection gets its response and does not become silent.
     begins.request("now", "now").await;
     let _third = waits.await.unwrap();
     assert_eq!(begins.lived().await, (Duration::ZERO, 0));

@@ -8,9 +8,9 @@ pub(crate) enum AttachError {
     /// The stream has just ended; a new one may begin.
     Ended,
     /// The page is attached at another route.
-    Elsewhere,
+    OtherRoute,
     /// A logon has replaced the socket's session.
-    Overtaken,
+    SessionReplaced,
     /// The page claims an offset that was never sent to it.
     UnsentOffset,
 }
@@ -22,11 +22,11 @@ pub(crate) enum Accepted {
     New,
     /// The message is new, and waits for the page's handler; it counts as seen when the handler
     /// takes it.
-    Fed,
+    Queued,
     /// The message was accepted before; the value is the last id seen.
-    Again(u64),
+    Duplicate(u64),
     /// The handler does not keep up, and its feed is full.
-    NoRoom,
+    FeedFull,
     /// The socket is no longer attached to the stream.
     Superseded,
     /// A message before it is missing.
@@ -38,8 +38,8 @@ pub(crate) enum Accepted {
 pub(crate) struct Progress {
     /// The last offset that is no longer kept.
     pub(crate) acknowledged: u64,
-    /// Whether its socket still has data to write.
-    pub(crate) writes: bool,
+    /// Whether its socket is still writing.
+    pub(crate) is_writing: bool,
 }
 
 impl From<UnsentOffset> for AttachError {

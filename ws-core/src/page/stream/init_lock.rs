@@ -25,24 +25,24 @@ struct Failures {
 }
 
 /// A socket that waits to run `init`, or for the outcome of another.
-pub(crate) struct InitWaiter<'o> {
-    opening: &'o InitLock,
-    session: &'o Session,
+pub(crate) struct InitWaiter<'l> {
+    lock: &'l InitLock,
+    session: &'l Session,
     /// The number of failures before it registered.
     before: u64,
 }
 
 /// The turn of one socket; dropping it ends the turn.
-pub(crate) struct InitTurn<'o> {
-    opening: &'o InitLock,
-    _turn: tokio::sync::MutexGuard<'o, ()>,
+pub(crate) struct InitTurn<'l> {
+    lock: &'l InitLock,
+    _turn: tokio::sync::MutexGuard<'l, ()>,
 }
 
 impl InitLock {
     /// Registers a socket of this session that needs the handler.
-    pub(crate) fn register<'o>(&'o self, session: &'o Session) -> InitWaiter<'o> {
+    pub(crate) fn register<'l>(&'l self, session: &'l Session) -> InitWaiter<'l> {
         InitWaiter {
-            opening: self,
+            lock: self,
             session,
             before: self.failures().count,
         }
@@ -53,7 +53,7 @@ impl InitLock {
     }
 }
 
-impl<'o> InitWaiter<'o> {
+impl<'l> InitWaiter<'l> {
     /// Waits for its turn until `by`; if the process was suspended, the deadline moves to `again`
     /// after it resumed.
     ///
@@ -65,11 +65,11 @@ impl<'o> InitWaiter<'o> {
         self,
         by: &mut Instant,
         again: Duration,
-    ) -> Result<InitTurn<'o>, Refusal> {
-        let turn = pin!(self.opening.turn.lock());
+    ) -> Result<InitTurn<'l>, Refusal> {
+        let turn = pin!(self.lock.turn.lock());
         let turn = timeout::timeout_at(by, again, turn).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
-        let failures = self.opening.failures();
+        let failures = self.lock.failures();
         if failures.count > self.before
             && let Some((session, refusal)) = failures.last.as_deref()
             && session == self.session
@@ -78,7 +78,7 @@ impl<'o> InitWaiter<'o> {
         }
         drop(failures);
         Ok(InitTurn {
-            opening: self.opening,
+            lock: self.lock,
             _turn: turn,
         })
     }
@@ -88,7 +88,7 @@ impl InitTurn<'_> {
     /// Records that `init` was refused for this session; sockets of the session that wait for it
     /// are refused too.
     pub(crate) fn fail(self, session: &Session, refusal: &Refusal) {
-        let mut failures = self.opening.failures();
+        let mut failures = self.lock.failures();
         failures.count += 1;
         failures.last = Some(Box::new((session.clone(), refusal.clone())));
     }
