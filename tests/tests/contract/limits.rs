@@ -167,7 +167,10 @@ fn every_limit_has_its_documented_default() {
         (limits.close_timeout, limits.terminate_timeout),
         (secs(5), secs(5))
     );
-    assert_eq!((server.per_address, server.connections), (Some(256), None));
+    assert_eq!(
+        (server.per_address, server.max_connections),
+        (Some(256), None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
