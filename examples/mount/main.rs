@@ -154,8 +154,8 @@ fn api(ws: &Ws, rooms: Rooms) -> BoxedFilter<(Response,)> {
         .and(warp::body::json())
         .map(move |room, session: Option<Session>, said: Announcement| {
             let Some(user) = session.as_ref().and_then(Session::user) else {
-                let answer = warp::reply::json(&Answer::GUESTS_ONLY_READ);
-                return warp::reply::with_status(answer, StatusCode::FORBIDDEN).into_response();
+                let response = warp::reply::json(&Answer::GUESTS_ONLY_READ);
+                return warp::reply::with_status(response, StatusCode::FORBIDDEN).into_response();
             };
             let said = Event::Said {
                 name: user.to_owned(),

@@ -29,8 +29,8 @@ struct Reply {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Error {
     Empty,
-    TooLong { most: usize },
-    TooMany { most: usize },
+    TooLong { max: usize },
+    TooMany { max: usize },
 }
 
 /// The notes of one page.
@@ -71,10 +71,10 @@ impl Notes {
             return Err(Error::Empty);
         }
         if text.chars().count() > MAX_LENGTH {
-            return Err(Error::TooLong { most: MAX_LENGTH });
+            return Err(Error::TooLong { max: MAX_LENGTH });
         }
         if self.notes.len() >= MAX_NOTES {
-            return Err(Error::TooMany { most: MAX_NOTES });
+            return Err(Error::TooMany { max: MAX_NOTES });
         }
         self.notes.push(text.to_owned());
         Ok(())

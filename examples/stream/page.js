@@ -85,8 +85,8 @@ async function load() {
 
 const REFUSED = {
   empty: () => "A note has at least one character.",
-  too_long: ({ most }) => `A note has at most ${most} characters.`,
-  too_many: ({ most }) => `A page has at most ${most} notes.`,
+  too_long: ({ max }) => `A note has at most ${max} characters.`,
+  too_many: ({ max }) => `A page has at most ${max} notes.`,
 };
 const FAILED = {
   timeout: "The server does not answer; the note may be added later.",
@@ -112,9 +112,9 @@ find("push").addEventListener("submit", async (event) => {
   // Not the id in the HTML: a duplicated tab gets a new one.
   body.set("page", live.page);
   try {
-    const answer = await fetch(event.submitter.formAction, { method: "POST", body });
-    if (!answer.ok) throw new Error((await answer.text()).trim());
-    const { reached } = await answer.json();
+    const response = await fetch(event.submitter.formAction, { method: "POST", body });
+    if (!response.ok) throw new Error((await response.text()).trim());
+    const { reached } = await response.json();
     find("reached").textContent = `reached ${reached} ${reached === 1 ? "page" : "pages"}`;
   } catch ({ message }) {
     find("reached").textContent = message;

@@ -49,7 +49,7 @@ struct Receipt {
     text: String,
 }
 
-/// The answer to the form: the number of pages that accepted the push.
+/// The response to the form: the number of pages that accepted the push.
 #[derive(Serialize)]
 struct Reached {
     reached: usize,

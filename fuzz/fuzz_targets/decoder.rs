@@ -22,29 +22,29 @@ fn contents(event: &Event<'_>) -> String {
 /// Every event, and the error that ends the stream.
 fn events(pieces: &[&[u8]]) -> Vec<String> {
     let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE);
-    let mut found = Vec::new();
+    let mut events = Vec::new();
     for piece in pieces {
         let mut bytes = piece.to_vec();
         let mut input = &mut bytes[..];
         loop {
             match decoder.decode(&mut input) {
-                Ok(Some(event)) => found.push(contents(&event)),
+                Ok(Some(event)) => events.push(contents(&event)),
                 Ok(None) => break,
                 Err(error) => {
-                    found.push(format!("{error:?}"));
-                    return found;
+                    events.push(format!("{error:?}"));
+                    return events;
                 }
             }
         }
         assert!(decoder.buffered() <= MAX_MESSAGE + 14);
     }
-    found
+    events
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((at, stream)) = data.split_first() else {
+    let Some((split_at, stream)) = data.split_first() else {
         return;
     };
-    let (first, second) = stream.split_at(usize::from(*at).min(stream.len()));
+    let (first, second) = stream.split_at(usize::from(*split_at).min(stream.len()));
     assert_eq!(events(&[stream]), events(&[first, second]));
 });

@@ -18,9 +18,9 @@ fuzz_target!(|data: &[u8]| {
         let headers = HeaderMap::from_iter([(http::header::SEC_WEBSOCKET_EXTENSIONS, offer)]);
         if let Some(deflate) = Deflate::negotiate(&headers) {
             assert!((9..=15).contains(&deflate.window_bits()));
-            let answer = deflate.answer();
-            let answer = answer.to_str().expect("an answer in ASCII");
-            assert!(answer.starts_with("permessage-deflate; server_no_context_takeover; "));
+            let accepted = deflate.response_header();
+            let accepted = accepted.to_str().expect("a header in ASCII");
+            assert!(accepted.starts_with("permessage-deflate; server_no_context_takeover; "));
         }
     }
     let mut frame = encode_masked(OpCode::Binary, true, data, [1, 2, 3, 4]);

@@ -1,4 +1,4 @@
-//! What a client writes in front of its proxy's own element never changes who the client is.
+//! The elements that a client puts before that of its proxy never change the client's address.
 
 #![no_main]
 
@@ -13,11 +13,11 @@ fuzz_target!(|data: &[u8]| {
         ..AdmissionPolicy::default()
     };
     let peer = "10.0.0.1:4711".parse().ok();
-    for (name, own) in [
+    for (name, appended) in [
         ("forwarded", "for=192.0.2.7"),
         ("x-forwarded-for", "192.0.2.7"),
     ] {
-        let text = [data, b", ", own.as_bytes()].concat();
+        let text = [data, b", ", appended.as_bytes()].concat();
         let Ok(value) = HeaderValue::from_bytes(&text) else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! An origin that was read is read again from its own text; an entry of a list too.
+//! An origin that parses also parses from its own text, and so does an entry of a list.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A message of a page that was read is read again from the text that a page writes for it.
+//! A message of a page that parses also parses from the text that a page sends for it.
 
 #![no_main]
 

@@ -116,9 +116,9 @@ export async function checkCount(page, more) {
 /** Pushes with the form, and waits for the result that the page shows. */
 export async function push(page, to, text, reached) {
   await page.locator("#text").fill(text);
-  const answered = page.waitForResponse((answer) => answer.url().includes("/push/"));
+  const response = page.waitForResponse((response) => response.url().includes("/push/"));
   await page.getByRole("button", { name: to }).click();
-  await answered;
+  await response;
   await page.locator("#reached", { hasText: reached }).waitFor();
 }
 
@@ -133,7 +133,7 @@ export async function added(page, text) {
 }
 
 export async function enter(page, url) {
-  const answer = await page.goto(url);
+  const response = await page.goto(url);
   await phase(page, "open");
-  return answer;
+  return response;
 }

@@ -24,7 +24,7 @@ await browse(async (open, program) => {
   const error = await withStream(first, (live) =>
     live.request({ type: "add", text: "x".repeat(41) }).catch(({ kind, error }) => ({ kind, error })),
   );
-  assert.deepEqual(error, { kind: "answer", error: { type: "too_long", most: 40 } });
+  assert.deepEqual(error, { kind: "answer", error: { type: "too_long", max: 40 } });
   assert.deepEqual(await notes(first), ["<b>milk</b>"]);
 
   // Two tabs are two pages of one session; another visitor has a session of its own.

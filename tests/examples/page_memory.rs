@@ -121,9 +121,9 @@ async fn measure(path: &str) -> Result<usize> {
     BufReader::new(server.stdout.take().ok_or("no output")?).read_line(&mut line)?;
     let port = line.trim().parse()?;
     // The first connections allocate what the server needs only once.
-    let mut held = open(port, path, PAGES).await?;
+    let mut connections = open(port, path, PAGES).await?;
     let before = resident(&server)?;
-    held.extend(open(port, path, CONNECTIONS).await?);
+    connections.extend(open(port, path, CONNECTIONS).await?);
     // By then, pages that were rendered but not attached have ended.
     tokio::time::sleep(std::time::Duration::from_secs(22)).await;
     let after = resident(&server)?;
@@ -133,7 +133,7 @@ async fn measure(path: &str) -> Result<usize> {
 }
 
 async fn open(port: u16, path: &str, count: usize) -> Result<Vec<TcpStream>> {
-    let mut held = Vec::new();
+    let mut connections = Vec::new();
     let mut cookie = None;
     for number in 0..count {
         if number % PAGES == 0 {
@@ -141,9 +141,9 @@ async fn open(port: u16, path: &str, count: usize) -> Result<Vec<TcpStream>> {
         }
         let page = visit(port, path, &mut cookie).await?;
         let cookie = cookie.as_deref().ok_or("no cookie")?;
-        held.push(connect(port, path, cookie, &page).await?);
+        connections.push(connect(port, path, cookie, &page).await?);
     }
-    Ok(held)
+    Ok(connections)
 }
 
 #[tokio::main]
@@ -153,10 +153,10 @@ async fn main() -> Result<()> {
     }
     let base = measure("/plain").await?;
     println!("plain connection with a session: {base} bytes");
-    for (path, what) in [("/stream", "page"), ("/attached", "page with a handler")] {
+    for (path, kind) in [("/stream", "page"), ("/attached", "page with a handler")] {
         let bytes = measure(path).await?;
         println!(
-            "{what}: {bytes} bytes, {} above it",
+            "{kind}: {bytes} bytes, {} above it",
             bytes.saturating_sub(base)
         );
     }

@@ -15,13 +15,13 @@ struct Browser {
 }
 
 impl Browser {
-    /// The whole answer to a request such as `GET /`.
+    /// The whole response to a request such as `GET /`.
     #[allow(dead_code, reason = "not every example has pages")]
     async fn ask(&mut self, request: &str) -> String {
-        let answer = self
+        let response = self
             .exchange(request, "Connection: close\r\nContent-Length: 0")
             .await;
-        for set in answer
+        for set in response
             .lines()
             .filter_map(|line| line.strip_prefix("set-cookie: "))
         {
@@ -29,10 +29,10 @@ impl Browser {
             let (name, value) = pair.split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        answer
+        response
     }
 
-    /// The answer to a handshake, or the head of it if the connection stays open.
+    /// The response to a handshake, or the head of it if the connection stays open.
     async fn upgrade(&self, path: &str) -> String {
         let lines = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: page.v1\r\n\
@@ -55,13 +55,13 @@ impl Browser {
             .await
             .unwrap();
         // To its end; after a head without a body the connection stays open.
-        let mut answer = Vec::new();
-        while answer.starts_with(b"HTTP/1.1 200 ") || !answer.windows(4).any(|it| it == b"\r\n\r\n")
+        let mut response = Vec::new();
+        while response.starts_with(b"HTTP/1.1 200 ") || !response.windows(4).any(|it| it == b"\r\n\r\n")
         {
-            if stream.read_buf(&mut answer).await.unwrap() == 0 {
+            if stream.read_buf(&mut response).await.unwrap() == 0 {
                 break;
             }
         }
-        String::from_utf8_lossy(&answer).into_owned()
+        String::from_utf8_lossy(&response).into_owned()
     }
 }

@@ -33,8 +33,8 @@ fn serves(pages: fn(&Ws) -> WsFilter) {
             ("POST /logon/ada", "welcome"),
             ("GET /", "Hello, ada!"),
         ] {
-            let answer = browser.ask(request).await;
-            assert!(answer.ends_with(end), "{request}: {answer}");
+            let response = browser.ask(request).await;
+            assert!(response.ends_with(end), "{request}: {response}");
         }
         assert!(browser.upgrade("/live").await.starts_with("HTTP/1.1 101 "));
         assert!(browser.ask("POST /logoff").await.ends_with("goodbye"));

@@ -192,7 +192,7 @@ fn an_async_hook_allocates_its_future() {
     }
 }
 
-/// Sends a handshake and reads the answer. It allocates only the client's socket.
+/// Sends a handshake and reads the response. It allocates only the client's socket.
 async fn shake_hands(server: &Running, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let mut request = [0; 256];
@@ -205,12 +205,12 @@ async fn shake_hands(server: &Running, path: &str) -> TcpStream {
     .unwrap();
     let len = 256 - left.len();
     stream.write_all(&request[..len]).await.unwrap();
-    let mut answer = [0; 512];
+    let mut response = [0; 512];
     let mut read = 0;
-    while !answer[..read].ends_with(b"\r\n\r\n") {
-        read += stream.read(&mut answer[read..]).await.unwrap();
+    while !response[..read].ends_with(b"\r\n\r\n") {
+        read += stream.read(&mut response[read..]).await.unwrap();
     }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    assert!(response.starts_with(b"HTTP/1.1 101 "));
     stream
 }
 
@@ -234,18 +234,18 @@ fn a_connection_keeps_nothing_of_a_message_that_was_handled() {
     let runtime = runtime();
     let server = runtime.block_on(serve());
     let len = 16 * 1024;
-    let mut most = 0;
+    let mut max_bytes = 0;
     for kind in ["plain", "async"] {
         for (payload, opcode) in PAYLOADS {
             let path = format!("/{kind}/{payload}");
             // The thread's own buffers grow once, for all connections.
             let mut first = runtime.block_on(Peer::open(&server, &path, opcode, len));
             let info = measure(|| runtime.block_on(first.echo(1)));
-            most = most.max(info.bytes_max);
+            max_bytes = max_bytes.max(info.bytes_max);
             let mut idle = runtime.block_on(Peer::open(&server, &path, opcode, len));
             let info = measure(|| runtime.block_on(idle.echo(1)));
             assert_eq!(info.bytes_current, 0, "{path}, opcode {opcode}");
         }
     }
-    assert!(most >= len as u64, "the allocator counts nothing");
+    assert!(max_bytes >= len as u64, "the allocator counts nothing");
 }

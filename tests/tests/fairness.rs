@@ -89,10 +89,10 @@ fn burst() -> Vec<u8> {
 
 /// Checks that the flood never stopped, and that no message waited for more than `most` messages of
 /// it.
-fn check(waits: &[usize], count: usize, most: usize) {
+fn check(waits: &[usize], count: usize, max: usize) {
     assert_eq!(waits.len(), ROUNDS * QUIET);
     let longest = waits.iter().copied().max().unwrap_or_default();
-    assert!(longest <= most, "a message waited for {longest} messages");
+    assert!(longest <= max, "a message waited for {longest} messages");
     assert!(
         longest > 0 && count >= ROUNDS * TURN,
         "{count} messages are not a flood"
@@ -139,7 +139,7 @@ async fn a_message_waits_for_at_most_one_turn_of_a_flood() {
 #[test]
 fn over_tcp_the_wait_behind_a_flood_is_bounded() {
     let looks = (2 * (QUIET + 1)).div_ceil(EVENTS_PER_POLL);
-    let most = (looks + 1) * TURN;
+    let max = (looks + 1) * TURN;
     ws_server::runtime::block_on_with_workers(1, async {
         let count = FloodCount::default();
         let server = Server::new(Routes::table()).state(count.clone());
@@ -163,7 +163,7 @@ fn over_tcp_the_wait_behind_a_flood_is_bounded() {
             }
         }
         flood.abort();
-        check(&waits, count.get(), most);
+        check(&waits, count.get(), max);
     });
 }
 

@@ -381,7 +381,7 @@ impl Accept {
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
         if let Some(deflate) = deflate {
-            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, deflate.answer());
+            headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, deflate.response_header());
         }
         response
     }

@@ -293,7 +293,7 @@ pub enum CloseCause {
     RateLimit,
     /// The connection expired, for example together with its credentials.
     Expired,
-    /// The opening handshake was answered, but the connection could not be upgraded.
+    /// The response to the opening handshake was sent, but the connection could not be upgraded.
     UpgradeFailed,
 }
 

@@ -1,6 +1,6 @@
 //! The life of one connection, in a small task of its own.
 //!
-//! [`connect`] runs `init` before the handshake is answered. The result, a
+//! [`connect`] runs `init` before the response to the handshake. The result, a
 //! [`ReadyConnection`], then gets its transport. The driver reads, calls hooks, writes and checks
 //! the clock until the end, and then calls `terminate`.
 //!

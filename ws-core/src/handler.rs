@@ -66,7 +66,7 @@ pub trait Handler<R>: Sized + Send + 'static {
     #[doc(hidden)]
     fn check_arguments() {}
 
-    /// Makes the handler of a connection, before the handshake is answered.
+    /// Makes the handler of a connection, before the response to the handshake.
     #[doc(hidden)]
     fn init(opening: &Opening<Self>) -> impl Future<Output = Result<Self, Refusal>> + Send;
 
@@ -118,7 +118,7 @@ pub trait Handler<R>: Sized + Send + 'static {
     message = "`init` must return `Self` or `Result<Self, E>` with `E: Into<Refusal>`, not `{Self}`",
     label = "not a return type of `init`",
     note = "for an error of your own, write `impl From<MyError> for Refusal`, or call `.or_refuse()?` \
-            to answer any error with 500 and log it"
+            to respond with 500 to any error and log it"
 )]
 pub trait IntoInit<H> {
     /// Returns the handler, or the refusal.
@@ -161,11 +161,11 @@ impl<H, E: IntoRefusal> IntoInit<H> for Result<H, E> {
 /// # assert_eq!(RoomError::Full.into_refusal().status(), 503);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is an error that `init` cannot answer with",
+    message = "`{Self}` is an error that `init` cannot return",
     label = "not a `Refusal`",
-    note = "to answer 500 and log the error, return `Result<Self, Refusal>` and call `.or_refuse()?` \
+    note = "to respond with 500 and log the error, return `Result<Self, Refusal>` and call `.or_refuse()?` \
             on the result that may fail",
-    note = "to choose the answer, return an error of your own, and write `impl From<MyError> for Refusal`"
+    note = "to choose the response, return an error of your own, and write `impl From<MyError> for Refusal`"
 )]
 pub trait IntoRefusal {
     /// The refusal.

@@ -75,8 +75,8 @@ impl RouteNumber {
             patterns.push(pattern);
             patterns.len() - 1
         });
-        let most = u32::MAX >> HOOK_BITS;
-        Self(u32::try_from(number).unwrap_or(most).min(most) << HOOK_BITS)
+        let max = u32::MAX >> HOOK_BITS;
+        Self(u32::try_from(number).unwrap_or(max).min(max) << HOOK_BITS)
     }
 }
 

@@ -327,12 +327,12 @@ impl Limits {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use ws_server::limits::Limits;
+    /// use ws_server::limits::{LimitError, Limits};
     ///
     /// // A ping after the connection was closed as idle.
     /// let limits = Limits::DEFAULT.ping(Some(Duration::from_secs(90)));
-    /// assert!(limits.check().is_err());
-    /// assert!(limits.idle(Some(Duration::from_secs(180))).check().is_ok());
+    /// assert!(matches!(limits.check(), Err(LimitError::PingNotBelowIdle { .. })));
+    /// assert_eq!(limits.idle(Some(Duration::from_secs(180))).check(), Ok(()));
     /// ```
     ///
     /// # Errors

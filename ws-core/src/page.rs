@@ -25,7 +25,7 @@ mod tag;
 
 pub use id::NoPage;
 pub use stream::CapacityFreed;
-pub use tag::{StreamClient, StreamTag, StreamUrl};
+pub use tag::{BrowserClientPaths, StreamTag, StreamUrl};
 
 pub use crate::wire::PAGE_PROTOCOL;
 
@@ -182,7 +182,7 @@ impl Page {
     /// # });
     /// ```
     pub fn stream_tag<U: StreamUrl + ?Sized>(&self, url: &U) -> StreamTag {
-        let url = url.with_base(&self.pages.client().base);
+        let url = url.with_base(&self.pages.client_paths().base_path);
         StreamTag::new(self.clone(), url)
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | Module | RFC 6455 | Contents |
 //! | --- | --- | --- |
-//! | [`accept`] | 4.2.2 | the key and answer of the opening handshake |
+//! | [`accept`] | 4.2.2 | the key of the opening handshake, and its response |
 //! | [`frame`] | 5.2 | opcodes and the frame header |
 //! | [`mask`] | 5.3 | masking and unmasking of payloads |
 //! | [`utf8`] | 8.1 | validation of text that arrives in pieces |

@@ -383,7 +383,7 @@ impl<R: IntoReply, E: IntoClose> IntoReply for Result<R, E> {
 ///     if text.len() > 1_000 { Err(TooFast) } else { Ok(text) }
 /// }
 /// assert_eq!(TooFast.into_close().code(), CloseCode::POLICY);
-/// # assert!(message("x".repeat(2_000)).is_err());
+/// # assert!(matches!(message("x".repeat(2_000)), Err(TooFast)));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an error that a hook cannot close with",

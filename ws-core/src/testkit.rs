@@ -379,7 +379,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends these bytes directly behind the request, before the handshake is answered.
+    /// Sends these bytes directly behind the request, before the response to the handshake.
     pub fn early_data(mut self, bytes: &[u8]) -> Self {
         self.early = bytes.to_vec();
         self

@@ -108,7 +108,8 @@ mod tests {
         let errors = Errors::new();
         let name = errors.ok_or_report(syn::parse_str::<syn::Ident>("room"));
         assert_eq!(name.map(|name| name.to_string()).as_deref(), Some("room"));
-        assert!(errors.finish().is_ok());
+        let reported = errors.finish().map_err(|errors| errors.to_string());
+        assert_eq!(reported, Ok(()));
     }
 
     #[test]

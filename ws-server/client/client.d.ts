@@ -203,7 +203,7 @@ export interface Options {
    * milliseconds: 25,000.
    */
   heartbeat?: number;
-  /** The deadline of the answer to a ping or a fetch, in milliseconds: 10,000. */
+  /** The deadline of the answer to a ping and of the response to a fetch, in milliseconds: 10,000. */
   deadline?: number;
   /** Returns a number from 0 up to, but not including, 1. */
   random?: () => number;

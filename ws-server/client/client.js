@@ -196,12 +196,12 @@ class Connection extends EventTarget {
     this.#triedAt = Date.now();
     this.#set("connecting");
     if (this.#freshness === "stale" && attempt === this.#attempt) {
-      const answer = await this.#fetch(this.#page.fresh, "POST");
+      const response = await this.#fetch(this.#page.fresh, "POST");
       if (attempt !== this.#attempt) return;
       try {
-        this.#renew(answer);
+        this.#renew(response);
       } catch {
-        return this.#refused(answer);
+        return this.#refused(response);
       }
     }
     if (attempt === this.#attempt) this.#open(attempt);
@@ -240,8 +240,8 @@ class Connection extends EventTarget {
       clearTimeout(this.#timer);
       if (this.#openedAt) return this.#closed(code, reason);
       // Only a plain GET shows the reason.
-      const answer = await this.#fetch(url.replace("ws", "http"), "GET");
-      if (attempt === this.#attempt) this.#refused(answer);
+      const response = await this.#fetch(url.replace("ws", "http"), "GET");
+      if (attempt === this.#attempt) this.#refused(response);
     };
   }
 
@@ -258,9 +258,9 @@ class Connection extends EventTarget {
     const { fetch = globalThis.fetch, deadline } = this.#options;
     try {
       const signal = AbortSignal.timeout(deadline);
-      const answer = await fetch(url, { method, cache: "no-store", signal });
-      const after = Number(answer.headers.get("retry-after")) || 0;
-      return { status: answer.status, after, text: await answer.text() };
+      const response = await fetch(url, { method, cache: "no-store", signal });
+      const after = Number(response.headers.get("retry-after")) || 0;
+      return { status: response.status, after, text: await response.text() };
     } catch {
       return {};
     }

@@ -16,7 +16,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
 use ws_core::fields::elements;
-use ws_core::page::StreamClient;
+use ws_core::page::BrowserClientPaths;
 
 use crate::base::BasePath;
 use crate::filter::WsFilter;
@@ -154,28 +154,28 @@ fn status(status: StatusCode) -> Response {
 }
 
 /// The URLs at which pages find the client, as browsers see them.
-pub(crate) fn urls(base: &BasePath, prefix: &str) -> StreamClient {
+pub(crate) fn urls(base: &BasePath, prefix: &str) -> BrowserClientPaths {
     let base = base.as_str();
-    StreamClient {
-        base: base.to_owned(),
-        script: format!("{base}{prefix}/client-{}.js", FILES.hash),
-        fresh: format!("{base}{prefix}/page"),
+    BrowserClientPaths {
+        base_path: base.to_owned(),
+        script_path: format!("{base}{prefix}/client-{}.js", FILES.hash),
+        new_page_path: format!("{base}{prefix}/page"),
     }
 }
 
 /// Serves the client and new pages below this prefix; other paths are rejected. The filter works at
 /// the root, where it sees the base path, and mounted below it, where it does not.
-pub(crate) fn serve(base: &BasePath, prefix: &str, fresh: &WsFilter) -> WsFilter {
-    let below_base = serve_below(prefix, fresh.clone());
+pub(crate) fn serve(base: &BasePath, prefix: &str, new_page: &WsFilter) -> WsFilter {
+    let below_base = serve_below(prefix, new_page.clone());
     if base.as_str().is_empty() {
         return below_base;
     }
     let whole = format!("{}{prefix}", base.as_str());
-    let at_root = serve_below(&whole, fresh.clone());
+    let at_root = serve_below(&whole, new_page.clone());
     at_root.or(below_base).unify().boxed()
 }
 
-fn serve_below(prefix: &str, fresh: WsFilter) -> WsFilter {
+fn serve_below(prefix: &str, new_page: WsFilter) -> WsFilter {
     let below = below(prefix);
     let page = below.clone().and(warp::path("page")).and(warp::path::end());
     below
@@ -186,7 +186,7 @@ fn serve_below(prefix: &str, fresh: WsFilter) -> WsFilter {
         .and_then(async |name: String, method: Method, headers: HeaderMap| {
             find(&name, &method, &headers).ok_or_else(warp::reject::not_found)
         })
-        .or(page.and(fresh))
+        .or(page.and(new_page))
         .unify()
         .boxed()
 }

@@ -53,7 +53,7 @@
 //! socket.onopen = () => socket.send("hi");            // "You said: hi", then "Hello!"
 //! ```
 //!
-//! - `init` runs before the handshake is answered. It returns the handler of this connection, or a
+//! - `init` runs before the response to the handshake. It returns the handler of this connection, or a
 //!   [`Refusal`].
 //! - `message` receives each message of the client, here as a `String`. It returns the reply: a
 //!   text, [`Json`](decode::Json), several messages, a [`Close`], or nothing.

@@ -42,7 +42,7 @@ async fn the_first_signal_ends_in_good_order_and_the_second_at_once() {
     let never = warp::path("never").then(std::future::pending::<&'static str>);
     let served = tokio::spawn(ws.serve_listener(ws.filter().or(never), listener));
 
-    // An answer says that the server runs, and so that it listens for signals.
+    // A response proves that the server runs, so it listens for signals.
     let mut client = TcpStream::connect(address).await.unwrap();
     client
         .write_all(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n")

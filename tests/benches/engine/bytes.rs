@@ -35,8 +35,8 @@ pub(crate) fn mask(criterion: &mut Criterion) {
 }
 
 /// Text of at most this size that ends at a whole character.
-fn text(of: &str, size: usize) -> String {
-    let mut text = of.repeat(size.div_ceil(of.len()));
+fn text(words: &str, size: usize) -> String {
+    let mut text = words.repeat(size.div_ceil(words.len()));
     let end = (0..=size).rev().find(|&end| text.is_char_boundary(end));
     text.truncate(end.unwrap_or(0));
     text
@@ -65,7 +65,7 @@ pub(crate) fn utf8(criterion: &mut Criterion) {
                         let fed = validator.feed(black_box(piece), |valid| {
                             black_box(valid);
                         });
-                        assert!(fed.is_ok());
+                        assert_eq!(fed, Ok(()));
                     }
                     validator.is_complete()
                 });

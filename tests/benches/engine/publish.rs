@@ -26,13 +26,13 @@ const SUBSCRIBERS: [usize; 4] = [1, 100, 1000, 10_000];
 
 /// Either the publish writes to every socket itself, or it only queues, and a task writes. On a
 /// thread without a runtime, that task runs at once.
-const WAYS: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then written", 0)];
+const MODES: [(&str, usize); 2] = [("written", usize::MAX), ("queued, then written", 0)];
 
 pub(crate) fn publish(criterion: &mut Criterion) {
     let topic = news();
     let message = Message::binary(vec![b'p'; 125]);
-    for (way, inline) in WAYS {
-        let mut group = criterion.benchmark_group(format!("publish/{way}"));
+    for (mode, inline) in MODES {
+        let mut group = criterion.benchmark_group(format!("publish/{mode}"));
         for count in SUBSCRIBERS {
             let hub = Hub::new(ServerLimits::DEFAULT.publish_inline(inline));
             let readers = Connections::open::<Reader>(&hub, count, Sink { direct: true });

@@ -23,7 +23,7 @@ pub(crate) struct Sink {
     pub direct: bool,
 }
 
-fn take(slices: &[IoSlice<'_>]) -> usize {
+fn accept_all(slices: &[IoSlice<'_>]) -> usize {
     black_box(slices).iter().map(|slice| slice.len()).sum()
 }
 
@@ -45,7 +45,7 @@ impl Transport for Sink {
         _: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(take(slices)))
+        Poll::Ready(Ok(accept_all(slices)))
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -59,7 +59,7 @@ impl Transport for Sink {
 
 impl DirectWrite for Sink {
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(take(slices))
+        Ok(accept_all(slices))
     }
 }
 
@@ -80,12 +80,12 @@ impl Connections {
             let mut senders = Vec::new();
             for _ in 0..count {
                 let admitted = Admitted::unchecked(Uri::from_static("/"), HeaderMap::new());
-                let opened = connect::<H, AnyRoute>(endpoint.clone(), admitted)
+                let connected = connect::<H, AnyRoute>(endpoint.clone(), admitted)
                     .run()
                     .await;
-                let opened = opened.unwrap();
-                senders.push(opened.sender());
-                opened.start(Box::new(sink).into(), &[]);
+                let connection = connected.unwrap();
+                senders.push(connection.sender());
+                connection.start(Box::new(sink).into(), &[]);
                 // The connection runs until it waits.
                 tokio::task::yield_now().await;
             }

@@ -37,40 +37,40 @@ impl Any {
 }
 
 /// One table in both routers.
-struct Pair {
-    ours: Router,
-    theirs: matchit::Router<usize>,
+struct RouterPair {
+    router: Router,
+    matchit: matchit::Router<usize>,
     patterns: Vec<String>,
 }
 
-impl Pair {
+impl RouterPair {
     fn new(table: Table<NoState>) -> Self {
-        let ours = table
+        let router = table
             .into_router(NoState, &Hub::default(), &LimitOptions::NONE)
             .unwrap();
-        let patterns: Vec<_> = ours.routes().map(|route| route.path.clone()).collect();
-        let mut theirs = matchit::Router::new();
+        let patterns: Vec<_> = router.routes().map(|route| route.path.clone()).collect();
+        let mut matchit = matchit::Router::new();
         for (number, pattern) in patterns.iter().enumerate() {
             let untyped = pattern.replace(": u64", "");
-            theirs.insert(untyped, number).unwrap();
+            matchit.insert(untyped, number).unwrap();
         }
         Self {
-            ours,
-            theirs,
+            router,
+            matchit,
             patterns,
         }
     }
 
     /// The total length of all values, so that every value is read; `None` without a match.
-    fn ours(&self, path: &str) -> Option<usize> {
-        match &self.ours.find(path) {
+    fn find(&self, path: &str) -> Option<usize> {
+        match &self.router.find(path) {
             Lookup::Found(_, params) => Some(params.iter().map(|(_, value)| value.len()).sum()),
             _ => None,
         }
     }
 
-    fn theirs(&self, path: &str) -> Option<usize> {
-        let found = self.theirs.at(path).ok()?;
+    fn find_with_matchit(&self, path: &str) -> Option<usize> {
+        let found = self.matchit.at(path).ok()?;
         Some(found.params.iter().map(|(_, value)| value.len()).sum())
     }
 
@@ -117,17 +117,17 @@ impl Case {
 }
 
 fn compare(criterion: &mut Criterion, name: &str, table: Table<NoState>) {
-    let pair = Pair::new(table);
+    let pair = RouterPair::new(table);
     for case in Case::ALL {
         let paths = pair.paths(case);
         for path in &paths {
-            let found = pair.ours(path);
-            assert_eq!(found, pair.theirs(path), "{path}");
+            let found = pair.find(path);
+            assert_eq!(found, pair.find_with_matchit(path), "{path}");
             assert_eq!(found.is_none(), case == Case::Miss, "{path}");
         }
         let mut group = criterion.benchmark_group(format!("{name}/{case:?}"));
         group.throughput(Throughput::Elements(paths.len() as u64));
-        let look_up = |find: fn(&Pair, &str) -> Option<usize>| {
+        let look_up = |find: fn(&RouterPair, &str) -> Option<usize>| {
             let (pair, paths) = (&pair, &paths);
             move |bencher: &mut Bencher<'_>| {
                 bencher.iter(|| {
@@ -137,8 +137,8 @@ fn compare(criterion: &mut Criterion, name: &str, table: Table<NoState>) {
                 });
             }
         };
-        group.bench_function("ours", look_up(Pair::ours));
-        group.bench_function("matchit", look_up(Pair::theirs));
+        group.bench_function("ours", look_up(RouterPair::find));
+        group.bench_function("matchit", look_up(RouterPair::find_with_matchit));
         group.finish();
     }
 }

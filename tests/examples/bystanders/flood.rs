@@ -29,19 +29,19 @@ const LEAD: Duration = Duration::from_millis(300);
 
 /// The behaviour of the bad client.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bad {
+enum BadClient {
     Nothing,
-    FloodsElsewhere,
+    FloodsOtherHost,
     Floods,
     FloodsAndReadsNothing,
 }
 
-const CASES: [(&str, Bad); 5] = [
-    ("no flood", Bad::Nothing),
-    ("no flood, again", Bad::Nothing),
-    ("flood of another server", Bad::FloodsElsewhere),
-    ("flood", Bad::Floods),
-    ("flood that reads nothing", Bad::FloodsAndReadsNothing),
+const CASES: [(&str, BadClient); 5] = [
+    ("no flood", BadClient::Nothing),
+    ("no flood, again", BadClient::Nothing),
+    ("flood of another server", BadClient::FloodsOtherHost),
+    ("flood", BadClient::Floods),
+    ("flood that reads nothing", BadClient::FloodsAndReadsNothing),
 ];
 
 /// One connection that floods, on its own threads.
@@ -56,9 +56,9 @@ impl Flood {
         stream.set_nonblocking(false)?;
         let (mut writes, sent) = (stream.try_clone()?, Arc::clone(sent));
         let mut threads = vec![thread::spawn(move || {
-            let one = frame(TEXT, TEXT_OF_32_BYTES);
-            let count = BLOCK / one.len();
-            let block = one.repeat(count);
+            let message = frame(TEXT, TEXT_OF_32_BYTES);
+            let count = BLOCK / message.len();
+            let block = message.repeat(count);
             while writes.write_all(&block).is_ok() {
                 sent.fetch_add(count as u64, Ordering::Relaxed);
             }
@@ -84,42 +84,54 @@ impl Flood {
 }
 
 /// Sends a message, waits for its echo, and pauses, until the end of the stream.
-async fn talk(mut client: Client, number: u64, latencies: Latencies) -> std::io::Result<()> {
+async fn send_and_pause(
+    mut client: Client,
+    number: u64,
+    latencies: Latencies,
+) -> std::io::Result<()> {
     let message = frame(TEXT, TEXT_OF_32_BYTES);
     // The header has two bytes.
     let mut echo = [0; 2 + TEXT_OF_32_BYTES.len()];
-    let (least, most) = PAUSE;
+    let (min, max) = PAUSE;
     for turn in number.. {
-        let more = turn * (number + 1) % (most - least + 1);
-        sleep(Duration::from_millis(least + more)).await;
+        let extra = turn * (number + 1) % (max - min + 1);
+        sleep(Duration::from_millis(min + extra)).await;
         let measured = latencies.is_open();
         let sent = Instant::now();
         client.stream.write_all(&message).await?;
         client.stream.read_exact(&mut echo).await?;
         if measured {
-            latencies.note(sent.elapsed());
+            latencies.record(sent.elapsed());
         }
     }
     Ok(())
 }
 
 pub(crate) async fn measure(host: &Host, rounds: usize) -> Result<()> {
-    let elsewhere = Host::start()?;
+    let other_host = Host::start()?;
     let latencies = Latencies::default();
     let mut quiet = Vec::new();
     for number in 0..QUIET {
         let client = Client::open(host.address, "/echo").await;
-        quiet.push(tokio::spawn(talk(client, number, latencies.clone())));
+        quiet.push(tokio::spawn(send_and_pause(
+            client,
+            number,
+            latencies.clone(),
+        )));
     }
     let mut cases = CASES.map(|(name, _)| Case::new(name));
     let sent = Arc::default();
     for _ in 0..rounds {
         for (case, (_, bad)) in cases.iter_mut().zip(CASES) {
             let flood = match bad {
-                Bad::Nothing => None,
-                Bad::FloodsElsewhere => Some(Flood::start(elsewhere.address, true, &sent).await?),
-                Bad::Floods => Some(Flood::start(host.address, true, &sent).await?),
-                Bad::FloodsAndReadsNothing => Some(Flood::start(host.address, false, &sent).await?),
+                BadClient::Nothing => None,
+                BadClient::FloodsOtherHost => {
+                    Some(Flood::start(other_host.address, true, &sent).await?)
+                }
+                BadClient::Floods => Some(Flood::start(host.address, true, &sent).await?),
+                BadClient::FloodsAndReadsNothing => {
+                    Some(Flood::start(host.address, false, &sent).await?)
+                }
             };
             sleep(LEAD).await;
             case.measure(host, &latencies, &sent).await?;

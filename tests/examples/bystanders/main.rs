@@ -94,7 +94,7 @@ impl Reader {
     }
 }
 
-/// Subscribes when the test asks for it.
+/// Subscribes at the request of the test.
 struct Stalled;
 
 #[ws_handler]
@@ -140,9 +140,9 @@ impl Host {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (tell, told) = mpsc::channel();
+        let (thread_sender, thread_receiver) = mpsc::channel();
         std::thread::spawn(move || -> Result<()> {
-            tell.send(Thread::this()?)?;
+            thread_sender.send(Thread::this()?)?;
             block_on_with_workers(1, async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 let forever = std::future::pending();
@@ -152,7 +152,7 @@ impl Host {
         });
         Ok(Self {
             address,
-            thread: told.recv()?,
+            thread: thread_receiver.recv()?,
             hub,
             stalled,
         })

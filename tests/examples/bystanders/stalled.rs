@@ -66,7 +66,7 @@ impl Stamp {
 
 /// Publishes on a thread of its own.
 struct Publisher {
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     published: Arc<AtomicU64>,
     thread: JoinHandle<io::Result<()>>,
 }
@@ -77,8 +77,8 @@ impl Publisher {
         let client = Client::open(host.address, "/publish").await;
         let mut stream = client.stream.into_std()?;
         stream.set_nonblocking(false)?;
-        let (over, published) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-        let (stop, count) = (over.clone(), published.clone());
+        let (stopped, published) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (stop, count) = (stopped.clone(), published.clone());
         let thread = thread::spawn(move || {
             let mut due = Instant::now();
             while !stop.load(Ordering::Relaxed) {
@@ -95,14 +95,14 @@ impl Publisher {
             Ok(())
         });
         Ok(Self {
-            over,
+            stopped,
             published,
             thread,
         })
     }
 
     fn stop(self) -> Result<()> {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         self.thread.join().map_err(|_| "the publisher panicked")??;
         Ok(())
     }
@@ -118,7 +118,7 @@ async fn read(stream: TcpStream, clock: Instant, latencies: Latencies) -> io::Re
         stream.read_exact(&mut frame.1).await?;
         let stamp = Stamp::of(&frame.1);
         if stamp.measured {
-            latencies.note(clock.elapsed().saturating_sub(stamp.sent));
+            latencies.record(clock.elapsed().saturating_sub(stamp.sent));
         }
     }
 }

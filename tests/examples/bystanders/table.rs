@@ -56,7 +56,7 @@ impl Latencies {
         self.open.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn note(&self, latency: Duration) {
+    pub(crate) fn record(&self, latency: Duration) {
         self.lock().push(latency);
     }
 
@@ -140,7 +140,7 @@ impl Case {
         let p50 = median(self.ratios(first, |round| round.p50));
         let p99 = self.ratios(first, |round| round.p99);
         let range = match (p99.first(), p99.last()) {
-            (Some(least), Some(most)) => format!("{least:.2}..{most:.2}"),
+            (Some(min), Some(max)) => format!("{min:.2}..{max:.2}"),
             _ => String::new(),
         };
         let rate = self.median(|round| round.rate);
@@ -203,7 +203,7 @@ pub(crate) fn print(title: &str, rate: &str, cases: &[Case]) {
     println!("\n{title}; median of {} rounds", first.rounds.len());
     println!(
         "{:<24}{:>9}{:>7}{:>10}{:>7}{:>15} |{:>10} |{:>13} |{:>13}",
-        "", "p50 us", "ratio", "p99 us", "ratio", "least..most", rate, "server", "clients"
+        "", "p50 us", "ratio", "p99 us", "ratio", "min..max", rate, "server", "clients"
     );
     println!(
         "{:<24}{:>9}{:>7}{:>10}{:>7}{:>15} |{:>10} |{:>6}{:>7} |{:>6}{:>7}",

@@ -1,4 +1,4 @@
-//! `Bearer`: the sources of a token, and the answers to clients without a valid one.
+//! `Bearer`: the sources of a token, and the responses to clients without a valid one.
 
 use ws_core::testkit::{ClientBuilder, TestKit};
 use ws_server::extract::Bearer;
@@ -51,7 +51,7 @@ fn builder(path: &str) -> ClientBuilder {
 }
 
 /// The handler's text, or the status, challenge and body of the refusal.
-async fn answer(builder: ClientBuilder) -> Result<String, (u16, String, String)> {
+async fn response(builder: ClientBuilder) -> Result<String, (u16, String, String)> {
     match builder.connect().await {
         Ok(mut client) => {
             client.send("who?").await;
@@ -83,25 +83,28 @@ async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
     let builder = || builder("/device");
     let offering = |protocols| offering("/device", protocols);
     assert_eq!(
-        answer(builder().bearer("a.b-c_d~e+/==")).await,
+        response(builder().bearer("a.b-c_d~e+/==")).await,
         echoed("a.b-c_d~e+/== over none")
     );
     // `bearer` replaces the token of an earlier call.
     assert_eq!(
-        answer(builder().bearer("old").bearer("new")).await,
+        response(builder().bearer("old").bearer("new")).await,
         echoed("new over none")
     );
     assert_eq!(
-        answer(offering("v1, bearer, t0k")).await,
+        response(offering("v1, bearer, t0k")).await,
         echoed("t0k over v1")
     );
     assert_eq!(
-        answer(offering("bearer, t0k, v1, v2")).await,
+        response(offering("bearer, t0k, v1, v2")).await,
         echoed("t0k over v2")
     );
-    assert_eq!(answer(offering("bearer, v2")).await, echoed("v2 over none"));
     assert_eq!(
-        answer(offering("v2, bearer, t0k").bearer("header")).await,
+        response(offering("bearer, v2")).await,
+        echoed("v2 over none")
+    );
+    assert_eq!(
+        response(offering("v2, bearer, t0k").bearer("header")).await,
         echoed("header over v2")
     );
 }
@@ -110,7 +113,7 @@ async fn a_token_is_read_from_the_header_or_after_bearer_in_the_subprotocols() {
 async fn a_token_in_the_query_is_ignored() {
     let nobody = refused("Bearer", "this endpoint requires a bearer token");
     for query in ["?access_token=t0k", "?bearer=t0k", ""] {
-        assert_eq!(answer(builder(&format!("/device{query}"))).await, nobody);
+        assert_eq!(response(builder(&format!("/device{query}"))).await, nobody);
     }
 }
 
@@ -119,7 +122,7 @@ async fn a_token_in_the_query_is_ignored() {
 async fn another_scheme_counts_as_a_missing_token() {
     let nobody = refused("Bearer", "this endpoint requires a bearer token");
     let basic = builder("/device").header("authorization", "Basic YTpi");
-    assert_eq!(answer(basic).await, nobody);
+    assert_eq!(response(basic).await, nobody);
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,18 +130,18 @@ async fn a_malformed_token_is_an_invalid_request() {
     let header = |value| builder("/device").header("authorization", value);
     let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
     for wrong in ["Bearer", "Bearer a b", "Bearer ,", "Bearer token=abc"] {
-        assert_eq!(answer(header(wrong)).await, no_token, "{wrong}");
+        assert_eq!(response(header(wrong)).await, no_token, "{wrong}");
     }
     let twice = refused(INVALID_REQUEST, "`Authorization` appears more than once");
     assert_eq!(
-        answer(header("Bearer a").header("authorization", "Bearer a")).await,
+        response(header("Bearer a").header("authorization", "Bearer a")).await,
         twice
     );
     let lone = refused(INVALID_REQUEST, "no token follows `bearer`");
-    assert_eq!(answer(offering("/device", "v2, bearer")).await, lone);
+    assert_eq!(response(offering("/device", "v2, bearer")).await, lone);
     let two = refused(INVALID_REQUEST, "`bearer` appears more than once");
     assert_eq!(
-        answer(offering("/device", "bearer, a, bearer, b")).await,
+        response(offering("/device", "bearer, a, bearer, b")).await,
         two
     );
 }
@@ -149,25 +152,28 @@ async fn a_token_that_the_application_rejects_is_invalid() {
         "Bearer error=\"invalid_token\"",
         "the bearer token is not valid",
     );
-    assert_eq!(answer(builder("/device").bearer("revoked")).await, refused);
+    assert_eq!(
+        response(builder("/device").bearer("revoked")).await,
+        refused
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_optional_token_may_be_missing_but_not_malformed() {
     let echoed = |text: &str| Ok(text.to_owned());
     let header = |value| builder("/lobby").header("authorization", value);
-    assert_eq!(answer(builder("/lobby")).await, echoed("nobody"));
-    assert_eq!(answer(header("Basic YTpi")).await, echoed("nobody"));
-    assert_eq!(answer(offering("/lobby", "v2")).await, echoed("nobody"));
-    assert_eq!(answer(header("Bearer t0k")).await, echoed("t0k"));
+    assert_eq!(response(builder("/lobby")).await, echoed("nobody"));
+    assert_eq!(response(header("Basic YTpi")).await, echoed("nobody"));
+    assert_eq!(response(offering("/lobby", "v2")).await, echoed("nobody"));
+    assert_eq!(response(header("Bearer t0k")).await, echoed("t0k"));
     assert_eq!(
-        answer(offering("/lobby", "v2, bearer, t0k")).await,
+        response(offering("/lobby", "v2, bearer, t0k")).await,
         echoed("t0k")
     );
     let no_token = refused(INVALID_REQUEST, "the bearer token is malformed");
-    assert_eq!(answer(header("Bearer a b")).await, no_token);
+    assert_eq!(response(header("Bearer a b")).await, no_token);
     let lone = refused(INVALID_REQUEST, "no token follows `bearer`");
-    assert_eq!(answer(offering("/lobby", "bearer")).await, lone);
+    assert_eq!(response(offering("/lobby", "bearer")).await, lone);
 }
 
 #[tokio::test(start_paused = true)]

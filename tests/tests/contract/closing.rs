@@ -156,7 +156,7 @@ on_both_transports! {
             settle().await;
         }
         assert_eq!(client.unread(), 10, "the first frame is written in part");
-        assert!(socket.send("one too many").is_err());
+        assert_eq!(socket.send("one too many"), Err(SendError::Closed("one too many".into())));
         assert_eq!(client.text().await, numbered(0, 20_000), "it is completed");
         assert_eq!(client.closed().await, (CloseCode::TRY_AGAIN_LATER, "too slow".to_owned()));
     }
@@ -172,7 +172,7 @@ on_both_transports! {
         settle().await;
         socket.send("never").unwrap();
         settle().await;
-        assert!(socket.send("one too many").is_err());
+        assert_eq!(socket.send("one too many"), Err(SendError::Closed("one too many".into())));
         assert_eq!(client.text().await, "whole");
         assert_eq!(client.closed().await.0, CloseCode::TRY_AGAIN_LATER);
     }

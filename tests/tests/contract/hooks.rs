@@ -139,7 +139,7 @@ impl Patient {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_handshake_is_answered_after_init() {
+async fn the_response_to_the_handshake_follows_init() {
     let journal = Journal::new();
     let mut connect = pin!(journal.client::<Patient>(&TestKit::new()).connect());
     assert!(connect.as_mut().now_or_never().is_none());

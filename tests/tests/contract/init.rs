@@ -100,7 +100,7 @@ async fn a_refusal_in_init_undoes_subscriptions_and_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_init_that_panics_is_answered_with_500_and_undone() {
+async fn an_init_that_panics_is_refused_with_500_and_undone() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let (status, socket) = undone(&kit, &journal, "/?panic").await;
     assert_eq!(status, 500);
@@ -108,7 +108,7 @@ async fn an_init_that_panics_is_answered_with_500_and_undone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_init_that_takes_too_long_is_answered_with_503_and_undone() {
+async fn an_init_that_takes_too_long_is_refused_with_503_and_undone() {
     let (kit, journal) = (TestKit::new(), Journal::new());
     let start = Instant::now();
     let (status, socket) = undone(&kit, &journal, "/?hang").await;

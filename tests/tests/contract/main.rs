@@ -6,7 +6,7 @@
 //! | sentence | tests |
 //! |---|---|
 //! | **Hooks** | |
-//! | `init` runs before the handshake is answered | `hooks::the_handshake_is_answered_after_init` |
+//! | `init` runs before the response to the handshake | `hooks::the_response_to_the_handshake_follows_init` |
 //! | it returns `Self`, or `Result` with anything that becomes a `Refusal` | `hooks::a_refusal_carries_status_headers_and_body` |
 //! | it extracts from the connection and the handshake | `hooks::init_extracts_from_the_handshake_and_message_from_the_connection` |
 //! | also a `Bearer` | `bearer::*` |
@@ -88,7 +88,7 @@
 //! | and reserves time for `terminate`, for which it waits | `shutdown::a_shutdown_cuts_hooks_and_closes_and_reserves_time_for_terminate`, `shutdown::a_shutdown_waits_for_every_terminate` |
 //! | a synchronous hook cannot be cut | `shutdown::a_synchronous_hook_cannot_be_cut` |
 //! | **init** | |
-//! | time-out 503, panic 500 | `init::an_init_that_takes_too_long_is_answered_with_503_and_undone`, `init::an_init_that_panics_is_answered_with_500_and_undone` |
+//! | time-out 503, panic 500 | `init::an_init_that_takes_too_long_is_refused_with_503_and_undone`, `init::an_init_that_panics_is_refused_with_500_and_undone` |
 //! | its future is dropped when the client is gone | `init::an_init_is_dropped_when_the_client_is_gone` |
 //! | bytes behind the request wait for `init` | `init::data_behind_the_request_waits_for_init` |
 //! | when the upgrade fails, `terminate` runs | `terminate::an_upgrade_that_fails` |

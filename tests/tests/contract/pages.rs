@@ -232,7 +232,8 @@ async fn a_page_stream_requires_its_own_subprotocol() {
     assert_eq!(refusal.text(), text);
     let builder = kit.open("/stream").visitor(&visitor);
     let builder = builder.header("sec-websocket-protocol", "v1.chat, page.v1");
-    assert!(builder.connect().await.is_ok());
+    let mut client = builder.connect().await.unwrap();
+    assert!(client.text().await.starts_with(r#"{"type":"welcome","#));
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,19 +266,19 @@ async fn the_pages_of_a_session_are_limited() {
 async fn pages_that_connect_at_once_do_not_exceed_the_limit_of_a_session() {
     let limits = PageLimits::DEFAULT.per_session(2);
     let (_kit, visitor) = served(limits).await;
-    let most = std::sync::atomic::AtomicUsize::new(0);
+    let max_count = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..500 {
                     visitor.page();
                     let count = visitor.session().push("n", &1);
-                    most.fetch_max(count, std::sync::atomic::Ordering::Relaxed);
+                    max_count.fetch_max(count, std::sync::atomic::Ordering::Relaxed);
                 }
             });
         }
     });
-    assert_eq!(most.into_inner(), 2);
+    assert_eq!(max_count.into_inner(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -214,7 +214,7 @@ async fn a_session_is_looked_up_only_if_a_hook_uses_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_or_hangs_is_answered_with_503_in_time() {
+async fn a_store_that_fails_or_hangs_causes_503_in_time() {
     let store = Store::new();
     let kit = kit_of(Sessions::new(
         SessionOptions::default().store(store.clone()),

@@ -156,7 +156,7 @@ async fn another_handler_can_refuse_in_its_init() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_the_answer_and_no_hook_is_called() {
+async fn a_refusal_is_the_response_and_no_hook_is_called() {
     let (kit, journal) = (kit(), Journal::new());
     let refused = refusal(builder(&kit, &journal, "/devices/7", "")).await;
     assert_eq!(refused, (400, "offer v2 or v1".to_owned()));
@@ -196,7 +196,7 @@ async fn a_refusal_or_a_panic_releases_the_permit() {
     drop(client);
 }
 
-/// The only line at `error` of this request, and its answer.
+/// The only line at `error` of this request, and its response.
 async fn error_of(protocol: &str) -> (u16, String, String) {
     let (captured, _guard) = Captured::begin();
     let (kit, journal) = (kit(), Journal::new());
@@ -212,14 +212,14 @@ async fn error_of(protocol: &str) -> (u16, String, String) {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_or_an_error_of_start_is_a_logged_500() {
-    let answer = |line: &str| {
+    let expected = |line: &str| {
         let line = format!("websocket{{route=\"/devices/{{id: u64}}\"}}: {line}");
         (500, "Internal Server Error".to_owned(), line)
     };
     let panicked = "a hook panicked hook=\"start\" panic=\"of start\"";
-    assert_eq!(error_of("v0").await, answer(panicked));
+    assert_eq!(error_of("v0").await, expected(panicked));
     let failed = "a hook failed hook=\"start\" error=of start";
-    assert_eq!(error_of("broken").await, answer(failed));
+    assert_eq!(error_of("broken").await, expected(failed));
 }
 
 #[test]

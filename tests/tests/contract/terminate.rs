@@ -4,6 +4,7 @@
 use ws_core::protocol::OpCode;
 use ws_core::testkit::TestKit;
 use ws_server::CloseCause;
+use ws_server::SendError;
 use ws_server::limits::Rate;
 use ws_server::prelude::*;
 
@@ -97,8 +98,9 @@ on_both_transports! {
         let builder = builder.limits(limits(|limits| limits.outbox = 100));
         let client = builder.connect().await.unwrap();
         let socket = client.socket::<Probe>();
-        socket.send("x".repeat(90)).unwrap();
-        assert!(socket.send("x".repeat(90)).is_err());
+        let long = || "x".repeat(90);
+        socket.send(long()).unwrap();
+        assert_eq!(socket.send(long()), Err(SendError::Closed(long().into())));
         assert_ended(&client, &journal, CloseCause::Overflow, 1013, "too slow").await;
     }
 
@@ -198,7 +200,7 @@ on_both_transports! {
         let journal = Journal::new();
         let builder = on_transport(journal.client::<Probe>(&TestKit::new()));
         let client = builder.fail_upgrade().await.unwrap();
-        let text = "the handshake was answered, but the upgrade failed";
+        let text = "the response to the handshake was sent, but the upgrade failed";
         assert_ended(&client, &journal, CloseCause::UpgradeFailed, 1006, text).await;
     }
 }

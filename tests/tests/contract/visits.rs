@@ -1,5 +1,5 @@
 //! The HTTP side and the sockets of one server, in memory: connections use the cookies that HTTP
-//! answers set, and a visit without an answer is logged.
+//! responses set, and a visit without a response is logged.
 
 use tracing::Level;
 use warp::{Filter, Reply};
@@ -55,7 +55,7 @@ fn application(ws: &Ws) -> WsFilter {
             "panic" => panic!("of the application"),
             _ => {}
         }
-        "no answer of the visit".into_response()
+        "no response of the visit".into_response()
     });
     let refused = warp::path("late")
         .and(ws.session())
@@ -100,7 +100,7 @@ async fn a_socket_has_the_user_of_a_logon_over_http() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_without_an_answer_is_logged_with_its_unsent_cookies() {
+async fn a_visit_without_a_response_is_logged_with_its_unsent_cookies() {
     let ws = server();
     let http = application(&ws);
     let table = [
@@ -113,8 +113,8 @@ async fn a_visit_without_an_answer_is_logged_with_its_unsent_cookies() {
     ];
     for (path, cookies) in table {
         let (captured, _guard) = Captured::begin();
-        let answer = warp::test::request().path(path).reply(&http).await;
-        assert_eq!(answer.headers().get("set-cookie"), None, "{path}");
+        let response = warp::test::request().path(path).reply(&http).await;
+        assert_eq!(response.headers().get("set-cookie"), None, "{path}");
         let lines = captured.of(Level::WARN);
         assert_eq!(lines.len(), 1, "{path}: {lines:?}");
         for part in ["a `Visit` was dropped without `reply` or `refuse`", cookies] {
@@ -136,7 +136,7 @@ async fn a_visit_without_an_answer_is_logged_with_its_unsent_cookies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_log_of_visits_without_answers_is_throttled() {
+async fn the_log_of_visits_without_responses_is_throttled() {
     let ws = server();
     let http = application(&ws);
     let (captured, _guard) = Captured::begin();
@@ -160,7 +160,7 @@ async fn the_log_of_visits_without_answers_is_throttled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_that_is_answered_or_has_nothing_to_set_is_not_logged() {
+async fn a_visit_with_a_response_or_with_nothing_to_set_is_not_logged() {
     let ws = server();
     let http = application(&ws);
     let (captured, _guard) = Captured::begin();
@@ -190,8 +190,8 @@ async fn refusals_of_a_full_store_are_one_log_line_with_the_limit() {
     let http = application(&ws);
     let (captured, _guard) = Captured::begin();
     for _ in 0..50 {
-        let answer = warp::test::request().path("/").reply(&http).await;
-        assert_eq!(answer.status(), 503);
+        let response = warp::test::request().path("/").reply(&http).await;
+        assert_eq!(response.status(), 503);
     }
     assert_eq!(captured.of(Level::ERROR), [""; 0]);
     let lines = captured.of(Level::WARN);

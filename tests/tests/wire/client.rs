@@ -160,7 +160,7 @@ impl Client {
         client
     }
 
-    /// The answer to one request: head and body.
+    /// The response to one request: head and body.
     pub(crate) async fn ask(address: SocketAddr, request: &str) -> (Head, String) {
         let mut client = Self::connect(address).await;
         client.send(request).await;

@@ -14,7 +14,7 @@ const COMPRESSED_TEXT: u8 = 0xc0 | TEXT;
 const COMPRESSED_BINARY: u8 = 0xc0 | BINARY;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits";
-const ANSWER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 fn news() -> Topic<Message> {
     Topic::local("news")
@@ -73,19 +73,19 @@ async fn running() -> (Running, Reports) {
     (Running::start(ws.unwrap()).await, reports)
 }
 
-/// A client that offers these extensions, and the extensions in the server's answer.
+/// A client that offers these extensions, and the extensions in the server's response.
 async fn offering(server: &Running, path: &str, lines: &[&str]) -> (Client, Option<String>) {
     let mut client = Client::connect(server.address).await;
     client.send(upgrade(path, lines)).await;
     let head = client.head().await;
     assert_eq!(head.status, 101, "{head:?}");
-    let answer = head.header("sec-websocket-extensions").map(str::to_owned);
-    (client, answer)
+    let accepted = head.header("sec-websocket-extensions").map(str::to_owned);
+    (client, accepted)
 }
 
 async fn packing(server: &Running, path: &str) -> Client {
-    let (client, answer) = offering(server, path, &[OFFER]).await;
-    assert_eq!(answer.as_deref(), Some(ANSWER));
+    let (client, accepted) = offering(server, path, &[OFFER]).await;
+    assert_eq!(accepted.as_deref(), Some(ACCEPTED));
     client
 }
 
@@ -114,16 +114,16 @@ fn long(len: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
+async fn the_response_has_the_negotiated_parameters_if_the_route_compresses() {
     let (server, _reports) = running().await;
     let header = "Sec-WebSocket-Extensions: ";
-    let windowed = format!("{ANSWER}; server_max_window_bits=10");
+    let windowed = format!("{ACCEPTED}; server_max_window_bits=10");
     let table: &[(&[&str], Option<&str>)] = &[
         (&[], None),
-        (&["permessage-deflate"], Some(ANSWER)),
+        (&["permessage-deflate"], Some(ACCEPTED)),
         (
             &["permessage-deflate; client_max_window_bits"],
-            Some(ANSWER),
+            Some(ACCEPTED),
         ),
         (
             &["permessage-deflate; server_max_window_bits=\"10\""],
@@ -139,7 +139,7 @@ async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
         (&["permessage-deflate; server_max_window_bits=8"], None),
         (
             &["permessage-deflate; mode=fast, permessage-deflate"],
-            Some(ANSWER),
+            Some(ACCEPTED),
         ),
         (&["permessage-deflate; server_max_window_bits=08"], None),
         (&["\"; ="], None),
@@ -150,8 +150,8 @@ async fn the_answer_has_the_negotiated_parameters_if_the_route_compresses() {
             .map(|offer| format!("{header}{offer}"))
             .collect();
         let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
-        let (mut client, answer) = offering(&server, "/echo", &lines).await;
-        assert_eq!(answer.as_deref(), *expected, "{offers:?}");
+        let (mut client, accepted) = offering(&server, "/echo", &lines).await;
+        assert_eq!(accepted.as_deref(), *expected, "{offers:?}");
         // Uncompressed messages are valid with every negotiated extension.
         client.send_text("hello").await;
         assert_eq!(client.text().await, "hello");
@@ -173,7 +173,7 @@ async fn messages_are_compressed_in_both_directions() {
             assert_eq!(echo, first, "{len} bytes");
             assert!(payload.len() < len / 2, "{len} bytes as {}", payload.len());
             assert!(unpack(&payload) == text.as_bytes(), "{len} bytes");
-            // The server compresses its answer to an uncompressed message: each side decides for
+            // The server compresses its reply to an uncompressed message: each side decides for
             // itself.
             client.send(frame(plain, &text)).await;
             assert!(client.raw_frame().await == (echo, payload), "{len} bytes");
@@ -281,8 +281,8 @@ async fn data_that_cannot_be_inflated_is_refused_with_1007() {
 async fn an_unexpected_rsv1_is_refused_with_1002() {
     let (server, mut reports) = running().await;
     let packed = raw(COMPRESSED_TEXT, &pack(b"Hello"));
-    let (mut refused, answer) = offering(&server, "/plain", &[OFFER]).await;
-    assert_eq!(answer, None);
+    let (mut refused, accepted) = offering(&server, "/plain", &[OFFER]).await;
+    assert_eq!(accepted, None);
     let mut silent = offering(&server, "/echo", &[]).await.0;
     for client in [&mut refused, &mut silent] {
         client.send(&packed).await;
@@ -309,8 +309,8 @@ async fn a_publish_reaches_each_subscriber_in_its_negotiated_form() {
     let mut plain = offering(&server, "/reader", &[]).await.0;
     let mut packed = packing(&server, "/reader").await;
     let small = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9";
-    let (mut small, answer) = offering(&server, "/reader", &[small]).await;
-    assert!(answer.unwrap().ends_with("; server_max_window_bits=9"));
+    let (mut small, accepted) = offering(&server, "/reader", &[small]).await;
+    assert!(accepted.unwrap().ends_with("; server_max_window_bits=9"));
     let mut other = packing(&server, "/reader").await;
     for text in [long(300), long(50_000)] {
         assert_eq!(

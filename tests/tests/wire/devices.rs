@@ -125,22 +125,22 @@ async fn only_a_device_with_its_own_token_is_accepted() {
             let (status, challenge, _) = refused(&example, path, &[version, line]).await;
             (status, challenge)
         };
-        let answer = |status, challenge: &str| (status, challenge.to_owned());
+        let refusal = |status, challenge: &str| (status, challenge.to_owned());
         let (none, other) = ("X-Nothing: here", "Authorization: Bearer pump.t0ken");
         let boiler = "/devices/boiler";
-        assert_eq!(refused(boiler, none).await, answer(401, "Bearer"));
+        assert_eq!(refused(boiler, none).await, refusal(401, "Bearer"));
         assert_eq!(
             refused(boiler, "Authorization: Bearer guess").await,
-            answer(401, "Bearer error=\"invalid_token\"")
+            refusal(401, "Bearer error=\"invalid_token\"")
         );
         assert_eq!(
             refused(boiler, "Authorization: Bearer two words").await,
-            answer(401, "Bearer error=\"invalid_request\"")
+            refusal(401, "Bearer error=\"invalid_request\"")
         );
-        assert_eq!(refused(boiler, other).await, answer(403, "none"));
+        assert_eq!(refused(boiler, other).await, refusal(403, "none"));
         assert_eq!(
             refused("/devices/pumpkin", other).await,
-            answer(403, "none")
+            refusal(403, "none")
         );
         assert_eq!(
             refused("/devices/boiler?access_token=b0iler-t0ken", none)

@@ -102,7 +102,7 @@ pub(crate) const VERSION: &str = "Sec-WebSocket-Version: 13";
 pub(crate) const SAMPLE: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
 
 #[tokio::test]
-async fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
+async fn the_key_of_the_rfc_gets_the_response_of_the_rfc() {
     let server = running().await;
     let mut client = Client::connect(server.address).await;
     client.send(upgrade("/echo", &[])).await;
@@ -302,7 +302,7 @@ async fn a_browser_gets_an_explanation_of_the_endpoint() {
 }
 
 #[tokio::test]
-async fn the_answer_to_other_methods_lists_the_allowed_one() {
+async fn the_response_to_other_methods_lists_the_allowed_one() {
     let server = running().await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] {
         let request = format!("{method} /echo HTTP/1.1\r\n{HOST}\r\nContent-Length: 0\r\n\r\n");

@@ -170,12 +170,15 @@ async fn a_client_that_sends_and_never_reads_is_throttled_and_then_cut() {
             .is_ok()
         {}
     });
-    let mut most = 0;
+    let mut max_buffered = 0;
     while sender.is_open() {
-        most = most.max(sender.buffered());
+        max_buffered = max_buffered.max(sender.buffered());
         tokio::task::yield_now().await;
     }
-    assert!(most <= OUTBOX + 64 * 1024, "{most} bytes waited");
+    assert!(
+        max_buffered <= OUTBOX + 64 * 1024,
+        "{max_buffered} bytes waited"
+    );
     assert_eq!(reports.next().await, "Stalled 1013");
     within("the client is cut", sending).await.unwrap();
 }
@@ -254,7 +257,7 @@ async fn declared_bytes_that_never_arrive_use_no_memory() {
 }
 
 #[tokio::test]
-async fn garbage_gets_400_or_no_answer_and_never_stops_the_server() {
+async fn garbage_gets_400_or_no_response_and_never_stops_the_server() {
     let (server, _reports, _senders) = running().await;
     let packets: [&[u8]; 8] = [
         b"\r\n\r\n\r\n\r\nhello?\r\n\r\n",

@@ -113,7 +113,7 @@ async fn paths_without_a_route_fall_through_to_the_application() {
         assert_eq!(ask(&plain("GET /own")).await, (201, "own".to_owned()));
         assert_eq!(ask(&plain("GET /nothing")).await.0, 404);
         assert_eq!(ask(&upgrade("/nothing", &[])).await.0, 404);
-        // A route answers its GET, and does not pass it on.
+        // A route responds to its GET, and does not pass it on.
         assert_eq!(ask(&plain("GET /users/7")).await.0, 426);
         assert_eq!(ask(&plain("GET /echo")).await.0, 426);
         assert_eq!(ask(&upgrade("/user", &[])).await.0, 403);
@@ -192,7 +192,7 @@ async fn a_get_without_an_upgrade_is_left_to_the_application_if_configured() {
         assert!(why.contains("no session cookie"), "{why}");
         assert_eq!(ask(plain("/user?page=1", "Accept: */*\r\n")).await.0, 404);
     }
-    // If there is no application, the server answers itself.
+    // If there is no application, the server responds itself.
     let (ws, _reports) = built();
     let alone = Running::start(ws).await;
     let request = "GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n";

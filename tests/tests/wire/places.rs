@@ -80,7 +80,7 @@ async fn a_trickling_body_loses_its_permit() {
 }
 
 #[tokio::test]
-async fn an_unread_answer_loses_its_permit() {
+async fn an_unread_response_loses_its_permit() {
     let server = Running::start_on(impatient(), narrow_listener());
     let script = format!("GET /ws-server/client.js HTTP/1.1\r\n{HOST}\r\n\r\n").repeat(100);
     let mut holding = Vec::new();
@@ -93,9 +93,9 @@ async fn an_unread_answer_loses_its_permit() {
     assert_eq!(head.status, 426);
 }
 
-/// The application has not produced this answer yet, so the connection is not stalled.
+/// The application has not produced this response yet, so the connection is not stalled.
 #[tokio::test]
-async fn a_long_poll_outlives_a_connection_that_does_not_read_its_answer() {
+async fn a_long_poll_outlives_a_connection_that_does_not_read_its_response() {
     let gate = Arc::new(Notify::new());
     let opened = gate.clone();
     let poll = warp::path("poll").then(move || {
@@ -277,8 +277,8 @@ async fn an_application_can_take_the_tcp_stream_of_its_upgrade() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_accept_backlog_is_as_long_as_the_system_allows() {
-    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
-    let waiting = most.trim().parse::<usize>().unwrap().min(300);
+    let somaxconn = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let waiting = somaxconn.trim().parse::<usize>().unwrap().min(300);
     // No other test uses this address.
     let free = std::net::TcpListener::bind("127.0.0.87:0").unwrap();
     let address = free.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Requests before they are answered: their paths, heads and numbers.
+//! Requests before their responses: their paths, heads and numbers.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn slashes_at_the_end_do_not_matter_and_a_path_is_decoded_once() {
 }
 
 #[tokio::test]
-async fn targets_that_are_not_paths_are_answered() {
+async fn targets_that_are_not_paths_get_a_response() {
     let server = running().await;
     let under_warp = Server::new(Routes::table()).build().unwrap();
     let filter = under_warp.filter();
@@ -112,7 +112,7 @@ async fn a_connection_without_a_head_is_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_that_stays_silent_after_an_answer_is_closed() {
+async fn a_connection_that_stays_silent_after_a_response_is_closed() {
     let ws = Server::new(Routes::table()).keep_alive(Duration::from_millis(100));
     let server = Running::start(ws.build().unwrap()).await;
     let mut client = Client::connect(server.address).await;
@@ -132,7 +132,7 @@ async fn an_address_past_its_limit_gets_429() {
         (head.status, &*body),
         (429, "too many connections from this address\n")
     );
-    // A plain GET gets the same answer, and takes no permit.
+    // A plain GET gets the same response, and takes no permit.
     assert_eq!(
         Client::ask(server.address, &get(&[HOST])).await.0.status,
         429
@@ -147,7 +147,7 @@ async fn an_address_past_its_limit_gets_429() {
 }
 
 #[tokio::test]
-async fn a_full_server_answers_with_retry_after() {
+async fn a_full_server_refuses_with_retry_after() {
     let ws = Server::new(Routes::table())
         .max_connections(1)
         .build()
@@ -172,7 +172,7 @@ async fn a_full_server_answers_with_retry_after() {
 }
 
 #[tokio::test]
-async fn init_decides_the_answer() {
+async fn init_decides_the_response() {
     let server = running().await;
     for (path, status, text) in [
         ("/refuses?refuse=", 401, "who are you?\n"),
@@ -236,7 +236,7 @@ async fn a_refused_handshake_can_be_repeated_on_the_same_connection() {
     assert_eq!(client.text().await, "hello");
 }
 
-/// Browsers hide the answer to a refused handshake, so the script asks with a plain GET.
+/// Browsers hide the response to a refused handshake, so the script asks with a plain GET.
 #[tokio::test]
 async fn a_plain_get_returns_the_refusal_of_init_once() {
     let server = running().await;
@@ -247,7 +247,7 @@ async fn a_plain_get_returns_the_refusal_of_init_once() {
         let (head, body) = Client::ask(server.address, &request).await;
         (head.status, body)
     };
-    // A client that is not a browser has seen the answer.
+    // A client that is not a browser has seen the response.
     Client::ask(server.address, &upgrade(path, &[])).await;
     assert_eq!(plain().await.0, 426);
     let (head, _) = Client::ask(server.address, &upgrade(path, &[origin])).await;
@@ -256,8 +256,8 @@ async fn a_plain_get_returns_the_refusal_of_init_once() {
     assert_eq!(plain().await.0, 426);
 }
 
-/// Counts pipelined answers, each of which must be complete.
-fn whole_answers(mut bytes: &[u8]) -> usize {
+/// Counts pipelined responses, each of which must be complete.
+fn whole_responses(mut bytes: &[u8]) -> usize {
     let mut count = 0;
     while !bytes.is_empty() {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
@@ -272,8 +272,8 @@ fn whole_answers(mut bytes: &[u8]) -> usize {
 }
 
 /// Sends this many requests, of which the last closes the connection, and starts to read when the
-/// server shuts down. Returns the number of answers.
-async fn answered_in_a_shutdown(asked: usize) -> usize {
+/// server shuts down. Returns the number of responses.
+async fn responses_in_a_shutdown(asked: usize) -> usize {
     let listening = TcpSocket::new_v4().unwrap();
     listening.set_send_buffer_size(4096).unwrap();
     listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -293,26 +293,26 @@ async fn answered_in_a_shutdown(asked: usize) -> usize {
     let read = within("the end", client.read_to_end(&mut bytes)).await;
     read.unwrap();
     server.stopped().await;
-    whole_answers(&bytes)
+    whole_responses(&bytes)
 }
 
-/// The system buffers some answers, hyper holds one more and does not begin the others. The
+/// The system buffers some responses, hyper holds one more and does not begin the others. The
 /// capacity of the system varies, so the test tries many numbers of requests: for one of them the
-/// last answer is the one that hyper holds, and only its end is left to write.
+/// last response is the one that hyper holds, and only its end is left to write.
 #[tokio::test]
-async fn a_shutdown_writes_begun_answers_to_their_end() {
+async fn a_shutdown_writes_begun_responses_to_their_end() {
     let mut some_were_left = false;
     for asked in 2..40 {
-        let answered = answered_in_a_shutdown(asked).await;
-        assert!((1..=asked).contains(&answered), "{answered} of {asked}");
-        some_were_left |= answered < asked;
+        let responses = responses_in_a_shutdown(asked).await;
+        assert!((1..=asked).contains(&responses), "{responses} of {asked}");
+        some_were_left |= responses < asked;
     }
     assert!(some_were_left, "the system took everything at once");
 }
 
-/// No system buffers this answer at once, so its end is left to write when the server shuts down.
+/// No system buffers this response at once, so its end is left to write when the server shuts down.
 #[tokio::test]
-async fn a_shutdown_writes_a_large_last_answer_to_its_end() {
+async fn a_shutdown_writes_a_large_last_response_to_its_end() {
     const LARGE: usize = 32 << 20;
     for line in ["", "Connection: close\r\n"] {
         let ws = Server::new(Routes::table()).build().unwrap();

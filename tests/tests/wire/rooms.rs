@@ -199,8 +199,8 @@ async fn mount_accepts_only_the_password_of_the_user() {
         ("name=ada&room=7", 400, None),
     ] {
         let (head, _) = browser.form("/logon", form).await;
-        let answer = (head.status, head.header("location"));
-        assert_eq!(answer, (status, location), "{form}");
+        let response = (head.status, head.header("location"));
+        assert_eq!(response, (status, location), "{form}");
     }
     let long = format!("name=ada&room=7&password={}", "x".repeat(4096));
     assert_eq!(browser.form("/logon", &long).await.0.status, 413);

@@ -78,7 +78,7 @@ impl Gated {
     }
 }
 
-/// Shuts its server down before its handshake is answered.
+/// Shuts its server down before the response to its handshake.
 struct Ender(Reporter);
 
 #[ws_handler]
@@ -258,7 +258,7 @@ async fn handshakes_get_503_after_a_shutdown_and_no_connection_after_the_end() {
 }
 
 #[tokio::test]
-async fn requests_in_progress_are_answered_before_the_end() {
+async fn requests_in_progress_are_completed_before_the_end() {
     let (app, mut reports) = app();
     let ws = Server::new(Routes::table())
         .state(app.clone())

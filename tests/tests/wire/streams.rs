@@ -39,7 +39,7 @@ fn attribute<'t>(tag: &'t str, name: &str) -> &'t str {
     rest.split_once('"').unwrap().0
 }
 
-/// The server's answer to a request with these header lines.
+/// The server's response to a request with these header lines.
 async fn ask(server: &Running, method: &str, path: &str, lines: &[&str]) -> (Head, Vec<u8>) {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: example.com\r\n");
     for line in lines {

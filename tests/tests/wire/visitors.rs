@@ -230,7 +230,7 @@ async fn a_logon_of_another_user_ends_the_earlier_session() {
     assert_eq!(server.ws.hub().sessions().count().await.unwrap(), 1);
 }
 
-/// The answer to a request with the earlier cookie must not overwrite the new one.
+/// The response to a request with the earlier cookie must not overwrite the new one.
 #[tokio::test]
 async fn a_request_with_the_cookie_from_before_a_logon_gets_no_new_one() {
     let server = running(|server| server).await;
@@ -350,9 +350,9 @@ async fn a_full_store_refuses_new_visitors_and_keeps_known_ones() {
     assert_eq!(known.get("/user").await, "a visitor");
 }
 
-/// Under warp's own server, `recover` answers refusals.
+/// Under warp's own server, `recover` turns refusals into responses.
 #[tokio::test]
-async fn refusals_are_also_answered_under_warps_own_server() {
+async fn refusals_also_become_responses_under_warps_own_server() {
     let ws = Server::new(Routes::table()).build().unwrap();
     let filter = site::filter(&ws).recover(ws_server::recover);
     let filter = filter.map(warp::Reply::into_response).boxed();

@@ -1,4 +1,4 @@
-//! Visits that the application drops without an answer.
+//! Visits that the application drops without a response.
 
 use tracing::Level;
 use warp::Filter;
@@ -19,7 +19,7 @@ impl Drop for ReportOnDrop {
     }
 }
 
-/// A server with one path that never answers, and one that drops its visit.
+/// A server with one path that never responds, and one that drops its visit.
 async fn forgetful() -> (Running, Reports) {
     let ws = Server::new(Routes::table()).build().unwrap();
     let (reporter, reports) = Reporter::new();

@@ -11,13 +11,13 @@ use super::{Host, Scheme};
 /// scheme equals no port.
 ///
 /// ```
-/// use ws_core::admit::Origin;
+/// use ws_core::admit::{Origin, OriginError};
 ///
 /// let origin: Origin = "https://Example.com:443".parse()?;
 /// assert_eq!(origin, "https://example.com".parse()?);
 /// assert_eq!(origin.to_string(), "https://example.com");
-/// assert!("https://example.com/chat".parse::<Origin>().is_err());
-/// # Ok::<(), ws_core::admit::OriginError>(())
+/// assert_eq!("https://example.com/chat".parse::<Origin>(), Err(OriginError));
+/// # Ok::<(), OriginError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Origin {

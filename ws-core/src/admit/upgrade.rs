@@ -149,7 +149,7 @@ fn key(headers: &HeaderMap) -> Result<Accept, Refusal> {
     }
     match HeaderValue::try_from(accept_key(key)) {
         Ok(accept) => Ok(Accept(accept)),
-        Err(_) => wrong("`Sec-WebSocket-Key` cannot be answered"),
+        Err(_) => wrong("`Sec-WebSocket-Key` must be the base64 of 16 bytes"),
     }
 }
 

@@ -196,7 +196,7 @@ impl Lifecycle {
 }
 
 fn upgrade_failed() -> CloseReason {
-    let text = "the handshake was answered, but the upgrade failed";
+    let text = "the response to the handshake was sent, but the upgrade failed";
     CloseReason::new(CloseCause::UpgradeFailed, CloseCode::ABNORMAL, text)
 }
 

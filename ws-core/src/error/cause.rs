@@ -81,7 +81,7 @@ impl fmt::Display for Cause {
 ///         Ok(Message::binary(bytes))
 ///     }
 /// }
-/// # assert!(Cbor(7).into_message().is_ok());
+/// # assert_eq!(Cbor(7).into_message(), Ok(Message::binary(vec![7])));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub struct EncodeError {

@@ -261,18 +261,18 @@ mod tests {
 
     #[test]
     fn every_refusal_has_a_challenge() {
-        let answer = |refusal: Refusal| {
+        let challenge = |refusal: Refusal| {
             let response = refusal.into_response();
             let challenge = response.headers()[WWW_AUTHENTICATE].to_str().unwrap();
             (response.status().as_u16(), challenge.to_owned())
         };
         let with = |error: &str| (401, format!("Bearer error=\"{error}\""));
         assert_eq!(
-            answer(BearerError::Absent.refusal()),
+            challenge(BearerError::Absent.refusal()),
             (401, "Bearer".to_owned())
         );
-        assert_eq!(answer(MALFORMED.refusal()), with("invalid_request"));
-        assert_eq!(answer(Bearer::invalid()), with("invalid_token"));
+        assert_eq!(challenge(MALFORMED.refusal()), with("invalid_request"));
+        assert_eq!(challenge(Bearer::invalid()), with("invalid_token"));
     }
 
     #[test]

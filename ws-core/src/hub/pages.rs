@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 
 use super::Hub;
-use crate::page::{NoPage, Page, PageMessage, Pages, StreamClient};
+use crate::page::{BrowserClientPaths, NoPage, Page, PageMessage, Pages};
 use crate::reply::{Reply, ReplyOrNever};
 use crate::session::{Session, SessionError};
 use crate::topic::{AsTopic, FromTopic};
@@ -216,10 +216,10 @@ impl Hub {
     }
 }
 
-impl StreamClient {
+impl BrowserClientPaths {
     /// Makes the script tags of this hub's pages refer to this client. A server calls it once.
     pub fn install(self, hub: &Hub) {
-        hub.inner.pages.set_client(self);
+        hub.inner.pages.set_client_paths(self);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use super::StreamClient;
+use super::BrowserClientPaths;
 use super::budget::Budget;
 use super::feed::Feed;
 use super::queue::QueuedPush;
@@ -33,7 +33,7 @@ pub(crate) struct Pages {
     inline: usize,
     /// The name of the query parameter with a page's id.
     parameter: String,
-    client: OnceLock<StreamClient>,
+    client_paths: OnceLock<BrowserClientPaths>,
     /// Connections that were refused because their session or address has too many pages.
     full: LogThrottle,
     index: Mutex<PageIndex>,
@@ -52,7 +52,7 @@ impl Pages {
             limits: limits.clamped(),
             inline,
             parameter,
-            client: OnceLock::new(),
+            client_paths: OnceLock::new(),
             full: LogThrottle::default(),
             index: Mutex::default(),
             reaper: Reaper::default(),
@@ -64,12 +64,12 @@ impl Pages {
     }
 
     /// Sets the paths at which browsers find the client. Only the first call has an effect.
-    pub(crate) fn set_client(&self, client: StreamClient) {
-        let _ = self.client.set(client);
+    pub(crate) fn set_client_paths(&self, paths: BrowserClientPaths) {
+        let _ = self.client_paths.set(paths);
     }
 
-    pub(super) fn client(&self) -> &StreamClient {
-        self.client.get_or_init(StreamClient::default)
+    pub(super) fn client_paths(&self) -> &BrowserClientPaths {
+        self.client_paths.get_or_init(BrowserClientPaths::default)
     }
 
     pub(super) fn parameter(&self) -> &str {

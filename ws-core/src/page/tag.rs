@@ -4,23 +4,23 @@ use std::fmt;
 
 use super::Page;
 
-/// The paths at which browsers load the client and request a fresh page.
+/// The paths at which browsers load the client and request the id of a new page.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct StreamClient {
+pub struct BrowserClientPaths {
     /// The base path of the server, or empty. Typed URLs of routes do not contain it.
-    pub base: String,
+    pub base_path: String,
     /// The path of the client, an ES module.
-    pub script: String,
-    /// The path that answers a POST with the id of a fresh page.
-    pub fresh: String,
+    pub script_path: String,
+    /// The path that responds to a POST with the id of a new page.
+    pub new_page_path: String,
 }
 
-impl Default for StreamClient {
+impl Default for BrowserClientPaths {
     fn default() -> Self {
         Self {
-            base: String::new(),
-            script: "/ws-server/client.js".to_owned(),
-            fresh: "/ws-server/page".to_owned(),
+            base_path: String::new(),
+            script_path: "/ws-server/client.js".to_owned(),
+            new_page_path: "/ws-server/page".to_owned(),
         }
     }
 }
@@ -111,16 +111,16 @@ impl StreamTag {
 impl fmt::Display for StreamTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pages = self.page.pages();
-        let client = pages.client();
+        let client = pages.client_paths();
         f.write_str(r#"<script type="module""#)?;
-        attribute(f, "src", &client.script)?;
+        attribute(f, "src", &client.script_path)?;
         attribute(f, "data-stream", &self.url)?;
         attribute(f, "data-parameter", pages.parameter())?;
         attribute(f, "data-page", self.page.id())?;
         if let Some(epoch) = self.page.epoch() {
             attribute(f, "data-epoch", &epoch)?;
         }
-        attribute(f, "data-fresh", &client.fresh)?;
+        attribute(f, "data-fresh", &client.new_page_path)?;
         if let Some(nonce) = &self.nonce {
             attribute(f, "nonce", nonce)?;
         }

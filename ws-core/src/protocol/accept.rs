@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sample_key_of_the_rfc_gives_the_sample_answer() {
+    fn the_sample_key_of_the_rfc_gives_the_sample_response() {
         assert_eq!(
             accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="),
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

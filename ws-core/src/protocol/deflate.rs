@@ -41,7 +41,7 @@ pub const DEFLATE_THRESHOLD: usize = 256;
 /// headers.insert("sec-websocket-extensions", offer.parse().unwrap());
 /// let agreed = Deflate::negotiate(&headers).expect("an offer to take");
 /// assert_eq!(
-///     agreed.answer(),
+///     agreed.response_header(),
 ///     "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
 ///      server_max_window_bits=10"
 /// );
@@ -69,9 +69,9 @@ impl Deflate {
     }
 
     /// The value of `Sec-WebSocket-Extensions` in the response.
-    pub fn answer(self) -> HeaderValue {
+    pub fn response_header(self) -> HeaderValue {
         // All of these bytes are valid in a header.
-        macro_rules! answers {
+        macro_rules! response_headers {
             ($($bits:literal),*) => {
                 match self.requested_bits.map(NonZeroU8::get) {
                     $(Some($bits) => HeaderValue::from_static(concat!(
@@ -85,7 +85,7 @@ impl Deflate {
                 }
             };
         }
-        answers!(9, 10, 11, 12, 13, 14, 15)
+        response_headers!(9, 10, 11, 12, 13, 14, 15)
     }
 
     /// Bits of the window for messages to the client, 9 to 15.

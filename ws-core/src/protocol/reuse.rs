@@ -104,8 +104,8 @@ mod tests {
         let (large, _) = copied(MAX_REUSED + 1);
         recycle(large.into());
         assert_eq!(REUSABLE.take().capacity(), 0);
-        let (most, address) = copied(MAX_REUSED);
-        recycle(most.into());
+        let (largest, address) = copied(MAX_REUSED);
+        recycle(largest.into());
         assert_eq!(copied(MAX_REUSED).1, address);
     }
 }

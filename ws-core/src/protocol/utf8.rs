@@ -30,7 +30,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// The validator of one text; four bytes of state.
 ///
 /// ```
-/// use ws_core::protocol::utf8::Validator;
+/// use ws_core::protocol::utf8::{InvalidUtf8, Validator};
 ///
 /// let mut validator = Validator::default();
 /// let mut text = String::new();
@@ -38,8 +38,8 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// assert_eq!((text.as_str(), validator.is_complete()), ("caf", false));
 /// validator.feed(b"\xa9!", |piece| text.push_str(piece))?;
 /// assert_eq!((text.as_str(), validator.is_complete()), ("caf\u{e9}!", true));
-/// assert!(validator.feed(b"\xf4\x90", |_| ()).is_err());
-/// # Ok::<(), ws_core::protocol::utf8::InvalidUtf8>(())
+/// assert_eq!(validator.feed(b"\xf4\x90", |_| ()), Err(InvalidUtf8));
+/// # Ok::<(), InvalidUtf8>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Validator {
@@ -186,8 +186,12 @@ mod tests {
         ] {
             assert_eq!(feed_all(bytes.chunks(1)), Err(at), "{bytes:x?}");
             assert_eq!(feed_all([&bytes[..=at]]), Err(0), "{bytes:x?}");
-            let before = feed_all([&bytes[..at]]);
-            assert!(before.is_ok(), "{bytes:x?}");
+            let (_, is_complete) = feed_all([&bytes[..at]]).unwrap();
+            assert_eq!(
+                is_complete,
+                str::from_utf8(&bytes[..at]).is_ok(),
+                "{bytes:x?}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::Segment;
 
-/// An invalid escape, or bytes that are not UTF-8: the request is answered with 400.
+/// An invalid escape, or bytes that are not UTF-8: the response is 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct InvalidEncoding;
 

@@ -46,7 +46,7 @@ use crate::hook::{self, Hook};
 ///
 /// In the table: `devices: "/devices/{id}" => V2 { start: by_version };`.
 ///
-/// Work that has to wait, such as a database query, belongs in `init`. A panic is answered with
+/// Work that has to wait, such as a database query, belongs in `init`. A panic is refused with
 /// 500.
 #[must_use = "a decision does nothing before it is returned"]
 pub struct Start<R: 'static> {

@@ -131,7 +131,8 @@ impl Sessions {
     /// let limits = SessionLimits::DEFAULT.begin_rate(Some(rate));
     /// let sessions = Sessions::new(SessionOptions::new(limits));
     /// let address = "203.0.113.7".parse().ok();
-    /// assert!(sessions.begin_for(address).await.is_ok());
+    /// let (session, _cookie) = sessions.begin_for(address).await.unwrap();
+    /// assert!(session.is_current());
     /// assert!(matches!(sessions.begin_for(address).await, Err(SessionError::TooMany)));
     /// # });
     /// ```

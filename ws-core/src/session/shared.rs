@@ -26,7 +26,7 @@ pub(super) struct SharedSessions {
 }
 
 /// The name of a cookie over plain HTTP, and over TLS.
-fn both(name: String) -> [String; 2] {
+fn per_scheme(name: String) -> [String; 2] {
     let secure = format!("{SECURE_PREFIX}{name}");
     [name, secure]
 }
@@ -46,8 +46,8 @@ impl SharedSessions {
                 keeper: Arc::new(Keeper::new(backend.clone(), registry.clone())),
                 backend,
                 registry,
-                session_cookies: both(options.session_cookie),
-                page_cookies: both(options.page_cookie),
+                session_cookies: per_scheme(options.session_cookie),
+                page_cookies: per_scheme(options.page_cookie),
                 begin_rates: BeginRates::default(),
                 replaced_keys: ReplacedKeys::default(),
                 ambiguous: LogThrottle::default(),

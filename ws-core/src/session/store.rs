@@ -15,7 +15,7 @@ use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
 /// cookies and sees no token: keys are hashes. Each method is atomic: of two concurrent calls, one
 /// comes first.
 ///
-/// A call that takes longer than `lookup_timeout` is dropped, and the request is answered with 503.
+/// A call that takes longer than `lookup_timeout` is dropped, and the response is 503.
 /// The feature `test-kit` has a suite that tests a store (`testkit::stores`).
 ///
 /// ```
@@ -187,7 +187,7 @@ pub trait SessionSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Failed`]: the request is answered with 503.
+    /// [`StoreError::Failed`]: the response is 503.
     fn find(
         &self,
         headers: &HeaderMap,

@@ -16,7 +16,7 @@ use crate::socket::{Sender, Socket};
 pub(super) const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The largest message that a test's client accepts, in bytes.
-const MOST: usize = 64 * 1024 * 1024;
+const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// An event that a client received.
 ///
@@ -83,7 +83,7 @@ pub struct TestClient {
 
 impl TestClient {
     pub(super) fn new(pipe: Pipe, sender: Sender) -> Self {
-        let decoder = Decoder::new(Role::Client, MOST).with_deflate(sender.is_deflated());
+        let decoder = Decoder::new(Role::Client, MAX_MESSAGE).with_deflate(sender.is_deflated());
         Self {
             pipe,
             sender,

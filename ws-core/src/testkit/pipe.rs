@@ -86,7 +86,7 @@ impl Pipe {
     }
 
     /// Reads, as the client, bytes that have arrived; returns `None` at the end of the stream.
-    pub(super) fn poll_read(&self, cx: &mut Context<'_>, most: usize) -> Poll<Option<Vec<u8>>> {
+    pub(super) fn poll_read(&self, cx: &mut Context<'_>, max: usize) -> Poll<Option<Vec<u8>>> {
         let mut wires = self.lock();
         if wires.to_client.is_empty() {
             if wires.server_done || wires.reset {
@@ -95,7 +95,7 @@ impl Pipe {
             wires.client = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let count = most.min(wires.to_client.len());
+        let count = max.min(wires.to_client.len());
         let bytes = wires.to_client.drain(..count).collect();
         let waker = wires.writable.take();
         drop(wires);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { connect, connectPage, RequestError } from "../client.js";
-import { answers, browser, Clock, settle, Socket } from "./simulation.mjs";
+import { responses, browser, Clock, settle, Socket } from "./simulation.mjs";
 
 const clock = new Clock();
 const URL_ = "wss://site.example/chat";
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 
 async function open(options) {
-  const fetch = answers(426);
+  const fetch = responses(426);
   const connection = connect(URL_, { WebSocket: Socket, fetch, random: () => 0, ...options });
   const states = [];
   connection.addEventListener("state", ({ detail }) => states.push(detail));

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectPage } from "../client.js";
-import { answers, Clock, settle, Socket } from "./simulation.mjs";
+import { responses, Clock, settle, Socket } from "./simulation.mjs";
 
 const clock = new Clock();
 const SEEDS = 200;
@@ -147,7 +147,7 @@ async function run(seed) {
     page: "P",
     epoch: "e1",
     WebSocket: Socket,
-    fetch: answers(426),
+    fetch: responses(426),
     random,
     queue: 10_000,
   });

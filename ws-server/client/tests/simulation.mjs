@@ -1,5 +1,5 @@
 // The browser of the tests: a clock that only they advance, sockets that only they open, and a
-// network that returns the answers that they set.
+// network that returns the responses that they set.
 
 /** Runs everything that is due now: promises and their continuations. */
 export const settle = async () => {
@@ -161,14 +161,14 @@ export function browser(t) {
   };
 }
 
-/** A fetch that returns the given answers in turn, and records its requests. */
-export function answers(...queue) {
+/** A fetch that returns the given responses in turn, and records its requests. */
+export function responses(...queue) {
   const fetch = async (url, init) => {
     fetch.requests.push(`${init.method} ${url}`);
     fetch.inits.push(init);
-    const answer = queue.length > 1 ? queue.shift() : queue[0];
-    if (answer === undefined || answer === "down") throw new TypeError("network");
-    const [status, text = "", headers = {}] = [].concat(answer);
+    const response = queue.length > 1 ? queue.shift() : queue[0];
+    if (response === undefined || response === "down") throw new TypeError("network");
+    const [status, text = "", headers = {}] = [].concat(response);
     return new Response(text, { status, headers });
   };
   fetch.requests = [];

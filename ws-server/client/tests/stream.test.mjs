@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { beforeEach, test } from "node:test";
 import { connectPage } from "../client.js";
-import { answers, browser, Clock, settle, Socket } from "./simulation.mjs";
+import { responses, browser, Clock, settle, Socket } from "./simulation.mjs";
 
 const clock = new Clock();
 const URL_ = "https://site.example/websocket";
@@ -15,7 +15,7 @@ beforeEach(() => {
 
 // Creates a stream, its network, and a record of its events.
 async function page(options) {
-  const fetch = answers(426);
+  const fetch = responses(426);
   const stream = connectPage(URL_, {
     page: "P",
     epoch: "E",
@@ -605,9 +605,9 @@ test("a page that is too old requests a fresh one, once, and reports a reset", a
 });
 
 test("a fresh page that arrives after the end changes nothing", async () => {
-  for (const answer of [[200, '{"page":"Q","epoch":"F"}'], 503]) {
+  for (const response of [[200, '{"page":"Q","epoch":"F"}'], 503]) {
     const { stream, fetch } = await page();
-    fetch.next(403, answer);
+    fetch.next(403, response);
     stream.addEventListener("state", ({ detail }) => {
       if (detail.phase === "connecting") queueMicrotask(() => stream.close());
     });

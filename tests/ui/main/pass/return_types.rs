@@ -43,7 +43,7 @@ mod no_prelude {
 async fn main() {
     // No runtime starts within another on one thread.
     std::thread::spawn(|| {
-        assert!(result::main().is_ok());
+        result::main().unwrap();
         let _ = some_trait::main();
         assert_eq!(value::answer(), no_prelude::answer());
     })

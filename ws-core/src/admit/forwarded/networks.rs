@@ -12,13 +12,13 @@ use ipnet::{IpNet, Ipv4Net};
 /// contains all of IPv6 and nothing of IPv4.
 ///
 /// ```
-/// use ws_core::admit::Network;
+/// use ws_core::admit::{Network, NetworkError};
 ///
 /// let network: Network = "10.0.0.0/8".parse()?;
 /// assert!(network.contains("10.1.2.3".parse().unwrap()));
 /// assert!(!network.contains("192.0.2.7".parse().unwrap()));
-/// assert!("proxy.example".parse::<Network>().is_err());
-/// # Ok::<(), ws_core::admit::NetworkError>(())
+/// assert_eq!("proxy.example".parse::<Network>(), Err(NetworkError));
+/// # Ok::<(), NetworkError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Network(IpNet);

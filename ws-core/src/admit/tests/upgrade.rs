@@ -20,22 +20,22 @@ fn a_valid_handshake_gets_the_response_of_the_rfc() {
 fn compression_is_negotiated_if_the_route_enables_it() {
     let header = "sec-websocket-extensions";
     let offer = (header, "foo, permessage-deflate; server_max_window_bits=12");
-    let answer = |deflate, offer: (&'static str, &str)| {
+    let accepted = |deflate, offer: (&'static str, &str)| {
         let case = Case {
             access: RouteAccess { deflate, ..OPEN },
             ..Case::default()
         };
         let entry = case.admit(&[offer]).unwrap();
         let response = entry.accept.response(entry.protocol, entry.deflate);
-        let answer = response.headers().get(header);
-        answer.map(|answer| answer.to_str().unwrap().to_owned())
+        let accepted = response.headers().get(header);
+        accepted.map(|accepted| accepted.to_str().unwrap().to_owned())
     };
     let agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
                   server_max_window_bits=12";
-    assert_eq!(answer(true, offer).as_deref(), Some(agreed));
-    assert_eq!(answer(false, offer), None);
-    assert_eq!(answer(true, (header, "permessage-deflate; x")), None);
-    assert_eq!(answer(true, ("x-other", "permessage-deflate")), None);
+    assert_eq!(accepted(true, offer).as_deref(), Some(agreed));
+    assert_eq!(accepted(false, offer), None);
+    assert_eq!(accepted(true, (header, "permessage-deflate; x")), None);
+    assert_eq!(accepted(true, ("x-other", "permessage-deflate")), None);
 }
 
 #[test]

@@ -181,19 +181,19 @@ proptest! {
 
     #[test]
     fn the_queue_behaves_like_its_reference(steps in prop::collection::vec(step(), 1..120)) {
-        let mut both = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        let mut tested = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
         for step in steps {
-            both.apply(step);
-            both.check();
+            tested.apply(step);
+            tested.check();
         }
         // A page that acknowledges receives everything in the end, and leaves room for any message.
-        while !both.queue.is_empty() || both.queue.next().is_some() {
-            both.send_all();
-            both.apply(QueueStep::Ack(0));
-            both.check();
+        while !tested.queue.is_empty() || tested.queue.next().is_some() {
+            tested.send_all();
+            tested.apply(QueueStep::Ack(0));
+            tested.check();
         }
-        prop_assert!(both.queue.fits(usize::MAX / 2, PushSource::Handler, &LIMITS));
-        prop_assert_eq!(both.queue.counted, 0);
+        prop_assert!(tested.queue.fits(usize::MAX / 2, PushSource::Handler, &LIMITS));
+        prop_assert_eq!(tested.queue.counted, 0);
     }
 
     /// If a page acknowledges everything it receives, it loses nothing, regardless of the sizes and
@@ -202,17 +202,17 @@ proptest! {
     fn a_handler_that_waits_for_room_never_causes_a_reset(
         sizes in prop::collection::vec((0..20_000_usize, 0..800_usize), 1..60),
     ) {
-        let mut both = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
+        let mut tested = QueueAndReference { queue: PageQueue::new(&Budget::new(usize::MAX)), reference: Reference::default() };
         for (written, pushed) in sizes {
             let push = Push::text(&"x".repeat(written));
-            while !both.queue.fits(cost(&push), PushSource::Handler, &LIMITS) {
-                both.apply(QueueStep::SendAll);
-                both.apply(QueueStep::Ack(0));
+            while !tested.queue.fits(cost(&push), PushSource::Handler, &LIMITS) {
+                tested.apply(QueueStep::SendAll);
+                tested.apply(QueueStep::Ack(0));
             }
-            both.apply(QueueStep::Write(written));
-            both.apply(QueueStep::Push(pushed));
+            tested.apply(QueueStep::Write(written));
+            tested.apply(QueueStep::Push(pushed));
         }
-        both.apply(QueueStep::SendAll);
-        prop_assert_eq!(both.reference.resets, 0);
+        tested.apply(QueueStep::SendAll);
+        prop_assert_eq!(tested.reference.resets, 0);
     }
 }

@@ -54,7 +54,7 @@ impl InitLock {
 }
 
 impl<'l> InitWaiter<'l> {
-    /// Waits for its turn until `by`; if the process was suspended, the deadline moves to `again`
+    /// Waits for its turn until `deadline`; if the process was suspended, the deadline moves to `after_pause`
     /// after it resumed.
     ///
     /// # Errors
@@ -63,11 +63,11 @@ impl<'l> InitWaiter<'l> {
     /// deadline passes.
     pub(crate) async fn turn(
         self,
-        by: &mut Instant,
-        again: Duration,
+        deadline: &mut Instant,
+        after_pause: Duration,
     ) -> Result<InitTurn<'l>, Refusal> {
         let turn = pin!(self.lock.turn.lock());
-        let turn = timeout::timeout_at(by, again, turn).await;
+        let turn = timeout::timeout_at(deadline, after_pause, turn).await;
         let turn = turn.map_err(|_| Refusal::SERVICE_UNAVAILABLE)?;
         let failures = self.lock.failures();
         if failures.count > self.before

@@ -82,7 +82,7 @@ fn every_window_size_is_negotiated_and_used() {
         let deflate = with_window(bits);
         assert_eq!(deflate.window_bits(), bits);
         let end = format!("; server_max_window_bits={bits}");
-        assert!(deflate.answer().to_str().unwrap().ends_with(&end));
+        assert!(deflate.response_header().to_str().unwrap().ends_with(&end));
         // Only the end of the text repeats its beginning, from a distance that is one too large for
         // the window, or from half of the window.
         let noise = noise(300 + (1 << bits));
@@ -229,8 +229,8 @@ fn a_gibibyte_of_zeros_is_rejected_without_exceeding_the_limit() {
     let error = decode(&wire, limit).unwrap_err();
     assert_eq!(error.close_code(), CloseCode::TOO_BIG);
     // The buffer never exceeds the limit plus the byte that shows more.
-    let most = deflated(&vec![0; limit]);
-    let whole = inflate(&most, limit).unwrap();
+    let max = deflated(&vec![0; limit]);
+    let whole = inflate(&max, limit).unwrap();
     assert_eq!(whole.len(), limit);
     assert!(whole.capacity() <= limit + 1, "{}", whole.capacity());
     assert!(inflate(&deflated(b"a"), usize::MAX).unwrap().capacity() <= 1024);

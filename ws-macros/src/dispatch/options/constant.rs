@@ -53,7 +53,7 @@ impl OptionKind {
         let too_long = |time: TokenStream| {
             (
                 quote!(#time.as_secs() > #longest),
-                format!("`{name}` must be at most one year"),
+                format!("`{name}` must be at max one year"),
             )
         };
         let above_zero = format!("`{name}` must be above zero");
@@ -67,11 +67,11 @@ impl OptionKind {
             ],
             Self::Count | Self::CountOrNone => {
                 let zero = (self == Self::Count).then(|| (quote!(#constant == 0), above_zero));
-                let most = (
+                let max = (
                     quote!(#constant as ::core::primitive::u64 > #MAX_NUMBER),
-                    format!("`{name}` must be at most {MAX_NUMBER}"),
+                    format!("`{name}` must be at max {MAX_NUMBER}"),
                 );
-                zero.into_iter().chain([most]).collect()
+                zero.into_iter().chain([max]).collect()
             }
             Self::TimeOrOff => {
                 let message = format!("{above_zero}\nhelp: `{name}: off` disables it");

@@ -15,7 +15,7 @@ fn slow(office: &Office, page: &Page) -> Tab {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_refusal_of_init_is_the_answer_to_the_handshake() {
+async fn the_refusal_of_init_is_the_response_to_the_handshake() {
     let mut office = Office::new().await;
     office.visitor.logon("eve").await;
     let refused = Err((403, "not you".to_owned()));
@@ -28,8 +28,8 @@ async fn two_sockets_that_connect_at_once_share_one_handler() {
     let office = Office::new().await;
     let page = office.visitor.page();
     let (mut one, mut two) = (office.tab_of(&page), office.tab_of(&page));
-    let both = tokio::join!(one.connect(), two.connect());
-    assert!(both.0.is_ok() && both.1.is_ok());
+    let connected = tokio::join!(one.connect(), two.connect());
+    assert_eq!(connected, (Ok(()), Ok(())));
     settle().await;
     assert_eq!(office.journal.lines_of("init").len(), 1);
 }
@@ -43,10 +43,10 @@ async fn a_socket_that_gives_up_does_not_end_the_page_for_another() {
     let (mut one, mut two) = (slow(&office, &page), slow(&office, &page));
     let gone = async {
         let gone = tokio::time::timeout(secs(1), two.connect()).await;
-        assert!(gone.is_err());
+        assert_eq!(gone.ok(), None, "`init` still runs");
     };
-    let both = tokio::join!(one.connect(), gone);
-    both.0.unwrap();
+    let (connected, ()) = tokio::join!(one.connect(), gone);
+    connected.unwrap();
     assert_eq!(one.received_so_far().await, [event("early", 1)]);
 }
 
@@ -226,7 +226,7 @@ async fn a_socket_keeps_its_own_deadline_when_another_gives_up() {
         (status, crate::journal::seconds(since))
     };
     let (gone, waited) = tokio::join!(gives_up, waits);
-    assert!(gone.is_err());
+    assert_eq!(gone.ok(), None, "`init` still runs");
     assert_eq!(waited, (503, 12), "2 seconds waited, and 8 in `init`");
 }
 
@@ -237,9 +237,9 @@ async fn sockets_that_wait_share_the_refusal_of_init() {
     let page = office.visitor.page();
     let (mut one, mut two) = (slow(&office, &page), slow(&office, &page));
     let since = tokio::time::Instant::now();
-    let both = tokio::join!(one.connect(), two.connect());
+    let results = tokio::join!(one.connect(), two.connect());
     let refused = Err((403, "not you".to_owned()));
-    assert_eq!(both, (refused.clone(), refused));
+    assert_eq!(results, (refused.clone(), refused));
     assert_eq!(crate::journal::seconds(since), 5, "`init` ran once");
 }
 

@@ -9,17 +9,17 @@ use super::Deflate;
 const PLAIN: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// The response to these header lines.
-fn answer(lines: &[&str]) -> Option<String> {
+fn response_header(lines: &[&str]) -> Option<String> {
     let mut headers = HeaderMap::new();
     for line in lines {
         headers.append("sec-websocket-extensions", line.parse().unwrap());
     }
-    let answer = Deflate::negotiate(&headers)?.answer();
-    Some(answer.to_str().unwrap().to_owned())
+    let header = Deflate::negotiate(&headers)?.response_header();
+    Some(header.to_str().unwrap().to_owned())
 }
 
 #[test]
-fn offers_are_answered_as_the_rfc_requires() {
+fn offers_are_accepted_as_the_rfc_requires() {
     let bits = |bits: u8| format!("{PLAIN}; server_max_window_bits={bits}");
     let table: &[(&[&str], Option<String>)] = &[
         (&[], None),
@@ -78,7 +78,7 @@ fn offers_are_answered_as_the_rfc_requires() {
         (&["x-webkit-deflate-frame, PERMESSAGE-DEFLATE"], None),
     ];
     for (lines, expected) in table {
-        assert_eq!(answer(lines), *expected, "{lines:?}");
+        assert_eq!(response_header(lines), *expected, "{lines:?}");
     }
 }
 
@@ -117,9 +117,9 @@ fn an_invalid_offer_is_declined_and_the_next_one_accepted() {
     ] {
         let bad = format!("permessage-deflate; {parameters}");
         // An unterminated quote extends to the end of its line.
-        assert_eq!(answer(&[&bad]), None, "{bad}");
+        assert_eq!(response_header(&[&bad]), None, "{bad}");
         let good = "permessage-deflate; client_max_window_bits";
-        assert_eq!(answer(&[&bad, good]), Some(PLAIN.into()), "{bad}");
+        assert_eq!(response_header(&[&bad, good]), Some(PLAIN.into()), "{bad}");
     }
 }
 
@@ -143,7 +143,7 @@ proptest! {
         }
         if let Some(negotiated) = Deflate::negotiate(&headers) {
             prop_assert!((9..=15).contains(&negotiated.window_bits()));
-            prop_assert!(negotiated.answer().to_str().unwrap().starts_with(PLAIN));
+            prop_assert!(negotiated.response_header().to_str().unwrap().starts_with(PLAIN));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Cookies are set by the answer of a visit: what is made and not returned sets none.
+//! Cookies are set by the response of a visit: what is made and not returned sets none.
 
 #![deny(unused_must_use)]
 
@@ -8,7 +8,7 @@ fn same(visit: Visit) -> Visit {
     visit
 }
 
-fn no_answer(visit: Visit) {
+fn no_response(visit: Visit) {
     same(visit);
 }
 
@@ -30,5 +30,5 @@ fn forgotten_filter(ws: &Ws) {
 }
 
 fn main() {
-    let _ = (no_answer, forgotten_reply, forgotten_refusal, forgotten_rejection, forgotten_filter);
+    let _ = (no_response, forgotten_reply, forgotten_refusal, forgotten_rejection, forgotten_filter);
 }
