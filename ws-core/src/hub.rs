@@ -18,7 +18,7 @@ use crate::page::Pages;
 use crate::protocol::Deflate;
 use crate::session::Sessions;
 use crate::socket::{ConnectionShared, RouteContext, Socket};
-use crate::topic::{AsTopic, Exclude, Receipt, Topic, TopicValue, Topics};
+use crate::topic::{AsTopic, Exclude, ReceiptKind as _, TopicValue, Topics};
 
 mod pages;
 mod permits;
@@ -130,7 +130,7 @@ impl Hub {
         let weak: Weak<Pages> = Arc::downgrade(&pages);
         sessions.add_pages(weak);
         let inner = HubShared {
-            topics: Arc::new(Topics::new(limits.publish_inline)),
+            topics: Arc::new(Topics::new(limits.publish_inline, limits.history)),
             limits,
             last_id: AtomicU64::new(0),
             sockets: Mutex::default(),
@@ -162,8 +162,8 @@ impl Hub {
     /// let receipt = hub.publish(&news, &"nobody hears this".to_owned());
     /// assert_eq!(receipt.reached(), 0);
     /// ```
-    pub fn publish<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, value: &T) -> Receipt {
-        self.publish_as(topic.as_topic(), value, Exclude::default())
+    pub fn publish<A: AsTopic<Value: TopicValue>>(&self, topic: A, value: &A::Value) -> A::Receipt {
+        self.publish_as(topic, value, Exclude::default())
     }
 
     /// Same as [`publish`](Self::publish), but skips this connection, usually the sender.
@@ -176,17 +176,17 @@ impl Hub {
     ///     hub.publish_except(lines, &format!("{}: {line}", socket.id()), socket);
     /// }
     /// ```
-    pub fn publish_except<T: TopicValue, H>(
+    pub fn publish_except<A: AsTopic<Value: TopicValue>, H>(
         &self,
-        topic: impl AsTopic<Value = T>,
-        value: &T,
+        topic: A,
+        value: &A::Value,
         exclude: &Socket<H>,
-    ) -> Receipt {
+    ) -> A::Receipt {
         let exclude = Exclude {
             connection: Some(exclude.id()),
             ..Exclude::default()
         };
-        self.publish_as(topic.as_topic(), value, exclude)
+        self.publish_as(topic, value, exclude)
     }
 
     /// Same as [`publish`](Self::publish), but skips clients with a backlog: for values that the
@@ -205,25 +205,33 @@ impl Hub {
     /// }
     /// # moved(&Hub::default(), &Position { x: 0.0, y: 0.0 });
     /// ```
-    pub fn publish_volatile<T: TopicValue>(
+    pub fn publish_volatile<A: AsTopic<Value: TopicValue>>(
         &self,
-        topic: impl AsTopic<Value = T>,
-        value: &T,
-    ) -> Receipt {
+        topic: A,
+        value: &A::Value,
+    ) -> A::Receipt {
         let exclude = Exclude {
             volatile: true,
             ..Exclude::default()
         };
-        self.publish_as(topic.as_topic(), value, exclude)
+        self.publish_as(topic, value, exclude)
     }
 
-    fn publish_as<T: TopicValue>(&self, topic: &Topic<T>, value: &T, exclude: Exclude) -> Receipt {
-        let reached = self.inner.topics.publish(topic, value, exclude);
-        Receipt::new(reached.unwrap_or_else(|error| {
-            let error = format_args!("{error:#}");
-            tracing::error!(topic = topic.name(), %error, "a value could not be encoded");
-            0
-        }))
+    fn publish_as<A: AsTopic<Value: TopicValue>>(
+        &self,
+        topic: A,
+        value: &A::Value,
+        exclude: Exclude,
+    ) -> A::Receipt {
+        let topic = topic.as_topic_ref();
+        let outcome = self.inner.topics.publish(topic, value, exclude);
+        A::Receipt::of(outcome)
+    }
+
+    /// The number of values that could not be published to logged topics, and whose
+    /// [receipts](crate::topic::LoggedReceipt) were not awaited.
+    pub fn refused_publishes(&self) -> u64 {
+        self.inner.topics.refused_publishes()
     }
 
     /// The sessions of this server.
@@ -246,7 +254,7 @@ impl Hub {
     /// # publish(&Hub::default(), || unreachable!());
     /// ```
     pub fn subscriber_count<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> usize {
-        self.inner.topics.count(topic.as_topic())
+        self.inner.topics.count(&topic.as_topic_ref().key)
     }
 
     /// The number of connections, including those whose `init` still runs.

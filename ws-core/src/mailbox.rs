@@ -94,7 +94,12 @@ pub(crate) enum NotificationContent<T> {
     Value(T),
     /// A message of a topic, which is decoded in the task of the handler.
     TopicMessage(Message, TopicDecoder<T>),
+    /// Same as `TopicMessage`, with more than the message.
+    Deferred(Box<DeferredDecoder<T>>),
 }
+
+/// Decodes what it has captured into a notification; `None` if it does not decode.
+pub(crate) type DeferredDecoder<T> = dyn FnOnce() -> Option<T> + Send;
 
 impl<T> NotificationContent<T> {
     /// The notification; `None` if the message does not decode.
@@ -102,6 +107,7 @@ impl<T> NotificationContent<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::TopicMessage(message, decode) => decode(message),
+            Self::Deferred(decode) => decode(),
         }
     }
 }
@@ -258,6 +264,18 @@ impl MailboxSlot {
             &mut state,
             NotificationContent::TopicMessage(message, decode),
         );
+        Ok(())
+    }
+
+    /// Queues a notification that the task of the handler decodes.
+    pub(crate) fn notify_deferred<T: Send + 'static>(
+        &self,
+        decode: Box<DeferredDecoder<T>>,
+        limit: usize,
+    ) -> Result<(), MailboxError> {
+        let mut state = self.mailbox::<T>().lock();
+        state.check_capacity(limit)?;
+        self.enqueue(&mut state, NotificationContent::Deferred(decode));
         Ok(())
     }
 

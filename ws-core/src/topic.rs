@@ -1,6 +1,5 @@
 //! Topics: typed sets of sockets; each published value is encoded once.
 
-use std::any::TypeId;
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,18 +7,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::id::ConnectionId;
+use crate::log;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
 
+use declarations::Declarations;
+use logged::TopicLog;
+
+mod declarations;
+mod declared;
 mod flush;
+mod key;
+mod logged;
 mod named;
+mod position;
 mod publish;
 mod receipt;
+mod start;
 mod value;
 
+pub use declared::{
+    Declaration, DeclaredTopic, HasHistory, HasPresence, Logged, NameWriter, Part, TopicBlock,
+};
+pub(crate) use key::TopicKey;
+pub use key::TopicRef;
 pub use named::AsTopic;
-pub use receipt::Receipt;
+pub use position::{Position, SinceError};
+pub use receipt::{LoggedReceipt, PublishError, PublishOutcome, Published, Receipt, ReceiptKind};
+pub use start::{Listenable, Plan, Received, Replay, Since, Subscribable, WithPosition};
 pub use value::{FromTopic, TopicValue};
 
 /// The name of a set of sockets, with the type of the values published to them.
@@ -58,12 +74,6 @@ impl<T> Topic<T> {
     }
 }
 
-impl<T: 'static> Topic<T> {
-    pub(crate) fn key(&self) -> Key {
-        (TypeId::of::<T>(), self.name.clone())
-    }
-}
-
 impl<T> Clone for Topic<T> {
     fn clone(&self) -> Self {
         Self {
@@ -89,9 +99,13 @@ pub(crate) trait Recipient: Send + Sync {
     fn overflow(&self, dropped: &mut DroppedPayloads) -> bool;
 }
 
-/// Puts a message into the mailbox of a handler. Returns `None` if the handler is gone.
-type Deliver =
-    dyn Fn(&Message) -> Option<(Arc<dyn Recipient>, Result<(), MailboxError>)> + Send + Sync;
+/// The handler, and whether its mailbox has accepted a message.
+pub(crate) type DeliveredToHandler = (Arc<dyn Recipient>, Result<(), MailboxError>);
+
+/// Puts a message, with its position if it is logged, into the mailbox of a handler. Returns `None`
+/// if the handler is gone.
+pub(crate) type Deliver =
+    dyn Fn(&Message, Option<log::Position>) -> Option<DeliveredToHandler> + Send + Sync;
 
 /// A subscriber: a client, or a listening handler.
 pub(crate) enum Subscriber {
@@ -107,19 +121,18 @@ pub(crate) enum Subscriber {
 
 /// The topics of one hub.
 pub(crate) struct Topics {
-    channels: RwLock<HashMap<Key, Arc<Channel>>>,
+    channels: RwLock<HashMap<TopicKey, Arc<Channel>>>,
     last_id: AtomicU64,
     inline: usize,
+    declarations: Declarations,
+    log: TopicLog,
 }
-
-/// The type and the name of a topic.
-pub(crate) type Key = (TypeId, Arc<str>);
 
 /// The subscribers of one topic.
 pub(crate) struct Channel {
     /// Marks the frames of this topic in outboxes; never 0.
     id: u64,
-    key: Key,
+    key: TopicKey,
     subscribers: Mutex<Subscribers>,
 }
 
@@ -140,7 +153,7 @@ pub(crate) struct Subscription {
 
 impl Subscription {
     /// Whether this is a subscription of the client, or of the handler, to the topic.
-    pub(crate) fn is_to(&self, topic: &Key, listens: bool) -> bool {
+    pub(crate) fn is_to(&self, topic: &TopicKey, listens: bool) -> bool {
         self.listens == listens && self.channel.key == *topic
     }
 }
@@ -169,21 +182,24 @@ impl Channel {
 }
 
 impl Topics {
-    /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets.
-    pub(crate) fn new(inline: usize) -> Self {
+    /// Creates an empty set of topics; one publish writes directly to at most `inline` sockets. All
+    /// histories have at most `history_bytes`.
+    pub(crate) fn new(inline: usize, history_bytes: usize) -> Self {
         Self {
             channels: RwLock::default(),
             last_id: AtomicU64::new(0),
             inline,
+            declarations: Declarations::default(),
+            log: TopicLog::new(history_bytes),
         }
     }
 
-    fn find(&self, key: &Key) -> Option<Arc<Channel>> {
+    fn find(&self, key: &TopicKey) -> Option<Arc<Channel>> {
         let channels = self.channels.read().unwrap_or_else(PoisonError::into_inner);
         channels.get(key).cloned()
     }
 
-    fn find_or_create(&self, key: &Key) -> Arc<Channel> {
+    fn find_or_create(&self, key: &TopicKey) -> Arc<Channel> {
         if let Some(channel) = self.find(key) {
             return channel;
         }
@@ -202,8 +218,14 @@ impl Topics {
         channels.entry(key.clone()).or_insert_with(create).clone()
     }
 
-    /// Adds a subscriber.
-    pub(crate) fn subscribe(&self, topic: &Key, subscriber: Subscriber) -> Subscription {
+    /// Adds a subscriber. Before that, and before any later message is delivered to it, `begin` is
+    /// called with the subscriber and the id of the topic.
+    fn subscribe_after(
+        &self,
+        topic: &TopicKey,
+        subscriber: Subscriber,
+        begin: impl FnOnce(&Subscriber, u64),
+    ) -> Subscription {
         let listens = matches!(subscriber, Subscriber::Listener { .. });
         loop {
             let channel = self.find_or_create(topic);
@@ -214,6 +236,7 @@ impl Topics {
                 std::thread::yield_now();
                 continue;
             }
+            begin(&subscriber, channel.id);
             let slot = subscribers.free.pop().unwrap_or(subscribers.slots.len());
             if slot == subscribers.slots.len() {
                 subscribers.slots.push(Some(subscriber));
@@ -250,8 +273,8 @@ impl Topics {
     }
 
     /// The number of subscribers.
-    pub(crate) fn count<T: 'static>(&self, topic: &Topic<T>) -> usize {
-        self.find(&topic.key()).map_or(0, |channel| {
+    pub(crate) fn count(&self, topic: &TopicKey) -> usize {
+        self.find(topic).map_or(0, |channel| {
             let subscribers = channel.lock();
             subscribers.slots.len() - subscribers.free.len()
         })

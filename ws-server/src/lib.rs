@@ -267,7 +267,11 @@ pub use ws_core::socket;
 pub mod topic {
     //! Topics: values that are published to subscribed clients and to listening handlers.
     #[doc(inline)]
-    pub use ws_core::topic::{AsTopic, FromTopic, Receipt, Topic, TopicValue};
+    pub use ws_core::topic::{
+        AsTopic, DeclaredTopic, FromTopic, HasHistory, HasPresence, Listenable, Logged,
+        LoggedReceipt, Position, PublishError, Published, Receipt, ReceiptKind, Received, Replay,
+        Since, SinceError, Subscribable, Topic, TopicValue, WithPosition,
+    };
 }
 
 #[cfg(feature = "test-kit")]
@@ -365,7 +369,7 @@ pub mod prelude {
     pub use ws_core::session::Session;
     pub use ws_core::socket::Socket;
     pub use ws_core::stream::PageStream;
-    pub use ws_core::topic::Topic;
+    pub use ws_core::topic::{DeclaredTopic, Topic};
     pub use ws_macros::{FromRef, PathParams, dispatch, ws_handler};
 
     pub use crate::server::{Server, Ws};

@@ -306,6 +306,13 @@ impl<S, G> Server<S, G> {
         self
     }
 
+    /// Sets how many bytes the histories of all topics may have together; see
+    /// [`ServerLimits::history`](crate::limits::ServerLimits::history). The default is 64 MiB.
+    pub const fn history(mut self, bytes: usize) -> Self {
+        self.settings.server_limits.history = bytes;
+        self
+    }
+
     /// Sets how many unsent bytes of one connection the system buffers (Linux:
     /// `TCP_NOTSENT_LOWAT`), at least 1; a client that reads fast gets 32 times as much. Further
     /// bytes wait in the connection's queue, so that a ping can overtake them and the server can

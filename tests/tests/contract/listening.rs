@@ -236,8 +236,8 @@ async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     macro_rules! published {
         ($($value:expr => $type:ty, $message:expr;)*) => {
             $(
-                socket.listen::<$type, Arrived>(&any());
-                reads.subscribe::<$type>(&any());
+                socket.listen::<_, Arrived>(any::<$type>());
+                reads.subscribe(any::<$type>());
                 let value: $type = $value;
                 assert_eq!(kit.hub().publish(&any::<$type>(), &value).reached(), 2);
                 assert_eq!(reader.message().await, $message, stringify!($type));
@@ -257,7 +257,7 @@ async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
         client.text().await,
         r#"ann joined. box cow b"\0\x01" [2] 7 quotes"#
     );
-    reads.subscribe::<&'static str>(&any());
+    reads.subscribe(any::<&'static str>());
     assert_eq!(
         kit.hub()
             .publish(any::<&'static str>(), &"static")
@@ -266,7 +266,7 @@ async fn text_and_bytes_are_published_unchanged_and_listeners_get_them_back() {
     );
     assert_eq!(reader.text().await, "static");
     // Binary data is `Bytes`. A `Vec` is a JSON list, whatever its items are.
-    reads.subscribe::<Vec<u8>>(&any());
+    reads.subscribe(any::<Vec<u8>>());
     assert_eq!(
         kit.hub().publish(any::<Vec<u8>>(), &vec![1, 2]).reached(),
         1

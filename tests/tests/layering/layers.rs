@@ -20,7 +20,10 @@ const CORE: &[Layer] = &[
         ],
     ),
     ("protocol", &["decode", "protocol", "wire"]),
-    ("state", &["mailbox", "outbox", "page", "session", "topic"]),
+    (
+        "state",
+        &["log", "mailbox", "outbox", "page", "session", "topic"],
+    ),
     (
         "handler API",
         &["call", "extract", "handler", "hub", "reply", "socket"],

@@ -196,7 +196,7 @@ impl Hub {
     ) {
         self.on_page_message(move |sent, hub| match T::from_topic(sent.message.clone()) {
             Ok(value) => {
-                hub.publish(topic.as_topic(), &value);
+                hub.publish(&topic, &value);
                 Reply::NONE
             }
             Err(error) => Reply::undecodable(error.into()),

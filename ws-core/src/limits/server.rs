@@ -39,6 +39,9 @@ limits_struct! {
         /// How many subscribers or pages one publish or push writes to by itself; a task does the
         /// rest. Default: 1,024.
         pub publish_inline: usize,
+        /// Bytes of the histories of all topics together, including 128 for each message and topic.
+        /// Past it the topics that were published to least recently lose theirs. Default: 64 MiB.
+        pub history: usize,
         /// HTTP connections at the same time that are not, or not yet, WebSocket connections; past
         /// this limit the connection that has been silent longest is closed, or new ones wait.
         /// Default: 16,384.
@@ -73,6 +76,7 @@ impl ServerLimits {
         per_address: Some(256),
         max_connections: None,
         publish_inline: 1024,
+        history: 64 * KIB * KIB,
         http_connections: 16 * KIB,
         http_per_address: Some(KIB),
         unsent: 64 * KIB,

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use super::{ConnectionShared, Sends, Socket};
 use crate::close::{Close, CloseCause, CloseCode, CloseReason};
 use crate::id::ConnectionId;
-use crate::mailbox::{Accepts, MailboxError, TopicDecoder};
+use crate::log;
+use crate::mailbox::{Accepts, MailboxError};
 use crate::message::Message;
 use crate::outbox::{DroppedPayloads, Outbox, Policy};
-use crate::topic::{AsTopic, FromTopic, Key, Recipient, Subscriber, Subscription, TopicValue};
+use crate::topic::{
+    AsTopic, FromTopic, Listenable, Plan, Position, Recipient, SinceError, Subscribable,
+    Subscriber, Subscription, TopicKey, TopicValue,
+};
 
 impl<H> Socket<H> {
     /// Sends everything published to the topic to the client, until
@@ -43,11 +47,11 @@ impl<H> Socket<H> {
     /// # assert_eq!(client.text().await, "hello");
     /// # });
     /// ```
-    pub fn subscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>)
+    pub fn subscribe<S: Subscribable>(&self, topic: S) -> S::Outcome
     where
-        H: Sends<T>,
+        H: Sends<S::Value>,
     {
-        self.subscribe_with(topic, Policy::Close);
+        self.subscribe_with(topic, Policy::Close)
     }
 
     /// Same as [`subscribe`](Self::subscribe), with a policy for when the outbox is full. Only
@@ -62,16 +66,13 @@ impl<H> Socket<H> {
     ///     socket.subscribe_with(prices, Policy::Latest);
     /// }
     /// ```
-    pub fn subscribe_with<T: TopicValue>(&self, topic: impl AsTopic<Value = T>, policy: Policy)
+    pub fn subscribe_with<S: Subscribable>(&self, topic: S, policy: Policy) -> S::Outcome
     where
-        H: Sends<T>,
+        H: Sends<S::Value>,
     {
         let recipient: Arc<dyn Recipient> = self.shared.clone();
-        self.shared.add_subscription(
-            &topic.as_topic().key(),
-            false,
-            Subscriber::Client { recipient, policy },
-        );
+        let client = Subscriber::Client { recipient, policy };
+        S::outcome(self.shared.add_subscription(topic.plan(), client))
     }
 
     /// Ends the subscription of the client. Messages published before may still wait in the outbox.
@@ -89,7 +90,7 @@ impl<H> Socket<H> {
     /// ```
     pub fn unsubscribe<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared
-            .remove_subscription(&topic.as_topic().key(), false)
+            .remove_subscription(&topic.as_topic_ref().key, false)
     }
 
     /// Delivers everything published to the topic to the handler, in `info`, converted to the
@@ -129,24 +130,25 @@ impl<H> Socket<H> {
     /// # assert_eq!(client.text().await, "7");
     /// # });
     /// ```
-    pub fn listen<T, M>(&self, topic: impl AsTopic<Value = T>)
+    pub fn listen<L, M>(&self, topic: L) -> L::Outcome
     where
-        T: FromTopic,
-        M: From<T> + Send + 'static,
+        L: Listenable<Value: FromTopic>,
+        M: From<L::Item> + Send + 'static,
         H: Accepts<M>,
     {
+        let plan = topic.plan();
         let handler = Arc::downgrade(&self.shared);
-        let deliver = move |message: &Message| {
+        let key = plan.topic.key.clone();
+        let deliver = move |message: &Message, at: Option<log::Position>| {
             let handler: Arc<ConnectionShared> = handler.upgrade()?;
-            let queued = handler.queue_topic_message(message, decode_value::<T, M>);
+            let queued = handler.queue_topic_message::<L, M>(message, at, &key);
             Some((handler as Arc<dyn Recipient>, queued))
         };
         let listener = Subscriber::Listener {
             id: self.id(),
             deliver: Box::new(deliver),
         };
-        self.shared
-            .add_subscription(&topic.as_topic().key(), true, listener);
+        L::outcome(self.shared.add_subscription(plan, listener))
     }
 
     /// Ends the subscription of the handler. Returns whether there was one.
@@ -162,12 +164,21 @@ impl<H> Socket<H> {
     /// ```
     pub fn unlisten<T: TopicValue>(&self, topic: impl AsTopic<Value = T>) -> bool {
         self.shared
-            .remove_subscription(&topic.as_topic().key(), true)
+            .remove_subscription(&topic.as_topic_ref().key, true)
     }
 }
 
 /// Deserializes a published message and converts it to a notification.
-fn decode_value<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
+fn decode_item<L, M>(message: Message, position: Option<Position>) -> Option<M>
+where
+    L: Listenable<Value: FromTopic>,
+    M: From<L::Item>,
+{
+    let value = decode_value::<L::Value>(message)?;
+    L::item(value, position).map(M::from)
+}
+
+fn decode_value<T: FromTopic>(message: Message) -> Option<T> {
     let value = T::from_topic(message).inspect_err(|error| {
         let value = type_name::<T>();
         tracing::error!(value, "closed: a published value cannot be decoded");
@@ -175,44 +186,67 @@ fn decode_value<T: FromTopic, M: From<T>>(message: Message) -> Option<M> {
         let cause = error.source().map(tracing::field::display);
         tracing::debug!(value, %error, cause, "a published value cannot be decoded");
     });
-    value.ok().map(M::from)
+    value.ok()
 }
 
 impl ConnectionShared {
     /// Queues a message of a topic for the handler; does not wake its task.
-    fn queue_topic_message<M: Send + 'static>(
+    fn queue_topic_message<L, M>(
         &self,
         message: &Message,
-        decode: TopicDecoder<M>,
-    ) -> Result<(), MailboxError> {
+        at: Option<log::Position>,
+        topic: &TopicKey,
+    ) -> Result<(), MailboxError>
+    where
+        L: Listenable<Value: FromTopic>,
+        M: From<L::Item> + Send + 'static,
+    {
         if !self.outbox.is_open() {
             return Err(MailboxError::Closed);
         }
-        self.mailbox
-            .notify_topic_message(message.clone(), decode, self.limits().mailbox)
+        let limit = self.limits().mailbox;
+        let message = message.clone();
+        if !L::HAS_POSITION {
+            let decode = |message| decode_item::<L, M>(message, None);
+            return self.mailbox.notify_topic_message(message, decode, limit);
+        }
+        let position = at.and_then(|at| self.route_context.topics.position(at, topic));
+        let decode = Box::new(move || decode_item::<L, M>(message, position));
+        self.mailbox.notify_deferred(decode, limit)
     }
 
-    fn add_subscription(&self, topic: &Key, listens: bool, subscriber: Subscriber) {
-        let topics = &self.route_context.topics;
+    /// Adds or replaces a subscription of the client or of the handler.
+    fn add_subscription<T: ?Sized>(
+        &self,
+        plan: Plan<T>,
+        subscriber: Subscriber,
+    ) -> Result<(), SinceError> {
+        let Plan { topic, start } = plan;
+        let listens = matches!(subscriber, Subscriber::Listener { .. });
         // Locked throughout: two subscriptions to one topic would double every frame.
         let mut lifecycle = self.lock();
         if lifecycle.ended {
-            return;
+            return Ok(());
         }
         let subscriptions = &mut lifecycle.optional().subscriptions;
         let mut existing = subscriptions.iter();
-        if let Some(existing) = existing.find(|existing| existing.is_to(topic, listens)) {
+        if let Some(existing) = existing.find(|existing| existing.is_to(&topic.key, listens)) {
             existing.replace(subscriber);
         } else if subscriptions.len() < self.limits().subscriptions {
-            subscriptions.push(topics.subscribe(topic, subscriber));
+            let topics = &self.route_context.topics;
+            let added = topics.subscribe(&topic, subscriber, &start)?;
+            subscriptions.push(added.subscription);
+            drop(lifecycle);
+            added.after_unlock.finish(topic.key.name());
         } else {
             drop(lifecycle);
             tracing::error!(id = %self.id, "closed: the limit of subscriptions is reached");
             self.close(&Close::internal(), CloseCause::HookError);
         }
+        Ok(())
     }
 
-    fn remove_subscription(&self, topic: &Key, listens: bool) -> bool {
+    fn remove_subscription(&self, topic: &TopicKey, listens: bool) -> bool {
         match self.take_subscription(topic, listens) {
             Some(subscription) => {
                 self.route_context.topics.unsubscribe(subscription);
@@ -222,7 +256,7 @@ impl ConnectionShared {
         }
     }
 
-    fn take_subscription(&self, topic: &Key, listens: bool) -> Option<Subscription> {
+    fn take_subscription(&self, topic: &TopicKey, listens: bool) -> Option<Subscription> {
         let mut lifecycle = self.lock();
         let subscriptions = &mut lifecycle.optional.as_mut()?.subscriptions;
         let mut existing = subscriptions.iter();

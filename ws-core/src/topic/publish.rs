@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{
-    Channel, Deliver, Exclude, Key, Recipient, Subscriber, Topic, TopicValue, Topics, flush,
-};
-use crate::error::EncodeError;
+use super::key::TopicKey;
+use super::{Channel, Deliver, DeliveredToHandler, Exclude, Recipient, Subscriber, Topics, flush};
+use crate::log;
 use crate::mailbox::MailboxError;
 use crate::message::Message;
 use crate::outbox::{Broadcast, Delivery, DroppedPayloads, Frame, TopicFrame, WriteMode};
@@ -23,30 +22,18 @@ fn prefetch_clients(subscribers: &[Option<Subscriber>]) {
 }
 
 impl Topics {
-    /// Encodes a value once and delivers it to every subscriber; all of them receive publishes in
-    /// the same order. Returns the number of subscribers that accepted it.
-    pub(crate) fn publish<T: TopicValue>(
-        &self,
-        topic: &Topic<T>,
-        value: &T,
-        exclude: Exclude,
-    ) -> Result<usize, EncodeError> {
-        let key = topic.key();
-        match self.find(&key) {
-            Some(channel) => Ok(self.deliver_to_all(&key, channel, value.to_message()?, exclude)),
-            None => Ok(0),
-        }
-    }
-
-    /// Delivers a message to every subscriber. Compiled once, not for each type of values.
+    /// Delivers a message to every subscriber; all of them receive publishes in the same order.
+    /// Returns the number of subscribers that accepted it. Compiled once, not for each type of
+    /// values.
     #[inline(never)]
-    fn deliver_to_all(
+    pub(super) fn deliver_to_all(
         &self,
-        topic: &Key,
+        topic: &TopicKey,
         mut channel: Arc<Channel>,
-        message: Message,
+        published: PublishedMessage,
         exclude: Exclude,
-    ) -> usize {
+    ) -> (usize, AfterUnlock) {
+        let PublishedMessage { message, at } = published;
         let frame = Broadcast::new(Frame::owned(message));
         let mut after_unlock = AfterUnlock::default();
         let mut subscribers = channel.lock();
@@ -56,7 +43,7 @@ impl Topics {
             channel = match self.find(topic) {
                 Some(other) if !Arc::ptr_eq(&other, &channel) => other,
                 // The last subscriber is leaving, or has left.
-                _ => return 0,
+                _ => return (0, after_unlock),
             };
             subscribers = channel.lock();
         }
@@ -91,23 +78,29 @@ impl Topics {
                         false
                     }
                     Some(Subscriber::Listener { deliver, .. }) => {
-                        after_unlock.deliver_to_handler(&frame, deliver)
+                        after_unlock.deliver_to_handler(&frame, at, deliver)
                     }
                     None => false,
                 };
                 reached += usize::from(accepted);
             }
         }
-        drop(subscribers);
-        after_unlock.finish(&topic.1);
-        reached
+        (reached, after_unlock)
     }
+}
+
+/// A message for all subscribers of a topic.
+pub(super) struct PublishedMessage {
+    pub(super) message: Message,
+    /// The position of a logged one.
+    pub(super) at: Option<log::Position>,
 }
 
 /// The work that a publish must do after the topic is unlocked, because it may run code of the
 /// application: wakers, the `Drop` of payloads, and the log, which may itself be published.
 #[derive(Default)]
-struct AfterUnlock {
+#[must_use = "call `finish` without any lock"]
+pub(crate) struct AfterUnlock {
     deferred: flush::DeferredFlush,
     /// The message for listening handlers, created for the first of them.
     message: Option<Message>,
@@ -116,13 +109,17 @@ struct AfterUnlock {
     /// Connections that this publish has closed.
     closed: Vec<Arc<dyn Recipient>>,
     /// Payloads that were dropped from queues to make room.
-    dropped: DroppedPayloads,
+    pub(super) dropped: DroppedPayloads,
 }
 
 impl AfterUnlock {
     /// Handles the outcome for one client. Returns whether the client accepted the frame.
     #[inline(never)]
-    fn handle_delivery(&mut self, delivery: Delivery, recipient: &Arc<dyn Recipient>) -> bool {
+    pub(super) fn handle_delivery(
+        &mut self,
+        delivery: Delivery,
+        recipient: &Arc<dyn Recipient>,
+    ) -> bool {
         match delivery {
             Delivery::Accepted => true,
             Delivery::Deferred => {
@@ -139,9 +136,20 @@ impl AfterUnlock {
 
     /// Delivers the message to a listening handler. Returns whether the handler accepted it.
     #[inline(never)]
-    fn deliver_to_handler(&mut self, frame: &Broadcast, deliver: &Deliver) -> bool {
+    fn deliver_to_handler(
+        &mut self,
+        frame: &Broadcast,
+        at: Option<log::Position>,
+        deliver: &Deliver,
+    ) -> bool {
         let message = self.message.get_or_insert_with(|| frame.message());
-        let Some((handler, accepted)) = deliver(message) else {
+        let delivered = deliver(message, at);
+        self.handle_handler(delivered)
+    }
+
+    /// Handles the outcome for one handler. Returns whether the handler accepted the message.
+    pub(super) fn handle_handler(&mut self, delivered: Option<DeliveredToHandler>) -> bool {
+        let Some((handler, accepted)) = delivered else {
             return false;
         };
         match accepted {
@@ -159,7 +167,7 @@ impl AfterUnlock {
         }
     }
 
-    fn finish(self, topic: &str) {
+    pub(crate) fn finish(self, topic: &str) {
         self.deferred.flush();
         for handler in self.to_wake {
             handler.outbox().wake();

@@ -1,9 +1,20 @@
-//! The return value of a publish.
+//! The return values of a publish.
 
-/// The result of a publish; it may be ignored.
-///
-/// It borrows nothing, so it can be stored and moved to another task. It is neither `Copy` nor a
-/// plain number, so that it can later represent deliveries that are still pending.
+use std::future::{Future, IntoFuture, Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use http::StatusCode;
+
+use super::position::Position;
+use crate::close::{Close, CloseCode};
+use crate::error::EncodeError;
+use crate::log::{self, MAX_MESSAGE, Sealer, TopicName};
+use crate::throttle::LogThrottle;
+
+/// The result of a publish to a topic that is not logged; it may be ignored.
 ///
 /// ```
 /// use ws_server::Hub;
@@ -21,15 +32,221 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    #[inline]
-    pub(crate) const fn new(reached: usize) -> Self {
-        Self { reached }
-    }
-
     /// The number of clients and listening handlers of this process that accepted the value; 0 if
     /// it could not be encoded.
     #[inline]
     pub const fn reached(&self) -> usize {
         self.reached
+    }
+}
+
+/// The result of a publish to a logged topic. It may be ignored, or awaited: then it is the
+/// [`Position`] of the message, or the reason why it was not published.
+///
+/// An error that is not awaited is logged (at most one line every ten seconds) and counted: see
+/// [`Hub::refused_publishes`](crate::hub::Hub::refused_publishes).
+#[derive(Debug)]
+pub struct LoggedReceipt {
+    reached: usize,
+    topic: TopicName,
+    context: Arc<LogContext>,
+    result: Result<log::Position, Unreported>,
+}
+
+impl LoggedReceipt {
+    /// The number of clients and listening handlers of this process that accepted the value; 0 if
+    /// it was not published.
+    #[inline]
+    pub const fn reached(&self) -> usize {
+        self.reached
+    }
+}
+
+impl IntoFuture for LoggedReceipt {
+    type Output = Result<Position, PublishError>;
+    type IntoFuture = Published;
+
+    fn into_future(self) -> Published {
+        let Self {
+            topic,
+            context,
+            result,
+            ..
+        } = self;
+        Published(ready(match result {
+            Ok(at) => Ok(Position::new(at, topic, context.sealer.clone())),
+            Err(mut unreported) => {
+                unreported.is_awaited = true;
+                Err(unreported.error.clone())
+            }
+        }))
+    }
+}
+
+/// Waits until a message is in the log and this process has delivered it; made by awaiting a
+/// [`LoggedReceipt`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Published(Ready<Result<Position, PublishError>>);
+
+impl Future for Published {
+    type Output = Result<Position, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+/// An error that is logged when it is dropped, unless it was awaited.
+#[derive(Debug)]
+struct Unreported {
+    error: PublishError,
+    topic: TopicName,
+    context: Arc<LogContext>,
+    is_awaited: bool,
+}
+
+impl Drop for Unreported {
+    fn drop(&mut self) {
+        if !self.is_awaited {
+            self.context.report(&self.topic, &self.error);
+        }
+    }
+}
+
+/// Why a value was not published.
+///
+/// ```
+/// use ws_server::error::Refusal;
+/// use ws_server::topic::PublishError;
+///
+/// let error = PublishError::TooLarge { len: 2_000_000 };
+/// assert_eq!(error.close_code(), 1009);
+/// assert_eq!(
+///     error.to_string(),
+///     "the value has 2000000 bytes as a message; at most 1048576 can be published",
+/// );
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The message exceeds 1 MiB.
+    #[error("the value has {len} bytes as a message; at most {MAX_MESSAGE} can be published")]
+    TooLarge {
+        /// Its bytes.
+        len: usize,
+    },
+    /// The value cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl PublishError {
+    /// The status of a refused request: 413 for a value that is too large, else 500.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encode(error) => error.status(),
+        }
+    }
+
+    /// The close code of a connection that cannot continue: 1009 for a value that is too large,
+    /// else 1011.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::TooLarge { .. } => CloseCode::TOO_BIG,
+            Self::Encode(error) => error.close_code(),
+        }
+    }
+}
+
+impl From<PublishError> for Close {
+    fn from(error: PublishError) -> Self {
+        Self::new(error.close_code(), "the value cannot be published")
+    }
+}
+
+/// What the receipts of a hub share.
+#[derive(Debug)]
+pub(crate) struct LogContext {
+    pub(super) sealer: Arc<Sealer>,
+    throttle: LogThrottle,
+    refused: AtomicU64,
+}
+
+impl LogContext {
+    pub(super) fn new(sealer: Sealer) -> Self {
+        Self {
+            sealer: Arc::new(sealer),
+            throttle: LogThrottle::default(),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of publishes that were refused and not awaited.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn report(&self, topic: &TopicName, error: &PublishError) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(count) = self.throttle.count() {
+            let topic = topic.as_str();
+            tracing::error!(topic, %error, count, "values were not published");
+        }
+    }
+}
+
+/// The outcome of a publish, for either kind of receipt.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct PublishOutcome {
+    pub(super) reached: usize,
+    pub(super) logged: Option<LoggedOutcome>,
+}
+
+/// The outcome of a publish to a logged topic.
+#[derive(Debug)]
+pub(super) struct LoggedOutcome {
+    pub(super) topic: TopicName,
+    pub(super) context: Arc<LogContext>,
+    pub(super) result: Result<log::Position, PublishError>,
+}
+
+/// [`Receipt`] or [`LoggedReceipt`].
+pub trait ReceiptKind {
+    #[doc(hidden)]
+    fn of(outcome: PublishOutcome) -> Self;
+}
+
+impl ReceiptKind for Receipt {
+    #[inline]
+    fn of(outcome: PublishOutcome) -> Self {
+        Self {
+            reached: outcome.reached,
+        }
+    }
+}
+
+impl ReceiptKind for LoggedReceipt {
+    fn of(outcome: PublishOutcome) -> Self {
+        let PublishOutcome { reached, logged } = outcome;
+        let LoggedOutcome {
+            topic,
+            context,
+            result,
+        } = logged.expect("the topic is logged");
+        let result = result.map_err(|error| Unreported {
+            error,
+            topic: topic.clone(),
+            context: context.clone(),
+            is_awaited: false,
+        });
+        Self {
+            reached,
+            topic,
+            context,
+            result,
+        }
     }
 }

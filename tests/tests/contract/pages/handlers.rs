@@ -13,7 +13,7 @@ pub(crate) struct Listener;
 #[ws_handler]
 impl Listener {
     fn init(socket: &Socket<Self>) -> Self {
-        socket.listen::<u64, u64>(&Topic::local("numbers"));
+        socket.listen::<_, u64>(Topic::<u64>::local("numbers"));
         Listener
     }
 

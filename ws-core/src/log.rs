@@ -1,0 +1,26 @@
+//! The log: the order of what is published to declared topics, and what is kept of it.
+//!
+//! The log consists of ordered *lanes*; the name of a topic decides its lane. In these files, each
+//! uses only those below it in its list:
+//!
+//! ```text
+//! local     LocalLog     the log of one process
+//!   history Histories    the last messages of each topic
+//! seal      Sealer       positions that clients keep
+//! position  Position     places in the log
+//! name      TopicName    names, and the lanes that they belong to
+//! codec                  numbers of the binary forms
+//! ```
+
+mod codec;
+mod history;
+mod local;
+mod name;
+mod position;
+mod seal;
+
+pub(crate) use history::{Gap, HistoryLimits, KeptMessage};
+pub(crate) use local::{LocalLog, MAX_MESSAGE};
+pub(crate) use name::{Lanes, TopicName};
+pub(crate) use position::{Generation, Position};
+pub(crate) use seal::{MAX_TEXT, SealError, Sealer};

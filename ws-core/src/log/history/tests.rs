@@ -1,0 +1,120 @@
+//! Histories that are bounded by number, age and bytes.
+
+use super::*;
+use crate::log::position::EntryId;
+
+const SECOND: Duration = Duration::from_secs(1);
+const LIMITS: HistoryLimits = HistoryLimits {
+    messages: NonZeroU32::new(3).unwrap(),
+    keep: Duration::from_secs(10),
+};
+
+fn offset(number: u64) -> Offset {
+    Offset::new(EntryId::new(0, number), 1)
+}
+
+fn name(topic: &str) -> TopicName {
+    TopicName::new(topic.to_owned())
+}
+
+struct Lane {
+    histories: Histories,
+    start: Instant,
+}
+
+impl Lane {
+    fn new(max_bytes: usize) -> Self {
+        Self {
+            histories: Histories::new(max_bytes),
+            start: Instant::now(),
+        }
+    }
+
+    /// Adds the message with this number, published at that second.
+    fn push(&mut self, topic: &str, number: u64, second: u32) -> usize {
+        let kept = KeptMessage {
+            offset: offset(number),
+            message: Message::text(number.to_string()),
+        };
+        let now = self.start + SECOND * second;
+        self.histories.push(&name(topic), LIMITS, kept, now)
+    }
+
+    fn last(&mut self, topic: &str, last: usize, second: u32) -> Vec<u64> {
+        let now = self.start + SECOND * second;
+        numbers(&self.histories.last(&name(topic), last, now))
+    }
+
+    fn after(&mut self, topic: &str, number: u64, second: u32) -> Result<Vec<u64>, Gap> {
+        let now = self.start + SECOND * second;
+        let kept = self.histories.after(&name(topic), offset(number), now);
+        kept.map(|kept| numbers(&kept))
+    }
+}
+
+fn numbers(kept: &[KeptMessage]) -> Vec<u64> {
+    kept.iter().map(|kept| kept.offset.entry.sequence).collect()
+}
+
+#[test]
+fn a_history_is_bounded_by_number_and_age() {
+    let mut lane = Lane::new(1 << 20);
+    for number in 1..=4 {
+        lane.push("a", number, u32::try_from(number).unwrap());
+    }
+    assert_eq!(lane.last("a", 9, 5), [2, 3, 4]);
+    assert_eq!(lane.last("a", 2, 5), [3, 4]);
+    assert_eq!(lane.last("a", 0, 5), [0; 0]);
+    assert_eq!(lane.last("b", 9, 5), [0; 0]);
+    // Message 2 was published at second 2 and is kept for ten seconds.
+    assert_eq!(lane.last("a", 9, 11), [2, 3, 4]);
+    assert_eq!(lane.last("a", 9, 12), [3, 4]);
+    assert_eq!(lane.last("a", 9, 14), [0; 0]);
+}
+
+#[test]
+fn messages_behind_a_place_are_complete_or_a_gap() {
+    let mut lane = Lane::new(1 << 20);
+    for number in 1..=5 {
+        lane.push(if number == 3 { "b" } else { "a" }, number, 0);
+    }
+    // Of "a", message 1 has been dropped by number.
+    assert_eq!(lane.after("a", 0, 0), Err(Gap));
+    assert_eq!(lane.after("a", 1, 0), Ok(vec![2, 4, 5]));
+    assert_eq!(lane.after("a", 3, 0), Ok(vec![4, 5]));
+    assert_eq!(lane.after("a", 5, 0), Ok(vec![]));
+    assert_eq!(lane.after("b", 0, 0), Ok(vec![3]));
+    assert_eq!(lane.after("never published", 0, 0), Ok(vec![]));
+    // Expired messages are gaps as well, before and after they are swept.
+    assert_eq!(lane.after("b", 2, 10), Err(Gap));
+    lane.histories.sweep(lane.start + SECOND * 10);
+    assert_eq!(lane.after("b", 2, 10), Err(Gap));
+    assert_eq!(lane.after("b", 5, 10), Ok(vec![]));
+    assert!(lane.histories.topics.is_empty() && lane.histories.by_age.is_empty());
+    assert_eq!(lane.histories.bytes, 0);
+    lane.push("b", 6, 11);
+    assert_eq!(lane.after("b", 2, 11), Err(Gap));
+    assert_eq!(lane.after("b", 5, 11), Ok(vec![6]));
+}
+
+#[test]
+fn past_the_limit_in_bytes_the_least_recent_topic_loses_its_history() {
+    // Three topics with one message each: 129 bytes a message, 128 a topic.
+    let mut lane = Lane::new(3 * 257);
+    assert_eq!(lane.push("a", 1, 0), 0);
+    assert_eq!(lane.push("b", 2, 0), 0);
+    assert_eq!(lane.push("c", 3, 0), 0);
+    assert_eq!(lane.push("a", 4, 0), 1);
+    assert_eq!(lane.last("b", 9, 0), [0; 0]);
+    assert_eq!(lane.after("b", 1, 0), Err(Gap));
+    assert_eq!(lane.last("a", 9, 0), [1, 4]);
+    assert_eq!(lane.last("c", 9, 0), [3]);
+    // One topic may exceed the limit: it is bounded by its own.
+    let kept = KeptMessage {
+        offset: offset(5),
+        message: Message::binary(vec![0; 4096]),
+    };
+    let start = lane.start;
+    assert_eq!(lane.histories.push(&name("d"), LIMITS, kept, start), 2);
+    assert_eq!(lane.last("d", 9, 0), [5]);
+}

@@ -1,0 +1,214 @@
+//! Topics that `topics!` declares.
+
+use std::any::TypeId;
+use std::fmt::{self, Display, Write as _};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::key::{Declared, TopicRef};
+use super::position::Position;
+use super::start::{Replay, Since, WithPosition};
+use super::value::TopicValue;
+use crate::log::{HistoryLimits, TopicName};
+
+/// A topic declared with `topics!`: the type is the declaration, and a value of it is one topic.
+///
+/// The declaration fixes the type of the values, the history and the members. Do not implement this
+/// trait yourself: `topics!` does, and its hidden items may change.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a declared topic",
+    label = "not declared with `topics!`",
+    note = "`Topic::local` creates a topic without history and members; declare one with `topics!`"
+)]
+pub trait DeclaredTopic: Send + Sync + 'static {
+    /// The type of the values published to the topic.
+    type Value: TopicValue;
+
+    #[doc(hidden)]
+    const DECLARATION: &'static Declaration;
+
+    #[doc(hidden)]
+    fn write_name(&self, name: &mut NameWriter);
+
+    /// The name: the pattern with the values of the parameters, percent-encoded. The end of a name
+    /// of more than 256 bytes is replaced by a hash.
+    fn name(&self) -> String {
+        topic_name(self).as_str().to_owned()
+    }
+
+    /// Subscribes with the last `last` messages of the history, followed by all later messages:
+    /// none is missing in between, and none is doubled.
+    fn replay(&self, last: usize) -> Replay<Self::Value>
+    where
+        Self: HasHistory,
+    {
+        Replay::new(TopicRef::of(self), last)
+    }
+
+    /// Subscribes with all messages after a position, as far as the history goes back.
+    fn since(&self, position: Position) -> Since<Self::Value>
+    where
+        Self: HasHistory,
+    {
+        Since::new(TopicRef::of(self), position)
+    }
+
+    /// Listens with the position of each message, as
+    /// [`Received<Value>`](super::Received).
+    fn with_position(&self) -> WithPosition<TopicRef<Self::Value>>
+    where
+        Self: Logged,
+    {
+        WithPosition::new(TopicRef::of(self))
+    }
+}
+
+/// A declared topic that keeps a history.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` keeps no history",
+    label = "needs a topic with a history",
+    note = "add `history: 100, keep: 10m` to its line in `topics!`"
+)]
+pub trait HasHistory: Logged {}
+
+/// A declared topic that knows its members.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no members",
+    label = "needs a topic with presence",
+    note = "add `presence: Member` to its line in `topics!`, with the type of a member"
+)]
+pub trait HasPresence: Logged {
+    /// The description of a member.
+    type Member;
+}
+
+/// A declared topic whose messages have positions: every one without `relay: live`.
+#[diagnostic::on_unimplemented(
+    message = "the messages of `{Self}` have no positions",
+    label = "is not logged",
+    note = "remove `relay: live` from its line in `topics!`"
+)]
+pub trait Logged: DeclaredTopic {}
+
+/// The declarations of a named `topics!` block.
+#[doc(hidden)]
+pub trait TopicBlock {
+    const DECLARATIONS: &'static [&'static Declaration];
+}
+
+/// A segment of the names of a declared topic, between two slashes.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    Text(&'static str),
+    Parameter,
+}
+
+/// A line of `topics!`.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Declaration {
+    pattern: &'static str,
+    parts: &'static [Part],
+    history: Option<HistoryLimits>,
+    is_logged: bool,
+}
+
+impl Declaration {
+    /// A topic without options. `pattern` is as it was written.
+    pub const fn new(pattern: &'static str, parts: &'static [Part]) -> Self {
+        Self {
+            pattern,
+            parts,
+            history: None,
+            is_logged: true,
+        }
+    }
+
+    /// `history: messages, keep: keep`
+    #[must_use]
+    pub const fn history(mut self, messages: NonZeroU32, keep: Duration) -> Self {
+        self.history = Some(HistoryLimits { messages, keep });
+        self
+    }
+
+    /// `relay: live`
+    #[must_use]
+    pub const fn live(mut self) -> Self {
+        self.is_logged = false;
+        self
+    }
+
+    pub(super) const fn kept(&self) -> Option<HistoryLimits> {
+        self.history
+    }
+
+    pub(super) const fn is_logged(&self) -> bool {
+        self.is_logged
+    }
+
+    pub(super) const fn pattern(&self) -> &'static str {
+        self.pattern
+    }
+
+    pub(super) const fn parts(&self) -> &'static [Part] {
+        self.parts
+    }
+}
+
+/// All but what encoded parameters contain: the unreserved characters (RFC 3986, section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Collects the name of a topic.
+#[doc(hidden)]
+#[derive(Default, Debug)]
+pub struct NameWriter {
+    name: String,
+}
+
+impl NameWriter {
+    /// Appends a literal part of the pattern.
+    pub fn text(&mut self, text: &str) {
+        self.name.push_str(text);
+    }
+
+    /// Appends a parameter, percent-encoded: it cannot contain a `/` and so cannot name another
+    /// topic.
+    pub fn param<T: Display + ?Sized>(&mut self, param: &T) {
+        // A `Display` that fails ends its parameter; this `Write` never fails.
+        let _ = write!(Encoder(&mut self.name), "{param}");
+    }
+}
+
+struct Encoder<'n>(&'n mut String);
+
+impl fmt::Write for Encoder<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(utf8_percent_encode(text, ENCODED));
+        Ok(())
+    }
+}
+
+pub(super) fn topic_name<D: DeclaredTopic + ?Sized>(topic: &D) -> TopicName {
+    let mut writer = NameWriter {
+        name: String::with_capacity(D::DECLARATION.pattern.len() + 16),
+    };
+    topic.write_name(&mut writer);
+    TopicName::new(writer.name)
+}
+
+pub(super) fn declared<D: DeclaredTopic + ?Sized>() -> Declared {
+    Declared {
+        declaration: D::DECLARATION,
+        id: TypeId::of::<D>(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

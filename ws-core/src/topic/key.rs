@@ -1,0 +1,61 @@
+//! What identifies a topic in a hub.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::declared::{self, Declaration, DeclaredTopic};
+use crate::log::TopicName;
+
+/// Identifies a topic: its name and its type, or its name and declaration.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum TopicKey {
+    /// A `Topic<T>` with the type of its values.
+    Local(TypeId, Arc<str>),
+    /// A declared topic. The names of different declarations differ.
+    Declared(TopicName),
+}
+
+impl TopicKey {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Local(_, name) => name,
+            Self::Declared(name) => name.as_str(),
+        }
+    }
+}
+
+/// A declaration, and the type that carries it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Declared {
+    pub(super) declaration: &'static Declaration,
+    pub(super) id: TypeId,
+}
+
+/// The topic of one call.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TopicRef<T: ?Sized> {
+    pub(crate) key: TopicKey,
+    pub(super) declared: Option<Declared>,
+    values: PhantomData<fn(&T)>,
+}
+
+impl<T: 'static> TopicRef<T> {
+    pub(super) fn local(name: Arc<str>) -> Self {
+        Self {
+            key: TopicKey::Local(TypeId::of::<T>(), name),
+            declared: None,
+            values: PhantomData,
+        }
+    }
+
+    /// The topic of a key of a declared topic.
+    pub fn of<D: DeclaredTopic<Value = T> + ?Sized>(topic: &D) -> Self {
+        Self {
+            key: TopicKey::Declared(declared::topic_name(topic)),
+            declared: Some(declared::declared::<D>()),
+            values: PhantomData,
+        }
+    }
+}

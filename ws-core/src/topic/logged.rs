@@ -1,0 +1,254 @@
+//! Publishes, and subscriptions that begin with a part of the history.
+
+use std::sync::Arc;
+
+use super::key::{Declared, TopicKey, TopicRef};
+use super::position::{Position, SinceError};
+use super::publish::{AfterUnlock, PublishedMessage};
+use super::receipt::{LogContext, LoggedOutcome, PublishError, PublishOutcome};
+use super::start::Start;
+use super::{Exclude, Subscriber, Subscription, TopicValue, Topics};
+use crate::error::EncodeError;
+use crate::log::{self, Gap, Generation, KeptMessage, Lanes, LocalLog, Sealer, TopicName};
+use crate::message::Message;
+use crate::outbox::{Delivery, Frame, TopicFrame, WriteMode};
+use crate::throttle::LogThrottle;
+
+/// The log of the declared topics of a hub.
+pub(super) struct TopicLog {
+    log: LocalLog,
+    context: Arc<LogContext>,
+    /// Throttles the log lines about histories that were removed to make room.
+    evictions: LogThrottle,
+}
+
+impl TopicLog {
+    pub(super) fn new(history_bytes: usize) -> Self {
+        let mut random = [0; 40];
+        // Hash maps with random keys do not work without random numbers either.
+        getrandom::fill(&mut random).expect("the operating system provides random numbers");
+        let (secret, generation) = random.split_at(32);
+        let secret = secret.try_into().expect("32 bytes");
+        let generation = u64::from_be_bytes(generation.try_into().expect("8 bytes"));
+        Self {
+            log: LocalLog::new(Lanes::DEFAULT, Generation(generation), history_bytes),
+            context: Arc::new(LogContext::new(Sealer::new(secret))),
+            evictions: LogThrottle::default(),
+        }
+    }
+}
+
+/// A subscription, and the work that remains after its owner is unlocked.
+pub(crate) struct NewSubscription {
+    pub(crate) subscription: Subscription,
+    pub(crate) after_unlock: AfterUnlock,
+}
+
+impl Topics {
+    /// Encodes a value once and delivers it to every subscriber; all of them receive publishes in
+    /// the same order. If it cannot be encoded, the outcome of a logged topic contains the error;
+    /// for others it is logged.
+    pub(crate) fn publish<T: TopicValue>(
+        &self,
+        topic: TopicRef<T>,
+        value: &T,
+        exclude: Exclude,
+    ) -> PublishOutcome {
+        let TopicRef { key, declared, .. } = topic;
+        match (key, declared) {
+            (TopicKey::Declared(name), Some(declared)) if declared.declaration.is_logged() => {
+                let message = value.to_message();
+                self.publish_logged(name, declared, message, exclude)
+            }
+            (key, _) => PublishOutcome {
+                reached: self
+                    .find(&key)
+                    .map_or(0, |channel| match value.to_message() {
+                        Ok(message) => self.deliver(&key, channel, message, exclude),
+                        Err(error) => {
+                            let (topic, error) = (key.name(), format_args!("{error:#}"));
+                            tracing::error!(topic, %error, "a value could not be encoded");
+                            0
+                        }
+                    }),
+                logged: None,
+            },
+        }
+    }
+
+    fn deliver(
+        &self,
+        topic: &TopicKey,
+        channel: Arc<super::Channel>,
+        message: Message,
+        exclude: Exclude,
+    ) -> usize {
+        let published = PublishedMessage { message, at: None };
+        let (reached, after_unlock) = self.deliver_to_all(topic, channel, published, exclude);
+        after_unlock.finish(topic.name());
+        reached
+    }
+
+    /// Publishes through the log. Compiled once, not for each type of values.
+    #[inline(never)]
+    fn publish_logged(
+        &self,
+        name: TopicName,
+        declared: Declared,
+        message: Result<Message, EncodeError>,
+        exclude: Exclude,
+    ) -> PublishOutcome {
+        self.declarations.add(declared);
+        let key = TopicKey::Declared(name.clone());
+        let published = message.map_err(PublishError::Encode).and_then(|message| {
+            let history = declared.declaration.kept();
+            let published = self.log.log.publish(&name, &message, history, |at| {
+                // Looked up under the lock of the lane: a subscriber that has continued from the
+                // history gets every later message.
+                let channel = self.find(&key)?;
+                let message = message.clone();
+                let published = PublishedMessage {
+                    message,
+                    at: Some(at),
+                };
+                Some(self.deliver_to_all(&key, channel, published, exclude))
+            });
+            published.map_err(|error| PublishError::TooLarge { len: error.len })
+        });
+        let mut reached = 0;
+        let result = published.map(|logged| {
+            if let Some((accepted, after_unlock)) = logged.delivered {
+                reached = accepted;
+                after_unlock.finish(name.as_str());
+            }
+            if logged.evicted > 0 {
+                self.log.report_evictions(logged.evicted);
+            }
+            logged.at
+        });
+        PublishOutcome {
+            reached,
+            logged: Some(LoggedOutcome {
+                topic: name,
+                context: self.log.context.clone(),
+                result,
+            }),
+        }
+    }
+
+    /// Adds a subscriber, which gets a part of the history first.
+    ///
+    /// # Errors
+    ///
+    /// [`SinceError`] if it cannot continue from its position: it is not subscribed.
+    pub(crate) fn subscribe<T: ?Sized>(
+        &self,
+        topic: &TopicRef<T>,
+        subscriber: Subscriber,
+        start: &Start,
+    ) -> Result<NewSubscription, SinceError> {
+        if let Some(declared) = topic.declared {
+            self.declarations.add(declared);
+        }
+        let key = &topic.key;
+        let subscribe = |kept| self.subscribe_with_history(key, subscriber, kept);
+        let TopicKey::Declared(name) = key else {
+            return Ok(subscribe(Vec::new()));
+        };
+        match start {
+            Start::Now => Ok(subscribe(Vec::new())),
+            Start::Replay(last) => Ok(self.log.log.replay(name, *last, subscribe)),
+            Start::Since(position) => {
+                let from = position.open(name, &self.log.context.sealer)?;
+                let resumed = self.log.log.resume(name, from, subscribe);
+                resumed.map_err(|Gap| SinceError::Gap)
+            }
+        }
+    }
+
+    fn subscribe_with_history(
+        &self,
+        key: &TopicKey,
+        subscriber: Subscriber,
+        kept: Vec<KeptMessage>,
+    ) -> NewSubscription {
+        let mut after_unlock = AfterUnlock::default();
+        let subscription = self.subscribe_after(key, subscriber, |subscriber, topic| {
+            for kept in kept {
+                self.deliver_kept(subscriber, topic, key, kept, &mut after_unlock);
+            }
+        });
+        NewSubscription {
+            subscription,
+            after_unlock,
+        }
+    }
+
+    /// Delivers a message of the history to one subscriber. It is sent uncompressed: compressing it
+    /// for each new subscriber would take time under the locks.
+    fn deliver_kept(
+        &self,
+        subscriber: &Subscriber,
+        topic: u64,
+        key: &TopicKey,
+        kept: KeptMessage,
+        after_unlock: &mut AfterUnlock,
+    ) {
+        match subscriber {
+            Subscriber::Client { recipient, policy } => {
+                let frame = Frame::owned(kept.message);
+                let topic_frame = TopicFrame {
+                    frame: &frame,
+                    topic,
+                    policy: *policy,
+                    volatile: false,
+                };
+                let outbox = recipient.outbox();
+                let delivery =
+                    outbox.push_topic(topic_frame, WriteMode::Queue, &mut after_unlock.dropped);
+                if delivery != Delivery::Accepted {
+                    after_unlock.handle_delivery(delivery, recipient);
+                }
+            }
+            Subscriber::Listener { deliver, .. } => {
+                let at = match key {
+                    TopicKey::Declared(name) => Some(self.log.log.position_of(name, &kept)),
+                    TopicKey::Local(..) => None,
+                };
+                after_unlock.handle_handler(deliver(&kept.message, at));
+            }
+        }
+    }
+
+    /// The position of a message of a topic, for its handlers.
+    pub(crate) fn position(&self, at: log::Position, topic: &TopicKey) -> Option<Position> {
+        let TopicKey::Declared(name) = topic else {
+            return None;
+        };
+        Some(Position::new(
+            at,
+            name.clone(),
+            self.log.context.sealer.clone(),
+        ))
+    }
+
+    /// The number of publishes that were refused and not awaited.
+    pub(crate) fn refused_publishes(&self) -> u64 {
+        self.log.context.refused()
+    }
+}
+
+impl TopicLog {
+    fn report_evictions(&self, evicted: usize) {
+        let evicted = u64::try_from(evicted).unwrap_or(u64::MAX);
+        if let Some(count) = self.evictions.add(evicted) {
+            tracing::warn!(
+                count,
+                "topics have lost their histories: the limit `history` of the server is reached"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
