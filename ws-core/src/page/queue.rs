@@ -133,8 +133,8 @@ pub(super) struct PageQueue {
     held: Charge,
     /// The bytes of the messages in flight.
     in_flight: usize,
-    /// Messages were dropped, and the current socket has not received the reset yet.
-    reset_due: bool,
+    /// Why messages are missing, until the current socket has received the reset.
+    reset_due: Option<Gap>,
 }
 
 /// An offset that was sent to the page, or 0.
@@ -148,7 +148,7 @@ pub(crate) struct UnsentOffset;
 /// The next item for the current socket.
 pub(super) enum NextFrame {
     /// Messages are missing, up to this offset.
-    Reset(u64),
+    Reset(Gap, u64),
     Message(Frame),
 }
 
@@ -168,7 +168,7 @@ impl PageQueue {
             counted: 0,
             held: Charge::new(budget, 0),
             in_flight: 0,
-            reset_due: false,
+            reset_due: None,
         }
     }
 
@@ -196,7 +196,17 @@ impl PageQueue {
 
     /// Whether the current socket must still receive a reset.
     pub(super) const fn is_reset_due(&self) -> bool {
-        self.reset_due
+        self.reset_due.is_some()
+    }
+
+    /// Whether that reset is for dropped messages.
+    pub(super) fn is_overflow_due(&self) -> bool {
+        self.reset_due == Some(Gap::Overflow)
+    }
+
+    /// The next item is a reset: the current socket misses messages.
+    pub(super) fn require_reset(&mut self, why: Gap) {
+        self.reset_due = Some(why);
     }
 
     /// Whether a message of this cost fits. A message of any size fits an empty queue.
@@ -233,7 +243,7 @@ impl PageQueue {
     pub(super) fn overflow(&mut self) {
         self.clear();
         (self.sent, self.ever_sent, self.dropped) = (self.base, self.base, self.base);
-        self.reset_due = true;
+        self.reset_due = Some(Gap::Overflow);
     }
 
     /// Drops everything: the page has ended.
@@ -290,13 +300,13 @@ impl PageQueue {
     /// Continues on a new socket without a known offset: it receives everything that is kept.
     pub(super) fn restart(&mut self) {
         self.sent = self.base;
-        (self.in_flight, self.reset_due) = (0, false);
+        (self.in_flight, self.reset_due) = (0, None);
     }
 
     /// The next item for the current socket, within the window of unacknowledged messages.
     pub(super) fn next(&self) -> Option<NextFrame> {
-        if self.reset_due {
-            return Some(NextFrame::Reset(self.base));
+        if let Some(why) = self.reset_due {
+            return Some(NextFrame::Reset(why, self.base));
         }
         let on_the_way = self.sent - self.base;
         let item = self.items.get(usize::try_from(on_the_way).ok()?)?;
@@ -314,7 +324,7 @@ impl PageQueue {
 
     /// Marks the item from [`next`](Self::next) as sent to the current socket.
     pub(super) fn mark_sent(&mut self) {
-        if std::mem::take(&mut self.reset_due) {
+        if self.reset_due.take().is_some() {
             return;
         }
         let place = usize::try_from(self.sent - self.base).unwrap_or(usize::MAX);

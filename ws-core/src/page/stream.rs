@@ -222,7 +222,7 @@ impl Stream {
         let mut state = self.lock();
         state.check(session, route)?;
         let plan = state.plan(report)?;
-        let gap = state.resume(&plan);
+        state.resume(&plan);
         let earlier = state.socket.replace(socket.clone());
         state.route = Some(route);
         state.clear_deadline();
@@ -230,18 +230,13 @@ impl Stream {
         (state.outbox_is_full, state.seen_due) = (false, false);
         let before = std::mem::replace(&mut state.session, session.clone());
         let base = state.queue.base();
-        let outbox = socket.outbox();
-        // The outbox of a new socket is empty, so there is room.
+        // The outbox of a new socket is empty, so there is room for one frame of any size.
         let welcome = ToPage::Welcome {
             epoch: epoch_text(state.epoch),
             offset: base,
             seen: state.seen,
         };
-        let _ = outbox.push(&frame(&welcome));
-        if let Some(why) = gap {
-            let offset = base;
-            let _ = outbox.push(&frame(&ToPage::Reset { why, offset }));
-        }
+        let _ = socket.outbox().push(&frame(&welcome));
         state.pump();
         let closed = state.close_if_done();
         drop(state);

@@ -141,7 +141,7 @@ impl QueueAndReference {
         let Self { queue, reference } = self;
         while let Some(next) = queue.next() {
             match next {
-                NextFrame::Reset(base) => {
+                NextFrame::Reset(_, base) => {
                     assert!(base >= reference.received);
                     reference.received = base;
                     reference.resets += 1;

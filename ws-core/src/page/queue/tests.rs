@@ -61,7 +61,7 @@ fn send_all(queue: &mut PageQueue) -> Vec<u64> {
     let mut offsets = Vec::new();
     while let Some(next) = queue.next() {
         offsets.push(match next {
-            NextFrame::Reset(_) => 0,
+            NextFrame::Reset(..) => 0,
             NextFrame::Message(_) => queue.sent + 1,
         });
         queue.mark_sent();

@@ -153,20 +153,24 @@ impl StreamState {
         })
     }
 
-    /// Continues as planned. Returns why messages are missing, if any are.
-    pub(super) fn resume(&mut self, plan: &ResumePlan) -> Option<Gap> {
+    /// Continues as planned. If messages are missing, a reset is due.
+    pub(super) fn resume(&mut self, plan: &ResumePlan) {
         self.client = plan.client;
         if plan.epoch != self.epoch {
             self.epoch = plan.epoch;
             (self.accepted, self.seen) = (0, 0);
         }
-        let Some(from) = plan.from else {
-            self.queue.restart();
-            return Some(Gap::Restart);
+        let gap = match plan.from {
+            Some(from) => self.queue.resume(from),
+            None => {
+                self.queue.restart();
+                Some(Gap::Restart)
+            }
         };
-        let gap = self.queue.resume(from);
         self.incomplete |= !self.accepts_pushes() && gap == Some(Gap::Overflow);
-        gap
+        if let Some(why) = gap {
+            self.queue.require_reset(why);
+        }
     }
 
     /// Whether the page accepts messages: none may follow the last ones of its handler.
@@ -178,7 +182,7 @@ impl StreamState {
     /// reset yet, it misses them.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
-        self.incomplete |= self.queue.is_reset_due();
+        self.incomplete |= self.queue.is_overflow_due();
     }
 
     /// Drops all messages; the page gets a reset.
@@ -211,11 +215,11 @@ impl StreamState {
         };
         loop {
             let (frame, of_queue) = match self.queue.next() {
-                _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), false),
-                Some(NextFrame::Reset(base)) => {
-                    let (why, offset) = (Gap::Overflow, base);
+                // First, so that it follows `welcome`.
+                Some(NextFrame::Reset(why, offset)) => {
                     (frame(&ToPage::Reset { why, offset }), true)
                 }
+                _ if self.seen_due => (frame(&ToPage::Seen { id: self.seen }), false),
                 Some(NextFrame::Message(frame)) => (frame, true),
                 None => return,
             };

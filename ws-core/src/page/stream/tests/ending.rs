@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::outbox::{DirectWrite, Frame};
+use crate::page::feed::MessageId;
 
 const ROOM: usize = 2_000;
 
@@ -49,13 +50,18 @@ impl PageSocket for SlowSocket {
 
 impl SlowSocket {
     fn attach(fixture: &Fixture) -> Arc<Self> {
+        Self::attach_at(fixture, None, usize::MAX / 2)
+    }
+
+    /// A socket of a page at this position, with an outbox for this number of frames.
+    fn attach_at(fixture: &Fixture, position: Option<Position>, frames: usize) -> Arc<Self> {
         let socket = Arc::new(Self {
-            outbox: Outbox::new(ROOM, usize::MAX / 2),
+            outbox: Outbox::new(ROOM, frames),
             closed: Mutex::default(),
             received: Arc::default(),
         });
         let report = PageReport {
-            position: None,
+            position,
             client: Some(1),
         };
         let page_socket: Arc<dyn PageSocket> = socket.clone();
@@ -96,8 +102,12 @@ impl SlowSocket {
     }
 
     fn was_reset(&self) -> bool {
+        self.received_text().contains("\"reset\"")
+    }
+
+    fn received_text(&self) -> String {
         let bytes = self.received.0.lock().unwrap();
-        String::from_utf8_lossy(&bytes).contains("\"reset\"")
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 }
 
@@ -174,6 +184,46 @@ fn a_page_that_reconnects_while_it_expires_is_watched_again_after_the_socket_clo
         assert_eq!(fixture.stream.end_early(), FollowUp::Nothing);
         let follow_up = fixture.stream.detach(socket.id(), false);
         assert!(matches!(follow_up, FollowUp::Watch(_)), "{follow_up:?}");
+    });
+}
+
+/// Another epoch than that of any stream.
+const OTHER_EPOCH: Option<Position> = Some(Position {
+    epoch: Epoch::Other,
+    offset: 0,
+});
+
+#[test]
+fn a_reset_that_has_no_room_after_the_welcome_comes_before_everything_else() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let stream = &fixture.stream;
+        stream.push(&Push::text("n"));
+        let socket = SlowSocket::attach_at(&fixture, OTHER_EPOCH, 1);
+        // The handler takes a message of the page before the client reads.
+        stream.lock().accepted = 1;
+        let epoch = stream.epoch();
+        stream.mark_seen(MessageId { epoch, id: 1 });
+        for _ in 0..4 {
+            socket.drain(stream);
+        }
+        let received = socket.received_text();
+        let items = ["\"welcome\"", "\"restart\"", ":\"seen\"", "\"n\""];
+        let places = items.map(|text| received.find(text));
+        assert!(places.is_sorted() && places[0].is_some(), "{received}");
+    });
+}
+
+#[test]
+fn a_handler_that_closes_before_a_page_knows_of_a_restart_closes_with_its_own_code() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let socket = SlowSocket::attach_at(&fixture, OTHER_EPOCH, 1);
+        fixture.stream.finish(&Close::NORMAL);
+        assert_eq!(socket.closed(), None, "the reset waits for room");
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
+        assert!(socket.was_reset());
+        assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
     });
 }
 
