@@ -13,7 +13,7 @@ use crate::topic::{AsTopic, FromTopic};
 use crate::wire::Push;
 
 /// The application's function for messages of pages.
-type PageMessageHandler = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
+pub(crate) type PageMessageHandler = dyn Fn(&PageMessage, &Hub) -> Reply + Send + Sync;
 
 /// The current function, if one is set.
 #[derive(Default)]
@@ -208,11 +208,10 @@ impl Hub {
         &self.inner.pages
     }
 
-    /// Calls the application's function for a message of a page, if one is set.
-    pub(crate) fn handle_page_message(&self, message: &PageMessage) -> Option<Reply> {
+    /// The application's function for messages of pages, if one is set.
+    pub(crate) fn page_message_handler(&self) -> Option<Arc<PageMessageHandler>> {
         let PageHook(hook) = &self.inner.page_hook;
-        let handler = hook.read().unwrap_or_else(PoisonError::into_inner).clone();
-        handler.map(|handler| handler(message, self))
+        hook.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

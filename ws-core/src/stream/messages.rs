@@ -98,8 +98,18 @@ impl Link {
         if message.len() > self.max_payload {
             return Close::new(CloseCode::TOO_BIG, "message too big").into_reply();
         }
-        match self.stream.accept(self.socket, id, message) {
-            Accepted::New => self.call_page_handler(context, id, message),
+        let hub = context.hub();
+        let application = || hub.page_message_handler();
+        match self.stream.accept(self.socket, id, message, application) {
+            Accepted::New(function) => {
+                let sent =
+                    PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
+                self.finish_message(id, function(&sent, hub))
+            }
+            Accepted::Refused => {
+                let text = "this server does not accept messages of pages";
+                Reply::undecodable(Close::new(CloseCode::UNSUPPORTED_DATA, text))
+            }
             Accepted::Duplicate(id) => json(&ToPage::Seen { id }).into_reply(),
             Accepted::Queued | Accepted::Superseded => Reply::NONE,
             Accepted::FeedFull => {
@@ -110,22 +120,8 @@ impl Link {
         }
     }
 
-    /// Passes a message to the application, and pushes its reply to the page's queue.
-    fn call_page_handler(
-        &self,
-        context: &Context<PageStream>,
-        id: u64,
-        message: &Message,
-    ) -> Reply {
-        let page_message =
-            PageMessage::new(self.page.clone(), self.session.clone(), message.clone());
-        let Some(reply) = context.hub().handle_page_message(&page_message) else {
-            let close = Close::new(
-                CloseCode::UNSUPPORTED_DATA,
-                "this server does not accept messages of pages",
-            );
-            return Reply::undecodable(close);
-        };
+    /// Pushes the application's reply to a message to the page's queue.
+    fn finish_message(&self, id: u64, reply: Reply) -> Reply {
         let Reply { mut messages, end } = reply;
         while let Some(message) = messages.next() {
             self.stream.push(&match &message {

@@ -229,3 +229,16 @@ async fn a_refused_handshake_begins_no_stream() {
     assert_eq!(builder.connect().await.unwrap_err().status(), 400);
     assert_eq!(kit.hub().page_count(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_message_is_not_seen_and_arrives_once_there_is_a_function() {
+    let (kit, visitor) = server().await;
+    let mut tab = Tab::new(&kit, &visitor, "/stream").connected().await;
+    tab.send("hello").await;
+    assert!(matches!(tab.next().await, TabEvent::Closed(1003, _)));
+    kit.hub().on_page_message(|sent, _| sent.message.clone());
+    tab.connect().await.unwrap();
+    assert_eq!(tab.next().await, TabEvent::Text("hello".to_owned()));
+    tab.received_so_far().await;
+    assert_eq!(tab.unseen(), 0);
+}

@@ -165,7 +165,7 @@ impl Server {
                     stream.set_handler(feed, session(page), 1).unwrap();
                 }
                 let message = Message::text("x".repeat(size));
-                stream.accept(socket, stream.last_accepted() + 1, &message);
+                stream.accept(socket, stream.last_accepted() + 1, &message, || None::<()>);
             }),
             PageStep::End(page) => {
                 if let Some(stream) = pages.find(&id(page)) {

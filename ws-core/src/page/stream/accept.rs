@@ -6,8 +6,15 @@ use crate::message::Message;
 use crate::page::feed::MessageId;
 
 impl Stream {
-    /// Accepts a message of the page from this socket.
-    pub(crate) fn accept(&self, socket: ConnectionId, id: u64, message: &Message) -> Accepted {
+    /// Accepts a message of the page from this socket. If the page has no handler, `application`
+    /// returns the function for the message; it is called under the lock of the stream.
+    pub(crate) fn accept<F>(
+        &self,
+        socket: ConnectionId,
+        id: u64,
+        message: &Message,
+        application: impl FnOnce() -> Option<F>,
+    ) -> Accepted<F> {
         let mut state = self.lock();
         if !state.is_attached(socket) {
             return Accepted::Superseded;
@@ -19,7 +26,10 @@ impl Stream {
             return Accepted::OutOfOrder;
         }
         let accepted = match &state.feed {
-            None => Accepted::New,
+            None => match application() {
+                Some(function) => Accepted::New(function),
+                None => return Accepted::Refused,
+            },
             // After the Close of the handler, the feed discards messages, so they are never seen.
             Some(feed) => {
                 let epoch = state.epoch;
@@ -30,7 +40,8 @@ impl Stream {
             }
         };
         state.accepted = id;
-        if accepted == Accepted::New {
+        if let Accepted::New(_) = accepted {
+            // Before the call: a message that makes the function panic must not come again.
             state.seen = id;
         }
         accepted

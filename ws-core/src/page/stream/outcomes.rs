@@ -17,9 +17,12 @@ pub(crate) enum AttachError {
 
 /// The result of accepting a message of a page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Accepted {
-    /// The message is new, and the page has no handler.
-    New,
+pub(crate) enum Accepted<F> {
+    /// The message is new, and this function of the application handles it.
+    New(F),
+    /// The message is new, and the page has no handler, nor the application a function for it. It
+    /// counts neither as accepted nor as seen.
+    Refused,
     /// The message is new, and waits for the page's handler; it counts as seen when the handler
     /// takes it.
     Queued,

@@ -19,6 +19,10 @@ const LIMITS: PageLimits = PageLimits {
 
 const ROUTE: usize = 1;
 
+/// An application that has a function for messages of pages, and one that has none.
+const HANDLES: fn() -> Option<()> = || Some(());
+const REFUSES: fn() -> Option<()> = || None;
+
 struct FakeSocket {
     id: ConnectionId,
     outbox: Outbox,
@@ -137,7 +141,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         let (stream, feed) = (&fixture.stream, fixture.with_handler());
         let first = fixture.attach(1);
         let hello = Message::text("hello");
-        assert_eq!(stream.accept(first, 1, &hello), Accepted::Queued);
+        assert_eq!(stream.accept(first, 1, &hello, REFUSES), Accepted::Queued);
         let mut bytes = [0; 64];
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
@@ -150,7 +154,7 @@ fn a_message_read_from_an_earlier_script_does_not_count_for_the_next() {
         assert_eq!(stream.lock().seen, 0);
         assert!(!stream.lock().seen_due);
         // The first message of the new script has the same id, and is seen when it is taken.
-        assert_eq!(stream.accept(second, 1, &hello), Accepted::Queued);
+        assert_eq!(stream.accept(second, 1, &hello, REFUSES), Accepted::Queued);
         let Poll::Ready(read) = feed.poll_read(&mut cx, &mut bytes) else {
             panic!("no message is ready");
         };
@@ -181,7 +185,7 @@ fn a_script_never_sees_acknowledgements_of_messages_of_an_earlier_one() {
                 let socket = fixture.attach(client);
                 let sent = client % 3;
                 for id in 1..=sent {
-                    stream.accept(socket, id, &Message::text("x"));
+                    stream.accept(socket, id, &Message::text("x"), REFUSES);
                     assert!(stream.lock().seen <= id, "{client}");
                 }
                 assert!(stream.lock().seen <= sent, "{client}");
@@ -197,7 +201,8 @@ fn a_rejected_socket_does_not_change_the_stream() {
         let fixture = Fixture::new().await;
         let stream = &fixture.stream;
         let socket = fixture.attach(1);
-        assert_eq!(stream.accept(socket, 1, &Message::text("x")), Accepted::New);
+        let first = stream.accept(socket, 1, &Message::text("x"), HANDLES);
+        assert_eq!(first, Accepted::New(()));
         let epoch = stream.epoch();
         for position in [epoch, epoch.wrapping_add(1)] {
             let report = PageReport {
@@ -218,8 +223,8 @@ fn a_rejected_socket_does_not_change_the_stream() {
             assert_eq!(refused.err(), Some(AttachError::UnsentOffset));
         }
         assert_eq!(stream.epoch(), epoch);
-        let next = stream.accept(socket, 2, &Message::text("y"));
-        assert_eq!(next, Accepted::New, "the first socket continues");
+        let next = stream.accept(socket, 2, &Message::text("y"), HANDLES);
+        assert_eq!(next, Accepted::New(()), "the first socket continues");
     });
 }
 
