@@ -54,7 +54,8 @@ fn handle_message(call: HookCall<'_, PageStream>, id: u64, message: Message) -> 
 }
 
 /// Continues with the page's queue after the socket has accepted all waiting frames. Each call
-/// handles one step, so that `hook_timeout` does not end a client that is slow but not stalled.
+/// handles one step, and waits for at most half of `hook_timeout`: `stall` limits how slow a client
+/// may be, also if it is longer.
 pub(super) fn wait_for_capacity(call: HookCall<'_, PageStream>) -> Step<PageStream> {
     let mut owned_call = call.into_owned();
     Step::pending(async move {
@@ -68,7 +69,8 @@ pub(super) fn wait_for_capacity(call: HookCall<'_, PageStream>) -> Step<PageStre
             // An empty outbox has room for a message of any size.
             let is_empty = || shared.outbox().has_room(usize::MAX, 0);
             if !is_empty() {
-                room.await;
+                let limit = context.endpoint.limits().hook_timeout / 2;
+                let _ = tokio::time::timeout(limit, room).await;
             }
             if is_empty() {
                 let Link { stream, socket, .. } = &this.link;
