@@ -7,6 +7,7 @@
 mod arrivals;
 mod backend;
 pub mod cookies;
+mod current_key;
 mod error;
 mod id;
 mod keeper;
@@ -29,9 +30,9 @@ pub use live::Session;
 pub use memory::MemoryStore;
 pub use newcomer::Newcomer;
 pub use options::{SECURE_PREFIX, SessionOptions, SessionOptionsError};
-pub use record::SessionRecord;
+pub use record::{SessionGeneration, SessionRecord};
 pub use sessions::{NoSession, Sessions};
 pub use store::{ForeignSession, SessionSource, SessionStore};
 
 pub(crate) use live::{Attachment, SessionSocket};
-pub(crate) use pages::{SessionGeneration, SessionPages};
+pub(crate) use pages::SessionPages;

@@ -250,8 +250,8 @@ pub mod session {
     #[doc(inline)]
     pub use ws_core::session::{
         ForeignSession, MemoryStore, Newcomer, NoSession, SECURE_PREFIX, Session, SessionError,
-        SessionId, SessionKey, SessionOptions, SessionOptionsError, SessionRecord, SessionSource,
-        SessionStore, SessionToken, Sessions, StoreError,
+        SessionGeneration, SessionId, SessionKey, SessionOptions, SessionOptionsError,
+        SessionRecord, SessionSource, SessionStore, SessionToken, Sessions, StoreError,
     };
 
     pub mod cookies {

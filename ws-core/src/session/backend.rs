@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::pages::SessionPages;
 use super::store::{DynSource, DynStore};
-use super::{SessionError, SessionKey, StoreError};
+use super::{SessionError, SessionId, SessionKey, StoreError};
 use crate::limits::SessionLimits;
 use crate::timeout;
 
@@ -49,13 +49,13 @@ impl Backend {
     }
 
     /// Restarts the idle time of a session in a task of its own, so that the caller does not wait.
-    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey) {
+    pub(super) fn touch_later(self: &Arc<Self>, key: SessionKey, id: SessionId) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
         let backend = self.clone();
         runtime.spawn(async move {
-            let touched = backend.store.touch(key, backend.limits.idle);
+            let touched = backend.store.touch(key, id, backend.limits.idle);
             if let Err(error) = backend.with_timeout(touched).await {
                 let error = format_args!("{error:#}");
                 tracing::warn!(%error, "the idle time of a session did not start again");

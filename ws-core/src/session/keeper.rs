@@ -125,14 +125,15 @@ impl Keeper {
             return Ok(false);
         }
         if !live.is_renewed() {
-            let touched = backend.store.touch(live.key, backend.limits.idle);
+            let idle = backend.limits.idle;
+            let touched = backend.store.touch(live.key, live.id, idle);
             let touched = backend.with_timeout(touched).await?;
             // A logon may have moved it to another key in the meantime.
             if touched || !live.is_renewed() {
                 return Ok(touched);
             }
         }
-        let key = *live.current_key();
-        backend.with_timeout(backend.store.contains(key)).await
+        let contains = backend.store.contains(live.current_key.get(), live.id);
+        backend.with_timeout(contains).await
     }
 }

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::backend::Backend;
-use super::pages::SessionGeneration;
+use super::current_key::CurrentKey;
 use super::record::{size_of, size_of_all};
-use super::{SessionError, SessionId, SessionKey, SessionRecord};
+use super::{SessionError, SessionGeneration, SessionId, SessionKey, SessionRecord};
 use crate::error::EncodeError;
 use crate::id::ConnectionId;
 use crate::limits::deadline_after;
@@ -54,7 +54,7 @@ pub(super) struct Live {
     pub(super) renewals: u32,
     pub(super) key: SessionKey,
     /// The key under which the store keeps the session now: logons change it.
-    pub(super) current_key: Arc<Mutex<SessionKey>>,
+    pub(super) current_key: Arc<CurrentKey>,
     /// The application's name for the session, if it comes from a `SessionSource`.
     pub(super) foreign: Option<String>,
     user: Option<Box<str>>,
@@ -97,7 +97,7 @@ pub(crate) trait SessionSocket: Send + Sync {
 impl Live {
     pub(super) fn new(
         key: SessionKey,
-        current_key: Arc<Mutex<SessionKey>>,
+        current_key: Arc<CurrentKey>,
         foreign: Option<String>,
         record: SessionRecord,
         lifetime: Duration,
@@ -156,20 +156,13 @@ impl Live {
         self.state().ended
     }
 
-    /// The key under which the store keeps the session now.
-    pub(super) fn current_key(&self) -> MutexGuard<'_, SessionKey> {
-        self.current_key
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Marks the session as replaced by a logon. Returns its generation if it was not yet marked.
     pub(super) fn mark_renewed(&self) -> Option<SessionGeneration> {
         let was_renewed = std::mem::replace(&mut self.state().renewed, true);
         (!was_renewed).then_some(self.generation())
     }
 
-    fn generation(&self) -> SessionGeneration {
+    pub(super) fn generation(&self) -> SessionGeneration {
         SessionGeneration {
             id: self.id,
             renewals: self.renewals,
@@ -190,12 +183,20 @@ impl Live {
         first
     }
 
+    /// Waits until no other call of this process changes the session.
+    pub(super) async fn lock_changes(
+        &self,
+        backend: &Backend,
+    ) -> Result<tokio::sync::MutexGuard<'_, ()>, SessionError> {
+        let lock = async { Ok(self.write_lock.lock().await) };
+        backend.with_timeout(lock).await
+    }
+
     /// Sets or removes a value, first in the store and then here.
     async fn set(&self, name: &str, value: Option<String>) -> Result<(), SessionError> {
         let server = self.server.upgrade().ok_or(SessionError::Ended)?;
         let backend = server.backend();
-        let lock = async { Ok(self.write_lock.lock().await) };
-        let _write_guard = backend.with_timeout(lock).await?;
+        let _write_guard = self.lock_changes(backend).await?;
         let size = |value: &String| size_of(name, value);
         let added = value.as_ref().map_or(0, size);
         {
@@ -210,7 +211,8 @@ impl Live {
                 return Err(SessionError::TooLarge { limit });
             }
         }
-        let set = backend.store.set(self.key, name, value.clone());
+        let store = &backend.store;
+        let set = store.set(self.key, self.generation(), name, value.clone());
         let version = backend
             .with_timeout(set)
             .await?
@@ -430,7 +432,7 @@ impl Drop for Attachment {
         drop(state);
         // The last socket is closed: the idle time of the session starts now.
         if last && let Some(server) = self.live.server.upgrade() {
-            server.backend().touch_later(self.live.key);
+            server.backend().touch_later(self.live.key, self.live.id);
         }
     }
 }

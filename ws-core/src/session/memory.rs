@@ -9,7 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::record::{size_of, size_of_all};
-use super::{Newcomer, SessionId, SessionKey, SessionRecord, SessionStore, StoreError};
+use super::{
+    Newcomer, SessionGeneration, SessionId, SessionKey, SessionRecord, SessionStore, StoreError,
+};
 use crate::address::ClientNetwork;
 use crate::limits::deadline_after;
 
@@ -127,6 +129,18 @@ impl StoredSessions {
                 None => {}
             }
         }
+    }
+
+    /// Whether the key holds the session with this id.
+    fn holds_id(&self, key: SessionKey, id: SessionId) -> bool {
+        let entry = self.sessions.get(&key);
+        entry.is_some_and(|entry| entry.record.id == id)
+    }
+
+    /// Whether the key holds the session of this generation.
+    fn holds(&self, key: SessionKey, generation: SessionGeneration) -> bool {
+        let entry = self.sessions.get(&key);
+        entry.is_some_and(|entry| entry.record.generation() == generation)
     }
 
     /// Extends a session whose cookie came back: it lives for `ttl` from now.
@@ -255,23 +269,31 @@ impl SessionStore for MemoryStore {
         }))
     }
 
-    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
-        Ok(self.stored().touch(key, ttl).is_some())
+    async fn touch(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut stored = self.stored();
+        Ok(stored.holds_id(key, id) && stored.touch(key, ttl).is_some())
     }
 
-    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
-        Ok(self.stored().sessions.contains_key(&key))
+    async fn contains(&self, key: SessionKey, id: SessionId) -> Result<bool, StoreError> {
+        Ok(self.stored().holds_id(key, id))
     }
 
     async fn set(
         &self,
         key: SessionKey,
+        generation: SessionGeneration,
         name: &str,
         value: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
         let mut stored = self.stored();
         let stored = &mut *stored;
-        let Some(entry) = stored.sessions.get_mut(&key) else {
+        let entry = stored.sessions.get_mut(&key);
+        let Some(entry) = entry.filter(|entry| entry.record.generation() == generation) else {
             return Ok(None);
         };
         let size = |value: &String| size_of(name, value);
@@ -288,11 +310,15 @@ impl SessionStore for MemoryStore {
     async fn renew(
         &self,
         old: SessionKey,
+        generation: SessionGeneration,
         new: SessionKey,
         user: Option<String>,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
         let mut stored = self.stored();
+        if !stored.holds(old, generation) {
+            return Ok(None);
+        }
         let Some(mut entry) = stored.remove(old) else {
             return Ok(None);
         };
@@ -306,6 +332,15 @@ impl SessionStore for MemoryStore {
         let record = entry.record.clone();
         stored.insert(new, entry);
         Ok(Some(record))
+    }
+
+    async fn remove_generation(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+    ) -> Result<bool, StoreError> {
+        let mut stored = self.stored();
+        Ok(stored.holds(key, generation) && stored.remove(key).is_some())
     }
 
     async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {

@@ -1,14 +1,7 @@
 //! The interface through which sessions reach their pages.
 
-use super::SessionId;
+use super::SessionGeneration;
 use crate::wire::Push;
-
-/// Identifies a session between two logons, within this process.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct SessionGeneration {
-    pub(super) id: SessionId,
-    pub(super) renewals: u32,
-}
 
 /// The pages of a server.
 pub(crate) trait SessionPages: Send + Sync {

@@ -9,6 +9,39 @@ use serde::{Deserialize, Serialize};
 use super::id::random;
 use super::{SessionError, SessionId};
 
+/// Identifies a session between two logons.
+///
+/// A store compares it with that of the record under a key, so that a call for a session that has
+/// been replaced in the meantime changes nothing.
+///
+/// ```
+/// use ws_server::session::SessionRecord;
+///
+/// let mut record = SessionRecord::new(None).unwrap();
+/// let before = record.generation();
+/// record.renew(Some("ada".to_owned()));
+/// assert_eq!((before.id, before.renewals), (record.id, 0));
+/// assert_ne!(record.generation(), before);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct SessionGeneration {
+    /// The id of the session: [`SessionRecord::id`].
+    pub id: SessionId,
+    /// How often the session was renewed.
+    pub renewals: u32,
+}
+
+impl SessionGeneration {
+    /// The generation after one more renewal.
+    pub(super) const fn next(self) -> Self {
+        Self {
+            id: self.id,
+            renewals: self.renewals + 1,
+        }
+    }
+}
+
 /// A session as a store keeps it.
 ///
 /// Serde serializes every field except `age`, which a store sets when it loads the record.
@@ -59,6 +92,14 @@ impl SessionRecord {
             page_secret: random()?,
             age: Duration::ZERO,
         })
+    }
+
+    /// Identifies the session until it is renewed.
+    pub const fn generation(&self) -> SessionGeneration {
+        SessionGeneration {
+            id: self.id,
+            renewals: self.renewals,
+        }
     }
 
     /// Sets or removes a value; used to implement [`SessionStore::set`](super::SessionStore::set).

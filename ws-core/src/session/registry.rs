@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::current_key::CurrentKey;
 use super::live::{Live, SessionServer};
-use super::pages::SessionGeneration;
-use super::{Session, SessionId, SessionKey, SessionRecord};
+use super::{Session, SessionGeneration, SessionId, SessionKey, SessionRecord};
 
 /// Every session with a live handle, by id and number of renewals.
 pub(super) struct Registry {
@@ -57,21 +57,23 @@ impl Registry {
                 renewed: Vec::new(),
             };
         }
-        // A handle from before a logon refers to a session that the new one replaces.
-        let older = all.range((record.id, 0)..id);
-        let older: Vec<_> = older.filter_map(|(_, live)| live.upgrade()).collect();
-        let current_key = match older.last() {
+        // A handle from before a logon refers to a session that the new one replaces. This one may
+        // be from before a logon too, if its lookup took longer than the logon.
+        let others = all.range((record.id, 0)..=(record.id, u32::MAX));
+        let others: Vec<_> = others.filter_map(|(_, live)| live.upgrade()).collect();
+        let current_key = match others.first() {
             Some(live) => live.current_key.clone(),
-            None => Arc::new(Mutex::new(key)),
+            None => Arc::new(CurrentKey::new(id.1, key)),
         };
         let server = self.server.clone();
         let live = Live::new(key, current_key, foreign, record, self.lifetime, server);
         let live = Arc::new(live);
         all.insert(id, Arc::downgrade(&live));
-        let newest = all.range(id..=(id.0, u32::MAX)).count() == 1;
         drop(all);
-        if newest {
-            *live.current_key() = key;
+        live.current_key.advance(id.1, key);
+        let (older, newer): (Vec<_>, Vec<_>) = others.iter().partition(|live| live.renewals < id.1);
+        if !newer.is_empty() {
+            live.mark_renewed();
         }
         AcquiredSession {
             session: Session { live },

@@ -10,14 +10,15 @@ use super::pages::SessionPages;
 use super::shared::SharedSessions;
 #[cfg(test)]
 use super::store::DynStore;
-use super::{
-    ForeignSession, Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken,
-};
+use super::{Newcomer, Session, SessionError, SessionKey, SessionRecord, SessionToken};
 use crate::limits::SessionLimits;
 
+mod foreign;
 mod lookup;
+mod renewal;
 
 pub use lookup::NoSession;
+use renewal::Renewal;
 
 /// The sessions of one server. All clones share them; each hub has its own.
 ///
@@ -168,52 +169,32 @@ impl Sessions {
         let Some(record) = found else {
             return Ok(None);
         };
+        let generation = record.generation();
+        // Another session may begin under the key meanwhile, so only this one is removed.
+        let remove = async || {
+            let removed = store.remove_generation(key, generation);
+            self.inner.backend.with_timeout(removed).await
+        };
         if record.age >= limits.lifetime {
-            self.inner.backend.with_timeout(store.remove(key)).await?;
+            remove().await?;
             return Ok(None);
         }
         let acquired = self.inner.acquire(key, foreign, record);
         let session = acquired.session;
         if session.live.is_ended() {
             // Its end has not reached the store yet.
-            self.inner.backend.with_timeout(store.remove(key)).await?;
+            remove().await?;
             return Ok(None);
         }
         // If another call ended the session between the load and `acquire`, it found no handle to
         // end, so ask the store once more. If there was a handle already, that call has ended it.
-        if acquired.is_first && !self.inner.backend.with_timeout(store.contains(key)).await? {
-            self.inner.registry.close_lost(&session.live);
+        if acquired.is_first {
+            let contains = store.contains(key, generation.id);
+            if !self.inner.backend.with_timeout(contains).await? {
+                self.inner.registry.close_lost(&session.live);
+            }
         }
         Ok(session.is_current().then_some(session))
-    }
-
-    /// Returns our session for a session of the application; begins one if there is none.
-    async fn find_foreign(&self, foreign: ForeignSession) -> Result<Option<Session>, SessionError> {
-        let ForeignSession { key: name, user } = foreign;
-        let key = SessionKey::of_foreign(&name);
-        let Backend { store, limits, .. } = &*self.inner.backend;
-        // Another request may begin or end the session at the same time.
-        for _ in 0..3 {
-            if let Some(session) = self.load(key, Some(name.clone())).await? {
-                if session.user() == user.as_deref() {
-                    return Ok(Some(session));
-                }
-                if session.user().is_some() {
-                    // A different user must not inherit this user's session.
-                    self.end(&session).await?;
-                } else {
-                    let renewed = store.renew(key, key, user.clone(), limits.idle);
-                    if let Some(record) = self.inner.backend.with_timeout(renewed).await? {
-                        let session = self.inner.acquire(key, Some(name), record).session;
-                        return Ok(session.is_current().then_some(session));
-                    }
-                }
-            }
-            let record = SessionRecord::new(user.clone())?;
-            let created = store.create(key, record, limits.idle);
-            self.inner.backend.with_timeout(created).await?;
-        }
-        Err(SessionError::TimedOut)
     }
 
     /// Gives the visitor a new session for this user, with a new token and the same values. Call it
@@ -221,6 +202,11 @@ impl Sessions {
     ///
     /// Open sockets stay open until the session ends. They hold the old session, which does not
     /// know the user.
+    ///
+    /// If this future is dropped before it returns, for example because the client has gone, or if
+    /// it fails, the visitor keeps the session and the cookie from before: a task undoes a logon
+    /// that the store has made nevertheless. The handle `session` may not be current afterwards;
+    /// the next request gets a new one.
     ///
     /// # Errors
     ///
@@ -234,21 +220,15 @@ impl Sessions {
         if self.are_foreign() {
             return Err(SessionError::Foreign);
         }
+        // One logon at a time: one that finds no session must not revoke the key that another has
+        // replaced.
+        let _write_guard = session.live.lock_changes(&self.inner.backend).await?;
         if !session.is_current() {
             return Err(SessionError::Ended);
         }
         let token = SessionToken::new()?;
-        let Backend { store, limits, .. } = &*self.inner.backend;
-        let old = session.live.key;
-        // Before the store knows the new key: from then on, a request with the old one finds no
-        // session, and must not begin another.
-        self.inner.replaced_keys.insert(old);
-        let renewed = store.renew(old, token.key(), user, limits.idle);
-        let Some(record) = self.inner.backend.with_timeout(renewed).await? else {
-            self.inner.replaced_keys.remove(old);
-            return Err(SessionError::Ended);
-        };
-        Ok((self.inner.acquire(token.key(), None, record).session, token))
+        let renewal = Renewal::begin(&self.inner, session, token.key(), user);
+        Ok((renewal.finish().await?, token))
     }
 
     /// Ends a session: requests no longer find it, and its sockets are closed with 4401, including
@@ -281,11 +261,12 @@ impl Sessions {
         }
         self.inner.registry.close_lost(live);
         // Remove it even if it has ended in this process already: the store may still have it.
-        let removed = self.inner.backend.store.remove(live.key);
+        let store = &self.inner.backend.store;
+        let removed = store.remove_generation(live.key, live.generation());
         let removed = self.inner.backend.with_timeout(removed).await?;
         // A request that loaded the session before the removal may hold a handle by now.
         self.inner.registry.close_lost(live);
-        Ok(removed.is_some())
+        Ok(removed)
     }
 
     /// Ends every session of this user; see [`end`](Self::end). Returns the number of sessions

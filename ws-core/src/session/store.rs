@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
+use super::{Newcomer, SessionGeneration, SessionId, SessionKey, SessionRecord, StoreError};
 
 /// Keeps sessions: by default in memory ([`MemoryStore`](super::MemoryStore)).
 ///
 /// A store is a map from keys to records, each with a time to live. It needs no knowledge of
 /// cookies and sees no token: keys are hashes. Each method is atomic: of two concurrent calls, one
 /// comes first.
+///
+/// Several methods name the session that they expect under the key: by its id, or by its
+/// [generation](SessionRecord::generation), which is the id and the number of renewals. If the key
+/// holds no session or another one, they change nothing. A store in Redis, for example, keeps each
+/// record in a hash, and compares and changes it in one script.
 ///
 /// A call that takes longer than `lookup_timeout` is dropped, and the response is 503.
 /// The feature `test-kit` has a suite that tests a store (`testkit::stores`).
@@ -28,10 +33,11 @@ use super::{Newcomer, SessionId, SessionKey, SessionRecord, StoreError};
 /// let record = SessionRecord::new(Some("ada".to_owned())).unwrap();
 /// assert!(store.create(key, record.clone(), hour).await.unwrap());
 /// assert!(!store.create(key, record.clone(), hour).await.unwrap());
-/// assert_eq!(store.set(key, "visits", Some("1".to_owned())).await.unwrap(), Some(1));
+/// let visits = store.set(key, record.generation(), "visits", Some("1".to_owned()));
+/// assert_eq!(visits.await.unwrap(), Some(1));
 /// assert_eq!(store.load(key, hour).await.unwrap().unwrap().values["visits"], "1");
 /// assert_eq!(store.remove_user("ada").await.unwrap(), [record.id]);
-/// assert!(!store.contains(key).await.unwrap());
+/// assert!(!store.contains(key, record.id).await.unwrap());
 /// # });
 /// ```
 pub trait SessionStore: Send + Sync + 'static {
@@ -81,7 +87,7 @@ pub trait SessionStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Option<SessionRecord>, StoreError>> + Send;
 
-    /// Extends the session to `ttl` from now. Returns whether it exists.
+    /// Extends the session with this id to `ttl` from now. Returns whether the key holds it.
     ///
     /// # Errors
     ///
@@ -89,18 +95,23 @@ pub trait SessionStore: Send + Sync + 'static {
     fn touch(
         &self,
         key: SessionKey,
+        id: SessionId,
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Whether the session exists. Does not change its time to live.
+    /// Whether the key holds the session with this id. Does not change its time to live.
     ///
     /// # Errors
     ///
     /// [`StoreError::Failed`].
-    fn contains(&self, key: SessionKey) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn contains(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Sets or removes one value. Returns the new version of the values, which each change
-    /// increments, or `None` if the session does not exist.
+    /// increments, or `None` if the key does not hold the session of this generation.
     ///
     /// # Errors
     ///
@@ -108,14 +119,16 @@ pub trait SessionStore: Send + Sync + 'static {
     fn set(
         &self,
         key: SessionKey,
+        generation: SessionGeneration,
         name: &str,
         value: Option<String>,
     ) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// Moves a session to a new key for this user and restarts its age, but keeps its id and
     /// values; see [`SessionRecord::renew`]. The move is atomic: at any time exactly one of the
-    /// keys is valid. Both keys may be the same. Returns the new record; if there is no session
-    /// under the old key, returns `None` and changes nothing.
+    /// keys is valid. Both keys may be the same. Returns the new record; if the old key does not
+    /// hold the session of this generation, returns `None` and changes nothing. So one of several
+    /// concurrent renewals succeeds.
     ///
     /// # Errors
     ///
@@ -123,12 +136,24 @@ pub trait SessionStore: Send + Sync + 'static {
     fn renew(
         &self,
         old: SessionKey,
+        generation: SessionGeneration,
         new: SessionKey,
         user: Option<String>,
         ttl: Duration,
     ) -> impl Future<Output = Result<Option<SessionRecord>, StoreError>> + Send;
 
-    /// Removes the session under this key. Returns its id.
+    /// Removes the session of this generation. Returns whether the key held it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Failed`].
+    fn remove_generation(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Removes whatever session is under this key. Returns its id.
     ///
     /// # Errors
     ///
@@ -183,7 +208,9 @@ pub trait SessionStore: Send + Sync + 'static {
 /// }
 /// ```
 pub trait SessionSource: Send + Sync + 'static {
-    /// Returns the application's session for a request with these headers.
+    /// Returns the application's session for a request with these headers. If the user is not that
+    /// of our session, this is called once more before our session is renewed or ended: the request
+    /// may have been overtaken by a logon.
     ///
     /// # Errors
     ///
@@ -212,7 +239,7 @@ pub trait SessionSource: Send + Sync + 'static {
 /// let session = ForeignSession::new("4711").user("ada");
 /// assert_eq!(session.key(), "4711");
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ForeignSession {
     pub(super) key: String,
     pub(super) user: Option<String>,
@@ -279,11 +306,13 @@ dyn_trait! {
         fn create_for(&self, key: SessionKey, record: SessionRecord, ttl: Duration,
             newcomer: Newcomer<'a>) -> bool;
         fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
-        fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
-        fn contains(&self, key: SessionKey) -> bool;
-        fn set(&self, key: SessionKey, name: &'a str, value: Option<String>) -> Option<u64>;
-        fn renew(&self, old: SessionKey, new: SessionKey, user: Option<String>, ttl: Duration)
-            -> Option<SessionRecord>;
+        fn touch(&self, key: SessionKey, id: SessionId, ttl: Duration) -> bool;
+        fn contains(&self, key: SessionKey, id: SessionId) -> bool;
+        fn set(&self, key: SessionKey, generation: SessionGeneration, name: &'a str,
+            value: Option<String>) -> Option<u64>;
+        fn renew(&self, old: SessionKey, generation: SessionGeneration, new: SessionKey,
+            user: Option<String>, ttl: Duration) -> Option<SessionRecord>;
+        fn remove_generation(&self, key: SessionKey, generation: SessionGeneration) -> bool;
         fn remove(&self, key: SessionKey) -> Option<SessionId>;
         fn remove_user(&self, user: &'a str) -> Vec<SessionId>;
         fn count(&self) -> usize;

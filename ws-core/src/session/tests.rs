@@ -10,6 +10,34 @@ use super::*;
 use crate::id::ConnectionId;
 use crate::limits::SessionLimits;
 
+/// Implements a store that passes each call of its memory store through its method `call`.
+macro_rules! wrapped_store {
+    ($store:ty) => {
+        wrapped_store! { $store;
+            fn create(key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
+            fn load(key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
+            fn touch(key: SessionKey, id: SessionId, ttl: Duration) -> bool;
+            fn contains(key: SessionKey, id: SessionId) -> bool;
+            fn set(key: SessionKey, generation: SessionGeneration, name: &str,
+                value: Option<String>) -> Option<u64>;
+            fn renew(old: SessionKey, generation: SessionGeneration, new: SessionKey,
+                user: Option<String>, ttl: Duration) -> Option<SessionRecord>;
+            fn remove_generation(key: SessionKey, generation: SessionGeneration) -> bool;
+            fn remove(key: SessionKey) -> Option<SessionId>;
+            fn remove_user(user: &str) -> Vec<SessionId>;
+            fn count() -> usize;
+        }
+    };
+    ($store:ty; $(fn $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
+        impl SessionStore for $store {
+            $(async fn $name(&self $(, $argument: $type)*) -> Result<$output, StoreError> {
+                self.call(self.memory.$name($($argument),*)).await
+            })*
+        }
+    };
+}
+
+mod interleavings;
 mod lookup;
 mod races;
 mod sockets;
@@ -137,7 +165,10 @@ async fn the_next_request_sees_changes_of_another_process() {
     let (session, token) = sessions.begin().await.unwrap();
     session.insert("mine", &1).await.unwrap();
     let store = &sessions.store();
-    let version = store.set(token.key(), "theirs", user("2")).await.unwrap();
+    let version = store
+        .set(token.key(), session.live.generation(), "theirs", user("2"))
+        .await
+        .unwrap();
     assert_eq!(version, Some(2));
     session.insert("mine", &3).await.unwrap();
     assert_eq!(session.get::<u8>("theirs"), None);

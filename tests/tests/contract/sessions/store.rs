@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ws_server::session::{
-    MemoryStore, SessionId, SessionKey, SessionRecord, SessionStore, StoreError,
+    MemoryStore, SessionGeneration, SessionId, SessionKey, SessionRecord, SessionStore, StoreError,
 };
 
 /// How the store answers.
@@ -71,31 +71,48 @@ impl SessionStore for Store {
         self.answer().await?.load(key, ttl).await
     }
 
-    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
-        self.answer().await?.touch(key, ttl).await
+    async fn touch(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        self.answer().await?.touch(key, id, ttl).await
     }
 
-    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
-        self.answer().await?.contains(key).await
+    async fn contains(&self, key: SessionKey, id: SessionId) -> Result<bool, StoreError> {
+        self.answer().await?.contains(key, id).await
     }
 
     async fn set(
         &self,
         key: SessionKey,
+        generation: SessionGeneration,
         name: &str,
         value: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
-        self.answer().await?.set(key, name, value).await
+        self.answer().await?.set(key, generation, name, value).await
     }
 
     async fn renew(
         &self,
         old: SessionKey,
+        generation: SessionGeneration,
         new: SessionKey,
         user: Option<String>,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        self.answer().await?.renew(old, new, user, ttl).await
+        let store = self.answer().await?;
+        store.renew(old, generation, new, user, ttl).await
+    }
+
+    async fn remove_generation(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+    ) -> Result<bool, StoreError> {
+        let store = self.answer().await?;
+        store.remove_generation(key, generation).await
     }
 
     async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {

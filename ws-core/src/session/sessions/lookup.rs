@@ -155,16 +155,7 @@ impl Sessions {
         secure: bool,
     ) -> Result<Result<Session, NoSession>, SessionError> {
         if let Some(source) = &self.inner.backend.source {
-            let Some(foreign) = self
-                .inner
-                .backend
-                .with_timeout(source.find(headers))
-                .await?
-            else {
-                return Ok(Err(NoSession::Unknown));
-            };
-            let found = self.find_foreign(foreign).await?;
-            return Ok(found.ok_or(NoSession::Ended));
+            return self.find_foreign(&**source, headers).await;
         }
         let candidates = match Candidates::of(headers, self.session_cookie(secure)) {
             Ok(candidates) => candidates,

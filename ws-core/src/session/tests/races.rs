@@ -60,13 +60,18 @@ impl SessionStore for PausedStore {
         record
     }
 
-    async fn touch(&self, key: SessionKey, ttl: Duration) -> Result<bool, StoreError> {
+    async fn touch(
+        &self,
+        key: SessionKey,
+        id: SessionId,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
         self.answer().await;
-        self.memory.touch(key, ttl).await
+        self.memory.touch(key, id, ttl).await
     }
 
-    async fn contains(&self, key: SessionKey) -> Result<bool, StoreError> {
-        let contains = self.memory.contains(key).await;
+    async fn contains(&self, key: SessionKey, id: SessionId) -> Result<bool, StoreError> {
+        let contains = self.memory.contains(key, id).await;
         self.answer().await;
         contains
     }
@@ -74,23 +79,33 @@ impl SessionStore for PausedStore {
     async fn set(
         &self,
         key: SessionKey,
+        generation: SessionGeneration,
         name: &str,
         value: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
-        self.memory.set(key, name, value).await
+        self.memory.set(key, generation, name, value).await
     }
 
     async fn renew(
         &self,
         old: SessionKey,
+        generation: SessionGeneration,
         new: SessionKey,
         user: Option<String>,
         ttl: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let record = self.memory.renew(old, new, user, ttl).await;
+        let record = self.memory.renew(old, generation, new, user, ttl).await;
         self.renewed.notify_one();
         self.renewals.acquire().await.unwrap().forget();
         record
+    }
+
+    async fn remove_generation(
+        &self,
+        key: SessionKey,
+        generation: SessionGeneration,
+    ) -> Result<bool, StoreError> {
+        self.memory.remove_generation(key, generation).await
     }
 
     async fn remove(&self, key: SessionKey) -> Result<Option<SessionId>, StoreError> {
@@ -205,4 +220,65 @@ async fn a_logon_that_finds_no_session_replaces_no_key() {
     let renewed = sessions.renew(&session, user("bob")).await;
     assert!(matches!(renewed, Err(SessionError::Ended)), "{renewed:?}");
     assert!(!sessions.has_replaced_key(&request_with(&token), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logon_that_the_store_answers_too_late_leaves_the_old_session() {
+    let (store, sessions, token) = ada().await;
+    let session = found(&sessions, &token).await.unwrap();
+    store.renewals.forget_permits(Semaphore::MAX_PERMITS);
+    let renewed = sessions.renew(&session, user("bob")).await;
+    assert!(
+        matches!(renewed, Err(SessionError::TimedOut)),
+        "{renewed:?}"
+    );
+    // The store has made the renewal, and answers now.
+    assert_eq!(found(&sessions, &token).await, None);
+    store.renewals.add_permits(100);
+    tokio::time::sleep(SECOND).await;
+    let again = found(&sessions, &token).await.expect("the old session");
+    assert_eq!((again.user(), session.is_current()), (Some("ada"), false));
+    assert_eq!(sessions.count().await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_an_ended_session_closes_if_another_process_began_one_under_its_key() {
+    let application = sources::Application::default();
+    let store = PausedStore::new();
+    let new_process = || {
+        let options = SessionOptions::default().store(store.clone());
+        Sessions::new(options.source(application.clone()))
+    };
+    let (here, there) = (new_process(), new_process());
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
+    let session = sources::find(&here).await.unwrap();
+    let counting = Arc::new(sockets::CountingSocket::default());
+    let weak = Arc::downgrade(&counting);
+    let _attachment = session.attach(ConnectionId::new(1), weak);
+    application.set_session(Some(ForeignSession::new("one").user("bob")));
+    let bob = sources::find(&there).await.unwrap();
+    tokio::time::sleep(IDLE / 4 + SECOND).await;
+    assert_eq!((counting.closed(), session.is_current()), (1, false));
+    assert!(bob.is_current());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_from_before_a_logon_in_another_process_changes_nothing() {
+    let application = sources::Application::default();
+    let store = PausedStore::new();
+    let new_process = || {
+        let options = SessionOptions::default().store(store.clone());
+        Sessions::new(options.source(application.clone()))
+    };
+    let (here, there) = (new_process(), new_process());
+    application.set_session(Some(ForeignSession::new("one")));
+    let before = sources::find(&here).await.unwrap();
+    application.set_session(Some(ForeignSession::new("one").user("ada")));
+    let after = sources::find(&there).await.unwrap();
+    let changed = before.insert("planted", &1).await.unwrap_err();
+    assert!(matches!(changed, SessionError::Ended), "{changed}");
+    assert!(!here.end(&before).await.unwrap());
+    let again = sources::find(&there).await;
+    assert_eq!(again.as_ref(), Some(&after));
+    assert_eq!(after.get::<u8>("planted"), None);
 }

@@ -7,10 +7,10 @@ use super::*;
 /// An application whose cookie `app` identifies a session; the test sets its user and whether it is
 /// live.
 #[derive(Clone, Default)]
-struct Application(Arc<Mutex<Option<ForeignSession>>>);
+pub(super) struct Application(Arc<Mutex<Option<ForeignSession>>>);
 
 impl Application {
-    fn set_session(&self, session: Option<ForeignSession>) {
+    pub(super) fn set_session(&self, session: Option<ForeignSession>) {
         *self.0.lock().unwrap() = session;
     }
 }
@@ -32,7 +32,7 @@ fn sessions_of(application: &Application) -> Sessions {
     Sessions::new(options.source(application.clone()))
 }
 
-async fn find(sessions: &Sessions) -> Option<Session> {
+pub(super) async fn find(sessions: &Sessions) -> Option<Session> {
     sessions.find(&cookie("app", "1"), false).await.unwrap()
 }
 
@@ -180,17 +180,18 @@ impl SessionStore for Failure {
         self.answer().await
     }
 
-    async fn touch(&self, _: SessionKey, _: Duration) -> Result<bool, StoreError> {
+    async fn touch(&self, _: SessionKey, _: SessionId, _: Duration) -> Result<bool, StoreError> {
         self.answer().await
     }
 
-    async fn contains(&self, _: SessionKey) -> Result<bool, StoreError> {
+    async fn contains(&self, _: SessionKey, _: SessionId) -> Result<bool, StoreError> {
         self.answer().await
     }
 
     async fn set(
         &self,
         _: SessionKey,
+        _: SessionGeneration,
         _: &str,
         _: Option<String>,
     ) -> Result<Option<u64>, StoreError> {
@@ -200,10 +201,19 @@ impl SessionStore for Failure {
     async fn renew(
         &self,
         _: SessionKey,
+        _: SessionGeneration,
         _: SessionKey,
         _: Option<String>,
         _: Duration,
     ) -> Result<Option<SessionRecord>, StoreError> {
+        self.answer().await
+    }
+
+    async fn remove_generation(
+        &self,
+        _: SessionKey,
+        _: SessionGeneration,
+    ) -> Result<bool, StoreError> {
         self.answer().await
     }
 
@@ -261,50 +271,36 @@ async fn a_store_that_fails_or_hangs_is_an_error_within_the_timeout() {
 
 /// Sessions in memory, until the store breaks.
 #[derive(Clone)]
-struct BreakableStore(Arc<MemoryStore>, Arc<Mutex<Option<Failure>>>);
-
-impl BreakableStore {
-    async fn working(&self) -> Result<&MemoryStore, StoreError> {
-        let failure = *self.1.lock().unwrap();
-        match failure {
-            Some(failure) => failure.answer().await,
-            None => Ok(&self.0),
-        }
-    }
+struct BreakableStore {
+    memory: Arc<MemoryStore>,
+    failure: Arc<Mutex<Option<Failure>>>,
 }
 
-macro_rules! breakable {
-    ($(fn $name:ident(&self $(, $argument:ident: $type:ty)*) -> $output:ty;)*) => {
-        impl SessionStore for BreakableStore {
-            $(async fn $name(&self $(, $argument: $type)*) -> Result<$output, StoreError> {
-                self.working().await?.$name($($argument),*).await
-            })*
-        }
-    };
-}
-
-breakable! {
-    fn create(&self, key: SessionKey, record: SessionRecord, ttl: Duration) -> bool;
-    fn load(&self, key: SessionKey, ttl: Duration) -> Option<SessionRecord>;
-    fn touch(&self, key: SessionKey, ttl: Duration) -> bool;
-    fn contains(&self, key: SessionKey) -> bool;
-    fn set(&self, key: SessionKey, name: &str, value: Option<String>) -> Option<u64>;
-    fn renew(&self, old: SessionKey, new: SessionKey, user: Option<String>, ttl: Duration)
-        -> Option<SessionRecord>;
-    fn remove(&self, key: SessionKey) -> Option<SessionId>;
-    fn remove_user(&self, user: &str) -> Vec<SessionId>;
-    fn count(&self) -> usize;
-}
+wrapped_store!(BreakableStore);
 
 impl BreakableStore {
     fn new() -> (Self, Sessions) {
-        let store = Self(Arc::new(MemoryStore::new(100)), Arc::default());
+        let store = Self {
+            memory: Arc::new(MemoryStore::new(100)),
+            failure: Arc::default(),
+        };
         let sessions = Sessions::new(SessionOptions::default().store(store.clone()));
         (store, sessions)
     }
 
     fn set_failure(&self, failure: Option<Failure>) {
-        *self.1.lock().unwrap() = failure;
+        *self.failure.lock().unwrap() = failure;
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let failure = *self.failure.lock().unwrap();
+        match failure {
+            Some(failure) => failure.answer().await,
+            None => call.await,
+        }
     }
 }
 

@@ -221,7 +221,7 @@ fn a_handler_that_closes_before_a_page_knows_of_a_restart_closes_with_its_own_co
         let socket = SlowSocket::attach_at(&fixture, OTHER_EPOCH, 1);
         fixture.stream.finish(&Close::NORMAL);
         assert_eq!(socket.closed(), None, "the reset waits for room");
-        assert_eq!(socket.drain(&fixture.stream), FollowUp::Forget);
+        assert_eq!(socket.drain(&fixture.stream), FollowUp::Remove);
         assert!(socket.was_reset());
         assert_eq!(socket.closed(), Some(CloseCode::NORMAL));
     });
